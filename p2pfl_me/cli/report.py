@@ -1,0 +1,27 @@
+"""`p2pme report`: the convergence report on one or more run folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("runs", metavar="RUN [RUN...]", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write to (default: RUN/report of the first RUN).",
+)
+def report(runs: tuple[Path, ...], out: Path | None) -> None:
+    """Write the convergence report on RUN folders: a page, its figures, and their numbers.
+
+    One RUN is shown in full; several are compared as well. Runs that differ only in their seed are taken
+    together. The page needs no network and no script.
+    """
+    from p2pfl_me.report import write_report
+
+    click.echo(write_report(runs, out or runs[0] / "report"))

@@ -1,0 +1,20 @@
+"""The contract: the YAML file that all peers share, its models, its loader and its digest.
+
+Floor 0 of the house: imports nothing of the package but `errors`.
+"""
+
+from p2pfl_me.contract.digest import digest, dump_contract, section_digests
+from p2pfl_me.contract.load import KINDS, contract_from_yaml, load_contract
+from p2pfl_me.contract.model import Contract
+from p2pfl_me.contract.seeds import derive_seed
+
+__all__ = [
+    "KINDS",
+    "Contract",
+    "contract_from_yaml",
+    "derive_seed",
+    "digest",
+    "dump_contract",
+    "load_contract",
+    "section_digests",
+]

@@ -1,0 +1,32 @@
+"""The canonical digest of a contract: equal digests mean equal agreements, however the YAML is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import yaml
+
+from p2pfl_me.contract.model import Contract
+
+
+def digest(contract: Contract) -> bytes:
+    """SHA-256 (32 bytes) over the contract's canonical JSON: all keys with their defaults, sorted."""
+    return _sha256(contract.model_dump(mode="json"))
+
+
+def section_digests(contract: Contract) -> dict[str, bytes]:
+    """SHA-256 (32 bytes) of each top-level key, so that two peers can say which part differs."""
+    return {key: _sha256(value) for key, value in contract.model_dump(mode="json").items()}
+
+
+def dump_contract(contract: Contract) -> str:
+    """The contract as YAML text that loads to the same digest."""
+    values = contract.model_dump(mode="json", exclude_none=True)
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100))
+
+
+def _sha256(value: Any) -> bytes:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,145 @@
+"""From a YAML file to a `Contract`, with every complaint in the user's words: file, line, key, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from p2pfl_me.contract.model import Contract, Topology
+from p2pfl_me.contract.source import Source, parse
+from p2pfl_me.errors import ContractError
+
+KINDS: dict[str, type[BaseModel]] = {
+    get_args(part.model_fields["kind"].annotation)[0]: part for part in get_args(get_args(Topology)[0])
+}
+"""Every kind of topology by its name in the contract."""
+
+
+def load_contract(path: Path | str, overrides: Sequence[str] = ()) -> Contract:
+    """Read the contract at `path`; `overrides` are `section.key=value` texts for local runs.
+
+    Raises
+    ------
+    ContractError
+        The file is missing, not YAML, or says something a contract cannot say.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ContractError(
+            "no such contract", where=str(path), fix="`p2pme topology list` names the kinds, `new` writes one"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(f"cannot be read: {error}", where=str(path), fix="check the file") from error
+    return contract_from_yaml(text, name=str(path), overrides=overrides)
+
+
+def contract_from_yaml(text: str, name: str = "contract", overrides: Sequence[str] = ()) -> Contract:
+    """Like `load_contract`, from text."""
+    return apply_overrides(parse(text, name), overrides)
+
+
+def apply_overrides(source: Source, overrides: Sequence[str]) -> Contract:
+    """Validate `source` with `section.key=value` overrides put in place; the values are YAML scalars."""
+    values = source.values
+    for override in overrides:
+        dotted, equals, text = override.partition("=")
+        keys = dotted.strip().split(".")
+        if not equals or not all(keys):
+            raise ContractError(
+                f"cannot read the override `{override}`",
+                fix="write --set section.key=value, as training.rounds=5",
+            )
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ContractError(f"`{text}` is not a value", where=f"--set {dotted}", fix="quote it") from error
+        values = _with(values, keys, value, override)
+    return _validate(Source(source.name, values, source.lines), overridden={o.partition("=")[0] for o in overrides})
+
+
+def _with(values: dict[str, Any], keys: Sequence[str], value: Any, override: str) -> dict[str, Any]:
+    head, *rest = keys
+    if not rest:
+        return {**values, head: value}
+    inner = values.get(head)
+    if inner is not None and not isinstance(inner, dict):
+        raise ContractError(f"`{head}` has no keys of its own", where=f"--set {override}", fix="shorten the key")
+    return {**values, head: _with(inner or {}, rest, value, override)}
+
+
+def _validate(source: Source, overridden: set[str]) -> Contract:
+    try:
+        return Contract.model_validate(source.values)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        complaints = [_complaint(source, detail, overridden) for detail in details]
+        first = complaints[0]
+        if len(complaints) == 1:
+            raise first from None
+        rest = "\n".join(str(complaint) for complaint in complaints[1:])
+        raise ContractError(first.what, where=first.where, fix=f"{first.fix}\n{rest}") from None
+
+
+def _complaint(source: Source, detail: ErrorDetails, overridden: set[str]) -> ContractError:
+    path = _path_in_file(source.values, detail["loc"])
+    dotted = ".".join(str(part) for part in path) or "the contract"
+    where = f"--set {dotted}" if dotted in overridden else source.where(path)
+    kind, message = detail["type"], detail["msg"].removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        parent, key = path[:-1], str(path[-1])
+        known = _known_keys(source.values, parent)
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        fix = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
+        return ContractError(f"unknown key `{dotted}`", where=where, fix=fix)
+    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+        given = str((source.values.get("topology") or {}).get("kind", ""))
+        near = difflib.get_close_matches(given, list(KINDS), n=1, cutoff=0.5)
+        fix = f"did you mean `{near[0]}`? " if near else ""
+        what = f"unknown topology kind `{given}`" if given else "the topology has no `kind`"
+        return ContractError(what, where=source.where(("topology", "kind")), fix=f"{fix}known: {', '.join(KINDS)}")
+    if kind == "missing":
+        return ContractError(f"`{dotted}` is missing", where=where, fix="add it")
+    given = detail.get("input")
+    shown = f" (found {given!r})" if isinstance(given, str | int | float | bool | None) else ""
+    return ContractError(f"`{dotted}`: {message}{shown}", where=where, fix="correct the value")
+
+
+def _path_in_file(values: Any, loc: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Drop the parts of a pydantic location that name a union member and not a key of the file."""
+    path: list[str | int] = []
+    for index, part in enumerate(loc):
+        inside = isinstance(values, dict) and part in values
+        inside = inside or (isinstance(values, list) and isinstance(part, int) and part < len(values))
+        if inside:
+            path.append(part)
+            values = values[part]
+        elif index == len(loc) - 1:
+            path.append(part)
+    return tuple(path)
+
+
+def _known_keys(values: Any, parent: tuple[str | int, ...]) -> list[str]:
+    model: Any = Contract
+    for part in parent:
+        if isinstance(part, int):
+            continue
+        values = values.get(part) if isinstance(values, dict) else None
+        if part == "topology" and model is Contract:
+            model = KINDS[str(values["kind"])] if isinstance(values, dict) else Contract
+            continue
+        model = next(iter(_models_in(model.model_fields[str(part)].annotation)))
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]

@@ -1,0 +1,292 @@
+"""The contract: what all peers must agree on, as frozen pydantic models of one YAML file.
+
+Private settings (data path, key, device, run folder) are options of the commands and never stand here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+CASME2_CLASSES = ("disgust", "fear", "happiness", "others", "repression", "sadness", "surprise")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Ring(_Part):
+    kind: Literal["ring"]
+
+
+class Mesh(_Part):
+    """Every peer is every other's neighbour."""
+
+    kind: Literal["mesh"]
+
+
+class Line(_Part):
+    kind: Literal["line"]
+
+
+class Star(_Part):
+    kind: Literal["star"]
+    center: Annotated[int, Field(ge=0)] = 0
+
+
+class Random(_Part):
+    """Erdos-Renyi, drawn again from the next seed until it is connected.
+
+    `probability` defaults to 2 ln n / n, above the connectivity threshold ln n / n.
+    """
+
+    kind: Literal["random"]
+    probability: Annotated[float, Field(gt=0, le=1)] | None = None
+    seed: int = 0
+
+
+class Torus(_Part):
+    kind: Literal["torus"]
+    rows: PositiveInt
+    columns: PositiveInt
+
+
+class SmallWorld(_Part):
+    """Watts-Strogatz, connected."""
+
+    kind: Literal["small_world"]
+    neighbours: PositiveInt = 4
+    rewire: Annotated[float, Field(ge=0, le=1)] = 0.3
+    seed: int = 0
+
+
+class Regular(_Part):
+    """A random regular graph, connected."""
+
+    kind: Literal["regular"]
+    degree: PositiveInt = 4
+    seed: int = 0
+
+
+class Hypercube(_Part):
+    kind: Literal["hypercube"]
+
+
+class Exponential(_Part):
+    """Peer i is linked with i + 2^j (mod n): the symmetric static exponential graph."""
+
+    kind: Literal["exponential"]
+
+
+class Edges(_Part):
+    kind: Literal["edges"]
+    edges: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], ...]
+
+
+Topology = Annotated[
+    Ring | Mesh | Line | Star | Random | Torus | SmallWorld | Regular | Hypercube | Exponential | Edges,
+    Field(discriminator="kind"),
+]
+
+
+class Loopback(_Part):
+    """All peers on this machine: peer k listens on 127.0.0.1:(base_port + k); keys are made on first use."""
+
+    count: Annotated[int, Field(ge=1, le=10_000)]
+    base_port: Annotated[int, Field(ge=1024, le=65_535)] = 47100
+
+    @model_validator(mode="after")
+    def _ports_exist(self) -> Loopback:
+        if self.base_port + self.count - 1 > 65_535:
+            raise ValueError(f"ports {self.base_port}..{self.base_port + self.count - 1} pass 65535")
+        return self
+
+
+class Member(_Part):
+    """One peer at an address. Any address but loopback must carry the peer's public key."""
+
+    id: Annotated[int, Field(ge=0)]
+    address: Annotated[str, Field(pattern=r"^tcp://[^\s/:]+(:\d{1,5})$|^tcp://\[[0-9a-fA-F:]+\]:\d{1,5}$")]
+    public_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")] | None = None
+
+    @property
+    def is_loopback(self) -> bool:
+        host = self.address.removeprefix("tcp://").rpartition(":")[0]
+        return host in {"localhost", "[::1]"} or host.startswith("127.")
+
+    @model_validator(mode="after")
+    def _key_unless_loopback(self) -> Member:
+        if self.public_key is None and not self.is_loopback:
+            raise ValueError(
+                f"peer {self.id} at {self.address} has no public_key; only loopback addresses may omit it "
+                "(make one with `p2pme keys new` and copy the public key here)"
+            )
+        return self
+
+
+class Peers(_Part):
+    """Either `loopback` or `members`."""
+
+    loopback: Loopback | None = None
+    members: tuple[Member, ...] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Peers:
+        if (self.loopback is None) == (self.members is None):
+            raise ValueError("give either `loopback` or `members`, one of the two")
+        if self.members is not None:
+            ids = [member.id for member in self.members]
+            if sorted(ids) != list(range(len(ids))):
+                raise ValueError(f"ids must be 0..{len(ids) - 1}, each once; found {sorted(ids)}")
+            addresses = [member.address for member in self.members]
+            if len(set(addresses)) != len(addresses):
+                raise ValueError("two members share one address")
+        return self
+
+    @property
+    def count(self) -> int:
+        return self.loopback.count if self.loopback else len(self.members or ())
+
+    def member(self, peer: int) -> Member:
+        """The address and key of one peer."""
+        if self.loopback:
+            return Member(id=peer, address=f"tcp://127.0.0.1:{self.loopback.base_port + peer}")
+        return next(member for member in self.members or () if member.id == peer)
+
+
+class Weights(_Part):
+    """Where the frozen backbone comes from.
+
+    `seed`: drawn from the contract's seed, so that everything runs offline (a random backbone learns less).
+    `imagenet`: torchvision's set, downloaded by torchvision or found in its cache.
+    `file`: a user's file, whose SHA-256 stands here, so that all peers have the same one; each names its own
+    copy with `--weights`.
+    """
+
+    source: Literal["seed", "imagenet", "file"] = "seed"
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _digest_of_file(self) -> Weights:
+        if (self.source == "file") != (self.sha256 is not None):
+            raise ValueError("`sha256` goes with `source: file`, and only with it (sha256sum FILE prints it)")
+        return self
+
+
+class Model(_Part):
+    """The founding paper's network: VGG16 convolutions, Flatten, Dropout, Dense 128, Dropout, Dense K."""
+
+    backbone: Literal["vgg16"] = "vgg16"
+    weights: Weights = Weights()
+    input: Literal["image", "flow"] = "image"
+    input_size: Literal[64] = 64
+    trainable: Literal["head", "block5"] = "head"
+    classes: Annotated[tuple[str, ...], Field(min_length=2)] = CASME2_CLASSES
+
+    @model_validator(mode="after")
+    def _classes_differ(self) -> Model:
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"a class stands twice in {list(self.classes)}")
+        return self
+
+
+class Training(_Part):
+    """Local training between two exchanges: Adam (moments start anew each round) and cross-entropy."""
+
+    rounds: PositiveInt = 20
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    local_epochs: PositiveInt = 5
+    batch_size: PositiveInt = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    class_weights: Literal["none", "balanced"] = "none"
+
+
+class Patience(_Part):
+    """Stop when the validation loss has not fallen for `rounds` rounds and the neighbourhood agrees.
+
+    `consensus`: largest relative distance to a neighbour's model, ||x_i - x_j|| / ||x_i||, that counts as agreement.
+    """
+
+    rounds: PositiveInt
+    consensus: Annotated[float, Field(gt=0)] = 0.1
+
+
+class Deadline(_Part):
+    """How long a peer waits for its neighbours: median + mads * MAD of past arrivals, within [min_s, max_s]."""
+
+    min_s: Seconds = 15.0
+    max_s: Seconds = 120.0
+    mads: Annotated[float, Field(gt=0)] = 6.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Deadline:
+        if self.min_s > self.max_s:
+            raise ValueError(f"min_s ({self.min_s:g}) is above max_s ({self.max_s:g})")
+        return self
+
+
+class Gossip(_Part):
+    """The exchange: synchronous D-PSGD with Metropolis-Hastings weights (Lian et al., NeurIPS 2017)."""
+
+    protocol: Literal["dpsgd"] = "dpsgd"
+    patience: Patience | None = None
+    deadline: Deadline = Deadline()
+    join_timeout_s: Seconds = 600.0
+
+
+class Synthetic(_Part):
+    """The built-in drawn faces, used where no `--data` is given."""
+
+    subjects: Annotated[int, Field(ge=2)] = 48
+    clips_per_subject: PositiveInt = 14
+    amplitude: Annotated[float, Field(gt=0, le=4)] = 1.0
+
+
+class Partition(_Part):
+    """How a local swarm deals the training subjects to the peers. Deployed peers bring their own data."""
+
+    by: Literal["subject", "dataset", "dirichlet"] = "subject"
+    alpha: Annotated[float, Field(gt=0)] = 0.5
+
+
+class Data(_Part):
+    """Hints for preparing data; the fractions are of subjects."""
+
+    test_fraction: Fraction = 0.25
+    validation_fraction: Fraction = 0.0
+    partition: Partition = Partition()
+    synthetic: Synthetic = Synthetic()
+
+    @model_validator(mode="after")
+    def _leave_some(self) -> Data:
+        if self.test_fraction + self.validation_fraction >= 1 or math.isclose(
+            self.test_fraction + self.validation_fraction, 1
+        ):
+            raise ValueError("test_fraction + validation_fraction leave nothing to train on")
+        return self
+
+
+class Contract(_Part):
+    """What all peers of one run agree on."""
+
+    version: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    topology: Topology
+    peers: Peers
+    model: Model = Model()
+    training: Training = Training()
+    gossip: Gossip = Gossip()
+    data: Data = Data()
+
+    @model_validator(mode="after")
+    def _patience_needs_validation(self) -> Contract:
+        if self.gossip.patience and self.data.validation_fraction == 0:
+            raise ValueError("gossip.patience needs data.validation_fraction above 0: it watches the validation loss")
+        return self

@@ -1,0 +1,87 @@
+"""The seam between a protocol core and its hosts: the inputs a host feeds and the actions it must carry out.
+
+A host calls one method at a time, in the order in which things happen, and carries out the returned actions in
+their order. Links deliver each peer's messages in order while they are up and report when they go down; a core
+must survive lost, late, early and repeated messages all the same. Times are seconds on the host's own monotonic
+clock, whatever its origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol as TypingProtocol
+
+from p2pfl_me.message import Message, Vector
+
+
+class Timer(Enum):
+    JOIN = "join"
+    """The wait for the neighbours before the first round is over."""
+    DEADLINE = "deadline"
+    """The wait for the neighbours' models of one round is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Queue `message` for peer `to`."""
+
+    to: int
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Call `on_timer(now, timer, round)` once `at` has come."""
+
+    timer: Timer
+    round: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Train from `params` (not to be written to) and call `on_trained` with the result."""
+
+    round: int
+    params: Vector = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """A round's averaging is done; evaluate, log, checkpoint, then call `on_evaluated`.
+
+    `weights` are those of the neighbours that were mixed, `missing` says why the others were not, `distance` is
+    ||x_i - x_j|| / ||x_i|| for each neighbour mixed, `wait` the seconds from the end of training to here.
+    """
+
+    round: int
+    params: Vector = field(repr=False)
+    weights: Mapping[int, float]
+    missing: Mapping[int, str]
+    distance: Mapping[int, float]
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The protocol is over for this peer. `rounds` counts those completed."""
+
+    reason: str
+    rounds: int
+
+
+Action = Send | SetTimer | Train | Mixed | Finish
+
+
+class Protocol(TypingProtocol):
+    """What every host drives and every protocol core implements."""
+
+    def start(self, now: float) -> list[Action]: ...
+    def on_trained(self, now: float, params: Vector) -> list[Action]: ...
+    def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]: ...
+    def on_message(self, now: float, sender: int, message: Message) -> list[Action]: ...
+    def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]: ...
+    def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]: ...
+    def on_stop(self, now: float) -> list[Action]: ...

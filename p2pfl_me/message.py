@@ -1,0 +1,56 @@
+"""What peers say to each other. Values only: how they travel is `wire`'s, what they mean is `gossip`'s."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float32]
+"""A flat float32 vector of all trainable parameters, shape (P,), in the order of the model's layout."""
+
+
+class Kind(Enum):
+    """The kinds of message. OFFER and ANSWER carry a model, the others only their header."""
+
+    HELLO = "hello"
+    """First message on a fresh link: the sender's current round, so that a returning peer can catch up."""
+    OFFER = "offer"
+    """The higher id of an edge offers its model of this round."""
+    ANSWER = "answer"
+    """The lower id answers with its own model. It will mix the offer: the answer is the receipt."""
+    SKIP = "skip"
+    """The lower id will not mix this edge in this round; neither may the other."""
+    WITHDRAW = "withdraw"
+    """The higher id has waited long enough; the lower id replies ANSWER (already sent) or SKIP."""
+    LEAVE = "leave"
+    """The sender has finished and will not take part in later rounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the gossip protocol.
+
+    `round` is the round it belongs to; for SKIP, HELLO and LEAVE `at` is the round the sender stands in.
+    `params` is present for OFFER and ANSWER only; the receiver owns the array and must not write to the
+    sender's.
+    """
+
+    kind: Kind
+    round: int
+    at: int = 0
+    params: Vector | None = field(default=None, repr=False)
+
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        same_params = (self.params is None and other.params is None) or (
+            self.params is not None and other.params is not None and np.array_equal(self.params, other.params)
+        )
+        return (self.kind, self.round, self.at) == (other.kind, other.round, other.at) and same_params
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.round, self.at))

@@ -1,0 +1,111 @@
+"""The state a peer needs to go on after any kind of stop: one safetensors file, replaced atomically every round.
+
+Adam's moments start anew each round and every random stream is derived from the contract's seed and the round, so
+parameters, round and the stop rule's memory are all there is to keep.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from p2pfl_me.errors import PeerError, WeightsError
+from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.message import Vector
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """`completed` rounds are behind these parameters, float32 (P,)."""
+
+    peer: int
+    completed: int
+    params: Vector = field(repr=False)
+    progress: Progress
+    contract_digest: str
+    layout_digest: str
+
+
+def checkpoint_path(run: Path, peer: int) -> Path:
+    return run / f"checkpoint-{peer}.safetensors"
+
+
+def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
+    """Write beside, then rename over: a reader sees the old one or the new one, never half of one.
+
+    Raises
+    ------
+    PeerError
+        The disk is full or the folder cannot be written; the last checkpoint stays whole.
+    """
+    path = checkpoint_path(run, checkpoint.peer)
+    draft = path.with_suffix(".tmp")
+    metadata = {
+        "peer": str(checkpoint.peer),
+        "round": str(checkpoint.completed),
+        "contract_digest": checkpoint.contract_digest,
+        "layout_digest": checkpoint.layout_digest,
+        "best_loss": repr(checkpoint.progress.best_loss),
+        "stale_rounds": str(checkpoint.progress.stale_rounds),
+    }
+    try:
+        save_file({"params": checkpoint.params}, draft, metadata)
+        os.replace(draft, path)
+    except (OSError, SafetensorError) as error:
+        raise PeerError(
+            f"cannot write the checkpoint of round {checkpoint.completed}: {error}",
+            where=str(path),
+            fix="free some space, then go on with --resume",
+        ) from error
+
+
+def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest: str) -> Checkpoint:
+    """Read a peer's checkpoint and see that it belongs to this contract.
+
+    Raises
+    ------
+    WeightsError
+        There is none, it is damaged, or it was written under another contract or model shape.
+    """
+    path = checkpoint_path(run, peer)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            params = file.get_tensor("params")
+        checkpoint = Checkpoint(
+            peer=int(metadata["peer"]),
+            completed=int(metadata["round"]),
+            params=params,
+            progress=Progress(float(metadata["best_loss"]), int(metadata["stale_rounds"])),
+            contract_digest=metadata["contract_digest"],
+            layout_digest=metadata["layout_digest"],
+        )
+    except FileNotFoundError as error:
+        raise WeightsError(
+            "no checkpoint to resume from", where=str(path), fix="start without --resume, or name the run with --run"
+        ) from error
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise WeightsError(
+            f"not a checkpoint of p2pme: {error}", where=str(path), fix="move it away and start without --resume"
+        ) from error
+    for found, wanted, name in (
+        (checkpoint.peer, peer, "peer id"),
+        (checkpoint.contract_digest, contract_digest, "contract"),
+        (checkpoint.layout_digest, layout_digest, "model shape"),
+    ):
+        if found != wanted:
+            raise WeightsError(
+                f"was written under another {name} ({str(found)[:16]}, now {str(wanted)[:16]})",
+                where=str(path),
+                fix="resume with the run's own contract.yaml, or start a new run in another folder",
+            )
+    if params.dtype != np.float32 or params.ndim != 1 or not np.isfinite(params).all():
+        raise WeightsError(
+            "holds something other than finite float32 parameters", where=str(path), fix="start a new run"
+        )
+    return checkpoint

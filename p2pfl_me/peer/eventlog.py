@@ -1,0 +1,57 @@
+"""Append-only JSON lines: the event log and the egress ledger of one peer. Console, report and tests read these."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from p2pfl_me.errors import PeerError
+
+
+class JsonLines:
+    """One file of JSON objects, a line each, stamped with the wall clock (`t`, Unix seconds) and written at once.
+
+    Raises
+    ------
+    PeerError
+        The file cannot be opened or written (a full disk, a folder without permission).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            end_torn_line(path)
+            self._file: TextIO = path.open("a", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+
+    def write(self, **values: Any) -> None:
+        line = json.dumps({"t": round(time.time(), 6), **values}, separators=(",", ":"), allow_nan=False)
+        try:
+            self._file.write(line + "\n")
+        except OSError as error:
+            raise _cannot_write(self._path, error) from error
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def end_torn_line(path: Path) -> None:
+    """A peer killed while writing leaves half a line; end it, so that the next one can be read."""
+    if path.exists() and path.stat().st_size:
+        with path.open("rb+") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+
+
+def _cannot_write(path: Path, error: OSError) -> PeerError:
+    return PeerError(
+        f"cannot be written: {error.strerror or error}",
+        where=str(path),
+        fix="free some space or choose another folder with --run, then go on with --resume",
+    )

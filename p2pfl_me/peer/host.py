@@ -1,0 +1,188 @@
+"""The asyncio host of a protocol core: carries out its actions with links, timers and one training thread.
+
+The core is fed one input at a time, in the order in which things happen. Training and evaluation run in a worker
+thread, so links, heartbeats and mailboxes stay awake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from p2pfl_me.errors import P2pmeError
+from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Send, SetTimer, Train
+from p2pfl_me.gossip.protocol import Protocol as Core
+from p2pfl_me.message import Message, Vector
+from p2pfl_me.peer.conduct import Conduct
+
+T = TypeVar("T")
+
+FLUSH_S = 10.0
+"""How long a finished peer stays to hand over what it has queued."""
+
+
+class Links(Protocol):
+    """What the host needs of `wire.links.Links`."""
+
+    async def start(self) -> None: ...
+    def send(self, peer: int, message: Message) -> bool: ...
+    def quarantine(self, peer: int) -> None: ...
+    async def flush(self, timeout_s: float) -> bool: ...
+    async def close(self) -> None: ...
+
+
+class Work(Protocol):
+    """What happens in the worker thread, and what is written down about it."""
+
+    def train(self, round: int, params: Vector) -> Vector: ...
+    def conclude(self, mixed: Mixed) -> float | None: ...
+    def note(self, event: str, **values: Any) -> None: ...
+
+
+class Host:
+    """Runs one core to its end.
+
+    `run` returns the core's reason to finish. A worker's error (NaN weights, a full disk) ends the peer: its
+    neighbours are told, the log says why, and the error is raised to the caller.
+    """
+
+    def __init__(self, core: Core, work: Work) -> None:
+        self._core = core
+        self._work = work
+        self._links: Links | None = None
+        self._inputs: deque[Callable[[float], list[Action]]] = deque()
+        self._feeding = False
+        self._conduct = Conduct()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._finish: asyncio.Future[Finish] | None = None
+        self._round = -1
+
+    async def run(self, links: Links) -> Finish:
+        self._links = links
+        self._finish = asyncio.get_running_loop().create_future()
+        try:
+            await links.start()
+            self._feed(self._core.start)
+            finish = await self._finish
+            await links.flush(FLUSH_S if finish.reason != "stopped" else 1.0)
+            return finish
+        except P2pmeError as error:
+            await self._leave(error)
+            raise
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+            await links.close()
+
+    def stop(self) -> None:
+        """The user stops the peer: say goodbye to the neighbours and finish."""
+        self._feed(self._core.on_stop)
+
+    # -- handlers of the links ----------------------------------------------------------------------------------
+
+    def on_message(self, peer: int, message: Message) -> None:
+        self._feed(lambda now: self._core.on_message(now, peer, message))
+
+    def on_link(self, peer: int, up: bool, reason: str) -> None:
+        self._work.note("link", neighbour=peer, state="up" if up else "down", reason=reason)
+        self._feed(lambda now: self._core.on_peer(now, peer, up))
+
+    def on_refused(self, peer: int | None, reason: str) -> None:
+        self._work.note("refused", neighbour=peer, reason=reason)
+        if peer is not None and self._links and self._conduct.refused(time.monotonic(), peer):
+            self._work.note("link", neighbour=peer, state="quarantined", reason="too many refused frames")
+            self._links.quarantine(peer)
+
+    # -- feeding the core -----------------------------------------------------------------------------------------
+
+    def _feed(self, call: Callable[[float], list[Action]]) -> None:
+        """Queue one input; carrying out an action may bring the next one, which must wait its turn."""
+        self._inputs.append(call)
+        if self._feeding:
+            return
+        self._feeding = True
+        try:
+            while self._inputs:
+                self._perform(self._inputs.popleft()(time.monotonic()))
+        except P2pmeError as error:
+            self._fail(error)
+        finally:
+            self._feeding = False
+
+    def _perform(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(to, message):
+                    assert self._links is not None
+                    self._links.send(to, message)
+                case SetTimer(timer, round, at):
+                    self._call_at(at, lambda now, t=timer, r=round: self._core.on_timer(now, t, r))
+                case Train(round, params):
+                    self._note_jump(round)
+                    self._in_worker(
+                        lambda r=round, p=params: self._work.train(r, p),
+                        lambda trained: self._feed(lambda now: self._core.on_trained(now, trained)),
+                    )
+                case Mixed():
+                    self._in_worker(
+                        lambda mixed=action: self._work.conclude(mixed),
+                        lambda loss: self._feed(lambda now: self._core.on_evaluated(now, loss)),
+                    )
+                case Finish():
+                    if self._finish and not self._finish.done():
+                        self._finish.set_result(action)
+
+    def _note_jump(self, round: int) -> None:
+        if self._round >= 0 and round > self._round + 1:
+            self._work.note("catch_up", from_round=self._round + 1, to_round=round)
+        self._round = round
+
+    def _call_at(self, at: float, call: Callable[[float], list[Action]]) -> None:
+        loop = asyncio.get_running_loop()
+        delay = max(0.0, at - time.monotonic())
+        now = loop.time()
+        self._timers = [timer for timer in self._timers if not timer.cancelled() and timer.when() > now]
+        self._timers.append(loop.call_later(delay, lambda: self._feed(call)))
+
+    def _in_worker(self, job: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Run `job` in a daemon thread: a peer that is told to stop never waits for a step to end."""
+        loop = asyncio.get_running_loop()
+
+        def post(call: Callable[[], None]) -> None:
+            try:
+                loop.call_soon_threadsafe(call)
+            except RuntimeError:
+                return  # the loop has closed: the peer was stopped while this job ran
+
+        def work() -> None:
+            try:
+                result = job()
+            except P2pmeError as error:
+                failure = error
+                post(lambda: self._fail(failure))
+            except Exception as error:
+                bug = error
+                post(lambda: self._fail(bug))
+            else:
+                post(lambda: then(result))
+
+        threading.Thread(target=work, daemon=True, name="training").start()
+
+    def _fail(self, error: Exception) -> None:
+        if self._finish and not self._finish.done():
+            self._finish.set_exception(error)
+
+    async def _leave(self, error: P2pmeError) -> None:
+        """Tell the neighbours, so that they need not wait for silence."""
+        try:
+            for action in self._core.on_stop(time.monotonic()):
+                if isinstance(action, Send) and self._links:
+                    self._links.send(action.to, action.message)
+            if self._links:
+                await self._links.flush(1.0)
+        except P2pmeError:
+            return  # the links themselves are what failed

@@ -1,0 +1,46 @@
+"""What one peer is started with: the contract, and the private settings that never stand in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from p2pfl_me.contract import Contract
+
+
+@dataclass(frozen=True)
+class PeerSettings:
+    """Options of `p2pme peer`.
+
+    Parameters
+    ----------
+    peer:
+        This peer's id in the contract.
+    run:
+        The run folder, made if it is missing.
+    home:
+        The user's private folder (keys, caches).
+    data, test:
+        This peer's own clips, and a common test manifest when there is one. Without `data` the built-in clips
+        of this peer are drawn.
+    key:
+        The file of this peer's private key; loopback peers make theirs below `home`.
+    weights:
+        The user's backbone file when the contract says `source: file`.
+    threads:
+        torch threads; None takes one on loopback, where peers share a machine, and torch's default elsewhere.
+    resume:
+        Go on from the checkpoint in `run`.
+    """
+
+    peer: int
+    contract: Contract
+    run: Path
+    home: Path
+    data: Path | None = None
+    test: Path | None = None
+    key: Path | None = None
+    weights: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+    resume: bool = False

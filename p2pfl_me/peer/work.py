@@ -1,0 +1,109 @@
+"""The worker's side of a round: train, measure, sketch, store, write down. Called from the training thread."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from p2pfl_me.gossip.protocol import Mixed
+from p2pfl_me.gossip.stop import advance
+from p2pfl_me.learning.trainer import Trained, Trainer
+from p2pfl_me.message import Vector
+from p2pfl_me.peer.checkpoint import Checkpoint, save_checkpoint
+from p2pfl_me.peer.eventlog import JsonLines
+from p2pfl_me.peer.sketch import Sketcher, encode_sketch
+
+
+class RoundWork:
+    """Trains one peer's model, measures what was mixed, and leaves an event and a checkpoint for every round.
+
+    Parameters
+    ----------
+    start:
+        The state to go on from; each round's checkpoint replaces it.
+    traffic:
+        (bytes sent, bytes received) so far, on the wire.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        sketcher: Sketcher,
+        log: JsonLines,
+        run: Path,
+        start: Checkpoint,
+        traffic: Callable[[], tuple[int, int]],
+    ) -> None:
+        self._trainer = trainer
+        self._sketcher = sketcher
+        self._log = log
+        self._run = run
+        self._checkpoint = start
+        self._traffic = traffic
+        self._begun = self._round_begun = time.monotonic()
+        self._trained: Trained | None = None
+        self._train_seconds = 0.0
+
+    def note(self, event: str, **values: Any) -> None:
+        """Write one event; called from the loop's thread, a line is written whole."""
+        self._log.write(event=event, **values)
+
+    def train(self, round: int, params: Vector) -> Vector:
+        """The local epochs of one round."""
+        self._round_begun = time.monotonic()
+        trained = self._trainer.train(params, round)
+        self._train_seconds = time.monotonic() - self._round_begun
+        self._trained = trained
+        self.note(
+            "trained", round=round, loss=trained.loss, steps=trained.steps, seconds=_short(self._train_seconds)
+        )
+        return trained.params
+
+    def conclude(self, mixed: Mixed) -> float | None:
+        """Evaluate, store and log a mixed round; the validation loss goes back to the core's stop rule."""
+        trained, self._trained = self._trained, None
+        assert trained is not None
+        test = self._trainer.evaluate(mixed.params, "test")
+        validation = self._trainer.evaluate(mixed.params, "validation")
+        validation_loss = validation.loss if validation else None
+        self._checkpoint = replace(
+            self._checkpoint,
+            completed=mixed.round + 1,
+            params=mixed.params,
+            progress=advance(self._checkpoint.progress, validation_loss),
+        )
+        save_checkpoint(self._run, self._checkpoint)
+        sent, received = self._traffic()
+        now = time.monotonic()
+        self.note(
+            "round",
+            round=mixed.round,
+            loss=trained.loss,
+            steps=trained.steps,
+            train_seconds=_short(self._train_seconds),
+            wait_seconds=_short(mixed.wait),
+            weights={str(peer): weight for peer, weight in mixed.weights.items()},
+            missing={str(peer): reason for peer, reason in mixed.missing.items()},
+            distance={str(peer): _short(distance) for peer, distance in mixed.distance.items()},
+            norm=float(np.linalg.norm(mixed.params)),
+            test=test.to_json() if test else None,
+            validation=validation.to_json() if validation else None,
+            sketch_trained=encode_sketch(self._sketcher.sketch(trained.params)),
+            sketch_mixed=encode_sketch(self._sketcher.sketch(mixed.params)),
+            bytes_sent=sent,
+            bytes_received=received,
+            seconds=_short(now - self._begun),
+            round_seconds=_short(now - self._round_begun),
+            digest=hashlib.sha256(mixed.params.data).hexdigest(),
+        )
+        return validation_loss
+
+
+def _short(value: float) -> float:
+    return round(value, 6)

@@ -1,0 +1,96 @@
+"""The confusion figure: which class was taken for which, for the average model and for the mean peer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from p2pfl_me.report.document import Cell, Picture
+from p2pfl_me.report.events import Counts
+from p2pfl_me.report.results import Floats
+from p2pfl_me.report.style import BLUE, INK, MUTED, RULE, WIDTH, short
+
+MOST_CLASSES = 14
+
+
+def confusion_picture(classes: Sequence[str], average: Counts | None, peers: Floats | None) -> Picture | None:
+    """Confusion matrices, each (K, K) with rows the true classes; None where there is none of the right size."""
+    panels: list[tuple[str, Floats]] = []
+    for name, matrix in (("average model", average), ("mean peer", peers)):
+        if matrix is not None and matrix.shape == (len(classes), len(classes)):
+            panels.append((name, np.asarray(matrix, dtype=np.float64)))
+    if not panels or len(classes) > MOST_CLASSES:
+        return None
+    rows: list[tuple[Cell, ...]] = [
+        (name, true, guess, float(matrix[i, j]))
+        for name, matrix in panels
+        for i, true in enumerate(classes)
+        for j, guess in enumerate(classes)
+    ]
+    return Picture(
+        name="confusion",
+        title="Which expression is taken for which",
+        reading=(
+            "Rows are what the clip shows, columns what the model says; cells count clips, and their shade is the "
+            "share of the row. A good model is dark on the diagonal. The mean peer is the average of all peers' "
+            "matrices, so its counts need not be whole."
+        ),
+        alt="Confusion matrices of the average model and of the mean peer",
+        figure=_draw(classes, panels),
+        header=("model", "true", "predicted", "clips"),
+        rows=tuple(rows),
+    )
+
+
+def _draw(classes: Sequence[str], panels: Sequence[tuple[str, Floats]]) -> Figure:
+    names = [short(name, 14) for name in classes]
+    side = WIDTH / 2 if len(panels) > 1 or len(classes) < 5 else WIDTH * 0.62
+    figure = Figure(figsize=(WIDTH, side + 0.35))
+    every = figure.subplots(1, 2, squeeze=False)[0]
+    for axes, (name, matrix) in zip(every, panels, strict=False):
+        _panel(axes, names, name, matrix)
+    every[1].set_yticks([])
+    if len(panels) == 1:
+        every[1].set_visible(False)
+    return figure
+
+
+def _panel(axes: Axes, names: Sequence[str], title: str, matrix: Floats) -> None:
+    size = len(names)
+    totals = matrix.sum(axis=1)
+    share = np.divide(matrix, totals[:, None], out=np.zeros_like(matrix), where=totals[:, None] > 0)
+    fontsize = 8.5 if size <= 5 else 7.5 if size <= 8 else 6
+    for i in range(size):
+        for j in range(size):
+            # Shade by opacity over the page, and never so deep that ink cannot be read on it: the figure works on
+            # light and on dark paper.
+            shade = 0.04 + 0.58 * share[i, j]
+            axes.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, facecolor=BLUE, alpha=shade))
+            if matrix[i, j]:
+                axes.text(
+                    j,
+                    i,
+                    _count(matrix[i, j]),
+                    ha="center",
+                    va="center",
+                    fontsize=fontsize,
+                    color=INK if share[i, j] > 0.2 or i == j else MUTED,
+                    fontweight="bold" if i == j else "normal",
+                )
+    axes.set_xlim(-0.55, size - 0.45)
+    axes.set_ylim(size - 0.45, -0.55)
+    axes.set_aspect("equal")
+    axes.set_xticks(range(size), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(size), names)
+    axes.tick_params(length=0, color=RULE)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_title(title, loc="left", color=INK, pad=8)
+
+
+def _count(value: float) -> str:
+    return f"{value:.0f}" if value == round(value) or value >= 10 else f"{value:.1f}"

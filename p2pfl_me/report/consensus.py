@@ -1,0 +1,89 @@
+"""How far apart the peers' models stand, measured from sketches and predicted by the mixing matrix.
+
+Each round log carries a count sketch of the model after training and after mixing. A sketch s is linear and
+E ||s(x) - s(y)||^2 = ||x - y||^2 (relative spread about 4 % with 1024 buckets), so distances need no models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from p2pfl_me.report.events import Round, Sketch
+from p2pfl_me.report.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One round's consensus distance Xi = sqrt(mean_i ||x_i - mean x||^2), over the peers that logged the round.
+
+    `trained` is Xi after local training, `mixed` after the exchange; `norm` is the norm of the average model, so
+    that `mixed / norm` is free of scale. `bound` and `expected` are what the mixing matrix makes of `trained`:
+    times beta, its largest eigenvalue (in absolute value) below the leading 1, and times the root mean square of
+    those eigenvalues, which is exact on average when the peers' differences point nowhere in particular.
+    """
+
+    round: int
+    peers: int
+    trained: float
+    mixed: float
+    norm: float
+    bound: float | None
+    expected: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """What one exchange over the whole graph does to Xi: at most `beta`, `rms` when differences are isotropic."""
+
+    beta: float
+    rms: float
+
+
+def contraction_of(run: Run) -> Contraction | None:
+    """The contraction that the contract's graph predicts for one round; None for a single peer."""
+    if run.contract.peers.count < 2:
+        return None
+    from p2pfl_me.topology import schedule_of, spectral_figures
+
+    figures = spectral_figures(schedule_of(run.contract))
+    return Contraction(figures.beta, figures.rms)
+
+
+def agreement(run: Run, contraction: Contraction | None) -> tuple[Agreement, ...]:
+    """Consensus distance of every round that at least two peers logged with both sketches."""
+    by_round: dict[int, list[Round]] = {}
+    for log in run.peers:
+        for each in log.rounds:
+            if each.sketch_trained is not None and each.sketch_mixed is not None:
+                by_round.setdefault(each.round, []).append(each)
+    found = []
+    for index in sorted(by_round):
+        present = by_round[index]
+        trained = [each.sketch_trained for each in present if each.sketch_trained is not None]
+        mixed = [each.sketch_mixed for each in present if each.sketch_mixed is not None]
+        if len(present) < 2 or len({sketch.shape for sketch in (*trained, *mixed)}) > 1:
+            continue
+        before, _ = _distance(trained)
+        after, norm = _distance(mixed)
+        found.append(
+            Agreement(
+                round=index,
+                peers=len(present),
+                trained=before,
+                mixed=after,
+                norm=norm,
+                bound=contraction.beta * before if contraction else None,
+                expected=contraction.rms * before if contraction else None,
+            )
+        )
+    return tuple(found)
+
+
+def _distance(sketches: Sequence[Sketch]) -> tuple[float, float]:
+    stack = np.stack(sketches).astype(np.float64)
+    mean = stack.mean(axis=0)
+    squares = ((stack - mean) ** 2).sum(axis=1)
+    return float(np.sqrt(squares.mean())), float(np.linalg.norm(mean))

@@ -1,0 +1,86 @@
+"""The consensus figure: how far apart the models stand after training and after mixing, against the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from p2pfl_me.report.consensus import Agreement, Contraction
+from p2pfl_me.report.document import Picture
+from p2pfl_me.report.style import (
+    AMBER,
+    BLUE,
+    MUTED,
+    VERMILION,
+    end_labels,
+    headline,
+    new_figure,
+    percent_log_axis,
+    round_axis,
+    y_grid,
+)
+
+FLOOR = 1e-9
+"""Below float32 rounding; a model that agrees exactly has no place on a log axis."""
+
+
+def consensus_picture(rows: Sequence[Agreement], contraction: Contraction | None) -> Picture | None:
+    """Consensus distance by round; None if no round was logged by two peers."""
+    if not rows or not any(_share(row, row.trained) > FLOOR for row in rows):
+        return None
+    reading = (
+        "After local training the models stand apart (upper line); one exchange with the neighbours draws them "
+        "together (lower line). Distances are in per cent of the average model's norm."
+    )
+    if contraction and contraction.rms > FLOOR:
+        reading += (
+            f" From its graph alone the topology predicts a factor of {contraction.rms:.2f} an exchange when differences "
+            f"point nowhere in particular (dashed), and at most {contraction.beta:.2f} (dotted). What is left after several rounds "
+            "lies along the graph's slow directions, so the measured line moves from the dashed towards the dotted one; "
+            "above it, exchanges were lost."
+        )
+    elif contraction:
+        reading += " This topology predicts full agreement after every exchange, up to rounding."
+    return Picture(
+        name="consensus",
+        title="Distance between the models, measured and predicted",
+        reading=reading,
+        alt="Line chart on a log axis: consensus distance after training and after mixing, with predictions",
+        figure=_draw(rows),
+        header=("round", "peers", "trained", "mixed", "predicted_expected", "predicted_bound", "average_norm"),
+        rows=tuple((row.round, row.peers, row.trained, row.mixed, row.expected, row.bound, row.norm) for row in rows),
+    )
+
+
+def _share(row: Agreement, distance: float | None) -> float:
+    return distance / row.norm if distance and row.norm > 0 else 0.0
+
+
+def _draw(rows: Sequence[Agreement]) -> Figure:
+    figure, axes = new_figure(3.5)
+    labels = []
+    for words, colour, dashes, width, values in (
+        ("after training", VERMILION, "-", 1.8, [_share(row, row.trained) for row in rows]),
+        ("after mixing", BLUE, "-", 2.6, [_share(row, row.mixed) for row in rows]),
+        ("predicted", AMBER, (0, (4, 1.6)), 1.5, [_share(row, row.expected) for row in rows]),
+        ("predicted, at most", MUTED, (0, (1, 1.6)), 1.4, [_share(row, row.bound) for row in rows]),
+    ):
+        points = [(row.round, value) for row, value in zip(rows, values, strict=True) if value > FLOOR]
+        if not points:
+            continue
+        axes.plot(
+            *zip(*points, strict=True),
+            color=colour,
+            linestyle=dashes,
+            linewidth=width,
+            marker="o" if len(points) == 1 else "",
+            markersize=4,
+        )
+        labels.append((rows[-1].round, points[-1][1], words, colour))
+    percent_log_axis(axes)
+    round_axis(axes, rows[0].round, rows[-1].round, room=0.26)
+    y_grid(axes)
+    headline(axes, "RMS distance to the average model, in % of its norm (log scale)")
+    end_labels(axes, labels)
+    return figure

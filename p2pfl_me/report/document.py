@@ -1,0 +1,105 @@
+"""A report as plain values: sections of paragraphs, tables and pictures. `html` and `markdown` both print it.
+
+All strings are plain text; whoever prints them escapes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    words: str
+    kind: str = "paragraph"
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    items: tuple[str, ...]
+    kind: str = "bullets"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`numeric` marks the columns that are set flush right with figures of equal width."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[int] = frozenset()
+    caption: str = ""
+    kind: str = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A file shown verbatim, folded away on the page."""
+
+    title: str
+    words: str
+    kind: str = "code"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A figure, how to read it in a sentence, and the numbers behind it.
+
+    `name` becomes the file names NAME.png and NAME.csv, below the folder of its section. A `raster` one stands
+    on the page as a picture on white, the others as drawings that follow the page's theme.
+    """
+
+    name: str
+    title: str
+    reading: str
+    alt: str
+    figure: Figure
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    raster: bool = False
+    kind: str = "picture"
+
+
+Block = Paragraph | Bullets | Table | Code | Picture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Section:
+    """A part of the report. `folder` is where its files go, relative to the report, empty for the top."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    anchor: str
+    folder: str = ""
+    level: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One of the few large numbers at the head of the page."""
+
+    name: str
+    value: str
+    detail: str
+    tone: str = "ink"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """The whole report. `verdict` is the result in one or two sentences."""
+
+    title: str
+    subtitle: str
+    verdict: str
+    facts: tuple[Fact, ...]
+    sections: tuple[Section, ...]
+    colophon: str
+
+
+def pictures(sections: Sequence[Section]) -> list[tuple[Section, Picture]]:
+    """All pictures with the sections they stand in."""
+    return [(section, block) for section in sections for block in section.blocks if isinstance(block, Picture)]

@@ -1,0 +1,85 @@
+"""What a reader must know before believing the numbers. Each note is a plain sentence or two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from p2pfl_me.report.failures import lasting
+from p2pfl_me.report.results import class_table, final_confusions, part_of
+from p2pfl_me.report.run import Run
+
+FEW_CLIPS = 500
+
+
+def honesty_notes(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Notes on the runs of a report, each once, in the order of weight."""
+    notes = dict.fromkeys(note for run in runs for note in _of_run(run))
+    return (*notes, *_of_all(runs))
+
+
+def _of_run(run: Run) -> Iterator[str]:
+    contract, manifest, part = run.contract, run.manifest, part_of(run)
+    if part is None:
+        yield "No peer had clips of other subjects to be tested on, so this run says nothing about recognition."
+    if part == "validation":
+        yield ("There was no test set: the scores are on validation clips, which the stop rule may have looked at.")
+    if manifest.data_source == "synthetic":
+        yield (
+            "The clips are drawn faces, made from the seed. They show that the peers learn together; they say "
+            "nothing about how well real micro-expressions are recognised."
+        )
+    if contract.model.weights.source == "seed":
+        yield (
+            "The frozen backbone is random: drawn from the contract's seed so that everything runs offline. "
+            "A pretrained backbone (model.weights.source: imagenet, or file) usually recognises more."
+        )
+    if lasting(run) >= 0 and _cut_short(run):
+        yield "The run was cut short: some peers ended before the others, and their last scores count as final."
+    yield from _of_test_set(run, part)
+
+
+def _cut_short(run: Run) -> bool:
+    ends = {log.last_round for log in run.peers}
+    return len(ends) > 1 or any(log.finish is None for log in run.peers)
+
+
+def _of_test_set(run: Run, part: str | None) -> Iterator[str]:
+    confusions = final_confusions(run)
+    if not confusions:
+        return
+    supports = [class_table(matrix).support for matrix in confusions.values() if matrix.size]
+    sizes = sorted({int(support.sum()) for support in supports})
+    if len({tuple(support) for support in supports}) > 1:
+        yield (
+            f"The peers were scored on different clips ({sizes[0]} to {sizes[-1]} each), so differences "
+            "between peers are partly differences between their clips."
+        )
+    elif sizes[0] < FEW_CLIPS:
+        yield (
+            f"The scores rest on {sizes[0]} {part} clips. With so few, differences in UF1 under about .05 mean nothing."
+        )
+    classes = run.contract.model.classes
+    absent = [
+        name
+        for index, name in enumerate(classes)
+        if all(len(support) == len(classes) and support[index] == 0 for support in supports)
+    ]
+    if absent:
+        yield (
+            f"No {part} clip shows {', '.join(absent)}. UF1 and UAR are means over all classes of the label map, "
+            "so they count these classes as 0."
+        )
+
+
+def _of_all(runs: Sequence[Run]) -> Iterator[str]:
+    if not all(run.baselines for run in runs):
+        yield (
+            "Isolated, pooled and FedAvg baselines were not run for every run here; without them a score does "
+            "not show what gossip is worth. p2pme swarm --baselines runs them."
+        )
+    if len({run.seed for run in runs}) < 2:
+        yield "One seed only: another split of the subjects may shift every number. Running with --seeds 3 shows the spread."
+    yield (
+        "Every score is that of the last round. The best peer and the best round are shown as spread, never chosen: "
+        "choosing them would use the test clips."
+    )

@@ -1,0 +1,218 @@
+"""From a run to its numbers: score curves, final scores, per-class tables, and their summary over seeds.
+
+Pure functions on values of `run`; no files, no drawing. A peer's final score is that of the last round it
+reached: picking its best round would be a choice made on the test clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from p2pfl_me.report.events import Counts, Scores
+from p2pfl_me.report.run import Curve, Run
+
+Floats = npt.NDArray[np.float64]
+METRICS = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
+
+
+class Arm(Enum):
+    """The ways of training that a report sets side by side."""
+
+    ISOLATED = "Isolated peers"
+    GOSSIP = "Gossip peers"
+    AVERAGE = "Average of the gossip models"
+    FEDAVG = "FedAvg with a server"
+    POOLED = "Pooled training"
+
+
+def part_of(run: Run) -> str | None:
+    """The clips that scores are on: "test" where any peer has them, else "validation", else None."""
+    for part in ("test", "validation"):
+        if any(each.scores(part) for log in run.peers for each in log.rounds):
+            return part
+    return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """A quantity by round and peer. `values` has shape (rounds, peers), NaN where a peer has none."""
+
+    rounds: tuple[int, ...]
+    peers: tuple[int, ...]
+    values: Floats
+
+    def final(self) -> dict[int, float]:
+        """Each peer's value at the last round where it has one."""
+        found = {}
+        for column, peer in enumerate(self.peers):
+            known = self.values[np.isfinite(self.values[:, column]), column]
+            if known.size:
+                found[peer] = float(known[-1])
+        return found
+
+    def mean(self) -> Floats:
+        """Mean over the peers present, shape (rounds,), NaN in a round without any."""
+        known = np.isfinite(self.values)
+        total = np.where(known, self.values, 0).sum(axis=1)
+        count = known.sum(axis=1)
+        return np.divide(total, count, out=np.full(len(self.rounds), np.nan), where=count > 0)
+
+
+def score_grid(run: Run, metric: str) -> Grid:
+    """A metric ("uf1", "uar", "accuracy", ...) of every peer's own model after every round, or "loss" in training."""
+    part = part_of(run)
+    cells: dict[tuple[int, int], float] = {}
+    for log in run.peers:
+        for each in log.rounds:
+            scores = each.scores(part) if part else None
+            value = each.loss if metric == "loss" else scores.get(metric) if scores else None
+            if value is not None:
+                cells[each.round, log.peer] = value
+    return _grid(cells)
+
+
+def isolated_grid(run: Run, metric: str) -> Grid:
+    """The same for peers that trained alone."""
+    return _grid(
+        {
+            (index, peer): value
+            for peer, curve in run.baselines.isolated.items()
+            for index, scores in curve
+            if (value := scores.get(metric)) is not None
+        }
+    )
+
+
+def _grid(cells: Mapping[tuple[int, int], float]) -> Grid:
+    rounds = tuple(sorted({index for index, _ in cells}))
+    peers = tuple(sorted({peer for _, peer in cells}))
+    values = np.full((len(rounds), len(peers)), np.nan)
+    for (index, peer), value in cells.items():
+        values[rounds.index(index), peers.index(peer)] = value
+    return Grid(rounds, peers, values)
+
+
+def curve_points(curve: Curve, metric: str) -> tuple[tuple[int, float], ...]:
+    """(round, value) pairs of a baseline without peers."""
+    return tuple((index, value) for index, scores in curve if (value := scores.get(metric)) is not None)
+
+
+def final_scores(run: Run, arm: Arm, metric: str) -> dict[int, float]:
+    """Final scores by peer; an arm with a single model stands under -1. Empty where the arm was not run."""
+    if arm is Arm.GOSSIP:
+        return score_grid(run, metric).final()
+    if arm is Arm.ISOLATED:
+        return isolated_grid(run, metric).final()
+    if arm is Arm.AVERAGE:
+        value = run.average.get(metric) if run.average else None
+        return {} if value is None else {-1: value}
+    curve = run.baselines.fedavg if arm is Arm.FEDAVG else run.baselines.pooled
+    points = curve_points(curve, metric)
+    return {-1: points[-1][1]} if points else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean and sample standard deviation over seeds; `std` is None with one seed."""
+
+    mean: float
+    std: float | None
+    seeds: int
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Mean and spread of one number a run; None for no runs."""
+    if not values:
+        return None
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Spread(float(np.mean(values)), std, len(values))
+
+
+def over_seeds(runs: Sequence[Run], arm: Arm, metric: str) -> Spread | None:
+    """The arm's mean over its peers, then mean and spread over runs."""
+    return spread([float(np.mean(list(final.values()))) for run in runs if (final := final_scores(run, arm, metric))])
+
+
+def extremes(runs: Sequence[Run], arm: Arm, metric: str) -> tuple[Spread, Spread] | None:
+    """The worst and the best peer, each over runs; None for an arm without peers."""
+    finals = [list(final.values()) for run in runs if len(final := final_scores(run, arm, metric)) > 1]
+    worst, best = spread([min(final) for final in finals]), spread([max(final) for final in finals])
+    return (worst, best) if worst and best else None
+
+
+def mean_confusion(run: Run) -> Floats | None:
+    """The confusion matrix of the mean peer: counts averaged over the peers' final models, shape (K, K)."""
+    part = part_of(run)
+    matrices = []
+    for log in run.peers:
+        scored = [scores for each in log.rounds if part and (scores := each.scores(part))]
+        if scored and scored[-1].confusion is not None:
+            matrices.append(scored[-1].confusion)
+    if not matrices or len({matrix.shape for matrix in matrices}) > 1:
+        return None
+    return np.mean(np.stack(matrices), axis=0)
+
+
+def final_confusions(run: Run) -> dict[int, Counts]:
+    """Each peer's confusion matrix at its last scored round."""
+    part = part_of(run)
+    found: dict[int, Counts] = {}
+    for log in run.peers:
+        for each in log.rounds:
+            scores = each.scores(part) if part else None
+            if scores and scores.confusion is not None:
+                found[log.peer] = scores.confusion
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassTable:
+    """Precision, recall, F1 and support of every class, each of shape (K,); 0 where a denominator is 0."""
+
+    precision: Floats
+    recall: Floats
+    f1: Floats
+    support: Floats
+
+
+def class_table(confusion: Floats | Counts) -> ClassTable:
+    """Per-class scores of a confusion matrix, rows the true classes; F1 = 2TP / (2TP + FP + FN)."""
+    matrix = np.asarray(confusion, dtype=np.float64)
+    hit, support, guessed = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    return ClassTable(_ratio(hit, guessed), _ratio(hit, support), _ratio(2 * hit, support + guessed), support)
+
+
+def _ratio(top: Floats, bottom: Floats) -> Floats:
+    return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
+
+
+def majority_uf1(confusion: Floats | Counts) -> float:
+    """UF1 of always naming the most frequent class of these clips: (2p / (1 + p)) / K with p its share."""
+    support = np.asarray(confusion, dtype=np.float64).sum(axis=1)
+    if not support.sum():
+        return 0.0
+    share = float(support.max() / support.sum())
+    return 2 * share / (1 + share) / len(support)
+
+
+def clip_interval(confusion: Counts, draws: int = 2000) -> tuple[float, float]:
+    """95 % bootstrap interval of UF1 over clips, (low, high).
+
+    Clips of one subject resemble each other, so the interval over subjects would be wider; a confusion matrix
+    does not know the subjects. The stream is fixed: the same matrix gives the same interval.
+    """
+    matrix = np.asarray(confusion, dtype=np.int64)
+    size, total = len(matrix), int(matrix.sum())
+    if not total:
+        return 0.0, 0.0
+    draw = np.random.default_rng(0).multinomial(total, matrix.ravel() / total, size=draws)
+    resampled = draw.reshape(draws, size, size).astype(np.float64)
+    hit = np.einsum("dkk->dk", resampled)
+    uf1 = _ratio(2 * hit, resampled.sum(axis=1) + resampled.sum(axis=2)).mean(axis=1)
+    low, high = np.quantile(uf1, [0.025, 0.975])
+    return float(low), float(high)

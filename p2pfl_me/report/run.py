@@ -1,0 +1,208 @@
+"""A run folder as one frozen value: contract, manifest, event logs, egress ledgers, average and baselines.
+
+Only the contract must be there; anything else may be missing or cut short. Nothing here computes a result.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from p2pfl_me.contract import Contract, load_contract
+from p2pfl_me.errors import RunError
+from p2pfl_me.report.events import PeerLog, Scores, read_peer_log, scores_of
+from p2pfl_me.report.reading import Json, by_peer, json_file, json_lines, mapping, number, text, whole
+
+Curve = tuple[tuple[int, Scores], ...]
+"""Scores by round, in the order of rounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What ran where. Empty text or None: the manifest does not say."""
+
+    version: str = ""
+    python: str = ""
+    torch: str = ""
+    numpy: str = ""
+    platform: str = ""
+    cpu_count: int | None = None
+    started: str = ""
+    finished: str = ""
+    command: str = ""
+    contract_digest: str = ""
+    data_source: str = ""
+    data_digest: str = ""
+    train: int | None = None
+    validation: int | None = None
+    test: int | None = None
+    subjects: int | None = None
+    exits: Mapping[int, int] = field(default_factory=dict)
+    present: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What left one peer in messages of one kind: how many, bytes of payload, bytes on the wire."""
+
+    kind: str
+    messages: int
+    payload: int
+    wire: int
+
+
+@dataclass(frozen=True, slots=True)
+class Baselines:
+    """The same shards, seeds and steps trained in other ways. Empty where not run."""
+
+    isolated: Mapping[int, Curve] = field(default_factory=dict)
+    pooled: Curve = ()
+    fedavg: Curve = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.isolated or self.pooled or self.fedavg)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run folder. `peers` holds every peer that left a log, in the order of ids."""
+
+    folder: Path
+    contract: Contract
+    manifest: Manifest
+    peers: tuple[PeerLog, ...]
+    egress: Mapping[int, tuple[Traffic, ...]]
+    average: Scores | None
+    baselines: Baselines
+
+    @property
+    def seed(self) -> int:
+        return self.contract.seed
+
+    @property
+    def silent(self) -> tuple[int, ...]:
+        """Peers that the contract names and that left no log: they never started, or ran elsewhere."""
+        logged = {log.peer for log in self.peers}
+        return tuple(peer for peer in range(self.contract.peers.count) if peer not in logged)
+
+
+def find_runs(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The run folders that `paths` mean: themselves, or, for the folder of a command with --seeds, those in it.
+
+    Raises
+    ------
+    RunError
+        A path is neither.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if (path / "contract.yaml").is_file():
+            found.append(path)
+            continue
+        inside = sorted((child for child in path.glob("*") if (child / "contract.yaml").is_file()), key=_natural)
+        if not inside:
+            what = "not a run folder: it holds no contract.yaml" if path.is_dir() else "no such run folder"
+            raise RunError(
+                what,
+                where=str(path),
+                fix="name the folder that `p2pme swarm` or `p2pme peer` was given with --run",
+            )
+        found.extend(inside)
+    unique = dict.fromkeys(path.resolve() for path in found)
+    return tuple(unique)
+
+
+def read_run(folder: Path) -> Run:
+    """Read one run folder.
+
+    Raises
+    ------
+    RunError
+        There is no contract in it.
+    ContractError
+        Its contract cannot be read.
+    """
+    if not (folder / "contract.yaml").is_file():
+        raise RunError(
+            "not a run folder: it holds no contract.yaml",
+            where=str(folder),
+            fix="name the folder that `p2pme swarm` or `p2pme peer` was given with --run",
+        )
+    contract = load_contract(folder / "contract.yaml")
+    logs = _numbered(folder, r"peer-(\d+)\.jsonl")
+    ledgers = _numbered(folder, r"egress-(\d+)\.jsonl")
+    return Run(
+        folder=folder,
+        contract=contract,
+        manifest=_manifest(json_file(folder / "manifest.json")),
+        peers=tuple(read_peer_log(path, peer) for peer, path in logs.items()),
+        egress={peer: _traffic(path) for peer, path in ledgers.items()},
+        average=scores_of(json_file(folder / "average.json").get("test")),
+        baselines=_baselines(json_file(folder / "baselines.json")),
+    )
+
+
+def _numbered(folder: Path, pattern: str) -> dict[int, Path]:
+    matches = ((re.fullmatch(pattern, path.name, re.ASCII), path) for path in folder.iterdir())
+    return dict(sorted((int(match[1]), path) for match, path in matches if match))
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    return [(int(part or 0), rest) for rest, part in re.findall(r"(\D*)(\d*)", path.name, re.ASCII)]
+
+
+def _manifest(fields: Json) -> Manifest:
+    data = mapping(fields.get("data"))
+    return Manifest(
+        version=text(fields.get("p2pme")),
+        python=text(fields.get("python")),
+        torch=text(fields.get("torch")),
+        numpy=text(fields.get("numpy")),
+        platform=text(fields.get("platform")),
+        cpu_count=whole(fields.get("cpu_count")),
+        started=text(fields.get("started")),
+        finished=text(fields.get("finished")),
+        command=text(fields.get("command")),
+        contract_digest=text(fields.get("contract_digest")),
+        data_source=text(data.get("source")),
+        data_digest=text(data.get("digest")),
+        train=whole(data.get("train")),
+        validation=whole(data.get("validation")),
+        test=whole(data.get("test")),
+        subjects=whole(data.get("subjects")),
+        exits={peer: code for peer, value in by_peer(fields.get("exit")) if (code := whole(value)) is not None},
+        present=bool(fields),
+    )
+
+
+def _traffic(path: Path) -> tuple[Traffic, ...]:
+    sums: dict[str, list[int]] = {}
+    for line in json_lines(path)[0]:
+        kind = text(line.get("kind")) or "?"
+        count = whole(line.get("count"))
+        total = sums.setdefault(kind, [0, 0, 0])
+        total[0] += 1 if count is None else count
+        total[1] += int(number(line.get("bytes")) or 0)
+        total[2] += int(number(line.get("wire")) or 0)
+    return tuple(Traffic(kind, *total) for kind, total in sorted(sums.items()))
+
+
+def _baselines(fields: Json) -> Baselines:
+    isolated = mapping(fields.get("isolated"))
+    return Baselines(
+        isolated={peer: curve for peer, rows in sorted(by_peer(isolated.get("peers"))) if (curve := _curve(rows))},
+        pooled=_curve(mapping(fields.get("pooled")).get("rounds")),
+        fedavg=_curve(mapping(fields.get("fedavg")).get("rounds")),
+    )
+
+
+def _curve(rows: object) -> Curve:
+    points: dict[int, Scores] = {}
+    for row in rows if isinstance(rows, list) else ():
+        fields = mapping(row)
+        index, scores = whole(fields.get("round")), scores_of(fields.get("test"))
+        if index is not None and scores is not None:
+            points[index] = scores
+    return tuple(sorted(points.items()))

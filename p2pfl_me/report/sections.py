@@ -1,0 +1,275 @@
+"""The parts of a report that concern one run: how it learned, agreed, what it cost, what failed, what was run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from statistics import median
+
+import numpy as np
+
+from p2pfl_me.contract import digest, dump_contract
+from p2pfl_me.report.confusion_picture import confusion_picture
+from p2pfl_me.report.consensus import agreement, contraction_of
+from p2pfl_me.report.consensus_picture import consensus_picture
+from p2pfl_me.report.document import Block, Bullets, Code, Paragraph, Picture, Section, Table
+from p2pfl_me.report.failures import failures, lasting, received_share
+from p2pfl_me.report.results import class_table, final_confusions, mean_confusion, part_of, score_grid
+from p2pfl_me.report.run import Run
+from p2pfl_me.report.score_picture import score_picture
+from p2pfl_me.report.traffic import by_kind, peer_traffic, readable_bytes
+from p2pfl_me.report.traffic_picture import traffic_picture
+
+
+def run_sections(run: Run, anchor: str, folder: str, level: int) -> tuple[Section, ...]:
+    """Everything about one run; `anchor` makes its links unique, its files go to `folder`."""
+    parts: tuple[tuple[str, str, Iterable[Block]], ...] = (
+        ("How the peers learned", "learning", _learning(run)),
+        ("How they came to agree", "agreement", _agreement(run)),
+        ("Which expressions are recognised", "classes", _classes(run)),
+        ("What it cost", "cost", _cost(run)),
+        ("The graph", "graph", _graph(run)),
+        ("What went wrong", "failures", _failures(run)),
+        ("What was run", "run", _what_ran(run)),
+    )
+    return tuple(
+        Section(title, blocks, f"{anchor}{name}", folder, level)
+        for title, name, found in parts
+        if (blocks := tuple(found))
+    )
+
+
+def _learning(run: Run) -> Iterable[Block]:
+    picture = score_picture(run)
+    if picture is None:
+        yield Paragraph("No peer completed a round.")
+        return
+    yield picture
+    lasts = {log.last_round for log in run.peers if log.rounds}
+    if len(lasts) > 1:
+        yield Paragraph(
+            f"The peers ended at different rounds, from {min(lasts)} to {max(lasts)}; the mean of a round is over "
+            "the peers that completed it."
+        )
+
+
+def _agreement(run: Run) -> Iterable[Block]:
+    contraction = contraction_of(run)
+    rows = agreement(run, contraction)
+    picture = consensus_picture(rows, contraction)
+    if picture is None:
+        yield Paragraph("There is no round that two peers completed, so there is no distance to measure.")
+        return
+    yield picture
+    if len({row.peers for row in rows}) > 1:
+        yield Paragraph(
+            "Not every round was completed by the same peers. The distance is over those present; the prediction is "
+            "for the whole graph."
+        )
+
+
+def _classes(run: Run) -> Iterable[Block]:
+    classes, part = run.contract.model.classes, part_of(run)
+    average = run.average.confusion if run.average else None
+    peers = mean_confusion(run)
+    picture = confusion_picture(classes, average, peers)
+    if picture is not None:
+        yield picture
+    finals = [matrix for matrix in final_confusions(run).values() if len(matrix) == len(classes)]
+    model = average if average is not None and len(average) == len(classes) else None
+    if not finals and model is None:
+        return
+    f1 = np.stack([class_table(matrix).f1 for matrix in finals]) if finals else None
+    scores = class_table(model if model is not None else finals[0])
+    header = ["class", f"{part or 'test'} clips"]
+    if model is not None:
+        header += ["precision", "recall", "F1"]
+    if f1 is not None:
+        header += ["F1, mean peer", "worst", "best"]
+    rows = []
+    for index, name in enumerate(classes):
+        row = [name, f"{scores.support[index]:.0f}"]
+        if model is not None:
+            row += [f"{part[index]:.3f}" for part in (scores.precision, scores.recall, scores.f1)]
+        if f1 is not None:
+            row += [f"{value:.3f}" for value in (f1[:, index].mean(), f1[:, index].min(), f1[:, index].max())]
+        rows.append(tuple(row))
+    caption = "Precision, recall and F1 are the average model's." if model is not None else ""
+    yield Table(tuple(header), tuple(rows), frozenset(range(1, len(header))), caption)
+
+
+def _cost(run: Run) -> Iterable[Block]:
+    picture = traffic_picture(peer_traffic(run))
+    if picture is not None:
+        yield picture
+    kinds = by_kind(run)
+    if kinds:
+        yield Table(
+            ("message", "sent", "payload", "on the wire"),
+            tuple(
+                (row.kind, f"{row.messages:,}", readable_bytes(row.payload), readable_bytes(row.wire)) for row in kinds
+            ),
+            frozenset({1, 2, 3}),
+            "All peers' egress ledgers: everything that left them. No image is among it.",
+        )
+    times = _times(run)
+    if times:
+        yield Paragraph(times)
+
+
+def _times(run: Run) -> str:
+    rounds = [each for log in run.peers for each in log.rounds]
+    whole = [each.round_seconds for each in rounds if each.round_seconds is not None]
+    training = [each.train_seconds for each in rounds if each.train_seconds is not None]
+    waiting = [each.wait_seconds for each in rounds if each.wait_seconds is not None]
+    if not whole:
+        return ""
+    words = f"A round took {median(whole):.2g} s in the median and {max(whole):.2g} s at most"
+    if training and waiting:
+        words += f": {median(training):.2g} s of training and {median(waiting):.2g} s of waiting for neighbours"
+    return f"{words}."
+
+
+def _graph(run: Run) -> Iterable[Block]:
+    picture = _graph_picture(run)
+    if picture is not None:
+        yield picture
+
+
+def _graph_picture(run: Run) -> Picture | None:
+    from p2pfl_me.report.graph_picture import graph_figure
+    from p2pfl_me.topology import build_graph
+
+    graph = build_graph(run.contract.topology, run.contract.peers.count)
+    part = part_of(run)
+    scores = score_grid(run, "uf1" if part else "loss").final()
+    figure = graph_figure(graph, scores=scores or None, score_name="UF1" if part else "training loss")
+    degrees = dict(graph.degree())
+    return Picture(
+        name="graph",
+        title=f"The graph, coloured by {'UF1' if part else 'training loss'}" if scores else "The graph",
+        reading=(
+            "Weights travel along these edges and nowhere else. Neighbours of like colour have come to like scores; a "
+            "part of another colour is one that what others learned has not reached."
+        ),
+        alt="Drawing of the peer graph",
+        figure=figure,
+        header=("peer", "degree", "score"),
+        rows=tuple((peer, int(degrees[peer]), scores.get(peer)) for peer in sorted(degrees)),
+        raster=True,
+    )
+
+
+def _failures(run: Run) -> Iterable[Block]:
+    found = failures(run)
+    yield (
+        Bullets(found)
+        if found
+        else Paragraph("Nothing: every peer reached its end, no frame was refused and no link was lost.")
+    )
+    share = received_share(run)
+    if share is not None:
+        yield Paragraph(f"{100 * share:.1f} % of the neighbours' models that were expected arrived in time.")
+    unreadable = sum(log.unreadable for log in run.peers)
+    if unreadable:
+        lines = "1 line" if unreadable == 1 else f"{unreadable} lines"
+        yield Paragraph(f"{lines} of the event logs could not be read and were passed over.")
+
+
+def _what_ran(run: Run) -> Iterable[Block]:
+    contract, manifest = run.contract, run.manifest
+    starts = [log.starts[-1] for log in run.peers if log.starts]
+    parameters = sorted({start.parameters for start in starts if start.parameters})
+    rows = [
+        ("contract", contract.name),
+        ("contract digest", digest(contract).hex()),
+        ("seed", str(contract.seed)),
+        ("topology", contract.topology.kind),
+        ("peers", str(contract.peers.count)),
+        ("rounds", _rounds(run)),
+        (
+            "local training",
+            f"{contract.training.local_epochs} epochs of batch {contract.training.batch_size}, "
+            f"Adam at {contract.training.learning_rate:g}",
+        ),
+        ("model", f"{contract.model.backbone}, {contract.model.trainable} trainable, {contract.model.input} input"),
+        ("backbone weights", contract.model.weights.source),
+        ("parameters exchanged", ", ".join(f"{count:,}" for count in parameters)),
+        ("data", manifest.data_source),
+        ("data digest", manifest.data_digest),
+        ("clips", _clips(run)),
+        ("ended because", ", ".join(sorted({_reason(log.finish.reason) for log in run.peers if log.finish}))),
+        ("started", _time(manifest.started)),
+        ("finished", _finished(run)),
+        ("command", manifest.command),
+        ("p2pme", manifest.version or ", ".join(sorted({start.version for start in starts}))),
+        ("Python, torch, numpy", ", ".join(filter(None, (manifest.python, manifest.torch, manifest.numpy)))),
+        ("platform", _platform(run, sorted({start.device for start in starts if start.device}))),
+    ]
+    yield Table(("", ""), tuple((name, value) for name, value in rows if value))
+    strangers = sorted(
+        log.peer
+        for log in run.peers
+        if log.starts and log.starts[-1].contract_digest not in {"", digest(contract).hex()}
+    )
+    if strangers:
+        yield Paragraph(
+            f"The logs of peers {', '.join(map(str, strangers))} name another contract than the one in this folder."
+        )
+    yield Code("The contract in force", dump_contract(contract))
+
+
+def _rounds(run: Run) -> str:
+    done, planned = lasting(run), run.contract.training.rounds
+    completed = max((len(log.rounds) for log in run.peers), default=0)
+    return f"{completed} of {planned} completed" if done >= 0 else f"none of {planned} completed"
+
+
+def _clips(run: Run) -> str:
+    manifest = run.manifest
+    parts = [
+        f"{count:,} {name}"
+        for name, count in (
+            ("to train on", manifest.train),
+            ("to validate", manifest.validation),
+            ("to test", manifest.test),
+        )
+        if count
+    ]
+    if manifest.subjects:
+        parts.append(f"of {manifest.subjects} subjects")
+    return ", ".join(parts)
+
+
+def _reason(reason: str) -> str:
+    return {
+        "rounds": "all rounds were done",
+        "patience": "validation loss no longer fell and the neighbourhood agreed",
+        "stopped": "stopped from outside",
+        "error": "an error",
+    }.get(reason, reason)
+
+
+def _time(stamp: str) -> str:
+    try:
+        return datetime.fromisoformat(stamp).strftime("%Y-%m-%d %H:%M:%S %Z").strip()
+    except ValueError:
+        return stamp
+
+
+def _finished(run: Run) -> str:
+    if not run.manifest.present:
+        return ""
+    if not run.manifest.finished:
+        return "not finished: the run was stopped, or is still going"
+    try:
+        start = datetime.fromisoformat(run.manifest.started)
+        took = datetime.fromisoformat(run.manifest.finished) - start
+    except (TypeError, ValueError):
+        return run.manifest.finished
+    return f"{_time(run.manifest.finished)} ({took.total_seconds():.0f} s later)"
+
+
+def _platform(run: Run, devices: Sequence[str]) -> str:
+    cores = f"{run.manifest.cpu_count} CPU cores" if run.manifest.cpu_count else ""
+    return ", ".join(filter(None, (run.manifest.platform, cores, *devices)))

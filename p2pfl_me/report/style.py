@@ -1,0 +1,197 @@
+"""The look of all figures: colours, type, axes, direct labels. No data, no files.
+
+Hues are from Okabe and Ito's palette (distinct under the common kinds of colour blindness), and every series
+also has its own label at its end, so that colour never carries meaning alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from p2pfl_me.report.results import Arm
+
+INK = "#1b1f24"
+MUTED = "#68707a"
+RULE = "#dde1e6"
+PAPER = "#ffffff"
+BLUE = "#0072b2"
+VERMILION = "#d55e00"
+GREEN = "#00855f"
+PURPLE = "#a9558c"
+AMBER = "#b87900"
+SKY = "#56b4e9"
+
+THEMED = {
+    INK: "ink",
+    MUTED: "muted",
+    RULE: "rule",
+    PAPER: "paper",
+    BLUE: "blue",
+    VERMILION: "vermilion",
+    GREEN: "green",
+    PURPLE: "purple",
+    AMBER: "amber",
+    SKY: "sky",
+}
+"""Colour -> name of the page's CSS variable, so that a figure follows the light or dark theme."""
+
+ARM_COLOURS = {
+    Arm.ISOLATED: VERMILION,
+    Arm.GOSSIP: BLUE,
+    Arm.AVERAGE: INK,
+    Arm.FEDAVG: PURPLE,
+    Arm.POOLED: GREEN,
+}
+GROUP_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, AMBER, SKY, INK, MUTED)
+WIDTH = 6.0
+
+_SETTINGS: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8.5,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": RULE,
+    "axes.facecolor": "none",
+    "axes.grid": False,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+    "figure.facecolor": PAPER,
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
+    "grid.color": RULE,
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "text.color": INK,
+    # Names come from contracts that others wrote: a dollar sign in one is a dollar sign.
+    "text.parse_math": False,
+    "text.usetex": False,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "ytick.minor.size": 0,
+    "xtick.major.width": 0.7,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "p2pme",
+    "savefig.facecolor": "auto",
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """All drawing and saving of the report happens inside; it leaves matplotlib's settings as they were."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield
+
+
+def new_figure(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
+    """A figure of the page's width (inches) with one axes, bound to no window system."""
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_subplot()
+    return figure, axes
+
+
+def y_grid(axes: Axes) -> None:
+    """Horizontal rules instead of a y axis."""
+    axes.grid(True, axis="y")
+    axes.spines["left"].set_visible(False)
+
+
+def round_axis(axes: Axes, first: int, last: int, room: float = 0.2) -> None:
+    """Whole rounds from `first` to `last`, with a share `room` of the width left free for labels at the right."""
+    extent = max(last - first, 1)
+    axes.set_xlim(first - 0.02 * extent, last + room * extent)
+    ticks = MaxNLocator(nbins=7, integer=True, steps=[1, 2, 5, 10]).tick_values(first, last)
+    axes.set_xticks([tick for tick in ticks if first <= tick <= last])
+    axes.spines["bottom"].set_bounds(first, last)
+    axes.set_xlabel("round")
+
+
+def headline(axes: Axes, words: str) -> None:
+    """What the y axis shows, written above it where the eye begins, instead of turned by 90 degrees."""
+    axes.set_title(short(words, 78), loc="left", color=MUTED, pad=9)
+
+
+def percent_log_axis(axes: Axes) -> None:
+    """A log axis of shares, labelled in per cent at 1, 2, 5 a decade, or at whole decades when it spans many."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    if high / low < 4:
+        centre = (low * high) ** 0.5
+        low, high = centre / 2, centre * 2
+        axes.set_ylim(low, high)
+    steps = (1.0, 2.0, 5.0) if high / low < 150 else (1.0,)
+    axes.yaxis.set_major_locator(LogLocator(subs=steps, numticks=12))
+    axes.yaxis.set_minor_locator(NullLocator())
+    # Plain text, as `text.parse_math` is off.
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
+
+
+def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], gap: float = 0.062) -> None:
+    """Name lines at their right ends. `labels` holds (x, y, words, colour); they are moved apart, never overlap.
+
+    `gap` is the least distance of two labels as a share of the axes' height. Call it last: it uses the limits.
+    """
+    low, high = axes.get_ylim()
+    to_share = axes.transScale + axes.transLimits
+    heights = [float(to_share.transform((x, min(max(y, low), high)))[1]) for x, y, _, _ in labels]
+    for (x, y, words, colour), height in zip(labels, move_apart(heights, gap), strict=True):
+        share = float(to_share.transform((x, y))[0])
+        axes.annotate(
+            short(words, 34),
+            xy=(share, height),
+            xycoords="axes fraction",
+            xytext=(7, 0),
+            textcoords="offset points",
+            color=colour,
+            fontsize=8.5,
+            va="center",
+        )
+
+
+def move_apart(heights: Sequence[float], gap: float) -> list[float]:
+    """Heights in [0, 1] at least `gap` apart, in the same order and as near to the given ones as that allows.
+
+    Neighbours that are too close form a block around their mean; blocks that then touch are merged.
+    """
+    order = sorted(range(len(heights)), key=lambda index: heights[index])
+    blocks: list[tuple[float, list[int]]] = []
+    for index in order:
+        centre, members = heights[index], [index]
+        while blocks and centre - blocks[-1][0] < gap * (len(members) + len(blocks[-1][1])) / 2:
+            other, earlier = blocks.pop()
+            total = len(earlier) + len(members)
+            centre = (other * len(earlier) + centre * len(members)) / total
+            members = earlier + members
+        half = gap * (len(members) - 1) / 2
+        blocks.append((min(max(centre, half), max(1 - half, half)), members))
+    moved = [0.0] * len(heights)
+    for centre, members in blocks:
+        for place, index in enumerate(members):
+            moved[index] = centre + gap * (place - (len(members) - 1) / 2)
+    return moved
+
+
+def short(words: str, length: int = 28) -> str:
+    """Words on one line without control characters, cut to `length`."""
+    clean = "".join(letter if letter.isprintable() else " " for letter in words)
+    clean = " ".join(clean.split())
+    return clean if len(clean) <= length else f"{clean[: length - 1]}…"

@@ -1,0 +1,24 @@
+# Sourced by the other scripts: makes the virtual environment once and puts it on PATH.
+# VENV names another place for it; PYTHON another interpreter (3.11 or newer).
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+venv=${VENV:-$root/.venv}
+
+# setup_environment EXTRAS: EXTRAS is "" or "[test]"
+setup_environment() {
+  local extras=$1 stamp
+  stamp=$(cat "$root/pyproject.toml" "$root/constraints.txt" <(printf '%s' "$extras") | cksum)
+  if [ ! -x "$venv/bin/python" ]; then
+    echo "Making a virtual environment in $venv ..."
+    "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+      { echo "Python 3.11 or newer is needed; name one with PYTHON=..." >&2; return 1; }
+    "${PYTHON:-python3}" -m venv "$venv"
+  fi
+  if [ "$(cat "$venv/.p2pme-$extras" 2>/dev/null)" != "$stamp" ]; then
+    echo "Installing (a few minutes the first time) ..."
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+      --constraint "$root/constraints.txt" --editable "$root$extras"
+    printf '%s' "$stamp" >"$venv/.p2pme-$extras"
+  fi
+  export PATH="$venv/bin:$PATH"
+}

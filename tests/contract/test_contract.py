@@ -1,0 +1,118 @@
+"""The contract: what loads, what is refused and in which words, and when two digests are equal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2pfl_me.contract import contract_from_yaml, derive_seed, digest, dump_contract, load_contract, section_digests
+from p2pfl_me.errors import ContractError
+
+BASE = """\
+version: 1
+name: ring
+topology: {kind: ring}
+peers:
+  loopback: {count: 10}
+"""
+
+KEY = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA="
+
+
+def complaint(text: str, *overrides: str) -> str:
+    with pytest.raises(ContractError) as caught:
+        contract_from_yaml(text, "ring.yaml", overrides)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        (BASE + "trainin: {}\n", 6, "did you mean `training`"),
+        (BASE + "training: {round: 3}\n", 6, "did you mean `rounds`"),
+        (BASE + "gossip:\n  patience:\n    rouns: 3\n", 8, "did you mean `rounds`"),
+        (BASE.replace("kind: ring", "kind: rink"), 3, "did you mean `ring`"),
+        (BASE.replace("{kind: ring}", "{kind: torus, rows: 2}"), 3, "`topology.columns` is missing"),
+        (BASE.replace("{kind: ring}", "{kind: ring, degree: 2}"), 3, "unknown key `topology.degree`"),
+        (BASE.replace("{kind: ring}", "ring"), 3, "topology"),
+        (BASE + "name: again\n", 6, "stands twice (first on line 2)"),
+        (BASE + "training: {batch_size: 0}\n", 6, "greater than or equal to 1 (found 0)"),
+        (BASE + "training: {learning_rate: .nan}\n", 6, "finite number"),
+        (BASE + "model: {classes: [a, a]}\n", 6, "stands twice"),
+        (BASE + "model:\n  weights: {source: file}\n", 7, "sha256"),
+        (BASE.replace("10}", "10, base_port: 65530}"), 5, "pass 65535"),
+        (BASE + "  members: []\n", 4, "either `loopback` or `members`"),
+        ("a: [", 1, "not valid YAML"),
+        (BASE + "gossip: {deadline: {min_s: 9, max_s: 3}}\n", 6, "above max_s"),
+        (BASE + "data: {test_fraction: 0.6, validation_fraction: 0.4}\n", 6, "nothing to train on"),
+    ],
+)
+def test_a_complaint_names_the_line_and_the_way_out(text: str, line: int, says: str) -> None:
+    message = complaint(text)
+    assert f"ring.yaml:{line}: " in message
+    assert says in message
+    assert "->" in message
+
+
+def test_all_complaints_come_at_once() -> None:
+    message = complaint(BASE + "training: {batch_size: 0, rounds: 0}\nnonsense: 1\n")
+    assert message.count("ring.yaml:") == 3
+
+
+def test_an_address_beyond_this_machine_needs_a_key() -> None:
+    members = "  members:\n  - {id: 0, address: 'tcp://lab:4000'}\n  - {id: 1, address: 'tcp://127.0.0.1:4001'}\n"
+    text = BASE.replace("  loopback: {count: 10}\n", members)
+    message = complaint(text)
+    assert "ring.yaml:6" in message and "peer 0 at tcp://lab:4000 has no public_key" in message
+    keyed = contract_from_yaml(text.replace("'tcp://lab:4000'", f"'tcp://lab:4000', public_key: '{KEY}'"))
+    assert keyed.peers.member(0).public_key == KEY
+
+
+@pytest.mark.parametrize("ids", ["0, 0", "0, 2", "1, 2"])
+def test_ids_are_dense(ids: str) -> None:
+    first, second = ids.split(", ")
+    members = f"""  members:
+  - {{id: {first}, address: 'tcp://127.0.0.1:4000'}}
+  - {{id: {second}, address: 'tcp://127.0.0.1:4001'}}
+"""
+    assert "ids must be 0..1" in complaint(BASE.replace("  loopback: {count: 10}\n", members))
+
+
+def test_overrides_are_checked_like_the_file() -> None:
+    assert contract_from_yaml(BASE, overrides=["training.rounds=5"]).training.rounds == 5
+    assert "--set training.round: unknown key" in complaint(BASE, "training.round=5")
+    assert "section.key=value" in complaint(BASE, "training.rounds")
+    assert "no keys of its own" in complaint(BASE, "name.first=x")
+
+
+def test_the_digest_is_of_the_meaning_not_of_the_text() -> None:
+    one = contract_from_yaml(BASE)
+    reordered = contract_from_yaml(
+        "peers:\n  loopback:\n    count: 10 # ten\nname: 'ring'\nversion: 1\ntopology: {kind: ring}\n"
+        "training: {rounds: 20}\n"
+    )
+    assert digest(one) == digest(reordered)
+    other = contract_from_yaml(BASE, overrides=["training.rounds=21"])
+    assert digest(one) != digest(other)
+    here, there = section_digests(one), section_digests(other)
+    assert [key for key in here if here[key] != there[key]] == ["training"]
+
+
+@given(st.integers(1, 10_000), st.integers(0, 2**63 - 1), st.floats(1e-9, 10, allow_nan=False))
+def test_a_dumped_contract_has_the_same_digest(count: int, seed: int, rate: float) -> None:
+    contract = contract_from_yaml(BASE, overrides=[f"seed={seed}", f"training.learning_rate={rate!r}"])
+    assert digest(contract_from_yaml(dump_contract(contract))) == digest(contract)
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="no such contract"):
+        load_contract(tmp_path / "none.yaml")
+
+
+def test_streams_do_not_collide() -> None:
+    seeds = {derive_seed(1, *labels) for labels in [("a",), ("b",), ("a", 1), ("a", "1"), ("a1",), (1, "a"), ()]}
+    assert len(seeds) == 7
+    assert derive_seed(1, "train", 3, 4) == derive_seed(1, "train", 3, 4) != derive_seed(2, "train", 3, 4)

@@ -1,0 +1,115 @@
+"""What a peer keeps: checkpoints, event lines, sketches, and the score of its neighbours' conduct."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2pfl_me.errors import PeerError, WeightsError
+from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
+from p2pfl_me.peer.conduct import HALF_LIFE_S, Conduct
+from p2pfl_me.peer.eventlog import JsonLines
+from p2pfl_me.peer.sketch import WIDTH, Sketcher, encode_sketch
+
+PARAMS = np.arange(5, dtype=np.float32)
+STATE = Checkpoint(3, 7, PARAMS, Progress(0.25, 2), "c" * 64, "l" * 64)
+
+
+def load(run: Path, peer: int = 3, contract: str = "c" * 64, layout: str = "l" * 64) -> Checkpoint:
+    return load_checkpoint(run, peer, contract_digest=contract, layout_digest=layout)
+
+
+def test_a_checkpoint_comes_back_whole(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, STATE)
+    back = load(tmp_path)
+    assert replace(back, params=PARAMS) == STATE
+    np.testing.assert_array_equal(back.params, PARAMS)
+    fresh = replace(STATE, progress=Progress())
+    save_checkpoint(tmp_path, fresh)
+    assert load(tmp_path).progress == Progress()
+
+
+def test_a_failed_write_leaves_the_last_checkpoint(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, STATE)
+    checkpoint_path(tmp_path, 3).with_suffix(".tmp").mkdir()
+    with pytest.raises(PeerError, match="checkpoint of round 8"):
+        save_checkpoint(tmp_path, replace(STATE, completed=8))
+    assert load(tmp_path).completed == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"contract": "d" * 64}, "another contract"), ({"layout": "m" * 64}, "another model shape")],
+)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, change: dict[str, str], says: str) -> None:
+    save_checkpoint(tmp_path, STATE)
+    with pytest.raises(WeightsError, match=says):
+        load(tmp_path, **change)  # type: ignore[arg-type]
+
+
+def test_a_missing_or_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no checkpoint"):
+        load(tmp_path)
+    checkpoint_path(tmp_path, 3).write_bytes(b"\x10" * 40)
+    with pytest.raises(WeightsError, match="not a checkpoint"):
+        load(tmp_path)
+    save_checkpoint(tmp_path, replace(STATE, params=np.array([1, np.nan], np.float32)))
+    with pytest.raises(WeightsError, match="finite"):
+        load(tmp_path)
+
+
+def test_a_torn_line_does_not_swallow_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "peer-0.jsonl"
+    path.write_text('{"event":"round","round":0}\n{"event":"rou')
+    log = JsonLines(path)
+    log.write(event="start")
+    log.close()
+    lines = path.read_text().splitlines()
+    assert len(lines) == 3
+    assert json.loads(lines[2])["event"] == "start"
+
+
+def test_a_log_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PeerError, match="cannot be written"):
+        JsonLines(tmp_path / "file" / "peer-0.jsonl")
+
+
+@given(st.integers(1, 5 * WIDTH), st.integers(0, 100))
+def test_a_sketch_is_linear_and_shared_by_seed(size: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    x, y = random.normal(size=(2, size)).astype(np.float32)
+    sketcher, twin = Sketcher(size, seed), Sketcher(size, seed)
+    np.testing.assert_allclose(sketcher.sketch(x) - twin.sketch(y), sketcher.sketch(x - y), atol=1e-4)
+
+
+def test_a_sketch_estimates_the_distance() -> None:
+    random = np.random.default_rng(0)
+    ratios = []
+    for seed in range(40):
+        x = random.normal(size=263_175).astype(np.float32)
+        ratios.append(np.linalg.norm(Sketcher(x.size, seed).sketch(x)) ** 2 / np.linalg.norm(x) ** 2)
+    assert abs(np.mean(ratios) - 1) < 0.03
+    assert np.std(ratios) < 1.5 * np.sqrt(2 / WIDTH)
+
+
+def test_a_sketch_travels_as_little_endian_base64() -> None:
+    sketch = np.arange(WIDTH, dtype=np.float32)
+    np.testing.assert_array_equal(np.frombuffer(base64.b64decode(encode_sketch(sketch)), "<f4"), sketch)
+
+
+def test_conduct_forgives_the_rare_and_not_the_stubborn() -> None:
+    patient = Conduct()
+    assert not any(patient.refused(now, 1) for now in np.arange(100) * HALF_LIFE_S)
+    strict = Conduct()
+    verdicts = [strict.refused(now, 1) for now in range(6)]
+    assert verdicts[:4] == [False] * 4 and verdicts[5]
+    assert strict.score(5.0, 2) == 0.0
