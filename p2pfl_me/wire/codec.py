@@ -1,0 +1,107 @@
+"""Messages to frames and back: a msgpack header and raw little-endian float32. Never pickle; limits before memory.
+
+The decoder takes any bytes and raises nothing but `WireError`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgpack
+import numpy as np
+
+from p2pfl_me.errors import WireError
+from p2pfl_me.message import Kind, Message, Vector
+
+VERSION = 1
+MAX_HEADER = 1024
+MAX_ROUND = 2**31
+MAX_RMS = 1e3
+"""Root mean square of parameters above which a model is absurd; trained networks stay below 1."""
+
+_CARRIES_PARAMS = {Kind.OFFER, Kind.ANSWER}
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The shape of the models that travel: number of float32 values, and the digest of their layout (32 bytes)."""
+
+    size: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The small part of a frame. `body` is the number of bytes that follow."""
+
+    kind: Kind
+    round: int
+    at: int
+    sender: int
+    body: int
+
+
+def encode(message: Message, sender: int, schema: Schema) -> tuple[bytes, memoryview | None]:
+    """A message as header bytes and, for a model, a view of its little-endian float32 bytes (not copied)."""
+    body = None
+    if message.params is not None:
+        params = np.ascontiguousarray(message.params, dtype="<f4")
+        if params.shape != (schema.size,):
+            raise WireError(f"a model of shape {params.shape} cannot be sent as one of {schema.size} values")
+        body = params.data.cast("B")
+    fields = [VERSION, message.kind.value, message.round, message.at, sender, schema.digest, body.nbytes if body else 0]
+    return msgpack.packb(fields), body
+
+
+def decode_header(data: bytes, sender: int, schema: Schema) -> Header:
+    """Read and check a header from the peer that the channel has authenticated as `sender`.
+
+    Raises
+    ------
+    WireError
+        Anything but a header of this version, from this sender, for this schema.
+    """
+    if len(data) > MAX_HEADER:
+        raise WireError(f"a header of {len(data)} bytes (at most {MAX_HEADER})")
+    try:
+        fields = msgpack.unpackb(data, max_ext_len=0, max_map_len=0, max_array_len=16)
+    except Exception as error:  # msgpack raises many kinds on hostile bytes
+        raise WireError(f"a header that is not msgpack: {type(error).__name__}") from error
+    if not isinstance(fields, list) or len(fields) != 7:
+        raise WireError("a header that is not a list of seven fields")
+    version, name, round, at, claimed, digest, body = fields
+    if version != VERSION:
+        raise WireError(f"wire version {version!r} (this is {VERSION}); update the older p2pme")
+    if not isinstance(name, str) or name not in Kind._value2member_map_:
+        raise WireError(f"an unknown kind of message {str(name)[:32]!r}")
+    for value in (round, at, claimed, body):
+        if type(value) is not int or not 0 <= value <= MAX_ROUND:
+            raise WireError(f"a number out of range in a header: {str(value)[:32]}")
+    kind = Kind(name)
+    if claimed != sender:
+        raise WireError(f"peer {sender} speaks as peer {claimed}")
+    if digest != schema.digest:
+        raise WireError("a model of another layout; compare the `model` part of the contracts")
+    due = 4 * schema.size if kind in _CARRIES_PARAMS else 0
+    if body != due:
+        raise WireError(f"{kind.value} with {body} bytes where {due} were due")
+    return Header(kind, round, at, sender, body)
+
+
+def message_of(header: Header, params: Vector | None) -> Message:
+    """The message, its parameters checked.
+
+    Raises
+    ------
+    WireError
+        NaN, infinity or an absurd size among the parameters.
+    """
+    if params is not None:
+        # One pass that NaN and infinity cannot survive: their square sum is not finite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            square = float(np.dot(params, params))
+        if not np.isfinite(square):
+            raise WireError(f"{header.kind.value} of round {header.round} holds NaN or infinite weights")
+        if square > MAX_RMS**2 * params.size:
+            raise WireError(f"{header.kind.value} of round {header.round} holds weights of absurd size")
+    return Message(header.kind, header.round, header.at, params)

@@ -1,0 +1,113 @@
+"""Sealed records: what a finished handshake carries. Pure bytes in and out; no socket, no message.
+
+A record is `kind (1 byte) | counter (8 bytes, big-endian) | AES-256-GCM ciphertext and tag`. Keys, nonces and REKEY are
+Noise's. Two things differ from Noise's transport messages, on purpose: a record may hold 1 MiB where Noise stops at
+65,535 bytes, because that is what ZeroMQ moves fastest; and the counter is explicit (Noise section 11.4), so one
+corrupted record costs one message and not the link. Kind and counter are authenticated; the counter must rise.
+"""
+
+from __future__ import annotations
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from p2pfl_me.errors import WireError
+from p2pfl_me.wire.noise import TAG, nonce
+
+HEADER = 9
+PAYLOAD = 1 << 20
+"""Most plaintext bytes in one record."""
+RECORD = HEADER + PAYLOAD + TAG
+"""Most bytes of one record on the wire."""
+REKEY_SHIFT = 16
+"""Both sides REKEY after 2^16 records (64 GiB at most), far below AES-GCM's limits for one key."""
+
+Buffer = bytes | bytearray | memoryview
+
+
+class _Key:
+    """The key of one direction in the epoch that a counter belongs to."""
+
+    def __init__(self, key: bytes) -> None:
+        self.epoch = 0
+        self._key = key
+        self.aead = AESGCM(key)
+
+    def next(self) -> _Key:
+        """Noise section 4.2, REKEY: the first 32 bytes of ENCRYPT(k, 2^64 - 1, "", zeros)."""
+        following = _Key(AESGCM(self._key).encrypt(nonce(2**64 - 1), bytes(32), b"")[:32])
+        following.epoch = self.epoch + 1
+        return following
+
+
+class Sealer:
+    """Seals the records of one direction into one reused buffer."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = _Key(key)
+        self._counter = 0
+        self._buffer = bytearray(RECORD)
+
+    def seal(self, kind: int, payload: Buffer) -> memoryview:
+        """The record as a view that is valid until the next call.
+
+        Parameters
+        ----------
+        kind:
+            0..255, authenticated but readable by anyone.
+        payload:
+            At most `PAYLOAD` bytes, contiguous.
+        """
+        size = memoryview(payload).nbytes
+        if size > PAYLOAD:
+            raise WireError(f"a record of {size} bytes (at most {PAYLOAD})")
+        if self._counter >> REKEY_SHIFT != self._key.epoch:
+            self._key = self._key.next()
+        out = memoryview(self._buffer)[: HEADER + size + TAG]
+        out[0] = kind
+        out[1:HEADER] = self._counter.to_bytes(8, "big")
+        self._key.aead.encrypt_into(nonce(self._counter), payload, bytes(out[:HEADER]), out[HEADER:])
+        self._counter += 1
+        return out
+
+
+class Opener:
+    """Opens the records of one direction. What fails to open changes nothing."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = _Key(key)
+        self._least = 0
+
+    def open(self, record: Buffer) -> bytes:
+        """The payload of a small record."""
+        out = bytearray(max(0, len(record) - HEADER - TAG))
+        self.open_into(record, memoryview(out))
+        return bytes(out)
+
+    def open_into(self, record: Buffer, out: memoryview) -> None:
+        """Open straight into `out`, which must be exactly as long as the payload.
+
+        Raises
+        ------
+        WireError
+            Truncated, oversized, replayed, out of order, corrupted, or not of the expected length.
+        """
+        size = len(record)
+        if not HEADER + TAG <= size <= RECORD:
+            raise WireError(f"a record of {size} bytes (at least {HEADER + TAG}, at most {RECORD})")
+        if len(out) != size - HEADER - TAG:
+            raise WireError(f"a record with {size - HEADER - TAG} bytes of payload where {len(out)} were due")
+        header = bytes(record[:HEADER])
+        counter = int.from_bytes(header[1:], "big")
+        if counter < self._least:
+            raise WireError(f"record {counter} again or late (next is {self._least}): replayed or out of order")
+        key = self._key
+        if (epoch := counter >> REKEY_SHIFT) != key.epoch:
+            if epoch != key.epoch + 1:
+                raise WireError(f"record {counter} lies too far ahead of {self._least}")
+            key = key.next()
+        try:
+            key.aead.decrypt_into(nonce(counter), record[HEADER:], header, out)
+        except InvalidTag as error:
+            raise WireError("a record that does not authenticate: corrupted, or not from this link") from error
+        self._key, self._least = key, counter + 1

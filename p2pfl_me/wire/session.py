@@ -1,0 +1,134 @@
+"""One neighbour's side of the links: its keys, what is queued for it, what is arriving from it. No socket here."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from p2pfl_me.errors import WireError
+from p2pfl_me.message import Message, Vector
+from p2pfl_me.wire.codec import Header, Schema, decode_header, encode, message_of
+from p2pfl_me.wire.noise import Ciphers
+from p2pfl_me.wire.records import PAYLOAD, Opener, Sealer
+
+MESSAGE, BODY, PING = 16, 17, 18
+"""Kinds of record: a frame's header, a piece of its body, a heartbeat."""
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One message on its way; `offset` bytes of its body have been sealed, -1 before its header."""
+
+    message: Message
+    header: bytes
+    body: memoryview | None = field(repr=False)
+    offset: int = -1
+    wire: int = 0
+
+    @property
+    def is_done(self) -> bool:
+        return self.offset >= (self.body.nbytes if self.body else 0)
+
+
+class Session:
+    """The sealed conversation with one neighbour, from one handshake to the end of its link."""
+
+    def __init__(self, me: int, peer: int, ciphers: Ciphers, schema: Schema) -> None:
+        self._me, self._peer, self._schema = me, peer, schema
+        self._sealer, self._opener = Sealer(ciphers.send), Opener(ciphers.receive)
+        self._queue: deque[Outgoing] = deque()
+        self._pings_due = 0
+        self._header: Header | None = None
+        self._params: Vector | None = None
+        self._bytes = memoryview(b"")
+        self._received = 0
+
+    # -- out ----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._queue and not self._pings_due
+
+    def queue(self, message: Message) -> None:
+        header, body = encode(message, self._me, self._schema)
+        self._queue.append(Outgoing(message, header, body))
+
+    def queue_ping(self) -> None:
+        self._pings_due += 1
+
+    def next_record(self) -> tuple[memoryview, Outgoing | None] | None:
+        """The next record to send (valid until the next call) and the message it belongs to, None for a ping.
+
+        A ping may pass between the records of a long body; messages keep their order.
+        """
+        if self._pings_due:
+            self._pings_due -= 1
+            return self._sealer.seal(PING, b""), None
+        if not self._queue:
+            return None
+        out = self._queue[0]
+        if out.offset < 0:
+            record = self._sealer.seal(MESSAGE, out.header)
+            out.offset = 0
+        else:
+            assert out.body is not None
+            piece = out.body[out.offset : out.offset + PAYLOAD]
+            record = self._sealer.seal(BODY, piece)
+            out.offset += piece.nbytes
+        if out.is_done:
+            self._queue.popleft()
+        return record, out
+
+    # -- in -----------------------------------------------------------------------------------------------------
+
+    def receive(self, record: memoryview, deliver: Callable[[Message], None]) -> None:
+        """Open one record; `deliver` is called once a message is whole.
+
+        Raises
+        ------
+        WireError
+            The record or the message is refused; what was half received is dropped, later messages pass.
+        """
+        try:
+            kind = record[0] if len(record) else -1
+            if kind == PING:
+                self._opener.open(record)
+            elif kind == MESSAGE:
+                self._begin(record, deliver)
+            elif kind == BODY:
+                self._continue(record, deliver)
+            else:
+                raise WireError(f"a record of unknown kind {kind}")
+        except WireError:
+            self._forget()
+            raise
+
+    def _begin(self, record: memoryview, deliver: Callable[[Message], None]) -> None:
+        data = self._opener.open(record)
+        self._forget()  # a message cut short by a refused record ends here
+        header = decode_header(data, self._peer, self._schema)
+        if not header.body:
+            deliver(message_of(header, None))
+            return
+        self._header, self._received = header, 0
+        self._params = np.empty(self._schema.size, dtype="<f4")
+        self._bytes = self._params.data.cast("B")
+
+    def _continue(self, record: memoryview, deliver: Callable[[Message], None]) -> None:
+        if self._header is None:
+            # The rest of a message that was refused: it must still be opened, so that the counter stays in step.
+            self._opener.open(record)
+            return
+        due = min(PAYLOAD, self._bytes.nbytes - self._received)
+        self._opener.open_into(record, self._bytes[self._received : self._received + due])
+        self._received += due
+        if self._received == self._bytes.nbytes:
+            header, params = self._header, self._params
+            self._forget()
+            deliver(message_of(header, params))
+
+    def _forget(self) -> None:
+        self._header, self._params, self._bytes, self._received = None, None, memoryview(b""), 0

@@ -1,0 +1,219 @@
+"""Jobs A and B: what ten encrypted peers cost beside a plain PyTorch loop over the same ten peers.
+
+    python scripts/bench/jobs.py a      # head on cached features, 1,372 vectors a peer, 5 epochs, 10 rounds
+    python scripts/bench/jobs.py b      # 29.4 MB messages (block5), one step a round, 10 rounds
+
+Each job runs the reference first (one process, one thread, no network, no encryption), then `p2pme swarm` as a user
+would, on the same vectors; the ratio of the two is what to compare between machines. Peak memory is the sum over
+all processes of the proportional set size, so shared pages count once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+PEERS = 10
+CLASSES = tuple("abcdefg")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One workload: `width` values a vector, `shard` vectors a peer, `test` vectors held out."""
+
+    trainable: str
+    width: int
+    shard: int
+    test: int
+    epochs: int
+    batch: int
+    rounds: int = 10
+
+
+JOBS = {
+    "a": Job("head", 2048, 1372, 3428, 5, 32),
+    "b": Job("block5", 8192, 8, 8, 1, 8),
+}
+
+
+def write_vectors(job: Job, path: Path) -> None:
+    """Gaussian class means (scale 0.072) and unit noise; one subject a peer, one more for the test."""
+    random = np.random.default_rng(7)
+    count = PEERS * job.shard + job.test
+    labels = random.integers(0, len(CLASSES), size=count)
+    means = 0.072 * random.normal(size=(len(CLASSES), job.width))
+    features = np.empty((count, job.width), dtype=np.float32)
+    for begin in range(0, count, 1024):
+        part = labels[begin : begin + 1024]
+        features[begin : begin + 1024] = means[part] + random.normal(size=(part.size, job.width))
+    subjects = np.minimum(np.arange(count) // job.shard, PEERS)
+    split = (subjects == PEERS).astype(np.int64) * 2
+    save_file(
+        {"features": features, "labels": labels, "subjects": subjects.astype(np.int64), "split": split},
+        path,
+        {"classes": json.dumps(CLASSES), "layer": job.trainable},
+    )
+
+
+def write_contract(job: Job, path: Path, base_port: int) -> None:
+    path.write_text(
+        f"""\
+version: 1
+name: job
+topology: {{kind: ring}}
+peers:
+  loopback: {{count: {PEERS}, base_port: {base_port}}}
+model:
+  trainable: {job.trainable}
+  classes: [{", ".join(CLASSES)}]
+training: {{rounds: {job.rounds}, local_epochs: {job.epochs}, batch_size: {job.batch}}}
+data: {{test_fraction: 0.09}}
+"""
+    )
+
+
+def reference(job: Job, path: Path) -> float:
+    """Seconds of a plain loop: eager modules, autograd, torch.optim.Adam, ring average, final evaluation left out."""
+    code = f"""
+import time; begun = time.perf_counter()
+import torch
+from safetensors.torch import load_file
+torch.set_num_threads(1); torch.manual_seed(0)
+nn = torch.nn
+data = load_file({str(path)!r})
+x, y, s = data["features"], data["labels"], data["subjects"]
+def net():
+    head = [nn.Flatten(), nn.Dropout(0.5), nn.Linear(2048, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 7)]
+    if {job.trainable!r} == "head": return nn.Sequential(*head)
+    convs = [m for _ in range(3) for m in (nn.Conv2d(512, 512, 3, padding=1), nn.ReLU())]
+    return nn.Sequential(nn.Unflatten(1, (512, 4, 4)), *convs, nn.MaxPool2d(2), *head)
+nets = [net() for _ in range({PEERS})]
+for n in nets[1:]: n.load_state_dict(nets[0].state_dict())
+loss_of = nn.CrossEntropyLoss()
+shards = [(x[s == k], y[s == k]) for k in range({PEERS})]
+for r in range({job.rounds}):
+    for n, (sx, sy) in zip(nets, shards):
+        opt = torch.optim.Adam(n.parameters(), lr=1e-3)
+        for e in range({job.epochs}):
+            order = torch.randperm(len(sy))
+            for b in range(0, len(sy), {job.batch}):
+                i = order[b:b + {job.batch}]
+                opt.zero_grad(); loss_of(n(sx[i]), sy[i]).backward(); opt.step()
+    with torch.no_grad():
+        flat = [nn.utils.parameters_to_vector(n.parameters()) for n in nets]
+        for k, n in enumerate(nets):
+            mean = (flat[k - 1] + flat[k] + flat[(k + 1) % {PEERS}]) / 3
+            nn.utils.vector_to_parameters(mean, n.parameters())
+print(time.perf_counter() - begun)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+class Memory(threading.Thread):
+    """Samples the proportional set size of a process and all its descendants."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.pid, self.peak, self.over = pid, 0, threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(0.25):
+            self.peak = max(self.peak, sum(map(_pss, _tree(self.pid))))
+
+
+def _tree(pid: int) -> list[int]:
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(entry.parent.name)] = int(entry.read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):
+            continue
+    found = [pid]
+    for parent in found:
+        found += [child for child, its in parents.items() if its == parent]
+    return found
+
+
+def _pss(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def swarm(contract: Path, vectors: Path, run: Path, home: Path) -> tuple[float, int]:
+    """Seconds and peak bytes of the whole command."""
+    command = [sys.executable, "-m", "p2pfl_me.cli.main", "swarm", str(contract)]
+    options = ["--data", str(vectors), "--run", str(run), "--no-report"]
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [*command, *options], env={**os.environ, "P2PME_HOME": str(home)}, stdout=subprocess.DEVNULL
+    )
+    memory = Memory(process.pid)
+    memory.start()
+    if process.wait():
+        raise SystemExit(f"the swarm ended with exit code {process.returncode}")
+    seconds = time.perf_counter() - begun
+    memory.over.set()
+    return seconds, memory.peak
+
+
+def rounds_of(run: Path) -> tuple[list[float], float, list[float], float]:
+    """Seconds from round to round (slowest peer each), the first training step's end, accuracies, MB sent."""
+    ends: dict[int, float] = {}
+    first, accuracies, sent = float("inf"), [], 0.0
+    for path in sorted(run.glob("peer-*.jsonl")):
+        events = [json.loads(line) for line in path.read_text().splitlines()]
+        rounds = [event for event in events if event["event"] == "round"]
+        for event in rounds:
+            ends[event["round"]] = max(ends.get(event["round"], 0.0), event["t"])
+        trained = [event for event in events if event["event"] == "trained"]
+        first = min(first, trained[0]["t"] - trained[0]["seconds"])
+        accuracies.append(rounds[-1]["test"]["accuracy"])
+        sent += rounds[-1]["bytes_sent"]
+    times = [ends[round] for round in sorted(ends)]
+    return [after - before for before, after in itertools.pairwise(times)], first, accuracies, sent / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("job", choices=JOBS)
+    parser.add_argument("--base-port", type=int, default=48100)
+    parser.add_argument("--skip-reference", action="store_true", help="time the swarm only")
+    arguments = parser.parse_args()
+    job = JOBS[arguments.job]
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        write_vectors(job, place / "vectors.safetensors")
+        write_contract(job, place / "job.yaml", arguments.base_port)
+        plain = 0.0 if arguments.skip_reference else reference(job, place / "vectors.safetensors")
+        begun = time.time()
+        seconds, peak = swarm(place / "job.yaml", place / "vectors.safetensors", place / "run", place / "home")
+        rounds, first, accuracies, sent = rounds_of(place / "run")
+    print(f"machine          {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(f"swarm            {seconds:.1f} s, peak {peak / 1e9:.2f} GB (PSS), {sent:.0f} MB sent")
+    print(f"round            median {np.median(rounds):.2f} s, slowest {max(rounds):.2f} s")
+    print(f"first step       {first - begun:.1f} s after the command")
+    print(f"accuracy         mean {np.mean(accuracies):.3f} ({min(accuracies):.3f} to {max(accuracies):.3f})")
+    if plain:
+        print(f"reference loop   {plain:.1f} s on one core, unencrypted")
+        print(f"ratio            {seconds / plain:.2f}")
+
+
+if __name__ == "__main__":
+    main()

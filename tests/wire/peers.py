@@ -1,0 +1,95 @@
+"""Small hosts for `Links` on free loopback ports, and waiting for conditions instead of time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from p2pfl_me.message import Message
+from p2pfl_me.wire.codec import Schema
+from p2pfl_me.wire.identity import Identity, new_identity
+from p2pfl_me.wire.links import Endpoint, Links, Liveness
+
+QUICK = Liveness(ping_s=0.05, silence_s=30.0, retry_s=0.05)
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+class Recorder:
+    """Keeps what the links tell, and wakes whoever waits for it."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[int, Message]] = []
+        self.links: list[tuple[int, bool, str]] = []
+        self.refused: list[tuple[int | None, str]] = []
+        self._news = asyncio.Event()
+
+    def on_message(self, peer: int, message: Message) -> None:
+        self.messages.append((peer, message))
+        self._news.set()
+
+    def on_link(self, peer: int, up: bool, reason: str) -> None:
+        self.links.append((peer, up, reason))
+        self._news.set()
+
+    def on_refused(self, peer: int | None, reason: str) -> None:
+        self.refused.append((peer, reason))
+        self._news.set()
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+        async with asyncio.timeout(timeout_s):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+    def is_up(self, peer: int) -> bool:
+        states = [up for other, up, _ in self.links if other == peer]
+        return bool(states) and states[-1]
+
+
+class Swarm:
+    """Identities and addresses of a few peers that know one another."""
+
+    def __init__(self, count: int, size: int = 100) -> None:
+        self.identities = [new_identity() for _ in range(count)]
+        self.addresses = [f"tcp://127.0.0.1:{port}" for port in free_ports(count)]
+        self.schema = Schema(size, b"s" * 32)
+        self.entries: dict[int, list[Mapping[str, Any]]] = {peer: [] for peer in range(count)}
+
+    def endpoint(self, peer: int) -> Endpoint:
+        return Endpoint(peer, self.addresses[peer], self.identities[peer].public)
+
+    def links(
+        self,
+        me: int,
+        neighbours: list[int],
+        recorder: Recorder,
+        *,
+        identity: Identity | None = None,
+        prologue: bytes = b"p" * 32,
+        sections: Mapping[str, bytes] | None = None,
+        liveness: Liveness = QUICK,
+    ) -> Links:
+        return Links(
+            me,
+            self.addresses[me],
+            identity or self.identities[me],
+            [self.endpoint(peer) for peer in neighbours],
+            prologue=prologue,
+            sections=sections or {"training": b"1" * 32},
+            schema=self.schema,
+            handlers=recorder,
+            ledger=self.entries[me].append,
+            liveness=liveness,
+        )

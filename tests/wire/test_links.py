@@ -1,0 +1,268 @@
+"""Links between real sockets: models arrive, strangers get nothing, bad bytes cost only their sender."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+import zmq
+import zmq.asyncio
+from tests.wire.peers import QUICK, Recorder, Swarm
+
+from p2pfl_me.errors import PeerError
+from p2pfl_me.message import Kind, Message
+from p2pfl_me.wire.identity import new_identity
+from p2pfl_me.wire.links import Liveness
+
+
+def test_models_travel_both_ways_whole_and_in_order() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2, size=700_001)  # three records a model, the last one short
+        here, there = Recorder(), Recorder()
+        low, high = swarm.links(0, [1], here), swarm.links(1, [0], there)
+        await high.start()
+        await low.start()
+        await here.until(lambda: here.is_up(1))
+        await there.until(lambda: there.is_up(0))
+        models = [np.random.default_rng(k).normal(size=700_001).astype(np.float32) for k in range(4)]
+        for round, model in enumerate(models):
+            assert high.send(0, Message(Kind.OFFER, round, round, model))
+            assert low.send(1, Message(Kind.ANSWER, round, round, model))
+            high.send(0, Message(Kind.WITHDRAW, round, round))
+        await here.until(lambda: len(here.messages) == 8)
+        await there.until(lambda: len(there.messages) == 4)
+        kinds = [message.kind for _, message in here.messages]
+        assert kinds == [Kind.OFFER, Kind.WITHDRAW] * 4
+        for round, model in enumerate(models):
+            assert here.messages[2 * round][1] == Message(Kind.OFFER, round, round, model)
+            assert there.messages[round][1] == Message(Kind.ANSWER, round, round, model)
+        assert await high.flush(5)
+        sent = [entry for entry in swarm.entries[1] if entry["kind"] == "offer"]
+        assert len(sent) == 4 and all(entry["wire"] > entry["bytes"] > 4 * 700_001 for entry in sent)
+        assert len({entry["sha256"] for entry in sent}) == 4
+        assert high.bytes_sent >= sum(entry["wire"] for entry in sent)
+        assert low.bytes_received >= sum(entry["wire"] for entry in sent)
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_two_contracts_that_differ_say_where() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        low = swarm.links(0, [1], here, sections={"training": b"1" * 32, "model": b"m" * 32})
+        high = swarm.links(
+            1, [0], there, prologue=b"q" * 32, sections={"training": b"2" * 32, "model": b"m" * 32}
+        )
+        await high.start()
+        await low.start()
+        await here.until(lambda: bool(here.refused))
+        await there.until(lambda: bool(there.refused))
+        assert "peer 1 has another contract: `training` differ" in here.refused[0][1]
+        assert "peer 0 has another contract: `training` differ" in there.refused[0][1]
+        assert not here.links and not there.links
+        assert not high.send(0, Message(Kind.WITHDRAW, 0))
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("stranger", [0, 1])
+def test_a_key_outside_the_allow_list_gets_nothing(stranger: int) -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        recorders = [Recorder(), Recorder()]
+        identities = [new_identity() if peer == stranger else None for peer in range(2)]
+        low = swarm.links(0, [1], recorders[0], identity=identities[0])
+        high = swarm.links(1, [0], recorders[1], identity=identities[1])
+        await high.start()
+        await low.start()
+        await recorders[1].until(lambda: len(recorders[1].refused) >= 3)
+        assert not recorders[0].links and not recorders[1].links
+        assert high.bytes_sent == 0, "not even an answer"
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_a_raw_socket_can_neither_inject_nor_replay_nor_stop_the_receiver() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        captured: list[bytes] = []
+        context = zmq.asyncio.Context()
+        # The man in the middle: peer 0 dials the tap, the tap dials peer 1.
+        tap, onward = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
+        port = tap.bind_to_random_port("tcp://127.0.0.1")
+        onward.connect(swarm.addresses[1])
+        true_address = swarm.addresses[1]
+        high = swarm.links(1, [0], there)
+        await high.start()
+        swarm.addresses[1] = f"tcp://127.0.0.1:{port}"
+        low = swarm.links(0, [1], here)
+        swarm.addresses[1] = true_address
+        spoil: set[int] = set()
+        name: list[bytes] = []
+
+        async def forward() -> None:
+            while True:
+                identity, frame = await tap.recv_multipart()
+                name[:] = [identity]
+                captured.append(frame)
+                if len(captured) - 1 in spoil:
+                    frame = frame[:-1] + bytes([frame[-1] ^ 1])
+                await onward.send(frame)
+
+        async def back() -> None:
+            while True:
+                frame = await onward.recv()
+                await tap.send_multipart([name[0], frame])
+
+        tasks = [asyncio.create_task(forward()), asyncio.create_task(back())]
+        await low.start()
+        await there.until(lambda: there.is_up(0))
+        await here.until(lambda: here.is_up(1))
+        model = np.ones(100, np.float32)
+
+        # A stranger's own connection: garbage, half frames, a replayed handshake and replayed records.
+        raw = context.socket(zmq.DEALER)
+        raw.connect(true_address)
+        for frame in [b"", b"\x10", b"\x01", b"\x01\x01" + bytes(200), bytes(1000), *captured]:
+            await raw.send(frame)
+        await there.until(lambda: len(there.refused) >= 5)
+        assert there.is_up(0), "the live link is untouched"
+
+        # The same connection: a replayed record and a corrupted one are refused, the next message passes.
+        low.send(1, Message(Kind.HELLO, 0, 7))
+        await there.until(lambda: len(there.messages) == 1)
+        before = len(there.refused)
+        await onward.send(captured[-1])
+        await there.until(lambda: len(there.refused) > before)
+        assert "replayed" in there.refused[-1][1]
+        spoil.update(range(len(captured), len(captured) + 1))
+        low.send(1, Message(Kind.ANSWER, 1, 1, model))
+        low.send(1, Message(Kind.ANSWER, 2, 2, model))
+        await there.until(lambda: any(message.round == 2 for _, message in there.messages))
+        assert len([peer for peer, _ in there.refused if peer == 0]) >= 1
+        assert there.is_up(0)
+
+        for task in tasks:
+            task.cancel()
+        await low.close()
+        await high.close()
+        context.destroy(linger=0)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("restarted", [0, 1])
+def test_either_side_may_restart(restarted: int) -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        recorders = [Recorder(), Recorder()]
+        links = [swarm.links(0, [1], recorders[0]), swarm.links(1, [0], recorders[1])]
+        for each in reversed(links):
+            await each.start()
+        other = 1 - restarted
+        await recorders[other].until(lambda: recorders[other].is_up(restarted))
+        await recorders[restarted].until(lambda: recorders[restarted].is_up(other))
+        await links[restarted].close()
+        await recorders[other].until(lambda: not recorders[other].is_up(restarted))
+        recorders[restarted] = Recorder()
+        links[restarted] = swarm.links(restarted, [other], recorders[restarted])
+        await links[restarted].start()
+        await recorders[other].until(lambda: recorders[other].is_up(restarted))
+        await recorders[restarted].until(lambda: recorders[restarted].is_up(other))
+        model = np.full(100, 3, np.float32)
+        links[other].send(restarted, Message(Kind.OFFER, 0, 0, model))
+        await recorders[restarted].until(lambda: len(recorders[restarted].messages) == 1)
+        for each in links:
+            await each.close()
+
+    asyncio.run(scene())
+
+
+def test_the_last_message_before_closing_arrives() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2, size=2_000_000)
+        here, there = Recorder(), Recorder()
+        low, high = swarm.links(0, [1], here), swarm.links(1, [0], there)
+        await high.start()
+        await low.start()
+        await here.until(lambda: here.is_up(1))
+        model = np.ones(2_000_000, np.float32)
+        low.send(1, Message(Kind.ANSWER, 0, 0, model))
+        low.send(1, Message(Kind.LEAVE, 0, 0))
+        closing = asyncio.create_task(flush_and_close(low))
+        await there.until(lambda: len(there.messages) == 2)
+        await there.until(lambda: not there.is_up(0))
+        assert [message.kind for _, message in there.messages] == [Kind.ANSWER, Kind.LEAVE]
+        await closing
+        await high.close()
+
+    async def flush_and_close(links: object) -> None:
+        await links.flush(10)  # type: ignore[attr-defined]
+        await links.close()  # type: ignore[attr-defined]
+
+    asyncio.run(scene())
+
+
+def test_bad_weights_are_refused_and_quarantine_ends_the_link() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        low, high = swarm.links(0, [1], here), swarm.links(1, [0], there)
+        await high.start()
+        await low.start()
+        await here.until(lambda: here.is_up(1))
+        for bad in (np.nan, np.inf, 1e6):
+            model = np.ones(100, np.float32)
+            model[50] = bad
+            low.send(1, Message(Kind.ANSWER, 0, 0, model))
+        low.send(1, Message(Kind.WITHDRAW, 5))
+        await there.until(lambda: len(there.messages) == 1)
+        assert [peer for peer, _ in there.refused] == [0, 0, 0]
+        assert "NaN" in there.refused[0][1] and "absurd" in there.refused[2][1]
+        high.quarantine(0)
+        assert not there.is_up(0)
+        assert not high.send(0, Message(Kind.WITHDRAW, 5))
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_silence_takes_a_link_down() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        mute = Liveness(ping_s=1000, silence_s=1000, retry_s=0.05)
+        low = swarm.links(0, [1], here, liveness=mute)
+        high = swarm.links(1, [0], there, liveness=Liveness(ping_s=0.05, silence_s=0.2, retry_s=0.05))
+        await high.start()
+        await low.start()
+        await there.until(lambda: there.is_up(0))
+        await there.until(lambda: not there.is_up(0))
+        assert "silent" in there.links[-1][2]
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_a_taken_port_is_named() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        first, second = swarm.links(0, [1], Recorder()), swarm.links(0, [1], Recorder(), liveness=QUICK)
+        await first.start()
+        with pytest.raises(PeerError, match=swarm.addresses[0].rpartition(":")[2]):
+            await second.start()
+        await first.close()
+        await second.close()
+
+    asyncio.run(scene())
