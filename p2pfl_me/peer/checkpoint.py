@@ -6,7 +6,6 @@ parameters, round and the stop rule's memory are all there is to keep.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
     }
     try:
         save_file({"params": checkpoint.params}, draft, metadata)
-        os.replace(draft, path)
+        draft.replace(path)
     except (OSError, SafetensorError) as error:
         raise PeerError(
             f"cannot write the checkpoint of round {checkpoint.completed}: {error}",

@@ -29,6 +29,11 @@ class Links(Protocol):
     """What the host needs of `wire.links.Links`."""
 
     async def start(self) -> None: ...
+
+    @property
+    def bytes_sent(self) -> int: ...
+    @property
+    def bytes_received(self) -> int: ...
     def send(self, peer: int, message: Message) -> bool: ...
     def quarantine(self, peer: int) -> None: ...
     async def flush(self, timeout_s: float) -> bool: ...
@@ -39,7 +44,7 @@ class Work(Protocol):
     """What happens in the worker thread, and what is written down about it."""
 
     def train(self, round: int, params: Vector) -> Vector: ...
-    def conclude(self, mixed: Mixed) -> float | None: ...
+    def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None: ...
     def note(self, event: str, **values: Any) -> None: ...
 
 
@@ -50,10 +55,10 @@ class Host:
     neighbours are told, the log says why, and the error is raised to the caller.
     """
 
-    def __init__(self, core: Core, work: Work) -> None:
+    def __init__(self, core: Core, work: Work, connect: Callable[[Host], Links]) -> None:
         self._core = core
         self._work = work
-        self._links: Links | None = None
+        self._links = connect(self)
         self._inputs: deque[Callable[[float], list[Action]]] = deque()
         self._feeding = False
         self._conduct = Conduct()
@@ -61,8 +66,8 @@ class Host:
         self._finish: asyncio.Future[Finish] | None = None
         self._round = -1
 
-    async def run(self, links: Links) -> Finish:
-        self._links = links
+    async def run(self) -> Finish:
+        links = self._links
         self._finish = asyncio.get_running_loop().create_future()
         try:
             await links.start()
@@ -93,7 +98,7 @@ class Host:
 
     def on_refused(self, peer: int | None, reason: str) -> None:
         self._work.note("refused", neighbour=peer, reason=reason)
-        if peer is not None and self._links and self._conduct.refused(time.monotonic(), peer):
+        if peer is not None and self._conduct.refused(time.monotonic(), peer):
             self._work.note("link", neighbour=peer, state="quarantined", reason="too many refused frames")
             self._links.quarantine(peer)
 
@@ -114,11 +119,11 @@ class Host:
             self._feeding = False
 
     def _perform(self, actions: Sequence[Action]) -> None:
+        links = self._links
         for action in actions:
             match action:
                 case Send(to, message):
-                    assert self._links is not None
-                    self._links.send(to, message)
+                    links.send(to, message)
                 case SetTimer(timer, round, at):
                     self._call_at(at, lambda now, t=timer, r=round: self._core.on_timer(now, t, r))
                 case Train(round, params):
@@ -129,7 +134,9 @@ class Host:
                     )
                 case Mixed():
                     self._in_worker(
-                        lambda mixed=action: self._work.conclude(mixed),
+                        lambda mixed=action, sent=links.bytes_sent, received=links.bytes_received: self._work.conclude(
+                            mixed, sent, received
+                        ),
                         lambda loss: self._feed(lambda now: self._core.on_evaluated(now, loss)),
                     )
                 case Finish():
@@ -180,9 +187,8 @@ class Host:
         """Tell the neighbours, so that they need not wait for silence."""
         try:
             for action in self._core.on_stop(time.monotonic()):
-                if isinstance(action, Send) and self._links:
+                if isinstance(action, Send):
                     self._links.send(action.to, action.message)
-            if self._links:
-                await self._links.flush(1.0)
+            await self._links.flush(1.0)
         except P2pmeError:
             return  # the links themselves are what failed

@@ -3,29 +3,191 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-import platform
 import signal
 import sys
 from pathlib import Path
 
+import torch
+
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract, section_digests
-from p2pfl_me.errors import ContractError, IdentityError, P2pmeError, PeerError, RunError
+from p2pfl_me.errors import P2pmeError, RunError
 from p2pfl_me.gossip.dpsgd import DPSGD, Settings
+from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.stop import Progress, StopRule
-from p2pfl_me.home import keys_dir
-from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.learning.layout import Layout, layout_of
+from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.trainer import make_trainer
 from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint
+from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.work import RoundWork
-from p2pfl_me.topology.schedule import schedule_of
+from p2pfl_me.topology.schedule import Schedule, schedule_of
 from p2pfl_me.wire.codec import Schema
-from p2pfl_me.wire.identity import Identity, load_identity, loopback_identities, public_from_text
-from p2pfl_me.wire.links import Endpoint, Links
+from p2pfl_me.wire.links import Links
 
 STOPPED = 130
 """Exit code of a peer that the user stopped, as shells expect after Ctrl-C."""
+
+
+def run_peer(settings: PeerSettings) -> int:
+    """Run one peer to its end and return its exit code; errors are printed and logged, never raised.
+
+    SIGINT and SIGTERM stop it at once: the neighbours are told, the last checkpoint stands, the exit code is 130.
+    """
+    # A user who stops a peer that is still reading its data waits for nothing either.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(STOPPED))
+    log: JsonLines | None = None
+    try:
+        keep_contract(settings.run, settings.contract)
+        log = JsonLines(settings.run / f"peer-{settings.peer}.jsonl")
+        finish = asyncio.run(_run(settings, log))
+        log.write(event="finish", reason=finish.reason, rounds=finish.rounds, detail="")
+        return STOPPED if finish.reason == "stopped" else 0
+    except P2pmeError as error:
+        print(f"peer {settings.peer}: {error}", file=sys.stderr, flush=True)
+        _note_failure(log, error)
+        return error.exit_code
+
+
+def keep_contract(run: Path, contract: Contract) -> None:
+    """Put the contract into the run folder, or see that the one there is the same.
+
+    Raises
+    ------
+    RunError
+        The folder belongs to a run under another contract, or cannot be written.
+    """
+    path = run / "contract.yaml"
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            draft = run / f".contract.{os.getpid()}"
+            draft.write_text(dump_contract(contract), encoding="utf-8")
+            draft.replace(path)
+            return
+        kept = contract_from_yaml(path.read_text(encoding="utf-8"), name=str(path))
+    except OSError as error:
+        raise RunError(f"cannot be written: {error.strerror}", where=str(run), fix="name another with --run") from error
+    if digest(kept) != digest(contract):
+        here, there = section_digests(contract), section_digests(kept)
+        parts = ", ".join(f"`{key}`" for key in here if here[key] != there[key])
+        raise RunError(
+            f"this folder holds a run under another contract ({parts} differ)",
+            where=str(run),
+            fix="name another folder with --run, or use this one's own contract.yaml",
+        )
+
+
+async def _run(settings: PeerSettings, log: JsonLines) -> Finish:
+    contract, peer = settings.contract, settings.peer
+    schedule = schedule_of(contract)
+    directory = directory_of(settings, schedule)
+    layout = layout_of(contract.model)
+    start, traffic_before = _starting_point(settings, layout)
+    threads = settings.threads or (1 if contract.peers.member(peer).is_loopback else torch.get_num_threads())
+    torch.set_num_threads(threads)
+    shard = load_shard(settings)
+    trainer = make_trainer(contract, peer, shard.samples, device=settings.device)
+    log.write(
+        event="start",
+        peer=peer,
+        pid=os.getpid(),
+        version=__version__,
+        contract_digest=digest(contract).hex(),
+        layout_digest=layout.digest().hex(),
+        parameters=layout.size,
+        device=str(trainer.device),
+        threads=threads,
+        data=shard.summary,
+        resumed_round=start.completed if settings.resume else None,
+    )
+    ledger = JsonLines(settings.run / f"egress-{peer}.jsonl")
+    work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, traffic_before)
+    core = _core(contract, peer, schedule, start)
+    host = Host(core, work, lambda handlers: _links(contract, directory, layout, handlers, ledger))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, host.stop)
+    try:
+        return await host.run()
+    finally:
+        ledger.close()
+
+
+def _core(contract: Contract, peer: int, schedule: Schedule, start: Checkpoint) -> DPSGD:
+    gossip, patience = contract.gossip, contract.gossip.patience
+    settings = Settings(
+        stop=StopRule(
+            contract.training.rounds,
+            patience=patience.rounds if patience else None,
+            consensus=patience.consensus if patience else 0.0,
+        ),
+        deadline_min_s=gossip.deadline.min_s,
+        deadline_max_s=gossip.deadline.max_s,
+        deadline_mads=gossip.deadline.mads,
+        join_timeout_s=gossip.join_timeout_s,
+    )
+    return DPSGD(
+        peer,
+        lambda round: schedule.weights(peer, round),
+        tuple(schedule.neighbours(peer)),
+        start.params,
+        settings,
+        completed=start.completed,
+        progress=start.progress,
+    )
+
+
+def _links(contract: Contract, directory: Directory, layout: Layout, handlers: Host, ledger: JsonLines) -> Links:
+    return Links(
+        directory.me,
+        directory.address,
+        directory.identity,
+        directory.neighbours,
+        prologue=digest(contract),
+        sections=section_digests(contract),
+        schema=Schema(layout.size, layout.digest()),
+        handlers=handlers,
+        ledger=lambda entry: ledger.write(**entry),
+    )
+
+
+def _starting_point(settings: PeerSettings, layout: Layout) -> tuple[Checkpoint, tuple[int, int]]:
+    """Where to go on from, and the bytes (sent, received) of earlier lives."""
+    contract_digest, layout_digest = digest(settings.contract).hex(), layout.digest().hex()
+    if settings.resume:
+        found = load_checkpoint(
+            settings.run, settings.peer, contract_digest=contract_digest, layout_digest=layout_digest
+        )
+        return found, _traffic_before(settings.run / f"peer-{settings.peer}.jsonl")
+    params = initial_params(settings.contract, cache=settings.home / "cache", weights=settings.weights)
+    return Checkpoint(settings.peer, 0, params, Progress(), contract_digest, layout_digest), (0, 0)
+
+
+def _traffic_before(log: Path) -> tuple[int, int]:
+    last = (0, 0)
+    for line in log.read_text(encoding="utf-8").splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # the line that was being written when the peer was killed
+        if event.get("event") == "round":
+            last = event["bytes_sent"], event["bytes_received"]
+    return last
+
+
+def _note_failure(log: JsonLines | None, error: P2pmeError) -> None:
+    if log is None:
+        return
+    try:
+        log.write(event="finish", reason="error", rounds=None, detail=str(error))
+    except P2pmeError:
+        return  # the disk that is full is the one the log is on; the message stands on stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,8 @@ class RoundWork:
     ----------
     start:
         The state to go on from; each round's checkpoint replaces it.
-    traffic:
-        (bytes sent, bytes received) so far, on the wire.
+    traffic_before:
+        (bytes sent, bytes received) in this peer's earlier lives.
     """
 
     def __init__(
@@ -38,14 +37,14 @@ class RoundWork:
         log: JsonLines,
         run: Path,
         start: Checkpoint,
-        traffic: Callable[[], tuple[int, int]],
+        traffic_before: tuple[int, int] = (0, 0),
     ) -> None:
         self._trainer = trainer
         self._sketcher = sketcher
         self._log = log
         self._run = run
         self._checkpoint = start
-        self._traffic = traffic
+        self._sent_before, self._received_before = traffic_before
         self._begun = self._round_begun = time.monotonic()
         self._trained: Trained | None = None
         self._train_seconds = 0.0
@@ -60,13 +59,14 @@ class RoundWork:
         trained = self._trainer.train(params, round)
         self._train_seconds = time.monotonic() - self._round_begun
         self._trained = trained
-        self.note(
-            "trained", round=round, loss=trained.loss, steps=trained.steps, seconds=_short(self._train_seconds)
-        )
+        self.note("trained", round=round, loss=trained.loss, steps=trained.steps, seconds=_short(self._train_seconds))
         return trained.params
 
-    def conclude(self, mixed: Mixed) -> float | None:
-        """Evaluate, store and log a mixed round; the validation loss goes back to the core's stop rule."""
+    def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
+        """Evaluate, store and log a mixed round; the validation loss goes back to the core's stop rule.
+
+        `sent` and `received` count this life's bytes on the wire.
+        """
         trained, self._trained = self._trained, None
         assert trained is not None
         test = self._trainer.evaluate(mixed.params, "test")
@@ -79,7 +79,6 @@ class RoundWork:
             progress=advance(self._checkpoint.progress, validation_loss),
         )
         save_checkpoint(self._run, self._checkpoint)
-        sent, received = self._traffic()
         now = time.monotonic()
         self.note(
             "round",
@@ -96,8 +95,8 @@ class RoundWork:
             validation=validation.to_json() if validation else None,
             sketch_trained=encode_sketch(self._sketcher.sketch(trained.params)),
             sketch_mixed=encode_sketch(self._sketcher.sketch(mixed.params)),
-            bytes_sent=sent,
-            bytes_received=received,
+            bytes_sent=self._sent_before + sent,
+            bytes_received=self._received_before + received,
             seconds=_short(now - self._begun),
             round_seconds=_short(now - self._round_begun),
             digest=hashlib.sha256(mixed.params.data).hexdigest(),

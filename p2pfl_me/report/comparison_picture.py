@@ -12,7 +12,17 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from p2pfl_me.report.document import Cell, Picture
 from p2pfl_me.report.groups import Group
 from p2pfl_me.report.results import METRICS, Floats, score_grid
-from p2pfl_me.report.style import GROUP_COLOURS, end_labels, headline, new_figure, round_axis, y_grid
+from p2pfl_me.report.style import (
+    GROUP_COLOURS,
+    NARROW,
+    WIDTH,
+    end_labels,
+    headline,
+    new_figure,
+    round_axis,
+    show_single_points,
+    y_grid,
+)
 from p2pfl_me.report.traffic import readable_bytes, sent_by_round
 
 
@@ -36,6 +46,11 @@ def comparison_pictures(groups: Sequence[Group], metric: str = "uf1") -> tuple[P
         return ()
     label = METRICS[metric]
     band = " The band is one standard deviation over seeds." if any(c.seeds > 1 for c in courses) else ""
+    what = (
+        "Higher and earlier is better; what sets the lines apart is what their contracts differ in."
+        if len(groups) > 1
+        else "The mean over the peers, then over the seeds."
+    )
     header = ("group", "seeds", "round", f"{metric}_mean", f"{metric}_std", "bytes_sent_a_peer")
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (course.name, course.seeds, index, _cell(mean), _cell(std), _cell(sent))
@@ -46,9 +61,10 @@ def comparison_pictures(groups: Sequence[Group], metric: str = "uf1") -> tuple[P
         Picture(
             name="comparison-rounds",
             title=f"{label} of the mean peer by round",
-            reading=f"Higher and earlier is better: the same local work, another graph.{band}",
+            reading=f"{what}{band}",
             alt=f"Line chart of mean {label} by round for every group of runs",
-            figure=_by_round(courses, label),
+            figure=_by_round(courses, label, WIDTH),
+            narrow=_by_round(courses, label, NARROW),
             header=header,
             rows=rows,
         )
@@ -61,7 +77,8 @@ def comparison_pictures(groups: Sequence[Group], metric: str = "uf1") -> tuple[P
                 reading="Further left at the same height is cheaper: what a score costs in traffic, headers and "
                 f"encryption counted.{band}",
                 alt=f"Line chart of mean {label} by bytes sent for every group of runs",
-                figure=_by_bytes(courses, label),
+                figure=_by_bytes(courses, label, WIDTH),
+                narrow=_by_bytes(courses, label, NARROW),
                 header=header,
                 rows=rows,
             )
@@ -97,8 +114,8 @@ def _course(group: Group, index: int, metric: str) -> Course | None:
     )
 
 
-def _by_round(courses: Sequence[Course], label: str) -> Figure:
-    figure, axes = new_figure(3.6)
+def _by_round(courses: Sequence[Course], label: str, width: float) -> Figure:
+    figure, axes = new_figure(3.6, width)
     for course in courses:
         axes.fill_between(
             course.rounds,
@@ -109,16 +126,17 @@ def _by_round(courses: Sequence[Course], label: str) -> Figure:
             linewidth=0,
         )
         axes.plot(course.rounds, course.mean, color=course.colour, linewidth=2.2)
+    show_single_points(axes)
     last = max(course.rounds[-1] for course in courses)
-    round_axis(axes, min(course.rounds[0] for course in courses), last, room=0.3)
+    round_axis(axes, min(course.rounds[0] for course in courses), last)
     y_grid(axes)
     headline(axes, label)
     end_labels(axes, [(last, float(c.mean[-1]), c.name, c.colour) for c in courses])
     return figure
 
 
-def _by_bytes(courses: Sequence[Course], label: str) -> Figure:
-    figure, axes = new_figure(3.6)
+def _by_bytes(courses: Sequence[Course], label: str, width: float) -> Figure:
+    figure, axes = new_figure(3.6, width)
     labels, most = [], 0.0
     for course in courses:
         known = np.isfinite(course.sent)
@@ -126,11 +144,12 @@ def _by_bytes(courses: Sequence[Course], label: str) -> Figure:
             continue
         x, y = course.sent[known], course.mean[known]
         axes.fill_between(x, y - course.std[known], y + course.std[known], color=course.colour, alpha=0.14, linewidth=0)
-        axes.plot(x, y, color=course.colour, linewidth=2.2, marker="o" if len(x) == 1 else "", markersize=4)
+        axes.plot(x, y, color=course.colour, linewidth=2.2)
         labels.append((float(x[-1]), float(y[-1]), course.name, course.colour))
         most = max(most, float(x[-1]))
-    axes.set_xlim(0, most * 1.3 or 1.0)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    show_single_points(axes)
+    axes.set_xlim(0, 1.02 * most or 1.0)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5 if width > NARROW else 3, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: readable_bytes(value) if value else "0"))
     axes.set_xlabel("bytes sent a peer, on the wire")
     y_grid(axes)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from p2pfl_me.report.comparison_picture import comparison_pictures
 from p2pfl_me.report.consensus import agreement, contraction_of
 from p2pfl_me.report.document import Block, Bullets, Document, Fact, Paragraph, Section, Table
+from p2pfl_me.report.failures import lasting
 from p2pfl_me.report.groups import Group, group_runs
 from p2pfl_me.report.notes import honesty_notes
 from p2pfl_me.report.results import (
@@ -18,7 +19,6 @@ from p2pfl_me.report.results import (
     extremes,
     over_seeds,
     part_of,
-    score_grid,
     spread,
 )
 from p2pfl_me.report.run import Run
@@ -64,7 +64,7 @@ def compose(runs: Sequence[Run]) -> Document:
         facts=_facts(groups),
         sections=tuple(sections),
         colophon=(
-            "Written by p2pme from the run folders alone. Every figure has its picture and its numbers beside this page."
+            "Written by p2pme from the run folders alone. Every figure's picture and numbers lie beside this page."
         ),
     )
 
@@ -84,10 +84,11 @@ def _subtitle(groups: Sequence[Group]) -> str:
     contract = run.contract
     data = {"synthetic": "drawn faces", "": "their own clips"}.get(run.manifest.data_source, run.manifest.data_source)
     peers = "1 peer" if contract.peers.count == 1 else f"{contract.peers.count} peers"
-    completed = max((len(log.rounds) for log in run.peers), default=0)
+    completed = lasting(run)
+    rounds = "1 round" if completed == 1 else f"{completed} rounds"
     seeds = "" if len(groups[0].runs) == 1 else f", {len(groups[0].runs)} seeds"
     kind = contract.topology.kind.replace("_", " ")
-    return f"{peers}, {kind} topology, {completed} rounds of gossip on {data}{seeds}. No server, no image exchanged."
+    return f"{peers}, {kind} topology, {rounds} of gossip on {data}{seeds}. No server, no image exchanged."
 
 
 def _verdict(groups: Sequence[Group]) -> str:
@@ -136,13 +137,13 @@ def _facts(groups: Sequence[Group]) -> tuple[Fact, ...]:
         if found is None:
             continue
         ends = extremes(runs, arm, "uf1")
-        detail = "UF1, one model on all clips"
+        detail = "UF1, one model on all clips" if arm is Arm.POOLED else "UF1, the only peer"
         if ends:
             detail = f"UF1, mean peer; {ends[0].mean:.2f} worst, {ends[1].mean:.2f} best"
-        value = f"{found.mean:.2f}" + (f" ± {found.std:.2f}" if found.std is not None else "")
+        value = f"{found.mean:.2f}" if found.std is None else _figure(found)
         facts.append(Fact(names[arm], value, detail, tone))
     sent = _sent_a_peer(runs)
-    if sent:
+    if sent and sent.mean:
         facts.append(Fact("Traffic", readable_bytes(sent.mean), "sent a peer, all counted"))
     return tuple(facts)
 
@@ -176,46 +177,41 @@ def _result(group: Group) -> Iterable[Block]:
 
 
 def _comparison(groups: Sequence[Group]) -> Iterable[Block]:
-    arms = [arm for arm in ORDER if any(over_seeds(group.runs, arm, "uf1") is not None for group in groups)]
-    header = ("set-up", "seeds", "rounds", *map(_short_arm, arms), "worst peer", "sent a peer", "distance")
-    rows = []
-    for group in groups:
-        ends = extremes(group.runs, Arm.GOSSIP, "uf1")
-        sent = _sent_a_peer(group.runs)
-        rows.append(
-            (
-                group.name,
-                str(len(group.runs)),
-                _rounds(group.runs),
-                *(_figure(over_seeds(group.runs, arm, "uf1")) for arm in arms),
-                _figure(ends[0]) if ends else "",
-                readable_bytes(sent.mean) if sent else "",
-                _percent(_final_distance(group.runs)),
-            )
-        )
-    yield Table(
-        header,
-        tuple(rows),
-        frozenset(range(1, len(header))),
-        "UF1 at the last round, mean ± standard deviation over seeds. Distance: between a peer's model and the "
-        "average model after the last exchange, as a share of its norm.",
-    )
+    rows: list[tuple[str, Sequence[Run]]]
     if len(groups) == 1:
-        yield _seed_table(groups[0], arms)
+        rows = [(str(run.seed), [run]) for run in groups[0].runs]
+        yield _table("seed", rows, "UF1 at the last round of every seed.")
+        # Bytes grow with rounds alike under every seed: a second figure would say nothing new.
+        yield from comparison_pictures(groups)[:1]
+        return
+    rows = [(_with_seeds(group), group.runs) for group in groups]
+    yield _table("set-up", rows, "UF1 at the last round, mean ± standard deviation over seeds.")
     yield from comparison_pictures(groups)
 
 
-def _seed_table(group: Group, arms: Sequence[Arm]) -> Table:
-    rows = [
-        (str(run.seed), *(_figure(over_seeds([run], arm, "uf1")) for arm in arms), _worst(run)) for run in group.runs
-    ]
-    header = ("seed", *map(_short_arm, arms), "worst peer")
-    return Table(header, tuple(rows), frozenset(range(len(header))), "UF1 of every seed.")
+def _with_seeds(group: Group) -> str:
+    return f"{group.name}, {len(group.runs)} seeds" if len(group.runs) > 1 else group.name
 
 
-def _worst(run: Run) -> str:
-    final = score_grid(run, "uf1").final() if part_of(run) else {}
-    return f"{min(final.values()):.3f}" if final else ""
+def _table(first: str, rows: Sequence[tuple[str, Sequence[Run]]], caption: str) -> Table:
+    arms = [arm for arm in ORDER if any(over_seeds(runs, arm, "uf1") is not None for _, runs in rows)]
+    header = (first, "rounds", *map(_short_arm, arms), "worst peer", "sent a peer", "distance")
+    cells = []
+    for name, runs in rows:
+        ends = extremes(runs, Arm.GOSSIP, "uf1")
+        sent = _sent_a_peer(runs)
+        cells.append(
+            (
+                name,
+                _rounds(runs),
+                *(_figure(over_seeds(runs, arm, "uf1")) for arm in arms),
+                _figure(ends[0]) if ends else "",
+                readable_bytes(sent.mean) if sent else "",
+                _percent(_final_distance(runs)),
+            )
+        )
+    distance = "Distance: between a peer's model and the average model after the last exchange, as a share of its norm."
+    return Table(header, tuple(cells), frozenset(range(1, len(header))), f"{caption} {distance}")
 
 
 def _short_arm(arm: Arm) -> str:
@@ -238,7 +234,7 @@ def _final_distance(runs: Sequence[Run]) -> Spread | None:
 
 
 def _rounds(runs: Sequence[Run]) -> str:
-    counts = sorted({max((len(log.rounds) for log in run.peers), default=0) for run in runs})
+    counts = sorted({lasting(run) for run in runs})
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
 
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from p2pfl_me.report.document import Cell, Picture
 from p2pfl_me.report.events import Counts
 from p2pfl_me.report.results import Floats
-from p2pfl_me.report.style import BLUE, INK, MUTED, RULE, WIDTH, short
+from p2pfl_me.report.style import BLUE, INK, MUTED, NARROW, RULE, WIDTH, short
 
 MOST_CLASSES = 14
 
@@ -41,25 +41,32 @@ def confusion_picture(classes: Sequence[str], average: Counts | None, peers: Flo
         ),
         alt="Confusion matrices of the average model and of the mean peer",
         figure=_draw(classes, panels),
+        narrow=_draw_narrow(classes, panels),
         header=("model", "true", "predicted", "clips"),
         rows=tuple(rows),
     )
 
 
 def _draw(classes: Sequence[str], panels: Sequence[tuple[str, Floats]]) -> Figure:
-    names = [short(name, 14) for name in classes]
-    side = WIDTH / 2 if len(panels) > 1 or len(classes) < 5 else WIDTH * 0.62
-    figure = Figure(figsize=(WIDTH, side + 0.35))
-    every = figure.subplots(1, 2, squeeze=False)[0]
-    for axes, (name, matrix) in zip(every, panels, strict=False):
-        _panel(axes, names, name, matrix)
-    every[1].set_yticks([])
-    if len(panels) == 1:
-        every[1].set_visible(False)
+    height = 0.62 * WIDTH if len(panels) == 1 else 0.5 * WIDTH + 0.35
+    figure = Figure(figsize=(WIDTH, height))
+    for index, (axes, panel) in enumerate(zip(_row(figure, 1, len(panels)), panels, strict=True)):
+        _panel(axes, [short(name, 14) for name in classes], *panel, row_names=index == 0)
     return figure
 
 
-def _panel(axes: Axes, names: Sequence[str], title: str, matrix: Floats) -> None:
+def _draw_narrow(classes: Sequence[str], panels: Sequence[tuple[str, Floats]]) -> Figure:
+    figure = Figure(figsize=(NARROW, (0.9 * NARROW + 0.3) * len(panels)))
+    for axes, panel in zip(_row(figure, len(panels), 1), panels, strict=True):
+        _panel(axes, [short(name, 12) for name in classes], *panel, row_names=True)
+    return figure
+
+
+def _row(figure: Figure, rows: int, columns: int) -> list[Axes]:
+    return [figure.add_subplot(rows, columns, 1 + index) for index in range(rows * columns)]
+
+
+def _panel(axes: Axes, names: Sequence[str], title: str, matrix: Floats, *, row_names: bool) -> None:
     size = len(names)
     totals = matrix.sum(axis=1)
     share = np.divide(matrix, totals[:, None], out=np.zeros_like(matrix), where=totals[:, None] > 0)
@@ -83,9 +90,9 @@ def _panel(axes: Axes, names: Sequence[str], title: str, matrix: Floats) -> None
                 )
     axes.set_xlim(-0.55, size - 0.45)
     axes.set_ylim(size - 0.45, -0.55)
-    axes.set_aspect("equal")
+    axes.set_aspect("equal", anchor="W")
     axes.set_xticks(range(size), names, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(size), names)
+    axes.set_yticks(range(size), names if row_names else [""] * size)
     axes.tick_params(length=0, color=RULE)
     for spine in axes.spines.values():
         spine.set_visible(False)

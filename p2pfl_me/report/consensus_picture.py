@@ -12,12 +12,15 @@ from p2pfl_me.report.style import (
     AMBER,
     BLUE,
     MUTED,
+    NARROW,
     VERMILION,
+    WIDTH,
     end_labels,
     headline,
     new_figure,
     percent_log_axis,
     round_axis,
+    show_single_points,
     y_grid,
 )
 
@@ -35,10 +38,10 @@ def consensus_picture(rows: Sequence[Agreement], contraction: Contraction | None
     )
     if contraction and contraction.rms > FLOOR:
         reading += (
-            f" From its graph alone the topology predicts a factor of {contraction.rms:.2f} an exchange when differences "
-            f"point nowhere in particular (dashed), and at most {contraction.beta:.2f} (dotted). What is left after several rounds "
-            "lies along the graph's slow directions, so the measured line moves from the dashed towards the dotted one; "
-            "above it, exchanges were lost."
+            f" From its graph alone the topology predicts a factor of {contraction.rms:.2f} an exchange when the "
+            f"differences point nowhere in particular (dashed), and at most {contraction.beta:.2f} (dotted). What "
+            "is left after several rounds lies along the graph's slow directions, so the measured line moves from the "
+            "dashed towards the dotted one; above it, exchanges were lost."
         )
     elif contraction:
         reading += " This topology predicts full agreement after every exchange, up to rounding."
@@ -47,7 +50,8 @@ def consensus_picture(rows: Sequence[Agreement], contraction: Contraction | None
         title="Distance between the models, measured and predicted",
         reading=reading,
         alt="Line chart on a log axis: consensus distance after training and after mixing, with predictions",
-        figure=_draw(rows),
+        figure=_draw(rows, WIDTH),
+        narrow=_draw(rows, NARROW),
         header=("round", "peers", "trained", "mixed", "predicted_expected", "predicted_bound", "average_norm"),
         rows=tuple((row.round, row.peers, row.trained, row.mixed, row.expected, row.bound, row.norm) for row in rows),
     )
@@ -57,8 +61,8 @@ def _share(row: Agreement, distance: float | None) -> float:
     return distance / row.norm if distance and row.norm > 0 else 0.0
 
 
-def _draw(rows: Sequence[Agreement]) -> Figure:
-    figure, axes = new_figure(3.5)
+def _draw(rows: Sequence[Agreement], width: float) -> Figure:
+    figure, axes = new_figure(3.5, width)
     labels = []
     for words, colour, dashes, width, values in (
         ("after training", VERMILION, "-", 1.8, [_share(row, row.trained) for row in rows]),
@@ -74,12 +78,11 @@ def _draw(rows: Sequence[Agreement]) -> Figure:
             color=colour,
             linestyle=dashes,
             linewidth=width,
-            marker="o" if len(points) == 1 else "",
-            markersize=4,
         )
         labels.append((rows[-1].round, points[-1][1], words, colour))
+    show_single_points(axes)
     percent_log_axis(axes)
-    round_axis(axes, rows[0].round, rows[-1].round, room=0.26)
+    round_axis(axes, rows[0].round, rows[-1].round)
     y_grid(axes)
     headline(axes, "RMS distance to the average model, in % of its norm (log scale)")
     end_labels(axes, labels)

@@ -50,7 +50,8 @@ class Picture:
     """A figure, how to read it in a sentence, and the numbers behind it.
 
     `name` becomes the file names NAME.png and NAME.csv, below the folder of its section. A `raster` one stands
-    on the page as a picture on white, the others as drawings that follow the page's theme.
+    on the page as a picture on white, the others as drawings that follow the page's theme. `narrow` is the
+    same figure drawn for a phone.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Picture:
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     raster: bool = False
+    narrow: Figure | None = None
     kind: str = "picture"
 
 

@@ -49,7 +49,10 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Round:
-    """One completed round of one peer. Byte counters are cumulative over all the peer's lives."""
+    """One completed round of one peer. Byte counters are cumulative over all the peer's lives.
+
+    `round` is how many rounds are done with it: the report counts from 1, the log from 0.
+    """
 
     round: int
     loss: float | None
@@ -131,8 +134,8 @@ class PeerLog:
 
     @property
     def last_round(self) -> int:
-        """The last round it completed, -1 if none."""
-        return self.rounds[-1].round if self.rounds else -1
+        """The last round it completed, 0 if none."""
+        return self.rounds[-1].round if self.rounds else 0
 
 
 def read_peer_log(path: Path, peer: int) -> PeerLog:
@@ -156,7 +159,9 @@ def read_peer_log(path: Path, peer: int) -> PeerLog:
         elif kind == "refused":
             refusals.append(Refusal(whole(event.get("neighbour")), text(event.get("reason"))))
         elif kind == "catch_up":
-            catch_ups.append((whole(event.get("from_round")) or 0, whole(event.get("to_round")) or 0))
+            first, last = whole(event.get("from_round")), whole(event.get("to_round"))
+            if first is not None and last is not None:
+                catch_ups.append((first + 1, last + 1))
         elif kind == "finish":
             finish = Finish(text(event.get("reason")), whole(event.get("rounds")), text(event.get("detail")))
     return PeerLog(
@@ -218,8 +223,9 @@ def _rounds(events: Iterable[Json]) -> tuple[Round, ...]:
         index = whole(event.get("round"))
         if index is None or index < 0:
             continue
-        rounds[index] = Round(
-            round=index,
+        done = index + 1
+        rounds[done] = Round(
+            round=done,
             loss=number(event.get("loss")),
             steps=whole(event.get("steps")),
             train_seconds=number(event.get("train_seconds")),

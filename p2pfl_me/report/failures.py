@@ -6,7 +6,8 @@ Facts from the logs only; what they mean for the numbers is for `notes`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from p2pfl_me.report.events import LinkChange
 from p2pfl_me.report.run import Run
@@ -25,8 +26,8 @@ def received_share(run: Run) -> float | None:
 
 
 def lasting(run: Run) -> int:
-    """The last round that any peer completed, -1 if none did."""
-    return max((log.last_round for log in run.peers), default=-1)
+    """The last round that any peer completed, 0 if none did."""
+    return max((log.last_round for log in run.peers), default=0)
 
 
 def _absent(run: Run) -> Iterator[str]:
@@ -60,8 +61,8 @@ def _signal(code: int) -> str:
 def _restarted(run: Run) -> Iterator[str]:
     for log in run.peers:
         for start in log.starts[1:]:
-            again = "from its start" if start.resumed_round is None else f"at round {start.resumed_round}"
-            yield f"Peer {log.peer} was started again and resumed {again}."
+            again = f"after round {start.resumed_round}" if start.resumed_round else "from the start"
+            yield f"Peer {log.peer} was started again and went on {again}."
         for first, last in log.catch_ups:
             yield f"Peer {log.peer} caught up from round {first} to round {last}."
 
@@ -78,8 +79,9 @@ def _missed(run: Run) -> Iterator[str]:
 
 
 def _links(run: Run) -> Iterator[str]:
+    finished: set[int | None] = {log.peer for log in run.peers if log.finish}
     for log in run.peers:
-        seen = Counter((change.neighbour, change.state, change.reason) for change in _faults(log.links))
+        seen = Counter((change.neighbour, change.state, change.reason) for change in _faults(log.links, finished))
         for (neighbour, state, reason), count in seen.items():
             what = {"down": "lost the link to", "refused": "refused the link of"}.get(state, "quarantined")
             times = "" if count == 1 else f" {count} times"
@@ -87,15 +89,23 @@ def _links(run: Run) -> Iterator[str]:
             yield f"Peer {log.peer} {what} {_peer(neighbour)}{times}{why}."
 
 
-def _faults(links: Iterable[LinkChange]) -> Iterator[LinkChange]:
-    """The changes that are faults: a link that falls after its neighbour took leave is none."""
+def _faults(links: Sequence[LinkChange], finished: AbstractSet[int | None]) -> Iterator[LinkChange]:
+    """The changes that are faults: a link that falls because its neighbour took leave is none.
+
+    It took leave if the log says so, or if its own log ends in order and the link never came back.
+    """
     gone: set[int | None] = set()
-    for change in links:
+    last = {change.neighbour: place for place, change in enumerate(links)}
+    for place, change in enumerate(links):
         if change.state == "left":
             gone.add(change.neighbour)
         elif change.state == "up":
             gone.discard(change.neighbour)
-        elif change.state != "down" or change.neighbour not in gone:
+        elif change.state == "down":
+            farewell = change.neighbour in finished and place == last[change.neighbour]
+            if change.neighbour not in gone and not farewell:
+                yield change
+        else:
             yield change
 
 

@@ -49,7 +49,8 @@ def _name(run: Run, others: Sequence[Run]) -> str:
     differing = [key for key in keys if len({repr(each.get(key)) for each in flat}) > 1]
     if not differing:
         return name
-    return f"{name} ({', '.join(f'{key}={own.get(key)}' for key in differing[:3])})"
+    words = [f"{key.rpartition('.')[2]} {own.get(key)}" for key in differing[:3]]
+    return f"{name} ({', '.join(words)})"
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -17,10 +17,14 @@ def render_html(document: Document) -> str:
     for number, (section, picture) in enumerate(pictures(document.sections)):
         if picture.raster:
             data = base64.b64encode(png_bytes(picture.figure, dpi=160)).decode()
-            markup = Markup('<img class="raster" src="data:image/png;base64,{}" alt="{}">')
-            drawings[section.anchor, picture.name] = markup.format(data, picture.alt)
+            image = Markup('<img class="raster" src="data:image/png;base64,{}" alt="{}">')
+            drawings[section.anchor, picture.name] = image.format(data, picture.alt)
         else:
-            drawings[section.anchor, picture.name] = Markup(inline_svg(picture.figure, f"f{number}", picture.alt))
+            drawing = inline_svg(picture.figure, f"f{number}", picture.alt)
+            if picture.narrow is not None:
+                phone = inline_svg(picture.narrow, f"n{number}", picture.alt)
+                drawing = f'<div class="full">{drawing}</div><div class="narrow">{phone}</div>'
+            drawings[section.anchor, picture.name] = Markup(drawing)
     environment = Environment(
         loader=PackageLoader("p2pfl_me.report"),
         autoescape=True,

@@ -11,8 +11,7 @@ from p2pfl_me.report.document import Block, Bullets, Code, Document, Paragraph, 
 def render_markdown(document: Document) -> str:
     """The report as CommonMark with tables; names are escaped so that they stay text."""
     lines = [f"# {escape(document.title)}", "", escape(document.subtitle), "", f"**{escape(document.verdict)}**", ""]
-    for fact in document.facts:
-        lines.append(f"- {escape(fact.name)}: **{escape(fact.value)}** ({escape(fact.detail)})")
+    lines += [f"- {escape(fact.name)}: **{escape(fact.value)}** ({escape(fact.detail)})" for fact in document.facts]
     if document.facts:
         lines.append("")
     for section in document.sections:

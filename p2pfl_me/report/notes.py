@@ -33,7 +33,7 @@ def _of_run(run: Run) -> Iterator[str]:
             "The frozen backbone is random: drawn from the contract's seed so that everything runs offline. "
             "A pretrained backbone (model.weights.source: imagenet, or file) usually recognises more."
         )
-    if lasting(run) >= 0 and _cut_short(run):
+    if lasting(run) > 0 and _cut_short(run):
         yield "The run was cut short: some peers ended before the others, and their last scores count as final."
     yield from _of_test_set(run, part)
 
@@ -78,7 +78,9 @@ def _of_all(runs: Sequence[Run]) -> Iterator[str]:
             "not show what gossip is worth. p2pme swarm --baselines runs them."
         )
     if len({run.seed for run in runs}) < 2:
-        yield "One seed only: another split of the subjects may shift every number. Running with --seeds 3 shows the spread."
+        yield (
+            "One seed only: another split of the subjects may shift every number. Several seeds would show the spread."
+        )
     yield (
         "Every score is that of the last round. The best peer and the best round are shown as spread, never chosen: "
         "choosing them would use the test clips."

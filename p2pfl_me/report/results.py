@@ -13,7 +13,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.report.events import Counts, Scores
+from p2pfl_me.report.events import Counts
 from p2pfl_me.report.run import Curve, Run
 
 Floats = npt.NDArray[np.float64]
@@ -60,7 +60,8 @@ class Grid:
         known = np.isfinite(self.values)
         total = np.where(known, self.values, 0).sum(axis=1)
         count = known.sum(axis=1)
-        return np.divide(total, count, out=np.full(len(self.rounds), np.nan), where=count > 0)
+        mean: Floats = np.divide(total, count, out=np.full(len(self.rounds), np.nan), where=count > 0)
+        return mean
 
 
 def score_grid(run: Run, metric: str) -> Grid:
@@ -155,7 +156,8 @@ def mean_confusion(run: Run) -> Floats | None:
             matrices.append(scored[-1].confusion)
     if not matrices or len({matrix.shape for matrix in matrices}) > 1:
         return None
-    return np.mean(np.stack(matrices), axis=0)
+    mean: Floats = np.mean(np.stack(matrices), axis=0)
+    return mean
 
 
 def final_confusions(run: Run) -> dict[int, Counts]:

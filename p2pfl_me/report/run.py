@@ -205,4 +205,6 @@ def _curve(rows: object) -> Curve:
         index, scores = whole(fields.get("round")), scores_of(fields.get("test"))
         if index is not None and scores is not None:
             points[index] = scores
-    return tuple(sorted(points.items()))
+    # The report counts rounds from 1, whatever the file does.
+    shift = 1 - min(points, default=1)
+    return tuple((index + shift, scores) for index, scores in sorted(points.items()))

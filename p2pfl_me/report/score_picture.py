@@ -22,11 +22,14 @@ from p2pfl_me.report.style import (
     ARM_COLOURS,
     BLUE,
     INK,
+    NARROW,
     PAPER,
+    WIDTH,
     end_labels,
     headline,
     new_figure,
     round_axis,
+    show_single_points,
     y_grid,
 )
 
@@ -58,14 +61,15 @@ def score_picture(run: Run) -> Picture | None:
         title=title,
         reading=reading,
         alt=f"Line chart: {title}, every peer, their mean, and the baselines",
-        figure=_draw(run, grid, metric),
+        figure=_draw(run, grid, metric, WIDTH),
+        narrow=_draw(run, grid, metric, NARROW),
         header=("series", "peer", "round", metric),
         rows=tuple(_rows(run, grid, metric)),
     )
 
 
-def _draw(run: Run, grid: Grid, metric: str) -> Figure:
-    figure, axes = new_figure(3.7)
+def _draw(run: Run, grid: Grid, metric: str, width: float) -> Figure:
+    figure, axes = new_figure(3.7, width)
     labels: list[Label] = []
     for column in range(len(grid.peers)):
         known = np.isfinite(grid.values[:, column])
@@ -97,8 +101,9 @@ def _draw(run: Run, grid: Grid, metric: str) -> Figure:
         for peer, name in ((best, "best"), (worst, "worst")):
             word = {"best": "highest", "worst": "lowest"}[name] if metric == "loss" else name
             labels.append((grid.rounds[-1], final[peer], f"{word}, peer {peer}", BLUE))
+    show_single_points(axes)
     first, last = _extent(run, grid, metric)
-    round_axis(axes, first, last, room=0.24)
+    round_axis(axes, first, last)
     y_grid(axes)
     headline(axes, METRICS.get(metric, "mean training loss"))
     end_labels(axes, [(last, y, words, colour) for _, y, words, colour in labels])

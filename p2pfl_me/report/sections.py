@@ -20,6 +20,8 @@ from p2pfl_me.report.score_picture import score_picture
 from p2pfl_me.report.traffic import by_kind, peer_traffic, readable_bytes
 from p2pfl_me.report.traffic_picture import traffic_picture
 
+MOST_FAILURES = 40
+
 
 def run_sections(run: Run, anchor: str, folder: str, level: int) -> tuple[Section, ...]:
     """Everything about one run; `anchor` makes its links unique, its files go to `folder`."""
@@ -162,11 +164,13 @@ def _graph_picture(run: Run) -> Picture | None:
 
 def _failures(run: Run) -> Iterable[Block]:
     found = failures(run)
-    yield (
-        Bullets(found)
-        if found
-        else Paragraph("Nothing: every peer reached its end, no frame was refused and no link was lost.")
-    )
+    if not found:
+        yield Paragraph("Nothing: every peer reached its end, no frame was refused and no link was lost.")
+    elif len(found) > MOST_FAILURES:
+        rest = f"And {len(found) - MOST_FAILURES} more; the event logs have them all."
+        yield Bullets((*found[:MOST_FAILURES], rest))
+    else:
+        yield Bullets(found)
     share = received_share(run)
     if share is not None:
         yield Paragraph(f"{100 * share:.1f} % of the neighbours' models that were expected arrived in time.")
@@ -221,8 +225,7 @@ def _what_ran(run: Run) -> Iterable[Block]:
 
 def _rounds(run: Run) -> str:
     done, planned = lasting(run), run.contract.training.rounds
-    completed = max((len(log.rounds) for log in run.peers), default=0)
-    return f"{completed} of {planned} completed" if done >= 0 else f"none of {planned} completed"
+    return f"{done} of {planned} completed" if done else f"none of {planned} completed"
 
 
 def _clips(run: Run) -> str:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.results import METRICS, Arm, final_scores, majority_uf1, mean_confusion, over_seeds
 from p2pfl_me.report.run import Run
-from p2pfl_me.report.style import ARM_COLOURS, INK, MUTED, PAPER, RULE, new_figure
+from p2pfl_me.report.style import ARM_COLOURS, BACKGROUND, INK, MUTED, NARROW, PAPER, RULE, WIDTH, new_figure
 
 ORDER = (Arm.ISOLATED, Arm.GOSSIP, Arm.AVERAGE, Arm.FEDAVG, Arm.POOLED)
 
@@ -36,15 +36,16 @@ def strip_picture(runs: Sequence[Run], metric: str = "uf1") -> Picture | None:
             "which would need all clips in one place."
         ),
         alt=f"Dot plot of final {label} by way of training",
-        figure=_draw(runs, metric),
+        figure=_draw(runs, metric, WIDTH),
+        narrow=_draw(runs, metric, NARROW),
         header=("arm", "seed", "peer", metric),
         rows=rows,
     )
 
 
-def _draw(runs: Sequence[Run], metric: str) -> Figure:
+def _draw(runs: Sequence[Run], metric: str, width: float) -> Figure:
     arms = [arm for arm in ORDER if any(final_scores(run, arm, metric) for run in runs)]
-    figure, axes = new_figure(0.75 + 0.5 * len(arms))
+    figure, axes = new_figure(0.75 + (0.5 if width > NARROW else 0.62) * len(arms), width)
     low, high = 1.0, 0.0
     for place, arm in enumerate(arms):
         colour = ARM_COLOURS[arm]
@@ -95,7 +96,22 @@ def _draw(runs: Sequence[Run], metric: str) -> Figure:
     pad = max(0.04 * (high - low), 0.01)
     axes.set_xlim(max(low - pad, 0.0) if low > pad else -pad, min(high + pad, 1.0 + pad))
     axes.set_ylim(-0.55, len(arms) - 0.45)
-    axes.set_yticks(range(len(arms)), [arm.value for arm in reversed(arms)], color=INK, fontsize=9)
+    if width > NARROW:
+        axes.set_yticks(range(len(arms)), [arm.value for arm in reversed(arms)], color=INK, fontsize=9)
+    else:
+        axes.set_yticks([])
+        for place, arm in enumerate(reversed(arms)):
+            axes.text(
+                0,
+                place + 0.3,
+                arm.value,
+                transform=axes.get_yaxis_transform(),
+                color=INK,
+                fontsize=8.5,
+                va="bottom",
+                bbox=BACKGROUND,
+            )
+        axes.set_ylim(-0.55, len(arms) - 0.25)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(METRICS[metric])
     return figure

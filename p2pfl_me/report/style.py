@@ -6,11 +6,13 @@ also has its own label at its end, so that colour never carries meaning alone.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -51,6 +53,12 @@ ARM_COLOURS = {
 }
 GROUP_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, AMBER, SKY, INK, MUTED)
 WIDTH = 6.0
+NARROW = 3.8
+"""Widths of figures in inches: on the page and in files, and on a phone."""
+
+
+BACKGROUND = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
+"""Behind a label inside the axes, so that lines pass behind it."""
 
 _SETTINGS: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -98,7 +106,8 @@ def house_style() -> Iterator[None]:
     """All drawing and saving of the report happens inside; it leaves matplotlib's settings as they were."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
+        settings: Any = matplotlib.rcParams
+        settings.update(_SETTINGS)
         yield
 
 
@@ -115,19 +124,29 @@ def y_grid(axes: Axes) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def round_axis(axes: Axes, first: int, last: int, room: float = 0.2) -> None:
-    """Whole rounds from `first` to `last`, with a share `room` of the width left free for labels at the right."""
+def round_axis(axes: Axes, first: int, last: int) -> None:
+    """Whole rounds from `first` to `last`; labels stand to the right of the axes, where the layout makes room."""
     extent = max(last - first, 1)
-    axes.set_xlim(first - 0.02 * extent, last + room * extent)
+    axes.set_xlim(first - 0.02 * extent, last + 0.01 * extent)
     ticks = MaxNLocator(nbins=7, integer=True, steps=[1, 2, 5, 10]).tick_values(first, last)
     axes.set_xticks([tick for tick in ticks if first <= tick <= last])
     axes.spines["bottom"].set_bounds(first, last)
     axes.set_xlabel("round")
 
 
+def show_single_points(axes: Axes) -> None:
+    """Mark the lines of one point: a run of one round has them, and a line without length is not seen."""
+    for line in axes.get_lines():
+        if np.size(line.get_xdata()) == 1 and line.get_marker() == "None":
+            line.set_marker("o")
+            line.set_markersize(2 + 1.4 * line.get_linewidth())
+
+
 def headline(axes: Axes, words: str) -> None:
     """What the y axis shows, written above it where the eye begins, instead of turned by 90 degrees."""
-    axes.set_title(short(words, 78), loc="left", color=MUTED, pad=9)
+    figure = axes.get_figure(root=True)
+    letters = int(13.5 * (figure.get_figwidth() if figure else WIDTH))
+    axes.set_title(textwrap.fill(words, letters), loc="left", color=MUTED, pad=9)
 
 
 def percent_log_axis(axes: Axes) -> None:
@@ -164,6 +183,7 @@ def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], gap:
             color=colour,
             fontsize=8.5,
             va="center",
+            bbox=BACKGROUND,
         )
 
 
@@ -175,19 +195,22 @@ def move_apart(heights: Sequence[float], gap: float) -> list[float]:
     order = sorted(range(len(heights)), key=lambda index: heights[index])
     blocks: list[tuple[float, list[int]]] = []
     for index in order:
-        centre, members = heights[index], [index]
+        members = [index]
+        centre = _inside(heights[index], 0.0)
         while blocks and centre - blocks[-1][0] < gap * (len(members) + len(blocks[-1][1])) / 2:
-            other, earlier = blocks.pop()
-            total = len(earlier) + len(members)
-            centre = (other * len(earlier) + centre * len(members)) / total
-            members = earlier + members
-        half = gap * (len(members) - 1) / 2
-        blocks.append((min(max(centre, half), max(1 - half, half)), members))
+            members = blocks.pop()[1] + members
+            mean = sum(heights[member] for member in members) / len(members)
+            centre = _inside(mean, gap * (len(members) - 1) / 2)
+        blocks.append((centre, members))
     moved = [0.0] * len(heights)
     for centre, members in blocks:
         for place, index in enumerate(members):
             moved[index] = centre + gap * (place - (len(members) - 1) / 2)
     return moved
+
+
+def _inside(centre: float, half: float) -> float:
+    return min(max(centre, half), max(1 - half, half))
 
 
 def short(words: str, length: int = 28) -> str:

@@ -36,7 +36,7 @@ def png_bytes(figure: Figure, dpi: int = 200) -> bytes:
 def themed(svg: str, name: str, label: str) -> str:
     """Turn a standalone SVG of matplotlib's into an inline one: unique ids, page colours, page type, no prolog."""
     body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
     head, rest = body.split(">", 1)
     box = re.search(r'viewBox="([^"]+)"', head)
     words = label.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")

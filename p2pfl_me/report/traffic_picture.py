@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from p2pfl_me.report.document import Picture
-from p2pfl_me.report.style import BLUE, INK, MUTED, RULE, headline, new_figure
+from p2pfl_me.report.style import BLUE, INK, MUTED, NARROW, RULE, WIDTH, headline, new_figure
 from p2pfl_me.report.traffic import PeerTraffic, readable_bytes, total_sent
 
 MOST_BARS = 40
@@ -36,15 +36,16 @@ def traffic_picture(rows: Sequence[PeerTraffic]) -> Picture | None:
             f"of its neighbours.{share}{shown}"
         ),
         alt="Bar chart of bytes sent by peer",
-        figure=_draw(rows),
+        figure=_draw(rows, WIDTH),
+        narrow=_draw(rows, NARROW),
         header=("peer", "bytes_sent", "bytes_received", "payload_sent"),
         rows=tuple((row.peer, row.sent, row.received, row.payload) for row in rows),
     )
 
 
-def _draw(rows: Sequence[PeerTraffic]) -> Figure:
+def _draw(rows: Sequence[PeerTraffic], width: float) -> Figure:
     drawn = sorted(sorted(rows, key=lambda row: -row.sent)[:MOST_BARS], key=lambda row: row.peer)
-    figure, axes = new_figure(0.7 + 0.215 * max(len(drawn), 2))
+    figure, axes = new_figure(0.7 + 0.215 * max(len(drawn), 2), width)
     places = range(len(drawn))
     most = max(row.sent for row in drawn)
     axes.barh(places, [row.sent for row in drawn], height=0.62, color=BLUE, alpha=0.85)
@@ -60,8 +61,8 @@ def _draw(rows: Sequence[PeerTraffic]) -> Figure:
         )
     axes.set_yticks(places, [f"peer {row.peer}" for row in drawn])
     axes.set_ylim(len(drawn) - 0.4, -0.6)
-    axes.set_xlim(0, most * 1.14)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
+    axes.set_xlim(0, most)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: readable_bytes(value) if value else "0"))
     axes.tick_params(axis="y", colors=RULE, labelcolor=MUTED)
     axes.spines["left"].set_visible(False)

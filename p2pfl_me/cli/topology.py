@@ -1,0 +1,97 @@
+"""`p2pme topology`: the kinds of graphs, what a contract's graph predicts, and new contracts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def topology() -> None:
+    """List the kinds of graphs, show a contract's graph, write a new contract."""
+
+
+@topology.command("list")
+def list_kinds() -> None:
+    """Name every kind of graph and what it needs."""
+    from p2pfl_me.topology.kinds import ALL
+
+    for name, kind in ALL.items():
+        click.echo(f"{name:<12} {kind.summary}\n{'':<12} needs: {kind.needs}")
+    click.echo("\nWrite a contract with `p2pme topology new KIND`, look at one with `p2pme topology show FILE`.")
+
+
+@topology.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    metavar="PNG",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Picture to write, .png, .svg or .pdf (default: NAME.png here; with --json none).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every edge.")
+def show(file: Path, out: Path | None, as_json: bool) -> None:
+    """Show the graph of the contract FILE: edges, degrees, diameter, spectral gap, rounds to consensus, a picture."""
+    from p2pfl_me.contract import load_contract
+    from p2pfl_me.topology import build_graph
+    from p2pfl_me.topology.summary import as_json as to_json
+    from p2pfl_me.topology.summary import as_text, summarise
+
+    contract = load_contract(file)
+    summary = summarise(contract)
+    if out is None and not as_json:
+        out = Path(f"{contract.name}.png")
+    if out is not None:
+        from p2pfl_me.report.graph_picture import draw_graph
+
+        graph = build_graph(contract.topology, contract.peers.count)
+        draw_graph(graph, out, title=f"{contract.name}: {contract.peers.count} peers, {contract.topology.kind}")
+    if as_json:
+        click.echo(to_json(summary, out))
+        return
+    click.echo(as_text(summary))
+    click.echo(f"picture    {out}")
+
+
+@topology.command()
+@click.argument("kind")
+@click.option("--peers", metavar="N", type=click.IntRange(1, 10_000), help="Number of peers (10; hypercube 8).")
+@click.option("--set", "overrides", metavar="K=V", multiple=True, help="Another value, as topology.degree=3.")
+@click.option(
+    "-o",
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="File to write (default: KIND.yaml); - prints it.",
+)
+@click.option("--force", is_flag=True, help="Write over a file that exists.")
+def new(kind: str, peers: int | None, overrides: tuple[str, ...], out: Path | None, force: bool) -> None:
+    """Write a ready, commented contract with a graph of KIND, all peers on this machine.
+
+    Its name is that of the file, unless --set name=... says otherwise.
+    """
+    from p2pfl_me.topology.template import contract_text
+
+    if str(out) == "-":
+        click.echo(contract_text(kind, peers, overrides=overrides), nl=False)
+        return
+    text = contract_text(kind, peers, name=out.stem if out else None, overrides=overrides)
+    out = out or Path(f"{kind}.yaml")
+    _write(out, text, force=force)
+    click.echo(f"wrote {out}; look at it with `p2pme topology show {out}`, run it with `p2pme swarm {out}`")
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
+    from p2pfl_me.errors import ContractError
+
+    try:
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise ContractError("the file exists", where=str(path), fix="add --force, or name another with -o") from error
+    except OSError as error:
+        raise ContractError(
+            f"cannot be written: {error.strerror or error}", where=str(path), fix="name another file with -o"
+        ) from error

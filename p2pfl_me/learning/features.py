@@ -1,0 +1,154 @@
+"""The frozen layers' output, computed once per image and backbone, kept in an append-only mapped file (0600).
+
+`rows` holds float32 vectors, `keys` the 32-byte content digests of the images they belong to, in the same order. A row
+counts once its key stands, so a torn write is harmless. A lock lets local peers share one cache.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import DataError
+from p2pfl_me.learning.backbone import Backbone, load_backbone
+from p2pfl_me.learning.layout import input_width
+from p2pfl_me.learning.network import BLOCK4_END, convolutions
+from p2pfl_me.message import Vector
+
+BATCH = 32
+KEY = 32
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""ImageNet's channel statistics, which torchvision's VGG16 was trained with."""
+
+Image = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+
+
+class FeatureCache:
+    """Rows of float32 (D,) by content digest, in one pair of files."""
+
+    def __init__(self, folder: Path, name: str, width: int) -> None:
+        self._rows, self._keys = folder / f"{name}.rows", folder / f"{name}.keys"
+        self._lock = folder / f"{name}.lock"
+        self._width = width
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the cache while rows are added."""
+        with _private(self._lock, "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def index(self) -> dict[bytes, int]:
+        """Content digest -> row."""
+        if not self._keys.exists():
+            return {}
+        data = self._keys.read_bytes()
+        return {data[begin : begin + KEY]: begin // KEY for begin in range(0, len(data) // KEY * KEY, KEY)}
+
+    def append(self, keys: Sequence[bytes], rows: Vector) -> None:
+        """Add rows (n, D) after the last that counts; call while `writing`."""
+        count = len(self.index())
+        try:
+            with _private(self._rows, "r+b") as file:
+                file.seek(count * self._width * 4)
+                file.write(np.ascontiguousarray(rows, dtype="<f4").data)
+            with _private(self._keys, "r+b") as file:
+                file.seek(count * KEY)
+                file.truncate()
+                file.write(b"".join(keys))
+        except OSError as error:
+            raise DataError(
+                f"the feature cache cannot be written: {error.strerror}",
+                where=str(self._rows),
+                fix="free some space, or move P2PME_HOME to a larger disk",
+            ) from error
+
+    def bank(self) -> Vector:
+        """All rows, float32 (N, D), mapped copy-on-write: nothing is read before it is used, or written ever."""
+        count = len(self.index())
+        if count == 0:
+            return np.empty((0, self._width), dtype=np.float32)
+        return np.memmap(self._rows, dtype="<f4", mode="c", shape=(count, self._width))
+
+
+def feature_rows(
+    contract: Contract,
+    images: Sequence[tuple[bytes, Callable[[], Image]]],
+    *,
+    cache: Path,
+    weights: Path | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> tuple[Vector, npt.NDArray[np.int64]]:
+    """The bank float32 (N, D) and the row of each image, int64 (n,); what is missing is computed first.
+
+    Parameters
+    ----------
+    images:
+        (content digest, loader of the uint8 (64, 64, 3) RGB image) pairs.
+    progress:
+        Called with (done, total) of what had to be computed.
+    """
+    backbone = load_backbone(contract, cache=cache, weights=weights)
+    width = input_width(contract.model)
+    name = f"features-{contract.model.trainable}-{backbone.digest.hex()[:24]}"
+    store = FeatureCache(cache, name, width)
+    keys = [key for key, _ in images]
+    index = store.index()
+    if any(key not in index for key in keys):
+        with store.writing():
+            index = store.index()
+            missing = {key: load for key, load in images if key not in index}
+            _compute(backbone, contract.model.trainable, store, missing, device, progress)
+        index = store.index()
+    return store.bank(), np.array([index[key] for key in keys], dtype=np.int64)
+
+
+def _compute(
+    backbone: Backbone,
+    trainable: str,
+    store: FeatureCache,
+    missing: dict[bytes, Callable[[], Image]],
+    device: str,
+    progress: Progress | None,
+) -> None:
+    layers = frozen_layers(backbone, trainable).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    todo = list(missing.items())
+    for begin in range(0, len(todo), BATCH):
+        part = todo[begin : begin + BATCH]
+        batch = normalise(np.stack([load() for _, load in part])).to(device)
+        with torch.inference_mode():
+            rows = layers(batch.contiguous(memory_format=torch.channels_last)).cpu().contiguous().flatten(1)
+        store.append([key for key, _ in part], rows.numpy())
+        if progress:
+            progress(begin + len(part), len(todo))
+
+
+def frozen_layers(backbone: Backbone, trainable: str) -> nn.Sequential:
+    """All of VGG16's convolutions for `head`, blocks 1 to 4 for `block5`; evaluation only."""
+    layers = convolutions()
+    layers.load_state_dict({name: torch.from_numpy(value) for name, value in backbone.tensors.items()}, assign=True)
+    frozen = layers if trainable == "head" else nn.Sequential(*list(layers)[:BLOCK4_END])
+    return frozen.eval().requires_grad_(False)
+
+
+def normalise(images: Image) -> Tensor:
+    """uint8 (N, H, W, 3) RGB -> float32 (N, 3, H, W) with ImageNet's mean 0 and deviation 1."""
+    scaled = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
+    return scaled.sub_(torch.tensor(MEAN).view(3, 1, 1)).div_(torch.tensor(DEVIATION).view(3, 1, 1))
+
+
+def _private(path: Path, mode: str):  # type: ignore[no-untyped-def]
+    """Open a file that only its owner may read, made if it is missing."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    return path.open(mode)

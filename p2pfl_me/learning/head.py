@@ -1,0 +1,110 @@
+"""The head on cached features, trained by hand-written steps: the same mathematics as autograd, without its overhead.
+
+Dropout masks come from random bytes (65,536 Bernoulli draws cost half of an eager step), products write into buffers
+that stay in the cache, and Adam is fused. `tests/learning` holds it to autograd and to `torch.optim.Adam`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from p2pfl_me.learning.layout import HIDDEN, Layout
+from p2pfl_me.message import Vector
+
+
+class HeadStep:
+    """Forward, backward and update of Dropout, Dense 128, ReLU, Dropout, Dense K on batches of at most `batch`.
+
+    Parameters
+    ----------
+    width:
+        Features a sample, D.
+    dropout:
+        Probability of dropping a value, rounded to 1/256.
+    class_weights:
+        Weight of each class in the loss, float32 (K,), or None for all alike.
+    """
+
+    def __init__(
+        self, layout: Layout, width: int, batch: int, dropout: float, class_weights: Tensor | None, device: torch.device
+    ) -> None:
+        self._layout, self._device = layout, device
+        self._threshold = round(dropout * 256)
+        self._scale = 256 / (256 - self._threshold)
+        self._weights = class_weights
+        self._x = torch.empty(batch, width, device=device)
+        self._h = torch.empty(batch, HIDDEN, device=device)
+        self._bytes = torch.empty(-(-batch * width // 8), dtype=torch.int64, device=device)
+        self._minus_one = torch.full((batch, 1), -1.0, device=device)
+        self._params = torch.empty(layout.size, device=device)
+        self._grads = torch.empty(layout.size, device=device)
+        self._p = tensors(layout, self._params)
+        self._g = tensors(layout, self._grads)
+
+    def load(self, params: Vector) -> None:
+        self._params.copy_(torch.from_numpy(params))
+
+    def params(self) -> Vector:
+        """A copy of the parameters, float32 (P,)."""
+        out: Vector = self._params.cpu().numpy().copy()
+        return out
+
+    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+        """Adam with fresh moments over the whole vector, one fused pass a step."""
+        self._params.grad = self._grads
+        return torch.optim.Adam([self._params], lr=learning_rate, fused=True)
+
+    def forward_backward(self, features: Tensor, labels: Tensor, index: Tensor, random: torch.Generator) -> Tensor:
+        """Fill the gradients for the samples `index` (B,) and return the mean loss as a scalar tensor."""
+        size = len(index)
+        x, h = self._x[:size], self._h[:size]
+        torch.index_select(features, 0, index, out=x)
+        y = labels[index]
+        p, g = self._p, self._g
+        keep_x = self._keep(size, x.shape[1], random)
+        keep_h = self._keep(size, HIDDEN, random)
+        if keep_x is not None:
+            x.mul_(keep_x)  # the kept values' scale is folded into the product below
+        torch.addmm(p["dense1.bias"], x, p["dense1.weight"].t(), alpha=self._scale, out=h)
+        h.relu_()
+        if keep_h is not None:
+            h.mul_(keep_h)
+        logits = torch.addmm(p["dense2.bias"], h, p["dense2.weight"].t(), alpha=self._scale)
+        log_softmax = torch.log_softmax(logits, dim=1)
+        weights = self._weights[y] if self._weights is not None else None
+        shares = torch.full((size,), 1 / size, device=self._device) if weights is None else weights / weights.sum()
+        loss = -(log_softmax.gather(1, y[:, None])[:, 0] * shares).sum()
+        d_logits = log_softmax.exp_()
+        d_logits.scatter_add_(1, y[:, None], self._minus_one[:size])
+        d_logits.mul_(shares[:, None])
+        torch.sum(d_logits, 0, out=g["dense2.bias"])
+        d_scaled = d_logits.mul_(self._scale)
+        torch.mm(d_scaled.t(), h, out=g["dense2.weight"])
+        d_h = torch.mm(d_scaled, p["dense2.weight"])
+        d_h.mul_(h > 0)  # one test for both: what ReLU or dropout set to zero passes nothing back
+        torch.sum(d_h, 0, out=g["dense1.bias"])
+        torch.mm(d_h.mul_(self._scale).t(), x, out=g["dense1.weight"])
+        return loss
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Class scores without dropout, float32 (N, K)."""
+        p = self._p
+        h = torch.addmm(p["dense1.bias"], features, p["dense1.weight"].t()).relu_()
+        return torch.addmm(p["dense2.bias"], h, p["dense2.weight"].t())
+
+    def _keep(self, rows: int, columns: int, random: torch.Generator) -> Tensor | None:
+        """A mask of kept values, bool (rows, columns), one random byte a value; None when nothing is dropped."""
+        if self._threshold == 0:
+            return None
+        words = self._bytes[: -(-rows * columns // 8)]
+        # Full 64-bit range: without bounds, random_ leaves the top bit of int64 unset.
+        words.random_(-(2**63), None, generator=random)
+        return words.view(torch.uint8)[: rows * columns].view(rows, columns) >= self._threshold
+
+
+def tensors(layout: Layout, flat: Tensor) -> dict[str, Tensor]:
+    """The layout's tensors as views of `flat`, float32 (P,)."""
+    sizes = [torch.Size(shape) for _, shape in layout.shapes]
+    parts = torch.split(flat, [size.numel() for size in sizes])
+    return {name: part.view(shape) for (name, shape), part in zip(layout.shapes, parts, strict=True)}

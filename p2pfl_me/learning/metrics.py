@@ -1,0 +1,108 @@
+"""Scores of a confusion matrix over all classes of the label map, absent ones included. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Counts = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float64]
+
+
+def confusion_matrix(true: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> Counts:
+    """Counts, int64 (K, K): rows are the true classes, columns the predicted ones."""
+    pairs = np.asarray(true, dtype=np.int64) * classes + np.asarray(predicted, dtype=np.int64)
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Metrics:
+    """What one confusion matrix says. A quotient with nothing below the line counts as 0, as in scikit-learn.
+
+    UF1 is the unweighted mean over classes of 2TP / (2TP + FP + FN), UAR that of TP / n_c (See et al., FG 2019).
+    A class of the map that does not occur stays in the mean: it must not vanish from a score in silence.
+    """
+
+    confusion: Counts = field(repr=False)
+    loss: float = float("nan")
+
+    @property
+    def support(self) -> Counts:
+        """Clips per true class, int64 (K,)."""
+        out: Counts = self.confusion.sum(axis=1)
+        return out
+
+    @property
+    def count(self) -> int:
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        return float(_ratio(np.trace(self.confusion), self.confusion.sum()))
+
+    @property
+    def precision(self) -> Scores:
+        """Per class, float64 (K,)."""
+        return _ratio(np.diag(self.confusion), self.confusion.sum(axis=0))
+
+    @property
+    def recall(self) -> Scores:
+        """Per class, float64 (K,)."""
+        return _ratio(np.diag(self.confusion), self.support)
+
+    @property
+    def f1(self) -> Scores:
+        """Per class, float64 (K,)."""
+        return _ratio(2 * np.diag(self.confusion), self.confusion.sum(axis=0) + self.support)
+
+    @property
+    def uf1(self) -> float:
+        return float(self.f1.mean())
+
+    @property
+    def uar(self) -> float:
+        return float(self.recall.mean())
+
+    @property
+    def macro_precision(self) -> float:
+        return float(self.precision.mean())
+
+    def weighted(self, scores: Scores) -> float:
+        """The mean of per-class `scores` (K,) weighted by support."""
+        return float(_ratio((scores * self.support).sum(), self.support.sum()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers for the event log; macro F1 is UF1 under its other name."""
+        return {
+            "loss": None if np.isnan(self.loss) else float(self.loss),
+            "accuracy": self.accuracy,
+            "uf1": self.uf1,
+            "uar": self.uar,
+            "macro_f1": self.uf1,
+            "weighted_f1": self.weighted(self.f1),
+            "confusion": self.confusion.tolist(),
+        }
+
+    def table(self, classes: Sequence[str]) -> str:
+        """The classification report as text: precision, recall, F1 and support per class, macro and weighted."""
+        wide = max(12, *(len(name) for name in classes))
+        lines = [f"{'':{wide}}  precision  recall      F1  support"]
+        columns = (self.precision, self.recall, self.f1)
+        for row, name in enumerate(classes):
+            p, r, f = (column[row] for column in columns)
+            lines.append(f"{name:{wide}}  {p:9.3f}  {r:6.3f}  {f:6.3f}  {self.support[row]:7d}")
+        lines.append(f"{'accuracy':{wide}}  {'':9}  {'':6}  {self.accuracy:6.3f}  {self.count:7d}")
+        for title, mean in (("macro", lambda c: float(c.mean())), ("weighted", self.weighted)):
+            p, r, f = (mean(column) for column in columns)
+            lines.append(f"{title:{wide}}  {p:9.3f}  {r:6.3f}  {f:6.3f}  {self.count:7d}")
+        return "\n".join(lines)
+
+
+def _ratio(above: npt.ArrayLike, below: npt.ArrayLike) -> Scores:
+    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    out: Scores = np.divide(above, below, out=np.zeros_like(above), where=below != 0)
+    return out

@@ -1,0 +1,189 @@
+"""Local training and evaluation of one peer's model on cached features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.errors import DataError, WeightsError
+from p2pfl_me.learning.blocks import BlockStep
+from p2pfl_me.learning.head import HeadStep
+from p2pfl_me.learning.layout import input_width, layout_of
+from p2pfl_me.learning.metrics import Metrics, confusion_matrix
+from p2pfl_me.message import Vector
+
+EVALUATION_BATCH = 256
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some rows of a feature bank, which may be mapped from a file and hold others' rows, too.
+
+    `bank` is float32 (N, D), `rows` int64 (n,), `labels` int64 (n,) in the order of the contract's classes.
+    """
+
+    bank: Vector = field(repr=False)
+    rows: Labels = field(repr=False)
+    labels: Labels = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What a peer trains on, watches (patience) and is measured on."""
+
+    train: Part
+    validation: Part | None = None
+    test: Part | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The result of a round's local epochs: a new vector float32 (P,), the mean loss of the last epoch, the steps."""
+
+    params: Vector = field(repr=False)
+    loss: float
+    steps: int
+
+
+class Trainer(Protocol):
+    """What a peer needs of a learner."""
+
+    @property
+    def device(self) -> torch.device: ...
+    def train(self, params: Vector, round: int) -> Trained: ...
+    def evaluate(self, params: Vector, part: str) -> Metrics | None: ...
+
+
+class _Step(Protocol):
+    def load(self, params: Vector) -> None: ...
+    def params(self) -> Vector: ...
+    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer: ...
+    def forward_backward(self, features: Tensor, labels: Tensor, index: Tensor, random: torch.Generator) -> Tensor: ...
+    def logits(self, features: Tensor) -> Tensor: ...
+
+
+class FeatureTrainer:
+    """Adam and cross-entropy over mini-batches; every shuffle and mask is drawn from (seed, peer, round).
+
+    Raises
+    ------
+    DataError
+        There is nothing to train on, or the features don't have the contract's width.
+    """
+
+    def __init__(self, contract: Contract, peer: int, samples: Samples, device: torch.device) -> None:
+        self.device = device
+        self._seed, self._peer, self._training = contract.seed, peer, contract.training
+        self._classes = len(contract.model.classes)
+        self._samples = samples
+        width = input_width(contract.model)
+        if not len(samples.train):
+            raise DataError(
+                f"peer {peer} has no clips to train on", fix="give it some, or leave it out of the contract"
+            )
+        if samples.train.bank.shape[1] != width:
+            raise DataError(
+                f"features of {samples.train.bank.shape[1]} values where `{contract.model.trainable}` takes {width}",
+                fix="make the features for this contract's model.trainable",
+            )
+        self._bank = torch.from_numpy(samples.train.bank).to(device)
+        self._rows = torch.from_numpy(samples.train.rows).to(device)
+        self._labels = torch.zeros(len(self._bank), dtype=torch.int64, device=device)
+        self._labels[self._rows] = torch.from_numpy(samples.train.labels).to(device)
+        weights = None
+        if contract.training.class_weights == "balanced":
+            weights = balanced_weights(samples.train.labels, self._classes).to(device)
+        layout, batch = layout_of(contract.model), contract.training.batch_size
+        dropout = contract.training.dropout
+        self._step: _Step
+        if contract.model.trainable == "head":
+            self._step = HeadStep(layout, width, batch, dropout, weights, device)
+        else:
+            self._step = BlockStep(layout, dropout, weights, device)
+
+    def train(self, params: Vector, round: int) -> Trained:
+        """Local epochs from `params` (left as it is).
+
+        Raises
+        ------
+        WeightsError
+            Training diverged: the loss or the parameters are no longer finite.
+        """
+        step = self._step
+        step.load(params)
+        adam = step.optimiser(self._training.learning_rate)
+        random = torch.Generator(device=self.device)
+        random.manual_seed(derive_seed(self._seed, "train", self._peer, round))
+        total = torch.zeros((), device=self.device)
+        steps, size = 0, self._training.batch_size
+        for _ in range(self._training.local_epochs):
+            order = self._rows[torch.randperm(len(self._rows), generator=random, device=self.device)]
+            total.zero_()
+            for begin in range(0, len(order), size):
+                index = order[begin : begin + size]
+                total += step.forward_backward(self._bank, self._labels, index, random) * len(index)
+                adam.step()
+                steps += 1
+        out = step.params()
+        loss = float(total) / len(self._rows)
+        if not (np.isfinite(loss) and np.isfinite(np.dot(out, out))):
+            raise WeightsError(
+                f"training diverged in round {round}: the loss or the weights are not finite",
+                where=f"peer {self._peer}",
+                fix="lower training.learning_rate in the contract",
+            )
+        return Trained(out, loss, steps)
+
+    def evaluate(self, params: Vector, part: str) -> Metrics | None:
+        """Score `params` on "validation" or "test"; None where the peer has no such part."""
+        samples = self._samples.test if part == "test" else self._samples.validation
+        if samples is None or not len(samples):
+            return None
+        self._step.load(params)
+        bank = torch.from_numpy(samples.bank)
+        rows, labels = torch.from_numpy(samples.rows), torch.from_numpy(samples.labels)
+        predicted, loss = [], 0.0
+        for begin in range(0, len(rows), EVALUATION_BATCH):
+            chunk = slice(begin, begin + EVALUATION_BATCH)
+            logits = self._step.logits(bank[rows[chunk]].to(self.device)).cpu()
+            loss += float(torch.nn.functional.cross_entropy(logits, labels[chunk], reduction="sum"))
+            predicted.append(logits.argmax(1).numpy())
+        counts = confusion_matrix(samples.labels, np.concatenate(predicted), self._classes)
+        return Metrics(counts, loss / len(rows))
+
+
+def balanced_weights(labels: Labels, classes: int) -> Tensor:
+    """n / (K n_c) for each class, 0 for one that does not occur: float32 (K,). They stay with the peer."""
+    counts = np.bincount(labels, minlength=classes).astype(np.float64)
+    weights = np.divide(len(labels), classes * counts, out=np.zeros(classes), where=counts > 0)
+    return torch.from_numpy(weights.astype(np.float32))
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` takes CUDA where it is present.
+
+    Raises
+    ------
+    DataError
+        CUDA was asked for and is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DataError("no CUDA device here", fix="use --device auto or cpu")
+    return torch.device(name)
+
+
+def make_trainer(contract: Contract, peer: int, samples: Samples, device: str = "auto") -> Trainer:
+    """The trainer that a contract asks for."""
+    return FeatureTrainer(contract, peer, samples, pick_device(device))

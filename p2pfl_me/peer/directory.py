@@ -1,0 +1,71 @@
+"""Who is who: this peer's key and address, and those of its neighbours, from the contract and the user's key file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import ContractError, IdentityError
+from p2pfl_me.home import keys_dir
+from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.topology.schedule import Schedule
+from p2pfl_me.wire.identity import Identity, fingerprint, load_identity, loopback_identities, public_from_text
+from p2pfl_me.wire.links import Endpoint
+
+
+@dataclass(frozen=True)
+class Directory:
+    """One peer's place in the contract; `neighbours` is its allow list."""
+
+    me: int
+    address: str
+    identity: Identity
+    neighbours: tuple[Endpoint, ...]
+
+
+def directory_of(settings: PeerSettings, schedule: Schedule) -> Directory:
+    """Look up keys and addresses; loopback peers without keys make theirs in the folder that they share.
+
+    Raises
+    ------
+    ContractError
+        No such peer.
+    IdentityError
+        No key, a key that others can read, or one that is not the contract's.
+    """
+    contract, peer = settings.contract, settings.peer
+    count = contract.peers.count
+    if not 0 <= peer < count:
+        raise ContractError(f"there is no peer {peer}", where=contract.name, fix=f"choose --id from 0 to {count - 1}")
+    members = {k: contract.peers.member(k) for k in (peer, *schedule.neighbours(peer))}
+    made = loopback_identities(keys_dir(settings.home), count) if _needs_made_keys(contract) else []
+    public = {k: public_from_text(m.public_key) if m.public_key else made[k].public for k, m in members.items()}
+    return Directory(
+        peer,
+        members[peer].address,
+        _own(settings.key, made[peer] if made else None, public[peer], peer),
+        tuple(Endpoint(k, members[k].address, public[k]) for k in schedule.neighbours(peer)),
+    )
+
+
+def _needs_made_keys(contract: Contract) -> bool:
+    return contract.peers.loopback is not None or any(not m.public_key for m in contract.peers.members or ())
+
+
+def _own(key: Path | None, made: Identity | None, public: bytes, peer: int) -> Identity:
+    if key is None and (made is None or made.public != public):
+        raise IdentityError(
+            f"peer {peer} has a public key in the contract, and no private key was given",
+            fix="name its file with --key (make one with `p2pme keys new` and put its public key into the contract)",
+        )
+    identity = load_identity(key) if key else made
+    assert identity is not None
+    if identity.public != public:
+        raise IdentityError(
+            f"this key ({fingerprint(identity.public)}) is not the one the contract names for peer {peer} "
+            f"({fingerprint(public)})",
+            where=str(key),
+            fix="give the right file with --key, or the right id with --id",
+        )
+    return identity

@@ -1,0 +1,179 @@
+"""The peer graph as a picture: places that suit its kind, peers coloured by a score. Only drawing happens here.
+
+Used by the report and by `p2pme topology show`. Peers without a score (dead ones) are hollow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
+from matplotlib.figure import Figure
+
+from p2pfl_me.errors import RunError
+from p2pfl_me.report.style import BLUE, INK, MUTED, PAPER, house_style
+from p2pfl_me.topology.layout import Places, places
+
+WIDTH = 6.0
+DPI = 200
+FORMATS = ("png", "svg", "pdf")
+LABELLED = 150
+"""Ids are written into the marks up to this many peers."""
+
+EDGE = "#b3bac3"
+PLAIN = "#dcebf5"
+SCORES = LinearSegmentedColormap.from_list("p2pme", colormaps["YlGnBu"](np.linspace(0.06, 0.92, 256)))
+"""From pale to dark, so that it reads in grey and by colour-blind eyes: darker is higher."""
+
+
+def draw_graph(
+    graph: nx.Graph,
+    path: Path,
+    *,
+    scores: Mapping[int, float] | None = None,
+    title: str = "",
+    score_name: str = "",
+) -> None:
+    """Draw `graph` into the file `path` (.png, .svg or .pdf); see `graph_figure`.
+
+    Raises
+    ------
+    RunError
+        Another ending, or the file cannot be written.
+    """
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise RunError(f"pictures are written as {', '.join(FORMATS)}", where=str(path), fix="end the name in .png")
+    figure = graph_figure(graph, scores=scores, title=title, score_name=score_name)
+    try:
+        with house_style():
+            figure.savefig(path, format=kind, dpi=DPI)
+    except OSError as error:
+        raise RunError(
+            f"the picture cannot be written: {error.strerror or error}",
+            where=str(path),
+            fix="name another file with -o",
+        ) from error
+
+
+def graph_figure(
+    graph: nx.Graph, *, scores: Mapping[int, float] | None = None, title: str = "", score_name: str = ""
+) -> Figure:
+    """A figure of a graph with nodes 0..n-1, as of `topology.build_graph`.
+
+    Parameters
+    ----------
+    scores:
+        Peer -> value; the colour bar beside the drawing spans them. None: all alike and no bar. A peer that has none,
+        or one that is not finite, is drawn hollow.
+    title, score_name:
+        Plain text above the drawing and at the bar; `$` has no special meaning.
+    """
+    place = places(graph)
+    shown = {peer: value for peer, value in (scores or {}).items() if peer in graph and math.isfinite(value)}
+    margin = 0.75 if len(place) < 100 else 1.5
+    width, height = np.ptp(place, axis=0) + 2 * margin
+    unit = min((WIDTH - (1.0 if shown else 0.3)) / width, 5.6 / height, 1.2)
+    with house_style():
+        figure = Figure(figsize=(WIDTH, max(unit * height, 1.3) + (0.35 if title else 0.1)))
+        axes = figure.add_subplot()
+        axes.set_axis_off()
+        axes.set_aspect("equal")
+        low, high = place.min(0) - margin, place.max(0) + margin
+        axes.set_xlim(low[0], high[0])
+        axes.set_ylim(low[1], high[1])
+        _draw_edges(axes, graph, place)
+        _draw_peers(axes, place, shown, _mark_size(place, unit), scored=scores is not None)
+        if shown:
+            _colour_bar(figure, axes, shown, score_name)
+        if title:
+            figure.suptitle(title, x=0.02, ha="left", color=INK, fontsize=10, parse_math=False)
+    return figure
+
+
+def _mark_size(place: Places, unit: float) -> float:
+    """Diameter in points: half the least distance of two peers as drawn (`unit` inches a step), within reason."""
+    if len(place) == 1 or len(place) > LABELLED:
+        return 26.0 if len(place) == 1 else 4.0
+    apart = np.linalg.norm(place[:, None] - place[None], axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    return float(np.clip(36 * unit * apart.min(), 4.0, 26.0))
+
+
+def _draw_edges(axes: Axes, graph: nx.Graph, place: Places) -> None:
+    pairs = np.array(sorted(graph.edges), dtype=np.int64).reshape(-1, 2)
+    wraps = _wraps(graph, pairs)
+    many = len(pairs) / max(len(place), 1)
+    width = float(np.clip(2.0 - 0.12 * many, 0.35, 1.6))
+    alpha = float(np.clip(1.1 - 0.03 * many, 0.25, 1.0))
+    inner = LineCollection(place[pairs[~wraps]], colors=EDGE, linewidths=width, alpha=alpha, zorder=1)
+    axes.add_collection(inner, autolim=False)
+    ends = [stub for pair in pairs[wraps] for stub in _stubs(place[pair[0]], place[pair[1]])]
+    dotted = LineCollection(ends, colors=EDGE, linewidths=width, linestyles=[(0, (1.2, 1.6))], zorder=1)
+    axes.add_collection(dotted, autolim=False)
+
+
+def _wraps(graph: nx.Graph, pairs: np.ndarray) -> np.ndarray:
+    """Which edges of a torus go around its border."""
+    if graph.graph.get("kind") != "torus" or not len(pairs):
+        return np.zeros(len(pairs), dtype=bool)
+    columns = graph.graph["columns"]
+    rows, cells = np.divmod(pairs, columns)
+    return np.asarray((np.abs(np.diff(rows))[:, 0] > 1) | (np.abs(np.diff(cells))[:, 0] > 1))
+
+
+def _stubs(a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
+    """An edge around the border leaves on one side and comes back on the other."""
+    out = 0.62 * (a - b) / np.linalg.norm(a - b)
+    return [np.array([a, a + out]), np.array([b, b - out])]
+
+
+def _draw_peers(axes: Axes, place: Places, scores: Mapping[int, float], size: float, *, scored: bool) -> None:
+    peers = range(len(place))
+    norm = _norm(scores)
+    fill = [SCORES(norm(scores[peer])) if peer in scores else to_rgba(PAPER if scored else PLAIN) for peer in peers]
+    rim = [(INK if peer in scores else MUTED) if scored else BLUE for peer in peers]
+    axes.scatter(place[:, 0], place[:, 1], s=size**2, c=fill, edgecolors=rim, linewidths=0.4 + 0.03 * size, zorder=2)
+    if len(place) > LABELLED or size < 8:
+        return
+    for peer in peers:
+        light = peer not in scores or _luminance(fill[peer]) > 0.2
+        axes.text(
+            place[peer, 0],
+            place[peer, 1],
+            str(peer),
+            ha="center",
+            va="center_baseline",
+            color=INK if light else PAPER,
+            fontsize=min(9.0, 0.46 * size),
+            zorder=3,
+        )
+
+
+def _luminance(colour: tuple[float, ...]) -> float:
+    """Relative luminance of an sRGB colour, 0 to 1 (WCAG 2)."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _norm(scores: Mapping[int, float]) -> Normalize:
+    """Scores that are all alike lie in the middle of the bar."""
+    low, high = (min(scores.values()), max(scores.values())) if scores else (0.0, 1.0)
+    if high - low < 1e-9 * max(abs(low), abs(high), 1.0):
+        low, high = low - 0.01, high + 0.01
+    return Normalize(low, high)
+
+
+def _colour_bar(figure: Figure, axes: Axes, scores: Mapping[int, float], name: str) -> None:
+    bar = figure.colorbar(ScalarMappable(_norm(scores), SCORES), ax=axes, shrink=0.8, aspect=18, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0)
+    bar.ax.set_title(name, loc="left", color=MUTED, fontsize=8.5, parse_math=False)

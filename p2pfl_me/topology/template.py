@@ -1,0 +1,138 @@
+"""A ready, commented contract of any kind, as text: what `p2pme topology new` writes and `topologies/` holds.
+
+Comments belong to keys, so they stay where they are whatever values are put in. Nothing is written to disk here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from p2pfl_me.contract.load import apply_overrides
+from p2pfl_me.contract.model import CASME2_CLASSES
+from p2pfl_me.contract.source import Source
+from p2pfl_me.errors import ContractError
+from p2pfl_me.topology.graph import build_graph
+from p2pfl_me.topology.kinds import ALL
+
+BASE_PORT = 47100
+WIDTH = 112
+
+MODEL: Mapping[str, Any] = {
+    "backbone": "vgg16",
+    "weights": {"source": "seed"},
+    "input": "flow",
+    "trainable": "head",
+    "classes": list(CASME2_CLASSES),
+}
+TRAINING: Mapping[str, Any] = {"rounds": 20, "local_epochs": 5, "batch_size": 32, "learning_rate": 0.001}
+GOSSIP: Mapping[str, Any] = {"protocol": "dpsgd"}
+"""Values that all ready contracts share, so that runs of two of them differ only in their graph."""
+
+_COMMENTS: Mapping[str, str] = {
+    "seed": "every random draw of a run comes from it",
+    "topology.center": "id of the peer in the middle",
+    "topology.probability": "of each pair to be linked; 2 ln n / n when left out",
+    "topology.seed": "another seed, another graph; always a connected one",
+    "topology.rows": "rows * columns = number of peers",
+    "topology.neighbours": "on the circle, half on each side",
+    "topology.rewire": "chance of an edge to become a long link",
+    "topology.degree": "neighbours of every peer",
+    "topology.edges": "each once, in any order",
+    "peers.loopback": "all on this machine; elsewhere list `members` with id, address, public_key",
+    "peers.loopback.base_port": "peer k listens on 127.0.0.1:(base_port + k)",
+    "model.weights": "source: seed draws the frozen layers from the seed, so that it runs offline;\n"
+    "source: imagenet or file learns more",
+    "model.input": "onset-to-apex optical flow; or image",
+    "model.trainable": "263,175 numbers travel for seven classes; block5 adds the last convolutions",
+    "model.classes": "labels, in the order of the outputs; a peer's data may lack some",
+    "training.local_epochs": "between two exchanges",
+    "gossip.protocol": "after every round each peer averages with its neighbours",
+}
+
+
+def contract_text(kind: str, count: int | None = None, name: str | None = None, overrides: Sequence[str] = ()) -> str:
+    """The YAML text of a contract of `kind` for `count` peers on loopback, checked to load and to be connected.
+
+    Parameters
+    ----------
+    kind:
+        A key of `kinds.ALL`.
+    count:
+        Number of peers; the kind's own default when None.
+    overrides:
+        `section.key=value` texts, as for `load_contract`.
+
+    Raises
+    ------
+    ContractError
+        The kind is unknown, an override is wrong, or the graph cannot be built.
+    """
+    if kind not in ALL:
+        near = difflib.get_close_matches(kind, list(ALL), n=1, cutoff=0.5)
+        fix = f"did you mean `{near[0]}`? " if near else ""
+        raise ContractError(f"unknown topology kind `{kind}`", fix=f"{fix}known: {', '.join(ALL)}")
+    about = ALL[kind]
+    count = about.count if count is None else count
+    values: dict[str, Any] = {
+        "version": 1,
+        "name": name or kind,
+        "seed": 1,
+        "topology": {"kind": kind, **about.values(count)},
+        "peers": {"loopback": {"count": count, "base_port": BASE_PORT}},
+        "model": dict(MODEL),
+        "training": dict(TRAINING),
+        "gossip": dict(GOSSIP),
+    }
+    contract = apply_overrides(Source(f"new {kind}", values, {}), overrides)
+    build_graph(contract.topology, contract.peers.count)
+    given = contract.model_dump(mode="json", exclude_unset=True)
+    about = ALL[contract.topology.kind]
+    head = [f"# {contract.topology.kind}: {about.summary}.", "# Needs: " + about.needs + "."]
+    return "\n".join([*head, *_lines(given, ())]) + "\n"
+
+
+def _lines(values: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    indent = "  " * len(path)
+    for key, value in values.items():
+        here = (*path, key)
+        comment = _COMMENTS.get(".".join(here), "")
+        if not path and isinstance(value, dict):
+            yield ""
+        if isinstance(value, dict):
+            above = comment.splitlines()
+            yield from (f"{indent}# {line}" for line in above)
+            yield f"{indent}{key}:"
+            yield from _lines(value, here)
+        elif isinstance(value, list):
+            yield from _list_lines(indent, key, value, comment)
+        else:
+            yield f"{indent}{key}: {_flow(value)}" + (f"  # {comment}" if comment else "")
+
+
+def _list_lines(indent: str, key: str, values: list[Any], comment: str) -> Iterator[str]:
+    """On one line where it fits, otherwise wrapped between brackets."""
+    words = [_flow(value) for value in values]
+    if comment:
+        yield f"{indent}# {comment}"
+    single = f"{indent}{key}: [{', '.join(words)}]"
+    if len(single) <= WIDTH:
+        yield single
+        return
+    yield f"{indent}{key}: ["
+    line = f"{indent} "
+    for word in words:
+        if len(line) + len(word) + 2 > WIDTH:
+            yield line
+            line = f"{indent} "
+        line += f" {word},"
+    yield line
+    yield f"{indent}]"
+
+
+def _flow(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")

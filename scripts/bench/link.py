@@ -1,0 +1,207 @@
+"""One link: what sealing costs beside plain ZeroMQ, one way between two processes.
+
+    python scripts/bench/link.py                 # 29.4 MB messages, as `block5` sends them
+
+Three ways take turns in one run, so that the machine's mood falls on all of them: plain ZeroMQ with a message as one
+frame, plain ZeroMQ with a message as 1 MiB frames, and `p2pfl_me.wire.links` (authenticated, encrypted, checked, booked
+in the ledger). In each the message ends in a float32 array of the receiver. Compare the ratios between machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import socket
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from multiprocessing.connection import Connection
+from types import TracebackType
+
+import numpy as np
+import zmq
+
+from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.wire.codec import Schema
+from p2pfl_me.wire.identity import Identity, new_identity, public_from_text
+from p2pfl_me.wire.links import Endpoint, Links
+
+PIECE = 1 << 20
+ONE_FRAME, PIECES, SEALED = "plain, one frame", "plain, 1 MiB frames", "sealed link"
+
+
+class Plain(AbstractContextManager["Plain"]):
+    """A DEALER that sends or a ROUTER that receives, both with the high-water mark of a real application."""
+
+    def __init__(self, port: int, values: int, piece: int, *, sends: bool) -> None:
+        self.context = zmq.Context()
+        self.model = np.ones(values, np.float32)
+        self.view, self.piece = self.model.data.cast("B"), piece
+        self.socket = self.context.socket(zmq.DEALER if sends else zmq.ROUTER)
+        if sends:
+            self.socket.connect(f"tcp://127.0.0.1:{port}")
+        else:
+            self.socket.bind(f"tcp://127.0.0.1:{port}")
+
+    def send(self, messages: int) -> None:
+        for _ in range(messages):
+            for begin in range(0, self.view.nbytes, self.piece):
+                self.socket.send(self.view[begin : begin + self.piece], copy=False)
+        assert self.socket.recv() == b"done"
+
+    def receive(self, messages: int) -> None:
+        identity = b""
+        for _ in range(messages):
+            for begin in range(0, self.view.nbytes, self.piece):
+                identity = self.socket.recv()
+                self.socket.recv_into(self.view[begin : begin + self.piece])
+        self.socket.send_multipart([identity, b"done"])
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.context.destroy()
+
+
+class Sealed(AbstractContextManager["Sealed"]):
+    """One end of a real link; peer 0 dials and sends, peer 1 listens and receives."""
+
+    def __init__(self, me: int, identity: Identity, other: bytes, ports: tuple[int, int], values: int) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.news = asyncio.Event()
+        self.models = self.confirmations = 0
+        self.other = 1 - me
+        self.model = np.ones(values, np.float32)
+        self.last: Vector | None = None
+        self.links = Links(
+            me,
+            f"tcp://127.0.0.1:{ports[me]}",
+            identity,
+            [Endpoint(self.other, f"tcp://127.0.0.1:{ports[self.other]}", other)],
+            prologue=bytes(32),
+            sections={},
+            schema=Schema(values, bytes(32)),
+            handlers=self,
+            ledger=lambda entry: None,
+        )
+        self.loop.run_until_complete(self.links.start())
+        self.is_up = False
+
+    def on_message(self, peer: int, message: Message) -> None:
+        self.models += message.params is not None
+        self.confirmations += message.params is None
+        self.last = message.params  # as a mailbox would: the model before is let go
+        self.news.set()
+
+    def on_link(self, peer: int, up: bool, reason: str) -> None:
+        self.is_up = up
+        self.news.set()
+
+    def on_refused(self, peer: int | None, reason: str) -> None:
+        raise SystemExit(f"refused: {reason}")
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self.news.clear()
+            await self.news.wait()
+
+    def send(self, messages: int) -> None:
+        async def scene() -> None:
+            await self.until(lambda: self.is_up)
+            for round in range(messages):
+                self.links.send(self.other, Message(Kind.ANSWER, round, round, self.model))
+            await self.until(lambda: self.confirmations == 1)
+            self.confirmations = 0
+
+        self.loop.run_until_complete(scene())
+
+    def receive(self, messages: int) -> None:
+        async def scene() -> None:
+            await self.until(lambda: self.models == messages)
+            self.models = 0
+            self.links.send(self.other, Message(Kind.SKIP, 0))
+            await self.links.flush(5)
+
+        self.loop.run_until_complete(scene())
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.loop.run_until_complete(self.links.close())
+        self.loop.close()
+
+
+def end(me: int, pipe: Connection, ports: list[int], values: int) -> None:
+    """One process: does each job that the pipe asks for and answers with its CPU seconds."""
+    identity = new_identity()
+    pipe.send(identity.public_text)
+    other = public_from_text(pipe.recv())
+    ways = {
+        ONE_FRAME: Plain(ports[0], values, 4 * values, sends=me == 0),
+        PIECES: Plain(ports[1], values, PIECE, sends=me == 0),
+        SEALED: Sealed(me, identity, other, (ports[2], ports[3]), values),
+    }
+    while (job := pipe.recv()) is not None:
+        way, messages = job
+        before = time.process_time()
+        (ways[way].send if me == 0 else ways[way].receive)(messages)
+        pipe.send(time.process_time() - before)
+    for each in ways.values():
+        each.__exit__(None, None, None)
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--values", type=int, default=7_342_599, help="float32 values a message")
+    parser.add_argument("--messages", type=int, default=8, help="messages a measurement")
+    parser.add_argument("--repeats", type=int, default=9)
+    arguments = parser.parse_args()
+    fork = multiprocessing.get_context("spawn")
+    pipes, processes, ports = [], [], free_ports(4)
+    for me in range(2):
+        here, there = fork.Pipe()
+        process = fork.Process(target=end, args=(me, there, ports, arguments.values), daemon=True)
+        process.start()
+        pipes.append(here)
+        processes.append(process)
+    keys = [pipe.recv() for pipe in pipes]
+    for pipe, key in zip(pipes, reversed(keys), strict=True):
+        pipe.send(key)
+    rates: dict[str, list[float]] = {ONE_FRAME: [], PIECES: [], SEALED: []}
+    cpu: dict[str, list[float]] = {way: [] for way in rates}
+    megabytes = 4e-6 * arguments.values * arguments.messages
+    for repeat in range(arguments.repeats + 1):
+        for way in rates:
+            begun = time.perf_counter()
+            for pipe in reversed(pipes):
+                pipe.send((way, arguments.messages))
+            used = sum(pipe.recv() for pipe in pipes)
+            if repeat:  # the first is for warming up
+                rates[way].append(megabytes / (time.perf_counter() - begun))
+                cpu[way].append(1e3 * used / megabytes)
+    for pipe in pipes:
+        pipe.send(None)
+    for process in processes:
+        process.join()
+    base = statistics.median(rates[ONE_FRAME])
+    each = 4e-6 * arguments.values
+    print(f"{arguments.repeats} x {arguments.messages} messages of {each:.1f} MB; median MB/s (range), CPU ms per MB")
+    for way, values in rates.items():
+        middle = statistics.median(values)
+        ratio = statistics.median(value / plain for value, plain in zip(values, rates[ONE_FRAME], strict=True))
+        print(
+            f"{way:20} {middle:6.0f} ({min(values):.0f}-{max(values):.0f})  {statistics.median(cpu[way]):.2f}"
+            f"  {middle / base:.2f} of plain one frame (median of pairs {ratio:.2f})"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Consensus distance from sketches: near the true distance, and obeying what the mixing matrix predicts."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from p2pfl_me.report.consensus import Contraction, agreement, contraction_of
+from p2pfl_me.report.run import read_run
+from tests.report.fixture import VALUES, Recipe, mixing_matrix, sketch, write_run
+
+SMALL = {"classes": ("a", "b", "c"), "support": (5, 4, 3), "baselines": False}
+
+
+def contraction(recipe: Recipe) -> Contraction:
+    values = np.sort(np.abs(np.linalg.eigvalsh(mixing_matrix(recipe))))[:-1]
+    return Contraction(float(values.max()), float(np.sqrt((values**2).mean())))
+
+
+def test_a_sketch_keeps_distances() -> None:
+    random = np.random.default_rng(3)
+    a, b = random.normal(size=(2, VALUES))
+    sketches = [np.frombuffer(base64.b64decode(sketch(x)), "<f4") for x in (a, b)]
+    assert np.linalg.norm(sketches[0] - sketches[1]) == pytest.approx(np.linalg.norm(a - b), rel=0.1)
+
+
+def test_measured_and_predicted_distances_of_a_ring(tmp_path: Path) -> None:
+    recipe = Recipe(**SMALL, rounds=6)
+    rows = agreement(read_run(write_run(tmp_path / "run", recipe)), contraction(recipe))
+    assert [row.peers for row in rows] == [10] * 6
+    # Before the first round all models are equal, so differences are isotropic and `expected` is exact on average.
+    assert rows[0].expected == pytest.approx(rows[0].mixed, rel=0.1)
+    for row in rows:
+        assert row.bound is not None and row.mixed <= row.bound * 1.001 < row.trained
+
+
+def test_a_complete_graph_agrees_exactly(tmp_path: Path) -> None:
+    recipe = Recipe(**SMALL, kind="mesh", count=4, rounds=2)
+    rows = agreement(read_run(write_run(tmp_path / "run", recipe)), contraction(recipe))
+    assert all(row.mixed / row.norm < 1e-6 < row.trained / row.norm for row in rows)
+
+
+def test_the_distance_is_over_the_peers_present(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", Recipe(**SMALL, count=4, rounds=4, killed={0: 1, 1: 3, 2: 3})))
+    rows = agreement(run, None)
+    assert [(row.round, row.peers, row.bound) for row in rows] == [(1, 4, None), (2, 3, None), (3, 3, None)]
+
+
+def test_the_prediction_comes_from_the_contracts_graph(tmp_path: Path) -> None:
+    found = contraction_of(read_run(write_run(tmp_path / "run", Recipe(**SMALL, rounds=1))))
+    expected = contraction(Recipe())
+    assert found is not None
+    # The closed form for a ring with weights 1/3: (1 + 2 cos(2 pi / n)) / 3.
+    assert found.beta == pytest.approx((1 + 2 * np.cos(2 * np.pi / 10)) / 3, abs=1e-9)
+    assert found.rms == pytest.approx(expected.rms, abs=1e-9)
+
+
+def test_a_single_peer_has_no_prediction(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", Recipe(**SMALL, count=1, rounds=1, kind="mesh")))
+    assert contraction_of(run) is None and agreement(run, None) == ()

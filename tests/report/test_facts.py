@@ -1,0 +1,114 @@
+"""Failures, notes, traffic and groups: what a report says in words and sums."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.report.failures import failures, received_share
+from p2pfl_me.report.groups import group_runs
+from p2pfl_me.report.notes import honesty_notes
+from p2pfl_me.report.run import read_run
+from p2pfl_me.report.traffic import by_kind, peer_traffic, readable_bytes, sent_by_round
+from tests.report.fixture import append, write_run
+
+SMALL = {"count": 4, "rounds": 3, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
+
+
+def test_a_clean_run_has_no_failures(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", **SMALL))
+    assert failures(run) == () and received_share(run) == 1.0
+
+
+def test_a_killed_peer_is_named_with_what_its_neighbours_missed(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", **SMALL, killed={2: 1}))
+    assert failures(run) == (
+        "Peer 2 stopped without a word after round 1 (exit code -9, SIGKILL).",
+        "Peer 1 mixed without peer 2 in 2 rounds (down).",
+        "Peer 3 mixed without peer 2 in 2 rounds (down).",
+    )
+    # 2 neighbours each: 8 models expected in the first round, then 6 in each of two rounds, of which peer 2 owed 2.
+    assert received_share(run) == pytest.approx(16 / 20)
+
+
+def test_refusals_links_and_errors_are_told_once_with_their_count(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", **SMALL)
+    (folder / "peer-0.jsonl").unlink()
+    (folder / "peer-1.jsonl").write_text("")
+    append(
+        folder / "peer-1.jsonl",
+        {"event": "start"},
+        {"event": "refused", "neighbour": None, "reason": "unknown key"},
+        {"event": "refused", "neighbour": 2, "reason": "NaN"},
+        {"event": "refused", "neighbour": 2, "reason": "NaN"},
+        {"event": "link", "neighbour": 2, "state": "down", "reason": "silence"},
+        {"event": "link", "neighbour": 2, "state": "up", "reason": ""},
+        {"event": "link", "neighbour": 2, "state": "down", "reason": "closed after its last round"},
+        {"event": "link", "neighbour": 3, "state": "left", "reason": ""},
+        {"event": "link", "neighbour": 3, "state": "down", "reason": "closed"},
+        {"event": "finish", "reason": "error", "detail": "disk full"},
+        {"event": "link", "neighbour": 2, "state": "down", "reason": "closed"},
+        {"event": "start", "resumed_round": 5},
+        {"event": "finish", "reason": "error", "detail": "disk full"},
+    )
+    assert failures(read_run(folder)) == (
+        "Peer 0 left no log in this folder: never started, or running on another machine.",
+        "Peer 1 failed before its first round ended: disk full.",
+        "Peer 1 was started again and went on after round 5.",
+        "Peer 1 lost the link to peer 2 (silence).",
+        "Peer 1 refused a frame from an unknown sender: unknown key.",
+        "Peer 1 refused 2 frames from peer 2: NaN.",
+    )
+
+
+def test_notes_name_what_weakens_the_numbers(tmp_path: Path) -> None:
+    drawn = " ".join(honesty_notes([read_run(write_run(tmp_path / "a", **SMALL))]))
+    for words in ("drawn faces", "backbone is random", "12 test clips", "One seed only"):
+        assert words in drawn
+    assert "baselines were not run" not in drawn
+    real = write_run(tmp_path / "b", **{**SMALL, "support": (5, 4, 0)}, source="megc", baselines=False, killed={1: 1})
+    told = " ".join(honesty_notes([read_run(real)]))
+    for words in ("No test clip shows c.", "baselines were not run", "cut short"):
+        assert words in told
+    assert "drawn faces" not in told
+    assert "nothing about recognition" in honesty_notes([read_run(write_run(tmp_path / "c", **SMALL, part=None))])[0]
+    validated = honesty_notes([read_run(write_run(tmp_path / "d", **SMALL, part="validation"))])
+    assert "no test set" in validated[0]
+
+
+def test_traffic_from_logs_and_ledgers(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", **SMALL))
+    rows = peer_traffic(run)
+    assert [row.sent for row in rows] == [3 * 2 * 1_053_400] * 4
+    assert [row.payload for row in rows] == [3 * 2 * 1_052_700] * 4
+    kinds = {row.kind: row for row in by_kind(run)}
+    assert kinds["ping"].messages == 160 and kinds["offer"].payload == 12 * 1_052_700
+    assert sent_by_round(run)[0] == (1, 2 * 1_053_400)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (25_281_600, "25.3 MB"), (253e6, "253 MB"), (5.9e9, "5.9 GB")],
+)
+def test_readable_bytes(count: float, words: str) -> None:
+    assert readable_bytes(count) == words
+
+
+def test_runs_that_differ_only_in_seed_are_one_group(tmp_path: Path) -> None:
+    runs = [read_run(write_run(tmp_path / f"r{seed}", **SMALL, seed=seed)) for seed in (3, 1)]
+    runs.append(read_run(write_run(tmp_path / "mesh", **SMALL, kind="mesh", name="mesh")))
+    runs.append(read_run(write_run(tmp_path / "short", **{**SMALL, "rounds": 2})))
+    groups = group_runs(runs)
+    assert [group.name for group in groups] == ["ring (rounds 3)", "mesh", "ring (rounds 2)"]
+    assert [group.seeds for group in groups] == [(1, 3), (1,), (1,)]
+
+
+def test_another_folder_of_clips_is_another_group(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / name, **SMALL, source="clips", seed=seed) for seed, name in enumerate("ab")]
+    assert len(group_runs([read_run(folder) for folder in folders])) == 1
+    manifest = json.loads((folders[1] / "manifest.json").read_text())
+    manifest["data"]["digest"] = "00" * 32
+    (folders[1] / "manifest.json").write_text(json.dumps(manifest))
+    assert [group.name for group in group_runs([read_run(folder) for folder in folders])] == ["ring", "ring #2"]

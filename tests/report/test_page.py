@@ -1,0 +1,172 @@
+"""The written report, end to end: complete, self-contained, safe, and possible for every kind of run."""
+
+from __future__ import annotations
+
+import csv
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.errors import RunError
+from p2pfl_me.report import write_report
+from tests.report.fixture import Recipe as R
+from tests.report.fixture import append, contract_text, write_run
+
+SMALL = {"count": 3, "rounds": 3, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
+VOID = {"meta", "img", "br", "hr", "input", "link"}
+
+
+class Checker(HTMLParser):
+    """Collects tags, links and text, and asserts that tags are closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            assert not name.startswith("on")
+            if name == "id":
+                self.ids.append(value or "")
+            if name in {"src", "href", "action", "data"}:
+                self.references.append(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+
+def check(page: Path) -> Checker:
+    text = page.read_text(encoding="utf-8")
+    checker = Checker()
+    checker.feed(text)
+    assert checker.open == []
+    assert not checker.tags & {"script", "iframe", "link", "object", "embed", "form"}
+    assert len(set(checker.ids)) == len(checker.ids)
+    for reference in checker.references:
+        if reference.startswith("#"):
+            assert reference[1:] in checker.ids
+        else:
+            assert reference.startswith("data:image/png;base64,") or (page.parent / reference).is_file()
+    assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org/)", text)
+    return checker
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("full")
+    return write_report([write_run(folder / "run")], folder / "report")
+
+
+def test_a_full_report_is_one_page_with_its_figures_and_numbers(full: Path) -> None:
+    checker = check(full)
+    words = " ".join(checker.words)
+    for title in ("Result", "How the peers learned", "How they came to agree", "What it cost", "The graph"):
+        assert title in words
+    assert "10 peers, ring topology, 12 rounds of gossip on drawn faces" in words
+    assert "Nothing: every peer reached its end" in words
+    names = {"result", "scores", "consensus", "confusion", "traffic", "graph"}
+    assert {path.stem for path in full.parent.glob("*.png")} == names
+    assert {path.stem for path in full.parent.glob("*.csv")} == names
+    for name in names:
+        assert (full.parent / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        with (full.parent / f"{name}.csv").open(newline="") as file:
+            rows = list(csv.reader(file))
+        assert len(rows) > 1 and len({len(row) for row in rows}) == 1
+
+
+def test_markdown_says_the_same_and_its_links_exist(full: Path) -> None:
+    text = (full.parent / "report.md").read_text()
+    assert text.startswith("# ring\n") and "## How they came to agree" in text and "```yaml" in text
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        assert (full.parent / target).is_file()
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", **SMALL)
+    first = write_report([run], tmp_path / "one").parent
+    second = write_report([run], tmp_path / "two").parent
+    for path in first.iterdir():
+        assert path.read_bytes() == (second / path.name).read_bytes(), path.name
+
+
+def test_a_run_with_killed_peers_and_no_baselines(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", **SMALL, killed={0: 1, 2: 2}, baselines=False, average=False, finished=False)
+    (run / "manifest.json").unlink()
+    append(run / "peer-1.jsonl", {"event": "refused", "neighbour": None, "reason": "<b>unknown</b> key"})
+    words = " ".join(check(write_report([run], run / "report")).words)
+    assert "Peer 0 stopped without a word after round 1" in words
+    assert "ended at different rounds, from 1 to 3" in words
+    assert "<b>unknown</b> key" in words
+
+
+def test_a_run_without_scores(tmp_path: Path) -> None:
+    words = " ".join(check(write_report([write_run(tmp_path / "run", **SMALL, part=None)], tmp_path / "out")).words)
+    assert "No scores" in words and "Training loss by round" in words
+
+
+def test_a_run_that_had_no_time_to_learn(tmp_path: Path) -> None:
+    (tmp_path / "contract.yaml").write_text(contract_text(R(count=3)))
+    (tmp_path / "peer-0.jsonl").write_text('{"event": "sta')
+    words = " ".join(check(write_report([tmp_path], tmp_path / "report")).words)
+    assert "No peer completed a round." in words and "Peers 1, 2 left no log" in words
+
+
+def test_names_from_a_contract_cannot_become_markup(tmp_path: Path) -> None:
+    classes = ("<script>alert(1)</script>", "$\\frac{", "=HYPERLINK(1)", "日本 | `x`")
+    run = write_run(tmp_path / "run", **{**SMALL, "classes": classes, "support": (4, 3, 3, 2)}, source='"><img src=x>')
+    page = write_report([run], tmp_path / "out")
+    words = " ".join(check(page).words)
+    assert all(name in words for name in classes)
+    with (page.parent / "confusion.csv").open(newline="") as file:
+        cells = {cell for row in csv.reader(file) for cell in row}
+    assert "'=HYPERLINK(1)" in cells and not any(cell.startswith("=") for cell in cells)
+    prose = re.sub(r"```yaml\n.*?```", "", (page.parent / "report.md").read_text(), flags=re.DOTALL)
+    assert "&lt;script&gt;" in prose and "<script>" not in prose
+
+
+def test_several_runs_are_compared_and_each_is_shown(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_run(tmp_path / "seeds" / f"seed-{seed}", **SMALL, seed=seed)
+    mesh = write_run(tmp_path / "mesh", **SMALL, name="mesh", kind="mesh", offset=0.2)
+    page = write_report([tmp_path / "seeds", mesh], tmp_path / "out")
+    words = " ".join(check(page).words)
+    assert "2 set-ups compared over 3 runs" in words and "ring, seed 2" in words
+    assert {path.name for path in page.parent.iterdir() if path.is_dir()} == {
+        "ring", "mesh", "ring-seed-1", "ring-seed-2", "mesh-seed-1"
+    }  # fmt: skip
+    assert (page.parent / "comparison-bytes.csv").is_file()
+    assert (page.parent / "ring-seed-2" / "consensus.png").is_file()
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", **SMALL)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"cannot write the report"):
+        write_report([run], tmp_path / "file")
+    with pytest.raises(RunError, match="no run"):
+        write_report([], tmp_path / "out")
+
+
+def test_reporting_needs_no_torch() -> None:
+    code = "import sys, p2pfl_me.report.write; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,98 @@
+"""The numbers of a report against scikit-learn, against hand counts, and under missing peers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.metrics import precision_recall_fscore_support
+
+from p2pfl_me.report.results import (
+    Arm,
+    Grid,
+    class_table,
+    clip_interval,
+    extremes,
+    final_scores,
+    majority_uf1,
+    mean_confusion,
+    over_seeds,
+    part_of,
+    score_grid,
+    spread,
+)
+from p2pfl_me.report.run import read_run
+from tests.report.fixture import write_run
+
+SMALL = {"count": 3, "rounds": 4, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
+
+
+@given(arrays(np.int64, (4, 4), elements=st.integers(0, 6)))
+def test_class_table_agrees_with_scikit_learn(matrix: np.ndarray) -> None:
+    true, guess = np.nonzero(np.ones_like(matrix))
+    true, guess = np.repeat(true, matrix.ravel()), np.repeat(guess, matrix.ravel())
+    if not len(true):
+        return
+    expected = precision_recall_fscore_support(true, guess, labels=range(4), zero_division=0)
+    table = class_table(matrix)
+    for ours, theirs in zip((table.precision, table.recall, table.f1, table.support), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+def test_majority_uf1_is_that_of_the_constant_answer() -> None:
+    constant = np.array([[7, 0, 0], [2, 0, 0], [1, 0, 0]])
+    assert majority_uf1(np.array([[3, 4, 0], [1, 1, 0], [0, 0, 1]])) == pytest.approx(class_table(constant).f1.mean())
+    assert majority_uf1(np.zeros((3, 3))) == 0
+
+
+def test_the_interval_holds_the_score_narrows_with_clips_and_does_not_change() -> None:
+    matrix = np.array([[20, 5, 1], [4, 12, 2], [1, 3, 9]])
+    low, high = clip_interval(matrix)
+    assert low < class_table(matrix).f1.mean() < high
+    many = clip_interval(matrix * 25)
+    assert many[1] - many[0] < (high - low) / 4
+    assert clip_interval(matrix) == (low, high)
+    assert clip_interval(np.zeros((3, 3), dtype=np.int64)) == (0.0, 0.0)
+
+
+def test_a_mean_is_over_the_peers_present() -> None:
+    nan = float("nan")
+    grid = Grid((0, 1, 2), (4, 7), np.array([[0.2, 0.4], [0.5, nan], [nan, nan]]))
+    np.testing.assert_allclose(grid.mean(), [0.3, 0.5, nan])
+    assert grid.final() == {4: 0.5, 7: 0.4}
+
+
+def test_final_scores_of_every_arm(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", **SMALL, killed={2: 1}))
+    assert part_of(run) == "test"
+    gossip = final_scores(run, Arm.GOSSIP, "uf1")
+    assert set(gossip) == {0, 1, 2}
+    first = run.peers[2].rounds[0].test
+    assert first is not None and gossip[2] == first.uf1
+    assert set(final_scores(run, Arm.ISOLATED, "uar")) == {0, 1, 2}
+    assert set(final_scores(run, Arm.POOLED, "accuracy")) == {-1} == set(final_scores(run, Arm.AVERAGE, "uf1"))
+    assert score_grid(run, "uf1").values.shape == (4, 3)
+    matrix = mean_confusion(run)
+    assert matrix is not None and matrix.sum() == pytest.approx(12)
+
+
+def test_without_a_test_set_there_are_no_scores(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", **SMALL, part=None))
+    assert part_of(run) is None and final_scores(run, Arm.GOSSIP, "uf1") == {} and mean_confusion(run) is None
+    assert score_grid(run, "loss").values.shape == (4, 3)
+
+
+def test_spread_over_seeds(tmp_path: Path) -> None:
+    runs = [read_run(write_run(tmp_path / str(seed), **SMALL, seed=seed)) for seed in (1, 2)]
+    found = over_seeds(runs, Arm.GOSSIP, "uf1")
+    means = [np.mean(list(final_scores(run, Arm.GOSSIP, "uf1").values())) for run in runs]
+    assert found is not None and found.seeds == 2 and found.std is not None
+    assert found.mean == pytest.approx(np.mean(means)) and found.std == pytest.approx(np.std(means, ddof=1))
+    ends = extremes(runs, Arm.GOSSIP, "uf1")
+    assert ends is not None and ends[0].mean <= found.mean <= ends[1].mean
+    assert extremes(runs, Arm.POOLED, "uf1") is None
+    assert spread([]) is None and spread([0.5]).std is None  # type: ignore[union-attr]

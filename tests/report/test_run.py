@@ -1,0 +1,128 @@
+"""A run folder is read whole, cut short, or damaged, and never takes the reader down."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2pfl_me.errors import ContractError, RunError
+from p2pfl_me.report.events import read_peer_log
+from p2pfl_me.report.reading import counts, floats_of_base64, number, whole
+from p2pfl_me.report.run import find_runs, read_run
+from tests.report.fixture import Recipe as R
+from tests.report.fixture import append, contract_text, write_run
+
+SMALL = {"count": 3, "rounds": 3, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
+
+
+def test_a_full_run(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", **SMALL))
+    assert [log.peer for log in run.peers] == [0, 1, 2]
+    assert all(len(log.rounds) == 3 and log.finish and log.finish.reason == "rounds" for log in run.peers)
+    assert run.average is not None and run.average.confusion is not None
+    assert run.average.confusion.sum() == 12
+    assert set(run.baselines.isolated) == {0, 1, 2} and len(run.baselines.pooled) == 3
+    assert run.manifest.exits == {0: 0, 1: 0, 2: 0}
+    assert run.silent == ()
+    first = run.peers[0].rounds[0]
+    assert first.sketch_mixed is not None and first.sketch_mixed.shape == (1024,)
+
+
+def test_peers_are_in_the_order_of_numbers(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", **{**SMALL, "count": 11}))
+    assert [log.peer for log in run.peers] == list(range(11))
+
+
+def test_only_a_contract(tmp_path: Path) -> None:
+    (tmp_path / "contract.yaml").write_text(contract_text(R(count=3)))
+    run = read_run(tmp_path)
+    assert run.peers == () and run.average is None and not run.baselines and run.silent == (0, 1, 2)
+
+
+def test_the_torn_last_line_is_ignored_and_other_bad_lines_are_counted(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", **SMALL)
+    log = folder / "peer-1.jsonl"
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join([*lines[:2], "not json", "[1]", lines[2][: len(lines[2]) // 2]]))
+    (folder / "baselines.json").write_text('{"isolated": {"peers": {"0": [')
+    run = read_run(folder)
+    assert len(run.peers[1].rounds) == 1 and run.peers[1].unreadable == 2 and run.peers[1].finish is None
+    assert not run.baselines
+
+
+def test_a_restarted_peer_counts_a_repeated_round_once_and_its_bytes_go_on(tmp_path: Path) -> None:
+    log = tmp_path / "peer-0.jsonl"
+    append(
+        log,
+        {"event": "start"},
+        {"event": "round", "round": 0, "loss": 3.0, "bytes_sent": 100},
+        {"event": "round", "round": 1, "loss": 2.0, "bytes_sent": 200},
+        {"event": "finish", "reason": "stopped"},
+        {"event": "start", "resumed_round": 1},
+        {"event": "round", "round": 1, "loss": 1.5, "bytes_sent": 110},
+    )
+    read = read_peer_log(log, 0)
+    assert [(each.round, each.loss, each.bytes_sent) for each in read.rounds] == [(1, 3.0, 100), (2, 1.5, 310)]
+    assert read.finish is None and read.starts[1].resumed_round == 1
+
+
+def test_no_run_folder_is_an_error_in_the_users_words(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"not a run folder.*\n.*--run"):
+        find_runs([tmp_path])
+    with pytest.raises(RunError, match="no such run folder"):
+        find_runs([tmp_path / "absent"])
+    with pytest.raises(RunError, match=r"contract\.yaml"):
+        read_run(tmp_path)
+
+
+def test_a_spoiled_contract_names_itself(tmp_path: Path) -> None:
+    (tmp_path / "contract.yaml").write_text("version: 1\nnmae: ring\n")
+    with pytest.raises(ContractError, match=r"contract\.yaml"):
+        read_run(tmp_path)
+
+
+def test_a_folder_of_seeds_stands_for_its_runs_in_the_order_of_numbers(tmp_path: Path) -> None:
+    for seed in (10, 2, 1):
+        (tmp_path / f"seed-{seed}").mkdir()
+        (tmp_path / f"seed-{seed}" / "contract.yaml").write_text(contract_text(R(seed=seed)))
+    (tmp_path / "report").mkdir()
+    found = find_runs([tmp_path, tmp_path / "seed-2"])
+    assert [path.name for path in found] == ["seed-1", "seed-2", "seed-10"]
+
+
+WORDS = st.text("aB0-7é²", max_size=4)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = ("round", "loss", "weights", "missing", "test", "sketch_mixed", "bytes_sent", "data", "neighbour", "state")
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"event": st.sampled_from(["start", "round", "link", "refused", "finish", "catch_up", "?"]) | JSON},
+            optional=dict.fromkeys(FIELDS, JSON),
+        ),
+        max_size=5,
+    )
+)
+def test_any_event_reads(tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, object]]) -> None:
+    log = tmp_path_factory.mktemp("log") / "peer-0.jsonl"
+    log.write_text("".join(json.dumps(event) + "\n" for event in events))
+    read = read_peer_log(log, 0)
+    assert [each.round for each in read.rounds] == sorted({each.round for each in read.rounds})
+
+
+def test_coercions_refuse_what_is_not_meant() -> None:
+    assert number(True) is None and number(float("nan")) is None and number("1") is None and number(2) == 2.0
+    assert number(10**400) is None
+    assert whole(2.5) is None and whole(2.0) == 2
+    assert counts([[1, 2], [3]]) is None and counts([[1, -2], [0, 1]]) is None and counts([]) is None
+    assert floats_of_base64("!!") is None and floats_of_base64("AAAAAAA=") is None
+    assert floats_of_base64("AADAfw==") is None, "NaN"

@@ -1,0 +1,39 @@
+"""Graphs for the tests of this room: random connected ones, and any kind of the contract by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import networkx as nx
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from p2pfl_me.contract.model import Topology
+from p2pfl_me.topology import StaticSchedule, build_graph
+
+_TOPOLOGY: TypeAdapter[Any] = TypeAdapter(Topology)
+
+
+def topology(kind: str, **values: Any) -> Any:
+    """The contract's `topology` section."""
+    return _TOPOLOGY.validate_python({"kind": kind, **values})
+
+
+def graph_of(kind: str, count: int, **values: Any) -> nx.Graph:
+    return build_graph(topology(kind, **values), count)
+
+
+def schedule(kind: str, count: int, **values: Any) -> StaticSchedule:
+    return StaticSchedule(graph_of(kind, count, **values))
+
+
+@st.composite
+def connected_graphs(draw: st.DrawFn, most: int = 12) -> nx.Graph:
+    """A random tree with random further edges."""
+    count = draw(st.integers(1, most))
+    graph = nx.empty_graph(count)
+    graph.add_edges_from((peer, draw(st.integers(0, peer - 1))) for peer in range(1, count))
+    pairs = [(low, high) for high in range(count) for low in range(high)]
+    if pairs:
+        graph.add_edges_from(draw(st.lists(st.sampled_from(pairs), max_size=2 * count)))
+    return graph

@@ -1,0 +1,97 @@
+"""The ready contracts in `topologies/` load, connect, run offline, and differ only in their graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.contract import KINDS, Contract, contract_from_yaml, load_contract
+from p2pfl_me.contract.model import Edges
+from p2pfl_me.errors import ContractError
+from p2pfl_me.topology import schedule_of, spectral_figures
+from p2pfl_me.topology.kinds import ALL
+from p2pfl_me.topology.template import contract_text
+
+FOLDER = Path(__file__).parents[2] / "topologies"
+FILES = sorted(FOLDER.glob("*.yaml"))
+
+
+def shared(contract: Contract) -> dict[str, object]:
+    return contract.model_dump(exclude={"name": True, "topology": True, "peers": {"loopback": {"count"}}})
+
+
+def test_every_kind_has_a_ready_contract_with_its_own_name() -> None:
+    assert {path.stem for path in FILES} == set(KINDS) == set(ALL)
+    assert {load_contract(path).name for path in FILES} == {path.stem for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_ready_contract_loads_and_is_connected(path: Path) -> None:
+    contract = load_contract(path)
+    assert contract.topology.kind == path.stem
+    assert contract.peers.count == (8 if path.stem == "hypercube" else 10)
+    assert contract.peers.loopback is not None
+    assert contract.peers.loopback.base_port == 47100
+    assert spectral_figures(schedule_of(contract)).gap > 0
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_ready_contracts_differ_only_in_name_graph_and_peers(path: Path) -> None:
+    assert shared(load_contract(path)) == shared(load_contract(FOLDER / "ring.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_ready_contract_runs_offline_and_says_why(path: Path) -> None:
+    assert load_contract(path).model.weights.source == "seed"
+    assert "so that it runs offline" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_new_writes_the_ready_contract(kind: str) -> None:
+    """One source: after a change of the template, write the files anew with `p2pme topology new KIND --force`."""
+    assert contract_text(kind) == (FOLDER / f"{kind}.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 12, 64, 100])
+@pytest.mark.parametrize("kind", ALL)
+def test_new_contracts_of_other_sizes_are_connected_or_say_what_is(kind: str, count: int) -> None:
+    try:
+        contract = contract_from_yaml(contract_text(kind, count))
+    except ContractError as error:
+        assert error.fix
+        assert kind in {"small_world", "regular", "hypercube"}
+        return
+    assert contract.peers.count == count
+
+
+def test_an_override_stands_in_the_text_with_its_comment() -> None:
+    text = contract_text("regular", 12, overrides=["topology.degree=3", "training.class_weights=balanced", "name=lab"])
+    contract = contract_from_yaml(text)
+    assert (contract.name, contract.training.class_weights) == ("lab", "balanced")
+    assert "  degree: 3  # neighbours of every peer\n" in text
+    assert max(len(line) for line in text.splitlines()) <= 120
+
+
+def test_long_lists_are_wrapped() -> None:
+    text = contract_text("edges", 100)
+    assert max(len(line) for line in text.splitlines()) <= 120
+    listed = contract_from_yaml(text).topology
+    assert isinstance(listed, Edges)
+    assert len(listed.edges) == 102
+
+
+def test_texts_that_yaml_would_read_otherwise_are_quoted() -> None:
+    overrides = ["model.classes=['yes', '1', 'a: b', 'c #d']", "name='1e3'"]
+    contract = contract_from_yaml(contract_text("ring", overrides=overrides))
+    assert contract.model.classes == ("yes", "1", "a: b", "c #d")
+    assert contract.name == "1e3"
+
+
+def test_a_wrong_override_is_refused_by_its_name() -> None:
+    with pytest.raises(ContractError, match="did you mean `degree`"):
+        contract_text("regular", overrides=["topology.degre=3"])
+    with pytest.raises(ContractError, match="8 or 16 peers"):
+        contract_text("hypercube", 10)
+    with pytest.raises(ContractError, match="did you mean `torus`"):
+        contract_text("tors")
