@@ -25,7 +25,7 @@ def erdos_renyi(count: int, probability: float, rng: Random) -> set[Pair]:
     scale = math.log1p(-probability)
     low, high = -1, 1
     while high < count:
-        low += 1 + int(math.log1p(-rng.random()) / scale)
+        low += 1 + int(min(math.log1p(-rng.random()) / scale, count**2))
         while high < count and low >= high:
             low -= high
             high += 1

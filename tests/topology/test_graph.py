@@ -135,6 +135,7 @@ def test_another_seed_gives_another_graph() -> None:
         ("small_world", 10, {"neighbours": 3}, "take an even number: 2 or 4"),
         ("small_world", 4, {"neighbours": 4}, "at most 2 fit"),
         ("small_world", 2, {}, "kind: mesh"),
+        ("random", 5, {"probability": 5e-324}, "raise topology.probability"),
         ("random", 100, {"probability": 0.001}, "raise topology.probability; 0.092 is the default for 100 peers"),
     ],
 )

@@ -33,6 +33,18 @@ def test_no_two_peers_lie_on_each_other(kind: str) -> None:
         assert least_distance(place) > 0.1
 
 
+@pytest.mark.parametrize("kind", ["random", "regular", "edges"])
+def test_no_peer_of_a_ready_contract_lies_on_an_edge_of_two_others(kind: str) -> None:
+    graph = graph_of(kind, 10, **ALL[kind].values(10))
+    place = places(graph)
+    for a, b in graph.edges:
+        for other in set(graph) - {a, b}:
+            share = np.clip(
+                (place[other] - place[a]) @ (place[b] - place[a]) / np.sum((place[b] - place[a]) ** 2), 0, 1
+            )
+            assert np.linalg.norm(place[a] + share * (place[b] - place[a]) - place[other]) > 0.15
+
+
 @settings(max_examples=30)
 @given(connected_graphs())
 def test_places_are_finite_and_the_same_in_every_run(graph: nx.Graph) -> None:

@@ -1,0 +1,79 @@
+"""Where a run's clips come from: the user's manifest, a file of feature vectors, or the built-in drawn faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.data.manifest import Clip, Manifest, read_manifest
+from p2pfl_me.data.partition import Shards, partition
+from p2pfl_me.data.split import split_subjects
+from p2pfl_me.data.synthetic import subjects_manifest, synthesise
+from p2pfl_me.data.vectors import is_vectors, vectors_manifest
+from p2pfl_me.errors import DataError
+
+
+def prepare(contract: Contract, data: Path | None, cache: Path) -> Manifest:
+    """All clips of a local run, each with its split.
+
+    Raises
+    ------
+    DataError
+        The manifest cannot be used.
+    """
+    if data is None:
+        return synthesise(contract.data.synthetic, contract.seed, cache, split=_synthetic_split(contract))
+    return _split(contract, _read(contract, data))
+
+
+def deal(contract: Contract, manifest: Manifest) -> Shards:
+    """The training and validation clips of each peer of a local run; the test clips belong to nobody."""
+    pool = [clip for clip in manifest.clips if clip.split != "test"]
+    return partition(pool, contract.peers.count, contract.data.partition, contract.seed)
+
+
+def peer_clips(contract: Contract, peer: int, data: Path | None, test: Path | None, cache: Path) -> tuple[Clip, ...]:
+    """What one peer reads: its own manifest and a common test manifest; or the drawn subjects that are its share.
+
+    Raises
+    ------
+    DataError
+        Unusable, or a subject of the common test manifest is among the peer's own.
+    """
+    if data is None:
+        whole = _synthetic_split(contract)
+        own = {clip.subject for clip in deal(contract, whole)[peer]}
+        mine = tuple(clip for clip in whole.clips if clip.split == "test" or clip.subject in own)
+        return synthesise(contract.data.synthetic, contract.seed, cache, split=Manifest(whole.source, mine)).clips
+    own_clips = _read(contract, data)
+    if test is None:
+        return _split(contract, own_clips).clips
+    common = [clip for clip in _read(contract, test).clips if clip.split in {None, "test"}]
+    subjects = {clip.subject for clip in common}
+    if leaking := sorted({clip.subject for clip in own_clips.clips if clip.split != "test"} & subjects):
+        raise DataError(
+            f"subject {leaking[0]} is in the test manifest and among this peer's own clips",
+            where=str(test),
+            fix="a subject belongs to one side only; remove it from one of the two",
+        )
+    return (*own_clips.clips, *common)
+
+
+def _read(contract: Contract, data: Path) -> Manifest:
+    classes = contract.model.classes
+    return vectors_manifest(data, classes) if is_vectors(data) else read_manifest(data, classes)
+
+
+def _split(contract: Contract, manifest: Manifest) -> Manifest:
+    hints = contract.data
+    return split_subjects(
+        manifest,
+        test_fraction=hints.test_fraction,
+        validation_fraction=hints.validation_fraction,
+        seed=contract.seed,
+    )
+
+
+def _synthetic_split(contract: Contract) -> Manifest:
+    """Which drawn clips there will be and on which side, before any is drawn."""
+    return _split(contract, subjects_manifest(contract.data.synthetic, contract.seed, contract.model.classes))

@@ -1,0 +1,86 @@
+"""Feature vectors in one .safetensors file, for those who may share not even images inside their own lab.
+
+Tensors `features` float32 (N, D), `labels` int64 (N,), `subjects` int64 (N,), optionally `split` int64 (N,) with
+0, 1, 2 for train, validation, test; metadata `classes`, a JSON list. Its rows stand in manifests like clips: the file
+as `path`, the row as `clip`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from p2pfl_me.data.manifest import SPLITS, Clip, Manifest
+from p2pfl_me.errors import DataError
+from p2pfl_me.message import Vector
+
+
+def is_vectors(path: Path) -> bool:
+    return path.suffix == ".safetensors"
+
+
+def vectors_manifest(path: Path, classes: Sequence[str]) -> Manifest:
+    """The rows of a vectors file as a manifest.
+
+    Raises
+    ------
+    DataError
+        Not such a file, or made for other classes.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            named = json.loads((file.metadata() or {}).get("classes", "[]"))
+            labels, subjects = file.get_tensor("labels"), file.get_tensor("subjects")
+            split = file.get_tensor("split") if "split" in file.keys() else None  # noqa: SIM118
+            shape = file.get_slice("features").get_shape()
+    except FileNotFoundError as error:
+        raise DataError("no such file", where=str(path), fix="check --data") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(f"not a file of feature vectors: {error}", where=str(path), fix="see docs/data.md") from error
+    if list(named) != list(classes):
+        raise DataError(
+            f"was made for the classes {', '.join(map(str, named)) or '(none named)'}",
+            where=str(path),
+            fix=f"the contract's are {', '.join(classes)}, in this order",
+        )
+    sizes = {len(labels), len(subjects), shape[0], len(split) if split is not None else len(labels)}
+    in_range = labels.size == 0 or (labels.min() >= 0 and labels.max() < len(classes))
+    if len(sizes) != 1 or not in_range or (split is not None and not np.isin(split, (0, 1, 2)).all()):
+        raise DataError("its tensors don't fit together", where=str(path), fix="see docs/data.md")
+    clips = tuple(
+        Clip(
+            path,
+            "vectors",
+            f"vectors/{subjects[row]}",
+            str(row),
+            classes[labels[row]],
+            split=SPLITS[split[row]] if split is not None else None,
+            line=row + 1,
+        )
+        for row in range(len(labels))
+    )
+    return Manifest(path, clips)
+
+
+def vectors_bank(path: Path) -> Vector:
+    """All rows, float32 (N, D), mapped copy-on-write: processes that share the file share its memory.
+
+    Raises
+    ------
+    DataError
+        Not such a file, or not float32.
+    """
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            entry = json.loads(file.read(size))["features"]
+        if entry["dtype"] != "F32" or len(entry["shape"]) != 2:
+            raise ValueError("`features` must be float32 (N, D)")
+        begin = 8 + size + entry["data_offsets"][0]
+        return np.memmap(path, dtype="<f4", mode="c", offset=begin, shape=tuple(entry["shape"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"not a file of feature vectors: {error}", where=str(path), fix="see docs/data.md") from error
