@@ -24,7 +24,7 @@ def flow_image(onset: Image, apex: Image, size: int) -> Image:
     """
     first, second = (_grey(frame) for frame in (onset, apex))
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = dis.calc(first, second, None)
+    flow = np.asarray(dis.calc(first, second, np.empty(0)), dtype=np.float32)
     flow -= np.median(flow, axis=(0, 1))
     u, v = flow[..., 0], flow[..., 1]
     (uy, ux), (vy, vx) = np.gradient(u), np.gradient(v)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
@@ -48,7 +49,10 @@ def peer_clips(contract: Contract, peer: int, data: Path | None, test: Path | No
     own_clips = _read(contract, data)
     if test is None:
         return _split(contract, own_clips).clips
-    common = [clip for clip in _read(contract, test).clips if clip.split in {None, "test"}]
+    own_clips = split_subjects(
+        own_clips, test_fraction=0.0, validation_fraction=contract.data.validation_fraction, seed=contract.seed
+    )
+    common = [replace(clip, split="test") for clip in _read(contract, test).clips if clip.split in {None, "test"}]
     subjects = {clip.subject for clip in common}
     if leaking := sorted({clip.subject for clip in own_clips.clips if clip.split != "test"} & subjects):
         raise DataError(

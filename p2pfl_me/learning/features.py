@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError
 from p2pfl_me.learning.backbone import Backbone, load_backbone
+from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.layout import input_width
 from p2pfl_me.learning.network import BLOCK4_END, convolutions
 from p2pfl_me.message import Vector
@@ -87,7 +88,7 @@ def feature_rows(
     *,
     cache: Path,
     weights: Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> tuple[Vector, npt.NDArray[np.int64]]:
     """The bank float32 (N, D) and the row of each image, int64 (n,); what is missing is computed first.
@@ -109,7 +110,7 @@ def feature_rows(
         with store.writing():
             index = store.index()
             missing = {key: load for key, load in images if key not in index}
-            _compute(backbone, contract.model.trainable, store, missing, device, progress)
+            _compute(backbone, contract.model.trainable, store, missing, pick_device(device), progress)
         index = store.index()
     return store.bank(), np.array([index[key] for key in keys], dtype=np.int64)
 
@@ -119,7 +120,7 @@ def _compute(
     trainable: str,
     store: FeatureCache,
     missing: dict[bytes, Callable[[], Image]],
-    device: str,
+    device: torch.device,
     progress: Progress | None,
 ) -> None:
     layers = frozen_layers(backbone, trainable).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -13,6 +13,7 @@ from torch import Tensor
 from p2pfl_me.contract import Contract, derive_seed
 from p2pfl_me.errors import DataError, WeightsError
 from p2pfl_me.learning.blocks import BlockStep
+from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.head import HeadStep
 from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
@@ -167,21 +168,6 @@ def balanced_weights(labels: Labels, classes: int) -> Tensor:
     counts = np.bincount(labels, minlength=classes).astype(np.float64)
     weights = np.divide(len(labels), classes * counts, out=np.zeros(classes), where=counts > 0)
     return torch.from_numpy(weights.astype(np.float32))
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` takes CUDA where it is present.
-
-    Raises
-    ------
-    DataError
-        CUDA was asked for and is not there.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise DataError("no CUDA device here", fix="use --device auto or cpu")
-    return torch.device(name)
 
 
 def make_trainer(contract: Contract, peer: int, samples: Samples, device: str = "auto") -> Trainer:

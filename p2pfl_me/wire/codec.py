@@ -5,6 +5,7 @@ The decoder takes any bytes and raises nothing but `WireError`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import msgpack
@@ -16,8 +17,8 @@ from p2pfl_me.message import Kind, Message, Vector
 VERSION = 1
 MAX_HEADER = 1024
 MAX_ROUND = 2**31
-MAX_RMS = 1e3
-"""Root mean square of parameters above which a model is absurd; trained networks stay below 1."""
+MAX_WEIGHT = 1e4
+"""Magnitude above which a weight is absurd, and with it the model's norm; those of trained networks stay below 10."""
 
 _CARRIES_PARAMS = {Kind.OFFER, Kind.ANSWER}
 
@@ -72,12 +73,13 @@ def decode_header(data: bytes, sender: int, schema: Schema) -> Header:
     version, name, round, at, claimed, digest, body = fields
     if version != VERSION:
         raise WireError(f"wire version {version!r} (this is {VERSION}); update the older p2pme")
-    if not isinstance(name, str) or name not in Kind._value2member_map_:
-        raise WireError(f"an unknown kind of message {str(name)[:32]!r}")
+    try:
+        kind = Kind(name)
+    except ValueError as error:
+        raise WireError(f"an unknown kind of message {str(name)[:32]!r}") from error
     for value in (round, at, claimed, body):
         if type(value) is not int or not 0 <= value <= MAX_ROUND:
             raise WireError(f"a number out of range in a header: {str(value)[:32]}")
-    kind = Kind(name)
     if claimed != sender:
         raise WireError(f"peer {sender} speaks as peer {claimed}")
     if digest != schema.digest:
@@ -88,20 +90,21 @@ def decode_header(data: bytes, sender: int, schema: Schema) -> Header:
     return Header(kind, round, at, sender, body)
 
 
-def message_of(header: Header, params: Vector | None) -> Message:
-    """The message, its parameters checked.
+def check_weights(header: Header, piece: Vector) -> None:
+    """Check some of a model's weights, best while they are still in the cache.
 
     Raises
     ------
     WireError
-        NaN, infinity or an absurd size among the parameters.
+        NaN, infinity or an absurd size among them.
     """
-    if params is not None:
-        # One pass that NaN and infinity cannot survive: their square sum is not finite.
-        with np.errstate(over="ignore", invalid="ignore"):
-            square = float(np.dot(params, params))
-        if not np.isfinite(square):
-            raise WireError(f"{header.kind.value} of round {header.round} holds NaN or infinite weights")
-        if square > MAX_RMS**2 * params.size:
-            raise WireError(f"{header.kind.value} of round {header.round} holds weights of absurd size")
+    least, most = float(piece.min()), float(piece.max())  # NaN survives both
+    if -MAX_WEIGHT <= least and most <= MAX_WEIGHT:
+        return
+    what = "weights of absurd size" if math.isfinite(least) and math.isfinite(most) else "NaN or infinite weights"
+    raise WireError(f"{header.kind.value} of round {header.round} holds {what}")
+
+
+def message_of(header: Header, params: Vector | None) -> Message:
+    """The message of a header and its checked parameters."""
     return Message(header.kind, header.round, header.at, params)

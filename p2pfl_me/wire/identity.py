@@ -75,8 +75,12 @@ def save_identity(path: Path, identity: Identity) -> None:
         raise IdentityError("already exists", where=str(path), fix="name another file with --out") from error
     except OSError as error:
         raise IdentityError(f"cannot be written: {error.strerror}", where=str(path), fix="name another file") from error
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise IdentityError(f"cannot be written: {error.strerror}", where=str(path), fix="free some space") from error
 
 
 def load_identity(path: Path) -> Identity:
@@ -105,7 +109,9 @@ def load_identity(path: Path) -> Identity:
         raw = base64.b64decode("".join(lines), validate=True)
         return _identity(X25519PrivateKey.from_private_bytes(raw))
     except (binascii.Error, ValueError) as error:
-        raise IdentityError("not a p2pme private key", where=str(path), fix="make one with `p2pme keys new`") from error
+        raise IdentityError(
+            "not a p2pme private key", where=str(path), fix="move it away and make one with `p2pme keys new`"
+        ) from error
 
 
 def loopback_identities(folder: Path, count: int) -> list[Identity]:

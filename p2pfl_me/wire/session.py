@@ -10,7 +10,7 @@ import numpy as np
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import Message, Vector
-from p2pfl_me.wire.codec import Header, Schema, decode_header, encode, message_of
+from p2pfl_me.wire.codec import Header, Schema, check_weights, decode_header, encode, message_of
 from p2pfl_me.wire.noise import Ciphers
 from p2pfl_me.wire.records import PAYLOAD, Opener, Sealer
 
@@ -118,12 +118,13 @@ class Session:
         self._bytes = self._params.data.cast("B")
 
     def _continue(self, record: memoryview, deliver: Callable[[Message], None]) -> None:
-        if self._header is None:
+        if self._header is None or self._params is None:
             # The rest of a message that was refused: it must still be opened, so that the counter stays in step.
             self._opener.open(record)
             return
         due = min(PAYLOAD, self._bytes.nbytes - self._received)
         self._opener.open_into(record, self._bytes[self._received : self._received + due])
+        check_weights(self._header, self._params[self._received // 4 : (self._received + due) // 4])
         self._received += due
         if self._received == self._bytes.nbytes:
             header, params = self._header, self._params

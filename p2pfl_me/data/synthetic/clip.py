@@ -1,4 +1,4 @@
-"""One drawn clip: a face, an expression that rises and falls, a head that drifts, light, noise, now and then a blink."""
+"""One drawn clip: a face, an expression that rises and falls, a drifting head, light, noise, now and then a blink."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from p2pfl_me.data.synthetic.face import CANVAS, Face
 FRAMES = 7
 SIDE = 96
 """Frames are SIDE x SIDE pixels."""
-AMPLITUDE = 3.2
-"""Pixels of the canvas that a unit of strength 1 moves the skin at amplitude 1: 1.6 pixels of a frame."""
+AMPLITUDE = 1.4
+"""Pixels of the canvas that a unit of strength 1 moves the skin at amplitude 1: 0.7 pixels of a frame."""
 
 Frame = npt.NDArray[np.uint8]
 
@@ -91,11 +91,10 @@ def _photograph(
     map_x = ((np.cos(angle) * x + np.sin(angle) * y) / scale + CANVAS / 2 - shift[0]).astype(np.float32)
     map_y = ((-np.sin(angle) * x + np.cos(angle) * y) / scale + CANVAS / 2 - shift[1]).astype(np.float32)
     moved = cv2.remap(motion, map_x, map_y, cv2.INTER_LINEAR)
-    canvas = cv2.GaussianBlur(face.canvas, (0, 0), 0.7)  # the canvas is twice as fine as the frame
     image = cv2.remap(
-        canvas, map_x - moved[..., 0], map_y - moved[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        face.canvas, map_x - moved[..., 0], map_y - moved[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     ramp = 1 + light[0] + light[1] * x / CANVAS + light[2] * y / CANVAS
     image = 255 * np.clip(image / 255 * ramp[..., None] * camera.gain, 0, 1) ** camera.gamma * np.array(camera.tint)
-    image += random.standard_normal(image.shape).astype(np.float32) * camera.noise
-    return np.clip(image, 0, 255).astype(np.uint8)
+    image += random.standard_normal(image.shape, dtype=np.float32) * np.float32(camera.noise)
+    return np.asarray(np.clip(image, 0, 255), dtype=np.uint8)

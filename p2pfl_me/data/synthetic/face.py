@@ -34,8 +34,8 @@ def draw_face(random: np.random.Generator) -> Face:
     canvas[:] = random.uniform(90, 190, size=3)
     width, height = random.uniform(0.29, 0.34), random.uniform(0.38, 0.43)
     _ellipse(canvas, (0.5, 0.44), (width + 0.05, height + 0.02), hair)
-    for side in (-1, 1):
-        _ellipse(canvas, (0.5 + side * width, 0.55), (0.04, 0.07), skin * 0.92)
+    for sign in (-1, 1):
+        _ellipse(canvas, (0.5 + sign * width, 0.55), (0.04, 0.07), skin * 0.92)
     _ellipse(canvas, (0.5, 0.55), (width, height), skin)
     _fringe(canvas, random, width, hair)
     _skin_texture(canvas, random)
@@ -44,7 +44,8 @@ def draw_face(random: np.random.Generator) -> Face:
         _brow(canvas, at, side, hair * random.uniform(0.5, 0.9), random.uniform(2.5, 5.0))
     _nose(canvas, at, dark, skin)
     _mouth(canvas, at, np.array([skin[0] * 0.82, skin[1] * 0.55, skin[2] * 0.6]), dark)
-    return Face(cv2.GaussianBlur(canvas, (0, 0), 0.8), at)
+    # The canvas is twice as fine as the frames that are taken of it.
+    return Face(np.asarray(cv2.GaussianBlur(canvas, (0, 0), 1.1), dtype=np.float32), at)
 
 
 def _landmarks(random: np.random.Generator) -> dict[str, Point]:
