@@ -31,6 +31,8 @@ class PeerSettings:
         torch threads; None takes one on loopback, where peers share a machine, and torch's default elsewhere.
     resume:
         Go on from the checkpoint in `run`.
+    narrate:
+        Print a line for each event; a swarm's peers leave that to the launcher.
     """
 
     peer: int
@@ -44,3 +46,4 @@ class PeerSettings:
     device: str = "auto"
     threads: int | None = None
     resume: bool = False
+    narrate: bool = False

@@ -1,0 +1,1 @@
+"""Many real peers on one machine: processes, keys, sockets as in deployment, started, watched and compared."""

@@ -99,7 +99,7 @@ def check_weights(header: Header, piece: Vector) -> None:
         NaN, infinity or an absurd size among them.
     """
     least, most = float(piece.min()), float(piece.max())  # NaN survives both
-    if -MAX_WEIGHT <= least and most <= MAX_WEIGHT:
+    if least >= -MAX_WEIGHT and most <= MAX_WEIGHT:
         return
     what = "weights of absurd size" if math.isfinite(least) and math.isfinite(most) else "NaN or infinite weights"
     raise WireError(f"{header.kind.value} of round {header.round} holds {what}")

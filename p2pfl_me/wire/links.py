@@ -31,6 +31,8 @@ BURST = 8
 """Records sent in one turn of the loop, so that no link starves the others."""
 RETRY_FULL_S = 0.005
 """A link that was full is tried again when its socket wakes, and after this time in any case."""
+LAST_FRAMES = 64
+"""Frames still taken from a socket when a connection has ended."""
 CANDIDATES = 4
 """Handshakes that may be under way with one neighbour."""
 
@@ -76,6 +78,7 @@ class _Neighbour:
     candidates: deque[tuple[bytes, Session]] = field(default_factory=lambda: deque(maxlen=CANDIDATES))
     stuck: tuple[memoryview, Outgoing | None] | None = None
     pumping: bool = False
+    retrying: bool = False
     quarantined: bool = False
     complaint: str = ""
 
@@ -251,9 +254,8 @@ class Links:
             for candidate, session in neighbour.candidates:
                 if candidate == route and _confirms(session, frame):
                     self._down(neighbour, "the neighbour opened a new link")
-                    if isinstance(neighbour.route, bytes):
-                        self._by_route.pop(neighbour.route, None)
                     neighbour.route = route
+                    self._by_route = {r: n for r, n in self._by_route.items() if n is not neighbour}
                     self._by_route[route] = neighbour
                     self._up(neighbour, session, len(frame))
                     return
@@ -388,22 +390,30 @@ class Links:
             record, out = following
             outcome = self._sockets.send(route, record)
             if outcome is Outcome.FULL:
-                if neighbour.stuck is None:
-                    neighbour.stuck = following
-                    self._loop.call_later(RETRY_FULL_S, self._retry, neighbour)
+                neighbour.stuck = following
+                self._retry_later(neighbour)
                 return
             if outcome is Outcome.GONE:
-                self._sockets.drain()  # what arrived before the end still counts
-                self._down(neighbour, "connection lost")
+                self._on_gone(neighbour)
                 return
             neighbour.stuck = None
             self._book(neighbour.endpoint.peer, out, len(record))
         self._pump_soon(neighbour)
 
-    def _retry(self, neighbour: _Neighbour) -> None:
-        if neighbour.stuck and not self._closed:
-            self._pump(neighbour)
+    def _on_gone(self, neighbour: _Neighbour) -> None:
+        neighbour.stuck, neighbour.route = None, None
+        self._sockets.drain(LAST_FRAMES)  # what arrived before the end still counts
+        self._down(neighbour, "connection lost")
+
+    def _retry_later(self, neighbour: _Neighbour) -> None:
+        if not neighbour.retrying:
+            neighbour.retrying = True
             self._loop.call_later(RETRY_FULL_S, self._retry, neighbour)
+
+    def _retry(self, neighbour: _Neighbour) -> None:
+        neighbour.retrying = False
+        if neighbour.stuck:
+            self._pump(neighbour)
 
     def _book(self, peer: int, out: Outgoing | None, size: int) -> None:
         wire = self._books.frame_sent(peer, size)

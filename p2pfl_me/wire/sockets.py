@@ -136,11 +136,11 @@ class Sockets:
                 return Outcome.GONE
         return Outcome.FULL
 
-    def drain(self) -> None:
+    def drain(self, burst: int = BURST) -> None:
         """Look at all sockets, should a wake-up have been missed."""
         for tap in [self._router, *self._dealers.values()]:
             if tap:
-                self._drain(tap)
+                self._drain(tap, burst)
                 self._drain_monitor(tap)
 
     async def close(self) -> None:

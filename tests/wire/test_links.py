@@ -38,13 +38,13 @@ def test_models_travel_both_ways_whole_and_in_order() -> None:
             assert here.messages[2 * round][1] == Message(Kind.OFFER, round, round, model)
             assert there.messages[round][1] == Message(Kind.ANSWER, round, round, model)
         assert await high.flush(5)
+        await low.close()
+        await high.close()
         sent = [entry for entry in swarm.entries[1] if entry["kind"] == "offer"]
         assert len(sent) == 4 and all(entry["wire"] > entry["bytes"] > 4 * 700_001 for entry in sent)
         assert len({entry["sha256"] for entry in sent}) == 4
         assert high.bytes_sent >= sum(entry["wire"] for entry in sent)
         assert low.bytes_received >= sum(entry["wire"] for entry in sent)
-        await low.close()
-        await high.close()
 
     asyncio.run(scene())
 

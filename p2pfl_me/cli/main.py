@@ -1,0 +1,71 @@
+"""The command `p2pme`. Each subcommand's module is imported only when it is used, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from p2pfl_me import __version__
+from p2pfl_me.errors import P2pmeError
+
+COMMANDS = {
+    "swarm": "Run all peers of a contract on this machine, to a report.",
+    "peer": "Run one peer; each laboratory runs its own.",
+    "report": "Write the convergence report on one or more runs.",
+    "topology": "List, show and write topologies.",
+    "data": "Draw, check and split clips.",
+    "keys": "Make keys, show them, compare fingerprints.",
+}
+
+
+class LazyGroup(click.Group):
+    """Lists the commands without importing them."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"p2pfl_me.cli.{name}"), name)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(__version__, prog_name="p2pme")
+def cli() -> None:
+    """Peer-to-peer gossip learning of facial micro-expressions, with no central server.
+
+    Start with `p2pme swarm topologies/ring.yaml`: ten peers on this machine learn from built-in drawn faces. Weights
+    travel encrypted along the edges of the graph; images never leave a peer.
+    """
+
+
+def main() -> None:
+    """Run a command: errors in the user's words on stderr, no traceback, an exit code that says what happened."""
+    try:
+        sys.exit(cli.main(standalone_mode=False))
+    except P2pmeError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has gone; without this Python complains once more while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

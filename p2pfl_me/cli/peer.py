@@ -1,0 +1,73 @@
+"""`p2pme peer`: one peer, here, with its own data and key."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--id", "peer_id", metavar="K", type=int, required=True, help="This peer's id in the contract.")
+@click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
+@click.option(
+    "--data", metavar="PATH", type=click.Path(path_type=Path), help="This peer's clips: a manifest or its folder."
+)
+@click.option(
+    "--test", metavar="PATH", type=click.Path(path_type=Path), help="A common test manifest, if there is one."
+)
+@click.option("--key", metavar="FILE", type=click.Path(path_type=Path), help="This peer's private key.")
+@click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
+@click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="Run folder (default: runs/NAME).")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--threads", metavar="N", type=click.IntRange(1), help="torch threads (default: 1 on loopback).")
+@click.option("--resume", is_flag=True, help="Go on from this peer's checkpoint in the run folder.")
+@click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract; all peers must.")
+def peer(
+    peer_id: int,
+    topology: Path,
+    data: Path | None,
+    test: Path | None,
+    key: Path | None,
+    weights: Path | None,
+    run: Path | None,
+    device: str,
+    threads: int | None,
+    resume: bool,
+    overrides: tuple[str, ...],
+) -> None:
+    """Run one peer of the contract to its end.
+
+    Without --data it trains on its share of the built-in drawn faces. Faces stay here; only trained weights leave,
+    encrypted, to the neighbours that the contract names, and RUN/egress-K.jsonl lists each message.
+    """
+    from p2pfl_me.contract import load_contract
+
+    contract = load_contract(topology, overrides)
+    if contract.peers.count > 1:
+        # Before torch is imported: peers that share a machine take one thread each.
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads or 1))
+    from p2pfl_me.home import home
+    from p2pfl_me.peer.process import run_peer
+    from p2pfl_me.peer.settings import PeerSettings
+
+    settings = PeerSettings(
+        peer=peer_id,
+        contract=contract,
+        run=run or Path("runs") / contract.name,
+        home=home(),
+        data=data,
+        test=test,
+        key=key,
+        weights=weights,
+        device=device,
+        threads=threads,
+        resume=resume,
+        narrate=True,
+    )
+    code = run_peer(settings)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # a training step that is still running in its thread must not hold a stopped peer up

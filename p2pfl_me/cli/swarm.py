@@ -1,0 +1,53 @@
+"""`p2pme swarm`: all peers of a contract on this machine, to a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("topology", metavar="TOPOLOGY", type=click.Path(path_type=Path))
+@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips: a manifest or its folder.")
+@click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract: training.rounds=5.")
+@click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="Run folder (default: runs/NAME-TIME).")
+@click.option("--baselines", is_flag=True, help="Also train isolated, pooled and with star FedAvg.")
+@click.option("--seeds", metavar="N", type=click.IntRange(1), default=1, help="Repeat with N seeds, one joint report.")
+@click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--no-report", is_flag=True, help="Leave the report out; `p2pme report RUN` writes it later.")
+def swarm(
+    topology: Path,
+    data: Path | None,
+    overrides: tuple[str, ...],
+    run: Path | None,
+    baselines: bool,
+    seeds: int,
+    weights: Path | None,
+    device: str,
+    no_report: bool,
+) -> None:
+    """Run every peer of the contract TOPOLOGY as a real process on this machine.
+
+    Real keys, real encryption, loopback sockets: what `p2pme peer` does on each laboratory's machine. Without
+    --data the peers learn from built-in drawn faces. Ctrl-C stops all peers; the run folder stays readable.
+    """
+    from datetime import datetime
+
+    from p2pfl_me.contract import load_contract
+    from p2pfl_me.swarm.sweep import sweep
+
+    contract = load_contract(topology, overrides)
+    folder = run or Path("runs") / f"{contract.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    code = sweep(
+        contract,
+        folder,
+        seeds=seeds,
+        data=data,
+        weights=weights,
+        device=device,
+        baselines=baselines,
+        report=not no_report,
+    )
+    raise SystemExit(code)

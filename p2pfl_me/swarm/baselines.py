@@ -1,0 +1,67 @@
+"""What gossip is compared with, on the same shards, seeds and epochs: isolated peers, pooled clips, star FedAvg.
+
+All start from the contract's initial model and take the same steps: isolated and FedAvg peers those of the gossip
+peers; pooled training the same epochs over all clips, which is the same number of steps as all peers together.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.trainer import Trainer, make_trainer
+from p2pfl_me.message import Vector
+from p2pfl_me.peer.shard import samples_of
+from p2pfl_me.swarm.shards import Shards
+
+
+def run_baseline(contract: Contract, name: str, shards: Shards, *, cache: Path, weights: Path | None) -> dict[str, Any]:
+    """The scores of one baseline, round by round, as they stand in baselines.json."""
+    start = initial_params(contract, cache=cache, weights=weights)
+
+    def trainer(peer: int, clips: Any) -> Trainer:
+        return make_trainer(contract, peer, samples_of(contract, clips, cache=cache, weights=weights), "auto")
+
+    if name == "pooled":
+        everything = [clip for clips in shards.peers for clip in clips]
+        # Peer 0's random streams: pooled training is one more learner that starts like the others.
+        return _alone(contract, trainer(0, (*everything, *shards.test)), start)
+    peers = [trainer(peer, shards.of(peer)) for peer in range(len(shards.peers))]
+    if name == "isolated":
+        runs = {str(peer): _alone(contract, one, start) for peer, one in enumerate(peers)}
+        steps = sum(run["steps"] for run in runs.values())
+        return {"peers": {peer: run["rounds"] for peer, run in runs.items()}, "steps": steps}
+    sizes = [sum(clip.split == "train" for clip in clips) for clips in shards.peers]
+    return _fedavg(contract, peers, sizes, start)
+
+
+def _alone(contract: Contract, trainer: Trainer, params: Vector) -> dict[str, Any]:
+    rounds, steps = [], 0
+    for round in range(contract.training.rounds):
+        trained = trainer.train(params, round)
+        params, steps = trained.params, steps + trained.steps
+        rounds.append({"round": round, "test": _scores(trainer, params)})
+    return {"rounds": rounds, "steps": steps}
+
+
+def _fedavg(contract: Contract, peers: list[Trainer], sizes: list[int], params: Vector) -> dict[str, Any]:
+    """McMahan et al., AISTATS 2017, all clients every round, weighted by their numbers of clips."""
+    rounds, steps = [], 0
+    for round in range(contract.training.rounds):
+        total = np.zeros_like(params)
+        for trainer, size in zip(peers, sizes, strict=True):
+            trained = trainer.train(params, round)
+            total += np.float32(size / sum(sizes)) * trained.params
+            steps += trained.steps
+        params = total
+        rounds.append({"round": round, "test": _scores(peers[0], params)})
+    return {"rounds": rounds, "steps": steps}
+
+
+def _scores(trainer: Trainer, params: Vector) -> dict[str, Any] | None:
+    metrics = trainer.evaluate(params, "test")
+    return metrics.to_json() if metrics else None

@@ -1,0 +1,97 @@
+"""What runs in the swarm's child processes, all forked from one process that has imported torch once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from p2pfl_me.contract import Contract, digest
+from p2pfl_me.errors import P2pmeError
+from p2pfl_me.home import cache_dir
+from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.learning.trainer import make_trainer
+from p2pfl_me.peer.checkpoint import load_checkpoint
+from p2pfl_me.peer.process import run_peer
+from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.peer.shard import load_shard, samples_of
+from p2pfl_me.swarm.baselines import run_baseline
+from p2pfl_me.swarm.shards import all_clips, read_shards
+
+
+def peer_child(settings: PeerSettings) -> None:
+    """One peer, exactly as `p2pme peer` runs it."""
+    code = run_peer(settings)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def features_child(contract: Contract, run: Path, home: Path, weights: Path | None, device: str) -> None:
+    """Fill the feature cache for all shards with all cores, before the peers share them."""
+    with _in_the_users_words():
+        torch.set_num_threads(os.cpu_count() or 1)
+        shown = -1
+
+        def progress(done: int, total: int) -> None:
+            nonlocal shown
+            if (tenth := 10 * done // total) != shown:
+                shown = tenth
+                print(f"features of {done}/{total} clips", flush=True)
+
+        clips = all_clips(read_shards(contract, run))
+        samples_of(contract, clips, cache=cache_dir(home), weights=weights, device=device, progress=progress)
+
+
+def average_child(contract: Contract, run: Path, home: Path, weights: Path | None, peers: Sequence[int]) -> None:
+    """Score the average of the peers' final models: average.json."""
+    with _in_the_users_words():
+        torch.set_num_threads(1)
+        layout = layout_of(contract.model)
+        digests = {"contract_digest": digest(contract).hex(), "layout_digest": layout.digest().hex()}
+        total = np.zeros(layout.size, dtype=np.float64)
+        for peer in peers:
+            total += load_checkpoint(run, peer, **digests).params
+        average = (total / len(peers)).astype(np.float32)
+        shard = load_shard(shard_settings(contract, run, home, weights, peers[0]))
+        metrics = make_trainer(contract, peers[0], shard.samples, "cpu").evaluate(average, "test")
+        result = {"peers": list(peers), "test": metrics.to_json() if metrics else None}
+        (run / "average.json").write_text(json.dumps(result), encoding="utf-8")
+
+
+def baseline_child(contract: Contract, run: Path, home: Path, weights: Path | None, name: str) -> None:
+    """One baseline on the same shards: baseline-NAME.json."""
+    with _in_the_users_words():
+        torch.set_num_threads(1)
+        shards = read_shards(contract, run)
+        cache = cache_dir(home)
+        result = run_baseline(contract, name, shards, cache=cache, weights=weights)
+        (run / f"baseline-{name}.json").write_text(json.dumps(result), encoding="utf-8")
+
+
+def shard_settings(contract: Contract, run: Path, home: Path, weights: Path | None, peer: int) -> PeerSettings:
+    """How a swarm starts a peer: its shard and the common test clips are files in the run folder."""
+    shards = run / "shards"
+    return PeerSettings(
+        peer, contract, run, home, data=shards / f"peer-{peer}.csv", test=shards / "test.csv", weights=weights
+    )
+
+
+class _in_the_users_words:
+    """A child's error is printed as the user should read it; its exit code says the rest."""
+
+    def __enter__(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the launcher, which ends its children
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, P2pmeError):
+            print(f"Error: {error}", file=sys.stderr, flush=True)
+            os._exit(error.exit_code)

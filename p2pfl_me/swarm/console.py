@@ -1,0 +1,136 @@
+"""What a swarm shows: a live table on a terminal, one line a round when piped. It reads only the peers' event logs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from p2pfl_me.contract import Contract
+
+
+class Tail:
+    """Reads what has been added to a file of JSON lines, whole lines only."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset, self._rest = path, 0, b""
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return
+        self._offset += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # the line of a peer that was killed while it wrote
+            if isinstance(event, dict):
+                yield event
+
+
+@dataclass
+class PeerView:
+    """What is known of one peer so far."""
+
+    state: str = "starting"
+    round: int = 0
+    loss: float | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    up: set[int] = field(default_factory=set)
+    sent: int = 0
+    missed: int = 0
+
+    def take(self, event: dict[str, Any]) -> None:
+        match event.get("event"):
+            case "start":
+                self.state = "joining"
+            case "link":
+                (self.up.add if event["state"] == "up" else self.up.discard)(event["neighbour"])
+            case "trained":
+                self.state, self.loss = "training", event["loss"]
+            case "round":
+                self.state, self.round = "training", event["round"] + 1
+                self.loss, self.scores, self.sent = event["loss"], event["test"] or {}, event["bytes_sent"]
+                self.missed += len(event["missing"])
+            case "finish":
+                self.state = {"rounds": "done", "patience": "done"}.get(event["reason"], event["reason"])
+
+
+class Console:
+    """Lines for whoever starts a swarm; `stream` is a terminal or a pipe."""
+
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        self._stream = stream or sys.stdout
+        self._quiet = quiet
+        self._begun = time.monotonic()
+
+    def say(self, text: str) -> None:
+        if not self._quiet:
+            print(f"[{time.monotonic() - self._begun:6.1f} s] {text}", file=self._stream, flush=True)
+
+    @contextmanager
+    def watching(self, contract: Contract, run: Path) -> Iterator[Watch]:
+        """Show the peers of a run while it goes on."""
+        watch = Watch(contract, run)
+        if self._quiet:
+            yield watch
+        elif self._stream.isatty():
+            from p2pfl_me.swarm.table import live_table
+
+            with live_table(watch, self._stream):
+                yield watch
+        else:
+            watch.on_round = self._round_line
+            watch.on_say = self.say
+            yield watch
+
+    def _round_line(self, contract: Contract, round: int, peers: dict[int, PeerView]) -> None:
+        there = [view for view in peers.values() if view.round >= round]
+        parts = [f"round {round:3d}/{contract.training.rounds}  {len(there)} peers"]
+        for name, title in (("loss", "loss"), ("accuracy", "accuracy"), ("uf1", "UF1")):
+            values = [view.loss if name == "loss" else view.scores.get(name) for view in there]
+            known = [value for value in values if value is not None]
+            if known:
+                worst = max(known) if name == "loss" else min(known)
+                parts.append(f"{title} {sum(known) / len(known):.3f} (worst {worst:.3f})")
+        parts.append(f"{sum(view.sent for view in peers.values()) / 1e6:.1f} MB out")
+        self.say("  ".join(parts))
+
+
+class Watch:
+    """Follows the event logs of a run."""
+
+    def __init__(self, contract: Contract, run: Path) -> None:
+        self.contract = contract
+        self.peers = {peer: PeerView() for peer in range(contract.peers.count)}
+        self.notes: list[str] = []
+        self.on_round: Any = None
+        self.on_say: Any = None
+        self._tails = {peer: Tail(run / f"peer-{peer}.jsonl") for peer in self.peers}
+        self._told = 0
+
+    def update(self) -> None:
+        for peer, tail in self._tails.items():
+            for event in tail.events():
+                self.peers[peer].take(event)
+        if self.on_round:
+            going = [view.round for view in self.peers.values() if view.state in {"joining", "training", "starting"}]
+            reached = min(going) if going else max(view.round for view in self.peers.values())
+            for round in range(self._told + 1, reached + 1):
+                self.on_round(self.contract, round, self.peers)
+            self._told = max(self._told, reached)
+
+    def say(self, text: str) -> None:
+        self.notes.append(text)
+        if self.on_say:
+            self.on_say(text)

@@ -1,0 +1,323 @@
+"""Starts a contract's peers as real processes on this machine, watches over them, and ends with averages and baselines.
+
+The launcher itself never imports torch: one fork server does, once, and every peer is forked from it.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+from p2pfl_me import __version__
+from p2pfl_me.contract import Contract, digest, dump_contract
+from p2pfl_me.errors import ContractError, RunError
+from p2pfl_me.home import cache_dir, keys_dir
+from p2pfl_me.swarm.console import Console
+
+STOP_S = 2.0
+"""Seconds that stopped peers have to say goodbye before they are killed."""
+LOOK_S = 0.2
+"""Seconds between looks at the peers and their logs."""
+STOPPED = 130
+BASELINES = ("isolated", "pooled", "fedavg")
+
+
+@dataclass(frozen=True)
+class SwarmOptions:
+    """Private settings of a local swarm; what the peers agree on stands in the contract."""
+
+    home: Path
+    run: Path
+    data: Path | None = None
+    weights: Path | None = None
+    device: str = "auto"
+    baselines: bool = False
+    command: str = ""
+
+
+def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
+    """Run a swarm to its end and return its exit code: 0, 130 when stopped, 1 when a peer failed.
+
+    Raises
+    ------
+    ContractError, DataError, RunError
+        Before any peer is started.
+    """
+    from p2pfl_me.swarm.shards import write_shards
+    from p2pfl_me.topology.schedule import schedule_of
+
+    _refuse_remote(contract)
+    schedule_of(contract)
+    _new_folder(options.run, contract)
+    record = _Record(options, contract)
+    with _Interrupts() as interrupts:
+        context = _fork_server()
+        warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
+        warm.start()
+        console.say(f"dealing clips to {contract.peers.count} peers")
+        shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
+        record.data(options.data, data_digest, shards)
+        keys_dir(options.home)
+        children = _Children(context, interrupts)
+        from_here = (contract, options.run, options.home, options.weights)
+        code = children.run_all({"features": ("features_child", (*from_here, options.device))}, console)
+        if code:
+            return record.finish({}, code)
+        exits = _run_peers(contract, options, children, console, interrupts)
+        code = _verdict(exits, interrupts.count > 0)
+        if code != STOPPED:
+            done = [peer for peer in exits if (options.run / f"checkpoint-{peer}.safetensors").exists()]
+            jobs: dict[str, tuple[str, tuple[Any, ...]]] = {}
+            if done:
+                jobs["average model"] = ("average_child", (*from_here, done))
+            if options.baselines:
+                jobs |= {f"baseline {name}": ("baseline_child", (*from_here, name)) for name in BASELINES}
+            code = children.run_all(jobs, console, at_once=os.cpu_count() or 1) or code
+            _join_baselines(options.run)
+        return record.finish(exits, STOPPED if interrupts.count else code)
+
+
+def _run_peers(
+    contract: Contract, options: SwarmOptions, children: _Children, console: Console, interrupts: _Interrupts
+) -> dict[int, int | None]:
+    processes = {
+        peer: children.start("peer_child", (_settings(contract, options, peer),))
+        for peer in range(contract.peers.count)
+    }
+    told: set[int] = set()
+    with console.watching(contract, options.run) as table:
+        while any(process.exitcode is None for process in processes.values()):
+            table.update()
+            for peer, process in processes.items():
+                if process.exitcode not in (None, 0) and peer not in told and not interrupts.count:
+                    told.add(peer)
+                    table.say(f"peer {peer} {_manner(process.exitcode)}; the others go on")
+            if interrupts.count:
+                _stop(processes.values(), hard=interrupts.count > 1)
+            else:
+                interrupts.wait(LOOK_S)
+        table.update()
+    return {peer: process.exitcode for peer, process in processes.items()}
+
+
+def _settings(contract: Contract, options: SwarmOptions, peer: int) -> Any:
+    from p2pfl_me.peer.settings import PeerSettings
+
+    shards = options.run / "shards"
+    return PeerSettings(
+        peer=peer,
+        contract=contract,
+        run=options.run,
+        home=options.home,
+        data=shards / f"peer-{peer}.csv",
+        test=shards / "test.csv",
+        weights=options.weights,
+        device=options.device,
+    )
+
+
+def _manner(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"
+
+
+def _stop(processes: Any, *, hard: bool) -> None:
+    """SIGTERM, and SIGKILL for whoever has not gone in time."""
+    living = [process for process in processes if process.exitcode is None]
+    for process in living:
+        process.kill() if hard else process.terminate()
+    until = time.monotonic() + STOP_S
+    for process in living:
+        process.join(max(0.0, until - time.monotonic()))
+    for process in living:
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+
+
+def _verdict(exits: Mapping[int, int | None], interrupted: bool) -> int:
+    if interrupted:
+        return STOPPED
+    return 0 if all(code == 0 for code in exits.values()) else 1
+
+
+def _refuse_remote(contract: Contract) -> None:
+    for member in contract.peers.members or ():
+        if not member.is_loopback:
+            raise ContractError(
+                f"peer {member.id} is at {member.address}, and a swarm runs on this machine only",
+                where=contract.name,
+                fix="start each peer on its own machine with `p2pme peer`, or use a loopback contract",
+            )
+        if member.public_key:
+            raise ContractError(
+                f"peer {member.id} has a key of its own, which a swarm does not hold",
+                where=contract.name,
+                fix="start the peers with `p2pme peer --key`, or leave public_key out on loopback",
+            )
+
+
+def _new_folder(run: Path, contract: Contract) -> None:
+    if (run / "contract.yaml").exists():
+        raise RunError("this folder holds a run already", where=str(run), fix="name another with --run, or remove it")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / "contract.yaml").write_text(dump_contract(contract), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"cannot be written: {error.strerror}", where=str(run), fix="name another with --run") from error
+
+
+def _fork_server() -> ForkServerContext:
+    # Ten peers share the cores: one thread each, told to the libraries before they are imported.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["p2pfl_me.swarm.children"])
+    return context
+
+
+def _warm_up() -> None:
+    """Starting any child starts the fork server, which imports what all children need."""
+
+
+def _child(name: str, arguments: tuple[Any, ...]) -> None:
+    from p2pfl_me.swarm import children
+
+    getattr(children, name)(*arguments)
+
+
+class _Children:
+    """Starts children of the fork server and never leaves one behind."""
+
+    def __init__(self, context: ForkServerContext, interrupts: _Interrupts) -> None:
+        self._context, self._interrupts = context, interrupts
+
+    def start(self, name: str, arguments: tuple[Any, ...]) -> ForkServerProcess:
+        process = self._context.Process(target=_child, args=(name, arguments), daemon=True)
+        process.start()
+        return process
+
+    def run_all(self, jobs: Mapping[str, tuple[str, tuple[Any, ...]]], console: Console, *, at_once: int = 1) -> int:
+        """Run the jobs, some at once; the first exit code that is not 0, or 0."""
+        waiting, running, worst = list(jobs.items()), dict[str, ForkServerProcess](), 0
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                title, (name, arguments) = waiting.pop(0)
+                console.say(title)
+                running[title] = self.start(name, arguments)
+            if self._interrupts.wait(LOOK_S / 4):
+                _stop(running.values(), hard=False)
+                return STOPPED
+            for title, process in list(running.items()):
+                if process.exitcode is not None:
+                    del running[title]
+                    if process.exitcode:
+                        console.say(f"{title} {_manner(process.exitcode)}")
+                        worst = worst or (process.exitcode if process.exitcode > 0 else 1)
+        return worst
+
+
+class _Interrupts:
+    """Counts Ctrl-C and SIGTERM instead of raising, so that the peers can be stopped in order."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._come = threading.Event()
+
+    def __enter__(self) -> _Interrupts:
+        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in self._before:
+            signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, *_: object) -> None:
+        self.count += 1
+        self._come.set()
+
+    def wait(self, seconds: float) -> bool:
+        """True once the user has stopped the swarm; else after `seconds` at most."""
+        return self._come.wait(seconds)
+
+
+class _Record:
+    """RUN/manifest.json: what was run, with which versions, seeds and digests."""
+
+    def __init__(self, options: SwarmOptions, contract: Contract) -> None:
+        self._path = options.run / "manifest.json"
+        self._values: dict[str, Any] = {
+            "p2pme": __version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("torch", "numpy", "pyzmq", "cryptography", "networkx")},
+            "platform": platform.platform(),
+            "cpu_count": os.cpu_count(),
+            "started": _now(),
+            "finished": None,
+            "command": options.command or " ".join(sys.argv),
+            "seed": contract.seed,
+            "contract_digest": digest(contract).hex(),
+            "peers": contract.peers.count,
+            "data": None,
+            "exit": {},
+        }
+        self._write()
+
+    def data(self, source: Path | None, digest_: str, shards: Any) -> None:
+        own = [clip for clips in shards.peers for clip in clips]
+        self._values["data"] = {
+            "source": source.name if source else "synthetic",
+            "digest": digest_,
+            "train": sum(clip.split == "train" for clip in own),
+            "validation": sum(clip.split == "validation" for clip in own),
+            "test": len(shards.test),
+            "subjects": len({clip.subject for clip in (*own, *shards.test)}),
+        }
+        self._write()
+
+    def finish(self, exits: Mapping[int, int | None], code: int) -> int:
+        self._values["finished"] = _now()
+        self._values["exit"] = {str(peer): exit_code for peer, exit_code in exits.items()}
+        self._write()
+        return code
+
+    def _write(self) -> None:
+        draft = self._path.with_suffix(".tmp")
+        try:
+            draft.write_text(json.dumps(self._values, indent=1), encoding="utf-8")
+            draft.replace(self._path)
+        except OSError as error:
+            raise RunError(
+                f"cannot be written: {error.strerror}", where=str(self._path), fix="free some space"
+            ) from error
+
+
+def _join_baselines(run: Path) -> None:
+    """baseline-NAME.json of each child -> baselines.json."""
+    parts = {path.stem.removeprefix("baseline-"): path for path in sorted(run.glob("baseline-*.json"))}
+    if parts:
+        found = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in parts.items()}
+        steps = {name: values.pop("steps", None) for name, values in found.items()}
+        (run / "baselines.json").write_text(json.dumps({**found, "steps": steps}), encoding="utf-8")
+        for path in parts.values():
+            path.unlink()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
