@@ -11,15 +11,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.data.flow import flow_image
+from p2pfl_me.data.flow import FLOW_SCALE, FLOW_SIZE, STRAIN_SCALE, flow_image
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.errors import DataError
 
 Image = npt.NDArray[np.uint8]
+Kind = Literal["image", "flow"]
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
-def load_input(clip: Clip, kind: Literal["image", "flow"], size: int) -> Image:
+def load_input(clip: Clip, kind: Kind, size: int) -> Image:
     """The network's input for one clip, uint8 (size, size, 3).
 
     Parameters
@@ -33,18 +34,41 @@ def load_input(clip: Clip, kind: Literal["image", "flow"], size: int) -> Image:
     DataError
         A file is missing or is no image, or a folder lacks the frame.
     """
+    files = input_files(clip, kind)
+    if len(files) == 2:
+        return flow_image(read_image(files[0]), read_image(files[1]), size)
+    return _resized(read_image(files[0]), size)
+
+
+def input_files(clip: Clip, kind: Kind) -> tuple[Path, ...]:
+    """The files that one input is made of: a picture, or onset and apex.
+
+    Raises
+    ------
+    DataError
+        A folder lacks a frame.
+    """
     if not clip.path.is_dir():
-        return _resized(read_image(clip.path), size)
+        return (clip.path,)
     frames = frame_files(clip.path)
-    if kind == "image":
-        return _resized(read_image(_frame(clip, frames, clip.apex, middle=True)), size)
-    onset = _frame(clip, frames, clip.onset, middle=False)
-    return flow_image(read_image(onset), read_image(_frame(clip, frames, clip.apex, middle=True)), size)
+    apex = _frame(clip, frames, clip.apex, middle=True)
+    return (apex,) if kind == "image" else (_frame(clip, frames, clip.onset, middle=False), apex)
 
 
-def content_digest(image: Image) -> bytes:
-    """SHA-256 (32 bytes) of the pixels: what a cached feature is kept under."""
-    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest()
+def content_digest(clip: Clip, kind: Kind, size: int) -> bytes:
+    """SHA-256 (32 bytes) of the files and of how they become an input: what a cached feature is kept under.
+
+    Raises
+    ------
+    DataError
+        A file cannot be read.
+    """
+    files = input_files(clip, kind)
+    way = f"{kind} {size} {len(files)} {FLOW_SIZE} {FLOW_SCALE} {STRAIN_SCALE}"
+    digest = hashlib.sha256(way.encode())
+    for path in files:
+        digest.update(hashlib.sha256(_bytes_of(path)).digest())
+    return digest.digest()
 
 
 def read_image(path: Path) -> Image:
@@ -55,14 +79,18 @@ def read_image(path: Path) -> Image:
     DataError
         Missing, or no image.
     """
-    try:
-        data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=str(path), fix="correct the path") from error
+    data = np.frombuffer(_bytes_of(path), dtype=np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise DataError("is not an image", where=str(path), fix="`p2pme data check` lists all such files")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(path), fix="correct the path") from error
 
 
 def frame_files(folder: Path) -> dict[int, Path]:

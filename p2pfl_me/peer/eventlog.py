@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,14 +15,17 @@ from p2pfl_me.errors import PeerError
 class JsonLines:
     """One file of JSON objects, a line each, stamped with the wall clock (`t`, Unix seconds) and written at once.
 
+    `listener` is shown each object after it was written.
+
     Raises
     ------
     PeerError
         The file cannot be opened or written (a full disk, a folder without permission).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, listener: Callable[[dict[str, Any]], None] | None = None) -> None:
         self._path = path
+        self._listener = listener
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             end_torn_line(path)
@@ -35,6 +39,8 @@ class JsonLines:
             self._file.write(line + "\n")
         except OSError as error:
             raise _cannot_write(self._path, error) from error
+        if self._listener:
+            self._listener(values)
 
     def close(self) -> None:
         self._file.close()

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from p2pfl_me.errors import P2pmeError
@@ -125,18 +126,16 @@ class Host:
                 case Send(to, message):
                     links.send(to, message)
                 case SetTimer(timer, round, at):
-                    self._call_at(at, lambda now, t=timer, r=round: self._core.on_timer(now, t, r))
+                    self._call_at(at, partial(self._core.on_timer, timer=timer, round=round))
                 case Train(round, params):
                     self._note_jump(round)
                     self._in_worker(
-                        lambda r=round, p=params: self._work.train(r, p),
+                        partial(self._work.train, round, params),
                         lambda trained: self._feed(lambda now: self._core.on_trained(now, trained)),
                     )
                 case Mixed():
                     self._in_worker(
-                        lambda mixed=action, sent=links.bytes_sent, received=links.bytes_received: self._work.conclude(
-                            mixed, sent, received
-                        ),
+                        partial(self._work.conclude, action, links.bytes_sent, links.bytes_received),
                         lambda loss: self._feed(lambda now: self._core.on_evaluated(now, loss)),
                     )
                 case Finish():

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,6 +25,7 @@ from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.host import Host
+from p2pfl_me.peer.narrator import in_words
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
@@ -47,7 +49,7 @@ def run_peer(settings: PeerSettings) -> int:
     log: JsonLines | None = None
     try:
         keep_contract(settings.run, settings.contract)
-        log = JsonLines(settings.run / f"peer-{settings.peer}.jsonl")
+        log = JsonLines(settings.run / f"peer-{settings.peer}.jsonl", _narrate if settings.narrate else None)
         finish = asyncio.run(_run(settings, log))
         log.write(event="finish", reason=finish.reason, rounds=finish.rounds, detail="")
         return STOPPED if finish.reason == "stopped" else 0
@@ -55,6 +57,11 @@ def run_peer(settings: PeerSettings) -> int:
         print(f"peer {settings.peer}: {error}", file=sys.stderr, flush=True)
         _note_failure(log, error)
         return error.exit_code
+
+
+def _narrate(event: dict[str, Any]) -> None:
+    if line := in_words(event):
+        print(line, flush=True)
 
 
 def keep_contract(run: Path, contract: Contract) -> None:
@@ -112,6 +119,9 @@ async def _run(settings: PeerSettings, log: JsonLines) -> Finish:
     ledger = JsonLines(settings.run / f"egress-{peer}.jsonl")
     work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, traffic_before)
     core = _core(contract, peer, schedule, start)
+    if settings.narrate and core.waiting_for:
+        waited = ", ".join(map(str, sorted(core.waiting_for)))
+        print(f"waiting for neighbours {waited} (up to {contract.gossip.join_timeout_s:g} s)", flush=True)
     host = Host(core, work, lambda handlers: _links(contract, directory, layout, handlers, ledger))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

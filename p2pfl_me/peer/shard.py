@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.images import Image, content_digest, load_input
+from p2pfl_me.data.images import content_digest, load_input
 from p2pfl_me.data.manifest import SPLITS, Clip
 from p2pfl_me.data.source import peer_clips
 from p2pfl_me.data.vectors import is_vectors, vectors_bank
@@ -101,12 +102,6 @@ def _features(
             where=str(sorted(files)[0]),
             fix="put all vectors of a peer into one file",
         )
-    pairs = []
-    for clip in clips:
-        image = load_input(clip, contract.model.input, contract.model.input_size)
-        pairs.append((content_digest(image), _keep(image)))
+    kind, size = contract.model.input, contract.model.input_size
+    pairs = [(content_digest(clip, kind, size), partial(load_input, clip, kind, size)) for clip in clips]
     return feature_rows(contract, pairs, cache=cache, weights=weights, device=device, progress=progress)
-
-
-def _keep(image: Image) -> Any:
-    return lambda: image
