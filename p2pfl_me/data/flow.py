@@ -10,10 +10,13 @@ Image = npt.NDArray[np.uint8]
 
 FLOW_SIZE = 96
 """Frames are brought to this size (pixels) before the flow, so that the scale below means the same for every camera."""
-FLOW_SCALE = 2.0
-"""Pixels of motion that fill the range: -2 -> 0, 0 -> 128, +2 -> 255."""
+STILL = (124, 116, 104)
+"""No motion, no strain: the mean colour that the network's input is centred on. A still face is zero to the network,
+so what its frozen layers give is the motion's alone and is not drowned in an answer that all clips share."""
+FLOW_SCALE = 1.5
+"""Pixels of motion that move u and v by 127 grey levels; larger motion saturates."""
 STRAIN_SCALE = 0.5
-"""Strain (pixels per pixel) that maps to 255."""
+"""Strain (pixels per pixel) that moves its plane by 127 grey levels."""
 
 
 def flow_image(onset: Image, apex: Image, size: int) -> Image:
@@ -29,8 +32,8 @@ def flow_image(onset: Image, apex: Image, size: int) -> Image:
     u, v = flow[..., 0], flow[..., 1]
     (uy, ux), (vy, vx) = np.gradient(u), np.gradient(v)
     strain = np.sqrt(ux**2 + vy**2 + (uy + vx) ** 2 / 2)
-    planes = (128 + 127 * u / FLOW_SCALE, 128 + 127 * v / FLOW_SCALE, 255 * strain / STRAIN_SCALE)
-    image = np.clip(np.stack(planes, axis=-1), 0, 255).astype(np.uint8)
+    planes = np.stack((u / FLOW_SCALE, v / FLOW_SCALE, strain / STRAIN_SCALE), axis=-1)
+    image = np.clip(np.rint(np.array(STILL) + 127 * planes), 0, 255).astype(np.uint8)
     return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 

@@ -8,9 +8,11 @@ with the row as `clip` (see `vectors`); relative paths start at the manifest's f
 from __future__ import annotations
 
 import csv
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from p2pfl_me.errors import DataError
@@ -18,6 +20,8 @@ from p2pfl_me.errors import DataError
 REQUIRED = ("path", "dataset", "subject", "clip", "label")
 FRAMES = ("onset", "apex", "offset")
 SPLITS = ("train", "validation", "test")
+FRAME = r"[0-9]{1,9}|/|"
+"""A frame number, or unknown: CASME II marks an unknown apex with a slash."""
 SHOWN = 20
 """Problems named in one error; the rest is counted."""
 
@@ -38,12 +42,27 @@ class Clip:
     line: int = 0
 
 
+class Fault(StrEnum):
+    """What can be wrong with a manifest."""
+
+    COLUMNS = "columns"
+    EMPTY = "empty"
+    CELL = "cell"
+    LABEL = "label"
+    ORDER = "order"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    FRAMES = "frames"
+    DUPLICATE = "duplicate"
+    LEAK = "leak"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with a manifest; `line` is 0 for the whole file."""
 
     line: int
-    kind: str
+    fault: Fault
     text: str
 
     def __str__(self) -> str:
@@ -67,7 +86,7 @@ def manifest_path(path: Path) -> Path:
     return path / "manifest.csv" if path.is_dir() else path
 
 
-def read_manifest(path: Path, classes: Sequence[str]) -> Manifest:
+def read_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
     """Read a manifest, or refuse it with all that is wrong with its rows.
 
     Raises
@@ -87,8 +106,10 @@ def read_manifest(path: Path, classes: Sequence[str]) -> Manifest:
     return manifest
 
 
-def scan_manifest(path: Path, classes: Sequence[str]) -> tuple[Manifest, tuple[Problem, ...]]:
-    """The rows that can be understood, and what is wrong with the others; images are not opened.
+def scan_manifest(path: Path, classes: Sequence[str] | None) -> tuple[Manifest, tuple[Problem, ...]]:
+    """The rows that can be used, and all that is wrong with the others; images are not opened.
+
+    Without `classes` any label will do.
 
     Raises
     ------
@@ -101,9 +122,8 @@ def scan_manifest(path: Path, classes: Sequence[str]) -> tuple[Manifest, tuple[P
             reader = csv.DictReader(file)
             columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
             reader.fieldnames = columns
-            if missing := [name for name in REQUIRED if name not in columns]:
-                text = f"no column {', '.join(f'`{name}`' for name in missing)}; a manifest has {', '.join(REQUIRED)}"
-                return Manifest(source, ()), (Problem(1, "columns", text),)
+            if problem := _columns_problem(columns):
+                return Manifest(source, ()), (problem,)
             rows = [(reader.line_num, row) for row in reader]
     except FileNotFoundError as error:
         raise DataError(
@@ -115,64 +135,95 @@ def scan_manifest(path: Path, classes: Sequence[str]) -> tuple[Manifest, tuple[P
     problems: list[Problem] = []
     for line, row in rows:
         cells = {name: (value or "").strip() for name, value in row.items() if isinstance(value, str | None) and name}
-        try:
-            clips.append(_clip(source.parent, line, cells, classes))
-        except ValueError as error:
-            problems.append(Problem(line, "row", str(error)))
+        wrong = list(_row_problems(source.parent, line, cells, classes))
+        problems += wrong
+        if not wrong:
+            clips.append(_clip(source.parent, line, cells))
     if not rows:
-        problems.append(Problem(0, "empty", "no clips"))
-    return Manifest(source, tuple(clips)), (*problems, *split_problems(clips))
+        problems.append(Problem(0, Fault.EMPTY, "no clips"))
+    return Manifest(source, tuple(clips)), tuple(sorted([*problems, *split_problems(clips)], key=lambda p: p.line))
 
 
 def split_problems(clips: Iterable[Clip]) -> tuple[Problem, ...]:
-    """Subjects that stand in more than one split, and splits given for some rows only."""
+    """Subjects that stand in more than one split, or in a split with some of their rows only."""
     problems: list[Problem] = []
     first: dict[str, Clip] = {}
-    told: set[tuple[str, str]] = set()
+    told: set[tuple[str, str | None]] = set()
     for clip in clips:
         before = first.setdefault(clip.subject, clip)
-        if before.split != clip.split and (clip.subject, str(clip.split)) not in told:
-            told.add((clip.subject, str(clip.split)))
+        if before.split != clip.split and (clip.subject, clip.split) not in told:
+            told.add((clip.subject, clip.split))
             here, there = clip.split or "no split", before.split or "no split"
             text = f"subject {clip.subject} is in {here} here and in {there} on line {before.line}: the model leaks"
-            problems.append(Problem(clip.line, "split", text))
+            problems.append(Problem(clip.line, Fault.LEAK, text))
     return tuple(problems)
 
 
-def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
-    """Write rows with absolute paths; images stay where they are."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*REQUIRED, *FRAMES, "split"])
-        for clip in clips:
-            frames = ["" if value is None else value for value in (clip.onset, clip.apex, clip.offset)]
-            place = clip.path.absolute()
-            writer.writerow([place, clip.dataset, clip.subject, clip.clip, clip.label, *frames, clip.split or ""])
+def write_manifest(path: Path, clips: Iterable[Clip], *, absolute: bool = True) -> None:
+    """Write rows; images stay where they are. Relative paths start at the manifest's folder.
+
+    Raises
+    ------
+    DataError
+        The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow([*REQUIRED, *FRAMES, "split"])
+            for clip in clips:
+                frames = ["" if value is None else value for value in (clip.onset, clip.apex, clip.offset)]
+                place = clip.path.absolute() if absolute else os.path.relpath(clip.path, path.parent)
+                writer.writerow([place, clip.dataset, clip.subject, clip.clip, clip.label, *frames, clip.split or ""])
+    except OSError as error:
+        raise DataError(
+            f"cannot be written: {error.strerror}", where=str(path), fix="name another folder, or free some space"
+        ) from error
 
 
-def _clip(root: Path, line: int, cells: dict[str, str], classes: Sequence[str]) -> Clip:
+def _columns_problem(columns: Sequence[str]) -> Problem | None:
+    missing = [name for name in REQUIRED if name not in columns]
+    if not missing:
+        return None
+    if len(columns) == 1 and (";" in columns[0] or "\t" in columns[0]):
+        return Problem(1, Fault.COLUMNS, "its columns are parted by another sign than a comma; save it with commas")
+    named = ", ".join(f"`{name}`" for name in missing)
+    return Problem(1, Fault.COLUMNS, f"no column {named}; a manifest has {', '.join(REQUIRED)}")
+
+
+def _row_problems(root: Path, line: int, cells: dict[str, str], classes: Sequence[str] | None) -> Iterator[Problem]:
     for name in REQUIRED:
         if not cells.get(name):
-            raise ValueError(f"`{name}` is empty")
-    dataset, subject, label = cells["dataset"], cells["subject"], cells["label"]
-    if label not in classes:
-        raise ValueError(f"unknown label {label!r}; the contract's classes are {', '.join(classes)}")
-    split = cells.get("split") or None
-    if split is not None and split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
-    onset, apex, offset = (_frame(name, cells.get(name, "")) for name in FRAMES)
-    known = [value for value in (onset, apex, offset) if value is not None]
-    if known != sorted(known):
-        raise ValueError(f"onset <= apex <= offset does not hold: {known}")
+            yield Problem(line, Fault.CELL, f"`{name}` is empty")
+    label, split = cells.get("label"), cells.get("split")
+    if label and classes is not None and label not in classes:
+        near = next((name for name in classes if name.lower() == label.lower()), None)
+        hint = f"did you mean {near!r}?" if near else f"the contract's classes are {', '.join(classes)}"
+        yield Problem(line, Fault.LABEL, f"unknown label {label!r}; {hint}")
+    if split and split not in SPLITS:
+        yield Problem(line, Fault.CELL, f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    frames: list[int] = []
+    for name in FRAMES:
+        text = cells.get(name, "")
+        if not re.fullmatch(FRAME, text):
+            yield Problem(line, Fault.CELL, f"`{name}` is {text!r}, not a frame number")
+        elif (number := _frame(text)) is not None:
+            frames.append(number)
+    if frames != sorted(frames):
+        yield Problem(line, Fault.ORDER, f"onset <= apex <= offset does not hold: {', '.join(map(str, frames))}")
+    if cells.get("path") and not (root / cells["path"]).exists():
+        yield Problem(line, Fault.MISSING, f"no such file or folder: {root / cells['path']}")
+
+
+def _clip(root: Path, line: int, cells: dict[str, str]) -> Clip:
+    dataset, subject = cells["dataset"], cells["subject"]
     if not subject.startswith(f"{dataset}/"):
         subject = f"{dataset}/{subject}"
-    return Clip(root / cells["path"], dataset, subject, cells["clip"], label, onset, apex, offset, split, line)
+    onset, apex, offset = (_frame(cells.get(name, "")) for name in FRAMES)
+    split = cells.get("split") or None
+    return Clip(root / cells["path"], dataset, subject, cells["clip"], cells["label"], onset, apex, offset, split, line)
 
 
-def _frame(name: str, text: str) -> int | None:
-    if text in {"", "/"}:  # CASME II marks an unknown apex with a slash
-        return None
-    if not re.fullmatch(r"\d{1,9}", text):
-        raise ValueError(f"`{name}` is {text!r}, not a frame number")
-    return int(text)
+def _frame(text: str) -> int | None:
+    return int(text) if text.isdigit() else None

@@ -65,12 +65,12 @@ def samples_of(
     progress: Progress | None = None,
 ) -> Samples:
     """The clips' features, computed where the cache lacks them, by split."""
-    bank, rows = _features(contract, clips, cache, weights, device, progress)
-    labels = np.array([contract.model.classes.index(clip.label) for clip in clips], dtype=np.int64)
     parts = {}
     for split in SPLITS:
-        chosen = np.array([clip.split == split for clip in clips], dtype=bool)
-        parts[split] = Part(bank, rows[chosen], labels[chosen])
+        chosen = [clip for clip in clips if clip.split == split]
+        bank, rows = _features(contract, chosen, cache, weights, device, progress)
+        labels = np.array([contract.model.classes.index(clip.label) for clip in chosen], dtype=np.int64)
+        parts[split] = Part(bank, rows, labels)
     return Samples(parts["train"], parts["validation"], parts["test"])
 
 
@@ -98,9 +98,9 @@ def _features(
         return bank, np.array([int(clip.clip) for clip in clips], dtype=np.int64)
     if files:
         raise DataError(
-            "feature vectors and images, or two files of vectors, cannot be mixed",
+            "feature vectors and images, or two files of vectors, cannot be mixed in one split",
             where=str(sorted(files)[0]),
-            fix="put all vectors of a peer into one file",
+            fix="put the vectors of a split into one file",
         )
     kind, size = contract.model.input, contract.model.input_size
     pairs = [(content_digest(clip, kind, size), partial(load_input, clip, kind, size)) for clip in clips]

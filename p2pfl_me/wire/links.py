@@ -29,7 +29,7 @@ from p2pfl_me.wire.strangers import Strangers
 
 BURST = 8
 """Records sent in one turn of the loop, so that no link starves the others."""
-RETRY_FULL_S = 0.005
+RETRY_FULL_S = 0.002
 """A link that was full is tried again when its socket wakes, and after this time in any case."""
 LAST_FRAMES = 64
 """Frames still taken from a socket when a connection has ended."""

@@ -91,7 +91,7 @@ class Sockets:
                 "(locally: --set peers.loopback.base_port=N)",
             ) from error
         tap = self._router = _Tap(socket, None)
-        self._watch(socket, lambda: self._drain(tap))
+        self._watch(socket, lambda: self._wake(tap))
 
     def dial(self, peer: int, address: str) -> None:
         """Connect to a neighbour now, or as soon as it listens, and again whenever the connection ends."""
@@ -105,7 +105,7 @@ class Sockets:
         socket.setsockopt(zmq.HANDSHAKE_IVL, self._silence_ms)
         monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
         tap = self._dealers[peer] = _Tap(socket, peer, address, monitor)
-        self._watch(socket, lambda: self._drain(tap))
+        self._watch(socket, lambda: self._wake(tap))
         self._watch(monitor, lambda: self._drain_monitor(tap))
         socket.connect(address)
 
@@ -178,6 +178,11 @@ class Sockets:
             tap.monitor.close(linger=0)
         tap.socket.close(linger=round(1000 * linger_s))
 
+    def _wake(self, tap: _Tap) -> None:
+        self._drain(tap)
+        if not self._closed:
+            self._listener.on_room()
+
     def _drain_soon(self, tap: _Tap) -> None:
         if not tap.drain_due:
             tap.drain_due = True
@@ -200,8 +205,6 @@ class Sockets:
                 self._listener.on_frame(bytes(frames[0].buffer), frames[1].buffer)
             elif tap.peer is not None and len(frames) == 1:
                 self._listener.on_frame(tap.peer, frames[0].buffer)
-        if not self._closed:
-            self._listener.on_room()
 
     def _drain_monitor(self, tap: _Tap) -> None:
         while tap.monitor and not tap.monitor.closed:

@@ -87,9 +87,7 @@ class Driver:
     def boot(self, peer: int) -> None:
         completed, params, progress = self.saved.get(peer, (0, np.zeros(self.size, np.float32), Progress()))
         row = self.rows[peer]
-        core = DPSGD(
-            peer, lambda round: row, tuple(row), params, self.settings, completed=completed, progress=progress
-        )
+        core = DPSGD(peer, lambda round: row, tuple(row), params, self.settings, completed=completed, progress=progress)
         self.cores[peer] = core
         self.perform(peer, core.start(self.now))
         for other in row:
@@ -129,9 +127,7 @@ class Driver:
                 case Send(to, message):
                     self.send(peer, to, message)
                 case SetTimer(timer, round, at):
-                    self.later(
-                        peer, self.life[peer], at, lambda core, t=timer, r=round: core.on_timer(self.now, t, r)
-                    )
+                    self.later(peer, self.life[peer], at, lambda core, t=timer, r=round: core.on_timer(self.now, t, r))
                 case Train(round, params):
                     self.train(peer, round, params)
                 case Mixed():

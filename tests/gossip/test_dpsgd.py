@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from tests.gossip.driver import Driver, Faults, Outcome
 
 from p2pfl_me.gossip.dpsgd import Settings
 from p2pfl_me.gossip.stop import StopRule
+from tests.gossip.driver import Driver, Faults, Outcome
 
 ROUNDS = 6
 
@@ -115,13 +115,9 @@ def test_average_is_conserved_under_delays(graph: nx.Graph, seed: int) -> None:
 @given(
     graphs,
     st.integers(0, 2**32),
-    st.lists(
-        st.tuples(st.floats(0, 12), st.integers(0, 8), st.one_of(st.none(), st.floats(0.5, 10))), max_size=4
-    ),
+    st.lists(st.tuples(st.floats(0, 12), st.integers(0, 8), st.one_of(st.none(), st.floats(0.5, 10))), max_size=4),
 )
-def test_survivors_of_crashes_finish(
-    graph: nx.Graph, seed: int, plan: list[tuple[float, int, float | None]]
-) -> None:
+def test_survivors_of_crashes_finish(graph: nx.Graph, seed: int, plan: list[tuple[float, int, float | None]]) -> None:
     crashes = []
     gone = set()
     for when, peer, down in plan:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import zmq
 import zmq.asyncio
-from tests.wire.peers import QUICK, Recorder, Swarm
 
 from p2pfl_me.errors import PeerError
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire.identity import new_identity
 from p2pfl_me.wire.links import Liveness
+from tests.wire.peers import QUICK, Recorder, Swarm
 
 
 def test_models_travel_both_ways_whole_and_in_order() -> None:
@@ -54,9 +54,7 @@ def test_two_contracts_that_differ_say_where() -> None:
         swarm = Swarm(2)
         here, there = Recorder(), Recorder()
         low = swarm.links(0, [1], here, sections={"training": b"1" * 32, "model": b"m" * 32})
-        high = swarm.links(
-            1, [0], there, prologue=b"q" * 32, sections={"training": b"2" * 32, "model": b"m" * 32}
-        )
+        high = swarm.links(1, [0], there, prologue=b"q" * 32, sections={"training": b"2" * 32, "model": b"m" * 32})
         await high.start()
         await low.start()
         await here.until(lambda: bool(here.refused))

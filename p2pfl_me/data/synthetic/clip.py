@@ -8,16 +8,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.data.synthetic.expression import Style, displacement, strengths
-from p2pfl_me.data.synthetic.face import CANVAS, Face
+from p2pfl_me.data.synthetic.expression import BLINK, PLAIN, Field, Style, displacement, strengths
+from p2pfl_me.data.synthetic.face import CANVAS, Canvas, Face
 
 FRAMES = 7
 SIDE = 96
-"""Frames are SIDE x SIDE pixels."""
-AMPLITUDE = 1.4
-"""Pixels of the canvas that a unit of strength 1 moves the skin at amplitude 1: 0.7 pixels of a frame."""
+"""Frames are SIDE x SIDE pixels, half as fine as the drawing."""
+AMPLITUDE = 3.0
+"""Pixels of the canvas that a unit of strength 1 moves the skin at amplitude 1: 1.2 pixels of a frame."""
+BLINKS = 0.15
+"""Share of clips with a blink."""
 
 Frame = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,23 +50,30 @@ class DrawnClip:
     offset: int
 
 
+def expose(face: Face, camera: Camera) -> Canvas:
+    """The face as that camera sees it in even light, float32 (192, 192, 3)."""
+    linear = np.clip(face.canvas / 255 * camera.gain, 0, 1)
+    return np.asarray(255 * linear**camera.gamma * np.array(camera.tint), dtype=np.float32)
+
+
 def draw_clip(
-    face: Face, style: Style, label: str, camera: Camera, amplitude: float, random: np.random.Generator
+    face: Face, exposed: Canvas, style: Style, label: str, noise: float, amplitude: float, random: np.random.Generator
 ) -> DrawnClip:
     """A clip of `label`; a label without a prototype (neutral) moves nothing but head, light and eyelids."""
     apex = int(random.integers(3, FRAMES - 1))
-    units = strengths(label, style, random)
-    skin = displacement(units, face.landmarks, style.lean, AMPLITUDE * amplitude)
-    blink = int(random.integers(1, FRAMES + 1)) if random.random() < 0.15 else 0
-    lid = displacement({"AU5": -5.0}, face.landmarks, 0.0, 1.0)
-    drift = random.normal(0, 1, size=4) * (1.2, 1.2, 0.8, 0.004)
-    light = random.normal(0, 0.05, size=3)
-    pose = random.normal(0, 1, size=3) * (3.0, 3.0, 2.0)
+    skin = displacement(strengths(label, random), face.landmarks, style, AMPLITUDE * amplitude, SIDE)
+    blink = int(random.integers(1, FRAMES + 1)) if random.random() < BLINKS else 0
+    lids = displacement(BLINK, face.landmarks, PLAIN, 1.5, SIDE) if blink else np.zeros_like(skin)
+    pose = random.normal(0, 1, size=4) * (3.0, 3.0, 2.0, 0.02)
+    drift = random.normal(0, 1, size=4) * (2.5, 2.5, 0.6, 0.005)
+    light, flicker = random.normal(0, 0.05, size=3), random.normal(0, 0.04, size=3)
     frames = []
     for number in range(1, FRAMES + 1):
-        motion = skin * _intensity(number, apex) + (lid if number == blink else 0)
         progress = (number - 1) / (FRAMES - 1)
-        frames.append(_photograph(face, motion, pose, drift * progress, light * (1 + progress), camera, random))
+        motion = skin * _intensity(number, apex) + (lids if number == blink else 0)
+        image = _photograph(exposed, motion, pose + drift * progress, light + flicker * progress)
+        grain = noise * random.standard_normal((SIDE, SIDE, 1), dtype=np.float32)
+        frames.append(np.asarray(np.clip(image + grain, 0, 255), dtype=np.uint8))
     return DrawnClip(tuple(frames), 1, apex, FRAMES)
 
 
@@ -74,27 +84,23 @@ def _intensity(number: int, apex: int) -> float:
     return float(0.1 + 0.9 * np.cos(np.pi / 2 * (number - apex) / (FRAMES - apex)) ** 2)
 
 
-def _photograph(
-    face: Face,
-    motion: npt.NDArray[np.float32],
-    pose: npt.NDArray[np.float64],
-    drift: npt.NDArray[np.float64],
-    light: npt.NDArray[np.float64],
-    camera: Camera,
-    random: np.random.Generator,
-) -> Frame:
-    """Where each pixel of the frame comes from on the canvas, its brightness, and the sensor's noise."""
-    shift = pose[:2] + drift[:2]
-    angle, scale = np.deg2rad(pose[2] + drift[2]), 1 + drift[3]
-    axis = (np.arange(SIDE, dtype=np.float32) + 0.5) * (CANVAS / SIDE) - CANVAS / 2
-    x, y = np.meshgrid(axis, axis)
-    map_x = ((np.cos(angle) * x + np.sin(angle) * y) / scale + CANVAS / 2 - shift[0]).astype(np.float32)
-    map_y = ((-np.sin(angle) * x + np.cos(angle) * y) / scale + CANVAS / 2 - shift[1]).astype(np.float32)
-    moved = cv2.remap(motion, map_x, map_y, cv2.INTER_LINEAR)
+def _photograph(exposed: Canvas, motion: Field, pose: Numbers, light: Numbers) -> Canvas:
+    """Look up where each pixel of the frame comes from on the canvas, and light it.
+
+    `pose` is shift x, y (canvas pixels), rotation (degrees), growth; `light` is brightness and its slopes in x, y.
+    """
+    angle, scale, fine = np.deg2rad(pose[2]), 1 + pose[3], CANVAS / SIDE
+    x, y = AXIS[None, :], AXIS[:, None]
+    cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
+    map_x = np.asarray(cosine * x + sine * y + (CANVAS / 2 - pose[0]), dtype=np.float32)
+    map_y = np.asarray(-sine * x + cosine * y + (CANVAS / 2 - pose[1]), dtype=np.float32)
+    moved = cv2.remap(motion, map_x / fine, map_y / fine, cv2.INTER_LINEAR)
     image = cv2.remap(
-        face.canvas, map_x - moved[..., 0], map_y - moved[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        exposed, map_x - moved[..., 0], map_y - moved[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    ramp = 1 + light[0] + light[1] * x / CANVAS + light[2] * y / CANVAS
-    image = 255 * np.clip(image / 255 * ramp[..., None] * camera.gain, 0, 1) ** camera.gamma * np.array(camera.tint)
-    image += random.standard_normal(image.shape, dtype=np.float32) * np.float32(camera.noise)
-    return np.asarray(np.clip(image, 0, 255), dtype=np.uint8)
+    ramp = (1 + light[0]) + (light[1] / CANVAS) * x + (light[2] / CANVAS) * y
+    return np.asarray(image * ramp[..., None], dtype=np.float32)
+
+
+AXIS = ((np.arange(SIDE) + 0.5) * (CANVAS / SIDE) - CANVAS / 2).astype(np.float32)
+"""Where the frame's pixels lie on the canvas, from its middle."""

@@ -58,6 +58,8 @@ def _landmarks(random: np.random.Generator) -> dict[str, Point]:
     tilt = random.uniform(-0.015, 0.02)
     for side, sign in (("left", -1), ("right", 1)):
         at[f"eye_{side}"] = (0.5 + sign * eye_x, eye_y)
+        at[f"lid_up_{side}"] = (0.5 + sign * eye_x, eye_y - 0.022)
+        at[f"lid_low_{side}"] = (0.5 + sign * eye_x, eye_y + 0.026)
         at[f"brow_in_{side}"] = (0.5 + sign * 0.06, brow_y + tilt)
         at[f"brow_out_{side}"] = (0.5 + sign * (eye_x + 0.075), brow_y + 0.01)
         at[f"wing_{side}"] = (0.5 + sign * 0.045, nose_y)

@@ -1,0 +1,47 @@
+"""`p2pme keys`: make a private key, show its public half, compare fingerprints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def keys() -> None:
+    """Make keys, show them, compare fingerprints."""
+
+
+@keys.command()
+@click.option(
+    "-o", "--out", metavar="FILE", type=click.Path(path_type=Path), default=Path("p2pme.key"), show_default=True
+)
+def new(out: Path) -> None:
+    """Make a private key (mode 0600) and print the public key that goes into the contract."""
+    from p2pfl_me.wire.identity import fingerprint, new_identity, save_identity
+
+    identity = new_identity()
+    save_identity(out, identity)
+    click.echo(f"private key   {out} (keep it here, and secret)")
+    click.echo(f"public_key    {identity.public_text}")
+    click.echo(f"fingerprint   {fingerprint(identity.public)}")
+    click.echo("Send the public key to the other laboratories, and compare the fingerprint over the phone.")
+
+
+@keys.command()
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+def show(file: Path) -> None:
+    """Print the public key of the private key in FILE."""
+    from p2pfl_me.wire.identity import load_identity
+
+    click.echo(load_identity(file).public_text)
+
+
+@keys.command("fingerprint")
+@click.argument("key", metavar="FILE|PUBLIC_KEY")
+def show_fingerprint(key: str) -> None:
+    """Print the fingerprint of a private key's file or of a public key."""
+    from p2pfl_me.wire.identity import fingerprint, load_identity, public_from_text
+
+    public = load_identity(Path(key)).public if Path(key).exists() else public_from_text(key)
+    click.echo(fingerprint(public))

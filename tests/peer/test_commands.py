@@ -1,0 +1,145 @@
+"""Ten commands, as ten terminals would start them; one is killed and comes back. And what the wire shows of it all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from p2pfl_me.contract import digest, load_contract
+from p2pfl_me.data.source import peer_clips
+from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.trainer import make_trainer
+from p2pfl_me.peer.shard import samples_of
+from tests.small import Command, events, p2pme, wait_for, write_contract, write_vectors
+
+pytestmark = pytest.mark.processes
+
+
+def start(home: Path, contract: Path, folder: Path, peer: int, *more: str) -> Command:
+    data = folder / f"own-{peer}.safetensors"
+    if not data.exists():
+        write_vectors(data, [peer])
+        write_vectors(folder / "test.safetensors", [1000, 1001])
+    options = ["--id", str(peer), "--topology", str(contract), "--data", str(data)]
+    return Command(
+        ["peer", *options, "--test", str(folder / "test.safetensors"), "--run", str(folder / "run"), *more], home
+    )
+
+
+def test_ten_commands_reach_the_end_and_a_killed_one_rejoins(tmp_path: Path) -> None:
+    rounds = 500
+    contract = write_contract(tmp_path / "ten.yaml", 10, training=f"{{rounds: {rounds}, local_epochs: 4}}")
+    run = tmp_path / "run"
+    peers = {peer: start(tmp_path / "home", contract, tmp_path, peer) for peer in range(10)}
+    try:
+        wait_for(lambda: len(events(run, 3, "round")) >= 10, "peer 3 in round 10", 120)
+        peers[3].kill()
+        peers[3].finish()
+        peers[3] = start(tmp_path / "home", contract, tmp_path, 3, "--resume")
+        results = {peer: command.finish(240) for peer, command in peers.items()}
+    finally:
+        for command in peers.values():
+            if command.process.poll() is None:
+                command.kill()
+    assert {peer: code for peer, (code, _) in results.items() if code} == {}, results
+    first, second = events(run, 3, "start")
+    assert first["resumed_round"] is None and second["resumed_round"] >= 10
+    last = events(run, 3, "round")[-1]
+    assert last["round"] == rounds - 1 and set(last["weights"]) == {"2", "4"}
+    missed = [event for event in events(run, 2, "round") if "3" in event["missing"]]
+    assert missed and len(missed) < rounds - 10, "it was away for a while, then mixed again"
+    assert events(run, 2, "finish")[-1]["reason"] == "rounds"
+
+
+def test_the_wire_shows_no_weights(tmp_path: Path) -> None:
+    try:
+        tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3))
+        tap.bind(("lo", 0))
+    except (PermissionError, AttributeError):
+        pytest.skip("capturing loopback needs root and Linux")
+    path = write_contract(tmp_path / "two.yaml", 2, training="{rounds: 1, local_epochs: 1}")
+    contract = load_contract(path)
+    captured, over = bytearray(), threading.Event()
+    tap.settimeout(0.2)
+    tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
+
+    def capture() -> None:
+        while not over.is_set():
+            try:
+                captured.extend(tap.recv(1 << 17))
+            except TimeoutError:
+                continue
+
+    thread = threading.Thread(target=capture)
+    thread.start()
+    commands = [start(tmp_path / "home", path, tmp_path, peer) for peer in range(2)]
+    results = [command.finish() for command in commands]
+    over.set()
+    thread.join()
+    tap.close()
+    assert [code for code, _ in results] == [0, 0], results
+    sent = {
+        entry["sha256"]
+        for peer in range(2)
+        for line in (tmp_path / "run" / f"egress-{peer}.jsonl").read_text().splitlines()
+        if (entry := json.loads(line))["kind"] in {"offer", "answer"}
+    }
+    # Training is a function of the seed, so the very bytes that were sent can be made again.
+    cache = tmp_path / "home" / "cache"
+    for peer in range(2):
+        own = tmp_path / f"own-{peer}.safetensors"
+        clips = peer_clips(contract, peer, own, tmp_path / "test.safetensors", cache)
+        samples = samples_of(contract, clips, cache=cache)
+        trained = make_trainer(contract, peer, samples, "cpu").train(initial_params(contract, cache=cache), 0).params
+        assert hashlib.sha256(trained.tobytes()).hexdigest() in sent
+        raw = trained.tobytes()
+        pieces = [raw[at : at + 12] for at in range(0, len(raw), len(raw) // 400)]
+        assert not any(piece in captured for piece in pieces if np.frombuffer(piece, np.float32).all())
+    assert digest(contract) in captured, "the capture did see the handshake"
+    assert len(captured) > 2 * 4 * 263_000, "and all of both models"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--id", "9"], "there is no peer 9"),
+        (["--id", "0", "--data", "nowhere.csv"], "no such manifest"),
+        (["--id", "0", "--resume"], "no checkpoint to resume from"),
+        (["--id", "0", "--key", "missing.key"], "no such key"),
+        (["--id", "0", "--set", "training.round=3"], "did you mean `rounds`"),
+    ],
+)
+def test_wrong_input_is_answered_in_words(tmp_path: Path, options: list[str], says: str) -> None:
+    contract = write_contract(tmp_path / "c.yaml", 3)
+    code, output = p2pme(tmp_path / "home", "peer", "--topology", contract, "--run", tmp_path / "run", *options)
+    assert code in {2, 3}, output
+    assert says in output and "->" in output
+    assert "Traceback" not in output
+
+
+def test_a_taken_port_and_a_foreign_run_folder(tmp_path: Path) -> None:
+    contract = write_contract(tmp_path / "c.yaml", 2)
+    port = load_contract(contract).peers.member(0).address.rpartition(":")[2]
+    with socket.create_server(("127.0.0.1", int(port))):
+        command = start(tmp_path / "home", contract, tmp_path, 0)
+        code, output = command.finish()
+    assert code == 3 and port in output and "cannot listen" in output, output
+    other = write_contract(tmp_path / "other.yaml", 2, training="{rounds: 9}")
+    code, output = start(tmp_path / "home", other, tmp_path, 0).finish()
+    assert code == 2 and "another contract" in output and "`training`" in output, output
+
+
+def test_a_world_readable_key_is_refused(tmp_path: Path) -> None:
+    contract = write_contract(tmp_path / "c.yaml", 2)
+    key = tmp_path / "lab.key"
+    assert p2pme(tmp_path / "home", "keys", "new", "--out", key)[0] == 0
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.chmod(0o644)
+    code, output = start(tmp_path / "home", contract, tmp_path, 0, "--key", str(key)).finish()
+    assert code == 2 and "chmod 600" in output, output

@@ -1,0 +1,116 @@
+"""Small real work for whole-process tests: feature vectors, a contract on free ports, commands, waiting for events."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from tests.wire.peers import free_ports
+
+CLASSES = ("negative", "positive", "surprise")
+
+
+def write_vectors(path: Path, subjects: Sequence[int], *, per_subject: int = 12, split: int | None = None) -> Path:
+    """Class means that can be learned, noise, and the given subjects."""
+    random = np.random.default_rng([7, *subjects])
+    means = np.random.default_rng(0).normal(size=(len(CLASSES), 2048))
+    count = per_subject * len(subjects)
+    labels = np.arange(count) % len(CLASSES)
+    features = (0.1 * means[labels] + random.normal(size=(count, 2048))).astype(np.float32)
+    tensors = {"features": features, "labels": labels, "subjects": np.repeat(np.array(subjects), per_subject)}
+    if split is not None:
+        tensors["split"] = np.full(count, split)
+    save_file(tensors, path, {"classes": json.dumps(CLASSES), "layer": "head"})
+    return path
+
+
+def write_contract(path: Path, peers: int, **extra: str) -> Path:
+    """A ring on free ports; `extra` are whole sections."""
+    base = min(free_ports(1)[0], 60_000)
+    sections = {
+        "topology": "{kind: ring}",
+        "peers": f"{{loopback: {{count: {peers}, base_port: {base}}}}}",
+        "model": f"{{classes: [{', '.join(CLASSES)}]}}",
+        "training": "{rounds: 3, local_epochs: 1}",
+        **extra,
+    }
+    lines = ["version: 1", f"name: {path.stem}", *(f"{key}: {value}" for key, value in sections.items())]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@dataclass
+class Command:
+    """A running `p2pme`, in a session of its own as a shell would start it."""
+
+    arguments: Sequence[str]
+    home: Path
+    process: subprocess.Popen[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "p2pfl_me.cli.main", *self.arguments],
+            env={**os.environ, "P2PME_HOME": str(self.home), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def interrupt(self) -> None:
+        """Ctrl-C: the terminal tells the whole foreground group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+
+    def finish(self, timeout_s: float = 120.0) -> tuple[int, str]:
+        try:
+            output, _ = self.process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            output, _ = self.process.communicate()
+            raise AssertionError(f"{self.arguments} did not end within {timeout_s} s:\n{output}") from None
+        return self.process.returncode, output
+
+
+def p2pme(home: Path, *arguments: str | Path, timeout_s: float = 120.0) -> tuple[int, str]:
+    """Run one command to its end: exit code and output."""
+    return Command([str(argument) for argument in arguments], home).finish(timeout_s)
+
+
+def events(run: Path, peer: int, kind: str | None = None) -> list[dict[str, Any]]:
+    path = run / f"peer-{peer}.jsonl"
+    if not path.exists():
+        return []
+    found = []
+    for line in path.read_text().splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if kind is None or event["event"] == kind:
+            found.append(event)
+    return found
+
+
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
+    """Wait for another process: look again until it is so."""
+    until = time.monotonic() + timeout_s
+    pause = 0.02
+    while not condition():
+        if time.monotonic() > until:
+            raise AssertionError(f"waited {timeout_s:g} s in vain: {what}")
+        # Other processes work meanwhile; this is a look-again interval, not a guess at how long they take.
+        signal.sigtimedwait([], pause)

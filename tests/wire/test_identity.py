@@ -1,0 +1,86 @@
+"""Keys on disk: only their owner can read them, and nothing is overwritten."""
+
+from __future__ import annotations
+
+import stat
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.errors import IdentityError
+from p2pfl_me.wire.identity import (
+    fingerprint,
+    load_identity,
+    loopback_identities,
+    new_identity,
+    public_from_text,
+    save_identity,
+)
+
+
+def test_a_key_survives_the_disk_with_mode_0600(tmp_path: Path) -> None:
+    identity, path = new_identity(), tmp_path / "me.key"
+    save_identity(path, identity)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert load_identity(path).public == identity.public
+    with pytest.raises(IdentityError, match="already exists"):
+        save_identity(path, new_identity())
+    assert load_identity(path).public == identity.public
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
+def test_an_exposed_key_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "me.key"
+    save_identity(path, new_identity())
+    path.chmod(mode)
+    with pytest.raises(IdentityError, match="chmod 600"):
+        load_identity(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"# only a comment\n", b"AAAA\n", b"not base64!\n", b"\xff\xfe\n"])
+def test_what_is_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "me.key"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(IdentityError):
+        load_identity(path)
+
+
+def test_a_missing_key_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(IdentityError, match="p2pme keys new"):
+        load_identity(tmp_path / "absent.key")
+
+
+def test_a_full_disk_leaves_no_half_key() -> None:
+    with pytest.raises(IdentityError, match="cannot be written|already exists"):
+        save_identity(Path("/dev/full"), new_identity())
+
+
+def test_public_keys_as_text() -> None:
+    identity = new_identity()
+    assert len(identity.public_text) == 44 and public_from_text(identity.public_text) == identity.public
+    for bad in ("", "short", identity.public_text[:-4], "é" * 44, identity.public_text + "AAAA"):
+        with pytest.raises(IdentityError):
+            public_from_text(bad)
+
+
+def test_the_private_key_does_not_show() -> None:
+    assert "private" not in repr(new_identity())
+
+
+def test_fingerprints_differ_and_do_not_change() -> None:
+    assert fingerprint(bytes(32)) == fingerprint(bytes(32)) != fingerprint(bytes(31) + b"\1")
+    assert [len(group) for group in fingerprint(bytes(32)).split()] == [4] * 8
+
+
+def public_keys(folder: Path) -> list[bytes]:
+    return [identity.public for identity in loopback_identities(folder, 6)]
+
+
+def test_loopback_peers_that_start_together_agree_on_their_keys(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        seen = list(pool.map(public_keys, [tmp_path] * 4))
+    assert all(keys == seen[0] for keys in seen) and len(set(seen[0])) == 6
+    assert public_keys(tmp_path) == seen[0]
