@@ -35,12 +35,12 @@ def write_vectors(path: Path, subjects: Sequence[int], *, per_subject: int = 12,
     return path
 
 
-def write_contract(path: Path, peers: int, **extra: str) -> Path:
+def write_contract(path: Path, count: int, **extra: str) -> Path:
     """A ring on free ports; `extra` are whole sections."""
     base = min(free_ports(1)[0], 60_000)
     sections = {
         "topology": "{kind: ring}",
-        "peers": f"{{loopback: {{count: {peers}, base_port: {base}}}}}",
+        "peers": f"{{loopback: {{count: {count}, base_port: {base}}}}}",
         "model": f"{{classes: [{', '.join(CLASSES)}]}}",
         "training": "{rounds: 3, local_epochs: 1}",
         **extra,

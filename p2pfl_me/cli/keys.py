@@ -43,5 +43,5 @@ def show_fingerprint(key: str) -> None:
     """Print the fingerprint of a private key's file or of a public key."""
     from p2pfl_me.wire.identity import fingerprint, load_identity, public_from_text
 
-    public = load_identity(Path(key)).public if Path(key).exists() else public_from_text(key)
-    click.echo(fingerprint(public))
+    is_public = len(key) == 44 and key.endswith("=") and not Path(key).exists()
+    click.echo(fingerprint(public_from_text(key) if is_public else load_identity(Path(key)).public))

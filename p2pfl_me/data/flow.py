@@ -17,6 +17,8 @@ FLOW_SCALE = 1.5
 """Pixels of motion that move u and v by 127 grey levels; larger motion saturates."""
 STRAIN_SCALE = 0.5
 """Strain (pixels per pixel) that moves its plane by 127 grey levels."""
+RECIPE = f"DIS medium, {FLOW_SIZE} pixels, still {STILL}, flow {FLOW_SCALE:g}, strain {STRAIN_SCALE:g}"
+"""What decides the image besides the frames; cached features are kept under it."""
 
 
 def flow_image(onset: Image, apex: Image, size: int) -> Image:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.data.flow import FLOW_SCALE, FLOW_SIZE, STRAIN_SCALE, flow_image
+from p2pfl_me.data.flow import RECIPE, flow_image
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.errors import DataError
 
@@ -64,7 +64,7 @@ def content_digest(clip: Clip, kind: Kind, size: int) -> bytes:
         A file cannot be read.
     """
     files = input_files(clip, kind)
-    way = f"{kind} {size} {len(files)} {FLOW_SIZE} {FLOW_SCALE} {STRAIN_SCALE}"
+    way = f"{kind} {size} {len(files)} {RECIPE}"
     digest = hashlib.sha256(way.encode())
     for path in files:
         digest.update(hashlib.sha256(_bytes_of(path)).digest())
@@ -80,7 +80,10 @@ def read_image(path: Path) -> Image:
         Missing, or no image.
     """
     data = np.frombuffer(_bytes_of(path), dtype=np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error as error:  # sizes beyond OpenCV's limits
+        raise DataError(f"cannot be decoded: {error.err}", where=str(path), fix="save it again, smaller") from error
     if image is None:
         raise DataError("is not an image", where=str(path), fix="`p2pme data check` lists all such files")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
@@ -94,20 +97,27 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def frame_files(folder: Path) -> dict[int, Path]:
-    """Frames of a clip by number, the last number in each name; sorted as numbers, never as text."""
+    """Frames of a clip by number, the last number in each name; sorted as numbers, never as text.
+
+    Hidden files are no frames: some systems leave copies like `._img1.jpg` behind.
+    """
     found = {}
-    for path in folder.iterdir():
-        if path.suffix.lower() in IMAGES and (numbers := re.findall(r"\d+", path.stem)):
+    for path in sorted(folder.iterdir(), reverse=True):
+        numbers = re.findall(r"[0-9]+", path.stem)
+        if path.suffix.lower() in IMAGES and numbers and not path.name.startswith("."):
             found[int(numbers[-1])] = path
     return dict(sorted(found.items()))
 
 
 def _frame(clip: Clip, frames: dict[int, Path], number: int | None, *, middle: bool) -> Path:
-    """Frame `number`; where it isn't known, the first, or the middle one (SMIC publishes no apex)."""
+    """Frame `number`; where it isn't known, the first, or the one midway to the offset (SMIC publishes no apex)."""
     if not frames:
         raise DataError("holds no numbered images", where=str(clip.path), fix="correct the path or remove the row")
     if number is None:
-        return frames[list(frames)[len(frames) // 2 if middle else 0]]
+        first = min(frames) if clip.onset is None else clip.onset
+        last = max(frames) if clip.offset is None else clip.offset
+        within = [each for each in frames if first <= each <= last] or list(frames)
+        return frames[within[len(within) // 2 if middle else 0]]
     if number not in frames:
         raise DataError(
             f"has no frame {number} (it has {min(frames)} to {max(frames)})",

@@ -62,7 +62,7 @@ class Problem:
     """One thing wrong with a manifest; `line` is 0 for the whole file."""
 
     line: int
-    fault: Fault
+    kind: Fault
     text: str
 
     def __str__(self) -> str:

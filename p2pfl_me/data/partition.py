@@ -46,6 +46,22 @@ def partition(clips: Sequence[Clip], peers: int, rule: Partition, seed: int) -> 
     return tuple(tuple(clip for name in sorted(hand) for clip in subjects[name]) for hand in hands)
 
 
+def with_validation(shards: Shards, clips: Sequence[Clip]) -> Shards:
+    """Deal validation subjects, evenly, each to a peer that trains on the subject's data set where there is one."""
+    subjects: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        subjects[clip.subject].append(clip)
+    homes = [{clip.dataset for clip in shard} for shard in shards]
+    out = [list(shard) for shard in shards]
+    loads = [0] * len(shards)
+    for own in subjects.values():
+        at_home = [peer for peer, datasets in enumerate(homes) if own[0].dataset in datasets]
+        peer = min(at_home or range(len(shards)), key=lambda peer: loads[peer])
+        out[peer] += own
+        loads[peer] += len(own)
+    return tuple(map(tuple, out))
+
+
 def _balanced(names: Sequence[str], subjects: dict[str, list[Clip]], peers: int) -> list[list[str]]:
     """Largest first, each to the peer with the fewest clips: sizes differ by one subject at most."""
     hands: list[list[str]] = [[] for _ in range(peers)]

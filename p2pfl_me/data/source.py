@@ -7,7 +7,7 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.manifest import Clip, Manifest, read_manifest
-from p2pfl_me.data.partition import Shards, partition
+from p2pfl_me.data.partition import Shards, partition, with_validation
 from p2pfl_me.data.split import split_subjects
 from p2pfl_me.data.synthetic import subjects_manifest, synthesise
 from p2pfl_me.data.vectors import is_vectors, vectors_manifest
@@ -27,10 +27,18 @@ def prepare(contract: Contract, data: Path | None, cache: Path) -> Manifest:
     return _split(contract, _read(contract, data))
 
 
-def deal(contract: Contract, manifest: Manifest) -> Shards:
-    """The training and validation clips of each peer of a local run; the test clips belong to nobody."""
-    pool = [clip for clip in manifest.clips if clip.split != "test"]
-    return partition(pool, contract.peers.count, contract.data.partition, contract.seed)
+def deal(contract: Contract, manifest: Manifest, peers: int | None = None) -> Shards:
+    """The training and validation clips of each of `peers` (the contract's); the test clips belong to nobody.
+
+    Raises
+    ------
+    DataError
+        More peers than training subjects.
+    """
+    count = contract.peers.count if peers is None else peers
+    training = [clip for clip in manifest.clips if clip.split == "train"]
+    watching = [clip for clip in manifest.clips if clip.split == "validation"]
+    return with_validation(partition(training, count, contract.data.partition, contract.seed), watching)
 
 
 def peer_clips(contract: Contract, peer: int, data: Path | None, test: Path | None, cache: Path) -> tuple[Clip, ...]:

@@ -17,10 +17,11 @@ DRAWS = 64
 
 
 def split_subjects(manifest: Manifest, *, test_fraction: float, validation_fraction: float, seed: int) -> Manifest:
-    """Give every clip a split; a manifest that brings its own keeps it.
+    """Give every clip a split; those that bring their own keep it.
 
-    Subjects are drawn per data set, so that each is represented; among a few draws the one is kept whose classes are
-    spread most alike. No training result enters the choice.
+    Where the manifest names test subjects, no more are drawn, likewise for validation; the rest trains. Subjects are
+    drawn per data set, so that each is represented; among a few draws the one is kept whose classes are spread most
+    alike. No training result enters the choice.
 
     Raises
     ------
@@ -31,9 +32,12 @@ def split_subjects(manifest: Manifest, *, test_fraction: float, validation_fract
         return manifest
     fractions = {"test": test_fraction, "validation": validation_fraction}
     wanted = {name: fraction for name, fraction in fractions.items() if fraction > 0}
+    given = {clip.split for clip in manifest.clips}
+    wanted = {name: fraction for name, fraction in wanted.items() if name not in given}
     by_dataset: dict[str, set[str]] = defaultdict(set)
     for clip in manifest.clips:
-        by_dataset[clip.dataset].add(clip.subject)
+        if clip.split is None:
+            by_dataset[clip.dataset].add(clip.subject)
     total = sum(map(len, by_dataset.values()))
     if total < 1 + len(wanted):
         raise DataError(
@@ -45,7 +49,8 @@ def split_subjects(manifest: Manifest, *, test_fraction: float, validation_fract
     deals = [_deal({name: sorted(who) for name, who in by_dataset.items()}, wanted, random) for _ in range(DRAWS)]
     best = min(deals, key=lambda deal: _unlikeness(manifest.clips, deal))
     return Manifest(
-        manifest.source, tuple(replace(clip, split=best.get(clip.subject, "train")) for clip in manifest.clips)
+        manifest.source,
+        tuple(clip if clip.split else replace(clip, split=best.get(clip.subject, "train")) for clip in manifest.clips),
     )
 
 
@@ -71,7 +76,7 @@ def _unlikeness(clips: Sequence[Clip], deal: dict[str, str]) -> float:
     whole = Counter(clip.label for clip in clips)
     parts: dict[str, Counter[str]] = defaultdict(Counter)
     for clip in clips:
-        parts[deal.get(clip.subject, "train")][clip.label] += 1
+        parts[clip.split or deal.get(clip.subject, "train")][clip.label] += 1
     return max(
         abs(part[label] / part.total() - whole[label] / whole.total()) for part in parts.values() for label in whole
     )

@@ -1,8 +1,8 @@
 """Feature vectors in one .safetensors file, for those who may share not even images inside their own lab.
 
 Tensors `features` float32 (N, D), `labels` int64 (N,), `subjects` int64 (N,), optionally `split` int64 (N,) with
-0, 1, 2 for train, validation, test; metadata `classes`, a JSON list. Its rows stand in manifests like clips: the file
-as `path`, the row as `clip`.
+0, 1, 2 for train, validation, test; metadata `classes`, a JSON list, and optionally `dataset`, which tells one lab's
+subject 3 from another's. Its rows stand in manifests like clips: the file as `path`, the row as `clip`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def vectors_manifest(path: Path, classes: Sequence[str]) -> Manifest:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            named = json.loads((file.metadata() or {}).get("classes", "[]"))
+            metadata = file.metadata() or {}
+            named, dataset = json.loads(metadata.get("classes", "[]")), metadata.get("dataset", "vectors")
             labels, subjects = file.get_tensor("labels"), file.get_tensor("subjects")
             split = file.get_tensor("split") if "split" in file.keys() else None  # noqa: SIM118
             shape = file.get_slice("features").get_shape()
@@ -47,6 +48,14 @@ def vectors_manifest(path: Path, classes: Sequence[str]) -> Manifest:
             where=str(path),
             fix=f"the contract's are {', '.join(classes)}, in this order",
         )
+    whole = {tensor.dtype.kind for tensor in (labels, subjects, split) if tensor is not None} <= {"i", "u"}
+    flat = {tensor.ndim for tensor in (labels, subjects, split) if tensor is not None} == {1} and len(shape) == 2
+    if not (whole and flat):
+        raise DataError(
+            "`features` must be (N, D), `labels` and `subjects` whole numbers (N,)",
+            where=str(path),
+            fix="see docs/data.md",
+        )
     sizes = {len(labels), len(subjects), shape[0], len(split) if split is not None else len(labels)}
     in_range = labels.size == 0 or (labels.min() >= 0 and labels.max() < len(classes))
     if len(sizes) != 1 or not in_range or (split is not None and not np.isin(split, (0, 1, 2)).all()):
@@ -54,8 +63,8 @@ def vectors_manifest(path: Path, classes: Sequence[str]) -> Manifest:
     clips = tuple(
         Clip(
             path,
-            "vectors",
-            f"vectors/{subjects[row]}",
+            dataset,
+            f"{dataset}/{subjects[row]}",
             str(row),
             classes[labels[row]],
             split=SPLITS[split[row]] if split is not None else None,

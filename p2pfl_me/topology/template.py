@@ -28,7 +28,13 @@ MODEL: Mapping[str, Any] = {
     "trainable": "head",
     "classes": list(CASME2_CLASSES),
 }
-TRAINING: Mapping[str, Any] = {"rounds": 20, "local_epochs": 5, "batch_size": 32, "learning_rate": 0.001}
+TRAINING: Mapping[str, Any] = {
+    "rounds": 40,
+    "local_epochs": 5,
+    "batch_size": 32,
+    "learning_rate": 0.001,
+    "class_weights": "balanced",
+}
 GOSSIP: Mapping[str, Any] = {"protocol": "dpsgd"}
 """Values that all ready contracts share, so that runs of two of them differ only in their graph."""
 

@@ -23,7 +23,7 @@ from types import TracebackType
 import numpy as np
 import zmq
 
-from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.identity import Identity, new_identity, public_from_text
 from p2pfl_me.wire.links import Endpoint, Links
@@ -72,7 +72,6 @@ class Sealed(AbstractContextManager["Sealed"]):
         self.models = self.confirmations = 0
         self.other = 1 - me
         self.model = np.ones(values, np.float32)
-        self.last: Vector | None = None
         self.links = Links(
             me,
             f"tcp://127.0.0.1:{ports[me]}",
@@ -90,7 +89,6 @@ class Sealed(AbstractContextManager["Sealed"]):
     def on_message(self, peer: int, message: Message) -> None:
         self.models += message.params is not None
         self.confirmations += message.params is None
-        self.last = message.params  # as a mailbox would: the model before is let go
         self.news.set()
 
     def on_link(self, peer: int, up: bool, reason: str) -> None:
@@ -134,7 +132,7 @@ def end(me: int, pipe: Connection, ports: list[int], values: int) -> None:
     identity = new_identity()
     pipe.send(identity.public_text)
     other = public_from_text(pipe.recv())
-    ways = {
+    ways: dict[str, Plain | Sealed] = {
         ONE_FRAME: Plain(ports[0], values, 4 * values, sends=me == 0),
         PIECES: Plain(ports[1], values, PIECE, sends=me == 0),
         SEALED: Sealed(me, identity, other, (ports[2], ports[3]), values),
@@ -176,29 +174,32 @@ def main() -> None:
     for pipe, key in zip(pipes, reversed(keys), strict=True):
         pipe.send(key)
     rates: dict[str, list[float]] = {ONE_FRAME: [], PIECES: [], SEALED: []}
-    cpu: dict[str, list[float]] = {way: [] for way in rates}
+    cpu: dict[str, list[tuple[float, ...]]] = {way: [] for way in rates}
     megabytes = 4e-6 * arguments.values * arguments.messages
     for repeat in range(arguments.repeats + 1):
         for way in rates:
             begun = time.perf_counter()
             for pipe in reversed(pipes):
                 pipe.send((way, arguments.messages))
-            used = sum(pipe.recv() for pipe in pipes)
+            used = [pipe.recv() for pipe in pipes]
             if repeat:  # the first is for warming up
                 rates[way].append(megabytes / (time.perf_counter() - begun))
-                cpu[way].append(1e3 * used / megabytes)
+                cpu[way].append(tuple(1e3 * each / megabytes for each in used))
     for pipe in pipes:
         pipe.send(None)
     for process in processes:
         process.join()
     base = statistics.median(rates[ONE_FRAME])
     each = 4e-6 * arguments.values
-    print(f"{arguments.repeats} x {arguments.messages} messages of {each:.1f} MB; median MB/s (range), CPU ms per MB")
+    print(
+        f"{arguments.repeats} x {arguments.messages} messages of {each:.1f} MB; median MB/s (range), CPU ms per MB sending + receiving"
+    )
     for way, values in rates.items():
         middle = statistics.median(values)
+        sending, receiving = (statistics.median(side) for side in zip(*cpu[way], strict=True))
         ratio = statistics.median(value / plain for value, plain in zip(values, rates[ONE_FRAME], strict=True))
         print(
-            f"{way:20} {middle:6.0f} ({min(values):.0f}-{max(values):.0f})  {statistics.median(cpu[way]):.2f}"
+            f"{way:20} {middle:6.0f} ({min(values):.0f}-{max(values):.0f})  {sending:.2f} + {receiving:.2f}"
             f"  {middle / base:.2f} of plain one frame (median of pairs {ratio:.2f})"
         )
 

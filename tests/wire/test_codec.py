@@ -77,13 +77,20 @@ def test_a_control_message_carries_no_body() -> None:
 
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | st.text(max_size=8) | st.binary(max_size=40),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats()
+    | st.text(max_size=8)
+    | st.binary(max_size=40),
     lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
     max_leaves=12,
 )
 
 
-@given(st.binary(max_size=1100) | values.map(msgpack.packb) | st.lists(values, min_size=7, max_size=7).map(msgpack.packb))
+@given(
+    st.binary(max_size=1100) | values.map(msgpack.packb) | st.lists(values, min_size=7, max_size=7).map(msgpack.packb)
+)
 def test_any_bytes_raise_nothing_but_the_wire_error(data: bytes) -> None:
     with pytest.raises(WireError):
         decode_header(data, 3, SCHEMA)

@@ -253,6 +253,71 @@ def test_silence_takes_a_link_down() -> None:
     asyncio.run(scene())
 
 
+def test_a_link_given_up_on_one_side_only_comes_back_without_blame() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        low = swarm.links(0, [1], here, liveness=Liveness(ping_s=0.05, silence_s=0.2, retry_s=0.05))
+        high = swarm.links(1, [0], there, liveness=Liveness(ping_s=1000, silence_s=1000, retry_s=1000))
+        await high.start()
+        await low.start()
+        await here.until(lambda: len(here.links) >= 3)
+        assert [up for _, up, _ in here.links[:3]] == [True, False, True]
+        await there.until(lambda: len(there.links) >= 3)
+        assert "new link" in there.links[1][2]
+        assert not here.refused and not there.refused
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_a_connection_whose_other_end_is_dead_is_dialled_anew() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        host, port = swarm.addresses[1].removeprefix("tcp://").split(":")
+        accepted: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
+        mute = await asyncio.start_server(lambda _, writer: accepted.set_result(writer), host, int(port))
+        low = swarm.links(0, [1], here, liveness=Liveness(ping_s=0.05, silence_s=0.3, retry_s=0.05))
+        await low.start()
+        writer = await accepted
+        mute.close()  # nobody listens any more, but this connection stays open and never speaks
+        high = swarm.links(1, [0], there)
+        await high.start()
+        await here.until(lambda: here.is_up(1))
+        assert not writer.is_closing()
+        await low.close()
+        await high.close()
+        writer.close()
+
+    asyncio.run(scene())
+
+
+def test_two_links_share_a_peer_and_traffic_is_booked_by_neighbour() -> None:
+    async def scene() -> None:
+        swarm = Swarm(3, size=400_000)
+        recorders = [Recorder() for _ in range(3)]
+        links = [swarm.links(0, [1], recorders[0]), swarm.links(1, [0, 2], recorders[1])]
+        links.append(swarm.links(2, [1], recorders[2]))
+        for each in links:
+            await each.start()
+        await recorders[1].until(lambda: recorders[1].is_up(0) and recorders[1].is_up(2))
+        model = np.ones(400_000, np.float32)
+        for round in range(20):  # more than ZeroMQ may hold: the queue has to wait for room
+            links[1].send(0, Message(Kind.OFFER, round, round, model))
+            links[1].send(2, Message(Kind.ANSWER, round, round, model))
+        await recorders[0].until(lambda: len(recorders[0].messages) == 20)
+        await recorders[2].until(lambda: len(recorders[2].messages) == 20)
+        for recorder in (recorders[0], recorders[2]):
+            assert [message.round for _, message in recorder.messages] == list(range(20))
+        assert all(links[1].traffic[peer].sent > 20 * 1_600_000 for peer in (0, 2))
+        for each in links:
+            await each.close()
+
+    asyncio.run(scene())
+
+
 def test_a_taken_port_is_named() -> None:
     async def scene() -> None:
         swarm = Swarm(2)

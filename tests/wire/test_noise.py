@@ -67,9 +67,7 @@ def independent(role: str, static: X25519PrivateKey, prologue: bytes, remote: by
 
 @settings(max_examples=25, deadline=None)
 @given(prologue=payloads, first=payloads, second=payloads, third=payloads)
-def test_we_initiate_with_an_independent_responder(
-    prologue: bytes, first: bytes, second: bytes, third: bytes
-) -> None:
+def test_we_initiate_with_an_independent_responder(prologue: bytes, first: bytes, second: bytes, third: bytes) -> None:
     mine, its = new_key(), new_key()
     other = independent("responder", its, prologue)
     message, awaiting = Initiator(mine, public_bytes(its), prologue).write(first)

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,14 +19,16 @@ import numpy as np
 
 from p2pfl_me.contract import derive_seed
 from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
-from p2pfl_me.data.manifest import Clip, Manifest
-from p2pfl_me.data.synthetic.clip import CAMERAS, draw_clip, expose
+from p2pfl_me.data.manifest import Clip, Manifest, write_manifest
+from p2pfl_me.data.synthetic.clip import CAMERAS, FRAMES, draw_apex, draw_clip, expose
 from p2pfl_me.data.synthetic.expression import draw_style
 from p2pfl_me.data.synthetic.face import draw_face
 from p2pfl_me.errors import DataError
 
-VERSION = 2
+VERSION = 3
 """Raise it when the drawing changes, so that no cache holds clips of two kinds."""
+THREADS = 2
+"""Subjects drawn at a time: the drawing is OpenCV's and numpy's, outside the interpreter's lock for the most part."""
 NEUTRAL = "neutral"
 PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY)
 """Noisy drawings hold no repeats to search for: half the time of the default, and smaller."""
@@ -78,22 +81,44 @@ def synthesise(spec: Synthetic, seed: int, cache: Path, *, split: Manifest) -> M
     """
     key = hashlib.sha256(f"{VERSION} {seed} {spec.clips_per_subject} {spec.amplitude}".encode()).hexdigest()[:16]
     folder = cache / f"synthetic-{key}"
+    _draw(folder, spec, seed, split)
+    return Manifest(folder, tuple(_placed(folder, clip, seed) for clip in split.clips))
+
+
+def write_synthetic(spec: Synthetic, seed: int, folder: Path, planned: Manifest) -> Manifest:
+    """Draw `planned` into a new folder of the user's, with a manifest whose paths are relative, so that it can move.
+
+    Raises
+    ------
+    DataError
+        The folder holds something already, or cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError("is no empty folder", where=str(folder), fix="name a new one with -o")
+    _draw(folder, spec, seed, planned)
+    for lock in folder.glob(".*.lock"):
+        lock.unlink()
+    drawn = Manifest(folder / "manifest.csv", tuple(_placed(folder, clip, seed) for clip in planned.clips))
+    write_manifest(drawn.source, drawn.clips, absolute=False)
+    return drawn
+
+
+def _draw(folder: Path, spec: Synthetic, seed: int, planned: Manifest) -> None:
     by_subject: dict[str, list[Clip]] = {}
-    for clip in split.clips:
+    for clip in planned.clips:
         by_subject.setdefault(clip.path.parts[0], []).append(clip)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, clips in by_subject.items():
-            if not (folder / name).exists():
-                _draw_subject(folder, name, clips, spec, seed)
+        missing = [name for name in by_subject if not (folder / name).exists()]
+        with ThreadPoolExecutor(THREADS) as pool:
+            for _ in pool.map(lambda name: _draw_subject(folder, name, by_subject[name], spec, seed), missing):
+                pass
     except OSError as error:
         raise DataError(
             f"the drawn clips cannot be written: {error.strerror}",
             where=str(folder),
-            fix="free some space, or move P2PME_HOME to a larger disk",
+            fix="free some space, or name another folder (P2PME_HOME moves the cache)",
         ) from error
-    found = (_with_frames(folder, clip) for clip in split.clips)
-    return Manifest(folder, tuple(found))
 
 
 def _draw_subject(folder: Path, name: str, clips: Sequence[Clip], spec: Synthetic, seed: int) -> None:
@@ -101,29 +126,25 @@ def _draw_subject(folder: Path, name: str, clips: Sequence[Clip], spec: Syntheti
         fcntl.flock(lock, fcntl.LOCK_EX)  # local peers share the test subjects: one draws, the others wait
         if (folder / name).exists():
             return
-        number = int(name[1:])
-        random = np.random.default_rng(derive_seed(seed, "synthetic", number, "face"))
-        face, style = draw_face(random), draw_style(random)
-        camera = CAMERAS[clips[0].dataset]
+        random = np.random.default_rng(derive_seed(seed, "synthetic", int(name[1:]), "face"))
+        face, style, camera = draw_face(random), draw_style(random), CAMERAS[clips[0].dataset]
         exposed = expose(face, camera)
         draft = folder / f".{name}.draft"
         shutil.rmtree(draft, ignore_errors=True)
         for clip in clips:
-            stream = np.random.default_rng(derive_seed(seed, "synthetic", number, clip.clip))
+            stream = _stream(seed, clip)
             drawn = draw_clip(face, exposed, style, clip.label, camera.noise, spec.amplitude, stream)
             place = draft / clip.clip
             place.mkdir(parents=True)
             for index, frame in enumerate(drawn.frames, 1):
-                pixels = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-                ok, data = cv2.imencode(".png", pixels, PNG)
-                if not ok:
-                    raise OSError(f"a frame of {clip.subject} cannot be encoded")
+                _, data = cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), PNG)
                 (place / f"img{index:03d}.png").write_bytes(data.tobytes())
-            (place / "frames.txt").write_text(f"{drawn.onset} {drawn.apex} {drawn.offset}\n")
         draft.rename(folder / name)
 
 
-def _with_frames(folder: Path, clip: Clip) -> Clip:
-    place = folder / clip.path
-    onset, apex, offset = (int(text) for text in (place / "frames.txt").read_text().split())
-    return replace(clip, path=place, onset=onset, apex=apex, offset=offset)
+def _stream(seed: int, clip: Clip) -> np.random.Generator:
+    return np.random.default_rng(derive_seed(seed, "synthetic", int(clip.path.parts[0][1:]), clip.clip))
+
+
+def _placed(folder: Path, clip: Clip, seed: int) -> Clip:
+    return replace(clip, path=folder / clip.path, onset=1, apex=draw_apex(_stream(seed, clip)), offset=FRAMES)

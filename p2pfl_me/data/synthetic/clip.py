@@ -56,11 +56,16 @@ def expose(face: Face, camera: Camera) -> Canvas:
     return np.asarray(255 * linear**camera.gamma * np.array(camera.tint), dtype=np.float32)
 
 
+def draw_apex(random: np.random.Generator) -> int:
+    """The apex of the clip that a fresh `random` draws: its first draw, so that it is known without the drawing."""
+    return int(random.integers(3, FRAMES - 1))
+
+
 def draw_clip(
     face: Face, exposed: Canvas, style: Style, label: str, noise: float, amplitude: float, random: np.random.Generator
 ) -> DrawnClip:
     """A clip of `label`; a label without a prototype (neutral) moves nothing but head, light and eyelids."""
-    apex = int(random.integers(3, FRAMES - 1))
+    apex = draw_apex(random)
     skin = displacement(strengths(label, random), face.landmarks, style, AMPLITUDE * amplitude, SIDE)
     blink = int(random.integers(1, FRAMES + 1)) if random.random() < BLINKS else 0
     lids = displacement(BLINK, face.landmarks, PLAIN, 1.5, SIDE) if blink else np.zeros_like(skin)

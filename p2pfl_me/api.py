@@ -1,0 +1,113 @@
+"""The front door for notebooks: load or change a contract, run a swarm, get results as arrays.
+
+import p2pfl_me
+contract = p2pfl_me.load("topologies/ring.yaml", **{"training.rounds": 10})
+result = p2pfl_me.run_swarm(contract, run="runs/notebook")
+result.scores("uf1").mean(axis=1)          # one value a round
+result.confusion                           # of the average of the final models
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from p2pfl_me.contract import Contract, load_contract
+from p2pfl_me.errors import RunError
+from p2pfl_me.message import Vector
+from p2pfl_me.swarm.console import Console
+from p2pfl_me.swarm.sweep import sweep
+
+Array = npt.NDArray[np.float64]
+
+
+def load(path: Path | str, **overrides: Any) -> Contract:
+    """The contract at `path`, with `section.key` overrides: `load("ring.yaml", **{"training.rounds": 5})`."""
+    return load_contract(path, [f"{key}={json.dumps(value)}" for key, value in overrides.items()])
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished or stopped run, read from its folder."""
+
+    run: Path
+    exit_code: int = 0
+
+    def scores(self, metric: str = "uf1") -> Array:
+        """Scores of each peer's own model after each round, float64 (rounds, peers), NaN where it missed one.
+
+        `metric` is uf1, uar, accuracy, macro_f1 or weighted_f1 on the test clips, or loss, in training.
+        """
+        from p2pfl_me.report.results import score_grid
+        from p2pfl_me.report.run import read_run
+
+        return score_grid(read_run(self.run), metric).values
+
+    @property
+    def average(self) -> Mapping[str, Any]:
+        """Test scores of the average of the final models.
+
+        Raises
+        ------
+        RunError
+            The run was stopped before there was one, or has no test clips.
+        """
+        path = self.run / "average.json"
+        found = json.loads(path.read_text(encoding="utf-8"))["test"] if path.exists() else None
+        if found is None:
+            raise RunError("this run has no scored average model", where=str(self.run), fix="let it run to its end")
+        return dict(found)
+
+    @property
+    def confusion(self) -> npt.NDArray[np.int64]:
+        """Confusion matrix of the average model, int64 (K, K): rows are the true classes."""
+        return np.array(self.average["confusion"], dtype=np.int64)
+
+    def params(self, peer: int) -> Vector:
+        """A peer's last model, float32 (P,)."""
+        from safetensors import safe_open
+
+        from p2pfl_me.peer.checkpoint import checkpoint_path
+
+        path = checkpoint_path(self.run, peer)
+        if not path.exists():
+            raise RunError(f"peer {peer} left no checkpoint", where=str(self.run), fix="check the peer's id")
+        with safe_open(path, framework="numpy") as file:
+            params: Vector = file.get_tensor("params")
+        return params
+
+
+def run_swarm(
+    contract: Contract,
+    *,
+    run: Path | str | None = None,
+    data: Path | str | None = None,
+    baselines: bool = False,
+    report: bool = False,
+    quiet: bool = True,
+) -> Result:
+    """Run all peers of `contract` on this machine, as `p2pme swarm` does, and return what came of it.
+
+    Raises
+    ------
+    P2pmeError
+        The contract or the clips cannot be used; what happens to a single peer is in `Result.exit_code`.
+    """
+    folder = Path(run) if run else Path("runs") / f"{contract.name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
+    code = sweep(
+        contract,
+        folder,
+        data=Path(data) if data else None,
+        baselines=baselines,
+        report=report,
+        console=Console(sys.stdout, quiet=quiet),
+    )
+    return Result(folder, code)

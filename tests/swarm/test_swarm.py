@@ -1,0 +1,137 @@
+"""A swarm of real processes: the same weights twice, a killed peer, Ctrl-C, baselines, the notebook's front door."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import p2pfl_me
+from tests.small import Command, events, p2pme, wait_for, write_contract, write_vectors
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> Path:
+    return write_vectors(tmp_path / "vectors.safetensors", range(12))
+
+
+def test_the_same_seed_gives_the_same_weights_twice(tmp_path: Path, vectors: Path) -> None:
+    contract = write_contract(tmp_path / "ring.yaml", 4)
+    options = ["swarm", contract, "--data", vectors, "--no-report"]
+    for name in ("one", "two", "other"):
+        more = ["--set", "seed=2"] if name == "other" else []
+        code, output = p2pme(tmp_path / "home", *options, "--run", tmp_path / name, *more)
+        assert code == 0, output
+    digests = {
+        name: [events(tmp_path / name, peer, "round")[-1]["digest"] for peer in range(4)]
+        for name in ("one", "two", "other")
+    }
+    assert digests["one"] == digests["two"] != digests["other"]
+    assert all(not event["missing"] for peer in range(4) for event in events(tmp_path / "one", peer, "round"))
+
+
+def test_a_killed_peer_is_named_and_the_others_go_on(tmp_path: Path, vectors: Path) -> None:
+    contract = write_contract(tmp_path / "ring.yaml", 4, training="{rounds: 400, local_epochs: 2}")
+    run = tmp_path / "run"
+    command = Command(["swarm", str(contract), "--data", str(vectors), "--run", str(run)], tmp_path / "home")
+    try:
+        wait_for(lambda: len(events(run, 2, "round")) >= 5, "peer 2 in round 5")
+        os.kill(events(run, 2, "start")[0]["pid"], signal.SIGKILL)
+        code, output = command.finish()
+    finally:
+        if command.process.poll() is None:
+            command.kill()
+    assert code == 1, output
+    assert "peer 2 was killed by SIGKILL; the others go on" in output
+    assert [len(events(run, peer, "round")) for peer in (0, 1, 3)] == [400] * 3
+    assert "2" in events(run, 1, "round")[-1]["missing"]
+    assert json.loads((run / "manifest.json").read_text())["exit"]["2"] == -signal.SIGKILL
+    assert (run / "report" / "index.html").exists()
+
+
+def test_ctrl_c_stops_all_within_three_seconds_and_leaves_a_readable_run(tmp_path: Path, vectors: Path) -> None:
+    contract = write_contract(tmp_path / "ring.yaml", 4, training="{rounds: 100000}")
+    run = tmp_path / "run"
+    options = ["--data", str(vectors), "--run", str(run), "--no-report"]
+    command = Command(["swarm", str(contract), *options], tmp_path / "home")
+    try:
+        wait_for(lambda: all(events(run, peer, "round") for peer in range(4)), "all peers in round 1")
+        pids = [events(run, peer, "start")[0]["pid"] for peer in range(4)]
+        begun = time.monotonic()
+        command.interrupt()
+        code, output = command.finish()
+        took = time.monotonic() - begun
+    finally:
+        if command.process.poll() is None:
+            command.kill()
+    assert code == 130, output
+    assert "Traceback" not in output
+    assert took < 3
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert {events(run, peer, "finish")[-1]["reason"] for peer in range(4)} == {"stopped"}
+    code, output = p2pme(tmp_path / "home", "report", run, "-o", tmp_path / "page")
+    assert code == 0 and (tmp_path / "page" / "index.html").exists(), output
+
+
+def test_seeds_and_baselines_meet_in_one_report(tmp_path: Path, vectors: Path) -> None:
+    contract = write_contract(tmp_path / "ring.yaml", 3)
+    folder = tmp_path / "sweep"
+    options = ["--data", vectors, "--run", folder, "--seeds", "2", "--baselines"]
+    code, output = p2pme(tmp_path / "home", "swarm", contract, *options)
+    assert code == 0, output
+    for seed in (1, 2):
+        found = json.loads((folder / f"seed-{seed}" / "baselines.json").read_text())
+        assert len(found["isolated"]["peers"]) == 3
+        assert len(found["pooled"]["rounds"]) == len(found["fedavg"]["rounds"]) == 3
+        assert found["steps"]["isolated"] == found["steps"]["fedavg"]
+        assert json.loads((folder / f"seed-{seed}" / "average.json").read_text())["test"]["uf1"] >= 0
+    assert (folder / "report" / "index.html").exists()
+
+
+def test_the_front_door_for_notebooks(tmp_path: Path, vectors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
+    contract = p2pfl_me.load(write_contract(tmp_path / "ring.yaml", 3), **{"training.rounds": 2})
+    result = p2pfl_me.run_swarm(contract, run=tmp_path / "run", data=vectors)
+    assert result.exit_code == 0
+    assert result.scores("uf1").shape == (2, 3)
+    assert np.isfinite(result.scores("loss")).all()
+    assert result.confusion.shape == (3, 3) and result.confusion.sum() == 36
+    assert result.params(1).shape == (262_659,)
+
+
+@pytest.mark.parametrize(
+    ("contract", "options", "says"),
+    [
+        ({}, ["--data", "nowhere"], "no such manifest"),
+        ({"peers": "{loopback: {count: 13}}"}, [], "9 training subjects cannot be dealt to 13 peers"),
+        (
+            {"peers": f"{{members: [{{id: 0, address: 'tcp://far:4000', public_key: '{'A' * 43}='}}]}}"},
+            [],
+            "runs on this machine only",
+        ),
+    ],
+)
+def test_what_cannot_run_is_refused_before_anything_starts(
+    tmp_path: Path, vectors: Path, contract: dict[str, str], options: list[str], says: str
+) -> None:
+    path = write_contract(tmp_path / "c.yaml", 3, **contract)
+    data = [] if options else ["--data", vectors]
+    code, output = p2pme(tmp_path / "home", "swarm", path, "--run", tmp_path / "run", *data, *options)
+    assert code == 2 and says in output and "->" in output, output
+    assert "Traceback" not in output
+    assert not list((tmp_path / "run").glob("peer-*.jsonl"))
+
+
+def test_a_folder_with_a_run_is_not_written_over(tmp_path: Path, vectors: Path) -> None:
+    contract = write_contract(tmp_path / "ring.yaml", 3, training="{rounds: 1, local_epochs: 1}")
+    options = ["swarm", contract, "--data", vectors, "--run", tmp_path / "run", "--no-report"]
+    assert p2pme(tmp_path / "home", *options)[0] == 0
+    code, output = p2pme(tmp_path / "home", *options)
+    assert code == 2 and "holds a run already" in output

@@ -1,0 +1,77 @@
+"""The books: what a frame takes on the wire, entries in order, heartbeats summed, strangers kept short."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from p2pfl_me.message import Kind, Message
+from p2pfl_me.wire.books import Books, on_wire
+from p2pfl_me.wire.codec import Schema, encode
+from p2pfl_me.wire.session import Outgoing
+from p2pfl_me.wire.strangers import BURST, REFILL_S, Strangers
+
+SCHEMA = Schema(1000, bytes(32))
+
+
+@pytest.mark.parametrize(("size", "wire"), [(0, 2), (255, 257), (256, 265), (1 << 20, (1 << 20) + 9)])
+def test_zmtp_framing_is_counted(size: int, wire: int) -> None:
+    assert on_wire(size) == wire
+
+
+def outgoing(message: Message) -> Outgoing:
+    header, body = encode(message, 0, SCHEMA)
+    return Outgoing(message, header, body, wire=5000)
+
+
+def test_entries_stand_in_the_order_in_which_messages_left() -> None:
+    async def scene() -> list[Mapping[str, Any]]:
+        entries: list[Mapping[str, Any]] = []
+        books = Books([1, 2], entries.append)
+        model = np.arange(1000, dtype=np.float32)
+        for peer in (1, 2):
+            books.message_sent(peer, outgoing(Message(Kind.OFFER, 7, 7, model)))
+        books.message_sent(1, outgoing(Message(Kind.SKIP, 7, 7)))
+        for _ in range(3):
+            books.ping_sent(2, books.frame_sent(2, 25))
+        await books.close()
+        assert books.traffic[2].sent == 3 * 27
+        return entries
+
+    entries = asyncio.run(scene())
+    digest = hashlib.sha256(np.arange(1000, dtype=np.float32).tobytes()).hexdigest()
+    assert [(e["to"], e["kind"], e["sha256"]) for e in entries] == [
+        (1, "offer", digest),
+        (2, "offer", digest),
+        (1, "skip", None),
+        (2, "ping", None),
+    ]
+    assert entries[0]["wire"] == 5000 and entries[0]["bytes"] > 4000
+    assert entries[3] == {"to": 2, "kind": "ping", "count": 3, "bytes": 0, "wire": 81, "sha256": None}
+
+
+def test_the_books_do_not_keep_a_model_alive() -> None:
+    async def scene() -> None:
+        books = Books([1], lambda entry: None)
+        model = np.zeros(1000, dtype=np.float32)
+        books.message_sent(1, outgoing(Message(Kind.OFFER, 0, 0, model)))
+        await books.close()
+        assert books._hashed is not None
+        del model
+        assert books._hashed[0]() is None
+
+    asyncio.run(scene())
+
+
+def test_strangers_cannot_fill_the_log() -> None:
+    strangers = Strangers()
+    lines = [strangers.line(1000.0, "garbage") for _ in range(500)]
+    assert lines[: int(BURST)] == ["garbage"] * int(BURST) and not any(lines[int(BURST) :])
+    later = strangers.line(1000.0 + REFILL_S, "garbage")
+    assert later == f"garbage (and {500 - int(BURST)} more refused since the last line)"
+    assert strangers.line(1000.0 + REFILL_S, "garbage") is None
