@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from p2pfl_me.learning.adam import Adam
 from p2pfl_me.learning.head import tensors
 from p2pfl_me.learning.layout import Layout
 from p2pfl_me.message import Vector
@@ -32,10 +33,8 @@ class BlockStep:
         out: Vector = self._params.cpu().numpy().copy()
         return out
 
-    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
-        """Adam with fresh moments over the whole vector, one fused pass a step."""
-        self._params.grad = self._grads
-        return torch.optim.Adam([self._params], lr=learning_rate, fused=True)
+    def optimiser(self, learning_rate: float) -> Adam:
+        return Adam(self._params, self._grads, learning_rate)
 
     def forward_backward(self, features: Tensor, labels: Tensor, index: Tensor, random: torch.Generator) -> Tensor:
         """Fill the gradients for the samples `index` (B,) and return the mean loss as a scalar tensor."""
