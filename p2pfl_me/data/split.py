@@ -47,7 +47,7 @@ def split_subjects(manifest: Manifest, *, test_fraction: float, validation_fract
         )
     random = np.random.default_rng(derive_seed(seed, "split"))
     deals = [_deal({name: sorted(who) for name, who in by_dataset.items()}, wanted, random) for _ in range(DRAWS)]
-    best = min(deals, key=lambda deal: _unlikeness(manifest.clips, deal))
+    best = min(deals, key=lambda deal: _unlikeness(manifest.clips, deal, wanted))
     return Manifest(
         manifest.source,
         tuple(clip if clip.split else replace(clip, split=best.get(clip.subject, "train")) for clip in manifest.clips),
@@ -71,12 +71,14 @@ def _deal(by_dataset: dict[str, list[str]], wanted: dict[str, float], random: np
     return deal
 
 
-def _unlikeness(clips: Sequence[Clip], deal: dict[str, str]) -> float:
-    """Largest difference between a part's class shares and those of the whole."""
+def _unlikeness(clips: Sequence[Clip], deal: dict[str, str], wanted: dict[str, float]) -> float:
+    """Largest difference between a part's class shares and those of the whole, or its size and the one wanted."""
     whole = Counter(clip.label for clip in clips)
     parts: dict[str, Counter[str]] = defaultdict(Counter)
     for clip in clips:
         parts[clip.split or deal.get(clip.subject, "train")][clip.label] += 1
-    return max(
+    classes = [
         abs(part[label] / part.total() - whole[label] / whole.total()) for part in parts.values() for label in whole
-    )
+    ]
+    sizes = [abs(parts[name].total() / whole.total() - fraction) for name, fraction in wanted.items()]
+    return max(*classes, *sizes)

@@ -29,8 +29,8 @@ MODEL: Mapping[str, Any] = {
     "classes": list(CASME2_CLASSES),
 }
 TRAINING: Mapping[str, Any] = {
-    "rounds": 40,
-    "local_epochs": 5,
+    "rounds": 100,
+    "local_epochs": 2,
     "batch_size": 32,
     "learning_rate": 0.001,
     "class_weights": "balanced",
