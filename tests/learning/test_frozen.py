@@ -1,0 +1,190 @@
+"""The frozen half: where its weights come from, the cache of its output, and the mended import of torchvision."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from p2pfl_me.contract import Contract, contract_from_yaml
+from p2pfl_me.errors import WeightsError
+from p2pfl_me.learning.backbone import CHANNELS, KERAS, SHAPES, load_backbone, read_weights
+from p2pfl_me.learning.features import FeatureCache, feature_rows, frozen_layers, normalise
+
+Image = npt.NDArray[np.uint8]
+
+
+def contract(*overrides: str) -> Contract:
+    text = "version: 1\nname: t\ntopology: {kind: ring}\npeers:\n  loopback: {count: 3}\n"
+    return contract_from_yaml(text, overrides=overrides)
+
+
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, npt.NDArray[np.float32]]:
+    random = np.random.default_rng(0)
+    return {name: random.standard_normal(shape, dtype=np.float32) for name, shape in SHAPES.items()}
+
+
+def as_pth(path: Path, tensors: dict[str, npt.NDArray[np.float32]]) -> None:
+    whole = {f"features.{name}": torch.from_numpy(value) for name, value in tensors.items()}
+    torch.save({**whole, "classifier.0.bias": torch.zeros(3)}, path)
+
+
+def as_safetensors(path: Path, tensors: dict[str, npt.NDArray[np.float32]]) -> None:
+    save_file(dict(tensors), path)
+
+
+def as_keras(path: Path, tensors: dict[str, npt.NDArray[np.float32]]) -> None:
+    with h5py.File(path, "w") as file:
+        for (index, _, _), layer in zip(CHANNELS, KERAS, strict=True):
+            file[f"{layer}/{layer}/kernel:0"] = tensors[f"{index}.weight"].transpose(2, 3, 1, 0)
+            file[f"{layer}/{layer}/bias:0"] = tensors[f"{index}.bias"]
+
+
+def as_old_keras(path: Path, tensors: dict[str, npt.NDArray[np.float32]]) -> None:
+    with h5py.File(path, "w") as file:
+        for (index, _, _), layer in zip(CHANNELS, KERAS, strict=True):
+            file[f"{layer}/{layer}_W_1:0"] = tensors[f"{index}.weight"].transpose(2, 3, 1, 0)
+            file[f"{layer}/{layer}_b_1:0"] = tensors[f"{index}.bias"]
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("w.pth", as_pth), ("w.safetensors", as_safetensors), ("w.h5", as_keras), ("old.h5", as_old_keras)],
+)
+def test_every_format_gives_the_same_weights(
+    tmp_path: Path, tensors: dict[str, npt.NDArray[np.float32]], name: str, write: Callable[..., None]
+) -> None:
+    path = tmp_path / name
+    write(path, tensors)
+    found = read_weights(path)
+    for key, value in tensors.items():
+        np.testing.assert_array_equal(found[key], value)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    agreed = contract(f"model.weights={{source: file, sha256: '{digest}'}}")
+    kept = load_backbone(agreed, cache=tmp_path, weights=path)
+    np.testing.assert_array_equal(kept.tensors["28.weight"], tensors["28.weight"])
+    other = contract(f"model.weights={{source: file, sha256: '{'0' * 64}'}}")
+    with pytest.raises(WeightsError, match="the contract names 0000"):
+        load_backbone(other, cache=tmp_path, weights=path)
+    with pytest.raises(WeightsError, match="none was named"):
+        load_backbone(agreed, cache=tmp_path)
+
+
+def test_files_that_are_no_vgg16_are_named(tmp_path: Path, tensors: dict[str, npt.NDArray[np.float32]]) -> None:
+    few = {name: value for name, value in tensors.items() if name != "5.bias"}
+    save_file(few, tmp_path / "few.safetensors")
+    save_file({**tensors, "5.bias": np.zeros(3, np.float32)}, tmp_path / "odd.safetensors")
+    save_file({**tensors, "5.bias": np.full(128, np.nan, np.float32)}, tmp_path / "nan.safetensors")
+    (tmp_path / "junk.pth").write_bytes(b"junk")
+    (tmp_path / "junk.h5").write_bytes(b"junk")
+    for name, says in [
+        ("few.safetensors", "features.5.bias` is missing"),
+        ("odd.safetensors", r"has shape \(3,\)"),
+        ("nan.safetensors", "NaN"),
+        ("junk.pth", "cannot be read"),
+        ("junk.h5", "cannot be read"),
+        ("weights.onnx", "unknown ending"),
+    ]:
+        with pytest.raises(WeightsError, match=says):
+            read_weights(tmp_path / name)
+
+
+def test_the_seeded_backbone_is_the_seeds_and_private(tmp_path: Path) -> None:
+    one, again = (load_backbone(contract(), cache=tmp_path) for _ in range(2))
+    other = load_backbone(contract("seed=2"), cache=tmp_path)
+    assert one.digest == again.digest != other.digest
+    weights = one.tensors["14.weight"]
+    assert abs(float(weights.std()) - np.sqrt(2 / (256 * 9))) < 1e-3
+    assert np.abs(weights.mean(axis=(1, 2, 3))).max() < 1e-6, "filters that sum to zero"
+    files = list(tmp_path.glob("backbone-*.safetensors"))
+    assert len(files) == 2 and all(file.stat().st_mode & 0o777 == 0o600 for file in files)
+
+
+def pictures(count: int) -> list[Image]:
+    return [np.random.default_rng(k).integers(0, 256, (64, 64, 3), dtype=np.uint8) for k in range(count)]
+
+
+@pytest.mark.parametrize(("trainable", "width"), [("head", 2048), ("block5", 8192)])
+def test_a_feature_is_computed_once_and_kept(tmp_path: Path, trainable: str, width: int) -> None:
+    agreed = contract(f"model.trainable={trainable}")
+    images = pictures(5)
+    computed: list[int] = []
+
+    def loader(index: int) -> Callable[[], Image]:
+        def load() -> Image:
+            computed.append(index)
+            return images[index]
+
+        return load
+
+    pairs = [(bytes([index]) * 32, loader(index)) for index in range(5)]
+    bank, rows = feature_rows(agreed, pairs[:3], cache=tmp_path, device="cpu")
+    bank, rows = feature_rows(agreed, [pairs[4], *pairs[:3], pairs[4]], cache=tmp_path, device="cpu")
+    assert sorted(computed) == [0, 1, 2, 4]
+    assert bank.shape == (4, width) and rows[0] == rows[4]
+    with torch.no_grad():
+        layers = frozen_layers(load_backbone(agreed, cache=tmp_path), trainable)
+        direct = layers(normalise(np.stack(images[:3]))).flatten(1).numpy()
+    np.testing.assert_allclose(bank[rows[1:4]], direct, rtol=1e-3, atol=1e-5)
+    files = [path for path in tmp_path.glob("features-*") if path.suffix != ".lock"]
+    assert len(files) == 2 and all(path.stat().st_mode & 0o777 == 0o600 for path in files)
+
+
+def test_a_torn_write_is_harmless(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path, "f", 4)
+    rows = np.arange(12, dtype=np.float32).reshape(3, 4)
+    with cache.writing():
+        cache.append([b"a" * 32, b"b" * 32], rows[:2])
+    with (tmp_path / "f.rows").open("ab") as file:
+        file.write(b"half a row")
+    with (tmp_path / "f.keys").open("ab") as file:
+        file.write(b"half a key")
+    assert cache.index() == {b"a" * 32: 0, b"b" * 32: 1}
+    with cache.writing():
+        cache.append([b"c" * 32], rows[2:])
+    assert cache.index()[b"c" * 32] == 2
+    np.testing.assert_array_equal(cache.bank(), rows)
+
+
+IMPORT = """
+import torch
+{before}
+from p2pfl_me.learning.vision import torchvision_models
+models = torchvision_models()
+from torchvision.transforms import v2
+print(sum(p.numel() for p in models.vgg16(weights=None).features.parameters()), torchvision_models() is models)
+"""
+
+
+def test_torchvision_imports_beside_any_build_of_torch() -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT.format(before="")], capture_output=True, text=True, env=environment, timeout=120
+    )
+    assert done.stdout.split() == ["14714688", "True"], done.stderr
+    # Where the operator is there already (a matching build), nothing is declared over it.
+    present = (
+        "lib = torch.library.Library('torchvision', 'DEF')\n"
+        "lib.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')\n"
+        "lib.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT.format(before=present) + "from p2pfl_me.learning import vision\n"
+         "print(len(vision._declared))"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+    )  # fmt: skip
+    assert done.stdout.split() == ["14714688", "True", "0"], done.stderr
