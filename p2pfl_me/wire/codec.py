@@ -98,7 +98,8 @@ def check_weights(header: Header, piece: Vector) -> None:
     WireError
         NaN, infinity or an absurd size among them.
     """
-    least, most = float(piece.min()), float(piece.max())  # NaN survives both
+    with np.errstate(invalid="ignore"):
+        least, most = float(piece.min()), float(piece.max())  # NaN survives both
     if least >= -MAX_WEIGHT and most <= MAX_WEIGHT:
         return
     what = "weights of absurd size" if math.isfinite(least) and math.isfinite(most) else "NaN or infinite weights"

@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.message import Message
 from p2pfl_me.wire.books import Books, Ledger, Traffic
 from p2pfl_me.wire.codec import Schema
+from p2pfl_me.wire.endpoint import Endpoint, LinkHandlers, Liveness
 from p2pfl_me.wire.handshake import HELLO, REPLY, Terms, contracts_differ, hello, read_hello, read_reply, reply, tag_of
 from p2pfl_me.wire.identity import Identity, fingerprint
 from p2pfl_me.wire.noise import AwaitingReply
@@ -27,44 +27,17 @@ from p2pfl_me.wire.session import Outgoing, Session
 from p2pfl_me.wire.sockets import Outcome, Route, Sockets
 from p2pfl_me.wire.strangers import Strangers
 
+__all__ = ["Endpoint", "LinkHandlers", "Links", "Liveness"]
+
 BURST = 8
 """Records sent in one turn of the loop, so that no link starves the others."""
 RETRY_FULL_S = 0.002
 """A link that was full is tried again when its socket wakes, and after this time in any case."""
+FLUSH_POLL_S = 0.001
 LAST_FRAMES = 64
 """Frames still taken from a socket when a connection has ended."""
 CANDIDATES = 4
 """Handshakes that may be under way with one neighbour."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A neighbour: where it listens and who it is (public key, 32 bytes)."""
-
-    peer: int
-    address: str
-    public_key: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Liveness:
-    """Seconds between heartbeats, of silence that mean a neighbour is gone, and between attempts to reach one."""
-
-    ping_s: float = 1.0
-    silence_s: float = 20.0
-    retry_s: float = 0.5
-
-
-class LinkHandlers(Protocol):
-    """What the owner of the links is told, always from the loop's thread.
-
-    `on_refused` names the neighbour whose link brought the bad frame, None where nobody is to blame for certain.
-    Only `quarantine` calls back (`on_link`) before it returns.
-    """
-
-    def on_message(self, peer: int, message: Message) -> None: ...
-    def on_link(self, peer: int, up: bool, reason: str) -> None: ...
-    def on_refused(self, peer: int | None, reason: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -156,7 +129,7 @@ class Links:
         while any(n.stuck or (n.session and not n.session.is_idle) for n in self._neighbours.values()):
             if time.monotonic() > until:
                 return False
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(FLUSH_POLL_S)
         return True
 
     async def close(self) -> None:

@@ -121,20 +121,20 @@ class Sockets:
             return Outcome.GONE
         socket = tap.socket
         self._drain_soon(tap)  # a descriptor wakes once per change, and a send may swallow the news of an arrival
-        for last in (False, True):
-            try:
-                if isinstance(route, bytes):
-                    socket.send(route, zmq.SNDMORE | zmq.NOBLOCK)
-                socket.send(frame, zmq.NOBLOCK, copy=True)
-                return Outcome.SENT
-            except zmq.Again:
-                if last:
-                    break
-                # ZeroMQ looks for news of freed room only now and then; asking for the events makes it look.
-                socket.getsockopt(zmq.EVENTS)
-            except zmq.ZMQError:
-                return Outcome.GONE
-        return Outcome.FULL
+        # Asking for the events also makes ZeroMQ look for news of freed room, which a send does only now and then.
+        events = socket.getsockopt(zmq.EVENTS)
+        assert isinstance(events, int)
+        try:
+            if isinstance(route, bytes):
+                socket.send(route, zmq.SNDMORE | zmq.NOBLOCK)
+            elif not events & zmq.POLLOUT:
+                return Outcome.FULL
+            socket.send(frame, zmq.NOBLOCK, copy=True)
+        except zmq.Again:
+            return Outcome.FULL
+        except zmq.ZMQError:
+            return Outcome.GONE
+        return Outcome.SENT
 
     def drain(self, burst: int = BURST) -> None:
         """Look at all sockets, should a wake-up have been missed."""
@@ -197,14 +197,16 @@ class Sockets:
                 self._drain_soon(tap)
                 break
             try:
-                frames = tap.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+                route = tap.socket.recv(zmq.NOBLOCK) if tap.peer is None else tap.peer
+                frame = tap.socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 break
             taken += 1
-            if tap.peer is None and len(frames) == 2:
-                self._listener.on_frame(bytes(frames[0].buffer), frames[1].buffer)
-            elif tap.peer is not None and len(frames) == 1:
-                self._listener.on_frame(tap.peer, frames[0].buffer)
+            if not frame.more:
+                self._listener.on_frame(route, frame.buffer)
+                continue
+            while frame.more:  # nothing of ours comes in more parts
+                frame = tap.socket.recv(zmq.NOBLOCK, copy=False)
 
     def _drain_monitor(self, tap: _Tap) -> None:
         while tap.monitor and not tap.monitor.closed:

@@ -191,9 +191,8 @@ def main() -> None:
         process.join()
     base = statistics.median(rates[ONE_FRAME])
     each = 4e-6 * arguments.values
-    print(
-        f"{arguments.repeats} x {arguments.messages} messages of {each:.1f} MB; median MB/s (range), CPU ms per MB sending + receiving"
-    )
+    print(f"{arguments.repeats} x {arguments.messages} messages of {each:.1f} MB")
+    print("median MB/s (range), CPU ms per MB sending + receiving")
     for way, values in rates.items():
         middle = statistics.median(values)
         sending, receiving = (statistics.median(side) for side in zip(*cpu[way], strict=True))

@@ -1,0 +1,38 @@
+"""The values at the seam of the links: who a neighbour is, how long silence may last, and who is told what happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from p2pfl_me.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A neighbour: where it listens and who it is (public key, 32 bytes)."""
+
+    peer: int
+    address: str
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """Seconds between heartbeats, of silence that mean a neighbour is gone, and between attempts to reach one."""
+
+    ping_s: float = 1.0
+    silence_s: float = 20.0
+    retry_s: float = 0.5
+
+
+class LinkHandlers(Protocol):
+    """What the owner of the links is told, always from the loop's thread.
+
+    `on_refused` names the neighbour whose link brought the bad frame, None where nobody is to blame for certain.
+    Only `quarantine` calls back (`on_link`) before it returns.
+    """
+
+    def on_message(self, peer: int, message: Message) -> None: ...
+    def on_link(self, peer: int, up: bool, reason: str) -> None: ...
+    def on_refused(self, peer: int | None, reason: str) -> None: ...
