@@ -9,32 +9,29 @@ from torch.nn import functional
 from p2pfl_me.learning.adam import Adam
 from p2pfl_me.learning.head import tensors
 from p2pfl_me.learning.layout import Layout
-from p2pfl_me.message import Vector
 
 
 class BlockStep:
     """Conv5_1 to conv5_3 with ReLU, max pooling, Flatten, and the head. Interface as in `head.HeadStep`."""
 
-    def __init__(self, layout: Layout, dropout: float, class_weights: Tensor | None, device: torch.device) -> None:
-        self._dropout, self._weights = dropout, class_weights
-        self._params = torch.empty(layout.size, device=device)
-        self._grads = torch.zeros(layout.size, device=device)
+    def __init__(self, layout: Layout, dropout: float, class_weights: Tensor | None) -> None:
+        self._layout, self._dropout, self._weights = layout, dropout, class_weights
+        self._p: dict[str, Tensor] = {}
+        self._grads = torch.empty(0)
+
+    def attach(self, params: Tensor) -> None:
+        self._p = tensors(self._layout, params)
+
+    def begin(self, params: Tensor, learning_rate: float) -> Adam:
+        self._grads = torch.zeros_like(params)
         # Leaves that share the flat vectors: backward adds into one, Adam updates the other, nothing is copied.
-        self._p = {name: view.requires_grad_() for name, view in tensors(layout, self._params.detach()).items()}
-        for name, view in tensors(layout, self._grads).items():
+        self._p = {name: view.detach().requires_grad_() for name, view in tensors(self._layout, params).items()}
+        for name, view in tensors(self._layout, self._grads).items():
             self._p[name].grad = view
+        return Adam(params, self._grads, learning_rate)
 
-    def load(self, params: Vector) -> None:
-        with torch.no_grad():
-            self._params.copy_(torch.from_numpy(params))
-
-    def params(self) -> Vector:
-        """A copy of the parameters, float32 (P,)."""
-        out: Vector = self._params.cpu().numpy().copy()
-        return out
-
-    def optimiser(self, learning_rate: float) -> Adam:
-        return Adam(self._params, self._grads, learning_rate)
+    def end(self) -> None:
+        self._p, self._grads = {}, torch.empty(0)
 
     def forward_backward(self, features: Tensor, labels: Tensor, index: Tensor, random: torch.Generator) -> Tensor:
         """Fill the gradients for the samples `index` (B,) and return the mean loss as a scalar tensor."""

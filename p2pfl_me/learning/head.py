@@ -11,7 +11,6 @@ from torch import Tensor
 
 from p2pfl_me.learning.adam import Adam
 from p2pfl_me.learning.layout import HIDDEN, Layout
-from p2pfl_me.message import Vector
 
 
 class HeadStep:
@@ -38,21 +37,23 @@ class HeadStep:
         self._h = torch.empty(batch, HIDDEN, device=device)
         self._bytes = torch.empty(-(-batch * width // 8), dtype=torch.int64, device=device)
         self._minus_one = torch.full((batch, 1), -1.0, device=device)
-        self._params = torch.empty(layout.size, device=device)
-        self._grads = torch.empty(layout.size, device=device)
-        self._p = tensors(layout, self._params)
-        self._g = tensors(layout, self._grads)
+        self._p: dict[str, Tensor] = {}
+        self._g: dict[str, Tensor] = {}
 
-    def load(self, params: Vector) -> None:
-        self._params.copy_(torch.from_numpy(params))
+    def attach(self, params: Tensor) -> None:
+        """Compute with `params`, float32 (P,) on the device, without copying them."""
+        self._p = tensors(self._layout, params)
 
-    def params(self) -> Vector:
-        """A copy of the parameters, float32 (P,)."""
-        out: Vector = self._params.cpu().numpy().copy()
-        return out
+    def begin(self, params: Tensor, learning_rate: float) -> Adam:
+        """Train `params` in place: gradients and an optimiser with fresh moments, which live until the round ends."""
+        self.attach(params)
+        grads = torch.zeros_like(params)
+        self._g = tensors(self._layout, grads)
+        return Adam(params, grads, learning_rate)
 
-    def optimiser(self, learning_rate: float) -> Adam:
-        return Adam(self._params, self._grads, learning_rate)
+    def end(self) -> None:
+        """Give up what `begin` made."""
+        self._g = {}
 
     def forward_backward(self, features: Tensor, labels: Tensor, index: Tensor, random: torch.Generator) -> Tensor:
         """Fill the gradients for the samples `index` (B,) and return the mean loss as a scalar tensor."""

@@ -67,9 +67,9 @@ class Trainer(Protocol):
 
 
 class _Step(Protocol):
-    def load(self, params: Vector) -> None: ...
-    def params(self) -> Vector: ...
-    def optimiser(self, learning_rate: float) -> Adam: ...
+    def attach(self, params: Tensor) -> None: ...
+    def begin(self, params: Tensor, learning_rate: float) -> Adam: ...
+    def end(self) -> None: ...
     def forward_backward(self, features: Tensor, labels: Tensor, index: Tensor, random: torch.Generator) -> Tensor: ...
     def logits(self, features: Tensor) -> Tensor: ...
 
@@ -111,7 +111,7 @@ class FeatureTrainer:
         if contract.model.trainable == "head":
             self._step = HeadStep(layout, width, batch, dropout, weights, device)
         else:
-            self._step = BlockStep(layout, dropout, weights, device)
+            self._step = BlockStep(layout, dropout, weights)
 
     def train(self, params: Vector, round: int) -> Trained:
         """Local epochs from `params` (left as it is).
@@ -122,8 +122,9 @@ class FeatureTrainer:
             Training diverged: the loss or the parameters are no longer finite.
         """
         step = self._step
-        step.load(params)
-        adam = step.optimiser(self._training.learning_rate)
+        out = params.copy()
+        flat = torch.from_numpy(out).to(self.device)  # shares `out`'s memory on the CPU: trained in place
+        adam = step.begin(flat, self._training.learning_rate)
         random = torch.Generator(device=self.device)
         random.manual_seed(derive_seed(self._seed, "train", self._peer, round))
         total = torch.zeros((), device=self.device)
@@ -136,7 +137,9 @@ class FeatureTrainer:
                 total += step.forward_backward(self._bank, self._labels, index, random) * len(index)
                 adam.step()
                 steps += 1
-        out = step.params()
+        step.end()
+        if self.device.type != "cpu":
+            out = flat.cpu().numpy()
         loss = float(total) / len(self._rows)
         if not (np.isfinite(loss) and np.isfinite(np.dot(out, out))):
             raise WeightsError(
@@ -151,7 +154,7 @@ class FeatureTrainer:
         samples = self._samples.test if part == "test" else self._samples.validation
         if samples is None or not len(samples):
             return None
-        self._step.load(params)
+        self._step.attach(torch.from_numpy(params).to(self.device))
         bank = torch.from_numpy(samples.bank)
         rows, labels = torch.from_numpy(samples.rows), torch.from_numpy(samples.labels)
         predicted, loss = [], 0.0

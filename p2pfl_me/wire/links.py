@@ -7,12 +7,11 @@ sockets are drained stands in `sockets`, what a handshake says in `handshake`, s
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.message import Message
@@ -407,8 +406,18 @@ def _confirms(session: Session, frame: memoryview) -> bool:
 
 
 def _teach_malloc() -> None:
-    """Keep glibc from returning each freed record to the kernel, which costs a third of a link's speed in page faults.
+    """Have glibc keep freed models and records and use them again, whichever thread frees them.
 
-    glibc raises its thresholds to the size of a large block once it has been freed; the pages are never touched.
+    By default each thread has a pool of its own and large blocks go back to the kernel: page faults cost a third of a
+    link's speed, and pools that cannot share double a peer's memory. Other allocators are left as they are.
     """
-    np.empty(31 << 20, np.uint8)
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    for option, value in ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, 32 << 20), (_M_TRIM_THRESHOLD, 64 << 20)):
+        mallopt(option, value)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+"""glibc's malloc.h"""

@@ -52,7 +52,7 @@ def test_the_head_step_is_autograd_with_the_same_masks(size: int, dropout: float
     index = torch.from_numpy(random.permutation(40)[:size])
     weights = torch.rand(7) + 0.1 if weighted else None
     step = HeadStep(layout, 2048, 32, dropout, weights, CPU)
-    step.load(params)
+    step.begin(torch.from_numpy(params), 1e-3)
     loss = step.forward_backward(features, labels, index, torch.Generator().manual_seed(seed))
 
     masks = HeadStep(layout, 2048, 32, dropout, weights, CPU)
@@ -134,9 +134,9 @@ def test_both_trainers_agree_with_the_assembled_network(tmp_path: Path) -> None:
             cut = network.features if trainable == "head" else network.features[:24]
             features = cut(images).flatten(1)
         layout = layout_of(agreed.model)
-        head, block = HeadStep(layout, 2048, 4, 0.5, None, CPU), BlockStep(layout, 0.5, None, CPU)
+        head, block = HeadStep(layout, 2048, 4, 0.5, None, CPU), BlockStep(layout, 0.5, None)
         step = head if trainable == "head" else block
-        step.load(params)
+        step.attach(torch.from_numpy(params))
         torch.testing.assert_close(step.logits(features), whole, rtol=1e-4, atol=1e-5)
 
 
