@@ -86,6 +86,8 @@ def vectors_bank(path: Path) -> Vector:
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
+            if size > path.stat().st_size:
+                raise ValueError("its header is longer than the file")
             entry = json.loads(file.read(size))["features"]
         if entry["dtype"] != "F32" or len(entry["shape"]) != 2:
             raise ValueError("`features` must be float32 (N, D)")

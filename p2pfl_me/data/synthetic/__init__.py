@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,10 +24,8 @@ from p2pfl_me.data.synthetic.expression import draw_style
 from p2pfl_me.data.synthetic.face import draw_face
 from p2pfl_me.errors import DataError
 
-VERSION = 3
+VERSION = 5
 """Raise it when the drawing changes, so that no cache holds clips of two kinds."""
-THREADS = 2
-"""Subjects drawn at a time: the drawing is OpenCV's and numpy's, outside the interpreter's lock for the most part."""
 NEUTRAL = "neutral"
 PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY)
 """Noisy drawings hold no repeats to search for: half the time of the default, and smaller."""
@@ -110,9 +107,8 @@ def _draw(folder: Path, spec: Synthetic, seed: int, planned: Manifest) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         missing = [name for name in by_subject if not (folder / name).exists()]
-        with ThreadPoolExecutor(THREADS) as pool:
-            for _ in pool.map(lambda name: _draw_subject(folder, name, by_subject[name], spec, seed), missing):
-                pass
+        for name in missing:
+            _draw_subject(folder, name, by_subject[name], spec, seed)
     except OSError as error:
         raise DataError(
             f"the drawn clips cannot be written: {error.strerror}",

@@ -24,26 +24,37 @@ class Face:
     landmarks: Mapping[str, Point]
 
 
+SKINS = ((247, 218, 192), (228, 182, 146), (200, 146, 108), (152, 101, 70), (100, 66, 48))
+HAIRS = ((24, 20, 20), (52, 36, 28), (92, 62, 42), (150, 112, 66), (132, 60, 34), (140, 136, 132))
+IRISES = ((70, 46, 30), (44, 32, 26), (84, 104, 72), (84, 112, 140))
+
+
 def draw_face(random: np.random.Generator) -> Face:
     """A face with its own shape, hair, brows, eyes, nose, mouth and skin."""
     at = _landmarks(random)
-    skin = np.array([random.uniform(120, 235), 0, 0])
-    skin[1], skin[2] = skin[0] * random.uniform(0.74, 0.84), skin[0] * random.uniform(0.58, 0.72)
-    dark, hair = skin * 0.62, np.clip(random.uniform(20, 120) * np.array([1.0, 0.8, 0.6]), 0, 255)
+    tone = random.uniform(0, len(SKINS) - 1)
+    skin = np.array([np.interp(tone, range(len(SKINS)), band) for band in np.transpose(SKINS)])
+    hair = np.array(HAIRS[random.integers(len(HAIRS))]) * random.uniform(0.8, 1.2)
+    dark, width, height = skin * 0.62, random.uniform(0.29, 0.34), random.uniform(0.38, 0.43)
     canvas = np.empty((CANVAS, CANVAS, 3), dtype=np.float32)
-    canvas[:] = random.uniform(90, 190, size=3)
-    width, height = random.uniform(0.29, 0.34), random.uniform(0.38, 0.43)
-    _ellipse(canvas, (0.5, 0.44), (width + 0.05, height + 0.02), hair)
+    canvas[:] = random.uniform(120, 200) + random.uniform(-18, 18, size=3)
+    if random.random() < 0.4:  # long hair
+        _ellipse(canvas, (0.5, 0.62), (width + random.uniform(0.05, 0.09), 0.46), hair * 0.85)
+    _ellipse(canvas, (0.5, 0.95), (0.16, 0.12), skin * 0.8)
+    _ellipse(canvas, (0.5, 1.1), (0.46, 0.17), random.uniform(40, 170, size=3))
     for sign in (-1, 1):
-        _ellipse(canvas, (0.5 + sign * width, 0.55), (0.04, 0.07), skin * 0.92)
+        _ellipse(canvas, (0.5 + sign * width, 0.55), (0.035, 0.065), skin * 0.9)
+    _ellipse(canvas, (0.5, 0.44), (width + 0.03, height), hair)
     _ellipse(canvas, (0.5, 0.55), (width, height), skin)
     _fringe(canvas, random, width, hair)
     _skin_texture(canvas, random)
+    iris = np.array(IRISES[random.integers(len(IRISES))]) * random.uniform(0.8, 1.3)
+    brow = hair * random.uniform(0.6, 0.9), random.uniform(2.5, 5.0)
     for side in ("left", "right"):
-        _eye(canvas, at[f"eye_{side}"], random, dark)
-        _brow(canvas, at, side, hair * random.uniform(0.5, 0.9), random.uniform(2.5, 5.0))
+        _eye(canvas, at[f"eye_{side}"], iris, dark)
+        _brow(canvas, at, side, *brow)
     _nose(canvas, at, dark, skin)
-    _mouth(canvas, at, np.array([skin[0] * 0.82, skin[1] * 0.55, skin[2] * 0.6]), dark)
+    _mouth(canvas, at, np.array([skin[0] * 0.86, skin[1] * 0.58, skin[2] * 0.62]), dark)
     # The canvas is twice as fine as the frames that are taken of it.
     return Face(np.asarray(cv2.GaussianBlur(canvas, (0, 0), 1.1), dtype=np.float32), at)
 
@@ -95,24 +106,25 @@ def _curve(start: Point, middle: Point, end: Point) -> list[Point]:
 
 
 def _fringe(canvas: Canvas, random: np.random.Generator, width: float, hair: npt.ArrayLike) -> None:
-    for x in np.linspace(0.5 - width * 0.8, 0.5 + width * 0.8, 9):
-        length = random.uniform(0.02, 0.07)
-        _ellipse(canvas, (float(x), 0.2), (0.05, 0.05 + length), hair)
+    """Locks from temple to temple, longer on one side than on the other."""
+    parting = random.uniform(-1, 1)
+    for place in np.linspace(-0.72, 0.72, 9):
+        length = 0.065 + 0.03 * parting * place + random.uniform(0, 0.02) + 0.04 * place**2
+        _ellipse(canvas, (0.5 + float(place) * width, 0.19 + 0.13 * float(place) ** 2), (0.05, float(length)), hair)
 
 
 def _skin_texture(canvas: Canvas, random: np.random.Generator) -> None:
     """Pores, freckles and shading: what optical flow holds on to in a real face."""
-    for blur, strength in ((1.0, 16.0), (4.0, 40.0)):
+    for blur, strength in ((1.0, 16.0), (4.0, 24.0)):
         noise = random.standard_normal((CANVAS, CANVAS)).astype(np.float32)
         canvas += strength * np.asarray(cv2.GaussianBlur(noise, (0, 0), blur))[..., None]
     x, y = np.meshgrid(np.linspace(-1, 1, CANVAS), np.linspace(-1, 1, CANVAS))
     canvas *= (1 - 0.16 * (x**2 + y**2)).astype(np.float32)[..., None]
 
 
-def _eye(canvas: Canvas, center: Point, random: np.random.Generator, dark: npt.ArrayLike) -> None:
+def _eye(canvas: Canvas, center: Point, iris: npt.ArrayLike, dark: npt.ArrayLike) -> None:
     x, y = center
     _ellipse(canvas, center, (0.052, 0.024), (238, 234, 228))
-    iris = np.array([60, 50, 40]) + random.uniform(-20, 60, size=3)
     _ellipse(canvas, center, (0.021, 0.023), iris)
     _ellipse(canvas, center, (0.010, 0.011), (15, 12, 12))
     _ellipse(canvas, (x + 0.007, y - 0.008), (0.004, 0.004), (250, 250, 250))

@@ -1,0 +1,88 @@
+"""`p2pme data`: what a user sees, the exit code, and what lies on the disk afterwards."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from p2pfl_me.cli.data import data
+from p2pfl_me.data.manifest import read_manifest
+from p2pfl_me.errors import DataError
+from tests.data.make import BASE, CLASSES, good, rows
+
+
+def run(*words: object) -> Result:
+    result = CliRunner().invoke(data, [str(word) for word in words])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def rule(tmp_path: Path) -> Path:
+    path = tmp_path / "ring.yaml"
+    path.write_text(BASE + "model: {classes: [negative, positive, surprise]}\n")
+    return path
+
+
+def test_drawn_clips_pass_their_own_check(tmp_path: Path) -> None:
+    result = run("synth", "-o", tmp_path / "set", "--subjects", 2, "--clips", 7, "--neutral", 1)
+    assert result.exit_code == 0 and "16 clips of 2 subjects" in result.output
+    classes = "disgust,fear,happiness,others,repression,sadness,surprise,neutral"
+    checked = run("check", tmp_path / "set", "--classes", classes, "--json")
+    assert json.loads(checked.output)["clips"] == 16
+    with pytest.raises(DataError, match="no empty folder"):
+        run("synth", "-o", tmp_path / "set")
+
+
+def test_check_lists_all_problems_and_exits_with_one(tmp_path: Path, rule: Path) -> None:
+    table = good(tmp_path)
+    rows(tmp_path / "manifest.csv", table)
+    sound = run("check", tmp_path, "--topology", rule)
+    assert sound.exit_code == 0 and sound.output.endswith("no problems\n")
+    assert "classes: negative 4, positive 4, surprise 4" in sound.output
+    (tmp_path / "0-0.png").write_text("")
+    table[4]["label"] = "joy"
+    rows(tmp_path / "manifest.csv", table)
+    bad = run("check", tmp_path, "--classes", "negative, positive, surprise")
+    assert bad.exit_code == 1 and "2 problems" in bad.output
+    assert bad.output.index("line 2: ") < bad.output.index("line 6: unknown label 'joy'")
+    found = json.loads(run("check", tmp_path, "--topology", rule, "--json").output)
+    assert [problem["kind"] for problem in found["problems"]] == ["unreadable", "label"]
+
+
+def test_check_takes_classes_from_one_place(tmp_path: Path, rule: Path) -> None:
+    assert run("check", tmp_path, "--topology", rule, "--classes", "a,b").exit_code == 2
+
+
+def test_split_writes_shares_that_can_be_read_and_leak_nothing(tmp_path: Path, rule: Path) -> None:
+    rows(tmp_path / "manifest.csv", good(tmp_path, subjects=8))
+    result = run("split", tmp_path, "--topology", rule, "-o", tmp_path / "out", "--peers", 4)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "peer-0.csv",
+        "peer-1.csv",
+        "peer-2.csv",
+        "peer-3.csv",
+        "test.csv",
+    ]
+    seen: set[str] = set()
+    for name in ("peer-0", "peer-1", "peer-2", "peer-3", "test"):
+        here = {clip.subject for clip in read_manifest(tmp_path / "out" / f"{name}.csv", CLASSES).clips}
+        assert here and not here & seen
+        seen |= here
+        assert any(line.split()[:1] == [name] for line in result.output.splitlines())
+    assert len(seen) == 8
+
+
+def test_its_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, p2pfl_me.cli.data; "
+        "sys.exit(any(name in sys.modules for name in ('cv2', 'numpy', 'pydantic', 'torch')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

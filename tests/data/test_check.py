@@ -1,0 +1,143 @@
+"""`check_manifest` finds each planted fault, on its line, and nothing in a sound manifest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from p2pfl_me.data.check import check_manifest
+from p2pfl_me.data.manifest import Fault
+from p2pfl_me.errors import DataError
+from tests.data.make import CLASSES, good, picture, row, rows, save
+
+Table = list[dict[str, object]]
+
+
+def test_a_sound_manifest_has_no_problem_and_is_counted(tmp_path: Path) -> None:
+    rows(tmp_path / "manifest.csv", good(tmp_path, datasets=("lab", "clinic")))
+    report = check_manifest(tmp_path, CLASSES)
+    assert report.problems == () and report.notes == ()
+    assert report.classes == {"negative": 4, "positive": 4, "surprise": 4}
+    assert report.datasets == {"clinic": 6, "lab": 6} and len(report.subjects) == 4 and report.clips == 12
+
+
+def _text_for_image(folder: Path, table: Table) -> None:
+    (folder / "0-0.png").write_text("no image")
+
+
+def _truncated(folder: Path, table: Table) -> None:
+    data = (folder / "0-0.png").read_bytes()
+    (folder / "0-0.png").write_bytes(data[:40])
+
+
+def _gone(folder: Path, table: Table) -> None:
+    (folder / "0-0.png").unlink()
+
+
+def _twice_in_another_format(folder: Path, table: Table) -> None:
+    save(folder / "again.bmp", picture(0))
+    table.insert(0, row("again.bmp", "77"))
+
+
+def _label(folder: Path, table: Table) -> None:
+    table[0]["label"] = "joy"
+
+
+def _leak(folder: Path, table: Table) -> None:
+    for line in table:
+        line["split"] = "train"
+    table[1]["split"] = "test"
+
+
+def _no_frames(folder: Path, table: Table) -> None:
+    (folder / "film").mkdir()
+    table[0]["path"] = "film"
+
+
+def _other_frames(folder: Path, table: Table) -> None:
+    for number in range(4, 9):
+        save(folder / "film" / f"img{number}.png", picture(number))
+    table[0] |= {"path": "film", "onset": 2, "apex": 6, "offset": 8}
+    for line in table[1:]:
+        line |= {"onset": "", "apex": "", "offset": ""}
+
+
+@pytest.mark.parametrize(
+    ("plant", "fault", "line", "said"),
+    [
+        (_text_for_image, Fault.UNREADABLE, 2, "is not an image"),
+        (_truncated, Fault.UNREADABLE, 2, "0-0.png"),
+        (_gone, Fault.MISSING, 2, "no such file"),
+        (_twice_in_another_format, Fault.DUPLICATE, 3, "line 2, with another subject and label"),
+        (_label, Fault.LABEL, 2, "unknown label 'joy'"),
+        (_leak, Fault.LEAK, 3, "is in test here and in train on line 2"),
+        (_no_frames, Fault.FRAMES, 2, "no numbered images"),
+        (_other_frames, Fault.FRAMES, 2, r"onset 2 not among the frames \(4 to 8\)"),
+    ],
+)
+def test_a_planted_fault_is_found_on_its_line(
+    tmp_path: Path, plant: Callable[[Path, Table], None], fault: Fault, line: int, said: str
+) -> None:
+    table = good(tmp_path)
+    plant(tmp_path, table)
+    rows(tmp_path / "manifest.csv", table)
+    (problem,) = check_manifest(tmp_path, CLASSES).problems
+    assert (problem.kind, problem.line) == (fault, line)
+    assert re.search(said, problem.text)
+
+
+def test_a_class_without_clips_is_a_problem(tmp_path: Path) -> None:
+    rows(tmp_path / "manifest.csv", good(tmp_path))
+    (problem,) = check_manifest(tmp_path, (*CLASSES, "fear")).problems
+    assert problem.kind is Fault.EMPTY and "fear" in problem.text
+
+
+def test_two_clips_of_one_long_film_are_no_duplicates_and_its_rest_is_not_opened(tmp_path: Path) -> None:
+    for number in range(1, 21):
+        save(tmp_path / "film" / f"f{number}.png", picture(number))
+    (tmp_path / "film" / "f20.png").write_text("damaged, but in no clip")
+    table = [row("film", label="positive", onset=1, offset=5), row("film", label="negative", onset=10, offset=14)]
+    rows(tmp_path / "manifest.csv", table)
+    assert check_manifest(tmp_path, ("positive", "negative")).problems == ()
+
+
+def test_what_is_odd_but_usable_is_noted(tmp_path: Path) -> None:
+    table = good(tmp_path)
+    save(tmp_path / "0-0.png", picture(500, side=40))
+    save(tmp_path / "0-1.png", cv2.cvtColor(picture(501), cv2.COLOR_BGR2GRAY))
+    for number in (1, 2, 5, 6):
+        save(tmp_path / "film" / f"{number}.png", picture(600 + number))
+    save(tmp_path / "still" / "1.png", picture(700))
+    table += [row("film", "09", "negative"), row("still", "09", "contempt")]
+    rows(tmp_path / "manifest.csv", table)
+    report = check_manifest(tmp_path, (*CLASSES, "contempt"))
+    notes = "\n".join(report.notes)
+    assert report.problems == ()
+    for said in ("1 clips are grey", "2 sizes", "lack 2 frames", "2 clips name no apex", "one frame only", "contempt"):
+        assert said in notes
+
+
+def test_the_line_of_a_problem_in_many_rows_is_sorted(tmp_path: Path) -> None:
+    table = good(tmp_path)
+    (tmp_path / "3-2.png").write_text("")
+    table[0]["label"] = "joy"
+    table[5]["path"] = "gone"
+    rows(tmp_path / "manifest.csv", table)
+    assert [problem.line for problem in check_manifest(tmp_path, CLASSES).problems] == [2, 7, 13]
+
+
+def test_no_manifest_is_an_error_not_a_report(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such manifest"):
+        check_manifest(tmp_path / "nowhere.csv", CLASSES)
+
+
+def test_16_bit_pictures_are_read(tmp_path: Path) -> None:
+    table = good(tmp_path)
+    save(tmp_path / "0-0.png", np.random.default_rng(0).integers(0, 65536, size=(28, 28, 3), dtype=np.uint16))
+    rows(tmp_path / "manifest.csv", table)
+    assert check_manifest(tmp_path, CLASSES).problems == ()
