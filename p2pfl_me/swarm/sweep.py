@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.manifest import read_manifest
+from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.home import home
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import STOPPED, SwarmOptions, launch
@@ -28,6 +30,7 @@ def sweep(
     reported all the same.
     """
     console = console or Console()
+    contract = _with_classes_of(contract, data, console)
     code, runs = 0, []
     for seed in range(contract.seed, contract.seed + seeds):
         run = folder / f"seed-{seed}" if seeds > 1 else folder
@@ -48,3 +51,18 @@ def sweep(
     else:
         console.say(f"run folder: {folder}")
     return code
+
+
+def _with_classes_of(contract: Contract, data: Path | None, console: Console) -> Contract:
+    """The contract, with the classes of the user's manifest where it knows none of its labels.
+
+    A ready contract names CASME II's seven classes; clips labelled in another way should run all the same. A label that
+    is unknown beside known ones is a mistake, and is refused when the manifest is read.
+    """
+    if data is None or is_vectors(data):
+        return contract
+    labels = sorted({clip.label for clip in read_manifest(data, None).clips})
+    if len(labels) < 2 or set(labels) & set(contract.model.classes):
+        return contract
+    console.say(f"classes taken from {data}: {', '.join(labels)}")
+    return contract.model_copy(update={"model": contract.model.model_copy(update={"classes": tuple(labels)})})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +82,15 @@ def test_a_log_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PeerError, match="cannot be written"):
         JsonLines(tmp_path / "file" / "peer-0.jsonl")
+
+
+def test_a_full_disk_is_named_and_costs_nothing_that_was_kept(tmp_path: Path) -> None:
+    log = JsonLines(Path("/dev/full"))
+    with pytest.raises(PeerError, match="No space left") as caught:
+        log.write(event="round")
+    assert "--resume" in str(caught.value)
+    with contextlib.suppress(OSError):
+        log.close()
 
 
 @given(st.integers(1, 5 * WIDTH), st.integers(0, 100))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import p2pfl_me
 from tests.small import Command, events, p2pme, wait_for, write_contract, write_vectors
@@ -135,3 +136,17 @@ def test_a_folder_with_a_run_is_not_written_over(tmp_path: Path, vectors: Path) 
     assert p2pme(tmp_path / "home", *options)[0] == 0
     code, output = p2pme(tmp_path / "home", *options)
     assert code == 2 and "holds a run already" in output
+
+
+def test_a_folder_of_images_with_labels_of_its_own(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = ["path,dataset,subject,clip,label"]
+    for index in range(16):
+        Image.fromarray(random.integers(0, 256, (28, 28, 3), dtype=np.uint8)).save(tmp_path / f"{index}.png")
+        rows.append(f"{index}.png,lab,{index // 2},{index},{('calm', 'tense')[index % 2]}")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
+    contract = write_contract(tmp_path / "ring.yaml", 3, model="{input: flow}", training="{rounds: 1}")
+    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", tmp_path, "--run", tmp_path / "run")
+    assert code == 0, output
+    assert f"classes taken from {tmp_path}: calm, tense" in output
+    assert not [path for path in (tmp_path / "run").rglob("*") if path.suffix == ".png" and "report" not in str(path)]
