@@ -7,7 +7,6 @@ sockets are drained stands in `sockets`, what a handshake says in `handshake`, s
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.endpoint import Endpoint, LinkHandlers, Liveness
 from p2pfl_me.wire.handshake import HELLO, REPLY, Terms, contracts_differ, hello, read_hello, read_reply, reply, tag_of
 from p2pfl_me.wire.identity import Identity, fingerprint
+from p2pfl_me.wire.malloc import reuse_freed_memory
 from p2pfl_me.wire.noise import AwaitingReply
 from p2pfl_me.wire.records import PAYLOAD
 from p2pfl_me.wire.session import Outgoing, Session
@@ -110,7 +110,7 @@ class Links:
         self._loop = asyncio.get_running_loop()
         self._sockets = Sockets(self, self._liveness.silence_s)
         if 4 * self._schema.size > PAYLOAD:
-            _teach_malloc()
+            reuse_freed_memory()
         try:
             self._sockets.listen(self._address)
         except PeerError as error:
@@ -403,21 +403,3 @@ def _confirms(session: Session, frame: memoryview) -> bool:
     except WireError:
         return False
     return True
-
-
-def _teach_malloc() -> None:
-    """Have glibc keep freed models and records and use them again, whichever thread frees them.
-
-    By default each thread has a pool of its own and large blocks go back to the kernel: page faults cost a third of a
-    link's speed, and pools that cannot share double a peer's memory. Other allocators are left as they are.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return
-    for option, value in ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, 32 << 20), (_M_TRIM_THRESHOLD, 64 << 20)):
-        mallopt(option, value)
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-"""glibc's malloc.h"""
