@@ -65,6 +65,19 @@ def main() -> None:
         # Whoever read our output has gone; without this Python complains once more while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        sys.exit(_report_bug(error))
+
+
+def _report_bug(error: Exception) -> int:
+    """A bug of ours: the user gets a sentence, a file keeps what we need to mend it."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="p2pme-error-", suffix=".txt", delete=False) as file:
+        file.write("".join(traceback.format_exception(error)))
+    click.echo(f"Internal error, {type(error).__name__}: {error}\n  -> please report it with {file.name}", err=True)
+    return 70
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from p2pfl_me.wire.links import Links
 
 STOPPED = 130
 """Exit code of a peer that the user stopped, as shells expect after Ctrl-C."""
+BUG = 70
+"""Exit code of an error that should not happen (EX_SOFTWARE)."""
 
 
 def run_peer(settings: PeerSettings) -> int:
@@ -55,8 +58,15 @@ def run_peer(settings: PeerSettings) -> int:
         return STOPPED if finish.reason == "stopped" else 0
     except P2pmeError as error:
         print(f"peer {settings.peer}: {error}", file=sys.stderr, flush=True)
-        _note_failure(log, error)
+        _note_failure(log, str(error))
         return error.exit_code
+    except Exception as error:
+        # A bug of ours: the neighbours' runs go on, this one ends, and its log keeps what we need to mend it.
+        where = settings.run / f"peer-{settings.peer}.jsonl"
+        text = f"internal error, {type(error).__name__}: {error}"
+        print(f"peer {settings.peer}: {text}\n  -> please report it with {where}", file=sys.stderr, flush=True)
+        _note_failure(log, f"{text}\n{traceback.format_exc()}")
+        return BUG
 
 
 def _narrate(event: dict[str, Any]) -> None:
@@ -194,10 +204,10 @@ def _traffic_before(log: Path) -> tuple[int, int]:
     return last
 
 
-def _note_failure(log: JsonLines | None, error: P2pmeError) -> None:
+def _note_failure(log: JsonLines | None, detail: str) -> None:
     if log is None:
         return
     try:
-        log.write(event="finish", reason="error", rounds=None, detail=str(error))
+        log.write(event="finish", reason="error", rounds=None, detail=detail)
     except P2pmeError:
         return  # the disk that is full is the one the log is on; the message stands on stderr

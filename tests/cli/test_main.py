@@ -1,0 +1,62 @@
+"""The command's frame: quick help without heavy imports, errors in words, lazily loaded commands that all exist."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from p2pfl_me.cli import main as frame
+
+HEAVY = ("torch", "networkx", "matplotlib", "cv2", "zmq", "pydantic", "numpy")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nsys.argv = ['p2pme', '--help']\nfrom p2pfl_me.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print('heavy:', [name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "heavy: []" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", frame.COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    done = CliRunner().invoke(frame.cli, [name, "--help"])
+    assert done.exit_code == 0 and "Usage:" in done.output
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["p2pme", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        frame.main()
+    return int(ended.value.code or 0)
+
+
+def test_errors_are_words_and_exit_codes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(monkeypatch, "topology", "show", str(tmp_path / "none.yaml")) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("Error: ") and "no such contract" in error and "->" in error
+    assert run(monkeypatch, "nonsense") == 2
+    assert "No such command" in capsys.readouterr().err
+
+
+def test_a_bug_of_ours_leaves_a_file_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(frame.cli, "main", broken)
+    assert run(monkeypatch) == 70
+    error = capsys.readouterr().err
+    assert "Internal error, ZeroDivisionError: by nought" in error and "Traceback" not in error
+    path = Path(error.split()[-1])
+    assert "ZeroDivisionError" in path.read_text()
+    path.unlink()
