@@ -53,8 +53,8 @@ def run_peer(settings: PeerSettings) -> int:
     try:
         keep_contract(settings.run, settings.contract)
         log = JsonLines(settings.run / f"peer-{settings.peer}.jsonl", _narrate if settings.narrate else None)
-        finish = asyncio.run(_run(settings, log))
-        log.write(event="finish", reason=finish.reason, rounds=finish.rounds, detail="")
+        finish, params_digest = asyncio.run(_run(settings, log))
+        log.write(event="finish", reason=finish.reason, rounds=finish.rounds, detail="", digest=params_digest)
         return STOPPED if finish.reason == "stopped" else 0
     except P2pmeError as error:
         print(f"peer {settings.peer}: {error}", file=sys.stderr, flush=True)
@@ -103,7 +103,7 @@ def keep_contract(run: Path, contract: Contract) -> None:
         )
 
 
-async def _run(settings: PeerSettings, log: JsonLines) -> Finish:
+async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
     contract, peer = settings.contract, settings.peer
     schedule = schedule_of(contract)
     directory = directory_of(settings, schedule)
@@ -137,7 +137,7 @@ async def _run(settings: PeerSettings, log: JsonLines) -> Finish:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, host.stop)
     try:
-        return await host.run()
+        return await host.run(), work.digest()
     finally:
         ledger.close()
 

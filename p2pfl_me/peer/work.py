@@ -53,6 +53,10 @@ class RoundWork:
         """Write one event; called from the loop's thread, a line is written whole."""
         self._log.write(event=event, **values)
 
+    def digest(self) -> str:
+        """SHA-256 (hex) of the model as it stands in the last checkpoint: equal runs end with equal digests."""
+        return hashlib.sha256(self._checkpoint.params.data).hexdigest()
+
     def train(self, round: int, params: Vector) -> Vector:
         """The local epochs of one round."""
         self._round_begun = time.monotonic()
@@ -99,7 +103,6 @@ class RoundWork:
             bytes_received=self._received_before + received,
             seconds=_short(now - self._begun),
             round_seconds=_short(now - self._round_begun),
-            digest=hashlib.sha256(mixed.params.data).hexdigest(),
         )
         return validation_loss
 

@@ -1,7 +1,7 @@
 """Jobs A and B: what ten encrypted peers cost beside a plain PyTorch loop over the same ten peers.
 
     python scripts/bench/jobs.py a      # head on cached features, 1,372 vectors a peer, 5 epochs, 10 rounds
-    python scripts/bench/jobs.py b      # 29.4 MB messages (block5), one step a round, 10 rounds
+    python scripts/bench/jobs.py b      # 29.4 MB messages (block5), one step on one vector a round, 10 rounds
 
 Each job runs the reference first (one process, one thread, no network, no encryption), then `p2pme swarm` as a user
 would, on the same vectors; the ratio of the two is what to compare between machines. Peak memory is the sum over
@@ -45,7 +45,7 @@ class Job:
 
 JOBS = {
     "a": Job("head", 2048, 1372, 3428, 5, 32),
-    "b": Job("block5", 8192, 8, 8, 1, 8),
+    "b": Job("block5", 8192, 1, 1, 1, 1),
 }
 
 

@@ -31,7 +31,7 @@ def test_the_same_seed_gives_the_same_weights_twice(tmp_path: Path, vectors: Pat
         code, output = p2pme(tmp_path / "home", *options, "--run", tmp_path / name, *more)
         assert code == 0, output
     digests = {
-        name: [events(tmp_path / name, peer, "round")[-1]["digest"] for peer in range(4)]
+        name: [events(tmp_path / name, peer, "finish")[-1]["digest"] for peer in range(4)]
         for name in ("one", "two", "other")
     }
     assert digests["one"] == digests["two"] != digests["other"]
