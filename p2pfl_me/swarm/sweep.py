@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
@@ -54,15 +55,17 @@ def sweep(
 
 
 def _with_classes_of(contract: Contract, data: Path | None, console: Console) -> Contract:
-    """The contract, with the classes of the user's manifest where it knows none of its labels.
+    """The contract, with the classes of the user's manifest where that has labels of its own.
 
     A ready contract names CASME II's seven classes; clips labelled in another way should run all the same. A label that
-    is unknown beside known ones is a mistake, and is refused when the manifest is read.
+    looks like a slip of the pen for one of the contract's is refused when the manifest is read.
     """
     if data is None or is_vectors(data):
         return contract
     labels = sorted({clip.label for clip in read_manifest(data, None).clips})
-    if len(labels) < 2 or set(labels) & set(contract.model.classes):
+    known = contract.model.classes
+    unknown = [label for label in labels if label not in known]
+    if not unknown or len(labels) < 2 or any(get_close_matches(label, known, cutoff=0.75) for label in unknown):
         return contract
     console.say(f"classes taken from {data}: {', '.join(labels)}")
     return contract.model_copy(update={"model": contract.model.model_copy(update={"classes": tuple(labels)})})

@@ -143,10 +143,13 @@ def test_a_folder_of_images_with_labels_of_its_own(tmp_path: Path) -> None:
     rows = ["path,dataset,subject,clip,label"]
     for index in range(16):
         Image.fromarray(random.integers(0, 256, (28, 28, 3), dtype=np.uint8)).save(tmp_path / f"{index}.png")
-        rows.append(f"{index}.png,lab,{index // 2},{index},{('calm', 'tense')[index % 2]}")
+        rows.append(f"{index}.png,lab,{index // 2},{index},{('surprise', 'tense')[index % 2]}")
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
     contract = write_contract(tmp_path / "ring.yaml", 3, model="{input: flow}", training="{rounds: 1}")
     code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", tmp_path, "--run", tmp_path / "run")
     assert code == 0, output
-    assert f"classes taken from {tmp_path}: calm, tense" in output
-    assert not [path for path in (tmp_path / "run").rglob("*") if path.suffix == ".png" and "report" not in str(path)]
+    assert f"classes taken from {tmp_path}: surprise, tense" in output
+    assert not [path for path in (tmp_path / "run").rglob("*.png") if "report" not in path.parts]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows).replace("surprise", "suprise") + "\n")
+    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", tmp_path, "--run", tmp_path / "slip")
+    assert code == 2 and "unknown label 'suprise'" in output, output
