@@ -1,13 +1,14 @@
 """Sealed records: what a finished handshake carries. Pure bytes in and out; no socket, no message.
 
 A record is `kind (1 byte) | counter (8 bytes, big-endian) | AES-256-GCM ciphertext and tag`. Keys, nonces and REKEY are
-Noise's. Two things differ from Noise's transport messages, on purpose: a record may hold 1 MiB where Noise stops at
+Noise's. Two things differ from Noise's transport messages, on purpose: a record may hold 2 MiB where Noise stops at
 65,535 bytes, because that is what ZeroMQ moves fastest; and the counter is explicit (Noise section 11.4), so one
 corrupted record costs one message and not the link. Kind and counter are authenticated; the counter must rise.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -15,12 +16,12 @@ from p2pfl_me.errors import WireError
 from p2pfl_me.wire.noise import TAG, nonce
 
 HEADER = 9
-PAYLOAD = 1 << 20
+PAYLOAD = 1 << 21
 """Most plaintext bytes in one record."""
 RECORD = HEADER + PAYLOAD + TAG
 """Most bytes of one record on the wire."""
 REKEY_SHIFT = 16
-"""Both sides REKEY after 2^16 records (64 GiB at most), far below AES-GCM's limits for one key."""
+"""Both sides REKEY after 2^16 records (128 GiB at most), far below AES-GCM's limits for one key."""
 
 Buffer = bytes | bytearray | memoryview
 
@@ -41,15 +42,14 @@ class _Key:
 
 
 class Sealer:
-    """Seals the records of one direction into one reused buffer."""
+    """Seals the records of one direction, each into a buffer of its own, so that it can be sent without a copy."""
 
     def __init__(self, key: bytes) -> None:
         self._key = _Key(key)
         self._counter = 0
-        self._buffer = bytearray(RECORD)
 
     def seal(self, kind: int, payload: Buffer) -> memoryview:
-        """The record as a view that is valid until the next call.
+        """The record, as a view of fresh memory.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class Sealer:
             raise WireError(f"a record of {size} bytes (at most {PAYLOAD})")
         if self._counter >> REKEY_SHIFT != self._key.epoch:
             self._key = self._key.next()
-        out = memoryview(self._buffer)[: HEADER + size + TAG]
+        out = np.empty(HEADER + size + TAG, dtype=np.uint8).data
         out[0] = kind
         out[1:HEADER] = self._counter.to_bytes(8, "big")
         self._key.aead.encrypt_into(nonce(self._counter), payload, bytes(out[:HEADER]), out[HEADER:])

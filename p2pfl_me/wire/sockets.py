@@ -23,7 +23,9 @@ Route = int | bytes
 
 BURST = 8
 """Frames received in one turn of the loop, so that no link starves the others."""
-HIGH_WATER = 8
+HIGH_WATER = 4
+ZERO_COPY = 1 << 16
+"""Bytes from which a frame is handed to ZeroMQ without a copy; for small ones the copy is cheaper."""
 """Records that ZeroMQ may hold per connection and direction: bounds memory, keeps the wire busy."""
 LINGER_S = 1.0
 RECONNECT_MS = (100, 2000)
@@ -129,7 +131,7 @@ class Sockets:
                 socket.send(route, zmq.SNDMORE | zmq.NOBLOCK)
             elif not events & zmq.POLLOUT:
                 return Outcome.FULL
-            socket.send(frame, zmq.NOBLOCK, copy=True)
+            socket.send(frame, zmq.NOBLOCK, copy=len(frame) < ZERO_COPY)
         except zmq.Again:
             return Outcome.FULL
         except zmq.ZMQError:
