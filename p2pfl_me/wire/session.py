@@ -60,7 +60,7 @@ class Session:
         self._pings_due += 1
 
     def next_record(self) -> tuple[memoryview, Outgoing | None] | None:
-        """The next record to send (valid until the next call) and the message it belongs to, None for a ping.
+        """The next record to send and the message it belongs to, None for a ping.
 
         A ping may pass between the records of a long body; messages keep their order.
         """

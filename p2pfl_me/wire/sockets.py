@@ -24,9 +24,9 @@ Route = int | bytes
 BURST = 8
 """Frames received in one turn of the loop, so that no link starves the others."""
 HIGH_WATER = 4
+"""Records that ZeroMQ may hold per connection and direction: bounds memory, keeps the wire busy."""
 ZERO_COPY = 1 << 16
 """Bytes from which a frame is handed to ZeroMQ without a copy; for small ones the copy is cheaper."""
-"""Records that ZeroMQ may hold per connection and direction: bounds memory, keeps the wire busy."""
 LINGER_S = 1.0
 RECONNECT_MS = (100, 2000)
 
