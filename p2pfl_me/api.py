@@ -101,8 +101,8 @@ def run_swarm(
     P2pmeError
         The contract or the clips cannot be used; what happens to a single peer is in `Result.exit_code`.
     """
-    folder = Path(run) if run else Path("runs") / f"{contract.name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
-    code = sweep(
+    folder = Path(run) if run else new_run_folder(contract)
+    code = sweep_and_report(
         contract,
         folder,
         data=Path(data) if data else None,
@@ -111,3 +111,38 @@ def run_swarm(
         console=Console(sys.stdout, quiet=quiet),
     )
     return Result(folder, code)
+
+
+def new_run_folder(contract: Contract) -> Path:
+    """runs/NAME-TIME, below the working directory."""
+    return Path("runs") / f"{contract.name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def sweep_and_report(
+    contract: Contract,
+    folder: Path,
+    *,
+    seeds: int = 1,
+    data: Path | None = None,
+    weights: Path | None = None,
+    device: str = "auto",
+    baselines: bool = False,
+    report: bool = True,
+    console: Console | None = None,
+) -> int:
+    """Run one swarm or several seeds of it in `folder`, then write folder/report; the worst exit code.
+
+    What a stopped swarm has left is reported all the same.
+    """
+    console = console or Console()
+    code, runs = sweep(
+        contract, folder, seeds=seeds, data=data, weights=weights, device=device, baselines=baselines, console=console
+    )
+    if report and runs:
+        from p2pfl_me.report import write_report
+
+        console.say("writing the report")
+        console.say(f"report: {write_report(runs, folder / 'report')}")
+    else:
+        console.say(f"run folder: {folder}")
+    return code

@@ -33,16 +33,13 @@ def swarm(
     Real keys, real encryption, loopback sockets: what `p2pme peer` does on each laboratory's machine. Without
     --data the peers learn from built-in drawn faces. Ctrl-C stops all peers; the run folder stays readable.
     """
-    from datetime import datetime
-
+    from p2pfl_me.api import new_run_folder, sweep_and_report
     from p2pfl_me.contract import load_contract
-    from p2pfl_me.swarm.sweep import sweep
 
     contract = load_contract(topology, overrides)
-    folder = run or Path("runs") / f"{contract.name}-{datetime.now():%Y%m%d-%H%M%S}"
-    code = sweep(
+    code = sweep_and_report(
         contract,
-        folder,
+        run or new_run_folder(contract),
         seeds=seeds,
         data=data,
         weights=weights,

@@ -1,4 +1,4 @@
-"""One swarm, or the same swarm under several seeds, and the report on all of it."""
+"""One swarm, or the same swarm under several seeds."""
 
 from __future__ import annotations
 
@@ -22,15 +22,12 @@ def sweep(
     weights: Path | None = None,
     device: str = "auto",
     baselines: bool = False,
-    report: bool = True,
-    console: Console | None = None,
-) -> int:
-    """Run `seeds` swarms, seeds contract.seed, contract.seed + 1, ..., and write the report; the worst exit code.
+    console: Console,
+) -> tuple[int, list[Path]]:
+    """Run `seeds` swarms, seeds contract.seed, contract.seed + 1, ...: the worst exit code, and the runs to report on.
 
-    One seed runs in `folder` itself, several in folder/seed-S each. A stopped swarm ends the sweep; what there is is
-    reported all the same.
+    One seed runs in `folder` itself, several in folder/seed-S each. A stopped swarm ends the sweep.
     """
-    console = console or Console()
     contract = _with_classes_of(contract, data, console)
     code, runs = 0, []
     for seed in range(contract.seed, contract.seed + seeds):
@@ -43,15 +40,7 @@ def sweep(
         code = max(code, exit_code)
         if exit_code == STOPPED:
             break
-    if report and any(list(run.glob("peer-*.jsonl")) for run in runs):
-        from p2pfl_me.report import write_report
-
-        console.say("writing the report")
-        page = write_report([run for run in runs if list(run.glob("peer-*.jsonl"))], folder / "report")
-        console.say(f"report: {page}")
-    else:
-        console.say(f"run folder: {folder}")
-    return code
+    return code, [run for run in runs if list(run.glob("peer-*.jsonl"))]
 
 
 def _with_classes_of(contract: Contract, data: Path | None, console: Console) -> Contract:

@@ -1,0 +1,69 @@
+"""What a swarm shows, from the event logs alone: lines when piped, a table on a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+from rich.console import Console as RichConsole
+
+from p2pfl_me.contract import contract_from_yaml
+from p2pfl_me.swarm.console import Console, Tail, Watch
+from p2pfl_me.swarm.table import _Picture
+
+CONTRACT = contract_from_yaml(
+    "version: 1\nname: duo\ntopology: {kind: ring}\npeers:\n  loopback: {count: 2}\ntraining: {rounds: 3}\n"
+)
+
+
+def log(run: Path, peer: int, *events: dict[str, object]) -> None:
+    with (run / f"peer-{peer}.jsonl").open("a") as file:
+        file.writelines(json.dumps(event) + "\n" for event in events)
+
+
+def a_round(number: int, uf1: float, missing: dict[str, str] | None = None) -> dict[str, object]:
+    test = {"accuracy": 0.5, "uf1": uf1}
+    return {"event": "round", "round": number, "loss": 1.5, "test": test, "missing": missing or {}, "bytes_sent": 2e6}
+
+
+def test_a_tail_reads_whole_lines_once(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    tail = Tail(path)
+    assert list(tail.events()) == []
+    path.write_text('{"event":"a"}\n{"event":"b')
+    assert [event["event"] for event in tail.events()] == ["a"]
+    with path.open("a") as file:
+        file.write('"}\nnot json\n{"event":"c"}\n')
+    assert [event["event"] for event in tail.events()] == ["b", "c"]
+
+
+def test_a_pipe_gets_one_line_a_round_when_all_have_it(tmp_path: Path) -> None:
+    out = io.StringIO()
+    with Console(out).watching(CONTRACT, tmp_path) as watch:
+        log(tmp_path, 0, {"event": "start"}, a_round(0, 0.2), a_round(1, 0.4))
+        log(tmp_path, 1, {"event": "start"}, a_round(0, 0.1))
+        watch.update()
+        assert "round   1/3  2 peers" in out.getvalue() and "round   2/3" not in out.getvalue()
+        assert "UF1 0.250 (worst 0.100)" in out.getvalue()
+        log(tmp_path, 1, {"event": "finish", "reason": "error"})
+        watch.say("peer 1 ended with exit code 3; the others go on")
+        watch.update()
+    assert "round   2/3  1 peers" in out.getvalue()
+    assert "peer 1 ended with exit code 3" in out.getvalue()
+
+
+def test_a_terminal_gets_a_table(tmp_path: Path) -> None:
+    watch = Watch(CONTRACT, tmp_path)
+    log(tmp_path, 0, {"event": "link", "neighbour": 1, "state": "up"}, a_round(0, 0.2, {"1": "deadline"}))
+    log(tmp_path, 1, {"event": "finish", "reason": "rounds"})
+    watch.update()
+    watch.say("a note")
+    out = io.StringIO()
+    RichConsole(file=out, width=120).print(_Picture(watch))
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.getvalue().splitlines() if "│" in line]
+    assert rows == [
+        ["0", "training", "1/3", "1.500", "0.500", "0.200", "1", "1", "2.0"],
+        ["1", "done", "0/3", "", "", "", "0", "", "0.0"],
+    ]
+    assert "a note" in out.getvalue()

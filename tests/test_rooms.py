@@ -1,0 +1,60 @@
+"""The house's one rule: a room imports only from rooms on lower floors (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import p2pfl_me
+
+ROOT = Path(p2pfl_me.__file__).parent
+FLOORS = {
+    "errors": 0,
+    "message": 0,
+    "home": 0,
+    "contract": 0,
+    "topology": 1,
+    "gossip": 2,
+    "wire": 2,
+    "learning": 2,
+    "data": 2,
+    "peer": 3,
+    "swarm": 4,
+    "report": 4,
+    "api": 5,
+    "cli": 6,
+}
+FORBIDDEN = {
+    "topology": {"torch", "zmq", "asyncio", "threading", "time", "socket"},
+    "gossip": {"torch", "zmq", "asyncio", "threading", "time", "socket", "pathlib", "random"},
+    "report": {"torch"},
+}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        if room != "__init__":
+            yield room, path
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize(("room", "path"), list(modules()), ids=lambda value: getattr(value, "name", value))
+def test_a_room_imports_only_from_below(room: str, path: Path) -> None:
+    for name in imported(path):
+        package, _, rest = name.partition(".")
+        assert package not in FORBIDDEN.get(room, set()), f"{path.name} imports {name}"
+        if package == "p2pfl_me" and rest:
+            other = rest.split(".")[0]
+            below = FLOORS[other] < FLOORS[room] or (FLOORS[other] == 0 and FLOORS[room] == 0)
+            assert other == room or below, f"{path.name} ({room}) imports {name}"
