@@ -66,15 +66,19 @@ def test_the_wire_shows_no_weights(tmp_path: Path) -> None:
     path = write_contract(tmp_path / "two.yaml", 2, training="{rounds: 1, local_epochs: 1}")
     contract = load_contract(path)
     captured, over = bytearray(), threading.Event()
+    ports = {int(contract.peers.member(peer).address.rpartition(":")[2]) for peer in range(2)}
     tap.settimeout(0.2)
     tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
 
     def capture() -> None:
         while not over.is_set():
             try:
-                captured.extend(tap.recv(1 << 17))
+                packet = tap.recv(1 << 17)
             except TimeoutError:
                 continue
+            # Behind the 14 bytes of Ethernet and 20 of IPv4: other programs on this machine talk over loopback, too.
+            if ports & {int.from_bytes(packet[34:36], "big"), int.from_bytes(packet[36:38], "big")}:
+                captured.extend(packet)
 
     thread = threading.Thread(target=capture)
     thread.start()
