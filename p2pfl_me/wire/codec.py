@@ -98,7 +98,9 @@ def check_weights(header: Header, piece: Vector) -> None:
     WireError
         NaN, infinity or an absurd size among them.
     """
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        if float(piece @ piece) <= MAX_WEIGHT**2:
+            return
         least, most = float(piece.min()), float(piece.max())  # NaN survives both
     if least >= -MAX_WEIGHT and most <= MAX_WEIGHT:
         return
