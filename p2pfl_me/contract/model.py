@@ -89,8 +89,35 @@ class Edges(_Part):
     edges: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], ...]
 
 
+class Base(_Part):
+    """The base-(k+1) graph: pairs change every round, and after one period all hold the exact mean. k = `meets`."""
+
+    kind: Literal["base"]
+    meets: PositiveInt = 2
+
+
+class Epidemic(_Part):
+    """EL-Oracle without an oracle: each round a new random regular graph, drawn by everyone from the same hash."""
+
+    kind: Literal["epidemic"]
+    meets: PositiveInt = 2
+    seed: int = 0
+
+
 Topology = Annotated[
-    Ring | Mesh | Line | Star | Random | Torus | SmallWorld | Regular | Hypercube | Exponential | Edges,
+    Ring
+    | Mesh
+    | Line
+    | Star
+    | Random
+    | Torus
+    | SmallWorld
+    | Regular
+    | Hypercube
+    | Exponential
+    | Base
+    | Epidemic
+    | Edges,
     Field(discriminator="kind"),
 ]
 

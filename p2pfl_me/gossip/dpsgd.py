@@ -328,11 +328,19 @@ class DPSGD:
         return [Mixed(self.round, mixture.params, used, missing, mixture.distance, wait)]
 
     def _furthest(self) -> int:
-        """The furthest round of a neighbour within reach: a peer that fell behind joins it there."""
+        """The furthest round of a neighbour that did not wait: a peer that fell behind joins it there."""
         there = (self._reachable & self._rounds_seen.keys()) - self._left
-        furthest = max((self._rounds_seen[peer] for peer in there), default=0)
+        furthest = max((self._rounds_seen[peer] for peer in there if self._passed_by(peer)), default=0)
         # Never past the last round: a peer that comes back late still trains and mixes once.
         return min(furthest, self._settings.stop.rounds - 1)
+
+    def _passed_by(self, peer: int) -> bool:
+        """Whether `peer` has gone beyond a round that it shares with this one and that this one has not begun.
+
+        Where edges change from round to round, a neighbour may well be rounds ahead without having missed anyone.
+        """
+        begin = self.round if self._phase is _Phase.JOINING else self.round + 1
+        return any(peer in self._weights_at(round) for round in range(begin, self._rounds_seen[peer]))
 
     def _see(self, peer: int, round: int) -> None:
         self._rounds_seen[peer] = max(round, self._rounds_seen.get(peer, 0))

@@ -36,20 +36,31 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Contraction:
-    """What one exchange over the whole graph does to Xi: at most `beta`, `rms` when differences are isotropic."""
+    """What one exchange over the whole graph does to Xi: at most `beta`, `rms` when differences are isotropic.
 
-    beta: float
-    rms: float
+    `rms` has one value a round of a schedule that changes, and one alone of one that stands. A single round of the
+    former may leave two peers that do not meet as far apart as they were, so there is no `beta` below 1.
+    """
+
+    beta: float | None
+    rms: tuple[float, ...]
+
+    def rms_of(self, round: int) -> float:
+        return self.rms[round % len(self.rms)]
 
 
 def contraction_of(run: Run) -> Contraction | None:
-    """The contraction that the contract's graph predicts for one round; None for a single peer."""
+    """The contraction that the contract's graph predicts for each round; None for a single peer."""
     if run.contract.peers.count < 2:
         return None
-    from p2pfl_me.topology import schedule_of, spectral_figures
+    from p2pfl_me.topology import round_rms, schedule_of, spectral_figures
 
-    figures = spectral_figures(schedule_of(run.contract))
-    return Contraction(figures.beta, figures.rms)
+    schedule = schedule_of(run.contract)
+    if schedule.period == 1:
+        figures = spectral_figures(schedule)
+        return Contraction(figures.beta, (figures.rms,))
+    rounds = range(schedule.period or run.contract.training.rounds)
+    return Contraction(None, tuple(round_rms(schedule, round) for round in rounds))
 
 
 def agreement(run: Run, contraction: Contraction | None) -> tuple[Agreement, ...]:
@@ -75,8 +86,8 @@ def agreement(run: Run, contraction: Contraction | None) -> tuple[Agreement, ...
                 trained=before,
                 mixed=after,
                 norm=norm,
-                bound=contraction.beta * before if contraction else None,
-                expected=contraction.rms * before if contraction else None,
+                bound=contraction.beta * before if contraction and contraction.beta is not None else None,
+                expected=contraction.rms_of(index) * before if contraction else None,
             )
         )
     return tuple(found)

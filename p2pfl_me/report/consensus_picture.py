@@ -36,9 +36,16 @@ def consensus_picture(rows: Sequence[Agreement], contraction: Contraction | None
         "After local training the models stand apart (upper line); one exchange with the neighbours draws them "
         "together (lower line). Distances are in per cent of the average model's norm."
     )
-    if contraction and contraction.rms > FLOOR:
+    if contraction and contraction.beta is None:
+        low, high = min(contraction.rms), max(contraction.rms)
         reading += (
-            f" From its graph alone the topology predicts a factor of {contraction.rms:.2f} an exchange when the "
+            f" The graph changes from round to round; from its edges alone an exchange is predicted to leave "
+            f"{_factor(low, high)} of the distance when the differences point nowhere in particular (dashed). What is "
+            "left after one round is what the next rounds' edges reach."
+        )
+    elif contraction and contraction.rms_of(0) > FLOOR:
+        reading += (
+            f" From its graph alone the topology predicts a factor of {contraction.rms_of(0):.2f} an exchange when the "
             f"differences point nowhere in particular (dashed), and at most {contraction.beta:.2f} (dotted). What "
             "is left after several rounds lies along the graph's slow directions, so the measured line moves from the "
             "dashed towards the dotted one; above it, exchanges were lost."
@@ -55,6 +62,10 @@ def consensus_picture(rows: Sequence[Agreement], contraction: Contraction | None
         header=("round", "peers", "trained", "mixed", "predicted_expected", "predicted_bound", "average_norm"),
         rows=tuple((row.round, row.peers, row.trained, row.mixed, row.expected, row.bound, row.norm) for row in rows),
     )
+
+
+def _factor(low: float, high: float) -> str:
+    return f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
 
 
 def _share(row: Agreement, distance: float | None) -> float:

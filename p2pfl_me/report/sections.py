@@ -147,11 +147,14 @@ def _graph_picture(run: Run) -> Picture | None:
     scores = score_grid(run, "uf1" if part else "loss").final()
     figure = graph_figure(graph, scores=scores or None, score_name="UF1" if part else "training loss")
     degrees = dict(graph.degree())
+    words = "Weights travel along these edges and nowhere else."
+    if run.contract.topology.kind in {"base", "epidemic"}:
+        words = "Weights travel along these edges and nowhere else, along a few of them in each round."
     return Picture(
         name="graph",
         title=f"The graph, coloured by {'UF1' if part else 'training loss'}" if scores else "The graph",
         reading=(
-            "Weights travel along these edges and nowhere else. Neighbours of like colour have come to like scores; a "
+            f"{words} Neighbours of like colour have come to like scores; a "
             "part of another colour is one that what others learned has not reached."
         ),
         alt="Drawing of the peer graph",

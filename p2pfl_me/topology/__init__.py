@@ -5,10 +5,11 @@ Floor 1 of the house: imports the contract and the errors; no socket, thread, cl
 
 from p2pfl_me.topology.graph import build_graph
 from p2pfl_me.topology.mixing import drop_edges, metropolis_hastings, mixing_matrix
-from p2pfl_me.topology.schedule import Edge, Schedule, StaticSchedule, schedule_of
-from p2pfl_me.topology.spectral import Figures, diameter, spectral_figures
+from p2pfl_me.topology.schedule import ChangingSchedule, Edge, Schedule, StaticSchedule, schedule_of
+from p2pfl_me.topology.spectral import Figures, diameter, round_rms, spectral_figures
 
 __all__ = [
+    "ChangingSchedule",
     "Edge",
     "Figures",
     "Schedule",
@@ -18,6 +19,7 @@ __all__ = [
     "drop_edges",
     "metropolis_hastings",
     "mixing_matrix",
+    "round_rms",
     "schedule_of",
     "spectral_figures",
 ]

@@ -15,6 +15,7 @@ import networkx as nx
 
 from p2pfl_me.contract import derive_seed, model
 from p2pfl_me.errors import ContractError
+from p2pfl_me.topology.base import base_graph
 from p2pfl_me.topology.draws import erdos_renyi, random_regular, watts_strogatz
 
 Pairs = Iterable[tuple[int, int]]
@@ -25,6 +26,8 @@ DRAWS = 500
 
 def build_graph(topology: model.Topology, count: int) -> nx.Graph:
     """The undirected, connected graph that `topology` describes on peers 0..count-1, without self loops.
+
+    Of a kind that changes from round to round, everyone who ever meets is linked.
 
     Raises
     ------
@@ -174,6 +177,14 @@ def _exponential(_: model.Exponential, count: int) -> Pairs:
     return _circulant(count, [1 << power for power in range((count - 1).bit_length())])
 
 
+def _base(base: model.Base, count: int) -> Pairs:
+    return ((a, b) for round in base_graph(count, base.meets) for a, b, _ in round)
+
+
+def _epidemic(_: model.Epidemic, count: int) -> Pairs:
+    return _circulant(count, range(1, count))
+
+
 def _edges(listed: model.Edges, count: int) -> Pairs:
     for index, (a, b) in enumerate(listed.edges):
         where = f"topology.edges.{index}"
@@ -199,6 +210,8 @@ _BUILDERS: dict[str, Callable[[Any, int], Pairs]] = {
     "regular": _regular,
     "hypercube": _hypercube,
     "exponential": _exponential,
+    "base": _base,
+    "epidemic": _epidemic,
     "edges": _edges,
 }
 

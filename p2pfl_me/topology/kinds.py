@@ -16,12 +16,16 @@ DEFAULT_COUNT = 10
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind: a line on what it is, a line on what it needs, and its first values for a number of peers."""
+    """One kind: a line on what it is, a line on what it needs, and its first values for a number of peers.
+
+    `file` names its ready contract where that is not the kind itself.
+    """
 
     summary: str
     needs: str
     values: Callable[[int], dict[str, Any]] = lambda count: {}
     count: int = DEFAULT_COUNT
+    file: str | None = None
 
 
 def _torus(count: int) -> dict[str, Any]:
@@ -68,6 +72,17 @@ ALL: dict[str, Kind] = {
     ),
     "hypercube": Kind("neighbours differ in one bit of their ids: log2 n each", "2^m peers", count=8),
     "exponential": Kind("peer i knows i + 1, 2, 4, ...: about 2 log2 n each, fast for any n", "any number of peers"),
+    "base": Kind(
+        "base-(k+1): pairs change every round, exact mean after a short period; the most per byte",
+        "any number of peers; meets (2) others a round at most; all must stay",
+        lambda count: {"meets": 2},
+        file="base3",
+    ),
+    "epidemic": Kind(
+        "epidemic learning: every round a new random regular graph; stands coming and going",
+        "meets (2) others a round, meets * peers even; seed (0)",
+        lambda count: {"meets": 2, "seed": 0},
+    ),
     "edges": Kind("your own list of edges", "edges: [[a, b], ...], connected", _two_circles),
 }
 """Every kind of the contract by its name, in the order in which they are listed."""

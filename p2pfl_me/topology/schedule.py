@@ -1,20 +1,24 @@
 """Who exchanges with whom in which round, and with which weight: the one seam between topologies and protocols.
 
-Today's schedule is the same in every round; graphs that change from round to round come behind the same interface.
-Nothing here needs an n x n matrix.
+Graphs that stand and graphs that change from round to round lie behind one interface. Nothing here needs an n x n
+matrix; the edges of a round are made when they are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
 from types import MappingProxyType
 from typing import Protocol
 
 import networkx as nx
 
-from p2pfl_me.contract import Contract
+from p2pfl_me.contract import Contract, derive_seed, model
 from p2pfl_me.errors import ContractError
+from p2pfl_me.topology.base import base_graph
+from p2pfl_me.topology.draws import random_regular
 from p2pfl_me.topology.graph import build_graph
 from p2pfl_me.topology.mixing import metropolis_hastings
 
@@ -39,8 +43,8 @@ class Schedule(Protocol):
         """How many peers there are; their ids are 0..size-1."""
 
     @property
-    def period(self) -> int:
-        """edges(r) == edges(r + period) for every round r >= 0."""
+    def period(self) -> int | None:
+        """edges(r) == edges(r + period) for every round r >= 0; None if they never repeat."""
 
     def edges(self, round: int) -> tuple[Edge, ...]:
         """The edges of one round, sorted by (a, b)."""
@@ -95,9 +99,102 @@ class StaticSchedule:
         return self._row(peer)
 
     def _row(self, peer: int) -> Mapping[int, float]:
-        if not 0 <= peer < self.size:
-            raise ContractError(f"peer {peer} is not in the graph", where="topology", fix=f"ids are 0..{self.size - 1}")
-        return self._rows[peer]
+        return self._rows[_known(peer, self.size)]
+
+
+class ChangingSchedule:
+    """Other edges in every round.
+
+    Parameters
+    ----------
+    edges_of:
+        round -> its edges, sorted; rounds of a period are asked for as 0..period-1.
+    met:
+        peer -> everyone whom it meets in some round, sorted.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        period: int | None,
+        edges_of: Callable[[int], tuple[Edge, ...]],
+        met: Callable[[int], tuple[int, ...]],
+    ) -> None:
+        self._size, self._period, self._met = size, period, met
+        # A peer asks for a few rounds at a time: its own, and those that neighbours ahead or behind speak of.
+        self._edges_of = lru_cache(maxsize=64)(edges_of)
+        self._rows_of = lru_cache(maxsize=64)(self._rows)
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def period(self) -> int | None:
+        return self._period
+
+    def edges(self, round: int) -> tuple[Edge, ...]:
+        return self._edges_of(round % self._period if self._period else round)
+
+    def neighbours(self, peer: int) -> tuple[int, ...]:
+        return self._met(_known(peer, self._size))
+
+    def weights(self, peer: int, round: int) -> Mapping[int, float]:
+        rows = self._rows_of(round % self._period if self._period else round)
+        return rows.get(_known(peer, self._size), _ALONE)
+
+    def _rows(self, round: int) -> dict[int, Mapping[int, float]]:
+        rows: dict[int, dict[int, float]] = {}
+        for edge in self.edges(round):
+            rows.setdefault(edge.a, {})[edge.b] = edge.weight
+            rows.setdefault(edge.b, {})[edge.a] = edge.weight
+        return {peer: MappingProxyType(dict(sorted(row.items()))) for peer, row in rows.items()}
+
+
+_ALONE: Mapping[int, float] = MappingProxyType({})
+
+
+def base_schedule(count: int, meets: int) -> ChangingSchedule:
+    """The base-(k+1) graph for k = `meets`: exact consensus after one period, see `base`."""
+    rounds = [tuple(Edge(*edge) for edge in round) for round in base_graph(count, meets)] or [()]
+    met: list[set[int]] = [set() for _ in range(count)]
+    for edge in (edge for round in rounds for edge in round):
+        met[edge.a].add(edge.b)
+        met[edge.b].add(edge.a)
+    sorted_met = [tuple(sorted(each)) for each in met]
+    return ChangingSchedule(count, len(rounds), rounds.__getitem__, sorted_met.__getitem__)
+
+
+def epidemic_schedule(count: int, meets: int, seed: int) -> ChangingSchedule:
+    """EL-Oracle (de Vos et al., "Epidemic learning", NeurIPS 2023): a fresh random regular graph every round.
+
+    Theirs asks a coordinator for the graph; here all peers draw the same one from a hash of seed and round. Each
+    gives all it meets, and itself, the weight 1 / (meets + 1).
+
+    Raises
+    ------
+    ContractError
+        No such regular graph exists.
+    """
+    if count > 1 and meets >= count:
+        raise ContractError(
+            f"{count} peers cannot each meet {meets} others", where="topology.meets", fix=f"at most {count - 1}"
+        )
+    if meets * count % 2 and count > 1:
+        near = [even for even in (meets - 1, meets + 1) if 1 <= even < count]
+        raise ContractError(
+            f"{count} peers cannot each meet {meets} others: {count} * {meets} ends do not pair up",
+            where="topology.meets",
+            fix=f"take {' or '.join(map(str, near))}, or an even number of peers",
+        )
+
+    def edges_of(round: int) -> tuple[Edge, ...]:
+        if count == 1:
+            return ()
+        drawn = random_regular(count, meets, Random(derive_seed(seed, "topology", "epidemic", round)))
+        return tuple(Edge(a, b, 1 / (meets + 1)) for a, b in sorted(drawn))
+
+    return ChangingSchedule(count, None, edges_of, lambda peer: (*range(peer), *range(peer + 1, count)))
 
 
 def schedule_of(contract: Contract) -> Schedule:
@@ -108,4 +205,17 @@ def schedule_of(contract: Contract) -> Schedule:
     ContractError
         The topology cannot be built on the contract's peers.
     """
-    return StaticSchedule(build_graph(contract.topology, contract.peers.count))
+    topology, count = contract.topology, contract.peers.count
+    match topology:
+        case model.Base():
+            return base_schedule(count, topology.meets)
+        case model.Epidemic():
+            return epidemic_schedule(count, topology.meets, topology.seed)
+        case _:
+            return StaticSchedule(build_graph(topology, count))
+
+
+def _known(peer: int, size: int) -> int:
+    if not 0 <= peer < size:
+        raise ContractError(f"peer {peer} is not in the graph", where="topology", fix=f"ids are 0..{size - 1}")
+    return peer

@@ -17,6 +17,9 @@ from p2pfl_me.topology.schedule import Schedule
 EXACT = 1e-9
 """Eigenvalues below this are zeros up to rounding: one round brings exact consensus."""
 
+WINDOW = 256
+"""Most rounds of a changing schedule that are multiplied out for its figures."""
+
 MEMORY = 0.99
 """The gamma of n_W that the report uses: a random walk that forgets 1 % a step."""
 
@@ -24,6 +27,9 @@ MEMORY = 0.99
 @dataclass(frozen=True, slots=True)
 class Figures:
     """A schedule in numbers; l_1 = 1 >= l_2 >= ... >= l_n are the eigenvalues of its W.
+
+    Of a schedule that changes, edges, degrees and diameter are those of all links, and beta and rms are geometric means
+    a round over the product of its first rounds; they are 0 where that product is the exact mean.
 
     Attributes
     ----------
@@ -36,6 +42,10 @@ class Figures:
     effective_neighbours:
         n_W(0.99): among how many peers a model's noise is averaged; 1 = alone, n = all-reduce (Vogels, Hendrikx,
         Jaggi, "Beyond spectral gap", NeurIPS 2022).
+    exact_after:
+        Rounds after which all hold the exact mean; None if that is only approached.
+    models_per_round:
+        Models that a peer sends a round, on average.
     """
 
     peers: int
@@ -48,34 +58,28 @@ class Figures:
     beta: float
     rms: float
     effective_neighbours: float
+    exact_after: int | None
+    models_per_round: float
 
     def rounds_to_consensus(self, eps: float = 1e-3) -> int:
         """Rounds of mixing alone until the consensus distance is surely below `eps` of its start.
 
-        ceil(ln eps / ln beta); 1 when one round is exact, 0 for a single peer.
+        ceil(ln eps / ln beta); `exact_after` where there is such a number, 0 for a single peer.
         """
         if not 0 < eps < 1:
             raise ValueError(f"eps is a share of the starting distance, between 0 and 1, not {eps}")
         if self.peers < 2:
             return 0
-        if self.beta < EXACT:
-            return 1
+        if self.exact_after is not None:
+            return self.exact_after
         return math.ceil(math.log(eps) / math.log(self.beta))
 
 
 def spectral_figures(schedule: Schedule) -> Figures:
-    """The figures of a connected schedule that is the same in every round.
-
-    Raises
-    ------
-    ValueError
-        The schedule changes from round to round; one matrix then says little.
-    """
-    if schedule.period != 1:
-        raise ValueError(f"the figures are of one matrix, and this schedule has {schedule.period}")
-    rest = np.linalg.eigvalsh(mixing_matrix(schedule))[:-1].astype(np.float64)
+    """The figures of a connected schedule."""
+    mixing = _of_matrix(schedule) if schedule.period == 1 else _of_product(schedule)
     degrees = [len(schedule.neighbours(peer)) for peer in range(schedule.size)]
-    beta = float(np.abs(rest).max(initial=0.0))
+    rounds = range(schedule.period or len(degrees))
     return Figures(
         peers=schedule.size,
         edges=sum(degrees) // 2,
@@ -83,11 +87,28 @@ def spectral_figures(schedule: Schedule) -> Figures:
         degree_mean=sum(degrees) / schedule.size,
         degree_max=max(degrees),
         diameter=diameter(schedule),
-        gap=1.0 - beta,
-        beta=beta,
-        rms=math.sqrt(float(np.square(rest).mean())) if rest.size else 0.0,
-        effective_neighbours=_effective_neighbours(rest),
+        gap=1.0 - mixing.beta,
+        beta=mixing.beta,
+        rms=mixing.rms,
+        effective_neighbours=mixing.effective_neighbours,
+        exact_after=mixing.exact_after,
+        models_per_round=2 * sum(len(schedule.edges(round)) for round in rounds) / len(rounds) / schedule.size,
     )
+
+
+def round_rms(schedule: Schedule, round: int) -> float:
+    """The share of the consensus distance that one round is expected to leave when the models differ at random.
+
+    sqrt((||W||_F^2 - 1) / (n - 1)), which for a graph that stands is `Figures.rms`. Needs the round's edges only.
+    """
+    if schedule.size < 2:
+        return 0.0
+    own, square = [1.0] * schedule.size, 0.0
+    for edge in schedule.edges(round):
+        own[edge.a] -= edge.weight
+        own[edge.b] -= edge.weight
+        square += 2 * edge.weight**2
+    return math.sqrt(max(0.0, square + math.fsum(weight**2 for weight in own) - 1) / (schedule.size - 1))
 
 
 def diameter(schedule: Schedule) -> int:
@@ -108,6 +129,49 @@ def diameter(schedule: Schedule) -> int:
             raise ValueError("the graph is not connected")
         known, hops = grown, hops + 1
     return hops
+
+
+@dataclass(frozen=True, slots=True)
+class _Mixing:
+    beta: float
+    rms: float
+    effective_neighbours: float
+    exact_after: int | None
+
+
+def _of_matrix(schedule: Schedule) -> _Mixing:
+    rest = np.linalg.eigvalsh(mixing_matrix(schedule))[:-1].astype(np.float64)
+    beta = float(np.abs(rest).max(initial=0.0))
+    rms = math.sqrt(float(np.square(rest).mean())) if rest.size else 0.0
+    return _Mixing(beta, rms, _effective_neighbours(rest), 1 if beta < EXACT else None)
+
+
+def _of_product(schedule: Schedule) -> _Mixing:
+    """From P = W(t) ... W(1): n_W sums gamma^(t-1) ||P||_F^2 / n, which for one W is the formula with eigenvalues."""
+    size = schedule.size
+    product = np.eye(size)
+    walk, rounds, left = 0.0, 0, 1.0
+    while rounds < WINDOW and left > EXACT:
+        product = _mixed(schedule, rounds, product)
+        walk += MEMORY**rounds * float(np.square(product).sum())
+        rounds += 1
+        left = float(np.linalg.norm(product - 1 / size))
+    walk += MEMORY**rounds / (1 - MEMORY)  # from here on P is J / n, whose square norm is 1
+    effective = size / (1 - MEMORY) / walk
+    if schedule.period is not None and rounds <= schedule.period and left <= EXACT:
+        return _Mixing(0.0, 0.0, effective, rounds)
+    beta = float(np.linalg.norm(product - 1 / size, 2)) ** (1 / rounds)
+    return _Mixing(beta, (left / math.sqrt(size - 1)) ** (1 / rounds), effective, None)
+
+
+def _mixed(schedule: Schedule, round: int, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """W(round) times `rows`, edge by edge."""
+    mixed = rows.copy()
+    for edge in schedule.edges(round):
+        apart = edge.weight * (rows[edge.b] - rows[edge.a])
+        mixed[edge.a] += apart
+        mixed[edge.b] -= apart
+    return mixed
 
 
 def _effective_neighbours(rest: NDArray[np.float64]) -> float:

@@ -19,11 +19,15 @@ EPS = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A contract's graph. `figures` is None above FIGURES_LIMIT peers."""
+    """A contract's graph: the edges of its first round, the links of each peer.
+
+    `period` is None where rounds never repeat, `figures` above FIGURES_LIMIT peers.
+    """
 
     name: str
     kind: str
     edges: tuple[Edge, ...]
+    period: int | None
     degrees: tuple[int, ...]
     figures: Figures | None
 
@@ -46,19 +50,21 @@ def summarise(contract: Contract) -> Summary:
         name=contract.name,
         kind=contract.topology.kind,
         edges=schedule.edges(0),
+        period=schedule.period,
         degrees=tuple(len(schedule.neighbours(peer)) for peer in range(schedule.size)),
         figures=spectral_figures(schedule) if schedule.size <= FIGURES_LIMIT else None,
     )
 
 
 def as_json(summary: Summary, picture: Path | None) -> str:
-    """One object: name, kind, peers, edges [[a, b, weight], ...], degrees, figures or null, picture or null."""
+    """One object: name, kind, peers, period, edges of round 0 [[a, b, weight], ...], degrees, figures, picture."""
     figures = summary.figures
     return json.dumps(
         {
             "name": summary.name,
             "kind": summary.kind,
             "peers": len(summary.degrees),
+            "period": summary.period,
             "edges": [[edge.a, edge.b, edge.weight] for edge in summary.edges],
             "degrees": summary.degrees,
             "figures": {**asdict(figures), "rounds_to_consensus": summary.rounds} if figures else None,
@@ -75,9 +81,9 @@ def as_text(summary: Summary) -> str:
     degrees = f"{low} each" if low == high else f"{low} to {high}, {mean:.3g} on average"
     lines = [
         f"contract   {summary.name}",
-        f"topology   {summary.kind}, {len(summary.degrees)} peers, {len(summary.edges)} edges",
+        f"topology   {summary.kind}, {len(summary.degrees)} peers, {_extent(summary)}",
         *_edge_lines(summary.edges),
-        f"degrees    {degrees}",
+        f"{'degrees' if summary.period == 1 else 'links':<10} {degrees}",
     ]
     if summary.figures is None:
         return "\n".join([*lines, f"figures    none above {FIGURES_LIMIT} peers: they would take minutes"])
@@ -86,21 +92,37 @@ def as_text(summary: Summary) -> str:
         [
             *lines,
             f"diameter   {figures.diameter}",
-            f"gap        {figures.gap:.4f}  (1 - beta, with Metropolis-Hastings weights)",
-            f"beta       {figures.beta:.4f}  (a round leaves at most this share of the distance to consensus)",
-            f"expected   {figures.rms:.4f}  (and about this share when the models differ at random)",
+            f"sends      {figures.models_per_round:.3g} models a peer and round",
+            *(_shares(figures) if figures.exact_after is None or summary.period == 1 else []),
             f"n_W(0.99)  {figures.effective_neighbours:.1f}  (effective neighbours: 1 = alone, "
             f"{figures.peers} = all average at once)",
-            f"consensus  {_consensus(summary.rounds or 0)}",
+            f"consensus  {_consensus(summary.rounds or 0, exact=figures.exact_after is not None)}",
         ]
     )
 
 
-def _consensus(rounds: int) -> str:
+def _extent(summary: Summary) -> str:
+    edges = f"{len(summary.edges)} edges"
+    if summary.period == 1:
+        return edges
+    return f"{edges} in the first round, " + (
+        f"others in each of {summary.period}, then again" if summary.period else "others in every round"
+    )
+
+
+def _shares(figures: Figures) -> list[str]:
+    return [
+        f"gap        {figures.gap:.4f}  (1 - beta)",
+        f"beta       {figures.beta:.4f}  (a round leaves at most this share of the distance to consensus)",
+        f"expected   {figures.rms:.4f}  (and about this share when the models differ at random)",
+    ]
+
+
+def _consensus(rounds: int, *, exact: bool) -> str:
     if rounds == 0:
         return "a single peer agrees with itself"
-    if rounds == 1:
-        return "predicted after 1 round"
+    if exact:
+        return f"exact after {rounds} round{'s' if rounds > 1 else ''} of mixing alone"
     return f"predicted after {rounds} rounds of mixing alone (distance to {EPS:g} of the first)"
 
 

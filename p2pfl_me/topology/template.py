@@ -15,8 +15,8 @@ from p2pfl_me.contract.load import apply_overrides
 from p2pfl_me.contract.model import CASME2_CLASSES
 from p2pfl_me.contract.source import Source
 from p2pfl_me.errors import ContractError
-from p2pfl_me.topology.graph import build_graph
 from p2pfl_me.topology.kinds import ALL
+from p2pfl_me.topology.schedule import schedule_of
 
 BASE_PORT = 47100
 WIDTH = 112
@@ -42,11 +42,12 @@ _COMMENTS: Mapping[str, str] = {
     "seed": "every random draw of a run comes from it",
     "topology.center": "id of the peer in the middle",
     "topology.probability": "of each pair to be linked; 2 ln n / n when left out",
-    "topology.seed": "another seed, another graph; always a connected one",
+    "topology.seed": "another seed, another draw",
     "topology.rows": "rows * columns = number of peers",
     "topology.neighbours": "on the circle, half on each side",
     "topology.rewire": "chance of an edge to become a long link",
     "topology.degree": "neighbours of every peer",
+    "topology.meets": "others that a peer exchanges with in one round, at most",
     "topology.edges": "each once, in any order",
     "peers.loopback": "all on this machine; elsewhere list `members` with id, address, public_key",
     "peers.loopback.base_port": "peer k listens on 127.0.0.1:(base_port + k)",
@@ -85,7 +86,7 @@ def contract_text(kind: str, count: int | None = None, name: str | None = None, 
     count = about.count if count is None else count
     values: dict[str, Any] = {
         "version": 1,
-        "name": name or kind,
+        "name": name or about.file or kind,
         "seed": 1,
         "topology": {"kind": kind, **about.values(count)},
         "peers": {"loopback": {"count": count, "base_port": BASE_PORT}},
@@ -94,7 +95,7 @@ def contract_text(kind: str, count: int | None = None, name: str | None = None, 
         "gossip": dict(GOSSIP),
     }
     contract = apply_overrides(Source(f"new {kind}", values, {}), overrides)
-    build_graph(contract.topology, contract.peers.count)
+    schedule_of(contract)
     given = contract.model_dump(mode="json", exclude_unset=True)
     about = ALL[contract.topology.kind]
     head = [f"# {contract.topology.kind}: {about.summary}.", "# Needs: " + about.needs + "."]

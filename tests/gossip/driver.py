@@ -45,7 +45,7 @@ class Outcome:
 class Driver:
     def __init__(
         self,
-        rows: Mapping[int, Row],
+        rows: Mapping[int, Row] | Callable[[int], Mapping[int, Row]],
         settings: Settings,
         *,
         seed: int = 0,
@@ -53,7 +53,14 @@ class Driver:
         faults: Faults | None = None,
         validation: Callable[[int, int], float | None] = lambda peer, round: None,
     ) -> None:
+        """`rows` of one graph, or round -> rows of a graph that changes; then everyone is linked with everyone."""
         self.rows, self.settings, self.faults = rows, settings, faults or Faults()
+        self.rows_at = rows if callable(rows) else lambda round: rows
+        everyone = self.rows_at(0)
+        self.met = {
+            peer: tuple(other for other in everyone if other != peer) if callable(rows) else tuple(rows[peer])
+            for peer in everyone
+        }
         self.rng = random.Random(seed)
         self.size, self.validation = size, validation
         self.queue: list[tuple[float, int, Callable[[], None]]] = []
@@ -67,7 +74,7 @@ class Driver:
         self.now = 0.0
 
     def run(self, until: float = 1e5) -> Outcome:
-        for peer in self.rows:
+        for peer in self.met:
             self.boot(peer)
         for when, peer, back in self.faults.crashes:
             self.at(when, lambda peer=peer: self.crash(peer))
@@ -86,11 +93,18 @@ class Driver:
 
     def boot(self, peer: int) -> None:
         completed, params, progress = self.saved.get(peer, (0, np.zeros(self.size, np.float32), Progress()))
-        row = self.rows[peer]
-        core = DPSGD(peer, lambda round: row, tuple(row), params, self.settings, completed=completed, progress=progress)
+        core = DPSGD(
+            peer,
+            lambda round: self.rows_at(round)[peer],
+            self.met[peer],
+            params,
+            self.settings,
+            completed=completed,
+            progress=progress,
+        )
         self.cores[peer] = core
         self.perform(peer, core.start(self.now))
-        for other in row:
+        for other in self.met[peer]:
             if other in self.cores:
                 self.link(peer, other, True)
                 self.link(other, peer, True)
@@ -99,7 +113,7 @@ class Driver:
         if self.cores.pop(peer, None) is None:
             return
         self.life[peer] += 1
-        for other in self.rows[peer]:
+        for other in self.met[peer]:
             if other in self.cores:
                 self.link(other, peer, False)
                 self.last_arrival[other, peer] = 0.0

@@ -17,7 +17,7 @@ from tests.topology.drawing import graph_of
 
 def buildable() -> Iterator[tuple[str, int, dict[str, Any]]]:
     for count in range(1, 34):
-        for kind in ("ring", "mesh", "line", "exponential", "random", "star"):
+        for kind in ("ring", "mesh", "line", "exponential", "random", "star", "base", "epidemic"):
             yield kind, count, {}
         for rows in range(1, count + 1):
             if count % rows == 0:

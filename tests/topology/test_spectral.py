@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 
-from p2pfl_me.topology import Edge, StaticSchedule, diameter, mixing_matrix, spectral_figures
+from p2pfl_me.topology import ChangingSchedule, Edge, StaticSchedule, diameter, mixing_matrix, spectral_figures
 from tests.topology.drawing import connected_graphs, schedule
 
 CLOSE = 1e-12
@@ -136,7 +136,7 @@ def test_a_graph_in_parts_has_no_diameter() -> None:
         diameter(StaticSchedule(nx.empty_graph(2)))
 
 
-def test_a_schedule_that_changes_is_refused() -> None:
+def test_a_schedule_that_changes_contracts_as_the_product_of_its_rounds() -> None:
     class Alternating(StaticSchedule):
         @property
         def period(self) -> int:
@@ -145,5 +145,20 @@ def test_a_schedule_that_changes_is_refused() -> None:
         def edges(self, round: int) -> tuple[Edge, ...]:
             return super().edges(round)[round % 2 :: 2]
 
-    with pytest.raises(ValueError, match="has 2"):
-        spectral_figures(Alternating(nx.path_graph(4)))
+    schedule = Alternating(nx.path_graph(4))
+    figures = spectral_figures(schedule)
+    period = mixing_matrix(schedule, 1) @ mixing_matrix(schedule, 0)
+    slowest = np.sort(np.abs(np.linalg.eigvals(period)))[-2]
+    assert figures.exact_after is None
+    assert figures.beta == pytest.approx(math.sqrt(slowest), rel=0.01)
+    assert figures.models_per_round == pytest.approx(3 / 4)
+
+
+def test_effective_neighbours_from_products_are_those_from_eigenvalues() -> None:
+    """The same graph, once as one matrix and once as a schedule that happens to repeat it."""
+    graph = nx.cycle_graph(9)
+    standing = StaticSchedule(graph)
+    repeating = ChangingSchedule(9, 2, standing.edges, standing.neighbours)
+    expected, found = spectral_figures(standing), spectral_figures(repeating)
+    assert found.effective_neighbours == pytest.approx(expected.effective_neighbours, rel=1e-9)
+    assert found.beta == pytest.approx(expected.beta, rel=0.01)
