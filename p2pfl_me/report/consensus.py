@@ -46,7 +46,8 @@ class Contraction:
     rms: tuple[float, ...]
 
     def rms_of(self, round: int) -> float:
-        return self.rms[round % len(self.rms)]
+        """Of one round as the report counts it, from 1."""
+        return self.rms[(round - 1) % len(self.rms)]
 
 
 def contraction_of(run: Run) -> Contraction | None:

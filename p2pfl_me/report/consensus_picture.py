@@ -43,9 +43,9 @@ def consensus_picture(rows: Sequence[Agreement], contraction: Contraction | None
             f"{_factor(low, high)} of the distance when the differences point nowhere in particular (dashed). What is "
             "left after one round is what the next rounds' edges reach."
         )
-    elif contraction and contraction.rms_of(0) > FLOOR:
+    elif contraction and contraction.rms_of(1) > FLOOR:
         reading += (
-            f" From its graph alone the topology predicts a factor of {contraction.rms_of(0):.2f} an exchange when the "
+            f" From its graph alone the topology predicts a factor of {contraction.rms_of(1):.2f} an exchange when the "
             f"differences point nowhere in particular (dashed), and at most {contraction.beta:.2f} (dotted). What "
             "is left after several rounds lies along the graph's slow directions, so the measured line moves from the "
             "dashed towards the dotted one; above it, exchanges were lost."

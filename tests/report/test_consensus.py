@@ -10,7 +10,8 @@ import pytest
 
 from p2pfl_me.report.consensus import Contraction, agreement, contraction_of
 from p2pfl_me.report.run import read_run
-from tests.report.fixture import VALUES, Recipe, mixing_matrix, sketch, write_run
+from p2pfl_me.topology import round_rms, schedule_of
+from tests.report.fixture import VALUES, Recipe, contract_text, mixing_matrix, sketch, write_run
 
 SMALL = {"classes": ("a", "b", "c"), "support": (5, 4, 3), "baselines": False}
 
@@ -55,9 +56,23 @@ def test_the_prediction_comes_from_the_contracts_graph(tmp_path: Path) -> None:
     assert found is not None
     # The closed form for a ring with weights 1/3: (1 + 2 cos(2 pi / n)) / 3.
     assert found.beta == pytest.approx((1 + 2 * np.cos(2 * np.pi / 10)) / 3, abs=1e-9)
-    assert found.rms_of(7) == pytest.approx(expected.rms_of(0), abs=1e-9)
+    assert found.rms_of(7) == pytest.approx(expected.rms_of(1), abs=1e-9)
 
 
 def test_a_single_peer_has_no_prediction(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", Recipe(**SMALL, count=1, rounds=1, kind="mesh")))
     assert contraction_of(run) is None and agreement(run, None) == ()
+
+
+def test_a_graph_that_changes_is_predicted_round_by_round(tmp_path: Path) -> None:
+    """The report counts rounds from 1, a schedule from 0: row k stands beside the edges of round k - 1."""
+    folder = write_run(tmp_path / "run", Recipe(**SMALL, rounds=8))
+    changing = contract_text(Recipe(**SMALL, rounds=8, kind="base", extra="meets: 2"))
+    (folder / "contract.yaml").write_text(changing, encoding="utf-8")
+    run = read_run(folder)
+    schedule = schedule_of(run.contract)
+    rows = agreement(run, contraction_of(run))
+    assert schedule.period == 4 and len(rows) == 8
+    for row in rows:
+        assert row.bound is None and row.expected is not None
+        assert row.expected / row.trained == pytest.approx(round_rms(schedule, row.round - 1), rel=1e-9)
