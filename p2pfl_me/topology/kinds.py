@@ -81,7 +81,7 @@ ALL: dict[str, Kind] = {
     "epidemic": Kind(
         "epidemic learning: every round a new random regular graph; stands coming and going",
         "meets (2) others a round, meets * peers even; seed (0)",
-        lambda count: {"meets": 2, "seed": 0},
+        lambda count: {"meets": min(2, max(1, count - 1)), "seed": 0},
     ),
     "edges": Kind("your own list of edges", "edges: [[a, b], ...], connected", _two_circles),
 }
