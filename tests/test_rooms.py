@@ -17,6 +17,7 @@ FLOORS = {
     "home": 0,
     "contract": 0,
     "topology": 1,
+    "compression": 1,
     "gossip": 2,
     "wire": 2,
     "learning": 2,
@@ -24,7 +25,9 @@ FLOORS = {
     "peer": 3,
     "swarm": 4,
     "report": 4,
+    "simulation": 4,
     "api": 5,
+    "compare": 5,
     "cli": 6,
 }
 FORBIDDEN = {

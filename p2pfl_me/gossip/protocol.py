@@ -78,6 +78,10 @@ Action = Send | SetTimer | Train | Mixed | Finish
 class Protocol(TypingProtocol):
     """What every host drives and every protocol core implements."""
 
+    @property
+    def waiting_for(self) -> frozenset[int]:
+        """The neighbours without whom this peer does not go on now."""
+
     def start(self, now: float) -> list[Action]: ...
     def on_trained(self, now: float, params: Vector) -> list[Action]: ...
     def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]: ...

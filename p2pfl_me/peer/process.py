@@ -16,9 +16,9 @@ import torch
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract, section_digests
 from p2pfl_me.errors import P2pmeError, RunError
-from p2pfl_me.gossip.dpsgd import DPSGD, Settings
+from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Finish
-from p2pfl_me.gossip.stop import Progress, StopRule
+from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.trainer import make_trainer
@@ -31,7 +31,7 @@ from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.work import RoundWork
-from p2pfl_me.topology.schedule import Schedule, schedule_of
+from p2pfl_me.topology.schedule import schedule_of
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.links import Links
 
@@ -128,7 +128,7 @@ async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
     )
     ledger = JsonLines(settings.run / f"egress-{peer}.jsonl")
     work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, traffic_before)
-    core = _core(contract, peer, schedule, start)
+    core = core_of(contract, peer, schedule, Start(start.params, start.completed, start.progress))
     if settings.narrate and core.waiting_for:
         waited = ", ".join(map(str, sorted(core.waiting_for)))
         print(f"waiting for neighbours {waited} (up to {contract.gossip.join_timeout_s:g} s)", flush=True)
@@ -140,30 +140,6 @@ async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
         return await host.run(), work.digest()
     finally:
         ledger.close()
-
-
-def _core(contract: Contract, peer: int, schedule: Schedule, start: Checkpoint) -> DPSGD:
-    gossip, patience = contract.gossip, contract.gossip.patience
-    settings = Settings(
-        stop=StopRule(
-            contract.training.rounds,
-            patience=patience.rounds if patience else None,
-            consensus=patience.consensus if patience else 0.0,
-        ),
-        deadline_min_s=gossip.deadline.min_s,
-        deadline_max_s=gossip.deadline.max_s,
-        deadline_mads=gossip.deadline.mads,
-        join_timeout_s=gossip.join_timeout_s,
-    )
-    return DPSGD(
-        peer,
-        lambda round: schedule.weights(peer, round),
-        tuple(schedule.neighbours(peer)),
-        start.params,
-        settings,
-        completed=start.completed,
-        progress=start.progress,
-    )
 
 
 def _links(contract: Contract, directory: Directory, layout: Layout, handlers: Host, ledger: JsonLines) -> Links:

@@ -26,6 +26,10 @@ REKEY_SHIFT = 16
 Buffer = bytes | bytearray | memoryview
 
 
+class StaleRecord(WireError):
+    """A record of a counter that has passed. It changes nothing, not even a message that is half received."""
+
+
 class _Key:
     """The key of one direction in the epoch that a counter belongs to."""
 
@@ -100,7 +104,7 @@ class Opener:
         header = bytes(record[:HEADER])
         counter = int.from_bytes(header[1:], "big")
         if counter < self._least:
-            raise WireError(f"record {counter} again or late (next is {self._least}): replayed or out of order")
+            raise StaleRecord(f"record {counter} again or late (next is {self._least}): replayed or out of order")
         key = self._key
         if (epoch := counter >> REKEY_SHIFT) != key.epoch:
             if epoch != key.epoch + 1:

@@ -12,7 +12,7 @@ from p2pfl_me.errors import WireError
 from p2pfl_me.message import Message, Vector
 from p2pfl_me.wire.codec import Header, Schema, check_weights, decode_header, encode, message_of
 from p2pfl_me.wire.noise import Ciphers
-from p2pfl_me.wire.records import PAYLOAD, Opener, Sealer
+from p2pfl_me.wire.records import PAYLOAD, Opener, Sealer, StaleRecord
 
 MESSAGE, BODY, PING = 16, 17, 18
 """Kinds of record: a frame's header, a piece of its body, a heartbeat."""
@@ -90,7 +90,8 @@ class Session:
         Raises
         ------
         WireError
-            The record or the message is refused; what was half received is dropped, later messages pass.
+            The record or the message is refused; what was half received is dropped, later messages pass. A record
+            that came before costs nothing.
         """
         try:
             kind = record[0] if len(record) else -1
@@ -102,6 +103,8 @@ class Session:
                 self._continue(record, deliver)
             else:
                 raise WireError(f"a record of unknown kind {kind}")
+        except StaleRecord:
+            raise
         except WireError:
             self._forget()
             raise

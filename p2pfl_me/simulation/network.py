@@ -1,0 +1,217 @@
+"""The simulated network: links that come up, carry records as well as they can, fall silent and come back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Protocol
+
+from p2pfl_me.errors import WireError
+from p2pfl_me.message import Message
+from p2pfl_me.simulation.carriage import Carriage, Plain, Record, Sealed
+from p2pfl_me.simulation.clock import Clock
+from p2pfl_me.simulation.conditions import Conditions, LinkQuality, Partition
+from p2pfl_me.wire.codec import Schema
+
+
+class Handlers(Protocol):
+    """Whoever lives at the ends of the links; `to` is the peer to which it happens."""
+
+    def on_message(self, to: int, sender: int, message: Message) -> None: ...
+    def on_link(self, to: int, peer: int, up: bool) -> None: ...
+    def on_refused(self, to: int, sender: int, reason: str) -> None: ...
+
+
+@dataclass(slots=True)
+class _End:
+    """One end of a link as its own peer sees it."""
+
+    carriage: Carriage | None = None
+    """None while the link is down here."""
+
+
+class Network:
+    """Links along the pairs that are asked for, between those peers that are there.
+
+    Parameters
+    ----------
+    sealed:
+        Whether records carry the real seals. Corruption needs them: nothing else notices a flipped bit.
+    """
+
+    def __init__(
+        self, clock: Clock, conditions: Conditions, random: Random, schema: Schema, *, seed: int, sealed: bool
+    ) -> None:
+        if conditions.link.corruption and not sealed:
+            raise ValueError("corrupted records need the seals that notice them")
+        self._clock, self._conditions, self._random = clock, conditions, random
+        self._schema, self._seed, self._sealed = schema, seed, sealed
+        self._present: dict[int, frozenset[int]] = {}
+        self._lives: dict[tuple[int, int], int] = defaultdict(int)
+        """Counts the connections of a pair; what was sent under an earlier one is lost."""
+        self._ends: dict[tuple[int, int], _End] = defaultdict(_End)
+        self._busy_until: dict[int, float] = defaultdict(float)
+        self._last_arrival: dict[tuple[int, int], float] = defaultdict(float)
+        self.sent: dict[int, int] = defaultdict(int)
+        """Bytes on the wire by sender since the simulation began."""
+        self.received: dict[int, int] = defaultdict(int)
+        self.broken: list[tuple[float, int, int]] = []
+        """(when, a, b) of each connection that ended while either of its peers went on."""
+        self._handlers: Handlers
+
+    def attach(self, handlers: Handlers) -> None:
+        """Tell whom to call; once, before anything else."""
+        self._handlers = handlers
+        for partition in self._conditions.partitions:
+            self._clock.at(partition.begin, partial(self._divide, partition))
+            self._clock.at(partition.end, self._reconnect)
+
+    def join(self, peer: int, neighbours: Iterable[int]) -> None:
+        """`peer` has started: it connects to all its neighbours that are there."""
+        self._present[peer] = frozenset(neighbours)
+        for other in sorted(neighbours):
+            self._connect(peer, other)
+
+    def leave(self, peer: int, *, orderly: bool) -> None:
+        """`peer` is gone. After an orderly end, what it has sent still arrives before its links go down."""
+        neighbours = self._present.pop(peer)
+        for other in neighbours:
+            self._ends[peer, other].carriage = None
+        for other in sorted(neighbours & self._present.keys()):
+            life = self._lives[_pair(peer, other)]
+            when = self._arrival(peer, other) if orderly else self._clock.now + self._silence()
+            self._clock.at(when, partial(self._notice, other, peer, life))
+
+    def send(self, sender: int, to: int, message: Message) -> None:
+        """Put a message on the link; it is lost if that is down."""
+        carriage = self._ends[sender, to].carriage
+        if carriage is None:
+            return
+        life = self._lives[_pair(sender, to)]
+        for record, wire in carriage.pack(message):
+            self.sent[sender] += wire
+            self._carry(sender, to, life, record, wire)
+
+    # -- records ------------------------------------------------------------------------------------------------
+
+    def _carry(self, sender: int, to: int, life: int, record: Record, wire: int) -> None:
+        link = self._conditions.link
+        left = self._transmit(sender, wire, link)
+        if self._happens(link.loss):
+            return
+        for _ in range(1 + self._happens(link.duplication)):
+            sent = _flip(self._random, record) if self._happens(link.corruption) else record
+            if self._happens(link.reordering):
+                when = left + self._latency() + self._random.uniform(0, link.overtaken_by_s)
+            else:
+                when = self._in_order(sender, to, left + self._latency())
+            self._clock.at(when, partial(self._arrive, sender, to, life, sent, wire))
+
+    def _arrive(self, sender: int, to: int, life: int, record: Record, wire: int) -> None:
+        carriage = self._ends[to, sender].carriage
+        if carriage is None or self._lives[_pair(sender, to)] != life or self._is_divided(sender, to):
+            return
+        try:
+            carriage.unpack(record, lambda message: self._handlers.on_message(to, sender, message))
+        except WireError as error:
+            self._handlers.on_refused(to, sender, str(error))
+        else:
+            self.received[to] += wire
+
+    def _transmit(self, sender: int, wire: int, link: LinkQuality) -> float:
+        """When the record has left its sender."""
+        if link.bandwidth_bps is None:
+            return self._clock.now
+        begin = max(self._clock.now, self._busy_until[sender])
+        self._busy_until[sender] = begin + 8 * wire / link.bandwidth_bps
+        return self._busy_until[sender]
+
+    # -- links --------------------------------------------------------------------------------------------------
+
+    def _connect(self, peer: int, other: int) -> None:
+        """Both ends come up, each when it hears from the other; what was left of an earlier link goes down first."""
+        if other not in self._present or peer not in self._present or self._is_divided(peer, other):
+            return
+        for me, there in ((peer, other), (other, peer)):
+            if self._ends[me, there].carriage is not None:
+                self._end_link(me, there)
+        pair = _pair(peer, other)
+        self._lives[pair] += 1
+        life = self._lives[pair]
+        for me, there in ((peer, other), (other, peer)):
+            self._last_arrival[there, me] = self._clock.now
+            when = self._arrival(there, me)
+            self._clock.at(when, partial(self._come_up, me, there, life))
+
+    def _come_up(self, me: int, other: int, life: int) -> None:
+        both = me in self._present and other in self._present
+        if not both or self._lives[_pair(me, other)] != life or self._is_divided(me, other):
+            return
+        end = self._ends[me, other]
+        if self._sealed:
+            end.carriage = Sealed(me, other, self._schema, self._seed, life)
+        else:
+            end.carriage = Plain(me, other, self._schema)
+        self._handlers.on_link(me, other, True)
+
+    def _divide(self, partition: Partition) -> None:
+        for me, other in sorted(pair for pair, end in self._ends.items() if end.carriage is not None):
+            if (me in partition.island) != (other in partition.island):
+                life = self._lives[_pair(me, other)]
+                when = self._clock.now + self._silence()
+                if when < partition.end:
+                    self._clock.at(when, partial(self._notice, me, other, life))
+
+    def _reconnect(self) -> None:
+        """A partition has ended: whoever lost a link by it finds the other again."""
+        linked = [(a, b) for a in sorted(self._present) for b in sorted(self._present[a]) if a < b]
+        for a, b in linked:
+            if any(self._ends[pair].carriage is None for pair in ((a, b), (b, a))):
+                self._connect(a, b)
+
+    def _notice(self, me: int, other: int, life: int) -> None:
+        if self._lives[_pair(me, other)] == life and me in self._present:
+            self._end_link(me, other)
+
+    def _end_link(self, me: int, other: int) -> None:
+        end = self._ends[me, other]
+        if end.carriage is not None:
+            end.carriage = None
+            self.broken.append((self._clock.now, *_pair(me, other)))
+            self._handlers.on_link(me, other, False)
+
+    def _is_divided(self, a: int, b: int) -> bool:
+        now = self._clock.now
+        return any(p.begin <= now < p.end and (a in p.island) != (b in p.island) for p in self._conditions.partitions)
+
+    # -- chance -------------------------------------------------------------------------------------------------
+
+    def _happens(self, probability: float) -> bool:
+        return probability > 0 and self._random.random() < probability
+
+    def _latency(self) -> float:
+        return self._random.uniform(*self._conditions.link.latency_s)
+
+    def _silence(self) -> float:
+        return self._random.uniform(0, self._conditions.silence_s)
+
+    def _arrival(self, sender: int, to: int) -> float:
+        return self._in_order(sender, to, self._clock.now + self._latency())
+
+    def _in_order(self, sender: int, to: int, when: float) -> float:
+        self._last_arrival[sender, to] = max(when, self._last_arrival[sender, to])
+        return self._last_arrival[sender, to]
+
+
+def _pair(a: int, b: int) -> tuple[int, int]:
+    return (a, b) if a < b else (b, a)
+
+
+def _flip(random: Random, record: Record) -> Record:
+    """One bit of the record, wherever it lies."""
+    damaged = bytearray(record[0])
+    damaged[random.randrange(len(damaged))] ^= 1 << random.randrange(8)
+    return (memoryview(damaged), *record[1:])

@@ -1,0 +1,216 @@
+"""Fault schedules from a seed: a small swarm, bad conditions, and what must hold all the same.
+
+`run_trial(seed)` draws a graph, a number of peers and conditions, runs them on small vectors, sealed, and lists every
+promise that was broken. The tests run a few hundred fresh seeds, `scripts/bench/schedules.py` ten thousand.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from p2pfl_me.contract import Contract, contract_from_yaml, derive_seed, dump_contract
+from p2pfl_me.errors import P2pmeError
+from p2pfl_me.gossip.cores import Start, core_of
+from p2pfl_me.gossip.mixing import mix
+from p2pfl_me.gossip.protocol import Finish, Mixed
+from p2pfl_me.gossip.stop import advance
+from p2pfl_me.message import Vector
+from p2pfl_me.simulation.clock import Clock
+from p2pfl_me.simulation.conditions import Conditions, draw_conditions
+from p2pfl_me.simulation.host import Life, Simulation
+from p2pfl_me.topology.schedule import Schedule, schedule_of
+from p2pfl_me.wire.codec import Schema
+
+SIZE = 24
+"""Values in the vectors that stand for models."""
+PATIENCE_S = 1e6
+"""Virtual seconds after which a swarm that still runs is said to hang."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a seed stands for."""
+
+    seed: int
+    contract: Contract
+    conditions: Conditions
+
+    @property
+    def replay(self) -> str:
+        """The command that runs it again and says more."""
+        return f"python scripts/bench/schedules.py --protocol {self.contract.gossip.protocol} --seed {self.seed}"
+
+
+@dataclass(slots=True)
+class Journal:
+    """What happened, for the promises to be checked against: keys are (peer, round)."""
+
+    trained: dict[tuple[int, int], list[Vector]] = field(default_factory=lambda: defaultdict(list))
+    mixed: dict[tuple[int, int], list[Mixed]] = field(default_factory=lambda: defaultdict(list))
+    since: dict[tuple[int, int], float] = field(default_factory=dict)
+    until: dict[tuple[int, int], float] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    starts: dict[int, Start] = field(default_factory=dict)
+
+    def bits(self) -> tuple[tuple[int, bytes], ...]:
+        """Everything that the peers ended with."""
+        return tuple((peer, start.params.tobytes()) for peer, start in sorted(self.starts.items()))
+
+
+def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
+    """The trial of a seed: 5 to 20 peers, 3 to 8 rounds."""
+    random = Random(derive_seed(seed, "trial", protocol))
+    count, rounds = random.randint(5, 20), random.randint(3, 8)
+    kinds: list[Mapping[str, Any]] = [
+        {"kind": "ring"},
+        {"kind": "mesh"},
+        {"kind": "star"},
+        {"kind": "random", "seed": random.randrange(1000)},
+        {"kind": "exponential"},
+        {"kind": "base", "meets": random.choice((1, 2, 3))},
+        {"kind": "epidemic", "meets": 2, "seed": random.randrange(1000)},
+    ]
+    values = {
+        "version": 1,
+        "name": "trial",
+        "seed": seed,
+        "topology": random.choice(kinds),
+        "peers": {"loopback": {"count": count}},
+        "training": {"rounds": rounds},
+        "gossip": {
+            "protocol": protocol,
+            "deadline": {"min_s": 2.0, "max_s": 30.0},
+            "join_timeout_s": random.choice((5.0, 60.0)),
+        },
+    }
+    contract = Contract.model_validate(values)
+    return Trial(seed, contract_from_yaml(dump_contract(contract)), draw_conditions(random, count, rounds))
+
+
+def play(trial: Trial) -> tuple[Simulation, Journal]:
+    """Run a trial to its end, or to where it hangs."""
+    journal, clock = Journal(), Clock()
+    contract, schedule = trial.contract, schedule_of(trial.contract)
+
+    def boot(peer: int) -> Life:
+        start = journal.starts.setdefault(peer, Start(np.zeros(SIZE, np.float32)))
+        return Life(core_of(contract, peer, schedule, start), _VectorWork(peer, contract.seed, journal, clock))
+
+    neighbours = {peer: schedule.neighbours(peer) for peer in range(schedule.size)}
+    schema = Schema(SIZE, b"trial".ljust(32, b"."))
+    simulation = Simulation(boot, neighbours, trial.conditions, schema, clock=clock, seed=contract.seed, sealed=True)
+    simulation.run(PATIENCE_S)
+    return simulation, journal
+
+
+def broken_promises(trial: Trial) -> list[str]:
+    """Run a trial and say what did not hold; an empty list is what everybody hopes for."""
+    simulation, journal = play(trial)
+    schedule = schedule_of(trial.contract)
+    return [
+        *_everyone_finishes(trial, simulation),
+        *_refusals_have_a_cause(trial, journal),
+        *_rounds_are_weighted_means(journal, schedule),
+        *_edges_are_symmetric(trial, simulation, journal),
+    ]
+
+
+class _VectorWork:
+    """Stands for training: shrink and add noise that follows from (seed, peer, round)."""
+
+    def __init__(self, peer: int, seed: int, journal: Journal, clock: Clock) -> None:
+        self._peer, self._seed, self._journal, self._clock = peer, seed, journal, clock
+
+    def train(self, round: int, params: Vector, seconds: float) -> Vector:
+        noise = np.random.default_rng(derive_seed(self._seed, "noise", self._peer, round))
+        trained: Vector = np.float32(0.9) * params + noise.standard_normal(params.size, dtype=np.float32)
+        self._journal.trained[self._peer, round].append(trained)
+        self._journal.since.setdefault((self._peer, round), self._clock.now)
+        return trained
+
+    def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
+        start = self._journal.starts[self._peer]
+        self._journal.mixed[self._peer, mixed.round].append(mixed)
+        self._journal.until[self._peer, mixed.round] = self._clock.now
+        self._journal.starts[self._peer] = Start(mixed.params, mixed.round + 1, advance(start.progress, None))
+        return None
+
+    def note(self, event: str, **values: Any) -> None:
+        if event == "refused":
+            self._journal.refused.append(str(values["reason"]))
+
+    def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
+        """The simulation itself remembers who finished."""
+
+
+def _everyone_finishes(trial: Trial, simulation: Simulation) -> Iterator[str]:
+    for peer in sorted(simulation.running):
+        yield f"peer {peer} still runs after {PATIENCE_S:g} s"
+    for peer, error in sorted(simulation.failed.items()):
+        yield f"peer {peer} failed: {error}"
+    lost = {crash.peer for crash in trial.conditions.crashes}
+    for peer in range(trial.contract.peers.count):
+        finish = simulation.finished.get(peer)
+        if finish is None and peer not in lost:
+            yield f"peer {peer} never finished"
+        elif finish is not None and finish.reason != "rounds":
+            yield f"peer {peer} finished for {finish.reason!r}"
+
+
+def _refusals_have_a_cause(trial: Trial, journal: Journal) -> Iterator[str]:
+    link = trial.conditions.link
+    if journal.refused and not (link.corruption or link.duplication or link.reordering):
+        yield f"refused without a cause: {journal.refused[0]}"
+
+
+def _rounds_are_weighted_means(journal: Journal, schedule: Schedule) -> Iterator[str]:
+    """What a peer holds after a round is the weighted mean of models that were trained for that round, to the bit."""
+    for (peer, round), rounds in journal.mixed.items():
+        row = schedule.weights(peer, round)
+        for mixed in rounds:
+            if any(row.get(other) != weight for other, weight in mixed.weights.items()):
+                yield f"peer {peer} round {round}: weights {dict(mixed.weights)} are not those of the schedule"
+                continue
+            if row.keys() != mixed.weights.keys() | mixed.missing.keys():
+                yield f"peer {peer} round {round}: a neighbour is neither mixed nor said to be missing"
+            others = sorted(mixed.weights)
+            # A peer that crashed in mid-round may have trained that round twice, from two starting points.
+            versions = [journal.trained[other, round] for other in (peer, *others)]
+            if not any(
+                mix(peer, own, row, dict(zip(others, theirs, strict=True))).params.tobytes() == mixed.params.tobytes()
+                for own, *theirs in product(*versions)
+            ):
+                yield f"peer {peer} round {round}: not the weighted mean of the models of that round"
+
+
+def _edges_are_symmetric(trial: Trial, simulation: Simulation, journal: Journal) -> Iterator[str]:
+    """Both ends mix an edge or neither does, unless their link or one of them ended while the round was open.
+
+    A peer that has finished cannot repeat an answer that was lost, so on links that lose single records (which TCP's
+    do not) its leaving is such an end, too.
+    """
+    link = trial.conditions.link
+    lossy = link.loss or link.corruption or link.reordering
+    crashes = [(crash.at, crash.peer) for crash in trial.conditions.crashes]
+    for (peer, round), rounds in journal.mixed.items():
+        for other in rounds[-1].weights:
+            if (other, round) not in journal.mixed:
+                continue
+            back = journal.mixed[other, round][-1]
+            if peer in back.weights:
+                continue
+            begin = min(journal.since[peer, round], journal.since[other, round])
+            end = max(journal.until[peer, round], journal.until[other, round])
+            pair = (min(peer, other), max(peer, other))
+            broken = any(begin <= when <= end and (a, b) == pair for when, a, b in simulation.network.broken)
+            crashed = any(begin <= when <= end and who in pair for when, who in crashes)
+            gone = lossy and back.missing.get(peer) == "left"
+            if not broken and not crashed and not gone:
+                yield f"edge {pair} round {round}: only {peer} mixed it ({other} says {back.missing.get(peer)!r})"

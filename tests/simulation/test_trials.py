@@ -1,0 +1,117 @@
+"""Fault schedules: fresh ones each time, each with the command that runs it again."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pytest
+
+from p2pfl_me.gossip.dpsgd import DPSGD
+from p2pfl_me.gossip.mixing import Mixture, mix
+from p2pfl_me.simulation.clock import Clock
+from p2pfl_me.simulation.conditions import Conditions, Crash, LinkQuality, Partition
+from p2pfl_me.simulation.network import Network
+from p2pfl_me.simulation.trials import Trial, broken_promises, draw_trial, play
+from p2pfl_me.wire.codec import Schema
+
+FRESH = 300
+
+
+def test_fresh_schedules_keep_every_promise() -> None:
+    first = secrets.randbelow(2**40)
+    for seed in range(first, first + FRESH):
+        trial = draw_trial(seed)
+        broken = broken_promises(trial)
+        assert not broken, f"{broken[0]}\nreplay it with: {trial.replay}"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_seeds_give_equal_bits(seed: int) -> None:
+    trial = draw_trial(seed)
+    (one, first), (other, second) = play(trial), play(trial)
+    assert first.bits() == second.bits()
+    assert one.clock.now == other.clock.now
+    assert one.network.sent == other.network.sent
+
+
+CALM = Conditions()
+
+
+def calm(seed: int, conditions: Conditions = CALM) -> Trial:
+    return replace(draw_trial(seed), conditions=conditions)
+
+
+def test_without_trouble_everyone_finishes_and_nothing_is_refused() -> None:
+    simulation, journal = play(calm(1))
+    assert len(simulation.finished) == calm(1).contract.peers.count
+    assert not journal.refused
+    assert not any(mixed[-1].missing for mixed in journal.mixed.values())
+
+
+def test_the_network_does_not_decide_what_is_learned() -> None:
+    """Delays and a slow peer change when things happen, not a bit of the result, while every deadline is kept."""
+    slow = Conditions(LinkQuality((0.0, 0.5), bandwidth_bps=1e5), compute_s=(0.1, 1.0), slow={2: 1.5})
+    assert play(calm(4))[1].bits() == play(calm(4, slow))[1].bits()
+
+
+def test_bandwidth_takes_its_time() -> None:
+    """Without a limit a round lasts its second of training and 40 ms on the way."""
+    trial = calm(4)
+    rounds = trial.contract.training.rounds
+    _, quick = play(trial)
+    simulation, slow = play(calm(4, Conditions(LinkQuality((0.02, 0.02), bandwidth_bps=2000.0))))
+    assert max(quick.until.values()) == pytest.approx(0.02 + 1.04 * rounds, abs=0.05)
+    assert max(slow.until.values()) > rounds + 0.8 * 8 * max(simulation.network.sent.values()) / 2000.0
+
+
+def test_a_partition_that_heals_is_lived_through() -> None:
+    parted = Conditions(partitions=(Partition(1.5, 40.0, frozenset({0, 1})),), silence_s=1.0)
+    trial = calm(4, parted)
+    simulation, journal = play(trial)
+    assert not broken_promises(trial)
+    assert simulation.network.broken
+    assert any("unreachable" in mixed[-1].missing.values() for mixed in journal.mixed.values())
+
+
+def test_a_crashed_peer_returns_from_its_checkpoint() -> None:
+    trial = calm(4, Conditions(crashes=(Crash(2.5, 3, 6.0),), silence_s=0.5))
+    simulation, journal = play(trial)
+    assert not broken_promises(trial)
+    assert simulation.finished[3].reason == "rounds"
+    assert any("unreachable" in mixed[-1].missing.values() for mixed in journal.mixed.values())
+
+
+def test_a_peer_that_never_returns_is_done_without() -> None:
+    simulation, _ = play(calm(4, Conditions(crashes=(Crash(2.5, 3),), silence_s=0.5)))
+    assert 3 not in simulation.finished
+    assert len(simulation.finished) == calm(4).contract.peers.count - 1
+
+
+def test_a_core_that_mixes_wrongly_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(me, own, weights, models):  # type: ignore[no-untyped-def]
+        mixture = mix(me, own, weights, models)
+        return Mixture(np.nextafter(mixture.params, np.float32(9)), mixture.distance)
+
+    monkeypatch.setattr("p2pfl_me.gossip.dpsgd.mix", careless)
+    assert any("not the weighted mean" in broken for broken in broken_promises(calm(1)))
+
+
+def test_a_core_that_does_not_say_that_it_gives_up_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rude(self, now, timer, round):  # type: ignore[no-untyped-def]
+        for peer in sorted(self._pending):
+            self._missing[peer] = "deadline"
+        self._pending.clear()
+        return self._mix_if_settled(now)
+
+    monkeypatch.setattr(DPSGD, "on_timer", rude)
+    broken = [line for seed in range(40) for line in broken_promises(draw_trial(seed))]
+    assert any("only" in line for line in broken)
+
+
+def test_corruption_needs_seals() -> None:
+    corrupting = Conditions(LinkQuality(corruption=0.1))
+    with pytest.raises(ValueError, match="seals"):
+        Network(Clock(), corrupting, Random(0), Schema(1, b""), seed=0, sealed=False)
