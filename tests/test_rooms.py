@@ -25,10 +25,10 @@ FLOORS = {
     "peer": 3,
     "swarm": 4,
     "report": 4,
-    "simulation": 4,
+    "simulation": 5,
     "api": 5,
-    "compare": 5,
-    "cli": 6,
+    "compare": 6,
+    "cli": 7,
 }
 FORBIDDEN = {
     "topology": {"torch", "zmq", "asyncio", "threading", "time", "socket"},

@@ -18,7 +18,7 @@ class Start:
 
     params: Vector = field(repr=False)
     completed: int = 0
-    progress: Progress = Progress()
+    progress: Progress = field(default_factory=Progress)
 
 
 def core_of(contract: Contract, peer: int, schedule: Schedule, start: Start) -> Protocol:

@@ -15,7 +15,7 @@ from p2pfl_me.errors import PeerError
 class JsonLines:
     """One file of JSON objects, a line each, stamped with the wall clock (`t`, Unix seconds) and written at once.
 
-    `listener` is shown each object after it was written.
+    `listener` is shown each object after it was written; a simulator stamps with a `clock` of its own.
 
     Raises
     ------
@@ -23,8 +23,13 @@ class JsonLines:
         The file cannot be opened or written (a full disk, a folder without permission).
     """
 
-    def __init__(self, path: Path, listener: Callable[[dict[str, Any]], None] | None = None) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        listener: Callable[[dict[str, Any]], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path, self._clock = path, clock
         self._listener = listener
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +39,7 @@ class JsonLines:
             raise _cannot_write(path, error) from error
 
     def write(self, **values: Any) -> None:
-        line = json.dumps({"t": round(time.time(), 6), **values}, separators=(",", ":"), allow_nan=False)
+        line = json.dumps({"t": round(self._clock(), 6), **values}, separators=(",", ":"), allow_nan=False)
         try:
             self._file.write(line + "\n")
         except OSError as error:

@@ -28,7 +28,7 @@ from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.narrator import in_words
 from p2pfl_me.peer.settings import PeerSettings
-from p2pfl_me.peer.shard import load_shard
+from p2pfl_me.peer.shard import Shard, load_shard
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.topology.schedule import schedule_of
@@ -108,26 +108,16 @@ async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
     schedule = schedule_of(contract)
     directory = directory_of(settings, schedule)
     layout = layout_of(contract.model)
-    start, traffic_before = _starting_point(settings, layout)
+    start, before = _starting_point(settings, layout)
     threads = settings.threads or (1 if contract.peers.member(peer).is_loopback else torch.get_num_threads())
     torch.set_num_threads(threads)
     shard = load_shard(settings)
     trainer = make_trainer(contract, peer, shard.samples, device=settings.device)
     log.write(
-        event="start",
-        peer=peer,
-        pid=os.getpid(),
-        version=__version__,
-        contract_digest=digest(contract).hex(),
-        layout_digest=layout.digest().hex(),
-        parameters=layout.size,
-        device=str(trainer.device),
-        threads=threads,
-        data=shard.summary,
-        resumed_round=start.completed if settings.resume else None,
+        **start_event(contract, peer, trainer.device, threads, shard, start.completed if settings.resume else None)
     )
     ledger = JsonLines(settings.run / f"egress-{peer}.jsonl")
-    work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, traffic_before)
+    work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, before)
     core = core_of(contract, peer, schedule, Start(start.params, start.completed, start.progress))
     if settings.narrate and core.waiting_for:
         waited = ", ".join(map(str, sorted(core.waiting_for)))
@@ -140,6 +130,26 @@ async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
         return await host.run(), work.digest()
     finally:
         ledger.close()
+
+
+def start_event(
+    contract: Contract, peer: int, device: torch.device, threads: int, shard: Shard, resumed_round: int | None
+) -> dict[str, Any]:
+    """The first line of a life in the event log."""
+    layout = layout_of(contract.model)
+    return {
+        "event": "start",
+        "peer": peer,
+        "pid": os.getpid(),
+        "version": __version__,
+        "contract_digest": digest(contract).hex(),
+        "layout_digest": layout.digest().hex(),
+        "parameters": layout.size,
+        "device": str(device),
+        "threads": threads,
+        "data": shard.summary,
+        "resumed_round": resumed_round,
+    }
 
 
 def _links(contract: Contract, directory: Directory, layout: Layout, handlers: Host, ledger: JsonLines) -> Links:
@@ -163,12 +173,13 @@ def _starting_point(settings: PeerSettings, layout: Layout) -> tuple[Checkpoint,
         found = load_checkpoint(
             settings.run, settings.peer, contract_digest=contract_digest, layout_digest=layout_digest
         )
-        return found, _traffic_before(settings.run / f"peer-{settings.peer}.jsonl")
+        return found, traffic_before(settings.run / f"peer-{settings.peer}.jsonl")
     params = initial_params(settings.contract, cache=settings.home / "cache", weights=settings.weights)
     return Checkpoint(settings.peer, 0, params, Progress(), contract_digest, layout_digest), (0, 0)
 
 
-def _traffic_before(log: Path) -> tuple[int, int]:
+def traffic_before(log: Path) -> tuple[int, int]:
+    """Bytes (sent, received) by the last round in a peer's event log."""
     last = (0, 0)
     for line in log.read_text(encoding="utf-8").splitlines():
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class RoundWork:
         The state to go on from; each round's checkpoint replaces it.
     traffic_before:
         (bytes sent, bytes received) in this peer's earlier lives.
+    clock:
+        Seconds since any moment; a simulator has its own.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class RoundWork:
         run: Path,
         start: Checkpoint,
         traffic_before: tuple[int, int] = (0, 0),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._trainer = trainer
         self._sketcher = sketcher
@@ -45,7 +49,8 @@ class RoundWork:
         self._run = run
         self._checkpoint = start
         self._sent_before, self._received_before = traffic_before
-        self._begun = self._round_begun = time.monotonic()
+        self._clock = clock
+        self._begun = self._round_begun = clock()
         self._trained: Trained | None = None
         self._train_seconds = 0.0
 
@@ -57,11 +62,13 @@ class RoundWork:
         """SHA-256 (hex) of the model as it stands in the last checkpoint: equal runs end with equal digests."""
         return hashlib.sha256(self._checkpoint.params.data).hexdigest()
 
-    def train(self, round: int, params: Vector) -> Vector:
-        """The local epochs of one round."""
-        self._round_begun = time.monotonic()
+    def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
+        """The local epochs of one round; `seconds` is what they are said to have taken up to now, if not measured."""
+        begun = self._clock()
         trained = self._trainer.train(params, round)
-        self._train_seconds = time.monotonic() - self._round_begun
+        now = self._clock()
+        self._train_seconds = now - begun if seconds is None else seconds
+        self._round_begun = now - self._train_seconds
         self._trained = trained
         self.note("trained", round=round, loss=trained.loss, steps=trained.steps, seconds=_short(self._train_seconds))
         return trained.params
@@ -83,7 +90,7 @@ class RoundWork:
             progress=advance(self._checkpoint.progress, validation_loss),
         )
         save_checkpoint(self._run, self._checkpoint)
-        now = time.monotonic()
+        now = self._clock()
         self.note(
             "round",
             round=mixed.round,

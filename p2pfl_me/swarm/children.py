@@ -10,18 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from p2pfl_me.contract import Contract, digest
+from p2pfl_me.contract import Contract
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.home import cache_dir
-from p2pfl_me.learning.layout import layout_of
-from p2pfl_me.learning.trainer import make_trainer
-from p2pfl_me.peer.checkpoint import load_checkpoint
 from p2pfl_me.peer.process import run_peer
 from p2pfl_me.peer.settings import PeerSettings
-from p2pfl_me.peer.shard import load_shard, samples_of
+from p2pfl_me.peer.shard import samples_of
+from p2pfl_me.swarm.average import score_average
 from p2pfl_me.swarm.baselines import run_baseline
 from p2pfl_me.swarm.shards import all_clips, read_shards
 
@@ -54,16 +51,7 @@ def average_child(contract: Contract, run: Path, home: Path, weights: Path | Non
     """Score the average of the peers' final models: average.json."""
     with _in_the_users_words():
         torch.set_num_threads(1)
-        layout = layout_of(contract.model)
-        digests = {"contract_digest": digest(contract).hex(), "layout_digest": layout.digest().hex()}
-        total = np.zeros(layout.size, dtype=np.float64)
-        for peer in peers:
-            total += load_checkpoint(run, peer, **digests).params
-        average = (total / len(peers)).astype(np.float32)
-        shard = load_shard(shard_settings(contract, run, home, weights, peers[0]))
-        metrics = make_trainer(contract, peers[0], shard.samples, "cpu").evaluate(average, "test")
-        result = {"peers": list(peers), "test": metrics.to_json() if metrics else None}
-        (run / "average.json").write_text(json.dumps(result), encoding="utf-8")
+        score_average(contract, run, home, weights, peers)
 
 
 def baseline_child(contract: Contract, run: Path, home: Path, weights: Path | None, name: str) -> None:
@@ -74,14 +62,6 @@ def baseline_child(contract: Contract, run: Path, home: Path, weights: Path | No
         cache = cache_dir(home)
         result = run_baseline(contract, name, shards, cache=cache, weights=weights)
         (run / f"baseline-{name}.json").write_text(json.dumps(result), encoding="utf-8")
-
-
-def shard_settings(contract: Contract, run: Path, home: Path, weights: Path | None, peer: int) -> PeerSettings:
-    """How a swarm starts a peer: its shard and the common test clips are files in the run folder."""
-    shards = run / "shards"
-    return PeerSettings(
-        peer, contract, run, home, data=shards / f"peer-{peer}.csv", test=shards / "test.csv", weights=weights
-    )
 
 
 class _in_the_users_words:

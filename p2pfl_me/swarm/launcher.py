@@ -5,27 +5,22 @@ The launcher itself never imports torch: one fork server does, once, and every p
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
-import platform
 import signal
-import sys
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib import metadata
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from p2pfl_me import __version__
-from p2pfl_me.contract import Contract, digest, dump_contract
-from p2pfl_me.errors import ContractError, RunError
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import ContractError
 from p2pfl_me.home import cache_dir, keys_dir
 from p2pfl_me.swarm.console import Console
+from p2pfl_me.swarm.record import Record, join_baselines, new_folder
 
 STOP_S = 2.0
 """Seconds that stopped peers have to say goodbye before they are killed."""
@@ -61,8 +56,8 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
 
     _refuse_remote(contract)
     schedule_of(contract)
-    _new_folder(options.run, contract)
-    record = _Record(options, contract)
+    new_folder(options.run, contract)
+    record = Record(options.run, contract, options.command)
     with _Interrupts() as interrupts:
         context = _fork_server()
         warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
@@ -86,7 +81,7 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
             if options.baselines:
                 jobs |= {f"baseline {name}": ("baseline_child", (*from_here, name)) for name in BASELINES}
             code = children.run_all(jobs, console, at_once=os.cpu_count() or 1) or code
-            _join_baselines(options.run)
+            join_baselines(options.run)
         return record.finish(exits, STOPPED if interrupts.count else code)
 
 
@@ -171,16 +166,6 @@ def _refuse_remote(contract: Contract) -> None:
             )
 
 
-def _new_folder(run: Path, contract: Contract) -> None:
-    if (run / "contract.yaml").exists():
-        raise RunError("this folder holds a run already", where=str(run), fix="name another with --run, or remove it")
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        (run / "contract.yaml").write_text(dump_contract(contract), encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot be written: {error.strerror}", where=str(run), fix="name another with --run") from error
-
-
 def _fork_server() -> ForkServerContext:
     # Ten peers share the cores: one thread each, told to the libraries before they are imported.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -255,69 +240,3 @@ class _Interrupts:
     def wait(self, seconds: float) -> bool:
         """True once the user has stopped the swarm; else after `seconds` at most."""
         return self._come.wait(seconds)
-
-
-class _Record:
-    """RUN/manifest.json: what was run, with which versions, seeds and digests."""
-
-    def __init__(self, options: SwarmOptions, contract: Contract) -> None:
-        self._path = options.run / "manifest.json"
-        self._values: dict[str, Any] = {
-            "p2pme": __version__,
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("torch", "numpy", "pyzmq", "cryptography", "networkx")},
-            "platform": platform.platform(),
-            "cpu_count": os.cpu_count(),
-            "started": _now(),
-            "finished": None,
-            "command": options.command or " ".join(sys.argv),
-            "seed": contract.seed,
-            "contract_digest": digest(contract).hex(),
-            "peers": contract.peers.count,
-            "data": None,
-            "exit": {},
-        }
-        self._write()
-
-    def data(self, source: Path | None, digest_: str, shards: Any) -> None:
-        own = [clip for clips in shards.peers for clip in clips]
-        self._values["data"] = {
-            "source": source.name if source else "synthetic",
-            "digest": digest_,
-            "train": sum(clip.split == "train" for clip in own),
-            "validation": sum(clip.split == "validation" for clip in own),
-            "test": len(shards.test),
-            "subjects": len({clip.subject for clip in (*own, *shards.test)}),
-        }
-        self._write()
-
-    def finish(self, exits: Mapping[int, int | None], code: int) -> int:
-        self._values["finished"] = _now()
-        self._values["exit"] = {str(peer): exit_code for peer, exit_code in exits.items()}
-        self._write()
-        return code
-
-    def _write(self) -> None:
-        draft = self._path.with_suffix(".tmp")
-        try:
-            draft.write_text(json.dumps(self._values, indent=1), encoding="utf-8")
-            draft.replace(self._path)
-        except OSError as error:
-            raise RunError(
-                f"cannot be written: {error.strerror}", where=str(self._path), fix="free some space"
-            ) from error
-
-
-def _join_baselines(run: Path) -> None:
-    """baseline-NAME.json of each child -> baselines.json."""
-    parts = {path.stem.removeprefix("baseline-"): path for path in sorted(run.glob("baseline-*.json"))}
-    if parts:
-        found = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in parts.items()}
-        steps = {name: values.pop("steps", None) for name, values in found.items()}
-        (run / "baselines.json").write_text(json.dumps({**found, "steps": steps}), encoding="utf-8")
-        for path in parts.values():
-            path.unlink()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

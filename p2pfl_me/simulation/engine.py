@@ -1,0 +1,160 @@
+"""`simulate`: a swarm's whole run on the virtual clock, left behind as a run folder like that of real peers.
+
+Cores, trainer, event log, checkpoints and scores are the real ones; the clock, the links and the machines are not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from p2pfl_me.contract import Contract, digest
+from p2pfl_me.errors import P2pmeError
+from p2pfl_me.gossip.cores import Start, core_of
+from p2pfl_me.gossip.protocol import Finish, Mixed
+from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.home import cache_dir
+from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.trainer import Trainer, make_trainer
+from p2pfl_me.message import Vector
+from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
+from p2pfl_me.peer.eventlog import JsonLines
+from p2pfl_me.peer.process import start_event, traffic_before
+from p2pfl_me.peer.shard import load_shard, samples_of
+from p2pfl_me.peer.sketch import Sketcher
+from p2pfl_me.peer.work import RoundWork
+from p2pfl_me.simulation.clock import Clock
+from p2pfl_me.simulation.conditions import Conditions, LinkQuality
+from p2pfl_me.simulation.host import Life, Simulation
+from p2pfl_me.swarm.average import score_average, shard_settings
+from p2pfl_me.swarm.console import Console
+from p2pfl_me.swarm.launcher import SwarmOptions
+from p2pfl_me.swarm.record import Record, new_folder
+from p2pfl_me.swarm.shards import all_clips, read_shards, write_shards
+from p2pfl_me.topology.schedule import schedule_of
+from p2pfl_me.wire.codec import Schema
+
+STEP_S = 0.002
+"""Virtual seconds of one training step: what the head takes on one core of a common machine."""
+ORDINARY = Conditions(LinkQuality(latency_s=(0.01, 0.03), bandwidth_bps=100e6), compute_s=(STEP_S, STEP_S))
+"""Peers in one country behind lines of 100 Mbit/s. `compute_s` is that of one training step here."""
+
+
+def simulate(
+    contract: Contract,
+    options: SwarmOptions,
+    console: Console,
+    *,
+    conditions: Conditions = ORDINARY,
+    sealed: bool = False,
+) -> int:
+    """Run a contract's peers under `conditions` and return 0, or 1 when a peer failed or never finished.
+
+    Equal contracts, data and conditions leave equal weights behind, on any machine of one kind.
+
+    Raises
+    ------
+    ContractError, DataError, RunError
+        Before anything is run.
+    """
+    schedule = schedule_of(contract)
+    new_folder(options.run, contract)
+    record = Record(options.run, contract, options.command, engine="simulate")
+    shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
+    record.data(options.data, data_digest, shards)
+    torch.set_num_threads(1)
+    # All features once, in one pass: peers find theirs in the cache.
+    clips = all_clips(read_shards(contract, options.run))
+    samples_of(contract, clips, cache=cache_dir(options.home), weights=options.weights, device=options.device)
+    clock = Clock()
+    machines = _Machines(contract, options, clock)
+    simulation = Simulation(
+        machines.boot,
+        {peer: schedule.neighbours(peer) for peer in range(schedule.size)},
+        machines.paced(conditions),
+        Schema(layout_of(contract.model).size, layout_of(contract.model).digest()),
+        clock=clock,
+        seed=contract.seed,
+        sealed=sealed or conditions.link.corruption > 0,
+    )
+    simulation.run()
+    for peer, error in sorted(simulation.failed.items()):
+        console.say(f"peer {peer}: {error}")
+    exits = {peer: 0 if peer in simulation.finished else 1 for peer in range(schedule.size)}
+    kept = [peer for peer in exits if checkpoint_path(options.run, peer).exists()]
+    if kept:
+        score_average(contract, options.run, options.home, options.weights, kept)
+    return record.finish(exits, max(exits.values()))
+
+
+class _Machines:
+    """The peers' data, trainers and files; a peer that comes back after a crash finds its own again."""
+
+    def __init__(self, contract: Contract, options: SwarmOptions, clock: Clock) -> None:
+        self._contract, self._options, self._clock = contract, options, clock
+        self._schedule = schedule_of(contract)
+        self._epoch = time.time()
+        self._initial = initial_params(contract, cache=cache_dir(options.home), weights=options.weights)
+        settings = (contract, options.run, options.home, options.weights)
+        self._shards = [load_shard(shard_settings(*settings, peer)) for peer in range(contract.peers.count)]
+        self._trainers: dict[int, Trainer] = {}
+        self._logs: dict[int, JsonLines] = {}
+        self._sketcher = Sketcher(layout_of(contract.model).size, contract.seed)
+
+    def paced(self, conditions: Conditions) -> Conditions:
+        """The conditions with each peer's number of training steps as its pace."""
+        training = self._contract.training
+        steps = {
+            peer: training.local_epochs * math.ceil(len(shard.samples.train) / training.batch_size)
+            for peer, shard in enumerate(self._shards)
+        }
+        return replace(conditions, slow={peer: n * conditions.slow.get(peer, 1.0) for peer, n in steps.items()})
+
+    def boot(self, peer: int) -> Life:
+        again = peer in self._logs
+        start = self._checkpoint(peer)
+        if not again:
+            run = self._options.run
+            self._logs[peer] = JsonLines(run / f"peer-{peer}.jsonl", clock=lambda: self._epoch + self._clock.now)
+            self._trainers[peer] = make_trainer(self._contract, peer, self._shards[peer].samples, self._options.device)
+        log, trainer = self._logs[peer], self._trainers[peer]
+        resumed = start.completed if again else None
+        log.write(**start_event(self._contract, peer, trainer.device, 1, self._shards[peer], resumed))
+        before = traffic_before(self._options.run / f"peer-{peer}.jsonl") if again else (0, 0)
+        work = RoundWork(trainer, self._sketcher, log, self._options.run, start, before, lambda: self._clock.now)
+        core = core_of(self._contract, peer, self._schedule, Start(start.params, start.completed, start.progress))
+        return Life(core, _Work(work, log))
+
+    def _checkpoint(self, peer: int) -> Checkpoint:
+        here = digest(self._contract).hex(), layout_of(self._contract.model).digest().hex()
+        if checkpoint_path(self._options.run, peer).exists():
+            return load_checkpoint(self._options.run, peer, contract_digest=here[0], layout_digest=here[1])
+        return Checkpoint(peer, 0, self._initial, Progress(), *here)
+
+
+class _Work:
+    """A peer's own work, with the end of its life written down as `peer.process` does."""
+
+    def __init__(self, work: RoundWork, log: JsonLines) -> None:
+        self._work, self._log = work, log
+
+    def train(self, round: int, params: Vector, seconds: float) -> Vector:
+        return self._work.train(round, params, seconds)
+
+    def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
+        return self._work.conclude(mixed, sent, received)
+
+    def note(self, event: str, **values: Any) -> None:
+        self._work.note(event, **values)
+
+    def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
+        if finish:
+            reason, rounds, detail = finish.reason, finish.rounds, ""
+            self._log.write(event="finish", reason=reason, rounds=rounds, detail=detail, digest=self._work.digest())
+        else:
+            self._log.write(event="finish", reason="error", rounds=None, detail=str(error))

@@ -1,0 +1,38 @@
+"""The model that the peers' final models average to, scored on the common test clips."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from p2pfl_me.contract import Contract, digest
+from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.learning.trainer import make_trainer
+from p2pfl_me.peer.checkpoint import load_checkpoint
+from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.peer.shard import load_shard
+
+
+def score_average(contract: Contract, run: Path, home: Path, weights: Path | None, peers: Sequence[int]) -> None:
+    """Write average.json from the checkpoints of `peers`."""
+    layout = layout_of(contract.model)
+    digests = {"contract_digest": digest(contract).hex(), "layout_digest": layout.digest().hex()}
+    total = np.zeros(layout.size, dtype=np.float64)
+    for peer in peers:
+        total += load_checkpoint(run, peer, **digests).params
+    average = (total / len(peers)).astype(np.float32)
+    shard = load_shard(shard_settings(contract, run, home, weights, peers[0]))
+    metrics = make_trainer(contract, peers[0], shard.samples, "cpu").evaluate(average, "test")
+    result = {"peers": list(peers), "test": metrics.to_json() if metrics else None}
+    (run / "average.json").write_text(json.dumps(result), encoding="utf-8")
+
+
+def shard_settings(contract: Contract, run: Path, home: Path, weights: Path | None, peer: int) -> PeerSettings:
+    """How a swarm starts a peer: its shard and the common test clips are files in the run folder."""
+    shards = run / "shards"
+    return PeerSettings(
+        peer, contract, run, home, data=shards / f"peer-{peer}.csv", test=shards / "test.csv", weights=weights
+    )

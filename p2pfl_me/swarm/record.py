@@ -1,0 +1,94 @@
+"""The files that describe a run as a whole: its contract, its manifest, its baselines."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from p2pfl_me import __version__
+from p2pfl_me.contract import Contract, digest, dump_contract
+from p2pfl_me.errors import RunError
+
+
+def new_folder(run: Path, contract: Contract) -> None:
+    if (run / "contract.yaml").exists():
+        raise RunError("this folder holds a run already", where=str(run), fix="name another with --run, or remove it")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / "contract.yaml").write_text(dump_contract(contract), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"cannot be written: {error.strerror}", where=str(run), fix="name another with --run") from error
+
+
+class Record:
+    """RUN/manifest.json: what was run, with which versions, seeds and digests."""
+
+    def __init__(self, run: Path, contract: Contract, command: str = "", engine: str = "processes") -> None:
+        self._path = run / "manifest.json"
+        self._values: dict[str, Any] = {
+            "p2pme": __version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("torch", "numpy", "pyzmq", "cryptography", "networkx")},
+            "platform": platform.platform(),
+            "cpu_count": os.cpu_count(),
+            "started": _now(),
+            "finished": None,
+            "command": command or " ".join(sys.argv),
+            "engine": engine,
+            "seed": contract.seed,
+            "contract_digest": digest(contract).hex(),
+            "peers": contract.peers.count,
+            "data": None,
+            "exit": {},
+        }
+        self._write()
+
+    def data(self, source: Path | None, digest_: str, shards: Any) -> None:
+        own = [clip for clips in shards.peers for clip in clips]
+        self._values["data"] = {
+            "source": source.name if source else "synthetic",
+            "digest": digest_,
+            "train": sum(clip.split == "train" for clip in own),
+            "validation": sum(clip.split == "validation" for clip in own),
+            "test": len(shards.test),
+            "subjects": len({clip.subject for clip in (*own, *shards.test)}),
+        }
+        self._write()
+
+    def finish(self, exits: Mapping[int, int | None], code: int) -> int:
+        self._values["finished"] = _now()
+        self._values["exit"] = {str(peer): exit_code for peer, exit_code in exits.items()}
+        self._write()
+        return code
+
+    def _write(self) -> None:
+        draft = self._path.with_suffix(".tmp")
+        try:
+            draft.write_text(json.dumps(self._values, indent=1), encoding="utf-8")
+            draft.replace(self._path)
+        except OSError as error:
+            raise RunError(
+                f"cannot be written: {error.strerror}", where=str(self._path), fix="free some space"
+            ) from error
+
+
+def join_baselines(run: Path) -> None:
+    """baseline-NAME.json of each child -> baselines.json."""
+    parts = {path.stem.removeprefix("baseline-"): path for path in sorted(run.glob("baseline-*.json"))}
+    if parts:
+        found = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in parts.items()}
+        steps = {name: values.pop("steps", None) for name, values in found.items()}
+        (run / "baselines.json").write_text(json.dumps({**found, "steps": steps}), encoding="utf-8")
+        for path in parts.values():
+            path.unlink()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

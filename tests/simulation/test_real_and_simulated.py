@@ -1,0 +1,69 @@
+"""What is simulated is what runs: sixteen real processes and their simulation end with the same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.contract import load_contract
+from p2pfl_me.simulation.conditions import Conditions, Crash, LinkQuality
+from p2pfl_me.simulation.engine import ORDINARY, simulate
+from p2pfl_me.swarm.console import Console
+from p2pfl_me.swarm.launcher import SwarmOptions
+from tests.small import events, p2pme, write_contract, write_vectors
+
+PEERS = 16
+
+
+def digests(run: Path) -> list[str]:
+    return [events(run, peer, "finish")[-1]["digest"] for peer in range(PEERS)]
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> Path:
+    return write_vectors(tmp_path / "vectors.safetensors", range(24), per_subject=6)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("topology", ["{kind: ring}", "{kind: base, meets: 2}", "{kind: epidemic, meets: 2}"])
+def test_a_real_swarm_and_its_simulation_end_bit_equal(tmp_path: Path, vectors: Path, topology: str) -> None:
+    path = write_contract(tmp_path / "swarm.yaml", PEERS, topology=topology, training="{rounds: 4, local_epochs: 1}")
+    real, simulated = tmp_path / "real", tmp_path / "simulated"
+    code, output = p2pme(tmp_path / "home", "swarm", path, "--data", vectors, "--run", real, "--no-report")
+    assert code == 0, output
+    options = SwarmOptions(home=tmp_path / "home", run=simulated, data=vectors)
+    assert simulate(load_contract(path), options, Console()) == 0
+    assert digests(real) == digests(simulated)
+    for peer in range(PEERS):
+        for one, other in zip(events(real, peer, "round"), events(simulated, peer, "round"), strict=True):
+            for value in ("round", "loss", "steps", "weights", "missing", "distance", "norm", "test"):
+                assert one[value] == other[value]
+
+
+def test_seals_and_the_network_change_no_bit_and_bytes_are_counted_alike(tmp_path: Path, vectors: Path) -> None:
+    contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS))
+    sent = {}
+    for name, conditions, sealed in (
+        ("plain", ORDINARY, False),
+        ("sealed", ORDINARY, True),
+        ("slow", Conditions(LinkQuality((0.5, 2.0), bandwidth_bps=1e8), compute_s=(0.1, 0.5)), False),
+    ):
+        options = SwarmOptions(home=tmp_path / "home", run=tmp_path / name, data=vectors)
+        assert simulate(contract, options, Console(), conditions=conditions, sealed=sealed) == 0
+        sent[name] = [events(tmp_path / name, peer, "round")[-1]["bytes_sent"] for peer in range(PEERS)]
+    assert digests(tmp_path / "plain") == digests(tmp_path / "sealed") == digests(tmp_path / "slow")
+    assert sent["plain"] == sent["sealed"]
+
+
+def test_a_crash_and_a_return_are_told_as_real_peers_tell_them(tmp_path: Path, vectors: Path) -> None:
+    contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS, training="{rounds: 12, local_epochs: 1}"))
+    conditions = Conditions(compute_s=(1.0, 1.0), crashes=(Crash(4.5, 3, 9.2),), silence_s=0.5)
+    options = SwarmOptions(home=tmp_path / "home", run=tmp_path / "run", data=vectors)
+    assert simulate(contract, options, Console(), conditions=conditions) == 0
+    first, second = events(tmp_path / "run", 3, "start")
+    assert first["resumed_round"] is None and second["resumed_round"] > 0
+    rounds = [event["round"] for event in events(tmp_path / "run", 3, "round")]
+    assert rounds[-1] == 11 and set(range(12)) - set(rounds)
+    sent = [event["bytes_sent"] for event in events(tmp_path / "run", 3, "round")]
+    assert sent == sorted(sent)
