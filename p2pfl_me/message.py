@@ -14,7 +14,7 @@ Vector = npt.NDArray[np.float32]
 
 
 class Kind(Enum):
-    """The kinds of message. OFFER and ANSWER carry a model, the others only their header."""
+    """The kinds of message. OFFER, ANSWER and PUSH carry a model, the others only their header."""
 
     HELLO = "hello"
     """First message on a fresh link: the sender's current round, so that a returning peer can catch up."""
@@ -26,6 +26,8 @@ class Kind(Enum):
     """The lower id will not mix this edge in this round; neither may the other."""
     WITHDRAW = "withdraw"
     """The higher id has waited long enough; the lower id replies ANSWER (already sent) or SKIP."""
+    PUSH = "push"
+    """The sender's state of a wait-free protocol; no answer is due. `at` is what that protocol says with it."""
     LEAVE = "leave"
     """The sender has finished and will not take part in later rounds."""
 
@@ -35,7 +37,7 @@ class Message:
     """One message of the gossip protocol.
 
     `round` is the round it belongs to; for SKIP, HELLO and LEAVE `at` is the round the sender stands in.
-    `params` is present for OFFER and ANSWER only; the receiver owns the array and must not write to the
+    `params` is present for OFFER, ANSWER and PUSH only; the receiver owns the array and must not write to the
     sender's.
     """
 

@@ -258,13 +258,56 @@ class Deadline(_Part):
         return self
 
 
-class Gossip(_Part):
-    """The exchange: synchronous D-PSGD with Metropolis-Hastings weights (Lian et al., NeurIPS 2017)."""
+class Tokens(_Part):
+    """Token account of push gossip: a peer saves up to `capacity` messages and begins to spend at `reserve`."""
 
-    protocol: Literal["dpsgd"] = "dpsgd"
+    reserve: PositiveInt = 2
+    capacity: PositiveInt = 4
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Tokens:
+        if self.reserve > self.capacity:
+            raise ValueError(f"reserve ({self.reserve}) is above capacity ({self.capacity})")
+        return self
+
+
+class Push(_Part):
+    """Options of `protocol: push`.
+
+    `limit`: with `merge: limited`, models whose ages differ by more than this don't mix; the older one is kept.
+    """
+
+    merge: Literal["age", "limited"] = "age"
+    limit: PositiveInt = 3
+    tokens: Tokens | None = None
+
+
+PROTOCOLS = Literal["dpsgd", "qg_dsgdm", "gradient_tracking", "push_sum", "adpsgd", "swift", "push"]
+
+
+class Gossip(_Part):
+    """The exchange (docs/protocols.md).
+
+    `momentum` belongs to qg_dsgdm (default 0.9), `push` to push. `personal`: the last layer stays home.
+    """
+
+    protocol: PROTOCOLS = "dpsgd"
+    momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
+    push: Push | None = None
+    personal: bool = False
     patience: Patience | None = None
     deadline: Deadline = Deadline()
     join_timeout_s: Seconds = 600.0
+
+    @model_validator(mode="after")
+    def _options_fit_the_protocol(self) -> Gossip:
+        if self.momentum is not None and self.protocol != "qg_dsgdm":
+            raise ValueError(f"`momentum` belongs to protocol qg_dsgdm, and this is {self.protocol}")
+        if self.push is not None and self.protocol != "push":
+            raise ValueError(f"`push` belongs to protocol push, and this is {self.protocol}")
+        if self.personal and self.protocol != "dpsgd":
+            raise ValueError(f"`personal` is made for protocol dpsgd, and this is {self.protocol}")
+        return self
 
 
 class Synthetic(_Part):

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from p2pfl_me.contract import Contract
-from p2pfl_me.gossip.dpsgd import DPSGD, Settings
-from p2pfl_me.gossip.protocol import Protocol
+from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.contract.model import Gossip
+from p2pfl_me.contract.model import Push as PushOptions
+from p2pfl_me.gossip.adpsgd import PairAveraging
+from p2pfl_me.gossip.dpsgd import DPSGD
+from p2pfl_me.gossip.protocol import NOTHING, Memory, Protocol
+from p2pfl_me.gossip.push import Chance, Merge, Push, Tokens
+from p2pfl_me.gossip.push_sum import Flows, PushSum
+from p2pfl_me.gossip.rules import GradientTracking, Personal, Plain, QuasiGlobalMomentum, Rule
+from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import Progress, StopRule
+from p2pfl_me.gossip.swift import Swift
+from p2pfl_me.gossip.waitfree import Averaging, WaitFree
 from p2pfl_me.message import Vector
 from p2pfl_me.topology.schedule import Schedule
+
+MOMENTUM = 0.9
+SYNCHRONOUS = {"dpsgd", "qg_dsgdm", "gradient_tracking"}
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a core starts: `completed` rounds are behind `params`, float32 (P,)."""
+    """Where a core starts: `completed` rounds are behind `params`, float32 (P,); the last layer has `home` of them."""
 
     params: Vector = field(repr=False)
     completed: int = 0
     progress: Progress = field(default_factory=Progress)
+    memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
+    home: int = 0
+
+
+def exchanged_size(gossip: Gossip, size: int, home: int) -> int:
+    """float32 values in a message of a model of `size`, whose last layer has `home`."""
+    match gossip.protocol:
+        case "gradient_tracking":
+            return 2 * size
+        case "push_sum":
+            return 2 * (size + 1)
+        case _:
+            return size - home if gossip.personal else size
 
 
 def core_of(contract: Contract, peer: int, schedule: Schedule, start: Start) -> Protocol:
@@ -35,12 +61,50 @@ def core_of(contract: Contract, peer: int, schedule: Schedule, start: Start) -> 
         deadline_mads=gossip.deadline.mads,
         join_timeout_s=gossip.join_timeout_s,
     )
-    return DPSGD(
-        peer,
-        lambda round: schedule.weights(peer, round),
-        tuple(schedule.neighbours(peer)),
-        start.params,
-        settings,
-        completed=start.completed,
-        progress=start.progress,
-    )
+
+    def row(round: int) -> Mapping[int, float]:
+        return schedule.weights(peer, round)
+
+    neighbours, params = tuple(schedule.neighbours(peer)), start.params
+    completed, progress = start.completed, start.progress
+    if gossip.protocol in SYNCHRONOUS:
+        rule = _rule(gossip, start)
+        return DPSGD(peer, row, neighbours, params, settings, rule=rule, completed=completed, progress=progress)
+    averaging = _averaging(contract, peer, row, start)
+    return WaitFree(neighbours, params, settings, averaging, completed=completed, progress=progress)
+
+
+def _rule(gossip: Gossip, start: Start) -> Rule:
+    match gossip.protocol:
+        case "qg_dsgdm":
+            return QuasiGlobalMomentum(gossip.momentum or MOMENTUM, start.memory)
+        case "gradient_tracking":
+            return GradientTracking(start.memory)
+        case _:
+            return Personal(start.home) if gossip.personal else Plain()
+
+
+def _averaging(contract: Contract, peer: int, row: Callable[[int], Mapping[int, float]], start: Start) -> Averaging:
+    match contract.gossip.protocol:
+        case "swift":
+            return Swift(peer, row)
+        case "adpsgd":
+            return PairAveraging(peer, row, _chance(contract.seed, peer))
+        case "push_sum":
+            return PushSum(peer, Flows(row, row), start.params, start.memory)
+        case _:
+            options = contract.gossip.push or PushOptions()
+            tokens = options.tokens
+            return Push(
+                peer,
+                row,
+                _chance(contract.seed, peer),
+                merge=Merge(options.merge),
+                limit=options.limit,
+                tokens=Tokens(tokens.reserve, tokens.capacity) if tokens else None,
+                memory=start.memory,
+            )
+
+
+def _chance(seed: int, peer: int) -> Chance:
+    return lambda what, round, nth: derive_seed(seed, "chance", what, peer, round, nth) / 2**63

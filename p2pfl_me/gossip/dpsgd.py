@@ -12,27 +12,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from p2pfl_me.gossip.deadline import deadline
 from p2pfl_me.gossip.mixing import mix
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Send, SetTimer, Timer, Train
-from p2pfl_me.gossip.stop import Progress, StopRule, advance, stop_reason
+from p2pfl_me.gossip.rules import Plain, Rule
+from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
+from p2pfl_me.gossip.stop import Progress, advance, stop_reason
 from p2pfl_me.message import Kind, Message, Vector
-
-REMEMBERED_ARRIVALS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the core needs of the contract."""
-
-    stop: StopRule
-    deadline_min_s: float
-    deadline_max_s: float
-    deadline_mads: float
-    join_timeout_s: float
 
 
 class _Phase(Enum):
@@ -56,6 +44,8 @@ class DPSGD:
         Everyone who is a neighbour in some round.
     params:
         The model to start from, float32 (P,).
+    rule:
+        What is exchanged after training and what follows from its average; the trained model itself if None.
     completed:
         Rounds completed before (a resumed peer); training starts with round `completed`, or later if the
         neighbours are further.
@@ -69,6 +59,7 @@ class DPSGD:
         params: Vector,
         settings: Settings,
         *,
+        rule: Rule | None = None,
         completed: int = 0,
         progress: Progress | None = None,
     ) -> None:
@@ -78,7 +69,11 @@ class DPSGD:
         self._completed = completed
         self._weights_at = weights_at
         self._neighbours = frozenset(neighbours)
+        self._rule = rule or Plain()
         self._params = params
+        """The model that the last round ended with."""
+        self._trained = self._out = params
+        """What local training made of it, and what of that is exchanged."""
         self._settings = settings
         self._phase = _Phase.JOINING
         self._reachable: set[int] = set()
@@ -115,7 +110,8 @@ class DPSGD:
         if self._phase is not _Phase.TRAINING:
             return []
         self._phase = _Phase.EXCHANGING
-        self._params, self._trained_at = params, now
+        self._trained, self._trained_at = params, now
+        self._out = self._rule.outgoing(self._params, params)
         self._models, self._missing, self._pending = {}, {}, set()
         actions: list[Action] = []
         for peer in sorted(self._weights_at(self.round)):
@@ -123,7 +119,7 @@ class DPSGD:
                 self._missing[peer] = reason
             elif self.me > peer:
                 self._pending.add(peer)
-                actions.append(Send(peer, Message(Kind.OFFER, self.round, self.round, params)))
+                actions.append(Send(peer, Message(Kind.OFFER, self.round, self.round, self._out)))
             elif (mail := self._mailbox.get(peer)) and mail.round == self.round and mail.params is not None:
                 del self._mailbox[peer]
                 actions.append(self._answer(peer, mail.params))
@@ -177,6 +173,8 @@ class DPSGD:
                 return self._drop(now, sender, f"skipped by the neighbour, now in round {message.at}")
             case Kind.WITHDRAW:
                 return self._on_withdraw(now, sender, message.round)
+            case Kind.PUSH:
+                return []
 
     def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
         """A timer that was set has come; a stale one is ignored."""
@@ -263,8 +261,8 @@ class DPSGD:
 
     def _answer(self, peer: int, offered: Vector) -> Send:
         self._models[peer] = offered
-        self._answered[peer] = (self.round, self._params)
-        return Send(peer, Message(Kind.ANSWER, self.round, self.round, self._params))
+        self._answered[peer] = (self.round, self._out)
+        return Send(peer, Message(Kind.ANSWER, self.round, self.round, self._out))
 
     def _reply_to_settled(self, peer: int, round: int) -> list[Action]:
         """The offer or withdrawal repeats one that was settled: say again how."""
@@ -318,14 +316,14 @@ class DPSGD:
         self._phase = _Phase.EVALUATING
         self._late_since = (self.round, self._trained_at)
         row = self._weights_at(self.round)
-        mixture = mix(self.me, self._params, row, self._models)
-        self._params = mixture.params
+        mixture = mix(self.me, self._out, row, self._models)
+        self._params = self._rule.incoming(self._params, self._trained, mixture.params)
         self._largest_distance = max(mixture.distance.values(), default=None)
         used = {peer: row[peer] for peer in sorted(self._models)}
         self._models = {}
         missing = dict(sorted(self._missing.items()))
         wait = now - self._trained_at
-        return [Mixed(self.round, mixture.params, used, missing, mixture.distance, wait)]
+        return [Mixed(self.round, self._params, used, missing, mixture.distance, wait, self._rule.memory())]
 
     def _furthest(self) -> int:
         """The furthest round of a neighbour that did not wait: a peer that fell behind joins it there."""

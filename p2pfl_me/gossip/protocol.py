@@ -11,9 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
+from typing import Any
 from typing import Protocol as TypingProtocol
 
+import numpy.typing as npt
+
 from p2pfl_me.message import Message, Vector
+
+Memory = Mapping[str, npt.NDArray[Any]]
+"""A protocol's state beyond the model, by name; it goes into the checkpoint."""
+NOTHING: Memory = MappingProxyType({})
 
 
 class Timer(Enum):
@@ -53,7 +61,8 @@ class Mixed:
     """A round's averaging is done; evaluate, log, checkpoint, then call `on_evaluated`.
 
     `weights` are those of the neighbours that were mixed, `missing` says why the others were not, `distance` is
-    ||x_i - x_j|| / ||x_i|| for each neighbour mixed, `wait` the seconds from the end of training to here.
+    ||x_i - x_j|| / ||x_i|| for each neighbour mixed, `wait` the seconds from the end of training to here. `memory`
+    is what the core must find again, beside `params`, after a restart.
     """
 
     round: int
@@ -62,6 +71,7 @@ class Mixed:
     missing: Mapping[int, str]
     distance: Mapping[int, float]
     wait: float
+    memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,11 @@ class Layout:
         """Number of float32 values, P."""
         return sum(math.prod(shape) for _, shape in self.shapes)
 
+    @property
+    def home(self) -> int:
+        """Values of the last layer, which lie last: what stays home in personalised learning."""
+        return sum(math.prod(shape) for name, shape in self.shapes if name.startswith("dense2."))
+
     def digest(self) -> bytes:
         """SHA-256 (32 bytes) of names and shapes: peers mix only what is laid out alike."""
         return hashlib.sha256(json.dumps(self.shapes).encode()).digest()

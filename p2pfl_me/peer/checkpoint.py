@@ -14,13 +14,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from p2pfl_me.errors import PeerError, WeightsError
+from p2pfl_me.gossip.protocol import NOTHING, Memory
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Vector
+
+MEMORY = "memory."
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`completed` rounds are behind these parameters, float32 (P,)."""
+    """`completed` rounds are behind these parameters, float32 (P,); `memory` is the protocol's state beside them."""
 
     peer: int
     completed: int
@@ -28,6 +31,7 @@ class Checkpoint:
     progress: Progress
     contract_digest: str
     layout_digest: str
+    memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
 
 
 def checkpoint_path(run: Path, peer: int) -> Path:
@@ -53,7 +57,8 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
         "stale_rounds": str(checkpoint.progress.stale_rounds),
     }
     try:
-        save_file({"params": checkpoint.params}, draft, metadata)
+        memory = {f"{MEMORY}{name}": values for name, values in checkpoint.memory.items()}
+        save_file({"params": checkpoint.params, **memory}, draft, metadata)
         draft.replace(path)
     except (OSError, SafetensorError) as error:
         raise PeerError(
@@ -76,6 +81,8 @@ def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             params = file.get_tensor("params")
+            names = [name for name in file.keys() if name.startswith(MEMORY)]  # noqa: SIM118 (not a mapping)
+            memory = {name.removeprefix(MEMORY): file.get_tensor(name) for name in sorted(names)}
         checkpoint = Checkpoint(
             peer=int(metadata["peer"]),
             completed=int(metadata["round"]),
@@ -83,6 +90,7 @@ def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest
             progress=Progress(float(metadata["best_loss"]), int(metadata["stale_rounds"])),
             contract_digest=metadata["contract_digest"],
             layout_digest=metadata["layout_digest"],
+            memory=memory,
         )
     except FileNotFoundError as error:
         raise WeightsError(
@@ -103,7 +111,8 @@ def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest
                 where=str(path),
                 fix="resume with the run's own contract.yaml, or start a new run in another folder",
             )
-    if params.dtype != np.float32 or params.ndim != 1 or not np.isfinite(params).all():
+    finite = all(np.isfinite(values).all() for values in (params, *memory.values()))
+    if params.dtype != np.float32 or params.ndim != 1 or not finite:
         raise WeightsError(
             "holds something other than finite float32 parameters", where=str(path), fix="start a new run"
         )

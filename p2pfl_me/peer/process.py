@@ -16,7 +16,7 @@ import torch
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract, section_digests
 from p2pfl_me.errors import P2pmeError, RunError
-from p2pfl_me.gossip.cores import Start, core_of
+from p2pfl_me.gossip.cores import Start, core_of, exchanged_size
 from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import Layout, layout_of
@@ -118,7 +118,7 @@ async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
     )
     ledger = JsonLines(settings.run / f"egress-{peer}.jsonl")
     work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, before)
-    core = core_of(contract, peer, schedule, Start(start.params, start.completed, start.progress))
+    core = core_of(contract, peer, schedule, core_start(start, layout))
     if settings.narrate and core.waiting_for:
         waited = ", ".join(map(str, sorted(core.waiting_for)))
         print(f"waiting for neighbours {waited} (up to {contract.gossip.join_timeout_s:g} s)", flush=True)
@@ -130,6 +130,16 @@ async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
         return await host.run(), work.digest()
     finally:
         ledger.close()
+
+
+def core_start(checkpoint: Checkpoint, layout: Layout) -> Start:
+    """What the core takes from a checkpoint."""
+    return Start(checkpoint.params, checkpoint.completed, checkpoint.progress, checkpoint.memory, layout.home)
+
+
+def schema_of(contract: Contract, layout: Layout) -> Schema:
+    """What a message of this contract's protocol carries."""
+    return Schema(exchanged_size(contract.gossip, layout.size, layout.home), layout.digest())
 
 
 def start_event(
@@ -160,7 +170,7 @@ def _links(contract: Contract, directory: Directory, layout: Layout, handlers: H
         directory.neighbours,
         prologue=digest(contract),
         sections=section_digests(contract),
-        schema=Schema(layout.size, layout.digest()),
+        schema=schema_of(contract, layout),
         handlers=handlers,
         ledger=lambda entry: ledger.write(**entry),
     )

@@ -88,6 +88,7 @@ class RoundWork:
             completed=mixed.round + 1,
             params=mixed.params,
             progress=advance(self._checkpoint.progress, validation_loss),
+            memory=mixed.memory,
         )
         save_checkpoint(self._run, self._checkpoint)
         now = self._clock()

@@ -14,7 +14,7 @@ import torch
 
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.cores import Start, core_of
+from p2pfl_me.gossip.cores import core_of
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.home import cache_dir
@@ -24,7 +24,7 @@ from p2pfl_me.learning.trainer import Trainer, make_trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
 from p2pfl_me.peer.eventlog import JsonLines
-from p2pfl_me.peer.process import start_event, traffic_before
+from p2pfl_me.peer.process import core_start, schema_of, start_event, traffic_before
 from p2pfl_me.peer.shard import load_shard, samples_of
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.work import RoundWork
@@ -37,7 +37,6 @@ from p2pfl_me.swarm.launcher import SwarmOptions
 from p2pfl_me.swarm.record import Record, new_folder
 from p2pfl_me.swarm.shards import all_clips, read_shards, write_shards
 from p2pfl_me.topology.schedule import schedule_of
-from p2pfl_me.wire.codec import Schema
 
 STEP_S = 0.002
 """Virtual seconds of one training step: what the head takes on one core of a common machine."""
@@ -77,7 +76,7 @@ def simulate(
         machines.boot,
         {peer: schedule.neighbours(peer) for peer in range(schedule.size)},
         machines.paced(conditions),
-        Schema(layout_of(contract.model).size, layout_of(contract.model).digest()),
+        schema_of(contract, layout_of(contract.model)),
         clock=clock,
         seed=contract.seed,
         sealed=sealed or conditions.link.corruption > 0,
@@ -127,7 +126,7 @@ class _Machines:
         log.write(**start_event(self._contract, peer, trainer.device, 1, self._shards[peer], resumed))
         before = traffic_before(self._options.run / f"peer-{peer}.jsonl") if again else (0, 0)
         work = RoundWork(trainer, self._sketcher, log, self._options.run, start, before, lambda: self._clock.now)
-        core = core_of(self._contract, peer, self._schedule, Start(start.params, start.completed, start.progress))
+        core = core_of(self._contract, peer, self._schedule, core_start(start, layout_of(self._contract.model)))
         return Life(core, _Work(work, log))
 
     def _checkpoint(self, peer: int) -> Checkpoint:

@@ -6,6 +6,7 @@ promise that was broken. The tests run a few hundred fresh seeds, `scripts/bench
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import numpy as np
 
 from p2pfl_me.contract import Contract, contract_from_yaml, derive_seed, dump_contract
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.cores import Start, core_of
+from p2pfl_me.gossip.cores import SYNCHRONOUS, Start, core_of, exchanged_size
 from p2pfl_me.gossip.mixing import mix
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import advance
@@ -30,6 +31,8 @@ from p2pfl_me.wire.codec import Schema
 
 SIZE = 24
 """Values in the vectors that stand for models."""
+HOME = 4
+"""Those of them that stand for the last layer."""
 PATIENCE_S = 1e6
 """Virtual seconds after which a swarm that still runs is said to hang."""
 
@@ -100,11 +103,11 @@ def play(trial: Trial) -> tuple[Simulation, Journal]:
     contract, schedule = trial.contract, schedule_of(trial.contract)
 
     def boot(peer: int) -> Life:
-        start = journal.starts.setdefault(peer, Start(np.zeros(SIZE, np.float32)))
+        start = journal.starts.setdefault(peer, Start(np.zeros(SIZE, np.float32), home=HOME))
         return Life(core_of(contract, peer, schedule, start), _VectorWork(peer, contract.seed, journal, clock))
 
     neighbours = {peer: schedule.neighbours(peer) for peer in range(schedule.size)}
-    schema = Schema(SIZE, b"trial".ljust(32, b"."))
+    schema = Schema(exchanged_size(contract.gossip, SIZE, HOME), b"trial".ljust(32, b"."))
     simulation = Simulation(boot, neighbours, trial.conditions, schema, clock=clock, seed=contract.seed, sealed=True)
     simulation.run(PATIENCE_S)
     return simulation, journal
@@ -113,13 +116,19 @@ def play(trial: Trial) -> tuple[Simulation, Journal]:
 def broken_promises(trial: Trial) -> list[str]:
     """Run a trial and say what did not hold; an empty list is what everybody hopes for."""
     simulation, journal = play(trial)
-    schedule = schedule_of(trial.contract)
-    return [
+    schedule, protocol = schedule_of(trial.contract), trial.contract.gossip.protocol
+    broken = [
         *_everyone_finishes(trial, simulation),
         *_refusals_have_a_cause(trial, journal),
-        *_rounds_are_weighted_means(journal, schedule),
-        *_edges_are_symmetric(trial, simulation, journal),
+        *_models_are_sound(journal, within_hull=protocol in {"dpsgd", "swift", "push"}),
     ]
+    if protocol == "dpsgd":
+        broken += _rounds_are_weighted_means(journal, schedule)
+    if protocol in SYNCHRONOUS:
+        broken += _edges_are_symmetric(trial, simulation, journal)
+    if protocol == "push_sum":
+        broken += _mass_is_kept(journal)
+    return broken
 
 
 class _VectorWork:
@@ -139,7 +148,9 @@ class _VectorWork:
         start = self._journal.starts[self._peer]
         self._journal.mixed[self._peer, mixed.round].append(mixed)
         self._journal.until[self._peer, mixed.round] = self._clock.now
-        self._journal.starts[self._peer] = Start(mixed.params, mixed.round + 1, advance(start.progress, None))
+        self._journal.starts[self._peer] = Start(
+            mixed.params, mixed.round + 1, advance(start.progress, None), mixed.memory, HOME
+        )
         return None
 
     def note(self, event: str, **values: Any) -> None:
@@ -214,3 +225,31 @@ def _edges_are_symmetric(trial: Trial, simulation: Simulation, journal: Journal)
             gone = lossy and back.missing.get(peer) == "left"
             if not broken and not crashed and not gone:
                 yield f"edge {pair} round {round}: only {peer} mixed it ({other} says {back.missing.get(peer)!r})"
+
+
+def _models_are_sound(journal: Journal, *, within_hull: bool) -> Iterator[str]:
+    """Finite, and where models are only ever averaged, within the least and the greatest of what was trained."""
+    if not journal.trained:
+        return
+    trained = np.stack([params for versions in journal.trained.values() for params in versions])
+    least, most = trained.min(axis=0) - 1e-4, trained.max(axis=0) + 1e-4
+    for (peer, round), rounds in journal.mixed.items():
+        for mixed in rounds:
+            if not np.isfinite(mixed.params).all():
+                yield f"peer {peer} round {round}: a model that is not finite"
+            elif within_hull and not ((least <= mixed.params) & (mixed.params <= most)).all():
+                yield f"peer {peer} round {round}: a model outside of all that were averaged"
+
+
+def _mass_is_kept(journal: Journal) -> Iterator[str]:
+    """What a peer holds and has sent is what it began with and has taken, at every checkpoint."""
+    for (peer, round), rounds in journal.mixed.items():
+        for mixed in rounds:
+            flows = {
+                name: math.fsum(float(values[-1]) for key, values in mixed.memory.items() if key.startswith(name))
+                for name in ("mass", "sent.", "taken.")
+            }
+            if abs(flows["mass"] + flows["sent."] - flows["taken."] - 1) > 1e-9:
+                yield f"peer {peer} round {round}: mass was lost or made: {flows}"
+            if flows["mass"] <= 0:
+                yield f"peer {peer} round {round}: no mass left ({flows['mass']:g})"

@@ -20,7 +20,7 @@ MAX_ROUND = 2**31
 MAX_WEIGHT = 1e4
 """Magnitude above which a weight is absurd, and with it the model's norm; those of trained networks stay below 10."""
 
-_CARRIES_PARAMS = {Kind.OFFER, Kind.ANSWER}
+_CARRIES_PARAMS = {Kind.OFFER, Kind.ANSWER, Kind.PUSH}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from p2pfl_me.gossip.dpsgd import DPSGD, Settings
+from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Send, SetTimer, Train
+from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Message, Vector
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from p2pfl_me.gossip.dpsgd import Settings
+from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import StopRule
 from tests.gossip.driver import Driver, Faults, Outcome
 

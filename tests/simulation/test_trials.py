@@ -5,32 +5,36 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from random import Random
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from p2pfl_me.contract.model import PROTOCOLS
 from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.mixing import Mixture, mix
+from p2pfl_me.gossip.protocol import Timer
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.conditions import Conditions, Crash, LinkQuality, Partition
 from p2pfl_me.simulation.network import Network
 from p2pfl_me.simulation.trials import Trial, broken_promises, draw_trial, play
 from p2pfl_me.wire.codec import Schema
 
-FRESH = 300
+FRESH = {protocol: 300 if protocol == "dpsgd" else 60 for protocol in get_args(PROTOCOLS)}
 
 
-def test_fresh_schedules_keep_every_promise() -> None:
+@pytest.mark.parametrize("protocol", FRESH)
+def test_fresh_schedules_keep_every_promise(protocol: str) -> None:
     first = secrets.randbelow(2**40)
-    for seed in range(first, first + FRESH):
-        trial = draw_trial(seed)
+    for seed in range(first, first + FRESH[protocol]):
+        trial = draw_trial(seed, protocol)
         broken = broken_promises(trial)
         assert not broken, f"{broken[0]}\nreplay it with: {trial.replay}"
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_equal_seeds_give_equal_bits(seed: int) -> None:
-    trial = draw_trial(seed)
+@pytest.mark.parametrize("protocol", FRESH)
+def test_equal_seeds_give_equal_bits(protocol: str) -> None:
+    trial = draw_trial(3, protocol)
     (one, first), (other, second) = play(trial), play(trial)
     assert first.bits() == second.bits()
     assert one.clock.now == other.clock.now
@@ -100,7 +104,11 @@ def test_a_core_that_mixes_wrongly_is_caught(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_core_that_does_not_say_that_it_gives_up_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    polite = DPSGD.on_timer
+
     def rude(self, now, timer, round):  # type: ignore[no-untyped-def]
+        if timer is Timer.JOIN:
+            return polite(self, now, timer, round)
         for peer in sorted(self._pending):
             self._missing[peer] = "deadline"
         self._pending.clear()

@@ -38,6 +38,20 @@ def test_the_same_seed_gives_the_same_weights_twice(tmp_path: Path, vectors: Pat
     assert all(not event["missing"] for peer in range(4) for event in events(tmp_path / "one", peer, "round"))
 
 
+@pytest.mark.parametrize(
+    "gossip", ["qg_dsgdm", "gradient_tracking", "push_sum", "adpsgd", "swift", "push", "dpsgd, personal: true"]
+)
+def test_every_protocol_runs_on_real_peers(tmp_path: Path, vectors: Path, gossip: str) -> None:
+    contract = write_contract(tmp_path / "ring.yaml", 4, gossip=f"{{protocol: {gossip}}}")
+    run = tmp_path / "run"
+    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", vectors, "--run", run, "--no-report")
+    assert code == 0, output
+    rounds = [events(run, peer, "round") for peer in range(4)]
+    assert [len(each) for each in rounds] == [3] * 4
+    assert any(event["weights"] for each in rounds for event in each)
+    assert all(each[-1]["loss"] < each[0]["loss"] for each in rounds)
+
+
 def test_a_killed_peer_is_named_and_the_others_go_on(tmp_path: Path, vectors: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 4, training="{rounds: 400, local_epochs: 2}")
     run = tmp_path / "run"

@@ -1,0 +1,133 @@
+"""Push gossip learning: models walk at random and merge where they meet.
+
+Ormandi, Hegedus, Jelasity (2013); Hegedus, Danner, Jelasity, JPDC 2021. Limited merge: Danner et al. 2023. Token
+account: Danner and Jelasity, ICDCS 2018, randomised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from p2pfl_me.gossip.mixing import mix
+from p2pfl_me.gossip.protocol import Memory, Send
+from p2pfl_me.gossip.waitfree import Merged
+from p2pfl_me.message import Kind, Message, Vector
+
+Chance = Callable[[str, int, int], float]
+"""(what for, round, which) -> a number in [0, 1), drawn from the contract's seed for this peer alone."""
+
+
+class Merge(Enum):
+    """How two models of ages a and b become one."""
+
+    AGE = "age"
+    """(a x + b y) / (a + b)."""
+    LIMITED = "limited"
+    """As `age`, but where the ages differ by more than the limit the older model is taken whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A peer saves up to `capacity` tokens and begins to spend at `reserve`: the account's C and A."""
+
+    reserve: int
+    capacity: int
+
+    def proactive(self, balance: int) -> float:
+        """Probability of sending at the end of a round."""
+        return min(1.0, max(0.0, (balance - self.reserve + 1) / (self.capacity - self.reserve + 1)))
+
+    def reactive(self, balance: int, chance: float) -> int:
+        """Messages sent for a useful one that came: balance / A, rounded at random."""
+        return int(balance / self.reserve + chance)
+
+
+class Push:
+    """After each local training, merge what has come and push the result to a neighbour drawn at random.
+
+    A model's age counts the trainings in it. The newest model of each sender waits until the round ends; messages
+    that come twice count once. Averages drift by design: what is promised is that a model is always a weighted mean
+    of trained ones.
+    """
+
+    def __init__(
+        self,
+        me: int,
+        neighbours_at: Callable[[int], Mapping[int, float]],
+        chance: Chance,
+        *,
+        merge: Merge,
+        limit: int,
+        tokens: Tokens | None,
+        memory: Memory,
+    ) -> None:
+        self._me, self._neighbours_at, self._chance = me, neighbours_at, chance
+        self._merge, self._limit, self._tokens = merge, limit, tokens
+        counts = memory.get("counts")
+        self._age, self._balance = (int(counts[0]), int(counts[1])) if counts is not None else (0, 0)
+        self._inbox: dict[int, tuple[int, int, Vector]] = {}
+        self._own = np.empty(0, np.float32)
+
+    def trained(self, round: int, start: Vector, params: Vector, there: frozenset[int]) -> list[Send]:
+        useful = sum(age > self._age for _, age, _ in self._inbox.values())
+        self._own = params
+        self._age += 1
+        candidates = sorted(there & self._neighbours_at(round).keys())
+        if not candidates:
+            return []
+        message = Message(Kind.PUSH, round, self._age, params)
+        picks = [self._chance("whom", round, nth) for nth in range(self._copies(round, useful))]
+        return [Send(candidates[int(pick * len(candidates))], message) for pick in picks]
+
+    def _copies(self, round: int, useful: int) -> int:
+        """How many messages this round's balance allows."""
+        if self._tokens is None:
+            return 1
+        copies = 0
+        for nth in range(useful):
+            spent = min(self._balance, self._tokens.reactive(self._balance, self._chance("react", round, nth)))
+            copies, self._balance = copies + spent, self._balance - spent
+        if self._chance("act", round, 0) < self._tokens.proactive(self._balance):
+            return copies + 1
+        self._balance = min(self._tokens.capacity, self._balance + 1)
+        return copies
+
+    def awaited(self, round: int, there: frozenset[int]) -> frozenset[int]:
+        return frozenset()
+
+    def merge(self, round: int) -> Merged:
+        """One after the other in the order of ids, as if they had come so."""
+        shares, age = {self._me: 1.0}, self._age
+        models: dict[int, Vector] = {}
+        for sender, (_, theirs, model) in sorted(self._inbox.items()):
+            share = self._share(age, theirs)
+            shares = {peer: weight * (1 - share) for peer, weight in shares.items()}
+            shares[sender], models[sender] = share, model
+            age = max(age, theirs)
+        self._inbox.clear()
+        self._age = age
+        weights = {peer: weight for peer, weight in shares.items() if peer != self._me and weight > 0}
+        mixture = mix(self._me, self._own, weights, {peer: models[peer] for peer in weights})
+        return Merged(mixture.params, weights, mixture.distance)
+
+    def _share(self, own: int, theirs: int) -> float:
+        """The weight of a model of age `theirs` beside one of age `own`."""
+        if self._merge is Merge.LIMITED and abs(own - theirs) > self._limit:
+            return 1.0 if theirs > own else 0.0
+        return theirs / (own + theirs) if own + theirs else 0.5
+
+    def take(self, sender: int, message: Message, params: Vector) -> list[Send]:
+        held = self._inbox.get(sender)
+        if message.kind is Kind.PUSH and message.params is not None and (held is None or held[0] <= message.round):
+            self._inbox[sender] = message.round, message.at, message.params
+        return []
+
+    def lost(self, peer: int) -> None:
+        """What it has sent stays good."""
+
+    def memory(self) -> Memory:
+        return {"counts": np.array([self._age, self._balance], dtype=np.int64)}

@@ -1,0 +1,105 @@
+"""What a synchronous round does around the averaging: the local rules that D-PSGD's exchange can carry.
+
+A rule says which vector is exchanged after local training, and which model follows from its average. The exchange
+itself, and with it every promise about W, is `dpsgd`'s.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from p2pfl_me.gossip.protocol import NOTHING, Memory
+from p2pfl_me.message import Vector
+
+
+class Rule(Protocol):
+    """One peer's rule with its state; `start` is the model that the round's training started from, float32 (P,)."""
+
+    def outgoing(self, start: Vector, trained: Vector) -> Vector:
+        """The vector to exchange, float32 (E,)."""
+
+    def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
+        """The model, float32 (P,), once the exchanged vectors have been averaged to `mixed` (E,)."""
+
+    def memory(self) -> Memory:
+        """What must be found again after a restart."""
+
+
+class Plain:
+    """D-PSGD: the trained model is averaged (Lian et al., NeurIPS 2017)."""
+
+    def outgoing(self, start: Vector, trained: Vector) -> Vector:
+        return trained
+
+    def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
+        return mixed
+
+    def memory(self) -> Memory:
+        return NOTHING
+
+
+class QuasiGlobalMomentum:
+    """QG-DSGDm: momentum along the averaged model's own path (Lin et al., ICML 2021). No extra message.
+
+    With d = start - trained standing for the local gradient step: exchange start - (d + beta m), and after averaging
+    m <- mu m + (1 - mu) (start - mixed), with mu = beta.
+    """
+
+    def __init__(self, beta: float, memory: Memory) -> None:
+        self._beta = np.float32(beta)
+        self._momentum: Vector | None = memory.get("momentum")
+
+    def outgoing(self, start: Vector, trained: Vector) -> Vector:
+        return trained if self._momentum is None else trained - self._beta * self._momentum
+
+    def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
+        step = (np.float32(1) - self._beta) * (start - mixed)
+        self._momentum = step if self._momentum is None else self._beta * self._momentum + step
+        return mixed
+
+    def memory(self) -> Memory:
+        return NOTHING if self._momentum is None else {"momentum": self._momentum}
+
+
+class GradientTracking:
+    """Each peer tracks the mean of all peers' steps (Di Lorenzo and Scutari 2016; Nedic, Olshevsky, Shi 2017).
+
+    With d = start - trained standing for the local gradient step: y <- (averaged y) + d - (last d); the model and y
+    are exchanged together, [start - y, y], which doubles the bytes. While both ends of every edge agree, the sum of
+    all y is the sum of all d.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._mean: Vector | None = memory.get("tracked")
+        self._step: Vector | None = memory.get("step")
+
+    def outgoing(self, start: Vector, trained: Vector) -> Vector:
+        step = start - trained
+        tracked = step if self._mean is None or self._step is None else self._mean + (step - self._step)
+        self._step = step
+        return np.concatenate((start - tracked, tracked))
+
+    def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
+        params, self._mean = np.split(mixed, 2)
+        return np.ascontiguousarray(params)
+
+    def memory(self) -> Memory:
+        return NOTHING if self._mean is None or self._step is None else {"tracked": self._mean, "step": self._step}
+
+
+class Personal:
+    """The last `home` values, the model's last layer, stay home and are never averaged (FedPer, Arivazhagan 2019)."""
+
+    def __init__(self, home: int) -> None:
+        self._home = home
+
+    def outgoing(self, start: Vector, trained: Vector) -> Vector:
+        return trained[: trained.size - self._home]
+
+    def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
+        return np.concatenate((mixed, trained[trained.size - self._home :]))
+
+    def memory(self) -> Memory:
+        return NOTHING

@@ -1,0 +1,205 @@
+"""The round of the protocols that don't agree on rounds: train, send, merge what has come, go on.
+
+What is sent and how it is merged is an `Averaging`'s: SWIFT, push gossip, push-sum, AD-PSGD. None of them ever depends
+on a certain neighbour; an averaging may ask to wait for messages, but only until the adaptive deadline.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Protocol
+
+from p2pfl_me.gossip.company import Company
+from p2pfl_me.gossip.deadline import deadline
+from p2pfl_me.gossip.protocol import Action, Finish, Memory, Mixed, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
+from p2pfl_me.gossip.stop import Progress, advance, stop_reason
+from p2pfl_me.message import Kind, Message, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A model after averaging, float32 (P,), with the weights and relative distances of those who are in it."""
+
+    params: Vector = field(repr=False)
+    weights: Mapping[int, float]
+    distance: Mapping[int, float]
+
+
+class Averaging(Protocol):
+    """What distinguishes one wait-free protocol from the next. It holds the peer's state beyond the current model."""
+
+    def trained(self, round: int, start: Vector, params: Vector, there: frozenset[int]) -> list[Send]:
+        """Local training went from `start` to `params`; what to send to whom among those that are `there`."""
+
+    def awaited(self, round: int, there: frozenset[int]) -> frozenset[int]:
+        """Whose messages the merge of this round should wait for, if they are still on their way."""
+
+    def merge(self, round: int) -> Merged:
+        """The model of this round, from one's own and what has come."""
+
+    def take(self, sender: int, message: Message, params: Vector) -> list[Send]:
+        """A message has come while `params` is the model that training started from, or the trained one after it."""
+
+    def lost(self, peer: int) -> None:
+        """The link to `peer` is down, or it has left."""
+
+    def memory(self) -> Memory:
+        """What must be found again after a restart."""
+
+
+class _Phase(Enum):
+    JOINING = auto()
+    TRAINING = auto()
+    WAITING = auto()
+    EVALUATING = auto()
+    DONE = auto()
+
+
+class WaitFree:
+    """One peer's core around an averaging. Parameters as for `dpsgd.DPSGD`."""
+
+    def __init__(
+        self,
+        neighbours: tuple[int, ...],
+        params: Vector,
+        settings: Settings,
+        averaging: Averaging,
+        *,
+        completed: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
+        self.round = completed
+        self.progress = progress or Progress()
+        self._completed = completed
+        self._company = Company(neighbours)
+        self._params = params
+        self._settings = settings
+        self._averaging = averaging
+        self._phase = _Phase.JOINING
+        self._trained_at = 0.0
+        self._offsets: deque[float] = deque(maxlen=REMEMBERED_ARRIVALS)
+        self._largest_distance: float | None = None
+
+    @property
+    def waiting_for(self) -> frozenset[int]:
+        if self._phase is _Phase.JOINING:
+            return self._company.awaited
+        return self._late() if self._phase is _Phase.WAITING else frozenset()
+
+    # -- inputs -------------------------------------------------------------------------------------------------
+
+    def start(self, now: float) -> list[Action]:
+        """Wait for the neighbours, but no longer than the join timeout."""
+        return [SetTimer(Timer.JOIN, self.round, now + self._settings.join_timeout_s), *self._begin_if_joined()]
+
+    def on_trained(self, now: float, params: Vector) -> list[Action]:
+        """Local training of this round has ended with `params`."""
+        if self._phase is not _Phase.TRAINING:
+            return []
+        self._phase, self._trained_at = _Phase.WAITING, now
+        sends = self._averaging.trained(self.round, self._params, params, self._company.there)
+        self._params = params
+        timers: list[Action] = []
+        if self._late():
+            limits = self._settings
+            wait = deadline(
+                self._offsets, min_s=limits.deadline_min_s, max_s=limits.deadline_max_s, mads=limits.deadline_mads
+            )
+            timers.append(SetTimer(Timer.DEADLINE, self.round, now + wait))
+        else:
+            self._offsets.append(0.0)
+        return [*sends, *timers, *self._merge_if_complete(now)]
+
+    def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]:
+        """The host has logged and stored the round that `Mixed` announced."""
+        if self._phase is not _Phase.EVALUATING:
+            return []
+        self._completed = self.round + 1
+        self.progress = advance(self.progress, validation_loss)
+        reason = stop_reason(self._settings.stop, self._completed, self.progress, self._largest_distance)
+        return self._finish(reason) if reason else self._begin(self._completed)
+
+    def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
+        """A message of a neighbour; what does not fit is ignored, never an error."""
+        if sender not in self._company.neighbours or self._phase is _Phase.DONE:
+            return []
+        match message.kind:
+            case Kind.HELLO:
+                self._company.greeted(sender, message.at)
+                return self._begin_if_joined()
+            case Kind.LEAVE:
+                self._company.left(sender)
+                self._averaging.lost(sender)
+                return [*self._begin_if_joined(), *self._merge_if_complete(now)]
+            case _:
+                replies = self._averaging.take(sender, message, self._params)
+                if self._phase is _Phase.WAITING and not self._late():
+                    self._offsets.append(now - self._trained_at)
+                return [*replies, *self._merge_if_complete(now)]
+
+    def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
+        """A timer that was set has come; a stale one is ignored."""
+        if timer is Timer.JOIN:
+            return self._begin(self._place_to_join()) if self._phase is _Phase.JOINING else []
+        return self._merge(now) if self._phase is _Phase.WAITING and round == self.round else []
+
+    def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
+        """The link to `peer` has come up or gone down."""
+        if peer not in self._company.neighbours or self._phase is _Phase.DONE:
+            return []
+        if reachable:
+            self._company.came_up(peer)
+            return [Send(peer, Message(Kind.HELLO, self.round, self.round))]
+        self._company.went_down(peer)
+        self._averaging.lost(peer)
+        return self._merge_if_complete(now)
+
+    def on_stop(self, now: float) -> list[Action]:
+        """The user stops this peer."""
+        return [] if self._phase is _Phase.DONE else self._finish("stopped")
+
+    # -- rounds -------------------------------------------------------------------------------------------------
+
+    def _begin_if_joined(self) -> list[Action]:
+        if self._phase is _Phase.JOINING and not self._company.awaited:
+            return self._begin(self._place_to_join())
+        return []
+
+    def _place_to_join(self) -> int:
+        """A peer that comes late starts where the slowest of the others is, so that it does not end up alone."""
+        rounds = [self._company.rounds.get(peer, 0) for peer in self._company.there]
+        slowest = min(rounds, default=0)
+        return max(self.round, min(slowest, self._settings.stop.rounds - 1))
+
+    def _begin(self, round: int) -> list[Action]:
+        self.round = round
+        if round >= self._settings.stop.rounds:
+            return self._finish("rounds")
+        self._phase = _Phase.TRAINING
+        return [Train(round, self._params)]
+
+    def _late(self) -> frozenset[int]:
+        return self._averaging.awaited(self.round, self._company.there)
+
+    def _merge_if_complete(self, now: float) -> list[Action]:
+        return self._merge(now) if self._phase is _Phase.WAITING and not self._late() else []
+
+    def _merge(self, now: float) -> list[Action]:
+        self._phase = _Phase.EVALUATING
+        missing = dict.fromkeys(sorted(self._late()), "deadline")
+        merged = self._averaging.merge(self.round)
+        self._params = merged.params
+        self._largest_distance = max(merged.distance.values(), default=None)
+        memory, wait = self._averaging.memory(), now - self._trained_at
+        return [Mixed(self.round, merged.params, merged.weights, missing, merged.distance, wait, memory)]
+
+    def _finish(self, reason: str) -> list[Action]:
+        self._phase = _Phase.DONE
+        leave: list[Action] = [
+            Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._company.there)
+        ]
+        return [*leave, Finish(reason, self._completed)]

@@ -1,0 +1,102 @@
+"""Small swarms in the simulator, with training and conditions of one's own."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import P2pmeError
+from p2pfl_me.gossip.cores import Start, core_of, exchanged_size
+from p2pfl_me.gossip.protocol import Finish, Mixed
+from p2pfl_me.message import Vector
+from p2pfl_me.simulation.clock import Clock
+from p2pfl_me.simulation.conditions import Conditions
+from p2pfl_me.simulation.host import Life, Simulation
+from p2pfl_me.topology.schedule import schedule_of
+from p2pfl_me.wire.codec import Schema
+
+Train = Callable[[int, int, Vector], Vector]
+"""(peer, round, params) -> trained."""
+
+CALM = Conditions()
+
+
+def contract_of(
+    topology: Mapping[str, Any], count: int, rounds: int, gossip: Mapping[str, Any], seed: int = 1
+) -> Contract:
+    return Contract.model_validate(
+        {
+            "version": 1,
+            "name": "small",
+            "seed": seed,
+            "topology": topology,
+            "peers": {"loopback": {"count": count}},
+            "training": {"rounds": rounds},
+            "gossip": {"deadline": {"min_s": 2.0, "max_s": 30.0}, **gossip},
+        }
+    )
+
+
+@dataclass
+class Swarm:
+    """What a run left behind."""
+
+    starts: dict[int, Start] = field(default_factory=dict)
+    mixed: dict[int, list[Mixed]] = field(default_factory=lambda: defaultdict(list))
+    finished: dict[int, Finish] = field(default_factory=dict)
+    sent: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def params(self) -> Vector:
+        """(n, P)"""
+        return np.stack([self.starts[peer].params for peer in sorted(self.starts)])
+
+    def memory(self, name: str) -> Vector:
+        """(n, ...)"""
+        return np.stack([self.starts[peer].memory[name] for peer in sorted(self.starts)])
+
+
+def run(contract: Contract, begin: Vector, train: Train, conditions: Conditions = CALM, *, home: int = 0) -> Swarm:
+    """From `begin` (n, P) to the end."""
+    swarm, schedule, size = Swarm(), schedule_of(contract), begin.shape[1]
+
+    def boot(peer: int) -> Life:
+        start = swarm.starts.setdefault(peer, Start(begin[peer].copy(), home=home))
+        return Life(core_of(contract, peer, schedule, start), _Work(peer, train, swarm, home))
+
+    simulation = Simulation(
+        boot,
+        {peer: schedule.neighbours(peer) for peer in range(schedule.size)},
+        conditions,
+        Schema(exchanged_size(contract.gossip, size, home), b"small".ljust(32, b".")),
+        clock=Clock(),
+        seed=contract.seed,
+    )
+    assert simulation.run(1e7), "somebody still runs"
+    swarm.finished, swarm.sent = dict(simulation.finished), dict(simulation.network.sent)
+    return swarm
+
+
+class _Work:
+    def __init__(self, peer: int, train: Train, swarm: Swarm, home: int) -> None:
+        self._peer, self._train, self._swarm, self._home = peer, train, swarm, home
+
+    def train(self, round: int, params: Vector, seconds: float) -> Vector:
+        return self._train(self._peer, round, params)
+
+    def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
+        self._swarm.mixed[self._peer].append(mixed)
+        start = self._swarm.starts[self._peer]
+        self._swarm.starts[self._peer] = Start(mixed.params, mixed.round + 1, start.progress, mixed.memory, self._home)
+        return None
+
+    def note(self, event: str, **values: Any) -> None:
+        pass
+
+    def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
+        assert error is None
