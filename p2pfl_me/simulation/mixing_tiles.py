@@ -1,0 +1,98 @@
+"""X <- W X in place for all peers at once, by tiles of columns, with the same bits as `gossip.mixing.mix`.
+
+A tile's old values are copied aside, so the memory beyond X is a few tiles, whatever the number of peers. Peers are
+sorted by their number of neighbours: the p-th terms of all sums are then a prefix, one gather, product and sum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from p2pfl_me.topology import Schedule
+
+TILE = 1 << 17
+"""Values per tile, 512 KB of float32: a tile, its sum and its products fit into a core's cache together."""
+NARROWEST = 64
+"""Columns of a tile at least, 256 bytes a row: with thousands of peers each row lies on a page of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """W of one round in jagged diagonals: `order` int64 (n,) are the peers, most terms first.
+
+    The p-th term of the peers order[:len(columns[p])] is shares[p] (c, 1) times the models columns[p] (c,).
+    """
+
+    order: Tensor = field(repr=False)
+    columns: tuple[Tensor, ...] = field(repr=False)
+    shares: tuple[Tensor, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Squared distances to the mean model, summed over peers and columns, before and after mixing."""
+
+    before: float
+    after: float
+
+
+def rows_of(schedule: Schedule, round: int) -> Rows:
+    """The rows of W in `round`; each sum runs in the order of peer ids, its own model in its place."""
+    terms: list[list[tuple[int, float]]] = []
+    for peer in range(schedule.size):
+        used = schedule.weights(peer, round)
+        terms.append(sorted([*used.items(), (peer, 1.0 - math.fsum(used.values()))]))
+    order = sorted(range(schedule.size), key=lambda peer: -len(terms[peer]))
+    columns, shares = [], []
+    for place in range(len(terms[order[0]])):
+        there = [terms[peer][place] for peer in order if len(terms[peer]) > place]
+        columns.append(torch.tensor([peer for peer, _ in there]))
+        shares.append(torch.tensor([[share] for _, share in there], dtype=torch.float32))
+    return Rows(torch.tensor(order), tuple(columns), tuple(shares))
+
+
+def mix_all(
+    params: Tensor,
+    rows: Rows,
+    average: Tensor,
+    run: Callable[[Callable[[slice], Spread], list[slice]], Iterable[Spread]],
+) -> Spread:
+    """Mix `params`, float32 (n, P), in place, and fill `average`, float32 (P,), with the mean model after it.
+
+    `run` maps a function over the tiles; they share nothing, so it may use threads.
+    """
+    count, size = params.shape
+    width = max(NARROWEST, TILE // count)
+    tiles = [slice(begin, min(begin + width, size)) for begin in range(0, size, width)]
+    spreads = list(run(lambda tile: _mix_tile(params[:, tile], rows, average[tile]), tiles))
+    return Spread(math.fsum(each.before for each in spreads), math.fsum(each.after for each in spreads))
+
+
+def _mix_tile(view: Tensor, rows: Rows, average: Tensor) -> Spread:
+    old = view.contiguous()
+    if old.data_ptr() == view.data_ptr():  # a tile as wide as the model is contiguous already
+        old = old.clone()
+    mixed = torch.index_select(old, 0, rows.columns[0]).mul_(rows.shares[0])
+    products = torch.empty_like(old)
+    for columns, shares in zip(rows.columns[1:], rows.shares[1:], strict=True):
+        part = products[: len(columns)]
+        torch.index_select(old, 0, columns, out=part)
+        mixed[: len(columns)] += part.mul_(shares)
+    view.index_copy_(0, rows.order, mixed)
+    before, _ = _spread(old, products)
+    after, mean = _spread(mixed, products)
+    average.copy_(mean)
+    return Spread(before, after)
+
+
+def _spread(models: Tensor, scratch: Tensor) -> tuple[float, Tensor]:
+    """Sum of squared distances to the mean, and the mean; taken from one model, so equal models are at exactly 0."""
+    torch.sub(models, models[0], out=scratch)
+    mean = scratch.mean(0)
+    flat = scratch.sub_(mean).view(-1)
+    return float(torch.dot(flat, flat)), mean.add_(models[0])

@@ -1,0 +1,149 @@
+"""The lockstep engine is the peers' own path, bit for bit, whatever the schedule and the number of threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from p2pfl_me.contract import Contract, contract_from_yaml
+from p2pfl_me.contract.model import Ring, Star
+from p2pfl_me.errors import DataError, PeerError
+from p2pfl_me.gossip.mixing import mix
+from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.learning.metrics import confusion_matrix
+from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
+from p2pfl_me.message import Vector
+from p2pfl_me.simulation import mixing_tiles
+from p2pfl_me.simulation.batched import BatchedEngine
+from p2pfl_me.simulation.memory import require_memory
+from p2pfl_me.simulation.mixing_tiles import mix_all, rows_of
+from p2pfl_me.topology import Schedule, StaticSchedule, build_graph, mixing_matrix, schedule_of
+from p2pfl_me.topology.schedule import base_schedule, epidemic_schedule
+
+SIZES = (5, 40, 33, 1, 17, 64)
+PEERS = len(SIZES)
+SCHEDULES = {
+    "ring": StaticSchedule(build_graph(Ring(kind="ring"), PEERS)),
+    "star": StaticSchedule(build_graph(Star(kind="star"), PEERS)),
+    "base": base_schedule(PEERS, 1),
+    "epidemic": epidemic_schedule(PEERS, 3, 5),
+}
+
+
+def contract(**training: object) -> Contract:
+    text = f"version: 1\nname: t\ntopology: {{kind: ring}}\npeers:\n  loopback: {{count: {PEERS}}}\n"
+    return contract_from_yaml(text, overrides=[f"training.{key}={value}" for key, value in training.items()])
+
+
+def parts() -> tuple[list[Samples], Part]:
+    """Shards of unequal size in one bank, in an order of their own; and a common test part."""
+    random = np.random.default_rng(1)
+    bank = random.normal(size=(sum(SIZES) + 30, 2048)).astype(np.float32)
+    labels = random.integers(0, 7, len(bank))
+    rows = random.permutation(len(bank)).astype(np.int64)
+    cuts = np.split(rows, np.cumsum(SIZES))
+    made = [Part(bank, each, labels[each]) for each in cuts]
+    return [Samples(each) for each in made[:-1]], made[-1]
+
+
+def start(agreed: Contract) -> Vector:
+    random = np.random.default_rng(2)
+    return (0.02 * random.normal(size=layout_of(agreed.model).size)).astype(np.float32)
+
+
+def one_by_one(agreed: Contract, schedule: Schedule, samples: list[Samples], rounds: int) -> list[Vector]:
+    trainers = [FeatureTrainer(agreed, peer, each, torch.device("cpu")) for peer, each in enumerate(samples)]
+    models = [start(agreed)] * len(samples)
+    for round in range(rounds):
+        trained = [trainer.train(model, round).params for trainer, model in zip(trainers, models, strict=True)]
+        models = []
+        for peer, own in enumerate(trained):
+            row = schedule.weights(peer, round)
+            models.append(mix(peer, own, row, {other: trained[other] for other in row}).params)
+    return models
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+def test_rounds_have_the_bits_of_peers_that_train_and_mix_one_by_one(name: str, weights: str) -> None:
+    agreed, (samples, test) = contract(local_epochs=2, class_weights=weights), parts()
+    engine = BatchedEngine(agreed, SCHEDULES[name], samples, start=start(agreed), test=test)
+    results = [engine.step(round) for round in range(3)]
+    expected = one_by_one(agreed, SCHEDULES[name], samples, 3)
+    np.testing.assert_array_equal(engine.params, np.stack(expected))
+    assert [each.sent for each in results] == [2 * len(SCHEDULES[name].edges(round)) for round in range(3)]
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    agreed, (samples, _) = contract(local_epochs=1), parts()
+    engines = [
+        BatchedEngine(agreed, SCHEDULES["ring"], samples, start=start(agreed), threads=threads) for threads in (1, 3)
+    ]
+    losses = [engine.step(0).losses for engine in engines]
+    np.testing.assert_array_equal(losses[0], losses[1])
+    np.testing.assert_array_equal(engines[0].params, engines[1].params)
+
+
+def test_scores_are_those_of_each_model_and_of_the_average() -> None:
+    agreed, (samples, test) = contract(local_epochs=1), parts()
+    engine = BatchedEngine(agreed, SCHEDULES["ring"], samples, start=start(agreed), test=test)
+    result = engine.step(0)
+    assert result.confusions is not None and result.average_confusion is not None
+    layout = layout_of(agreed.model)
+
+    def scored(params: Vector) -> object:
+        p = layout.views(params)
+        hidden = np.maximum(test.bank[test.rows] @ p["dense1.weight"].T + p["dense1.bias"], 0)
+        logits = hidden @ p["dense2.weight"].T + p["dense2.bias"]
+        return confusion_matrix(test.labels, logits.argmax(1), 7)
+
+    for peer in range(PEERS):
+        np.testing.assert_array_equal(result.confusions[peer], scored(engine.params[peer]))
+    np.testing.assert_array_equal(result.average_confusion, scored(engine.params.mean(axis=0)))
+    assert engine.step(1, evaluate=False).confusions is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 30), st.integers(1, 70), st.integers(1, 4), st.integers(0, 6), st.integers(1, 500))
+def test_mixing_all_is_the_mixing_matrix(count: int, size: int, meets: int, round: int, tile: int) -> None:
+    schedule = base_schedule(count, meets)
+    models = np.random.default_rng(count * size).normal(size=(count, size)).astype(np.float32)
+    mixed, average = torch.from_numpy(models.copy()), torch.empty(size)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mixing_tiles, "TILE", tile)
+        spread = mix_all(mixed, rows_of(schedule, round), average, map)
+    exact = mixing_matrix(schedule, round) @ models.astype(np.float64)
+    np.testing.assert_allclose(mixed.numpy(), exact, atol=1e-5)
+    np.testing.assert_allclose(average.numpy(), exact.mean(0), atol=1e-5)
+    for found, those in ((spread.before, models.astype(np.float64)), (spread.after, exact)):
+        assert found == pytest.approx(((those - those.mean(0)) ** 2).sum(), rel=1e-3, abs=1e-6)
+
+
+def test_equal_models_are_at_distance_zero() -> None:
+    models = torch.full((12, 40), 0.1)
+    spread = mix_all(models, rows_of(base_schedule(12, 1), 0), torch.empty(40), map)
+    assert spread.before == 0
+
+
+def test_too_many_peers_are_refused_with_the_number_that_fits() -> None:
+    require_memory(9, 1000, 0, 36_000)
+    with pytest.raises(PeerError, match="at most 8 peers"):
+        require_memory(9, 1000, 4_000, 39_999)
+
+
+def test_memory_is_asked_for_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    agreed, (samples, _) = contract(), parts()
+    monkeypatch.setattr("p2pfl_me.simulation.batched.available_bytes", lambda: 1_000_000)
+    with pytest.raises(PeerError, match="batched engine"):
+        BatchedEngine(agreed, SCHEDULES["ring"], samples, start=start(agreed))
+
+
+def test_peers_without_samples_and_a_foreign_start_are_refused() -> None:
+    agreed, (samples, _) = contract(), parts()
+    with pytest.raises(DataError, match="5 peers have samples"):
+        BatchedEngine(agreed, schedule_of(agreed), samples[:-1], start=start(agreed))
+    with pytest.raises(DataError, match="shape"):
+        BatchedEngine(agreed, schedule_of(agreed), samples, start=start(agreed)[:-1])
