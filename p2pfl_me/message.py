@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 Vector = npt.NDArray[np.float32]
 """A flat float32 vector of all trainable parameters, shape (P,), in the order of the model's layout."""
+Packed = npt.NDArray[np.uint8]
+"""A compressed vector, as bytes."""
 
 
 class Kind(Enum):
@@ -37,22 +39,29 @@ class Message:
     """One message of the gossip protocol.
 
     `round` is the round it belongs to; for SKIP, HELLO and LEAVE `at` is the round the sender stands in.
-    `params` is present for OFFER, ANSWER and PUSH only; the receiver owns the array and must not write to the
-    sender's.
+    OFFER, ANSWER and PUSH carry a model, as `params` or, under a contract with compression, as `packed`; the receiver
+    owns the array and must not write to the sender's.
     """
 
     kind: Kind
     round: int
     at: int = 0
     params: Vector | None = field(default=None, repr=False)
+    packed: Packed | None = field(default=None, repr=False)
+
+    @property
+    def content(self) -> Vector | Packed | None:
+        """The model in whichever form it travels."""
+        return self.params if self.params is not None else self.packed
 
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, Message):
             return NotImplemented
-        same_params = (self.params is None and other.params is None) or (
-            self.params is not None and other.params is not None and np.array_equal(self.params, other.params)
+        one, two = self.content, other.content
+        same = one is two or (
+            one is not None and two is not None and one.dtype == two.dtype and np.array_equal(one, two)
         )
-        return (self.kind, self.round, self.at) == (other.kind, other.round, other.at) and same_params
+        return (self.kind, self.round, self.at) == (other.kind, other.round, other.at) and same
 
     def __hash__(self) -> int:
         return hash((self.kind, self.round, self.at))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -104,6 +104,41 @@ class Epidemic(_Part):
     seed: int = 0
 
 
+class EpidemicLocal(_Part):
+    """EL-Local: each round every peer draws, by itself, the others to whom it `sends`. Directed."""
+
+    kind: Literal["epidemic_local"]
+    sends: PositiveInt = 2
+    seed: int = 0
+
+
+class OnePeerExponential(_Part):
+    """In round t peer i sends half of itself to i + 2^(t mod ceil(log2 n)) (mod n). Directed."""
+
+    kind: Literal["one_peer_exponential"]
+
+
+class EquiStatic(_Part):
+    """EquiTopo that stands: peer i is linked with i + u (mod n) for `shifts` random u (default: ceil(log2 n))."""
+
+    kind: Literal["equi_static"]
+    shifts: PositiveInt | None = None
+    directed: bool = False
+    seed: int = 0
+
+
+class EquiDynamic(_Part):
+    """EquiTopo of one peer: each round one random u, and peer i meets, or sends to, i + u (mod n).
+
+    u is one of `shifts` that are drawn once, which bounds the links to hold; by default any of 1..n-1.
+    """
+
+    kind: Literal["equi_dynamic"]
+    shifts: PositiveInt | None = None
+    directed: bool = False
+    seed: int = 0
+
+
 Topology = Annotated[
     Ring
     | Mesh
@@ -117,6 +152,10 @@ Topology = Annotated[
     | Exponential
     | Base
     | Epidemic
+    | EpidemicLocal
+    | OnePeerExponential
+    | EquiStatic
+    | EquiDynamic
     | Edges,
     Field(discriminator="kind"),
 ]
@@ -282,6 +321,71 @@ class Push(_Part):
     tokens: Tokens | None = None
 
 
+class Float16(_Part):
+    """Half precision: 2 times smaller."""
+
+    kind: Literal["float16"]
+
+
+class Int8(_Part):
+    """8 bits a value: 4 times smaller."""
+
+    kind: Literal["int8"]
+
+
+class Int4(_Part):
+    """4 bits a value: 7.5 times smaller."""
+
+    kind: Literal["int4"]
+
+
+class Fragments(_Part):
+    """One of `parts` parts of the model a round, in turn."""
+
+    kind: Literal["fragments"]
+    parts: Annotated[int, Field(ge=2, le=1000)] = 4
+
+
+class TopK(_Part):
+    """CHOCO: the `fraction` of the entries that changed most, averaged with step `gamma` (2 x fraction if left out)."""
+
+    kind: Literal["topk"]
+    fraction: Annotated[float, Field(gt=0, le=1)] = 0.1
+    gamma: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class Power(_Part):
+    """PowerGossip: differences of rank `rank`."""
+
+    kind: Literal["power"]
+    rank: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class Jwins(_Part):
+    """The wavelet coefficients that changed most; each round draws one of `fractions`."""
+
+    kind: Literal["jwins"]
+    fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1, max_length=64)] = (
+        0.1,
+        0.2,
+        0.3,
+        0.4,
+        1.0,
+    )
+
+
+def _by_name(value: object) -> object:
+    """`compression: int8` is short for `compression: {kind: int8}`."""
+    if value in ("none", None):
+        return None
+    return {"kind": value} if isinstance(value, str) else value
+
+
+Compression = Annotated[
+    Annotated[Float16 | Int8 | Int4 | Fragments | TopK | Power | Jwins, Field(discriminator="kind")] | None,
+    BeforeValidator(_by_name),
+]
+
 PROTOCOLS = Literal["dpsgd", "qg_dsgdm", "gradient_tracking", "push_sum", "adpsgd", "swift", "push"]
 
 
@@ -289,12 +393,14 @@ class Gossip(_Part):
     """The exchange (docs/protocols.md).
 
     `momentum` belongs to qg_dsgdm (default 0.9), `push` to push. `personal`: the last layer stays home.
+    `compression`: a name, or a mapping with its options (docs/compression.md).
     """
 
     protocol: PROTOCOLS = "dpsgd"
     momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
     push: Push | None = None
     personal: bool = False
+    compression: Compression = None
     patience: Patience | None = None
     deadline: Deadline = Deadline()
     join_timeout_s: Seconds = 600.0
@@ -307,6 +413,13 @@ class Gossip(_Part):
             raise ValueError(f"`push` belongs to protocol push, and this is {self.protocol}")
         if self.personal and self.protocol != "dpsgd":
             raise ValueError(f"`personal` is made for protocol dpsgd, and this is {self.protocol}")
+        if self.compression and self.protocol not in ("dpsgd", "qg_dsgdm"):
+            raise ValueError(
+                f"compression needs an exchange whose two ends correct themselves alike (dpsgd, qg_dsgdm); "
+                f"{self.protocol} sends its models whole"
+            )
+        if self.personal and isinstance(self.compression, Power):
+            raise ValueError("compression power needs the whole model's matrices, and personal keeps one at home")
         return self
 
 
@@ -354,6 +467,16 @@ class Contract(_Part):
     training: Training = Training()
     gossip: Gossip = Gossip()
     data: Data = Data()
+
+    @model_validator(mode="after")
+    def _memories_need_edges_that_stand(self) -> Contract:
+        compression = self.gossip.compression
+        if isinstance(compression, TopK | Power) and isinstance(self.topology, Base | Epidemic):
+            raise ValueError(
+                f"compression {compression.kind} remembers every edge, and on {self.topology.kind} the edges change "
+                "every round; take int8 or fragments, or a graph that stands"
+            )
+        return self
 
     @model_validator(mode="after")
     def _patience_needs_validation(self) -> Contract:

@@ -39,6 +39,10 @@ class Company:
         self._left.discard(peer)
         self.rounds[peer] = round
 
+    def excuse_greetings(self) -> None:
+        """A link that is up is enough, should its greeting be lost."""
+        self._greeted |= self._reachable
+
     def left(self, peer: int) -> None:
         self._left.add(peer)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.compression import Compressor, Float16, Fragments, Int4, Int8, Jwins, PowerGossip, TopK
+from p2pfl_me.contract import Contract, derive_seed, model
 from p2pfl_me.contract.model import Gossip
-from p2pfl_me.contract.model import Push as PushOptions
 from p2pfl_me.gossip.adpsgd import PairAveraging
 from p2pfl_me.gossip.dpsgd import DPSGD
+from p2pfl_me.gossip.exchange import Compressed, Exchange, Whole
 from p2pfl_me.gossip.protocol import NOTHING, Memory, Protocol
 from p2pfl_me.gossip.push import Chance, Merge, Push, Tokens
 from p2pfl_me.gossip.push_sum import Flows, PushSum
@@ -27,13 +28,17 @@ SYNCHRONOUS = {"dpsgd", "qg_dsgdm", "gradient_tracking"}
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a core starts: `completed` rounds are behind `params`, float32 (P,); the last layer has `home` of them."""
+    """Where a core starts: `completed` rounds are behind `params`, float32 (P,).
+
+    The last layer has `home` of its values; `shapes` are those of the tensors in it (of one tensor if empty).
+    """
 
     params: Vector = field(repr=False)
     completed: int = 0
     progress: Progress = field(default_factory=Progress)
     memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
     home: int = 0
+    shapes: tuple[tuple[int, ...], ...] = ()
 
 
 def exchanged_size(gossip: Gossip, size: int, home: int) -> int:
@@ -45,6 +50,12 @@ def exchanged_size(gossip: Gossip, size: int, home: int) -> int:
             return 2 * (size + 1)
         case _:
             return size - home if gossip.personal else size
+
+
+def packed_limit(gossip: Gossip, size: int, home: int, shapes: tuple[tuple[int, ...], ...]) -> int:
+    """The most bytes of a compressed model, 0 without compression."""
+    compressor = _compressor(gossip.compression, shapes or ((size,),))
+    return compressor.limit(exchanged_size(gossip, size, home)) if compressor else 0
 
 
 def core_of(contract: Contract, peer: int, schedule: Schedule, start: Start) -> Protocol:
@@ -69,7 +80,18 @@ def core_of(contract: Contract, peer: int, schedule: Schedule, start: Start) -> 
     completed, progress = start.completed, start.progress
     if gossip.protocol in SYNCHRONOUS:
         rule = _rule(gossip, start)
-        return DPSGD(peer, row, neighbours, params, settings, rule=rule, completed=completed, progress=progress)
+        exchange = _exchange(contract, peer, neighbours, start)
+        return DPSGD(
+            peer,
+            row,
+            neighbours,
+            params,
+            settings,
+            rule=rule,
+            exchange=exchange,
+            completed=completed,
+            progress=progress,
+        )
     averaging = _averaging(contract, peer, row, start)
     return WaitFree(neighbours, params, settings, averaging, completed=completed, progress=progress)
 
@@ -84,6 +106,35 @@ def _rule(gossip: Gossip, start: Start) -> Rule:
             return Personal(start.home) if gossip.personal else Plain()
 
 
+def _exchange(contract: Contract, peer: int, neighbours: tuple[int, ...], start: Start) -> Exchange:
+    gossip, size = contract.gossip, start.params.size
+    compressor = _compressor(gossip.compression, start.shapes or ((size,),))
+    if compressor is None:
+        return Whole(peer)
+    exchanged = exchanged_size(gossip, size, start.home)
+    return Compressed(peer, neighbours, compressor, exchanged, derive_seed(contract.seed, "compression"), start.memory)
+
+
+def _compressor(chosen: model.Compression, shapes: tuple[tuple[int, ...], ...]) -> Compressor | None:
+    match chosen:
+        case None:
+            return None
+        case model.Float16():
+            return Float16()
+        case model.Int8():
+            return Int8()
+        case model.Int4():
+            return Int4()
+        case model.Fragments():
+            return Fragments(chosen.parts)
+        case model.TopK():
+            return TopK(chosen.fraction, chosen.gamma)
+        case model.Power():
+            return PowerGossip(shapes, chosen.rank)
+        case model.Jwins():
+            return Jwins(chosen.fractions)
+
+
 def _averaging(contract: Contract, peer: int, row: Callable[[int], Mapping[int, float]], start: Start) -> Averaging:
     match contract.gossip.protocol:
         case "swift":
@@ -93,7 +144,7 @@ def _averaging(contract: Contract, peer: int, row: Callable[[int], Mapping[int, 
         case "push_sum":
             return PushSum(peer, Flows(row, row), start.params, start.memory)
         case _:
-            options = contract.gossip.push or PushOptions()
+            options = contract.gossip.push or model.Push()
             tokens = options.tokens
             return Push(
                 peer,

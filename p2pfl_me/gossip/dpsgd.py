@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 
 from p2pfl_me.gossip.deadline import deadline
-from p2pfl_me.gossip.mixing import mix
-from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.exchange import Content, Exchange, Whole, carrying
+from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.rules import Plain, Rule
 from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
@@ -46,6 +46,8 @@ class DPSGD:
         The model to start from, float32 (P,).
     rule:
         What is exchanged after training and what follows from its average; the trained model itself if None.
+    exchange:
+        How that travels and is averaged; whole if None.
     completed:
         Rounds completed before (a resumed peer); training starts with round `completed`, or later if the
         neighbours are further.
@@ -60,6 +62,7 @@ class DPSGD:
         settings: Settings,
         *,
         rule: Rule | None = None,
+        exchange: Exchange | None = None,
         completed: int = 0,
         progress: Progress | None = None,
     ) -> None:
@@ -70,6 +73,7 @@ class DPSGD:
         self._weights_at = weights_at
         self._neighbours = frozenset(neighbours)
         self._rule = rule or Plain()
+        self._exchange = exchange or Whole(me)
         self._params = params
         """The model that the last round ended with."""
         self._trained = self._out = params
@@ -82,10 +86,11 @@ class DPSGD:
         self._rounds_seen: dict[int, int] = {}
         self._mailbox: dict[int, Message] = {}
         self._withdrawn: dict[int, int] = {}
-        self._answered: dict[int, tuple[int, Vector]] = {}
+        self._answered: dict[int, tuple[int, Content]] = {}
         self._offsets: deque[float] = deque(maxlen=REMEMBERED_ARRIVALS)
         self._pending: set[int] = set()
-        self._models: dict[int, Vector] = {}
+        self._sent: dict[int, Content] = {}
+        self._models: dict[int, Content] = {}
         self._missing: dict[int, str] = {}
         self._trained_at = 0.0
         self._late_since: tuple[int, float] | None = None
@@ -102,7 +107,7 @@ class DPSGD:
 
     def start(self, now: float) -> list[Action]:
         """Wait for the neighbours, but no longer than the join timeout."""
-        at = now + self._settings.join_timeout_s
+        at = now + self._settings.join_wait_s(self._completed)
         return [SetTimer(Timer.JOIN, self.round, at), *self._begin_if_joined()]
 
     def on_trained(self, now: float, params: Vector) -> list[Action]:
@@ -112,20 +117,20 @@ class DPSGD:
         self._phase = _Phase.EXCHANGING
         self._trained, self._trained_at = params, now
         self._out = self._rule.outgoing(self._params, params)
-        self._models, self._missing, self._pending = {}, {}, set()
+        self._sent, self._models, self._missing, self._pending = {}, {}, {}, set()
         actions: list[Action] = []
         for peer in sorted(self._weights_at(self.round)):
             if reason := self._why_absent(peer):
                 self._missing[peer] = reason
             elif self.me > peer:
                 self._pending.add(peer)
-                actions.append(Send(peer, Message(Kind.OFFER, self.round, self.round, self._out)))
-            elif (mail := self._mailbox.get(peer)) and mail.round == self.round and mail.params is not None:
-                del self._mailbox[peer]
-                actions.append(self._answer(peer, mail.params))
-                self._offsets.append(0.0)
+                self._sent[peer] = content = self._exchange.pack(peer, self.round, self._out)
+                actions.append(Send(peer, carrying(Kind.OFFER, self.round, self.round, content)))
             else:
                 self._pending.add(peer)
+                if (mail := self._mailbox.get(peer)) and mail.round == self.round:
+                    del self._mailbox[peer]
+                    actions += self._answer(now, peer, mail)
         if self._pending:
             wait = deadline(
                 self._offsets,
@@ -180,6 +185,9 @@ class DPSGD:
         """A timer that was set has come; a stale one is ignored."""
         if timer is Timer.JOIN:
             return self._begin(max(self.round, self._furthest())) if self._phase is _Phase.JOINING else []
+        if timer is Timer.GREETING:
+            self._greeted |= self._reachable  # a link that is up is enough, should its greeting be lost
+            return self._begin_if_joined()
         if self._phase is not _Phase.EXCHANGING or round != self.round:
             return []
         actions: list[Action] = []
@@ -204,7 +212,10 @@ class DPSGD:
             self._reachable.add(peer)
             # On an edge that is settled for this round, the next exchange is the next round's.
             at = self.round + 1 if self._is_settled(peer) else self.round
-            return [Send(peer, Message(Kind.HELLO, self.round, at))]
+            hello = Send(peer, Message(Kind.HELLO, self.round, at))
+            if self._phase is not _Phase.JOINING:
+                return [hello]
+            return [hello, SetTimer(Timer.GREETING, self.round, now + self._settings.deadline_min_s)]
         self._reachable.discard(peer)
         self._greeted.discard(peer)
         # The other end has dropped what was under way on the lost link; so must this one.
@@ -218,16 +229,14 @@ class DPSGD:
     # -- the exchange on one edge -----------------------------------------------------------------------------
 
     def _on_offer(self, now: float, sender: int, message: Message) -> list[Action]:
-        if self.me > sender or message.params is None:
+        if self.me > sender or message.content is None:
             return []
         self._see(sender, message.round)
         if message.round < self.round or (message.round == self.round and self._is_settled(sender)):
             self._note_lateness(now, message.round)
             return self._reply_to_settled(sender, message.round)
         if message.round == self.round and sender in self._pending:
-            self._pending.discard(sender)
-            self._offsets.append(now - self._trained_at)
-            return [self._answer(sender, message.params), *self._mix_if_settled(now)]
+            return [*self._answer(now, sender, message), *self._mix_if_settled(now)]
         if (mail := self._mailbox.get(sender)) is None or mail.round < message.round:
             self._mailbox[sender] = message
         if message.round > self.round:
@@ -237,11 +246,13 @@ class DPSGD:
     def _on_answer(self, now: float, sender: int, message: Message) -> list[Action]:
         if sender not in self._pending or self.me < sender or message.round != self.round:
             return []
-        if message.params is None:
+        if message.content is None:
             return []
         self._see(sender, message.round)
+        if fault := self._exchange.fault(sender, message.round, message.content):
+            return [Refuse(sender, fault)]
         self._pending.discard(sender)
-        self._models[sender] = message.params
+        self._models[sender] = message.content
         self._offsets.append(now - self._trained_at)
         return self._mix_if_settled(now)
 
@@ -259,16 +270,23 @@ class DPSGD:
             return [skip]
         return [skip, *self._drop(now, sender, "withdrawn by the neighbour")]
 
-    def _answer(self, peer: int, offered: Vector) -> Send:
-        self._models[peer] = offered
-        self._answered[peer] = (self.round, self._out)
-        return Send(peer, Message(Kind.ANSWER, self.round, self.round, self._out))
+    def _answer(self, now: float, peer: int, offer: Message) -> list[Action]:
+        """Answer an offer of this round that this peer has waited for, and so settle the edge."""
+        assert offer.content is not None
+        if fault := self._exchange.fault(peer, self.round, offer.content):
+            return [Refuse(peer, fault)]
+        self._pending.discard(peer)
+        self._offsets.append(now - self._trained_at)
+        self._models[peer] = offer.content
+        self._sent[peer] = content = self._exchange.pack(peer, self.round, self._out)
+        self._answered[peer] = (self.round, content)
+        return [Send(peer, carrying(Kind.ANSWER, self.round, self.round, content))]
 
     def _reply_to_settled(self, peer: int, round: int) -> list[Action]:
         """The offer or withdrawal repeats one that was settled: say again how."""
         answered = self._answered.get(peer)
         if answered and answered[0] == round:
-            return [Send(peer, Message(Kind.ANSWER, round, self.round, answered[1]))]
+            return [Send(peer, carrying(Kind.ANSWER, round, self.round, answered[1]))]
         return [Send(peer, Message(Kind.SKIP, round, self.round))]
 
     def _drop(self, now: float, peer: int, reason: str) -> list[Action]:
@@ -316,14 +334,15 @@ class DPSGD:
         self._phase = _Phase.EVALUATING
         self._late_since = (self.round, self._trained_at)
         row = self._weights_at(self.round)
-        mixture = mix(self.me, self._out, row, self._models)
+        mixture = self._exchange.average(self._out, row, self.round, self._sent, self._models)
         self._params = self._rule.incoming(self._params, self._trained, mixture.params)
         self._largest_distance = max(mixture.distance.values(), default=None)
         used = {peer: row[peer] for peer in sorted(self._models)}
-        self._models = {}
+        self._sent, self._models = {}, {}
         missing = dict(sorted(self._missing.items()))
         wait = now - self._trained_at
-        return [Mixed(self.round, self._params, used, missing, mixture.distance, wait, self._rule.memory())]
+        memory = {**self._rule.memory(), **self._exchange.memory()}
+        return [Mixed(self.round, self._params, used, missing, mixture.distance, wait, memory)]
 
     def _furthest(self) -> int:
         """The furthest round of a neighbour that did not wait: a peer that fell behind joins it there."""

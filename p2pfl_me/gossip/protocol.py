@@ -27,6 +27,8 @@ NOTHING: Memory = MappingProxyType({})
 class Timer(Enum):
     JOIN = "join"
     """The wait for the neighbours before the first round is over."""
+    GREETING = "greeting"
+    """The wait for the greetings of those whose links are up is over."""
     DEADLINE = "deadline"
     """The wait for the neighbours' models of one round is over."""
 
@@ -75,6 +77,14 @@ class Mixed:
 
 
 @dataclass(frozen=True, slots=True)
+class Refuse:
+    """What `peer` sent cannot be used, although its frame was sound: note it, and let it count against the peer."""
+
+    peer: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The protocol is over for this peer. `rounds` counts those completed."""
 
@@ -82,7 +92,7 @@ class Finish:
     rounds: int
 
 
-Action = Send | SetTimer | Train | Mixed | Finish
+Action = Send | SetTimer | Train | Mixed | Refuse | Finish
 
 
 class Protocol(TypingProtocol):

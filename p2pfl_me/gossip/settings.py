@@ -19,3 +19,7 @@ class Settings:
     deadline_max_s: float
     deadline_mads: float
     join_timeout_s: float
+
+    def join_wait_s(self, completed: int) -> float:
+        """How long to wait for all neighbours; one that comes back to a run under way waits only for greetings."""
+        return min(self.join_timeout_s, self.deadline_min_s) if completed else self.join_timeout_s

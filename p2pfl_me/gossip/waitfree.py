@@ -94,7 +94,10 @@ class WaitFree:
 
     def start(self, now: float) -> list[Action]:
         """Wait for the neighbours, but no longer than the join timeout."""
-        return [SetTimer(Timer.JOIN, self.round, now + self._settings.join_timeout_s), *self._begin_if_joined()]
+        return [
+            SetTimer(Timer.JOIN, self.round, now + self._settings.join_wait_s(self._completed)),
+            *self._begin_if_joined(),
+        ]
 
     def on_trained(self, now: float, params: Vector) -> list[Action]:
         """Local training of this round has ended with `params`."""
@@ -145,6 +148,9 @@ class WaitFree:
         """A timer that was set has come; a stale one is ignored."""
         if timer is Timer.JOIN:
             return self._begin(self._place_to_join()) if self._phase is _Phase.JOINING else []
+        if timer is Timer.GREETING:
+            self._company.excuse_greetings()
+            return self._begin_if_joined()
         return self._merge(now) if self._phase is _Phase.WAITING and round == self.round else []
 
     def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
@@ -153,7 +159,10 @@ class WaitFree:
             return []
         if reachable:
             self._company.came_up(peer)
-            return [Send(peer, Message(Kind.HELLO, self.round, self.round))]
+            hello = Send(peer, Message(Kind.HELLO, self.round, self.round))
+            if self._phase is not _Phase.JOINING:
+                return [hello]
+            return [hello, SetTimer(Timer.GREETING, self.round, now + self._settings.deadline_min_s)]
         self._company.went_down(peer)
         self._averaging.lost(peer)
         return self._merge_if_complete(now)

@@ -32,6 +32,11 @@ class Layout:
         return sum(math.prod(shape) for _, shape in self.shapes)
 
     @property
+    def dimensions(self) -> tuple[Shape, ...]:
+        """The tensors' shapes without their names."""
+        return tuple(shape for _, shape in self.shapes)
+
+    @property
     def home(self) -> int:
         """Values of the last layer, which lie last: what stays home in personalised learning."""
         return sum(math.prod(shape) for name, shape in self.shapes if name.startswith("dense2."))

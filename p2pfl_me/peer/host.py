@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Send, SetTimer, Train
+from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Message, Vector
 from p2pfl_me.peer.conduct import Conduct
@@ -138,6 +138,8 @@ class Host:
                         partial(self._work.conclude, action, links.bytes_sent, links.bytes_received),
                         lambda loss: self._feed(lambda now: self._core.on_evaluated(now, loss)),
                     )
+                case Refuse(peer, reason):
+                    self.on_refused(peer, reason)
                 case Finish():
                     if self._finish and not self._finish.done():
                         self._finish.set_result(action)

@@ -16,7 +16,7 @@ import torch
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract, section_digests
 from p2pfl_me.errors import P2pmeError, RunError
-from p2pfl_me.gossip.cores import Start, core_of, exchanged_size
+from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, packed_limit
 from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import Layout, layout_of
@@ -134,12 +134,16 @@ async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
 
 def core_start(checkpoint: Checkpoint, layout: Layout) -> Start:
     """What the core takes from a checkpoint."""
-    return Start(checkpoint.params, checkpoint.completed, checkpoint.progress, checkpoint.memory, layout.home)
+    params, memory = checkpoint.params, checkpoint.memory
+    return Start(params, checkpoint.completed, checkpoint.progress, memory, layout.home, layout.dimensions)
 
 
 def schema_of(contract: Contract, layout: Layout) -> Schema:
     """What a message of this contract's protocol carries."""
-    return Schema(exchanged_size(contract.gossip, layout.size, layout.home), layout.digest())
+    gossip, size, home = contract.gossip, layout.size, layout.home
+    return Schema(
+        exchanged_size(gossip, size, home), layout.digest(), packed_limit(gossip, size, home, layout.dimensions)
+    )
 
 
 def start_event(

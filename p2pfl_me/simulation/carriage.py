@@ -70,10 +70,14 @@ class Plain:
 
     def unpack(self, record: Record, deliver: Callable[[Message], None]) -> None:
         header = decode_header(bytes(record[0]), self._peer, self._schema)
-        params = np.frombuffer(record[1], dtype="<f4") if len(record) > 1 else None
-        if params is not None:
+        if len(record) == 1:
+            deliver(message_of(header, None))
+        elif self._schema.packed:
+            deliver(message_of(header, np.frombuffer(record[1], dtype=np.uint8)))
+        else:
+            params = np.frombuffer(record[1], dtype="<f4")
             check_weights(header, params)
-        deliver(message_of(header, params))
+            deliver(message_of(header, params))
 
 
 def _key(seed: int, life: int, sender: int, to: int) -> bytes:

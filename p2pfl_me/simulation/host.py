@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from p2pfl_me.contract import derive_seed
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Message, Vector
 from p2pfl_me.simulation.clock import Clock
@@ -147,6 +147,8 @@ class Simulation:
                 case Mixed():
                     seconds = self.conditions.evaluate_s * self.conditions.slow.get(peer, 1.0)
                     self._later(peer, self.clock.now + seconds, partial(self._conclude, peer, action))
+                case Refuse(sender, reason):
+                    self.on_refused(peer, sender, reason)
                 case Finish():
                     self._end(peer, action, None)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from p2pfl_me.contract import Contract, contract_from_yaml, derive_seed, dump_contract
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.cores import SYNCHRONOUS, Start, core_of, exchanged_size
+from p2pfl_me.gossip.cores import SYNCHRONOUS, Start, core_of, exchanged_size, packed_limit
 from p2pfl_me.gossip.mixing import mix
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import advance
@@ -29,10 +29,9 @@ from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.topology.schedule import Schedule, schedule_of
 from p2pfl_me.wire.codec import Schema
 
-SIZE = 24
-"""Values in the vectors that stand for models."""
-HOME = 4
-"""Those of them that stand for the last layer."""
+SHAPES = ((19, 16), (16,))
+"""Tensors in the vectors that stand for models; the last one stands for the last layer."""
+SIZE, HOME = 320, 16
 PATIENCE_S = 1e6
 """Virtual seconds after which a swarm that still runs is said to hang."""
 
@@ -45,10 +44,12 @@ class Trial:
     contract: Contract
     conditions: Conditions
 
+    protocol: str = "dpsgd"
+
     @property
     def replay(self) -> str:
         """The command that runs it again and says more."""
-        return f"python scripts/bench/schedules.py --protocol {self.contract.gossip.protocol} --seed {self.seed}"
+        return f"python scripts/bench/schedules.py --protocol {self.protocol} --seed {self.seed}"
 
 
 @dataclass(slots=True)
@@ -68,18 +69,25 @@ class Journal:
 
 
 def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
-    """The trial of a seed: 5 to 20 peers, 3 to 8 rounds."""
+    """The trial of a seed: 5 to 20 peers, 3 to 8 rounds.
+
+    `protocol` is one of the contract's, with or without a compression: `dpsgd`, `dpsgd+int8`.
+    """
     random = Random(derive_seed(seed, "trial", protocol))
     count, rounds = random.randint(5, 20), random.randint(3, 8)
+    exchange, _, compression = protocol.partition("+")
     kinds: list[Mapping[str, Any]] = [
         {"kind": "ring"},
         {"kind": "mesh"},
         {"kind": "star"},
         {"kind": "random", "seed": random.randrange(1000)},
         {"kind": "exponential"},
-        {"kind": "base", "meets": random.choice((1, 2, 3))},
-        {"kind": "epidemic", "meets": 2, "seed": random.randrange(1000)},
     ]
+    if compression not in ("topk", "power"):
+        kinds += [
+            {"kind": "base", "meets": random.choice((1, 2, 3))},
+            {"kind": "epidemic", "meets": 2, "seed": random.randrange(1000)},
+        ]
     values = {
         "version": 1,
         "name": "trial",
@@ -88,13 +96,15 @@ def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
         "peers": {"loopback": {"count": count}},
         "training": {"rounds": rounds},
         "gossip": {
-            "protocol": protocol,
+            "protocol": exchange,
+            "compression": compression or None,
             "deadline": {"min_s": 2.0, "max_s": 30.0},
             "join_timeout_s": random.choice((5.0, 60.0)),
         },
     }
     contract = Contract.model_validate(values)
-    return Trial(seed, contract_from_yaml(dump_contract(contract)), draw_conditions(random, count, rounds))
+    contract = contract_from_yaml(dump_contract(contract))
+    return Trial(seed, contract, draw_conditions(random, count, rounds), protocol)
 
 
 def play(trial: Trial) -> tuple[Simulation, Journal]:
@@ -103,11 +113,15 @@ def play(trial: Trial) -> tuple[Simulation, Journal]:
     contract, schedule = trial.contract, schedule_of(trial.contract)
 
     def boot(peer: int) -> Life:
-        start = journal.starts.setdefault(peer, Start(np.zeros(SIZE, np.float32), home=HOME))
+        start = journal.starts.setdefault(peer, Start(np.zeros(SIZE, np.float32), home=HOME, shapes=SHAPES))
         return Life(core_of(contract, peer, schedule, start), _VectorWork(peer, contract.seed, journal, clock))
 
     neighbours = {peer: schedule.neighbours(peer) for peer in range(schedule.size)}
-    schema = Schema(exchanged_size(contract.gossip, SIZE, HOME), b"trial".ljust(32, b"."))
+    schema = Schema(
+        exchanged_size(contract.gossip, SIZE, HOME),
+        b"trial".ljust(32, b"."),
+        packed_limit(contract.gossip, SIZE, HOME, SHAPES),
+    )
     simulation = Simulation(boot, neighbours, trial.conditions, schema, clock=clock, seed=contract.seed, sealed=True)
     simulation.run(PATIENCE_S)
     return simulation, journal
@@ -116,16 +130,19 @@ def play(trial: Trial) -> tuple[Simulation, Journal]:
 def broken_promises(trial: Trial) -> list[str]:
     """Run a trial and say what did not hold; an empty list is what everybody hopes for."""
     simulation, journal = play(trial)
-    schedule, protocol = schedule_of(trial.contract), trial.contract.gossip.protocol
+    gossip, schedule = trial.contract.gossip, schedule_of(trial.contract)
+    protocol = gossip.protocol
     broken = [
         *_everyone_finishes(trial, simulation),
         *_refusals_have_a_cause(trial, journal),
-        *_models_are_sound(journal, within_hull=protocol in {"dpsgd", "swift", "push"}),
+        *_models_are_sound(journal, within_hull=protocol in {"dpsgd", "swift", "push"} and not gossip.compression),
     ]
-    if protocol == "dpsgd":
+    if protocol == "dpsgd" and not gossip.compression:
         broken += _rounds_are_weighted_means(journal, schedule)
     if protocol in SYNCHRONOUS:
         broken += _edges_are_symmetric(trial, simulation, journal)
+    if protocol == "dpsgd" and trial.protocol != "dpsgd+jwins":
+        broken += _average_is_kept(trial, journal)
     if protocol == "push_sum":
         broken += _mass_is_kept(journal)
     return broken
@@ -149,7 +166,7 @@ class _VectorWork:
         self._journal.mixed[self._peer, mixed.round].append(mixed)
         self._journal.until[self._peer, mixed.round] = self._clock.now
         self._journal.starts[self._peer] = Start(
-            mixed.params, mixed.round + 1, advance(start.progress, None), mixed.memory, HOME
+            mixed.params, mixed.round + 1, advance(start.progress, None), mixed.memory, HOME, SHAPES
         )
         return None
 
@@ -208,7 +225,7 @@ def _edges_are_symmetric(trial: Trial, simulation: Simulation, journal: Journal)
     do not) its leaving is such an end, too.
     """
     link = trial.conditions.link
-    lossy = link.loss or link.corruption or link.reordering
+    lossy = link.loss or link.corruption or link.reordering or trial.conditions.partitions
     crashes = [(crash.at, crash.peer) for crash in trial.conditions.crashes]
     for (peer, round), rounds in journal.mixed.items():
         for other in rounds[-1].weights:
@@ -253,3 +270,20 @@ def _mass_is_kept(journal: Journal) -> Iterator[str]:
                 yield f"peer {peer} round {round}: mass was lost or made: {flows}"
             if flows["mass"] <= 0:
                 yield f"peer {peer} round {round}: no mass left ({flows['mass']:g})"
+
+
+def _average_is_kept(trial: Trial, journal: Journal) -> Iterator[str]:
+    """Where all peers concluded a round and agree on its edges, averaging leaves the average of all as it was."""
+    peers = range(trial.contract.peers.count)
+    for round in range(trial.contract.training.rounds):
+        trained = [journal.trained.get((peer, round), []) for peer in peers]
+        mixed = [journal.mixed.get((peer, round), []) for peer in peers]
+        if any(len(each) != 1 for each in (*trained, *mixed)):
+            continue
+        used = {(peer, other) for peer in peers for other in mixed[peer][0].weights}
+        if any((other, peer) not in used for peer, other in used):
+            continue
+        before = np.mean([models[0].astype(np.float64) for models in trained], axis=0)
+        after = np.mean([rounds[0].params.astype(np.float64) for rounds in mixed], axis=0)
+        if not np.allclose(before, after, atol=1e-4):
+            yield f"round {round}: averaging moved the average by {np.abs(before - after).max():g}"

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from p2pfl_me.message import Vector
+from p2pfl_me.message import Packed, Vector
 from p2pfl_me.wire.session import Outgoing
 
 Ledger = Callable[[Mapping[str, Any]], None]
@@ -44,7 +44,7 @@ class Books:
         self._ledger = ledger
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="egress-digest")
         self._due: deque[tuple[dict[str, Any], asyncio.Future[str] | None]] = deque()
-        self._hashed: tuple[weakref.ref[Vector], asyncio.Future[str]] | None = None
+        self._hashed: tuple[weakref.ref[Vector | Packed], asyncio.Future[str]] | None = None
 
     def frame_sent(self, peer: int, size: int) -> int:
         """Count a frame of `size` bytes; returns what it took on the wire."""
@@ -73,7 +73,7 @@ class Books:
             "wire": out.wire,
             "sha256": None,
         }
-        self._due.append((entry, None if message.params is None else self._digest(message.params)))
+        self._due.append((entry, None if message.content is None else self._digest(message.content)))
         self._write()
 
     def sum_pings(self, peer: int) -> None:
@@ -96,7 +96,7 @@ class Books:
             self._write()
         self._hasher.shutdown()
 
-    def _digest(self, params: Vector) -> asyncio.Future[str]:
+    def _digest(self, params: Vector | Packed) -> asyncio.Future[str]:
         if self._hashed is None or self._hashed[0]() is not params:
             digest = asyncio.get_running_loop().run_in_executor(self._hasher, _sha256, params)
             digest.add_done_callback(lambda _: self._write())
@@ -117,5 +117,5 @@ def on_wire(size: int) -> int:
     return size + (2 if size <= 255 else 9)
 
 
-def _sha256(params: Vector) -> str:
+def _sha256(params: Vector | Packed) -> str:
     return hashlib.sha256(params.data.cast("B")).hexdigest()

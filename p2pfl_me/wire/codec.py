@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import msgpack
 import numpy as np
 
 from p2pfl_me.errors import WireError
-from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.message import Kind, Message, Packed, Vector
 
 VERSION = 1
 MAX_HEADER = 1024
@@ -25,10 +26,14 @@ _CARRIES_PARAMS = {Kind.OFFER, Kind.ANSWER, Kind.PUSH}
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The shape of the models that travel: number of float32 values, and the digest of their layout (32 bytes)."""
+    """The shape of the models that travel: number of float32 values, and the digest of their layout (32 bytes).
+
+    Under a contract with compression `packed` is the most bytes that a compressed model may have, otherwise 0.
+    """
 
     size: int
     digest: bytes
+    packed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,15 @@ class Header:
 
 
 def encode(message: Message, sender: int, schema: Schema) -> tuple[bytes, memoryview | None]:
-    """A message as header bytes and, for a model, a view of its little-endian float32 bytes (not copied)."""
+    """A message as header bytes and, for a model, a view of its bytes, not copied: little-endian float32, or packed."""
     body = None
     if message.params is not None:
         params = np.ascontiguousarray(message.params, dtype="<f4")
         if params.shape != (schema.size,):
             raise WireError(f"a model of shape {params.shape} cannot be sent as one of {schema.size} values")
         body = params.data.cast("B")
+    elif message.packed is not None:
+        body = message.packed.data
     fields = [VERSION, message.kind.value, message.round, message.at, sender, schema.digest, body.nbytes if body else 0]
     return msgpack.packb(fields), body
 
@@ -84,9 +91,10 @@ def decode_header(data: bytes, sender: int, schema: Schema) -> Header:
         raise WireError(f"peer {sender} speaks as peer {claimed}")
     if digest != schema.digest:
         raise WireError("a model of another layout; compare the `model` part of the contracts")
-    due = 4 * schema.size if kind in _CARRIES_PARAMS else 0
-    if body != due:
-        raise WireError(f"{kind.value} with {body} bytes where {due} were due")
+    due = (schema.packed or 4 * schema.size) if kind in _CARRIES_PARAMS else 0
+    if body != due and not (schema.packed and 0 < body < due):
+        at_most = "at most " if schema.packed else ""
+        raise WireError(f"{kind.value} with {body} bytes where {at_most}{due} were due")
     return Header(kind, round, at, sender, body)
 
 
@@ -108,6 +116,8 @@ def check_weights(header: Header, piece: Vector) -> None:
     raise WireError(f"{header.kind.value} of round {header.round} holds {what}")
 
 
-def message_of(header: Header, params: Vector | None) -> Message:
-    """The message of a header and its checked parameters."""
-    return Message(header.kind, header.round, header.at, params)
+def message_of(header: Header, content: Vector | Packed | None) -> Message:
+    """The message of a header and what followed it: checked parameters, or a packed model for the core to check."""
+    if content is not None and content.dtype == np.uint8:
+        return Message(header.kind, header.round, header.at, packed=cast(Packed, content))
+    return Message(header.kind, header.round, header.at, cast("Vector | None", content))

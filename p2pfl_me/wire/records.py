@@ -82,6 +82,10 @@ class Opener:
         self._key = _Key(key)
         self._least = 0
 
+    def skips(self, record: Buffer) -> bool:
+        """Whether records between the last one that opened and this one are missing."""
+        return int.from_bytes(record[1:HEADER], "big") > self._least
+
     def open(self, record: Buffer) -> bytes:
         """The payload of a small record."""
         out = bytearray(max(0, len(record) - HEADER - TAG))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
 from p2pfl_me.errors import WireError
-from p2pfl_me.message import Message, Vector
+from p2pfl_me.message import Message, Packed, Vector
 from p2pfl_me.wire.codec import Header, Schema, check_weights, decode_header, encode, message_of
 from p2pfl_me.wire.noise import Ciphers
 from p2pfl_me.wire.records import PAYLOAD, Opener, Sealer, StaleRecord
@@ -42,7 +43,7 @@ class Session:
         self._queue: deque[Outgoing] = deque()
         self._pings_due = 0
         self._header: Header | None = None
-        self._params: Vector | None = None
+        self._content: Vector | Packed | None = None
         self._bytes = memoryview(b"")
         self._received = 0
 
@@ -117,22 +118,29 @@ class Session:
             deliver(message_of(header, None))
             return
         self._header, self._received = header, 0
-        self._params = np.empty(self._schema.size, dtype="<f4")
-        self._bytes = self._params.data.cast("B")
+        if self._schema.packed:
+            self._content = np.empty(header.body, dtype=np.uint8)
+        else:
+            self._content = np.empty(self._schema.size, dtype="<f4")
+        self._bytes = self._content.data.cast("B")
 
     def _continue(self, record: memoryview, deliver: Callable[[Message], None]) -> None:
-        if self._header is None or self._params is None:
+        if self._opener.skips(record):
+            self._forget()  # with the record that is missing, this may be the body of another message
+        if self._header is None or self._content is None:
             # The rest of a message that was refused: it must still be opened, so that the counter stays in step.
             self._opener.open(record)
             return
         due = min(PAYLOAD, self._bytes.nbytes - self._received)
         self._opener.open_into(record, self._bytes[self._received : self._received + due])
-        check_weights(self._header, self._params[self._received // 4 : (self._received + due) // 4])
+        if not self._schema.packed:  # a packed model is for the core to check: it knows what the edge remembers
+            piece = cast(Vector, self._content)[self._received // 4 : (self._received + due) // 4]
+            check_weights(self._header, piece)
         self._received += due
         if self._received == self._bytes.nbytes:
-            header, params = self._header, self._params
+            header, content = self._header, self._content
             self._forget()
-            deliver(message_of(header, params))
+            deliver(message_of(header, content))
 
     def _forget(self) -> None:
-        self._header, self._params, self._bytes, self._received = None, None, memoryview(b""), 0
+        self._header, self._content, self._bytes, self._received = None, None, memoryview(b""), 0

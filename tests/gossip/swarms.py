@@ -49,6 +49,8 @@ class Swarm:
     starts: dict[int, Start] = field(default_factory=dict)
     mixed: dict[int, list[Mixed]] = field(default_factory=lambda: defaultdict(list))
     finished: dict[int, Finish] = field(default_factory=dict)
+    ended: dict[int, float] = field(default_factory=dict)
+    """peer -> when its last round was over"""
     sent: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -65,16 +67,18 @@ def run(contract: Contract, begin: Vector, train: Train, conditions: Conditions 
     """From `begin` (n, P) to the end."""
     swarm, schedule, size = Swarm(), schedule_of(contract), begin.shape[1]
 
+    clock = Clock()
+
     def boot(peer: int) -> Life:
         start = swarm.starts.setdefault(peer, Start(begin[peer].copy(), home=home))
-        return Life(core_of(contract, peer, schedule, start), _Work(peer, train, swarm, home))
+        return Life(core_of(contract, peer, schedule, start), _Work(peer, train, swarm, clock, home))
 
     simulation = Simulation(
         boot,
         {peer: schedule.neighbours(peer) for peer in range(schedule.size)},
         conditions,
         Schema(exchanged_size(contract.gossip, size, home), b"small".ljust(32, b".")),
-        clock=Clock(),
+        clock=clock,
         seed=contract.seed,
     )
     assert simulation.run(1e7), "somebody still runs"
@@ -83,14 +87,15 @@ def run(contract: Contract, begin: Vector, train: Train, conditions: Conditions 
 
 
 class _Work:
-    def __init__(self, peer: int, train: Train, swarm: Swarm, home: int) -> None:
-        self._peer, self._train, self._swarm, self._home = peer, train, swarm, home
+    def __init__(self, peer: int, train: Train, swarm: Swarm, clock: Clock, home: int) -> None:
+        self._peer, self._train, self._swarm, self._clock, self._home = peer, train, swarm, clock, home
 
     def train(self, round: int, params: Vector, seconds: float) -> Vector:
         return self._train(self._peer, round, params)
 
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
         self._swarm.mixed[self._peer].append(mixed)
+        self._swarm.ended[self._peer] = self._clock.now
         start = self._swarm.starts[self._peer]
         self._swarm.starts[self._peer] = Start(mixed.params, mixed.round + 1, start.progress, mixed.memory, self._home)
         return None

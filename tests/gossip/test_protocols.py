@@ -50,6 +50,18 @@ def test_they_agree_on_the_mean(protocol: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", ALL)
+@pytest.mark.parametrize("topology", [RING, {"kind": "base", "meets": 2}])
+def test_lost_greetings_and_absent_neighbours_hold_nobody_up(protocol: str, topology: dict[str, Any]) -> None:
+    """The join timeout is for a first start; neither a lost greeting nor a return to a run under way waits for it."""
+    gossip = {"protocol": protocol, "join_timeout_s": 50_000}
+    lossy = Conditions(LinkQuality(loss=0.3))
+    quick = Conditions(crashes=(Crash(3.5, 2, 40.0), Crash(5.0, 4)), silence_s=0.2)
+    for conditions in (lossy, quick):
+        swarm = run(contract_of(topology, 6, 8, gossip), apart(6), idle, conditions)
+        assert max(swarm.ended.values()) < 5_000
+
+
+@pytest.mark.parametrize("protocol", ALL)
 def test_one_peer_alone_just_trains(protocol: str) -> None:
     contract = contract_of({"kind": "edges", "edges": []}, 1, 3, {"protocol": protocol, "join_timeout_s": 1})
     swarm = run(contract, apart(1), lambda peer, round, params: params - 1)

@@ -20,7 +20,12 @@ from p2pfl_me.simulation.network import Network
 from p2pfl_me.simulation.trials import Trial, broken_promises, draw_trial, play
 from p2pfl_me.wire.codec import Schema
 
-FRESH = {protocol: 300 if protocol == "dpsgd" else 60 for protocol in get_args(PROTOCOLS)}
+COMPRESSIONS = ["float16", "int8", "int4", "fragments", "topk", "power", "jwins"]
+FRESH = {
+    "dpsgd": 300,
+    **{protocol: 50 for protocol in get_args(PROTOCOLS) if protocol != "dpsgd"},
+    **{f"dpsgd+{compression}": 30 for compression in COMPRESSIONS},
+}
 
 
 @pytest.mark.parametrize("protocol", FRESH)
@@ -99,7 +104,7 @@ def test_a_core_that_mixes_wrongly_is_caught(monkeypatch: pytest.MonkeyPatch) ->
         mixture = mix(me, own, weights, models)
         return Mixture(np.nextafter(mixture.params, np.float32(9)), mixture.distance)
 
-    monkeypatch.setattr("p2pfl_me.gossip.dpsgd.mix", careless)
+    monkeypatch.setattr("p2pfl_me.gossip.exchange.mix", careless)
     assert any("not the weighted mean" in broken for broken in broken_promises(calm(1)))
 
 

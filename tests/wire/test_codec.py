@@ -20,7 +20,7 @@ rounds = st.integers(0, 2**31)
 
 @given(kind=st.sampled_from(list(Kind)), round=rounds, at=rounds)
 def test_a_message_comes_back_as_it_was(kind: Kind, round: int, at: int) -> None:
-    params = np.arange(5, dtype=np.float32) if kind in {Kind.OFFER, Kind.ANSWER} else None
+    params = np.arange(5, dtype=np.float32) if kind in {Kind.OFFER, Kind.ANSWER, Kind.PUSH} else None
     message = Message(kind, round, at, params)
     data, body = encode(message, 3, SCHEMA)
     header = decode_header(data, 3, SCHEMA)
@@ -34,6 +34,20 @@ def test_the_body_is_not_copied() -> None:
     _, body = encode(Message(Kind.OFFER, 0, 0, params), 0, SCHEMA)
     params[0] = 1
     assert body is not None and np.frombuffer(body, np.float32)[0] == 1
+
+
+def test_a_packed_model_is_bounded_before_it_is_read() -> None:
+    schema = Schema(5, b"d" * 32, packed=7)
+    for size, fits in ((1, True), (7, True), (8, False), (0, False)):
+        message = Message(Kind.OFFER, 2, 2, packed=np.arange(size, dtype=np.uint8))
+        data, body = encode(message, 3, schema)
+        assert body is not None
+        if not fits:
+            with pytest.raises(WireError, match="at most 7 were due"):
+                decode_header(data, 3, schema)
+            continue
+        header = decode_header(data, 3, schema)
+        assert message_of(header, np.frombuffer(bytes(body), np.uint8)) == message
 
 
 def test_a_model_of_another_shape_is_not_sent() -> None:

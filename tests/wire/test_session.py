@@ -39,6 +39,20 @@ def test_a_replayed_header_does_not_cost_the_message_under_way() -> None:
     assert got == [MODEL]
 
 
+def test_a_replayed_body_does_not_cost_the_message_under_way() -> None:
+    sender, receiver = pair()
+    got: list[Message] = []
+    first = records(sender, MODEL)
+    for record in first:
+        receiver.receive(record, got.append)
+    header, body = records(sender, MODEL)
+    receiver.receive(header, got.append)
+    with pytest.raises(WireError, match="replayed"):
+        receiver.receive(first[1], got.append)
+    receiver.receive(body, got.append)
+    assert got == [MODEL, MODEL]
+
+
 def test_a_spoiled_body_costs_its_message_and_no_other() -> None:
     sender, receiver = pair()
     header, body = records(sender, MODEL)
@@ -48,6 +62,19 @@ def test_a_spoiled_body_costs_its_message_and_no_other() -> None:
     receiver.receive(header, got.append)
     with pytest.raises(WireError, match="authenticate"):
         receiver.receive(memoryview(spoiled), got.append)
+    for record in records(sender, MODEL):
+        receiver.receive(record, got.append)
+    assert got == [MODEL]
+
+
+def test_a_body_never_completes_another_message() -> None:
+    """The body of one message and the header of the next are lost, and what comes is as long as what was due."""
+    sender, receiver = pair()
+    header, _ = records(sender, MODEL)
+    _, body = records(sender, Message(Kind.OFFER, 4, 4, np.ones(5, np.float32)))
+    got: list[Message] = []
+    receiver.receive(header, got.append)
+    receiver.receive(body, got.append)
     for record in records(sender, MODEL):
         receiver.receive(record, got.append)
     assert got == [MODEL]

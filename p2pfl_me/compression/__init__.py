@@ -1,0 +1,28 @@
+"""How a model is made smaller for one exchange on one edge: number formats, fragments, sparse and low-rank differences.
+
+Floor 1 of the house: vectors in, bytes out; no socket, thread, clock or file, and no torch.
+"""
+
+from p2pfl_me.compression.blocks import Int4, Int8
+from p2pfl_me.compression.compressor import Compressor, EdgeState, Payload, Saved
+from p2pfl_me.compression.float16 import Float16
+from p2pfl_me.compression.fragments import Fragments
+from p2pfl_me.compression.jwins import Jwins
+from p2pfl_me.compression.limits import MAX_WEIGHT
+from p2pfl_me.compression.power import PowerGossip
+from p2pfl_me.compression.topk import TopK
+
+__all__ = [
+    "MAX_WEIGHT",
+    "Compressor",
+    "EdgeState",
+    "Float16",
+    "Fragments",
+    "Int4",
+    "Int8",
+    "Jwins",
+    "Payload",
+    "PowerGossip",
+    "Saved",
+    "TopK",
+]

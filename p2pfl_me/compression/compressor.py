@@ -1,0 +1,88 @@
+"""The seam: what a contract names (a compressor) and what lives at one end of one edge (its state).
+
+An exchange is atomic: both ends encode, both payloads arrive or neither does, and both ends then apply the same pair of
+payloads. Each corrects its model by x_i += sum_j W_ij correction_ij. For every compressor but JWINS
+correction_ij = -correction_ji, bit for bit where no matrix product is involved; with a symmetric W the average of all
+models is then conserved, however coarse the compression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from p2pfl_me.message import Vector
+
+Payload = bytes | bytearray | memoryview
+"""What travels one way in one exchange."""
+Saved = dict[str, npt.NDArray[Any]]
+"""A state as named arrays, for the checkpoint; empty where there is none."""
+
+
+class EdgeState(Protocol):
+    """One end of one edge. A vector is float32 (P,), with the P that the state was made for."""
+
+    def encode(self, round: int, own: Vector) -> bytes:
+        """One's own model as a payload. Changes nothing: the same input gives the same bytes.
+
+        A model that has diverged (NaN, Inf, beyond `MAX_WEIGHT`) is encoded as it is; the other end refuses it.
+        """
+
+    def check(self, round: int, payload: Payload) -> None:
+        """Look at a payload of the other end before it is used; takes memory in proportion to P at most.
+
+        Raises
+        ------
+        WireError
+            A length, an index or a value that no honest peer would send.
+        """
+
+    def exchange(self, round: int, own: Vector, sent: Payload, received: Payload) -> Vector:
+        """Apply an exchange: "theirs as seen minus mine as seen", float32 (P,). Both ends' states are then in step.
+
+        Parameters
+        ----------
+        own:
+            The vector that `sent` was encoded from.
+        sent:
+            What `encode` gave for this round; no other exchange lies between.
+        received:
+            The other end's payload, which has passed `check`.
+        """
+
+    def save(self) -> Saved:
+        """What must be found again after a restart."""
+
+    def load(self, saved: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Go on from what `save` gave; from nothing if it is empty.
+
+        Raises
+        ------
+        WeightsError
+            The arrays do not belong to this edge.
+        """
+
+
+class Compressor(Protocol):
+    """A way of compression with its settings: a frozen value that all peers share."""
+
+    @property
+    def name(self) -> str:
+        """The name by which a contract chooses it."""
+
+    def edge(self, me: int, other: int, seed: int, size: int) -> EdgeState:
+        """A fresh state for one end of the edge between peers `me` and `other`.
+
+        Parameters
+        ----------
+        seed:
+            Shared by both ends; every random choice of the edge derives from it.
+        size:
+            P, the number of values in a model.
+        """
+
+    def limit(self, size: int) -> int:
+        """The most bytes that a payload for P = `size` has."""

@@ -1,0 +1,106 @@
+"""What travels over an edge in D-PSGD's exchange, and the average that follows: whole models, or compressed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol, cast
+
+import numpy as np
+
+from p2pfl_me.compression import Compressor, EdgeState
+from p2pfl_me.errors import WireError
+from p2pfl_me.gossip.mixing import Mixture, mix
+from p2pfl_me.gossip.protocol import NOTHING, Memory
+from p2pfl_me.message import Kind, Message, Packed, Vector
+
+Content = Vector | Packed
+
+
+class Exchange(Protocol):
+    """One peer's side of its edges. `own` is the vector that the peer exchanges in this round, float32 (E,)."""
+
+    def pack(self, peer: int, round: int, own: Vector) -> Content:
+        """What to send to `peer`; says the same until `average` has been called for the round."""
+
+    def fault(self, peer: int, round: int, content: Content) -> str | None:
+        """Why what came from `peer` cannot be used, or None."""
+
+    def average(
+        self, own: Vector, row: Mapping[int, float], round: int, sent: Mapping[int, Content], got: Mapping[int, Content]
+    ) -> Mixture:
+        """The average with those neighbours of `row` whose exchange is complete: the keys of `got`."""
+
+    def memory(self) -> Memory:
+        """What must be found again after a restart."""
+
+
+class Whole:
+    """Models travel as they are."""
+
+    def __init__(self, me: int) -> None:
+        self._me = me
+
+    def pack(self, peer: int, round: int, own: Vector) -> Content:
+        return own
+
+    def fault(self, peer: int, round: int, content: Content) -> str | None:
+        return None if content.dtype == np.float32 else "a compressed model where a whole one was due"
+
+    def average(
+        self, own: Vector, row: Mapping[int, float], round: int, sent: Mapping[int, Content], got: Mapping[int, Content]
+    ) -> Mixture:
+        return mix(self._me, own, row, cast(Mapping[int, Vector], got))
+
+    def memory(self) -> Memory:
+        return NOTHING
+
+
+class Compressed:
+    """Both ends of an edge apply the same pair of payloads: x_i += W_ij (theirs as seen - mine as seen).
+
+    The correction of one end is the other's with the sign turned (JWINS apart), so the average of all peers is kept
+    however coarse the compression is.
+    """
+
+    def __init__(
+        self, me: int, neighbours: Iterable[int], compressor: Compressor, size: int, seed: int, memory: Memory
+    ) -> None:
+        self._edges: dict[int, EdgeState] = {}
+        for peer in sorted(neighbours):
+            self._edges[peer] = compressor.edge(me, peer, seed, size)
+            prefix = f"edge.{peer}."
+            self._edges[peer].load(
+                {name.removeprefix(prefix): values for name, values in memory.items() if name.startswith(prefix)}
+            )
+
+    def pack(self, peer: int, round: int, own: Vector) -> Content:
+        return np.frombuffer(self._edges[peer].encode(round, own), dtype=np.uint8)
+
+    def fault(self, peer: int, round: int, content: Content) -> str | None:
+        try:
+            self._edges[peer].check(round, content.data.cast("B"))
+        except WireError as error:
+            return str(error)
+        return None
+
+    def average(
+        self, own: Vector, row: Mapping[int, float], round: int, sent: Mapping[int, Content], got: Mapping[int, Content]
+    ) -> Mixture:
+        mixed, distance = own.copy(), {}
+        norm = float(np.linalg.norm(own)) or 1.0
+        for peer in sorted(got):
+            correction = self._edges[peer].exchange(round, own, sent[peer].data.cast("B"), got[peer].data.cast("B"))
+            distance[peer] = float(np.linalg.norm(correction)) / norm
+            mixed += np.float32(row[peer]) * correction
+        return Mixture(mixed, distance)
+
+    def memory(self) -> Memory:
+        saved = {peer: state.save() for peer, state in self._edges.items()}
+        return {f"edge.{peer}.{name}": values for peer, found in saved.items() for name, values in found.items()}
+
+
+def carrying(kind: Kind, round: int, at: int, content: Content) -> Message:
+    """A message with a model in whichever form."""
+    if content.dtype == np.uint8:
+        return Message(kind, round, at, packed=cast(Packed, content))
+    return Message(kind, round, at, cast(Vector, content))

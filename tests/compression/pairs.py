@@ -1,0 +1,71 @@
+"""Both ends of an edge and rings of them, as the tests drive them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from p2pfl_me.compression import (
+    Compressor,
+    EdgeState,
+    Float16,
+    Fragments,
+    Int4,
+    Int8,
+    Jwins,
+    PowerGossip,
+    TopK,
+)
+from p2pfl_me.message import Vector
+
+SHAPES = ((16, 24), (16,), (5, 16), (5,))
+SIZE = sum(int(np.prod(shape)) for shape in SHAPES)
+CONSERVING: dict[str, Compressor] = {
+    "float16": Float16(),
+    "int8": Int8(),
+    "int4": Int4(),
+    "fragments": Fragments(3),
+    "topk": TopK(0.1),
+    "topk-few": TopK(0.05),
+    "power": PowerGossip(SHAPES, 1),
+    "power-3": PowerGossip(SHAPES, 3),
+}
+ALL: dict[str, Compressor] = {**CONSERVING, "jwins": Jwins()}
+REMEMBERING = ["topk", "power", "power-3"]
+
+
+def model(seed: int, size: int = SIZE, scale: float = 1.0) -> Vector:
+    return np.random.default_rng(seed).normal(0, scale, size).astype(np.float32)
+
+
+def ends(compressor: Compressor, size: int = SIZE, seed: int = 7) -> tuple[EdgeState, EdgeState]:
+    """The state of peer 3 towards 8 and that of 8 towards 3."""
+    return compressor.edge(3, 8, seed, size), compressor.edge(8, 3, seed, size)
+
+
+def meet(round: int, low: EdgeState, high: EdgeState, x: Vector, y: Vector) -> tuple[Vector, Vector]:
+    """One atomic exchange; the corrections of both ends."""
+    of_low, of_high = low.encode(round, x), high.encode(round, y)
+    low.check(round, of_high)
+    high.check(round, of_low)
+    return low.exchange(round, x, of_low, of_high), high.exchange(round, y, of_high, of_low)
+
+
+def gossip(compressor: Compressor, models: list[Vector], rounds: int) -> list[Vector]:
+    """Repeated averaging on a ring, W_ij = 1/3, without any training."""
+    count, size = len(models), models[0].size
+    edges = [(peer, (peer + 1) % count) for peer in range(count)]
+    states = {(a, b): compressor.edge(a, b, 7, size) for edge in edges for a, b in (edge, edge[::-1])}
+    for round in range(rounds):
+        corrections = [np.zeros(size, np.float32) for _ in models]
+        for a, b in edges:
+            at_a, at_b = meet(round, states[a, b], states[b, a], models[a], models[b])
+            corrections[a] += at_a
+            corrections[b] += at_b
+        models = [own + correction / np.float32(3) for own, correction in zip(models, corrections, strict=True)]
+    return models
+
+
+def spread(models: list[Vector]) -> float:
+    """Root mean square distance from the mean model, a value."""
+    stacked = np.stack(models).astype(np.float64)
+    return float(np.sqrt(np.mean((stacked - stacked.mean(0)) ** 2)))

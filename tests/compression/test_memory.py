@@ -1,0 +1,174 @@
+"""Compressors with a memory: in step while both apply the same, and anew (never wrong) when they have not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from p2pfl_me.compression import EdgeState, PowerGossip, TopK
+from p2pfl_me.compression.power import _orthonormal
+from p2pfl_me.errors import WireError
+from p2pfl_me.message import Vector
+from tests.compression.pairs import ALL, REMEMBERING, SHAPES, SIZE, ends, meet, model
+
+FAULTS = ["none", "low lost all", "high lost all", "low only", "high only", "low from old checkpoint"]
+
+
+def in_step(low: EdgeState, high: EdgeState) -> bool:
+    mine, theirs = low.save(), high.save()
+    names = {"own": "theirs", "theirs": "own"}
+    swapped = {names.get(name, name): array for name, array in theirs.items()}
+    return mine.keys() == swapped.keys() and all(np.array_equal(mine[key], swapped[key]) for key in mine)
+
+
+@pytest.mark.parametrize("name", REMEMBERING)
+@given(faults=st.lists(st.sampled_from(FAULTS), max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_ends_fall_out_of_step_and_find_back(name: str, faults: list[str]) -> None:
+    low, high = ends(ALL[name])
+    x, y = model(1), model(2)
+    old = low.save()
+    round = 0
+    for fault in faults:
+        sent, received = low.encode(round, x), high.encode(round, y)
+        low.check(round, received)
+        high.check(round, sent)
+        at_low = at_high = np.zeros(SIZE, np.float32)
+        if fault != "high only":
+            at_low = low.exchange(round, x, sent, received)
+        if fault != "low only":
+            at_high = high.exchange(round, y, received, sent)
+        if fault not in {"low only", "high only"}:
+            np.testing.assert_allclose(at_low, -at_high, rtol=0, atol=1e-5)
+        # A correction out of a memory that the other does not share would be of the size of the models.
+        assert np.abs(at_low).max() < 2 * np.abs(y - x).max()
+        if fault == "low lost all":
+            low = ends(ALL[name])[0]
+        if fault == "high lost all":
+            high = ends(ALL[name])[1]
+        if fault == "low from old checkpoint":
+            low.load(old)
+        if len(faults) % 2:
+            old = low.save()
+        round += 1
+    for _ in range(3):
+        meet(round, low, high, x, y)
+        round += 1
+    assert in_step(low, high) and low.save()
+
+
+@pytest.mark.parametrize("name", REMEMBERING)
+def test_the_round_of_a_mismatch_corrects_nothing(name: str) -> None:
+    low, high = ends(ALL[name])
+    x, y = model(1), model(2)
+    for round in range(5):
+        meet(round, low, high, x, y)
+    low = ends(ALL[name])[0]
+    for correction in meet(5, low, high, x, y):
+        assert not correction.any()
+    assert low.save() == high.save() == {}
+
+
+@pytest.mark.parametrize("changes", ["low", "high"])
+def test_an_old_memory_with_the_right_number_of_exchanges_is_found_out(changes: str) -> None:
+    low, high = ends(TopK(0.1))
+    x, y = model(1), model(2)
+    for round in range(3):
+        meet(round, low, high, x, y)
+    old = low.save()
+    low = ends(TopK(0.1))[0]
+    meet(3, low, high, x, y)
+    for round in range(4, 7):
+        meet(round, low, high, x + (changes == "low"), y + (changes == "high"))
+    low.load(old)
+    for correction in meet(7, low, high, x, y):
+        assert not correction.any()
+
+
+def test_choco_pulls_as_before_after_one_end_lost_its_state() -> None:
+    low, high = ends(TopK(0.1))
+    x, y = model(1), model(2)
+    mean = (x + y) / 2
+    for round in range(120):
+        if round == 20:
+            low = ends(TopK(0.1))[0]
+        at_low, at_high = meet(round, low, high, x, y)
+        x, y = x + at_low / 2, y + at_high / 2
+    np.testing.assert_allclose(x, mean, atol=2e-3)
+    np.testing.assert_allclose(y, mean, atol=2e-3)
+
+
+def test_choco_sends_later_what_was_left_out() -> None:
+    low, high = ends(TopK(0.1, 1.0))
+    x, y = model(1), np.zeros(SIZE, np.float32)
+    meet(0, low, high, x, y)
+    moved = model(3)
+    for round in range(1, 40):
+        correction = meet(round, low, high, moved, y)[1]
+    np.testing.assert_allclose(correction, moved, atol=1e-6)
+
+
+def test_a_sum_of_sane_changes_may_be_absurd() -> None:
+    low, high = ends(TopK(0.1))
+    x = np.full(SIZE, 9000, np.float32)
+    meet(0, low, high, x, x)
+    with pytest.raises(WireError):
+        high.check(1, low.encode(1, x + 2000))
+
+
+def test_power_finds_a_difference_of_low_rank() -> None:
+    rng = np.random.default_rng(0)
+    shapes = ((30, 20), (11,))
+    x = rng.normal(size=611).astype(np.float32)
+    low_rank = (rng.normal(size=(30, 2)) @ rng.normal(size=(2, 20))).reshape(-1)
+    difference = np.concatenate([low_rank, rng.normal(size=11)]).astype(np.float32)
+    low, high = ends(PowerGossip(shapes, 2), 611)
+    meet(0, low, high, x, x + difference)
+    # A random basis, then the column space itself: exact from the second exchange on.
+    correction, _ = meet(1, low, high, x, x + difference)
+    np.testing.assert_allclose(correction, difference, atol=1e-4)
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_power_never_makes_models_differ_more(seed: int) -> None:
+    low, high = ends(ALL["power"])
+    x, y = model(seed), model(seed + 1)
+    for round in range(8):
+        before = np.linalg.norm(x - y)
+        at_low, at_high = meet(round, low, high, x, y)
+        x, y = x + at_low / 2, y + at_high / 2
+        assert np.linalg.norm(x - y) <= before * (1 + 1e-6)
+    np.testing.assert_allclose(x[384:400], y[384:400], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [np.zeros((6, 3)), np.ones((6, 3)), np.eye(6)[:, [0, 0, 1]], np.full((6, 3), 1e-30)],
+)
+def test_a_basis_is_always_orthonormal(columns: Vector) -> None:
+    spare = np.random.default_rng(0).normal(size=(6, 3))
+    for others in (spare, columns):
+        basis = _orthonormal(columns, others)
+        np.testing.assert_allclose(basis.T @ basis, np.eye(3), atol=1e-6)
+
+
+def test_power_sends_vectors_and_small_matrices_whole() -> None:
+    low, high = ends(PowerGossip(SHAPES, 5))
+    x, y = model(1), model(2)
+    correction, _ = meet(0, low, high, x, y)
+    for place in (slice(384, 400), slice(400, 480), slice(480, 485)):
+        np.testing.assert_allclose(correction[place], (y - x)[place], atol=1e-6)
+
+
+def test_shapes_of_another_model_are_a_mistake() -> None:
+    with pytest.raises(ValueError, match="485"):
+        PowerGossip(SHAPES).limit(486)
+
+
+@pytest.mark.parametrize("shape", [(128, 2048)])
+def test_power_is_small(shape: tuple[int, ...]) -> None:
+    head = (shape, (128,), (7, 128), (7,))
+    assert PowerGossip(head, 1).limit(263_175) == 8 + 4 * (2048 + 128 + 128 + 7)
