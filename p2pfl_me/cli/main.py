@@ -14,6 +14,7 @@ from p2pfl_me.errors import P2pmeError
 COMMANDS = {
     "swarm": "Run all peers of a contract on this machine, to a report.",
     "peer": "Run one peer; each laboratory runs its own.",
+    "compare": "Run several contracts on the same clips and seeds, to one page.",
     "report": "Write the convergence report on one or more runs.",
     "topology": "List, show and write topologies.",
     "data": "Draw, check and split clips.",

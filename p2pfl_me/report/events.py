@@ -51,7 +51,8 @@ class Scores:
 class Round:
     """One completed round of one peer. Byte counters are cumulative over all the peer's lives.
 
-    `round` is how many rounds are done with it: the report counts from 1, the log from 0.
+    `round` is how many rounds are done with it: the report counts from 1, the log from 0. `seconds` are those since the
+    peer's last start.
     """
 
     round: int
@@ -60,6 +61,7 @@ class Round:
     train_seconds: float | None
     wait_seconds: float | None
     round_seconds: float | None
+    seconds: float | None
     weights: Mapping[int, float]
     missing: Mapping[int, str]
     norm: float | None
@@ -231,6 +233,7 @@ def _rounds(events: Iterable[Json]) -> tuple[Round, ...]:
             train_seconds=number(event.get("train_seconds")),
             wait_seconds=number(event.get("wait_seconds")),
             round_seconds=number(event.get("round_seconds")),
+            seconds=number(event.get("seconds")),
             weights={
                 peer: weight for peer, value in by_peer(event.get("weights")) if (weight := number(value)) is not None
             },

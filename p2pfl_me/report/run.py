@@ -32,6 +32,7 @@ class Manifest:
     started: str = ""
     finished: str = ""
     command: str = ""
+    engine: str = ""
     contract_digest: str = ""
     data_source: str = ""
     data_digest: str = ""
@@ -165,6 +166,7 @@ def _manifest(fields: Json) -> Manifest:
         started=text(fields.get("started")),
         finished=text(fields.get("finished")),
         command=text(fields.get("command")),
+        engine=text(fields.get("engine")),
         contract_digest=text(fields.get("contract_digest")),
         data_source=text(data.get("source")),
         data_digest=text(data.get("digest")),

@@ -33,6 +33,15 @@ def png_bytes(figure: Figure, dpi: int = 200) -> bytes:
     return buffer.getvalue()
 
 
+def svg_bytes(figure: Figure) -> bytes:
+    """The figure as a standalone SVG on white, its text as text."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
 def themed(svg: str, name: str, label: str) -> str:
     """Turn a standalone SVG of matplotlib's into an inline one: unique ids, page colours, page type, no prolog."""
     body = svg[svg.index("<svg") :]

@@ -5,19 +5,22 @@ The only module of this room that writes files.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from p2pfl_me.errors import RunError
 from p2pfl_me.report.compose import compose
-from p2pfl_me.report.document import Cell, Document, Picture, pictures
+from p2pfl_me.report.document import Document, pictures
 from p2pfl_me.report.html import render_html
 from p2pfl_me.report.markdown import render_markdown
+from p2pfl_me.report.numbers import csv_text
+from p2pfl_me.report.rival_document import SCORE_HEADER, compose_comparison, score_rows
+from p2pfl_me.report.rival_pairs import PAIR_HEADER, pair_rows
+from p2pfl_me.report.rival_pictures import drawn
+from p2pfl_me.report.rivals import Comparison
 from p2pfl_me.report.run import find_runs, read_run
 from p2pfl_me.report.style import house_style
-from p2pfl_me.report.svg import png_bytes
+from p2pfl_me.report.svg import png_bytes, svg_bytes
 
 
 def write_report(runs: Sequence[Path], out: Path) -> Path:
@@ -40,6 +43,32 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     with house_style():
         document = compose(read)
         files = _files(document)
+    _write(files, out)
+    return out / "index.html"
+
+
+def write_comparison(comparison: Comparison, out: Path) -> Path:
+    """Write a comparison's page report.html, report.md, figures (PNG, SVG, CSV) and tables (CSV); the page's path.
+
+    Raises
+    ------
+    RunError
+        `out` cannot be written.
+    """
+    with house_style():
+        document = compose_comparison(comparison)
+        files = _files(document, page="report.html")
+        for section, picture in pictures(document.sections):
+            base = f"{section.folder}/{picture.name}" if section.folder else picture.name
+            # Drawn afresh, as from the CSV alone: a figure that was saved before is laid out a little otherwise.
+            files[f"{base}.svg"] = svg_bytes(drawn(picture.name, files[f"{base}.csv"].decode()))
+    files["scores.csv"] = csv_text(SCORE_HEADER, score_rows(comparison)).encode()
+    files["pairs.csv"] = csv_text(PAIR_HEADER, pair_rows(comparison)).encode()
+    _write(files, out)
+    return out / "report.html"
+
+
+def _write(files: dict[str, bytes], out: Path) -> None:
     try:
         for name, content in files.items():
             path = out / name
@@ -47,34 +76,16 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
             path.write_bytes(content)
     except OSError as error:
         raise RunError(
-            f"cannot write the report: {error.strerror}", where=str(out), fix="name another folder with -o"
+            f"cannot write the report: {error.strerror}", where=str(out), fix="name another folder"
         ) from error
-    return out / "index.html"
 
 
-def _files(document: Document) -> dict[str, bytes]:
+def _files(document: Document, page: str = "index.html") -> dict[str, bytes]:
     files = {}
     for section, picture in pictures(document.sections):
         base = f"{section.folder}/{picture.name}" if section.folder else picture.name
         files[f"{base}.png"] = png_bytes(picture.figure)
-        files[f"{base}.csv"] = _csv(picture).encode()
+        files[f"{base}.csv"] = csv_text(picture.header, picture.rows).encode()
     files["report.md"] = render_markdown(document).encode()
-    files["index.html"] = render_html(document).encode()
+    files[page] = render_html(document).encode()
     return files
-
-
-def _csv(picture: Picture) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(picture.header)
-    writer.writerows([_cell(cell) for cell in row] for row in picture.rows)
-    return buffer.getvalue()
-
-
-def _cell(cell: Cell) -> str | int:
-    if isinstance(cell, str):
-        # A spreadsheet would take such a name for a formula.
-        return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-    if isinstance(cell, float):
-        return f"{cell:.7g}"
-    return "" if cell is None else cell

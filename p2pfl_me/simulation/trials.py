@@ -278,7 +278,7 @@ def _average_is_kept(trial: Trial, journal: Journal) -> Iterator[str]:
     for round in range(trial.contract.training.rounds):
         trained = [journal.trained.get((peer, round), []) for peer in peers]
         mixed = [journal.mixed.get((peer, round), []) for peer in peers]
-        if any(len(each) != 1 for each in (*trained, *mixed)):
+        if any(len(models) != 1 or len(rounds) != 1 for models, rounds in zip(trained, mixed, strict=True)):
             continue
         used = {(peer, other) for peer in peers for other in mixed[peer][0].weights}
         if any((other, peer) not in used for peer, other in used):

@@ -28,7 +28,7 @@ def sweep(
 
     One seed runs in `folder` itself, several in folder/seed-S each. A stopped swarm ends the sweep.
     """
-    contract = _with_classes_of(contract, data, console)
+    contract = with_classes_of(contract, data, console)
     code, runs = 0, []
     for seed in range(contract.seed, contract.seed + seeds):
         run = folder / f"seed-{seed}" if seeds > 1 else folder
@@ -43,7 +43,7 @@ def sweep(
     return code, [run for run in runs if list(run.glob("peer-*.jsonl"))]
 
 
-def _with_classes_of(contract: Contract, data: Path | None, console: Console) -> Contract:
+def with_classes_of(contract: Contract, data: Path | None, console: Console) -> Contract:
     """The contract, with the classes of the user's manifest where that has labels of its own.
 
     A ready contract names CASME II's seven classes; clips labelled in another way should run all the same. A label that

@@ -1,0 +1,74 @@
+"""`p2pme compare`: several contracts on the same clips and seeds, to one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from p2pfl_me.compare.engines import DEFAULT, ENGINES
+
+
+@click.command()
+@click.argument("contracts", metavar="CONTRACT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--seeds", metavar="N", type=click.IntRange(1), default=3, show_default=True, help="Repeat each cell.")
+@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips: a manifest or its folder.")
+@click.option("--peers", metavar="N", type=click.IntRange(2, 10_000), help="For all (default: the first contract's).")
+@click.option("--rounds", metavar="N", type=click.IntRange(1), help="For all (default: the first contract's).")
+@click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override all contracts.")
+@click.option("--vary", "varied", metavar="K=V1,V2", multiple=True, help="Run every value: training.local_epochs=1,2.")
+@click.option("--skew", "skews", metavar="WORD", multiple=True, help="Deal the clips by iid, dataset, dirichlet:ALPHA.")
+@click.option("--stress", is_flag=True, help="Also under loss, a straggler, churn and Dirichlet 0.1.")
+@click.option("--baselines/--no-baselines", default=True, show_default=True, help="Isolated, pooled and star FedAvg.")
+@click.option("--engine", type=click.Choice(list(ENGINES)), default=DEFAULT, show_default=True)
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder (default: comparisons/TIME).")
+@click.option("--target", metavar="SCORE", type=click.FloatRange(0, 1), help="UF1 to count rounds, seconds and MB to.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1), default=1, help="Cells at once, in-process engines only.")
+@click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contracts.")
+def compare(
+    contracts: tuple[Path, ...],
+    seeds: int,
+    data: Path | None,
+    peers: int | None,
+    rounds: int | None,
+    overrides: tuple[str, ...],
+    varied: tuple[str, ...],
+    skews: tuple[str, ...],
+    stress: bool,
+    baselines: bool,
+    engine: str,
+    out: Path | None,
+    target: float | None,
+    jobs: int,
+    weights: Path | None,
+) -> None:
+    """Compare contracts: same clips, same model, same seeds, one page.
+
+    Every cell is a run folder in DIR/cells. Given again with the same --out, the command runs only what is not
+    finished. Ctrl-C stops; DIR/report.html is written when all cells are done.
+    """
+    from datetime import datetime
+
+    from p2pfl_me.compare.grid import Request
+    from p2pfl_me.compare.run import compare as run
+    from p2pfl_me.compare.skew import parse_skew
+    from p2pfl_me.swarm.console import Console
+
+    request = Request(
+        contracts=contracts,
+        out=out or Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}",
+        seeds=seeds,
+        peers=peers,
+        rounds=rounds,
+        overrides=overrides,
+        varied=varied,
+        skews=tuple(parse_skew(word) for word in skews),
+        stress=stress,
+        baselines=baselines,
+        engine=engine,
+        data=data,
+        weights=weights,
+        target=target,
+        jobs=jobs,
+    )
+    raise SystemExit(run(request, Console()))

@@ -1,0 +1,74 @@
+"""One cell of the grid as a run folder: whether it is finished, and how it is cleared to run again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from p2pfl_me.contract import Contract, digest
+from p2pfl_me.errors import RunError
+
+MARK = "comparison.json"
+"""Lies in every folder that a comparison wrote; nothing is ever removed from a folder without it."""
+
+
+def is_finished(run: Path, contract: Contract, data_digest: str) -> bool:
+    """Whether `run` holds a whole run of just this contract on just these clips: all peers ended with exit code 0."""
+    manifest = _json(run / "manifest.json")
+    data = manifest.get("data")
+    exits = manifest.get("exit")
+    return (
+        bool(manifest.get("finished"))
+        and exits == {str(peer): 0 for peer in range(contract.peers.count)}
+        and manifest.get("contract_digest") == digest(contract).hex()
+        and isinstance(data, dict)
+        and data.get("digest") == data_digest
+        and (run / "average.json").is_file()
+    )
+
+
+def clear(run: Path) -> None:
+    """Remove what an unfinished run left.
+
+    Raises
+    ------
+    RunError
+        It cannot be removed.
+    """
+    if not run.exists():
+        return
+    try:
+        shutil.rmtree(run)
+    except OSError as error:
+        raise RunError(
+            f"an unfinished run cannot be removed: {error.strerror}", where=str(run), fix="remove it, then try again"
+        ) from error
+
+
+def claim(out: Path, values: dict[str, Any]) -> None:
+    """Make `out` the folder of a comparison, or go on with one that is; `values` are written into its mark.
+
+    Raises
+    ------
+    RunError
+        The folder holds something else, or cannot be written.
+    """
+    if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(
+            "this is not a comparison's folder, and it is not empty", where=str(out), fix="name another with --out"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / MARK).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"cannot be written: {error.strerror}", where=str(out), fix="name another with --out") from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

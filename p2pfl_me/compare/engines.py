@@ -1,0 +1,73 @@
+"""What runs a cell: real processes, or a simulated network in one process. One line in ENGINES adds another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from p2pfl_me.contract import Contract
+    from p2pfl_me.swarm.console import Console
+    from p2pfl_me.swarm.launcher import SwarmOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What a stressed network and its peers do.
+
+    `loss`: share of messages lost. `straggler`: how many times as long peer 0 takes. `churn`: share of the peers that
+    go away and come back.
+    """
+
+    loss: float = 0.0
+    straggler: float = 1.0
+    churn: float = 0.0
+
+
+Launch = Callable[["Contract", "SwarmOptions", "Console"], int]
+"""Run one contract into `options.run`, in the usual format of a run folder; the exit code, 130 when stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One way to run a cell.
+
+    `troubled` runs it under a trouble, None where the network is real. `in_process`: it opens no ports and fills one
+    core, so that several cells may run at once.
+    """
+
+    run: Launch
+    troubled: Callable[[Trouble], Launch] | None = None
+    in_process: bool = False
+
+
+def _processes(contract: Contract, options: SwarmOptions, console: Console) -> int:
+    from p2pfl_me.swarm.launcher import launch
+
+    return launch(contract, options, console)
+
+
+def _simulate(contract: Contract, options: SwarmOptions, console: Console) -> int:
+    from p2pfl_me.simulation.engine import simulate
+
+    return simulate(contract, options, console)
+
+
+def _simulate_under(trouble: Trouble) -> Launch:
+    from p2pfl_me.compare.weather import conditions_of
+
+    def run(contract: Contract, options: SwarmOptions, console: Console) -> int:
+        from p2pfl_me.simulation.engine import simulate
+
+        return simulate(contract, options, console, conditions=conditions_of(trouble, contract))
+
+    return run
+
+
+ENGINES: dict[str, Engine] = {
+    "processes": Engine(_processes),
+    "simulate": Engine(_simulate, _simulate_under, in_process=True),
+}
+"""By the name that `--engine` takes; the first is the default. Each imports what it needs when it runs."""
+DEFAULT = "processes"

@@ -1,0 +1,55 @@
+"""Which numbers of peers a topology can have."""
+
+from __future__ import annotations
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.contract.model import Loopback, Peers
+from p2pfl_me.errors import ContractError
+from p2pfl_me.topology import schedule_of
+
+MOST = 10_000
+
+
+def with_peers(contract: Contract, count: int) -> Contract:
+    """The contract with `count` peers on loopback, at its own base port where it has one."""
+    port = contract.peers.loopback.base_port if contract.peers.loopback else Loopback(count=1).base_port
+    return contract.model_copy(update={"peers": Peers(loopback=Loopback(count=count, base_port=port))})
+
+
+def require_fit(contract: Contract, where: str) -> None:
+    """Refuse a contract whose topology cannot have its number of peers, and name the nearest number that works.
+
+    Raises
+    ------
+    ContractError
+        `where` is the contract's file.
+    """
+    try:
+        schedule_of(contract)
+    except ContractError as error:
+        count = contract.peers.count
+        near = nearest(contract)
+        fix = f"take --peers {near}, the nearest number that works here; or change the topology: {error.fix}"
+        raise ContractError(
+            f"no {contract.topology.kind} of {count} peers: {error.what}",
+            where=where,
+            fix=fix if near else error.fix,
+        ) from error
+
+
+def nearest(contract: Contract) -> int | None:
+    """The number of peers nearest to the contract's that its topology can have, 2 at least; of two, the smaller."""
+    count = contract.peers.count
+    for distance in range(1, max(count, 64)):
+        for other in (count - distance, count + distance):
+            if 2 <= other <= MOST and _fits(contract, other):
+                return other
+    return None
+
+
+def _fits(contract: Contract, count: int) -> bool:
+    try:
+        schedule_of(with_peers(contract, count))
+    except ContractError:
+        return False
+    return True

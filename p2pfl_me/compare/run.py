@@ -1,0 +1,179 @@
+"""Runs every cell of a comparison that is not finished yet, then writes the page."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from pathlib import Path
+
+from p2pfl_me.compare.cells import claim, clear, is_finished
+from p2pfl_me.compare.engines import ENGINES, Engine
+from p2pfl_me.compare.grid import Group, Plan, Request, make_plan
+from p2pfl_me.compare.page import cell_folder, write_page
+from p2pfl_me.compare.shared import deal_once, fork_server, run_baselines, shared_key
+from p2pfl_me.contract.model import Model
+from p2pfl_me.home import home
+from p2pfl_me.swarm.console import Console
+from p2pfl_me.swarm.launcher import STOPPED, SwarmOptions
+from p2pfl_me.swarm.sweep import with_classes_of
+
+Cell = tuple[Group, int]
+"""A group and a seed."""
+
+
+def compare(request: Request, console: Console) -> int:
+    """Run what is missing and write DIR/report.html: 0, 1 when a cell failed, 130 when stopped.
+
+    Raises
+    ------
+    ContractError, DataError, RunError
+        Before any swarm starts; later only where the disk or a baseline fails.
+    """
+    plan = _with_classes(make_plan(request), request, console)
+    for note in plan.notes:
+        console.say(note)
+    for stress, reason in plan.refused:
+        console.say(f"stress `{stress.name}` is left out: {reason}")
+    cells = [(group, seed) for seed in plan.seeds for group in plan.groups]
+    claim(request.out, {"seeds": plan.seeds, "groups": [group.folder for group in plan.groups]})
+    try:
+        done = _run_cells(request, cells, console)
+    except KeyboardInterrupt:
+        done = None
+    if done is None:
+        console.say(f"stopped; every run in {request.out / 'cells'} can be read by itself with `p2pme report`")
+        console.say("give the same command again to go on: finished cells are kept")
+        return STOPPED
+    console.say("writing the page")
+    page = write_page(plan, request.out, done, request.target)
+    console.say(f"report: {page}" if page else "no cell finished, so there is no page")
+    if len(done) < len(cells):
+        console.say(f"{len(cells) - len(done)} of {len(cells)} cells failed; the same command runs them again")
+        return 1
+    return 0
+
+
+def _with_classes(plan: Plan, request: Request, console: Console) -> Plan:
+    """The plan with the labels of the user's clips, where those are others than the contracts'."""
+    known: dict[Model, Model] = {}
+    groups = []
+    for group in plan.groups:
+        model = group.contract.model
+        if model not in known:
+            known[model] = with_classes_of(group.contract, request.data, console).model
+        groups.append(replace(group, contract=group.contract.model_copy(update={"model": known[model]})))
+    return replace(plan, groups=tuple(groups))
+
+
+def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> list[Cell] | None:
+    """The cells that are finished in the end, in their order; None when stopped."""
+    digests = _deal(request, cells, console)
+    done = [
+        (group, seed)
+        for group, seed in cells
+        if is_finished(
+            cell_folder(request.out, group, seed), group.of_seed(seed), digests[_shared(request, group, seed)]
+        )
+    ]
+    waiting = [cell for cell in cells if cell not in done]
+    if done:
+        console.say(f"{len(done)} of {len(cells)} cells are finished already")
+    if request.baselines:
+        _baselines(request, cells, console)
+    for cell in done:
+        _lend_baselines(request, *cell)
+    begun, told = time.monotonic(), len(done)
+    for cell, code in _codes(request, waiting):
+        if code == STOPPED:
+            return None
+        told += 1
+        if code == 0:
+            done.append(cell)
+            _lend_baselines(request, *cell)
+        each = (time.monotonic() - begun) / (told - len(cells) + len(waiting))
+        left = f"about {_readable(each * (len(cells) - told))} left" if told < len(cells) else "the last one"
+        console.say(
+            f"{told}/{len(cells)}  {_title(cell)}  {_outcome(request, cell, code)}, {each:.1f} s a cell, {left}"
+        )
+    return [cell for cell in cells if cell in done]
+
+
+def _deal(request: Request, cells: Sequence[Cell], console: Console) -> dict[Path, str]:
+    """The digest of the clips by shared folder; all are read, split and dealt before any swarm starts."""
+    console.say(f"dealing clips for {len(cells)} cells")
+    found: dict[Path, str] = {}
+    for group, seed in cells:
+        folder = _shared(request, group, seed)
+        if folder not in found:
+            found[folder] = deal_once(group.of_seed(seed), request.data, home(), folder)
+    return found
+
+
+def _baselines(request: Request, cells: Sequence[Cell], console: Console) -> None:
+    """Once for every way of dealing and seed, whatever the topology."""
+    needed = {_shared(request, group, seed): group.of_seed(seed) for group, seed in cells}
+    missing = {folder: each for folder, each in needed.items() if not (folder / "baselines.json").is_file()}
+    for number, (folder, contract) in enumerate(missing.items(), start=1):
+        console.say(f"baselines {number}/{len(missing)}, for all topologies of seed {contract.seed}")
+        run_baselines(contract, folder, home(), request.weights)
+
+
+def _lend_baselines(request: Request, group: Group, seed: int) -> None:
+    shared = _shared(request, group, seed) / "baselines.json"
+    if request.baselines:
+        shutil.copyfile(shared, cell_folder(request.out, group, seed) / "baselines.json")
+
+
+def _shared(request: Request, group: Group, seed: int) -> Path:
+    """DIR/shared/KEY/seed-S, the same for all cells with the same clips, shards and training."""
+    return request.out / "shared" / shared_key(group.contract)[:12] / f"seed-{seed}"
+
+
+def _codes(request: Request, waiting: Sequence[Cell]) -> Iterator[tuple[Cell, int]]:
+    engine = ENGINES[request.engine]
+    if request.jobs == 1:
+        for cell in waiting:
+            yield cell, run_cell(request, engine, cell, home())
+        return
+    with ProcessPoolExecutor(request.jobs, mp_context=fork_server()) as pool:
+        futures = {pool.submit(run_cell, request, engine, cell, home()): cell for cell in waiting}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def run_cell(request: Request, engine: Engine, cell: Cell, home: Path) -> int:
+    """Run one cell from its beginning; the engine's exit code."""
+    group, seed = cell
+    run = cell_folder(request.out, group, seed)
+    clear(run)
+    options = SwarmOptions(home=home, run=run, data=request.data, weights=request.weights, command=" ".join(sys.argv))
+    launch = engine.run if group.trouble is None or engine.troubled is None else engine.troubled(group.trouble)
+    return launch(group.of_seed(seed), options, Console(quiet=True))
+
+
+def _title(cell: Cell) -> str:
+    group, seed = cell
+    extra = [group.skew.name] if group.skew.overrides else []
+    extra += [group.stress] if group.stress and group.stress not in extra else []
+    return ", ".join([group.name, *extra, f"seed {seed}"])
+
+
+def _outcome(request: Request, cell: Cell, code: int) -> str:
+    from p2pfl_me.report.events import scores_of
+    from p2pfl_me.report.reading import json_file
+
+    if code:
+        return f"failed with exit code {code}"
+    scores = scores_of(json_file(cell_folder(request.out, *cell) / "average.json").get("test"))
+    return "no test clips" if scores is None or scores.uf1 is None else f"UF1 {scores.uf1:.3f}"
+
+
+def _readable(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

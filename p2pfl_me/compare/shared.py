@@ -1,0 +1,110 @@
+"""What cells share: clips dealt once for every skew and seed, and the baselines that do not depend on the topology."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import RunError
+from p2pfl_me.home import cache_dir
+from p2pfl_me.swarm.launcher import BASELINES
+from p2pfl_me.swarm.record import join_baselines
+
+LOOK_S = 0.05
+
+Child = Callable[..., None]
+
+
+def shared_key(contract: Contract) -> str:
+    """Hex digest of all that clips, shards and baselines depend on but the seed."""
+    values = contract.model_dump(mode="json")
+    sections = {name: values[name] for name in ("model", "training", "data")} | {"peers": contract.peers.count}
+    return hashlib.sha256(json.dumps(sections, sort_keys=True).encode()).hexdigest()
+
+
+def deal_once(contract: Contract, data: Path | None, home: Path, folder: Path) -> str:
+    """Deal the clips into folder/shards and give their digest, the one that a run's manifest holds.
+
+    Baselines that stand there from other clips or another contract are removed.
+
+    Raises
+    ------
+    DataError
+        The clips cannot be used or dealt.
+    """
+    from p2pfl_me.swarm.shards import write_shards
+
+    _, digest = write_shards(contract, data, cache_dir(home), folder)
+    mark = folder / "data.json"
+    said = json.dumps({"key": shared_key(contract), "seed": contract.seed, "digest": digest})
+    if not mark.is_file() or mark.read_text(encoding="utf-8") != said:
+        (folder / "baselines.json").unlink(missing_ok=True)
+        mark.write_text(said, encoding="utf-8")
+    return digest
+
+
+def run_baselines(contract: Contract, folder: Path, home: Path, weights: Path | None) -> None:
+    """Train isolated, pooled and with star FedAvg on the shards in `folder`: folder/baselines.json.
+
+    Raises
+    ------
+    RunError
+        One of them failed; its own message has been printed.
+    """
+    context = fork_server()
+    here = (contract, folder, home, weights)
+    _run_all(context, [(_features, (*here, "auto"))])
+    _run_all(context, [(_baseline, (*here, name)) for name in BASELINES])
+    join_baselines(folder)
+
+
+def _run_all(context: ForkServerContext, jobs: Sequence[tuple[Child, tuple[object, ...]]]) -> None:
+    """As many at once as there are cores; none is left behind, whatever happens here."""
+    waiting, running = list(jobs), list[ForkServerProcess]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < (os.cpu_count() or 1):
+                target, arguments = waiting.pop(0)
+                process = context.Process(target=target, args=arguments, daemon=True)
+                process.start()
+                running.append(process)
+            time.sleep(LOOK_S)
+            for process in [each for each in running if each.exitcode is not None]:
+                running.remove(process)
+                if process.exitcode:
+                    raise RunError(
+                        f"a baseline ended with exit code {process.exitcode}",
+                        fix="see its message above, or leave baselines out with --no-baselines",
+                    )
+    finally:
+        for process in running:
+            process.kill()
+            process.join()
+
+
+def fork_server() -> ForkServerContext:
+    """The server that also starts the peers: torch is imported once for the whole comparison."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["p2pfl_me.swarm.children"])
+    return context
+
+
+def _features(contract: Contract, run: Path, home: Path, weights: Path | None, device: str) -> None:
+    from p2pfl_me.swarm.children import features_child
+
+    features_child(contract, run, home, weights, device)
+
+
+def _baseline(contract: Contract, run: Path, home: Path, weights: Path | None, name: str) -> None:
+    from p2pfl_me.swarm.children import baseline_child
+
+    baseline_child(contract, run, home, weights, name)

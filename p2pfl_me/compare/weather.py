@@ -1,0 +1,45 @@
+"""A trouble as the conditions of the simulated network, fitted to how long the contract's rounds take there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from p2pfl_me.compare.engines import Trouble
+from p2pfl_me.contract import Contract
+from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.simulation.conditions import Conditions, Crash
+from p2pfl_me.simulation.engine import ORDINARY
+from p2pfl_me.topology import schedule_of
+
+OUTAGE_ROUNDS = 3
+"""Rounds that a peer misses when it goes away; its neighbours notice within one."""
+
+
+def conditions_of(trouble: Trouble, contract: Contract) -> Conditions:
+    """Ordinary conditions with the trouble put in."""
+    found = replace(ORDINARY, link=replace(ORDINARY.link, loss=trouble.loss))
+    if trouble.straggler != 1:
+        found = replace(found, slow={0: trouble.straggler})
+    away = round(trouble.churn * contract.peers.count)
+    if not away:
+        return found
+    round_s, rounds = round_seconds(contract), contract.training.rounds
+    # One after the other, spread over the peers and over the middle of the run.
+    crashes = tuple(
+        Crash(at, (2 * place + 1) * contract.peers.count // (2 * away), at + OUTAGE_ROUNDS * round_s)
+        for place in range(away)
+        for at in [round_s * rounds * (place + 1) / (away + 2)]
+    )
+    return replace(found, crashes=crashes, silence_s=round_s)
+
+
+def round_seconds(contract: Contract) -> float:
+    """About how long an undisturbed round takes on the simulated network: its models over the busiest peer's line."""
+    schedule = schedule_of(contract)
+    meets = [0] * schedule.size
+    for edge in schedule.edges(0):
+        meets[edge.a] += 1
+        meets[edge.b] += 1
+    bits = 32 * layout_of(contract.model).size
+    line = ORDINARY.link.bandwidth_bps
+    return 2 * ORDINARY.link.latency_s[1] + (max(meets) * bits / line if line else 0.0)

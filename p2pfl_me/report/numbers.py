@@ -1,0 +1,32 @@
+"""The numbers of a figure or a table as CSV text, and back."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from p2pfl_me.report.document import Cell
+
+
+def csv_text(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """One header line, then the rows; floats with seven figures, None as an empty cell."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(cell) for cell in row] for row in rows)
+    return buffer.getvalue()
+
+
+def csv_rows(text: str) -> list[dict[str, str]]:
+    """The rows of such a text, each by the names in its header."""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def _cell(cell: Cell) -> str | int:
+    if isinstance(cell, str):
+        # A spreadsheet would take such a name for a formula.
+        return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    if isinstance(cell, float):
+        return f"{cell:.7g}"
+    return "" if cell is None else cell

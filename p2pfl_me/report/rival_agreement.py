@@ -1,0 +1,76 @@
+"""How the models of each set-up agree: what the graph predicts beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from p2pfl_me.report.document import Block, Cell, Table
+from p2pfl_me.report.rival_pictures import picture
+from p2pfl_me.report.rival_words import NONE, many, share
+from p2pfl_me.report.rivals import Setting, closing_of, distances
+from p2pfl_me.topology import Figures, schedule_of, spectral_figures
+
+FIGURES_LIMIT = 2_000
+"""Eigenvalues of more peers take minutes."""
+
+
+def agreement_blocks(setting: Setting) -> Iterator[Block]:
+    """The table of predictions and measurements, and the figure of distances."""
+    rows = []
+    for rival in setting.rivals:
+        contract = rival.runs[0].contract
+        closing = closing_of(rival)
+        figures: Figures | None = None
+        if contract.peers.count <= FIGURES_LIMIT:
+            figures = spectral_figures(schedule_of(contract))
+        rows.append(
+            (
+                rival.name,
+                f"{figures.models_per_round:.3g}" if figures else NONE,
+                f"{figures.effective_neighbours:.1f}" if figures else NONE,
+                _exact(figures),
+                share(closing.beta),
+                share(closing.expected),
+                share(closing.measured),
+                f"{100 * closing.final.mean:.2g} %" if closing.final else NONE,
+            )
+        )
+    yield Table(
+        (
+            "",
+            "models a peer and round",
+            "n_W(0.99)",
+            "exact after",
+            "at most",
+            "expected",
+            "measured",
+            "distance at the end",
+        ),
+        tuple(rows),
+        frozenset(range(1, 8)),
+        "The first five are predicted from the graph alone. At most, expected, measured: the share of the consensus "
+        "distance that one exchange leaves (largest eigenvalue; when models differ at random; geometric mean over "
+        "rounds and seeds). A graph that changes has no bound for a single round. Distance at the end: to the average "
+        "model, as a share of its norm.",
+    )
+    numbers: list[tuple[Cell, ...]] = [
+        ("set-up", rival.name, index, distance, predicted)
+        for rival in setting.rivals
+        for index, distance, predicted in distances(rival)
+    ]
+    if any(isinstance(row[3], float) and row[3] > 1e-9 for row in numbers):
+        yield picture(
+            "consensus-distance",
+            "Distance between the models after every exchange, measured and predicted",
+            "Lower is closer together. Dashed: what the graph predicts of each exchange, from the distance measured "
+            "just before it, when the differences point nowhere in particular. A solid line above its dashed one: what "
+            "is left lies along the graph's slow directions, or exchanges were lost. Exact agreement has no place on a "
+            "log axis.",
+            "Line chart on a log axis of the consensus distance by round for every set-up, with predictions",
+            ("kind", "series", "round", "distance", "predicted_distance"),
+            numbers,
+        )
+
+
+def _exact(figures: Figures | None) -> str:
+    return NONE if figures is None or figures.exact_after is None else many(figures.exact_after, "round")

@@ -1,0 +1,79 @@
+"""The part of a comparison that says whether any set-up is better than another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from p2pfl_me.report.document import Block, Cell, Paragraph, Table
+from p2pfl_me.report.paired import Paired, paired, seeds_needed, supported
+from p2pfl_me.report.rival_words import NONE, many
+from p2pfl_me.report.rivals import Comparison, Setting
+
+SHOWN_PAIRS = 45
+PAIR_HEADER = ("clips_dealt", "first", "second", "seeds", "mean", "low", "high", "p", "least_p", "supported")
+
+
+def pair_tests(setting: Setting) -> tuple[tuple[Paired, bool], ...]:
+    """Each pair's test on the average models' final UF1, and whether it holds over all pairs of the setting."""
+    tests = []
+    for one, other in combinations(setting.rivals, 2):
+        first, second = one.score(), other.score()
+        both = sorted(first.keys() & second.keys())
+        if both:
+            tests.append(paired(one.name, other.name, [first[seed] - second[seed] for seed in both]))
+    return tuple(zip(tests, supported(tests), strict=True))
+
+
+def pair_rows(comparison: Comparison) -> list[tuple[Cell, ...]]:
+    """Every pair's test for pairs.csv."""
+    return [
+        (setting.name, t.first, t.second, t.seeds, t.mean, t.low, t.high, t.p, t.least, "yes" if holds else "no")
+        for setting in comparison.settings
+        for t, holds in pair_tests(setting)
+    ]
+
+
+def better(test: Paired) -> str:
+    """`mesh is better than ring by 0.120`, whichever way round the test was."""
+    first, second = (test.first, test.second) if test.mean > 0 else (test.second, test.first)
+    return f"{first} is better than {second} by {abs(test.mean):.3f}"
+
+
+def pair_blocks(setting: Setting) -> Iterator[Block]:
+    """The table of tests, and what so many seeds can tell."""
+    tests = pair_tests(setting)
+    if not tests:
+        yield Paragraph("There are no two set-ups that ran the same seed to its end.")
+        return
+    rows = [
+        (
+            f"{test.first} − {test.second}",
+            f"{test.mean:+.3f}",
+            NONE if test.low is None or test.high is None else f"{test.low:+.3f} to {test.high:+.3f}",
+            f"{test.p:.2g}",
+            better(test) if holds else "cannot tell",
+        )
+        for test, holds in tests[:SHOWN_PAIRS]
+    ]
+    seeds, least = max(test.seeds for test, _ in tests), min(test.least for test, _ in tests)
+    yield Table(
+        ("difference in UF1, average model", "mean", "95 % interval", "p", "so"),
+        tuple(rows),
+        frozenset({1, 2, 3}),
+        "Differences within each seed, where split, shards and initial model are the same. p: exact sign-flip "
+        "permutation test, two-sided. Interval: Student's t, without correction for the number of pairs.",
+    )
+    if len(tests) > SHOWN_PAIRS:
+        yield Paragraph(f"The first {SHOWN_PAIRS} of {len(tests)} pairs; pairs.csv has all.")
+    together = f" over all {len(tests)} pairs together (Holm)" if len(tests) > 1 else ""
+    words = (
+        f"“Better” is written only where p holds at 0.05{together}. With "
+        f"{many(seeds, 'seed')} the smallest p there can be is {least:.2g}"
+    )
+    needed = seeds_needed(len(tests))
+    if seeds < needed:
+        words += (
+            f", so these runs cannot tell, whatever the means are; it takes {needed} seeds or more (--seeds {needed})"
+        )
+    yield Paragraph(f"{words}.")

@@ -1,0 +1,266 @@
+"""The figures of a comparison, each drawn from the text of its CSV alone.
+
+What the page shows is drawn by `drawn` from the very text that lies beside it, so anybody can draw it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+
+from p2pfl_me.report.document import Cell, Picture
+from p2pfl_me.report.numbers import csv_rows, csv_text
+from p2pfl_me.report.style import (
+    AMBER,
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    NARROW,
+    PURPLE,
+    RULE,
+    SKY,
+    VERMILION,
+    WIDTH,
+    end_labels,
+    headline,
+    new_figure,
+    percent_log_axis,
+    round_axis,
+    short,
+    show_single_points,
+    y_grid,
+)
+
+Row = dict[str, str]
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, AMBER, SKY)
+Dash = str | tuple[int, tuple[float, ...]]
+DASHES: tuple[tuple[Dash, str], ...] = (
+    ("-", "— "),
+    ((0, (5, 1.2, 1, 1.2)), "–· "),
+    ((0, (1, 1)), "··· "),
+    ((0, (7, 2)), "– – "),
+)
+"""How a line is drawn, and the same in letters before its label where lines differ in it."""
+DASHED = (0, (4, 1.8))
+DOTTED = (0, (1, 1.6))
+FLOOR = 1e-9
+"""Below float32 rounding: models that agree exactly have no place on a log axis."""
+
+
+def picture(
+    name: str, title: str, reading: str, alt: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]
+) -> Picture:
+    """A figure of this module with the numbers it was drawn from."""
+    text = csv_text(header, rows)
+    return Picture(
+        name=name,
+        title=title,
+        reading=reading,
+        alt=alt,
+        figure=drawn(name, text, WIDTH),
+        narrow=drawn(name, text, NARROW),
+        header=tuple(header),
+        rows=tuple(tuple(row) for row in rows),
+    )
+
+
+def drawn(name: str, text: str, width: float = WIDTH) -> Figure:
+    """Draw the figure `name` from the text of its CSV; inside `house_style`, else with other colours and type."""
+    return _DRAW[name](csv_rows(text), width)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """Which column lies along x, and how it is labelled."""
+
+    column: str
+    label: str
+    tick: Callable[[float], str]
+
+
+def _score_by(axis: _Axis) -> Callable[[Sequence[Row], float], Figure]:
+    def draw(rows: Sequence[Row], width: float) -> Figure:
+        figure, axes = new_figure(3.9, width)
+        labels: list[tuple[float, float, str, str]] = []
+        ends: list[float] = []
+        for series, look in _looks(rows, "set-up").items():
+            own = [row for row in rows if row["kind"] == "set-up" and row["series"] == series and row[axis.column]]
+            if not own:
+                continue
+            x, y = [float(row[axis.column]) for row in own], [float(row["uf1_mean"]) for row in own]
+            axes.plot(x, y, color=look.colour, linestyle=look.dash, linewidth=2.0, zorder=3)
+            labels.append((x[-1], y[-1], look.label, look.colour))
+            ends.append(x[-1])
+        for series, dash in zip(_names(rows, "baseline"), ((0, (6, 2)), DOTTED, (0, (6, 1.5, 1, 1.5))), strict=False):
+            own = [row for row in rows if row["kind"] == "baseline" and row["series"] == series]
+            x, y = [float(row["round"]) for row in own], [float(row["uf1_mean"]) for row in own]
+            axes.plot(x, y, color=MUTED, linestyle=dash, linewidth=1.1, zorder=2)
+            labels.append((x[-1], y[-1], series, MUTED))
+            ends.append(x[-1])
+        show_single_points(axes)
+        last = max(ends, default=1.0)
+        if axis.column == "round":
+            round_axis(axes, min((int(row["round"]) for row in rows if row["round"]), default=1), int(last))
+        else:
+            _from_zero(axes, last, axis, width)
+        for row in rows:
+            if row["kind"] == "target":
+                axes.axhline(float(row["uf1_mean"]), color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
+                labels.append((last, float(row["uf1_mean"]), f"target {float(row['uf1_mean']):.2f}", INK))
+        if axis.column == "round":
+            _spread_bars(axes, rows)
+        else:
+            _mark_ends(axes, rows, axis)
+        y_grid(axes)
+        headline(axes, "UF1 of the mean peer")
+        # At the right border whatever the line's own end: a label inside the axes would lie on other lines.
+        end_labels(axes, [(axes.get_xlim()[1], y, words, colour) for _, y, words, colour in labels], gap=0.07)
+        return figure
+
+    return draw
+
+
+def _mark_ends(axes: Axes, rows: Sequence[Row], axis: _Axis) -> None:
+    """A dot where a line ends: in bytes and seconds the lines have different lengths."""
+    for series, look in _looks(rows, "set-up").items():
+        own = [row for row in rows if row["kind"] == "set-up" and row["series"] == series and row[axis.column]]
+        if own:
+            axes.plot(
+                [float(own[-1][axis.column])],
+                [float(own[-1]["uf1_mean"])],
+                color=look.colour,
+                marker="o",
+                markersize=5,
+                linestyle="none",
+                clip_on=False,
+                zorder=4,
+            )
+
+
+def _spread_bars(axes: Axes, rows: Sequence[Row]) -> None:
+    """Right of the lines, a bar for each: mean and one standard deviation of the last round, where there are seeds."""
+    low, high = axes.get_xlim()
+    step = 0.018 * (high - low)
+    place = high
+    for series, look in _looks(rows, "set-up").items():
+        own = [row for row in rows if row["kind"] == "set-up" and row["series"] == series]
+        if own and own[-1]["uf1_std"] and (std := float(own[-1]["uf1_std"])) > 0:
+            place += step
+            mean = float(own[-1]["uf1_mean"])
+            axes.plot(
+                [place, place], [mean - std, mean + std], color=look.colour, linewidth=1.4, alpha=0.8, clip_on=False
+            )
+            axes.plot([place], [mean], color=look.colour, marker="o", markersize=3.5, linestyle="none", clip_on=False)
+    if place > high:
+        axes.set_xlim(low, place + step)
+
+
+def _from_zero(axes: Axes, last: float, axis: _Axis, width: float) -> None:
+    axes.set_xlim(0, 1.02 * last or 1.0)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6 if width > NARROW else 4, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: axis.tick(value)))
+    axes.set_xlabel(axis.label)
+
+
+def _consensus(rows: Sequence[Row], width: float) -> Figure:
+    figure, axes = new_figure(3.9, width)
+    labels: list[tuple[float, float, str, str]] = []
+    rounds = [int(row["round"]) for row in rows]
+    for series, look in _looks(rows, "set-up").items():
+        own = [row for row in rows if row["series"] == series]
+        for column, style, line, strength in (
+            ("distance", look.dash, 2.0, 1.0),
+            ("predicted_distance", DASHED, 1.1, 0.75),
+        ):
+            points = [
+                (int(row["round"]), float(row[column])) for row in own if row[column] and float(row[column]) > FLOOR
+            ]
+            if points:
+                axes.plot(
+                    *zip(*points, strict=True), color=look.colour, linestyle=style, linewidth=line, alpha=strength
+                )
+                if column == "distance":
+                    labels.append((rounds[-1], points[-1][1], look.label, look.colour))
+    show_single_points(axes)
+    percent_log_axis(axes)
+    low, high = axes.get_ylim()
+    if high / low < 15:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0), numticks=12))
+    round_axis(axes, min(rounds), max(rounds))
+    y_grid(axes)
+    headline(axes, "RMS distance to the average model after an exchange, in % of its norm (log scale)")
+    end_labels(axes, [(max(rounds), y, words, colour) for _, y, words, colour in labels], gap=0.07)
+    return figure
+
+
+def _per_megabyte(rows: Sequence[Row], width: float) -> Figure:
+    figure, axes = new_figure(0.9 + 0.36 * max(len(rows), 2), width)
+    means = [float(row["uf1_per_mb"]) for row in rows]
+    for place, (row, mean) in enumerate(zip(rows, means, strict=True)):
+        axes.barh(place, mean, height=0.6, color=BLUE, alpha=0.85)
+        end = mean
+        if row["std"]:
+            end = mean + float(row["std"])
+            axes.plot([mean - float(row["std"]), end], [place, place], color=INK, linewidth=1.0)
+        words = f"{mean:.3g}"
+        if width > NARROW:
+            words += f"  ({float(row['uf1']):.2f} for {float(row['mb_a_peer']):.3g} MB)"
+        axes.annotate(
+            words, xy=(end, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8, color=INK
+        )
+    axes.set_yticks(range(len(rows)), [short(row["series"], 26) for row in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlim(0, 1.02 * max(m + float(r["std"] or 0) for m, r in zip(means, rows, strict=True)) or 1.0)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4 if width > NARROW else 2, steps=[1, 2, 2.5, 5, 10]))
+    axes.tick_params(axis="y", colors=RULE, labelcolor=MUTED)
+    axes.spines["left"].set_visible(False)
+    headline(axes, "UF1 of the average model a megabyte" if width > NARROW else "UF1 a megabyte")
+    return figure
+
+
+def _names(rows: Sequence[Row], kind: str) -> list[str]:
+    return list(dict.fromkeys(row["series"] for row in rows if row["kind"] == kind))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    colour: str
+    dash: Dash
+    label: str
+
+
+def _looks(rows: Sequence[Row], kind: str) -> dict[str, _Look]:
+    """The colour says which contract, the dash which varied value; of a single contract, the colour says the value."""
+    names = _names(rows, kind)
+    heads = list(dict.fromkeys(name.partition(", ")[0] for name in names))
+    tails = list(dict.fromkeys(name.partition(", ")[2] for name in names))
+    found = {}
+    for name in names:
+        head, _, tail = name.partition(", ")
+        colour, dash = heads.index(head), tails.index(tail) + heads.index(head) // len(COLOURS)
+        if len(heads) == 1:
+            colour, dash = tails.index(tail), tails.index(tail) // len(COLOURS)
+        style, letters = DASHES[dash % len(DASHES)]
+        found[name] = _Look(COLOURS[colour % len(COLOURS)], style, f"{letters}{name}")
+    if len({look.dash for look in found.values()}) == 1:
+        return {name: _Look(look.colour, look.dash, name) for name, look in found.items()}
+    return found
+
+
+def _plain(value: float) -> str:
+    return f"{value:g}"
+
+
+_DRAW: dict[str, Callable[[Sequence[Row], float], Figure]] = {
+    "score-rounds": _score_by(_Axis("round", "round", _plain)),
+    "score-mb": _score_by(_Axis("mb_a_peer", "MB sent a peer, on the wire", _plain)),
+    "score-seconds": _score_by(_Axis("seconds", "seconds since the peers began", _plain)),
+    "consensus-distance": _consensus,
+    "score-per-mb": _per_megabyte,
+}
+"""Every figure by the name of its files."""

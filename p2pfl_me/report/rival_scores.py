@@ -1,0 +1,106 @@
+"""The scores part of a comparison: tables by metric, and the score by round with the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from p2pfl_me.report.document import Block, Cell, Paragraph, Table
+from p2pfl_me.report.results import Arm, Spread, curve_points, final_scores, isolated_grid, spread
+from p2pfl_me.report.rival_pictures import picture
+from p2pfl_me.report.rival_words import figure
+from p2pfl_me.report.rivals import MB, METRIC, Rival, Setting, course_of
+from p2pfl_me.report.run import Run
+
+SHOWN_METRICS = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
+
+
+def score_blocks(setting: Setting, target: float | None) -> Iterator[Block]:
+    """Tables of final scores, a metric each, and the figure of scores by round."""
+    for metric, title in SHOWN_METRICS.items():
+        header = (title, "average model", "mean peer", "worst peer", "best peer")
+        yield Table(header, tuple(_score_rows(setting, metric)), frozenset(range(1, len(header))))
+    yield Paragraph(
+        "Scores at the last round, mean ± standard deviation over seeds; macro F1 is UF1 under its other name. "
+        "scores.csv has every seed."
+    )
+    header_csv, numbers = course_rows(setting, target)
+    if not any(row[0] == "set-up" for row in numbers):
+        return
+    yield picture(
+        "score-rounds",
+        "Score by round",
+        "The mean peer's own model after every exchange, averaged over seeds; the bars on the right are "
+        "one standard deviation over seeds. Thin grey lines: the same shards trained "
+        "without gossip. Every seed has other test clips; the tests below look within each seed.",
+        "Line chart of UF1 by round for every set-up, with the baselines",
+        header_csv,
+        numbers,
+    )
+
+
+def _score_rows(setting: Setting, metric: str) -> Iterator[tuple[str, ...]]:
+    for rival in setting.rivals:
+        peers = (figure(spread(values)) for values in _peers(rival, metric))
+        yield (rival.name, figure(over(rival, Arm.AVERAGE, metric)), *peers)
+    # Every set-up was lent the same baselines: one run of each seed stands for all.
+    lent = Rival("", tuple({run.seed: run for rival in setting.rivals for run in rival.runs}.values()))
+    if over(lent, Arm.ISOLATED, metric) is not None:
+        yield (Arm.ISOLATED.value, "", *(figure(spread(values)) for values in _peers(lent, metric, Arm.ISOLATED)))
+    for arm in (Arm.FEDAVG, Arm.POOLED):
+        if (found := over(lent, arm, metric)) is not None:
+            yield (arm.value, figure(found), "", "", "")
+
+
+def course_rows(
+    setting: Setting, target: float | None, *, baselines: bool = True
+) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
+    """Header and rows of the figures of scores: kind, series, round, megabytes, seconds, mean and deviation."""
+    header = ("kind", "series", "round", "mb_a_peer", "seconds", "uf1_mean", "uf1_std")
+    rows: list[tuple[Cell, ...]] = []
+    for rival in setting.rivals:
+        course = course_of(rival)
+        if course is None:
+            continue
+        for place, index in enumerate(course.rounds):
+            values = (course.sent[place] / MB, course.seconds[place], course.score[place], course.std[place])
+            rows.append(("set-up", rival.name, index, *map(_cell, values)))
+    if baselines:
+        by_seed = {run.seed: run for rival in setting.rivals for run in rival.runs if run.baselines}
+        for name, points in _baseline_courses(list(by_seed.values())):
+            rows += [("baseline", name, index, None, None, mean, None) for index, mean in points]
+    if target is not None:
+        rows.append(("target", "target", None, None, None, target, None))
+    return header, rows
+
+
+def _baseline_courses(runs: Sequence[Run]) -> Iterator[tuple[str, list[tuple[int, float]]]]:
+    for name in ("isolated", "FedAvg", "pooled"):
+        by_round: dict[int, list[float]] = {}
+        for run in runs:
+            if name == "isolated":
+                grid = isolated_grid(run, METRIC)
+                points = list(zip(grid.rounds, grid.mean().tolist(), strict=True))
+            else:
+                curve = run.baselines.fedavg if name == "FedAvg" else run.baselines.pooled
+                points = list(curve_points(curve, METRIC))
+            for index, value in points:
+                by_round.setdefault(index, []).append(value)
+        if by_round:
+            yield name, [(index, float(np.mean(by_round[index]))) for index in sorted(by_round)]
+
+
+def over(rival: Rival, arm: Arm, metric: str) -> Spread | None:
+    """The arm's mean and spread over seeds."""
+    return spread(list(rival.score(arm, metric).values()))
+
+
+def _peers(rival: Rival, metric: str, arm: Arm = Arm.GOSSIP) -> tuple[list[float], list[float], list[float]]:
+    """Mean, worst and best peer of every run."""
+    finals = [list(final.values()) for run in rival.runs if (final := final_scores(run, arm, metric))]
+    return [float(np.mean(final)) for final in finals], [min(final) for final in finals], [max(f) for f in finals]
+
+
+def _cell(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

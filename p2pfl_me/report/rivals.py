@@ -1,0 +1,205 @@
+"""What a comparison sets side by side: each rival's runs over seeds, and its numbers.
+
+A score by round is that of the mean peer, whose own model is tested after every exchange; the average of the models is
+tested after the last round only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from p2pfl_me.report.consensus import Agreement, agreement, contraction_of
+from p2pfl_me.report.results import Arm, Floats, Spread, final_scores, score_grid, spread
+from p2pfl_me.report.run import Run
+
+METRIC = "uf1"
+MB = 1e6
+EXACT = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """One set-up of a comparison: its runs differ in nothing but the seed. `name` is unique in its setting."""
+
+    name: str
+    runs: tuple[Run, ...]
+
+    def score(self, arm: Arm = Arm.AVERAGE, metric: str = METRIC) -> dict[int, float]:
+        """By seed, the arm's final score, its mean where the arm has several peers."""
+        found = {run.seed: final_scores(run, arm, metric) for run in self.runs}
+        return {seed: float(np.mean(list(final.values()))) for seed, final in found.items() if final}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Rivals under the same conditions: the same shards of the same data, seed by seed."""
+
+    name: str
+    rivals: tuple[Rival, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hardship:
+    """One stress: `reason` says why it was not run, else `rivals` holds those that ran under it."""
+
+    name: str
+    rivals: tuple[Rival, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything a comparison's page shows. `target` is the user's score to reach, None for the default."""
+
+    settings: tuple[Setting, ...]
+    hardships: tuple[Hardship, ...] = ()
+    target: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """One run, or the mean of several, round by round, each of shape (rounds,); NaN where nothing was logged.
+
+    `score` is the mean peer's, `sent` the bytes that a peer had sent on average, `seconds` those until the slowest had
+    ended the round. `std` is the standard deviation of the score over seeds, 0 for one run.
+    """
+
+    rounds: tuple[int, ...]
+    score: Floats
+    std: Floats
+    sent: Floats
+    seconds: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """When a track first had the target: the round, seconds, and bytes that a peer had sent on average."""
+
+    round: int
+    seconds: float
+    sent: float
+
+
+def track_of(run: Run, metric: str = METRIC) -> Track | None:
+    """The course of one run; None without scores."""
+    grid = score_grid(run, metric)
+    if not grid.rounds:
+        return None
+    sent: dict[int, list[float]] = {}
+    seconds: dict[int, list[float]] = {}
+    for log in run.peers:
+        for each in log.rounds:
+            if each.bytes_sent is not None:
+                sent.setdefault(each.round, []).append(each.bytes_sent)
+            if each.seconds is not None:
+                seconds.setdefault(each.round, []).append(each.seconds)
+    return Track(
+        grid.rounds,
+        grid.mean(),
+        np.zeros(len(grid.rounds)),
+        np.array([np.mean(sent.get(index, [np.nan])) for index in grid.rounds]),
+        np.array([max(seconds.get(index, [np.nan])) for index in grid.rounds]),
+    )
+
+
+def reached(track: Track, target: float) -> Reach | None:
+    """The first round with at least `target`; None if there is none."""
+    for index, score in enumerate(track.score):
+        if score >= target:
+            return Reach(track.rounds[index], float(track.seconds[index]), float(track.sent[index]))
+    return None
+
+
+def course_of(rival: Rival, metric: str = METRIC) -> Track | None:
+    """The mean track over seeds, of the rounds that every seed reached: the line does not jump where one ends early."""
+    tracks = [track for run in rival.runs if (track := track_of(run, metric))]
+    if not tracks:
+        return None
+    rounds = tuple(sorted(set.intersection(*(set(track.rounds) for track in tracks))))
+    if not rounds:
+        return None
+    places = [[track.rounds.index(index) for index in rounds] for track in tracks]
+    score = np.stack([track.score[place] for track, place in zip(tracks, places, strict=True)])
+    return Track(
+        rounds,
+        score.mean(axis=0),
+        score.std(axis=0, ddof=1) if len(tracks) > 1 else np.zeros(len(rounds)),
+        np.stack([track.sent[place] for track, place in zip(tracks, places, strict=True)]).mean(axis=0),
+        np.stack([track.seconds[place] for track, place in zip(tracks, places, strict=True)]).mean(axis=0),
+    )
+
+
+def default_target(setting: Setting) -> float | None:
+    """95 % of the best mean score that any rival's average model ended with."""
+    means = [float(np.mean(list(scores.values()))) for rival in setting.rivals if (scores := rival.score())]
+    return 0.95 * max(means) if means else None
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How fast the models of a rival draw together: shares of the consensus distance that one exchange leaves.
+
+    `measured` and `expected` are geometric means over rounds and seeds; `beta` is the bound of one round, None for a
+    graph that changes. `final` is the distance after the last exchange as a share of the average model's norm.
+    """
+
+    measured: float | None
+    expected: float | None
+    beta: float | None
+    final: Spread | None
+
+
+def closing_of(rival: Rival) -> Closing:
+    """Measured beside predicted."""
+    contraction = contraction_of(rival.runs[0])
+    rows = [agreement(run, contraction) for run in rival.runs]
+    every = [row for each in rows for row in each if row.trained > 0]
+    return Closing(
+        _geometric([row.mixed / row.trained for row in every]),
+        _geometric([row.expected / row.trained for row in every if row.expected is not None]),
+        contraction.beta if contraction else None,
+        spread([each[-1].mixed / each[-1].norm for each in rows if each and each[-1].norm > 0]),
+    )
+
+
+def distances(rival: Rival) -> tuple[tuple[int, float, float | None], ...]:
+    """By round, over seeds: the measured distance after the exchange and the predicted one, as shares of the norm."""
+    contraction = contraction_of(rival.runs[0])
+    by_round: dict[int, list[Agreement]] = {}
+    for run in rival.runs:
+        for row in agreement(run, contraction):
+            if row.norm > 0:
+                by_round.setdefault(row.round, []).append(row)
+    found = []
+    for index in sorted(by_round):
+        rows = by_round[index]
+        expected = [row.expected / row.norm for row in rows if row.expected is not None]
+        found.append(
+            (
+                index,
+                float(np.mean([row.mixed / row.norm for row in rows])),
+                float(np.mean(expected)) if expected else None,
+            )
+        )
+    return tuple(found)
+
+
+def per_megabyte(rival: Rival) -> dict[int, tuple[float, float]]:
+    """By seed: the average model's final score, and the megabytes that a peer sent on average."""
+    scores, found = rival.score(), {}
+    for run in rival.runs:
+        track = track_of(run)
+        if run.seed in scores and track is not None and track.sent[-1] > 0:
+            found[run.seed] = (scores[run.seed], float(track.sent[-1]) / MB)
+    return found
+
+
+def _geometric(values: Sequence[float]) -> float | None:
+    if not values:
+        return None
+    if min(values) < EXACT:
+        return 0.0
+    return float(np.exp(np.mean(np.log(values))))

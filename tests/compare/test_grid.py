@@ -1,0 +1,115 @@
+"""The grid: what is expanded, what all cells share, and what is refused before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2pfl_me.compare.engines import ENGINES, Engine
+from p2pfl_me.compare.fit import nearest, with_peers
+from p2pfl_me.compare.grid import Request, make_plan
+from p2pfl_me.compare.skew import parse_skew
+from p2pfl_me.contract import contract_from_yaml
+from p2pfl_me.errors import ContractError
+from p2pfl_me.topology import schedule_of
+from tests.compare.fakes import instant
+from tests.small import write_contract
+
+
+def request_for(tmp_path: Path, *kinds: str, **changes: object) -> Request:
+    paths = tuple(write_contract(tmp_path / f"{kind}.yaml", 4, topology=f"{{kind: {kind}}}") for kind in kinds)
+    return replace(Request(paths, tmp_path / "out"), **changes)  # type: ignore[arg-type]
+
+
+def test_the_grid_is_the_product_and_every_cell_has_its_own_folder(tmp_path: Path) -> None:
+    request = request_for(
+        tmp_path,
+        "ring",
+        "mesh",
+        varied=("training.local_epochs=1,2", "training.batch_size=8,16"),
+        skews=(parse_skew("iid"), parse_skew("dirichlet:0.5")),
+    )
+    plan = make_plan(request)
+    assert len(plan.groups) == 2 * 2 * 2 * 2
+    assert len({group.folder for group in plan.groups}) == 16
+    assert plan.seeds == (1, 2, 3)
+    assert {group.name for group in plan.groups} >= {"ring, local_epochs 1, batch_size 8"}
+    assert any(group.contract.data.partition.alpha == 0.5 for group in plan.groups)
+
+
+def test_all_take_model_training_and_data_from_the_first_and_keep_their_topology(tmp_path: Path) -> None:
+    one = write_contract(tmp_path / "ring.yaml", 4, training="{rounds: 3, local_epochs: 2}")
+    two = write_contract(tmp_path / "mesh.yaml", 7, topology="{kind: mesh}", training="{rounds: 9}")
+    plan = make_plan(Request((one, two), tmp_path / "out", rounds=5))
+    first, second = (group.contract for group in plan.groups)
+    assert second.topology.kind == "mesh"
+    assert second.peers.count == 4 and second.training == first.training
+    assert first.training.rounds == 5 and first.training.local_epochs == 2
+    assert any("mesh.yaml: training" in note for note in plan.notes)
+
+
+def test_a_topology_that_cannot_have_so_many_peers_is_refused_with_the_nearest_that_works(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"--peers 8, the nearest") as caught:
+        make_plan(request_for(tmp_path, "ring", "hypercube", peers=7))
+    assert caught.value.where.endswith("hypercube.yaml")
+
+
+@given(st.integers(2, 40))
+def test_the_nearest_number_works_and_no_nearer_one_does(count: int) -> None:
+    text = "version: 1\nname: x\ntopology: {kind: hypercube}\npeers: {loopback: {count: 8}}\n"
+    contract = with_peers(contract_from_yaml(text), count)
+    found = nearest(contract)
+    assert found is not None
+    schedule_of(with_peers(contract, found))
+    powers = [2**power for power in range(1, 8) if 2**power != count]
+    assert abs(found - count) == min(abs(power - count) for power in powers)
+
+
+def test_an_unknown_key_is_refused_with_the_contracts_own_words(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"unknown key `gossip\.protocl`.*\n.*`protocol`"):
+        make_plan(request_for(tmp_path, "ring", varied=("gossip.protocl=dpsgd,other",)))
+
+
+@pytest.mark.parametrize("text", ["training.rounds", "=1,2", "training.rounds=", "training.rounds=[1", "seed=1,2"])
+def test_what_cannot_be_varied_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        make_plan(request_for(tmp_path, "ring", varied=(text,)))
+    assert caught.value.where == "--vary"
+
+
+@pytest.mark.parametrize("word", ["", "uneven", "dirichlet", "dirichlet:", "dirichlet:0", "dirichlet:nan", "iid:1"])
+def test_unknown_ways_of_dealing_are_refused(word: str) -> None:
+    with pytest.raises(ContractError, match="dirichlet:ALPHA"):
+        parse_skew(word)
+
+
+def test_the_same_set_up_twice_is_refused(tmp_path: Path) -> None:
+    request = request_for(tmp_path, "ring")
+    with pytest.raises(ContractError, match="stands twice"):
+        make_plan(replace(request, contracts=request.contracts * 2))
+    with pytest.raises(ContractError, match="stands twice"):
+        make_plan(replace(request, varied=("training.batch_size=8,8",)))
+
+
+def test_real_processes_run_one_cell_at_a_time(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="ports"):
+        make_plan(request_for(tmp_path, "ring", jobs=2))
+
+
+def test_stress_leaves_out_what_a_real_network_cannot_be_told_to_do(tmp_path: Path) -> None:
+    plan = make_plan(request_for(tmp_path, "ring", stress=True))
+    assert [stress.name for stress, _ in plan.refused] == ["10 % loss", "straggler 10x", "20 % churn"]
+    assert all("simulates" in reason for _, reason in plan.refused)
+    assert [group.stress for group in plan.groups] == ["", "dirichlet 0.1"]
+
+
+def test_an_engine_with_a_network_runs_every_stress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES, "instant", Engine(instant, lambda trouble: instant, in_process=True))
+    plan = make_plan(request_for(tmp_path, "ring", stress=True, engine="instant", skews=(parse_skew("dirichlet:0.1"),)))
+    assert not plan.refused
+    assert [group.stress for group in plan.groups] == ["", "10 % loss", "straggler 10x", "20 % churn"]
+    assert len({group.folder for group in plan.groups}) == 4

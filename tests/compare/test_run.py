@@ -1,0 +1,207 @@
+"""Cells: skipped when finished, run again when not, stopped in order; the page, and every figure from its CSV alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.compare.cells import claim, clear
+from p2pfl_me.compare.engines import ENGINES, Engine
+from p2pfl_me.compare.grid import Request
+from p2pfl_me.compare.run import compare
+from p2pfl_me.errors import DataError, RunError
+from p2pfl_me.report.rival_pictures import drawn
+from p2pfl_me.report.run import read_run
+from p2pfl_me.report.style import house_style
+from p2pfl_me.report.svg import png_bytes, svg_bytes
+from p2pfl_me.swarm.console import Console
+from tests.compare import fakes
+from tests.small import Command, events, wait_for, write_contract, write_vectors
+
+
+@pytest.fixture
+def request_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Request:
+    monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
+    for name in ("instant", "stopped_after_two", "failing_line"):
+        monkeypatch.setitem(ENGINES, name, Engine(getattr(fakes, name), in_process=True))
+    paths = tuple(
+        write_contract(tmp_path / f"{kind}.yaml", 4, topology=f"{{kind: {kind}}}") for kind in ("ring", "mesh", "line")
+    )
+    data = write_vectors(tmp_path / "vectors.safetensors", range(12))
+    return Request(paths, tmp_path / "out", seeds=2, baselines=False, engine="instant", data=data)
+
+
+def run(request: Request) -> tuple[int, str]:
+    stream = io.StringIO()
+    return compare(request, Console(stream)), stream.getvalue()
+
+
+def manifests(out: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in sorted(out.glob("cells/*/seed-*/manifest.json"))}
+
+
+def test_a_second_time_runs_nothing_and_writes_the_same_page(request_: Request) -> None:
+    code, said = run(request_)
+    assert code == 0 and "6/6" in said and "left" in said
+    before, page = manifests(request_.out), (request_.out / "report.html").read_bytes()
+    assert len(before) == 6
+    code, said = run(request_)
+    assert code == 0 and "6 of 6 cells are finished already" in said
+    assert manifests(request_.out) == before
+    assert (request_.out / "report.html").read_bytes() == page
+
+
+@pytest.mark.parametrize("damage", ["exit", "finished", "contract_digest", "data", "average"])
+def test_just_the_unfinished_cell_is_run_again(request_: Request, damage: str) -> None:
+    run(request_)
+    before = manifests(request_.out)
+    victim = list(before)[2]
+    if damage == "average":
+        (victim.parent / "average.json").unlink()
+    else:
+        values = json.loads(victim.read_text())
+        values[damage] = {"exit": {"0": 0, "1": -9}, "data": {"digest": "00"}}.get(damage)
+        victim.write_text(json.dumps(values))
+    (victim.parent / "left-over").write_text("x")
+    code, said = run(request_)
+    after = manifests(request_.out)
+    assert code == 0 and "5 of 6 cells are finished already" in said
+    assert [path for path in before if after[path] != before[path]] == [victim]
+    assert not (victim.parent / "left-over").exists()
+
+
+def test_other_clips_make_every_cell_run_again(request_: Request, tmp_path: Path) -> None:
+    run(request_)
+    other = write_vectors(tmp_path / "other.safetensors", range(13))
+    assert "finished already" not in run(replace(request_, data=other))[1]
+
+
+def test_a_stopped_comparison_says_how_to_go_on_and_goes_on(request_: Request) -> None:
+    code, said = run(replace(request_, engine="stopped_after_two"))
+    assert code == 130 and "same command again" in said
+    assert not (request_.out / "report.html").exists()
+    assert len(list(request_.out.glob("cells/*/seed-*/average.json"))) == 2
+    engine = ENGINES["instant"]
+    ENGINES["stopped_after_two"] = engine
+    code, said = run(replace(request_, engine="stopped_after_two"))
+    assert code == 0 and "2 of 6 cells are finished already" in said
+
+
+def test_a_failed_cell_is_told_and_the_page_is_on_the_others(request_: Request) -> None:
+    code, said = run(replace(request_, engine="failing_line"))
+    assert code == 1 and "2 of 6 cells failed" in said
+    words = (request_.out / "report.md").read_text()
+    assert "ring · mesh" in words and "line" not in words.splitlines()[0]
+
+
+def test_several_jobs_leave_the_same_cells(request_: Request, tmp_path: Path) -> None:
+    run(request_)
+    code, said = run(replace(request_, jobs=2, out=tmp_path / "other"))
+    assert code == 0, said
+    assert (tmp_path / "other" / "scores.csv").read_bytes() == (request_.out / "scores.csv").read_bytes()
+
+
+def test_clips_that_cannot_be_dealt_are_refused_before_anything_runs(request_: Request) -> None:
+    with pytest.raises(DataError, match="cannot be dealt"):
+        run(replace(request_, peers=40))
+    assert not manifests(request_.out)
+
+
+def test_a_folder_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(RunError, match="not empty"):
+        claim(tmp_path, {})
+    assert (tmp_path / "thesis.tex").exists()
+    clear(tmp_path / "not there")
+
+
+def test_every_figure_is_drawn_again_from_its_csv_to_the_same_bytes(request_: Request) -> None:
+    run(replace(request_, varied=("training.batch_size=8,16",)))
+    pages = sorted(request_.out.glob("*.png"))
+    names = [page.stem for page in pages]
+    assert names == ["consensus-distance", "score-mb", "score-per-mb", "score-rounds", "score-seconds"]
+    for page in pages:
+        numbers = page.with_suffix(".csv").read_text()
+        with house_style():
+            assert png_bytes(drawn(page.stem, numbers)) == page.read_bytes()
+            assert svg_bytes(drawn(page.stem, numbers)) == page.with_suffix(".svg").read_bytes()
+
+
+def test_the_page_never_says_better_with_two_seeds(request_: Request) -> None:
+    run(request_)
+    words = (request_.out / "report.md").read_text()
+    assert "cannot tell the set-ups apart" in words
+    assert "is better than" not in words
+    assert "takes 7 seeds or more" in words  # 2^(1 - 7) <= 0.05 / 3
+
+
+def test_with_seeds_enough_it_says_better_where_it_holds_and_only_there(request_: Request) -> None:
+    # The fake scores differ by a constant within a seed, so each pair's p is the least there can be.
+    run(replace(request_, seeds=8))
+    with (request_.out / "pairs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["supported"] for row in rows} == {"yes"}
+    words = (request_.out / "report.md").read_text()
+    assert "mesh is better than ring by 0.120" in words and "ring is better than mesh" not in words
+
+
+def test_cost_to_the_target_is_counted_or_said_not_to_be_reached(request_: Request) -> None:
+    run(replace(request_, target=0.5))
+    lines = (request_.out / "report.md").read_text().splitlines()
+    assert "| mesh | 3 | 4.5 | 18.0 | 2 of 2 |" in lines  # three rounds of 1.5 s and 6 MB
+    assert any(line.startswith("| line | not reached |") for line in lines)
+
+
+def test_the_measured_contraction_stands_beside_the_predicted_one(request_: Request) -> None:
+    run(request_)
+    lines = (request_.out / "report.md").read_text().splitlines()
+    ring = next(line for line in lines if line.startswith("| ring | 2 |"))
+    cells = [cell.strip() for cell in ring.strip("|").split("|")]
+    assert cells[4:7] == [
+        "0.33",
+        "0.33",
+        "0.40",
+    ]  # Metropolis-Hastings on a ring of four: 1/3 twice, -1/3; fakes leave 0.4
+
+
+@pytest.mark.processes
+def test_real_processes_with_baselines_shared_by_all_topologies(request_: Request) -> None:
+    request = replace(request_, contracts=request_.contracts[:2], seeds=1, baselines=True, engine="processes")
+    code, said = run(request)
+    assert code == 0, said
+    assert said.count("baselines 1/1") == 1
+    lent = [path.read_bytes() for path in request.out.glob("cells/*/seed-1/baselines.json")]
+    shared = next(request.out.glob("shared/*/seed-1/baselines.json"))
+    assert lent == [shared.read_bytes()] * 2
+    assert set(json.loads(lent[0])) == {"isolated", "pooled", "fedavg", "steps"}
+    words = (request.out / "report.md").read_text()
+    assert "Isolated peers" in words and "FedAvg with a server" in words and "Pooled training" in words
+    stamp = shared.stat().st_mtime_ns
+    shutil.rmtree(request.out / "cells" / "mesh")
+    code, said = run(request)
+    assert code == 0 and "1 of 2 cells are finished already" in said
+    assert shared.stat().st_mtime_ns == stamp
+
+
+@pytest.mark.processes
+def test_ctrl_c_leaves_readable_cells_and_exit_code_130(request_: Request, tmp_path: Path) -> None:
+    contracts = [str(path) for path in request_.contracts[:2]]
+    options = ["--data", str(request_.data), "--rounds", "100000", "--no-baselines", "--out", str(request_.out)]
+    command = Command(["compare", *contracts, *options], tmp_path / "home")
+    cell = request_.out / "cells" / "ring" / "seed-1"
+    try:
+        wait_for(lambda: all(events(cell, peer, "round") for peer in range(4)), "all peers in round 1")
+        command.interrupt()
+        code, output = command.finish()
+    finally:
+        if command.process.poll() is None:
+            command.kill()
+    assert code == 130, output
+    assert "same command again" in output and "Traceback" not in output
+    assert read_run(cell).peers[0].rounds
