@@ -17,8 +17,9 @@ def list_kinds() -> None:
     """Name every kind of graph and what it needs."""
     from p2pfl_me.topology.kinds import ALL
 
+    width = max(map(len, ALL))
     for name, kind in ALL.items():
-        click.echo(f"{name:<12} {kind.summary}\n{'':<12} needs: {kind.needs}")
+        click.echo(f"{name:<{width}} {kind.summary}\n{'':<{width}} needs: {kind.needs}")
     click.echo("\nWrite a contract with `p2pme topology new KIND`, look at one with `p2pme topology show FILE`.")
 
 

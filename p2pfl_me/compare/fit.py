@@ -5,7 +5,7 @@ from __future__ import annotations
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Loopback, Peers
 from p2pfl_me.errors import ContractError
-from p2pfl_me.topology import schedule_of
+from p2pfl_me.topology import plan_of
 
 MOST = 10_000
 
@@ -25,7 +25,7 @@ def require_fit(contract: Contract, where: str) -> None:
         `where` is the contract's file.
     """
     try:
-        schedule_of(contract)
+        plan_of(contract)
     except ContractError as error:
         count = contract.peers.count
         near = nearest(contract)
@@ -49,7 +49,7 @@ def nearest(contract: Contract) -> int | None:
 
 def _fits(contract: Contract, count: int) -> bool:
     try:
-        schedule_of(with_peers(contract, count))
+        plan_of(with_peers(contract, count))
     except ContractError:
         return False
     return True

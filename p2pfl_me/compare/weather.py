@@ -9,7 +9,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.simulation.conditions import Conditions, Crash
 from p2pfl_me.simulation.engine import ORDINARY
-from p2pfl_me.topology import schedule_of
+from p2pfl_me.topology import DirectedSchedule, plan_of
 
 OUTAGE_ROUNDS = 3
 """Rounds that a peer misses when it goes away; its neighbours notice within one."""
@@ -35,11 +35,14 @@ def conditions_of(trouble: Trouble, contract: Contract) -> Conditions:
 
 def round_seconds(contract: Contract) -> float:
     """About how long an undisturbed round takes on the simulated network: its models over the busiest peer's line."""
-    schedule = schedule_of(contract)
-    meets = [0] * schedule.size
-    for edge in schedule.edges(0):
-        meets[edge.a] += 1
-        meets[edge.b] += 1
+    plan, meets = plan_of(contract), [0] * contract.peers.count
+    if isinstance(plan, DirectedSchedule):
+        for arc in plan.arcs(0):
+            meets[arc.sender] += 1
+    else:
+        for edge in plan.edges(0):
+            meets[edge.a] += 1
+            meets[edge.b] += 1
     bits = 32 * layout_of(contract.model).size
     line = ORDINARY.link.bandwidth_bps
     return 2 * ORDINARY.link.latency_s[1] + (max(meets) * bits / line if line else 0.0)

@@ -274,13 +274,16 @@ class Training(_Part):
 
 
 class Patience(_Part):
-    """Stop when the validation loss has not fallen for `rounds` rounds and the neighbourhood agrees.
+    """Stop when the validation loss has not fallen for `rounds` rounds and the peers agree.
 
-    `consensus`: largest relative distance to a neighbour's model, ||x_i - x_j|| / ||x_i||, that counts as agreement.
+    `consensus`: the largest relative distance that counts as agreement. Of `neighbours`: ||x_i - x_j|| / ||x_i|| of
+    each of them. Of `everyone`: Xi / ||x_i|| with Xi^2 the mean of ||x_i - mean||^2 over all peers, by gossiped
+    sketches.
     """
 
     rounds: PositiveInt
     consensus: Annotated[float, Field(gt=0)] = 0.1
+    of: Literal["neighbours", "everyone"] = "neighbours"
 
 
 class Deadline(_Part):
@@ -418,6 +421,13 @@ class Gossip(_Part):
                 f"compression needs an exchange whose two ends correct themselves alike (dpsgd, qg_dsgdm); "
                 f"{self.protocol} sends its models whole"
             )
+        if self.patience and self.patience.of == "everyone":
+            if self.protocol not in ("dpsgd", "qg_dsgdm", "gradient_tracking"):
+                raise ValueError(f"patience of everyone needs rounds that all share, and {self.protocol} has none")
+            if self.compression:
+                raise ValueError(
+                    "patience of everyone sends sketches with the models, and compression would spoil them"
+                )
         if self.personal and isinstance(self.compression, Power):
             raise ValueError("compression power needs the whole model's matrices, and personal keeps one at home")
         return self
@@ -471,7 +481,8 @@ class Contract(_Part):
     @model_validator(mode="after")
     def _memories_need_edges_that_stand(self) -> Contract:
         compression = self.gossip.compression
-        if isinstance(compression, TopK | Power) and isinstance(self.topology, Base | Epidemic):
+        changing = isinstance(self.topology, Base | Epidemic | EquiDynamic)
+        if isinstance(compression, TopK | Power) and changing:
             raise ValueError(
                 f"compression {compression.kind} remembers every edge, and on {self.topology.kind} the edges change "
                 "every round; take int8 or fragments, or a graph that stands"

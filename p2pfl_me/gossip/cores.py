@@ -16,13 +16,18 @@ from p2pfl_me.gossip.push import Chance, Merge, Push, Tokens
 from p2pfl_me.gossip.push_sum import Flows, PushSum
 from p2pfl_me.gossip.rules import GradientTracking, Personal, Plain, QuasiGlobalMomentum, Rule
 from p2pfl_me.gossip.settings import Settings
+from p2pfl_me.gossip.sketch import Sketcher
 from p2pfl_me.gossip.stop import Progress, StopRule
 from p2pfl_me.gossip.swift import Swift
 from p2pfl_me.gossip.waitfree import Averaging, WaitFree
+from p2pfl_me.gossip.watch import TAIL, Watch
 from p2pfl_me.message import Vector
-from p2pfl_me.topology.schedule import Schedule
+from p2pfl_me.topology import DirectedSchedule, Plan
+from p2pfl_me.topology.averaging import rounds_to_average
 
 MOMENTUM = 0.9
+WINDOW_ERROR = 0.1
+"""What a window of the watch may leave of the distance between sketches."""
 SYNCHRONOUS = {"dpsgd", "qg_dsgdm", "gradient_tracking"}
 
 
@@ -43,13 +48,14 @@ class Start:
 
 def exchanged_size(gossip: Gossip, size: int, home: int) -> int:
     """float32 values in a message of a model of `size`, whose last layer has `home`."""
+    watched = TAIL if _watches_all(gossip) else 0
     match gossip.protocol:
         case "gradient_tracking":
-            return 2 * size
+            return 2 * size + watched
         case "push_sum":
             return 2 * (size + 1)
         case _:
-            return size - home if gossip.personal else size
+            return (size - home if gossip.personal else size) + watched
 
 
 def packed_limit(gossip: Gossip, size: int, home: int, shapes: tuple[tuple[int, ...], ...]) -> int:
@@ -58,8 +64,8 @@ def packed_limit(gossip: Gossip, size: int, home: int, shapes: tuple[tuple[int, 
     return compressor.limit(exchanged_size(gossip, size, home)) if compressor else 0
 
 
-def core_of(contract: Contract, peer: int, schedule: Schedule, start: Start) -> Protocol:
-    """The core of `peer`, ready to be driven by any host."""
+def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol:
+    """The core of `peer`, ready to be driven by any host. `plan` is `topology.plan_of(contract)`."""
     gossip, patience = contract.gossip, contract.gossip.patience
     settings = Settings(
         stop=StopRule(
@@ -73,13 +79,23 @@ def core_of(contract: Contract, peer: int, schedule: Schedule, start: Start) -> 
         join_timeout_s=gossip.join_timeout_s,
     )
 
+    neighbours, params = tuple(plan.neighbours(peer)), start.params
+    completed, progress = start.completed, start.progress
+    if isinstance(plan, DirectedSchedule):
+        arcs = plan
+        flows = Flows(lambda round: arcs.receivers(peer, round), lambda round: arcs.senders(peer, round))
+        pushing = PushSum(peer, flows, params, start.memory)
+        return WaitFree(neighbours, params, settings, pushing, completed=completed, progress=progress)
+    schedule = plan
+
     def row(round: int) -> Mapping[int, float]:
         return schedule.weights(peer, round)
 
-    neighbours, params = tuple(schedule.neighbours(peer)), start.params
-    completed, progress = start.completed, start.progress
     if gossip.protocol in SYNCHRONOUS:
         rule = _rule(gossip, start)
+        if _watches_all(gossip):
+            sketcher = Sketcher(params.size, contract.seed)
+            rule = Watch(rule, sketcher, rounds_to_average(schedule, WINDOW_ERROR), start.memory)
         exchange = _exchange(contract, peer, neighbours, start)
         return DPSGD(
             peer,
@@ -89,11 +105,16 @@ def core_of(contract: Contract, peer: int, schedule: Schedule, start: Start) -> 
             settings,
             rule=rule,
             exchange=exchange,
+            watches_all=_watches_all(gossip),
             completed=completed,
             progress=progress,
         )
     averaging = _averaging(contract, peer, row, start)
     return WaitFree(neighbours, params, settings, averaging, completed=completed, progress=progress)
+
+
+def _watches_all(gossip: Gossip) -> bool:
+    return gossip.patience is not None and gossip.patience.of == "everyone"
 
 
 def _rule(gossip: Gossip, start: Start) -> Rule:
@@ -141,8 +162,6 @@ def _averaging(contract: Contract, peer: int, row: Callable[[int], Mapping[int, 
             return Swift(peer, row)
         case "adpsgd":
             return PairAveraging(peer, row, _chance(contract.seed, peer))
-        case "push_sum":
-            return PushSum(peer, Flows(row, row), start.params, start.memory)
         case _:
             options = contract.gossip.push or model.Push()
             tokens = options.tokens

@@ -48,6 +48,8 @@ class DPSGD:
         What is exchanged after training and what follows from its average; the trained model itself if None.
     exchange:
         How that travels and is averaged; whole if None.
+    watches_all:
+        The stop rule goes by the rule's own estimate of all peers' distance, not by the neighbours' models.
     completed:
         Rounds completed before (a resumed peer); training starts with round `completed`, or later if the
         neighbours are further.
@@ -63,6 +65,7 @@ class DPSGD:
         *,
         rule: Rule | None = None,
         exchange: Exchange | None = None,
+        watches_all: bool = False,
         completed: int = 0,
         progress: Progress | None = None,
     ) -> None:
@@ -74,6 +77,7 @@ class DPSGD:
         self._neighbours = frozenset(neighbours)
         self._rule = rule or Plain()
         self._exchange = exchange or Whole(me)
+        self._watches_all = watches_all
         self._params = params
         """The model that the last round ended with."""
         self._trained = self._out = params
@@ -116,7 +120,7 @@ class DPSGD:
             return []
         self._phase = _Phase.EXCHANGING
         self._trained, self._trained_at = params, now
-        self._out = self._rule.outgoing(self._params, params)
+        self._out = self._rule.outgoing(self.round, self._params, params)
         self._sent, self._models, self._missing, self._pending = {}, {}, {}, set()
         actions: list[Action] = []
         for peer in sorted(self._weights_at(self.round)):
@@ -336,13 +340,17 @@ class DPSGD:
         row = self._weights_at(self.round)
         mixture = self._exchange.average(self._out, row, self.round, self._sent, self._models)
         self._params = self._rule.incoming(self._params, self._trained, mixture.params)
-        self._largest_distance = max(mixture.distance.values(), default=None)
+        self._largest_distance = self._how_far(mixture.distance)
         used = {peer: row[peer] for peer in sorted(self._models)}
         self._sent, self._models = {}, {}
         missing = dict(sorted(self._missing.items()))
         wait = now - self._trained_at
         memory = {**self._rule.memory(), **self._exchange.memory()}
-        return [Mixed(self.round, self._params, used, missing, mixture.distance, wait, memory)]
+        return [Mixed(self.round, self._params, used, missing, mixture.distance, wait, memory, self._rule.distance)]
+
+    def _how_far(self, distance: Mapping[int, float]) -> float | None:
+        """What the stop rule takes for disagreement: that of all peers if it is watched, else the neighbours'."""
+        return self._rule.distance if self._watches_all else max(distance.values(), default=None)
 
     def _furthest(self) -> int:
         """The furthest round of a neighbour that did not wait: a peer that fell behind joins it there."""

@@ -64,7 +64,8 @@ class Mixed:
 
     `weights` are those of the neighbours that were mixed, `missing` says why the others were not, `distance` is
     ||x_i - x_j|| / ||x_i|| for each neighbour mixed, `wait` the seconds from the end of training to here. `memory`
-    is what the core must find again, beside `params`, after a restart.
+    is what the core must find again, beside `params`, after a restart. `consensus` is its estimate of all peers'
+    consensus distance relative to ||x_i||, where it has one.
     """
 
     round: int
@@ -74,6 +75,7 @@ class Mixed:
     distance: Mapping[int, float]
     wait: float
     memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
+    consensus: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,20 +17,32 @@ from p2pfl_me.message import Vector
 class Rule(Protocol):
     """One peer's rule with its state; `start` is the model that the round's training started from, float32 (P,)."""
 
-    def outgoing(self, start: Vector, trained: Vector) -> Vector:
+    def outgoing(self, round: int, start: Vector, trained: Vector) -> Vector:
         """The vector to exchange, float32 (E,)."""
 
     def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
         """The model, float32 (P,), once the exchanged vectors have been averaged to `mixed` (E,)."""
 
+    @property
+    def distance(self) -> float | None:
+        """The consensus distance of all peers relative to one's own norm, where the rule knows it."""
+
     def memory(self) -> Memory:
         """What must be found again after a restart."""
 
 
-class Plain:
+class _Unwatched:
+    """The part of those rules that know of no other peer's distance."""
+
+    @property
+    def distance(self) -> float | None:
+        return None
+
+
+class Plain(_Unwatched):
     """D-PSGD: the trained model is averaged (Lian et al., NeurIPS 2017)."""
 
-    def outgoing(self, start: Vector, trained: Vector) -> Vector:
+    def outgoing(self, round: int, start: Vector, trained: Vector) -> Vector:
         return trained
 
     def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
@@ -40,7 +52,7 @@ class Plain:
         return NOTHING
 
 
-class QuasiGlobalMomentum:
+class QuasiGlobalMomentum(_Unwatched):
     """QG-DSGDm: momentum along the averaged model's own path (Lin et al., ICML 2021). No extra message.
 
     With d = start - trained standing for the local gradient step: exchange start - (d + beta m), and after averaging
@@ -51,7 +63,7 @@ class QuasiGlobalMomentum:
         self._beta = np.float32(beta)
         self._momentum: Vector | None = memory.get("momentum")
 
-    def outgoing(self, start: Vector, trained: Vector) -> Vector:
+    def outgoing(self, round: int, start: Vector, trained: Vector) -> Vector:
         return trained if self._momentum is None else trained - self._beta * self._momentum
 
     def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
@@ -63,7 +75,7 @@ class QuasiGlobalMomentum:
         return NOTHING if self._momentum is None else {"momentum": self._momentum}
 
 
-class GradientTracking:
+class GradientTracking(_Unwatched):
     """Each peer tracks the mean of all peers' steps (Di Lorenzo and Scutari 2016; Nedic, Olshevsky, Shi 2017).
 
     With d = start - trained standing for the local gradient step: y <- (averaged y) + d - (last d); the model and y
@@ -75,7 +87,7 @@ class GradientTracking:
         self._mean: Vector | None = memory.get("tracked")
         self._step: Vector | None = memory.get("step")
 
-    def outgoing(self, start: Vector, trained: Vector) -> Vector:
+    def outgoing(self, round: int, start: Vector, trained: Vector) -> Vector:
         step = start - trained
         tracked = step if self._mean is None or self._step is None else self._mean + (step - self._step)
         self._step = step
@@ -89,13 +101,13 @@ class GradientTracking:
         return NOTHING if self._mean is None or self._step is None else {"tracked": self._mean, "step": self._step}
 
 
-class Personal:
+class Personal(_Unwatched):
     """The last `home` values, the model's last layer, stay home and are never averaged (FedPer, Arivazhagan 2019)."""
 
     def __init__(self, home: int) -> None:
         self._home = home
 
-    def outgoing(self, start: Vector, trained: Vector) -> Vector:
+    def outgoing(self, round: int, start: Vector, trained: Vector) -> Vector:
         return trained[: trained.size - self._home]
 
     def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:

@@ -9,7 +9,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError, IdentityError
 from p2pfl_me.home import keys_dir
 from p2pfl_me.peer.settings import PeerSettings
-from p2pfl_me.topology.schedule import Schedule
+from p2pfl_me.topology import Plan
 from p2pfl_me.wire.identity import Identity, fingerprint, load_identity, loopback_identities, public_from_text
 from p2pfl_me.wire.links import Endpoint
 
@@ -24,7 +24,7 @@ class Directory:
     neighbours: tuple[Endpoint, ...]
 
 
-def directory_of(settings: PeerSettings, schedule: Schedule) -> Directory:
+def directory_of(settings: PeerSettings, schedule: Plan) -> Directory:
     """Look up keys and addresses; loopback peers without keys make theirs in the folder that they share.
 
     Raises

@@ -31,7 +31,7 @@ from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import Shard, load_shard
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.work import RoundWork
-from p2pfl_me.topology.schedule import schedule_of
+from p2pfl_me.topology import plan_of
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.links import Links
 
@@ -105,7 +105,7 @@ def keep_contract(run: Path, contract: Contract) -> None:
 
 async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
     contract, peer = settings.contract, settings.peer
-    schedule = schedule_of(contract)
+    schedule = plan_of(contract)
     directory = directory_of(settings, schedule)
     layout = layout_of(contract.model)
     start, before = _starting_point(settings, layout)

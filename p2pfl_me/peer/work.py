@@ -102,6 +102,7 @@ class RoundWork:
             weights={str(peer): weight for peer, weight in mixed.weights.items()},
             missing={str(peer): reason for peer, reason in mixed.missing.items()},
             distance={str(peer): _short(distance) for peer, distance in mixed.distance.items()},
+            consensus=mixed.consensus,
             norm=float(np.linalg.norm(mixed.params)),
             test=test.to_json() if test else None,
             validation=validation.to_json() if validation else None,

@@ -50,17 +50,36 @@ class Contraction:
         return self.rms[(round - 1) % len(self.rms)]
 
 
-def contraction_of(run: Run) -> Contraction | None:
-    """The contraction that the contract's graph predicts for each round; None for a single peer."""
-    if run.contract.peers.count < 2:
-        return None
-    from p2pfl_me.topology import round_rms, schedule_of, spectral_figures
+FOLLOWS_W = {"dpsgd", "qg_dsgdm", "gradient_tracking", "push_sum"}
+"""The protocols whose rounds are a mixing matrix that is known beforehand."""
 
-    schedule = schedule_of(run.contract)
+
+def contraction_of(run: Run) -> Contraction | None:
+    """The contraction that the contract's graph predicts for each round; None where it predicts none.
+
+    That is for a single peer, for protocols whose pairs meet by chance, and for models of which a part stays home.
+    """
+    contract = run.contract
+    if contract.peers.count < 2 or contract.gossip.protocol not in FOLLOWS_W or contract.gossip.personal:
+        return None
+    from p2pfl_me.topology import (
+        directed_round_rms,
+        directed_schedule_of,
+        is_directed,
+        round_rms,
+        schedule_of,
+        spectral_figures,
+    )
+
+    if is_directed(contract.topology):
+        arcs = directed_schedule_of(contract)
+        rounds = range(arcs.period or contract.training.rounds)
+        return Contraction(None, tuple(directed_round_rms(arcs, round) for round in rounds))
+    schedule = schedule_of(contract)
     if schedule.period == 1:
         figures = spectral_figures(schedule)
         return Contraction(figures.beta, (figures.rms,))
-    rounds = range(schedule.period or run.contract.training.rounds)
+    rounds = range(schedule.period or contract.training.rounds)
     return Contraction(None, tuple(round_rms(schedule, round) for round in rounds))
 
 

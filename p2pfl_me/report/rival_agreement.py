@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from p2pfl_me.contract import Contract
 from p2pfl_me.report.document import Block, Cell, Table
 from p2pfl_me.report.rival_pictures import picture
 from p2pfl_me.report.rival_words import NONE, many, share
 from p2pfl_me.report.rivals import Setting, closing_of, distances
-from p2pfl_me.topology import Figures, schedule_of, spectral_figures
+from p2pfl_me.topology import (
+    Figures,
+    directed_figures,
+    directed_schedule_of,
+    is_directed,
+    schedule_of,
+    spectral_figures,
+)
 
 FIGURES_LIMIT = 2_000
 """Eigenvalues of more peers take minutes."""
@@ -22,7 +30,7 @@ def agreement_blocks(setting: Setting) -> Iterator[Block]:
         closing = closing_of(rival)
         figures: Figures | None = None
         if contract.peers.count <= FIGURES_LIMIT:
-            figures = spectral_figures(schedule_of(contract))
+            figures = _figures_of(contract)
         rows.append(
             (
                 rival.name,
@@ -70,6 +78,12 @@ def agreement_blocks(setting: Setting) -> Iterator[Block]:
             ("kind", "series", "round", "distance", "predicted_distance"),
             numbers,
         )
+
+
+def _figures_of(contract: Contract) -> Figures:
+    if is_directed(contract.topology):
+        return directed_figures(directed_schedule_of(contract))
+    return spectral_figures(schedule_of(contract))
 
 
 def _exact(figures: Figures | None) -> str:

@@ -36,7 +36,7 @@ from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import SwarmOptions
 from p2pfl_me.swarm.record import Record, new_folder
 from p2pfl_me.swarm.shards import all_clips, read_shards, write_shards
-from p2pfl_me.topology.schedule import schedule_of
+from p2pfl_me.topology import plan_of
 
 STEP_S = 0.002
 """Virtual seconds of one training step: what the head takes on one core of a common machine."""
@@ -61,7 +61,7 @@ def simulate(
     ContractError, DataError, RunError
         Before anything is run.
     """
-    schedule = schedule_of(contract)
+    schedule = plan_of(contract)
     new_folder(options.run, contract)
     record = Record(options.run, contract, options.command, engine="simulate")
     shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
@@ -96,7 +96,7 @@ class _Machines:
 
     def __init__(self, contract: Contract, options: SwarmOptions, clock: Clock) -> None:
         self._contract, self._options, self._clock = contract, options, clock
-        self._schedule = schedule_of(contract)
+        self._schedule = plan_of(contract)
         self._epoch = time.time()
         self._initial = initial_params(contract, cache=cache_dir(options.home), weights=options.weights)
         settings = (contract, options.run, options.home, options.weights)

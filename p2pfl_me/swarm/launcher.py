@@ -52,10 +52,10 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
         Before any peer is started.
     """
     from p2pfl_me.swarm.shards import write_shards
-    from p2pfl_me.topology.schedule import schedule_of
+    from p2pfl_me.topology import plan_of
 
     _refuse_remote(contract)
-    schedule_of(contract)
+    plan_of(contract)
     new_folder(options.run, contract)
     record = Record(options.run, contract, options.command)
     with _Interrupts() as interrupts:

@@ -17,6 +17,7 @@ from p2pfl_me.contract import derive_seed, model
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.base import base_graph
 from p2pfl_me.topology.draws import erdos_renyi, random_regular, watts_strogatz
+from p2pfl_me.topology.equitopo import basis, default_shifts
 
 Pairs = Iterable[tuple[int, int]]
 
@@ -27,7 +28,8 @@ DRAWS = 500
 def build_graph(topology: model.Topology, count: int) -> nx.Graph:
     """The undirected, connected graph that `topology` describes on peers 0..count-1, without self loops.
 
-    Of a kind that changes from round to round, everyone who ever meets is linked.
+    Of a kind that changes from round to round, everyone who ever meets is linked; of a directed one, everyone who ever
+    sends to the other.
 
     Raises
     ------
@@ -173,7 +175,7 @@ def _hypercube(_: model.Hypercube, count: int) -> Pairs:
     return ((peer, peer ^ (1 << bit)) for peer in range(count) for bit in range(bits))
 
 
-def _exponential(_: model.Exponential, count: int) -> Pairs:
+def _exponential(_: model.Exponential | model.OnePeerExponential, count: int) -> Pairs:
     return _circulant(count, [1 << power for power in range((count - 1).bit_length())])
 
 
@@ -181,8 +183,18 @@ def _base(base: model.Base, count: int) -> Pairs:
     return ((a, b) for round in base_graph(count, base.meets) for a, b, _ in round)
 
 
-def _epidemic(_: model.Epidemic, count: int) -> Pairs:
+def _epidemic(_: model.Epidemic | model.EpidemicLocal, count: int) -> Pairs:
     return _circulant(count, range(1, count))
+
+
+def _equi_static(equi: model.EquiStatic, count: int) -> Pairs:
+    shifts = default_shifts(count) if equi.shifts is None else equi.shifts
+    return _circulant(count, sorted(set(basis(count, shifts, equi.seed))))
+
+
+def _equi_dynamic(equi: model.EquiDynamic, count: int) -> Pairs:
+    drawn = () if equi.shifts is None else basis(count, equi.shifts, equi.seed)
+    return _circulant(count, sorted(set(drawn)) or range(1, count))
 
 
 def _edges(listed: model.Edges, count: int) -> Pairs:
@@ -212,6 +224,10 @@ _BUILDERS: dict[str, Callable[[Any, int], Pairs]] = {
     "exponential": _exponential,
     "base": _base,
     "epidemic": _epidemic,
+    "epidemic_local": _epidemic,
+    "one_peer_exponential": _exponential,
+    "equi_static": _equi_static,
+    "equi_dynamic": _equi_dynamic,
     "edges": _edges,
 }
 

@@ -18,7 +18,7 @@ DEFAULT_COUNT = 10
 class Kind:
     """One kind: a line on what it is, a line on what it needs, and its first values for a number of peers.
 
-    `file` names its ready contract where that is not the kind itself.
+    `file` names its ready contract where that is not the kind itself; `protocol` is what a new contract exchanges by.
     """
 
     summary: str
@@ -26,6 +26,7 @@ class Kind:
     values: Callable[[int], dict[str, Any]] = lambda count: {}
     count: int = DEFAULT_COUNT
     file: str | None = None
+    protocol: str = "dpsgd"
 
 
 def _torus(count: int) -> dict[str, Any]:
@@ -82,6 +83,27 @@ ALL: dict[str, Kind] = {
         "epidemic learning: every round a new random regular graph; stands coming and going",
         "meets (2) others a round, meets * peers even; seed (0)",
         lambda count: {"meets": min(2, max(1, count - 1)), "seed": 0},
+    ),
+    "epidemic_local": Kind(
+        "epidemic learning where each draws its own receivers; directed",
+        "sends (2) models a round; seed (0); protocol push_sum",
+        lambda count: {"sends": min(2, max(1, count - 1)), "seed": 0},
+        protocol="push_sum",
+    ),
+    "one_peer_exponential": Kind(
+        "peer i sends to i + 1, then + 2, + 4, ...; exact mean after log2 n rounds for n = 2^m; directed",
+        "any number of peers; protocol push_sum; all must stay",
+        protocol="push_sum",
+    ),
+    "equi_static": Kind(
+        "random distances around a circle (EquiTopo): mixes as fast for any n",
+        "any number; shifts (ceil(log2 n)), directed (false; true needs protocol push_sum), seed (0)",
+        lambda count: {"seed": 0},
+    ),
+    "equi_dynamic": Kind(
+        "pairs at one random distance around a circle, another every round (EquiTopo, one peer)",
+        "any number; shifts to draw from (all), directed (false; true needs protocol push_sum), seed (0)",
+        lambda count: {"seed": 0},
     ),
     "edges": Kind("your own list of edges", "edges: [[a, b], ...], connected", _two_circles),
 }

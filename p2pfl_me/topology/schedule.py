@@ -19,6 +19,7 @@ from p2pfl_me.contract import Contract, derive_seed, model
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.base import base_graph
 from p2pfl_me.topology.draws import random_regular
+from p2pfl_me.topology.equitopo import HALF, basis, default_shifts, dynamic_shift, matching, static_weights
 from p2pfl_me.topology.graph import build_graph
 from p2pfl_me.topology.mixing import metropolis_hastings
 
@@ -99,7 +100,7 @@ class StaticSchedule:
         return self._row(peer)
 
     def _row(self, peer: int) -> Mapping[int, float]:
-        return self._rows[_known(peer, self.size)]
+        return self._rows[require_peer(peer, self.size)]
 
 
 class ChangingSchedule:
@@ -137,11 +138,11 @@ class ChangingSchedule:
         return self._edges_of(round % self._period if self._period else round)
 
     def neighbours(self, peer: int) -> tuple[int, ...]:
-        return self._met(_known(peer, self._size))
+        return self._met(require_peer(peer, self._size))
 
     def weights(self, peer: int, round: int) -> Mapping[int, float]:
         rows = self._rows_of(round % self._period if self._period else round)
-        return rows.get(_known(peer, self._size), _ALONE)
+        return rows.get(require_peer(peer, self._size), _ALONE)
 
     def _rows(self, round: int) -> dict[int, Mapping[int, float]]:
         rows: dict[int, dict[int, float]] = {}
@@ -197,25 +198,80 @@ def epidemic_schedule(count: int, meets: int, seed: int) -> ChangingSchedule:
     return ChangingSchedule(count, None, edges_of, lambda peer: (*range(peer), *range(peer + 1, count)))
 
 
+def equi_static_schedule(count: int, shifts: int | None, seed: int) -> ChangingSchedule:
+    """U-EquiStatic: one graph of random distances around a circle, with the paper's weights; see `equitopo`."""
+    drawn = basis(count, default_shifts(count) if shifts is None else shifts, seed)
+    weights = {way: w for distance, w in static_weights(count, drawn).items() for way in (distance, count - distance)}
+
+    def edges_of(round: int) -> tuple[Edge, ...]:
+        ahead = sorted(weights.items())
+        return tuple(Edge(a, a + way, weight) for a in range(count) for way, weight in ahead if a + way < count)
+
+    return ChangingSchedule(count, 1, edges_of, lambda peer: tuple(sorted((peer + way) % count for way in weights)))
+
+
+def equi_dynamic_schedule(count: int, shifts: int | None, seed: int) -> ChangingSchedule:
+    """OU-EquiDyn: each round a matching along one random distance around a circle, pairs averaging; see `equitopo`.
+
+    The distance is one of `shifts` drawn once for all rounds, or, if None, any.
+    """
+    drawn = () if shifts is None else basis(count, shifts, seed)
+    offsets = {offset for shift in drawn or range(1, count) for offset in (shift, count - shift)}
+
+    def edges_of(round: int) -> tuple[Edge, ...]:
+        if count == 1:
+            return ()
+        return tuple(Edge(a, b, HALF) for a, b in matching(count, *dynamic_shift(count, drawn, seed, round)))
+
+    return ChangingSchedule(
+        count, None, edges_of, lambda peer: tuple(sorted((peer + offset) % count for offset in offsets))
+    )
+
+
+def is_directed(topology: model.Topology) -> bool:
+    """Whether models go one way along this topology's links, so that only push-sum can use it."""
+    match topology:
+        case model.OnePeerExponential() | model.EpidemicLocal():
+            return True
+        case model.EquiStatic() | model.EquiDynamic():
+            return topology.directed
+        case _:
+            return False
+
+
 def schedule_of(contract: Contract) -> Schedule:
-    """The schedule that all peers of a contract follow.
+    """The symmetric schedule that all peers of a contract follow.
 
     Raises
     ------
     ContractError
-        The topology cannot be built on the contract's peers.
+        The topology cannot be built on the contract's peers, or it is directed.
     """
     topology, count = contract.topology, contract.peers.count
+    if is_directed(topology):
+        undirected = isinstance(topology, model.EquiStatic | model.EquiDynamic)
+        raise ContractError(
+            f"{topology.kind} is directed, and protocol {contract.gossip.protocol} needs symmetric edges"
+            if contract.gossip.protocol != "push_sum"
+            else f"{topology.kind} is directed and has no symmetric edges",
+            where="topology",
+            fix="write gossip.protocol: push_sum" + (" or topology.directed: false" if undirected else ""),
+        )
     match topology:
         case model.Base():
             return base_schedule(count, topology.meets)
         case model.Epidemic():
             return epidemic_schedule(count, topology.meets, topology.seed)
+        case model.EquiStatic():
+            return equi_static_schedule(count, topology.shifts, topology.seed)
+        case model.EquiDynamic():
+            return equi_dynamic_schedule(count, topology.shifts, topology.seed)
         case _:
             return StaticSchedule(build_graph(topology, count))
 
 
-def _known(peer: int, size: int) -> int:
+def require_peer(peer: int, size: int) -> int:
+    """`peer`, or a ContractError if it is none of 0..size-1."""
     if not 0 <= peer < size:
         raise ContractError(f"peer {peer} is not in the graph", where="topology", fix=f"ids are 0..{size - 1}")
     return peer

@@ -6,19 +6,27 @@ Dense linear algebra, so for up to a few thousand peers; nothing of a running pe
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from p2pfl_me.topology.arcs import DirectedSchedule, as_directed
 from p2pfl_me.topology.mixing import mixing_matrix
 from p2pfl_me.topology.schedule import Schedule
 
 EXACT = 1e-9
 """Eigenvalues below this are zeros up to rounding: one round brings exact consensus."""
 
+SUDDEN = 1e-6
+"""A round that leaves less than this share of what the rounds before had left has made the product exact."""
+
 WINDOW = 256
 """Most rounds of a changing schedule that are multiplied out for its figures."""
+
+COUNTED = 64
+"""Rounds of a schedule that never repeats over which the models sent are counted."""
 
 MEMORY = 0.99
 """The gamma of n_W that the report uses: a random walk that forgets 1 % a step."""
@@ -29,7 +37,8 @@ class Figures:
     """A schedule in numbers; l_1 = 1 >= l_2 >= ... >= l_n are the eigenvalues of its W.
 
     Of a schedule that changes, edges, degrees and diameter are those of all links, and beta and rms are geometric means
-    a round over the product of its first rounds; they are 0 where that product is the exact mean.
+    a round over the product of its first rounds; they are 0 where that product is the exact mean. Of a directed one the
+    distance is that of push-sum's z = x / w.
 
     Attributes
     ----------
@@ -43,7 +52,8 @@ class Figures:
         n_W(0.99): among how many peers a model's noise is averaged; 1 = alone, n = all-reduce (Vogels, Hendrikx,
         Jaggi, "Beyond spectral gap", NeurIPS 2022).
     exact_after:
-        Rounds after which all hold the exact mean; None if that is only approached.
+        Rounds from the first after which all hold the exact mean; None if that is only approached. Random rounds may
+        meet it too.
     models_per_round:
         Models that a peer sends a round, on average.
     """
@@ -77,9 +87,23 @@ class Figures:
 
 def spectral_figures(schedule: Schedule) -> Figures:
     """The figures of a connected schedule."""
-    mixing = _of_matrix(schedule) if schedule.period == 1 else _of_product(schedule)
+    if schedule.period == 1:
+        mixing = _of_matrix(schedule)
+    else:
+        mixing = _of_product(schedule.size, schedule.period, lambda round, rows: _mixed(schedule, round, rows))
+    return _figures(schedule, mixing, lambda round: 2 * len(schedule.edges(round)))
+
+
+def directed_figures(schedule: DirectedSchedule) -> Figures:
+    """The figures of a connected directed schedule under push-sum; edges are links, whichever way models go."""
+    mixing = _of_product(schedule.size, schedule.period, lambda round, rows: _pushed(schedule, round, rows))
+    return _figures(schedule, mixing, lambda round: len(schedule.arcs(round)))
+
+
+def _figures(schedule: Schedule | DirectedSchedule, mixing: _Mixing, sends: Callable[[int], int]) -> Figures:
+    """`sends`: models that all peers together send in a round."""
     degrees = [len(schedule.neighbours(peer)) for peer in range(schedule.size)]
-    rounds = range(schedule.period or len(degrees))
+    rounds = range(schedule.period or COUNTED)
     return Figures(
         peers=schedule.size,
         edges=sum(degrees) // 2,
@@ -92,7 +116,7 @@ def spectral_figures(schedule: Schedule) -> Figures:
         rms=mixing.rms,
         effective_neighbours=mixing.effective_neighbours,
         exact_after=mixing.exact_after,
-        models_per_round=2 * sum(len(schedule.edges(round)) for round in rounds) / len(rounds) / schedule.size,
+        models_per_round=sum(map(sends, rounds)) / len(rounds) / schedule.size,
     )
 
 
@@ -101,18 +125,22 @@ def round_rms(schedule: Schedule, round: int) -> float:
 
     sqrt((||W||_F^2 - 1) / (n - 1)), which for a graph that stands is `Figures.rms`. Needs the round's edges only.
     """
+    return directed_round_rms(as_directed(schedule), round)
+
+
+def directed_round_rms(schedule: DirectedSchedule, round: int) -> float:
+    """As `round_rms`, where all rows of W sum to 1 as its columns do; elsewhere it is that of push-sum's mass."""
     if schedule.size < 2:
         return 0.0
     own, square = [1.0] * schedule.size, 0.0
-    for edge in schedule.edges(round):
-        own[edge.a] -= edge.weight
-        own[edge.b] -= edge.weight
-        square += 2 * edge.weight**2
+    for arc in schedule.arcs(round):
+        own[arc.sender] -= arc.weight
+        square += arc.weight**2
     return math.sqrt(max(0.0, square + math.fsum(weight**2 for weight in own) - 1) / (schedule.size - 1))
 
 
-def diameter(schedule: Schedule) -> int:
-    """The most hops between two peers of a connected schedule.
+def diameter(schedule: Schedule | DirectedSchedule) -> int:
+    """The most hops between two peers of a connected schedule, over all links both ways.
 
     Every peer's known set, a bit a peer, grows by its neighbours' sets until all know all: as models spread.
     """
@@ -146,22 +174,29 @@ def _of_matrix(schedule: Schedule) -> _Mixing:
     return _Mixing(beta, rms, _effective_neighbours(rest), 1 if beta < EXACT else None)
 
 
-def _of_product(schedule: Schedule) -> _Mixing:
-    """From P = W(t) ... W(1): n_W sums gamma^(t-1) ||P||_F^2 / n, which for one W is the formula with eigenvalues."""
-    size = schedule.size
-    product = np.eye(size)
-    walk, rounds, left = 0.0, 0, 1.0
+def _of_product(
+    size: int, period: int | None, mix: Callable[[int, NDArray[np.float64]], NDArray[np.float64]]
+) -> _Mixing:
+    """From P = W(t) ... W(1): n_W sums gamma^(t-1) ||P||_F^2 / n, which for one W is the formula with eigenvalues.
+
+    P's rows are divided by their sums, the weights w of push-sum that began as 1. Of a doubly stochastic W these are 1.
+    """
+    mass = estimates = np.eye(size)
+    walk, rounds, left, before = 0.0, 0, 1.0, 1.0
     while rounds < WINDOW and left > EXACT:
-        product = _mixed(schedule, rounds, product)
-        walk += MEMORY**rounds * float(np.square(product).sum())
+        mass = mix(rounds, mass)
+        estimates = mass / mass.sum(axis=1, keepdims=True)
+        walk += MEMORY**rounds * float(np.square(estimates).sum())
         rounds += 1
-        left = float(np.linalg.norm(product - 1 / size))
+        before, left = left, float(np.linalg.norm(estimates - 1 / size))
+        if period != 1 or rounds == 1:  # all rounds alike: the first one tells
+            distance, over = estimates - 1 / size, rounds
     walk += MEMORY**rounds / (1 - MEMORY)  # from here on P is J / n, whose square norm is 1
     effective = size / (1 - MEMORY) / walk
-    if schedule.period is not None and rounds <= schedule.period and left <= EXACT:
+    if left <= min(EXACT, SUDDEN * before):
         return _Mixing(0.0, 0.0, effective, rounds)
-    beta = float(np.linalg.norm(product - 1 / size, 2)) ** (1 / rounds)
-    return _Mixing(beta, (left / math.sqrt(size - 1)) ** (1 / rounds), effective, None)
+    beta = float(np.linalg.norm(distance, 2)) ** (1 / over)
+    return _Mixing(beta, (float(np.linalg.norm(distance)) / math.sqrt(size - 1)) ** (1 / over), effective, None)
 
 
 def _mixed(schedule: Schedule, round: int, rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -172,6 +207,18 @@ def _mixed(schedule: Schedule, round: int, rows: NDArray[np.float64]) -> NDArray
         mixed[edge.a] += apart
         mixed[edge.b] -= apart
     return mixed
+
+
+def _pushed(schedule: DirectedSchedule, round: int, mass: NDArray[np.float64]) -> NDArray[np.float64]:
+    """W(round) times `mass`, arc by arc: what arrives at the receiver has left the sender."""
+    arcs = schedule.arcs(round)
+    kept = np.ones((schedule.size, 1))
+    for arc in arcs:
+        kept[arc.sender] -= arc.weight
+    pushed = kept * mass
+    for arc in arcs:
+        pushed[arc.receiver] += arc.weight * mass[arc.sender]
+    return pushed
 
 
 def _effective_neighbours(rest: NDArray[np.float64]) -> float:

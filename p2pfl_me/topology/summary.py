@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.topology.schedule import Edge, schedule_of
-from p2pfl_me.topology.spectral import Figures, spectral_figures
+from p2pfl_me.topology.arcs import DirectedSchedule
+from p2pfl_me.topology.directed import directed_schedule_of
+from p2pfl_me.topology.schedule import Schedule, is_directed, schedule_of
+from p2pfl_me.topology.spectral import Figures, directed_figures, spectral_figures
 
 SHOWN_EDGES = 60
 FIGURES_LIMIT = 2_000
@@ -16,17 +18,21 @@ FIGURES_LIMIT = 2_000
 
 EPS = 1e-3
 
+Weighted = tuple[int, int, float]
+"""a, b, weight: a < b exchange, or, where directed, a gives b that share of itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A contract's graph: the edges of its first round, the links of each peer.
+    """A contract's graph: the edges (where directed: arcs) of its first round, the links of each peer.
 
     `period` is None where rounds never repeat, `figures` above FIGURES_LIMIT peers.
     """
 
     name: str
     kind: str
-    edges: tuple[Edge, ...]
+    directed: bool
+    edges: tuple[Weighted, ...]
     period: int | None
     degrees: tuple[int, ...]
     figures: Figures | None
@@ -45,27 +51,44 @@ def summarise(contract: Contract) -> Summary:
     ContractError
         The graph cannot be built.
     """
+    few = contract.peers.count <= FIGURES_LIMIT
+    if is_directed(contract.topology):
+        directed = directed_schedule_of(contract)
+        arcs = tuple((arc.sender, arc.receiver, arc.weight) for arc in directed.arcs(0))
+        return _summary(contract, directed, arcs, directed_figures(directed) if few else None)
     schedule = schedule_of(contract)
+    edges = tuple((edge.a, edge.b, edge.weight) for edge in schedule.edges(0))
+    return _summary(contract, schedule, edges, spectral_figures(schedule) if few else None)
+
+
+def _summary(
+    contract: Contract, schedule: Schedule | DirectedSchedule, edges: tuple[Weighted, ...], figures: Figures | None
+) -> Summary:
     return Summary(
         name=contract.name,
         kind=contract.topology.kind,
-        edges=schedule.edges(0),
+        directed=is_directed(contract.topology),
+        edges=edges,
         period=schedule.period,
         degrees=tuple(len(schedule.neighbours(peer)) for peer in range(schedule.size)),
-        figures=spectral_figures(schedule) if schedule.size <= FIGURES_LIMIT else None,
+        figures=figures,
     )
 
 
 def as_json(summary: Summary, picture: Path | None) -> str:
-    """One object: name, kind, peers, period, edges of round 0 [[a, b, weight], ...], degrees, figures, picture."""
+    """One object: name, kind, directed, peers, period, edges of round 0, degrees, figures, picture.
+
+    An edge is [a, b, weight], where directed [sender, receiver, weight].
+    """
     figures = summary.figures
     return json.dumps(
         {
             "name": summary.name,
             "kind": summary.kind,
+            "directed": summary.directed,
             "peers": len(summary.degrees),
             "period": summary.period,
-            "edges": [[edge.a, edge.b, edge.weight] for edge in summary.edges],
+            "edges": summary.edges,
             "degrees": summary.degrees,
             "figures": {**asdict(figures), "rounds_to_consensus": summary.rounds} if figures else None,
             "picture": str(picture) if picture else None,
@@ -78,11 +101,12 @@ def as_text(summary: Summary) -> str:
     """Lines for people, each a name and a value."""
     low, high = min(summary.degrees), max(summary.degrees)
     mean = sum(summary.degrees) / len(summary.degrees)
+    kind = f"{summary.kind}, directed" if summary.directed else summary.kind
     degrees = f"{low} each" if low == high else f"{low} to {high}, {mean:.3g} on average"
     lines = [
         f"contract   {summary.name}",
-        f"topology   {summary.kind}, {len(summary.degrees)} peers, {_extent(summary)}",
-        *_edge_lines(summary.edges),
+        f"topology   {kind}, {len(summary.degrees)} peers, {_extent(summary)}",
+        *_edge_lines(summary),
         f"{'degrees' if summary.period == 1 else 'links':<10} {degrees}",
     ]
     if summary.figures is None:
@@ -102,7 +126,7 @@ def as_text(summary: Summary) -> str:
 
 
 def _extent(summary: Summary) -> str:
-    edges = f"{len(summary.edges)} edges"
+    edges = f"{len(summary.edges)} {'arcs' if summary.directed else 'edges'}"
     if summary.period == 1:
         return edges
     return f"{edges} in the first round, " + (
@@ -126,10 +150,11 @@ def _consensus(rounds: int, *, exact: bool) -> str:
     return f"predicted after {rounds} rounds of mixing alone (distance to {EPS:g} of the first)"
 
 
-def _edge_lines(edges: tuple[Edge, ...]) -> list[str]:
-    """`a-b` for the first SHOWN_EDGES edges, twelve a line."""
-    words = [f"{edge.a}-{edge.b}" for edge in edges[:SHOWN_EDGES]]
-    if len(edges) > SHOWN_EDGES:
-        words.append(f"and {len(edges) - SHOWN_EDGES} more (--json lists all)")
+def _edge_lines(summary: Summary) -> list[str]:
+    """`a-b`, of arcs `a>b`, for the first SHOWN_EDGES, twelve a line."""
+    name, sign = ("arcs", ">") if summary.directed else ("edges", "-")
+    words = [f"{a}{sign}{b}" for a, b, _ in summary.edges[:SHOWN_EDGES]]
+    if len(summary.edges) > SHOWN_EDGES:
+        words.append(f"and {len(summary.edges) - SHOWN_EDGES} more (--json lists all)")
     rows = [" ".join(words[start : start + 12]) for start in range(0, len(words), 12)]
-    return [f"{'edges' if index == 0 else '':<10} {row}" for index, row in enumerate(rows or ["none"])]
+    return [f"{name if index == 0 else '':<10} {row}" for index, row in enumerate(rows or ["none"])]

@@ -15,6 +15,7 @@ from p2pfl_me.contract.load import apply_overrides
 from p2pfl_me.contract.model import CASME2_CLASSES
 from p2pfl_me.contract.source import Source
 from p2pfl_me.errors import ContractError
+from p2pfl_me.topology.directed import directed_schedule_of
 from p2pfl_me.topology.kinds import ALL
 from p2pfl_me.topology.schedule import schedule_of
 
@@ -35,7 +36,6 @@ TRAINING: Mapping[str, Any] = {
     "learning_rate": 0.001,
     "class_weights": "balanced",
 }
-GOSSIP: Mapping[str, Any] = {"protocol": "dpsgd"}
 """Values that all ready contracts share, so that runs of two of them differ only in their graph."""
 
 _COMMENTS: Mapping[str, str] = {
@@ -48,6 +48,9 @@ _COMMENTS: Mapping[str, str] = {
     "topology.rewire": "chance of an edge to become a long link",
     "topology.degree": "neighbours of every peer",
     "topology.meets": "others that a peer exchanges with in one round, at most",
+    "topology.sends": "others to whom a peer sends in one round",
+    "topology.shifts": "random distances around the circle, drawn once",
+    "topology.directed": "true: models go one way, and protocol push_sum is needed",
     "topology.edges": "each once, in any order",
     "peers.loopback": "all on this machine; elsewhere list `members` with id, address, public_key",
     "peers.loopback.base_port": "peer k listens on 127.0.0.1:(base_port + k)",
@@ -57,8 +60,10 @@ _COMMENTS: Mapping[str, str] = {
     "model.trainable": "263,175 numbers travel for seven classes; block5 adds the last convolutions",
     "model.classes": "labels, in the order of the outputs; a peer's data may lack some",
     "training.local_epochs": "between two exchanges",
-    "gossip.protocol": "after every round each peer averages with its neighbours",
+    "gossip.protocol: dpsgd": "after every round each peer averages with its neighbours",
+    "gossip.protocol: push_sum": "after every round each peer gives away shares of its model, and of a weight",
 }
+"""By key, or by key and value where what there is to say depends on it."""
 
 
 def contract_text(kind: str, count: int | None = None, name: str | None = None, overrides: Sequence[str] = ()) -> str:
@@ -92,10 +97,10 @@ def contract_text(kind: str, count: int | None = None, name: str | None = None, 
         "peers": {"loopback": {"count": count, "base_port": BASE_PORT}},
         "model": dict(MODEL),
         "training": dict(TRAINING),
-        "gossip": dict(GOSSIP),
+        "gossip": {"protocol": about.protocol},
     }
     contract = apply_overrides(Source(f"new {kind}", values, {}), overrides)
-    schedule_of(contract)
+    (directed_schedule_of if contract.gossip.protocol == "push_sum" else schedule_of)(contract)
     given = contract.model_dump(mode="json", exclude_unset=True)
     about = ALL[contract.topology.kind]
     head = [f"# {contract.topology.kind}: {about.summary}.", "# Needs: " + about.needs + "."]
@@ -117,7 +122,9 @@ def _lines(values: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
         elif isinstance(value, list):
             yield from _list_lines(indent, key, value, comment)
         else:
-            yield f"{indent}{key}: {_flow(value)}" + (f"  # {comment}" if comment else "")
+            text = _flow(value)
+            comment = comment or _COMMENTS.get(f"{'.'.join(here)}: {text}", "")
+            yield f"{indent}{key}: {text}" + (f"  # {comment}" if comment else "")
 
 
 def _list_lines(indent: str, key: str, values: list[Any], comment: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from p2pfl_me.message import Vector
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.conditions import Conditions
 from p2pfl_me.simulation.host import Life, Simulation
-from p2pfl_me.topology.schedule import schedule_of
+from p2pfl_me.topology import plan_of
 from p2pfl_me.wire.codec import Schema
 
 Train = Callable[[int, int, Vector], Vector]
@@ -37,6 +37,7 @@ def contract_of(
             "topology": topology,
             "peers": {"loopback": {"count": count}},
             "training": {"rounds": rounds},
+            "data": {"validation_fraction": 0.1},
             "gossip": {"deadline": {"min_s": 2.0, "max_s": 30.0}, **gossip},
         }
     )
@@ -65,7 +66,7 @@ class Swarm:
 
 def run(contract: Contract, begin: Vector, train: Train, conditions: Conditions = CALM, *, home: int = 0) -> Swarm:
     """From `begin` (n, P) to the end."""
-    swarm, schedule, size = Swarm(), schedule_of(contract), begin.shape[1]
+    swarm, schedule, size = Swarm(), plan_of(contract), begin.shape[1]
 
     clock = Clock()
 

@@ -52,6 +52,30 @@ def test_every_protocol_runs_on_real_peers(tmp_path: Path, vectors: Path, gossip
     assert all(each[-1]["loss"] < each[0]["loss"] for each in rounds)
 
 
+@pytest.mark.parametrize("topology", ["{kind: one_peer_exponential}", "{kind: epidemic_local, sends: 1}"])
+def test_arcs_run_on_real_peers(tmp_path: Path, vectors: Path, topology: str) -> None:
+    contract = write_contract(tmp_path / "arcs.yaml", 4, topology=topology, gossip="{protocol: push_sum}")
+    run = tmp_path / "run"
+    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", vectors, "--run", run)
+    assert code == 0, output
+    assert any(event["weights"] for peer in range(4) for event in events(run, peer, "round"))
+    assert (run / "report" / "index.html").exists()
+
+
+@pytest.mark.parametrize("compression", ["int8", "{kind: fragments, parts: 2}", "topk", "power", "jwins"])
+def test_compressed_models_travel_between_real_peers(tmp_path: Path, vectors: Path, compression: str) -> None:
+    gossip = f"{{compression: {compression}}}"
+    contract = write_contract(tmp_path / "ring.yaml", 4, training="{rounds: 4, local_epochs: 1}", gossip=gossip)
+    run = tmp_path / "run"
+    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", vectors, "--run", run, "--no-report")
+    assert code == 0, output
+    rounds = [events(run, peer, "round") for peer in range(4)]
+    assert [len(each) for each in rounds] == [4] * 4
+    assert all(len(event["weights"]) == 2 for each in rounds for event in each)
+    assert all(each[-1]["bytes_sent"] < 0.7 * 4 * 2 * 4 * 263_175 for each in rounds)
+    assert not any(events(run, peer, "refused") for peer in range(4))
+
+
 def test_a_killed_peer_is_named_and_the_others_go_on(tmp_path: Path, vectors: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 4, training="{rounds: 400, local_epochs: 2}")
     run = tmp_path / "run"

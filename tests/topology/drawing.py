@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import networkx as nx
+import numpy as np
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from p2pfl_me.contract.model import Topology
-from p2pfl_me.topology import StaticSchedule, build_graph
+from p2pfl_me.contract.model import Contract, Topology
+from p2pfl_me.topology import DirectedSchedule, StaticSchedule, build_graph
 
 _TOPOLOGY: TypeAdapter[Any] = TypeAdapter(Topology)
 
@@ -37,3 +39,23 @@ def connected_graphs(draw: st.DrawFn, most: int = 12) -> nx.Graph:
     if pairs:
         graph.add_edges_from(draw(st.lists(st.sampled_from(pairs), max_size=2 * count)))
     return graph
+
+
+def contract_of(kind: str, count: int, **values: Any) -> Contract:
+    return Contract.model_validate(
+        {
+            "version": 1,
+            "name": "drawn",
+            "topology": {"kind": kind, **values},
+            "peers": {"loopback": {"count": count}},
+        }
+    )
+
+
+def push_matrix(schedule: DirectedSchedule, round: int = 0) -> NDArray[np.float64]:
+    """W of one round, float64 (n, n), a column a sender: what push-sum does to the mass."""
+    matrix = np.eye(schedule.size)
+    for arc in schedule.arcs(round):
+        matrix[arc.receiver, arc.sender] += arc.weight
+        matrix[arc.sender, arc.sender] -= arc.weight
+    return matrix

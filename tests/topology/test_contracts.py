@@ -9,20 +9,24 @@ import pytest
 from p2pfl_me.contract import KINDS, Contract, contract_from_yaml, load_contract
 from p2pfl_me.contract.model import Edges
 from p2pfl_me.errors import ContractError
-from p2pfl_me.topology import schedule_of, spectral_figures
+from p2pfl_me.topology import DirectedSchedule, directed_figures, plan_of, schedule_of, spectral_figures
 from p2pfl_me.topology.kinds import ALL
 from p2pfl_me.topology.template import contract_text
 
 FOLDER = Path(__file__).parents[2] / "topologies"
 FILES = sorted(FOLDER.glob("*.yaml"))
+READY = ALL
 
 
 def shared(contract: Contract) -> dict[str, object]:
-    return contract.model_dump(exclude={"name": True, "topology": True, "peers": {"loopback": {"count"}}})
+    """All but the graph; a graph of arcs needs push-sum, and so says another protocol."""
+    return contract.model_dump(
+        exclude={"name": True, "topology": True, "peers": {"loopback": {"count"}}, "gossip": {"protocol"}}
+    )
 
 
 def test_every_kind_has_a_ready_contract_with_its_own_name() -> None:
-    assert {path.stem for path in FILES} == {about.file or kind for kind, about in ALL.items()}
+    assert {path.stem for path in FILES} == {about.file or kind for kind, about in READY.items()}
     assert set(KINDS) == set(ALL)
     assert {load_contract(path).name for path in FILES} == {path.stem for path in FILES}
 
@@ -34,7 +38,10 @@ def test_a_ready_contract_loads_and_is_connected(path: Path) -> None:
     assert contract.peers.count == (8 if path.stem == "hypercube" else 10)
     assert contract.peers.loopback is not None
     assert contract.peers.loopback.base_port == 47100
-    assert spectral_figures(schedule_of(contract)).gap > 0
+    assert contract.gossip.protocol == ALL[contract.topology.kind].protocol
+    plan = plan_of(contract)
+    figures = directed_figures(plan) if isinstance(plan, DirectedSchedule) else spectral_figures(plan)
+    assert figures.gap > 0
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -48,7 +55,7 @@ def test_a_ready_contract_runs_offline_and_says_why(path: Path) -> None:
     assert "so that it runs offline" in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", READY)
 def test_new_writes_the_ready_contract(kind: str) -> None:
     """One source: after a change of the template, write the files anew with `p2pme topology new KIND --force`."""
     assert contract_text(kind) == (FOLDER / f"{ALL[kind].file or kind}.yaml").read_text(encoding="utf-8")
@@ -64,6 +71,25 @@ def test_new_contracts_of_other_sizes_are_connected_or_say_what_is(kind: str, co
         assert kind in {"small_world", "regular", "hypercube"}
         return
     assert contract.peers.count == count
+
+
+@pytest.mark.parametrize("kind", sorted(ALL.keys() - READY.keys()))
+def test_a_new_directed_contract_differs_in_its_protocol_too(kind: str) -> None:
+    text = contract_text(kind)
+    contract = contract_from_yaml(text)
+    assert "  protocol: push_sum  # after every round each peer gives away shares" in text
+    symmetric = contract.model_copy(update={"gossip": load_contract(FOLDER / "ring.yaml").gossip})
+    assert shared(symmetric) == shared(load_contract(FOLDER / "ring.yaml"))
+    with pytest.raises(ContractError, match="needs symmetric edges"):
+        contract_text(kind, overrides=["gossip.protocol=dpsgd"])
+
+
+@pytest.mark.parametrize("kind", ["equi_static", "equi_dynamic"])
+def test_a_kind_made_directed_needs_push_sum(kind: str) -> None:
+    with pytest.raises(ContractError, match="needs symmetric edges"):
+        contract_text(kind, overrides=["topology.directed=true"])
+    text = contract_text(kind, overrides=["topology.directed=true", "gossip.protocol=push_sum"])
+    assert contract_from_yaml(text).gossip.protocol == "push_sum"
 
 
 def test_an_override_stands_in_the_text_with_its_comment() -> None:

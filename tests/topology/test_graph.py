@@ -17,8 +17,22 @@ from tests.topology.drawing import graph_of
 
 def buildable() -> Iterator[tuple[str, int, dict[str, Any]]]:
     for count in range(1, 34):
-        for kind in ("ring", "mesh", "line", "exponential", "random", "star", "base", "epidemic"):
+        for kind in (
+            "ring",
+            "mesh",
+            "line",
+            "exponential",
+            "random",
+            "star",
+            "base",
+            "epidemic",
+            "one_peer_exponential",
+        ):
             yield kind, count, {}
+        for directed in (False, True):
+            yield "equi_static", count, {"directed": directed, "shifts": 1, "seed": count}
+            yield "equi_dynamic", count, {"directed": directed, "shifts": 2, "seed": count}
+        yield "epidemic_local", count, {"sends": 1}
         for rows in range(1, count + 1):
             if count % rows == 0:
                 yield "torus", count, {"rows": rows, "columns": count // rows}
@@ -57,6 +71,11 @@ def test_every_buildable_graph_is_connected_and_simple() -> None:
         ("hypercube", 16, {}, nx.hypercube_graph(4)),
         ("exponential", 10, {}, nx.circulant_graph(10, [1, 2, 4, 8])),
         ("exponential", 16, {}, nx.circulant_graph(16, [1, 2, 4, 8])),
+        ("one_peer_exponential", 10, {}, nx.circulant_graph(10, [1, 2, 4, 8])),
+        ("epidemic_local", 7, {}, nx.complete_graph(7)),
+        ("equi_dynamic", 7, {}, nx.complete_graph(7)),
+        ("equi_static", 7, {"shifts": 1}, nx.cycle_graph(7)),
+        ("equi_static", 6, {"shifts": 1}, nx.cycle_graph(6)),
         ("small_world", 12, {"rewire": 0.0}, nx.circulant_graph(12, [1, 2])),
         ("random", 6, {"probability": 1.0}, nx.complete_graph(6)),
         ("regular", 6, {"degree": 5}, nx.complete_graph(6)),

@@ -1,0 +1,162 @@
+"""Who gives how much of itself to whom in which round: the seam between directed topologies and push-sum.
+
+Everything a `Schedule` can say is said here too, with an arc each way; the reverse is not so. No n x n matrix; the
+arcs of a round are made when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Protocol, runtime_checkable
+
+from p2pfl_me.topology.schedule import Schedule, require_peer
+
+Shares = Mapping[int, float]
+"""Other peer (or how far ahead it is) -> share in (0, 1), sorted by key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """`sender` gives `receiver` the share `weight` of its mass, in (0, 1)."""
+
+    sender: int
+    receiver: int
+    weight: float
+
+
+@runtime_checkable
+class DirectedSchedule(Protocol):
+    """The arcs of every round, the same for all who ask.
+
+    In each round the weights of a peer's outgoing arcs sum to less than 1; the rest it keeps. As a matrix with one
+    column a sender, W is column-stochastic, which is what push-sum needs; its rows need not sum to 1.
+    """
+
+    @property
+    def size(self) -> int:
+        """How many peers there are; their ids are 0..size-1."""
+
+    @property
+    def period(self) -> int | None:
+        """arcs(r) == arcs(r + period) for every round r >= 0; None if they never repeat."""
+
+    def arcs(self, round: int) -> tuple[Arc, ...]:
+        """The arcs of one round, sorted by (sender, receiver)."""
+
+    def receivers(self, peer: int, round: int) -> Shares:
+        """To whom `peer` sends in one round, and which share of itself; sorted by id.
+
+        Raises
+        ------
+        ContractError
+            No such peer.
+        """
+
+    def senders(self, peer: int, round: int) -> Shares:
+        """Who sends to `peer` in one round, and which share of themselves; sorted by id.
+
+        Raises
+        ------
+        ContractError
+            No such peer.
+        """
+
+    def neighbours(self, peer: int) -> tuple[int, ...]:
+        """Everyone that `peer` sends to or hears in any round, sorted: the links it must hold open.
+
+        Raises
+        ------
+        ContractError
+            No such peer.
+        """
+
+
+class _BothWays:
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+
+    @property
+    def size(self) -> int:
+        return self._schedule.size
+
+    @property
+    def period(self) -> int | None:
+        return self._schedule.period
+
+    def arcs(self, round: int) -> tuple[Arc, ...]:
+        arcs = [
+            Arc(sender, receiver, edge.weight)
+            for edge in self._schedule.edges(round)
+            for sender, receiver in ((edge.a, edge.b), (edge.b, edge.a))
+        ]
+        arcs.sort(key=lambda arc: (arc.sender, arc.receiver))
+        return tuple(arcs)
+
+    def receivers(self, peer: int, round: int) -> Shares:
+        return self._schedule.weights(peer, round)
+
+    def senders(self, peer: int, round: int) -> Shares:
+        return self._schedule.weights(peer, round)
+
+    def neighbours(self, peer: int) -> tuple[int, ...]:
+        return self._schedule.neighbours(peer)
+
+
+def as_directed(schedule: Schedule) -> DirectedSchedule:
+    """A symmetric schedule seen as arcs: its weights are doubly stochastic, so push-sum averages as dpsgd does."""
+    return _BothWays(schedule)
+
+
+class CirculantSchedule:
+    """Everyone sends alike: in round t, peer i gives a share to i + shift (mod n) for each shift of that round.
+
+    Rows and columns of W sum to 1, so push-sum's weights stay 1.
+
+    Parameters
+    ----------
+    shares_of:
+        round -> {shift in 1..size-1: share}; rounds of a period are asked for as 0..period-1.
+    shifts:
+        All that occur in any round.
+    """
+
+    def __init__(
+        self, size: int, period: int | None, shares_of: Callable[[int], Shares], shifts: Iterable[int]
+    ) -> None:
+        self._size, self._period = size, period
+        self._shares_of = lru_cache(maxsize=64)(shares_of)
+        self._offsets = frozenset(offset for shift in shifts for offset in (shift, size - shift))
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def period(self) -> int | None:
+        return self._period
+
+    def arcs(self, round: int) -> tuple[Arc, ...]:
+        return tuple(
+            Arc(peer, other, share)
+            for peer in range(self._size)
+            for other, share in self.receivers(peer, round).items()
+        )
+
+    def receivers(self, peer: int, round: int) -> Shares:
+        return self._around(peer, round, 1)
+
+    def senders(self, peer: int, round: int) -> Shares:
+        return self._around(peer, round, -1)
+
+    def neighbours(self, peer: int) -> tuple[int, ...]:
+        require_peer(peer, self._size)
+        return tuple(sorted((peer + offset) % self._size for offset in self._offsets))
+
+    def _around(self, peer: int, round: int, sign: int) -> Shares:
+        require_peer(peer, self._size)
+        shares = self._shares_of(round % self._period if self._period else round)
+        found = {(peer + sign * shift) % self._size: share for shift, share in shares.items()}
+        return MappingProxyType(dict(sorted(found.items())))

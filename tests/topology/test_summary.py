@@ -1,0 +1,39 @@
+"""What `p2pme topology show` says of directed kinds."""
+
+from __future__ import annotations
+
+import json
+
+from p2pfl_me.topology.summary import as_json, as_text, summarise
+from tests.topology.drawing import contract_of
+
+
+def test_a_directed_kind_is_called_so_and_shows_its_arcs() -> None:
+    text = as_text(summarise(contract_of("one_peer_exponential", 8)))
+    assert "one_peer_exponential, directed, 8 peers, 8 arcs in the first round, others in each of 3, then again" in text
+    assert "arcs       0>1 1>2" in text
+    assert "sends      1 models a peer and round" in text
+    assert "exact after 3 rounds" in text
+
+
+def test_the_same_kind_undirected_shows_edges() -> None:
+    directed = as_text(summarise(contract_of("equi_static", 10, directed=True)))
+    undirected = as_text(summarise(contract_of("equi_static", 10)))
+    assert ", directed, " in directed and "arcs" in directed and "edges" not in directed
+    assert "directed" not in undirected and "edges" in undirected and "arcs" not in undirected
+
+
+def test_json_names_the_sender_first() -> None:
+    said = json.loads(as_json(summarise(contract_of("one_peer_exponential", 5)), None))
+    assert said["directed"] is True
+    assert said["edges"] == [[0, 1, 0.5], [1, 2, 0.5], [2, 3, 0.5], [3, 4, 0.5], [4, 0, 0.5]]
+    assert said["figures"]["exact_after"] is None
+    ring = json.loads(as_json(summarise(contract_of("ring", 5)), None))
+    assert ring["directed"] is False
+    assert [0, 4, 1 / 3] in ring["edges"]
+
+
+def test_very_many_peers_get_no_figures() -> None:
+    summary = summarise(contract_of("epidemic_local", 2001))
+    assert summary.figures is None
+    assert len(summary.edges) == 4002
