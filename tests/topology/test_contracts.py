@@ -9,7 +9,7 @@ import pytest
 from p2pfl_me.contract import KINDS, Contract, contract_from_yaml, load_contract
 from p2pfl_me.contract.model import Edges
 from p2pfl_me.errors import ContractError
-from p2pfl_me.topology import DirectedSchedule, directed_figures, plan_of, schedule_of, spectral_figures
+from p2pfl_me.topology import DirectedSchedule, directed_figures, plan_of, spectral_figures
 from p2pfl_me.topology.kinds import ALL
 from p2pfl_me.topology.template import contract_text
 

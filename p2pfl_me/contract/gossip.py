@@ -1,0 +1,105 @@
+"""The section `gossip`: the protocol of the exchange, when it waits and when it stops."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from p2pfl_me.contract.compressions import Compression, Power
+from p2pfl_me.contract.part import Part, PositiveInt, Seconds
+
+
+class Patience(Part):
+    """Stop when the validation loss has not fallen for `rounds` rounds and the peers agree.
+
+    `consensus`: the largest relative distance that counts as agreement. Of `neighbours`: ||x_i - x_j|| / ||x_i|| of
+    each of them. Of `everyone`: Xi / ||x_i|| with Xi^2 the mean of ||x_i - mean||^2 over all peers, by gossiped
+    sketches.
+    """
+
+    rounds: PositiveInt
+    consensus: Annotated[float, Field(gt=0)] = 0.1
+    of: Literal["neighbours", "everyone"] = "neighbours"
+
+
+class Deadline(Part):
+    """How long a peer waits for its neighbours: median + mads * MAD of past arrivals, within [min_s, max_s]."""
+
+    min_s: Seconds = 15.0
+    max_s: Seconds = 120.0
+    mads: Annotated[float, Field(gt=0)] = 6.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Deadline:
+        if self.min_s > self.max_s:
+            raise ValueError(f"min_s ({self.min_s:g}) is above max_s ({self.max_s:g})")
+        return self
+
+
+class Tokens(Part):
+    """Token account of push gossip: a peer saves up to `capacity` messages and begins to spend at `reserve`."""
+
+    reserve: PositiveInt = 2
+    capacity: PositiveInt = 4
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Tokens:
+        if self.reserve > self.capacity:
+            raise ValueError(f"reserve ({self.reserve}) is above capacity ({self.capacity})")
+        return self
+
+
+class Push(Part):
+    """Options of `protocol: push`.
+
+    `limit`: with `merge: limited`, models whose ages differ by more than this don't mix; the older one is kept.
+    """
+
+    merge: Literal["age", "limited"] = "age"
+    limit: PositiveInt = 3
+    tokens: Tokens | None = None
+
+
+PROTOCOLS = Literal["dpsgd", "qg_dsgdm", "gradient_tracking", "push_sum", "adpsgd", "swift", "push"]
+
+
+class Gossip(Part):
+    """The exchange (docs/protocols.md).
+
+    `momentum` belongs to qg_dsgdm (default 0.9), `push` to push. `personal`: the last layer stays home.
+    `compression`: a name, or a mapping with its options (docs/compression.md).
+    """
+
+    protocol: PROTOCOLS = "dpsgd"
+    momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
+    push: Push | None = None
+    personal: bool = False
+    compression: Compression = None
+    patience: Patience | None = None
+    deadline: Deadline = Deadline()
+    join_timeout_s: Seconds = 600.0
+
+    @model_validator(mode="after")
+    def _options_fit_the_protocol(self) -> Gossip:
+        if self.momentum is not None and self.protocol != "qg_dsgdm":
+            raise ValueError(f"`momentum` belongs to protocol qg_dsgdm, and this is {self.protocol}")
+        if self.push is not None and self.protocol != "push":
+            raise ValueError(f"`push` belongs to protocol push, and this is {self.protocol}")
+        if self.personal and self.protocol != "dpsgd":
+            raise ValueError(f"`personal` is made for protocol dpsgd, and this is {self.protocol}")
+        if self.compression and self.protocol not in ("dpsgd", "qg_dsgdm"):
+            raise ValueError(
+                f"compression needs an exchange whose two ends correct themselves alike (dpsgd, qg_dsgdm); "
+                f"{self.protocol} sends its models whole"
+            )
+        if self.patience and self.patience.of == "everyone":
+            if self.protocol not in ("dpsgd", "qg_dsgdm", "gradient_tracking"):
+                raise ValueError(f"patience of everyone needs rounds that all share, and {self.protocol} has none")
+            if self.compression:
+                raise ValueError(
+                    "patience of everyone sends sketches with the models, and compression would spoil them"
+                )
+        if self.personal and isinstance(self.compression, Power):
+            raise ValueError("compression power needs the whole model's matrices, and personal keeps one at home")
+        return self
