@@ -14,7 +14,7 @@ from p2pfl_me.errors import WireError
 
 
 @given(indices=st.sets(st.integers(0, 10**6), max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_indices_come_back(indices: set[int]) -> None:
     array = np.array(sorted(indices), np.int64)
     unary, lower = elias.encode(array)
@@ -27,7 +27,7 @@ def test_indices_come_back(indices: set[int]) -> None:
 
 
 @given(unary=st.binary(max_size=30), lower=st.binary(max_size=30), count=st.integers(0, 40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_give_sorted_indices_or_an_error(unary: bytes, lower: bytes, count: int) -> None:
     try:
         found = elias.decode(np.frombuffer(unary, np.uint8), np.frombuffer(lower, np.uint8), count, 500)
@@ -71,7 +71,6 @@ def test_what_is_too_long_is_refused_before_it_is_unpacked() -> None:
     scores=st.lists(st.integers(0, 5), min_size=1, max_size=60),
     count=st.integers(1, 60),
 )
-@settings(deadline=None)
 def test_the_largest_are_chosen_ties_by_place(scores: list[int], count: int) -> None:
     count = min(count, len(scores))
     found = sparse.largest(np.array(scores, np.float32), count)

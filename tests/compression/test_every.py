@@ -19,7 +19,7 @@ STEPS = {"float16": 2e-4, "int8": 5e-3, "int4": 0.07}
 
 @pytest.mark.parametrize("name", CONSERVING)
 @given(seed=st.integers(0, 2**32), scale=st.sampled_from([1e-6, 1e-3, 1.0, 100.0]), rounds=st.integers(1, 5))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_corrections_cancel(name: str, seed: int, scale: float, rounds: int) -> None:
     low, high = ends(CONSERVING[name], seed=seed % 1000)
     x, y = model(seed, scale=scale), model(seed + 1, scale=scale)
@@ -40,7 +40,7 @@ def test_a_ring_comes_to_the_mean(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 @given(size=st.integers(1, 600), seed=st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_payload_keeps_its_limit(name: str, size: int, seed: int) -> None:
     compressor = ALL[name]
     if isinstance(compressor, PowerGossip):
@@ -103,7 +103,7 @@ def test_a_foreign_memory_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_bytes_are_refused_or_usable(name: str, data: st.DataObject) -> None:
     low, high = ends(ALL[name])
     rounds = data.draw(st.integers(0, 2))

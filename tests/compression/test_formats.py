@@ -26,7 +26,7 @@ def seen(compressor: Compressor, round: int, x: Vector, y: Vector) -> Vector:
 
 
 @given(y=WEIGHTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_float16_is_relative(y: Vector) -> None:
     error = np.abs(seen(Float16(), 0, np.zeros_like(y), y).astype(np.float64) - y)
     assert (error <= np.maximum(np.abs(y) * 2.0**-11, 2.0**-25)).all()
@@ -34,7 +34,7 @@ def test_float16_is_relative(y: Vector) -> None:
 
 @pytest.mark.parametrize(("compressor", "block", "levels"), [(Int8(), 256, 256), (Int4(), 64, 16)])
 @given(y=WEIGHTS, round=st.integers(0, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_blocks_err_by_half_a_step(compressor: Compressor, block: int, levels: int, y: Vector, round: int) -> None:
     # Next to a model of zeros, whose own step is 2^-100, the correction is the other model as seen.
     found = seen(compressor, round, np.zeros_like(y), y)

@@ -11,7 +11,7 @@ from tests.compression.pairs import ends, meet, model
 
 
 @given(size=st.integers(1, 3000), parts=st.integers(2, 7), cycle=st.integers(0, 50))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_cycle_covers_each_value_once(size: int, parts: int, cycle: int) -> None:
     low, high = ends(Fragments(parts), size)
     x, y = np.zeros(size, np.float32), model(1, size)

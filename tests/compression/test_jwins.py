@@ -14,7 +14,7 @@ from tests.compression.pairs import ends, gossip, meet, model, spread
 
 
 @given(size=st.integers(1, 3000), seed=st.integers(0, 100))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_transform_is_orthonormal(size: int, seed: int) -> None:
     x, y = model(seed, size), model(seed + 1, size)
     at_x, at_y = transform(x), transform(y)

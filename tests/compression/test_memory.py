@@ -25,7 +25,7 @@ def in_step(low: EdgeState, high: EdgeState) -> bool:
 
 @pytest.mark.parametrize("name", REMEMBERING)
 @given(faults=st.lists(st.sampled_from(FAULTS), max_size=8))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_ends_fall_out_of_step_and_find_back(name: str, faults: list[str]) -> None:
     low, high = ends(ALL[name])
     x, y = model(1), model(2)
@@ -132,7 +132,7 @@ def test_power_finds_a_difference_of_low_rank() -> None:
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_power_never_makes_models_differ_more(seed: int) -> None:
     low, high = ends(ALL["power"])
     x, y = model(seed), model(seed + 1)

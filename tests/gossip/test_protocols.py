@@ -91,7 +91,7 @@ def test_gradient_tracking_finds_the_common_optimum_where_dpsgd_is_biased() -> N
     assert errors["dpsgd"] > 0.05
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**20), st.floats(0, 0.2))
 def test_the_trackers_sum_to_the_steps(seed: int, loss: float) -> None:
     """Sum of y = sum of d after every round in which both ends of every edge agree, lost messages or not."""
@@ -122,7 +122,7 @@ def test_quasi_global_momentum_is_quicker_than_dpsgd_and_sends_no_more() -> None
 # -- push-sum ----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**20), st.floats(0, 0.3), st.floats(0, 0.3))
 def test_push_sum_loses_nothing_to_lost_repeated_and_late_messages(seed: int, loss: float, late: float) -> None:
     """After the losses of the first rounds, the peers agree on the exact mean all the same."""
@@ -172,7 +172,7 @@ def test_mass_travels_with_48_bits(values: list[float]) -> None:
 # -- AD-PSGD -----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["train", "deliver", "lose"])), max_size=60))
 def test_pair_averaging_keeps_the_sum_in_any_order_of_events(events: list[tuple[int, str]]) -> None:
     """Three peers, any interleaving of trainings, deliveries and losses; then all that is open is repeated."""

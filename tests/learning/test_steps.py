@@ -41,7 +41,7 @@ def test_the_network_is_the_founding_papers() -> None:
     assert Network(7)(torch.zeros(2, 3, 64, 64)).shape == (2, 7)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 32), st.sampled_from([0.0, 0.25, 0.5]), st.booleans(), st.integers(0, 1000))
 def test_the_head_step_is_autograd_with_the_same_masks(size: int, dropout: float, weighted: bool, seed: int) -> None:
     layout = layout_of(contract().model)

@@ -106,7 +106,7 @@ def test_scores_are_those_of_each_model_and_of_the_average() -> None:
     assert engine.step(1, evaluate=False).confusions is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(2, 30), st.integers(1, 70), st.integers(1, 4), st.integers(0, 6), st.integers(1, 500))
 def test_mixing_all_is_the_mixing_matrix(count: int, size: int, meets: int, round: int, tile: int) -> None:
     schedule = base_schedule(count, meets)

@@ -65,7 +65,7 @@ def independent(role: str, static: X25519PrivateKey, prologue: bytes, remote: by
     return other
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(prologue=payloads, first=payloads, second=payloads, third=payloads)
 def test_we_initiate_with_an_independent_responder(prologue: bytes, first: bytes, second: bytes, third: bytes) -> None:
     mine, its = new_key(), new_key()
@@ -79,7 +79,7 @@ def test_we_initiate_with_an_independent_responder(prologue: bytes, first: bytes
     assert AESGCM(ciphers.receive).decrypt(nonce(0), bytes(other.encrypt(third)), b"") == third
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(prologue=payloads, first=payloads, second=payloads, third=payloads)
 def test_we_respond_to_an_independent_initiator(prologue: bytes, first: bytes, second: bytes, third: bytes) -> None:
     mine, its = new_key(), new_key()
