@@ -28,12 +28,15 @@ Labels = npt.NDArray[np.int64]
 class Part:
     """Some rows of a feature bank, which may be mapped from a file and hold others' rows, too.
 
-    `bank` is float32 (N, D), `rows` int64 (n,), `labels` int64 (n,) in the order of the contract's classes.
+    `bank` is float32 (N, D), `rows` int64 (n,), `labels` int64 (n,) in the order of the contract's classes. `clips`
+    int64 (n,) numbers the clip that each sample belongs to: a clip may give several samples, all of one label.
+    Samples are trained on; clips are what is counted.
     """
 
     bank: Vector = field(repr=False)
     rows: Labels = field(repr=False)
     labels: Labels = field(repr=False)
+    clips: Labels = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -46,6 +49,19 @@ class Samples:
     train: Part
     validation: Part | None = None
     test: Part | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ClipLogits:
+    """What a model says of each clip of a part, in the order in which the clips first appear in it.
+
+    `clips` int64 (c,) are the part's clip numbers, `logits` float32 (c, K) the mean over each clip's samples, `labels`
+    int64 (c,) the true classes.
+    """
+
+    clips: Labels = field(repr=False)
+    logits: Vector = field(repr=False)
+    labels: Labels = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,21 +166,39 @@ class FeatureTrainer:
         return Trained(out, loss, steps)
 
     def evaluate(self, params: Vector, part: str) -> Metrics | None:
-        """Score `params` on "validation" or "test"; None where the peer has no such part."""
+        """Score `params` on the clips of "validation" or "test"; None where the peer has no such part."""
+        found = self.clip_logits(params, part)
+        if found is None:
+            return None
+        logits, labels, loss = torch.from_numpy(found.logits), torch.from_numpy(found.labels), 0.0
+        for begin in range(0, len(labels), EVALUATION_BATCH):
+            chunk = slice(begin, begin + EVALUATION_BATCH)
+            loss += float(torch.nn.functional.cross_entropy(logits[chunk], labels[chunk], reduction="sum"))
+        counts = confusion_matrix(found.labels, logits.argmax(1).numpy(), self._classes)
+        return Metrics(counts, loss / len(labels))
+
+    def clip_logits(self, params: Vector, part: str) -> ClipLogits | None:
+        """What `params` say of each clip of "validation" or "test"; None where the peer has no such part."""
         samples = self._samples.test if part == "test" else self._samples.validation
         if samples is None or not len(samples):
             return None
         self._step.attach(torch.from_numpy(params).to(self.device))
-        bank = torch.from_numpy(samples.bank)
-        rows, labels = torch.from_numpy(samples.rows), torch.from_numpy(samples.labels)
-        predicted, loss = [], 0.0
-        for begin in range(0, len(rows), EVALUATION_BATCH):
-            chunk = slice(begin, begin + EVALUATION_BATCH)
-            logits = self._step.logits(bank[rows[chunk]].to(self.device)).cpu()
-            loss += float(torch.nn.functional.cross_entropy(logits, labels[chunk], reduction="sum"))
-            predicted.append(logits.argmax(1).numpy())
-        counts = confusion_matrix(samples.labels, np.concatenate(predicted), self._classes)
-        return Metrics(counts, loss / len(rows))
+        bank, rows = torch.from_numpy(samples.bank), torch.from_numpy(samples.rows)
+        chunks = [rows[begin : begin + EVALUATION_BATCH] for begin in range(0, len(rows), EVALUATION_BATCH)]
+        logits = torch.cat([self._step.logits(bank[chunk].to(self.device)).cpu() for chunk in chunks])
+        return by_clip(logits.numpy(), samples.labels, samples.clips)
+
+
+def by_clip(logits: Vector, labels: Labels, clips: Labels) -> ClipLogits:
+    """The mean of the `logits` (n, K) of each clip's samples. A clip of one sample keeps its bits."""
+    numbers, first, place = np.unique(clips, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    total = np.zeros((len(numbers), logits.shape[1]), dtype=np.float32)
+    np.add.at(total, rank[place], logits)
+    counts = np.bincount(rank[place]).astype(np.float32)
+    return ClipLogits(numbers[order], total / counts[:, None], labels[first[order]])
 
 
 def balanced_weights(labels: Labels, classes: int) -> Tensor:

@@ -70,7 +70,7 @@ def samples_of(
         chosen = [clip for clip in clips if clip.split == split]
         bank, rows = _features(contract, chosen, cache, weights, device, progress)
         labels = np.array([contract.model.classes.index(clip.label) for clip in chosen], dtype=np.int64)
-        parts[split] = Part(bank, rows, labels)
+        parts[split] = Part(bank, rows, labels, np.arange(len(chosen), dtype=np.int64))
     return Samples(parts["train"], parts["validation"], parts["test"])
 
 

@@ -71,7 +71,7 @@ def measure(job: Job, threads: int, peak: float) -> None:
     labels = random.integers(0, 7, count)
     rows = np.arange(count)
     cuts = np.split(rows, [job.shard * peer for peer in range(1, job.peers + 1)])
-    made = [Part(bank, each, labels[each]) for each in cuts]
+    made = [Part(bank, each, labels[each], np.arange(len(each))) for each in cuts]
     layout = layout_of(contract.model)
     start = (0.02 * random.standard_normal(layout.size)).astype(np.float32)
     schedule = epidemic_schedule(job.peers, 4, 0)

@@ -31,7 +31,7 @@ def random_part(size: int, width: int = 2048, seed: int = 0) -> Part:
     random = np.random.default_rng(seed)
     bank = random.normal(size=(size + 5, width)).astype(np.float32)
     rows = random.permutation(size + 5)[:size].astype(np.int64)
-    return Part(bank, rows, random.integers(0, 7, size))
+    return Part(bank, rows, random.integers(0, 7, size), np.arange(size))
 
 
 def test_the_network_is_the_founding_papers() -> None:

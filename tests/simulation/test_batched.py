@@ -45,7 +45,7 @@ def parts() -> tuple[list[Samples], Part]:
     labels = random.integers(0, 7, len(bank))
     rows = random.permutation(len(bank)).astype(np.int64)
     cuts = np.split(rows, np.cumsum(SIZES))
-    made = [Part(bank, each, labels[each]) for each in cuts]
+    made = [Part(bank, each, labels[each], np.arange(len(each))) for each in cuts]
     return [Samples(each) for each in made[:-1]], made[-1]
 
 
