@@ -53,7 +53,7 @@ def load_backbone(contract: Contract, *, cache: Path, weights: Path | None = Non
     cache:
         The user's private cache folder, where the canonical copy lies.
     weights:
-        The user's own file, for `source: file`.
+        The user's own file, for `source: file`; needed once, then the cache has it.
 
     Raises
     ------
@@ -66,7 +66,10 @@ def load_backbone(contract: Contract, *, cache: Path, weights: Path | None = Non
         return _kept(cache / f"backbone-seed1-{seed:016x}.safetensors", lambda: _random(seed))
     if source.source == "imagenet":
         return _kept(cache / "backbone-imagenet1k-v1.safetensors", _imagenet)
+    kept = cache / f"backbone-file-{str(source.sha256)[:32]}.safetensors"
     if weights is None:
+        if kept.exists():  # read before, from a file with the contract's digest
+            return _kept(kept, dict)
         raise WeightsError(
             "the contract takes the backbone from a file, and none was named", fix="name your copy with --weights FILE"
         )
@@ -77,7 +80,7 @@ def load_backbone(contract: Contract, *, cache: Path, weights: Path | None = Non
             where=str(weights),
             fix="all peers need the same file; compare with `sha256sum`",
         )
-    return _kept(cache / f"backbone-file-{found[:32]}.safetensors", lambda: read_weights(weights))
+    return _kept(kept, lambda: read_weights(weights))
 
 
 def read_weights(path: Path) -> Tensors:

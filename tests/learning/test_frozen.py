@@ -77,8 +77,10 @@ def test_every_format_gives_the_same_weights(
     other = contract(f"model.weights={{source: file, sha256: '{'0' * 64}'}}")
     with pytest.raises(WeightsError, match="the contract names 0000"):
         load_backbone(other, cache=tmp_path, weights=path)
+    assert load_backbone(agreed, cache=tmp_path).digest == kept.digest, "once read, the cache has it"
+    (tmp_path / "new").mkdir()
     with pytest.raises(WeightsError, match="none was named"):
-        load_backbone(agreed, cache=tmp_path)
+        load_backbone(agreed, cache=tmp_path / "new")
 
 
 def test_files_that_are_no_vgg16_are_named(tmp_path: Path, tensors: dict[str, npt.NDArray[np.float32]]) -> None:

@@ -1,0 +1,161 @@
+"""A trained model that gives a face input's class probabilities, whatever computes them.
+
+A run folder holds one model a peer; what is used is their average or one of them. The live page, `p2pme predict` and
+the export speak to a model through this seam alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from p2pfl_me.contract import Contract, digest, load_contract
+from p2pfl_me.errors import RunError, WeightsError
+from p2pfl_me.home import cache_dir
+from p2pfl_me.learning.features import normalise
+from p2pfl_me.learning.layout import Layout, layout_of
+from p2pfl_me.learning.network import assemble
+from p2pfl_me.message import Vector
+
+BATCH = 64
+
+Image = npt.NDArray[np.uint8]
+Runtime = Literal["torch", "onnx"]
+
+
+class Recogniser(Protocol):
+    """What a user of a trained model needs of it."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def contract(self) -> Contract: ...
+    def scores(self, images: Image) -> Vector:
+        """uint8 (N, S, S, 3) RGB inputs -> class probabilities, float32 (N, K), in the order of `classes`."""
+        ...
+
+
+class TorchRecogniser:
+    """The assembled network in PyTorch, on the CPU."""
+
+    def __init__(self, contract: Contract, network: nn.Module) -> None:
+        self._contract = contract
+        self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self._contract.model.classes
+
+    @property
+    def contract(self) -> Contract:
+        return self._contract
+
+    def scores(self, images: Image) -> Vector:
+        out = np.empty((len(images), len(self.classes)), dtype=np.float32)
+        with torch.inference_mode():
+            for begin in range(0, len(images), BATCH):
+                batch = normalise(images[begin : begin + BATCH]).contiguous(memory_format=torch.channels_last)
+                out[begin : begin + BATCH] = self._network(batch).softmax(1).numpy()
+        return out
+
+
+def load_recogniser(
+    model: Path,
+    *,
+    runtime: Runtime = "torch",
+    peer: int | None = None,
+    home: Path,
+    weights: Path | None = None,
+) -> Recogniser:
+    """The model in a run folder: the average of its peers' last checkpoints, or one peer's own.
+
+    Parameters
+    ----------
+    home:
+        The user's private folder, in whose cache the backbone lies or is made.
+    weights:
+        The backbone's file, where the contract takes it from one that is not in the cache yet.
+
+    Raises
+    ------
+    RunError
+        No run, or no checkpoint of that peer.
+    WeightsError
+        A checkpoint is damaged or another contract's, or the backbone cannot be had.
+    """
+    if runtime != "torch":
+        raise WeightsError("a run folder is computed by PyTorch", where=str(model), fix="take --runtime torch")
+    contract = run_contract(model)
+    params = final_params(model, contract, peer)
+    return TorchRecogniser(contract, assemble(contract, params, cache=cache_dir(home), weights=weights))
+
+
+def run_contract(run: Path) -> Contract:
+    """The contract of a run folder.
+
+    Raises
+    ------
+    RunError
+        Not the folder of one run.
+    """
+    path = run / "contract.yaml"
+    if not path.is_file():
+        several = sorted(each.parent.name for each in run.glob("*/contract.yaml")) if run.is_dir() else []
+        raise RunError(
+            "holds several runs" if several else "is not a run folder: it has no contract.yaml",
+            where=str(run),
+            fix=f"name one of them, like {run / several[0]}" if several else "name the folder that --run named",
+        )
+    return load_contract(path)
+
+
+def final_params(run: Path, contract: Contract, peer: int | None = None) -> Vector:
+    """One peer's last model, or the average of all, summed in the order of ids: float32 (P,).
+
+    Raises
+    ------
+    RunError
+        There is no such checkpoint.
+    WeightsError
+        A checkpoint is damaged or was written under another contract.
+    """
+    layout = layout_of(contract.model)
+    paths = [path for path in _checkpoints(run, contract.peers.count, peer) if path.is_file()]
+    if not paths:
+        which = "peers have" if peer is None else f"peer {peer} has"
+        raise RunError(f"{which} left no checkpoint", where=str(run), fix="let the run finish a round, or name another")
+    total = np.zeros(layout.size, dtype=np.float64)
+    for path in paths:
+        total += _params(path, contract, layout)
+    return (total / len(paths)).astype(np.float32)
+
+
+def _checkpoints(run: Path, count: int, peer: int | None) -> Iterable[Path]:
+    if peer is not None and not 0 <= peer < count:
+        raise RunError(f"there is no peer {peer}", where=str(run), fix=f"choose one from 0 to {count - 1}")
+    return (run / f"checkpoint-{each}.safetensors" for each in (range(count) if peer is None else (peer,)))
+
+
+def _params(path: Path, contract: Contract, layout: Layout) -> Vector:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            agreed = (file.metadata() or {}).get("contract_digest")
+            params: Vector = file.get_tensor("params")
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"not a checkpoint of p2pme: {error}", where=str(path), fix="remove it, or name another run"
+        ) from error
+    if agreed != digest(contract).hex() or params.dtype != np.float32 or params.shape != (layout.size,):
+        raise WeightsError(
+            "was written under another contract than the folder's contract.yaml", where=str(path), fix="remove it"
+        )
+    if not np.isfinite(params).all():
+        raise WeightsError("holds NaN or infinite parameters", where=str(path), fix="remove it, or name another run")
+    return params
