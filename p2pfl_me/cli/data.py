@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from p2pfl_me.data.labels import Labels
 
 
 @click.group()
@@ -37,9 +41,21 @@ def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, 
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), help="The contract with the classes.")
 @click.option("--classes", metavar="A,B,...", help="The classes, where there is no contract (CASME II's seven).")
+@click.option("--label-map", metavar="NAME", help="Read the labels by a map: megc3, paper4, paper7, casme2_5.")
+@click.option(
+    "--images",
+    type=click.Choice(["all", "key", "none"]),
+    default="all",
+    show_default=True,
+    help="Open all frames from onset to offset; onset, apex and offset; or none, and check the rows alone.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def check(path: Path, topology: Path | None, classes: str | None, as_json: bool) -> None:
-    """List every problem of the manifest PATH (or of PATH/manifest.csv); exit code 1 if there is one.
+def check(
+    path: Path, topology: Path | None, classes: str | None, label_map: str | None, images: str, as_json: bool
+) -> None:
+    """List every problem of PATH; exit code 1 if there is one.
+
+    PATH is a manifest, a folder with a manifest.csv, or the folder of a published data set as it was downloaded.
 
     Looks for missing and unreadable files, unknown labels, classes without clips, frames that are not there, subjects
     in two splits, and images that stand in it twice.
@@ -47,21 +63,32 @@ def check(path: Path, topology: Path | None, classes: str | None, as_json: bool)
     import json
     from dataclasses import asdict
 
-    from p2pfl_me.contract import load_contract
-    from p2pfl_me.contract.model import CASME2_CLASSES
     from p2pfl_me.data.check import check_manifest
     from p2pfl_me.data.describe import report_text
+    from p2pfl_me.data.look import Images
 
-    if topology and classes is not None:
-        raise click.UsageError("give --topology or --classes, one of the two")
-    names: tuple[str, ...] = CASME2_CLASSES
-    if topology:
-        names = load_contract(topology).model.classes
-    if classes is not None:
-        names = tuple(filter(None, (name.strip() for name in classes.split(","))))
-    report = check_manifest(path, names)
+    report = check_manifest(path, _labels(topology, classes, label_map), Images(images))
     click.echo(json.dumps(asdict(report), indent=1) if as_json else report_text(report))
     raise SystemExit(1 if report.problems else 0)
+
+
+def _labels(topology: Path | None, classes: str | None, label_map: str | None) -> Labels:
+    """The labels that may stand there: named in one way, or CASME II's seven classes."""
+    from p2pfl_me.contract import load_contract
+    from p2pfl_me.contract.label_maps import label_map_named
+    from p2pfl_me.contract.model import CASME2_CLASSES
+    from p2pfl_me.data.labels import Labels, labels_of
+
+    if sum(given is not None for given in (topology, classes, label_map)) > 1:
+        raise click.UsageError("give one of --topology, --classes and --label-map")
+    if topology:
+        return labels_of(load_contract(topology))
+    if label_map is not None:
+        table = label_map_named(label_map)
+        return Labels(table.classes, table)
+    if classes is not None:
+        return Labels(tuple(filter(None, (name.strip() for name in classes.split(",")))))
+    return Labels(CASME2_CLASSES)
 
 
 @data.command()

@@ -62,6 +62,10 @@ def apply_overrides(source: Source, overrides: Sequence[str]) -> Contract:
         except yaml.YAMLError as error:
             raise ContractError(f"`{text}` is not a value", where=f"--set {dotted}", fix="quote it") from error
         values = _with(values, keys, value, override)
+    given = {override.partition("=")[0].strip() for override in overrides}
+    if "model.label_map" in given and "model.classes" not in given:
+        # The classes that the file names are those of before; with a map they follow from it.
+        values = {**values, "model": {key: value for key, value in values["model"].items() if key != "classes"}}
     return _validate(Source(source.name, values, source.lines), overridden={o.partition("=")[0] for o in overrides})
 
 

@@ -13,7 +13,7 @@ from p2pfl_me.contract.clips import Data, Partition, Synthetic
 from p2pfl_me.contract.compressions import Compression, Float16, Fragments, Int4, Int8, Jwins, Power, TopK
 from p2pfl_me.contract.gossip import PROTOCOLS, Deadline, Gossip, Patience, Push, Tokens
 from p2pfl_me.contract.members import Loopback, Member, Peers
-from p2pfl_me.contract.network import CASME2_CLASSES, Model, Weights
+from p2pfl_me.contract.network import CASME2_CLASSES, LabelMapping, Model, Weights
 from p2pfl_me.contract.part import Part
 from p2pfl_me.contract.topologies import (
     Base,
@@ -58,6 +58,7 @@ __all__ = [
     "Int4",
     "Int8",
     "Jwins",
+    "LabelMapping",
     "Line",
     "Loopback",
     "Member",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from p2pfl_me.contract.label_maps import LABEL_MAPS, LabelMap
 from p2pfl_me.contract.part import Part
 
 CASME2_CLASSES = ("disgust", "fear", "happiness", "others", "repression", "sadness", "surprise")
@@ -30,6 +31,34 @@ class Weights(Part):
         return self
 
 
+class LabelMapping(Part):
+    """The label map that all peers read their data sets with; its name alone is short for name and digest."""
+
+    name: Literal["megc3", "paper4", "paper7", "casme2_5"]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        given = {"name": value} if isinstance(value, str) else value
+        if isinstance(given, dict) and given.get("name") in LABEL_MAPS and given.get("sha256") is None:
+            return {**given, "sha256": LABEL_MAPS[given["name"]].sha256}
+        return given
+
+    @model_validator(mode="after")
+    def _same_table(self) -> LabelMapping:
+        if self.sha256 != self.table.sha256:
+            raise ValueError(
+                f"label map {self.name} is another table in this version ({self.table.sha256[:16]}...): "
+                "take the version of p2pfl_me that the other peers have"
+            )
+        return self
+
+    @property
+    def table(self) -> LabelMap:
+        return LABEL_MAPS[self.name]
+
+
 class Model(Part):
     """The founding paper's network: VGG16 convolutions, Flatten, Dropout, Dense 128, Dropout, Dense K."""
 
@@ -38,10 +67,31 @@ class Model(Part):
     input: Literal["image", "flow"] = "image"
     input_size: Literal[64] = 64
     trainable: Literal["head", "block5"] = "head"
+    label_map: LabelMapping | None = None
     classes: Annotated[tuple[str, ...], Field(min_length=2)] = CASME2_CLASSES
+
+    @model_validator(mode="before")
+    @classmethod
+    def _classes_of_the_map(cls, value: Any) -> Any:
+        """With a label map the classes are the map's, and need not be written."""
+        if not isinstance(value, dict) or "classes" in value:
+            return value
+        given = value.get("label_map")
+        name = given.get("name") if isinstance(given, dict) else given
+        table = LABEL_MAPS.get(name) if isinstance(name, str) else None
+        return {**value, "classes": table.classes} if table else value
 
     @model_validator(mode="after")
     def _classes_differ(self) -> Model:
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"a class stands twice in {list(self.classes)}")
+        return self
+
+    @model_validator(mode="after")
+    def _classes_are_the_maps(self) -> Model:
+        if self.label_map and self.classes != self.label_map.table.classes:
+            named = ", ".join(self.label_map.table.classes)
+            raise ValueError(
+                f"the classes of label map {self.label_map.name} are {named}, in this order: leave them out"
+            )
         return self

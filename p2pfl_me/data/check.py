@@ -1,164 +1,188 @@
-"""Everything wrong with a manifest at once: its rows, its files, its subjects, clips that stand in it twice.
+"""Everything wrong with a manifest or a data set at once: rows, files, subjects, clips that stand in it twice.
 
-Of a folder of frames only those from onset to offset are opened: several clips may lie in one long film.
+Clips pass through one by one: what is kept of each is a digest and counts, so memory hardly grows with their number.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
+from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark, in_order, place
+from p2pfl_me.data.labels import Labels, as_labels
+from p2pfl_me.data.look import Images, Look, Looker
+from p2pfl_me.data.manifest import SplitWatch
+from p2pfl_me.data.reading import rows_of
 
-from p2pfl_me.data.images import frame_files, read_image
-from p2pfl_me.data.manifest import Clip, Fault, Manifest, Problem, scan_manifest
-from p2pfl_me.data.vectors import is_vectors, vectors_bank, vectors_manifest
-from p2pfl_me.errors import DataError
+AHEAD = 16
+"""Clips that each worker may be ahead of the count."""
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """`problems` must be mended; `notes` are worth knowing. Counts are of clips in rows without a fault."""
+    """`problems` must be mended; `remarks` say how the oddities of a data set are taken; `notes` are worth knowing.
+
+    Counts are of clips in rows without a fault; `dropped` of those that the label map leaves out, by label.
+    """
 
     problems: tuple[Problem, ...]
+    remarks: tuple[Remark, ...]
     notes: tuple[str, ...]
     clips: int
     classes: dict[str, int]
+    dropped: dict[str, int]
     datasets: dict[str, int]
     splits: dict[str, int]
     subjects: dict[str, int]
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What one clip's images showed: `digest` is of their pixels, `absent` counts frames between onset and offset."""
+def check_manifest(
+    path: Path, classes: Sequence[str] | Labels | None, images: Images = Images.ALL, workers: int | None = None
+) -> CheckReport:
+    """Read every row and look at the images.
 
-    problems: tuple[Problem, ...] = ()
-    digest: bytes | None = None
-    size: tuple[int, int] | None = None
-    grey: bool = False
-    absent: int = 0
-    lone: bool = False
-
-
-def check_manifest(path: Path, classes: Sequence[str]) -> CheckReport:
-    """Read every row and look at every image.
+    Parameters
+    ----------
+    path:
+        A manifest, a data set's folder, or a file of feature vectors.
+    classes:
+        The labels that may stand there; None takes any, or those that the data set is known to have.
+    workers:
+        Threads that open images; as many as there are processors when None.
 
     Raises
     ------
     DataError
-        There is no manifest to check.
+        There is nothing that could be checked.
     """
-    if is_vectors(path):
-        manifest, found = vectors_manifest(path, classes), []
-    else:
-        manifest, rows = scan_manifest(path, classes)
-        found = list(rows)
-    looks = _look_at(manifest.clips)
-    found += [problem for look in looks for problem in look.problems]
-    found += _duplicates(manifest.clips, looks)
-    counts = Counter(clip.label for clip in manifest.clips)
-    found += [Problem(0, Fault.EMPTY, f"class {name} has no clip") for name in classes if not counts[name]]
-    return CheckReport(
-        tuple(sorted(found, key=lambda problem: problem.line)),
-        tuple(_notes(manifest, looks)),
-        len(manifest.clips),
-        {name: counts[name] for name in classes},
-        _sorted_counts(clip.dataset for clip in manifest.clips),
-        _sorted_counts(clip.split for clip in manifest.clips if clip.split),
-        _sorted_counts(clip.subject for clip in manifest.clips),
-    )
+    labels = as_labels(classes)
+    tally = _Tally(images)
+    for found, look in _looked(rows_of(path, labels), images, workers or os.cpu_count() or 1):
+        tally.take(found, look)
+    return tally.report(labels.classes)
 
 
-def _look_at(clips: Sequence[Clip]) -> list[_Look]:
-    banks = {path: vectors_bank(path) for path in {clip.path for clip in clips if is_vectors(clip.path)}}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # images decode outside the interpreter's lock
-        return list(pool.map(lambda clip: _row(clip, banks[clip.path]) if clip.path in banks else _look(clip), clips))
+Found = Clip | Dropped | Problem | Remark
 
 
-def _row(clip: Clip, bank: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> _Look:
-    """A row of a file of feature vectors."""
-    if not clip.clip.isdigit() or int(clip.clip) >= len(bank):
-        return _bad(clip, Fault.MISSING, f"{clip.path} has no row {clip.clip}; it has 0 to {len(bank) - 1}")
-    row = bank[int(clip.clip)]
-    if not np.isfinite(row).all():
-        return _bad(clip, Fault.UNREADABLE, f"row {clip.clip} of {clip.path} holds NaN or infinite values")
-    return _Look(digest=hashlib.sha256(row.tobytes()).digest())
+def _looked(rows: Iterable[Found], images: Images, workers: int) -> Iterator[tuple[Found, Look]]:
+    """Every row, in order, with the look at its images; a few are opened ahead of time."""
+    if images is Images.NONE:
+        yield from ((found, Look()) for found in rows)
+        return
+    looker = Looker(images)
+    with ThreadPoolExecutor(workers) as pool:  # images decode outside the interpreter's lock
+        ahead: deque[tuple[Found, Future[Look] | None]] = deque()
+        for found in rows:
+            ahead.append((found, pool.submit(looker.look, found) if isinstance(found, Clip) else None))
+            if len(ahead) > AHEAD * workers:
+                done, future = ahead.popleft()
+                yield done, future.result() if future else Look()
+        for done, future in ahead:
+            yield done, future.result() if future else Look()
 
 
-def _look(clip: Clip) -> _Look:
-    try:
-        if not clip.path.is_dir():
-            return _seen([clip.path])
-        frames = frame_files(clip.path)
-        if not frames:
-            return _bad(clip, Fault.FRAMES, f"no numbered images in {clip.path}")
-        named = {"onset": clip.onset, "apex": clip.apex, "offset": clip.offset}
-        lost = [f"{name} {number}" for name, number in named.items() if number is not None and number not in frames]
-        if lost:
-            have = f"{min(frames)} to {max(frames)}"
-            return _bad(clip, Fault.FRAMES, f"{' and '.join(lost)} not among the frames ({have}) of {clip.path}")
-        first = min(frames) if clip.onset is None else clip.onset
-        last = max(frames) if clip.offset is None else clip.offset
-        used = [file for number, file in frames.items() if first <= number <= last]
-        return _seen(used, absent=last - first + 1 - len(used), folder=True)
-    except DataError as error:
-        return _bad(clip, Fault.UNREADABLE, f"{error.where} {error.what}")
-    except OSError as error:
-        return _bad(clip, Fault.UNREADABLE, f"{clip.path}: {error.strerror}")
+@dataclass
+class _Tally:
+    """What is kept of the rows that have passed."""
 
+    images: Images
+    problems: list[Problem] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    watch: SplitWatch = field(default_factory=SplitWatch)
+    clips: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    datasets: Counter[str] = field(default_factory=Counter)
+    splits: Counter[str] = field(default_factory=Counter)
+    subjects: Counter[str] = field(default_factory=Counter)
+    people: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    first: dict[int | bytes, tuple[str, dict[str, str | None]]] = field(default_factory=dict)
+    grey: int = 0
+    lacking: int = 0
+    absent: int = 0
+    no_apex: int = 0
+    lone: int = 0
 
-def _seen(files: Sequence[Path], *, absent: int = 0, folder: bool = False) -> _Look:
-    digest, grey, size = hashlib.sha256(), True, (0, 0)
-    for file in files:
-        image = read_image(file)
-        digest.update(repr(image.shape).encode() + image.tobytes())
-        grey = grey and bool((image[..., :2] == image[..., 1:]).all())
-        size = (image.shape[1], image.shape[0])
-    return _Look((), digest.digest(), size, grey, absent, folder and len(files) == 1)
+    def take(self, found: Found, look: Look) -> None:
+        if isinstance(found, Problem):
+            self.problems.append(found)
+        elif isinstance(found, Remark):
+            self.remarks.append(found)
+        elif isinstance(found, Dropped):
+            self.dropped[found.label] += 1
+        else:
+            self._clip(found, look)
 
+    def _clip(self, clip: Clip, look: Look) -> None:
+        self.problems += self.watch.see(clip)
+        self.problems += [look.problem] if look.problem else self._twice(clip, look)
+        self.clips += 1
+        self.labels[clip.label] += 1
+        self.datasets[clip.dataset] += 1
+        self.subjects[clip.subject] += 1
+        self.splits[clip.split or ""] += 1
+        self.people[clip.label].add(clip.subject)
+        if look.size:
+            self.sizes[look.size] += 1
+        self.grey += look.grey
+        self.lacking += look.absent > 0
+        self.absent += look.absent
+        self.no_apex += look.folder and clip.apex is None
+        self.lone += look.lone
 
-def _bad(clip: Clip, fault: Fault, text: str) -> _Look:
-    return _Look((Problem(clip.line, fault, text),))
-
-
-def _duplicates(clips: Sequence[Clip], looks: Sequence[_Look]) -> Iterator[Problem]:
-    first: dict[bytes, Clip] = {}
-    for clip, look in zip(clips, looks, strict=True):
-        if look.digest is None:
-            continue
-        before = first.setdefault(look.digest, clip)
-        if before is clip:
-            continue
-        differs = [name for name in ("subject", "label", "split") if getattr(before, name) != getattr(clip, name)]
+    def _twice(self, clip: Clip, look: Look) -> list[Problem]:
+        """The same pixels, or, where no image is opened, the same frames of the same file."""
+        if look.digest is None and self.images is not Images.NONE:
+            return []
+        what = "the same frames" if look.digest is None else "the same pixels"
+        key = look.digest or hash((str(clip.path), clip.clip if clip.path.suffix else "", clip.onset, clip.offset))
+        known = {"subject": clip.subject, "label": clip.label, "split": clip.split}
+        if key not in self.first:
+            self.first[key] = (place(clip.line, clip.row), known)
+            return []
+        where, before = self.first[key]
+        differs = [name for name in known if before[name] != known[name]]
         but = f", with another {' and '.join(differs)}" if differs else ""
-        yield Problem(clip.line, Fault.DUPLICATE, f"the same pixels as line {before.line}{but}")
+        return [Problem(clip.line, Fault.DUPLICATE, f"{what} as {where}{but}", clip.row)]
 
+    def report(self, classes: Sequence[str] | None) -> CheckReport:
+        if not (self.clips or self.problems or self.dropped):
+            self.problems.append(Problem(0, Fault.EMPTY, "no clips"))
+        names = sorted(self.labels) if classes is None else classes
+        self.problems += [
+            Problem(0, Fault.EMPTY, f"class {name} has no clip") for name in names if not self.labels[name]
+        ]
+        return CheckReport(
+            in_order(self.problems),
+            tuple(self.remarks),
+            tuple(self._notes()),
+            self.clips,
+            {name: self.labels[name] for name in names},
+            dict(sorted(self.dropped.items())),
+            dict(sorted(self.datasets.items())),
+            {name: count for name, count in sorted(self.splits.items()) if name},
+            dict(sorted(self.subjects.items())),
+        )
 
-def _notes(manifest: Manifest, looks: Sequence[_Look]) -> Iterator[str]:
-    if grey := sum(look.grey for look in looks):
-        yield f"{grey} clips are grey: repeated over three channels"
-    sizes = Counter(look.size for look in looks if look.size)
-    if len(sizes) > 1:
-        common = ", ".join(f"{width}x{height} ({count})" for (width, height), count in sizes.most_common(4))
-        yield f"images of {len(sizes)} sizes, {common}: all are resized"
-    if absent := [look.absent for look in looks if look.absent]:
-        yield f"{len(absent)} clips lack {sum(absent)} frames between onset and offset"
-    if unknown := sum(clip.apex is None and clip.path.is_dir() for clip in manifest.clips):
-        yield f"{unknown} clips name no apex: the frame midway is taken"
-    if lone := sum(look.lone for look in looks):
-        yield f"{lone} clips have one frame only: no motion can be seen in them"
-    people = defaultdict(set)
-    for clip in manifest.clips:
-        people[clip.label].add(clip.subject)
-    if alone := sorted(label for label, subjects in people.items() if len(subjects) == 1):
-        yield f"only one subject shows {', '.join(alone)}: nobody is left to test what is learned of it"
-
-
-def _sorted_counts(names: Iterator[str]) -> dict[str, int]:
-    return dict(sorted(Counter(names).items()))
+    def _notes(self) -> Iterator[str]:
+        if self.images is Images.NONE:
+            yield "no image was opened"
+        if self.grey:
+            yield f"{self.grey} clips are grey: repeated over three channels"
+        if len(self.sizes) > 1:
+            common = ", ".join(f"{width}x{height} ({count})" for (width, height), count in self.sizes.most_common(4))
+            yield f"images of {len(self.sizes)} sizes, {common}: all are resized"
+        if self.lacking:
+            yield f"{self.lacking} clips lack {self.absent} frames between onset and offset"
+        if self.no_apex:
+            yield f"{self.no_apex} clips name no apex: the frame midway is taken"
+        if self.lone:
+            yield f"{self.lone} clips have one frame only: no motion can be seen in them"
+        if alone := sorted(label for label, subjects in self.people.items() if len(subjects) == 1):
+            yield f"only one subject shows {', '.join(alone)}: nobody is left to test what is learned of it"

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from p2pfl_me.data.check import CheckReport
-from p2pfl_me.data.manifest import Clip, Fault
+from p2pfl_me.data.clip import Clip, Fault, Remark
 
 
 def report_text(report: CheckReport) -> str:
-    """Problems, notes, counts and the verdict, one a line."""
+    """Problems, remarks, notes, counts and the verdict, one a line."""
     lines = [str(problem) for problem in report.problems]
+    lines += [f"note: {remark}" for remark in remarks_text(report.remarks)]
     lines += [f"note: {note}" for note in report.notes]
     if any(problem.kind is Fault.LABEL for problem in report.problems):
         lines.append("note: the classes are those of --topology or --classes, else CASME II's seven")
     lines.append(f"{report.clips} clips of {len(report.subjects)} subjects")
-    for name, counts in (("classes", report.classes), ("data sets", report.datasets), ("splits", report.splits)):
+    counted = (
+        ("classes", report.classes),
+        ("left out by the label map", report.dropped),
+        ("data sets", report.datasets),
+        ("splits", report.splits),
+    )
+    for name, counts in counted:
         if counts:
             lines.append(f"{name}: {', '.join(f'{key} {count}' for key, count in counts.items())}")
     count = len(report.problems)
     lines.append(f"{count} problem{'s' if count > 1 else ''}" if count else "no problems")
     return "\n".join(lines)
+
+
+def remarks_text(remarks: Sequence[Remark]) -> Iterator[str]:
+    """A line for each thing said of a sheet, with all the rows of which it is said."""
+    rows: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for remark in remarks:
+        sheet = remark.row.sheet if remark.row else ""
+        rows[sheet, remark.text].append(remark.row.number if remark.row else 0)
+    for (sheet, text), numbers in rows.items():
+        known = [str(number) for number in numbers if number]
+        where = f"{sheet} row{'s' if len(known) > 1 else ''} {', '.join(known)}" if known else sheet
+        yield f"{where}: {text}" if where else text
 
 
 def parts_text(parts: Mapping[str, Sequence[Clip]], classes: Sequence[str]) -> str:

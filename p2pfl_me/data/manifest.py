@@ -1,8 +1,9 @@
-"""The manifest: a CSV that names one's own clips. Reading, writing, and the values of one row.
+"""The manifest: a CSV that names one's own clips. Reading it row by row, and writing it.
 
-Columns: `path`, `dataset`, `subject`, `clip`, `label`; where known `onset`, `apex`, `offset` (frame numbers) and
-`split` (train, validation or test). `path` is an image, a folder of numbered frames, or a file of feature vectors
-with the row as `clip` (see `vectors`); relative paths start at the manifest's folder.
+Columns: `path`, `dataset`, `subject`, `clip`, `label`; where known `onset`, `apex`, `offset` (frame numbers), `split`
+(train, validation or test), `fps`, `apex_source`, and `source`, the row of a data set's sheet that it was made from.
+`path` is an image, a folder of numbered frames, or a file of feature vectors with the row as `clip` (see `vectors`);
+relative paths start at the manifest's folder.
 """
 
 from __future__ import annotations
@@ -10,75 +11,47 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from p2pfl_me.data.clip import (
+    SPLITS,
+    ApexSource,
+    Clip,
+    Dropped,
+    Fault,
+    Manifest,
+    Problem,
+    Row,
+    in_order,
+)
+from p2pfl_me.data.labels import Labels, as_labels
 from p2pfl_me.errors import DataError
+
+__all__ = [
+    "SPLITS",
+    "Clip",
+    "Fault",
+    "Manifest",
+    "Problem",
+    "SplitWatch",
+    "manifest_path",
+    "manifest_rows",
+    "read_manifest",
+    "refuse",
+    "scan_manifest",
+    "write_manifest",
+]
 
 REQUIRED = ("path", "dataset", "subject", "clip", "label")
 FRAMES = ("onset", "apex", "offset")
-SPLITS = ("train", "validation", "test")
-FRAME = r"[0-9]{1,9}|/|"
+MORE = ("split", "fps", "apex_source", "source")
+FRAME = re.compile(r"[0-9]{1,9}|/|")
 """A frame number, or unknown: CASME II marks an unknown apex with a slash."""
+SOURCE = re.compile(r"(.+) row ([0-9]{1,9})")
 SHOWN = 20
 """Problems named in one error; the rest is counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """One row. `subject` is namespaced by data set: CASME's 01 and CASME II's 01 are different people."""
-
-    path: Path
-    dataset: str
-    subject: str
-    clip: str
-    label: str
-    onset: int | None = None
-    apex: int | None = None
-    offset: int | None = None
-    split: str | None = None
-    line: int = 0
-
-
-class Fault(StrEnum):
-    """What can be wrong with a manifest."""
-
-    COLUMNS = "columns"
-    EMPTY = "empty"
-    CELL = "cell"
-    LABEL = "label"
-    ORDER = "order"
-    MISSING = "missing"
-    UNREADABLE = "unreadable"
-    FRAMES = "frames"
-    DUPLICATE = "duplicate"
-    LEAK = "leak"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with a manifest; `line` is 0 for the whole file."""
-
-    line: int
-    kind: Fault
-    text: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.text}" if self.line else self.text
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """Clips in the order of their rows, and where they were read."""
-
-    source: Path
-    clips: tuple[Clip, ...]
-
-    def part(self, split: str) -> tuple[Clip, ...]:
-        """The clips of one split."""
-        return tuple(clip for clip in self.clips if clip.split == split)
 
 
 def manifest_path(path: Path) -> Path:
@@ -86,7 +59,7 @@ def manifest_path(path: Path) -> Path:
     return path / "manifest.csv" if path.is_dir() else path
 
 
-def read_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
+def read_manifest(path: Path, classes: Sequence[str] | Labels | None) -> Manifest:
     """Read a manifest, or refuse it with all that is wrong with its rows.
 
     Raises
@@ -95,21 +68,58 @@ def read_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
         No such file, no such column, or rows that cannot be used.
     """
     manifest, problems = scan_manifest(path, classes)
-    if problems:
-        named = "\n".join(f"  {problem}" for problem in problems[:SHOWN])
-        more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        raise DataError(
-            f"{len(problems)} problem{'s' if len(problems) > 1 else ''}:\n{named}{more}",
-            where=str(manifest.source),
-            fix="correct the manifest; `p2pme data check` also looks into the images",
-        )
+    refuse(
+        problems,
+        where=str(manifest.source),
+        fix="correct the manifest; `p2pme data check` also looks into the images",
+    )
     return manifest
 
 
-def scan_manifest(path: Path, classes: Sequence[str] | None) -> tuple[Manifest, tuple[Problem, ...]]:
+def refuse(problems: Sequence[Problem], *, where: str, fix: str) -> None:
+    """Raise one error that names the problems, if there is any.
+
+    Raises
+    ------
+    DataError
+        There is a problem.
+    """
+    if problems:
+        named = "\n".join(f"  {problem}" for problem in problems[:SHOWN])
+        more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        raise DataError(f"{count}:\n{named}{more}", where=where, fix=fix)
+
+
+def scan_manifest(path: Path, classes: Sequence[str] | Labels | None) -> tuple[Manifest, tuple[Problem, ...]]:
     """The rows that can be used, and all that is wrong with the others; images are not opened.
 
     Without `classes` any label will do.
+
+    Raises
+    ------
+    DataError
+        There is no manifest at all.
+    """
+    clips: list[Clip] = []
+    problems: list[Problem] = []
+    dropped: Counter[str] = Counter()
+    watch = SplitWatch()
+    for found in manifest_rows(path, as_labels(classes)):
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif isinstance(found, Dropped):
+            dropped[found.label] += 1
+        else:
+            clips.append(found)
+            problems += watch.see(found)
+    if not (clips or problems or dropped):
+        problems.append(Problem(0, Fault.EMPTY, "no clips"))
+    return Manifest(manifest_path(path), tuple(clips), dict(sorted(dropped.items()))), in_order(problems)
+
+
+def manifest_rows(path: Path, labels: Labels) -> Iterator[Clip | Dropped | Problem]:
+    """Row after row, however many there are: its clip, or what is wrong with it.
 
     Raises
     ------
@@ -123,40 +133,35 @@ def scan_manifest(path: Path, classes: Sequence[str] | None) -> tuple[Manifest, 
             columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
             reader.fieldnames = columns
             if problem := _columns_problem(columns):
-                return Manifest(source, ()), (problem,)
-            rows = [(reader.line_num, row) for row in reader]
+                yield problem
+                return
+            for row in reader:
+                yield from _row(source.parent, reader.line_num, row, labels)
     except FileNotFoundError as error:
         raise DataError(
-            "no such manifest", where=str(source), fix="name a CSV, or a folder with a manifest.csv"
+            "no such manifest",
+            where=str(source),
+            fix="name a CSV, a folder with a manifest.csv, or a data set's folder",
         ) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot be read: {error}", where=str(source), fix="save it as CSV in UTF-8") from error
-    clips: list[Clip] = []
-    problems: list[Problem] = []
-    for line, row in rows:
-        cells = {name: (value or "").strip() for name, value in row.items() if isinstance(value, str | None) and name}
-        wrong = list(_row_problems(source.parent, line, cells, classes))
-        problems += wrong
-        if not wrong:
-            clips.append(_clip(source.parent, line, cells))
-    if not rows:
-        problems.append(Problem(0, Fault.EMPTY, "no clips"))
-    return Manifest(source, tuple(clips)), tuple(sorted([*problems, *split_problems(clips)], key=lambda p: p.line))
 
 
-def split_problems(clips: Iterable[Clip]) -> tuple[Problem, ...]:
-    """Subjects that stand in more than one split, or in a split with some of their rows only."""
-    problems: list[Problem] = []
-    first: dict[str, Clip] = {}
-    told: set[tuple[str, str | None]] = set()
-    for clip in clips:
-        before = first.setdefault(clip.subject, clip)
-        if before.split != clip.split and (clip.subject, clip.split) not in told:
-            told.add((clip.subject, clip.split))
+class SplitWatch:
+    """Finds subjects that stand in more than one split, or in a split with some of their rows only."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, Clip] = {}
+        self._told: set[tuple[str, str | None]] = set()
+
+    def see(self, clip: Clip) -> Iterator[Problem]:
+        """What is wrong with the split of one more clip."""
+        before = self._first.setdefault(clip.subject, clip)
+        if before.split != clip.split and (clip.subject, clip.split) not in self._told:
+            self._told.add((clip.subject, clip.split))
             here, there = clip.split or "no split", before.split or "no split"
             text = f"subject {clip.subject} is in {here} here and in {there} on line {before.line}: the model leaks"
-            problems.append(Problem(clip.line, Fault.LEAK, text))
-    return tuple(problems)
+            yield Problem(clip.line, Fault.LEAK, text, clip.row)
 
 
 def write_manifest(path: Path, clips: Iterable[Clip], *, absolute: bool = True) -> None:
@@ -171,11 +176,12 @@ def write_manifest(path: Path, clips: Iterable[Clip], *, absolute: bool = True) 
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow([*REQUIRED, *FRAMES, "split"])
+            writer.writerow([*REQUIRED, *FRAMES, *MORE])
             for clip in clips:
-                frames = ["" if value is None else value for value in (clip.onset, clip.apex, clip.offset)]
+                known = (clip.onset, clip.apex, clip.offset, clip.split, _number(clip.fps), clip.apex_source, clip.row)
                 place = clip.path.absolute() if absolute else os.path.relpath(clip.path, path.parent)
-                writer.writerow([place, clip.dataset, clip.subject, clip.clip, clip.label, *frames, clip.split or ""])
+                cells = ["" if value is None else str(value) for value in known]
+                writer.writerow([place, clip.dataset, clip.subject, clip.clip, clip.label, *cells])
     except OSError as error:
         raise DataError(
             f"cannot be written: {error.strerror}", where=str(path), fix="name another folder, or free some space"
@@ -192,38 +198,78 @@ def _columns_problem(columns: Sequence[str]) -> Problem | None:
     return Problem(1, Fault.COLUMNS, f"no column {named}; a manifest has {', '.join(REQUIRED)}")
 
 
-def _row_problems(root: Path, line: int, cells: dict[str, str], classes: Sequence[str] | None) -> Iterator[Problem]:
+def _row(
+    root: Path, line: int, row: dict[str | None, str | list[str] | None], labels: Labels
+) -> Iterator[Clip | Dropped | Problem]:
+    cells = {name: (value or "").strip() for name, value in row.items() if isinstance(value, str | None) and name}
+    origin = SOURCE.fullmatch(cells.get("source", ""))
+    source = Row(origin[1], int(origin[2])) if origin else Row(cells["source"]) if cells.get("source") else None
+    wrong = [Problem(line, kind, text, source) for kind, text in _faults(root, cells, labels)]
+    if wrong:
+        yield from wrong
+    elif (label := labels.of(cells["label"])) is None:
+        yield Dropped(cells["label"])
+    else:
+        yield _clip(root, line, cells, label, source)
+
+
+def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple[Fault, str]]:
     for name in REQUIRED:
         if not cells.get(name):
-            yield Problem(line, Fault.CELL, f"`{name}` is empty")
-    label, split = cells.get("label"), cells.get("split")
-    if label and classes is not None and label not in classes:
-        near = next((name for name in classes if name.lower() == label.lower()), None)
-        hint = f"did you mean {near!r}?" if near else f"the contract's classes are {', '.join(classes)}"
-        yield Problem(line, Fault.LABEL, f"unknown label {label!r}; {hint}")
-    if split and split not in SPLITS:
-        yield Problem(line, Fault.CELL, f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+            yield Fault.CELL, f"`{name}` is empty"
+    if (label := cells.get("label")) and (complaint := labels.complaint(label)):
+        yield Fault.LABEL, complaint
+    for name, known in (("split", SPLITS), ("apex_source", tuple(ApexSource))):
+        if (value := cells.get(name)) and value not in known:
+            yield Fault.CELL, f"unknown {name} {value!r}; known: {', '.join(known)}"
+    if (value := cells.get("fps")) and not _is_rate(value):
+        yield Fault.CELL, f"`fps` is {value!r}, not a number of frames per second"
     frames: list[int] = []
     for name in FRAMES:
         text = cells.get(name, "")
-        if not re.fullmatch(FRAME, text):
-            yield Problem(line, Fault.CELL, f"`{name}` is {text!r}, not a frame number")
+        if not FRAME.fullmatch(text):
+            yield Fault.CELL, f"`{name}` is {text!r}, not a frame number"
         elif (number := _frame(text)) is not None:
             frames.append(number)
     if frames != sorted(frames):
-        yield Problem(line, Fault.ORDER, f"onset <= apex <= offset does not hold: {', '.join(map(str, frames))}")
-    if cells.get("path") and not (root / cells["path"]).exists():
-        yield Problem(line, Fault.MISSING, f"no such file or folder: {root / cells['path']}")
+        yield Fault.ORDER, f"onset <= apex <= offset does not hold: {', '.join(map(str, frames))}"
+    if (path := cells.get("path")) and not (root / path).exists():
+        yield Fault.MISSING, f"no such file or folder: {root / path}"
 
 
-def _clip(root: Path, line: int, cells: dict[str, str]) -> Clip:
+def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row | None) -> Clip:
     dataset, subject = cells["dataset"], cells["subject"]
     if not subject.startswith(f"{dataset}/"):
         subject = f"{dataset}/{subject}"
     onset, apex, offset = (_frame(cells.get(name, "")) for name in FRAMES)
-    split = cells.get("split") or None
-    return Clip(root / cells["path"], dataset, subject, cells["clip"], cells["label"], onset, apex, offset, split, line)
+    fps, apex_source = cells.get("fps"), cells.get("apex_source")
+    return Clip(
+        root / cells["path"],
+        dataset,
+        subject,
+        cells["clip"],
+        label,
+        onset,
+        apex,
+        offset,
+        cells.get("split") or None,
+        line,
+        float(fps) if fps else None,
+        ApexSource(apex_source) if apex_source else None,
+        source,
+    )
 
 
 def _frame(text: str) -> int | None:
     return int(text) if text.isdigit() else None
+
+
+def _is_rate(text: str) -> bool:
+    try:
+        return 0 < float(text) < 1e6
+    except ValueError:
+        return False
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:g}"

@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.manifest import Clip, Manifest, read_manifest
+from p2pfl_me.data.labels import labels_of
+from p2pfl_me.data.manifest import Clip, Manifest
 from p2pfl_me.data.partition import Shards, partition, with_validation
+from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.split import split_subjects
 from p2pfl_me.data.synthetic import subjects_manifest, synthesise
-from p2pfl_me.data.vectors import is_vectors, vectors_manifest
 from p2pfl_me.errors import DataError
 
 
@@ -72,8 +73,7 @@ def peer_clips(contract: Contract, peer: int, data: Path | None, test: Path | No
 
 
 def _read(contract: Contract, data: Path) -> Manifest:
-    classes = contract.model.classes
-    return vectors_manifest(data, classes) if is_vectors(data) else read_manifest(data, classes)
+    return read_clips(data, labels_of(contract))
 
 
 def _split(contract: Contract, manifest: Manifest) -> Manifest:

@@ -23,8 +23,8 @@ def is_vectors(path: Path) -> bool:
     return path.suffix == ".safetensors"
 
 
-def vectors_manifest(path: Path, classes: Sequence[str]) -> Manifest:
-    """The rows of a vectors file as a manifest.
+def vectors_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
+    """The rows of a vectors file as a manifest; without `classes`, whatever its own are.
 
     Raises
     ------
@@ -42,6 +42,7 @@ def vectors_manifest(path: Path, classes: Sequence[str]) -> Manifest:
         raise DataError("no such file", where=str(path), fix="check --data") from error
     except (SafetensorError, OSError, ValueError) as error:
         raise DataError(f"not a file of feature vectors: {error}", where=str(path), fix="see docs/data.md") from error
+    classes = tuple(map(str, named)) if classes is None else classes
     if list(named) != list(classes):
         raise DataError(
             f"was made for the classes {', '.join(map(str, named)) or '(none named)'}",

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.manifest import read_manifest
+from p2pfl_me.data.labels import Labels
+from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.home import home
 from p2pfl_me.swarm.console import Console
@@ -49,9 +50,9 @@ def with_classes_of(contract: Contract, data: Path | None, console: Console) -> 
     A ready contract names CASME II's seven classes; clips labelled in another way should run all the same. A label that
     looks like a slip of the pen for one of the contract's is refused when the manifest is read.
     """
-    if data is None or is_vectors(data):
+    if data is None or is_vectors(data) or contract.model.label_map:
         return contract
-    labels = sorted({clip.label for clip in read_manifest(data, None).clips})
+    labels = sorted({clip.label for clip in read_clips(data, Labels()).clips})
     known = contract.model.classes
     unknown = [label for label in labels if label not in known]
     if not unknown or len(labels) < 2 or any(get_close_matches(label, known, cutoff=0.75) for label in unknown):

@@ -1,0 +1,52 @@
+"""What a label may be, and which class it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from p2pfl_me.contract import Contract, LabelMap
+from p2pfl_me.contract.label_maps import plain
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes that a run takes (None: any label is a class), and the label map, if there is one."""
+
+    classes: tuple[str, ...] | None = None
+    label_map: LabelMap | None = None
+
+    def complaint(self, label: str) -> str | None:
+        """What is wrong with a label, in words; None if nothing is."""
+        if self.label_map:
+            if self.label_map.knows(label):
+                return None
+            known = ", ".join(self.label_map.table)
+            return f"label {label!r} is unknown to label map {self.label_map.name}; it knows {known}"
+        if self.classes is None or label in self.classes:
+            return None
+        near = next((name for name in self.classes if plain(name) == plain(label)), None)
+        hint = f"did you mean {near!r}?" if near else f"the contract's classes are {', '.join(self.classes)}"
+        return f"unknown label {label!r}; {hint}"
+
+    def of(self, label: str) -> str | None:
+        """The class of a label without complaint; None: the label map leaves it out."""
+        return self.label_map.of(label) if self.label_map else label
+
+
+def labels_of(contract: Contract) -> Labels:
+    """The labels that a contract takes."""
+    given = contract.model.label_map
+    return Labels(contract.model.classes, given.table if given else None)
+
+
+def named(counts: Iterable[tuple[str, int]]) -> str:
+    """Labels and their counts, as a user reads them."""
+    return ", ".join(f"{label} {count}" for label, count in counts)
+
+
+def as_labels(classes: Sequence[str] | Labels | None) -> Labels:
+    """`classes` alone are labels without a map."""
+    if isinstance(classes, Labels):
+        return classes
+    return Labels(None if classes is None else tuple(classes))

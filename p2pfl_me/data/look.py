@@ -1,0 +1,109 @@
+"""A look at the images of one clip: are they there, can they be read, which pixels do they hold."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from p2pfl_me.data.clip import Clip, Fault, Problem
+from p2pfl_me.data.images import frame_files, read_image
+from p2pfl_me.data.vectors import is_vectors, vectors_bank
+from p2pfl_me.errors import DataError
+
+LISTINGS = 16
+"""Folders whose listing is kept: the clips of one long film stand together."""
+
+
+class Images(StrEnum):
+    """Which images a check opens."""
+
+    ALL = "all"
+    """Every frame from onset to offset."""
+    KEY = "key"
+    """Onset, apex and offset."""
+    NONE = "none"
+    """The rows alone are checked; that files and folders exist is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one clip's images showed: `digest` (16 bytes) is of their pixels, `absent` counts frames that lack between
+    onset and offset."""
+
+    problem: Problem | None = None
+    digest: bytes | None = None
+    size: tuple[int, int] | None = None
+    grey: bool = False
+    absent: int = 0
+    lone: bool = False
+    folder: bool = False
+
+
+class Looker:
+    """Looks at clip after clip, from any thread."""
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+        self._listing = lru_cache(LISTINGS)(frame_files)
+        self._bank = lru_cache(LISTINGS)(vectors_bank)
+
+    def look(self, clip: Clip) -> Look:
+        try:
+            if is_vectors(clip.path):
+                return self._vector(clip)
+            return self._film(clip) if clip.path.is_dir() else _seen([clip.path])
+        except DataError as error:
+            return _bad(clip, Fault.UNREADABLE, f"{error.where} {error.what}")
+        except OSError as error:
+            return _bad(clip, Fault.UNREADABLE, f"{clip.path}: {error.strerror}")
+
+    def _vector(self, clip: Clip) -> Look:
+        """A row of a file of feature vectors."""
+        bank = self._bank(clip.path)
+        if not clip.clip.isdigit() or int(clip.clip) >= len(bank):
+            return _bad(clip, Fault.MISSING, f"{clip.path} has no row {clip.clip}; it has 0 to {len(bank) - 1}")
+        row = bank[int(clip.clip)]
+        if not np.isfinite(row).all():
+            return _bad(clip, Fault.UNREADABLE, f"row {clip.clip} of {clip.path} holds NaN or infinite values")
+        return Look(digest=hashlib.sha256(row.tobytes()).digest()[:16])
+
+    def _film(self, clip: Clip) -> Look:
+        """A folder of frames. Only those from onset to offset are opened: several clips may lie in one long film."""
+        frames = self._listing(clip.path)
+        if not frames:
+            return _bad(clip, Fault.FRAMES, f"no numbered images in {clip.path}")
+        named = {"onset": clip.onset, "apex": clip.apex, "offset": clip.offset}
+        lost = [f"{name} {number}" for name, number in named.items() if number is not None and number not in frames]
+        if lost:
+            have = f"{min(frames)} to {max(frames)}"
+            return _bad(clip, Fault.FRAMES, f"{' and '.join(lost)} not among the frames ({have}) of {clip.path}")
+        first = min(frames) if clip.onset is None else clip.onset
+        last = max(frames) if clip.offset is None else clip.offset
+        used = [number for number in frames if first <= number <= last]
+        opened = used
+        if self._images is Images.KEY:
+            middle = used[len(used) // 2] if clip.apex is None else clip.apex
+            opened = sorted({used[0], middle, used[-1]})
+        absent = last - first + 1 - len(used)
+        return _seen([frames[number] for number in opened], absent=absent, lone=len(used) == 1, folder=True)
+
+
+def _seen(files: Sequence[Path], *, absent: int = 0, lone: bool = False, folder: bool = False) -> Look:
+    digest, grey, size = hashlib.sha256(), True, (0, 0)
+    for file in files:
+        image = read_image(file)
+        digest.update(repr(image.shape).encode())
+        digest.update(image.tobytes())
+        grey = grey and bool((image[..., :2] == image[..., 1:]).all())
+        size = (image.shape[1], image.shape[0])
+    return Look(None, digest.digest()[:16], size, grey, absent, lone, folder)
+
+
+def _bad(clip: Clip, fault: Fault, text: str) -> Look:
+    return Look(Problem(clip.line, fault, text, clip.row))

@@ -1,0 +1,40 @@
+"""One door to all that `--data` may name: a manifest, a file of feature vectors, the folder of a published data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from p2pfl_me.data.clip import Clip, Dropped, Manifest, Problem, Remark
+from p2pfl_me.data.labels import Labels
+from p2pfl_me.data.manifest import manifest_rows, read_manifest
+from p2pfl_me.data.vectors import is_vectors, vectors_manifest
+
+Found = Clip | Dropped | Problem | Remark
+
+
+def rows_of(path: Path, labels: Labels) -> Iterator[Found]:
+    """Every row of what lies at `path`: its clip, or what there is to say of it.
+
+    Raises
+    ------
+    DataError
+        Nothing there that is known.
+    """
+    if is_vectors(path):
+        yield from vectors_manifest(path, labels.classes).clips
+    else:
+        yield from manifest_rows(path, labels)
+
+
+def read_clips(path: Path, labels: Labels) -> Manifest:
+    """All clips at `path`, or a refusal with all that is wrong.
+
+    Raises
+    ------
+    DataError
+        Nothing there that is known, or rows that cannot be used.
+    """
+    if is_vectors(path):
+        return vectors_manifest(path, labels.classes)
+    return read_manifest(path, labels)

@@ -1,0 +1,87 @@
+"""Label maps: the tables of the protocols, and what a contract that names one agrees on."""
+
+from __future__ import annotations
+
+import pytest
+
+from p2pfl_me.contract import LABEL_MAPS, contract_from_yaml, digest, dump_contract, section_digests
+from p2pfl_me.contract.label_maps import label_map_named
+from p2pfl_me.errors import ContractError
+
+BASE = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 3}}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        ("megc3", "negative positive surprise"),
+        ("paper4", "negative others positive surprise"),
+        ("paper7", "disgust fear happiness others repression sadness surprise"),
+        ("casme2_5", "disgust happiness others repression surprise"),
+    ],
+)
+def test_the_classes_follow_from_the_map_and_map_to_themselves(name: str, classes: str) -> None:
+    table = LABEL_MAPS[name]
+    assert table.classes == tuple(classes.split())
+    assert all(table.of(label) == label for label in table.classes)
+    assert contract_from_yaml(BASE + f"model: {{label_map: {name}}}\n").model.classes == table.classes
+
+
+@pytest.mark.parametrize(
+    ("label", "megc3", "paper4"),
+    [
+        ("happiness", "positive", "positive"),
+        ("Happy", "positive", "positive"),
+        ("disgust", "negative", "negative"),
+        ("Anger", "negative", "negative"),
+        ("contempt", "negative", "negative"),
+        ("repression", "negative", "others"),
+        ("surprise", "surprise", "surprise"),
+        ("Other", None, "others"),
+        ("Others", None, "others"),
+        ("tense", None, "others"),
+    ],
+)
+def test_the_tables_are_those_of_the_protocols(label: str, megc3: str | None, paper4: str | None) -> None:
+    assert LABEL_MAPS["megc3"].of(label) == megc3
+    assert LABEL_MAPS["paper4"].of(label) == paper4
+
+
+def test_casme2_in_five_classes_leaves_out_fear_and_sadness() -> None:
+    counts = {"disgust": 63, "happiness": 32, "repression": 27, "surprise": 25, "others": 99, "fear": 2, "sadness": 7}
+    table = LABEL_MAPS["casme2_5"]
+    assert sum(count for label, count in counts.items() if table.of(label)) == 246
+    assert sum(counts.values()) == 255
+
+
+def test_what_a_map_cannot_place_it_does_not_know() -> None:
+    assert not LABEL_MAPS["paper7"].knows("negative")
+    assert not LABEL_MAPS["megc3"].knows("joy")
+    with pytest.raises(ContractError, match="known: megc3, paper4"):
+        label_map_named("megc5")
+
+
+def test_the_name_is_short_for_name_and_digest() -> None:
+    short = contract_from_yaml(BASE + "model: {label_map: megc3}\n")
+    assert contract_from_yaml(dump_contract(short)) == short
+    assert LABEL_MAPS["megc3"].sha256 in dump_contract(short)
+    with pytest.raises(ContractError, match="another table in this version"):
+        contract_from_yaml(BASE + f"model: {{label_map: {{name: megc3, sha256: {'a' * 64}}}}}\n")
+    with pytest.raises(ContractError, match="'megc3', 'paper4'"):
+        contract_from_yaml(BASE + "model: {label_map: megc}\n")
+
+
+def test_classes_beside_a_map_must_be_its_own() -> None:
+    with pytest.raises(ContractError, match="leave them out"):
+        contract_from_yaml(BASE + "model: {label_map: megc3, classes: [a, b]}\n")
+    named = contract_from_yaml(BASE + "model: {classes: [a, b]}\n", overrides=["model.label_map=megc3"])
+    assert named.model.classes == LABEL_MAPS["megc3"].classes
+
+
+def test_peers_with_other_maps_have_other_digests_and_learn_that_it_is_the_map() -> None:
+    one, two = (contract_from_yaml(BASE + f"model: {{label_map: {name}}}\n") for name in ("paper7", "casme2_5"))
+    assert digest(one) != digest(two)
+    here, there = section_digests(one), section_digests(two)
+    assert [key for key in here if here[key] != there[key]] == ["model.label_map"]
+    without = section_digests(contract_from_yaml(BASE))
+    assert without["model.label_map"] != here["model.label_map"]
