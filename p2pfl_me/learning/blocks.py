@@ -1,4 +1,4 @@
-"""Block 5 and the head on cached block-4 features, by autograd; parameters and gradients are one flat vector each."""
+"""Block 5 and the head on cached block-4 features, by autograd on views of one flat vector of parameters."""
 
 from __future__ import annotations
 
@@ -17,29 +17,33 @@ class BlockStep:
     def __init__(self, layout: Layout, dropout: float, class_weights: Tensor | None) -> None:
         self._layout, self._dropout, self._weights = layout, dropout, class_weights
         self._p: dict[str, Tensor] = {}
-        self._grads = torch.empty(0)
+        self._adam: Adam | None = None
 
     def attach(self, params: Tensor) -> None:
         self._p = tensors(self._layout, params)
 
-    def begin(self, params: Tensor, learning_rate: float) -> Adam:
-        self._grads = torch.zeros_like(params)
-        # Leaves that share the flat vectors: backward adds into one, Adam updates the other, nothing is copied.
-        self._p = {name: view.detach().requires_grad_() for name, view in tensors(self._layout, params).items()}
-        for name, view in tensors(self._layout, self._grads).items():
-            self._p[name].grad = view
-        return Adam(params, self._grads, learning_rate)
+    def begin(self, params: Tensor, learning_rate: float, steps: int) -> None:
+        # Leaves that share the flat vector: Adam updates it through them, and nothing is copied.
+        views = tensors(self._layout, params)
+        self._p = {name: view.detach().requires_grad_() for name, view in views.items()}
+        self._adam = Adam(list(views.values()), learning_rate, steps)
 
     def end(self) -> None:
-        self._p, self._grads = {}, torch.empty(0)
+        self._p, self._adam = {}, None
 
     def forward_backward(self, features: Tensor, labels: Tensor, index: Tensor, random: torch.Generator) -> Tensor:
-        """Fill the gradients for the samples `index` (B,) and return the mean loss as a scalar tensor."""
-        self._grads.zero_()
+        """Compute the gradients for the samples `index` (B,) and return the mean loss as a scalar tensor."""
+        for leaf in self._p.values():
+            leaf.grad = None  # then backward hands over its own memory instead of adding to ours
         logits = self._network(features[index], random)
         loss = functional.cross_entropy(logits, labels[index], weight=self._weights)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
+
+    def update(self) -> None:
+        """Take Adam's step along the gradients of `forward_backward`."""
+        assert self._adam is not None
+        self._adam.step([leaf.grad for leaf in self._p.values() if leaf.grad is not None])
 
     def logits(self, features: Tensor) -> Tensor:
         """Class scores without dropout, float32 (N, K)."""

@@ -39,21 +39,28 @@ class HeadStep:
         self._minus_one = torch.full((batch, 1), -1.0, device=device)
         self._p: dict[str, Tensor] = {}
         self._g: dict[str, Tensor] = {}
+        self._grads = torch.empty(0)
+        self._adam: Adam | None = None
 
     def attach(self, params: Tensor) -> None:
         """Compute with `params`, float32 (P,) on the device, without copying them."""
         self._p = tensors(self._layout, params)
 
-    def begin(self, params: Tensor, learning_rate: float) -> Adam:
-        """Train `params` in place: gradients and an optimiser with fresh moments, which live until the round ends."""
+    def begin(self, params: Tensor, learning_rate: float, steps: int) -> None:
+        """Train `params` in place for `steps` steps: gradients and Adam's fresh moments live until `end`."""
         self.attach(params)
-        grads = torch.zeros_like(params)
-        self._g = tensors(self._layout, grads)
-        return Adam(params, grads, learning_rate)
+        self._grads = torch.zeros_like(params)
+        self._g = tensors(self._layout, self._grads)
+        self._adam = Adam([params], learning_rate, steps)
 
     def end(self) -> None:
         """Give up what `begin` made."""
-        self._g = {}
+        self._g, self._grads, self._adam = {}, torch.empty(0), None
+
+    def update(self) -> None:
+        """Take Adam's step along the gradients of `forward_backward`."""
+        assert self._adam is not None
+        self._adam.step([self._grads])
 
     def forward_backward(self, features: Tensor, labels: Tensor, index: Tensor, random: torch.Generator) -> Tensor:
         """Fill the gradients for the samples `index` (B,) and return the mean loss as a scalar tensor."""

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from p2pfl_me.contract import Contract, derive_seed
 from p2pfl_me.errors import DataError, WeightsError
-from p2pfl_me.learning.adam import Adam
 from p2pfl_me.learning.blocks import BlockStep
 from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.head import HeadStep
@@ -84,7 +83,8 @@ class Trainer(Protocol):
 
 class _Step(Protocol):
     def attach(self, params: Tensor) -> None: ...
-    def begin(self, params: Tensor, learning_rate: float) -> Adam: ...
+    def begin(self, params: Tensor, learning_rate: float, steps: int) -> None: ...
+    def update(self) -> None: ...
     def end(self) -> None: ...
     def forward_backward(self, features: Tensor, labels: Tensor, index: Tensor, random: torch.Generator) -> Tensor: ...
     def logits(self, features: Tensor) -> Tensor: ...
@@ -140,18 +140,19 @@ class FeatureTrainer:
         step = self._step
         out = params.copy()
         flat = torch.from_numpy(out).to(self.device)  # shares `out`'s memory on the CPU: trained in place
-        adam = step.begin(flat, self._training.learning_rate)
+        size, epochs = self._training.batch_size, self._training.local_epochs
+        step.begin(flat, self._training.learning_rate, epochs * -(-len(self._rows) // size))
         random = torch.Generator(device=self.device)
         random.manual_seed(derive_seed(self._seed, "train", self._peer, round))
         total = torch.zeros((), device=self.device)
-        steps, size = 0, self._training.batch_size
-        for _ in range(self._training.local_epochs):
+        steps = 0
+        for _ in range(epochs):
             order = self._rows[torch.randperm(len(self._rows), generator=random, device=self.device)]
             total.zero_()
             for begin in range(0, len(order), size):
                 index = order[begin : begin + size]
                 total += step.forward_backward(self._bank, self._labels, index, random) * len(index)
-                adam.step()
+                step.update()
                 steps += 1
         step.end()
         if self.device.type != "cpu":

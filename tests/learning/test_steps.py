@@ -13,6 +13,7 @@ from torch import nn
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import DataError, WeightsError
+from p2pfl_me.learning.adam import Adam
 from p2pfl_me.learning.blocks import BlockStep
 from p2pfl_me.learning.head import HeadStep, tensors
 from p2pfl_me.learning.layout import layout_of
@@ -52,7 +53,7 @@ def test_the_head_step_is_autograd_with_the_same_masks(size: int, dropout: float
     index = torch.from_numpy(random.permutation(40)[:size])
     weights = torch.rand(7) + 0.1 if weighted else None
     step = HeadStep(layout, 2048, 32, dropout, weights, CPU)
-    step.begin(torch.from_numpy(params), 1e-3)
+    step.begin(torch.from_numpy(params), 1e-3, 2)
     loss = step.forward_backward(features, labels, index, torch.Generator().manual_seed(seed))
 
     masks = HeadStep(layout, 2048, 32, dropout, weights, CPU)
@@ -121,6 +122,25 @@ def test_adam_is_torchs_and_starts_anew_each_round(tmp_path: Path) -> None:
     theirs = torch.cat([view.detach().flatten() for view in p.values()])
     # Adam turns a gradient's sign into a whole step, so rounding shows where a gradient is next to nothing.
     assert (torch.from_numpy(ours) - theirs).abs().mean() < 1e-6
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_only_step_of_a_round_is_adams_first(steps: int) -> None:
+    """A round of one step keeps no moments; that changes nothing but the time and the memory it takes."""
+    random = torch.Generator().manual_seed(5)
+    shapes = [(300, 400), (7,)]
+    start = [torch.randn(shape, generator=random) for shape in shapes]
+    grads = [torch.randn(shape, generator=random) * 10.0 ** torch.randint(-9, 2, shape) for shape in shapes]
+    grads[0][0] = 0
+    ours, theirs = [x.clone() for x in start], [x.clone().requires_grad_() for x in start]
+    adam = torch.optim.Adam(theirs, lr=1e-2)
+    mine = Adam(ours, 1e-2, steps)
+    for _ in range(steps):
+        mine.step(grads)
+        for x, grad in zip(theirs, grads, strict=True):
+            x.grad = grad.clone()
+        adam.step()
+    torch.testing.assert_close(ours, [x.detach() for x in theirs], rtol=1e-6, atol=1e-6)
 
 
 def test_both_trainers_agree_with_the_assembled_network(tmp_path: Path) -> None:
