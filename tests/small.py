@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from tests.wire.peers import free_ports
+from tests.wire.peers import free_base
 
 CLASSES = ("negative", "positive", "surprise")
 
@@ -37,10 +37,9 @@ def write_vectors(path: Path, subjects: Sequence[int], *, per_subject: int = 12,
 
 def write_contract(path: Path, count: int, **extra: str) -> Path:
     """A ring on free ports; `extra` are whole sections."""
-    base = min(free_ports(1)[0], 60_000)
     sections = {
         "topology": "{kind: ring}",
-        "peers": f"{{loopback: {{count: {count}, base_port: {base}}}}}",
+        "peers": f"{{loopback: {{count: {count}, base_port: {free_base(count)}}}}}",
         "model": f"{{classes: [{', '.join(CLASSES)}]}}",
         "training": "{rounds: 3, local_epochs: 1}",
         **extra,

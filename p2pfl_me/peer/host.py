@@ -22,8 +22,10 @@ from p2pfl_me.peer.conduct import Conduct
 
 T = TypeVar("T")
 
-FLUSH_S = 10.0
-"""How long a finished peer stays to hand over what it has queued."""
+PART_S = 10.0
+"""How long a finished peer stays until its neighbours have read its last words."""
+STOPPED_PART_S = 0.5
+"""The same for one that its user stops, or that failed."""
 
 
 class Links(Protocol):
@@ -37,7 +39,7 @@ class Links(Protocol):
     def bytes_received(self) -> int: ...
     def send(self, peer: int, message: Message) -> bool: ...
     def quarantine(self, peer: int) -> None: ...
-    async def flush(self, timeout_s: float) -> bool: ...
+    async def part(self, timeout_s: float) -> bool: ...
     async def close(self) -> None: ...
 
 
@@ -74,7 +76,7 @@ class Host:
             await links.start()
             self._feed(self._core.start)
             finish = await self._finish
-            await links.flush(FLUSH_S if finish.reason != "stopped" else 1.0)
+            await links.part(PART_S if finish.reason != "stopped" else STOPPED_PART_S)
             return finish
         except P2pmeError as error:
             await self._leave(error)
@@ -190,6 +192,6 @@ class Host:
             for action in self._core.on_stop(time.monotonic()):
                 if isinstance(action, Send):
                     self._links.send(action.to, action.message)
-            await self._links.flush(1.0)
+            await self._links.part(STOPPED_PART_S)
         except P2pmeError:
             return  # the links themselves are what failed

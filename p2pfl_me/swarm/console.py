@@ -43,6 +43,7 @@ class PeerView:
     """What is known of one peer so far."""
 
     state: str = "starting"
+    begun: bool = False
     round: int = 0
     loss: float | None = None
     scores: dict[str, float] = field(default_factory=dict)
@@ -56,7 +57,9 @@ class PeerView:
                 self.state = "joining"
             case "link":
                 (self.up.add if event["state"] == "up" else self.up.discard)(event["neighbour"])
+                self.begun = True
             case "trained":
+                self.begun = True
                 self.state, self.loss = "training", event["loss"]
             case "round":
                 self.state, self.round = "training", event["round"] + 1
@@ -129,6 +132,10 @@ class Watch:
             for round in range(self._told + 1, reached + 1):
                 self.on_round(self.contract, round, self.peers)
             self._told = max(self._told, reached)
+
+    def never_began(self, peer: int) -> bool:
+        """Whether the peer has neither met anyone nor trained."""
+        return not self.peers[peer].begun
 
     def say(self, text: str) -> None:
         self.notes.append(text)

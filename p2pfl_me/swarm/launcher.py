@@ -99,9 +99,14 @@ def _run_peers(
             for peer, process in processes.items():
                 if process.exitcode not in (None, 0) and peer not in told and not interrupts.count:
                     told.add(peer)
-                    table.say(f"peer {peer} {_manner(process.exitcode)}; the others go on")
+                    go_on = "" if table.never_began(peer) and process.exitcode > 0 else "; the others go on"
+                    table.say(f"peer {peer} {_manner(process.exitcode)}{go_on}")
             if interrupts.count:
                 _stop(processes.values(), hard=interrupts.count > 1)
+            elif failed := [peer for peer in told if table.never_began(peer) and (processes[peer].exitcode or 0) > 0]:
+                # The others would wait for it until the join timeout, and then run without a part of the data.
+                table.say(f"peer {failed[0]} could not begin, so the swarm is stopped")
+                _stop(processes.values(), hard=False)
             else:
                 interrupts.wait(LOOK_S)
         table.update()

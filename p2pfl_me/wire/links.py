@@ -22,7 +22,7 @@ from p2pfl_me.wire.identity import Identity, fingerprint
 from p2pfl_me.wire.malloc import reuse_freed_memory
 from p2pfl_me.wire.noise import AwaitingReply
 from p2pfl_me.wire.records import PAYLOAD
-from p2pfl_me.wire.session import Outgoing, Session
+from p2pfl_me.wire.session import BYE, Outgoing, Session
 from p2pfl_me.wire.sockets import Outcome, Route, Sockets
 from p2pfl_me.wire.strangers import Strangers
 
@@ -32,7 +32,7 @@ BURST = 8
 """Records sent in one turn of the loop, so that no link starves the others."""
 RETRY_FULL_S = 0.002
 """A link that was full is tried again when its socket wakes, and after this time in any case."""
-FLUSH_POLL_S = 0.001
+PART_POLL_S = 0.001
 LAST_FRAMES = 64
 """Frames still taken from a socket when a connection has ended."""
 CANDIDATES = 4
@@ -122,13 +122,21 @@ class Links:
                 self._sockets.dial(peer, neighbour.endpoint.address)
         self._beat()
 
-    async def flush(self, timeout_s: float) -> bool:
-        """Wait until all that was queued has been handed to the network; False if the time did not suffice."""
+    async def part(self, timeout_s: float) -> bool:
+        """Wait until the neighbours have read all that was queued for them; False if the time did not suffice.
+
+        Handing it to ZeroMQ is not enough: when a connection ends, the DEALER that dialled it (ZMQ_IMMEDIATE) drops
+        what it has received and not yet delivered, and a neighbour would wait in vain for what was our last word.
+        """
+        for neighbour in self._neighbours.values():
+            if neighbour.session:
+                neighbour.session.queue_bye()
+                self._pump_soon(neighbour)
         until = time.monotonic() + timeout_s
-        while any(n.stuck or (n.session and not n.session.is_idle) for n in self._neighbours.values()):
+        while any(n.stuck or (n.session and not n.session.is_over) for n in self._neighbours.values()):
             if time.monotonic() > until:
                 return False
-            await asyncio.sleep(FLUSH_POLL_S)
+            await asyncio.sleep(PART_POLL_S)
         return True
 
     async def close(self) -> None:
@@ -219,6 +227,8 @@ class Links:
             return
         neighbour.heard = time.monotonic()
         self._books.frame_received(peer, len(frame))
+        if frame[0] == BYE:
+            self._pump_soon(neighbour)  # the answer
 
     def _on_first_record(self, route: bytes, frame: memoryview) -> None:
         """Message 1 of IK can be replayed: only a first sealed record shows that the initiator is there now."""

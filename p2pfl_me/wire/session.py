@@ -15,8 +15,11 @@ from p2pfl_me.wire.codec import Header, Schema, check_weights, decode_header, en
 from p2pfl_me.wire.noise import Ciphers
 from p2pfl_me.wire.records import PAYLOAD, Opener, Sealer, StaleRecord
 
-MESSAGE, BODY, PING = 16, 17, 18
-"""Kinds of record: a frame's header, a piece of its body, a heartbeat."""
+MESSAGE, BODY, PING, BYE = 16, 17, 18, 19
+"""Kinds of record: a frame's header, a piece of its body, a heartbeat, and the last word of whoever leaves.
+
+A BYE is answered by a BYE: then all that was said before it has been read, and the connection may end.
+"""
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class Session:
         self._sealer, self._opener = Sealer(ciphers.send), Opener(ciphers.receive)
         self._queue: deque[Outgoing] = deque()
         self._pings_due = 0
+        self._bye_due = self._bye_said = self._bye_heard = False
         self._header: Header | None = None
         self._content: Vector | Packed | None = None
         self._bytes = memoryview(b"")
@@ -51,7 +55,12 @@ class Session:
 
     @property
     def is_idle(self) -> bool:
-        return not self._queue and not self._pings_due
+        return not self._queue and not self._pings_due and not self._bye_due
+
+    @property
+    def is_over(self) -> bool:
+        """Whether everything that was queued here has been read there, or the other end wants nothing more."""
+        return self.is_idle and self._bye_heard
 
     def queue(self, message: Message) -> None:
         header, body = encode(message, self._me, self._schema)
@@ -60,8 +69,13 @@ class Session:
     def queue_ping(self) -> None:
         self._pings_due += 1
 
+    def queue_bye(self) -> None:
+        """After all that is queued, once."""
+        if not self._bye_said:
+            self._bye_due = self._bye_said = True
+
     def next_record(self) -> tuple[memoryview, Outgoing | None] | None:
-        """The next record to send and the message it belongs to, None for a ping.
+        """The next record to send and the message it belongs to, None for a ping or a bye.
 
         A ping may pass between the records of a long body; messages keep their order.
         """
@@ -69,7 +83,10 @@ class Session:
             self._pings_due -= 1
             return self._sealer.seal(PING, b""), None
         if not self._queue:
-            return None
+            if not self._bye_due:
+                return None
+            self._bye_due = False
+            return self._sealer.seal(BYE, b""), None
         out = self._queue[0]
         if out.offset < 0:
             record = self._sealer.seal(MESSAGE, out.header)
@@ -98,6 +115,10 @@ class Session:
             kind = record[0] if len(record) else -1
             if kind == PING:
                 self._opener.open(record)
+            elif kind == BYE:
+                self._opener.open(record)
+                self._bye_heard = True
+                self.queue_bye()
             elif kind == MESSAGE:
                 self._begin(record, deliver)
             elif kind == BODY:

@@ -118,7 +118,7 @@ class Sealed(AbstractContextManager["Sealed"]):
             await self.until(lambda: self.models == messages)
             self.models = 0
             self.links.send(self.other, Message(Kind.SKIP, 0))
-            await self.links.flush(5)
+            await self.links.part(5)
 
         self.loop.run_until_complete(scene())
 

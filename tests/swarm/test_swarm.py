@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -93,6 +94,20 @@ def test_a_killed_peer_is_named_and_the_others_go_on(tmp_path: Path, vectors: Pa
     assert "2" in events(run, 1, "round")[-1]["missing"]
     assert json.loads((run / "manifest.json").read_text())["exit"]["2"] == -signal.SIGKILL
     assert (run / "report" / "index.html").exists()
+
+
+def test_a_peer_that_cannot_begin_stops_the_swarm_instead_of_the_clock(tmp_path: Path, vectors: Path) -> None:
+    """Its neighbours would wait for it for the join timeout of ten minutes."""
+    contract = write_contract(tmp_path / "ring.yaml", 3)
+    taken = p2pfl_me.load(contract).peers.member(1).address.rpartition(":")[2]
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", int(taken)))
+        squatter.listen()
+        code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", vectors, "--run", tmp_path / "run")
+    assert code == 1, output
+    assert f"127.0.0.1:{taken}: cannot listen" in output
+    assert "peer 1 could not begin, so the swarm is stopped" in output
+    assert "go on" not in output and "Traceback" not in output
 
 
 def test_ctrl_c_stops_all_within_three_seconds_and_leaves_a_readable_run(tmp_path: Path, vectors: Path) -> None:

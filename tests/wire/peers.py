@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,6 +25,22 @@ def free_ports(count: int) -> list[int]:
     finally:
         for each in sockets:
             each.close()
+
+
+def free_base(count: int) -> int:
+    """The first of `count` ports in a row that are free, below those from which outgoing connections take theirs."""
+    while True:
+        base = secrets.randbelow(20_000) + 10_000
+        sockets = [socket.socket() for _ in range(count)]
+        try:
+            for offset, each in enumerate(sockets):
+                each.bind(("127.0.0.1", base + offset))
+            return base
+        except OSError:
+            continue
+        finally:
+            for each in sockets:
+                each.close()
 
 
 class Recorder:

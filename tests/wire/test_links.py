@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_models_travel_both_ways_whole_and_in_order() -> None:
         for round, model in enumerate(models):
             assert here.messages[2 * round][1] == Message(Kind.OFFER, round, round, model)
             assert there.messages[round][1] == Message(Kind.ANSWER, round, round, model)
-        assert await high.flush(5)
+        assert await high.part(5)
         await low.close()
         await high.close()
         sent = [entry for entry in swarm.entries[1] if entry["kind"] == "offer"]
@@ -196,16 +197,74 @@ def test_the_last_message_before_closing_arrives() -> None:
         model = np.ones(2_000_000, np.float32)
         low.send(1, Message(Kind.ANSWER, 0, 0, model))
         low.send(1, Message(Kind.LEAVE, 0, 0))
-        closing = asyncio.create_task(flush_and_close(low))
+        closing = asyncio.create_task(part_and_close(low))
         await there.until(lambda: len(there.messages) == 2)
         await there.until(lambda: not there.is_up(0))
         assert [message.kind for _, message in there.messages] == [Kind.ANSWER, Kind.LEAVE]
         await closing
         await high.close()
 
-    async def flush_and_close(links: object) -> None:
-        await links.flush(10)  # type: ignore[attr-defined]
+    async def part_and_close(links: object) -> None:
+        await links.part(10)  # type: ignore[attr-defined]
         await links.close()  # type: ignore[attr-defined]
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("leaver", [0, 1])
+def test_nobody_leaves_before_its_last_words_have_been_read(leaver: int) -> None:
+    """Five times, for it is a race: whatever a DEALER holds when its connection ends would be lost."""
+    for _ in range(5):
+        assert last_words(leaver) == [Kind.PUSH, Kind.LEAVE]
+
+
+def last_words(leaver: int) -> list[Kind]:
+    """What is read of a model and a LEAVE, if their sender then closes at once; it runs in a thread of its own."""
+    recorders, swarm = [Recorder(), Recorder()], Swarm(2, size=262_659)
+    model, parted, there = np.ones(262_659, np.float32), list[bool](), threading.Event()
+
+    async def leave() -> None:
+        links = swarm.links(leaver, [1 - leaver], recorders[leaver])
+        await links.start()
+        await recorders[leaver].until(lambda: recorders[leaver].is_up(1 - leaver))
+        there.wait(20)
+        links.send(1 - leaver, Message(Kind.PUSH, 0, 0, model))
+        links.send(1 - leaver, Message(Kind.LEAVE, 0, 0))
+        parted.append(await links.part(20))
+        await links.close()
+
+    async def stay() -> None:
+        here = recorders[1 - leaver]
+        links = swarm.links(1 - leaver, [leaver], here)
+        await links.start()
+        await here.until(lambda: here.is_up(leaver))
+        there.set()
+        await here.until(lambda: not here.is_up(leaver))
+        await links.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(leave()), daemon=True)
+    thread.start()
+    asyncio.run(stay())
+    thread.join(20)
+    assert parted == [True]
+    return [message.kind for _, message in recorders[1 - leaver].messages]
+
+
+def test_a_neighbour_that_is_gone_or_leaving_itself_keeps_nobody() -> None:
+    async def scene() -> None:
+        swarm = Swarm(3)
+        recorders = [Recorder() for _ in range(3)]
+        links = [swarm.links(me, [peer for peer in range(3) if peer != me], recorders[me]) for me in range(3)]
+        for each in links:
+            await each.start()
+        for me, recorder in enumerate(recorders):
+            await recorder.until(lambda me=me, recorder=recorder: all(recorder.is_up(p) for p in range(3) if p != me))
+        await links[1].close()  # without a word, as a crash would
+        assert all(await asyncio.gather(links[0].part(20), links[2].part(20)))
+        assert all(await asyncio.gather(links[0].part(20), links[2].part(20)))
+        await links[0].close()
+        assert await links[2].part(20)
+        await links[2].close()
 
     asyncio.run(scene())
 
