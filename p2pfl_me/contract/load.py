@@ -104,11 +104,13 @@ def _complaint(source: Source, detail: ErrorDetails, overridden: set[str]) -> Co
         fix = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
         return ContractError(f"unknown key `{dotted}`", where=where, fix=fix)
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
-        given = str((source.values.get("topology") or {}).get("kind", ""))
-        near = difflib.get_close_matches(given, list(KINDS), n=1, cutoff=0.5)
+        known = _kinds(path)
+        given = str(detail.get("ctx", {}).get("tag", ""))
+        near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
         fix = f"did you mean `{near[0]}`? " if near else ""
-        what = f"unknown topology kind `{given}`" if given else "the topology has no `kind`"
-        return ContractError(what, where=source.where(("topology", "kind")), fix=f"{fix}known: {', '.join(KINDS)}")
+        what = f"unknown {path[-1]} kind `{given}`" if given else f"the {path[-1]} has no `kind`"
+        where = where if dotted in overridden else source.where((*path, "kind"))
+        return ContractError(what, where=where, fix=f"{fix}known: {', '.join(known)}")
     if kind == "missing":
         return ContractError(f"`{dotted}` is missing", where=where, fix="add it")
     given = detail.get("input")
@@ -141,6 +143,15 @@ def _known_keys(values: Any, parent: tuple[str | int, ...]) -> list[str]:
             continue
         model = next(iter(_models_in(model.model_fields[str(part)].annotation)))
     return list(model.model_fields)
+
+
+def _kinds(path: Sequence[str | int]) -> list[str]:
+    """The kinds that a key such as `topology` or `training.loss` may take."""
+    model: Any = Contract
+    for part in path[:-1]:
+        model = next(iter(_models_in(model.model_fields[str(part)].annotation)))
+    models = _models_in(model.model_fields[str(path[-1])].annotation)
+    return [get_args(each.model_fields["kind"].annotation)[0] for each in models]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -4,13 +4,59 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from p2pfl_me.contract.part import Part, PositiveInt
 
 
+class CrossEntropy(Part):
+    """The founding paper's."""
+
+    kind: Literal["cross_entropy"] = "cross_entropy"
+
+
+class Focal(Part):
+    """Lin et al., ICCV 2017: the share (1 - p)^gamma of the cross-entropy."""
+
+    kind: Literal["focal"]
+    gamma: Annotated[float, Field(gt=0, le=10)] = 2.0
+
+
+class Augment(Part):
+    """Variants of the training inputs; each epoch takes one of each at random, tests take the original.
+
+    `mirror`: the face seen in a mirror, too. `shifts`: so many small shifts, each of up to `pixels` of the input's
+    sides, drawn from the contract's seed.
+    """
+
+    mirror: bool = False
+    shifts: Annotated[int, Field(ge=0, le=16)] = 0
+    pixels: Annotated[int, Field(ge=1, le=8)] = 3
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Augment:
+        if not self.mirror and not self.shifts:
+            raise ValueError("augment does nothing: set mirror: true or shifts, or leave it out")
+        return self
+
+
+def _loss_by_name(value: object) -> object:
+    """`loss: focal` is short for `loss: {kind: focal}`."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def _augment_by_name(value: object) -> object:
+    """`augment: mirror` is short for `augment: {mirror: true}`."""
+    if value in ("none", None):
+        return None
+    return {"mirror": True} if value == "mirror" else value
+
+
 class Training(Part):
-    """Local training between two exchanges: Adam (moments start anew each round) and cross-entropy."""
+    """Local training between two exchanges with Adam, whose moments start anew each round.
+
+    `few_shot`: so many training clips of each class a peer, drawn from the contract's seed; the others are left out.
+    """
 
     rounds: PositiveInt = 20
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
@@ -18,3 +64,15 @@ class Training(Part):
     batch_size: PositiveInt = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     class_weights: Literal["none", "balanced"] = "none"
+    loss: Annotated[Annotated[CrossEntropy | Focal, Field(discriminator="kind")], BeforeValidator(_loss_by_name)] = (
+        CrossEntropy()
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    augment: Annotated[Augment | None, BeforeValidator(_augment_by_name)] = None
+    few_shot: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _smoothing_goes_with_cross_entropy(self) -> Training:
+        if self.label_smoothing and isinstance(self.loss, Focal):
+            raise ValueError("label_smoothing goes with loss: cross_entropy; focal loss softens in its own way")
+        return self

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.few import few_shot
 from p2pfl_me.data.labels import labels_of
 from p2pfl_me.data.manifest import Clip, Manifest
 from p2pfl_me.data.partition import Shards, partition, with_validation
@@ -39,7 +40,8 @@ def deal(contract: Contract, manifest: Manifest, peers: int | None = None) -> Sh
     count = contract.peers.count if peers is None else peers
     training = [clip for clip in manifest.clips if clip.split == "train"]
     watching = [clip for clip in manifest.clips if clip.split == "validation"]
-    return with_validation(partition(training, count, contract.data.partition, contract.seed), watching)
+    shards = with_validation(partition(training, count, contract.data.partition, contract.seed), watching)
+    return tuple(few_shot(clips, contract.training.few_shot, contract.seed) for clips in shards)
 
 
 def peer_clips(contract: Contract, peer: int, data: Path | None, test: Path | None, cache: Path) -> tuple[Clip, ...]:
@@ -50,6 +52,11 @@ def peer_clips(contract: Contract, peer: int, data: Path | None, test: Path | No
     DataError
         Unusable, or a subject of the common test manifest is among the peer's own.
     """
+    clips = _all_clips(contract, peer, data, test, cache)
+    return few_shot(clips, contract.training.few_shot, contract.seed)
+
+
+def _all_clips(contract: Contract, peer: int, data: Path | None, test: Path | None, cache: Path) -> tuple[Clip, ...]:
     if data is None:
         whole = _synthetic_split(contract)
         own = {clip.subject for clip in deal(contract, whole)[peer]}

@@ -9,13 +9,14 @@ from torch.nn import functional
 from p2pfl_me.learning.adam import Adam
 from p2pfl_me.learning.head import tensors
 from p2pfl_me.learning.layout import Layout
+from p2pfl_me.learning.losses import Loss
 
 
 class BlockStep:
     """Conv5_1 to conv5_3 with ReLU, max pooling, Flatten, and the head. Interface as in `head.HeadStep`."""
 
-    def __init__(self, layout: Layout, dropout: float, class_weights: Tensor | None) -> None:
-        self._layout, self._dropout, self._weights = layout, dropout, class_weights
+    def __init__(self, layout: Layout, dropout: float, loss: Loss) -> None:
+        self._layout, self._dropout, self._loss = layout, dropout, loss
         self._p: dict[str, Tensor] = {}
         self._adam: Adam | None = None
 
@@ -36,7 +37,7 @@ class BlockStep:
         for leaf in self._p.values():
             leaf.grad = None  # then backward hands over its own memory instead of adding to ours
         logits = self._network(features[index], random)
-        loss = functional.cross_entropy(logits, labels[index], weight=self._weights)
+        loss = self._loss.by_autograd(logits, labels[index])
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from p2pfl_me.learning.adam import Adam
 from p2pfl_me.learning.layout import HIDDEN, Layout
+from p2pfl_me.learning.losses import Loss
 
 
 class HeadStep:
@@ -22,21 +23,17 @@ class HeadStep:
         Features a sample, D.
     dropout:
         Probability of dropping a value, rounded to 1/256.
-    class_weights:
-        Weight of each class in the loss, float32 (K,), or None for all alike.
     """
 
     def __init__(
-        self, layout: Layout, width: int, batch: int, dropout: float, class_weights: Tensor | None, device: torch.device
+        self, layout: Layout, width: int, batch: int, dropout: float, loss: Loss, device: torch.device
     ) -> None:
-        self._layout, self._device = layout, device
+        self._layout, self._loss = layout, loss
         self._threshold = round(dropout * 256)
         self._scale = 256 / (256 - self._threshold)
-        self._weights = class_weights
         self._x = torch.empty(batch, width, device=device)
         self._h = torch.empty(batch, HIDDEN, device=device)
         self._bytes = torch.empty(-(-batch * width // 8), dtype=torch.int64, device=device)
-        self._minus_one = torch.full((batch, 1), -1.0, device=device)
         self._p: dict[str, Tensor] = {}
         self._g: dict[str, Tensor] = {}
         self._grads = torch.empty(0)
@@ -78,13 +75,7 @@ class HeadStep:
         if keep_h is not None:
             h.mul_(keep_h)
         logits = torch.addmm(p["dense2.bias"], h, p["dense2.weight"].t(), alpha=self._scale)
-        log_softmax = torch.log_softmax(logits, dim=1)
-        weights = self._weights[y] if self._weights is not None else None
-        shares = torch.full((size,), 1 / size, device=self._device) if weights is None else weights / weights.sum()
-        loss = -(log_softmax.gather(1, y[:, None])[:, 0] * shares).sum()
-        d_logits = log_softmax.exp_()
-        d_logits.scatter_add_(1, y[:, None], self._minus_one[:size])
-        d_logits.mul_(shares[:, None])
+        loss, d_logits = self._loss.by_hand(torch.log_softmax(logits, dim=1), y)
         torch.sum(d_logits, 0, out=g["dense2.bias"])
         d_scaled = d_logits.mul_(self._scale)
         torch.mm(d_scaled.t(), h, out=g["dense2.weight"])

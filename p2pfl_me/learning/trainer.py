@@ -16,6 +16,7 @@ from p2pfl_me.learning.blocks import BlockStep
 from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.head import HeadStep
 from p2pfl_me.learning.layout import input_width, layout_of
+from p2pfl_me.learning.losses import make_loss
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
 from p2pfl_me.message import Vector
 
@@ -29,13 +30,15 @@ class Part:
 
     `bank` is float32 (N, D), `rows` int64 (n,), `labels` int64 (n,) in the order of the contract's classes. `clips`
     int64 (n,) numbers the clip that each sample belongs to: a clip may give several samples, all of one label.
-    Samples are trained on; clips are what is counted.
+    Samples are trained on; clips are what is counted. `variants` int64 (n, V) are the rows of each sample's augmented
+    variants, the original among them, of which training takes one at random a sample and epoch.
     """
 
     bank: Vector = field(repr=False)
     rows: Labels = field(repr=False)
     labels: Labels = field(repr=False)
     clips: Labels = field(repr=False)
+    variants: Labels | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -91,7 +94,7 @@ class _Step(Protocol):
 
 
 class FeatureTrainer:
-    """Adam and cross-entropy over mini-batches; every shuffle and mask is drawn from (seed, peer, round).
+    """Adam over mini-batches; every shuffle and mask is drawn from (seed, peer, round).
 
     Raises
     ------
@@ -116,18 +119,23 @@ class FeatureTrainer:
             )
         self._bank = torch.from_numpy(samples.train.bank).to(device)
         self._rows = torch.from_numpy(samples.train.rows).to(device)
+        self._variants = None
         self._labels = torch.zeros(len(self._bank), dtype=torch.int64, device=device)
-        self._labels[self._rows] = torch.from_numpy(samples.train.labels).to(device)
+        labels = torch.from_numpy(samples.train.labels).to(device)
+        self._labels[self._rows] = labels
+        if samples.train.variants is not None:
+            self._variants = torch.from_numpy(samples.train.variants).to(device)
+            self._labels[self._variants] = labels[:, None]
         weights = None
         if contract.training.class_weights == "balanced":
             weights = balanced_weights(samples.train.labels, self._classes).to(device)
         layout, batch = layout_of(contract.model), contract.training.batch_size
-        dropout = contract.training.dropout
+        dropout, loss = contract.training.dropout, make_loss(contract.training, weights)
         self._step: _Step
         if contract.model.trainable == "head":
-            self._step = HeadStep(layout, width, batch, dropout, weights, device)
+            self._step = HeadStep(layout, width, batch, dropout, loss, device)
         else:
-            self._step = BlockStep(layout, dropout, weights)
+            self._step = BlockStep(layout, dropout, loss)
 
     def train(self, params: Vector, round: int) -> Trained:
         """Local epochs from `params` (left as it is).
@@ -147,7 +155,7 @@ class FeatureTrainer:
         total = torch.zeros((), device=self.device)
         steps = 0
         for _ in range(epochs):
-            order = self._rows[torch.randperm(len(self._rows), generator=random, device=self.device)]
+            order = self._epoch(random)
             total.zero_()
             for begin in range(0, len(order), size):
                 index = order[begin : begin + size]
@@ -165,6 +173,15 @@ class FeatureTrainer:
                 fix="lower training.learning_rate in the contract",
             )
         return Trained(out, loss, steps)
+
+    def _epoch(self, random: torch.Generator) -> Tensor:
+        """The rows of one epoch, int64 (n,): the samples in a new order, of each the original or a drawn variant."""
+        count = len(self._rows)
+        order = torch.randperm(count, generator=random, device=self.device)
+        if self._variants is None:
+            return self._rows[order]
+        drawn = torch.randint(self._variants.shape[1], (count,), generator=random, device=self.device)
+        return self._variants[order, drawn]
 
     def evaluate(self, params: Vector, part: str) -> Metrics | None:
         """Score `params` on the clips of "validation" or "test"; None where the peer has no such part."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.augment import ORIGINAL, Image, Variant, variants_of, vary
 from p2pfl_me.data.images import content_digest, load_input
 from p2pfl_me.data.manifest import SPLITS, Clip
 from p2pfl_me.data.source import peer_clips
@@ -68,9 +71,11 @@ def samples_of(
     parts = {}
     for split in SPLITS:
         chosen = [clip for clip in clips if clip.split == split]
-        bank, rows = _features(contract, chosen, cache, weights, device, progress)
+        variants = variants_of(contract) if split == "train" else (ORIGINAL,)
+        bank, rows = _features(contract, chosen, variants, cache, weights, device, progress)
         labels = np.array([contract.model.classes.index(clip.label) for clip in chosen], dtype=np.int64)
-        parts[split] = Part(bank, rows, labels, np.arange(len(chosen), dtype=np.int64))
+        every = rows if len(variants) > 1 else None
+        parts[split] = Part(bank, rows[:, 0], labels, np.arange(len(chosen), dtype=np.int64), every)
     return Samples(parts["train"], parts["validation"], parts["test"])
 
 
@@ -87,21 +92,45 @@ def summary_of(clips: Sequence[Clip]) -> dict[str, Any]:
 def _features(
     contract: Contract,
     clips: Sequence[Clip],
+    variants: Sequence[Variant],
     cache: Path,
     weights: Path | None,
     device: str,
     progress: Progress | None,
-) -> tuple[Vector, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+) -> tuple[Vector, npt.NDArray[np.int64]]:
+    """The bank, and the row in it of each variant of each clip, int64 (n, V)."""
     files = {clip.path for clip in clips if is_vectors(clip.path)}
     if len(files) == 1 and all(is_vectors(clip.path) for clip in clips):
-        bank = vectors_bank(files.pop())
-        return bank, np.array([int(clip.clip) for clip in clips], dtype=np.int64)
+        path = files.pop()
+        if len(variants) > 1:
+            raise DataError(
+                "training.augment needs images, and these are feature vectors",
+                where=str(path),
+                fix="leave training.augment out of the contract",
+            )
+        return vectors_bank(path), np.array([[int(clip.clip)] for clip in clips], dtype=np.int64).reshape(-1, 1)
     if files:
         raise DataError(
             "feature vectors and images, or two files of vectors, cannot be mixed in one split",
             where=str(sorted(files)[0]),
             fix="put the vectors of a split into one file",
         )
+    pairs = [pair for clip in clips for pair in _inputs(contract, clip, variants)]
+    bank, rows = feature_rows(contract, pairs, cache=cache, weights=weights, device=device, progress=progress)
+    return bank, rows.reshape(len(clips), len(variants))
+
+
+def _inputs(contract: Contract, clip: Clip, variants: Sequence[Variant]) -> Iterator[tuple[bytes, Callable[[], Image]]]:
+    """Under which key each variant's features are kept, and how its image is made."""
     kind, size = contract.model.input, contract.model.input_size
-    pairs = [(content_digest(clip, kind, size), partial(load_input, clip, kind, size)) for clip in clips]
-    return feature_rows(contract, pairs, cache=cache, weights=weights, device=device, progress=progress)
+    key = content_digest(clip, kind, size)
+    load = partial(load_input, clip, kind, size)
+    for variant in variants:
+        if variant == ORIGINAL:
+            yield key, load
+        else:
+            yield hashlib.sha256(key + repr(variant).encode()).digest(), partial(_varied, load, variant, kind == "flow")
+
+
+def _varied(load: Callable[[], Image], variant: Variant, flow: bool) -> Image:
+    return vary(load(), variant, flow=flow)

@@ -13,6 +13,7 @@ from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.features import feature_rows
 from p2pfl_me.learning.head import HeadStep
 from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.learning.losses import CrossEntropy
 from p2pfl_me.learning.recogniser import load_recogniser
 from tests.learning.runs import contract, random_model, write_run
 
@@ -27,7 +28,7 @@ def test_a_run_gives_its_average_and_each_peers_own_model(tmp_path: Path) -> Non
     bank, rows = feature_rows(agreed, pairs, cache=cache_dir(tmp_path), device="cpu")
 
     def expected(params: np.ndarray) -> np.ndarray:
-        step = HeadStep(layout_of(agreed.model), 2048, 8, 0.5, None, torch.device("cpu"))
+        step = HeadStep(layout_of(agreed.model), 2048, 8, 0.5, CrossEntropy(None), torch.device("cpu"))
         step.attach(torch.from_numpy(params))
         return step.logits(torch.from_numpy(bank[rows])).softmax(1).numpy()
 

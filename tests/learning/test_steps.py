@@ -17,6 +17,7 @@ from p2pfl_me.learning.adam import Adam
 from p2pfl_me.learning.blocks import BlockStep
 from p2pfl_me.learning.head import HeadStep, tensors
 from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.learning.losses import CrossEntropy
 from p2pfl_me.learning.network import Network, assemble, initial_params
 from p2pfl_me.learning.trainer import Part, Samples, balanced_weights, make_trainer
 
@@ -52,11 +53,11 @@ def test_the_head_step_is_autograd_with_the_same_masks(size: int, dropout: float
     labels = torch.from_numpy(random.integers(0, 7, 40))
     index = torch.from_numpy(random.permutation(40)[:size])
     weights = torch.rand(7) + 0.1 if weighted else None
-    step = HeadStep(layout, 2048, 32, dropout, weights, CPU)
+    step = HeadStep(layout, 2048, 32, dropout, CrossEntropy(weights), CPU)
     step.begin(torch.from_numpy(params), 1e-3, 2)
     loss = step.forward_backward(features, labels, index, torch.Generator().manual_seed(seed))
 
-    masks = HeadStep(layout, 2048, 32, dropout, weights, CPU)
+    masks = HeadStep(layout, 2048, 32, dropout, CrossEntropy(weights), CPU)
     again = torch.Generator().manual_seed(seed)
     keep_x, keep_h = masks._keep(size, 2048, again), None
     keep_x = torch.ones(size, 2048, dtype=torch.bool) if keep_x is None else keep_x.clone()
@@ -76,7 +77,7 @@ def test_the_head_step_is_autograd_with_the_same_masks(size: int, dropout: float
 
 @pytest.mark.parametrize("dropout", [0.25, 0.5, 0.9])
 def test_masks_keep_the_right_share(dropout: float) -> None:
-    step = HeadStep(layout_of(contract().model), 2048, 32, dropout, None, CPU)
+    step = HeadStep(layout_of(contract().model), 2048, 32, dropout, CrossEntropy(None), CPU)
     random = torch.Generator().manual_seed(0)
     kept = np.mean([step._keep(32, 2048, random).float().mean().item() for _ in range(30)])  # type: ignore[union-attr]
     assert abs(kept - (1 - round(dropout * 256) / 256)) < 0.002
@@ -154,7 +155,10 @@ def test_both_trainers_agree_with_the_assembled_network(tmp_path: Path) -> None:
             cut = network.features if trainable == "head" else network.features[:24]
             features = cut(images).flatten(1)
         layout = layout_of(agreed.model)
-        head, block = HeadStep(layout, 2048, 4, 0.5, None, CPU), BlockStep(layout, 0.5, None)
+        head, block = (
+            HeadStep(layout, 2048, 4, 0.5, CrossEntropy(None), CPU),
+            BlockStep(layout, 0.5, CrossEntropy(None)),
+        )
         step = head if trainable == "head" else block
         step.attach(torch.from_numpy(params))
         torch.testing.assert_close(step.logits(features), whole, rtol=1e-4, atol=1e-5)
