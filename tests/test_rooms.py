@@ -28,6 +28,7 @@ FLOORS = {
     "simulation": 5,
     "api": 5,
     "compare": 6,
+    "evaluate": 6,
     "cli": 7,
 }
 FORBIDDEN = {

@@ -15,6 +15,7 @@ COMMANDS = {
     "swarm": "Run all peers of a contract on this machine, to a report.",
     "peer": "Run one peer; each laboratory runs its own.",
     "compare": "Run several contracts on the same clips and seeds, to one page.",
+    "evaluate": "Isolated, gossip and pooled on subjects that nobody trained on.",
     "report": "Write the convergence report on one or more runs.",
     "topology": "List, show and write topologies.",
     "data": "Draw, check and split clips.",

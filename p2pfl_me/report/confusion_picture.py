@@ -23,6 +23,18 @@ def confusion_picture(classes: Sequence[str], average: Counts | None, peers: Flo
     for name, matrix in (("average model", average), ("mean peer", peers)):
         if matrix is not None and matrix.shape == (len(classes), len(classes)):
             panels.append((name, np.asarray(matrix, dtype=np.float64)))
+    return confusion_panels(
+        classes,
+        panels,
+        "The mean peer is the average of all peers' matrices, so its counts need not be whole.",
+        "Confusion matrices of the average model and of the mean peer",
+    )
+
+
+def confusion_panels(
+    classes: Sequence[str], panels: Sequence[tuple[str, Floats]], remark: str, alt: str, unit: str = "clip"
+) -> Picture | None:
+    """A matrix for each named panel, two in a row; None without panels or with more classes than can be read."""
     if not panels or len(classes) > MOST_CLASSES:
         return None
     rows: list[tuple[Cell, ...]] = [
@@ -35,23 +47,26 @@ def confusion_picture(classes: Sequence[str], average: Counts | None, peers: Flo
         name="confusion",
         title="Which expression is taken for which",
         reading=(
-            "Rows are what the clip shows, columns what the model says; cells count clips, and their shade is the "
-            "share of the row. A good model is dark on the diagonal. The mean peer is the average of all peers' "
-            "matrices, so its counts need not be whole."
+            f"Rows are what the {unit} shows, columns what the model says; cells count {unit}s, and their shade is the "
+            f"share of the row. A good model is dark on the diagonal. {remark}"
         ),
-        alt="Confusion matrices of the average model and of the mean peer",
+        alt=alt,
         figure=_draw(classes, panels),
         narrow=_draw_narrow(classes, panels),
-        header=("model", "true", "predicted", "clips"),
+        header=("model", "true", "predicted", f"{unit}s"),
         rows=tuple(rows),
     )
 
 
 def _draw(classes: Sequence[str], panels: Sequence[tuple[str, Floats]]) -> Figure:
-    height = 0.62 * WIDTH if len(panels) == 1 else 0.5 * WIDTH + 0.35
+    rows = -(-len(panels) // 2)
+    height = 0.62 * WIDTH if len(panels) == 1 else rows * (0.5 * WIDTH + 0.35)
     figure = Figure(figsize=(WIDTH, height))
-    for index, (axes, panel) in enumerate(zip(_row(figure, 1, len(panels)), panels, strict=True)):
-        _panel(axes, [short(name, 14) for name in classes], *panel, row_names=index == 0)
+    places = _row(figure, rows, min(len(panels), 2))
+    for index, (axes, panel) in enumerate(zip(places, panels, strict=False)):
+        _panel(axes, [short(name, 14) for name in classes], *panel, row_names=index % 2 == 0)
+    for axes in places[len(panels) :]:
+        axes.set_visible(False)
     return figure
 
 

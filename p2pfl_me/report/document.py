@@ -92,7 +92,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """The whole report. `verdict` is the result in one or two sentences."""
+    """The whole report. `verdict` is the result in one or two sentences, `eyebrow` the kind of page."""
 
     title: str
     subtitle: str
@@ -100,6 +100,7 @@ class Document:
     facts: tuple[Fact, ...]
     sections: tuple[Section, ...]
     colophon: str
+    eyebrow: str = "p2pme convergence report"
 
 
 def pictures(sections: Sequence[Section]) -> list[tuple[Section, Picture]]:

@@ -5,7 +5,7 @@ The only module of this room that writes files.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from p2pfl_me.errors import RunError
@@ -65,6 +65,20 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
     files["scores.csv"] = csv_text(SCORE_HEADER, score_rows(comparison)).encode()
     files["pairs.csv"] = csv_text(PAIR_HEADER, pair_rows(comparison)).encode()
     _write(files, out)
+    return out / "report.html"
+
+
+def write_document(document: Document, extra: Mapping[str, str], out: Path) -> Path:
+    """Write a page report.html, report.md and the files of its figures, and `extra` texts by name; the page's path.
+
+    Draw and write inside `house_style`.
+
+    Raises
+    ------
+    RunError
+        `out` cannot be written.
+    """
+    _write({**_files(document, page="report.html"), **{name: text.encode() for name, text in extra.items()}}, out)
     return out / "report.html"
 
 

@@ -1,0 +1,75 @@
+"""`p2pme evaluate`: isolated, gossip and pooled models on subjects that no peer trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from p2pfl_me.evaluate.protocol import FOLDS, Protocol
+
+
+@click.command()
+@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips (default: drawn ones).")
+@click.option("--protocol", type=click.Choice([each.value for each in Protocol]), default="loso", show_default=True)
+@click.option("--peers", metavar="N", default="dataset", show_default=True, help="`dataset` (one each), or a number.")
+@click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), help="The contract (default: a ring).")
+@click.option("--seeds", metavar="N", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract: training.rounds=5.")
+@click.option(
+    "--folds", metavar="K", type=click.IntRange(2), default=FOLDS, show_default=True, help="Of kfold, frames."
+)
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder (default: evaluations/TIME).")
+@click.option("--jobs", metavar="N", type=click.IntRange(1), help="Worker processes (default: one a core).")
+@click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
+@click.option("--subjects-leak", is_flag=True, help="Needed for `frames`, whose every page it is then stamped on.")
+def evaluate(
+    data: Path | None,
+    protocol: str,
+    peers: str,
+    topology: Path | None,
+    seeds: int,
+    overrides: tuple[str, ...],
+    folds: int,
+    out: Path | None,
+    jobs: int | None,
+    weights: Path | None,
+    subjects_leak: bool,
+) -> None:
+    """Measure what sharing is worth: every fold trains isolated peers, gossip and one pooled model from scratch.
+
+    Folds are by subject; a held-out subject is removed from its peer before training. Answers of all folds are pooled
+    once, then scored over all classes, with intervals over subjects and paired tests. Ctrl-C stops; the same command
+    with the same --out goes on.
+    """
+    import os
+    from datetime import datetime
+
+    from p2pfl_me.contract import contract_from_yaml, load_contract
+    from p2pfl_me.evaluate.plan import Request
+    from p2pfl_me.evaluate.run import evaluate as run
+    from p2pfl_me.home import home
+    from p2pfl_me.swarm.console import Console
+    from p2pfl_me.swarm.sweep import with_classes_of
+    from p2pfl_me.topology.template import contract_text
+
+    contract = (
+        load_contract(topology, overrides)
+        if topology
+        else contract_from_yaml(contract_text("ring"), overrides=overrides)
+    )
+    console = Console()
+    request = Request(
+        contract=with_classes_of(contract, data, console),
+        protocol=Protocol(protocol),
+        peers=peers,
+        out=out or Path("evaluations") / f"{datetime.now():%Y%m%d-%H%M%S}",
+        home=home(),
+        data=data,
+        weights=weights,
+        seeds=seeds,
+        folds=folds,
+        jobs=jobs or os.cpu_count() or 1,
+        subjects_leak=subjects_leak,
+    )
+    raise SystemExit(run(request, console))

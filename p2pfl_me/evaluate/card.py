@@ -1,0 +1,110 @@
+"""The run card: everything that someone else needs to get the same numbers, and the numbers."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from p2pfl_me import __version__
+from p2pfl_me.contract import digest, dump_contract
+from p2pfl_me.evaluate.arms import Arm
+from p2pfl_me.evaluate.protocol import LEAK
+from p2pfl_me.evaluate.results import SCORES, Results
+from p2pfl_me.learning.layout import layout_of
+
+PACKAGES = ("torch", "torchvision", "numpy", "networkx", "opencv-python-headless")
+
+
+def run_card(results: Results) -> dict[str, Any]:
+    """Plain values, for JSON."""
+    plan, request = results.plan, results.plan.request
+    return {
+        "subjects_leak": plan.split.protocol.leaks,
+        "stamp": LEAK if plan.split.protocol.leaks else None,
+        "command": results.command,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "p2pme": __version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in PACKAGES},
+        },
+        "machine": {"platform": platform.platform(), "cores": os.cpu_count(), "jobs": request.jobs},
+        "digests": {
+            "evaluation": plan.digest,
+            "contract": digest(plan.contract).hex(),
+            "data": plan.data,
+            "split": plan.split.digest(),
+            "layout": layout_of(plan.contract.model).digest().hex(),
+        },
+        "data": {
+            "source": request.data.name if request.data else "built-in drawn clips",
+            "items": len(plan.items),
+            "subjects": len({clip.subject for clip in plan.items.clips}),
+            "support": {
+                name: dict(zip(results.classes, results.support(name), strict=True)) for name in results.datasets
+            },
+        },
+        "protocol": plan.split.protocol,
+        "folds": len(plan.split.folds),
+        "seeds": list(request.all_seeds),
+        "engine": plan.engine,
+        "peers": plan.contract.peers.count,
+        "dealt_by": request.peers if request.peers == "dataset" else plan.contract.data.partition.by,
+        "rounds": plan.contract.training.rounds,
+        "epoch_taken": "last",
+        "steps": {arm: results.steps(arm) for arm in (Arm.ISOLATED, Arm.GOSSIP, Arm.POOLED)},
+        "consensus_distance": results.distance(),
+        "seconds": round(results.seconds, 1),
+        "seconds_of_work": round(sum(each.seconds for each in results.took), 1),
+        "scores": {arm: _scores(results, arm, "") for arm in results.arms},
+        "scores_by_dataset": {
+            name: {arm: _scores(results, arm, name) for arm in results.arms} for name in results.datasets
+        },
+        "chance_uf1": results.chance(),
+        "differences": [
+            {"first": first, "second": second, **asdict(found)} for first, second, found in results.differences()
+        ],
+        "contract": dump_contract(plan.contract),
+    }
+
+
+def card_markdown(card: dict[str, Any]) -> str:
+    """The same for a repository or a paper's appendix."""
+    lines = ["# Run card", ""]
+    if card["stamp"]:
+        lines += [f"**{card['stamp']}: this is no measure of recognition.**", ""]
+    for name in ("command", "written", "protocol", "folds", "seeds", "engine", "peers", "dealt_by", "rounds"):
+        lines.append(f"- {name}: `{card[name]}`")
+    lines.append(f"- epoch taken: {card['epoch_taken']}; no test clip enters any choice")
+    for group in ("versions", "machine", "digests", "steps"):
+        lines.append(f"- {group}: " + ", ".join(f"{name} `{value}`" for name, value in card[group].items()))
+    data = card["data"]
+    lines += [f"- data: {data['source']}, {data['items']} items of {data['subjects']} subjects", ""]
+    lines += ["| | UF1 | 95 % interval | UAR | " + ("samples right" if card["stamp"] else "accuracy") + " |"]
+    lines += ["|---|---:|---:|---:|---:|"]
+    for arm, scores in card["scores"].items():
+        uf1, low, high = scores["uf1"]["mean"], scores["uf1"]["low"], scores["uf1"]["high"]
+        others = " | ".join(f"{scores[metric]['mean']:.3f}" for metric in ("uar", "accuracy"))
+        stamp = f" ({card['stamp']})" if card["stamp"] else ""
+        lines.append(f"| {Arm(arm).words}{stamp} | {uf1:.3f} | {low:.3f} to {high:.3f} | {others} |")
+    lines += ["", "```yaml", card["contract"].rstrip(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _scores(results: Results, arm: Arm, dataset: str) -> dict[str, Any]:
+    found = {}
+    for metric in SCORES:
+        score = results.score(arm, metric, dataset)
+        found[metric] = {
+            "mean": score.mean,
+            "std_over_seeds": score.std,
+            "low": score.interval.low,
+            "high": score.interval.high,
+            "worst_peer": score.worst,
+            "seeds": list(score.seeds),
+        }
+    return found

@@ -1,0 +1,182 @@
+"""The evaluation's page: the triple, whether it is more than luck, data sets, peers, classes, and how it was got."""
+
+from __future__ import annotations
+
+from p2pfl_me.contract import dump_contract
+from p2pfl_me.evaluate.arms import Arm
+from p2pfl_me.evaluate.picture import triple_picture
+from p2pfl_me.evaluate.protocol import LEAK, Protocol
+from p2pfl_me.evaluate.results import Results
+from p2pfl_me.evaluate.stamp import stamped
+from p2pfl_me.evaluate.tables import (
+    dataset_table,
+    difference_table,
+    p_words,
+    peer_table,
+    plain_table,
+    report_table,
+    right,
+    spread,
+    triple_table,
+    unit,
+)
+from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.report.confusion_picture import confusion_panels
+from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Section
+
+SMALL = 10
+"""A class with fewer items than this says next to nothing about itself."""
+
+
+def compose(results: Results) -> Document:
+    """The page."""
+    split, contract = results.plan.split, results.plan.contract
+    sections = [
+        Section("Isolated, gossip, pooled", (triple_table(results), triple_picture(results)), "triple"),
+        Section("More than luck?", (difference_table(results),), "differences"),
+    ]
+    if len(results.datasets) > 1:
+        sections.append(Section("By data set", (dataset_table(results),), "datasets"))
+    sections += [
+        Section("Each peer's own model", (peer_table(results),), "peers"),
+        Section("By class", _classes(results), "classes"),
+        Section("How it was measured", (plain_table(_how(results)),), "how"),
+        Section("Before you believe these numbers", (Bullets(_notes(results)),), "notes"),
+        Section("The contract", (Code(contract.name, dump_contract(contract)),), "contract"),
+    ]
+    subjects = len({clip.subject for clip in results.plan.items.clips})
+    document = Document(
+        title=f"{', '.join(results.datasets)}: {split.protocol.words}",
+        subtitle=(
+            f"{sum(results.support())} held-out {unit(results)}s, {subjects} subjects, {len(results.classes)} classes, "
+            f"{contract.peers.count} peers on a {contract.topology.kind}, {len(results.answers)} "
+            f"seed{'s' if len(results.answers) > 1 else ''}"
+        ),
+        verdict=_verdict(results),
+        facts=_facts(results),
+        sections=tuple(sections),
+        colophon="Written by p2pme evaluate. predictions.csv holds every answer, card.json every digest and version.",
+        eyebrow="p2pme evaluation",
+    )
+    return stamped(document, LEAK) if split.protocol.leaks else document
+
+
+def _verdict(results: Results) -> str:
+    found = {(first, second): each for first, second, each in results.differences()}
+    pooled, alone = found[Arm.GOSSIP, Arm.POOLED], found[Arm.GOSSIP, Arm.ISOLATED]
+    score = results.score(Arm.GOSSIP, "uf1").mean
+    words = (
+        f"Gossip peers reach a UF1 of {score:.3f}, {abs(pooled.mean):.3f} "
+        f"{'below' if pooled.mean < 0 else 'above'} pooled training (p {_is(pooled.p)}) and {abs(alone.mean):.3f} "
+        f"{'above' if alone.mean > 0 else 'below'} peers that train alone (p {_is(alone.p)})."
+    )
+    if results.plan.split.protocol.leaks:
+        words += " Frames of the tested films were trained on, so this measures memory and not recognition."
+    return words
+
+
+def _is(p: float) -> str:
+    words = p_words(p)
+    return words if words.startswith("<") else f"= {words}"
+
+
+def _facts(results: Results) -> tuple[Fact, ...]:
+    tones = {Arm.ISOLATED: "vermilion", Arm.GOSSIP: "blue", Arm.POOLED: "green"}
+    facts = []
+    for arm, tone in tones.items():
+        score = results.score(arm, "uf1")
+        worst = "" if score.worst is None else f", worst peer {score.worst:.3f}"
+        facts.append(
+            Fact(
+                f"UF1, {arm.value}",
+                spread(score),
+                f"{right(results)} {results.score(arm, 'accuracy').mean:.3f}{worst}",
+                tone,
+            )
+        )
+    return tuple(facts)
+
+
+def _classes(results: Results) -> tuple[Block, ...]:
+    panels = [(arm.words, results.confusion(arm)) for arm in (Arm.ISOLATED, Arm.GOSSIP, Arm.AVERAGE, Arm.POOLED)]
+    picture = confusion_panels(
+        results.classes,
+        panels,
+        "Where there are several peers or seeds, cells are means.",
+        "Confusion matrices of isolated, gossip, average and pooled models",
+        unit(results),
+    )
+    tables = [report_table(results, arm) for arm in (Arm.AVERAGE, Arm.POOLED)]
+    return (*tables, picture) if picture else tuple(tables)
+
+
+def _how(results: Results) -> list[tuple[str, str]]:
+    plan = results.plan
+    split, contract, request = plan.split, plan.contract, plan.request
+    training, layout = contract.training, layout_of(contract.model)
+    distance = results.distance()
+    dealt = "one data set a peer" if request.peers == "dataset" else f"by {contract.data.partition.by}"
+    if split.protocol.leaks:
+        dealt = "sample by sample, at random"
+    steps = ", ".join(f"{arm} {results.steps(arm):,}" for arm in (Arm.ISOLATED, Arm.GOSSIP, Arm.POOLED))
+    return [
+        ("Held out", f"{split.protocol.words}; {len(split.folds)} folds, split {split.digest()[:12]}"),
+        ("Peers", f"{contract.peers.count}, dealt {dealt}, before anything is held out"),
+        ("Topology", f"{contract.topology.kind}, protocol {contract.gossip.protocol}, engine {plan.engine}"),
+        (
+            "Training",
+            f"{training.rounds} rounds of {training.local_epochs} epochs, learning rate "
+            f"{training.learning_rate:g}, batches of {training.batch_size}, class weights "
+            f"{training.class_weights}; the last round is taken",
+        ),
+        (
+            "Model",
+            f"{contract.model.backbone}, input {contract.model.input}, trainable {contract.model.trainable}: "
+            f"{layout.size:,} values travel",
+        ),
+        (
+            "Training steps",
+            f"{steps} in all; the work took {sum(each.seconds for each in results.took):,.0f} s of cores",
+        ),
+        (
+            "Consensus",
+            ""
+            if distance is None
+            else f"{100 * distance:.2g} % of the mean model's norm between a peer and "
+            "the mean, after the last exchange",
+        ),
+        (
+            "Seeds",
+            ", ".join(map(str, request.all_seeds)) + " (initial model, shuffles, dropout, dealing, drawn backbone)",
+        ),
+        ("Clips", f"digest {plan.data[:12]}"),
+    ]
+
+
+def _notes(results: Results) -> tuple[str, ...]:
+    split = results.plan.split
+    notes = []
+    if split.protocol.leaks:
+        notes.append(
+            "Subjects leak: neighbouring frames of one film are on both sides. Such a figure says how well films that "
+            "were trained on are found again. Compare it with --protocol loso before you quote anything."
+        )
+    else:
+        notes.append(
+            "The held-out subjects were removed from their peers before training; no peer saw a clip of theirs."
+        )
+    if split.protocol is Protocol.LAB:
+        notes.append("With a data set held out, its peer is gone; the others keep its place in the graph closed.")
+    notes += [
+        "No held-out clip entered any choice: no epoch, peer or setting was picked by these scores.",
+        "Answers of all folds were pooled once; a mean of the folds' own F1 would be another and lower number.",
+        "Pooled training takes the same epochs over all clips, about as many steps as all peers together.",
+        "With few subjects a difference of .05 in UF1 means little: read the intervals.",
+    ]
+    small = [f"{name} {count}" for name, count in zip(results.classes, results.support(), strict=True) if count < SMALL]
+    if small:
+        notes.append(
+            f"Classes with few {unit(results)}s ({', '.join(small)}): their F1 counts as much as any other in UF1 and "
+            "can jump by tenths with one answer."
+        )
+    return tuple(notes)

@@ -1,0 +1,106 @@
+"""Gossip on shards in memory, by the peers' own cores: in lockstep where the protocol is, else on a virtual clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import P2pmeError, PeerError
+from p2pfl_me.gossip.cores import Start, core_of
+from p2pfl_me.gossip.protocol import Finish, Mixed
+from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
+from p2pfl_me.message import Vector
+from p2pfl_me.peer.process import schema_of
+from p2pfl_me.simulation.batched import BatchedEngine
+from p2pfl_me.simulation.clock import Clock
+from p2pfl_me.simulation.engine import ORDINARY
+from p2pfl_me.simulation.host import Life, Simulation
+from p2pfl_me.topology import plan_of, schedule_of
+
+
+class Engine(StrEnum):
+    """`batched`: synchronous D-PSGD in lockstep, bit for bit what real peers reach. `simulated`: the cores themselves,
+    exchanging messages over a simulated network without faults."""
+
+    BATCHED = "batched"
+    SIMULATED = "simulated"
+
+
+def engine_of(contract: Contract) -> Engine:
+    """The engine for a contract's protocol."""
+    gossip = contract.gossip
+    plain = gossip.protocol == "dpsgd" and gossip.compression is None and not gossip.personal
+    return Engine.BATCHED if plain else Engine.SIMULATED
+
+
+def gossip(contract: Contract, samples: Sequence[Samples], start: Vector) -> Vector:
+    """All peers' models after the last round, float32 (n, P).
+
+    Raises
+    ------
+    ContractError
+        The topology cannot be built on so many peers.
+    WeightsError, PeerError
+        Training diverged; a peer never finished.
+    """
+    if engine_of(contract) is Engine.BATCHED:
+        engine = BatchedEngine(contract, schedule_of(contract), samples, start=start, threads=1)
+        for round in range(contract.training.rounds):
+            engine.step(round, evaluate=False)
+        return engine.params
+    return _simulated(contract, samples, start)
+
+
+def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector) -> Vector:
+    plan, layout, training = plan_of(contract), layout_of(contract.model), contract.training
+    works = [_Work(make_trainer(contract, peer, own, "cpu"), start) for peer, own in enumerate(samples)]
+
+    def boot(peer: int) -> Life:
+        begin = Start(start, home=layout.home, shapes=layout.dimensions)
+        return Life(core_of(contract, peer, plan, begin), works[peer])
+
+    # A peer takes as long as it has steps to do; no seed of this run's own decides anything.
+    steps = {
+        peer: training.local_epochs * ceil(len(own.train) / training.batch_size) for peer, own in enumerate(samples)
+    }
+    simulation = Simulation(
+        boot,
+        {peer: plan.neighbours(peer) for peer in range(plan.size)},
+        replace(ORDINARY, slow={peer: float(count) for peer, count in steps.items()}),
+        schema_of(contract, layout),
+        clock=Clock(),
+        seed=contract.seed,
+    )
+    simulation.run()
+    for error in simulation.failed.values():
+        raise error
+    if missing := set(range(plan.size)) - set(simulation.finished):
+        raise PeerError(f"peer {min(missing)} never finished", where=contract.gossip.protocol)
+    return np.stack([work.params for work in works])
+
+
+class _Work:
+    """A peer that only trains: nothing is logged, kept or scored before the last round."""
+
+    def __init__(self, trainer: Trainer, params: Vector) -> None:
+        self._trainer, self.params = trainer, params
+
+    def train(self, round: int, params: Vector, seconds: float) -> Vector:
+        return self._trainer.train(params, round).params
+
+    def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
+        self.params = mixed.params
+        return None
+
+    def note(self, event: str, **values: Any) -> None:
+        """A run that is only asked for its models tells nothing."""
+
+    def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
+        """Its end stands in the simulation."""

@@ -1,0 +1,105 @@
+"""What is evaluated: the clips of a manifest with all their samples; under the frame split, each sample by itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.data.manifest import Clip
+from p2pfl_me.data.source import prepare
+from p2pfl_me.errors import DataError
+from p2pfl_me.evaluate.protocol import Protocol
+from p2pfl_me.learning.features import Progress
+from p2pfl_me.learning.trainer import Labels, Part
+from p2pfl_me.peer.shard import samples_of
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """The units of evaluation, in the order of the manifest.
+
+    `clips` holds the clip of each item, `labels` int64 (m,) its class; `samples` all samples of all items, whose
+    `clips` are item numbers.
+    """
+
+    clips: tuple[Clip, ...]
+    labels: Labels = field(repr=False)
+    samples: Part = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name an item: the clip's, and the sample's number where a clip stands more than once."""
+        seen: dict[Clip, int] = {}
+        many = len(set(self.clips)) < len(self.clips)
+        names = []
+        for clip in self.clips:
+            seen[clip] = seen.get(clip, 0) + 1
+            names.append(f"{clip.clip}#{seen[clip]}" if many else clip.clip)
+        return tuple(names)
+
+    def part(self, items: Iterable[int]) -> Part:
+        """The samples of some items, in the order of the manifest."""
+        wanted = np.zeros(len(self), dtype=bool)
+        wanted[list(items)] = True
+        chosen = wanted[self.samples.clips]
+        samples = self.samples
+        return Part(samples.bank, samples.rows[chosen], samples.labels[chosen], samples.clips[chosen])
+
+
+def read_clips(contract: Contract, data: Path | None, cache: Path) -> tuple[Clip, ...]:
+    """All clips; a split that the manifest brings along is not asked: the protocol says what is held out.
+
+    Raises
+    ------
+    DataError
+        The manifest cannot be used.
+    """
+    hints = contract.data.model_copy(update={"test_fraction": 0.0, "validation_fraction": 0.0})
+    everything = prepare(contract.model_copy(update={"data": hints}), data, cache).clips
+    return tuple(replace(clip, split="train") for clip in everything)
+
+
+def read_items(
+    contract: Contract,
+    clips: Sequence[Clip],
+    protocol: Protocol,
+    *,
+    cache: Path,
+    weights: Path | None = None,
+    progress: Progress | None = None,
+) -> Items:
+    """The clips' samples, their features from the cache or computed now.
+
+    Raises
+    ------
+    DataError
+        Clips cannot be read.
+    """
+    part = samples_of(contract, clips, cache=cache, weights=weights, device="cpu", progress=progress).train
+    if protocol.leaks:
+        own = Part(part.bank, part.rows, part.labels, np.arange(len(part), dtype=np.int64))
+        return Items(tuple(clips[number] for number in part.clips), part.labels, own)
+    labels = np.array([contract.model.classes.index(clip.label) for clip in clips], dtype=np.int64)
+    if missing := np.flatnonzero(np.bincount(part.clips, minlength=len(clips)) == 0).tolist():
+        raise DataError(f"clip {clips[missing[0]].clip} gives no sample", where=str(clips[missing[0]].path))
+    return Items(tuple(clips), labels, part)
+
+
+def data_digest(items: Items) -> str:
+    """SHA-256 (hex) of who is evaluated and of the very features that are trained on."""
+    digest = hashlib.sha256()
+    for clip in items.clips:
+        digest.update(f"{clip.dataset}\x1f{clip.subject}\x1f{clip.clip}\x1f{clip.label}\n".encode())
+    samples = items.samples
+    digest.update(samples.clips.tobytes())
+    for row in samples.rows:
+        digest.update(np.ascontiguousarray(samples.bank[row]).data)
+    return digest.hexdigest()

@@ -1,0 +1,51 @@
+"""What a unit leaves behind: the class that each model gave to each held-out item, and what it took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from p2pfl_me.errors import RunError
+from p2pfl_me.evaluate.arms import Arm
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """One model's answers; `peer` is -1 for a model of all."""
+
+    arm: Arm
+    peer: int
+    items: tuple[int, ...] = field(repr=False)
+    classes: tuple[int, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`steps`: training steps by arm, over all peers. `distance`: sqrt(mean ||x_i - mean||^2) / ||mean|| at the end."""
+
+    guesses: tuple[Guesses, ...] = field(repr=False)
+    steps: dict[str, int]
+    distance: float | None
+    seconds: float
+
+    def to_text(self) -> str:
+        values = [[each.arm, each.peer, each.items, each.classes] for each in self.guesses]
+        return json.dumps(
+            {"guesses": values, "steps": self.steps, "distance": self.distance, "seconds": round(self.seconds, 3)}
+        )
+
+
+def outcome_from(text: str, where: str) -> Outcome:
+    """Raises RunError where the file is not one of ours."""
+    try:
+        values: dict[str, Any] = json.loads(text)
+        guesses = tuple(_guesses(*each) for each in values["guesses"])
+        return Outcome(guesses, values["steps"], values["distance"], values["seconds"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError("is not a finished fold", where=where, fix="remove it and give the command again") from error
+
+
+def _guesses(arm: str, peer: int, items: Sequence[int], classes: Sequence[int]) -> Guesses:
+    return Guesses(Arm(arm), peer, tuple(items), tuple(classes))

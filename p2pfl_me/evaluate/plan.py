@@ -1,0 +1,126 @@
+"""What an evaluation is: the request, and all that follows from it before anything is trained."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from p2pfl_me import __version__
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import DataError
+from p2pfl_me.evaluate.dealing import count_peers, deal, with_peers
+from p2pfl_me.evaluate.engines import Engine, engine_of
+from p2pfl_me.evaluate.folds import Split, make_split
+from p2pfl_me.evaluate.items import Items, data_digest, read_clips, read_items
+from p2pfl_me.evaluate.protocol import LEAK, Protocol
+from p2pfl_me.evaluate.units import Unit, peers_left, units_of
+from p2pfl_me.learning.features import Progress
+from p2pfl_me.learning.trainer import Labels
+from p2pfl_me.topology import plan_of
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `p2pme evaluate` was asked for; `peers` is "dataset" or a number."""
+
+    contract: Contract
+    protocol: Protocol
+    peers: str
+    out: Path
+    home: Path
+    data: Path | None = None
+    weights: Path | None = None
+    seeds: int = 3
+    folds: int = 5
+    jobs: int = 1
+    subjects_leak: bool = False
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        return tuple(range(self.contract.seed, self.contract.seed + self.seeds))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """`contract` has the peers' number; `items` are those of the first seed, `homes` by seed and pool.
+
+    `digest` covers contract, clips, features, folds and dealing: results belong together only under one digest.
+    """
+
+    request: Request
+    contract: Contract
+    items: Items = field(repr=False)
+    split: Split = field(repr=False)
+    homes: Mapping[int, Mapping[str, Labels]] = field(repr=False)
+    data: str
+    digest: str
+
+    @property
+    def engine(self) -> Engine:
+        return engine_of(self.contract)
+
+    def of_seed(self, seed: int) -> Contract:
+        return self.contract.model_copy(update={"seed": seed})
+
+    def units(self) -> list[Unit]:
+        return [unit for seed in self.request.all_seeds for unit in units_of(self.split, self.homes[seed], seed)]
+
+
+def make_plan(request: Request, cache: Path, progress: Progress | None = None) -> Plan:
+    """Read the clips, draw the folds, deal the peers; features of the first seed are computed where they are missing.
+
+    Raises
+    ------
+    ContractError, DataError
+        The clips, the protocol, the topology or the number of peers cannot be.
+    """
+    _require_consent(request)
+    clips = read_clips(request.contract, request.data, cache)
+    items = read_items(
+        request.contract, clips, request.protocol, cache=cache, weights=request.weights, progress=progress
+    )
+    split = make_split(items.clips, request.protocol, folds=request.folds, seed=request.contract.seed)
+    contract = with_peers(request.contract, count_peers(items, split, request.peers))
+    plan_of(contract)
+    homes = {
+        seed: deal(contract.model_copy(update={"seed": seed}), items, split, request.peers)
+        for seed in request.all_seeds
+    }
+    _require_company(split, homes)
+    data = data_digest(items)
+    values = {
+        "p2pme": __version__,
+        "contract": contract.model_dump(mode="json"),
+        "split": split.digest(),
+        "data": data,
+        "peers": request.peers,
+    }
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return Plan(request, contract, items, split, homes, data, digest)
+
+
+def _require_company(split: Split, homes: Mapping[int, Mapping[str, Labels]]) -> None:
+    for home in homes.values():
+        for fold in split.folds:
+            if (left := len(peers_left(fold, home[fold.pool]))) < 2:
+                raise DataError(
+                    f"without {fold.name} only {left} peer has clips left: nobody to gossip with",
+                    where=f"--protocol {split.protocol}",
+                    fix="deal the clips to more peers, as --peers 4",
+                )
+
+
+def _require_consent(request: Request) -> None:
+    if request.protocol.leaks and not request.subjects_leak:
+        raise DataError(
+            f"random samples are held out under `{request.protocol}`, so that {LEAK} from training into the test",
+            where="--protocol",
+            fix="take loso or kfold; if the leak itself is what you want to show, add --subjects-leak",
+        )
+    if request.subjects_leak and not request.protocol.leaks:
+        raise DataError(
+            f"no subject leaks under `{request.protocol}`", where="--subjects-leak", fix="leave the flag out"
+        )

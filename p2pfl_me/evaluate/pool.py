@@ -1,0 +1,91 @@
+"""Units on all cores: worker processes with one torch thread each, which end with this process, however it ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
+
+import torch
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import PeerError
+from p2pfl_me.evaluate.dealing import deal
+from p2pfl_me.evaluate.folds import Split
+from p2pfl_me.evaluate.items import read_clips, read_items
+from p2pfl_me.evaluate.outcome import Outcome
+from p2pfl_me.evaluate.plan import Plan, Request
+from p2pfl_me.evaluate.train import Bench, do
+from p2pfl_me.evaluate.units import Unit
+from p2pfl_me.home import cache_dir
+from p2pfl_me.learning.network import initial_params
+
+
+def outcomes(plan: Plan, units: Sequence[Unit]) -> Iterator[tuple[Unit, Outcome]]:
+    """Do `units`, each as soon as a worker is free, and give each when it is done.
+
+    Raises
+    ------
+    P2pmeError
+        A unit's own error, or a worker that died.
+    """
+    request = plan.request
+    if request.jobs == 1 or len(units) < 2:
+        torch.set_num_threads(1)
+        for unit in units:
+            yield unit, do(_bench(request, plan.contract, plan.split, unit.seed), unit)
+        return
+    # One thread a worker, said before torch is imported there.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["p2pfl_me.evaluate.train"])
+    pool = ProcessPoolExecutor(request.jobs, mp_context=context, initializer=_begin)
+    try:
+        futures = {pool.submit(_do, request, plan.contract, plan.split, unit): unit for unit in units}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool as error:
+        raise PeerError(
+            "a worker process died, perhaps for want of memory",
+            where="evaluate",
+            fix="give the same command again with --jobs 1; what is finished is kept",
+        ) from error
+    finally:
+        # Nobody waits for the rest of a fold that nobody will read.
+        for child in multiprocessing.active_children():
+            child.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for its next unit for ever."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
+
+
+def _do(request: Request, contract: Contract, split: Split, unit: Unit) -> Outcome:
+    return do(_bench(request, contract, split, unit.seed), unit)
+
+
+@lru_cache(maxsize=1)
+def _bench(request: Request, contract: Contract, split: Split, seed: int) -> Bench:
+    """One seed's samples at a time: units come seed by seed, and a bank may be large."""
+    cache = cache_dir(request.home)
+    agreed = contract.model_copy(update={"seed": seed})
+    clips = read_clips(request.contract, request.data, cache)
+    items = read_items(agreed, clips, request.protocol, cache=cache, weights=request.weights)
+    start = initial_params(agreed, cache=cache, weights=request.weights)
+    return Bench(agreed, items, split, deal(agreed, items, split, request.peers), start)

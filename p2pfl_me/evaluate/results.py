@@ -1,0 +1,156 @@
+"""All answers of an evaluation, and every figure that is told about them. Computed here once; pages only print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from p2pfl_me.evaluate.answers import Answers, numbered, tally
+from p2pfl_me.evaluate.arms import Arm
+from p2pfl_me.evaluate.plan import Plan
+from p2pfl_me.evaluate.statistics import (
+    Difference,
+    Interval,
+    Score,
+    accuracy,
+    by_model,
+    difference,
+    interval,
+    statistic,
+    uar,
+    uf1,
+)
+from p2pfl_me.evaluate.units import Unit
+from p2pfl_me.learning.metrics import Counts, Metrics
+
+SCORES: Mapping[str, Score] = {"uf1": uf1, "uar": uar, "accuracy": accuracy}
+COMPARED = (
+    (Arm.GOSSIP, Arm.POOLED),
+    (Arm.GOSSIP, Arm.ISOLATED),
+    (Arm.AVERAGE, Arm.POOLED),
+    (Arm.AVERAGE, Arm.ISOLATED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """What one unit took."""
+
+    unit: Unit
+    steps: Mapping[str, int]
+    distance: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArmScore:
+    """One arm's score: the mean over seeds and models, its interval over subjects, and the spread.
+
+    `seeds` holds each seed's mean over models; `worst` the mean over seeds of the worst model, where there are several.
+    """
+
+    mean: float
+    interval: Interval
+    seeds: tuple[float, ...]
+    worst: float | None
+
+    @property
+    def std(self) -> float | None:
+        """Over seeds; None with a single one."""
+        return float(np.std(self.seeds, ddof=1)) if len(self.seeds) > 1 else None
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """An evaluation, whole."""
+
+    plan: Plan
+    answers: tuple[Answers, ...] = field(repr=False)
+    took: tuple[Took, ...] = field(repr=False)
+    seconds: float
+    command: str
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.plan.contract.model.classes
+
+    @cached_property
+    def datasets(self) -> tuple[str, ...]:
+        return numbered([clip.dataset for clip in self.plan.items.clips])[1]
+
+    @cached_property
+    def arms(self) -> tuple[Arm, ...]:
+        """Those that answered about every item that was held out."""
+        held = np.zeros(len(self.plan.items), dtype=bool)
+        for fold in self.plan.split.folds:
+            held[list(fold.test)] = True
+        return tuple(
+            arm for arm in Arm if all(np.all(np.any(each.models[arm] >= 0, axis=0)[held]) for each in self.answers)
+        )
+
+    @cached_property
+    def _counts(self) -> dict[tuple[Arm, str], tuple[Counts, ...]]:
+        return {}
+
+    def counts(self, arm: Arm, dataset: str = "") -> tuple[Counts, ...]:
+        """Confusion counts by model and subject, int64 (n, S, K, K), one array a seed; of one data set, or of all."""
+        key = (arm, dataset)
+        if key not in self._counts:
+            inside = np.array([not dataset or clip.dataset == dataset for clip in self.plan.items.clips])
+            subjects, _ = numbered([clip.subject for clip in self.plan.items.clips])
+            used = np.unique(subjects[inside])
+            group = np.minimum(np.searchsorted(used, subjects), len(used) - 1)
+            true, size = self.plan.items.labels, len(self.classes)
+            self._counts[key] = tuple(
+                tally(np.where(inside, each.models[arm], -1), true, group, len(used), size) for each in self.answers
+            )
+        return self._counts[key]
+
+    def score(self, arm: Arm, metric: str, dataset: str = "") -> ArmScore:
+        seeds, score = self.counts(arm, dataset), SCORES[metric]
+        each = [by_model(counts, score) for counts in seeds]
+        several = len(each[0]) > 1
+        return ArmScore(
+            statistic(seeds, score),
+            interval(seeds, score),
+            tuple(float(values.mean()) for values in each),
+            float(np.mean([values.min() for values in each])) if several else None,
+        )
+
+    def differences(self) -> Iterator[tuple[Arm, Arm, Difference]]:
+        """The pairs that were decided on beforehand, by UF1."""
+        for first, second in COMPARED:
+            yield first, second, difference(self.counts(first), self.counts(second))
+
+    def confusion(self, arm: Arm) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        """Mean over seeds and models, float64 (K, K): whole numbers for one model and seed."""
+        means = [counts.sum(axis=1).mean(axis=0) for counts in self.counts(arm)]
+        return np.asarray(np.mean(means, axis=0), dtype=np.float64)
+
+    def report(self, arm: Arm) -> Metrics:
+        """All seeds' and models' answers in one confusion matrix."""
+        total: Counts = np.sum([counts.sum(axis=(0, 1)) for counts in self.counts(arm)], axis=0)
+        return Metrics(total)
+
+    def chance(self) -> float:
+        """UF1 of always naming the commonest class."""
+        counts = self.counts(Arm.POOLED)[0].sum(axis=(0, 1)).sum(axis=1)
+        always = np.zeros((len(counts), len(counts)))
+        always[:, int(counts.argmax())] = counts
+        return float(uf1(always))
+
+    def support(self, dataset: str = "") -> list[int]:
+        """Held-out items by class."""
+        return [int(count) for count in self.counts(Arm.POOLED, dataset)[0].sum(axis=(0, 1, 3))]
+
+    def distance(self) -> float | None:
+        """The mean over folds and seeds of the peers' distance to their average after the last exchange."""
+        known = [each.distance for each in self.took if each.distance is not None]
+        return float(np.mean(known)) if known else None
+
+    def steps(self, arm: Arm) -> int:
+        """Training steps of all units together."""
+        return sum(each.steps.get(arm, 0) for each in self.took)

@@ -1,0 +1,111 @@
+"""Runs every unit of an evaluation that is not finished yet, then writes tables, card and page."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from p2pfl_me.evaluate.answers import gather
+from p2pfl_me.evaluate.items import read_clips, read_items
+from p2pfl_me.evaluate.plan import Plan, Request, make_plan
+from p2pfl_me.evaluate.pool import outcomes
+from p2pfl_me.evaluate.results import Results, Took
+from p2pfl_me.evaluate.store import Store
+from p2pfl_me.evaluate.units import units_of
+from p2pfl_me.evaluate.write import write_results
+from p2pfl_me.home import cache_dir
+from p2pfl_me.swarm.console import Console
+from p2pfl_me.swarm.launcher import STOPPED
+
+TELL_S = 2.0
+"""Seconds between lines of progress."""
+
+
+def evaluate(request: Request, console: Console) -> int:
+    """Train what is missing and write DIR/report.html: 0, or 130 when stopped.
+
+    Raises
+    ------
+    P2pmeError
+        The request cannot be met, training diverged, or the disk failed. What is finished is kept.
+    """
+    cache = cache_dir(request.home)
+    begun = time.monotonic()
+    plan = make_plan(request, cache, _progress(console, request.contract.seed))
+    store = Store(request.out, plan.digest)
+    units = plan.units()
+    console.say(_greeting(plan, len(units)))
+    waiting = [unit for unit in units if not store.has(unit)]
+    if len(waiting) < len(units):
+        console.say(f"{len(units) - len(waiting)} of {len(units)} units are finished already")
+    for seed in sorted({unit.seed for unit in waiting} - {request.contract.seed}):
+        clips = read_clips(request.contract, request.data, cache)
+        read_items(
+            plan.of_seed(seed),
+            clips,
+            request.protocol,
+            cache=cache,
+            weights=request.weights,
+            progress=_progress(console, seed),
+        )
+    try:
+        _do(plan, store, console)
+    except KeyboardInterrupt:
+        console.say(f"stopped; give the same command again with --out {request.out}: finished folds are kept")
+        return STOPPED
+    console.say("writing the page")
+    page = write_results(_results(plan, store, time.monotonic() - begun), request.out)
+    console.say(f"report: {page}")
+    return 0
+
+
+def _do(plan: Plan, store: Store, console: Console) -> None:
+    units = plan.units()
+    waiting = [unit for unit in units if not store.has(unit)]
+    begun = told = time.monotonic()
+    for done, (unit, outcome) in enumerate(outcomes(plan, waiting), start=1):
+        store.keep(unit, outcome)
+        now = time.monotonic()
+        if now - told >= TELL_S or done == len(waiting):
+            told = now
+            left = (now - begun) / done * (len(waiting) - done)
+            finished = len(units) - len(waiting) + done
+            console.say(f"{finished}/{len(units)}  {unit.name}  about {_readable(left)} left")
+
+
+def _results(plan: Plan, store: Store, seconds: float) -> Results:
+    answers, took = [], []
+    for seed in plan.request.all_seeds:
+        homes = plan.homes[seed]
+        found = store.read(units_of(plan.split, homes, seed))
+        answers.append(gather(seed, found.values(), homes.values(), len(plan.items), plan.contract.peers.count))
+        took += [Took(unit, each.steps, each.distance, each.seconds) for unit, each in found.items()]
+    return Results(plan, tuple(answers), tuple(took), seconds, " ".join(["p2pme", *sys.argv[1:]]))
+
+
+def _greeting(plan: Plan, units: int) -> str:
+    items, split, request = plan.items, plan.split, plan.request
+    unit = "samples" if split.protocol.leaks else "clips"
+    subjects = len({clip.subject for clip in items.clips})
+    return (
+        f"{split.protocol.words}: {len(items)} {unit} of {subjects} subjects, {len(split.folds)} "
+        f"fold{'s' if len(split.folds) != 1 else ''}, {plan.contract.peers.count} peers on a "
+        f"{plan.contract.topology.kind}, {request.seeds} seed{'s' if request.seeds != 1 else ''}, {units} units"
+    )
+
+
+def _progress(console: Console, seed: int) -> Callable[[int, int], None]:
+    shown = -1
+
+    def progress(done: int, total: int) -> None:
+        nonlocal shown
+        if (tenth := 10 * done // total) != shown:
+            shown = tenth
+            console.say(f"features of {done}/{total} samples, backbone of seed {seed}")
+
+    return progress
+
+
+def _readable(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

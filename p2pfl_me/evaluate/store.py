@@ -1,0 +1,73 @@
+"""The folder of an evaluation: finished units, under the digest of what they were computed from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from p2pfl_me.errors import RunError
+from p2pfl_me.evaluate.outcome import Outcome, outcome_from
+from p2pfl_me.evaluate.units import Unit
+
+MARK = "evaluation.json"
+
+
+class Store:
+    """DIR/evaluation.json holds the digest, DIR/units/seed-S/*.json one finished unit each.
+
+    Raises
+    ------
+    RunError
+        The folder holds something else, or the results of another contract, other clips or other folds.
+    """
+
+    def __init__(self, out: Path, digest: str) -> None:
+        self._out = out
+        mark = out / MARK
+        if mark.is_file():
+            if (found := _digest_in(mark)) != digest:
+                raise RunError(
+                    f"holds an evaluation of another contract, other clips or other folds ({str(found)[:12]})",
+                    where=str(out),
+                    fix="name another folder with --out, or give the same options as before",
+                )
+            return
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise RunError(
+                "this is not an evaluation's folder, and it is not empty", where=str(out), fix="name another with --out"
+            )
+        self._write(mark, json.dumps({"digest": digest}))
+
+    def has(self, unit: Unit) -> bool:
+        return self._path(unit).is_file()
+
+    def keep(self, unit: Unit, outcome: Outcome) -> None:
+        self._write(self._path(unit), outcome.to_text())
+
+    def read(self, units: Iterable[Unit]) -> dict[Unit, Outcome]:
+        paths = {unit: self._path(unit) for unit in units}
+        return {unit: outcome_from(path.read_text(encoding="utf-8"), str(path)) for unit, path in paths.items()}
+
+    def _path(self, unit: Unit) -> Path:
+        return self._out / "units" / f"{unit.name}.json"
+
+    def _write(self, path: Path, text: str) -> None:
+        """Whole or not at all, whatever happens meanwhile."""
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(path)
+        except OSError as error:
+            raise RunError(f"cannot be written: {error.strerror}", where=str(path), fix="free some space") from error
+
+
+def _digest_in(mark: Path) -> Any:
+    try:
+        found = json.loads(mark.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found.get("digest") if isinstance(found, dict) else None

@@ -1,0 +1,125 @@
+"""One unit of work: train without the held-out items, then ask every model about them. No item is asked twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+
+import numpy as np
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import DataError
+from p2pfl_me.evaluate.arms import Arm
+from p2pfl_me.evaluate.dealing import with_peers
+from p2pfl_me.evaluate.engines import gossip
+from p2pfl_me.evaluate.folds import Fold, Split
+from p2pfl_me.evaluate.items import Items
+from p2pfl_me.evaluate.outcome import Guesses, Outcome
+from p2pfl_me.evaluate.units import FoldUnit, Unit, WholeUnit, peers_left, touches, untouched
+from p2pfl_me.learning.trainer import FeatureTrainer, Labels, Samples, make_trainer
+from p2pfl_me.message import Vector
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """All that the units of one seed share. `contract` has that seed and the whole number of peers."""
+
+    contract: Contract
+    items: Items = field(repr=False)
+    split: Split = field(repr=False)
+    homes: Mapping[str, Labels] = field(repr=False)
+    start: Vector = field(repr=False)
+
+
+def do(bench: Bench, unit: Unit) -> Outcome:
+    """Train and ask.
+
+    Raises
+    ------
+    P2pmeError
+        Training diverged.
+    """
+    begun = time.perf_counter()
+    match unit:
+        case FoldUnit():
+            return _fold(bench, bench.split.folds[unit.fold], begun)
+        case WholeUnit():
+            return _whole(bench, unit, begun)
+
+
+def _fold(bench: Bench, fold: Fold, begun: float) -> Outcome:
+    contract, home = bench.contract, bench.homes[fold.pool]
+    _refuse_leak(bench, fold)
+    present = peers_left(fold, home)
+    shards = {peer: [item for item in fold.train if home[item] == peer] for peer in present}
+    samples = [_samples(bench, own, fold.test) for own in shards.values()]
+    models = gossip(with_peers(contract, len(present)), samples, bench.start)
+    mean = models.mean(axis=0, dtype=np.float64).astype(np.float32)
+    asker = _trainer(contract, 0, samples[0])
+    guesses = [_ask(asker, Arm.GOSSIP, peer, model) for peer, model in zip(present, models, strict=True)]
+    guesses.append(_ask(asker, Arm.AVERAGE, -1, mean))
+    touched = [peer for peer in present if touches(fold, home, peer)]
+    guesses += [_alone(bench, Arm.ISOLATED, peer, shards[peer], fold.test) for peer in touched]
+    # Peer 0's random streams: pooled training is one more learner that starts like the others.
+    guesses.append(_alone(bench, Arm.POOLED, -1, fold.train, fold.test))
+    steps: dict[str, int] = {
+        Arm.GOSSIP: sum(_steps(contract, len(own.train)) for own in samples),
+        Arm.ISOLATED: sum(_steps(contract, len(bench.items.part(shards[peer]))) for peer in touched),
+        Arm.POOLED: _steps(contract, len(bench.items.part(fold.train))),
+    }
+    return Outcome(tuple(guesses), steps, _distance(models, mean), time.perf_counter() - begun)
+
+
+def _whole(bench: Bench, unit: WholeUnit, begun: float) -> Outcome:
+    home = bench.homes[unit.pool]
+    own = np.flatnonzero(home == unit.peer).tolist()
+    guesses = _alone(bench, Arm.ISOLATED, unit.peer, own, untouched(bench.split, home, unit.pool, unit.peer))
+    steps: dict[str, int] = {Arm.ISOLATED: _steps(bench.contract, len(bench.items.part(own)))}
+    return Outcome((guesses,), steps, None, time.perf_counter() - begun)
+
+
+def _refuse_leak(bench: Bench, fold: Fold) -> None:
+    """The promise of the whole room, asked once more where it counts."""
+    clips = bench.items.clips
+    shared = {f"item {item}" for item in set(fold.test) & set(fold.train)}
+    if not bench.split.protocol.leaks:
+        shared |= {clips[item].subject for item in fold.test} & {clips[item].subject for item in fold.train}
+    if shared:
+        raise DataError(f"{min(shared)} is held out and trained on in {fold.name}")
+
+
+def _alone(bench: Bench, arm: Arm, peer: int, train: Sequence[int], test: Sequence[int]) -> Guesses:
+    trainer = _trainer(bench.contract, max(peer, 0), _samples(bench, train, test))
+    params = bench.start
+    for round in range(bench.contract.training.rounds):
+        params = trainer.train(params, round).params
+    return _ask(trainer, arm, peer, params)
+
+
+def _ask(trainer: FeatureTrainer, arm: Arm, peer: int, params: Vector) -> Guesses:
+    found = trainer.clip_logits(params, "test")
+    assert found is not None, "every fold holds something out"
+    return Guesses(arm, peer, tuple(found.clips.tolist()), tuple(found.logits.argmax(axis=1).tolist()))
+
+
+def _samples(bench: Bench, train: Sequence[int], test: Sequence[int]) -> Samples:
+    return Samples(bench.items.part(train), test=bench.items.part(test))
+
+
+def _trainer(contract: Contract, peer: int, samples: Samples) -> FeatureTrainer:
+    trainer = make_trainer(contract, peer, samples, "cpu")
+    assert isinstance(trainer, FeatureTrainer)
+    return trainer
+
+
+def _steps(contract: Contract, samples: int) -> int:
+    training = contract.training
+    return training.rounds * training.local_epochs * ceil(samples / training.batch_size)
+
+
+def _distance(models: Vector, mean: Vector) -> float:
+    norm = float(np.linalg.norm(mean))
+    apart = float(np.sqrt(np.mean([np.sum((model - mean) ** 2) for model in models])))
+    return apart / norm if norm else 0.0

@@ -1,0 +1,77 @@
+"""Writes an evaluation's files: page, figures, run card, split, and every answer as CSV. No image is among them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from p2pfl_me.evaluate.answers import rows
+from p2pfl_me.evaluate.card import card_markdown, run_card
+from p2pfl_me.evaluate.document import compose
+from p2pfl_me.evaluate.protocol import LEAK
+from p2pfl_me.evaluate.results import SCORES, Results
+from p2pfl_me.evaluate.statistics import by_model
+from p2pfl_me.report.document import Cell
+from p2pfl_me.report.numbers import csv_text
+from p2pfl_me.report.style import house_style
+from p2pfl_me.report.write import write_document
+
+
+def write_results(results: Results, out: Path) -> Path:
+    """Write everything below `out` and give the page's path.
+
+    Raises
+    ------
+    RunError
+        `out` cannot be written.
+    """
+    card = run_card(results)
+    split = results.plan.split.to_json(results.plan.items.clips)
+    extra = {
+        "card.json": json.dumps(card, indent=1) + "\n",
+        "card.md": card_markdown(card),
+        "split.json": json.dumps(split, indent=1) + "\n",
+        "predictions.csv": _csv(results, PREDICTIONS, _predictions(results)),
+        "scores.csv": _csv(results, SCORE_HEADER, _scores(results)),
+        "differences.csv": _csv(results, DIFFERENCES, _differences(results)),
+    }
+    with house_style():
+        return write_document(compose(results), extra, out)
+
+
+PREDICTIONS = ("seed", "arm", "peer", "dataset", "subject", "clip", "label", "predicted")
+SCORE_HEADER = ("seed", "arm", "peer", "dataset", "metric", "score")
+DIFFERENCES = ("first", "second", "uf1", "low", "high", "p")
+
+
+def _csv(results: Results, header: Sequence[str], lines: Iterator[tuple[Cell, ...]]) -> str:
+    if not results.plan.split.protocol.leaks:
+        return csv_text(header, list(lines))
+    return csv_text((*header, "warning"), [(*line, LEAK) for line in lines])
+
+
+def _predictions(results: Results) -> Iterator[tuple[Cell, ...]]:
+    items, classes = results.plan.items, results.classes
+    names = items.names
+    for seed, arm, peer, item, predicted in rows(results.answers):
+        clip = items.clips[item]
+        who = None if peer < 0 else peer
+        yield seed, arm.value, who, clip.dataset, clip.subject, names[item], clip.label, classes[predicted]
+
+
+def _scores(results: Results) -> Iterator[tuple[Cell, ...]]:
+    """Every model's score, over all and by data set."""
+    for arm in results.arms:
+        for dataset in ("", *results.datasets):
+            for answers, counts in zip(results.answers, results.counts(arm, dataset), strict=True):
+                for metric, score in SCORES.items():
+                    values = by_model(counts, score)
+                    for peer, value in enumerate(values):
+                        who = peer if len(values) > 1 else None
+                        yield answers.seed, arm.value, who, dataset or "all", metric, float(value)
+
+
+def _differences(results: Results) -> Iterator[tuple[Cell, ...]]:
+    for first, second, found in results.differences():
+        yield first.value, second.value, found.mean, found.interval.low, found.interval.high, found.p

@@ -1,0 +1,38 @@
+"""Small clips, requests and outcomes for the tests of this room."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from p2pfl_me.contract import Contract, contract_from_yaml
+from p2pfl_me.data.manifest import Clip
+from p2pfl_me.evaluate.plan import Request
+from p2pfl_me.evaluate.protocol import Protocol
+from p2pfl_me.evaluate.run import evaluate
+from p2pfl_me.swarm.console import Console
+from tests.small import CLASSES, write_vectors
+
+
+def clip(dataset: str, subject: int, number: int, label: str) -> Clip:
+    return Clip(Path("x.png"), dataset, f"{dataset}/{subject}", f"c{number}", label)
+
+
+def contract(*overrides: str) -> Contract:
+    text = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 2}}\n"
+    classes = f"model.classes=[{', '.join(CLASSES)}]"
+    return contract_from_yaml(text, overrides=[classes, "training.rounds=2", "training.local_epochs=1", *overrides])
+
+
+def request(folder: Path, *overrides: str, subjects: Sequence[int] = range(5), **changes: object) -> Request:
+    """Five subjects of twelve vectors, two peers, one seed, one process."""
+    data = write_vectors(folder / "vectors.safetensors", subjects)
+    made = Request(contract(*overrides), Protocol.LOSO, "2", folder / "out", folder / "home", data=data, seeds=1)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def run(asked: Request) -> tuple[int, str]:
+    stream = io.StringIO()
+    return evaluate(asked, Console(stream)), stream.getvalue()

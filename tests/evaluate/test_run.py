@@ -1,0 +1,241 @@
+"""Whole evaluations on small vectors: the same numbers however they are run, nothing twice, leaks only by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from p2pfl_me.errors import DataError, RunError
+from p2pfl_me.evaluate import engines, pool
+from p2pfl_me.evaluate.arms import Arm
+from p2pfl_me.evaluate.outcome import outcome_from
+from p2pfl_me.evaluate.plan import make_plan
+from p2pfl_me.evaluate.protocol import Protocol
+from p2pfl_me.evaluate.train import _alone, do
+from p2pfl_me.evaluate.units import FoldUnit, Unit, WholeUnit
+from p2pfl_me.learning.metrics import Metrics, confusion_matrix
+from p2pfl_me.report.numbers import csv_rows
+from tests.evaluate.making import request, run
+from tests.small import CLASSES, Command, p2pme, wait_for, write_vectors
+
+
+def units(out: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in sorted(out.glob("units/**/*.json"))}
+
+
+def test_from_vectors_to_the_page(tmp_path: Path) -> None:
+    asked = request(tmp_path, seeds=2)
+    code, said = run(asked)
+    assert code == 0 and "5 folds, 2 peers on a ring, 2 seeds, 14 units" in said and "left" in said
+    out = asked.out
+    answers = csv_rows((out / "predictions.csv").read_text())
+    assert len(answers) == 2 * 60 * (2 + 2 + 1 + 1), "every model answers about every clip once"
+    card = json.loads((out / "card.json").read_text())
+    for seed in (1, 2):
+        own = [row for row in answers if row["seed"] == str(seed) and row["arm"] == "pooled"]
+        true, guess = ([CLASSES.index(row[key]) for row in own] for key in ("label", "predicted"))
+        by_hand = Metrics(confusion_matrix(true, guess, 3))
+        assert card["scores"]["pooled"]["uf1"]["seeds"][seed - 1] == pytest.approx(by_hand.uf1)
+        assert card["scores"]["pooled"]["uar"]["seeds"][seed - 1] == pytest.approx(by_hand.uar)
+    assert card["engine"] == "batched" and card["seeds"] == [1, 2] and card["stamp"] is None
+    assert card["steps"]["pooled"] == 2 * 5 * 2 * 2, "seeds x folds x rounds x batches of 48 clips"
+    page, words = (out / "report.html").read_text(), (out / "report.md").read_text()
+    assert "pooled" in page and "leak" not in words.lower().replace("leave", "")
+    assert "95 % interval" in (out / "card.md").read_text()
+    assert not list(out.rglob("*.jp*g")) and {path.stem for path in out.rglob("*.png")} == {"triple", "confusion"}
+
+
+def test_a_second_time_trains_nothing_and_more_seeds_train_only_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = request(tmp_path)
+    run(asked)
+    before = units(asked.out)
+    trained: list[Unit] = []
+
+    def counting(bench: object, unit: Unit) -> object:
+        trained.append(unit)
+        return do(bench, unit)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pool, "do", counting)
+    code, said = run(asked)
+    assert code == 0 and not trained and "7 of 7 units are finished already" in said
+    run(replace(asked, seeds=2))
+    assert {unit.seed for unit in trained} == {2}
+    assert {path: units(asked.out)[path] for path in before} == before
+
+
+@pytest.mark.parametrize("change", ["contract", "data", "protocol", "peers"])
+def test_results_of_something_else_are_never_mixed_in(tmp_path: Path, change: str) -> None:
+    asked = request(tmp_path)
+    run(asked)
+    before = units(asked.out)
+    other = {
+        "contract": lambda: request(tmp_path, "training.learning_rate=0.01"),
+        "data": lambda: replace(asked, data=write_vectors(tmp_path / "more.safetensors", range(6))),
+        "protocol": lambda: replace(asked, protocol=Protocol.KFOLD, folds=2),
+        "peers": lambda: replace(asked, peers="3"),
+    }[change]()
+    with pytest.raises(RunError, match="another contract, other clips or other folds"):
+        run(other)
+    assert units(asked.out) == before
+
+
+def test_a_folder_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
+    asked = request(tmp_path)
+    asked.out.mkdir()
+    (asked.out / "thesis.tex").write_text("x")
+    with pytest.raises(RunError, match="not empty"):
+        run(asked)
+
+
+def test_worker_processes_give_the_same_answers(tmp_path: Path) -> None:
+    asked = request(tmp_path)
+    run(asked)
+    code, said = run(replace(asked, jobs=2, out=tmp_path / "other"))
+    assert code == 0, said
+    assert (tmp_path / "other" / "predictions.csv").read_bytes() == (asked.out / "predictions.csv").read_bytes()
+
+
+def test_killed_it_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    data = write_vectors(tmp_path / "vectors.safetensors", range(8))
+    out = tmp_path / "out"
+    words = ["evaluate", "--data", data, "--peers", "3", "--seeds", "2", "--jobs", "2", "--out", out]
+    words += ["--set", f"model.classes=[{', '.join(CLASSES)}]", "--set", "training.rounds=12"]
+    command = Command([str(word) for word in words], tmp_path / "home")
+    wait_for(lambda: len(units(out)) >= 2, "two finished units")
+    os.kill(command.process.pid, signal.SIGKILL)
+    command.finish()
+    wait_for(lambda: not group_lives(command.process.pid), "the workers end when their parent is killed")
+    before = units(out)
+    code, said = p2pme(tmp_path / "home", *words)
+    assert code == 0, said
+    assert f"{len(before)} of 22 units are finished already" in said
+    assert {path: units(out)[path] for path in before} == before
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_ctrl_c_ends_in_order(tmp_path: Path) -> None:
+    data = write_vectors(tmp_path / "vectors.safetensors", range(8))
+    out = tmp_path / "out"
+    words = ["evaluate", "--data", data, "--peers", "3", "--seeds", "3", "--jobs", "2", "--out", out]
+    words += ["--set", f"model.classes=[{', '.join(CLASSES)}]", "--set", "training.rounds=40"]
+    command = Command([str(word) for word in words], tmp_path / "home")
+    wait_for(lambda: len(units(out)) >= 1, "a finished unit")
+    command.interrupt()
+    code, said = command.finish()
+    assert code == 130 and "same command again" in said and "Traceback" not in said
+    wait_for(lambda: not group_lives(command.process.pid), "no process is left behind")
+
+
+def test_no_peer_trains_on_a_held_out_subject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = request(tmp_path, subjects=range(7), peers="3")
+    plan = make_plan(asked, tmp_path)
+    subject = np.array([clip.subject for clip in plan.items.clips])
+    bench = pool._bench(asked, plan.contract, plan.split, 1)
+    seen: list[set[str]] = []
+    real = engines.gossip
+
+    def watching(contract: object, samples: list[object], start: object) -> object:
+        seen.extend(set(subject[own.train.clips].tolist()) for own in samples)  # type: ignore[attr-defined]
+        return real(contract, samples, start)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("p2pfl_me.evaluate.train.gossip", watching)
+    for number, fold in enumerate(plan.split.folds):
+        seen.clear()
+        outcome = do(bench, FoldUnit(1, number))
+        assert len(seen) == 3 and fold.name not in set.union(*seen), fold.name
+        assert len(set.union(*seen)) == sum(map(len, seen)) == 6, "each other subject at one peer, as it was dealt"
+        assert {guess.items for guess in outcome.guesses} == {fold.test}
+
+
+def test_a_peer_that_a_fold_does_not_touch_has_the_same_model_as_if_trained_for_it(tmp_path: Path) -> None:
+    asked = request(tmp_path)
+    plan = make_plan(asked, tmp_path)
+    bench = pool._bench(asked, plan.contract, plan.split, 1)
+    home = bench.homes["all"]
+    (whole,) = do(bench, WholeUnit(1, "all", 0)).guesses
+    answers = dict(zip(whole.items, whole.classes, strict=True))
+    fold = next(fold for fold in plan.split.folds if home[fold.test[0]] != 0)
+    own = [item for item in fold.train if home[item] == 0]
+    afresh = _alone(bench, Arm.ISOLATED, 0, own, fold.test)
+    assert [answers[item] for item in afresh.items] == list(afresh.classes)
+
+
+def test_the_cores_on_a_simulated_network_reach_the_lockstep_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = request(tmp_path, peers="3", subjects=range(6))
+    plan = make_plan(asked, tmp_path)
+    bench = pool._bench(asked, plan.contract, plan.split, 1)
+    lockstep = do(bench, FoldUnit(1, 0))
+    monkeypatch.setattr(engines, "engine_of", lambda contract: engines.Engine.SIMULATED)
+    simulated = do(bench, FoldUnit(1, 0))
+    assert simulated.guesses == lockstep.guesses and simulated.distance == lockstep.distance
+
+
+@pytest.mark.parametrize("protocol", ["push_sum", "adpsgd", "gradient_tracking"])
+def test_every_other_protocol_runs_on_the_simulated_network(tmp_path: Path, protocol: str) -> None:
+    asked = request(tmp_path, f"gossip.protocol={protocol}", "training.rounds=1", subjects=range(4))
+    code, said = run(asked)
+    assert code == 0, said
+    assert json.loads((asked.out / "card.json").read_text())["engine"] == "simulated"
+
+
+def test_random_samples_need_the_flag_and_bear_its_words_everywhere(tmp_path: Path) -> None:
+    asked = request(tmp_path, protocol=Protocol.FRAMES)
+    with pytest.raises(DataError, match="subjects leak"):
+        run(asked)
+    assert not asked.out.exists()
+    run(replace(asked, subjects_leak=True))
+    words = (asked.out / "report.md").read_text()
+    tables = words.count("SUBJECTS LEAK")
+    assert words.startswith("# SUBJECTS LEAK") and tables >= 6
+    assert all("(subjects leak)" in line for line in words.splitlines() if line.startswith("## "))
+    assert "accuracy" not in words, "frames are no clips"
+    assert "SUBJECTS LEAK" in (asked.out / "report.html").read_text()
+    assert "subjects leak" in (asked.out / "card.md").read_text()
+    for name in ("predictions", "scores", "differences", "triple", "confusion"):
+        rows = csv_rows((asked.out / f"{name}.csv").read_text())
+        assert rows and {row["warning"] for row in rows} == {"subjects leak"}, name
+    with pytest.raises(DataError, match="no subject leaks"):
+        run(replace(asked, protocol=Protocol.LOSO, subjects_leak=True))
+
+
+def test_a_peer_whose_only_subject_is_held_out_is_left_out_of_that_fold(tmp_path: Path) -> None:
+    asked = request(tmp_path, peers="5")
+    code, said = run(asked)
+    assert code == 0, said
+    rows = csv_rows((asked.out / "predictions.csv").read_text())
+    assert sum(row["arm"] == "gossip" for row in rows) == 60 * 4
+    card = json.loads((asked.out / "card.json").read_text())
+    assert "gossip" in card["scores"] and "gossip_home" not in card["scores"], "no peer of one's own is left"
+
+
+def test_nobody_to_gossip_with_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nobody to gossip with"):
+        run(request(tmp_path, peers="dataset"))
+    with pytest.raises(DataError, match=r"without vectors/\d only 1 peer has clips left"):
+        run(request(tmp_path, subjects=range(3)))
+    with pytest.raises(DataError, match="no number of peers"):
+        run(request(tmp_path, peers="some"))
+    with pytest.raises(DataError, match="cannot be dealt"):
+        run(request(tmp_path, peers="9"))
+
+
+def test_a_spoilt_unit_is_told_with_its_file(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a finished fold"):
+        outcome_from('{"guesses": 3}', "x.json")
