@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from p2pfl_me.contract import Contract, contract_from_yaml, derive_seed, dump_contract
+from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.contract.gossip import PROTOCOLS
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.cores import SYNCHRONOUS, Start, core_of, exchanged_size, packed_limit
 from p2pfl_me.gossip.mixing import mix
@@ -32,6 +33,11 @@ from p2pfl_me.wire.codec import Schema
 SHAPES = ((19, 16), (16,))
 """Tensors in the vectors that stand for models; the last one stands for the last layer."""
 SIZE, HOME = 320, 16
+EXCHANGES: tuple[str, ...] = (
+    *get_args(PROTOCOLS),
+    *(f"dpsgd+{each}" for each in ("float16", "int8", "int4", "fragments", "topk", "power", "jwins")),
+)
+"""Every protocol, and D-PSGD with every compression: what a trial can be of."""
 PATIENCE_S = 1e6
 """Virtual seconds after which a swarm that still runs is said to hang."""
 
@@ -108,9 +114,7 @@ def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
             "join_timeout_s": random.choice((5.0, 60.0)),
         },
     }
-    contract = Contract.model_validate(values)
-    contract = contract_from_yaml(dump_contract(contract))
-    return Trial(seed, contract, draw_conditions(random, count, rounds), protocol)
+    return Trial(seed, Contract.model_validate(values), draw_conditions(random, count, rounds), protocol)
 
 
 def play(trial: Trial) -> tuple[Simulation, Journal]:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Run seeded fault schedules and list every promise that was broken.
 
-python scripts/bench/schedules.py --count 10000
+python scripts/bench/schedules.py --count 10000                     # over all protocols and compressions in turn
+python scripts/bench/schedules.py --protocol swift --count 1000
 python scripts/bench/schedules.py --protocol dpsgd --seed 1234      # replay one, and tell what its trouble was
 """
 
@@ -13,36 +14,41 @@ import os
 import platform
 import sys
 import time
-from functools import partial
 
-from p2pfl_me.simulation.trials import broken_promises, draw_trial
+from p2pfl_me.simulation.trials import EXCHANGES, broken_promises, draw_trial
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--protocol", default="dpsgd")
+    parser.add_argument("--protocol", choices=EXCHANGES, help="this one only")
     parser.add_argument("--seed", type=int, help="replay this schedule only")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--count", type=int, default=10_000)
     options = parser.parse_args()
     if options.seed is not None:
-        return replay(options.protocol, options.seed)
-    begun = time.monotonic()
-    seeds = range(options.first, options.first + options.count)
-    failed = 0
+        return replay(options.protocol or "dpsgd", options.seed)
+    names = [options.protocol] if options.protocol else EXCHANGES
+    trials = [(names[seed % len(names)], seed) for seed in range(options.first, options.first + options.count)]
+    begun, failed, used = time.monotonic(), 0, 0.0
     with multiprocessing.Pool() as pool:
-        for seed, broken in zip(seeds, pool.imap(partial(run, options.protocol), seeds, chunksize=16), strict=True):
+        for (protocol, seed), (broken, cpu) in zip(trials, pool.imap(run, trials, chunksize=16), strict=True):
+            used += cpu
             if broken:
                 failed += 1
-                print(f"seed {seed}: {broken[0]} ({len(broken)} in all)\n  {draw_trial(seed, options.protocol).replay}")
-    seconds = time.monotonic() - begun
-    print(f"{options.count} schedules of {options.protocol}, {failed} with a broken promise, in {seconds:.0f} s")
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores")
+                print(f"seed {seed}: {broken[0]} ({len(broken)} in all)\n  {draw_trial(seed, protocol).replay}")
+    seconds, what = time.monotonic() - begun, options.protocol or f"{len(names)} exchanges"
+    print(f"{options.count} schedules of {what}, {failed} with a broken promise, in {seconds:.0f} s")
+    cores = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    print(f"{used:.0f} s of processor time; Python {platform.python_version()}, {cores}")
     return 1 if failed else 0
 
 
-def run(protocol: str, seed: int) -> list[str]:
-    return broken_promises(draw_trial(seed, protocol))
+def run(trial: tuple[str, int]) -> tuple[list[str], float]:
+    """What was broken, and the seconds of processor time that it took to see."""
+    protocol, seed = trial
+    begun = time.process_time()
+    broken = broken_promises(draw_trial(seed, protocol))
+    return broken, time.process_time() - begun
 
 
 def replay(protocol: str, seed: int) -> int:

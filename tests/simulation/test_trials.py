@@ -5,27 +5,20 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from random import Random
-from typing import get_args
 
 import numpy as np
 import pytest
 
-from p2pfl_me.contract.model import PROTOCOLS
 from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.mixing import Mixture, mix
 from p2pfl_me.gossip.protocol import Timer
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.conditions import Conditions, Crash, LinkQuality, Partition
 from p2pfl_me.simulation.network import Network
-from p2pfl_me.simulation.trials import Trial, broken_promises, draw_trial, play
+from p2pfl_me.simulation.trials import EXCHANGES, Trial, broken_promises, draw_trial, play
 from p2pfl_me.wire.codec import Schema
 
-COMPRESSIONS = ["float16", "int8", "int4", "fragments", "topk", "power", "jwins"]
-FRESH = {
-    "dpsgd": 300,
-    **{protocol: 50 for protocol in get_args(PROTOCOLS) if protocol != "dpsgd"},
-    **{f"dpsgd+{compression}": 30 for compression in COMPRESSIONS},
-}
+FRESH = {name: 30 if "+" in name else 50 for name in EXCHANGES} | {"dpsgd": 300}
 
 
 @pytest.mark.parametrize("protocol", FRESH)
