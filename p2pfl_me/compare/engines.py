@@ -1,4 +1,4 @@
-"""What runs a cell: real processes, or a simulated network in one process. One line in ENGINES adds another."""
+"""What runs a cell: real processes, a simulated network, or lockstep. One line in ENGINES adds another."""
 
 from __future__ import annotations
 
@@ -33,13 +33,16 @@ Launch = Callable[["Contract", "SwarmOptions", "Console"], int]
 class Engine:
     """One way to run a cell.
 
-    `troubled` runs it under a trouble, None where the network is real. `in_process`: it opens no ports and fills one
-    core, so that several cells may run at once.
+    `troubled` runs it under a trouble, None where it can't: then `calm` says why. `require` refuses the contracts that
+    it cannot run, with the file they came from, before anything starts. `in_process`: it opens no ports, so that
+    several cells may run at once.
     """
 
     run: Launch
     troubled: Callable[[Trouble], Launch] | None = None
     in_process: bool = False
+    calm: str = ""
+    require: Callable[[Contract, str], None] = lambda contract, where: None
 
 
 def _processes(contract: Contract, options: SwarmOptions, console: Console) -> int:
@@ -65,9 +68,22 @@ def _simulate_under(trouble: Trouble) -> Launch:
     return run
 
 
+def _batched(contract: Contract, options: SwarmOptions, console: Console) -> int:
+    from p2pfl_me.simulation.lockstep import run_batched
+
+    return run_batched(contract, options, console)
+
+
+def _require_lockstep(contract: Contract, where: str) -> None:
+    from p2pfl_me.simulation.lockstep_fit import require_lockstep
+
+    require_lockstep(contract, where)
+
+
 ENGINES: dict[str, Engine] = {
-    "processes": Engine(_processes),
+    "processes": Engine(_processes, calm="real processes have a real network"),
     "simulate": Engine(_simulate, _simulate_under, in_process=True),
+    "batched": Engine(_batched, in_process=True, calm="lockstep has no network", require=_require_lockstep),
 }
 """By the name that `--engine` takes; the first is the default. Each imports what it needs when it runs."""
 DEFAULT = "processes"

@@ -146,6 +146,7 @@ def _row(
             leader = with_peers(contract, request.peers or contract.peers.count)
         contract = with_peers(_like(contract, leader, path, notes), leader.peers.count)
         require_fit(contract, str(path))
+        ENGINES[request.engine].require(contract, str(path))
         slugs = [name, *(slug for _, _, slug in variant)]
         slugs += [skew.name] if skew.overrides else []
         slugs += [stress.name] if stress and stress.skew is None else []

@@ -20,7 +20,7 @@ class Stress:
         """Why `engine` cannot run it, empty where it can."""
         if self.trouble is None or engine.troubled is not None:
             return ""
-        return "real processes have a real network; it takes an engine that simulates one"
+        return f"{engine.calm}; take --engine simulate"
 
 
 STRESSES = (

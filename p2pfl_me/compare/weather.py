@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from p2pfl_me.compare.engines import Trouble
 from p2pfl_me.contract import Contract
+from p2pfl_me.gossip.cores import exchanged_size
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.simulation.conditions import Conditions, Crash
-from p2pfl_me.simulation.engine import ORDINARY
-from p2pfl_me.topology import DirectedSchedule, plan_of
+from p2pfl_me.simulation.pace import ORDINARY, exchange_seconds
+from p2pfl_me.topology import plan_of
 
 OUTAGE_ROUNDS = 3
 """Rounds that a peer misses when it goes away; its neighbours notice within one."""
@@ -34,15 +35,7 @@ def conditions_of(trouble: Trouble, contract: Contract) -> Conditions:
 
 
 def round_seconds(contract: Contract) -> float:
-    """About how long an undisturbed round takes on the simulated network: its models over the busiest peer's line."""
-    plan, meets = plan_of(contract), [0] * contract.peers.count
-    if isinstance(plan, DirectedSchedule):
-        for arc in plan.arcs(0):
-            meets[arc.sender] += 1
-    else:
-        for edge in plan.edges(0):
-            meets[edge.a] += 1
-            meets[edge.b] += 1
-    bits = 32 * layout_of(contract.model).size
-    line = ORDINARY.link.bandwidth_bps
-    return 2 * ORDINARY.link.latency_s[1] + (max(meets) * bits / line if line else 0.0)
+    """About how long an undisturbed round takes on the simulated network: its messages over the busiest peer's line."""
+    layout = layout_of(contract.model)
+    message = 4 * exchanged_size(contract.gossip, layout.size, layout.home)
+    return exchange_seconds(plan_of(contract), 0, message)

@@ -20,8 +20,8 @@ from p2pfl_me.message import Vector
 from p2pfl_me.peer.process import schema_of
 from p2pfl_me.simulation.batched import BatchedEngine
 from p2pfl_me.simulation.clock import Clock
-from p2pfl_me.simulation.engine import ORDINARY
 from p2pfl_me.simulation.host import Life, Simulation
+from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.topology import plan_of, schedule_of
 
 

@@ -92,7 +92,7 @@ def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol
         return schedule.weights(peer, round)
 
     if gossip.protocol in SYNCHRONOUS:
-        rule = _rule(gossip, start)
+        rule = rule_of(gossip, start)
         if _watches_all(gossip):
             sketcher = Sketcher(params.size, contract.seed)
             rule = Watch(rule, sketcher, rounds_to_average(schedule, WINDOW_ERROR), start.memory)
@@ -117,7 +117,8 @@ def _watches_all(gossip: Gossip) -> bool:
     return gossip.patience is not None and gossip.patience.of == "everyone"
 
 
-def _rule(gossip: Gossip, start: Start) -> Rule:
+def rule_of(gossip: Gossip, start: Start) -> Rule:
+    """What a synchronous protocol does around the averaging, without the watch over all peers."""
     match gossip.protocol:
         case "qg_dsgdm":
             return QuasiGlobalMomentum(gossip.momentum or MOMENTUM, start.memory)

@@ -1,9 +1,9 @@
-"""Synchronous D-PSGD for thousands of peers in one process: train all, mix all, score all, round by round.
+"""Rounds of thousands of peers in lockstep in one process: train all, mix all, score all.
 
 One (n, P) array holds all models. Each worker thread trains one peer at a time with the peer's own trainer, whose
 weights, gradients and moments stay in the core's cache; so shuffles, masks and bits are those of real peers.
 Lian et al., "Can decentralized algorithms outperform centralized algorithms?", NeurIPS 2017, Algorithm 1, with local
-epochs in place of one gradient step.
+epochs in place of one gradient step; or another of `gossip.rules` around the same averaging.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ import torch
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError
+from p2pfl_me.gossip.cores import Start, exchanged_size, rule_of
 from p2pfl_me.learning.layout import layout_of
-from p2pfl_me.learning.metrics import Counts
+from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.memory import available_bytes, require_memory
-from p2pfl_me.simulation.mixing_tiles import NARROWEST, TILE, mix_all, rows_of
+from p2pfl_me.simulation.mixing_tiles import NARROWEST, TILE, Spread, mix_all, rows_of
 from p2pfl_me.topology import Schedule
 
 _WORKER_MODELS = 8
 """Vectors a worker holds beside its peer's row: trained copy, gradients, two moments, buffers; rounded up."""
-_CPU = torch.device("cpu")
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +45,29 @@ class Seconds:
 
 
 @dataclass(frozen=True, slots=True)
+class Training:
+    """Of all peers in one round: the mean loss of the last local epoch, float64 (n,), and the steps, int64 (n,)."""
+
+    losses: npt.NDArray[np.float64] = field(repr=False)
+    steps: npt.NDArray[np.int64] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class RoundResult:
     """One round of all peers.
 
-    `losses` float64 (n,): mean training loss of the last local epoch. `sent`: models sent, two an edge.
-    `consensus_before`, `consensus_after`: sqrt(1/n sum ||x_i - mean||^2) around mixing.
-    `confusions` int64 (n, K, K) and `average_confusion` (K, K), of the mean model, are None without evaluation.
+    `sent`: models sent, two an edge. `consensus_before`, `consensus_after`: sqrt(1/n sum ||x_i - mean||^2) of what is
+    exchanged, around mixing. `scores` of each peer's own model and `average_score`, of the mean model, are None without
+    evaluation.
     """
 
     round: int
-    losses: npt.NDArray[np.float64] = field(repr=False)
+    training: Training
     sent: int
     consensus_before: float
     consensus_after: float
-    confusions: Counts | None = field(repr=False)
-    average_confusion: Counts | None = field(repr=False)
+    scores: tuple[Metrics, ...] | None = field(repr=False)
+    average_score: Metrics | None = field(repr=False)
     seconds: Seconds
 
 
@@ -94,20 +103,29 @@ class BatchedEngine:
         test: Part | None = None,
         threads: int = 2,
     ) -> None:
-        count, size = len(samples), layout_of(contract.model).size
+        layout = layout_of(contract.model)
+        count, size = len(samples), layout.size
         if count != schedule.size:
             raise DataError(f"{count} peers have samples, the schedule has {schedule.size}", fix="give each peer some")
         if start.shape != (size,):
             raise DataError(f"the start has shape {start.shape}, the contract's model ({size},)", fix="see layout_of")
-        overhead = threads * (_WORKER_MODELS * size + 4 * max(TILE, NARROWEST * count)) * 4
-        require_memory(count, size, overhead, available_bytes())
+        require_room(contract, count, threads)
         self._contract, self._schedule, self._threads = contract, schedule, threads
         self._samples = [Samples(each.train, test=test) for each in samples]
         self._scored = test is not None and len(test) > 0
         self.params: Vector = np.empty((count, size), dtype=np.float32)
         """All peers' models, float32 (n, P); row i is peer i's."""
         self.params[:] = start
-        self._average = torch.empty(size)
+        self.trained = self.params
+        """What local training made of them, float32 (n, P), until it is mixed."""
+        self._exchanged, self._rules = self.params, None
+        if not _is_plain(contract):
+            self.trained = np.empty_like(self.params)
+            width = exchanged_size(contract.gossip, size, layout.home)
+            self._exchanged = np.empty((count, width), dtype=np.float32)
+            begin = Start(start, home=layout.home)
+            self._rules = [rule_of(contract.gossip, begin) for _ in samples]
+        self._average = torch.empty(self._exchanged.shape[1])
 
     def step(self, round: int, *, evaluate: bool = True) -> RoundResult:
         """Local epochs of every peer, then one mixing with the round's edges, then the scores.
@@ -117,39 +135,104 @@ class BatchedEngine:
         WeightsError
             A peer's training diverged; the models are of no use then.
         """
-        peers = range(len(self.params))
-        with _workers(self._threads) as pool:
-            begun = perf_counter()
-            losses = np.fromiter(pool.map(lambda peer: self._train(peer, round), peers), np.float64)
-            trained = perf_counter()
-            models = torch.from_numpy(self.params)
-            spread = mix_all(models, rows_of(self._schedule, round), self._average, pool.map)
-            mixed = perf_counter()
-            confusions, of_average = None, None
-            if evaluate and self._scored:
-                confusions = np.stack(list(pool.map(lambda peer: self._score(peer, self.params[peer]), peers)))
-                of_average = pool.submit(self._score, 0, self._average.numpy()).result()
+        begun = perf_counter()
+        training = self.train(round)
+        trained = perf_counter()
+        spread = self.mix(round)
+        mixed = perf_counter()
+        scores, of_average = self.score() if evaluate and self._scored else (None, None)
+        count = len(self.params)
         return RoundResult(
             round,
-            losses,
+            training,
             2 * len(self._schedule.edges(round)),
-            math.sqrt(spread.before / len(peers)),
-            math.sqrt(spread.after / len(peers)),
-            confusions,
+            math.sqrt(spread.before / count),
+            math.sqrt(spread.after / count),
+            scores,
             of_average,
             Seconds(trained - begun, mixed - trained, perf_counter() - mixed),
         )
 
-    def _train(self, peer: int, round: int) -> float:
-        # A trainer lives only while its peer trains: ten thousand sets of buffers would not fit beside the models.
-        trained = FeatureTrainer(self._contract, peer, self._samples[peer], _CPU).train(self.params[peer], round)
-        self.params[peer] = trained.params
-        return trained.loss
+    def train(self, round: int) -> Training:
+        """Local epochs of every peer: fills `trained`."""
+        with _workers(self._threads) as pool:
+            found = list(pool.map(lambda peer: self._train(peer, round), range(len(self.params))))
+        losses, steps = zip(*found, strict=True)
+        return Training(np.array(losses, dtype=np.float64), np.array(steps, dtype=np.int64))
 
-    def _score(self, peer: int, params: Vector) -> Counts:
-        metrics = FeatureTrainer(self._contract, peer, self._samples[peer], _CPU).evaluate(params, "test")
+    def mix(self, round: int) -> Spread:
+        """One exchange over the round's edges: `params` follow from `trained`."""
+        peers = range(len(self.params))
+        with _workers(self._threads) as pool:
+            if self._rules is not None:
+                list(pool.map(lambda peer: self._leave(peer, round), peers))
+            models = torch.from_numpy(self._exchanged)
+            spread = mix_all(models, rows_of(self._schedule, round), self._average, pool.map)
+            if self._rules is not None:
+                list(pool.map(self._arrive, peers))
+        return spread
+
+    def score(self) -> tuple[tuple[Metrics, ...], Metrics]:
+        """Each peer's own model, and the mean of all, on the test part."""
+        average = self._average.numpy() if self._rules is None else self.average()
+        with _workers(self._threads) as pool:
+            own = tuple(pool.map(lambda peer: self._score(peer, self.params[peer]), range(len(self.params))))
+            return own, pool.submit(self._score, 0, average).result()
+
+    def average(self) -> Vector:
+        """The mean model, float32 (P,), summed in float64 in the order of peer ids."""
+        total = np.zeros(self.params.shape[1], dtype=np.float64)
+        for params in self.params:
+            total += params
+        mean: Vector = (total / len(self.params)).astype(np.float32)
+        return mean
+
+    def score_of(self, params: Vector) -> Metrics:
+        """Any one model, float32 (P,), on the test part."""
+        return self._score(0, params)
+
+    def _train(self, peer: int, round: int) -> tuple[float, int]:
+        # A trainer lives only while its peer trains: ten thousand sets of buffers would not fit beside the models.
+        trained = FeatureTrainer(self._contract, peer, self._samples[peer], CPU).train(self.params[peer], round)
+        self.trained[peer] = trained.params
+        return trained.loss, trained.steps
+
+    def _leave(self, peer: int, round: int) -> None:
+        assert self._rules is not None
+        self._exchanged[peer] = self._rules[peer].outgoing(round, self.params[peer], self.trained[peer])
+
+    def _arrive(self, peer: int) -> None:
+        assert self._rules is not None
+        # A copy: a rule may keep what it is given, and this row is written to in the next round.
+        mixed = self._exchanged[peer].copy()
+        self.params[peer] = self._rules[peer].incoming(self.params[peer].copy(), self.trained[peer], mixed)
+
+    def _score(self, peer: int, params: Vector) -> Metrics:
+        metrics = FeatureTrainer(self._contract, peer, self._samples[peer], CPU).evaluate(params, "test")
         assert metrics is not None, "scored only where there is a test part"
-        return metrics.confusion
+        return metrics
+
+
+def require_room(contract: Contract, count: int, threads: int) -> None:
+    """Refuse `count` peers of a contract whose models would not fit into this machine's free memory.
+
+    Raises
+    ------
+    PeerError
+        With the largest number of peers that would fit.
+    """
+    layout = layout_of(contract.model)
+    size = layout.size
+    if not _is_plain(contract):
+        # Model, trained and exchanged vector, and what the rule remembers: at most another exchanged one.
+        size = 2 * size + 2 * exchanged_size(contract.gossip, layout.size, layout.home)
+    overhead = threads * (_WORKER_MODELS * layout.size + 4 * max(TILE, NARROWEST * count)) * 4
+    require_memory(count, size, overhead, available_bytes())
+
+
+def _is_plain(contract: Contract) -> bool:
+    """Whether the trained models themselves are averaged: then one array is all it takes."""
+    return contract.gossip.protocol == "dpsgd" and not contract.gossip.personal
 
 
 @contextmanager

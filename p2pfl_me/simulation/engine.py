@@ -29,19 +29,15 @@ from p2pfl_me.peer.shard import load_shard, samples_of
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.simulation.clock import Clock
-from p2pfl_me.simulation.conditions import Conditions, LinkQuality
+from p2pfl_me.simulation.conditions import Conditions
 from p2pfl_me.simulation.host import Life, Simulation
+from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.swarm.average import score_average, shard_settings
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import SwarmOptions
 from p2pfl_me.swarm.record import Record, new_folder
 from p2pfl_me.swarm.shards import all_clips, read_shards, write_shards
 from p2pfl_me.topology import plan_of
-
-STEP_S = 0.002
-"""Virtual seconds of one training step: what the head takes on one core of a common machine."""
-ORDINARY = Conditions(LinkQuality(latency_s=(0.01, 0.03), bandwidth_bps=100e6), compute_s=(STEP_S, STEP_S))
-"""Peers in one country behind lines of 100 Mbit/s. `compute_s` is that of one training step here."""
 
 
 def simulate(

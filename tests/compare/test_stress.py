@@ -14,7 +14,7 @@ from p2pfl_me.compare.grid import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.compare.weather import conditions_of, round_seconds
 from p2pfl_me.contract import Contract, contract_from_yaml
-from p2pfl_me.simulation.engine import ORDINARY
+from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.swarm.console import Console
 from tests.small import write_contract, write_vectors
 

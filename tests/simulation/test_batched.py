@@ -82,7 +82,7 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     engines = [
         BatchedEngine(agreed, SCHEDULES["ring"], samples, start=start(agreed), threads=threads) for threads in (1, 3)
     ]
-    losses = [engine.step(0).losses for engine in engines]
+    losses = [engine.step(0).training.losses for engine in engines]
     np.testing.assert_array_equal(losses[0], losses[1])
     np.testing.assert_array_equal(engines[0].params, engines[1].params)
 
@@ -91,7 +91,7 @@ def test_scores_are_those_of_each_model_and_of_the_average() -> None:
     agreed, (samples, test) = contract(local_epochs=1), parts()
     engine = BatchedEngine(agreed, SCHEDULES["ring"], samples, start=start(agreed), test=test)
     result = engine.step(0)
-    assert result.confusions is not None and result.average_confusion is not None
+    assert result.scores is not None and result.average_score is not None
     layout = layout_of(agreed.model)
 
     def scored(params: Vector) -> object:
@@ -101,9 +101,9 @@ def test_scores_are_those_of_each_model_and_of_the_average() -> None:
         return confusion_matrix(test.labels, logits.argmax(1), 7)
 
     for peer in range(PEERS):
-        np.testing.assert_array_equal(result.confusions[peer], scored(engine.params[peer]))
-    np.testing.assert_array_equal(result.average_confusion, scored(engine.params.mean(axis=0)))
-    assert engine.step(1, evaluate=False).confusions is None
+        np.testing.assert_array_equal(result.scores[peer].confusion, scored(engine.params[peer]))
+    np.testing.assert_array_equal(result.average_score.confusion, scored(engine.params.mean(axis=0)))
+    assert engine.step(1, evaluate=False).scores is None
 
 
 @settings(max_examples=40)

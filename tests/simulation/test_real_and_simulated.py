@@ -8,7 +8,8 @@ import pytest
 
 from p2pfl_me.contract import load_contract
 from p2pfl_me.simulation.conditions import Conditions, Crash, LinkQuality
-from p2pfl_me.simulation.engine import ORDINARY, simulate
+from p2pfl_me.simulation.engine import simulate
+from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import SwarmOptions
 from tests.small import events, p2pme, write_contract, write_vectors

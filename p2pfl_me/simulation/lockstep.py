@@ -1,0 +1,90 @@
+"""`run_batched`: a contract's whole run in lockstep, left behind as a run folder like that of real peers."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.data.manifest import Clip
+from p2pfl_me.errors import P2pmeError
+from p2pfl_me.home import cache_dir
+from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.trainer import Part, Samples
+from p2pfl_me.peer.shard import Shard, samples_of, summary_of
+from p2pfl_me.simulation.batched import BatchedEngine, require_room
+from p2pfl_me.simulation.lockstep_fit import require_lockstep
+from p2pfl_me.simulation.lockstep_log import LockstepLog
+from p2pfl_me.swarm.console import Console
+from p2pfl_me.swarm.launcher import SwarmOptions
+from p2pfl_me.swarm.record import Record, new_folder
+from p2pfl_me.swarm.shards import Shards, write_shards
+from p2pfl_me.topology import schedule_of
+
+
+def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> int:
+    """Run a contract's peers round by round and return 0, or 1 when one's training diverged.
+
+    The final weights are those of real peers whom nothing delays, to the bit. The clock is virtual: a round lasts as
+    long as the slowest peer's training and the busiest peer's line would take.
+
+    Raises
+    ------
+    ContractError, DataError, PeerError, RunError
+        Before anything is run.
+    """
+    require_lockstep(contract)
+    schedule = schedule_of(contract)
+    threads = os.cpu_count() or 1
+    require_room(contract, contract.peers.count, threads)
+    new_folder(options.run, contract)
+    record = Record(options.run, contract, options.command, engine="batched")
+    cache = cache_dir(options.home)
+    shards, data_digest = write_shards(contract, options.data, cache, options.run)
+    record.data(options.data, data_digest, shards)
+    samples, test = _samples(contract, shards, options)
+    start = initial_params(contract, cache=cache, weights=options.weights)
+    engine = BatchedEngine(contract, schedule, samples, start=start, test=test, threads=threads)
+    log = LockstepLog(options.run, contract, schedule, time.time())
+    for peer, own in enumerate(samples):
+        log.start(peer, Shard(own, summary_of(shards.of(peer))))
+    code = 0
+    try:
+        for round in range(contract.training.rounds):
+            training = engine.train(round)
+            log.trained(engine)
+            engine.mix(round)
+            log.round(round, engine, training, engine.score()[0] if len(test) else None)
+    except P2pmeError as error:
+        console.say(str(error))
+        code = error.exit_code
+    else:
+        log.finish(engine)
+        score = engine.score_of(engine.average()) if len(test) else None
+        average = {"peers": list(range(schedule.size)), "test": score.to_json() if score else None}
+        (options.run / "average.json").write_text(json.dumps(average), encoding="utf-8")
+    return record.finish(dict.fromkeys(range(schedule.size), code), code)
+
+
+def _samples(contract: Contract, shards: Shards, options: SwarmOptions) -> tuple[list[Samples], Part]:
+    """Each peer's own training samples, and the common test part: all features are asked for at once."""
+    own = [[clip for clip in clips if clip.split == "train"] for clips in shards.peers]
+    everything: Sequence[Clip] = [clip for clips in (*own, shards.test) for clip in clips]
+    found = samples_of(
+        contract, everything, cache=cache_dir(options.home), weights=options.weights, device=options.device
+    )
+    assert found.test is not None
+    bounds = np.cumsum([0, *map(len, own)])
+    parts = [_between(found.train, int(low), int(high)) for low, high in pairwise(bounds)]
+    return [Samples(part) for part in parts], found.test
+
+
+def _between(part: Part, low: int, high: int) -> Part:
+    """The samples of the clips low..high-1, whose numbers begin at 0 again."""
+    mine = (low <= part.clips) & (part.clips < high)
+    return Part(part.bank, part.rows[mine], part.labels[mine], part.clips[mine] - low)

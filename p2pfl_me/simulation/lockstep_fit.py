@@ -1,0 +1,31 @@
+"""Which contracts can run in lockstep, asked before anything starts; imports no torch."""
+
+from __future__ import annotations
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import ContractError
+from p2pfl_me.gossip.cores import SYNCHRONOUS
+
+
+def require_lockstep(contract: Contract, where: str = "") -> None:
+    """Refuse what the batched engine cannot run to the bits of real peers.
+
+    Raises
+    ------
+    ContractError
+        With the nearest thing that works. `where` is the contract's file.
+    """
+    gossip = contract.gossip
+    known = ", ".join(sorted(SYNCHRONOUS))
+    if gossip.protocol not in SYNCHRONOUS:
+        what, fix = f"peers of {gossip.protocol} do not move in lockstep", f"take a protocol of rounds ({known})"
+    elif gossip.compression:
+        kind = gossip.compression.kind
+        what, fix = f"compression {kind} keeps a state for every edge", "leave gossip.compression out"
+    elif gossip.patience:
+        what, fix = "patience lets peers stop in different rounds", "leave gossip.patience out"
+    else:
+        return
+    raise ContractError(
+        f"the batched engine cannot run it: {what}", where=where, fix=f"{fix}, or take --engine simulate"
+    )

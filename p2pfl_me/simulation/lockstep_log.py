@@ -1,0 +1,120 @@
+"""What a swarm in lockstep leaves behind: the event logs and checkpoints that real peers would, and their bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from p2pfl_me.contract import Contract, digest
+from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.learning.metrics import Metrics
+from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.peer.checkpoint import Checkpoint, save_checkpoint
+from p2pfl_me.peer.eventlog import JsonLines
+from p2pfl_me.peer.process import schema_of, start_event
+from p2pfl_me.peer.shard import Shard
+from p2pfl_me.peer.sketch import Sketcher, encode_sketch
+from p2pfl_me.simulation.batched import CPU, BatchedEngine, Training
+from p2pfl_me.simulation.carriage import Plain
+from p2pfl_me.simulation.pace import STEP_S, exchange_seconds
+from p2pfl_me.topology import Schedule
+
+SKETCHED = 256
+"""Peers whose sketches are logged, spread over all: so many tell the consensus distance to a few per cent."""
+KEPT = 256
+"""The largest swarm whose final models are written down, a megabyte or more each."""
+
+
+class LockstepLog:
+    """The logs of all peers. They are opened for each line: thousands would be too many to hold open."""
+
+    def __init__(self, run: Path, contract: Contract, schedule: Schedule, epoch: float) -> None:
+        count = contract.peers.count
+        self._run, self._contract, self._schedule, self._epoch = run, contract, schedule, epoch
+        layout = layout_of(contract.model)
+        self._schema = schema_of(contract, layout)
+        self._model = np.zeros(self._schema.size, dtype=np.float32)
+        self._sketcher = Sketcher(layout.size, contract.seed)
+        self._sketched = set(np.linspace(0, count - 1, min(count, SKETCHED)).round().astype(int).tolist())
+        self._sketches: dict[int, str] = {}
+        self._seconds = 0.0
+        self._sent, self._received = [0] * count, [0] * count
+        for peer in range(count):
+            for other in schedule.neighbours(peer):
+                self._pass(peer, other, Message(Kind.HELLO, 0, 0))
+
+    def start(self, peer: int, shard: Shard) -> None:
+        """The first line of a log."""
+        self._write(peer, **start_event(self._contract, peer, CPU, 1, shard, None))
+
+    def trained(self, engine: BatchedEngine) -> None:
+        """Look at the models between training and mixing."""
+        self._sketches = {peer: self._sketch(engine.trained[peer]) for peer in self._sketched}
+
+    def round(self, round: int, engine: BatchedEngine, training: Training, scores: Sequence[Metrics] | None) -> None:
+        """A round's line in every log."""
+        for edge in self._schedule.edges(round):
+            low, high = min(edge.a, edge.b), max(edge.a, edge.b)
+            self._pass(high, low, Message(Kind.OFFER, round, round, self._model))
+            self._pass(low, high, Message(Kind.ANSWER, round, round, self._model))
+        begun = self._seconds
+        exchange = exchange_seconds(self._schedule, round, self._model.nbytes)
+        self._seconds += STEP_S * int(training.steps.max()) + exchange
+        for peer, params in enumerate(engine.params):
+            steps = int(training.steps[peer])
+            self._write(
+                peer,
+                event="round",
+                round=round,
+                loss=float(training.losses[peer]),
+                steps=steps,
+                train_seconds=STEP_S * steps,
+                wait_seconds=_short(self._seconds - begun - STEP_S * steps),
+                weights={str(other): weight for other, weight in self._schedule.weights(peer, round).items()},
+                missing={},
+                distance={},
+                consensus=None,
+                norm=float(np.linalg.norm(params)),
+                test=scores[peer].to_json() if scores else None,
+                validation=None,
+                sketch_trained=self._sketches.get(peer),
+                sketch_mixed=self._sketch(params) if peer in self._sketched else None,
+                bytes_sent=self._sent[peer],
+                bytes_received=self._received[peer],
+                seconds=_short(self._seconds),
+                round_seconds=_short(self._seconds - begun),
+            )
+
+    def finish(self, engine: BatchedEngine) -> None:
+        """The last line of every log, and the final models of a swarm that is not too large for that."""
+        rounds, layout = self._contract.training.rounds, layout_of(self._contract.model)
+        here = digest(self._contract).hex(), layout.digest().hex()
+        for peer, params in enumerate(engine.params):
+            model = hashlib.sha256(params.data).hexdigest()
+            self._write(peer, event="finish", reason="rounds", rounds=rounds, detail="", digest=model)
+            if len(engine.params) <= KEPT:
+                save_checkpoint(self._run, Checkpoint(peer, rounds, params, Progress(), *here))
+
+    def _pass(self, sender: int, to: int, message: Message) -> None:
+        """Count a message as the real links do, seals and framing included."""
+        wire = sum(size for _, size in Plain(sender, to, self._schema).pack(message))
+        self._sent[sender] += wire
+        self._received[to] += wire
+
+    def _sketch(self, params: Vector) -> str:
+        return encode_sketch(self._sketcher.sketch(params))
+
+    def _write(self, to: int, **values: object) -> None:
+        log = JsonLines(self._run / f"peer-{to}.jsonl", clock=lambda: self._epoch + self._seconds)
+        try:
+            log.write(**values)
+        finally:
+            log.close()
+
+
+def _short(value: float) -> float:
+    return round(value, 6)
