@@ -127,6 +127,7 @@ def sweep_and_report(
     weights: Path | None = None,
     device: str = "auto",
     baselines: bool = False,
+    record: bool = False,
     report: bool = True,
     console: Console | None = None,
 ) -> int:
@@ -136,7 +137,15 @@ def sweep_and_report(
     """
     console = console or Console()
     code, runs = sweep(
-        contract, folder, seeds=seeds, data=data, weights=weights, device=device, baselines=baselines, console=console
+        contract,
+        folder,
+        seeds=seeds,
+        data=data,
+        weights=weights,
+        device=device,
+        baselines=baselines,
+        record=record,
+        console=console,
     )
     if report and runs:
         from p2pfl_me.report import write_report

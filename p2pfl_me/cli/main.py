@@ -17,6 +17,7 @@ COMMANDS = {
     "compare": "Run several contracts on the same clips and seeds, to one page.",
     "evaluate": "Isolated, gossip and pooled on subjects that nobody trained on.",
     "report": "Write the convergence report on one or more runs.",
+    "replay": "Live a recorded peer's run again, and see where it differs.",
     "topology": "List, show and write topologies.",
     "data": "Draw, check and split clips.",
     "keys": "Make keys, show them, compare fingerprints.",

@@ -24,6 +24,7 @@ import click
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", metavar="N", type=click.IntRange(1), help="torch threads (default: 1 on loopback).")
 @click.option("--resume", is_flag=True, help="Go on from this peer's checkpoint in the run folder.")
+@click.option("--record", is_flag=True, help="Keep what this peer is fed, for `p2pme replay` (a model a message).")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract; all peers must.")
 def peer(
     peer_id: int,
@@ -36,6 +37,7 @@ def peer(
     device: str,
     threads: int | None,
     resume: bool,
+    record: bool,
     overrides: tuple[str, ...],
 ) -> None:
     """Run one peer of the contract to its end.
@@ -65,6 +67,7 @@ def peer(
         device=device,
         threads=threads,
         resume=resume,
+        record=record,
         narrate=True,
     )
     code = run_peer(settings)

@@ -16,6 +16,9 @@ import click
 @click.option("--seeds", metavar="N", type=click.IntRange(1), default=1, help="Repeat with N seeds, one joint report.")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--record", is_flag=True, help="Keep what the peers are fed, for `p2pme replay` (a model a peer and round)."
+)
 @click.option("--no-report", is_flag=True, help="Leave the report out; `p2pme report RUN` writes it later.")
 def swarm(
     topology: Path,
@@ -26,6 +29,7 @@ def swarm(
     seeds: int,
     weights: Path | None,
     device: str,
+    record: bool,
     no_report: bool,
 ) -> None:
     """Run every peer of the contract TOPOLOGY as a real process on this machine.
@@ -45,6 +49,7 @@ def swarm(
         weights=weights,
         device=device,
         baselines=baselines,
+        record=record,
         report=not no_report,
     )
     raise SystemExit(code)

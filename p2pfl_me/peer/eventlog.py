@@ -16,6 +16,7 @@ class JsonLines:
     """One file of JSON objects, a line each, stamped with the wall clock (`t`, Unix seconds) and written at once.
 
     `listener` is shown each object after it was written; a simulator stamps with a `clock` of its own.
+    `mode` are the permissions of a new file, less the umask.
 
     Raises
     ------
@@ -28,13 +29,16 @@ class JsonLines:
         path: Path,
         listener: Callable[[dict[str, Any]], None] | None = None,
         clock: Callable[[], float] = time.time,
+        mode: int = 0o666,
     ) -> None:
         self._path, self._clock = path, clock
         self._listener = listener
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             end_torn_line(path)
-            self._file: TextIO = path.open("a", encoding="utf-8", buffering=1)
+            self._file: TextIO = open(  # noqa: SIM115 (closed by `close`)
+                path, "a", encoding="utf-8", buffering=1, opener=lambda name, flags: os.open(name, flags, mode)
+            )
         except OSError as error:
             raise _cannot_write(path, error) from error
 

@@ -27,6 +27,7 @@ from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.narrator import in_words
+from p2pfl_me.peer.recording import Recorded, inputs_path
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import Shard, load_shard
 from p2pfl_me.peer.sketch import Sketcher
@@ -119,6 +120,8 @@ async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
     ledger = JsonLines(settings.run / f"egress-{peer}.jsonl")
     work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, before)
     core = core_of(contract, peer, schedule, core_start(start, layout))
+    if _is_recorded(settings):
+        core = Recorded(core, settings.run, start)
     if settings.narrate and core.waiting_for:
         waited = ", ".join(map(str, sorted(core.waiting_for)))
         print(f"waiting for neighbours {waited} (up to {contract.gossip.join_timeout_s:g} s)", flush=True)
@@ -130,6 +133,11 @@ async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
         return await host.run(), work.digest()
     finally:
         ledger.close()
+
+
+def _is_recorded(settings: PeerSettings) -> bool:
+    """A record with a life missing would be of no use."""
+    return settings.record or (settings.resume and inputs_path(settings.run, settings.peer).exists())
 
 
 def core_start(checkpoint: Checkpoint, layout: Layout) -> Start:

@@ -31,6 +31,8 @@ class PeerSettings:
         torch threads; None takes one on loopback, where peers share a machine, and torch's default elsewhere.
     resume:
         Go on from the checkpoint in `run`.
+    record:
+        Write down what the core is fed, for `p2pme replay`; a peer that was recorded stays so when it resumes.
     narrate:
         Print a line for each event; a swarm's peers leave that to the launcher.
     """
@@ -46,4 +48,5 @@ class PeerSettings:
     device: str = "auto"
     threads: int | None = None
     resume: bool = False
+    record: bool = False
     narrate: bool = False

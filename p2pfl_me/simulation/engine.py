@@ -25,6 +25,7 @@ from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
 from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.process import core_start, schema_of, start_event, traffic_before
+from p2pfl_me.peer.recording import Recorded
 from p2pfl_me.peer.shard import load_shard, samples_of
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.work import RoundWork
@@ -123,7 +124,7 @@ class _Machines:
         before = traffic_before(self._options.run / f"peer-{peer}.jsonl") if again else (0, 0)
         work = RoundWork(trainer, self._sketcher, log, self._options.run, start, before, lambda: self._clock.now)
         core = core_of(self._contract, peer, self._schedule, core_start(start, layout_of(self._contract.model)))
-        return Life(core, _Work(work, log))
+        return Life(Recorded(core, self._options.run, start) if self._options.record else core, _Work(work, log))
 
     def _checkpoint(self, peer: int) -> Checkpoint:
         here = digest(self._contract).hex(), layout_of(self._contract.model).digest().hex()

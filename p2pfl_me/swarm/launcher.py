@@ -40,6 +40,7 @@ class SwarmOptions:
     weights: Path | None = None
     device: str = "auto"
     baselines: bool = False
+    record: bool = False
     command: str = ""
 
 
@@ -126,6 +127,7 @@ def _settings(contract: Contract, options: SwarmOptions, peer: int) -> Any:
         test=shards / "test.csv",
         weights=options.weights,
         device=options.device,
+        record=options.record,
     )
 
 

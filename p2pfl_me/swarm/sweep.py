@@ -23,6 +23,7 @@ def sweep(
     weights: Path | None = None,
     device: str = "auto",
     baselines: bool = False,
+    record: bool = False,
     console: Console,
 ) -> tuple[int, list[Path]]:
     """Run `seeds` swarms, seeds contract.seed, contract.seed + 1, ...: the worst exit code, and the runs to report on.
@@ -35,7 +36,9 @@ def sweep(
         run = folder / f"seed-{seed}" if seeds > 1 else folder
         if seeds > 1:
             console.say(f"seed {seed}")
-        options = SwarmOptions(home=home(), run=run, data=data, weights=weights, device=device, baselines=baselines)
+        options = SwarmOptions(
+            home=home(), run=run, data=data, weights=weights, device=device, baselines=baselines, record=record
+        )
         exit_code = launch(contract.model_copy(update={"seed": seed}), options, console)
         runs.append(run)
         code = max(code, exit_code)

@@ -1,0 +1,242 @@
+"""Lives a recorded peer's life again, without its links, data and clock: a failure in the field on a desk.
+
+A core is a pure function of what it is fed. So the same inputs at the same times give the same answers to the bit, or
+the first one that differs is where to look: another version, another machine's rounding, a bug, a record that was
+changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from p2pfl_me import __version__
+from p2pfl_me.contract import Contract, contract_from_yaml, digest
+from p2pfl_me.errors import P2pmeError, RunError
+from p2pfl_me.gossip.cores import Start, core_of
+from p2pfl_me.gossip.inputs import Input, feed
+from p2pfl_me.gossip.protocol import Mixed
+from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.peer.checkpoint import checkpoint_path, load_checkpoint
+from p2pfl_me.peer.contents import Contents
+from p2pfl_me.peer.inputs import answers_of, in_words, input_of
+from p2pfl_me.peer.recording import inputs_path
+from p2pfl_me.topology import Plan, plan_of
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place at which a life does not go as it went: `life` and `line` (of the file) count from 1."""
+
+    life: int
+    line: int
+    after: str
+    was: str
+    now: str
+
+    def __str__(self) -> str:
+        return (
+            f"life {self.life}, line {self.line}: {self.after}\n  the peer answered: {self.was}\n"
+            f"  the core answers:  {self.now}"
+        )
+
+
+@dataclass
+class Replayed:
+    """What a replay found: counts, the digest of the model after each round of the last life, the first difference."""
+
+    peer: int
+    lives: int = 0
+    inputs: int = 0
+    answers: int = 0
+    rounds: dict[int, str] = field(default_factory=dict)
+    version: str = __version__
+    difference: Difference | None = None
+
+
+@dataclass(frozen=True)
+class _Line:
+    number: int
+    values: dict[str, Any]
+
+
+_NONE = _Line(0, {})
+
+
+def recorded_peers(run: Path) -> list[int]:
+    """The peers of a run folder that were recorded.
+
+    Raises
+    ------
+    RunError
+        There are none.
+    """
+    names = [path.stem.removeprefix("inputs-") for path in run.glob("inputs-*.jsonl")]
+    if not (peers := sorted(int(name) for name in names if name.isdigit())):
+        raise RunError(
+            "no peer of this run was recorded",
+            where=str(run),
+            fix="record the next one: `p2pme swarm --record` or `p2pme peer --record`",
+        )
+    return peers
+
+
+def replay(run: Path, peer: int) -> Replayed:
+    """Feed a core all that the peer's was fed, life after life, and compare every answer.
+
+    Raises
+    ------
+    RunError
+        The record or a content of it is missing, damaged, or of another contract.
+    """
+    path = inputs_path(run, peer)
+    contract = _contract_of(run)
+    lives = _lives(path)
+    found = Replayed(peer)
+    contents, plan = Contents(run), plan_of(contract)
+    for begin, lines in lives:
+        try:
+            _live(found, contract, plan, contents, begin, lines)
+        except P2pmeError as error:
+            raise RunError(error.what, where=f"{path}, life {found.lives}: {error.where}", fix=error.fix) from error
+        except (KeyError, ValueError, TypeError) as error:
+            raise RunError(
+                f"not a record of p2pme: {type(error).__name__}: {error}", where=f"{path}, life {found.lives}"
+            ) from error
+        if found.difference:
+            return found
+    _compare_with_checkpoint(found, run, contract)
+    return found
+
+
+def _live(
+    found: Replayed, contract: Contract, plan: Plan, contents: Contents, begin: _Line, lines: Sequence[_Line]
+) -> None:
+    """One life, up to its end or to the first answer that differs."""
+    found.lives += 1
+    found.version = begin.values["life"]
+    start = _start_of(begin, contract, contents)
+    known = found.rounds.get(start.completed - 1)
+    if known is not None and known != begin.values["params"]:
+        was, now = f"from {begin.values['params'][:12]}", f"the life before ended with {known[:12]}"
+        found.difference = Difference(found.lives, begin.number, "it resumes", was, now)
+        return
+    if start.completed == 0:
+        found.rounds.clear()
+    core = core_of(contract, found.peer, plan, start)
+    for line, recorded in _with_answers(lines):
+        actions = feed(core, line.values["now"], _input_of(line, contents))
+        answers = answers_of(actions, contents.digest)
+        found.inputs += 1
+        if recorded is None and line is lines[-1]:
+            return  # killed before it could answer
+        if difference := _first_difference(recorded or [], answers):
+            said = {key: value for key, value in line.values.items() if key not in ("t", "now")}
+            found.difference = Difference(found.lives, line.number, in_words(said), *difference)
+            return
+        found.answers += len(answers)
+        for action, answer in zip(actions, answers, strict=True):
+            if isinstance(action, Mixed):
+                found.rounds[action.round] = answer["params"]
+
+
+def _with_answers(lines: Sequence[_Line]) -> Iterator[tuple[_Line, list[dict[str, Any]] | None]]:
+    """Each input with the answers to it, None where none were recorded."""
+    for before, line, following in zip((_NONE, *lines), lines, (*lines[1:], _NONE), strict=False):
+        if "answers" not in line.values:
+            yield line, following.values.get("answers")
+        elif "input" not in before.values:
+            raise RunError("answers without an input: a line is missing", where=f"line {line.number}")
+
+
+def _first_difference(recorded: Sequence[dict[str, Any]], answers: Sequence[dict[str, Any]]) -> tuple[str, str] | None:
+    for was, now in zip_longest(recorded, answers):
+        if was != now:
+            return in_words(was) if was else "nothing more", in_words(now) if now else "nothing more"
+    return None
+
+
+def _input_of(line: _Line, contents: Contents) -> Input:
+    try:
+        return input_of(line.values, contents.find)
+    except RunError as error:
+        raise RunError(error.what, where=f"line {line.number}, {error.where}", fix=error.fix) from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise RunError(f"no input of p2pme ({error!r})", where=f"line {line.number}") from error
+
+
+def _start_of(line: _Line, contract: Contract, contents: Contents) -> Start:
+    values, layout = line.values, layout_of(contract.model)
+    if values["contract"] != digest(contract).hex() or values["layout"] != layout.digest().hex():
+        raise RunError(
+            "was recorded under another contract", where=f"line {line.number}", fix="use the run's own folder"
+        )
+    memory = {
+        name: contents.find(each["content"], each["dtype"]).reshape(each["shape"])
+        for name, each in values["memory"].items()
+    }
+    progress = Progress(float(values["best_loss"]), values["stale_rounds"])
+    params = contents.find(values["params"], "<f4").astype(np.float32, copy=False)
+    return Start(params, values["completed"], progress, memory, layout.home, layout.dimensions)
+
+
+def _compare_with_checkpoint(found: Replayed, run: Path, contract: Contract) -> None:
+    """The last checkpoint must be the model that the replay reached in that round."""
+    if not checkpoint_path(run, found.peer).exists():
+        return
+    layout = layout_of(contract.model).digest().hex()
+    kept = load_checkpoint(run, found.peer, contract_digest=digest(contract).hex(), layout_digest=layout)
+    was = Contents(run).digest(kept.params)
+    now = found.rounds.get(kept.completed - 1)
+    if was != now:
+        after = f"the checkpoint after round {kept.completed}"
+        reached = f"{now[:12]}" if now else f"no such round (the last is {max(found.rounds, default=-1) + 1})"
+        found.difference = Difference(found.lives, 0, after, was[:12], reached)
+
+
+def _contract_of(run: Path) -> Contract:
+    path = run / "contract.yaml"
+    try:
+        return contract_from_yaml(path.read_text(encoding="utf-8"), name=str(path))
+    except OSError as error:
+        raise RunError(f"cannot be read: {error.strerror}", where=str(path), fix="name a run folder") from error
+
+
+def _lives(path: Path) -> list[tuple[_Line, list[_Line]]]:
+    """The lines of a record by life. A peer that was killed may leave half a line behind, at the end of a life only."""
+    lives: list[tuple[_Line, list[_Line]]] = []
+    torn = 0
+    for number, values in _values(path):
+        if values is None:
+            torn = number
+            continue
+        if "life" in values:
+            lives.append((_Line(number, values), []))
+        elif torn or not lives:
+            raise RunError("neither JSON nor the end of a life", where=f"{path}, line {torn or number}")
+        else:
+            lives[-1][1].append(_Line(number, values))
+        torn = 0
+    if not lives:
+        raise RunError("nothing was recorded", where=str(path), fix="record with --record")
+    return lives
+
+
+def _values(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"cannot be read: {error}", where=str(path), fix="see which peers were recorded") from error
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            values = json.loads(line)
+        except ValueError:
+            values = None
+        yield number, values if isinstance(values, dict) else None
