@@ -18,6 +18,7 @@ FLOORS = {
     "contract": 0,
     "topology": 1,
     "compression": 1,
+    "spotting": 1,
     "gossip": 2,
     "wire": 2,
     "learning": 2,
@@ -35,6 +36,7 @@ FORBIDDEN = {
     "topology": {"torch", "zmq", "asyncio", "threading", "time", "socket"},
     "gossip": {"torch", "zmq", "asyncio", "threading", "time", "socket", "pathlib", "random"},
     "report": {"torch"},
+    "spotting": {"torch", "zmq", "asyncio", "threading", "time", "socket", "pathlib", "random"},
 }
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from p2pfl_me.cli.film import film
+
 if TYPE_CHECKING:
     from p2pfl_me.data.labels import Labels
 
@@ -116,3 +118,6 @@ def split(path: Path, topology: Path, out: Path, peers: int | None) -> None:
         write_manifest(out / f"{name}.csv", clips)
     click.echo(parts_text(parts, contract.model.classes))
     click.echo(f"written to {out}")
+
+
+data.add_command(film)

@@ -1,0 +1,33 @@
+"""`p2pme data film`: a drawn film with planted micro-expressions, and its truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A new .avi or .mp4.")
+@click.option("--micro", type=click.IntRange(0), default=10, show_default=True, help="Micro-expressions.")
+@click.option("--macro", type=click.IntRange(0), default=0, show_default=True, help="Longer expressions.")
+@click.option("--blinks", type=click.IntRange(0), default=5, show_default=True)
+@click.option("--turns", type=click.IntRange(0), default=5, show_default=True, help="Turns of the head.")
+@click.option("--fps", type=click.FloatRange(5, 240), default=30.0, show_default=True, help="Pictures a second.")
+@click.option("--amplitude", type=click.FloatRange(0.05, 4), default=1.0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+def film(out: Path, micro: int, macro: int, blinks: int, turns: int, fps: float, amplitude: float, seed: int) -> None:
+    """Draw a film of one person, 640x480, with expressions planted in it; FILE.csv says what and when.
+
+    The person is drawn and is nobody. Blinks, head turns, a swaying head, drifting light and noise are there to be
+    told from expressions. Try `p2pme spot FILE --truth FILE.csv` on it.
+    """
+    from p2pfl_me.data.synthetic.film import FilmPlan, film_seconds
+    from p2pfl_me.data.synthetic.film_file import write_film
+    from p2pfl_me.errors import DataError
+
+    if out.exists():
+        raise DataError("is there already", where=str(out), fix="name a new file with -o")
+    plan = FilmPlan(micro, macro, blinks, turns, fps, amplitude, seed)
+    truth = write_film(plan, out)
+    click.echo(f"{film_seconds(plan):.1f} s at {fps:g} pictures a second: {out}\nwhat it shows: {truth}")

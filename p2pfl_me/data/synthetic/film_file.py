@@ -1,0 +1,58 @@
+"""A drawn film on the disk: a video file, and beside it a CSV with what was planted in it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import cv2
+
+from p2pfl_me.data.synthetic.film import HEIGHT, WIDTH, FilmPlan, film_frames, plan_acts
+from p2pfl_me.errors import DataError
+
+CODECS = {".avi": "MJPG", ".mp4": "mp4v"}
+COLUMNS = ("film", "kind", "label", "onset_s", "apex_s", "offset_s")
+
+
+def write_film(plan: FilmPlan, path: Path) -> Path:
+    """Draw the film into `path` (.avi, which loses least, or .mp4); the path of the CSV with its truth.
+
+    Raises
+    ------
+    DataError
+        Another kind of file, or one that cannot be written.
+    """
+    codec = CODECS.get(path.suffix.lower())
+    if codec is None:
+        raise DataError("films are written as .avi or .mp4", where=str(path), fix="name the file so")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), plan.fps, (WIDTH, HEIGHT))
+    try:
+        if not writer.isOpened():
+            raise DataError("cannot be written", where=str(path), fix="name another folder, or free some space")
+        for frame in film_frames(plan):
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    finally:
+        writer.release()
+    return write_truth(plan, path)
+
+
+def write_truth(plan: FilmPlan, path: Path) -> Path:
+    """What the film at `path` shows, beside it: FILM.csv, times in seconds from the first frame.
+
+    Raises
+    ------
+    DataError
+        It cannot be written.
+    """
+    truth = path.with_suffix(".csv")
+    try:
+        with truth.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            for act in plan_acts(plan):
+                times = (f"{time:.3f}" for time in (act.onset_s, act.apex_s, act.offset_s))
+                writer.writerow([path.name, act.kind.value, act.label, *times])
+    except OSError as error:
+        raise DataError(f"cannot be written: {error.strerror}", where=str(truth), fix="name another folder") from error
+    return truth
