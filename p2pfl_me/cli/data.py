@@ -1,4 +1,4 @@
-"""`p2pme data`: draw the built-in clips, check a manifest, split one among peers."""
+"""`p2pme data`: draw clips, read and check data sets, split them among peers."""
 
 from __future__ import annotations
 
@@ -40,6 +40,58 @@ def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, 
 
 
 @data.command()
+@click.argument("name", metavar="NAME")
+@click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option("--subjects", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--clips", type=click.IntRange(1), default=6, show_default=True, help="Clips per subject.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--height", type=click.IntRange(64), help="Of the frames in pixels, up to the original's (320).")
+@click.option("--faults", is_flag=True, help="Plant faults too, which `p2pme data check` must all name.")
+def twin(name: str, out: Path, subjects: int, clips: int, seed: int, height: int | None, faults: bool) -> None:
+    """Draw the twin of a published data set: its folders, its spreadsheet, its quirks, faces that never were.
+
+    NAME is casme2, samm, smic, casme3, mmew, 4dme or casme. What is planted is listed with its row.
+    """
+    from p2pfl_me.data.twins.known import TWINS
+    from p2pfl_me.data.twins.take import TwinSpec
+    from p2pfl_me.data.twins.write import write_twin
+
+    if name not in TWINS:
+        raise click.UsageError(f"there is no twin of {name!r}; there are {', '.join(TWINS)}")
+    spec = TwinSpec(subjects, clips, seed, height, faults)
+    written = write_twin(TWINS[name], out, spec, name)
+    for planted in written.planted:
+        click.echo(f"planted: {planted}")
+    click.echo(f"{written.clips} clips: {written.folder}")
+
+
+@data.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A CSV.")
+@click.option("--label-map", metavar="NAME", help="Write the classes of a map: megc3, paper4, paper7, casme2_5.")
+@click.option("--leave-out", is_flag=True, help="Write the sound clips although others are not.")
+def manifest(folder: Path, out: Path, label_map: str | None, leave_out: bool) -> None:
+    """Write the manifest of the published data sets in FOLDER, as they were downloaded.
+
+    It points to the frames where they lie; nothing is copied. With it you can choose clips, splits and apexes yourself.
+    """
+    from p2pfl_me.data.datasets.rows import scan_datasets
+    from p2pfl_me.data.describe import counts_text, remarks_text
+    from p2pfl_me.data.manifest import refuse, write_manifest
+
+    found, problems, remarks = scan_datasets(folder, _labels(None, None, label_map, folder))
+    if not leave_out:
+        refuse(problems, where=str(folder), fix="correct the sheet, or add --leave-out to take the sound clips")
+    write_manifest(out, found.clips)
+    for line in remarks_text(remarks):
+        click.echo(f"note: {line}")
+    for problem in problems:
+        click.echo(f"left out: {problem}")
+    click.echo(counts_text(found))
+    click.echo(f"written to {out}")
+
+
+@data.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), help="The contract with the classes.")
 @click.option("--classes", metavar="A,B,...", help="The classes, where there is no contract (CASME II's seven).")
@@ -69,17 +121,18 @@ def check(
     from p2pfl_me.data.describe import report_text
     from p2pfl_me.data.look import Images
 
-    report = check_manifest(path, _labels(topology, classes, label_map), Images(images))
+    report = check_manifest(path, _labels(topology, classes, label_map, path), Images(images))
     click.echo(json.dumps(asdict(report), indent=1) if as_json else report_text(report))
     raise SystemExit(1 if report.problems else 0)
 
 
-def _labels(topology: Path | None, classes: str | None, label_map: str | None) -> Labels:
-    """The labels that may stand there: named in one way, or CASME II's seven classes."""
+def _labels(topology: Path | None, classes: str | None, label_map: str | None, path: Path) -> Labels:
+    """The labels that may stand there: named in one way, or the data set's own, or CASME II's seven classes."""
     from p2pfl_me.contract import load_contract
     from p2pfl_me.contract.label_maps import label_map_named
     from p2pfl_me.contract.model import CASME2_CLASSES
     from p2pfl_me.data.labels import Labels, labels_of
+    from p2pfl_me.data.reading import is_dataset
 
     if sum(given is not None for given in (topology, classes, label_map)) > 1:
         raise click.UsageError("give one of --topology, --classes and --label-map")
@@ -90,7 +143,7 @@ def _labels(topology: Path | None, classes: str | None, label_map: str | None) -
         return Labels(table.classes, table)
     if classes is not None:
         return Labels(tuple(filter(None, (name.strip() for name in classes.split(",")))))
-    return Labels(CASME2_CLASSES)
+    return Labels() if is_dataset(path) else Labels(CASME2_CLASSES)
 
 
 @data.command()

@@ -79,7 +79,6 @@ class Quirk(StrEnum):
     NEAREST = "nearest"
     SHIFTED = "shifted"
     LONG = "long"
-    NAME = "name"
     LABELS = "labels"
     FOLDER = "folder"
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from p2pfl_me.data.check import CheckReport
-from p2pfl_me.data.clip import Clip, Fault, Remark
+from p2pfl_me.data.clip import Clip, Fault, Manifest, Remark
 
 
 def report_text(report: CheckReport) -> str:
@@ -14,7 +14,7 @@ def report_text(report: CheckReport) -> str:
     lines = [str(problem) for problem in report.problems]
     lines += [f"note: {remark}" for remark in remarks_text(report.remarks)]
     lines += [f"note: {note}" for note in report.notes]
-    if any(problem.kind is Fault.LABEL for problem in report.problems):
+    if any(problem.kind is Fault.LABEL and problem.line for problem in report.problems):
         lines.append("note: the classes are those of --topology or --classes, else CASME II's seven")
     lines.append(f"{report.clips} clips of {len(report.subjects)} subjects")
     counted = (
@@ -41,6 +41,21 @@ def remarks_text(remarks: Sequence[Remark]) -> Iterator[str]:
         known = [str(number) for number in numbers if number]
         where = f"{sheet} row{'s' if len(known) > 1 else ''} {', '.join(known)}" if known else sheet
         yield f"{where}: {text}" if where else text
+
+
+def counts_text(manifest: Manifest) -> str:
+    """How many clips of how many people, of which data sets and labels."""
+    clips = manifest.clips
+    counted = (
+        ("data sets", Counter(clip.dataset for clip in clips)),
+        ("labels", Counter(clip.label for clip in clips)),
+        ("left out by the label map", manifest.dropped),
+    )
+    lines = [f"{len(clips)} clips of {len({clip.subject for clip in clips})} subjects"]
+    for name, counts in counted:
+        if counts:
+            lines.append(f"{name}: {', '.join(f'{key} {counts[key]}' for key in sorted(counts))}")
+    return "\n".join(lines)
 
 
 def parts_text(parts: Mapping[str, Sequence[Clip]], classes: Sequence[str]) -> str:

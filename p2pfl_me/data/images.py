@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from p2pfl_me.errors import DataError
 
 Image = npt.NDArray[np.uint8]
 Kind = Literal["image", "flow"]
+LAST_NUMBER = re.compile(r"([0-9]+)[^0-9]*$")
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
@@ -102,11 +104,28 @@ def frame_files(folder: Path) -> dict[int, Path]:
     Hidden files are no frames: some systems leave copies like `._img1.jpg` behind.
     """
     found = {}
-    for path in sorted(folder.iterdir(), reverse=True):
-        numbers = re.findall(r"[0-9]+", path.stem)
-        if path.suffix.lower() in IMAGES and numbers and not path.name.startswith("."):
-            found[int(numbers[-1])] = path
+    for name in sorted((entry.name for entry in os.scandir(folder)), reverse=True):
+        if (number := _number_of(name)) is not None:
+            found[number] = folder / name
     return dict(sorted(found.items()))
+
+
+def frame_numbers(folder: Path) -> list[int]:
+    """The numbers of `frame_files` alone, for folders of many thousand frames; empty where there is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted({number for name in names if (number := _number_of(name)) is not None})
+
+
+def _number_of(name: str) -> int | None:
+    stem, dot, suffix = name.rpartition(".")
+    if not stem or name.startswith(".") or dot + suffix.lower() not in IMAGES:
+        return None
+    found = LAST_NUMBER.search(stem)
+    return int(found[1]) if found else None
 
 
 def _frame(clip: Clip, frames: dict[int, Path], number: int | None, *, middle: bool) -> Path:

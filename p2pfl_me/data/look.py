@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from p2pfl_me.data.clip import Clip, Fault, Problem
@@ -49,6 +50,8 @@ class Looker:
     """Looks at clip after clip, from any thread."""
 
     def __init__(self, images: Images) -> None:
+        # What OpenCV has to say of damaged files would stand between the lines of the report, which names them.
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         self._images = images
         self._listing = lru_cache(LISTINGS)(frame_files)
         self._bank = lru_cache(LISTINGS)(vectors_bank)

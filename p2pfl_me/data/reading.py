@@ -6,11 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from p2pfl_me.data.clip import Clip, Dropped, Manifest, Problem, Remark
+from p2pfl_me.data.datasets.rows import dataset_rows, scan_datasets
 from p2pfl_me.data.labels import Labels
-from p2pfl_me.data.manifest import manifest_rows, read_manifest
+from p2pfl_me.data.manifest import manifest_path, manifest_rows, read_manifest, refuse
 from p2pfl_me.data.vectors import is_vectors, vectors_manifest
 
 Found = Clip | Dropped | Problem | Remark
+
+
+def is_dataset(path: Path) -> bool:
+    """Whether `path` is a folder without a manifest, and so a data set's, if anything."""
+    return path.is_dir() and not manifest_path(path).exists()
 
 
 def rows_of(path: Path, labels: Labels) -> Iterator[Found]:
@@ -23,6 +29,8 @@ def rows_of(path: Path, labels: Labels) -> Iterator[Found]:
     """
     if is_vectors(path):
         yield from vectors_manifest(path, labels.classes).clips
+    elif is_dataset(path):
+        yield from dataset_rows(path, labels)
     else:
         yield from manifest_rows(path, labels)
 
@@ -37,4 +45,12 @@ def read_clips(path: Path, labels: Labels) -> Manifest:
     """
     if is_vectors(path):
         return vectors_manifest(path, labels.classes)
-    return read_manifest(path, labels)
+    if not is_dataset(path):
+        return read_manifest(path, labels)
+    manifest, problems, _ = scan_datasets(path, labels)
+    refuse(
+        problems,
+        where=str(path),
+        fix="correct the sheet, or take the sound clips: `p2pme data manifest FOLDER -o manifest.csv --leave-out`",
+    )
+    return manifest

@@ -1,0 +1,126 @@
+"""The seam between the published data sets and the rest: what each one's file says, and what it gives.
+
+A data set is a `Layout`: how its folders and its sheet are recognised, and how a row becomes an `Entry`. What is odd in
+an entry, and whether its frames are there, is the same question for all of them (`resolve`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from p2pfl_me.data.clip import Problem, Remark, Row
+from p2pfl_me.data.datasets.sheet import Columns, Sheet, SheetRow
+
+Aside = Problem | Remark
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A clip as its data set writes it down: everything as text, nothing checked.
+
+    `folder` holds its frames, or should; `subject` is the data set's own id; `fps` where it differs from clip to clip.
+    """
+
+    row: Row
+    subject: str
+    clip: str
+    label: str
+    folder: Path
+    onset: str = ""
+    apex: str = ""
+    offset: str = ""
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One published data set.
+
+    Parameters
+    ----------
+    name:
+        Its name in manifests, and the namespace of its subjects.
+    sought:
+        What is looked for, in words, for whoever points at the wrong folder.
+    labels:
+        The labels that its sheet is known to have, as `label_maps.plain` spells them.
+    holds:
+        Whether a folder holds the subjects' (or, in MMEW, the emotions') folders.
+    entry:
+        From a row and that folder to an entry, or to what is to be said instead.
+    walk:
+        For a data set without a sheet: the entries below that folder.
+    needed, welcome:
+        Columns of its sheet.
+    part:
+        Folders of one part are copies of each other (raw and cropped); those of different parts are all read.
+    film:
+        Whether several clips lie in one long film, so that a folder's first and last frame are no clip's.
+    apex_known:
+        Whether it publishes apexes at all.
+    """
+
+    name: str
+    title: str
+    fps: float
+    sought: str
+    labels: frozenset[str]
+    holds: Callable[[Path], bool]
+    entry: Callable[[SheetRow, Path, Row], Entry | Aside] | None = None
+    walk: Callable[[Path], Iterator[Entry | Aside]] | None = None
+    needed: Columns = field(default_factory=dict)
+    welcome: Columns = field(default_factory=dict)
+    part: Callable[[Path], str] = lambda _: ""
+    film: bool = False
+    apex_known: bool = True
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set that was found: its frames, its sheet, and what to say of the choice."""
+
+    layout: Layout
+    frames: Path
+    sheet: Sheet | None
+    remarks: tuple[Remark, ...] = ()
+
+    def entries(self) -> Iterator[Entry | Aside]:
+        """In the order of the sheet, or of the folders."""
+        if self.sheet is None:
+            if self.layout.walk:
+                yield from self.layout.walk(self.frames)
+            return
+        if self.layout.entry:
+            for row in self.sheet.rows:
+                yield self.layout.entry(row, self.frames, Row(self.sheet.path.name, row.number))
+
+
+def folders(place: Path) -> list[str]:
+    """Names of the folders in `place`, in the order of their numbers; none where it cannot be read."""
+    try:
+        with os.scandir(place) as entries:
+            names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    except OSError:
+        return []
+    return sorted(names, key=by_number)
+
+
+def by_number(name: str) -> list[tuple[int, str]]:
+    """Sorts `s2` before `s10`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name) if part]
+
+
+def spelled_like(place: Path, name: str) -> Path:
+    """The folder `name` in `place`, or the only one whose name differs in case, blanks and leading zeros alone."""
+    if (place / name).is_dir():
+        return place / name
+    alike = [other for other in folders(place) if _bare(other) == _bare(name)]
+    return place / (alike[0] if len(alike) == 1 else name)
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"0+(?=[0-9])", "", re.sub(r"\s", "", name.lower()))

@@ -1,0 +1,127 @@
+"""Writing a twin: frames on all cores, the sheet, and the list of what was planted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from p2pfl_me.contract import derive_seed
+from p2pfl_me.data.clip import Row
+from p2pfl_me.data.twins.film import Frame, actor_of, encoded, take_frames
+from p2pfl_me.data.twins.recipe import Book, Cell, Recipe, Tree
+from p2pfl_me.data.twins.take import Folder, Planted, Take, TwinSpec, plan_takes, plant
+from p2pfl_me.errors import DataError
+
+HEIGHT = 320
+"""Pixels of a frame's height unless another is asked for: quick to draw, and large enough for a face detector."""
+
+
+@dataclass(frozen=True)
+class Twin:
+    """What was written, and what a check of it must name."""
+
+    folder: Path
+    clips: int
+    planted: tuple[Planted, ...]
+
+
+def write_twin(recipes: Sequence[Recipe], folder: Path, spec: TwinSpec, title: str) -> Twin:
+    """Draw a twin into a new folder.
+
+    Raises
+    ------
+    DataError
+        The folder holds something already, cannot be written, or the twin is too small for what is to be planted.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError("is no empty folder", where=str(folder), fix="name a new one with -o")
+    planned = [(recipe, _takes(recipe, spec, title)) for recipe in recipes]
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # drawing and encoding work outside the interpreter's lock
+            for recipe, takes in planned:
+                sources = {take.serial: take for take in takes}
+                jobs = [pool.submit(_draw, recipe, take, sources, folder, spec) for take in takes]
+                for job in jobs:
+                    job.result()
+        planted = [each for recipe, takes in planned for each in _finish(recipe, takes, folder)]
+    except OSError as error:
+        raise DataError(
+            f"the twin cannot be written: {error.strerror}", where=str(folder), fix="free some space, or name another"
+        ) from error
+    return Twin(folder, sum(len(takes) for _, takes in planned), tuple(planted))
+
+
+def _takes(recipe: Recipe, spec: TwinSpec, title: str) -> list[Take]:
+    filmed = replace(spec, subjects=max(1, round(recipe.share * spec.subjects)))
+    takes = plan_takes(filmed, recipe.labels, first=recipe.first, films=recipe.films)
+    plants = (*recipe.quirks, *recipe.faults) if spec.faults else recipe.quirks
+    return plant(takes, plants, filmed, title)
+
+
+def _draw(recipe: Recipe, take: Take, takes: dict[int, Take], folder: Path, spec: TwinSpec) -> None:
+    for tree in recipe.trees:
+        if take.folder is not Folder.GONE:
+            (folder / tree.name(take, take.onset)).parent.mkdir(parents=True, exist_ok=True)
+    if take.folder is not Folder.THERE:
+        return
+    shown = takes[take.copies] if take.copies is not None else take
+    height = min(spec.height or HEIGHT, recipe.size[1])
+    size = (round(recipe.size[0] * height / recipe.size[1]), height)
+    actor = actor_of(spec.seed, recipe.dataset, shown.subject)
+    by = 0 if take.count_from is None else take.count_from - take.onset
+    margin = 0 if take.count_from is not None else recipe.margin
+    seed = derive_seed(spec.seed, recipe.dataset, recipe.camera)
+    for number, frame in take_frames(actor, shown, size, recipe.drawing, seed, margin):
+        if number not in take.lacking:
+            for tree in recipe.trees:
+                _write(folder / tree.name(take, number + by), tree, frame, recipe, torn=number in take.torn)
+
+
+def _write(path: Path, tree: Tree, frame: Frame, recipe: Recipe, *, torn: bool) -> None:
+    data = encoded(_cut(frame, tree), path.suffix, grey=recipe.grey)
+    path.write_bytes(data[: len(data) // 40] if torn else data)
+
+
+def _cut(frame: Frame, tree: Tree) -> Frame:
+    if tree.face is None:
+        return frame
+    height, width = frame.shape[:2]
+    across, down = (round(share * height / 2) for share in tree.face)
+    return frame[height // 2 - down : height // 2 + down, width // 2 - across : width // 2 + across]
+
+
+def _finish(recipe: Recipe, takes: Sequence[Take], folder: Path) -> list[Planted]:
+    rows = [_row(recipe, take, index) for index, take in enumerate(takes)]
+    if recipe.book:
+        _write_book(recipe.book, takes, folder)
+    return [Planted(kind, text, row) for take, row in zip(takes, rows, strict=True) for kind, text in take.planted]
+
+
+def _row(recipe: Recipe, take: Take, index: int) -> Row:
+    """The row of the sheet, or the clip's folder as a data set without a sheet names it."""
+    if recipe.book:
+        return Row(PurePosixPath(recipe.book.name).name, len(recipe.book.above) + 2 + index)
+    place = PurePosixPath(recipe.trees[0].name(take, take.onset)).parent
+    return Row(str(PurePosixPath(*place.parts[1:])))
+
+
+def _write_book(book: Book, takes: Sequence[Take], folder: Path) -> None:
+    import openpyxl
+
+    written = openpyxl.Workbook(write_only=True)
+    sheet = written.create_sheet("Sheet1")
+    for text in book.above:
+        sheet.append([text])
+    sheet.append(list(book.header))
+    takes_by_serial = {take.serial: take for take in takes}
+    for take in takes:
+        shown = takes_by_serial[take.repeats] if take.repeats is not None else take
+        cells: dict[str, Cell] = {**book.cells(shown), **take.cells}
+        sheet.append([cells.get(name) for name in book.columns])
+    for text in book.below:
+        sheet.append([text])
+    (folder / book.name).parent.mkdir(parents=True, exist_ok=True)
+    written.save(folder / book.name)

@@ -1,0 +1,171 @@
+"""What each data set is known for, read from its twin and from variations of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from p2pfl_me.contract import LABEL_MAPS
+from p2pfl_me.data.clip import ApexSource, Clip, Manifest, Quirk
+from p2pfl_me.data.datasets.rows import scan_datasets
+from p2pfl_me.data.labels import Labels
+from p2pfl_me.data.manifest import read_manifest, write_manifest
+from p2pfl_me.data.twins.write import Twin
+from p2pfl_me.errors import DataError
+
+MEGC = Labels(LABEL_MAPS["megc3"].classes, LABEL_MAPS["megc3"])
+
+
+def read(folder: Path, labels: Labels | None = None) -> Manifest:
+    manifest, problems, _ = scan_datasets(folder, labels or Labels())
+    assert problems == ()
+    return manifest
+
+
+def copied(twin: Twin, to: Path) -> Path:
+    """The twin again, its pictures as links."""
+    shutil.copytree(twin.folder, to, copy_function=lambda source, target: Path(target).symlink_to(source))
+    for book in to.rglob("*.xlsx"):
+        data = book.read_bytes()
+        book.unlink()
+        book.write_bytes(data)
+    return to
+
+
+def rewritten(
+    book: Path, header: dict[str, str] | None = None, cells: dict[tuple[int, int], object] | None = None
+) -> None:
+    """A sheet with other names of columns, or other cells by (row, column) from 1."""
+    loaded = openpyxl.load_workbook(book)
+    for row in loaded.active.iter_rows():
+        for cell in row:
+            cell.value = (header or {}).get(cell.value, cell.value)
+    for (number, column), value in (cells or {}).items():
+        loaded.active.cell(number, column).value = value
+    loaded.save(book)
+
+
+@pytest.mark.parametrize(
+    ("name", "subject", "fps"),
+    [
+        ("casme2", "casme2/sub01", {200.0}),
+        ("samm", "samm/006", {200.0}),
+        ("smic", "smic/s01", {100.0, 25.0}),
+        ("mmew", "mmew/S01", {90.0}),
+        ("4dme", "4dme/01", {60.0}),
+        ("casme", "casme/sub01", {60.0}),
+    ],
+)
+def test_subjects_are_text_and_bear_their_data_set(
+    name: str, subject: str, fps: set[float], twins: dict[str, Twin]
+) -> None:
+    clips = read(twins[name].folder).clips
+    assert clips[0].subject == subject and len({clip.subject for clip in clips}) == 4
+    assert {clip.fps for clip in clips} == fps
+    assert all(clip.row for clip in clips) and all(clip.path.is_dir() for clip in clips)
+
+
+def test_casme2_in_both_versions_of_its_sheet_and_both_layouts(twins: dict[str, Twin], tmp_path: Path) -> None:
+    before = read(twins["casme2"].folder)
+    assert {clip.path.parts[-3] for clip in before.clips} == {"Cropped"}
+    folder = copied(twins["casme2"], tmp_path / "c")
+    shutil.rmtree(folder / "Cropped")
+    book = folder / "CASME2-coding-20140508.xlsx"
+    rewritten(book, {"OnsetFrame": "Onset Frame", "ApexFrame": "Apex Frame", "OffsetFrame": "Offset Frame"})
+    book.rename(folder / "CASME2-coding-20190701.xlsx")
+    after = read(folder)
+    assert {clip.path.parts[-3] for clip in after.clips} == {"CASME2_RAW_selected"}
+    assert {clip.row.sheet for clip in after.clips if clip.row} == {"CASME2-coding-20190701.xlsx"}
+    known = [(clip.subject, clip.clip, clip.onset, clip.apex, clip.offset, clip.label) for clip in before.clips]
+    assert known == [(clip.subject, clip.clip, clip.onset, clip.apex, clip.offset, clip.label) for clip in after.clips]
+    assert {"EP06_02_01", "EP09f", "EP01_2"} <= {clip.clip for clip in after.clips}
+
+
+def test_the_frames_folder_itself_may_be_named(twins: dict[str, Twin]) -> None:
+    raw = read(twins["casme2"].folder / "CASME2_RAW_selected")
+    assert len(raw.clips) == 20 and {clip.path.parts[-3] for clip in raw.clips} == {"CASME2_RAW_selected"}
+    high = read(twins["smic"].folder / "SMIC_all_cropped" / "HS")
+    assert {clip.clip.split("/")[0] for clip in high.clips} == {"hs"}
+
+
+def test_samm_subjects_survive_a_spreadsheet_that_made_them_numbers(twins: dict[str, Twin], tmp_path: Path) -> None:
+    folder = copied(twins["samm"], tmp_path / "s")
+    rewritten(folder / "SAMM_Micro_FACS_Codes_v2.xlsx", cells={(row, 1): 6 for row in range(15, 20)})
+    assert {clip.subject for clip in read(folder).clips} >= {"samm/006", "samm/007"}
+    labels = Counter(clip.label for clip in read(folder).clips)
+    assert labels["others"] and not {"Other", "Others", "other"} & set(labels)
+
+
+def test_smic_people_are_the_same_before_every_camera(twins: dict[str, Twin]) -> None:
+    clips = read(twins["smic"].folder).clips
+    cameras = Counter(clip.clip.split("/")[0] for clip in clips)
+    assert cameras == {"hs": 20, "vis": 10, "nir": 10}
+    assert {clip.subject for clip in clips if clip.clip.startswith("vis")} == {"smic/s01", "smic/s02"}
+    assert all(clip.apex is None and clip.onset is not None and clip.offset is not None for clip in clips)
+    assert all(clip.clip.split("/")[1].startswith("s0") for clip in clips)
+
+
+def test_casme3_clips_of_one_film_are_told_apart_by_their_onset(twins: dict[str, Twin]) -> None:
+    clips = read(twins["casme3"].folder).clips
+    films = [clip for clip in clips if clip.dataset == "casme3-a"]
+    assert len({(clip.subject, clip.clip) for clip in films}) == len(films) > len({clip.path for clip in films})
+    assert all(clip.path.name == "color" for clip in clips)
+    assert all(clip.apex is None for clip in clips if clip.dataset == "casme3-c")
+
+
+def test_mmew_subjects_come_from_the_sheet(twins: dict[str, Twin]) -> None:
+    clips = read(twins["mmew"].folder).clips
+    assert Counter(clip.subject for clip in clips) == {f"mmew/S{number:02d}": 5 for number in range(1, 5)}
+    assert not any(clip.subject.split("/")[1] in str(clip.path.relative_to(twins["mmew"].folder)) for clip in clips)
+
+
+def test_an_apex_says_how_it_is_known(twins: dict[str, Twin]) -> None:
+    clips = read(twins["casme2"].folder).clips
+    by_row = {clip.row: clip for clip in clips}
+    for planted in twins["casme2"].planted:
+        if planted.kind is Quirk.APEX:
+            assert by_row[planted.row].apex is None and by_row[planted.row].apex_source is None
+        if planted.text == "a gap where the apex was":
+            assert by_row[planted.row].apex_source is ApexSource.NEAREST
+    assert Counter(clip.apex_source for clip in clips)[ApexSource.GIVEN] == 17
+
+
+def test_data_sets_side_by_side_are_one_composite(twins: dict[str, Twin]) -> None:
+    manifest = read(twins["casme2"].folder.parent, MEGC)
+    assert {clip.dataset for clip in manifest.clips} == {
+        *("casme2", "samm", "smic", "casme3-a", "casme3-c", "mmew", "4dme", "casme")
+    }
+    assert {clip.label for clip in manifest.clips} == {"negative", "positive", "surprise"}
+    assert manifest.dropped == {"others": manifest.dropped["others"], "tense": manifest.dropped["tense"]}
+    people = {clip.subject for clip in manifest.clips}
+    assert {"casme/sub01", "casme2/sub01", "casme3-a/spNO.1", "casme3-c/1"} <= people
+
+
+def test_a_manifest_of_a_data_set_points_to_it_and_keeps_what_is_known(twins: dict[str, Twin], tmp_path: Path) -> None:
+    found = read(twins["samm"].folder).clips
+    write_manifest(tmp_path / "m.csv", found)
+    again = read_manifest(tmp_path / "m.csv", None).clips
+
+    def known(clip: Clip) -> tuple[object, ...]:
+        return (clip.path, clip.subject, clip.clip, clip.onset, clip.apex, clip.fps, clip.apex_source, clip.row)
+
+    assert [known(clip) for clip in again] == [known(clip) for clip in found]
+    assert [path.name for path in tmp_path.iterdir()] == ["m.csv"]
+
+
+def test_what_is_no_known_layout_is_refused_with_what_was_looked_for(twins: dict[str, Twin], tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    with pytest.raises(DataError) as caught:
+        read(tmp_path)
+    for title in ("CASME II", "SAMM", "SMIC", "CAS(ME)^3 A", "MMEW", "4DME"):
+        assert title in str(caught.value)
+    folder = copied(twins["mmew"], tmp_path / "m")
+    (folder / "MMEW_Micro_Exp.xlsx").unlink()
+    with pytest.raises(DataError, match="looks like MMEW's frames, but its sheet was not found"):
+        read(folder)
+    with pytest.raises(DataError, match="no such folder"):
+        read(tmp_path / "nowhere")
