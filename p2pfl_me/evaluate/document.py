@@ -166,7 +166,9 @@ def _notes(results: Results) -> tuple[str, ...]:
             "The held-out subjects were removed from their peers before training; no peer saw a clip of theirs."
         )
     if split.protocol is Protocol.LAB:
-        notes.append("With a data set held out, its peer is gone; the others keep its place in the graph closed.")
+        notes.append(
+            "A peer whose clips are all held out sits that fold out; the graph is built for those that are left."
+        )
     notes += [
         "No held-out clip entered any choice: no epoch, peer or setting was picked by these scores.",
         "Answers of all folds were pooled once; a mean of the folds' own F1 would be another and lower number.",

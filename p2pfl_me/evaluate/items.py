@@ -51,7 +51,8 @@ class Items:
         wanted[list(items)] = True
         chosen = wanted[self.samples.clips]
         samples = self.samples
-        return Part(samples.bank, samples.rows[chosen], samples.labels[chosen], samples.clips[chosen])
+        variants = samples.variants[chosen] if samples.variants is not None else None
+        return Part(samples.bank, samples.rows[chosen], samples.labels[chosen], samples.clips[chosen], variants)
 
 
 def read_clips(contract: Contract, data: Path | None, cache: Path) -> tuple[Clip, ...]:
@@ -85,7 +86,7 @@ def read_items(
     """
     part = samples_of(contract, clips, cache=cache, weights=weights, device="cpu", progress=progress).train
     if protocol.leaks:
-        own = Part(part.bank, part.rows, part.labels, np.arange(len(part), dtype=np.int64))
+        own = Part(part.bank, part.rows, part.labels, np.arange(len(part), dtype=np.int64), part.variants)
         return Items(tuple(clips[number] for number in part.clips), part.labels, own)
     labels = np.array([contract.model.classes.index(clip.label) for clip in clips], dtype=np.int64)
     if missing := np.flatnonzero(np.bincount(part.clips, minlength=len(clips)) == 0).tolist():

@@ -10,6 +10,7 @@ from math import ceil
 import numpy as np
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.few import few_shot
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.arms import Arm
 from p2pfl_me.evaluate.dealing import with_peers
@@ -32,6 +33,12 @@ class Bench:
     homes: Mapping[str, Labels] = field(repr=False)
     start: Vector = field(repr=False)
 
+    def kept(self, items: Sequence[int]) -> list[int]:
+        """What a peer trains on of its `items`: all, or `few_shot` of each class."""
+        clips = self.items.clips
+        chosen = set(few_shot([clips[item] for item in items], self.contract.training.few_shot, self.contract.seed))
+        return [item for item in items if clips[item] in chosen]
+
 
 def do(bench: Bench, unit: Unit) -> Outcome:
     """Train and ask.
@@ -53,7 +60,7 @@ def _fold(bench: Bench, fold: Fold, begun: float) -> Outcome:
     contract, home = bench.contract, bench.homes[fold.pool]
     _refuse_leak(bench, fold)
     present = peers_left(fold, home)
-    shards = {peer: [item for item in fold.train if home[item] == peer] for peer in present}
+    shards = {peer: bench.kept([item for item in fold.train if home[item] == peer]) for peer in present}
     samples = [_samples(bench, own, fold.test) for own in shards.values()]
     models = gossip(with_peers(contract, len(present)), samples, bench.start)
     mean = models.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -63,18 +70,19 @@ def _fold(bench: Bench, fold: Fold, begun: float) -> Outcome:
     touched = [peer for peer in present if touches(fold, home, peer)]
     guesses += [_alone(bench, Arm.ISOLATED, peer, shards[peer], fold.test) for peer in touched]
     # Peer 0's random streams: pooled training is one more learner that starts like the others.
-    guesses.append(_alone(bench, Arm.POOLED, -1, fold.train, fold.test))
+    everything = [item for own in shards.values() for item in own]
+    guesses.append(_alone(bench, Arm.POOLED, -1, everything, fold.test))
     steps: dict[str, int] = {
         Arm.GOSSIP: sum(_steps(contract, len(own.train)) for own in samples),
         Arm.ISOLATED: sum(_steps(contract, len(bench.items.part(shards[peer]))) for peer in touched),
-        Arm.POOLED: _steps(contract, len(bench.items.part(fold.train))),
+        Arm.POOLED: _steps(contract, len(bench.items.part(everything))),
     }
     return Outcome(tuple(guesses), steps, _distance(models, mean), time.perf_counter() - begun)
 
 
 def _whole(bench: Bench, unit: WholeUnit, begun: float) -> Outcome:
     home = bench.homes[unit.pool]
-    own = np.flatnonzero(home == unit.peer).tolist()
+    own = bench.kept(np.flatnonzero(home == unit.peer).tolist())
     guesses = _alone(bench, Arm.ISOLATED, unit.peer, own, untouched(bench.split, home, unit.pool, unit.peer))
     steps: dict[str, int] = {Arm.ISOLATED: _steps(bench.contract, len(bench.items.part(own)))}
     return Outcome((guesses,), steps, None, time.perf_counter() - begun)

@@ -239,3 +239,14 @@ def test_nobody_to_gossip_with_is_refused(tmp_path: Path) -> None:
 def test_a_spoilt_unit_is_told_with_its_file(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not a finished fold"):
         outcome_from('{"guesses": 3}', "x.json")
+
+
+def test_few_shots_are_taken_at_each_peer_and_pooled_has_those_clips(tmp_path: Path) -> None:
+    asked = request(tmp_path, "training.few_shot=2")
+    plan = make_plan(asked, tmp_path)
+    bench = pool._bench(asked, plan.contract, plan.split, 1)
+    steps = do(bench, FoldUnit(1, 0)).steps
+    # Two peers with two clips of three classes each: one batch a peer, and one for all twelve.
+    assert (steps["gossip"], steps["pooled"]) == (2 * 2, 2)
+    kept = bench.kept(range(60))
+    assert np.bincount(plan.items.labels[kept]).tolist() == [2, 2, 2]
