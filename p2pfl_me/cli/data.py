@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from p2pfl_me.cli.data_leaks import audit, forget
+from p2pfl_me.cli.data_sets import manifest, twin
 from p2pfl_me.cli.film import film
 
 if TYPE_CHECKING:
@@ -37,58 +39,6 @@ def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, 
     planned = subjects_manifest(spec, seed, CASME2_CLASSES, neutral=neutral)
     drawn = write_synthetic(spec, seed, out, planned)
     click.echo(f"{len(drawn.clips)} clips of {subjects} subjects: {drawn.source}")
-
-
-@data.command()
-@click.argument("name", metavar="NAME")
-@click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="A new folder.")
-@click.option("--subjects", type=click.IntRange(1), default=4, show_default=True)
-@click.option("--clips", type=click.IntRange(1), default=6, show_default=True, help="Clips per subject.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--height", type=click.IntRange(64), help="Of the frames in pixels, up to the original's (320).")
-@click.option("--faults", is_flag=True, help="Plant faults too, which `p2pme data check` must all name.")
-def twin(name: str, out: Path, subjects: int, clips: int, seed: int, height: int | None, faults: bool) -> None:
-    """Draw the twin of a published data set: its folders, its spreadsheet, its quirks, faces that never were.
-
-    NAME is casme2, samm, smic, casme3, mmew, 4dme or casme. What is planted is listed with its row.
-    """
-    from p2pfl_me.data.twins.known import TWINS
-    from p2pfl_me.data.twins.take import TwinSpec
-    from p2pfl_me.data.twins.write import write_twin
-
-    if name not in TWINS:
-        raise click.UsageError(f"there is no twin of {name!r}; there are {', '.join(TWINS)}")
-    spec = TwinSpec(subjects, clips, seed, height, faults)
-    written = write_twin(TWINS[name], out, spec, name)
-    for planted in written.planted:
-        click.echo(f"planted: {planted}")
-    click.echo(f"{written.clips} clips: {written.folder}")
-
-
-@data.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A CSV.")
-@click.option("--label-map", metavar="NAME", help="Write the classes of a map: megc3, paper4, paper7, casme2_5.")
-@click.option("--leave-out", is_flag=True, help="Write the sound clips although others are not.")
-def manifest(folder: Path, out: Path, label_map: str | None, leave_out: bool) -> None:
-    """Write the manifest of the published data sets in FOLDER, as they were downloaded.
-
-    It points to the frames where they lie; nothing is copied. With it you can choose clips, splits and apexes yourself.
-    """
-    from p2pfl_me.data.datasets.rows import scan_datasets
-    from p2pfl_me.data.describe import counts_text, remarks_text
-    from p2pfl_me.data.manifest import refuse, write_manifest
-
-    found, problems, remarks = scan_datasets(folder, _labels(None, None, label_map, folder))
-    if not leave_out:
-        refuse(problems, where=str(folder), fix="correct the sheet, or add --leave-out to take the sound clips")
-    write_manifest(out, found.clips)
-    for line in remarks_text(remarks):
-        click.echo(f"note: {line}")
-    for problem in problems:
-        click.echo(f"left out: {problem}")
-    click.echo(counts_text(found))
-    click.echo(f"written to {out}")
 
 
 @data.command()
@@ -174,3 +124,7 @@ def split(path: Path, topology: Path, out: Path, peers: int | None) -> None:
 
 
 data.add_command(film)
+
+
+for command in (twin, manifest, audit, forget):
+    data.add_command(command)

@@ -1,0 +1,85 @@
+"""`p2pme data audit` and `p2pme data forget`: what is on two sides of a split, and which models saw a subject."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from p2pfl_me.data.forget import Runs
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="The clips of a split.json.")
+@click.option("--rows-only", is_flag=True, help="Open no image: compare subjects, clips and frame numbers.")
+def audit(paths: tuple[Path, ...], data: Path | None, rows_only: bool) -> None:
+    """Look for leaks; exit code 1 if there is one.
+
+    PATH is a run, what `p2pme data split` or `p2pme evaluate` wrote, or manifests: those named together are audited as
+    one split. Subjects, clips, neighbouring frames, identical and near-identical images must stand on one side and at
+    one peer only.
+    """
+    from p2pfl_me.data.audit.leaks import audit as look
+    from p2pfl_me.data.audit.parts import read_audited
+    from p2pfl_me.data.audit.words import audit_text
+
+    found = [look(split, images=not rows_only) for split in read_audited(paths, data)]
+    click.echo("\n\n".join(audit_text(each) for each in found))
+    raise SystemExit(0 if all(each.sound for each in found) else 1)
+
+
+@click.command()
+@click.argument("subject")
+@click.argument("runs", metavar="RUN...", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--data", metavar="MANIFEST", type=click.Path(path_type=Path), help="Take the subject out of it.")
+@click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), help="Write the rest here.")
+@click.option("--in-place", is_flag=True, help="Write the rest over MANIFEST itself.")
+def forget(subject: str, runs: tuple[Path, ...], data: Path | None, out: Path | None, in_place: bool) -> None:
+    """Take SUBJECT (DATASET/NAME) out of a manifest, and say which of the RUNs saw it, at which peers.
+
+    Without -o or --in-place nothing is written. Frames are never deleted here, and no model forgets: what was trained
+    on a subject must be trained anew.
+    """
+    from p2pfl_me.data.forget import read_rows, runs_with, write_rows
+
+    if out and in_place:
+        raise click.UsageError("give -o or --in-place, one of the two")
+    if not (data or runs):
+        raise click.UsageError("name a manifest with --data, runs, or both")
+    if (out or in_place) and not data:
+        raise click.UsageError("-o and --in-place need --data")
+    if data:
+        rows = read_rows(data)
+        rest = rows.without(subject)
+        count = len(rows.rows) - len(rest.rows)
+        target = rows.path if in_place else out
+        if target:
+            write_rows(rest, target)
+        done = f"left out of {target}" if target else "nothing is written: add -o FILE or --in-place"
+        click.echo(f"{rows.path}: {count} clips of {subject}; {done}")
+    for line in _told(subject, runs_with(subject, runs)):
+        click.echo(line)
+
+
+def _told(subject: str, runs: Runs) -> Iterator[str]:
+    for run in runs.saw:
+        said = [f"peer {peer} trained on {count} clips" for peer, count in run.trained.items()]
+        said += [f"peer {peer} validated on {count}" for peer, count in run.watched.items()]
+        said += [f"tested on {run.tested}"] if run.tested else []
+        yield f"{run.folder}: {'; '.join(said)}"
+        if run.trained:
+            yield "  -> gossip carried it into every model of this run: train it anew, and what was exported from it"
+        else:
+            yield "  -> no model was trained on it; choices and scores were made with it"
+    for folder in runs.evaluated:
+        yield f"{folder}: an evaluation with {subject}; its answers stand in predictions.csv: evaluate anew"
+    for folder in runs.silent:
+        yield f"{folder}: holds no shares; look into the manifest that this peer was given with --data"
+    for folder in runs.spared:
+        yield f"{folder}: never saw it"
+    if runs.saw or runs.evaluated:
+        yield "features of its frames may lie in the cache: remove ~/.p2pme/cache (P2PME_HOME), it is made anew"

@@ -1,0 +1,62 @@
+"""`p2pme data twin` and `p2pme data manifest`: published data sets, drawn and read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("name", metavar="NAME")
+@click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option("--subjects", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--clips", type=click.IntRange(1), default=6, show_default=True, help="Clips per subject.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--height", type=click.IntRange(64), help="Of the frames in pixels, up to the original's (320).")
+@click.option("--faults", is_flag=True, help="Plant faults too, which `p2pme data check` must all name.")
+def twin(name: str, out: Path, subjects: int, clips: int, seed: int, height: int | None, faults: bool) -> None:
+    """Draw the twin of a published data set: its folders, its spreadsheet, its quirks, faces that never were.
+
+    NAME is casme2, samm, smic, casme3, mmew, 4dme or casme. What is planted is listed with its row.
+    """
+    from p2pfl_me.data.twins.known import TWINS
+    from p2pfl_me.data.twins.take import TwinSpec
+    from p2pfl_me.data.twins.write import write_twin
+
+    if name not in TWINS:
+        raise click.UsageError(f"there is no twin of {name!r}; there are {', '.join(TWINS)}")
+    spec = TwinSpec(subjects, clips, seed, height, faults)
+    written = write_twin(TWINS[name], out, spec, name)
+    for planted in written.planted:
+        click.echo(f"planted: {planted}")
+    click.echo(f"{written.clips} clips: {written.folder}")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A CSV.")
+@click.option("--label-map", metavar="NAME", help="Write the classes of a map: megc3, paper4, paper7, casme2_5.")
+@click.option("--leave-out", is_flag=True, help="Write the sound clips although others are not.")
+def manifest(folder: Path, out: Path, label_map: str | None, leave_out: bool) -> None:
+    """Write the manifest of the published data sets in FOLDER, as they were downloaded.
+
+    It points to the frames where they lie; nothing is copied. With it you can choose clips, splits and apexes yourself.
+    """
+    from p2pfl_me.contract.label_maps import label_map_named
+    from p2pfl_me.data.datasets.rows import scan_datasets
+    from p2pfl_me.data.describe import counts_text, remarks_text
+    from p2pfl_me.data.labels import Labels
+    from p2pfl_me.data.manifest import refuse, write_manifest
+
+    table = label_map_named(label_map) if label_map is not None else None
+    found, problems, remarks = scan_datasets(folder, Labels(table.classes, table) if table else Labels())
+    if not leave_out:
+        refuse(problems, where=str(folder), fix="correct the sheet, or add --leave-out to take the sound clips")
+    write_manifest(out, found.clips)
+    for line in remarks_text(remarks):
+        click.echo(f"note: {line}")
+    for problem in problems:
+        click.echo(f"left out: {problem}")
+    click.echo(counts_text(found))
+    click.echo(f"written to {out}")

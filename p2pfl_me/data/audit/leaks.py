@@ -1,0 +1,215 @@
+"""Leaks: what stands on two sides of a split, or at two peers, and makes a score better than the model."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+from p2pfl_me.data.audit.alike import Signature, close_pairs, signature_of
+from p2pfl_me.data.audit.parts import Audited, Placed
+from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.images import IMAGES, frame_files, read_image
+from p2pfl_me.data.look import Images, Looker
+from p2pfl_me.data.vectors import is_vectors
+from p2pfl_me.errors import DataError
+
+NEIGHBOURS = 5
+"""Frames apart: at 200 frames/s, 25 ms, in which no face changes."""
+
+
+WHOLE = 10**9
+"""The last frame of a clip that is all of its folder."""
+
+
+class Kind(StrEnum):
+    """What is on both sides."""
+
+    SUBJECT = "same subject"
+    CLIP = "same clip"
+    FRAMES = "neighbouring frames"
+    IDENTICAL = "identical images"
+    ALIKE = "near-identical images"
+
+
+@dataclass(frozen=True)
+class Leak:
+    """`count` things of a kind in two places (of clips: pairs), and one of them."""
+
+    kind: Kind
+    places: tuple[str, str]
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """`unread` are clips whose images could not be opened, and so were compared by their rows alone."""
+
+    name: str
+    clips: int
+    places: tuple[str, ...]
+    leaks: tuple[Leak, ...]
+    unread: int
+    on_purpose: bool = False
+
+    @property
+    def sound(self) -> bool:
+        return not (self.leaks or self.on_purpose)
+
+
+def audit(split: Audited, *, images: bool = True) -> Audit:
+    """All leaks of one split.
+
+    Images compared are each clip's onset and apex (or the frame midway), or the picture itself; feature vectors are
+    compared by their bytes.
+    """
+    clips = split.clips
+    found = _Found()
+    found.groups(Kind.SUBJECT, clips, lambda placed: placed.clip.subject, lambda placed: placed.clip.subject)
+    found.groups(Kind.CLIP, clips, lambda placed: (placed.clip.subject, placed.clip.clip), _name)
+    found.neighbours(clips)
+    unread = 0
+    if images:
+        seen = _seen(clips)
+        unread = sum(each is None for each in seen)
+        found.images(clips, [each for each in seen if each is not None])
+    places = tuple(dict.fromkeys(placed.place for placed in clips))
+    return Audit(split.name, len(clips), places, found.leaks(), unread, split.leaks)
+
+
+class _Found:
+    """Counts by kind and pair of places."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[Kind, str, str]] = Counter()
+        self._examples: dict[tuple[Kind, str, str], str] = {}
+
+    def note(self, kind: Kind, one: str, other: str, example: str) -> None:
+        if one != other:
+            key = (kind, min(one, other), max(one, other))
+            self._counts[key] += 1
+            self._examples.setdefault(key, example)
+
+    def groups(
+        self,
+        kind: Kind,
+        clips: Sequence[Placed],
+        key: Callable[[Placed], Hashable],
+        name: Callable[[Placed], str],
+    ) -> None:
+        """Things with one key in several places, each counted once a pair of places."""
+        places: dict[Hashable, dict[str, Placed]] = defaultdict(dict)
+        for placed in clips:
+            places[key(placed)].setdefault(placed.place, placed)
+        for here in places.values():
+            names = sorted(here)
+            for index, one in enumerate(names):
+                for other in names[index + 1 :]:
+                    self.note(kind, one, other, name(here[one]))
+
+    def neighbours(self, clips: Sequence[Placed]) -> None:
+        """Clips of one film whose frames overlap or nearly touch, as far as onsets and offsets are known."""
+        films: dict[Hashable, list[tuple[int, int, Placed]]] = defaultdict(list)
+        for placed in clips:
+            if span := _span(placed.clip):
+                films[span[0]].append((span[1], span[2], placed))
+        for spans in films.values():
+            spans.sort(key=lambda each: each[:2])
+            starts = [start for start, _, _ in spans]
+            for index, (_, end, placed) in enumerate(spans):
+                for begin, _, other in spans[index + 1 : bisect_left(starts, end + NEIGHBOURS + 1)]:
+                    self.note(Kind.FRAMES, placed.place, other.place, f"{_name(placed)} and {_name(other)}, at {begin}")
+
+    def images(self, clips: Sequence[Placed], seen: Sequence[_Seen]) -> None:
+        by_digest: dict[bytes, dict[str, Placed]] = defaultdict(dict)
+        for each in seen:
+            for digest in each.digests:
+                by_digest[digest].setdefault(clips[each.index].place, clips[each.index])
+        for owned in by_digest.values():
+            names = sorted(owned)
+            for index, place in enumerate(names):
+                for another in names[index + 1 :]:
+                    example = f"{_name(owned[place])} and {_name(owned[another])}"
+                    self.note(Kind.IDENTICAL, place, another, example)
+        owners = [each for each in seen for _ in each.signatures]
+        signatures = [signature for each in seen for signature in each.signatures]
+        told: set[tuple[int, int]] = set()
+        for one, other in close_pairs(np.stack(signatures)) if signatures else ():
+            here, there = owners[one], owners[other]
+            pair = (here.index, there.index)
+            first, second = clips[pair[0]], clips[pair[1]]
+            if first.place != second.place and pair not in told and not here.digests & there.digests:
+                told.add(pair)
+                self.note(Kind.ALIKE, first.place, second.place, f"{_name(first)} and {_name(second)}")
+
+    def leaks(self) -> tuple[Leak, ...]:
+        order = list(Kind)
+        keys = sorted(self._counts, key=lambda key: (order.index(key[0]), key[1], key[2]))
+        return tuple(Leak(key[0], (key[1], key[2]), self._counts[key], self._examples[key]) for key in keys)
+
+
+def _name(placed: Placed) -> str:
+    return f"{placed.clip.subject} {placed.clip.clip}"
+
+
+def _span(clip: Clip) -> tuple[Hashable, int, int] | None:
+    """Film, first and last frame. A picture whose name ends in a number is a frame of its folder and subject."""
+    if is_vectors(clip.path):
+        return None
+    if clip.path.suffix.lower() in IMAGES:
+        digits = clip.path.stem[len(clip.path.stem.rstrip("0123456789")) :]
+        return ((clip.path.parent, clip.subject), int(digits), int(digits)) if digits else None
+    if clip.onset is None or clip.offset is None:
+        return clip.path, 0, WHOLE
+    return clip.path, clip.onset, clip.offset
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What one clip's images showed: digests of their pixels, signatures of those that are not flat."""
+
+    index: int
+    digests: frozenset[bytes]
+    signatures: tuple[Signature, ...]
+
+
+def _seen(clips: Sequence[Placed]) -> list[_Seen | None]:
+    looker = Looker(Images.KEY)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda pair: _look(pair[0], pair[1].clip, looker), enumerate(clips)))
+
+
+def _look(index: int, clip: Clip, looker: Looker) -> _Seen | None:
+    if is_vectors(clip.path):
+        digest = looker.look(clip).digest
+        return _Seen(index, frozenset((digest,)), ()) if digest else None
+    try:
+        pictures = [read_image(path) for path in _key_frames(clip)]
+    except (DataError, OSError):
+        return None
+    digests = frozenset(
+        hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()[:16] for image in pictures
+    )
+    signatures = (signature_of(image) for image in pictures)
+    return _Seen(index, digests, tuple(each for each in signatures if each is not None))
+
+
+def _key_frames(clip: Clip) -> Iterator[Path]:
+    if not clip.path.is_dir():
+        yield clip.path
+        return
+    frames = frame_files(clip.path)
+    first = min(frames) if clip.onset is None else clip.onset
+    last = max(frames) if clip.offset is None else clip.offset
+    inside = [number for number in frames if first <= number <= last] or list(frames)
+    apex = inside[len(inside) // 2] if clip.apex not in frames or clip.apex is None else clip.apex
+    yield from (frames[number] for number in sorted({inside[0], apex}))

@@ -1,0 +1,103 @@
+"""What is audited: clips, each on a side of a split and at a peer, from run folders, shares, manifests and folds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.labels import Labels
+from p2pfl_me.data.manifest import manifest_rows
+from p2pfl_me.data.reading import rows_of
+from p2pfl_me.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A clip and where it is used: `place` names the side, and the peer where there is one."""
+
+    clip: Clip
+    place: str
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One split: what must not be on two places of it. `leaks` says so of a split that leaks on purpose."""
+
+    name: str
+    clips: tuple[Placed, ...]
+    leaks: bool = False
+
+
+def read_audited(paths: Sequence[Path], data: Path | None) -> list[Audited]:
+    """Every folder is a split of its own; all manifests named together are one.
+
+    Raises
+    ------
+    DataError
+        A path holds no split, or a split.json comes without its clips.
+    """
+    files = [path for path in paths if path.suffix != ".json" and not path.is_dir()]
+    found = [each for path in paths if path not in files for each in _folder(path, data)]
+    if files:
+        clips = tuple(placed for path in files for placed in _manifest(path, path.stem if len(files) > 1 else ""))
+        found.append(Audited(", ".join(str(path) for path in files), clips))
+    return found
+
+
+def shard_folders(folder: Path) -> list[Path]:
+    """Folders of dealt shares in a run, or in a folder of runs: those with a peer-0.csv."""
+    return sorted({path.parent for path in folder.rglob("peer-0.csv")})
+
+
+def _folder(path: Path, data: Path | None) -> Iterator[Audited]:
+    if path.suffix == ".json" or (path / "split.json").exists():
+        yield _folds(path / "split.json" if path.is_dir() else path, data)
+        return
+    shares = shard_folders(path)
+    for folder in shares:
+        clips = [
+            placed
+            for file in sorted(folder.glob("*.csv"))
+            for placed in _manifest(file, "" if file.stem == "test" else file.stem.replace("-", " "))
+        ]
+        yield Audited(str(folder.parent if folder.name == "shards" else folder), tuple(clips))
+    if not shares and (path / "manifest.csv").exists():
+        yield Audited(str(path), tuple(_manifest(path, "")))
+    elif not shares:
+        raise DataError(
+            "holds no shares of peers, no split.json and no manifest.csv",
+            where=str(path),
+            fix="name a run, what `p2pme data split` or `p2pme evaluate` wrote, or manifests",
+        )
+
+
+def _manifest(path: Path, owner: str) -> Iterator[Placed]:
+    """The clips of a manifest; their side is their split, or the manifest itself where they have none."""
+    for found in manifest_rows(path, Labels()):
+        if isinstance(found, Clip):
+            side = found.split or ("" if owner else "no split")
+            yield Placed(found, " of ".join(filter(None, (side, owner))))
+
+
+def _folds(path: Path, data: Path | None) -> Audited:
+    """The folds of an evaluation: each is tested by a model that saw all the others."""
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        folds = [(str(fold["name"]), str(fold["pool"]), list(fold["held_out"])) for fold in values["folds"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"is no split: {error}", where=str(path), fix="name what `p2pme evaluate` wrote") from error
+    if values.get("subjects_leak"):
+        return Audited(str(path), (), leaks=True)
+    if data is None:
+        raise DataError("names subjects, not clips", where=str(path), fix="say with --data where the clips are")
+    homes = {subject: (pool, name) for name, pool, subjects in folds for subject in subjects}
+    clips = [found for found in rows_of(data, Labels()) if isinstance(found, Clip)]
+    return Audited(str(path), tuple(_in_fold(clip, homes.get(clip.subject)) for clip in clips))
+
+
+def _in_fold(clip: Clip, home: tuple[str, str] | None) -> Placed:
+    return Placed(clip, f"fold {home[1]}" if home else "every training part")

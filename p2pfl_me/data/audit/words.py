@@ -1,0 +1,32 @@
+"""An audit in plain text, for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from p2pfl_me.data.audit.leaks import Audit
+
+
+def audit_text(audit: Audit) -> str:
+    """What was compared, a table of leaks, the verdict."""
+    lines = [f"{audit.name}: {audit.clips} clips in {len(audit.places)} places ({_some(audit.places)})"]
+    if audit.unread:
+        lines.append(f"note: the images of {audit.unread} clips cannot be opened; `p2pme data check` says why")
+    if audit.on_purpose:
+        lines.append("subjects leak: the split was made by frames, so every subject is on both sides")
+    rows = [["leak", "between", "", "count", "for example"]]
+    rows += [[leak.kind, *leak.places, str(leak.count), leak.example] for leak in audit.leaks]
+    if audit.leaks:
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines += [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        ]
+    if len(audit.places) < 2 and not audit.on_purpose:
+        lines.append("note: all of it is in one place, so there is nothing to compare")
+    lines.append("no leak was found" if audit.sound else "it leaks: a score on this split is no measure of the model")
+    return "\n".join(lines)
+
+
+def _some(places: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(places) - most} more" if len(places) > most else ""
+    return ", ".join(places[:most]) + more
