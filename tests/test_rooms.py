@@ -23,6 +23,7 @@ FLOORS = {
     "wire": 2,
     "learning": 2,
     "data": 2,
+    "deploy": 3,
     "peer": 3,
     "swarm": 4,
     "report": 4,

@@ -69,15 +69,17 @@ class TorchRecogniser:
 def load_recogniser(
     model: Path,
     *,
-    runtime: Runtime = "torch",
+    runtime: Runtime | None = None,
     peer: int | None = None,
     home: Path,
     weights: Path | None = None,
 ) -> Recogniser:
-    """The model in a run folder: the average of its peers' last checkpoints, or one peer's own.
+    """The model in a run folder (the average of its peers' last checkpoints, or one peer's own), or an exported file.
 
     Parameters
     ----------
+    runtime:
+        What is to compute it; by default PyTorch a run folder and ONNX Runtime a file, which is all that either can.
     home:
         The user's private folder, in whose cache the backbone lies or is made.
     weights:
@@ -88,13 +90,40 @@ def load_recogniser(
     RunError
         No run, or no checkpoint of that peer.
     WeightsError
-        A checkpoint is damaged or another contract's, or the backbone cannot be had.
+        A checkpoint or file is damaged or another contract's, the backbone cannot be had, or the runtime cannot
+        compute such a model.
     """
-    if runtime != "torch":
-        raise WeightsError("a run folder is computed by PyTorch", where=str(model), fix="take --runtime torch")
+    if model.is_file():
+        return _from_file(model, runtime, peer)
+    if runtime == "onnx":
+        raise WeightsError(
+            "is a run folder, which ONNX Runtime cannot compute",
+            where=str(model),
+            fix=f"write a file with `p2pme export {model} -o model.onnx` and name that",
+        )
     contract = run_contract(model)
     params = final_params(model, contract, peer)
     return TorchRecogniser(contract, assemble(contract, params, cache=cache_dir(home), weights=weights))
+
+
+def _from_file(path: Path, runtime: Runtime | None, peer: int | None) -> Recogniser:
+    if runtime == "torch":
+        raise WeightsError("PyTorch cannot compute an exported file", where=str(path), fix="take --runtime onnx")
+    if peer is not None:
+        raise WeightsError("an exported file holds one model", where=str(path), fix="leave the peer out")
+    from p2pfl_me.learning.onnx_recogniser import OnnxRecogniser
+
+    return OnnxRecogniser(path)
+
+
+def clip_scores(scores: Vector) -> Vector:
+    """A clip's class probabilities, float32 (K,), from those of its samples (n, K): the softmax of their mean logits.
+
+    A logarithm of probabilities is logits less a number that all classes share, which the softmax takes out again.
+    """
+    logits = np.log(np.maximum(scores, np.finfo(np.float32).tiny)).mean(axis=0)
+    powers = np.exp(logits - logits.max())
+    return np.asarray(powers / powers.sum(), dtype=np.float32)
 
 
 def run_contract(run: Path) -> Contract:

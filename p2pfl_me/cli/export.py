@@ -1,0 +1,47 @@
+"""`p2pme export`: a run's model as an ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="model.onnx.")
+@click.option("--int8", is_flag=True, help="8 bits a value: a quarter of the size, and faster.")
+@click.option("--peer", metavar="K", type=click.IntRange(0), help="One peer's model (default: the average of all).")
+@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Clips to check on (default: the run's).")
+@click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
+@click.option("--max-loss", metavar="UF1", type=click.FloatRange(0, 1), default=0.01, show_default=True,
+              help="What int8 may lose.")  # fmt: skip
+def export(
+    run: Path, out: Path, int8: bool, peer: int | None, data: Path | None, weights: Path | None, max_loss: float
+) -> None:
+    """Write the model of the run folder RUN to an ONNX file for small devices.
+
+    The file takes uint8 RGB images and gives class probabilities; scaling is inside, and its metadata say which
+    classes, input and preprocessing it was made for. It is checked against PyTorch on clips of other subjects than the
+    training's, and not written if they disagree.
+    """
+    from p2pfl_me.deploy.export import export_model
+    from p2pfl_me.home import home
+    from p2pfl_me.learning.onnx_file import Precision
+
+    done = export_model(
+        run,
+        out,
+        precision=Precision.INT8 if int8 else Precision.FLOAT32,
+        peer=peer,
+        data=data,
+        home=home(),
+        weights=weights,
+        max_loss=max_loss,
+    )
+    found = done.agreement
+    click.echo(f"{out}: {done.source}, {done.precision.value}, {out.stat().st_size / 1e6:.1f} MB")
+    click.echo(f"classes: {', '.join(done.classes)}")
+    click.echo(f"checked on {found.clips} clips of {found.subjects} subjects that it was not trained on:")
+    click.echo(f"  UF1 {found.uf1_torch:.4f} in PyTorch, {found.uf1_onnx:.4f} in the file")
+    click.echo(f"  largest difference of a probability {found.difference:.2g}; {found.changed} clips get another class")

@@ -1,0 +1,46 @@
+"""`p2pme predict`: what a trained model says of an image, a clip or a film."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("input", type=click.Path(path_type=Path))
+@click.option("--peer", metavar="K", type=click.IntRange(0), help="One peer's model (default: the average of all).")
+@click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def predict(model: Path, input: Path, peer: int | None, weights: Path | None, as_json: bool) -> None:
+    """Say which expression INPUT shows: an image, a folder of numbered frames, or a film of one expression.
+
+    MODEL is a run folder or a file of `p2pme export`. A model of motion takes folders and films; a single picture it
+    takes as a flow image that is ready. For research; not for decisions about people (docs/export.md).
+    """
+    import json
+
+    from p2pfl_me.deploy.predict import predict as predict_input
+    from p2pfl_me.home import home
+    from p2pfl_me.learning.recogniser import load_recogniser
+
+    found = predict_input(load_recogniser(model, peer=peer, home=home(), weights=weights), input)
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "input": str(found.path),
+                    "kind": found.kind.value,
+                    "samples": found.samples,
+                    "class": found.label,
+                    "probabilities": found.probabilities,
+                },
+                indent=1,
+            )
+        )
+        return
+    click.echo(f"{found.path} ({found.kind.value}): {found.label}")
+    wide = max(map(len, found.probabilities))
+    for name, share in sorted(found.probabilities.items(), key=lambda item: -item[1]):
+        click.echo(f"  {name:{wide}}  {share:6.3f}  {'█' * round(30 * share)}")
