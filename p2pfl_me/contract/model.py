@@ -15,6 +15,7 @@ from p2pfl_me.contract.gossip import PROTOCOLS, Deadline, Gossip, Patience, Push
 from p2pfl_me.contract.members import Loopback, Member, Peers
 from p2pfl_me.contract.network import CASME2_CLASSES, LabelMapping, Model, Weights
 from p2pfl_me.contract.part import Part
+from p2pfl_me.contract.preprocess import Input, Preprocess
 from p2pfl_me.contract.topologies import (
     Base,
     Edges,
@@ -55,6 +56,7 @@ __all__ = [
     "Fragments",
     "Gossip",
     "Hypercube",
+    "Input",
     "Int4",
     "Int8",
     "Jwins",
@@ -69,6 +71,7 @@ __all__ = [
     "Patience",
     "Peers",
     "Power",
+    "Preprocess",
     "Push",
     "Random",
     "Regular",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from p2pfl_me.contract.label_maps import LABEL_MAPS, LabelMap
 from p2pfl_me.contract.part import Part
+from p2pfl_me.contract.preprocess import Input, Preprocess
 
 CASME2_CLASSES = ("disgust", "fear", "happiness", "others", "repression", "sadness", "surprise")
 
@@ -64,8 +65,9 @@ class Model(Part):
 
     backbone: Literal["vgg16"] = "vgg16"
     weights: Weights = Weights()
-    input: Literal["image", "flow"] = "image"
+    input: Input = Input.IMAGE
     input_size: Literal[64] = 64
+    preprocess: Preprocess = Preprocess()
     trainable: Literal["head", "block5"] = "head"
     label_map: LabelMapping | None = None
     classes: Annotated[tuple[str, ...], Field(min_length=2)] = CASME2_CLASSES
@@ -80,6 +82,12 @@ class Model(Part):
         name = given.get("name") if isinstance(given, dict) else given
         table = LABEL_MAPS.get(name) if isinstance(name, str) else None
         return {**value, "classes": table.classes} if table else value
+
+    @field_validator("input", mode="before")
+    @classmethod
+    def _apex_is_image(cls, value: Any) -> Any:
+        """Of a folder of frames `image` has always been the apex frame: two names, one meaning, one digest."""
+        return Input.IMAGE if value == "apex" else value
 
     @model_validator(mode="after")
     def _classes_differ(self) -> Model:

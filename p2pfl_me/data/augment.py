@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.contract import Contract, derive_seed
-from p2pfl_me.data.flow import STILL
+from p2pfl_me.data.preprocess.flow import STILL
 
 Image = npt.NDArray[np.uint8]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.data.images import load_input
+from p2pfl_me.data.preprocess.inputs import clip_images
+from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.learning.recogniser import Image
 
 
@@ -18,4 +17,4 @@ def images_of(contract: Contract, clip: Clip) -> Image:
     DataError
         A file is missing or is no image, or a folder lacks the frame.
     """
-    return load_input(clip, contract.model.input, contract.model.input_size)[np.newaxis]
+    return clip_images(clip, recipe_of(contract.model)).images

@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.contract.preprocess import Input
 from p2pfl_me.data.augment import ORIGINAL, Image, Variant, variants_of, vary
-from p2pfl_me.data.images import content_digest, load_input
 from p2pfl_me.data.manifest import SPLITS, Clip
+from p2pfl_me.data.preprocess.note import ClipNote, counts
+from p2pfl_me.data.preprocess.prepare import Prepared, prepare_clips
+from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.source import peer_clips
 from p2pfl_me.data.vectors import is_vectors, vectors_bank
 from p2pfl_me.errors import DataError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.features import Progress, feature_rows
-from p2pfl_me.learning.trainer import Part, Samples
-from p2pfl_me.message import Vector
+from p2pfl_me.learning.layout import input_width
+from p2pfl_me.learning.trainer import Labels, Part, Samples
 from p2pfl_me.peer.settings import PeerSettings
 
 
@@ -52,10 +54,10 @@ def load_shard(settings: PeerSettings, progress: Progress | None = None) -> Shar
             where=str(settings.data or "the built-in clips"),
             fix="give it some, or leave it out of the contract",
         )
-    samples = samples_of(
+    samples, notes = read_samples(
         contract, clips, cache=cache, weights=settings.weights, device=settings.device, progress=progress
     )
-    return Shard(samples, summary_of(clips))
+    return Shard(samples, summary_of(clips) | {"sources": counts(notes)})
 
 
 def samples_of(
@@ -68,15 +70,66 @@ def samples_of(
     progress: Progress | None = None,
 ) -> Samples:
     """The clips' features, computed where the cache lacks them, by split."""
-    parts = {}
-    for split in SPLITS:
-        chosen = [clip for clip in clips if clip.split == split]
-        variants = variants_of(contract) if split == "train" else (ORIGINAL,)
-        bank, rows = _features(contract, chosen, variants, cache, weights, device, progress)
-        labels = np.array([contract.model.classes.index(clip.label) for clip in chosen], dtype=np.int64)
-        every = rows if len(variants) > 1 else None
-        parts[split] = Part(bank, rows[:, 0], labels, np.arange(len(chosen), dtype=np.int64), every)
-    return Samples(parts["train"], parts["validation"], parts["test"])
+    return read_samples(contract, clips, cache=cache, weights=weights, device=device, progress=progress)[0]
+
+
+def read_samples(
+    contract: Contract,
+    clips: Sequence[Clip],
+    *,
+    cache: Path,
+    weights: Path | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+    preparing: Progress | None = None,
+) -> tuple[Samples, tuple[ClipNote, ...]]:
+    """The same, and what is noted of the clips that are images: how each one's apex is known and its face was found.
+
+    Parameters
+    ----------
+    progress, preparing:
+        Called with (done, total) of the samples whose features, and of the clips whose images, had to be computed.
+    """
+    of_images = [clip for clip in clips if clip.split in SPLITS and not is_vectors(clip.path)]
+    prepared = prepare_clips(of_images, recipe_of(contract.model), cache, preparing)
+    splits = np.array([SPLITS.index(clip.split or "") for clip in of_images], dtype=np.int64)
+    variants = [variants_of(contract) if split == 0 else (ORIGINAL,) for split in splits[prepared.clips]]
+    bank, rows = np.empty((0, input_width(contract.model)), dtype=np.float32), prepared.rows
+    if of_images:
+        pairs = list(_pairs(prepared, variants, contract.model.input is Input.FLOW))
+        bank, rows = feature_rows(contract, pairs, cache=cache, weights=weights, device=device, progress=progress)
+    first = np.cumsum([0, *map(len, variants)], dtype=np.int64)
+    parts = []
+    for split, name in enumerate(SPLITS):
+        chosen = [clip for clip in clips if clip.split == name]
+        if any(is_vectors(clip.path) for clip in chosen):
+            parts.append(_of_vectors(contract, chosen))
+            continue
+        mine = np.flatnonzero(splits[prepared.clips] == split)
+        within = np.cumsum(splits == split) - 1  # a clip's place among those of its split
+        clip_of = within[prepared.clips[mine]]
+        every = None
+        if split == 0 and len(variants_of(contract)) > 1:
+            every = rows[first[mine][:, None] + np.arange(len(variants_of(contract)))]
+        parts.append(Part(bank, rows[first[mine]], _labels(contract, chosen)[clip_of], clip_of, every))
+    return Samples(*parts), prepared.notes
+
+
+def _pairs(
+    prepared: Prepared, variants: Sequence[Sequence[Variant]], flow: bool
+) -> Iterator[tuple[bytes, Callable[[], Image]]]:
+    """Under which key the features of each variant of each sample are kept, and how its image is had."""
+    for sample, (key, own) in enumerate(zip(prepared.keys, variants, strict=True)):
+        load = partial(prepared.image, sample)
+        for variant in own:
+            if variant == ORIGINAL:
+                yield key, load
+            else:
+                yield hashlib.sha256(key + repr(variant).encode()).digest(), partial(_varied, load, variant, flow)
+
+
+def _varied(load: Callable[[], Image], variant: Variant, flow: bool) -> Image:
+    return vary(load(), variant, flow=flow)
 
 
 def summary_of(clips: Sequence[Clip]) -> dict[str, Any]:
@@ -89,48 +142,24 @@ def summary_of(clips: Sequence[Clip]) -> dict[str, Any]:
     }
 
 
-def _features(
-    contract: Contract,
-    clips: Sequence[Clip],
-    variants: Sequence[Variant],
-    cache: Path,
-    weights: Path | None,
-    device: str,
-    progress: Progress | None,
-) -> tuple[Vector, npt.NDArray[np.int64]]:
-    """The bank, and the row in it of each variant of each clip, int64 (n, V)."""
-    files = {clip.path for clip in clips if is_vectors(clip.path)}
-    if len(files) == 1 and all(is_vectors(clip.path) for clip in clips):
-        path = files.pop()
-        if len(variants) > 1:
-            raise DataError(
-                "training.augment needs images, and these are feature vectors",
-                where=str(path),
-                fix="leave training.augment out of the contract",
-            )
-        return vectors_bank(path), np.array([[int(clip.clip)] for clip in clips], dtype=np.int64).reshape(-1, 1)
-    if files:
+def _of_vectors(contract: Contract, clips: Sequence[Clip]) -> Part:
+    """A split of feature vectors, whose every row is a clip."""
+    files = {clip.path for clip in clips}
+    if len(files) > 1:
         raise DataError(
             "feature vectors and images, or two files of vectors, cannot be mixed in one split",
-            where=str(sorted(files)[0]),
+            where=str(sorted(path for path in files if is_vectors(path))[0]),
             fix="put the vectors of a split into one file",
         )
-    pairs = [pair for clip in clips for pair in _inputs(contract, clip, variants)]
-    bank, rows = feature_rows(contract, pairs, cache=cache, weights=weights, device=device, progress=progress)
-    return bank, rows.reshape(len(clips), len(variants))
+    if len(variants_of(contract)) > 1 and clips[0].split == "train":
+        raise DataError(
+            "training.augment needs images, and these are feature vectors",
+            where=str(clips[0].path),
+            fix="leave training.augment out of the contract",
+        )
+    rows = np.array([int(clip.clip) for clip in clips], dtype=np.int64)
+    return Part(vectors_bank(files.pop()), rows, _labels(contract, clips), np.arange(len(clips), dtype=np.int64))
 
 
-def _inputs(contract: Contract, clip: Clip, variants: Sequence[Variant]) -> Iterator[tuple[bytes, Callable[[], Image]]]:
-    """Under which key each variant's features are kept, and how its image is made."""
-    kind, size = contract.model.input, contract.model.input_size
-    key = content_digest(clip, kind, size)
-    load = partial(load_input, clip, kind, size)
-    for variant in variants:
-        if variant == ORIGINAL:
-            yield key, load
-        else:
-            yield hashlib.sha256(key + repr(variant).encode()).digest(), partial(_varied, load, variant, kind == "flow")
-
-
-def _varied(load: Callable[[], Image], variant: Variant, flow: bool) -> Image:
-    return vary(load(), variant, flow=flow)
+def _labels(contract: Contract, clips: Sequence[Clip]) -> Labels:
+    return np.array([contract.model.classes.index(clip.label) for clip in clips], dtype=np.int64)

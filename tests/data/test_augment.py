@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from p2pfl_me.data.augment import ORIGINAL, Variant, variants_of, vary
 from p2pfl_me.data.few import few_shot
-from p2pfl_me.data.flow import flow_image
 from p2pfl_me.data.manifest import Manifest
+from p2pfl_me.data.preprocess.flow import FlowRecipe, flow_image
 from p2pfl_me.data.source import deal
 from tests.data.make import CLASSES, clips, contract, picture
 
@@ -31,9 +31,9 @@ def _moving_faces() -> tuple[Image, Image]:
 
 def test_the_mirrored_flow_is_the_flow_of_the_mirrored_face() -> None:
     onset, apex = _moving_faces()
-    flow = flow_image(onset, apex, 64)
+    flow = flow_image(onset, apex, FlowRecipe(), 64)
     mirrored = vary(flow, Variant(mirror=True), flow=True)
-    expected = flow_image(onset[:, ::-1].copy(), apex[:, ::-1].copy(), 64)
+    expected = flow_image(onset[:, ::-1].copy(), apex[:, ::-1].copy(), FlowRecipe(), 64)
     wrong = flow[:, ::-1]
 
     def apart(one: Image, two: Image) -> float:

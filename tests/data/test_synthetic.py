@@ -16,9 +16,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
+from p2pfl_me.contract.preprocess import Input, Preprocess
 from p2pfl_me.data.check import check_manifest
-from p2pfl_me.data.images import frame_files, load_input, read_image
+from p2pfl_me.data.images import frame_files, read_image
 from p2pfl_me.data.manifest import Clip, Manifest, read_manifest
+from p2pfl_me.data.preprocess.inputs import clip_images
+from p2pfl_me.data.preprocess.recipe import Recipe
 from p2pfl_me.data.split import split_subjects
 from p2pfl_me.data.synthetic import NEUTRAL, subjects_manifest, synthesise, write_synthetic
 from p2pfl_me.errors import DataError
@@ -28,6 +31,10 @@ SMALL = Synthetic(subjects=3, clips_per_subject=7)
 
 def planned(spec: Synthetic = SMALL, seed: int = 1, neutral: int = 0) -> Manifest:
     return subjects_manifest(spec, seed, CASME2_CLASSES, neutral=neutral)
+
+
+def flow_of(clip: Clip) -> npt.NDArray[np.uint8]:
+    return np.asarray(clip_images(clip, Recipe(Input.FLOW, 64, Preprocess())).images[0])
 
 
 def pixels(clip: Clip) -> list[bytes]:
@@ -93,7 +100,7 @@ def test_neutral_clips_move_less_than_expressions(tmp_path: Path) -> None:
     drawn = write_synthetic(SMALL, 1, tmp_path / "set", planned(neutral=7))
     strain = {True: 0.0, False: 0.0}
     for clip in drawn.clips:
-        strain[clip.label == NEUTRAL] += float(np.std(load_input(clip, "flow", 64)[..., 2]))
+        strain[clip.label == NEUTRAL] += float(np.std(flow_of(clip)[..., 2]))
     assert strain[True] < 0.5 * strain[False]
 
 
@@ -121,6 +128,6 @@ def test_pixels_do_not_solve_it_and_motion_does(tmp_path: Path) -> None:
         return np.asarray(cv2.resize(image, (20, 20), interpolation=cv2.INTER_AREA), np.float32).ravel()
 
     apexes = np.stack([small(read_image(frame_files(clip.path)[clip.apex or 1])) for clip in drawn.clips])
-    flows = np.stack([small(load_input(clip, "flow", 64)) for clip in drawn.clips])
+    flows = np.stack([small(flow_of(clip)) for clip in drawn.clips])
     assert probe(apexes) < 0.35
     assert probe(flows) > 0.55

@@ -1,0 +1,108 @@
+"""From one clip's files to the images that the network takes. No cache, no threads: a function of plan and recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from p2pfl_me.contract.preprocess import Input
+from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.images import read_image, resized
+from p2pfl_me.data.preprocess.alignment import Alignment, align_face, align_whole
+from p2pfl_me.data.preprocess.apex import greatest_flow
+from p2pfl_me.data.preprocess.faces import EyesSource, find_face
+from p2pfl_me.data.preprocess.flow import STILL, flow_image
+from p2pfl_me.data.preprocess.magnification import band_pass, magnify
+from p2pfl_me.data.preprocess.note import ClipNote, FaceSource
+from p2pfl_me.data.preprocess.plan import Plan, plan_clip
+from p2pfl_me.data.preprocess.recipe import Recipe
+from p2pfl_me.data.preprocess.regions import mask
+
+Image = npt.NDArray[np.uint8]
+View = Callable[[int], Image]
+"""The picture that is worked on, by the frame's place in the plan."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClipImages:
+    """`images` uint8 (n, S, S, 3): one of a clip, or one of each frame that is a sample."""
+
+    images: Image = field(repr=False)
+    note: ClipNote
+
+
+def clip_images(clip: Clip, recipe: Recipe) -> ClipImages:
+    """The network's images of one clip.
+
+    Raises
+    ------
+    DataError
+        A file is missing or is no image, or a folder lacks the frame.
+    """
+    return planned_images(plan_clip(clip, recipe), recipe)
+
+
+def planned_images(plan: Plan, recipe: Recipe) -> ClipImages:
+    """The same, of a plan that stands."""
+    if plan.is_picture and recipe.input is Input.FLOW:  # a flow image already
+        return ClipImages(resized(read_image(plan.files[0]), recipe.size)[None], ClipNote())
+    view, face = _view(plan, recipe)
+    places = [_search(plan, view, recipe) if place is None else place for place in plan.taken]
+    pictures = _magnified(plan, view, places, recipe) if plan.fps else map(view, places)
+    if recipe.input is Input.FLOW:
+        onset, apex = pictures
+        images = flow_image(onset, apex, recipe.flow, recipe.size)[None]
+    else:
+        images = np.stack(list(_seen(pictures, recipe)))
+    apex_number = plan.numbers[places[-1]] if plan.apex_source else None
+    return ClipImages(images, ClipNote(apex_number, plan.apex_source, face))
+
+
+def align_frame(frame: Image) -> tuple[Alignment, FaceSource]:
+    """A clip's transform, from its onset (H, W, 3): by the largest face, or of the whole frame where there is none."""
+    face = find_face(frame)
+    if face is None:
+        return align_whole(frame.shape[1], frame.shape[0]), FaceSource.WHOLE
+    return align_face(face), FaceSource.EYES if face.eyes is EyesSource.SEEN else FaceSource.BOX
+
+
+def _view(plan: Plan, recipe: Recipe) -> tuple[View, FaceSource | None]:
+    def frame(place: int) -> Image:
+        return read_image(plan.files[place])
+
+    if recipe.aligned:
+        onset = frame(0)
+        alignment, source = align_frame(onset)
+        first = alignment.picture(onset)
+        return lambda place: first if place == 0 else alignment.picture(frame(place)), source
+    if recipe.input is Input.FLOW or plan.fps or None in plan.taken:
+        return lambda place: _square(frame(place), recipe.side), None
+    return frame, None
+
+
+def _search(plan: Plan, view: View, recipe: Recipe) -> int:
+    return greatest_flow(view(0), map(view, range(len(plan.files))), recipe.search)
+
+
+def _magnified(plan: Plan, view: View, places: list[int], recipe: Recipe) -> Iterable[Image]:
+    options = recipe.options.magnify
+    assert options is not None and plan.fps is not None, "a plan has a rate where the recipe magnifies"
+    weights = band_pass(len(plan.files), plan.fps, options.low_hz, options.high_hz)
+    return magnify(map(view, range(len(plan.files))), weights, places, options.alpha)
+
+
+def _seen(pictures: Iterable[Image], recipe: Recipe) -> Iterator[Image]:
+    """Each picture at the network's size; of aligned faces only what the masks keep."""
+    kept = mask(recipe.options.mask, recipe.side) if recipe.options.mask else None
+    for picture in pictures:
+        if kept is not None:
+            picture = np.where(kept[..., None], picture, np.array(STILL, dtype=np.uint8))
+        yield resized(picture, recipe.size)
+
+
+def _square(frame: Image, side: int) -> Image:
+    return np.asarray(cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
