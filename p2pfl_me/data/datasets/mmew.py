@@ -1,4 +1,4 @@
-"""MMEW (Ben et al., IEEE TPAMI 2022): 90 frames/s; `Micro_Expression/<emotion>/<clip>/1.jpg`.
+"""MMEW (Ben et al., IEEE TPAMI 2022): 90 frames/s; `Micro_Expression/<emotion>/<clip>/1.jpg`, or `S01/<emotion>/..`.
 
 The subject stands in the sheet alone: whoever walks the folders loses it. The emotion's folder is not trusted as a
 label, it only says where a clip lies.
@@ -6,6 +6,8 @@ label, it only says where a clip lies.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from p2pfl_me.contract.label_maps import plain
@@ -16,22 +18,38 @@ from p2pfl_me.data.datasets.sheet import SheetRow
 LABELS = frozenset(("happiness", "surprise", "anger", "disgust", "fear", "sadness", "others"))
 
 
+def _emotions(folder: Path) -> list[str]:
+    return [name for name in folders(folder) if plain(name) in LABELS]
+
+
+def _subjects(folder: Path) -> list[str]:
+    """Some copies have a folder a subject above the emotions."""
+    return [name for name in folders(folder) if re.fullmatch(r"S[0-9]+", name, re.IGNORECASE)]
+
+
 def _holds(folder: Path) -> bool:
-    emotions = [name for name in folders(folder) if plain(name) in LABELS]
-    return len(emotions) > 1 and any(folders(folder / emotion) for emotion in emotions)
+    """Clips have folders of their own; the macro-expressions beside them are single pictures."""
+    for place in (folder, *(folder / name for name in _subjects(folder)[:3])):
+        emotions = _emotions(place)
+        if len(emotions) > 1 - (place != folder) and any(folders(place / emotion) for emotion in emotions):
+            return True
+    return False
 
 
 def _entry(row: SheetRow, frames: Path, at: Row) -> Entry:
     cells = row.cells
     subject, clip, label = cells["subject"], cells["clip"], cells["label"]
-    emotions = folders(frames)
-    own = next((name for name in emotions if plain(name) == plain(label)), label)
-    places = [own, *(name for name in emotions if name != own)]
-    found = next(
-        (place for name in places if (place := spelled_like(frames / name, clip)).is_dir()), frames / own / clip
-    )
     name = f"S{int(subject):02d}" if subject.isdigit() else subject
-    return Entry(at, name, clip, label, found if clip else frames, cells["onset"], cells["apex"], cells["offset"])
+    found = next(_places(frames, name, label, clip), frames / label / clip) if clip else frames
+    return Entry(at, name, clip, label, found, cells["onset"], cells["apex"], cells["offset"])
+
+
+def _places(frames: Path, subject: str, label: str, clip: str) -> Iterator[Path]:
+    """Where the clip lies: under its own emotion first, but a folder's name is not believed."""
+    for place in (frames, spelled_like(frames, subject)):
+        for emotion in sorted(_emotions(place), key=lambda name: plain(name) != plain(label)):
+            if (folder := spelled_like(place / emotion, clip)).is_dir():
+                yield folder
 
 
 MMEW = Layout(

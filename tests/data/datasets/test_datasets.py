@@ -123,6 +123,21 @@ def test_mmew_subjects_come_from_the_sheet(twins: dict[str, Twin]) -> None:
     assert not any(clip.subject.split("/")[1] in str(clip.path.relative_to(twins["mmew"].folder)) for clip in clips)
 
 
+def test_mmew_may_have_a_folder_a_subject(twins: dict[str, Twin], tmp_path: Path) -> None:
+    before = read(twins["mmew"].folder).clips
+    folder = copied(twins["mmew"], tmp_path / "m")
+    for clip in before:
+        place = folder / "Micro_Expression" / clip.path.parent.name / clip.path.name
+        target = folder / "Micro" / clip.subject.removeprefix("mmew/") / place.parent.name / place.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        place.rename(target)
+    shutil.rmtree(folder / "Micro_Expression")
+    after = read(folder).clips
+    assert [(clip.subject, clip.clip, clip.label) for clip in after] == [
+        (clip.subject, clip.clip, clip.label) for clip in before
+    ]
+
+
 def test_an_apex_says_how_it_is_known(twins: dict[str, Twin]) -> None:
     clips = read(twins["casme2"].folder).clips
     by_row = {clip.row: clip for clip in clips}
