@@ -15,6 +15,7 @@ FLOORS = {
     "errors": 0,
     "message": 0,
     "home": 0,
+    "progress": 0,
     "contract": 0,
     "topology": 1,
     "compression": 1,

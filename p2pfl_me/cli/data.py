@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.data_leaks import audit, forget
+from p2pfl_me.cli.data_prepare import prepare
 from p2pfl_me.cli.data_sets import manifest, twin
 from p2pfl_me.cli.film import film
 
@@ -108,14 +109,14 @@ def split(path: Path, topology: Path, out: Path, peers: int | None) -> None:
     `p2pme peer --data DIR/peer-K.csv --test DIR/test.csv`.
     """
     from p2pfl_me.contract import load_contract
+    from p2pfl_me.data import source
     from p2pfl_me.data.describe import parts_text
     from p2pfl_me.data.manifest import write_manifest
-    from p2pfl_me.data.source import deal, prepare
     from p2pfl_me.home import home
 
     contract = load_contract(topology)
-    manifest = prepare(contract, path, home())
-    parts = {f"peer-{peer}": clips for peer, clips in enumerate(deal(contract, manifest, peers))}
+    manifest = source.prepare(contract, path, home())
+    parts = {f"peer-{peer}": clips for peer, clips in enumerate(source.deal(contract, manifest, peers))}
     parts["test"] = manifest.part("test")
     for name, clips in parts.items():
         write_manifest(out / f"{name}.csv", clips)
@@ -126,5 +127,5 @@ def split(path: Path, topology: Path, out: Path, peers: int | None) -> None:
 data.add_command(film)
 
 
-for command in (twin, manifest, audit, forget):
+for command in (twin, manifest, audit, forget, prepare):
     data.add_command(command)

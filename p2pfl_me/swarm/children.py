@@ -13,11 +13,13 @@ from typing import Any
 import torch
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.preprocess.note import in_words
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.peer.process import run_peer
 from p2pfl_me.peer.settings import PeerSettings
-from p2pfl_me.peer.shard import samples_of
+from p2pfl_me.peer.shard import read_samples
+from p2pfl_me.progress import showing
 from p2pfl_me.swarm.average import score_average
 from p2pfl_me.swarm.baselines import run_baseline
 from p2pfl_me.swarm.shards import all_clips, read_shards
@@ -35,16 +37,19 @@ def features_child(contract: Contract, run: Path, home: Path, weights: Path | No
     """Fill the feature cache for all shards with all cores, before the peers share them."""
     with _in_the_users_words():
         torch.set_num_threads(os.cpu_count() or 1)
-        shown = -1
-
-        def progress(done: int, total: int) -> None:
-            nonlocal shown
-            if (tenth := 10 * done // total) != shown:
-                shown = tenth
-                print(f"features of {done}/{total} clips", flush=True)
-
         clips = all_clips(read_shards(contract, run))
-        samples_of(contract, clips, cache=cache_dir(home), weights=weights, device=device, progress=progress)
+        with showing("images of clips") as preparing, showing("features of samples") as progress:
+            _, notes = read_samples(
+                contract,
+                clips,
+                cache=cache_dir(home),
+                weights=weights,
+                device=device,
+                progress=progress,
+                preparing=preparing,
+            )
+        for line in in_words(notes):
+            print(f"note: {line}", flush=True)
 
 
 def average_child(contract: Contract, run: Path, home: Path, weights: Path | None, peers: Sequence[int]) -> None:

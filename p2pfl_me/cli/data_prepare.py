@@ -1,0 +1,57 @@
+"""`p2pme data prepare`: make the images of all clips before a run, and see how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
+@click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), help="A manifest of the apexes taken.")
+def prepare(path: Path, topology: Path, out: Path | None) -> None:
+    """Make the images of the clips of PATH, as the contract's model.input and model.preprocess say.
+
+    They lie in the private cache, where runs find them. What was found is counted: how each apex is known, how each
+    face was aligned, which clips show none. FILE is a manifest with the apex frames that were taken and their sources.
+    """
+    from dataclasses import replace
+
+    from p2pfl_me.contract import load_contract
+    from p2pfl_me.data.labels import labels_of
+    from p2pfl_me.data.manifest import write_manifest
+    from p2pfl_me.data.preprocess.note import FaceSource, counts, in_words
+    from p2pfl_me.data.preprocess.prepare import prepare_clips
+    from p2pfl_me.data.preprocess.recipe import recipe_of
+    from p2pfl_me.data.reading import read_clips
+    from p2pfl_me.data.vectors import is_vectors
+    from p2pfl_me.errors import DataError
+    from p2pfl_me.home import cache_dir, home
+    from p2pfl_me.progress import showing
+
+    contract = load_contract(topology)
+    clips = read_clips(path, labels_of(contract)).clips
+    if any(is_vectors(clip.path) for clip in clips):
+        raise DataError("holds feature vectors, which need no images", where=str(path), fix="use it as it is")
+    with showing("images of clips") as progress:
+        prepared = prepare_clips(clips, recipe_of(contract.model), cache_dir(home()), progress)
+    click.echo(f"{len(clips)} clips give {len(prepared.rows)} samples")
+    for name, found in counts(prepared.notes).items():
+        click.echo(f"{name}: {', '.join(f'{source} {count}' for source, count in found.items())}")
+    for line in in_words(prepared.notes):
+        click.echo(f"note: {line}")
+    for clip, note in zip(clips, prepared.notes, strict=True):
+        if note.face is FaceSource.WHOLE:
+            click.echo(f"no face in the onset of {clip.path}")
+    if out:
+        taken = zip(clips, prepared.notes, strict=True)
+        write_manifest(
+            out,
+            (
+                replace(clip, apex=note.apex, apex_source=note.apex_source) if note.apex_source else clip
+                for clip, note in taken
+            ),
+        )
+        click.echo(f"written to {out}")

@@ -1,0 +1,43 @@
+"""How far a long piece of work has come: a bar on a terminal, one line at each tenth where the output is piped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+@contextmanager
+def showing(what: str, stream: TextIO | None = None) -> Iterator[Progress]:
+    """Show the progress of `what`, as "images of clips"; nothing is shown where nothing has to be done.
+
+    What is piped holds whole lines only: no bar breaks a log.
+    """
+    stream = stream or sys.stdout
+    if not stream.isatty():
+        yield _lines(what, stream)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(file=stream)) as bars:
+        task = bars.add_task(what, total=None, visible=False)
+        yield lambda done, total: bars.update(task, completed=done, total=total, visible=True)
+
+
+def _lines(what: str, stream: TextIO) -> Progress:
+    told = -1
+
+    def line(done: int, total: int) -> None:
+        nonlocal told
+        if (tenth := 10 * done // total) != told:
+            told = tenth
+            print(f"{what}: {done}/{total}", file=stream, flush=True)
+
+    return line
