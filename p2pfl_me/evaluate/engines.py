@@ -12,7 +12,7 @@ import numpy as np
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import P2pmeError, PeerError
-from p2pfl_me.gossip.cores import Start, core_of
+from p2pfl_me.gossip.cores import SYNCHRONOUS, Start, core_of
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
@@ -26,7 +26,7 @@ from p2pfl_me.topology import plan_of, schedule_of
 
 
 class Engine(StrEnum):
-    """`batched`: synchronous D-PSGD in lockstep, bit for bit what real peers reach. `simulated`: the cores themselves,
+    """`batched`: synchronous rounds in lockstep, bit for bit what real peers reach. `simulated`: the cores themselves,
     exchanging messages over a simulated network without faults."""
 
     BATCHED = "batched"
@@ -36,8 +36,8 @@ class Engine(StrEnum):
 def engine_of(contract: Contract) -> Engine:
     """The engine for a contract's protocol."""
     gossip = contract.gossip
-    plain = gossip.protocol == "dpsgd" and gossip.compression is None and not gossip.personal
-    return Engine.BATCHED if plain else Engine.SIMULATED
+    lockstep = gossip.protocol in SYNCHRONOUS and gossip.compression is None
+    return Engine.BATCHED if lockstep else Engine.SIMULATED
 
 
 def gossip(contract: Contract, samples: Sequence[Samples], start: Vector) -> Vector:

@@ -83,7 +83,7 @@ def make_plan(request: Request, cache: Path, progress: Progress | None = None) -
         request.contract, clips, request.protocol, cache=cache, weights=request.weights, progress=progress
     )
     split = make_split(items.clips, request.protocol, folds=request.folds, seed=request.contract.seed)
-    contract = with_peers(request.contract, count_peers(items, split, request.peers))
+    contract = with_peers(_to_the_last_round(request.contract), count_peers(items, split, request.peers))
     plan_of(contract)
     homes = {
         seed: deal(contract.model_copy(update={"seed": seed}), items, split, request.peers)
@@ -100,6 +100,11 @@ def make_plan(request: Request, cache: Path, progress: Progress | None = None) -
     }
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     return Plan(request, contract, items, split, homes, data, digest)
+
+
+def _to_the_last_round(contract: Contract) -> Contract:
+    """Without a stop rule: no epoch is chosen."""
+    return contract.model_copy(update={"gossip": contract.gossip.model_copy(update={"patience": None})})
 
 
 def _require_company(split: Split, homes: Mapping[int, Mapping[str, Labels]]) -> None:
