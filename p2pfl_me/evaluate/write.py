@@ -26,9 +26,15 @@ def write_results(results: Results, out: Path) -> Path:
     RunError
         `out` cannot be written.
     """
+    with house_style():
+        return write_document(compose(results), texts(results), out)
+
+
+def texts(results: Results) -> dict[str, str]:
+    """What lies beside the page, by file name."""
     card = run_card(results)
     split = results.plan.split.to_json(results.plan.items.clips)
-    extra = {
+    return {
         "card.json": json.dumps(card, indent=1) + "\n",
         "card.md": card_markdown(card),
         "split.json": json.dumps(split, indent=1) + "\n",
@@ -36,8 +42,6 @@ def write_results(results: Results, out: Path) -> Path:
         "scores.csv": _csv(results, SCORE_HEADER, _scores(results)),
         "differences.csv": _csv(results, DIFFERENCES, _differences(results)),
     }
-    with house_style():
-        return write_document(compose(results), extra, out)
 
 
 PREDICTIONS = ("seed", "arm", "peer", "dataset", "subject", "clip", "label", "predicted")

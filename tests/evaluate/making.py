@@ -11,7 +11,9 @@ from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.evaluate.plan import Request
 from p2pfl_me.evaluate.protocol import Protocol
+from p2pfl_me.evaluate.results import Results
 from p2pfl_me.evaluate.run import evaluate
+from p2pfl_me.evaluate.write import texts
 from p2pfl_me.swarm.console import Console
 from tests.small import CLASSES, write_vectors
 
@@ -36,3 +38,10 @@ def request(folder: Path, *overrides: str, subjects: Sequence[int] = range(5), *
 def run(asked: Request) -> tuple[int, str]:
     stream = io.StringIO()
     return evaluate(asked, Console(stream)), stream.getvalue()
+
+
+def without_page(results: Results, out: Path) -> Path:
+    """Stands in for `write_results` where no test looks at the page: drawing takes longer than training so little."""
+    for name, text in texts(results).items():
+        (out / name).write_text(text)
+    return out

@@ -21,8 +21,17 @@ from p2pfl_me.evaluate.train import _alone, do
 from p2pfl_me.evaluate.units import FoldUnit, Unit, WholeUnit
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
 from p2pfl_me.report.numbers import csv_rows
-from tests.evaluate.making import request, run
+from tests.evaluate.making import request as make_request
+from tests.evaluate.making import run, without_page
 from tests.small import CLASSES, Command, p2pme, wait_for, write_vectors
+
+PAGES = {"test_from_vectors_to_the_page", "test_random_samples_need_the_flag_and_bear_its_words_everywhere"}
+
+
+@pytest.fixture(autouse=True)
+def only_tables(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if request.node.name not in PAGES:
+        monkeypatch.setattr("p2pfl_me.evaluate.run.write_results", without_page)
 
 
 def units(out: Path) -> dict[Path, int]:
@@ -30,7 +39,7 @@ def units(out: Path) -> dict[Path, int]:
 
 
 def test_from_vectors_to_the_page(tmp_path: Path) -> None:
-    asked = request(tmp_path, seeds=2)
+    asked = make_request(tmp_path, seeds=2)
     code, said = run(asked)
     assert code == 0 and "5 folds, 2 peers on a ring, 2 seeds, 14 units" in said and "left" in said
     out = asked.out
@@ -54,7 +63,7 @@ def test_from_vectors_to_the_page(tmp_path: Path) -> None:
 def test_a_second_time_trains_nothing_and_more_seeds_train_only_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = request(tmp_path)
+    asked = make_request(tmp_path)
     run(asked)
     before = units(asked.out)
     trained: list[Unit] = []
@@ -73,13 +82,13 @@ def test_a_second_time_trains_nothing_and_more_seeds_train_only_theirs(
 
 @pytest.mark.parametrize("change", ["contract", "data", "protocol", "peers"])
 def test_results_of_something_else_are_never_mixed_in(tmp_path: Path, change: str) -> None:
-    asked = request(tmp_path)
+    asked = make_request(tmp_path)
     run(asked)
     before = units(asked.out)
     other = {
-        "contract": lambda: request(tmp_path, "training.learning_rate=0.01"),
+        "contract": lambda: make_request(tmp_path, "training.learning_rate=0.01"),
         "data": lambda: replace(asked, data=write_vectors(tmp_path / "more.safetensors", range(6))),
-        "protocol": lambda: replace(asked, protocol=Protocol.KFOLD, folds=2),
+        "protocol": lambda: replace(asked, protocol=Protocol.KFOLD, folds=4),
         "peers": lambda: replace(asked, peers="3"),
     }[change]()
     with pytest.raises(RunError, match="another contract, other clips or other folds"):
@@ -88,7 +97,7 @@ def test_results_of_something_else_are_never_mixed_in(tmp_path: Path, change: st
 
 
 def test_a_folder_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
-    asked = request(tmp_path)
+    asked = make_request(tmp_path)
     asked.out.mkdir()
     (asked.out / "thesis.tex").write_text("x")
     with pytest.raises(RunError, match="not empty"):
@@ -96,7 +105,7 @@ def test_a_folder_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_worker_processes_give_the_same_answers(tmp_path: Path) -> None:
-    asked = request(tmp_path)
+    asked = make_request(tmp_path)
     run(asked)
     code, said = run(replace(asked, jobs=2, out=tmp_path / "other"))
     assert code == 0, said
@@ -142,7 +151,7 @@ def test_ctrl_c_ends_in_order(tmp_path: Path) -> None:
 
 
 def test_no_peer_trains_on_a_held_out_subject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = request(tmp_path, subjects=range(7), peers="3")
+    asked = make_request(tmp_path, subjects=range(7), peers="3")
     plan = make_plan(asked, tmp_path)
     subject = np.array([clip.subject for clip in plan.items.clips])
     bench = pool._bench(asked, plan.contract, plan.split, 1)
@@ -163,7 +172,7 @@ def test_no_peer_trains_on_a_held_out_subject(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_peer_that_a_fold_does_not_touch_has_the_same_model_as_if_trained_for_it(tmp_path: Path) -> None:
-    asked = request(tmp_path)
+    asked = make_request(tmp_path)
     plan = make_plan(asked, tmp_path)
     bench = pool._bench(asked, plan.contract, plan.split, 1)
     home = bench.homes["all"]
@@ -179,7 +188,7 @@ def test_a_peer_that_a_fold_does_not_touch_has_the_same_model_as_if_trained_for_
 def test_the_cores_on_a_simulated_network_reach_the_lockstep_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gossip: str
 ) -> None:
-    asked = request(tmp_path, f"gossip={gossip}", peers="3", subjects=range(6))
+    asked = make_request(tmp_path, f"gossip={gossip}", peers="3", subjects=range(6))
     plan = make_plan(asked, tmp_path)
     bench = pool._bench(asked, plan.contract, plan.split, 1)
     lockstep = do(bench, FoldUnit(1, 0))
@@ -190,14 +199,14 @@ def test_the_cores_on_a_simulated_network_reach_the_lockstep_models(
 
 @pytest.mark.parametrize("protocol", ["push_sum", "adpsgd"])
 def test_what_knows_no_rounds_runs_on_the_simulated_network(tmp_path: Path, protocol: str) -> None:
-    asked = request(tmp_path, f"gossip.protocol={protocol}", "training.rounds=1", subjects=range(4))
+    asked = make_request(tmp_path, f"gossip.protocol={protocol}", "training.rounds=1", subjects=range(4))
     code, said = run(asked)
     assert code == 0, said
     assert json.loads((asked.out / "card.json").read_text())["engine"] == "simulated"
 
 
 def test_random_samples_need_the_flag_and_bear_its_words_everywhere(tmp_path: Path) -> None:
-    asked = request(tmp_path, protocol=Protocol.FRAMES)
+    asked = make_request(tmp_path, protocol=Protocol.FRAMES)
     with pytest.raises(DataError, match="subjects leak"):
         run(asked)
     assert not asked.out.exists()
@@ -217,7 +226,7 @@ def test_random_samples_need_the_flag_and_bear_its_words_everywhere(tmp_path: Pa
 
 
 def test_a_peer_whose_only_subject_is_held_out_is_left_out_of_that_fold(tmp_path: Path) -> None:
-    asked = request(tmp_path, peers="5")
+    asked = make_request(tmp_path, peers="5")
     code, said = run(asked)
     assert code == 0, said
     rows = csv_rows((asked.out / "predictions.csv").read_text())
@@ -228,13 +237,13 @@ def test_a_peer_whose_only_subject_is_held_out_is_left_out_of_that_fold(tmp_path
 
 def test_nobody_to_gossip_with_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nobody to gossip with"):
-        run(request(tmp_path, peers="dataset"))
+        run(make_request(tmp_path, peers="dataset"))
     with pytest.raises(DataError, match=r"without vectors/\d only 1 peer has clips left"):
-        run(request(tmp_path, subjects=range(3)))
+        run(make_request(tmp_path, subjects=range(3)))
     with pytest.raises(DataError, match="no number of peers"):
-        run(request(tmp_path, peers="some"))
+        run(make_request(tmp_path, peers="some"))
     with pytest.raises(DataError, match="cannot be dealt"):
-        run(request(tmp_path, peers="9"))
+        run(make_request(tmp_path, peers="9"))
 
 
 def test_a_spoilt_unit_is_told_with_its_file(tmp_path: Path) -> None:
@@ -243,7 +252,7 @@ def test_a_spoilt_unit_is_told_with_its_file(tmp_path: Path) -> None:
 
 
 def test_few_shots_are_taken_at_each_peer_and_pooled_has_those_clips(tmp_path: Path) -> None:
-    asked = request(tmp_path, "training.few_shot=2")
+    asked = make_request(tmp_path, "training.few_shot=2")
     plan = make_plan(asked, tmp_path)
     bench = pool._bench(asked, plan.contract, plan.split, 1)
     steps = do(bench, FoldUnit(1, 0)).steps
