@@ -24,18 +24,20 @@ name: founding-paper
 topology: {kind: mesh}
 peers: {loopback: {count: 10}}
 model: {input: frame, trainable: block5, label_map: paper7}
-training: {rounds: 4, local_epochs: 5, batch_size: 32, learning_rate: 0.0003}
+training: {local_epochs: 5, learning_rate: 0.0003}
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--subjects", type=int, default=8, help="Of the twin; CASME II has 26.")
-    parser.add_argument("--clips", type=int, default=7, help="Of each subject.")
-    parser.add_argument("--height", type=int, default=128, help="Of the frames; the network sees 64.")
-    parser.add_argument("--folds", type=int, default=4, help="Of subjects.")
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--subjects", type=int, default=6, help="Of the twin; CASME II has 26.")
+    parser.add_argument("--clips", type=int, default=8, help="Of each subject.")
+    parser.add_argument("--height", type=int, default=96, help="Of the frames; the network sees 64.")
+    parser.add_argument("--folds", type=int, default=3, help="Of subjects.")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--trainable", choices=["block5", "head"], default="block5", help="head is 30 times quicker.")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     twin, contract = arguments.out / "twin", arguments.out / "contract.yaml"
@@ -44,7 +46,8 @@ def main() -> None:
         draw_twin.main(["casme2", "-o", str(twin), *map(str, size)], standalone_mode=False)
     contract.write_text(CONTRACT, encoding="utf-8")
     common = ["--data", str(twin), "--topology", str(contract), "--peers", "10", "--seeds", "1"]
-    common += ["--set", f"training.rounds={arguments.rounds}", "--jobs", str(arguments.jobs)]
+    common += ["--jobs", str(arguments.jobs), "--set", f"training.rounds={arguments.rounds}"]
+    common += ["--set", f"training.batch_size={arguments.batch}", "--set", f"model.trainable={arguments.trainable}"]
     by_frames = ["--protocol", "frames", "--subjects-leak", "--out", str(arguments.out / "frames")]
     by_subjects = ["--protocol", "kfold", "--folds", str(arguments.folds), "--out", str(arguments.out / "subjects")]
     for own in (by_frames, by_subjects):
