@@ -61,9 +61,12 @@ class LabelMapping(Part):
 
 
 class Model(Part):
-    """The founding paper's network: VGG16 convolutions, Flatten, Dropout, Dense 128, Dropout, Dense K."""
+    """The founding paper's network: VGG16 convolutions, Flatten, Dropout, Dense 128, Dropout, Dense K.
 
-    backbone: Literal["vgg16"] = "vgg16"
+    Other backbones are for comparison.
+    """
+
+    backbone: Literal["vgg16", "resnet18", "mobilenet_v3_small"] = "vgg16"
     weights: Weights = Weights()
     input: Input = Input.IMAGE
     input_size: Literal[64] = 64
@@ -88,6 +91,12 @@ class Model(Part):
     def _apex_is_image(cls, value: Any) -> Any:
         """Of a folder of frames `image` has always been the apex frame: two names, one meaning, one digest."""
         return Input.IMAGE if value == "apex" else value
+
+    @model_validator(mode="after")
+    def _block5_is_vggs(self) -> Model:
+        if self.trainable == "block5" and self.backbone != "vgg16":
+            raise ValueError(f"trainable: block5 is VGG16's fifth block; with {self.backbone} train the head")
+        return self
 
     @model_validator(mode="after")
     def _classes_differ(self) -> Model:

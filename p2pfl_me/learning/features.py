@@ -22,7 +22,7 @@ from p2pfl_me.errors import DataError
 from p2pfl_me.learning.backbone import Backbone, load_backbone
 from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.layout import input_width
-from p2pfl_me.learning.network import BLOCK4_END, convolutions
+from p2pfl_me.learning.network import BLOCK4_END
 from p2pfl_me.message import Vector
 
 BATCH = 32
@@ -136,9 +136,10 @@ def _compute(
 
 
 def frozen_layers(backbone: Backbone, trainable: str) -> nn.Sequential:
-    """All of VGG16's convolutions for `head`, blocks 1 to 4 for `block5`; evaluation only."""
-    layers = convolutions()
-    layers.load_state_dict({name: torch.from_numpy(value) for name, value in backbone.tensors.items()}, assign=True)
+    """All of the backbone for `head`, VGG16's blocks 1 to 4 for `block5`; evaluation only."""
+    layers = backbone.architecture.build()
+    tensors = {name: torch.from_numpy(value) for name, value in backbone.tensors.items()}
+    layers.load_state_dict(tensors, assign=True, strict=False)
     frozen = layers if trainable == "head" else nn.Sequential(*list(layers)[:BLOCK4_END])
     return frozen.eval().requires_grad_(False)
 

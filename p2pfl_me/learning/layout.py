@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from p2pfl_me.contract.model import Model
 from p2pfl_me.message import Vector
 
-FEATURES = 2048
-"""Values of VGG16's last feature map at 64x64: 512 channels of 2x2."""
+FEATURES = {"vgg16": 4 * 512, "resnet18": 4 * 512, "mobilenet_v3_small": 4 * 576}
+"""Values of each backbone's last feature map at 64x64: 2x2 pixels of so many channels."""
 BLOCK4 = 8192
 """Values after block 4: 512 channels of 4x4."""
 HIDDEN = 128
@@ -60,7 +60,7 @@ def layout_of(model: Model) -> Layout:
     """The layout of a contract's model: 263,175 values for `head` with seven classes, 7,342,599 for `block5`."""
     classes = len(model.classes)
     head: tuple[tuple[str, Shape], ...] = (
-        ("dense1.weight", (HIDDEN, FEATURES)),
+        ("dense1.weight", (HIDDEN, FEATURES[model.backbone])),
         ("dense1.bias", (HIDDEN,)),
         ("dense2.weight", (classes, HIDDEN)),
         ("dense2.bias", (classes,)),
@@ -75,4 +75,4 @@ def layout_of(model: Model) -> Layout:
 
 def input_width(model: Model) -> int:
     """Values of one cached sample: what the frozen layers hand to the trainable ones."""
-    return FEATURES if model.trainable == "head" else BLOCK4
+    return FEATURES[model.backbone] if model.trainable == "head" else BLOCK4

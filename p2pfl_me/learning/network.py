@@ -1,7 +1,7 @@
 """The founding paper's network: VGG16's convolutions at 64x64x3, Flatten, Dropout, Dense 128, ReLU, Dropout, Dense K.
 
-14,977,863 parameters for seven classes. As one module it is for export and for reading; training runs on its two
-halves, the frozen layers (`features`) and the trainable vector (`layout`).
+14,977,863 parameters for seven classes; or another backbone before the same head. As one module it is for export and
+for reading; training runs on its two halves, the frozen layers (`features`) and the trainable vector (`layout`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.contract.model import Model
+from p2pfl_me.learning.architectures import architecture_of
 from p2pfl_me.learning.backbone import load_backbone
 from p2pfl_me.learning.layout import FEATURES, HIDDEN, layout_of
-from p2pfl_me.learning.vision import torchvision_models
 from p2pfl_me.message import Vector
 
 BLOCK4_END = 24
@@ -24,23 +25,16 @@ BLOCK5 = {1: 24, 2: 26, 3: 28}
 """Index of conv5_k in torchvision's VGG16 `features`."""
 
 
-def convolutions() -> nn.Sequential:
-    """VGG16's five blocks, uninitialised: (N, 3, 64, 64) -> (N, 512, 2, 2)."""
-    with torch.device("meta"):
-        features: nn.Sequential = torchvision_models().vgg16(weights=None).features
-    return features.to_empty(device="cpu")
-
-
 class Network(nn.Module):
     """The whole network: (N, 3, 64, 64) -> class scores (N, K)."""
 
-    def __init__(self, classes: int, dropout: float = 0.5) -> None:
+    def __init__(self, model: Model, dropout: float = 0.5) -> None:
         super().__init__()
-        self.features = convolutions()
+        self.features = architecture_of(model.backbone).build()
         self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(dropout)
-        self.dense1 = nn.Linear(FEATURES, HIDDEN)
-        self.dense2 = nn.Linear(HIDDEN, classes)
+        self.dense1 = nn.Linear(FEATURES[model.backbone], HIDDEN)
+        self.dense2 = nn.Linear(HIDDEN, len(model.classes))
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.dropout(self.flatten(self.features(images)))
@@ -77,7 +71,7 @@ def initial_params(contract: Contract, *, cache: Path, weights: Path | None = No
 
 def assemble(contract: Contract, params: Vector, *, cache: Path, weights: Path | None = None) -> Network:
     """The whole network with a trained vector in its place."""
-    network = Network(len(contract.model.classes), contract.training.dropout)
+    network = Network(contract.model, contract.training.dropout)
     state = {
         f"features.{k}": torch.from_numpy(v.copy())
         for k, v in load_backbone(contract, cache=cache, weights=weights).tensors.items()
@@ -86,5 +80,6 @@ def assemble(contract: Contract, params: Vector, *, cache: Path, weights: Path |
         layer, kind = name.split(".")
         target = f"features.{BLOCK5[int(layer[-1])]}" if layer.startswith("conv5_") else layer
         state[f"{target}.{kind}"] = torch.from_numpy(view.copy())
-    network.load_state_dict(state)
+    left_out = network.load_state_dict(state, strict=False)
+    assert all(name.endswith("num_batches_tracked") for name in left_out.missing_keys) and not left_out.unexpected_keys
     return network.eval()

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from p2pfl_me.contract import contract_from_yaml
+from p2pfl_me.learning.architectures import architecture_of
 from p2pfl_me.learning.features import BATCH, feature_rows, normalise
-from p2pfl_me.learning.network import convolutions
 
 CONTRACT = "version: 1\nname: bench\ntopology: {kind: ring}\npeers:\n  loopback: {count: 3}\n"
 
@@ -45,7 +45,7 @@ def main() -> None:
         begun = time.perf_counter()
         feature_rows(contract, pairs, cache=cache, device="cpu")
         kept = count / (time.perf_counter() - begun)
-    plain = convolutions().eval()
+    plain = architecture_of("vgg16").build().eval()
     for parameter in plain.parameters():
         torch.nn.init.normal_(parameter, std=0.01)
     batches = max(1, count // BATCH // 4)

@@ -18,10 +18,13 @@ from safetensors.numpy import save_file
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import WeightsError
-from p2pfl_me.learning.backbone import CHANNELS, KERAS, SHAPES, load_backbone, read_weights
+from p2pfl_me.learning.architectures import architecture_of
+from p2pfl_me.learning.backbone import load_backbone
 from p2pfl_me.learning.features import FeatureCache, feature_rows, frozen_layers, normalise
+from p2pfl_me.learning.weight_files import CHANNELS, KERAS, read_weights
 
 Image = npt.NDArray[np.uint8]
+VGG16 = architecture_of("vgg16")
 
 
 def contract(*overrides: str) -> Contract:
@@ -32,7 +35,7 @@ def contract(*overrides: str) -> Contract:
 @pytest.fixture(scope="module")
 def tensors() -> dict[str, npt.NDArray[np.float32]]:
     random = np.random.default_rng(0)
-    return {name: random.standard_normal(shape, dtype=np.float32) for name, shape in SHAPES.items()}
+    return {name: random.standard_normal(shape, dtype=np.float32) for name, shape in VGG16.shapes.items()}
 
 
 def as_pth(path: Path, tensors: dict[str, npt.NDArray[np.float32]]) -> None:
@@ -67,7 +70,7 @@ def test_every_format_gives_the_same_weights(
 ) -> None:
     path = tmp_path / name
     write(path, tensors)
-    found = read_weights(path)
+    found = read_weights(path, VGG16)
     for key, value in tensors.items():
         np.testing.assert_array_equal(found[key], value)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -99,7 +102,7 @@ def test_files_that_are_no_vgg16_are_named(tmp_path: Path, tensors: dict[str, np
         ("weights.onnx", "unknown ending"),
     ]:
         with pytest.raises(WeightsError, match=says):
-            read_weights(tmp_path / name)
+            read_weights(tmp_path / name, VGG16)
 
 
 def test_the_seeded_backbone_is_the_seeds_and_private(tmp_path: Path) -> None:

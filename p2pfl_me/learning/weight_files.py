@@ -1,0 +1,115 @@
+"""A backbone's tensors from a user's file: a torchvision state dict, or Keras' VGG16."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+
+from p2pfl_me.errors import WeightsError
+from p2pfl_me.learning.architectures import Architecture
+from p2pfl_me.message import Vector
+
+Tensors = Mapping[str, Vector]
+
+CHANNELS = (
+    (0, 3, 64), (2, 64, 64), (5, 64, 128), (7, 128, 128), (10, 128, 256), (12, 256, 256), (14, 256, 256),
+    (17, 256, 512), (19, 512, 512), (21, 512, 512), (24, 512, 512), (26, 512, 512), (28, 512, 512),
+)  # fmt: skip
+"""(index in torchvision's `features`, input channels, output channels) of the thirteen convolutions."""
+KERAS = tuple(f"block{block}_conv{k}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for k in range(1, count + 1))
+"""Keras' names of the thirteen, in the same order."""
+
+
+def read_weights(path: Path, architecture: Architecture) -> Tensors:
+    """All tensors of an architecture from a torchvision state dict (.pth, .safetensors), or of VGG16 from a Keras
+    notop file (.h5).
+
+    Raises
+    ------
+    WeightsError
+        Another ending, unreadable, or a tensor missing or of another shape.
+    """
+    readers: dict[str, Callable[[Path, Architecture], Tensors]] = {
+        ".pth": _from_pth,
+        ".pt": _from_pth,
+        ".safetensors": _from_safetensors,
+        ".h5": _from_keras,
+    }
+    reader = readers.get(path.suffix)
+    if reader is None:
+        raise WeightsError(
+            "unknown ending", where=str(path), fix="give .pth, .safetensors (torchvision) or .h5 (Keras)"
+        )
+    try:
+        tensors = reader(path, architecture)
+    except WeightsError:
+        raise
+    except Exception as error:  # each format's library raises its own kinds on a damaged file
+        raise WeightsError(f"cannot be read: {error}", where=str(path), fix="check or fetch the file again") from error
+    out = {}
+    kind, prefix = architecture.name, architecture.prefix
+    for name, shape in architecture.shapes.items():
+        if name not in tensors:
+            raise WeightsError(f"`{prefix}{name}` is missing", where=str(path), fix=f"give the weights of a {kind}")
+        if tensors[name].shape != shape:
+            raise WeightsError(
+                f"`{prefix}{name}` has shape {tensors[name].shape}, that of a {kind} is {shape}",
+                where=str(path),
+                fix="give torchvision's, VGG16 without batch normalisation",
+            )
+        out[name] = np.ascontiguousarray(tensors[name], dtype=np.float32)
+    if not all(np.isfinite(value).all() for value in out.values()):
+        raise WeightsError("holds NaN or infinite weights", where=str(path), fix="fetch the file again")
+    return out
+
+
+def torchvision_names(architecture: Architecture, names: Iterable[str], get: Callable[[str], Vector]) -> Tensors:
+    """Accept both a whole network (`features.0.weight`) and its features alone (`0.weight`)."""
+    found = {name.removeprefix(architecture.prefix): name for name in names}
+    return {short: get(found[short]) for short in architecture.shapes if short in found}
+
+
+def _from_pth(path: Path, architecture: Architecture) -> Tensors:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return torchvision_names(architecture, state, lambda name: state[name].float().numpy())
+
+
+def _from_safetensors(path: Path, architecture: Architecture) -> Tensors:
+    with safe_open(path, framework="numpy") as file:
+        return torchvision_names(architecture, file.keys(), file.get_tensor)
+
+
+def _from_keras(path: Path, architecture: Architecture) -> Tensors:
+    if architecture.name != "vgg16":
+        raise WeightsError(
+            f"Keras files are read of VGG16 only, not of {architecture.name}",
+            where=str(path),
+            fix="give torchvision's .pth or .safetensors",
+        )
+    try:
+        import h5py
+    except ImportError as error:
+        raise WeightsError(
+            "reading Keras files needs h5py", where=str(path), fix="pip install 'p2pfl_me[keras]'"
+        ) from error
+    arrays: dict[str, Vector] = {}
+    with h5py.File(path, "r") as file:
+        # `layer/layer/kernel:0` or `model_weights/layer/...`: the last two parts of a path say what it is.
+        def visit(name: str, item: object) -> None:
+            if isinstance(item, h5py.Dataset):
+                layer, kind = ([part for part in name.split("/") if part in KERAS] or [""])[-1], name.split("/")[-1]
+                arrays[f"{layer}/{kind.split(':')[0]}"] = np.asarray(item)
+
+        file.visititems(visit)
+    out: dict[str, Vector] = {}
+    for (index, _, _), layer in zip(CHANNELS, KERAS, strict=True):
+        # Older Keras files name the arrays block1_conv1_W_1:0 and block1_conv1_b_1:0.
+        for kind, names in (("weight", ("kernel", f"{layer}_W_1")), ("bias", ("bias", f"{layer}_b_1"))):
+            for name in names:
+                if (array := arrays.get(f"{layer}/{name}")) is not None:
+                    out[f"{index}.{kind}"] = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
+    return out
