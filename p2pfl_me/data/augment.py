@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.contract.network import Model
+from p2pfl_me.contract.preprocess import Input, Scale
 from p2pfl_me.data.preprocess.flow import STILL
 
 Image = npt.NDArray[np.uint8]
@@ -38,17 +40,25 @@ def variants_of(contract: Contract) -> tuple[Variant, ...]:
     return tuple(Variant(mirror, right, down) for right, down in ((0, 0), *moves) for mirror in mirrors)
 
 
-def vary(image: Image, variant: Variant, *, flow: bool) -> Image:
+def turn_of(model: Model) -> int | None:
+    """What a grey level of motion to the right and one of the same motion to the left add up to; None: no flow."""
+    if model.input is not Input.FLOW:
+        return None
+    return 2 * STILL[0] if model.preprocess.scale is Scale.FIXED else 255
+
+
+def vary(image: Image, variant: Variant, turn: int | None) -> Image:
     """One variant of an input, uint8 (H, W, 3); what a shift uncovers repeats the edge.
 
-    Of a `flow` input the first plane is motion to the right: seen in a mirror it goes to the left, so its sign turns
-    about `STILL`. Motion downward and strain stay what they are.
+    Of flow the first plane is motion to the right: seen in a mirror it goes to the left, so a level becomes `turn`
+    less itself. Motion downward, strain, and what a mask has set to `STILL` stay as they are.
     """
     if variant.mirror:
         image = image[:, ::-1]
-        if flow:
-            left = 2 * STILL[0] - image[..., :1].astype(np.int16)
-            image = np.concatenate([np.clip(left, 0, 255).astype(np.uint8), image[..., 1:]], axis=-1)
+        if turn is not None:
+            left = np.clip(turn - image[..., 0].astype(np.int16), 0, 255).astype(np.uint8)
+            masked = (image == np.array(STILL)).all(axis=-1)
+            image = np.concatenate([np.where(masked, image[..., 0], left)[..., np.newaxis], image[..., 1:]], axis=-1)
     if variant.right or variant.down:
         rows, columns = (np.arange(size) for size in image.shape[:2])
         rows = np.clip(rows - variant.down, 0, len(rows) - 1)

@@ -10,7 +10,7 @@ from p2pfl_me.learning.recogniser import Image
 
 
 def images_of(contract: Contract, clip: Clip) -> Image:
-    """uint8 (n, S, S, 3): the samples of one clip.
+    """uint8 (n, S, S, 3): the samples of one clip, as they are prepared for training.
 
     Raises
     ------

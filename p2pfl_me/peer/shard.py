@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.contract.preprocess import Input
-from p2pfl_me.data.augment import ORIGINAL, Image, Variant, variants_of, vary
+from p2pfl_me.data.augment import ORIGINAL, Image, Variant, turn_of, variants_of, vary
 from p2pfl_me.data.manifest import SPLITS, Clip
 from p2pfl_me.data.preprocess.note import ClipNote, counts
 from p2pfl_me.data.preprocess.prepare import Prepared, prepare_clips
@@ -96,7 +95,7 @@ def read_samples(
     variants = [variants_of(contract) if split == 0 else (ORIGINAL,) for split in splits[prepared.clips]]
     bank, rows = np.empty((0, input_width(contract.model)), dtype=np.float32), prepared.rows
     if of_images:
-        pairs = list(_pairs(prepared, variants, contract.model.input is Input.FLOW))
+        pairs = list(_pairs(prepared, variants, turn_of(contract.model)))
         bank, rows = feature_rows(contract, pairs, cache=cache, weights=weights, device=device, progress=progress)
     first = np.cumsum([0, *map(len, variants)], dtype=np.int64)
     parts = []
@@ -116,7 +115,7 @@ def read_samples(
 
 
 def _pairs(
-    prepared: Prepared, variants: Sequence[Sequence[Variant]], flow: bool
+    prepared: Prepared, variants: Sequence[Sequence[Variant]], turn: int | None
 ) -> Iterator[tuple[bytes, Callable[[], Image]]]:
     """Under which key the features of each variant of each sample are kept, and how its image is had."""
     for sample, (key, own) in enumerate(zip(prepared.keys, variants, strict=True)):
@@ -125,11 +124,11 @@ def _pairs(
             if variant == ORIGINAL:
                 yield key, load
             else:
-                yield hashlib.sha256(key + repr(variant).encode()).digest(), partial(_varied, load, variant, flow)
+                yield hashlib.sha256(key + repr(variant).encode()).digest(), partial(_varied, load, variant, turn)
 
 
-def _varied(load: Callable[[], Image], variant: Variant, flow: bool) -> Image:
-    return vary(load(), variant, flow=flow)
+def _varied(load: Callable[[], Image], variant: Variant, turn: int | None) -> Image:
+    return vary(load(), variant, turn)
 
 
 def summary_of(clips: Sequence[Clip]) -> dict[str, Any]:

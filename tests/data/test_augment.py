@@ -8,11 +8,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pytest
 
-from p2pfl_me.data.augment import ORIGINAL, Variant, variants_of, vary
+from p2pfl_me.contract.preprocess import Scale
+from p2pfl_me.data.augment import ORIGINAL, Variant, turn_of, variants_of, vary
 from p2pfl_me.data.few import few_shot
 from p2pfl_me.data.manifest import Manifest
-from p2pfl_me.data.preprocess.flow import FlowRecipe, flow_image
+from p2pfl_me.data.preprocess.flow import STILL, FlowRecipe, flow_image
 from p2pfl_me.data.source import deal
 from tests.data.make import CLASSES, clips, contract, picture
 
@@ -29,27 +31,39 @@ def _moving_faces() -> tuple[Image, Image]:
     return onset, np.asarray(apex, dtype=np.uint8)
 
 
-def test_the_mirrored_flow_is_the_flow_of_the_mirrored_face() -> None:
+@pytest.mark.parametrize("scale", list(Scale))
+def test_the_mirrored_flow_is_the_flow_of_the_mirrored_face(scale: Scale) -> None:
     onset, apex = _moving_faces()
-    flow = flow_image(onset, apex, FlowRecipe(), 64)
-    mirrored = vary(flow, Variant(mirror=True), flow=True)
-    expected = flow_image(onset[:, ::-1].copy(), apex[:, ::-1].copy(), FlowRecipe(), 64)
+    recipe = FlowRecipe(scale=scale)
+    turn = turn_of(contract(f"model: {{input: flow, preprocess: {{scale: {scale.value}}}}}").model)
+    flow = flow_image(onset, apex, recipe, 64)
+    mirrored = vary(flow, Variant(mirror=True), turn)
+    expected = flow_image(onset[:, ::-1].copy(), apex[:, ::-1].copy(), recipe, 64)
     wrong = flow[:, ::-1]
 
     def apart(one: Image, two: Image) -> float:
         return float(np.abs(one.astype(int) - two.astype(int)).mean())
 
     assert apart(mirrored, expected) < 0.25 * apart(wrong, expected), "u turns its sign"
-    np.testing.assert_array_equal(vary(mirrored, Variant(mirror=True), flow=True), flow)
-    np.testing.assert_array_equal(vary(onset, Variant(mirror=True), flow=False), onset[:, ::-1])
+    np.testing.assert_array_equal(vary(mirrored, Variant(mirror=True), turn), flow)
+
+
+def test_a_mirrored_picture_and_what_is_masked() -> None:
+    onset, _ = _moving_faces()
+    assert turn_of(contract().model) is None
+    np.testing.assert_array_equal(vary(onset, Variant(mirror=True), None), onset[:, ::-1])
+    masked = onset.copy()
+    masked[:20] = STILL
+    assert (vary(masked, Variant(mirror=True), 255)[:20] == STILL).all()
 
 
 def test_a_shift_moves_and_repeats_the_edge() -> None:
     image = picture(1, 64)
-    moved = vary(image, Variant(right=2, down=-3), flow=False)
+    moved = vary(image, Variant(right=2, down=-3), None)
     np.testing.assert_array_equal(moved[:-3, 2:], image[3:, :-2])
     np.testing.assert_array_equal(moved[:-3, 0], image[3:, 0])
-    assert moved.flags.c_contiguous and vary(image, ORIGINAL, flow=True) is not None
+    assert moved.flags.c_contiguous
+    np.testing.assert_array_equal(vary(image, ORIGINAL, 248), image)
 
 
 def test_the_variants_are_the_contracts() -> None:
