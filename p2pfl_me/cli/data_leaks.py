@@ -82,4 +82,4 @@ def _told(subject: str, runs: Runs) -> Iterator[str]:
     for folder in runs.spared:
         yield f"{folder}: never saw it"
     if runs.saw or runs.evaluated:
-        yield "features of its frames may lie in the cache: remove ~/.p2pme/cache (P2PME_HOME), it is made anew"
+        yield "images and features of it may lie in the cache: remove ~/.p2pme/cache (P2PME_HOME), it is made anew"

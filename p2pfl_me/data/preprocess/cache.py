@@ -20,6 +20,7 @@ from p2pfl_me.data.preprocess.note import NOTE_BYTES, ClipNote
 from p2pfl_me.errors import DataError
 
 KEY = 32
+ENTRY = KEY + NOTE_BYTES
 Image = npt.NDArray[np.uint8]
 
 
@@ -40,13 +41,13 @@ class ImageCache:
 
     def index(self) -> dict[bytes, int]:
         """Digest -> row."""
-        return {key: row for row, (key, _) in enumerate(self._entries())}
+        data = self._keys.read_bytes() if self._keys.exists() else b""
+        return {data[row * ENTRY : row * ENTRY + KEY]: row for row in range(len(data) // ENTRY)}
 
     def notes(self, rows: Sequence[int]) -> tuple[ClipNote, ...]:
         """What is noted of the clips that the rows belong to."""
         data = self._keys.read_bytes() if self._keys.exists() else b""
-        entry = KEY + NOTE_BYTES
-        return tuple(ClipNote.from_bytes(data[row * entry + KEY : (row + 1) * entry]) for row in rows)
+        return tuple(ClipNote.from_bytes(data[row * ENTRY + KEY : (row + 1) * ENTRY]) for row in rows)
 
     def append(self, keys: Sequence[bytes], notes: Sequence[ClipNote], images: Image) -> None:
         """Add images (n, size, size, 3) after the last that counts; call while `writing`.
@@ -56,13 +57,13 @@ class ImageCache:
         DataError
             The disk is full or cannot be written.
         """
-        count = sum(1 for _ in self._entries())
+        count = self._count()
         try:
             with _private(self._rows, "r+b") as file:
                 file.seek(count * images[0].nbytes)
                 file.write(np.ascontiguousarray(images).data)
             with _private(self._keys, "r+b") as file:
-                file.seek(count * (KEY + NOTE_BYTES))
+                file.seek(count * ENTRY)
                 file.truncate()
                 file.write(b"".join(key + note.to_bytes() for key, note in zip(keys, notes, strict=True)))
         except OSError as error:
@@ -74,16 +75,13 @@ class ImageCache:
 
     def bank(self) -> Image:
         """All images, uint8 (N, size, size, 3), mapped: nothing is read before it is used."""
-        count = sum(1 for _ in self._entries())
+        count = self._count()
         if count == 0:
             return np.empty((0, *self._shape), dtype=np.uint8)
         return np.memmap(self._rows, dtype=np.uint8, mode="r", shape=(count, *self._shape))
 
-    def _entries(self) -> Iterator[tuple[bytes, bytes]]:
-        data = self._keys.read_bytes() if self._keys.exists() else b""
-        entry = KEY + NOTE_BYTES
-        for begin in range(0, len(data) // entry * entry, entry):
-            yield data[begin : begin + KEY], data[begin + KEY : begin + entry]
+    def _count(self) -> int:
+        return self._keys.stat().st_size // ENTRY if self._keys.exists() else 0
 
 
 def _private(path: Path, mode: str) -> IO[Any]:
