@@ -24,16 +24,16 @@ name: founding-paper
 topology: {kind: mesh}
 peers: {loopback: {count: 10}}
 model: {input: frame, trainable: block5, label_map: paper7}
-training: {local_epochs: 5, learning_rate: 0.0003}
+training: {local_epochs: 5, learning_rate: 0.001}
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--subjects", type=int, default=6, help="Of the twin; CASME II has 26.")
-    parser.add_argument("--clips", type=int, default=8, help="Of each subject.")
-    parser.add_argument("--height", type=int, default=96, help="Of the frames; the network sees 64.")
+    parser.add_argument("--subjects", type=int, default=12, help="Of the twin; CASME II has 26.")
+    parser.add_argument("--clips", type=int, default=4, help="Of each subject.")
+    parser.add_argument("--height", type=int, default=80, help="Of the frames; the network sees 64.")
     parser.add_argument("--folds", type=int, default=3, help="Of subjects.")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--batch", type=int, default=8)

@@ -16,7 +16,7 @@ from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.protocol import Protocol
 from p2pfl_me.learning.features import Progress
 from p2pfl_me.learning.trainer import Labels, Part
-from p2pfl_me.peer.shard import samples_of
+from p2pfl_me.peer.shard import read_samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,15 +76,23 @@ def read_items(
     cache: Path,
     weights: Path | None = None,
     progress: Progress | None = None,
+    preparing: Progress | None = None,
 ) -> Items:
     """The clips' samples, their features from the cache or computed now.
+
+    Parameters
+    ----------
+    progress, preparing:
+        Called with (done, total) of the samples whose features, and of the clips whose images, had to be computed.
 
     Raises
     ------
     DataError
         Clips cannot be read.
     """
-    part = samples_of(contract, clips, cache=cache, weights=weights, device="cpu", progress=progress).train
+    part = read_samples(
+        contract, clips, cache=cache, weights=weights, device="cpu", progress=progress, preparing=preparing
+    )[0].train
     if protocol.leaks:
         own = Part(part.bank, part.rows, part.labels, np.arange(len(part), dtype=np.int64), part.variants)
         return Items(tuple(clips[number] for number in part.clips), part.labels, own)

@@ -69,7 +69,9 @@ class Plan:
         return [unit for seed in self.request.all_seeds for unit in units_of(self.split, self.homes[seed], seed)]
 
 
-def make_plan(request: Request, cache: Path, progress: Progress | None = None) -> Plan:
+def make_plan(
+    request: Request, cache: Path, progress: Progress | None = None, preparing: Progress | None = None
+) -> Plan:
     """Read the clips, draw the folds, deal the peers; features of the first seed are computed where they are missing.
 
     Raises
@@ -80,7 +82,13 @@ def make_plan(request: Request, cache: Path, progress: Progress | None = None) -
     _require_consent(request)
     clips = read_clips(request.contract, request.data, cache)
     items = read_items(
-        request.contract, clips, request.protocol, cache=cache, weights=request.weights, progress=progress
+        request.contract,
+        clips,
+        request.protocol,
+        cache=cache,
+        weights=request.weights,
+        progress=progress,
+        preparing=preparing,
     )
     split = make_split(items.clips, request.protocol, folds=request.folds, seed=request.contract.seed)
     contract = with_peers(_to_the_last_round(request.contract), count_peers(items, split, request.peers))

@@ -32,7 +32,8 @@ def evaluate(request: Request, console: Console) -> int:
     """
     cache = cache_dir(request.home)
     begun = time.monotonic()
-    plan = make_plan(request, cache, _progress(console, request.contract.seed))
+    features = f"features of {{}}/{{}} samples, backbone of seed {request.contract.seed}"
+    plan = make_plan(request, cache, _progress(console, features), _progress(console, "images of {}/{} clips"))
     store = Store(request.out, plan.digest)
     units = plan.units()
     console.say(_greeting(plan, len(units)))
@@ -47,7 +48,7 @@ def evaluate(request: Request, console: Console) -> int:
             request.protocol,
             cache=cache,
             weights=request.weights,
-            progress=_progress(console, seed),
+            progress=_progress(console, f"features of {{}}/{{}} samples, backbone of seed {seed}"),
         )
     try:
         _do(plan, store, console)
@@ -95,14 +96,14 @@ def _greeting(plan: Plan, units: int) -> str:
     )
 
 
-def _progress(console: Console, seed: int) -> Callable[[int, int], None]:
+def _progress(console: Console, words: str) -> Callable[[int, int], None]:
     shown = -1
 
     def progress(done: int, total: int) -> None:
         nonlocal shown
         if (tenth := 10 * done // total) != shown:
             shown = tenth
-            console.say(f"features of {done}/{total} samples, backbone of seed {seed}")
+            console.say(words.format(done, total))
 
     return progress
 
