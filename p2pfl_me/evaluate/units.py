@@ -6,6 +6,7 @@ that take nothing from it, and is trained once for them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -37,8 +38,9 @@ class WholeUnit:
 
     @property
     def name(self) -> str:
-        folder = "" if self.pool == "all" else f"{self.pool}/"
-        return f"seed-{self.seed}/{folder}peer-{self.peer}"
+        # A data set's name is the user's and may hold anything; a file's name may not.
+        pool = "" if self.pool == "all" else f"pool-{hashlib.sha256(self.pool.encode()).hexdigest()[:12]}-"
+        return f"seed-{self.seed}/{pool}peer-{self.peer}"
 
 
 Unit = FoldUnit | WholeUnit

@@ -13,7 +13,7 @@ from p2pfl_me.data.manifest import Clip
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.folds import make_split
 from p2pfl_me.evaluate.protocol import Protocol
-from p2pfl_me.evaluate.units import touches, units_of, untouched
+from p2pfl_me.evaluate.units import WholeUnit, touches, units_of, untouched
 from tests.evaluate.making import clip
 
 LABELS = ("negative", "positive", "surprise")
@@ -108,6 +108,11 @@ def test_units_ask_every_isolated_peer_about_every_item_once(clips: tuple[Clip, 
     assert asked == {(peer, item): 1 for peer in range(peers) for item in range(len(clips))}
     names = [unit.name for unit in units_of(split, {"all": home}, 1)]
     assert len(set(names)) == len(names)
+
+
+def test_a_data_sets_name_never_leaves_the_folder() -> None:
+    names = {WholeUnit(1, pool, 0).name for pool in ("../../etc", "a b", "a-b", "all")}
+    assert len(names) == 4 and all(name.startswith("seed-1/") and ".." not in name for name in names)
 
 
 def test_too_few_subjects_are_refused_with_a_way_out() -> None:
