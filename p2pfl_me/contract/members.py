@@ -45,10 +45,15 @@ class Member(Part):
 
 
 class Peers(Part):
-    """Either `loopback` or `members`."""
+    """Either `loopback` or `members`.
+
+    `widths`: peers that hold, train and send only a part of the head's hidden units, by id: {3: 0.5}. All others hold
+    the whole model.
+    """
 
     loopback: Loopback | None = None
     members: tuple[Member, ...] | None = None
+    widths: dict[int, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Peers:
@@ -61,7 +66,15 @@ class Peers(Part):
             addresses = [member.address for member in self.members]
             if len(set(addresses)) != len(addresses):
                 raise ValueError("two members share one address")
+        if strangers := sorted(self.widths.keys() - range(self.count)):
+            raise ValueError(f"widths names peer {strangers[0]}, and ids go from 0 to {self.count - 1}")
+        if self.widths and all(self.width(peer) < 1 for peer in range(self.count)):
+            raise ValueError("widths leaves nobody who holds the whole model; leave one peer out of it")
         return self
+
+    def width(self, peer: int) -> float:
+        """The share of the hidden units that a peer holds."""
+        return self.widths.get(peer, 1.0)
 
     @property
     def count(self) -> int:

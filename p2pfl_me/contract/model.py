@@ -113,6 +113,25 @@ class Contract(Part):
         return self
 
     @model_validator(mode="after")
+    def _widths_fit(self) -> Contract:
+        if not self.peers.widths:
+            return self
+        gossip = self.gossip
+        if gossip.protocol != "dpsgd" or gossip.personal or gossip.compression:
+            found = (
+                gossip.compression.kind if gossip.compression else "personal" if gossip.personal else gossip.protocol
+            )
+            raise ValueError(
+                f"peers.widths needs an exchange that averages each value among those that hold it: protocol dpsgd, "
+                f"neither personal nor compressed (this is {found})"
+            )
+        if gossip.patience and gossip.patience.of == "everyone":
+            raise ValueError("patience of everyone compares whole models; with peers.widths take `of: neighbours`")
+        if self.model.trainable != "head":
+            raise ValueError("peers.widths slices the head's hidden units; it needs model.trainable: head")
+        return self
+
+    @model_validator(mode="after")
     def _patience_needs_validation(self) -> Contract:
         if self.gossip.patience and self.data.validation_fraction == 0:
             raise ValueError("gossip.patience needs data.validation_fraction above 0: it watches the validation loss")

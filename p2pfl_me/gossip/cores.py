@@ -17,6 +17,7 @@ from p2pfl_me.gossip.push_sum import Flows, PushSum
 from p2pfl_me.gossip.rules import GradientTracking, Personal, Plain, QuasiGlobalMomentum, Rule
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.sketch import Sketcher
+from p2pfl_me.gossip.slices import Sliced
 from p2pfl_me.gossip.stop import Progress, StopRule
 from p2pfl_me.gossip.swift import Swift
 from p2pfl_me.gossip.waitfree import Averaging, WaitFree
@@ -130,6 +131,8 @@ def rule_of(gossip: Gossip, start: Start) -> Rule:
 
 def _exchange(contract: Contract, peer: int, neighbours: tuple[int, ...], start: Start) -> Exchange:
     gossip, size = contract.gossip, start.params.size
+    if contract.peers.widths:
+        return Sliced(peer, start.shapes, {other: contract.peers.width(other) for other in (peer, *neighbours)})
     compressor = _compressor(gossip.compression, start.shapes or ((size,),))
     if compressor is None:
         return Whole(peer)

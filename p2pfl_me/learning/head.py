@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from p2pfl_me.learning.adam import Adam
-from p2pfl_me.learning.layout import HIDDEN, Layout
+from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
 
 
@@ -23,16 +23,27 @@ class HeadStep:
         Features a sample, D.
     dropout:
         Probability of dropping a value, rounded to 1/256.
+    boost:
+        Multiplies the hidden units in training: 1 / width for a slice, so that it fits beside the units that it lacks
+        (the Scaler of HeteroFL, Diao et al., ICLR 2021, section 3).
     """
 
     def __init__(
-        self, layout: Layout, width: int, batch: int, dropout: float, loss: Loss, device: torch.device
+        self,
+        layout: Layout,
+        width: int,
+        batch: int,
+        dropout: float,
+        loss: Loss,
+        device: torch.device,
+        boost: float = 1.0,
     ) -> None:
-        self._layout, self._loss = layout, loss
+        self._layout, self._loss, self._boost = layout, loss, boost
+        self._hidden = dict(layout.shapes)["dense1.bias"][0]
         self._threshold = round(dropout * 256)
         self._scale = 256 / (256 - self._threshold)
         self._x = torch.empty(batch, width, device=device)
-        self._h = torch.empty(batch, HIDDEN, device=device)
+        self._h = torch.empty(batch, self._hidden, device=device)
         self._bytes = torch.empty(-(-batch * width // 8), dtype=torch.int64, device=device)
         self._p: dict[str, Tensor] = {}
         self._g: dict[str, Tensor] = {}
@@ -67,13 +78,15 @@ class HeadStep:
         y = labels[index]
         p, g = self._p, self._g
         keep_x = self._keep(size, x.shape[1], random)
-        keep_h = self._keep(size, HIDDEN, random)
+        keep_h = self._keep(size, self._hidden, random)
         if keep_x is not None:
             x.mul_(keep_x)  # the kept values' scale is folded into the product below
         torch.addmm(p["dense1.bias"], x, p["dense1.weight"].t(), alpha=self._scale, out=h)
         h.relu_()
         if keep_h is not None:
             h.mul_(keep_h)
+        if self._boost != 1:
+            h.mul_(self._boost)
         logits = torch.addmm(p["dense2.bias"], h, p["dense2.weight"].t(), alpha=self._scale)
         loss, d_logits = self._loss.by_hand(torch.log_softmax(logits, dim=1), y)
         torch.sum(d_logits, 0, out=g["dense2.bias"])
@@ -81,6 +94,8 @@ class HeadStep:
         torch.mm(d_scaled.t(), h, out=g["dense2.weight"])
         d_h = torch.mm(d_scaled, p["dense2.weight"])
         d_h.mul_(h > 0)  # one test for both: what ReLU or dropout set to zero passes nothing back
+        if self._boost != 1:
+            d_h.mul_(self._boost)
         torch.sum(d_h, 0, out=g["dense1.bias"])
         torch.mm(d_h.mul_(self._scale).t(), x, out=g["dense1.weight"])
         return loss

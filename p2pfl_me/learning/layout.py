@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from p2pfl_me.contract.model import Model
+from p2pfl_me.contract.slices import hidden_units
 from p2pfl_me.message import Vector
 
 FEATURES = {"vgg16": 4 * 512, "resnet18": 4 * 512, "mobilenet_v3_small": 4 * 576}
@@ -40,6 +41,17 @@ class Layout:
     def home(self) -> int:
         """Values of the last layer, which lie last: what stays home in personalised learning."""
         return sum(math.prod(shape) for name, shape in self.shapes if name.startswith("dense2."))
+
+    def narrowed(self, width: float) -> Layout:
+        """The layout of the head's first hidden units, ceil(width * 128) of them."""
+        units = hidden_units(width, HIDDEN)
+        axes = {"dense1.weight": 0, "dense1.bias": 0, "dense2.weight": 1}
+        return Layout(
+            tuple(
+                (name, tuple(units if axes.get(name) == axis else size for axis, size in enumerate(shape)))
+                for name, shape in self.shapes
+            )
+        )
 
     def digest(self) -> bytes:
         """SHA-256 (32 bytes) of names and shapes: peers mix only what is laid out alike."""

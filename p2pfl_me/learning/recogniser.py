@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from p2pfl_me.contract import Contract, digest, load_contract
+from p2pfl_me.contract.slices import holders
 from p2pfl_me.errors import RunError, WeightsError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.features import normalise
@@ -156,20 +157,20 @@ def final_params(run: Path, contract: Contract, peer: int | None = None) -> Vect
         A checkpoint is damaged or was written under another contract.
     """
     layout = layout_of(contract.model)
-    paths = [path for path in _checkpoints(run, contract.peers.count, peer) if path.is_file()]
+    paths = {peer: path for peer, path in _checkpoints(run, contract.peers.count, peer) if path.is_file()}
     if not paths:
         which = "peers have" if peer is None else f"peer {peer} has"
         raise RunError(f"{which} left no checkpoint", where=str(run), fix="let the run finish a round, or name another")
     total = np.zeros(layout.size, dtype=np.float64)
-    for path in paths:
+    for path in paths.values():
         total += _params(path, contract, layout)
-    return (total / len(paths)).astype(np.float32)
+    return (total / holders(layout.dimensions, map(contract.peers.width, paths))).astype(np.float32)
 
 
-def _checkpoints(run: Path, count: int, peer: int | None) -> Iterable[Path]:
+def _checkpoints(run: Path, count: int, peer: int | None) -> Iterable[tuple[int, Path]]:
     if peer is not None and not 0 <= peer < count:
         raise RunError(f"there is no peer {peer}", where=str(run), fix=f"choose one from 0 to {count - 1}")
-    return (run / f"checkpoint-{each}.safetensors" for each in (range(count) if peer is None else (peer,)))
+    return ((each, run / f"checkpoint-{each}.safetensors") for each in (range(count) if peer is None else (peer,)))
 
 
 def _params(path: Path, contract: Contract, layout: Layout) -> Vector:

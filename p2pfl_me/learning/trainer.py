@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.contract.slices import held
 from p2pfl_me.errors import DataError, WeightsError
 from p2pfl_me.learning.blocks import BlockStep
 from p2pfl_me.learning.device import pick_device
@@ -96,25 +97,30 @@ class _Step(Protocol):
 class FeatureTrainer:
     """Adam over mini-batches; every shuffle and mask is drawn from (seed, peer, round).
 
+    With a `width` below 1 it trains the slice of that width, and the vectors that it takes and gives hold zeros beside
+    it; evaluation is the same, for units of zeros say nothing.
+
     Raises
     ------
     DataError
         There is nothing to train on, or the features don't have the contract's width.
     """
 
-    def __init__(self, contract: Contract, peer: int, samples: Samples, device: torch.device) -> None:
+    def __init__(
+        self, contract: Contract, peer: int, samples: Samples, device: torch.device, width: float = 1.0
+    ) -> None:
         self.device = device
         self._seed, self._peer, self._training = contract.seed, peer, contract.training
         self._classes = len(contract.model.classes)
         self._samples = samples
-        width = input_width(contract.model)
+        features = input_width(contract.model)
         if not len(samples.train):
             raise DataError(
                 f"peer {peer} has no clips to train on", fix="give it some, or leave it out of the contract"
             )
-        if samples.train.bank.shape[1] != width:
+        if samples.train.bank.shape[1] != features:
             raise DataError(
-                f"features of {samples.train.bank.shape[1]} values where `{contract.model.trainable}` takes {width}",
+                f"features of {samples.train.bank.shape[1]} values where `{contract.model.trainable}` takes {features}",
                 fix="make the features for this contract's model.trainable",
             )
         self._bank = torch.from_numpy(samples.train.bank).to(device)
@@ -131,11 +137,15 @@ class FeatureTrainer:
             weights = balanced_weights(samples.train.labels, self._classes).to(device)
         layout, batch = layout_of(contract.model), contract.training.batch_size
         dropout, loss = contract.training.dropout, make_loss(contract.training, weights)
+        self._slice = None if width == 1 else np.flatnonzero(held(layout.dimensions, width))
         self._step: _Step
+        self._scorer: _Step
         if contract.model.trainable == "head":
-            self._step = HeadStep(layout, width, batch, dropout, loss, device)
+            slim = layout.narrowed(width)
+            self._step = HeadStep(slim, features, batch, dropout, loss, device, boost=1 / width)
+            self._scorer = self._step if width == 1 else HeadStep(layout, features, 1, dropout, loss, device)
         else:
-            self._step = BlockStep(layout, dropout, loss)
+            self._scorer = self._step = BlockStep(layout, dropout, loss)
 
     def train(self, params: Vector, round: int) -> Trained:
         """Local epochs from `params` (left as it is).
@@ -146,7 +156,7 @@ class FeatureTrainer:
             Training diverged: the loss or the parameters are no longer finite.
         """
         step = self._step
-        out = params.copy()
+        out = params.copy() if self._slice is None else params[self._slice]
         flat = torch.from_numpy(out).to(self.device)  # shares `out`'s memory on the CPU: trained in place
         size, epochs = self._training.batch_size, self._training.local_epochs
         step.begin(flat, self._training.learning_rate, epochs * -(-len(self._rows) // size))
@@ -165,6 +175,9 @@ class FeatureTrainer:
         step.end()
         if self.device.type != "cpu":
             out = flat.cpu().numpy()
+        if self._slice is not None:
+            trained, out = out, np.zeros_like(params)
+            out[self._slice] = trained
         loss = float(total) / len(self._rows)
         if not (np.isfinite(loss) and np.isfinite(np.dot(out, out))):
             raise WeightsError(
@@ -200,10 +213,10 @@ class FeatureTrainer:
         samples = self._samples.test if part == "test" else self._samples.validation
         if samples is None or not len(samples):
             return None
-        self._step.attach(torch.from_numpy(params).to(self.device))
+        self._scorer.attach(torch.from_numpy(params).to(self.device))
         bank, rows = torch.from_numpy(samples.bank), torch.from_numpy(samples.rows)
         chunks = [rows[begin : begin + EVALUATION_BATCH] for begin in range(0, len(rows), EVALUATION_BATCH)]
-        logits = torch.cat([self._step.logits(bank[chunk].to(self.device)).cpu() for chunk in chunks])
+        logits = torch.cat([self._scorer.logits(bank[chunk].to(self.device)).cpu() for chunk in chunks])
         return by_clip(logits.numpy(), samples.labels, samples.clips)
 
 
@@ -226,6 +239,8 @@ def balanced_weights(labels: Labels, classes: int) -> Tensor:
     return torch.from_numpy(weights.astype(np.float32))
 
 
-def make_trainer(contract: Contract, peer: int, samples: Samples, device: str = "auto") -> Trainer:
-    """The trainer that a contract asks for."""
-    return FeatureTrainer(contract, peer, samples, pick_device(device))
+def make_trainer(
+    contract: Contract, peer: int, samples: Samples, device: str = "auto", *, width: float = 1.0
+) -> Trainer:
+    """The trainer that a contract asks for, of the whole model or of a slice of it."""
+    return FeatureTrainer(contract, peer, samples, pick_device(device), width)

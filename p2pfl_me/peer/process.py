@@ -15,6 +15,7 @@ import torch
 
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract, section_digests
+from p2pfl_me.contract.slices import sliced
 from p2pfl_me.errors import P2pmeError, RunError
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, packed_limit
 from p2pfl_me.gossip.protocol import Finish
@@ -113,7 +114,7 @@ async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
     threads = settings.threads or (1 if contract.peers.member(peer).is_loopback else torch.get_num_threads())
     torch.set_num_threads(threads)
     shard = load_shard(settings)
-    trainer = make_trainer(contract, peer, shard.samples, device=settings.device)
+    trainer = make_trainer(contract, peer, shard.samples, device=settings.device, width=contract.peers.width(peer))
     log.write(
         **start_event(contract, peer, trainer.device, threads, shard, start.completed if settings.resume else None)
     )
@@ -149,9 +150,10 @@ def core_start(checkpoint: Checkpoint, layout: Layout) -> Start:
 def schema_of(contract: Contract, layout: Layout) -> Schema:
     """What a message of this contract's protocol carries."""
     gossip, size, home = contract.gossip, layout.size, layout.home
-    return Schema(
-        exchanged_size(gossip, size, home), layout.digest(), packed_limit(gossip, size, home, layout.dimensions)
-    )
+    exchanged = exchanged_size(gossip, size, home)
+    # Slices differ in length from edge to edge, as compressed models do: the core knows which is due.
+    packed = 4 * exchanged if contract.peers.widths else packed_limit(gossip, size, home, layout.dimensions)
+    return Schema(exchanged, layout.digest(), packed)
 
 
 def start_event(
@@ -196,7 +198,8 @@ def _starting_point(settings: PeerSettings, layout: Layout) -> tuple[Checkpoint,
             settings.run, settings.peer, contract_digest=contract_digest, layout_digest=layout_digest
         )
         return found, traffic_before(settings.run / f"peer-{settings.peer}.jsonl")
-    params = initial_params(settings.contract, cache=settings.home / "cache", weights=settings.weights)
+    whole = initial_params(settings.contract, cache=settings.home / "cache", weights=settings.weights)
+    params = sliced(layout.dimensions, settings.contract.peers.width(settings.peer), whole)
     return Checkpoint(settings.peer, 0, params, Progress(), contract_digest, layout_digest), (0, 0)
 
 

@@ -8,6 +8,7 @@ from random import Random
 from types import MappingProxyType
 
 NOBODY: Mapping[int, float] = MappingProxyType({})
+UNIFORM: Mapping[tuple[int, int], LinkQuality] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,16 @@ class Crash:
 class Conditions:
     """All of it.
 
+    `links` are those links, (a, b) with a < b, that are not like all others. Their bandwidth is a bottleneck of their
+    own behind the sender's line to the network, which is `link`'s.
+
     `compute_s` bounds what one round's training takes (uniform), `evaluate_s` is what the evaluation takes;
     `slow` multiplies both for some peers. `late` says when peers start that do not start at 0. A link that falls
     silent is noticed within `silence_s` seconds.
     """
 
     link: LinkQuality = LinkQuality()
+    links: Mapping[tuple[int, int], LinkQuality] = field(default_factory=lambda: UNIFORM)
     compute_s: tuple[float, float] = (1.0, 1.0)
     evaluate_s: float = 0.0
     slow: Mapping[int, float] = field(default_factory=lambda: NOBODY)
@@ -63,6 +68,10 @@ class Conditions:
     partitions: tuple[Partition, ...] = ()
     crashes: tuple[Crash, ...] = ()
     silence_s: float = 15.0
+
+    def between(self, a: int, b: int) -> LinkQuality:
+        """How the link of two peers carries records."""
+        return self.links.get((min(a, b), max(a, b)), self.link)
 
 
 def draw_conditions(random: Random, peers: int, rounds: int) -> Conditions:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from p2pfl_me.contract import Contract, digest
+from p2pfl_me.contract.slices import sliced
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.cores import core_of
 from p2pfl_me.gossip.protocol import Finish, Mixed
@@ -76,7 +77,7 @@ def simulate(
         schema_of(contract, layout_of(contract.model)),
         clock=clock,
         seed=contract.seed,
-        sealed=sealed or conditions.link.corruption > 0,
+        sealed=sealed or any(link.corruption for link in (conditions.link, *conditions.links.values())),
     )
     simulation.run()
     for peer, error in sorted(simulation.failed.items()):
@@ -117,7 +118,8 @@ class _Machines:
         if not again:
             run = self._options.run
             self._logs[peer] = JsonLines(run / f"peer-{peer}.jsonl", clock=lambda: self._epoch + self._clock.now)
-            self._trainers[peer] = make_trainer(self._contract, peer, self._shards[peer].samples, self._options.device)
+            samples, width = self._shards[peer].samples, self._contract.peers.width(peer)
+            self._trainers[peer] = make_trainer(self._contract, peer, samples, self._options.device, width=width)
         log, trainer = self._logs[peer], self._trainers[peer]
         resumed = start.completed if again else None
         log.write(**start_event(self._contract, peer, trainer.device, 1, self._shards[peer], resumed))
@@ -130,7 +132,8 @@ class _Machines:
         here = digest(self._contract).hex(), layout_of(self._contract.model).digest().hex()
         if checkpoint_path(self._options.run, peer).exists():
             return load_checkpoint(self._options.run, peer, contract_digest=here[0], layout_digest=here[1])
-        return Checkpoint(peer, 0, self._initial, Progress(), *here)
+        shapes = layout_of(self._contract.model).dimensions
+        return Checkpoint(peer, 0, sliced(shapes, self._contract.peers.width(peer), self._initial), Progress(), *here)
 
 
 class _Work:

@@ -45,7 +45,7 @@ class Network:
     def __init__(
         self, clock: Clock, conditions: Conditions, random: Random, schema: Schema, *, seed: int, sealed: bool
     ) -> None:
-        if conditions.link.corruption and not sealed:
+        if not sealed and any(link.corruption for link in (conditions.link, *conditions.links.values())):
             raise ValueError("corrupted records need the seals that notice them")
         self._clock, self._conditions, self._random = clock, conditions, random
         self._schema, self._seed, self._sealed = schema, seed, sealed
@@ -54,6 +54,7 @@ class Network:
         """Counts the connections of a pair; what was sent under an earlier one is lost."""
         self._ends: dict[tuple[int, int], _End] = defaultdict(_End)
         self._busy_until: dict[int, float] = defaultdict(float)
+        self._narrow_until: dict[tuple[int, int], float] = defaultdict(float)
         self._last_arrival: dict[tuple[int, int], float] = defaultdict(float)
         self.sent: dict[int, int] = defaultdict(int)
         """Bytes on the wire by sender since the simulation began."""
@@ -98,16 +99,16 @@ class Network:
     # -- records ------------------------------------------------------------------------------------------------
 
     def _carry(self, sender: int, to: int, life: int, record: Record, wire: int) -> None:
-        link = self._conditions.link
-        left = self._transmit(sender, wire, link)
+        link = self._conditions.between(sender, to)
+        left = self._transmit(sender, to, wire)
         if self._happens(link.loss):
             return
         for _ in range(1 + self._happens(link.duplication)):
             sent = _flip(self._random, record) if self._happens(link.corruption) else record
             if self._happens(link.reordering):
-                when = left + self._latency() + self._random.uniform(0, link.overtaken_by_s)
+                when = left + self._latency(link) + self._random.uniform(0, link.overtaken_by_s)
             else:
-                when = self._in_order(sender, to, left + self._latency())
+                when = self._in_order(sender, to, left + self._latency(link))
             self._clock.at(when, partial(self._arrive, sender, to, life, sent, wire))
 
     def _arrive(self, sender: int, to: int, life: int, record: Record, wire: int) -> None:
@@ -121,12 +122,23 @@ class Network:
         else:
             self.received[to] += wire
 
-    def _transmit(self, sender: int, wire: int, link: LinkQuality) -> float:
-        """When the record has left its sender."""
-        if link.bandwidth_bps is None:
+    def _transmit(self, sender: int, to: int, wire: int) -> float:
+        """When the record has left its sender, and where the link is one of the odd ones, the link's own bottleneck."""
+        left = self._uplink(sender, wire)
+        bandwidth_bps = self._conditions.between(sender, to).bandwidth_bps
+        if bandwidth_bps is None or (min(sender, to), max(sender, to)) not in self._conditions.links:
+            return left
+        begin = max(left, self._narrow_until[sender, to])
+        self._narrow_until[sender, to] = begin + 8 * wire / bandwidth_bps
+        return self._narrow_until[sender, to]
+
+    def _uplink(self, sender: int, wire: int) -> float:
+        """When the record has left its sender's line to the network, which all its links share."""
+        bandwidth_bps = self._conditions.link.bandwidth_bps
+        if bandwidth_bps is None:
             return self._clock.now
         begin = max(self._clock.now, self._busy_until[sender])
-        self._busy_until[sender] = begin + 8 * wire / link.bandwidth_bps
+        self._busy_until[sender] = begin + 8 * wire / bandwidth_bps
         return self._busy_until[sender]
 
     # -- links --------------------------------------------------------------------------------------------------
@@ -192,14 +204,14 @@ class Network:
     def _happens(self, probability: float) -> bool:
         return probability > 0 and self._random.random() < probability
 
-    def _latency(self) -> float:
-        return self._random.uniform(*self._conditions.link.latency_s)
+    def _latency(self, link: LinkQuality) -> float:
+        return self._random.uniform(*link.latency_s)
 
     def _silence(self) -> float:
         return self._random.uniform(0, self._conditions.silence_s)
 
     def _arrival(self, sender: int, to: int) -> float:
-        return self._in_order(sender, to, self._clock.now + self._latency())
+        return self._in_order(sender, to, self._clock.now + self._latency(self._conditions.between(sender, to)))
 
     def _in_order(self, sender: int, to: int, when: float) -> float:
         self._last_arrival[sender, to] = max(when, self._last_arrival[sender, to])

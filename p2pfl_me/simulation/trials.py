@@ -15,6 +15,7 @@ from random import Random
 from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from p2pfl_me.contract import Contract, derive_seed
 from p2pfl_me.contract.gossip import PROTOCOLS
@@ -67,6 +68,8 @@ class Journal:
     since: dict[tuple[int, int], float] = field(default_factory=dict)
     until: dict[tuple[int, int], float] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    steps: dict[int, npt.NDArray[np.float64]] = field(default_factory=lambda: defaultdict(lambda: np.zeros(SIZE)))
+    """What all trainings of a peer have added to its models."""
     starts: dict[int, Start] = field(default_factory=dict)
 
     def bits(self) -> tuple[tuple[int, bytes], ...]:
@@ -159,6 +162,17 @@ def broken_promises(trial: Trial) -> list[str]:
     return broken
 
 
+def drift(journal: Journal) -> float:
+    """How far averaging itself has moved the average of all models, relative to that average's norm.
+
+    Averaging that is doubly stochastic leaves the average to the trainings: it is the sum of their steps. Where no
+    protocol promises that (SWIFT, push gossip), this is by how much it is missed. Models start at zero.
+    """
+    average = np.mean([start.params.astype(np.float64) for start in journal.starts.values()], axis=0)
+    owed = np.sum([journal.steps[peer] for peer in journal.starts], axis=0) / len(journal.starts)
+    return float(np.linalg.norm(average - owed) / np.linalg.norm(average))
+
+
 class _VectorWork:
     """Stands for training: shrink and add noise that follows from (seed, peer, round)."""
 
@@ -169,6 +183,7 @@ class _VectorWork:
         noise = np.random.default_rng(derive_seed(self._seed, "noise", self._peer, round))
         trained: Vector = np.float32(0.9) * params + noise.standard_normal(params.size, dtype=np.float32)
         self._journal.trained[self._peer, round].append(trained)
+        self._journal.steps[self._peer] += trained.astype(np.float64) - params
         self._journal.since.setdefault((self._peer, round), self._clock.now)
         return trained
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from p2pfl_me.contract import Contract, digest
+from p2pfl_me.contract.slices import holders
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import make_trainer
 from p2pfl_me.peer.checkpoint import load_checkpoint
@@ -23,7 +24,7 @@ def score_average(contract: Contract, run: Path, home: Path, weights: Path | Non
     total = np.zeros(layout.size, dtype=np.float64)
     for peer in peers:
         total += load_checkpoint(run, peer, **digests).params
-    average = (total / len(peers)).astype(np.float32)
+    average = (total / holders(layout.dimensions, map(contract.peers.width, peers))).astype(np.float32)
     shard = load_shard(shard_settings(contract, run, home, weights, peers[0]))
     metrics = make_trainer(contract, peers[0], shard.samples, "cpu").evaluate(average, "test")
     result = {"peers": list(peers), "test": metrics.to_json() if metrics else None}

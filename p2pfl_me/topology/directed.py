@@ -8,6 +8,7 @@ from p2pfl_me.topology.epidemic_local import EpidemicLocal
 from p2pfl_me.topology.equitopo import HALF, basis, default_shifts, dynamic_shift, static_shares
 from p2pfl_me.topology.one_peer import one_peer_exponential
 from p2pfl_me.topology.schedule import Schedule, schedule_of
+from p2pfl_me.topology.slices import require_connected_slices
 
 
 def directed_equi_static(count: int, shifts: int | None, seed: int) -> CirculantSchedule:
@@ -59,6 +60,12 @@ def plan_of(contract: Contract) -> Plan:
     Raises
     ------
     ContractError
-        The topology cannot be built on the contract's peers, or has arcs only and the protocol needs edges.
+        The topology cannot be built on the contract's peers, or has arcs only and the protocol needs edges, or peers of
+        one width could not agree.
     """
-    return directed_schedule_of(contract) if contract.gossip.protocol == "push_sum" else schedule_of(contract)
+    if contract.gossip.protocol == "push_sum":
+        return directed_schedule_of(contract)
+    schedule = schedule_of(contract)
+    if contract.peers.widths:
+        require_connected_slices(contract, schedule)
+    return schedule

@@ -15,7 +15,7 @@ import platform
 import sys
 import time
 
-from p2pfl_me.simulation.trials import EXCHANGES, broken_promises, draw_trial
+from p2pfl_me.simulation.trials import EXCHANGES, broken_promises, draw_trial, drift, play
 
 
 def main() -> int:
@@ -56,6 +56,7 @@ def replay(protocol: str, seed: int) -> int:
     print(trial.contract.topology, f"{trial.contract.peers.count} peers, {trial.contract.training.rounds} rounds")
     print(trial.conditions)
     broken = broken_promises(trial)
+    print(f"averaging moved the average of all models by {drift(play(trial)[1]):.2g} of its norm")
     print("\n".join(broken) or "every promise held")
     return 1 if broken else 0
 

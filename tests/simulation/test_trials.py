@@ -15,7 +15,8 @@ from p2pfl_me.gossip.protocol import Timer
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.conditions import Conditions, Crash, LinkQuality, Partition
 from p2pfl_me.simulation.network import Network
-from p2pfl_me.simulation.trials import EXCHANGES, Trial, broken_promises, draw_trial, play
+from p2pfl_me.simulation.trials import EXCHANGES, Trial, broken_promises, draw_trial, drift, play
+from p2pfl_me.topology import schedule_of
 from p2pfl_me.wire.codec import Schema
 
 FRESH = {name: 30 if "+" in name else 50 for name in EXCHANGES} | {"dpsgd": 300}
@@ -57,6 +58,33 @@ def test_the_network_does_not_decide_what_is_learned() -> None:
     """Delays and a slow peer change when things happen, not a bit of the result, while every deadline is kept."""
     slow = Conditions(LinkQuality((0.0, 0.5), bandwidth_bps=1e5), compute_s=(0.1, 1.0), slow={2: 1.5})
     assert play(calm(4))[1].bits() == play(calm(4, slow))[1].bits()
+
+
+def test_the_average_is_kept_where_that_is_promised_and_its_drift_is_measured_where_not() -> None:
+    found = {
+        protocol: [drift(play(replace(draw_trial(seed, protocol), conditions=CALM))[1]) for seed in range(4)]
+        for protocol in ("dpsgd", "swift", "push")
+    }
+    assert max(found["dpsgd"]) < 1e-5
+    for protocol in ("swift", "push"):
+        assert 1e-3 < np.mean(found[protocol]) < 1, f"{protocol}: {found[protocol]}"
+
+
+def test_one_link_may_be_worse_than_all_others() -> None:
+    """Dead: nothing passes over it, and everything over the others. Slow or narrow: the same bits, later."""
+    trial = calm(4)
+    edge = schedule_of(trial.contract).edges(0)[0]
+    pair = (edge.a, edge.b)
+    _, journal = play(trial)
+    dead = calm(4, Conditions(links={pair: LinkQuality(loss=1.0)}))
+    _, without = play(dead)
+    assert not broken_promises(dead)
+    assert not any(edge.b in mixed[-1].weights for (peer, _), mixed in without.mixed.items() if peer == edge.a)
+    assert any(mixed[-1].weights for (peer, _), mixed in without.mixed.items() if peer not in pair)
+    for quality in (LinkQuality((0.4, 0.4)), LinkQuality(bandwidth_bps=30_000.0)):
+        _, late = play(calm(4, Conditions(links={pair: quality})))
+        assert late.bits() == journal.bits()
+        assert max(late.until.values()) > max(journal.until.values()) + 0.5
 
 
 def test_bandwidth_takes_its_time() -> None:

@@ -1,0 +1,134 @@
+"""Every protocol on the same clips, ring and seeds: what it learns, what it sends, how long it takes.
+
+    python scripts/bench/protocols.py                    # the table of docs/protocols.md, about 100 simulated runs
+    python scripts/bench/protocols.py --only dpsgd push  # some rows
+
+Ten peers learn from the built-in drawn clips in the event simulator: the real cores, trainer and codec on a virtual
+clock, links of 10 to 30 ms and 100 Mbit/s, 0.1 s a training step. Three ways to deal and to trouble them: subjects
+dealt evenly; uneven shares of classes (Dirichlet 0.1); evenly, with peer 0 computing ten times as long. UF1 on
+the common test clips after the last round, mean over seeds (and its standard deviation); MB are those that one peer
+sends; seconds are virtual ones: until the last peer has finished, and until half of them have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import tempfile
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+
+import torch
+
+from p2pfl_me.contract import load_contract
+from p2pfl_me.home import home
+from p2pfl_me.simulation.conditions import Conditions
+from p2pfl_me.simulation.engine import ORDINARY, simulate
+from p2pfl_me.swarm.console import Console
+from p2pfl_me.swarm.launcher import SwarmOptions
+
+RING = Path(__file__).parents[2] / "topologies" / "ring.yaml"
+ROWS: dict[str, tuple[str, ...]] = {
+    "dpsgd": (),
+    "qg_dsgdm": ("gossip.protocol=qg_dsgdm",),
+    "gradient_tracking": ("gossip.protocol=gradient_tracking",),
+    "push_sum": ("gossip.protocol=push_sum",),
+    "push_sum, one-peer exponential": ("gossip.protocol=push_sum", "topology={kind: one_peer_exponential}"),
+    "adpsgd": ("gossip.protocol=adpsgd",),
+    "swift": ("gossip.protocol=swift",),
+    "push": ("gossip.protocol=push",),
+    "push, limited merge": ("gossip.protocol=push", "gossip.push={merge: limited}"),
+    "push, tokens": ("gossip.protocol=push", "gossip.push={tokens: {reserve: 2, capacity: 4}}"),
+    "dpsgd, personal": ("gossip.personal=true",),
+    "dpsgd, widths": ("peers.widths={1: 0.5, 3: 0.5, 5: 0.25}", "topology={kind: mesh}"),
+    "dpsgd, mesh": ("topology={kind: mesh}",),
+}
+MACHINES = replace(ORDINARY, compute_s=(0.1, 0.1))
+"""Slower than they are, so that computing takes about as long as sending: otherwise nothing arrives in time."""
+SETTINGS: dict[str, tuple[tuple[str, ...], Conditions]] = {
+    "even": ((), MACHINES),
+    "dirichlet 0.1": (("data.partition.by=dirichlet", "data.partition.alpha=0.1"), MACHINES),
+    "straggler 10x": ((), replace(MACHINES, slow={0: 10.0})),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """Of one run."""
+
+    mean: float
+    worst: float
+    average: float
+    megabytes: float
+    seconds: float
+    half: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--settings", nargs="+", choices=sorted(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--only", nargs="+", choices=sorted(ROWS), default=list(ROWS))
+    arguments = parser.parse_args()
+    print(f"python {platform.python_version()}, torch {torch.__version__}, {os.cpu_count()} cores")
+    print(f"{RING.stem}, 10 peers, {arguments.rounds} rounds, seeds 1 to {arguments.seeds}\n")
+    for setting in arguments.settings:
+        print(f"| {setting} | UF1 mean peer | worst peer | average model | MB a peer | seconds, last | half |")
+        print("|---|---|---|---|---|---|---|")
+        for row in arguments.only:
+            results = [run(row, setting, seed, arguments.rounds) for seed in range(1, arguments.seeds + 1)]
+            print(f"| {row} | {line(results)} |", flush=True)
+        print()
+
+
+def line(results: list[Result]) -> str:
+    def spread(values: list[float]) -> str:
+        return (
+            f"{statistics.mean(values):.3f} ({statistics.stdev(values):.3f})" if len(values) > 1 else f"{values[0]:.3f}"
+        )
+
+    scores = [spread([getattr(each, name) for each in results]) for name in ("mean", "worst", "average")]
+    costs = [statistics.mean(getattr(each, name) for each in results) for name in ("megabytes", "seconds", "half")]
+    return " | ".join([*scores, *(f"{cost:.1f}" for cost in costs)])
+
+
+def run(row: str, setting: str, seed: int, rounds: int) -> Result:
+    more, conditions = SETTINGS[setting]
+    contract = load_contract(RING, [*ROWS[row], *more, f"training.rounds={rounds}", f"seed={seed}"])
+    folder = Path(tempfile.mkdtemp(prefix="protocols-"))
+    try:
+        options = SwarmOptions(home=home(), run=folder / "run")
+        code = simulate(contract, options, Console(StringIO(), quiet=True), conditions=conditions)
+        assert code == 0, f"{row}, {setting}, seed {seed}: exit code {code}"
+        return read(folder / "run", contract.peers.count)
+    finally:
+        shutil.rmtree(folder)
+
+
+def read(run: Path, peers: int) -> Result:
+    scores, sent, seconds = [], [], []
+    for peer in range(peers):
+        events = [json.loads(text) for text in (run / f"peer-{peer}.jsonl").read_text().splitlines()]
+        last = [event for event in events if event["event"] == "round"][-1]
+        scores.append(last["test"]["uf1"])
+        sent.append(last["bytes_sent"])
+        seconds.append(last["seconds"])
+    average = json.loads((run / "average.json").read_text())["test"]["uf1"]
+    return Result(
+        statistics.mean(scores),
+        min(scores),
+        average,
+        statistics.mean(sent) / 1e6,
+        max(seconds),
+        sorted(seconds)[peers // 2 - 1],
+    )
+
+
+if __name__ == "__main__":
+    main()
