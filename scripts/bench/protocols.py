@@ -4,10 +4,11 @@
     python scripts/bench/protocols.py --only dpsgd push  # some rows
 
 Ten peers learn from the built-in drawn clips in the event simulator: the real cores, trainer and codec on a virtual
-clock, links of 10 to 30 ms and 100 Mbit/s, 0.1 s a training step. Three ways to deal and to trouble them: subjects
-dealt evenly; uneven shares of classes (Dirichlet 0.1); evenly, with peer 0 computing ten times as long. UF1 on
-the common test clips after the last round, mean over seeds (and its standard deviation); MB are those that one peer
-sends; seconds are virtual ones: until the last peer has finished, and until half of them have.
+clock, links of 10 to 30 ms and 100 Mbit/s, 2 ms a training step (`--step`). Three ways to deal and to trouble them:
+subjects dealt evenly; very unevenly (shares from Dirichlet 0.1); evenly, with peer 0 computing a hundred times as long.
+UF1 on the common test clips after the last round, mean over seeds (and its standard deviation), where peers differ in
+width also by width; MB are those that one peer sends; seconds are virtual ones: until the last peer has finished, and
+until half of them have.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ import platform
 import shutil
 import statistics
 import tempfile
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
 import torch
 
-from p2pfl_me.contract import load_contract
+from p2pfl_me.contract import Contract, load_contract
 from p2pfl_me.home import home
 from p2pfl_me.simulation.conditions import Conditions
-from p2pfl_me.simulation.engine import ORDINARY, simulate
+from p2pfl_me.simulation.engine import simulate
+from p2pfl_me.simulation.pace import ORDINARY, STEP_S
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import SwarmOptions
 
@@ -48,12 +51,10 @@ ROWS: dict[str, tuple[str, ...]] = {
     "dpsgd, widths": ("peers.widths={1: 0.5, 3: 0.5, 5: 0.25}", "topology={kind: mesh}"),
     "dpsgd, mesh": ("topology={kind: mesh}",),
 }
-MACHINES = replace(ORDINARY, compute_s=(0.1, 0.1))
-"""Slower than they are, so that computing takes about as long as sending: otherwise nothing arrives in time."""
 SETTINGS: dict[str, tuple[tuple[str, ...], Conditions]] = {
-    "even": ((), MACHINES),
-    "dirichlet 0.1": (("data.partition.by=dirichlet", "data.partition.alpha=0.1"), MACHINES),
-    "straggler 10x": ((), replace(MACHINES, slow={0: 10.0})),
+    "even": ((), ORDINARY),
+    "dirichlet 0.1": (("data.partition.by=dirichlet", "data.partition.alpha=0.1"), ORDINARY),
+    "straggler 100x": ((), replace(ORDINARY, slow={0: 100.0})),
 }
 
 
@@ -67,12 +68,14 @@ class Result:
     megabytes: float
     seconds: float
     half: float
+    by_width: dict[float, float]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--step", metavar="S", type=float, default=STEP_S, help="virtual seconds of a training step")
     parser.add_argument("--settings", nargs="+", choices=sorted(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--only", nargs="+", choices=sorted(ROWS), default=list(ROWS))
     arguments = parser.parse_args()
@@ -82,8 +85,12 @@ def main() -> None:
         print(f"| {setting} | UF1 mean peer | worst peer | average model | MB a peer | seconds, last | half |")
         print("|---|---|---|---|---|---|---|")
         for row in arguments.only:
-            results = [run(row, setting, seed, arguments.rounds) for seed in range(1, arguments.seeds + 1)]
+            results = [
+                run(row, setting, seed, arguments.rounds, arguments.step) for seed in range(1, arguments.seeds + 1)
+            ]
             print(f"| {row} | {line(results)} |", flush=True)
+            if len(results[0].by_width) > 1:
+                print(f"| {row}: {widths_line(results)} |", flush=True)
         print()
 
 
@@ -98,35 +105,45 @@ def line(results: list[Result]) -> str:
     return " | ".join([*scores, *(f"{cost:.1f}" for cost in costs)])
 
 
-def run(row: str, setting: str, seed: int, rounds: int) -> Result:
+def widths_line(results: list[Result]) -> str:
+    found = {width: [each.by_width[width] for each in results] for width in sorted(results[0].by_width, reverse=True)}
+    return ", ".join(f"width {width:g} {statistics.mean(values):.3f}" for width, values in found.items())
+
+
+def run(row: str, setting: str, seed: int, rounds: int, step: float) -> Result:
     more, conditions = SETTINGS[setting]
+    conditions = replace(conditions, compute_s=(step, step))
     contract = load_contract(RING, [*ROWS[row], *more, f"training.rounds={rounds}", f"seed={seed}"])
     folder = Path(tempfile.mkdtemp(prefix="protocols-"))
     try:
         options = SwarmOptions(home=home(), run=folder / "run")
         code = simulate(contract, options, Console(StringIO(), quiet=True), conditions=conditions)
         assert code == 0, f"{row}, {setting}, seed {seed}: exit code {code}"
-        return read(folder / "run", contract.peers.count)
+        return read(folder / "run", contract)
     finally:
         shutil.rmtree(folder)
 
 
-def read(run: Path, peers: int) -> Result:
+def read(run: Path, contract: Contract) -> Result:
+    peers = contract.peers.count
     scores, sent, seconds = [], [], []
+    by_width: dict[float, list[float]] = defaultdict(list)
     for peer in range(peers):
         events = [json.loads(text) for text in (run / f"peer-{peer}.jsonl").read_text().splitlines()]
         last = [event for event in events if event["event"] == "round"][-1]
         scores.append(last["test"]["uf1"])
+        by_width[contract.peers.width(peer)].append(scores[-1])
         sent.append(last["bytes_sent"])
         seconds.append(last["seconds"])
     average = json.loads((run / "average.json").read_text())["test"]["uf1"]
     return Result(
-        statistics.mean(scores),
-        min(scores),
-        average,
-        statistics.mean(sent) / 1e6,
-        max(seconds),
-        sorted(seconds)[peers // 2 - 1],
+        mean=statistics.mean(scores),
+        worst=min(scores),
+        average=average,
+        megabytes=statistics.mean(sent) / 1e6,
+        seconds=max(seconds),
+        half=sorted(seconds)[peers // 2 - 1],
+        by_width={width: statistics.mean(values) for width, values in by_width.items()},
     )
 
 
