@@ -27,6 +27,8 @@ SEARCHED = 320
 """Longer side in pixels at which frames are searched: a face must be large for a micro-expression to be seen at all."""
 SMALLEST = 1 / 5
 """Smallest side of a face, as a share of the frame's shorter side."""
+EDGE = 1 / 5
+"""How far frames are widened where a face is not found in them as they are, as a share of the longer side."""
 EYE_WIDTH = 160
 """Faces are brought to this width in pixels for the search of eyes."""
 USUAL_EYES: tuple[Point, Point] = ((0.31, 0.40), (0.69, 0.40))
@@ -55,18 +57,20 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """One way to look: the cascade, whether contrast is evened out (CLAHE), the ratio of sizes, the votes wanted."""
+    """One way to look: the cascade, whether contrast is evened out (CLAHE), whether the frame is widened by repeating
+    its edge (faces that fill a cropped frame stand out of it), the ratio of sizes, the votes wanted."""
 
     cascade: str
     evened: bool
+    widened: bool
     step: float
     votes: int
 
 
 _SEARCHES = (
-    _Search("frontalface_alt2", False, 1.1, 4),
-    _Search("frontalface_default", True, 1.05, 3),
-    _Search("frontalface_alt2", False, 1.05, 3),
+    _Search("frontalface_alt2", False, False, 1.1, 4),
+    _Search("frontalface_default", True, True, 1.05, 3),
+    _Search("frontalface_alt2", False, True, 1.05, 3),
 )
 """In turn until one finds a face with eyes, the quick one first; failing that, the first face without."""
 
@@ -96,8 +100,11 @@ def _boxes(search: _Search, grey: Image) -> list[tuple[float, float, float]]:
     least = round(min(grey.shape) * SMALLEST)
     if search.evened:
         grey = np.asarray(cv2.createCLAHE(clipLimit=4.0, tileGridSize=(4, 4)).apply(grey), dtype=np.uint8)
+    edge = round(max(grey.shape) * EDGE) if search.widened else 0
+    grey = np.asarray(cv2.copyMakeBorder(grey, edge, edge, edge, edge, cv2.BORDER_REPLICATE), dtype=np.uint8)
     found = _cascade(search.cascade).detectMultiScale(grey, search.step, search.votes, minSize=(least, least))
-    boxes = sorted(((float(x), float(y), float(side)) for x, y, side, _ in found), key=lambda box: (-box[2], box))
+    boxes = [(float(x - edge), float(y - edge), float(side)) for x, y, side, _ in found]
+    boxes.sort(key=lambda box: (-box[2], box))
     return list(_apart(boxes))
 
 
@@ -122,9 +129,10 @@ def _with_eyes(grey: Image, x: float, y: float, side: float) -> Face:
             found = _cascade(name).detectMultiScale(
                 upper, 1.06, 3, minSize=(EYE_WIDTH // 8,) * 2, maxSize=(EYE_WIDTH // 3,) * 2
             )
-            seen += [(float(a + w / 2) / EYE_WIDTH, float(b + h / 2) / EYE_WIDTH) for a, b, w, h in found]
+            across, down = (left - x) / side, (top - y) / side  # a box may stand out of the frame
+            seen += [(across + (a + w / 2) / EYE_WIDTH, down + (b + h / 2) / EYE_WIDTH) for a, b, w, h in found]
         if pair := _pair(seen):
-            eyes = [(left + eye[0] * side - 0.5, top + eye[1] * side - 0.5) for eye in pair]
+            eyes = [(float(x + eye[0] * side - 0.5), float(y + eye[1] * side - 0.5)) for eye in pair]
             return Face(x, y, side, eyes[0], eyes[1], EyesSource.SEEN)
     usual = [(x + across * side, y + down * side) for across, down in USUAL_EYES]
     return Face(x, y, side, usual[0], usual[1], EyesSource.USUAL)

@@ -84,6 +84,22 @@ def test_two_people_are_two_faces_the_larger_first() -> None:
     assert found[0].left_eye[0] < SMALL.width < found[1].left_eye[0]
 
 
+def test_a_face_that_fills_a_cropped_frame_is_found_with_its_eyes() -> None:
+    found = 0
+    for number in range(8):
+        drawn = person(number)
+        eyes = np.array([drawn.eye("left"), drawn.eye("right")])
+        apart, middle = float(np.linalg.norm(eyes[1] - eyes[0])), eyes.mean(axis=0)
+        corner = np.maximum(np.round(middle - (1.05 * apart, 0.75 * apart)), 0).astype(int)
+        across, down = np.add(corner, (2.1 * apart, 2.5 * apart)).astype(int)
+        cropped = drawn.frame()[corner[1] : down, corner[0] : across]
+        face = find_face(np.ascontiguousarray(cropped))
+        if face is not None and face.eyes is EyesSource.SEEN:
+            off = np.array([face.left_eye, face.right_eye]) - (eyes - corner)
+            found += bool(np.linalg.norm(off, axis=1).max() < 0.12 * apart)
+    assert found >= 5
+
+
 def test_shrinking_does_not_make_noise_of_what_is_too_fine_to_show() -> None:
     stripes = np.zeros((480, 640, 3), dtype=np.uint8)
     stripes[:, ::2] = 255
