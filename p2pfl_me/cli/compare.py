@@ -17,7 +17,7 @@ from p2pfl_me.compare.engines import DEFAULT, ENGINES
 @click.option("--rounds", metavar="N", type=click.IntRange(1), help="For all (default: the first contract's).")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override all contracts.")
 @click.option("--vary", "varied", metavar="K=V1,V2", multiple=True, help="Run every value: training.local_epochs=1,2.")
-@click.option("--skew", "skews", metavar="WORD", multiple=True, help="Deal the clips by iid, dataset, dirichlet:ALPHA.")
+@click.option("--skew", "skews", metavar="WORD", multiple=True, help="Deal by iid, lab, dirichlet:A, labels:A.")
 @click.option("--stress", is_flag=True, help="Also under loss, a straggler, churn and Dirichlet 0.1.")
 @click.option("--baselines/--no-baselines", default=True, show_default=True, help="Isolated, pooled and star FedAvg.")
 @click.option("--engine", type=click.Choice(list(ENGINES)), default=DEFAULT, show_default=True)

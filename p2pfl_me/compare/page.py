@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from p2pfl_me.compare.grid import Group, Plan
+from p2pfl_me.compare.mixing import mixings_of
 from p2pfl_me.compare.stress import STRESSES
 
 
@@ -53,4 +54,6 @@ def write_page(plan: Plan, out: Path, done: Sequence[tuple[Group, int]], target:
             if g.folder in rivals and (g.stress == stress.name or (stress.skew in skews and g.skew == stress.skew))
         )
         hardships.append(Hardship(stress.name, own, refused.get(stress.name, "")))
-    return write_comparison(Comparison(tuple(settings), tuple(hardships), target), out)
+    calm = [g for g in plan.groups if not g.stress and g.skew == plan.groups[0].skew and g.folder in rivals]
+    mixings, unmixed = mixings_of(calm)
+    return write_comparison(Comparison(tuple(settings), tuple(hardships), target, mixings, unmixed), out)

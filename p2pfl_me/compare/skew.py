@@ -18,8 +18,14 @@ class Skew:
 AS_WRITTEN = Skew("as the contract says")
 
 
+UNEVEN = ("dirichlet", "labels")
+"""What takes an ALPHA; the contract calls them so, too."""
+EVEN = {"iid": "subject", "lab": "dataset", "dataset": "dataset"}
+
+
 def parse_skew(text: str) -> Skew:
-    """`iid` (subjects dealt evenly), `dataset` (one data set a peer) or `dirichlet:ALPHA` (uneven shares).
+    """`iid` (subjects dealt evenly), `lab` (one data set a peer), `dirichlet:ALPHA` or `labels:ALPHA` (uneven shares of
+    the subjects, or of each class's clips).
 
     Raises
     ------
@@ -27,16 +33,14 @@ def parse_skew(text: str) -> Skew:
         Another word.
     """
     name, colon, alpha = text.strip().partition(":")
-    if name == "iid" and not colon:
-        return Skew("iid", ("data.partition.by=subject",))
-    if name == "dataset" and not colon:
-        return Skew("dataset", ("data.partition.by=dataset",))
-    if name == "dirichlet" and _positive(alpha):
-        return Skew(
-            f"dirichlet {float(alpha):g}", ("data.partition.by=dirichlet", f"data.partition.alpha={float(alpha)!r}")
-        )
+    if name in EVEN and not colon:
+        return Skew(name, (f"data.partition.by={EVEN[name]}",))
+    if name in UNEVEN and _positive(alpha):
+        return Skew(f"{name} {float(alpha):g}", (f"data.partition.by={name}", f"data.partition.alpha={float(alpha)!r}"))
     raise ContractError(
-        f"cannot deal clips by `{text}`", where="--skew", fix="iid, dataset, or dirichlet:ALPHA, as dirichlet:0.1"
+        f"cannot deal clips by `{text}`",
+        where="--skew",
+        fix="iid, lab, dirichlet:ALPHA or labels:ALPHA, as dirichlet:0.1",
     )
 
 

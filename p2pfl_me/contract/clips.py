@@ -19,9 +19,12 @@ class Synthetic(Part):
 
 
 class Partition(Part):
-    """How a local swarm deals the training subjects to the peers. Deployed peers bring their own data."""
+    """How a local swarm deals the training subjects to the peers. Deployed peers bring their own data.
 
-    by: Literal["subject", "dataset", "dirichlet"] = "subject"
+    `alpha` belongs to dirichlet (shares of the subjects) and labels (shares of each class's clips).
+    """
+
+    by: Literal["subject", "dataset", "dirichlet", "labels"] = "subject"
     alpha: Annotated[float, Field(gt=0)] = 0.5
 
 

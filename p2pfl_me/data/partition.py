@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from p2pfl_me.contract import derive_seed
 from p2pfl_me.contract.model import Partition
@@ -20,7 +21,7 @@ def partition(clips: Sequence[Clip], peers: int, rule: Partition, seed: int) -> 
 
     `subject` deals subjects so that the peers' numbers of clips are alike; `dataset` gives each peer subjects of one
     data set as far as the numbers allow; `dirichlet` draws the peers' shares of the subjects from Dirichlet(alpha): the
-    smaller alpha, the more unequal.
+    smaller alpha, the more unequal; `labels` does so for each class's clips, as nearly as whole subjects allow.
 
     Raises
     ------
@@ -39,6 +40,8 @@ def partition(clips: Sequence[Clip], peers: int, rule: Partition, seed: int) -> 
     names = [sorted(subjects)[index] for index in random.permutation(len(subjects))]
     if rule.by == "dirichlet":
         hands = _by_share(names, random.dirichlet([rule.alpha] * peers).tolist())
+    elif rule.by == "labels":
+        hands = _by_labels(names, subjects, random.dirichlet([rule.alpha] * peers, len(_labels(clips))))
     elif rule.by == "dataset":
         hands = _by_dataset(names, subjects, peers)
     else:
@@ -101,3 +104,33 @@ def _by_share(names: Sequence[str], shares: Sequence[float]) -> list[list[str]]:
         counts[peer] += 1
     bounds = np.concatenate([[0], np.cumsum(counts + 1)])
     return [list(names[bounds[peer] : bounds[peer + 1]]) for peer in range(peers)]
+
+
+def _by_labels(
+    names: Sequence[str], subjects: dict[str, list[Clip]], shares: npt.NDArray[np.float64]
+) -> list[list[str]]:
+    """Subjects stay whole, so shares (classes, peers) are met as nearly as they allow.
+
+    The largest first, each to the peer whose clips by class it brings nearest to its shares (sum of
+    squares); the last ones go to peers that have none yet.
+    """
+    labels = _labels([clip for own in subjects.values() for clip in own])
+    counts = {
+        name: np.array([sum(clip.label == label for clip in own) for label in labels]) for name, own in subjects.items()
+    }
+    lacking = shares.T * sum(counts.values())
+    hands: list[list[str]] = [[] for _ in range(shares.shape[1])]
+    order = sorted(names, key=lambda name: -len(subjects[name]))
+    for place, name in enumerate(order):
+        empty = [peer for peer, hand in enumerate(hands) if not hand]
+        free = empty if len(empty) == len(order) - place else range(len(hands))
+        # (d - c)^2 - d^2 of a peer that lacks d: what giving it c changes.
+        change = (counts[name] * (counts[name] - 2 * lacking)).sum(axis=1)
+        peer = min(free, key=lambda peer: (change[peer], peer))
+        hands[peer].append(name)
+        lacking[peer] -= counts[name]
+    return hands
+
+
+def _labels(clips: Sequence[Clip]) -> list[str]:
+    return sorted({clip.label for clip in clips})

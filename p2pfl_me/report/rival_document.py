@@ -13,6 +13,7 @@ from p2pfl_me.report.notes import honesty_notes
 from p2pfl_me.report.results import Arm, final_scores, spread
 from p2pfl_me.report.rival_agreement import agreement_blocks
 from p2pfl_me.report.rival_cost import cost_blocks
+from p2pfl_me.report.rival_mixing import mixing_blocks
 from p2pfl_me.report.rival_pairs import better, pair_blocks, pair_tests
 from p2pfl_me.report.rival_scores import score_blocks
 from p2pfl_me.report.rival_stress import stress_blocks
@@ -42,6 +43,9 @@ def compose_comparison(comparison: Comparison) -> Document:
         ):
             anchor = f"{slug}-{name}" if slug else name
             sections.append(Section(title, tuple(blocks), anchor, slug, level))
+    if comparison.mixings:
+        blocks = mixing_blocks(comparison.mixings, comparison.unmixed)
+        sections.append(Section("Mixing alone", tuple(blocks), "mixing"))
     if comparison.hardships:
         sections.append(Section("Under stress", tuple(stress_blocks(first, comparison.hardships)), "stress"))
     runs = _all_runs(comparison)

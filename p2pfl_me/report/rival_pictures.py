@@ -13,18 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from p2pfl_me.report.document import Cell, Picture
+from p2pfl_me.report.mixing_picture import mixing_by
 from p2pfl_me.report.numbers import csv_rows, csv_text
+from p2pfl_me.report.rival_looks import Row, looks_of, names_of
 from p2pfl_me.report.style import (
-    AMBER,
     BLUE,
-    GREEN,
     INK,
     MUTED,
     NARROW,
-    PURPLE,
     RULE,
-    SKY,
-    VERMILION,
     WIDTH,
     end_labels,
     headline,
@@ -36,16 +33,6 @@ from p2pfl_me.report.style import (
     y_grid,
 )
 
-Row = dict[str, str]
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, AMBER, SKY)
-Dash = str | tuple[int, tuple[float, ...]]
-DASHES: tuple[tuple[Dash, str], ...] = (
-    ("-", "— "),
-    ((0, (5, 1.2, 1, 1.2)), "–· "),
-    ((0, (1, 1)), "··· "),
-    ((0, (7, 2)), "– – "),
-)
-"""How a line is drawn, and the same in letters before its label where lines differ in it."""
 DASHED = (0, (4, 1.8))
 DOTTED = (0, (1, 1.6))
 FLOOR = 1e-9
@@ -88,7 +75,7 @@ def _score_by(axis: _Axis) -> Callable[[Sequence[Row], float], Figure]:
         figure, axes = new_figure(3.9, width)
         labels: list[tuple[float, float, str, str]] = []
         ends: list[float] = []
-        for series, look in _looks(rows, "set-up").items():
+        for series, look in looks_of(rows, "set-up").items():
             own = [row for row in rows if row["kind"] == "set-up" and row["series"] == series and row[axis.column]]
             if not own:
                 continue
@@ -96,7 +83,7 @@ def _score_by(axis: _Axis) -> Callable[[Sequence[Row], float], Figure]:
             axes.plot(x, y, color=look.colour, linestyle=look.dash, linewidth=2.0, zorder=3)
             labels.append((x[-1], y[-1], look.label, look.colour))
             ends.append(x[-1])
-        for series, dash in zip(_names(rows, "baseline"), ((0, (6, 2)), DOTTED, (0, (6, 1.5, 1, 1.5))), strict=False):
+        for series, dash in zip(names_of(rows, "baseline"), ((0, (6, 2)), DOTTED, (0, (6, 1.5, 1, 1.5))), strict=False):
             own = [row for row in rows if row["kind"] == "baseline" and row["series"] == series]
             x, y = [float(row["round"]) for row in own], [float(row["uf1_mean"]) for row in own]
             axes.plot(x, y, color=MUTED, linestyle=dash, linewidth=1.1, zorder=2)
@@ -127,7 +114,7 @@ def _score_by(axis: _Axis) -> Callable[[Sequence[Row], float], Figure]:
 
 def _mark_ends(axes: Axes, rows: Sequence[Row], axis: _Axis) -> None:
     """A dot where a line ends: in bytes and seconds the lines have different lengths."""
-    for series, look in _looks(rows, "set-up").items():
+    for series, look in looks_of(rows, "set-up").items():
         own = [row for row in rows if row["kind"] == "set-up" and row["series"] == series and row[axis.column]]
         if own:
             axes.plot(
@@ -147,7 +134,7 @@ def _spread_bars(axes: Axes, rows: Sequence[Row]) -> None:
     low, high = axes.get_xlim()
     step = 0.018 * (high - low)
     place = high
-    for series, look in _looks(rows, "set-up").items():
+    for series, look in looks_of(rows, "set-up").items():
         own = [row for row in rows if row["kind"] == "set-up" and row["series"] == series]
         if own and own[-1]["uf1_std"] and (std := float(own[-1]["uf1_std"])) > 0:
             place += step
@@ -171,7 +158,7 @@ def _consensus(rows: Sequence[Row], width: float) -> Figure:
     figure, axes = new_figure(3.9, width)
     labels: list[tuple[float, float, str, str]] = []
     rounds = [int(row["round"]) for row in rows]
-    for series, look in _looks(rows, "set-up").items():
+    for series, look in looks_of(rows, "set-up").items():
         own = [row for row in rows if row["series"] == series]
         for column, style, line, strength in (
             ("distance", look.dash, 2.0, 1.0),
@@ -223,35 +210,6 @@ def _per_megabyte(rows: Sequence[Row], width: float) -> Figure:
     return figure
 
 
-def _names(rows: Sequence[Row], kind: str) -> list[str]:
-    return list(dict.fromkeys(row["series"] for row in rows if row["kind"] == kind))
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    colour: str
-    dash: Dash
-    label: str
-
-
-def _looks(rows: Sequence[Row], kind: str) -> dict[str, _Look]:
-    """The colour says which contract, the dash which varied value; of a single contract, the colour says the value."""
-    names = _names(rows, kind)
-    heads = list(dict.fromkeys(name.partition(", ")[0] for name in names))
-    tails = list(dict.fromkeys(name.partition(", ")[2] for name in names))
-    found = {}
-    for name in names:
-        head, _, tail = name.partition(", ")
-        colour, dash = heads.index(head), tails.index(tail) + heads.index(head) // len(COLOURS)
-        if len(heads) == 1:
-            colour, dash = tails.index(tail), tails.index(tail) // len(COLOURS)
-        style, letters = DASHES[dash % len(DASHES)]
-        found[name] = _Look(COLOURS[colour % len(COLOURS)], style, f"{letters}{name}")
-    if len({look.dash for look in found.values()}) == 1:
-        return {name: _Look(look.colour, look.dash, name) for name, look in found.items()}
-    return found
-
-
 def _plain(value: float) -> str:
     return f"{value:g}"
 
@@ -262,5 +220,7 @@ _DRAW: dict[str, Callable[[Sequence[Row], float], Figure]] = {
     "score-seconds": _score_by(_Axis("seconds", "seconds since the peers began", _plain)),
     "consensus-distance": _consensus,
     "score-per-mb": _per_megabyte,
+    "mixing-rounds": mixing_by("round", "round"),
+    "mixing-mb": mixing_by("mb_a_peer", "MB sent a peer, on the wire"),
 }
 """Every figure by the name of its files."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from p2pfl_me.report.consensus import Agreement, agreement, contraction_of
+from p2pfl_me.report.mixing import Mixing
 from p2pfl_me.report.results import Arm, Floats, Spread, final_scores, score_grid, spread
 from p2pfl_me.report.run import Run
 
@@ -52,11 +53,16 @@ class Hardship:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything a comparison's page shows. `target` is the user's score to reach, None for the default."""
+    """Everything a comparison's page shows. `target` is the user's score to reach, None for the default.
+
+    `mixings` are the set-ups without training, `unmixed` the names of those for whom that says nothing.
+    """
 
     settings: tuple[Setting, ...]
     hardships: tuple[Hardship, ...] = ()
     target: float | None = None
+    mixings: tuple[Mixing, ...] = ()
+    unmixed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -59,6 +59,8 @@ class Network:
         self.sent: dict[int, int] = defaultdict(int)
         """Bytes on the wire by sender since the simulation began."""
         self.received: dict[int, int] = defaultdict(int)
+        self.models: dict[int, int] = defaultdict(int)
+        """Models sent by sender, in whichever form."""
         self.broken: list[tuple[float, int, int]] = []
         """(when, a, b) of each connection that ended while either of its peers went on."""
         self._handlers: Handlers
@@ -92,6 +94,7 @@ class Network:
         if carriage is None:
             return
         life = self._lives[_pair(sender, to)]
+        self.models[sender] += message.content is not None
         for record, wire in carriage.pack(message):
             self.sent[sender] += wire
             self._carry(sender, to, life, record, wire)

@@ -199,6 +199,11 @@ def _of_product(
     return _Mixing(beta, (float(np.linalg.norm(distance)) / math.sqrt(size - 1)) ** (1 / over), effective, None)
 
 
+def mixed_rows(plan: Schedule | DirectedSchedule, round: int, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """W(round) times `rows` (n, m), without W."""
+    return _pushed(plan, round, rows) if isinstance(plan, DirectedSchedule) else _mixed(plan, round, rows)
+
+
 def _mixed(schedule: Schedule, round: int, rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """W(round) times `rows`, edge by edge."""
     mixed = rows.copy()

@@ -28,7 +28,7 @@ def test_a_bad_way_of_dealing_is_refused_and_leaves_no_folder(tmp_path: Path) ->
     contract = write_contract(tmp_path / "ring.yaml", 4)
     out = tmp_path / "out"
     result = CliRunner().invoke(compare, [str(contract), "--skew", "sideways", "--out", str(out)])
-    assert isinstance(result.exception, ContractError) and "iid, dataset" in str(result.exception)
+    assert isinstance(result.exception, ContractError) and "iid, lab" in str(result.exception)
     assert not out.exists()
 
 

@@ -125,7 +125,15 @@ def test_every_figure_is_drawn_again_from_its_csv_to_the_same_bytes(request_: Re
     run(replace(request_, varied=("training.batch_size=8,16",)))
     pages = sorted(request_.out.glob("*.png"))
     names = [page.stem for page in pages]
-    assert names == ["consensus-distance", "score-mb", "score-per-mb", "score-rounds", "score-seconds"]
+    assert names == [
+        "consensus-distance",
+        "mixing-mb",
+        "mixing-rounds",
+        "score-mb",
+        "score-per-mb",
+        "score-rounds",
+        "score-seconds",
+    ]
     for page in pages:
         numbers = page.with_suffix(".csv").read_text()
         with house_style():

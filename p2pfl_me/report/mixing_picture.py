@@ -1,0 +1,73 @@
+"""The figures of mixing alone: what is left of the distance, by rounds and by megabytes, measured and predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from p2pfl_me.report.rival_looks import Row, looks_of
+from p2pfl_me.report.style import BACKGROUND, NARROW, WIDTH, headline, new_figure, percent_log_axis, short, y_grid
+
+LOWEST = 2e-5
+"""What is below counts as agreement: there float32 begins to round."""
+BOTTOM = LOWEST / 30
+"""Between the lines' ends and here stand their names."""
+
+
+def mixing_by(column: str, label: str) -> Callable[[Sequence[Row], float], Figure]:
+    """The drawing of distances over `column` of the CSV."""
+
+    def draw(rows: Sequence[Row], width: float) -> Figure:
+        figure, axes = new_figure(3.9, width)
+        ends: list[tuple[float, float, str, str]] = []
+        for series, look in looks_of(rows, "set-up").items():
+            own = [row for row in rows if row["series"] == series]
+            x = [float(row[column]) for row in own]
+            measured = [max(float(row["distance"]), LOWEST) for row in own]
+            predicted = [max(float(row["predicted_distance"]), LOWEST) for row in own]
+            axes.plot(x, predicted, color=look.colour, linestyle=(0, (1, 1.6)), linewidth=3.2, alpha=0.45)
+            axes.plot(x, measured, color=look.colour, linestyle=look.dash, linewidth=1.6, zorder=3)
+            axes.plot(x[-1:], measured[-1:], color=look.colour, marker="o", markersize=4.5, zorder=4)
+            ends.append((x[-1], measured[-1], look.label, look.colour))
+        last = max(x for x, _, _, _ in ends)
+        axes.set_ylim(BOTTOM, 1.6)
+        percent_log_axis(axes)
+        axes.set_yticks([10.0**-power for power in range(5)])
+        axes.set_xlim(-0.02 * last, 1.02 * last)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6 if width > NARROW else 4, steps=[1, 2, 2.5, 5, 10]))
+        axes.set_xlabel(label)
+        y_grid(axes)
+        headline(axes, "Distance to the mean, in % of the first (log scale); thick and dotted: predicted")
+        _name_ends(axes, ends, width)
+        return figure
+
+    return draw
+
+
+def _name_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], width: float) -> None:
+    """Each name under its line's end, on the first level where it meets no other's."""
+    taken: list[float] = []
+    for x, y, words, colour in sorted(ends):
+        words = short(words, 26)
+        share = float((axes.transScale + axes.transLimits).transform((x, y))[0])
+        half = 0.0075 * len(words) * WIDTH / width
+        centre = min(max(share, half), 1 - half)
+        level = next((place for place, right in enumerate(taken) if right < centre - half), len(taken))
+        taken[level : level + 1] = [centre + half + 0.02]
+        height = 0.17 - 0.055 * level
+        foot = axes.transScale.inverted().transform(axes.transLimits.inverted().transform((0.0, height)))[1]
+        axes.plot([x, x], [y, foot], color=colour, linewidth=0.6, alpha=0.5)
+        axes.text(
+            centre,
+            height,
+            words,
+            transform=axes.transAxes,
+            color=colour,
+            fontsize=8.5,
+            ha="center",
+            va="center",
+            bbox=BACKGROUND,
+        )

@@ -1,0 +1,50 @@
+"""By which colour and dash a comparison's figures tell its set-ups apart: the same in all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from p2pfl_me.report.style import AMBER, BLUE, GREEN, PURPLE, SKY, VERMILION
+
+Row = dict[str, str]
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, AMBER, SKY)
+Dash = str | tuple[int, tuple[float, ...]]
+DASHES: tuple[tuple[Dash, str], ...] = (
+    ("-", "— "),
+    ((0, (5, 1.2, 1, 1.2)), "–· "),
+    ((0, (1, 1)), "··· "),
+    ((0, (7, 2)), "– – "),
+)
+"""How a line is drawn, and the same in letters before its label where lines differ in it."""
+
+
+def names_of(rows: Sequence[Row], kind: str) -> list[str]:
+    return list(dict.fromkeys(row["series"] for row in rows if row["kind"] == kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one set-up's lines are drawn and named."""
+
+    colour: str
+    dash: Dash
+    label: str
+
+
+def looks_of(rows: Sequence[Row], kind: str) -> dict[str, Look]:
+    """The colour says which contract, the dash which varied value; of a single contract, the colour says the value."""
+    names = names_of(rows, kind)
+    heads = list(dict.fromkeys(name.partition(", ")[0] for name in names))
+    tails = list(dict.fromkeys(name.partition(", ")[2] for name in names))
+    found = {}
+    for name in names:
+        head, _, tail = name.partition(", ")
+        colour, dash = heads.index(head), tails.index(tail) + heads.index(head) // len(COLOURS)
+        if len(heads) == 1:
+            colour, dash = tails.index(tail), tails.index(tail) // len(COLOURS)
+        style, letters = DASHES[dash % len(DASHES)]
+        found[name] = Look(COLOURS[colour % len(COLOURS)], style, f"{letters}{name}")
+    if len({look.dash for look in found.values()}) == 1:
+        return {name: Look(look.colour, look.dash, name) for name, look in found.items()}
+    return found

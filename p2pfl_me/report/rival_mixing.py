@@ -1,0 +1,77 @@
+"""Mixing without training: does what the peers do follow from the graph, and what does agreement cost?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from p2pfl_me.report.document import Block, Cell, Table
+from p2pfl_me.report.mixing import Mixing, exact_after, reaches, slope_of
+from p2pfl_me.report.results import Floats
+from p2pfl_me.report.rival_pictures import picture
+from p2pfl_me.report.rival_words import NONE, many
+
+
+def mixing_blocks(mixings: Sequence[Mixing], left_out: Sequence[str]) -> Iterator[Block]:
+    """The table, and the distances by round and by megabytes."""
+    rows = []
+    for mixing in mixings:
+        slope, goal = slope_of(mixing), reaches(mixing.measured)
+        expected = reaches(mixing.predicted)
+        shares = (f"{slope.predicted:.3f}", f"{slope.measured:.3f}", f"{slope.ratio:.3f}") if slope else None
+        if shares is None:
+            shares = (_exact(mixing.predicted), _exact(mixing.measured), NONE)
+        rows.append(
+            (
+                mixing.name,
+                *shares,
+                NONE if expected is None else str(expected),
+                NONE if goal is None else str(goal),
+                NONE if goal is None else f"{mixing.megabytes[goal]:.1f}",
+            )
+        )
+    words = (
+        "No training: peers start from random vectors and only exchange, by the cores of real peers on the simulated "
+        "network. A round leaves: the share of the distance to the mean, geometric mean over the second half of the "
+        "rounds. Slope: ratio of the logarithms, 1 where the measured line is as steep as the predicted one. Rounds "
+        "and MB until a thousandth of the first distance is left, for models of this comparison's size."
+    )
+    if left_out:
+        words += f" Without a line, because their rounds are more than a mixing matrix: {', '.join(left_out)}."
+    header = (
+        "",
+        "a round leaves, predicted",
+        "measured",
+        "slope",
+        "rounds to 1/1000, predicted",
+        "measured",
+        "MB a peer",
+    )
+    yield Table(header, tuple(rows), frozenset(range(1, 7)), words)
+    numbers: list[tuple[Cell, ...]] = [
+        ("set-up", mixing.name, round, float(mixing.megabytes[round]), float(now), float(mixing.predicted[round]))
+        for mixing in mixings
+        for round, now in enumerate(mixing.measured)
+    ]
+    columns = ("kind", "series", "round", "mb_a_peer", "distance", "predicted_distance")
+    yield picture(
+        "mixing-mb",
+        "Mixing alone: distance by megabytes",
+        "Further left is cheaper: what agreement costs in traffic. A line that falls to the bottom has reached the "
+        "exact mean.",
+        "Line chart on a log axis of the distance between models by megabytes sent, for every set-up",
+        columns,
+        numbers,
+    )
+    yield picture(
+        "mixing-rounds",
+        "Mixing alone: distance by rounds",
+        "The measured line lies on the predicted one, which follows from the graph and its weights alone.",
+        "Line chart on a log axis of the distance between models by round, for every set-up, with predictions",
+        columns,
+        numbers,
+    )
+
+
+def _exact(course: Floats) -> str:
+    found = exact_after(course)
+    return NONE if found is None else f"0 after {many(found, 'round')}"
