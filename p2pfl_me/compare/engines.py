@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Engine:
     troubled: Callable[[Trouble], Launch] | None = None
     in_process: bool = False
     calm: str = ""
-    require: Callable[[Contract, str], None] = lambda contract, where: None
+    require: Callable[[Contract, str], None] | None = None
 
 
 def _processes(contract: Contract, options: SwarmOptions, console: Console) -> int:
@@ -75,14 +76,26 @@ def _batched(contract: Contract, options: SwarmOptions, console: Console) -> int
 
 
 def _require_lockstep(contract: Contract, where: str) -> None:
+    import os
+
+    from p2pfl_me.simulation.batched import require_room
     from p2pfl_me.simulation.lockstep_fit import require_lockstep
 
     require_lockstep(contract, where)
+    require_room(contract, contract.peers.count, os.cpu_count() or 1)
+
+
+def _require_room(engine: str, contract: Contract, where: str) -> None:
+    from p2pfl_me.compare.room import require_room
+
+    require_room(contract, engine, where)
 
 
 ENGINES: dict[str, Engine] = {
-    "processes": Engine(_processes, calm="real processes have a real network"),
-    "simulate": Engine(_simulate, _simulate_under, in_process=True),
+    "processes": Engine(
+        _processes, calm="real processes have a real network", require=partial(_require_room, "processes")
+    ),
+    "simulate": Engine(_simulate, _simulate_under, in_process=True, require=partial(_require_room, "simulate")),
     "batched": Engine(_batched, in_process=True, calm="lockstep has no network", require=_require_lockstep),
 }
 """By the name that `--engine` takes; the first is the default. Each imports what it needs when it runs."""

@@ -128,7 +128,10 @@ def _values(text: str) -> list[tuple[str, str, str]]:
 
 
 def _word(value: Any) -> str:
-    return str(value) if not isinstance(value, dict | list) else json.dumps(value)
+    """`topk fraction 0.1` for {kind: topk, fraction: 0.1}, `none` for null."""
+    if isinstance(value, dict):
+        return " ".join(_word(inner) if key == "kind" else f"{key} {_word(inner)}" for key, inner in value.items())
+    return "none" if value is None else json.dumps(value) if isinstance(value, list) else str(value)
 
 
 def _row(
@@ -146,7 +149,8 @@ def _row(
             leader = with_peers(contract, request.peers or contract.peers.count)
         contract = with_peers(_like(contract, leader, path, notes), leader.peers.count)
         require_fit(contract, str(path))
-        ENGINES[request.engine].require(contract, str(path))
+        if require := ENGINES[request.engine].require:
+            require(contract, str(path))
         slugs = [name, *(slug for _, _, slug in variant)]
         slugs += [skew.name] if skew.overrides else []
         slugs += [stress.name] if stress and stress.skew is None else []

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
@@ -29,6 +29,7 @@ from p2pfl_me.message import Vector
 from p2pfl_me.simulation.memory import available_bytes, require_memory
 from p2pfl_me.simulation.mixing_tiles import NARROWEST, TILE, Spread, mix_all, rows_of
 from p2pfl_me.topology import Schedule
+from p2pfl_me.wire.malloc import reuse_freed_memory
 
 _WORKER_MODELS = 8
 """Vectors a worker holds beside its peer's row: trained copy, gradients, two moments, buffers; rounded up."""
@@ -111,6 +112,9 @@ class BatchedEngine:
             raise DataError(f"the start has shape {start.shape}, the contract's model ({size},)", fix="see layout_of")
         require_room(contract, count, threads)
         self._contract, self._schedule, self._threads = contract, schedule, threads
+        # Each worker's copies and buffers come and go by the megabyte: fetching them anew from the kernel takes longer.
+        reuse_freed_memory()
+        test = test and _gathered(test)
         self._samples = [Samples(each.train, test=test) for each in samples]
         self._scored = test is not None and len(test) > 0
         self.params: Vector = np.empty((count, size), dtype=np.float32)
@@ -228,6 +232,11 @@ def require_room(contract: Contract, count: int, threads: int) -> None:
         size = 2 * size + 2 * exchanged_size(contract.gossip, layout.size, layout.home)
     overhead = threads * (_WORKER_MODELS * layout.size + 4 * max(TILE, NARROWEST * count)) * 4
     require_memory(count, size, overhead, available_bytes())
+
+
+def _gathered(part: Part) -> Part:
+    """The part with a bank of its own rows: thousands of models are scored on them, one after the other."""
+    return replace(part, bank=np.ascontiguousarray(part.bank[part.rows]), rows=np.arange(len(part.rows)))
 
 
 def _is_plain(contract: Contract) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -87,4 +88,10 @@ def _samples(contract: Contract, shards: Shards, options: SwarmOptions) -> tuple
 def _between(part: Part, low: int, high: int) -> Part:
     """The samples of the clips low..high-1, whose numbers begin at 0 again."""
     mine = (low <= part.clips) & (part.clips < high)
-    return Part(part.bank, part.rows[mine], part.labels[mine], part.clips[mine] - low)
+    return replace(
+        part,
+        rows=part.rows[mine],
+        labels=part.labels[mine],
+        clips=part.clips[mine] - low,
+        variants=None if part.variants is None else part.variants[mine],
+    )

@@ -91,8 +91,13 @@ def _mix_tile(view: Tensor, rows: Rows, average: Tensor) -> Spread:
 
 
 def _spread(models: Tensor, scratch: Tensor) -> tuple[float, Tensor]:
-    """Sum of squared distances to the mean, and the mean; taken from one model, so equal models are at exactly 0."""
+    """Sum of squared distances to the mean, and the mean.
+
+    Taken from one model, so equal models are at exactly 0, and with d = x - x_0: sum ||d - mean d||^2 is
+    sum ||d||^2 - n ||mean d||^2, in one pass less.
+    """
     torch.sub(models, models[0], out=scratch)
     mean = scratch.mean(0)
-    flat = scratch.sub_(mean).view(-1)
-    return float(torch.dot(flat, flat)), mean.add_(models[0])
+    flat = scratch.view(-1)
+    squares = float(torch.dot(flat, flat)) - len(models) * float(torch.dot(mean, mean))
+    return max(0.0, squares), mean.add_(models[0])

@@ -52,6 +52,17 @@ def test_all_take_model_training_and_data_from_the_first_and_keep_their_topology
     assert any("mesh.yaml: training" in note for note in plan.notes)
 
 
+def test_values_with_options_have_readable_names(tmp_path: Path) -> None:
+    varied = ("gossip.compression=null,int8,{kind: topk, fraction: 0.2}",)
+    plan = make_plan(request_for(tmp_path, "ring", varied=varied))
+    assert [group.name for group in plan.groups] == [
+        "ring, compression none",
+        "ring, compression int8",
+        "ring, compression topk fraction 0.2",
+    ]
+    assert plan.groups[2].folder == "ring--compression-topk-fraction-0.2"
+
+
 def test_a_topology_that_cannot_have_so_many_peers_is_refused_with_the_nearest_that_works(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"--peers 8, the nearest") as caught:
         make_plan(request_for(tmp_path, "ring", "hypercube", peers=7))

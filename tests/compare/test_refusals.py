@@ -1,0 +1,96 @@
+"""What cannot work is refused before anything starts, with the reason and the nearest thing that works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.compare.grid import Request, make_plan
+from p2pfl_me.compare.run import compare
+from p2pfl_me.errors import P2pmeError
+from p2pfl_me.swarm.console import Console
+from tests.small import write_contract, write_vectors
+
+CASES = {
+    "choco on a changing graph": (
+        {"topology": "{kind: base, meets: 2}", "gossip": "{compression: topk}"},
+        {},
+        "edges change",
+        "int8 or fragments",
+    ),
+    "power on a changing graph": (
+        {"topology": "{kind: epidemic}", "gossip": "{compression: power}"},
+        {},
+        "edges change",
+        "a graph that stands",
+    ),
+    "a directed graph without push-sum": (
+        {"topology": "{kind: one_peer_exponential}"},
+        {},
+        "directed",
+        "gossip.protocol: push_sum",
+    ),
+    "edges of another number of peers": (
+        {"topology": "{kind: edges, edges: [[0, 1], [1, 2], [2, 3]]}"},
+        {"peers": 6},
+        "edges of 6 peers",
+        "--peers 4",
+    ),
+    "a torus of another number of peers": (
+        {"topology": "{kind: torus, rows: 2, columns: 2}"},
+        {"peers": 7},
+        "torus of 7 peers",
+        "--peers 4",
+    ),
+    "a schedule that does not pair up": (
+        {"topology": "{kind: epidemic, meets: 3}"},
+        {"peers": 5},
+        "epidemic of 5 peers",
+        "--peers 4",
+    ),
+    "compression and a protocol that exclude each other": (
+        {"gossip": "{protocol: swift, compression: int8}"},
+        {},
+        "swift",
+        "dpsgd",
+    ),
+    "momentum for another protocol": ({"gossip": "{momentum: 0.9}"}, {}, "qg_dsgdm", "momentum"),
+    "lockstep without rounds": (
+        {"gossip": "{protocol: adpsgd}"},
+        {"engine": "batched"},
+        "lockstep",
+        "--engine simulate",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_refused(tmp_path: Path, case: str) -> None:
+    sections, options, reason, instead = CASES[case]
+    contract = write_contract(tmp_path / "swarm.yaml", 4, **sections)
+    with pytest.raises(P2pmeError) as caught:
+        make_plan(Request((contract,), tmp_path / "out", **options))  # type: ignore[arg-type]
+    assert reason in str(caught.value)
+    assert instead in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("engine", ["processes", "simulate", "batched"])
+def test_more_peers_than_memory(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("compare.room", "simulation.batched"):
+        monkeypatch.setattr(f"p2pfl_me.{module}.available_bytes", lambda: 500_000_000)
+    contract = write_contract(tmp_path / "swarm.yaml", 4)
+    assert make_plan(Request((contract,), tmp_path / "out", engine=engine)).groups
+    with pytest.raises(P2pmeError, match="GB") as caught:
+        make_plan(Request((contract,), tmp_path / "out", engine=engine, peers=1000))
+    assert "peers" in caught.value.fix
+
+
+def test_more_peers_than_subjects_start_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
+    data = write_vectors(tmp_path / "vectors.safetensors", range(12))
+    contract = write_contract(tmp_path / "swarm.yaml", 4)
+    with pytest.raises(P2pmeError, match="at most 9 peers"):
+        compare(Request((contract,), tmp_path / "out", peers=30, data=data), Console())
+    assert not list(tmp_path.glob("out/cells/*"))
