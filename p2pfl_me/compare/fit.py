@@ -11,9 +11,10 @@ MOST = 10_000
 
 
 def with_peers(contract: Contract, count: int) -> Contract:
-    """The contract with `count` peers on loopback, at its own base port where it has one."""
+    """The contract with `count` peers on loopback, of its widths, at its own base port where it has one."""
     port = contract.peers.loopback.base_port if contract.peers.loopback else Loopback(count=1).base_port
-    return contract.model_copy(update={"peers": Peers(loopback=Loopback(count=count, base_port=port))})
+    widths = {peer: width for peer, width in contract.peers.widths.items() if peer < count}
+    return contract.model_copy(update={"peers": Peers(loopback=Loopback(count=count, base_port=port), widths=widths)})
 
 
 def require_fit(contract: Contract, where: str) -> None:

@@ -45,7 +45,8 @@ class Course:
 def follows_its_matrix(contract: Contract) -> bool:
     """Whether mixing alone is what the graph predicts: whole models, all of each, averaged and nothing else."""
     gossip = contract.gossip
-    return gossip.protocol in PREDICTED and not gossip.compression and not gossip.personal and not gossip.patience
+    more = gossip.compression or gossip.personal or gossip.patience or contract.peers.widths
+    return gossip.protocol in PREDICTED and not more
 
 
 def mix_alone(contract: Contract, rounds: int) -> Course:
