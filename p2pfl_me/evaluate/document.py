@@ -49,7 +49,7 @@ def compose(results: Results) -> Document:
         title=f"{', '.join(results.datasets)}: {split.protocol.words}",
         subtitle=(
             f"{sum(results.support())} held-out {unit(results)}s, {subjects} subjects, {len(results.classes)} classes, "
-            f"{contract.peers.count} peers on a {contract.topology.kind}, {len(results.answers)} "
+            f"{contract.peers.count} peers, topology {contract.topology.kind}, {len(results.answers)} "
             f"seed{'s' if len(results.answers) > 1 else ''}"
         ),
         verdict=_verdict(results),

@@ -91,7 +91,7 @@ def _greeting(plan: Plan, units: int) -> str:
     subjects = len({clip.subject for clip in items.clips})
     return (
         f"{split.protocol.words}: {len(items)} {unit} of {subjects} subjects, {len(split.folds)} "
-        f"fold{'s' if len(split.folds) != 1 else ''}, {plan.contract.peers.count} peers on a "
+        f"fold{'s' if len(split.folds) != 1 else ''}, {plan.contract.peers.count} peers, topology "
         f"{plan.contract.topology.kind}, {request.seeds} seed{'s' if request.seeds != 1 else ''}, {units} units"
     )
 

@@ -41,7 +41,7 @@ def units(out: Path) -> dict[Path, int]:
 def test_from_vectors_to_the_page(tmp_path: Path) -> None:
     asked = make_request(tmp_path, seeds=2)
     code, said = run(asked)
-    assert code == 0 and "5 folds, 2 peers on a ring, 2 seeds, 14 units" in said and "left" in said
+    assert code == 0 and "5 folds, 2 peers, topology ring, 2 seeds, 14 units" in said and "left" in said
     out = asked.out
     answers = csv_rows((out / "predictions.csv").read_text())
     assert len(answers) == 2 * 60 * (2 + 2 + 1 + 1), "every model answers about every clip once"
