@@ -53,20 +53,47 @@ def input_of(line: Mapping[str, Any], find: Find) -> Input:
         case "trained":
             return Trained(find(line["params"], "<f4"))
         case "evaluated":
-            return Evaluated(line["loss"])
+            return Evaluated(None if line["loss"] is None else float(line["loss"]))
         case "message":
-            kind, round, at = Kind(line["kind"]), int(line["round"]), int(line["at"])
+            kind, round, at = Kind(line["kind"]), whole(line["round"]), whole(line["at"])
             params = find(line["params"], "<f4") if line["params"] else None
             packed = find(line["packed"], "|u1") if line["packed"] else None
-            return Heard(int(line["from"]), Message(kind, round, at, params, packed))
+            return Heard(whole(line["from"]), Message(kind, round, at, params, packed))
         case "timer":
-            return Rang(Timer(line["timer"]), int(line["round"]))
+            return Rang(Timer(line["timer"]), whole(line["round"]))
         case "link":
-            return Linked(int(line["peer"]), bool(line["up"]))
+            return Linked(whole(line["peer"]), bool(line["up"]))
         case "stop":
             return Stopped()
         case other:
             raise ValueError(f"an input of unknown kind {other!r}")
+
+
+def whole(value: Any) -> int:
+    """A count, an id or a round of a line.
+
+    Raises
+    ------
+    ValueError
+        Something else.
+    """
+    if type(value) is not int or not 0 <= value < 2**31:
+        raise ValueError(f"{value!r} where a number from 0 was due")
+    return value
+
+
+def recorded_answers(line: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The answers on a line, None if it holds none.
+
+    Raises
+    ------
+    ValueError
+        It holds something else in their place.
+    """
+    answers = line.get("answers")
+    if answers is not None and not (isinstance(answers, list) and all(isinstance(each, dict) for each in answers)):
+        raise ValueError("answers that are none")
+    return answers
 
 
 def answers_of(actions: Sequence[Action], digest: Keep) -> list[dict[str, Any]]:

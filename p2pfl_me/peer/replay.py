@@ -18,15 +18,15 @@ import numpy as np
 
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, contract_from_yaml, digest
-from p2pfl_me.errors import P2pmeError, RunError
+from p2pfl_me.errors import RunError
 from p2pfl_me.gossip.cores import Start, core_of
-from p2pfl_me.gossip.inputs import Input, feed
+from p2pfl_me.gossip.inputs import feed
 from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.peer.checkpoint import checkpoint_path, load_checkpoint
 from p2pfl_me.peer.contents import Contents
-from p2pfl_me.peer.inputs import answers_of, in_words, input_of
+from p2pfl_me.peer.inputs import answers_of, in_words, input_of, recorded_answers, whole
 from p2pfl_me.peer.recording import inputs_path
 from p2pfl_me.topology import Plan, plan_of
 
@@ -104,12 +104,8 @@ def replay(run: Path, peer: int) -> Replayed:
     for begin, lines in lives:
         try:
             _live(found, contract, plan, contents, begin, lines)
-        except P2pmeError as error:
+        except RunError as error:
             raise RunError(error.what, where=f"{path}, life {found.lives}: {error.where}", fix=error.fix) from error
-        except (KeyError, ValueError, TypeError) as error:
-            raise RunError(
-                f"not a record of p2pme: {type(error).__name__}: {error}", where=f"{path}, life {found.lives}"
-            ) from error
         if found.difference:
             return found
     _compare_with_checkpoint(found, run, contract)
@@ -121,8 +117,9 @@ def _live(
 ) -> None:
     """One life, up to its end or to the first answer that differs."""
     found.lives += 1
-    found.version = begin.values["life"]
-    start = _start_of(begin, contract, contents)
+    found.version = str(begin.values["life"])
+    with _Reading(begin.number):
+        start = _start_of(begin, contract, contents)
     known = found.rounds.get(start.completed - 1)
     if known is not None and known != begin.values["params"]:
         was, now = f"from {begin.values['params'][:12]}", f"the life before ended with {known[:12]}"
@@ -132,7 +129,9 @@ def _live(
         found.rounds.clear()
     core = core_of(contract, found.peer, plan, start)
     for line, recorded in _with_answers(lines):
-        actions = feed(core, line.values["now"], _input_of(line, contents))
+        with _Reading(line.number):
+            when, given = float(line.values["now"]), input_of(line.values, contents.find)
+        actions = feed(core, when, given)
         answers = answers_of(actions, contents.digest)
         found.inputs += 1
         if recorded is None and line is lines[-1]:
@@ -151,7 +150,9 @@ def _with_answers(lines: Sequence[_Line]) -> Iterator[tuple[_Line, list[dict[str
     """Each input with the answers to it, None where none were recorded."""
     for before, line, following in zip((_NONE, *lines), lines, (*lines[1:], _NONE), strict=False):
         if "answers" not in line.values:
-            yield line, following.values.get("answers")
+            with _Reading(following.number):
+                answers = recorded_answers(following.values)
+            yield line, answers
         elif "input" not in before.values:
             raise RunError("answers without an input: a line is missing", where=f"line {line.number}")
 
@@ -163,13 +164,19 @@ def _first_difference(recorded: Sequence[dict[str, Any]], answers: Sequence[dict
     return None
 
 
-def _input_of(line: _Line, contents: Contents) -> Input:
-    try:
-        return input_of(line.values, contents.find)
-    except RunError as error:
-        raise RunError(error.what, where=f"line {line.number}, {error.where}", fix=error.fix) from error
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunError(f"no input of p2pme ({error!r})", where=f"line {line.number}") from error
+class _Reading:
+    """Whatever is wrong with a line is said with its number; what goes wrong in the core is not the line's fault."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, RunError):
+            raise RunError(error.what, where=f"line {self._number}, {error.where}", fix=error.fix) from error
+        if isinstance(error, KeyError | ValueError | TypeError):
+            raise RunError(f"no line of p2pme ({error!r})", where=f"line {self._number}") from error
 
 
 def _start_of(line: _Line, contract: Contract, contents: Contents) -> Start:
@@ -180,11 +187,11 @@ def _start_of(line: _Line, contract: Contract, contents: Contents) -> Start:
         )
     memory = {
         name: contents.find(each["content"], each["dtype"]).reshape(each["shape"])
-        for name, each in values["memory"].items()
+        for name, each in dict(values["memory"]).items()
     }
-    progress = Progress(float(values["best_loss"]), values["stale_rounds"])
+    progress = Progress(float(values["best_loss"]), whole(values["stale_rounds"]))
     params = contents.find(values["params"], "<f4").astype(np.float32, copy=False)
-    return Start(params, values["completed"], progress, memory, layout.home, layout.dimensions)
+    return Start(params, whole(values["completed"]), progress, memory, layout.home, layout.dimensions)
 
 
 def _compare_with_checkpoint(found: Replayed, run: Path, contract: Contract) -> None:
@@ -232,8 +239,11 @@ def _lives(path: Path) -> list[tuple[_Line, list[_Line]]]:
 def _values(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        peers = ", ".join(map(str, recorded_peers(path.parent)))
+        raise RunError("no such record", where=str(path), fix=f"recorded were the peers {peers}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"cannot be read: {error}", where=str(path), fix="see which peers were recorded") from error
+        raise RunError(f"cannot be read: {error}", where=str(path), fix="copy the run folder again") from error
     for number, line in enumerate(text.splitlines(), 1):
         try:
             values = json.loads(line)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -212,6 +214,21 @@ def test_a_life_that_was_not_recorded_shows_at_the_checkpoint(tmp_path: Path) ->
     write(run, 1, lines[:second])
     difference = replay(run, 1).difference
     assert difference is not None and "checkpoint after round 3" in difference.after
+
+
+def test_whatever_stands_in_a_record_is_told_in_words(tmp_path: Path) -> None:
+    """Any value of any line by something else: an error that a user can read, a difference, or no harm; never a bug."""
+    run = recorded(tmp_path, rounds=2)
+    sound, random = lines_of(run, 1), Random(5)
+    for _ in range(60):
+        lines = json.loads(json.dumps(sound))
+        line = random.choice(lines)
+        key = random.choice(sorted(line))
+        odd: list[Any] = [None, -1, 10**30, 1e300, "", "0" * 64, [], {}, [3], [[]], ["x"], {"a": 1}, True]
+        line[key] = random.choice(odd)
+        write(run, 1, lines)
+        with contextlib.suppress(RunError):
+            replay(run, 1)
 
 
 def test_a_run_that_was_not_recorded_says_how_to(tmp_path: Path) -> None:
