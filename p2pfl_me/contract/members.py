@@ -72,6 +72,10 @@ class Peers(Part):
             raise ValueError("widths leaves nobody who holds the whole model; leave one peer out of it")
         return self
 
+    def __hash__(self) -> int:
+        """Of the same values as equality; a dictionary has none of its own."""
+        return hash((self.loopback, self.members, tuple(sorted(self.widths.items()))))
+
     def width(self, peer: int) -> float:
         """The share of the hidden units that a peer holds."""
         return self.widths.get(peer, 1.0)

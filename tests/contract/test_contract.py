@@ -116,3 +116,9 @@ def test_streams_do_not_collide() -> None:
     seeds = {derive_seed(1, *labels) for labels in [("a",), ("b",), ("a", 1), ("a", "1"), ("a1",), (1, "a"), ()]}
     assert len(seeds) == 7
     assert derive_seed(1, "train", 3, 4) == derive_seed(1, "train", 3, 4) != derive_seed(2, "train", 3, 4)
+
+
+def test_a_contract_is_a_value_that_can_be_a_key() -> None:
+    text = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 3}, widths: {2: 0.5, 1: 0.25}}\n"
+    one, other = contract_from_yaml(text), contract_from_yaml(text.replace("2: 0.5, 1: 0.25", "1: 0.25, 2: 0.5"))
+    assert one == other and hash(one) == hash(other)
