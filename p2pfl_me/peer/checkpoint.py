@@ -1,7 +1,8 @@
-"""The state a peer needs to go on after any kind of stop: one safetensors file, replaced atomically every round.
+"""The state a peer needs to go on after any kind of stop: one safetensors file, replaced every round (`slots`).
 
 Adam's moments start anew each round and every random stream is derived from the contract's seed and the round, so
-parameters, round and the stop rule's memory are all there is to keep.
+parameters, round and the stop rule's memory are all there is to keep. A checksum tells what a power cut left
+unfinished: then the version before it is taken.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from p2pfl_me.errors import PeerError, WeightsError
 from p2pfl_me.gossip.protocol import NOTHING, Memory
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Vector
+from p2pfl_me.peer.slots import replace_file, versions
+from p2pfl_me.peer.tensorfile import checksum, safetensors_parts
 
 MEMORY = "memory."
 
@@ -38,8 +40,8 @@ def checkpoint_path(run: Path, peer: int) -> Path:
     return run / f"checkpoint-{peer}.safetensors"
 
 
-def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
-    """Write beside, then rename over: a reader sees the old one or the new one, never half of one.
+def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
+    """Replace the peer's checkpoint and return its path: a reader sees the old one or the new one, never half of one.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
         The disk is full or the folder cannot be written; the last checkpoint stays whole.
     """
     path = checkpoint_path(run, checkpoint.peer)
-    draft = path.with_suffix(".tmp")
+    tensors = {"params": checkpoint.params, **{f"{MEMORY}{name}": values for name, values in checkpoint.memory.items()}}
     metadata = {
         "peer": str(checkpoint.peer),
         "round": str(checkpoint.completed),
@@ -55,21 +57,21 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> None:
         "layout_digest": checkpoint.layout_digest,
         "best_loss": repr(checkpoint.progress.best_loss),
         "stale_rounds": str(checkpoint.progress.stale_rounds),
+        "checksum": str(checksum(tensors.values())),
     }
     try:
-        memory = {f"{MEMORY}{name}": values for name, values in checkpoint.memory.items()}
-        save_file({"params": checkpoint.params, **memory}, draft, metadata)
-        draft.replace(path)
-    except (OSError, SafetensorError) as error:
+        replace_file(path, safetensors_parts(tensors, metadata))
+    except OSError as error:
         raise PeerError(
             f"cannot write the checkpoint of round {checkpoint.completed}: {error}",
             where=str(path),
             fix="free some space, then go on with --resume",
         ) from error
+    return path
 
 
 def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest: str) -> Checkpoint:
-    """Read a peer's checkpoint and see that it belongs to this contract.
+    """Read a peer's newest whole checkpoint and see that it belongs to this contract.
 
     Raises
     ------
@@ -77,6 +79,22 @@ def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest
         There is none, it is damaged, or it was written under another contract or model shape.
     """
     path = checkpoint_path(run, peer)
+    if not any(each.exists() for each in versions(path)):
+        raise WeightsError(
+            "no checkpoint to resume from", where=str(path), fix="start without --resume, or name the run with --run"
+        )
+    first: WeightsError | None = None
+    for each in versions(path):
+        if each.exists():
+            try:
+                return _read(each, peer, contract_digest, layout_digest)
+            except WeightsError as error:
+                first = first or error
+    assert first is not None
+    raise first
+
+
+def _read(path: Path, peer: int, contract_digest: str, layout_digest: str) -> Checkpoint:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -92,10 +110,6 @@ def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest
             layout_digest=metadata["layout_digest"],
             memory=memory,
         )
-    except FileNotFoundError as error:
-        raise WeightsError(
-            "no checkpoint to resume from", where=str(path), fix="start without --resume, or name the run with --run"
-        ) from error
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(
             f"not a checkpoint of p2pme: {error}", where=str(path), fix="move it away and start without --resume"
@@ -111,6 +125,8 @@ def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest
                 where=str(path),
                 fix="resume with the run's own contract.yaml, or start a new run in another folder",
             )
+    if (told := metadata.get("checksum")) and told != str(checksum([params, *memory.values()])):
+        raise WeightsError("was not written to its end", where=str(path), fix="start a new run")
     finite = all(np.isfinite(values).all() for values in (params, *memory.values()))
     if params.dtype != np.float32 or params.ndim != 1 or not finite:
         raise WeightsError(

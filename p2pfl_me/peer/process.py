@@ -131,7 +131,9 @@ async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, host.stop)
     try:
-        return await host.run(), work.digest()
+        finish = await host.run()
+        work.finish(sync=finish.reason != "stopped")
+        return finish, work.digest()
     finally:
         ledger.close()
 

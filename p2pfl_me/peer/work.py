@@ -15,9 +15,10 @@ from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.gossip.stop import advance
 from p2pfl_me.learning.trainer import Trained, Trainer
 from p2pfl_me.message import Vector
-from p2pfl_me.peer.checkpoint import Checkpoint, save_checkpoint
+from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, save_checkpoint
 from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.sketch import Sketcher, encode_sketch
+from p2pfl_me.peer.slots import Keeper, settle
 
 
 class RoundWork:
@@ -50,6 +51,7 @@ class RoundWork:
         self._checkpoint = start
         self._sent_before, self._received_before = traffic_before
         self._clock = clock
+        self._keeper = Keeper()
         self._begun = self._round_begun = clock()
         self._trained: Trained | None = None
         self._train_seconds = 0.0
@@ -61,6 +63,11 @@ class RoundWork:
     def digest(self) -> str:
         """SHA-256 (hex) of the model as it stands in the last checkpoint: equal runs end with equal digests."""
         return hashlib.sha256(self._checkpoint.params.data).hexdigest()
+
+    def finish(self, *, sync: bool) -> None:
+        """Leave the last checkpoint alone in the run folder, on the disk if `sync`."""
+        self._keeper.join()
+        settle(checkpoint_path(self._run, self._checkpoint.peer), sync=sync)
 
     def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
         """The local epochs of one round; `seconds` is what they are said to have taken up to now, if not measured."""
@@ -90,7 +97,7 @@ class RoundWork:
             progress=advance(self._checkpoint.progress, validation_loss),
             memory=mixed.memory,
         )
-        save_checkpoint(self._run, self._checkpoint)
+        self._keeper.replaced(save_checkpoint(self._run, self._checkpoint))
         now = self._clock()
         self.note(
             "round",

@@ -40,7 +40,7 @@ def test_a_checkpoint_comes_back_whole(tmp_path: Path) -> None:
 
 def test_a_failed_write_leaves_the_last_checkpoint(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, STATE)
-    checkpoint_path(tmp_path, 3).with_suffix(".tmp").mkdir()
+    checkpoint_path(tmp_path, 3).with_suffix(".previous").mkdir()
     with pytest.raises(PeerError, match="checkpoint of round 8"):
         save_checkpoint(tmp_path, replace(STATE, completed=8))
     assert load(tmp_path).completed == 7
