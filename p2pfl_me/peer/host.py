@@ -105,6 +105,9 @@ class Host:
             self._work.note("link", neighbour=peer, state="quarantined", reason="too many refused frames")
             self._links.quarantine(peer)
 
+    def on_failed(self, error: Exception) -> None:
+        self._fail(error)
+
     # -- feeding the core -----------------------------------------------------------------------------------------
 
     def _feed(self, call: Callable[[float], list[Action]]) -> None:

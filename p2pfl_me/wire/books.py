@@ -5,12 +5,11 @@ The digest of a model is taken in a thread of its own (29 MB take 17 ms), once f
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,15 +35,18 @@ class _Pings:
 
 
 class Books:
-    """The books of one peer's links. Entries are written in the order in which the messages left."""
+    """The books of one peer's links. Entries are written in the order in which the messages left.
 
-    def __init__(self, peers: Iterable[int], ledger: Ledger | None) -> None:
+    All methods belong to one thread; `post` has a call made there when a digest is ready.
+    """
+
+    def __init__(self, peers: Iterable[int], ledger: Ledger | None, post: Callable[[Callable[[], None]], None]) -> None:
         self.traffic = {peer: Traffic() for peer in peers}
         self._pings = {peer: _Pings() for peer in self.traffic}
-        self._ledger = ledger
+        self._ledger, self._post = ledger, post
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="egress-digest")
-        self._due: deque[tuple[dict[str, Any], asyncio.Future[str] | None]] = deque()
-        self._hashed: tuple[weakref.ref[Vector | Packed], asyncio.Future[str]] | None = None
+        self._due: deque[tuple[dict[str, Any], Future[str] | None]] = deque()
+        self._hashed: tuple[weakref.ref[Vector | Packed], Future[str]] | None = None
 
     def frame_sent(self, peer: int, size: int) -> int:
         """Count a frame of `size` bytes; returns what it took on the wire."""
@@ -85,21 +87,20 @@ class Books:
             self._write()
         self._pings[peer] = _Pings()
 
-    async def close(self) -> None:
-        """Write what is due."""
+    def close(self) -> None:
+        """Write what is due, when its digests are ready."""
         for peer in self.traffic:
             self.sum_pings(peer)
         while self._due:
-            digest = self._due[0][1]
-            if digest is not None:
-                await asyncio.wait([digest])
+            if (digest := self._due[0][1]) is not None:
+                wait([digest])
             self._write()
         self._hasher.shutdown()
 
-    def _digest(self, params: Vector | Packed) -> asyncio.Future[str]:
+    def _digest(self, params: Vector | Packed) -> Future[str]:
         if self._hashed is None or self._hashed[0]() is not params:
-            digest = asyncio.get_running_loop().run_in_executor(self._hasher, _sha256, params)
-            digest.add_done_callback(lambda _: self._write())
+            digest = self._hasher.submit(_sha256, params)
+            digest.add_done_callback(lambda _: self._post(self._write))
             self._hashed = weakref.ref(params), digest
         return self._hashed[1]
 

@@ -8,6 +8,8 @@ corrupted record costs one message and not the link. Kind and counter are authen
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.noise import TAG, nonce
 
+_HEADER = struct.Struct(">BQ")
 HEADER = 9
 PAYLOAD = 1 << 21
 """Most plaintext bytes in one record."""
@@ -68,9 +71,8 @@ class Sealer:
         if self._counter >> REKEY_SHIFT != self._key.epoch:
             self._key = self._key.next()
         out = np.empty(HEADER + size + TAG, dtype=np.uint8).data
-        out[0] = kind
-        out[1:HEADER] = self._counter.to_bytes(8, "big")
-        self._key.aead.encrypt_into(nonce(self._counter), payload, bytes(out[:HEADER]), out[HEADER:])
+        out[:HEADER] = header = _HEADER.pack(kind, self._counter)
+        self._key.aead.encrypt_into(nonce(self._counter), payload, header, out[HEADER:])
         self._counter += 1
         return out
 

@@ -37,6 +37,18 @@ class Outgoing:
         return self.offset >= (self.body.nbytes if self.body else 0)
 
 
+def encoded(message: Message, me: int, schema: Schema) -> Outgoing:
+    """A message of peer `me`, ready to be queued.
+
+    Raises
+    ------
+    WireError
+        Its model does not have the schema's shape.
+    """
+    header, body = encode(message, me, schema)
+    return Outgoing(message, header, body)
+
+
 class Session:
     """The sealed conversation with one neighbour, from one handshake to the end of its link."""
 
@@ -63,8 +75,10 @@ class Session:
         return self.is_idle and self._bye_heard
 
     def queue(self, message: Message) -> None:
-        header, body = encode(message, self._me, self._schema)
-        self._queue.append(Outgoing(message, header, body))
+        self.queue_encoded(encoded(message, self._me, self._schema))
+
+    def queue_encoded(self, out: Outgoing) -> None:
+        self._queue.append(out)
 
     def queue_ping(self) -> None:
         self._pings_due += 1

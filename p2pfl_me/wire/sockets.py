@@ -1,13 +1,14 @@
-"""ZeroMQ's sockets on an asyncio loop: one ROUTER that listens, one DEALER for each neighbour that is dialled.
+"""ZeroMQ's sockets in one thread: one ROUTER that listens, one DEALER for each neighbour that is dialled.
 
-Frames in, frames out, connections that come and go; what a frame means is not known here. Sockets are drained when
-their descriptor wakes: that is faster than `zmq.asyncio` and needs no thread.
+Frames in, frames out, connections that come and go; what a frame means is not known here. Only `wake` may be called
+from another thread.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+import contextlib
+import math
+import socket as plain
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
@@ -21,8 +22,10 @@ from p2pfl_me.wire.records import RECORD
 Route = int | bytes
 """A way to a neighbour: the id of one that we dialled, or the name that our ROUTER gave to a connection to us."""
 
-BURST = 8
-"""Frames received in one turn of the loop, so that no link starves the others."""
+BURST = 4
+"""Frames taken from a socket in one turn, so that no link starves the others."""
+RETRY_S = 0.001
+"""A ROUTER that was full for one connection cannot be asked about that one: it is tried again after this time."""
 HIGH_WATER = 4
 """Records that ZeroMQ may hold per connection and direction: bounds memory, keeps the wire busy."""
 ZERO_COPY = 1 << 16
@@ -40,23 +43,22 @@ class Outcome(Enum):
 
 
 class Listener(Protocol):
-    """Who is told. `on_room` may come without need: a socket woke, so a frame that found it full may try again."""
+    """Who is told."""
 
     def on_frame(self, route: Route, frame: memoryview) -> None: ...
     def on_connected(self, peer: int) -> None: ...
     def on_disconnected(self, peer: int) -> None: ...
-    def on_room(self) -> None: ...
 
 
 @dataclass(slots=True)
 class _Tap:
-    """A socket to drain: the ROUTER (`peer` is None) or the DEALER to `peer`."""
+    """The ROUTER (`peer` is None) or the DEALER to `peer`; `full` since a frame last found no room."""
 
     socket: zmq.Socket[bytes]
     peer: int | None
     address: str = ""
     monitor: zmq.Socket[bytes] | None = None
-    drain_due: bool = False
+    full: bool = False
 
 
 class Sockets:
@@ -65,12 +67,13 @@ class Sockets:
     def __init__(self, listener: Listener, silence_s: float) -> None:
         self._listener = listener
         self._silence_ms = max(1, round(1000 * silence_s))
-        self._loop = asyncio.get_running_loop()
         self._context = zmq.Context()
         self._router: _Tap | None = None
         self._dealers: dict[int, _Tap] = {}
-        self._watched: dict[zmq.Socket[bytes], int] = {}
-        self._closed = False
+        self._taps: tuple[_Tap, ...] = ()
+        self._woken, self._waker = plain.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
 
     def listen(self, address: str) -> None:
         """Listen at `address`; one that is not loopback stands for its port on every interface of this machine.
@@ -92,8 +95,8 @@ class Sockets:
                 fix="is this peer running already? Stop it, or choose other ports in the contract "
                 "(locally: --set peers.loopback.base_port=N)",
             ) from error
-        tap = self._router = _Tap(socket, None)
-        self._watch(socket, lambda: self._wake(tap))
+        self._router = _Tap(socket, None)
+        self._taps += (self._router,)
 
     def dial(self, peer: int, address: str) -> None:
         """Connect to a neighbour now, or as soon as it listens, and again whenever the connection ends."""
@@ -106,23 +109,22 @@ class Sockets:
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, self._silence_ms)
         socket.setsockopt(zmq.HANDSHAKE_IVL, self._silence_ms)
         monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
-        tap = self._dealers[peer] = _Tap(socket, peer, address, monitor)
-        self._watch(socket, lambda: self._wake(tap))
-        self._watch(monitor, lambda: self._drain_monitor(tap))
+        self._dealers[peer] = tap = _Tap(socket, peer, address, monitor)
+        self._taps += (tap,)
         socket.connect(address)
 
     def hang_up(self, peer: int) -> None:
         """Close the connection to a neighbour that we dialled, for good."""
         if tap := self._dealers.pop(peer, None):
+            self._taps = tuple(each for each in self._taps if each is not tap)
             self._close(tap, linger_s=0)
 
     def send(self, route: Route, frame: bytes | memoryview) -> Outcome:
-        """Hand over a copy of `frame`, so the caller's buffer is free again at once and stays in the cache."""
+        """Hand over a frame; a large one without a copy, so its memory must not be written to any more."""
         tap = self._dealers.get(route) if isinstance(route, int) else self._router
-        if tap is None or self._closed:
+        if tap is None:
             return Outcome.GONE
         socket = tap.socket
-        self._drain_soon(tap)  # a descriptor wakes once per change, and a send may swallow the news of an arrival
         # Asking for the events also makes ZeroMQ look for news of freed room, which a send does only now and then.
         events = socket.getsockopt(zmq.EVENTS)
         assert isinstance(events, int)
@@ -130,30 +132,61 @@ class Sockets:
             if isinstance(route, bytes):
                 socket.send(route, zmq.SNDMORE | zmq.NOBLOCK)
             elif not events & zmq.POLLOUT:
+                tap.full = True
                 return Outcome.FULL
             socket.send(frame, zmq.NOBLOCK, copy=len(frame) < ZERO_COPY)
         except zmq.Again:
+            tap.full = True
             return Outcome.FULL
         except zmq.ZMQError:
             return Outcome.GONE
         return Outcome.SENT
 
-    def drain(self, burst: int = BURST) -> None:
-        """Look at all sockets, should a wake-up have been missed."""
-        for tap in [self._router, *self._dealers.values()]:
-            if tap:
-                self._drain(tap, burst)
-                self._drain_monitor(tap)
+    def receive(self, burst: int = BURST) -> bool:
+        """Take up to `burst` frames from every socket; whether there was any."""
+        found = False
+        for tap in self._taps:
+            found |= self._receive(tap, burst)
+        return found
 
-    async def close(self) -> None:
-        """Close all sockets; ZeroMQ still delivers what it holds for up to `LINGER_S`."""
-        self._closed = True
-        for tap in [self._router, *self._dealers.values()]:
-            if tap:
-                self._close(tap, LINGER_S)
-        self._router = None
-        self._dealers.clear()
-        await asyncio.to_thread(self._context.term)
+    def wait(self, timeout_s: float | None, *, hear: bool = True) -> None:
+        """Sleep until a frame may have come (if `hear`), a full socket has room, or `wake`; `timeout_s` at most.
+
+        News of connections is passed on from here: while frames move, there is none that could not wait.
+        """
+        watched: list[tuple[zmq.Socket[bytes] | int, int]] = [(self._woken.fileno(), zmq.POLLIN)]
+        for tap in self._taps:
+            blocked, tap.full = tap.full, False
+            if blocked and tap.peer is None:
+                timeout_s = RETRY_S if timeout_s is None else min(timeout_s, RETRY_S)
+            flags = (zmq.POLLIN if hear else 0) | (zmq.POLLOUT if blocked and tap.peer is not None else 0)
+            if flags:
+                watched.append((tap.socket, flags))
+            if tap.monitor and hear:
+                watched.append((tap.monitor, zmq.POLLIN))
+        ready: set[object] = {
+            each for each, _ in zmq.zmq_poll(watched, -1 if timeout_s is None else math.ceil(1000 * timeout_s))
+        }
+        if watched[0][0] in ready:
+            with contextlib.suppress(BlockingIOError):
+                self._woken.recv(64)
+        for tap in self._taps:
+            if tap.monitor and tap.monitor in ready:
+                self._hear(tap)
+
+    def wake(self) -> None:
+        """End the present or the next `wait`; from any thread."""
+        with contextlib.suppress(OSError):  # so many calls that the socket is full: it will wake; or it is closed
+            self._waker.send(b"!")
+
+    def close(self) -> None:
+        """Close all sockets; ZeroMQ still delivers what it holds for up to `LINGER_S`, and this waits for it."""
+        for tap in self._taps:
+            self._close(tap, LINGER_S)
+        self._router, self._dealers, self._taps = None, {}, ()
+        self._context.term()
+        self._woken.close()
+        self._waker.close()
 
     def _socket(self, kind: int, address: str) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
@@ -164,53 +197,28 @@ class Sockets:
         socket.setsockopt(zmq.MAXMSGSIZE, RECORD)
         return socket
 
-    def _watch(self, socket: zmq.Socket[bytes], drain: Callable[[], None]) -> None:
-        descriptor = socket.getsockopt(zmq.FD)
-        assert isinstance(descriptor, int)
-        self._watched[socket] = descriptor
-        self._loop.add_reader(descriptor, drain)
-        self._loop.call_soon(drain)  # the descriptor only wakes for what happens from now on
-
     def _close(self, tap: _Tap, linger_s: float) -> None:
-        for socket in (tap.socket, tap.monitor):
-            if socket is not None:
-                self._loop.remove_reader(self._watched.pop(socket))
         if tap.monitor:
             tap.socket.disable_monitor()
             tap.monitor.close(linger=0)
         tap.socket.close(linger=round(1000 * linger_s))
 
-    def _wake(self, tap: _Tap) -> None:
-        self._drain(tap)
-        if not self._closed:
-            self._listener.on_room()
-
-    def _drain_soon(self, tap: _Tap) -> None:
-        if not tap.drain_due:
-            tap.drain_due = True
-            self._loop.call_soon(self._drain, tap)
-
-    def _drain(self, tap: _Tap, burst: int | None = BURST) -> None:
-        """Take up to `burst` frames (None: all); come back for the rest, so that the other links have their turn."""
-        tap.drain_due = False
+    def _receive(self, tap: _Tap, burst: int | None) -> bool:
+        """Take up to `burst` frames (None: all); whether there was any."""
         taken = 0
-        while not tap.socket.closed:
-            if taken == burst:
-                self._drain_soon(tap)
-                break
-            try:
-                route = tap.socket.recv(zmq.NOBLOCK) if tap.peer is None else tap.peer
-                frame = tap.socket.recv(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                break
+        while taken != burst and _may_receive(tap.socket):
+            route = tap.socket.recv(zmq.NOBLOCK) if tap.peer is None else tap.peer
+            frame = tap.socket.recv(zmq.NOBLOCK, copy=False)
             taken += 1
             if not frame.more:
                 self._listener.on_frame(route, frame.buffer)
                 continue
             while frame.more:  # nothing of ours comes in more parts
                 frame = tap.socket.recv(zmq.NOBLOCK, copy=False)
+        return taken > 0
 
-    def _drain_monitor(self, tap: _Tap) -> None:
+    def _hear(self, tap: _Tap) -> None:
+        """Pass on the news of a connection that we dialled."""
         while tap.monitor and not tap.monitor.closed:
             try:
                 event = recv_monitor_message(tap.monitor, zmq.NOBLOCK)["event"]
@@ -218,10 +226,19 @@ class Sockets:
                 return
             assert tap.peer is not None
             if event == zmq.EVENT_DISCONNECTED:
-                self._drain(tap, None)  # what arrived before the end still counts
+                self._receive(tap, None)  # what arrived before the end still counts
                 self._listener.on_disconnected(tap.peer)
             else:
                 self._listener.on_connected(tap.peer)
+
+
+def _may_receive(socket: zmq.Socket[bytes]) -> bool:
+    """Cheaper than an exception. Whoever was told of the last frame may have closed the socket."""
+    if socket.closed:
+        return False
+    events = socket.getsockopt(zmq.EVENTS)
+    assert isinstance(events, int)
+    return bool(events & zmq.POLLIN)
 
 
 def _bindable(address: str) -> str:

@@ -5,7 +5,9 @@
 
 Each job runs the reference first (one process, one thread, no network, no encryption), then `p2pme swarm` as a user
 would, on the same vectors; the ratio of the two is what to compare between machines. Peak memory is the sum over
-all processes of the proportional set size, so shared pages count once.
+all processes of the proportional set size, so shared pages count once; it is taken in a second run, because walking the
+page tables of twelve processes four times a second costs a tenth of two cores. `others` is the share of the machine
+that was busy before the job began: with more than a few hundredths the times say little.
 """
 
 from __future__ import annotations
@@ -156,8 +158,8 @@ def _pss(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
-def swarm(contract: Path, vectors: Path, run: Path, home: Path) -> tuple[float, int]:
-    """Seconds and peak bytes of the whole command."""
+def swarm(contract: Path, vectors: Path, run: Path, home: Path, *, watch_memory: bool = False) -> tuple[float, int]:
+    """Seconds of the whole command, and its peak bytes if they are watched, otherwise 0."""
     command = [sys.executable, "-m", "p2pfl_me.cli.main", "swarm", str(contract)]
     options = ["--data", str(vectors), "--run", str(run), "--no-report"]
     begun = time.perf_counter()
@@ -165,12 +167,26 @@ def swarm(contract: Path, vectors: Path, run: Path, home: Path) -> tuple[float, 
         [*command, *options], env={**os.environ, "P2PME_HOME": str(home)}, stdout=subprocess.DEVNULL
     )
     memory = Memory(process.pid)
-    memory.start()
+    if watch_memory:
+        memory.start()
     if process.wait():
         raise SystemExit(f"the swarm ended with exit code {process.returncode}")
     seconds = time.perf_counter() - begun
     memory.over.set()
     return seconds, memory.peak
+
+
+def busy_with_others(seconds: float = 1.0) -> float:
+    """The share of the machine that is used, or stolen from it, while this job does nothing."""
+
+    def ticks() -> tuple[int, int]:
+        user, nice, system, idle, wait, irq, soft, steal, *_ = map(int, Path("/proc/stat").read_text().split()[1:11])
+        return user + nice + system + irq + soft + steal, idle + wait
+
+    busy, idle = ticks()
+    time.sleep(seconds)
+    more_busy, more_idle = ticks()
+    return (more_busy - busy) / max(1, more_busy - busy + more_idle - idle)
 
 
 def rounds_of(run: Path) -> tuple[list[float], float, list[float], float]:
@@ -202,11 +218,15 @@ def main() -> None:
         write_vectors(job, place / "vectors.safetensors")
         write_contract(job, place / "job.yaml", arguments.base_port)
         plain = 0.0 if arguments.skip_reference else reference(job, place / "vectors.safetensors")
+        files = place / "job.yaml", place / "vectors.safetensors"
+        _, peak = swarm(*files, place / "watched", place / "home", watch_memory=True)
+        others = busy_with_others()
         begun = time.time()
-        seconds, peak = swarm(place / "job.yaml", place / "vectors.safetensors", place / "run", place / "home")
+        seconds, _ = swarm(*files, place / "run", place / "home")
         rounds, first, accuracies, sent = rounds_of(place / "run")
     print(f"machine          {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"swarm            {seconds:.1f} s, peak {peak / 1e9:.2f} GB (PSS), {sent:.0f} MB sent")
+    print(f"others           {others:.2f} of the machine was busy before the job began")
     print(f"round            median {np.median(rounds):.2f} s, slowest {max(rounds):.2f} s")
     print(f"first step       {first - begun:.1f} s after the command")
     print(f"accuracy         mean {np.mean(accuracies):.3f} ({min(accuracies):.3f} to {max(accuracies):.3f})")

@@ -2,9 +2,11 @@
 
     python scripts/bench/link.py                 # 29.4 MB messages, as `block5` sends them
 
-Three ways take turns in one run, so that the machine's mood falls on all of them: plain ZeroMQ with a message as one
-frame, plain ZeroMQ with a message as 1 MiB frames, and `p2pfl_me.wire.links` (authenticated, encrypted, checked, booked
-in the ledger). In each the message ends in a float32 array of the receiver. Compare the ratios between machines.
+Four ways take turns in one run, so that the machine's mood falls on all of them: plain ZeroMQ with a message as one
+frame, plain ZeroMQ with a message as 1 MiB frames, `p2pfl_me.wire.links` (authenticated, encrypted, checked, booked in
+the ledger), and its records in a bare loop that seals and sends, receives, opens and checks, and does nothing else. In
+each the message ends in a float32 array of the receiver. Compare the ratios between machines: the bare loop says what
+the processor's AES allows, the sealed link beside it what the rest of the link costs.
 """
 
 from __future__ import annotations
@@ -24,12 +26,14 @@ import numpy as np
 import zmq
 
 from p2pfl_me.message import Kind, Message
-from p2pfl_me.wire.codec import Schema
+from p2pfl_me.wire.codec import Header, Schema, check_weights
 from p2pfl_me.wire.identity import Identity, new_identity, public_from_text
 from p2pfl_me.wire.links import Endpoint, Links
+from p2pfl_me.wire.records import PAYLOAD, Opener, Sealer
+from p2pfl_me.wire.session import BODY
 
 PIECE = 1 << 20
-ONE_FRAME, PIECES, SEALED = "plain, one frame", "plain, 1 MiB frames", "sealed link"
+ONE_FRAME, PIECES, SEALED, BARE = "plain, one frame", "plain, 1 MiB frames", "sealed link", "sealed, bare loop"
 
 
 class Plain(AbstractContextManager["Plain"]):
@@ -61,6 +65,33 @@ class Plain(AbstractContextManager["Plain"]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.context.destroy()
+
+
+class Bare(Plain):
+    """The link's records without the link: no handshake, ledger, queue, heartbeat or second thread."""
+
+    def __init__(self, port: int, values: int, *, sends: bool) -> None:
+        super().__init__(port, values, PAYLOAD, sends=sends)
+        self.sealer, self.opener = Sealer(bytes(32)), Opener(bytes(32))
+
+    def send(self, messages: int) -> None:
+        for _ in range(messages):
+            for begin in range(0, self.view.nbytes, self.piece):
+                self.socket.send(self.sealer.seal(BODY, self.view[begin : begin + self.piece]), copy=False)
+        assert self.socket.recv() == b"done"
+
+    def receive(self, messages: int) -> None:
+        identity = b""
+        header = Header(Kind.ANSWER, 0, 0, 0, self.view.nbytes)
+        for _ in range(messages):
+            model = np.empty_like(self.model)
+            view = model.data.cast("B")
+            for begin in range(0, view.nbytes, self.piece):
+                identity = self.socket.recv()
+                piece = slice(begin, begin + self.piece)
+                self.opener.open_into(self.socket.recv(copy=False).buffer, view[piece])
+                check_weights(header, model[begin // 4 : (begin + self.piece) // 4])
+        self.socket.send_multipart([identity, b"done"])
 
 
 class Sealed(AbstractContextManager["Sealed"]):
@@ -97,6 +128,9 @@ class Sealed(AbstractContextManager["Sealed"]):
 
     def on_refused(self, peer: int | None, reason: str) -> None:
         raise SystemExit(f"refused: {reason}")
+
+    def on_failed(self, error: Exception) -> None:
+        raise error
 
     async def until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -136,6 +170,7 @@ def end(me: int, pipe: Connection, ports: list[int], values: int) -> None:
         ONE_FRAME: Plain(ports[0], values, 4 * values, sends=me == 0),
         PIECES: Plain(ports[1], values, PIECE, sends=me == 0),
         SEALED: Sealed(me, identity, other, (ports[2], ports[3]), values),
+        BARE: Bare(ports[4], values, sends=me == 0),
     }
     while (job := pipe.recv()) is not None:
         way, messages = job
@@ -163,7 +198,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     arguments = parser.parse_args()
     fork = multiprocessing.get_context("spawn")
-    pipes, processes, ports = [], [], free_ports(4)
+    pipes, processes, ports = [], [], free_ports(5)
     for me in range(2):
         here, there = fork.Pipe()
         process = fork.Process(target=end, args=(me, there, ports, arguments.values), daemon=True)
@@ -173,7 +208,7 @@ def main() -> None:
     keys = [pipe.recv() for pipe in pipes]
     for pipe, key in zip(pipes, reversed(keys), strict=True):
         pipe.send(key)
-    rates: dict[str, list[float]] = {ONE_FRAME: [], PIECES: [], SEALED: []}
+    rates: dict[str, list[float]] = {ONE_FRAME: [], PIECES: [], SEALED: [], BARE: []}
     cpu: dict[str, list[tuple[float, ...]]] = {way: [] for way in rates}
     megabytes = 4e-6 * arguments.values * arguments.messages
     for repeat in range(arguments.repeats + 1):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from p2pfl_me.message import Message
+from p2pfl_me.wire.books import Ledger
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.identity import Identity, new_identity
 from p2pfl_me.wire.links import Endpoint, Links, Liveness
@@ -50,6 +51,7 @@ class Recorder:
         self.messages: list[tuple[int, Message]] = []
         self.links: list[tuple[int, bool, str]] = []
         self.refused: list[tuple[int | None, str]] = []
+        self.failed: list[Exception] = []
         self._news = asyncio.Event()
 
     def on_message(self, peer: int, message: Message) -> None:
@@ -62,6 +64,10 @@ class Recorder:
 
     def on_refused(self, peer: int | None, reason: str) -> None:
         self.refused.append((peer, reason))
+        self._news.set()
+
+    def on_failed(self, error: Exception) -> None:
+        self.failed.append(error)
         self._news.set()
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
@@ -97,6 +103,7 @@ class Swarm:
         prologue: bytes = b"p" * 32,
         sections: Mapping[str, bytes] | None = None,
         liveness: Liveness = QUICK,
+        ledger: Ledger | None = None,
     ) -> Links:
         return Links(
             me,
@@ -107,6 +114,6 @@ class Swarm:
             sections=sections or {"training": b"1" * 32},
             schema=self.schema,
             handlers=recorder,
-            ledger=self.entries[me].append,
+            ledger=ledger or self.entries[me].append,
             liveness=liveness,
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -12,8 +14,10 @@ import zmq.asyncio
 
 from p2pfl_me.errors import PeerError
 from p2pfl_me.message import Kind, Message
+from p2pfl_me.wire.crossing import UNREAD
 from p2pfl_me.wire.identity import new_identity
 from p2pfl_me.wire.links import Liveness
+from p2pfl_me.wire.sockets import BURST
 from tests.wire.peers import QUICK, Recorder, Swarm
 
 
@@ -373,6 +377,59 @@ def test_two_links_share_a_peer_and_traffic_is_booked_by_neighbour() -> None:
         assert all(links[1].traffic[peer].sent > 20 * 1_600_000 for peer in (0, 2))
         for each in links:
             await each.close()
+
+    asyncio.run(scene())
+
+
+def test_a_busy_loop_holds_the_sender_back_and_loses_nothing() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2, size=400_000)
+        here, there = Recorder(), Recorder()
+        low, high = swarm.links(0, [1], here), swarm.links(1, [0], there)
+        await high.start()
+        await low.start()
+        await here.until(lambda: here.is_up(1))
+        await there.until(lambda: there.is_up(0))
+        model = np.ones(400_000, np.float32)
+        for round in range(60):
+            low.send(1, Message(Kind.ANSWER, round, round, model))
+        sending, receiving = low._engine._neighbours[1], high._crossing
+        until = time.monotonic() + 60
+        while not (receiving.is_full and sending.stuck) and time.monotonic() < until:
+            os.sched_yield()  # this is the loop: while it is busy here, it hears nothing
+        assert receiving._told - receiving._heard <= UNREAD + BURST
+        assert there.messages == []
+        await there.until(lambda: len(there.messages) == 60)
+        assert [message.round for _, message in there.messages] == list(range(60))
+        assert there.is_up(0), "a neighbour that is not listened to is not silent"
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_what_cannot_be_booked_ends_the_links() -> None:
+    """Nothing leaves that does not stand in the ledger: its disk is full."""
+
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+
+        def full(entry: object) -> None:
+            raise PeerError("cannot be written: no space left on device")
+
+        low, high = swarm.links(0, [1], here, ledger=full), swarm.links(1, [0], there)
+
+        await high.start()
+        await low.start()
+        await here.until(lambda: here.is_up(1))
+        low.send(1, Message(Kind.WITHDRAW, 0))
+        await here.until(lambda: bool(here.failed))
+        assert "no space left" in str(here.failed[0])
+        await there.until(lambda: not there.is_up(0))
+        assert not await low.part(5)
+        await low.close()
+        await high.close()
 
     asyncio.run(scene())
 
