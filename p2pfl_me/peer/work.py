@@ -65,8 +65,9 @@ class RoundWork:
         return hashlib.sha256(self._checkpoint.params.data).hexdigest()
 
     def finish(self, *, sync: bool) -> None:
-        """Leave the last checkpoint alone in the run folder, on the disk if `sync`."""
-        self._keeper.join()
+        """Leave the last checkpoint alone in the run folder; nothing waits for the disk unless `sync`."""
+        if sync:
+            self._keeper.join()
         settle(checkpoint_path(self._run, self._checkpoint.peer), sync=sync)
 
     def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
