@@ -26,6 +26,7 @@ FLOORS = {
     "data": 2,
     "deploy": 3,
     "peer": 3,
+    "live": 4,
     "swarm": 4,
     "report": 4,
     "simulation": 5,

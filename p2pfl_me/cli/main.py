@@ -22,6 +22,8 @@ COMMANDS = {
     "replay": "Live a recorded peer's run again, and see where it differs.",
     "topology": "List, show and write topologies.",
     "data": "Draw, check and split clips.",
+    "spot": "Spot expressions in films, to a CSV of intervals and scores.",
+    "live": "Open a page that marks micro-expressions of a camera or a film.",
     "keys": "Make keys, show them, compare fingerprints.",
 }
 

@@ -1,0 +1,72 @@
+"""`p2pme spot`: expressions in films, to a CSV of intervals, and the challenge's scores on annotated ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+
+@click.command()
+@click.argument("films", metavar="FILM...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--truth", metavar="CSV", type=click.Path(path_type=Path), help="Score against these intervals.")
+@click.option(
+    "-o", "--out", metavar="CSV", type=click.Path(path_type=Path), help="Write intervals here, not to stdout."
+)
+@click.option(
+    "--model", metavar="MODEL", type=click.Path(path_type=Path), help="Name micro-expressions; needs --online."
+)
+@click.option("--runtime", type=click.Choice(["torch", "onnx"]), help="By default torch for a run, onnx for a file.")
+@click.option("--peer", metavar="K", type=click.IntRange(0), help="One peer's model of a run, not the average.")
+@click.option("--online", is_flag=True, help="Decide as the live page does, from what was seen so far.")
+@click.option("--fps", metavar="N", type=click.FloatRange(1, 1000), help="Pictures a second, for folders of frames.")
+@click.option(
+    "-p", "p", metavar="P", type=click.FloatRange(0, 1), help="Where between mean and maximum the threshold is."
+)
+def spot(
+    films: tuple[Path, ...],
+    truth: Path | None,
+    out: Path | None,
+    model: Path | None,
+    runtime: Literal["torch", "onnx"] | None,
+    peer: int | None,
+    online: bool,
+    fps: float | None,
+    p: float | None,
+) -> None:
+    """Spot micro- and macro-expressions in films, or in folders of numbered frames (with --fps).
+
+    Prints one row an expression: film, person, kind, times in seconds. With --truth, a CSV with `film, kind, onset_s,
+    offset_s` (or `onset, offset` in frames), also the score of the Micro-Expression Grand Challenge: F1 at an overlap
+    of half, micro and macro, over all films; and STRS where a model names what is spotted.
+    """
+    import sys
+    from dataclasses import replace
+
+    from p2pfl_me.live.film import open_film
+    from p2pfl_me.live.intervals import read_truth, write_spotted
+    from p2pfl_me.live.load import load_namer
+    from p2pfl_me.live.scoring import score_films, score_text
+    from p2pfl_me.live.whole import spot_film, watch_film
+    from p2pfl_me.spotting.settings import SpotterSettings
+
+    if model and not online:
+        raise click.UsageError("a model names what the live page spots: add --online")
+    settings = SpotterSettings() if p is None else replace(SpotterSettings(), p=p)
+    opened = [open_film(path, fps) for path in films]
+    true = read_truth(truth, opened) if truth else None
+    namer = load_namer(model, runtime, peer, 0.0) if model else None
+    found = []
+    for film in opened:
+        with click.progressbar(length=film.frames, label=film.name, file=sys.stderr) as bar:
+            step = lambda count, bar=bar: bar.update(1)  # noqa: E731
+            spotted = watch_film(film, settings, namer, step) if online else spot_film(film, settings, step)
+        found.append((film, spotted))
+    if out:
+        with out.open("w", newline="", encoding="utf-8") as file:
+            write_spotted(file, found)
+    else:
+        write_spotted(sys.stdout, found)
+    if true is not None:
+        click.echo(score_text(score_films(true, found)), err=out is None)

@@ -1,0 +1,111 @@
+"""Intervals as CSV: what was spotted, and what is true of annotated films. No picture, no name of a person."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from p2pfl_me.errors import DataError
+from p2pfl_me.live.film import Film
+from p2pfl_me.live.whole import Spotted
+from p2pfl_me.spotting.event import Verdict
+from p2pfl_me.spotting.interval import MICRO_LIMIT_S, Interval, Kind
+
+COLUMNS = ("film", "person", "kind", "label", "probability", "onset_s", "apex_s", "offset_s", "where", "evidence")
+OTHERS = {"blink", "turn", "head turn"}
+"""Rows of a truth that are no expressions: drawn films name them."""
+
+
+def write_spotted(file: TextIO, films: Iterable[tuple[Film, Iterable[Spotted]]]) -> None:
+    """One row an expression; blinks and head turns are left out."""
+    writer = csv.writer(file)
+    writer.writerow(COLUMNS)
+    for film, spotted in films:
+        for person, event, name in ((each.person, each.event, each.name) for each in spotted):
+            if event.verdict is not Verdict.EXPRESSION:
+                continue
+            label = name.label if name and name.sure else ""
+            probability = f"{name.probability:.3f}" if name else ""
+            times = [f"{value:.3f}" for value in (event.interval.onset_s, event.apex_s, event.interval.offset_s)]
+            evidence = f"{event.doublings:.2f}"
+            kind = event.interval.kind.value
+            writer.writerow([film.name, person, kind, label, probability, *times, event.group.value, evidence])
+
+
+def read_truth(path: Path, films: Iterable[Film]) -> dict[str, tuple[Interval, ...]]:
+    """The true intervals of each film by its name.
+
+    Columns: `film` (the file's name, or without its ending; may be missing where there is one film), `kind` (micro or
+    macro; where it is missing, the length decides), `label` where known, and either `onset_s, offset_s` in seconds or
+    `onset, offset` as numbers of the first and the last frame.
+
+    Raises
+    ------
+    DataError
+        No such file, no such columns, a film that is not among `films`, or cells that are no numbers; all of them.
+    """
+    known = {name: film for film in films for name in (film.name, film.path.stem)}
+    rows, columns = _rows(path)
+    if not ({"onset_s", "offset_s"} <= columns or {"onset", "offset"} <= columns):
+        raise DataError(
+            "has neither `onset_s` and `offset_s` nor `onset` and `offset`", where=str(path), fix="name the columns so"
+        )
+    truth: dict[str, list[Interval]] = {film.name: [] for film in known.values()}
+    problems = []
+    for line, row in rows:
+        name = row.get("film", "") or (next(iter(known)) if len(truth) == 1 else "")
+        film = known.get(name) or known.get(Path(name).name)
+        if film is None:
+            problems.append(f"line {line}: no film {name!r} was given")
+            continue
+        try:
+            interval = _interval(row, film)
+        except ValueError as error:
+            problems.append(f"line {line}: {error}")
+            continue
+        if interval is not None:
+            truth[film.name].append(interval)
+    if problems:
+        shown = "\n".join(f"  {problem}" for problem in problems[:20])
+        raise DataError(f"{len(problems)} problems:\n{shown}", where=str(path), fix="correct the rows")
+    return {name: tuple(intervals) for name, intervals in truth.items()}
+
+
+def _rows(path: Path) -> tuple[list[tuple[int, Mapping[str, str]]], set[str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            return [(reader.line_num, dict(_cells(row))) for row in reader], set(columns)
+    except FileNotFoundError as error:
+        raise DataError("no such file", where=str(path), fix="correct the path") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"cannot be read: {error}", where=str(path), fix="save it as CSV in UTF-8") from error
+
+
+def _cells(row: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
+    for name, value in row.items():
+        if name and (value is None or isinstance(value, str)):
+            yield name, (value or "").strip()
+
+
+def _interval(row: Mapping[str, str], film: Film) -> Interval | None:
+    kind, label = row.get("kind", "").lower(), row.get("label", "")
+    if kind in OTHERS:
+        return None
+    if row.get("onset_s"):
+        onset, offset = float(row["onset_s"]), float(row.get("offset_s") or "")
+    else:  # both frames belong to the expression
+        onset = (int(row.get("onset") or "") - film.first) / film.fps
+        offset = (int(row.get("offset") or "") + 1 - film.first) / film.fps
+    if offset <= onset:
+        raise ValueError(f"the offset {offset:g} s is not after the onset {onset:g} s")
+    if kind and kind not in list(Kind):
+        raise ValueError(f"unknown kind {kind!r}; known: micro, macro")
+    if not kind:
+        # Half a second is the limit; a frame more or less does not make a micro-expression long.
+        kind = Kind.MICRO if offset - onset <= MICRO_LIMIT_S + 1 / film.fps else Kind.MACRO
+    return Interval(onset, offset, Kind(kind), label)

@@ -1,0 +1,45 @@
+"""The model of the page, loaded and warm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from p2pfl_me.home import home
+from p2pfl_me.live.abstention import validated_threshold
+from p2pfl_me.live.naming import ABSTAIN_BELOW, Namer
+
+
+def load_namer(
+    model: Path,
+    runtime: Literal["torch", "onnx"] | None,
+    peer: int | None,
+    abstain_below: float | None = None,
+    validation: Path | None = None,
+) -> Namer:
+    """A run folder or an exported file, ready to name.
+
+    Parameters
+    ----------
+    abstain_below:
+        The abstention threshold; by default that of the validation clips, where there are some.
+    validation:
+        A manifest of clips whose subjects the model never saw.
+
+    Raises
+    ------
+    P2pmeError
+        It is no model, or not one for this runtime, or the validation clips cannot be read.
+    """
+    from p2pfl_me.learning.recogniser import load_recogniser
+
+    recogniser = load_recogniser(model, runtime=runtime, peer=peer, home=home())
+    size = recogniser.contract.model.input_size
+    recogniser.scores(
+        np.zeros((1, size, size, 3), dtype=np.uint8)
+    )  # the first answer is slow: nobody shall wait for it
+    if abstain_below is None:
+        abstain_below = validated_threshold(recogniser, validation) if validation else ABSTAIN_BELOW
+    return Namer(recogniser, abstain_below)

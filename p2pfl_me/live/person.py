@@ -1,0 +1,101 @@
+"""One person before the camera: held in one place from picture to picture, and how the face moves there."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from p2pfl_me.data.preprocess.faces import Face, Point
+from p2pfl_me.spotting.motion import Motion, MotionMeter
+from p2pfl_me.spotting.regions import EYES, SIDE, UNIT
+from p2pfl_me.spotting.settings import SpotterSettings
+from p2pfl_me.spotting.spotter import Observation
+
+Image = npt.NDArray[np.uint8]
+Matrix = npt.NDArray[np.float64]
+
+KEPT_S = 1.8
+"""How far back pictures of a person are held in memory: an event is told up to 0.9 s after its apex."""
+MARGIN = 0.6
+"""What is held of a picture reaches so far beyond the face's box, in units of its side."""
+SLACK = 0.25
+"""A picture stands for the moment k ago if it is at most this share of k off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A picture that is held for a while: the part around the face, and where the eyes were put when it was taken."""
+
+    time_s: float
+    aligned: Image = field(repr=False)
+    part: Image = field(repr=False)
+    left_eye: Point
+    right_eye: Point
+
+
+class Person:
+    """A face that stays: `number` names it on the page and means nobody.
+
+    The face is anchored where its eyes were found and held there, for a face that is found anew in every picture
+    jitters by more than a micro-expression moves.
+    """
+
+    def __init__(self, number: int, face: Face, settings: SpotterSettings) -> None:
+        self.number = number
+        self.seen_s = 0.0
+        self._settings = settings
+        self._meter = MotionMeter()
+        self._moments: deque[Moment] = deque()
+        self.anchor(face)
+
+    def anchor(self, face: Face) -> None:
+        """Hold the face here from now on; what was seen before cannot be compared with what follows."""
+        self.face = face
+        self._matrix = _matrix(face)
+        self._moments.clear()
+
+    def look(self, time_s: float, frame: Image, grey: Image) -> Observation:
+        """The motion that ends with this picture, RGB (H, W, 3) and grey (H, W)."""
+        aligned = np.asarray(
+            cv2.warpAffine(grey, self._matrix, (SIDE, SIDE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE),
+            dtype=np.uint8,
+        )
+        micro, macro = (self._motion(time_s, k, aligned) for k in (self._settings.micro_s, self._settings.macro_s))
+        self._hold(time_s, aligned, frame)
+        return Observation(time_s, micro, macro)
+
+    def moment(self, time_s: float) -> Moment | None:
+        """The held picture nearest to a time, if there is one at most SLACK of the short k off."""
+        nearest = min(self._moments, key=lambda each: abs(each.time_s - time_s), default=None)
+        if nearest is None or abs(nearest.time_s - time_s) > SLACK * self._settings.micro_s:
+            return None
+        return nearest
+
+    def _motion(self, time_s: float, k: float, aligned: Image) -> Motion | None:
+        wanted = time_s - k
+        before = min(self._moments, key=lambda each: abs(each.time_s - wanted), default=None)
+        if before is None or abs(before.time_s - wanted) > SLACK * k:
+            return None
+        return self._meter.measure(before.aligned, aligned)
+
+    def _hold(self, time_s: float, aligned: Image, frame: Image) -> None:
+        face, height, width = self.face, *frame.shape[:2]
+        reach = MARGIN * face.side
+        left, top = max(0, round(face.x - reach)), max(0, round(face.y - reach))
+        right, bottom = min(width, round(face.x + face.side + reach)), min(height, round(face.y + face.side + reach))
+        eyes = [(x - left, y - top) for x, y in (face.left_eye, face.right_eye)]
+        self._moments.append(Moment(time_s, aligned, frame[top:bottom, left:right].copy(), eyes[0], eyes[1]))
+        while self._moments[0].time_s < time_s - KEPT_S:
+            self._moments.popleft()
+
+
+def _matrix(face: Face) -> Matrix:
+    """The similarity that brings the eyes to their places: float64 (2, 3) for `cv2.warpAffine`."""
+    across = np.subtract(face.right_eye, face.left_eye)
+    turn = UNIT / float(across @ across) * np.array([[across[0], across[1]], [-across[1], across[0]]])
+    middle = np.add(face.left_eye, face.right_eye) / 2
+    return np.column_stack((turn, np.array(EYES) - turn @ middle))

@@ -1,0 +1,142 @@
+"""The page's server: a few files and one socket, on the loopback address only."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from p2pfl_me.errors import PeerError
+from p2pfl_me.live.film import Film
+from p2pfl_me.live.guard import Gate, Guard
+from p2pfl_me.live.messages import MOST_BYTES
+from p2pfl_me.live.naming import Namer
+from p2pfl_me.live.rates import LEAST_FPS, WANTED_FPS
+from p2pfl_me.live.sessions import TOO_MANY, camera_session, film_session
+from p2pfl_me.live.watcher import Watcher
+from p2pfl_me.spotting.settings import SpotterSettings
+
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MOST_PAGES = 4
+"""Pages watched at once."""
+LINGER_S = 1
+"""Seconds that open pages are given when the command ends."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """What the page shows: a film, or its own camera where there is none; named by a model, or spotted only."""
+
+    film: Film | None
+    namer: Namer | None
+    model: str
+    settings: SpotterSettings
+
+    def facts(self) -> str:
+        """What the page says of itself, as JSON."""
+        recogniser = self.namer.recogniser if self.namer else None
+        return json.dumps(
+            {
+                "source": "film" if self.film else "camera",
+                "film": self.film.name if self.film else "",
+                "model": self.model,
+                "classes": list(recogniser.classes) if recogniser else [],
+                "abstainBelow": self.namer.abstain_below if self.namer else None,
+                "baseline": self.settings.baseline_s,
+                "wantedFps": WANTED_FPS,
+                "leastFps": LEAST_FPS,
+            }
+        )
+
+
+def make_app(show: Show, gate: Gate) -> Starlette:
+    """The page's files, its facts and its socket, behind the guard."""
+    page = {name.name: name for name in files("p2pfl_me.live").joinpath("page").iterdir()}
+    open_pages: set[WebSocket] = set()
+
+    async def file(request: Request) -> Response:
+        name = request.path_params.get("name") or "index.html"
+        if name == "facts.json":
+            return Response(show.facts(), media_type="application/json")
+        if name not in page or Path(name).suffix not in TYPES:
+            return Response("No such page.\n", 404)
+        return Response(page[name].read_bytes(), media_type=TYPES[Path(name).suffix])
+
+    async def watch(socket: WebSocket) -> None:
+        if len(open_pages) >= MOST_PAGES:
+            await socket.close(TOO_MANY)
+            return
+        open_pages.add(socket)
+        try:
+            if show.film:
+                await film_session(socket, make, show.film)
+            else:
+                await camera_session(socket, make)
+        finally:
+            open_pages.discard(socket)
+
+    def make() -> Watcher:
+        return Watcher(show.settings, show.namer)
+
+    base = f"/{gate.token}"
+    routes = [Route(f"{base}/", file), Route(f"{base}/{{name}}", file), WebSocketRoute(f"{base}/watch", watch)]
+    return Starlette(routes=routes, middleware=[Middleware(Guard, gate=gate)])
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1; port 0 takes any that is free.
+
+    Raises
+    ------
+    PeerError
+        The port is taken, or not ours to take.
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError as error:
+        listening.close()
+        raise PeerError(
+            f"cannot be listened on: {error.strerror}",
+            where=f"port {port}",
+            fix="name another with --port, or 0 for any",
+        ) from error
+    return listening
+
+
+def serve(show: Show, port: int, opened: Callable[[str], None]) -> None:
+    """Serve the page until Ctrl-C; `opened` is told its address once it listens.
+
+    Raises
+    ------
+    PeerError
+        The port is taken.
+    """
+    with listen(port) as listening:
+        gate = Gate(listening.getsockname()[1])
+        config = uvicorn.Config(
+            make_app(show, gate),
+            log_level="warning",
+            access_log=False,
+            ws="websockets-sansio",
+            ws_max_size=MOST_BYTES,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=LINGER_S,
+            lifespan="off",
+            server_header=False,
+        )
+        listening.listen()
+        opened(gate.url)
+        uvicorn.Server(config).run(sockets=[listening])

@@ -1,0 +1,129 @@
+"""What the page shows, picture by picture: persons, what they did, how fast the camera is.
+
+The one path of camera and film. A function of the pictures and their time stamps: a film gives the same report twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from p2pfl_me.live.index import EmotionIndex
+from p2pfl_me.live.naming import Name, Namer
+from p2pfl_me.live.person import Person
+from p2pfl_me.live.rates import RateMeter
+from p2pfl_me.live.tracker import Look, Tracker
+from p2pfl_me.spotting.event import Event, Verdict
+from p2pfl_me.spotting.interval import Kind
+from p2pfl_me.spotting.settings import SpotterSettings
+from p2pfl_me.spotting.spotter import LiveSpotter
+
+Image = npt.NDArray[np.uint8]
+
+
+class State(StrEnum):
+    """What a person's face is used for at the moment."""
+
+    LEARNING = "learning"
+    WATCHING = "watching"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One person now. The box is in pixels; evidence and threshold in doublings, of about half a second ago."""
+
+    person: int
+    x: float
+    y: float
+    side: float
+    state: State
+    progress: float
+    evidence: float | None
+    threshold: float | None
+    evidence_s: float | None
+    index: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event of a person, with its name where there is a model and the expression is a micro-expression."""
+
+    person: int
+    event: Event
+    name: Name | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one picture gave."""
+
+    time_s: float
+    persons: tuple[Seen, ...]
+    events: tuple[Told, ...]
+    camera_fps: float | None
+    watched_fps: float | None
+    dropped: int
+
+
+class Watcher:
+    """Watches pictures in the order of time. Holds the last two seconds in memory and keeps no picture."""
+
+    def __init__(self, settings: SpotterSettings, namer: Namer | None) -> None:
+        self._settings, self._namer = settings, namer
+        self._tracker = Tracker(settings)
+        self._spotters: dict[int, LiveSpotter] = {}
+        self._indices: dict[int, EmotionIndex] = {}
+        self._rates = RateMeter()
+
+    def push(self, time_s: float, image: Image, taken: int) -> Report:
+        """One picture, uint8 (H, W, 3) RGB, with its time stamp and the camera's count of pictures."""
+        self._rates.push(time_s, taken)
+        persons, events = [], []
+        for look in self._tracker.push(time_s, image):
+            number = look.person.number
+            spotter = self._spotters.setdefault(number, LiveSpotter(self._settings))
+            events += [self._told(look.person, event) for event in spotter.push(look.observation)]
+            persons.append(self._seen(time_s, look, spotter))
+        return self._report(time_s, persons, events)
+
+    def finish(self) -> tuple[Told, ...]:
+        """The events that were waited for, when no picture follows: of the persons who are still there."""
+        told = []
+        for person in self._tracker.persons:
+            if (spotter := self._spotters.get(person.number)) is not None:
+                told += [self._told(person, event) for event in spotter.finish()]
+        return tuple(told)
+
+    def _told(self, person: Person, event: Event) -> Told:
+        name = None
+        if self._namer and event.verdict is Verdict.EXPRESSION and event.interval.kind is Kind.MICRO:
+            onset, apex = person.moment(event.interval.onset_s), person.moment(event.apex_s)
+            if onset is not None and apex is not None:
+                name = self._namer.name(onset, apex)
+        if name is not None and name.sure:
+            self._indices.setdefault(person.number, EmotionIndex()).add(event.apex_s, name.label)
+        return Told(person.number, event, name)
+
+    def _seen(self, time_s: float, look: Look, spotter: LiveSpotter) -> Seen:
+        face, newest = look.person.face, spotter.newest
+        index = self._indices.get(look.person.number)
+        return Seen(
+            person=look.person.number,
+            x=face.x,
+            y=face.y,
+            side=face.side,
+            state=State.WATCHING if spotter.progress >= 1 else State.LEARNING,
+            progress=spotter.progress,
+            evidence=newest.evidence.doublings if newest else None,
+            threshold=newest.threshold if newest else None,
+            evidence_s=newest.evidence.index / self._settings.rate if newest else None,
+            index=index.at(time_s) if index else None,
+        )
+
+    def _report(self, time_s: float, persons: Iterable[Seen], events: Iterable[Told]) -> Report:
+        rates = self._rates
+        return Report(time_s, tuple(persons), tuple(events), rates.camera_fps, rates.watched_fps, rates.dropped)
