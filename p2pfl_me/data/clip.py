@@ -18,7 +18,7 @@ class ApexSource(StrEnum):
     NEAREST = "nearest"
     """The frame that the coders named is not there; this is the nearest that is."""
     MIDDLE = "middle"
-    FLOW = "flow"
+    FLOW = "greatest_flow"
     """Of greatest motion from the onset."""
 
 

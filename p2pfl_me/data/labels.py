@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from p2pfl_me.contract import Contract, LabelMap
@@ -38,11 +38,6 @@ def labels_of(contract: Contract) -> Labels:
     """The labels that a contract takes."""
     given = contract.model.label_map
     return Labels(contract.model.classes, given.table if given else None)
-
-
-def named(counts: Iterable[tuple[str, int]]) -> str:
-    """Labels and their counts, as a user reads them."""
-    return ", ".join(f"{label} {count}" for label, count in counts)
 
 
 def as_labels(classes: Sequence[str] | Labels | None) -> Labels:

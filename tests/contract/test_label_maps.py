@@ -7,6 +7,8 @@ import pytest
 from p2pfl_me.contract import LABEL_MAPS, contract_from_yaml, digest, dump_contract, section_digests
 from p2pfl_me.contract.label_maps import label_map_named
 from p2pfl_me.errors import ContractError
+from p2pfl_me.wire.handshake import Terms, contracts_differ
+from p2pfl_me.wire.identity import new_identity
 
 BASE = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 3}}\n"
 
@@ -82,6 +84,7 @@ def test_peers_with_other_maps_have_other_digests_and_learn_that_it_is_the_map()
     one, two = (contract_from_yaml(BASE + f"model: {{label_map: {name}}}\n") for name in ("paper7", "casme2_5"))
     assert digest(one) != digest(two)
     here, there = section_digests(one), section_digests(two)
-    assert [key for key in here if here[key] != there[key]] == ["model.label_map"]
+    differing = Terms(0, new_identity(), digest(one), here).differing(there)
+    assert differing == ["model.label_map"] and "`model.label_map` differ" in contracts_differ(1, differing)
     without = section_digests(contract_from_yaml(BASE))
     assert without["model.label_map"] != here["model.label_map"]

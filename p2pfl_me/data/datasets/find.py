@@ -79,14 +79,13 @@ def _sources(layout: Layout, seen: _Seen) -> Iterator[Source]:
             if matched := _matched(Source(layout, place, sheet)):
                 rank = (matched, "crop" in str(place).lower(), sheet.path.name if sheet else "")
                 parts.setdefault(layout.part(place), []).append((rank, place, sheet))
-    chosen = [(max(found, key=lambda each: each[0]), found) for _, found in sorted(parts.items())]
-    for (_, place, sheet), found in chosen:
-        others = sorted({other.name for _, other, _ in found if other != place})
-        said = [_copies(place, name) for name in others]
-        if len(chosen) > 1:
+    for index, (_, found) in enumerate(sorted(parts.items())):
+        _, place, sheet = max(found, key=lambda each: each[0])
+        said = [_copies(place, name) for name in sorted({other.name for _, other, _ in found if other != place})]
+        if len(parts) > 1 and index == 0:
             named = ", ".join(sorted(parts))
             said.append(Remark(Quirk.FOLDER, f"{layout.title}: {named} show the same people; name one folder for one"))
-        yield Source(layout, place, sheet, tuple(said if found is chosen[0][1] else said[: len(others)]))
+        yield Source(layout, place, sheet, tuple(said))
 
 
 def _copies(place: Path, other: str) -> Remark:

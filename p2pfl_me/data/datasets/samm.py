@@ -45,5 +45,4 @@ SAMM = Layout(
         "offset": ("offsetframe",),
         "label": ("estimatedemotion",),
     },
-    welcome={"inducement": ("inducementcode",)},
 )

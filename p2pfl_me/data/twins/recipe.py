@@ -53,8 +53,3 @@ class Recipe:
     margin: int = 2
     share: float = 1.0
     camera: str = ""
-
-
-def per_subject(take: Take, clips: int) -> int:
-    """The take's number among those of its subject."""
-    return take.serial % clips
