@@ -16,6 +16,7 @@ COMMANDS = {
     "peer": "Run one peer; each laboratory runs its own.",
     "compare": "Run several contracts on the same clips and seeds, to one page.",
     "evaluate": "Isolated, gossip and pooled on subjects that nobody trained on.",
+    "pretrain": "Make a backbone from any folder of images.",
     "export": "Write a run's model to an ONNX file for small devices.",
     "predict": "Say which expression an image, a clip or a film shows.",
     "report": "Write the convergence report on one or more runs.",

@@ -125,7 +125,8 @@ def quantise(source: Path, path: Path, images: Image) -> None:
 
 def _described(contract: Contract, source: str, precision: Precision) -> dict[str, str]:
     count = contract.peers.count
-    stripped = contract.model_copy(update={"peers": Peers(loopback=Loopback(count=count, base_port=1024))})
+    peers = Peers(loopback=Loopback(count=count, base_port=1024), widths=contract.peers.widths)
+    stripped = contract.model_copy(update={"peers": peers})
     model = contract.model.model_dump(mode="json")
     return {
         "p2pme": __version__,

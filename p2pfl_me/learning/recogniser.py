@@ -147,7 +147,7 @@ def run_contract(run: Path) -> Contract:
 
 
 def final_params(run: Path, contract: Contract, peer: int | None = None) -> Vector:
-    """One peer's last model, or the average of all, summed in the order of ids: float32 (P,).
+    """One peer's last model, or the average of all, each value over those that hold it: float32 (P,).
 
     Raises
     ------

@@ -14,7 +14,7 @@ from p2pfl_me.learning.features import feature_rows
 from p2pfl_me.learning.head import HeadStep
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.losses import CrossEntropy
-from p2pfl_me.learning.recogniser import load_recogniser
+from p2pfl_me.learning.recogniser import final_params, load_recogniser
 from tests.learning.runs import contract, random_model, write_run
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
@@ -42,6 +42,20 @@ def test_a_run_gives_its_average_and_each_peers_own_model(tmp_path: Path) -> Non
     np.testing.assert_allclose(own, expected(models[2]), atol=1e-4)
     assert np.abs(own - scores).max() > 1e-3
     assert average.scores(IMAGES[:0]).shape == (0, 3)
+
+
+def test_each_value_is_averaged_over_the_peers_that_hold_it(tmp_path: Path) -> None:
+    agreed = contract("peers={loopback: {count: 3}, widths: {1: 0.5}}")
+    layout = layout_of(agreed.model)
+    models = {peer: np.full(layout.size, peer + 1, dtype=np.float32) for peer in (0, 1)}
+    for name, view in layout.views(models[1]).items():  # a narrow peer has zeros where it holds nothing
+        if name.startswith("dense1."):
+            view[64:] = 0
+        elif name == "dense2.weight":
+            view[:, 64:] = 0
+    average = layout.views(final_params(write_run(tmp_path / "run", agreed, models), agreed))
+    assert (average["dense1.bias"][:64] == 1.5).all() and (average["dense1.bias"][64:] == 1).all()
+    assert (average["dense2.weight"][:, 64:] == 1).all() and (average["dense2.bias"] == 1.5).all()
 
 
 def test_what_is_no_finished_run_is_named(tmp_path: Path) -> None:

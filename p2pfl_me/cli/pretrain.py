@@ -1,0 +1,54 @@
+"""`p2pme pretrain`: a backbone from any folder of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A .safetensors file."
+)
+@click.option("--self-supervised", is_flag=True, help="Without labels: learn how far each image is turned.")
+@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--start", type=click.Choice(["seed", "imagenet"]), default="seed", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+def pretrain(folder: Path, out: Path, self_supervised: bool, epochs: int, start: str, seed: int, device: str) -> None:
+    """Train VGG16's block 5 on the images in DIR, and write a backbone that all peers can start from.
+
+    Each sub-folder of DIR is a class; with --self-supervised the images need no labels. The weights carry traces of the
+    images: give them only to whom you would give a model trained on these.
+    """
+    import hashlib
+    from typing import Literal, cast
+
+    from p2pfl_me.data.folder import read_folder
+    from p2pfl_me.home import cache_dir, home
+    from p2pfl_me.learning.pretraining import pretrain as train
+    from p2pfl_me.learning.pretraining import require_ending, save_pretrained
+
+    require_ending(out)
+    found = read_folder(folder, 64, labelled=not self_supervised)
+    named = f"{len(found.classes)} classes" if found.classes else "no labels"
+    click.echo(f"{len(found.images)} images, {named}")
+    trained = train(
+        found.images,
+        found.labels,
+        found.classes,
+        epochs=epochs,
+        seed=seed,
+        start=cast(Literal["seed", "imagenet"], start),
+        cache=cache_dir(home()),
+        device=device,
+        told=lambda epoch, loss, accuracy: click.echo(
+            f"epoch {epoch}/{epochs}  loss {loss:.3f}  accuracy on held out images {accuracy:.3f}"
+        ),
+    )
+    save_pretrained(trained, out)
+    click.echo(f"{out}: accuracy {trained.accuracy:.3f} where chance is {trained.chance:.3f}. In the contract:")
+    click.echo(f"  weights: {{source: file, sha256: {hashlib.sha256(out.read_bytes()).hexdigest()}}}")
+    click.echo(f"and each peer names its copy with --weights {out}")

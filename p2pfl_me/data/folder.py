@@ -1,0 +1,64 @@
+"""Any folder of images, for pretraining: a class a sub-folder, or no labels at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from p2pfl_me.data.images import IMAGES, read_image
+from p2pfl_me.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFolder:
+    """`images` uint8 (n, S, S, 3) RGB; `labels` int64 (n,) of `classes`, both empty without labels."""
+
+    images: npt.NDArray[np.uint8] = field(repr=False)
+    labels: npt.NDArray[np.int64] = field(repr=False)
+    classes: tuple[str, ...]
+
+
+def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
+    """All images below `folder`, brought to size x size.
+
+    Parameters
+    ----------
+    labelled:
+        Each image's class is the sub-folder of `folder` that it lies in; images beside them are left out.
+
+    Raises
+    ------
+    DataError
+        No images, one class only, or an image that cannot be read.
+    """
+    if not folder.is_dir():
+        raise DataError("is not a folder", where=str(folder), fix="name a folder of images")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and path.name[0] != ".")
+    classes: tuple[str, ...] = ()
+    if labelled:
+        paths = [path for path in paths if path.parent != folder]
+        classes = tuple(sorted({_class_of(path, folder) for path in paths}))
+        if len(classes) < 2:
+            raise DataError(
+                f"has {len(classes)} sub-folder{'' if len(classes) == 1 else 's'} with images, and each is a class",
+                where=str(folder),
+                fix="put two classes or more into sub-folders, or take --self-supervised",
+            )
+    if len(paths) < 2:
+        raise DataError("holds fewer than two images", where=str(folder), fix=f"known endings: {', '.join(IMAGES)}")
+    images = np.stack([_square(read_image(path), size) for path in paths])
+    labels = [classes.index(_class_of(path, folder)) for path in paths] if labelled else []
+    return ImageFolder(images, np.array(labels, dtype=np.int64), classes)
+
+
+def _class_of(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).parts[0]
+
+
+def _square(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+    way = cv2.INTER_AREA if min(image.shape[:2]) > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (size, size), interpolation=way), dtype=np.uint8)

@@ -1,0 +1,163 @@
+"""A backbone from other images: VGG16's block 5 learns their classes, or without labels by how far each is turned.
+
+Gidaris et al., "Unsupervised representation learning by predicting image rotations", ICLR 2018: who tells an upright
+face from a turned one has learned its parts. Blocks 1 to 4 stay as they are and run once an image and turn, which is
+what a processor without a GPU can afford.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
+
+from p2pfl_me import __version__
+from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.contract.model import Loopback, Model, Peers, Ring, Training, Weights
+from p2pfl_me.errors import WeightsError
+from p2pfl_me.learning.backbone import load_backbone
+from p2pfl_me.learning.device import pick_device
+from p2pfl_me.learning.features import frozen_layers, normalise
+from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.learning.network import BLOCK5, initial_params
+from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
+from p2pfl_me.message import Vector
+
+TURNS = ("0", "90", "180", "270")
+HELD_OUT = 0.1
+"""Share of the images that the accuracy is measured on."""
+BATCH = 32
+
+Image = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+Told = Callable[[int, float, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """A whole VGG16 by torchvision's names (`features.0.weight`, ...), and the accuracy on held out images."""
+
+    tensors: dict[str, Vector] = field(repr=False)
+    accuracy: float
+    chance: float
+    method: str
+
+
+def pretrain(
+    images: Image,
+    labels: Labels,
+    classes: tuple[str, ...],
+    *,
+    epochs: int,
+    seed: int,
+    start: Literal["seed", "imagenet"] = "seed",
+    cache: Path,
+    device: str = "auto",
+    told: Told | None = None,
+) -> Pretrained:
+    """Train block 5 on images (n, 64, 64, 3) with labels (n,) of `classes`; without any (both empty) on turned ones.
+
+    Parameters
+    ----------
+    start:
+        Where all five blocks come from.
+    told:
+        Called after each epoch with (epoch, loss, accuracy).
+
+    Raises
+    ------
+    WeightsError
+        ImageNet's weights cannot be had, or training diverged.
+    """
+    method = "labels" if classes else "rotations"
+    contract = _contract(classes or TURNS, seed, start)
+    backbone = load_backbone(contract, cache=cache)
+    where = pick_device(device)
+    layers = frozen_layers(backbone, "block5").to(where)
+    turned = 1 if classes else len(TURNS)
+    bank = np.concatenate([_block4(layers, np.rot90(images, turn, axes=(1, 2)), where) for turn in range(turned)])
+    truth = labels if classes else np.repeat(np.arange(len(TURNS)), len(images))
+    trainer = FeatureTrainer(contract, 0, _parts(bank, truth, len(images), seed), where)
+    params, accuracy = initial_params(contract, cache=cache), 0.0
+    for epoch in range(epochs):
+        trained = trainer.train(params, epoch)
+        params = trained.params
+        found = trainer.evaluate(params, "validation")
+        accuracy = found.accuracy if found else 0.0
+        if told:
+            told(epoch + 1, trained.loss, accuracy)
+    tensors = {f"features.{name}": np.array(value) for name, value in backbone.tensors.items()}
+    for name, view in layout_of(contract.model).views(params).items():
+        layer, kind = name.split(".")
+        if layer.startswith("conv5_"):
+            tensors[f"features.{BLOCK5[int(layer[-1])]}.{kind}"] = view.copy()
+    return Pretrained(tensors, accuracy, 1 / len(contract.model.classes), method)
+
+
+def require_ending(path: Path) -> None:
+    """See that the weights will be read by their ending, before hours of training.
+
+    Raises
+    ------
+    WeightsError
+        Another ending.
+    """
+    if path.suffix != ".safetensors":
+        raise WeightsError("weights are written as .safetensors", where=str(path), fix="name it like that")
+
+
+def save_pretrained(found: Pretrained, path: Path) -> None:
+    """Write the weights such that `model.weights: {source: file}` takes them.
+
+    Raises
+    ------
+    WeightsError
+        The file cannot be written.
+    """
+    draft = path.with_name(f"{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(found.tensors, draft, {"p2pme": __version__, "method": found.method})
+        draft.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"cannot be written: {error}", where=str(path), fix="name another file") from error
+
+
+def _contract(classes: tuple[str, ...], seed: int, start: Literal["seed", "imagenet"]) -> Contract:
+    """Pretraining is a peer's training with nobody to talk to."""
+    return Contract(
+        version=1,
+        name="pretrain",
+        seed=seed,
+        topology=Ring(kind="ring"),
+        peers=Peers(loopback=Loopback(count=2)),
+        model=Model(weights=Weights(source=start), trainable="block5", classes=classes),
+        training=Training(local_epochs=1, learning_rate=3e-4, batch_size=BATCH),
+    )
+
+
+def _block4(layers: torch.nn.Module, images: Image, device: torch.device) -> Vector:
+    rows = []
+    with torch.inference_mode():
+        for begin in range(0, len(images), BATCH):
+            batch = normalise(np.ascontiguousarray(images[begin : begin + BATCH])).to(device)
+            rows.append(layers(batch).flatten(1).cpu().numpy())
+    return np.concatenate(rows)
+
+
+def _parts(bank: Vector, labels: Labels, images: int, seed: int) -> Samples:
+    """An image is held out in all its turns or in none."""
+    order = np.random.default_rng(derive_seed(seed, "pretrain")).permutation(images)
+    held = np.isin(np.arange(len(bank)) % images, order[: max(1, round(HELD_OUT * images))])
+
+    def part(rows: Labels) -> Part:
+        return Part(bank, rows, labels[rows], np.arange(len(rows)))
+
+    return Samples(part(np.flatnonzero(~held)), part(np.flatnonzero(held)))

@@ -1,0 +1,84 @@
+"""Block 5 learns from a folder, with labels or by rotations, and the file becomes a contract's backbone."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from p2pfl_me.cli.main import cli
+from p2pfl_me.data.folder import read_folder
+from p2pfl_me.errors import DataError
+from p2pfl_me.learning.backbone import load_backbone
+from p2pfl_me.learning.pretraining import _parts, pretrain
+from tests.data.make import picture, save
+from tests.learning.runs import contract
+
+
+def _folder(folder: Path, each: int) -> Path:
+    """Dark pictures and pictures with a light upper half: two classes, and which way is up can be seen."""
+    for index in range(each):
+        dark = picture(index, 64) // 3
+        light = picture(100 + index, 64) // 3
+        light[:32] += 150
+        save(folder / "dark" / f"{index}.png", dark)
+        save(folder / "light" / f"{index}.png", light)
+    return folder
+
+
+def test_the_command_writes_a_backbone_that_a_contract_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
+    out = tmp_path / "weights.safetensors"
+    folder = _folder(tmp_path / "images", 10)
+    command = ["pretrain", str(folder), "-o", str(out), "--epochs", "3", "--device", "cpu"]
+    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    assert "20 images, 2 classes" in done.output and digest in done.output
+    assert "accuracy 1.000 where chance is 0.500" in done.output, "the held out two are told apart"
+    agreed = contract(f"model.weights={{source: file, sha256: '{digest}'}}")
+    found = load_backbone(agreed, cache=tmp_path, weights=out)
+    seeded = load_backbone(contract(), cache=tmp_path)
+    same = {name for name, value in seeded.tensors.items() if (found.tensors[name] == value).all()}
+    assert set(seeded.tensors) - same == {f"{index}.{kind}" for index in (24, 26, 28) for kind in ("weight", "bias")}
+
+
+def test_without_labels_it_learns_which_way_is_up(tmp_path: Path) -> None:
+    found = read_folder(_folder(tmp_path, 8) / "light", 64, labelled=False)
+    assert found.classes == () and found.images.shape == (8, 64, 64, 3)
+    told: list[tuple[int, float, float]] = []
+    trained = pretrain(
+        found.images,
+        found.labels,
+        (),
+        epochs=6,
+        seed=1,
+        cache=tmp_path,
+        device="cpu",
+        told=lambda *each: told.append(each),
+    )
+    assert trained.method == "rotations" and trained.chance == 0.25
+    assert [epoch for epoch, _, _ in told] == [1, 2, 3, 4, 5, 6] and told[-1][1] < told[0][1]
+    assert trained.accuracy == told[-1][2] >= 0.75
+
+
+def test_an_image_is_held_out_in_all_its_turns() -> None:
+    parts = _parts(np.zeros((80, 4), np.float32), np.repeat(np.arange(4), 20), 20, seed=1)
+    assert parts.validation is not None
+    held = parts.validation.rows % 20
+    assert len(held) == 8 and len(set(held)) == 2
+    assert not set(held) & set(parts.train.rows % 20)
+
+
+def test_folders_that_teach_nothing_are_named(tmp_path: Path) -> None:
+    _folder(tmp_path / "images", 1)
+    (tmp_path / "empty").mkdir()
+    for folder, labelled, says in [
+        (tmp_path / "none", True, "not a folder"),
+        (tmp_path / "empty", False, "fewer than two images"),
+        (tmp_path / "images" / "dark", True, "has 0 sub-folders"),
+    ]:
+        with pytest.raises(DataError, match=says):
+            read_folder(folder, 64, labelled=labelled)
