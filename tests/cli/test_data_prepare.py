@@ -43,11 +43,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
 
 def test_what_was_done_is_said(run: Result, tmp_path: Path) -> None:
     assert run.exit_code == 0
-    assert "2 clips give 2 samples\napex: flow 1, given 1\nface: eyes 1, whole 1\n" in run.output
+    assert "2 clips give 2 samples\napex: given 1, greatest_flow 1\nface: eyes 1, whole 1\n" in run.output
     assert f"no face in the onset of {tmp_path / 'data' / 'wall'}" in run.output
 
 
 def test_the_manifest_names_the_apexes_taken_and_how_they_are_known(run: Result, tmp_path: Path) -> None:
     face, wall = read_manifest(tmp_path / "out.csv", Labels(("negative", "positive"))).clips
     assert (face.apex, face.apex_source) == (4, "given")
-    assert wall.apex in {1, 2} and wall.apex_source == "flow"
+    assert wall.apex in {1, 2} and wall.apex_source == "greatest_flow"
