@@ -6,8 +6,8 @@ import hashlib
 import json
 import multiprocessing
 import os
-import time
 from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
@@ -16,8 +16,6 @@ from p2pfl_me.errors import RunError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.swarm.launcher import BASELINES
 from p2pfl_me.swarm.record import join_baselines
-
-LOOK_S = 0.05
 
 Child = Callable[..., None]
 
@@ -75,7 +73,7 @@ def _run_all(context: ForkServerContext, jobs: Sequence[tuple[Child, tuple[objec
                 process = context.Process(target=target, args=arguments, daemon=True)
                 process.start()
                 running.append(process)
-            time.sleep(LOOK_S)
+            wait([process.sentinel for process in running])
             for process in [each for each in running if each.exitcode is not None]:
                 running.remove(process)
                 if process.exitcode:
