@@ -46,7 +46,9 @@ def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, 
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), help="The contract with the classes.")
 @click.option("--classes", metavar="A,B,...", help="The classes, where there is no contract (CASME II's seven).")
-@click.option("--label-map", metavar="NAME", help="Read the labels by a map: megc3, paper4, paper7, casme2_5.")
+@click.option(
+    "--label-map", metavar="NAME", help="Read the labels by a map: megc3, megc2019, paper4, paper7, casme2_5."
+)
 @click.option(
     "--images",
     type=click.Choice(["all", "key", "none"]),

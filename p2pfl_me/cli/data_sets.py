@@ -36,14 +36,21 @@ def twin(name: str, out: Path, subjects: int, clips: int, seed: int, height: int
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A CSV.")
-@click.option("--label-map", metavar="NAME", help="Write the classes of a map: megc3, paper4, paper7, casme2_5.")
+@click.option(
+    "--label-map", metavar="NAME", help="Write the classes of a map: megc3, megc2019, paper4, paper7, casme2_5."
+)
+@click.option("--only", metavar="LIST", type=click.Path(path_type=Path), help="Take the clips that a CSV names.")
 @click.option("--leave-out", is_flag=True, help="Write the sound clips although others are not.")
-def manifest(folder: Path, out: Path, label_map: str | None, leave_out: bool) -> None:
+def manifest(folder: Path, out: Path, label_map: str | None, only: Path | None, leave_out: bool) -> None:
     """Write the manifest of the published data sets in FOLDER, as they were downloaded.
 
     It points to the frames where they lie; nothing is copied. With it you can choose clips, splits and apexes yourself.
+    LIST is a protocol's own, with columns for subject and clip (or filename), and dataset where there are several.
     """
+    from dataclasses import replace
+
     from p2pfl_me.contract.label_maps import label_map_named
+    from p2pfl_me.data.choose import choose, read_list
     from p2pfl_me.data.datasets.rows import scan_datasets
     from p2pfl_me.data.describe import counts_text, remarks_text
     from p2pfl_me.data.labels import Labels
@@ -53,6 +60,8 @@ def manifest(folder: Path, out: Path, label_map: str | None, leave_out: bool) ->
     found, problems, remarks = scan_datasets(folder, Labels(table.classes, table) if table else Labels())
     if not leave_out:
         refuse(problems, where=str(folder), fix="correct the sheet, or add --leave-out to take the sound clips")
+    if only:
+        found = replace(found, clips=choose(found.clips, read_list(only), only))
     write_manifest(out, found.clips)
     for line in remarks_text(remarks):
         click.echo(f"note: {line}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from p2pfl_me.errors import ContractError
 
@@ -34,12 +34,14 @@ def plain(label: str) -> str:
 class LabelMap:
     """`table` gives each known label its class, or None where the protocol leaves such clips out.
 
-    Every class is also a label of its own, so that clips that are mapped already stay what they are.
+    Every class is also a label of its own, so that clips that are mapped already stay what they are. `without` names
+    labels, by data set, that the protocol leaves out of that data set alone.
     """
 
     name: str
     about: str
     table: Mapping[str, str | None]
+    without: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -49,14 +51,18 @@ class LabelMap:
     @property
     def sha256(self) -> str:
         """Of classes and table (hex): equal digests mean equal labels, whatever the name."""
-        text = json.dumps([self.classes, dict(self.table)], sort_keys=True, separators=(",", ":"))
+        without = {name: sorted(labels) for name, labels in self.without.items()}
+        agreed = [self.classes, dict(self.table), *([without] if without else [])]
+        text = json.dumps(agreed, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def knows(self, label: str) -> bool:
         return plain(label) in self.table
 
-    def of(self, label: str) -> str | None:
-        """The class of a known label; None: left out."""
+    def of(self, label: str, dataset: str = "") -> str | None:
+        """The class of a known label of a clip of `dataset`; None: left out."""
+        if plain(label) in self.without.get(dataset.lower(), ()):
+            return None
         return self.table[plain(label)]
 
 
@@ -65,18 +71,22 @@ def _table(dropped: str = "", **classes: str) -> Mapping[str, str | None]:
     return table | dict.fromkeys(dropped.split())
 
 
+_MEGC = _table(
+    negative="negative anger contempt disgust fear repression sadness",
+    positive="positive happiness",
+    surprise="surprise",
+    dropped="others tense",
+)
+
 LABEL_MAPS: Mapping[str, LabelMap] = {
     each.name: each
     for each in (
+        LabelMap("megc3", "MEGC 2019, 3 classes: repression is negative, others are left out", _MEGC),
         LabelMap(
-            "megc3",
-            "MEGC 2019, 3 classes: repression is negative, others are left out",
-            _table(
-                negative="negative anger contempt disgust fear repression sadness",
-                positive="positive happiness",
-                surprise="surprise",
-                dropped="others tense",
-            ),
+            "megc2019",
+            "the same, and CASME II's fear and sadness are left out, as in the challenge's own list",
+            _MEGC,
+            {"casme2": frozenset({"fear", "sadness"})},
         ),
         LabelMap(
             "paper4",

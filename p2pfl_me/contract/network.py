@@ -35,7 +35,7 @@ class Weights(Part):
 class LabelMapping(Part):
     """The label map that all peers read their data sets with; its name alone is short for name and digest."""
 
-    name: Literal["megc3", "paper4", "paper7", "casme2_5"]
+    name: Literal["megc3", "megc2019", "paper4", "paper7", "casme2_5"]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
     @model_validator(mode="before")

@@ -29,9 +29,9 @@ class Labels:
         hint = f"did you mean {near!r}?" if near else f"the contract's classes are {', '.join(self.classes)}"
         return f"unknown label {label!r}; {hint}"
 
-    def of(self, label: str) -> str | None:
-        """The class of a label without complaint; None: the label map leaves it out."""
-        return self.label_map.of(label) if self.label_map else label
+    def of(self, label: str, dataset: str) -> str | None:
+        """The class of a label without complaint, of a clip of `dataset`; None: the label map leaves it out."""
+        return self.label_map.of(label, dataset) if self.label_map else label
 
 
 def labels_of(contract: Contract) -> Labels:

@@ -207,7 +207,7 @@ def _row(
     wrong = [Problem(line, kind, text, source) for kind, text in _faults(root, cells, labels)]
     if wrong:
         yield from wrong
-    elif (label := labels.of(cells["label"])) is None:
+    elif (label := labels.of(cells["label"], cells["dataset"])) is None:
         yield Dropped(cells["label"])
     else:
         yield _clip(root, line, cells, label, source)

@@ -53,6 +53,21 @@ def test_a_manifest_needs_sound_rows_or_leave_out(faulty: Path, tmp_path: Path) 
     assert "(MMEW_Micro_Exp.xlsx row" in checked.output and "is not an image" in checked.output
 
 
+def test_a_manifest_of_the_clips_that_a_list_names(faulty: Path, tmp_path: Path) -> None:
+    wanted = tmp_path / "list.csv"
+    wanted.write_text("Dataset,Subject,Filename,Emotion\nMMEW,S1, m001,1\nmmew,s03,M015,2\n")
+    written = run("manifest", faulty, "-o", tmp_path / "m.csv", "--leave-out", "--only", wanted)
+    assert "2 clips of 2 subjects" in written.output
+    assert [clip.clip for clip in read_manifest(tmp_path / "m.csv", None).clips] == ["M001", "M015"]
+    wanted.write_text("subject,clip\nS01,M001\nS02,M001\nS01,EP02_01f\n")
+    with pytest.raises(DataError, match=r"2 of 3 lines:\n  line 3: S02 M001: no such clip\n  line 4: S01 EP02_01f"):
+        run("manifest", faulty, "-o", tmp_path / "n.csv", "--leave-out", "--only", wanted)
+    wanted.write_text("person;film\n1;2\n")
+    with pytest.raises(DataError, match="has no columns `subject` and `clip`: it has personfilm"):
+        run("manifest", faulty, "-o", tmp_path / "n.csv", "--leave-out", "--only", wanted)
+    assert not (tmp_path / "n.csv").exists()
+
+
 def test_wrong_names_are_answered_with_the_right_ones(faulty: Path, tmp_path: Path) -> None:
     assert "casme2, samm, smic" in run("twin", "casme9", "-o", tmp_path / "t").output
     with pytest.raises(ContractError, match="known: megc3"):

@@ -17,6 +17,7 @@ BASE = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 3
     ("name", "classes"),
     [
         ("megc3", "negative positive surprise"),
+        ("megc2019", "negative positive surprise"),
         ("paper4", "negative others positive surprise"),
         ("paper7", "disgust fear happiness others repression sadness surprise"),
         ("casme2_5", "disgust happiness others repression surprise"),
@@ -56,10 +57,25 @@ def test_casme2_in_five_classes_leaves_out_fear_and_sadness() -> None:
     assert sum(counts.values()) == 255
 
 
+def test_megc_2019_counts_are_those_of_its_list() -> None:
+    """Sheets as published, and MEGC 2019's counts of them; CASME II's sheets hold one or two clips of disgust more."""
+    casme2 = {"disgust": 61, "happiness": 32, "repression": 27, "surprise": 25, "others": 99, "fear": 2, "sadness": 7}
+    samm = {"anger": 57, "contempt": 12, "disgust": 9, "fear": 8, "happiness": 26, "other": 26, "sadness": 6}
+    found = {}
+    for name, counts in (("casme2", casme2), ("samm", samm | {"surprise": 15})):
+        mapped = [(LABEL_MAPS["megc2019"].of(label, name), count) for label, count in counts.items()]
+        classes = LABEL_MAPS["megc2019"].classes
+        found[name] = [sum(count for label, count in mapped if label == each) for each in classes]
+    assert found == {"casme2": [88, 32, 25], "samm": [92, 26, 15]}
+    assert LABEL_MAPS["megc3"].of("fear", "casme2") == "negative"
+    assert LABEL_MAPS["megc3"].sha256 != LABEL_MAPS["megc2019"].sha256
+    assert LABEL_MAPS["megc3"].sha256 == "725ad46dadb0d9cd55ab04f31cd8485e24a1aedb8b28cd46171fc7efd7376db2"
+
+
 def test_what_a_map_cannot_place_it_does_not_know() -> None:
     assert not LABEL_MAPS["paper7"].knows("negative")
     assert not LABEL_MAPS["megc3"].knows("joy")
-    with pytest.raises(ContractError, match="known: megc3, paper4"):
+    with pytest.raises(ContractError, match="known: megc3, megc2019, paper4"):
         label_map_named("megc5")
 
 
@@ -69,7 +85,7 @@ def test_the_name_is_short_for_name_and_digest() -> None:
     assert LABEL_MAPS["megc3"].sha256 in dump_contract(short)
     with pytest.raises(ContractError, match="another table in this version"):
         contract_from_yaml(BASE + f"model: {{label_map: {{name: megc3, sha256: {'a' * 64}}}}}\n")
-    with pytest.raises(ContractError, match="'megc3', 'paper4'"):
+    with pytest.raises(ContractError, match="'megc3', 'megc2019', 'paper4'"):
         contract_from_yaml(BASE + "model: {label_map: megc}\n")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +17,8 @@ DEPTH = 4
 """Levels below the user's folder that are searched."""
 PROBED = 400
 """Rows whose folders are looked up, to see whether sheet and frames belong together."""
+ENOUGH = 0.9
+"""Share of the best pair's rows from which another sheet or copy of the frames is as good, but for its age."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ def find_sources(folder: Path) -> list[Source]:
     sources = [source for layout in LAYOUTS for source in _sources(layout, seen)]
     if not sources:
         raise _refusal(folder, seen)
-    return sources
+    passed = tuple(_passed_over(seen, {source.layout.name for source in sources}))
+    return [replace(sources[0], remarks=(*sources[0].remarks, *passed)), *sources[1:]]
 
 
 def _see(folder: Path) -> _Seen:
@@ -70,33 +73,73 @@ def _files(place: Path) -> list[Path]:
 
 
 def _sources(layout: Layout, seen: _Seen) -> Iterator[Source]:
-    """The best copy of each part: the most rows with a folder, cropped faces before whole pictures."""
-    sheets = [sheet for path in seen.sheets if (sheet := _sheet(path, layout)) is not None]
-    parts: dict[str, list[tuple[tuple[int, bool, str], Path, Sheet | None]]] = {}
-    for place in seen.frames[layout.name]:
-        unlisted: list[Sheet | None] = [None] if layout.walk else []
-        for sheet in sheets or unlisted:
-            if matched := _matched(Source(layout, place, sheet)):
-                rank = (matched, "crop" in str(place).lower(), sheet.path.name if sheet else "")
-                parts.setdefault(layout.part(place), []).append((rank, place, sheet))
-    for index, (_, found) in enumerate(sorted(parts.items())):
-        _, place, sheet = max(found, key=lambda each: each[0])
-        said = [_copies(place, name) for name in sorted({other.name for _, other, _ in found if other != place})]
-        if len(parts) > 1 and index == 0:
-            named = ", ".join(sorted(parts))
-            said.append(Remark(Quirk.FOLDER, f"{layout.title}: {named} show the same people; name one folder for one"))
-        yield Source(layout, place, sheet, tuple(said))
+    """The best pair of frames and sheet, and what else could have been read."""
+    sheets = [sheet for path in seen.sheets if isinstance(sheet := _sheet(path, layout), Sheet)]
+    unlisted: list[Sheet | None] = [None] if layout.walk else []
+    pairs = [
+        (count, place, sheet)
+        for place in seen.frames[layout.name]
+        for sheet in sheets or unlisted
+        if (count := _matched(Source(layout, place, sheet)))
+    ]
+    if not pairs:
+        return
+    there = [part for part in layout.parts if any(layout.part(place) == part for _, place, _ in pairs)]
+    pairs = [pair for pair in pairs if layout.part(pair[1]) == there[0]]
+    most = max(count for count, _, _ in pairs)
+    fitting = [(place, sheet) for count, place, sheet in pairs if count >= ENOUGH * most]
+    place, sheet = max(fitting, key=_preference)
+    said = [_copies(place, name) for name in sorted({other.name for _, other, _ in pairs if other != place})]
+    said += [_cameras(layout, there)] if there[1:] else []
+    older = sorted({other.path.name for _, other in fitting if other and sheet and other.path != sheet.path})
+    said += [_sheets(sheet, older)] if sheet and older else []
+    yield Source(layout, place, sheet, tuple(said))
+
+
+def _preference(pair: tuple[Path, Sheet | None]) -> tuple[bool, int, str, str]:
+    """Cropped faces before whole pictures, the newest sheet before older ones."""
+    place, sheet = pair
+    return ("crop" in str(place).lower(), sheet.version if sheet else 0, sheet.path.name if sheet else "", str(place))
+
+
+def _cameras(layout: Layout, there: Sequence[str]) -> Remark:
+    others = " and ".join(part.upper() for part in there[1:])
+    text = f"{layout.title}: {there[0].upper()} is read; {others} show the same people: name their folder for them"
+    return Remark(Quirk.FOLDER, text)
+
+
+def _sheets(sheet: Sheet, older: Sequence[str]) -> Remark:
+    others = ", ".join(older)
+    return Remark(Quirk.FOLDER, f"the sheet is {sheet.path.name}; move it away to have {others} read instead")
+
+
+def _passed_over(seen: _Seen, found: set[str]) -> Iterator[Remark]:
+    """What lies beside the data sets that were found, and gave nothing."""
+    known = {place for name in found for place in seen.frames[name]}
+    for layout in LAYOUTS:
+        for place in seen.frames[layout.name]:
+            if layout.name not in found and place not in known and layout.needed:
+                yield Remark(Quirk.FOLDER, f"{place} looks like {layout.title}, but no sheet names its clips: left out")
+    for path, error in _broken(seen).items():
+        yield Remark(Quirk.FOLDER, f"{path.name} {error.what}")
+
+
+def _broken(seen: _Seen) -> dict[Path, DataError]:
+    """Sheets that cannot be read."""
+    read = {path: _sheet(path, layout) for path in seen.sheets for layout in LAYOUTS if layout.needed}
+    return {path: sheet for path, sheet in read.items() if isinstance(sheet, DataError)}
 
 
 def _copies(place: Path, other: str) -> Remark:
     return Remark(Quirk.FOLDER, f"frames are taken from {place.name}; name {other} to take those")
 
 
-def _sheet(path: Path, layout: Layout) -> Sheet | None:
+def _sheet(path: Path, layout: Layout) -> Sheet | DataError | None:
+    """Its rows; None where it is another table, and what is wrong where it is none."""
     try:
         return read_sheet(path, layout.needed, layout.welcome) if layout.needed else None
-    except DataError:
-        return None  # some other file; if nothing else is found, the refusal says so
+    except DataError as error:
+        return error
 
 
 def _matched(source: Source) -> int:
@@ -121,9 +164,8 @@ def _half(seen: _Seen) -> str:
         (layout, place) for layout in LAYOUTS for place in seen.frames[layout.name] if layout.needed
     ]
     said = [f"; {place} looks like {layout.title}'s frames, but its sheet was not found" for layout, place in found]
-    old = [path.name for path in seen.sheets if path.suffix.lower() == ".xls"]
-    said += [f"; {name} is an old .xls: save it as .xlsx" for name in old]
-    sheets = [(layout, path) for path in seen.sheets for layout in LAYOUTS if _sheet(path, layout)]
+    said += [f"; {path.name} {error.what}: {error.fix}" for path, error in _broken(seen).items()]
+    sheets = [(layout, path) for path in seen.sheets for layout in LAYOUTS if isinstance(_sheet(path, layout), Sheet)]
     if not found:
         said += [
             f"; {path.name} looks like {layout.title}'s sheet, but no frames were found" for layout, path in sheets

@@ -56,8 +56,9 @@ class Layout:
         For a data set without a sheet: the entries below that folder.
     needed, welcome:
         Columns of its sheet.
-    part:
-        Folders of one part are copies of each other (raw and cropped); those of different parts are all read.
+    part, parts:
+        Folders of one part are copies of each other (raw and cropped). Several parts show the same expressions before
+        other cameras: the first of `parts` that is there is read, the others only where they are named.
     film:
         Whether several clips lie in one long film, so that a folder's first and last frame are no clip's.
     apex_known:
@@ -75,6 +76,7 @@ class Layout:
     needed: Columns = field(default_factory=dict)
     welcome: Columns = field(default_factory=dict)
     part: Callable[[Path], str] = lambda _: ""
+    parts: tuple[str, ...] = ("",)
     film: bool = False
     apex_known: bool = True
 

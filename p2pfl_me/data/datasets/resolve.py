@@ -87,7 +87,7 @@ def _label(entry: Entry, layout: Layout, labels: Labels) -> str | None:
         )
     if complaint := labels.complaint(label):
         raise Unusable(Fault.LABEL, complaint)
-    return labels.of(label)
+    return labels.of(label, layout.name)
 
 
 def _there(entry: Entry, numbers: Numbers) -> Sequence[int]:

@@ -1,4 +1,4 @@
-"""Annotation sheets as they are: xlsx or CSV, text above and below the table, columns spelled in many ways."""
+"""Annotation sheets as they are: xlsx, xls or CSV, text above and below the table, columns spelled in many ways."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from p2pfl_me.errors import DataError
 
 HEADER_WITHIN = 60
 """Rows among which the header is looked for; SAMM's is the fourteenth."""
-SHEETS = {".xlsx", ".xlsm", ".csv"}
+SHEETS = {".xlsx", ".xlsm", ".xls", ".csv"}
 UNKNOWN = {"", "/", "-", "--", "?", "n/a", "na", "nan", "none", "null", "-1"}
 """Cells that say that a frame is not known."""
 
@@ -37,6 +37,11 @@ class Sheet:
 
     path: Path
     rows: tuple[SheetRow, ...]
+
+    @property
+    def version(self) -> int:
+        """The last number of its name: CASME2-coding-20190701 is newer than -20140508, ..v2 than ..v1."""
+        return max((int(number) for number in re.findall(r"[0-9]+", self.path.stem)[-1:]), default=0)
 
 
 def read_sheet(path: Path, needed: Columns, welcome: Columns) -> Sheet | None:
@@ -87,19 +92,28 @@ def _tables(path: Path, _changed: int) -> tuple[Table, ...]:
             with path.open(newline="", encoding="utf-8-sig") as file:
                 return (tuple(tuple(cell.strip() for cell in row) for row in csv.reader(file)),)
         return _workbook(path)
-    except (OSError, ValueError, KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot be read: {error}", where=str(path), fix="save the sheet again as .xlsx") from error
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise DataError(
+            f"cannot be read: {error}", where=str(path), fix="save the sheet again as .xlsx, without a password"
+        ) from error
 
 
 def _workbook(path: Path) -> tuple[Table, ...]:
+    """By what the file is, whatever its name says."""
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"PK"
+    return _new_workbook(path) if zipped else _old_workbook(path)
+
+
+def _new_workbook(path: Path) -> tuple[Table, ...]:
     from zipfile import BadZipFile
 
     import openpyxl
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), path.open("rb") as file:
         warnings.simplefilter("ignore")  # of styles and extensions that openpyxl leaves aside
         try:
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         except BadZipFile as error:
             raise ValueError("not an .xlsx file") from error
         try:
@@ -109,6 +123,25 @@ def _workbook(path: Path) -> tuple[Table, ...]:
             )
         finally:
             book.close()
+
+
+def _old_workbook(path: Path) -> tuple[Table, ...]:
+    """Excel 97 to 2003, and older."""
+    import io
+
+    import xlrd
+
+    try:
+        book = xlrd.open_workbook(str(path), logfile=io.StringIO())
+    except Exception as error:  # of a damaged file xlrd raises whatever its parsing met: struct, index, assertion
+        raise ValueError(f"not an .xls file ({error})") from error
+    return tuple(
+        tuple(
+            tuple("" if kind == xlrd.XL_CELL_ERROR else _text(value) for kind, value in zip(kinds, values, strict=True))
+            for kinds, values in ((sheet.row_types(row), sheet.row_values(row)) for row in range(sheet.nrows))
+        )
+        for sheet in book.sheets()
+    )
 
 
 def _text(value: object) -> str:

@@ -1,8 +1,9 @@
 """SMIC (Li et al., FG 2013), cameras HS (100 frames/s), VIS and NIR (25): `HS/s1/micro/negative/s1_ne_01/..`.
 
 There is no sheet: the emotion is the folder's, and the clip's name must agree with it. Subjects are `s1` on the disk
-and `s01` in lists of clips: both are s01 here. VIS and NIR show eight people whom HS shows too, so the camera is part
-of the clip's name and not of the subject's. No apex is published.
+and `s01` in lists of clips: both are s01 here. VIS and NIR show eight people whom HS shows too: where all three lie, HS
+is read, as protocols do, and the others if they are named. The camera is part of the clip's name and not of the
+subject's. No apex is published.
 """
 
 from __future__ import annotations
@@ -111,5 +112,6 @@ SMIC = Layout(
         "label": ("emotion",),
     },
     part=camera_of,
+    parts=tuple(CAMERAS),
     apex_known=False,
 )

@@ -1,4 +1,5 @@
-"""The twin of CAS(ME)^3: part A, several clips in one long film with depth beside it; part C, no apex."""
+"""The twin of CAS(ME)^3: part A, several clips in one long film with depth beside it, and its first sheet, an old .xls,
+beside the corrected one; part C, no apex."""
 
 from __future__ import annotations
 
@@ -60,6 +61,7 @@ PART_A = Recipe(
         ("Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"),
         ("subject", "clip", "onset", "apex", "offset", "au", "class", "label"),
         _cells_a,
+        older="annotation/cas(me)3_part_A_ME_label_JpgIndex_v1.xls",
     ),
     quirks=(early_apex, no_offset, apex_in_gap, too_long(70)),
     faults=FILM_FAULTS,

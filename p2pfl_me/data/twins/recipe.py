@@ -21,7 +21,10 @@ class Tree:
 
 @dataclass(frozen=True)
 class Book:
-    """The spreadsheet: rows of text, the header, a row a clip (cells by their names in `columns`), rows of text."""
+    """The spreadsheet: rows of text, the header, a row a clip (cells by their names in `columns`), rows of text.
+
+    `older` is the file of a first version that lies beside it, whose labels were corrected since.
+    """
 
     name: str
     header: tuple[str | None, ...]
@@ -29,6 +32,7 @@ class Book:
     cells: Callable[[Take], Mapping[str, Cell]]
     above: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
+    older: str = ""
 
 
 @dataclass(frozen=True)

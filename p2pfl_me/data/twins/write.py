@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from p2pfl_me.contract import derive_seed
 from p2pfl_me.data.clip import Row
 from p2pfl_me.data.twins.film import Frame, actor_of, encoded, take_frames
+from p2pfl_me.data.twins.old_sheet import old_sheet
 from p2pfl_me.data.twins.recipe import Book, Cell, Recipe, Tree
 from p2pfl_me.data.twins.take import Folder, Planted, Take, TwinSpec, plan_takes, plant
 from p2pfl_me.errors import DataError
@@ -109,19 +110,32 @@ def _row(recipe: Recipe, take: Take, index: int) -> Row:
 
 
 def _write_book(book: Book, takes: Sequence[Take], folder: Path) -> None:
+    by_serial = {take.serial: take for take in takes}
+    shown = [by_serial[take.repeats] if take.repeats is not None else take for take in takes]
+    written: list[dict[str, Cell]] = [{**book.cells(row), **take.cells} for row, take in zip(shown, takes, strict=True)]
+    _write_sheet(folder / book.name, _table(book, written))
+    if book.older:  # each label that of the next clip: whoever reads this sheet gets them wrong
+        labels = [cells["label"] for cells in written]
+        wrong = [{**cells, "label": label} for cells, label in zip(written, labels[1:] + labels[:1], strict=True)]
+        _write_sheet(folder / book.older, _table(book, wrong))
+
+
+def _table(book: Book, written: Sequence[Mapping[str, Cell]]) -> list[list[Cell]]:
+    rows = [[cells.get(name) for name in book.columns] for cells in written]
+    above: list[list[Cell]] = [[text] for text in book.above]
+    below: list[list[Cell]] = [[text] for text in book.below]
+    return [*above, list(book.header), *rows, *below]
+
+
+def _write_sheet(path: Path, rows: Sequence[Sequence[Cell]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".xls":
+        path.write_bytes(old_sheet(rows))
+        return
     import openpyxl
 
-    written = openpyxl.Workbook(write_only=True)
-    sheet = written.create_sheet("Sheet1")
-    for text in book.above:
-        sheet.append([text])
-    sheet.append(list(book.header))
-    takes_by_serial = {take.serial: take for take in takes}
-    for take in takes:
-        shown = takes_by_serial[take.repeats] if take.repeats is not None else take
-        cells: dict[str, Cell] = {**book.cells(shown), **take.cells}
-        sheet.append([cells.get(name) for name in book.columns])
-    for text in book.below:
-        sheet.append([text])
-    (folder / book.name).parent.mkdir(parents=True, exist_ok=True)
-    written.save(folder / book.name)
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("Sheet1")
+    for row in rows:
+        sheet.append(list(row))
+    book.save(path)

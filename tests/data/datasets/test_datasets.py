@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
@@ -14,6 +15,7 @@ from p2pfl_me.data.clip import ApexSource, Clip, Manifest, Quirk
 from p2pfl_me.data.datasets.rows import scan_datasets
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.manifest import read_manifest, write_manifest
+from p2pfl_me.data.twins.old_sheet import old_sheet
 from p2pfl_me.data.twins.write import Twin
 from p2pfl_me.errors import DataError
 
@@ -54,7 +56,7 @@ def rewritten(
     [
         ("casme2", "casme2/sub01", {200.0}),
         ("samm", "samm/006", {200.0}),
-        ("smic", "smic/s01", {100.0, 25.0}),
+        ("smic", "smic/s01", {100.0}),
         ("mmew", "mmew/S01", {90.0}),
         ("4dme", "4dme/01", {60.0}),
         ("casme", "casme/sub01", {60.0}),
@@ -88,8 +90,9 @@ def test_casme2_in_both_versions_of_its_sheet_and_both_layouts(twins: dict[str, 
 def test_the_frames_folder_itself_may_be_named(twins: dict[str, Twin]) -> None:
     raw = read(twins["casme2"].folder / "CASME2_RAW_selected")
     assert len(raw.clips) == 20 and {clip.path.parts[-3] for clip in raw.clips} == {"CASME2_RAW_selected"}
-    high = read(twins["smic"].folder / "SMIC_all_cropped" / "HS")
-    assert {clip.clip.split("/")[0] for clip in high.clips} == {"hs"}
+    for camera in ("HS", "VIS", "NIR"):
+        named = read(twins["smic"].folder / "SMIC_all_cropped" / camera)
+        assert {clip.clip.split("/")[0] for clip in named.clips} == {camera.lower()}
 
 
 def test_samm_subjects_survive_a_spreadsheet_that_made_them_numbers(twins: dict[str, Twin], tmp_path: Path) -> None:
@@ -100,13 +103,18 @@ def test_samm_subjects_survive_a_spreadsheet_that_made_them_numbers(twins: dict[
     assert labels["others"] and not {"Other", "Others", "other"} & set(labels)
 
 
-def test_smic_people_are_the_same_before_every_camera(twins: dict[str, Twin]) -> None:
-    clips = read(twins["smic"].folder).clips
-    cameras = Counter(clip.clip.split("/")[0] for clip in clips)
-    assert cameras == {"hs": 20, "vis": 10, "nir": 10}
-    assert {clip.subject for clip in clips if clip.clip.startswith("vis")} == {"smic/s01", "smic/s02"}
-    assert all(clip.apex is None and clip.onset is not None and clip.offset is not None for clip in clips)
-    assert all(clip.clip.split("/")[1].startswith("s0") for clip in clips)
+def test_of_smics_cameras_hs_is_read_and_the_others_are_named(twins: dict[str, Twin], tmp_path: Path) -> None:
+    manifest, _, said = scan_datasets(twins["smic"].folder, Labels())
+    assert Counter(clip.clip.split("/")[0] for clip in manifest.clips) == {"hs": 20}
+    assert all(clip.apex is None and clip.onset is not None and clip.offset is not None for clip in manifest.clips)
+    assert all(clip.clip.split("/")[1].startswith("s0") for clip in manifest.clips)
+    assert ["HS is read; VIS and NIR show the same people" in str(remark) for remark in said] == [True]
+    low = read(twins["smic"].folder / "SMIC_all_cropped" / "VIS").clips
+    assert {clip.subject for clip in low} == {"smic/s01", "smic/s02"} and {clip.fps for clip in low} == {25.0}
+    (tmp_path / "slow").mkdir()
+    for camera in ("VIS", "NIR"):
+        (tmp_path / "slow" / camera).symlink_to(twins["smic"].folder / "SMIC_all_cropped" / camera)
+    assert {clip.clip.split("/")[0] for clip in read(tmp_path / "slow").clips} == {"vis"}
 
 
 def test_casme3_clips_of_one_film_are_told_apart_by_their_onset(twins: dict[str, Twin]) -> None:
@@ -115,6 +123,62 @@ def test_casme3_clips_of_one_film_are_told_apart_by_their_onset(twins: dict[str,
     assert len({(clip.subject, clip.clip) for clip in films}) == len(films) > len({clip.path for clip in films})
     assert all(clip.path.name == "color" for clip in clips)
     assert all(clip.apex is None for clip in clips if clip.dataset == "casme3-c")
+
+
+def test_the_newest_sheet_is_read_and_the_others_are_named(twins: dict[str, Twin], tmp_path: Path) -> None:
+    """CAS(ME)^3 A's annotation has an .xls whose labels were corrected since."""
+    manifest, _, said = scan_datasets(twins["casme3"].folder, Labels())
+    newest = "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx"
+    films = [clip for clip in manifest.clips if clip.dataset == "casme3-a"]
+    assert {clip.row.sheet for clip in films if clip.row} == {newest}
+    assert f"the sheet is {newest}; move it away to have {newest[:-6]}1.xls read instead" in map(str, said)
+    folder = copied(twins["casme3"], tmp_path / "old")
+    (folder / "annotation" / newest).unlink()
+    older = [clip for clip in read(folder).clips if clip.dataset == "casme3-a"]
+    assert {clip.row.sheet for clip in older if clip.row} == {f"{newest[:-6]}1.xls"}
+    assert [(clip.clip, clip.onset) for clip in older] == [(clip.clip, clip.onset) for clip in films]
+    assert [clip.label for clip in older] != [clip.label for clip in films]
+
+
+def test_an_old_xls_is_read_like_the_new_sheet_whatever_its_name(twins: dict[str, Twin], tmp_path: Path) -> None:
+    """CASME II goes around with CASME2_label_Ver_2.xls, too."""
+    before = read(twins["casme2"].folder).clips
+    folder = copied(twins["casme2"], tmp_path / "c")
+    book = folder / "CASME2-coding-20140508.xlsx"
+    rows = list(openpyxl.load_workbook(book).active.iter_rows(values_only=True))
+    book.unlink()
+    for name in ("CASME2_label_Ver_2.xls", "CASME2_label_Ver_2.xlsx"):
+        (folder / name).write_bytes(old_sheet(rows))
+        after = read(folder).clips
+        assert {clip.row.sheet for clip in after if clip.row} == {name}
+        assert [replace(clip, path=Path(), row=None) for clip in after] == [
+            replace(clip, path=Path(), row=None) for clip in before
+        ]
+        (folder / name).unlink()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", b"PK\3\4" + bytes(90), old_sheet([["a"]])[:1500], b"<html>", bytes(600)], ids=str
+)
+def test_a_sheet_that_is_none_is_named_with_what_to_do(content: bytes, twins: dict[str, Twin], tmp_path: Path) -> None:
+    folder = copied(twins["mmew"], tmp_path / "m")
+    (folder / "torn.xls").write_bytes(content)
+    _, problems, said = scan_datasets(folder, Labels())
+    assert not problems and any(str(remark).startswith("torn.xls cannot be read: ") for remark in said)
+    (folder / "MMEW_Micro_Exp.xlsx").unlink()
+    with pytest.raises(DataError, match=r"torn\.xls cannot be read: .*save the sheet again as \.xlsx"):
+        read(folder)
+
+
+def test_a_data_set_whose_sheet_is_missing_is_not_passed_over_in_silence(
+    twins: dict[str, Twin], tmp_path: Path
+) -> None:
+    for name in ("mmew", "samm"):
+        copied(twins[name], tmp_path / name)
+    (tmp_path / "samm" / "SAMM_Micro_FACS_Codes_v2.xlsx").unlink()
+    manifest, _, said = scan_datasets(tmp_path, Labels())
+    assert {clip.dataset for clip in manifest.clips} == {"mmew"}
+    assert any("looks like SAMM, but no sheet names its clips" in str(remark) for remark in said)
 
 
 def test_mmew_subjects_come_from_the_sheet(twins: dict[str, Twin]) -> None:
