@@ -36,13 +36,15 @@ def base_graph(count: int, degree: int) -> tuple[Round, ...]:
 
 
 def _simple(peers: Sequence[int], base: int) -> list[list[Weighted]]:
-    """The paper's Simple Base-(k+1) graph.
+    """The paper's Simple Base-(k+1) graph: a hyper-hypercube where n has no larger prime factor than k + 1.
 
-    Write n in the base k + 1 and cut the peers into one block a digit, a_l (k+1)^p_l each, largest first. All blocks
-    reach their own means; then every later peer meets one of each of block l's a_l parts, which brings the later ones
-    and block l to the overall mean on average; block l's parts settle among themselves while the next block's turn
-    comes.
+    Otherwise, write n in the base k + 1 and cut the peers into one block a digit, a_l (k+1)^p_l each, largest first.
+    All blocks reach their own means; then every later peer meets one of each of block l's a_l parts, which brings the
+    later ones and block l to the overall mean on average; block l's parts settle among themselves while the next
+    block's turn comes.
     """
+    if _factors(len(peers), base) is not None:
+        return _hypercube(peers, base)
     blocks = list(_blocks(peers, base))
     inside = [_hypercube([peer for part in block for peer in part], base) for block in blocks]
     first = len(inside[0])

@@ -33,6 +33,20 @@ def test_powers_of_the_base_are_hypercubes() -> None:
     assert [len(base_graph(3**power, 2)) for power in range(1, 5)] == list(range(1, 5))
 
 
+@pytest.mark.parametrize(
+    ("meets", "lengths"),
+    [
+        (1, [1, 3, 2, 5, 4, 5, 3, 7, 6, 7, 5, 7, 6, 7, 4, 9, 8, 9, 7, 9, 8, 9, 6, 9, 8, 9, 7, 9, 8, 9, 5]),
+        (2, [1, 1, 2, 3, 2, 4, 3, 2, 4, 5, 3, 5, 5, 4, 4, 5, 3, 6, 5, 5, 6, 6, 4, 6, 6, 3, 6, 7, 5, 7, 5]),
+        (3, [1, 1, 1, 3, 2, 3, 2, 2, 4, 4, 2, 4, 4, 4, 2, 5, 3, 5, 4, 4, 5, 5, 3, 5, 5, 3, 4, 5, 5, 5, 3]),
+        (4, [1, 1, 1, 1, 2, 3, 2, 2, 2, 4, 2, 4, 4, 2, 2, 4, 3, 4, 2, 4, 4, 4, 3, 2, 5, 3, 4, 5, 3, 5, 3]),
+    ],
+)
+def test_a_period_is_as_long_as_the_authors_code_makes_it(meets: int, lengths: list[int]) -> None:
+    """The lengths for 2 to 32 peers that their implementation (yukiTakezawa/BaseGraph) gives."""
+    assert [len(base_graph(count, meets)) for count in range(2, 33)] == lengths
+
+
 def test_ten_thousand_peers_take_edges_not_matrices() -> None:
     schedule = base_schedule(10_000, 2)
     assert schedule.period is not None and schedule.period <= 2 * math.log(10_000, 3) + 2
