@@ -1,9 +1,11 @@
 """AD-PSGD: asynchronous averaging of pairs (Lian et al., ICML 2018), without locks and so without deadlock.
 
-The paper makes each averaging atomic and keeps peers from waiting in a circle by a bipartition. Here an exchange is a
-pair of opposite corrections: the one asked adds (a - b) / 2 to its model and answers with b; the one that asked adds
-(b - a) / 2, with the a that it had sent, whatever its model has become meanwhile. Corrections commute with
-everything, so nobody waits, and the sum of all models is that of their trainings.
+The paper makes each averaging atomic, and divides the peers into those who ask and those who are asked, so that nobody
+waits in a circle. Here an exchange is a pair of opposite corrections: the one asked adds (a - b) / 2 to its model and
+answers with b; the one that asked adds (b - a) / 2, with the a that it had sent. Local training goes on meanwhile and
+commutes with that. Other exchanges do not: two at once would each bring the same two models together, and so swap
+them instead. Who has asked therefore keeps those who ask it waiting until its own answer has come. Along every edge
+the same end asks, the earlier one in a fixed order of all peers, so those who wait for each other form no circle.
 """
 
 from __future__ import annotations
@@ -20,16 +22,27 @@ from p2pfl_me.message import Kind, Message, Vector
 HALF = np.float32(0.5)
 
 
-class PairAveraging:
-    """After each local training, average with one neighbour drawn at random.
+def asks(one: int, other: int) -> bool:
+    """Whether `one` is the end of an edge that asks: even ids come before odd ones, then lower before higher.
 
-    An offer stands until it is answered and is repeated when the same neighbour is drawn again, so a lost offer or
-    answer is made good. Only an exchange whose link ends between the two corrections stays one-sided.
+    On an even ring these are the paper's two groups, and nobody is kept waiting.
+    """
+    return (one % 2, one) < (other % 2, other)
+
+
+class PairAveraging:
+    """After each local training, average with one neighbour drawn at random among those whom this peer asks.
+
+    A lost offer or answer is made good: an offer that stands is repeated after 2, 4, 8, ... rounds, and a repeated one
+    gets the same answer. Only an exchange whose link ends between the two corrections stays one-sided.
     """
 
     def __init__(self, me: int, neighbours_at: Callable[[int], Mapping[int, float]], chance: Chance) -> None:
         self._me, self._neighbours_at, self._chance = me, neighbours_at, chance
-        self._offered: dict[int, Message] = {}
+        self._offer: Send | None = None
+        """What this peer has asked and has no answer to."""
+        self._asking: dict[int, Message] = {}
+        """Offers that wait until then."""
         self._answered: dict[int, Message] = {}
         self._correction: Vector | None = None
         """What exchanges have changed since the training under way began."""
@@ -37,20 +50,24 @@ class PairAveraging:
         self._own = np.empty(0, np.float32)
 
     def trained(self, round: int, start: Vector, params: Vector, there: frozenset[int]) -> list[Send]:
-        self._own = params if self._correction is None else params + self._correction
+        self._own = self._corrected(params)
         self._correction = None
-        candidates = sorted(there & self._neighbours_at(round).keys())
+        if self._offer is not None:
+            age = round - self._offer.message.round
+            return [self._offer] if age > 1 and age & (age - 1) == 0 else []
+        answers = self._answer_all(self._own)
+        candidates = sorted(peer for peer in there & self._neighbours_at(round).keys() if asks(self._me, peer))
         if not candidates:
-            return []
+            return answers
         partner = candidates[int(self._chance("whom", round, 0) * len(candidates))]
-        offer = self._offered.setdefault(partner, Message(Kind.OFFER, round, round, self._own))
-        return [Send(partner, offer)]
+        self._offer = Send(partner, Message(Kind.OFFER, round, round, self._corrected(self._own)))
+        return [*answers, self._offer]
 
     def awaited(self, round: int, there: frozenset[int]) -> frozenset[int]:
         return frozenset()
 
     def merge(self, round: int) -> Merged:
-        own = self._own if self._correction is None else self._own + self._correction
+        own = self._corrected(self._own)
         self._correction = None
         met, self._partners = self._partners, {}
         # Each averaging halves what came before it.
@@ -64,16 +81,30 @@ class PairAveraging:
             before = self._answered.get(sender)
             if before is not None and before.round >= message.round:
                 return [Send(sender, before)] if before.round == message.round else []
-            current = params if self._correction is None else params + self._correction
-            self._answered[sender] = answer = Message(Kind.ANSWER, message.round, message.round, current)
-            self._correct(sender, current, message.params)
-            return [Send(sender, answer)]
-        offer = self._offered.get(sender)
-        if message.kind is Kind.ANSWER and offer is not None and offer.round == message.round:
-            del self._offered[sender]
-            assert offer.params is not None
-            self._correct(sender, offer.params, message.params)
+            self._asking[sender] = message
+            return [] if self._offer else self._answer_all(params)
+        offer = self._offer
+        if message.kind is Kind.ANSWER and offer and (offer.to, offer.message.round) == (sender, message.round):
+            self._offer = None
+            assert offer.message.params is not None
+            self._correct(sender, offer.message.params, message.params)
+            return self._answer_all(params)
         return []
+
+    def _answer_all(self, params: Vector) -> list[Send]:
+        """One after the other in the order in which they came, each with what the ones before have left."""
+        waiting, self._asking = self._asking, {}
+        answers = []
+        for sender, offer in waiting.items():
+            assert offer.params is not None
+            current = self._corrected(params)
+            self._answered[sender] = answer = Message(Kind.ANSWER, offer.round, offer.round, current)
+            self._correct(sender, current, offer.params)
+            answers.append(Send(sender, answer))
+        return answers
+
+    def _corrected(self, params: Vector) -> Vector:
+        return params if self._correction is None else params + self._correction
 
     def _correct(self, partner: int, mine: Vector, theirs: Vector) -> None:
         difference = theirs - mine
@@ -84,8 +115,10 @@ class PairAveraging:
         self._correction = difference if self._correction is None else self._correction + difference
 
     def lost(self, peer: int) -> None:
-        self._offered.pop(peer, None)
+        self._asking.pop(peer, None)
         self._answered.pop(peer, None)
+        if self._offer and self._offer.to == peer:
+            self._offer = None
 
     def memory(self) -> Memory:
         return NOTHING
