@@ -51,10 +51,10 @@ def gossip(contract: Contract, samples: Sequence[Samples], start: Vector) -> Vec
         Training diverged; a peer never finished.
     """
     if engine_of(contract) is Engine.BATCHED:
-        engine = BatchedEngine(contract, schedule_of(contract), samples, start=start, threads=1)
-        for round in range(contract.training.rounds):
-            engine.step(round, evaluate=False)
-        return engine.params
+        with BatchedEngine(contract, schedule_of(contract), samples, start=start, workers=1) as engine:
+            for round in range(contract.training.rounds):
+                engine.step(round, evaluate=False)
+            return engine.params
     return _simulated(contract, samples, start)
 
 

@@ -32,12 +32,12 @@ class BlockStep:
     def end(self) -> None:
         self._p, self._adam = {}, None
 
-    def forward_backward(self, features: Tensor, labels: Tensor, index: Tensor, random: torch.Generator) -> Tensor:
-        """Compute the gradients for the samples `index` (B,) and return the mean loss as a scalar tensor."""
+    def forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
+        """Compute the gradients for the samples in `rows`, int64 (B,) as their `labels`; return their mean loss."""
         for leaf in self._p.values():
             leaf.grad = None  # then backward hands over its own memory instead of adding to ours
-        logits = self._network(features[index], random)
-        loss = self._loss.by_autograd(logits, labels[index])
+        logits = self._network(features[rows], random)
+        loss = self._loss.by_autograd(logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

@@ -90,7 +90,7 @@ class _Step(Protocol):
     def begin(self, params: Tensor, learning_rate: float, steps: int) -> None: ...
     def update(self) -> None: ...
     def end(self) -> None: ...
-    def forward_backward(self, features: Tensor, labels: Tensor, index: Tensor, random: torch.Generator) -> Tensor: ...
+    def forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor: ...
     def logits(self, features: Tensor) -> Tensor: ...
 
 
@@ -125,13 +125,10 @@ class FeatureTrainer:
             )
         self._bank = torch.from_numpy(samples.train.bank).to(device)
         self._rows = torch.from_numpy(samples.train.rows).to(device)
+        self._labels = torch.from_numpy(samples.train.labels).to(device)
         self._variants = None
-        self._labels = torch.zeros(len(self._bank), dtype=torch.int64, device=device)
-        labels = torch.from_numpy(samples.train.labels).to(device)
-        self._labels[self._rows] = labels
         if samples.train.variants is not None:
             self._variants = torch.from_numpy(samples.train.variants).to(device)
-            self._labels[self._variants] = labels[:, None]
         weights = None
         if contract.training.class_weights == "balanced":
             weights = balanced_weights(samples.train.labels, self._classes).to(device)
@@ -165,11 +162,11 @@ class FeatureTrainer:
         total = torch.zeros((), device=self.device)
         steps = 0
         for _ in range(epochs):
-            order = self._epoch(random)
+            rows, labels = self._epoch(random)
             total.zero_()
-            for begin in range(0, len(order), size):
-                index = order[begin : begin + size]
-                total += step.forward_backward(self._bank, self._labels, index, random) * len(index)
+            for some, their_labels in zip(torch.split(rows, size), torch.split(labels, size), strict=True):
+                loss = step.forward_backward(self._bank, some, their_labels, random)
+                total.add_(loss, alpha=len(some))
                 step.update()
                 steps += 1
         step.end()
@@ -178,23 +175,23 @@ class FeatureTrainer:
         if self._slice is not None:
             trained, out = out, np.zeros_like(params)
             out[self._slice] = trained
-        loss = float(total) / len(self._rows)
-        if not (np.isfinite(loss) and np.isfinite(np.dot(out, out))):
+        mean = float(total) / len(self._rows)
+        if not (np.isfinite(mean) and np.isfinite(np.dot(out, out))):
             raise WeightsError(
                 f"training diverged in round {round}: the loss or the weights are not finite",
                 where=f"peer {self._peer}",
                 fix="lower training.learning_rate in the contract",
             )
-        return Trained(out, loss, steps)
+        return Trained(out, mean, steps)
 
-    def _epoch(self, random: torch.Generator) -> Tensor:
-        """The rows of one epoch, int64 (n,): the samples in a new order, of each the original or a drawn variant."""
+    def _epoch(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Rows and labels of one epoch, int64 (n,): the samples in a new order, of each the original or a variant."""
         count = len(self._rows)
         order = torch.randperm(count, generator=random, device=self.device)
         if self._variants is None:
-            return self._rows[order]
+            return self._rows[order], self._labels[order]
         drawn = torch.randint(self._variants.shape[1], (count,), generator=random, device=self.device)
-        return self._variants[order, drawn]
+        return self._variants[order, drawn], self._labels[order]
 
     def evaluate(self, params: Vector, part: str) -> Metrics | None:
         """Score `params` on the clips of "validation" or "test"; None where the peer has no such part."""
@@ -214,10 +211,16 @@ class FeatureTrainer:
         if samples is None or not len(samples):
             return None
         self._scorer.attach(torch.from_numpy(params).to(self.device))
-        bank, rows = torch.from_numpy(samples.bank), torch.from_numpy(samples.rows)
-        chunks = [rows[begin : begin + EVALUATION_BATCH] for begin in range(0, len(rows), EVALUATION_BATCH)]
-        logits = torch.cat([self._scorer.logits(bank[chunk].to(self.device)).cpu() for chunk in chunks])
+        chunks = np.split(samples.rows, range(EVALUATION_BATCH, len(samples), EVALUATION_BATCH))
+        features = (torch.from_numpy(_side_by_side(samples.bank, chunk)).to(self.device) for chunk in chunks)
+        logits = torch.cat([self._scorer.logits(each).cpu() for each in features])
         return by_clip(logits.numpy(), samples.labels, samples.clips)
+
+
+def _side_by_side(bank: Vector, rows: Labels) -> Vector:
+    """The `rows` (n,) of a bank (N, D) as an array (n, D); those that lie so already are not copied."""
+    first = int(rows[0])
+    return bank[first : first + len(rows)] if (np.diff(rows) == 1).all() else bank[rows]
 
 
 def by_clip(logits: Vector, labels: Labels, clips: Labels) -> ClipLogits:

@@ -1,6 +1,6 @@
 """Rounds of thousands of peers in lockstep in one process: train all, mix all, score all.
 
-One (n, P) array holds all models. Each worker thread trains one peer at a time with the peer's own trainer, whose
+One (n, P) array holds all models. Each worker process trains one peer at a time with the peer's own trainer, whose
 weights, gradients and moments stay in the core's cache; so shuffles, masks and bits are those of real peers.
 Lian et al., "Can decentralized algorithms outperform centralized algorithms?", NeurIPS 2017, Algorithm 1, with local
 epochs in place of one gradient step; or another of `gossip.rules` around the same averaging.
@@ -9,9 +9,7 @@ epochs in place of one gradient step; or another of `gossip.rules` around the sa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
@@ -26,8 +24,9 @@ from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
+from p2pfl_me.simulation.crew import Crew, Job, shared
 from p2pfl_me.simulation.memory import available_bytes, require_memory
-from p2pfl_me.simulation.mixing_tiles import NARROWEST, TILE, Spread, mix_all, rows_of
+from p2pfl_me.simulation.mixing_tiles import NARROWEST, TILE, Rows, Spread, mix_tile, rows_of, tiles_of, total
 from p2pfl_me.topology import Schedule
 from p2pfl_me.wire.malloc import reuse_freed_memory
 
@@ -73,7 +72,7 @@ class RoundResult:
 
 
 class BatchedEngine:
-    """All peers of a contract in lockstep, on the CPU.
+    """All peers of a contract in lockstep, on the CPU. Close it, or leave its `with` block; its models stay.
 
     Parameters
     ----------
@@ -83,8 +82,8 @@ class BatchedEngine:
         The vector that all peers start from, float32 (P,).
     test:
         The common part that every peer's own model and the average model are scored on.
-    threads:
-        Worker threads; the result does not depend on it. Within each, torch computes with one thread.
+    workers:
+        Processes that share the work; the result does not depend on it. Within each, torch computes with one thread.
 
     Raises
     ------
@@ -102,7 +101,7 @@ class BatchedEngine:
         *,
         start: Vector,
         test: Part | None = None,
-        threads: int = 2,
+        workers: int = 2,
     ) -> None:
         layout = layout_of(contract.model)
         count, size = len(samples), layout.size
@@ -110,26 +109,37 @@ class BatchedEngine:
             raise DataError(f"{count} peers have samples, the schedule has {schedule.size}", fix="give each peer some")
         if start.shape != (size,):
             raise DataError(f"the start has shape {start.shape}, the contract's model ({size},)", fix="see layout_of")
-        require_room(contract, count, threads)
-        self._contract, self._schedule, self._threads = contract, schedule, threads
+        require_room(contract, count, workers)
+        self._contract, self._schedule = contract, schedule
         # Each worker's copies and buffers come and go by the megabyte: fetching them anew from the kernel takes longer.
         reuse_freed_memory()
         test = test and _gathered(test)
         self._samples = [Samples(each.train, test=test) for each in samples]
         self._scored = test is not None and len(test) > 0
-        self.params: Vector = np.empty((count, size), dtype=np.float32)
+        self.params: Vector = shared((count, size))
         """All peers' models, float32 (n, P); row i is peer i's."""
         self.params[:] = start
         self.trained = self.params
         """What local training made of them, float32 (n, P), until it is mixed."""
         self._exchanged, self._rules = self.params, None
         if not _is_plain(contract):
-            self.trained = np.empty_like(self.params)
+            self.trained = shared((count, size))
             width = exchanged_size(contract.gossip, size, layout.home)
-            self._exchanged = np.empty((count, width), dtype=np.float32)
+            self._exchanged = shared((count, width))
             begin = Start(start, home=layout.home)
             self._rules = [rule_of(contract.gossip, begin) for _ in samples]
-        self._average = torch.empty(self._exchanged.shape[1])
+        self._asked = shared((size,))
+        """The one model that is scored though it is nobody's."""
+        self._average = torch.from_numpy(shared((self._exchanged.shape[1],)))
+        self._rows: tuple[int, Rows] | None = None
+        jobs: dict[str, Job] = {"train": self._train, "mix": self._mix, "score": self._score}
+        self._crew = Crew(jobs, workers)
+
+    def __enter__(self) -> BatchedEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._crew.close()
 
     def step(self, round: int, *, evaluate: bool = True) -> RoundResult:
         """Local epochs of every peer, then one mixing with the round's edges, then the scores.
@@ -159,29 +169,28 @@ class BatchedEngine:
 
     def train(self, round: int) -> Training:
         """Local epochs of every peer: fills `trained`."""
-        with _workers(self._threads) as pool:
-            found = list(pool.map(lambda peer: self._train(peer, round), range(len(self.params))))
+        found = self._crew.map("train", [(peer, round) for peer in range(len(self.params))])
         losses, steps = zip(*found, strict=True)
         return Training(np.array(losses, dtype=np.float64), np.array(steps, dtype=np.int64))
 
     def mix(self, round: int) -> Spread:
         """One exchange over the round's edges: `params` follow from `trained`."""
-        peers = range(len(self.params))
-        with _workers(self._threads) as pool:
-            if self._rules is not None:
-                list(pool.map(lambda peer: self._leave(peer, round), peers))
-            models = torch.from_numpy(self._exchanged)
-            spread = mix_all(models, rows_of(self._schedule, round), self._average, pool.map)
-            if self._rules is not None:
-                list(pool.map(self._arrive, peers))
+        if self._rules is not None:
+            for peer, rule in enumerate(self._rules):
+                self._exchanged[peer] = rule.outgoing(round, self.params[peer], self.trained[peer])
+        spread = total(self._crew.map("mix", [(tile, round) for tile in tiles_of(*self._exchanged.shape)]))
+        if self._rules is not None:
+            for peer, rule in enumerate(self._rules):
+                # Copies: a rule may keep what it is given, and these rows are written to in the next round.
+                before, mixed = self.params[peer].copy(), self._exchanged[peer].copy()
+                self.params[peer] = rule.incoming(before, self.trained[peer], mixed)
         return spread
 
     def score(self) -> tuple[tuple[Metrics, ...], Metrics]:
         """Each peer's own model, and the mean of all, on the test part."""
-        average = self._average.numpy() if self._rules is None else self.average()
-        with _workers(self._threads) as pool:
-            own = tuple(pool.map(lambda peer: self._score(peer, self.params[peer]), range(len(self.params))))
-            return own, pool.submit(self._score, 0, average).result()
+        self._asked[:] = self._average.numpy() if self._rules is None else self.average()
+        *own, average = self._crew.map("score", [*((peer,) for peer in range(len(self.params))), (None,)])
+        return tuple(own), average
 
     def average(self) -> Vector:
         """The mean model, float32 (P,), summed in float64 in the order of peer ids."""
@@ -193,7 +202,8 @@ class BatchedEngine:
 
     def score_of(self, params: Vector) -> Metrics:
         """Any one model, float32 (P,), on the test part."""
-        return self._score(0, params)
+        self._asked[:] = params
+        return self._score(None)
 
     def _train(self, peer: int, round: int) -> tuple[float, int]:
         # A trainer lives only while its peer trains: ten thousand sets of buffers would not fit beside the models.
@@ -201,23 +211,19 @@ class BatchedEngine:
         self.trained[peer] = trained.params
         return trained.loss, trained.steps
 
-    def _leave(self, peer: int, round: int) -> None:
-        assert self._rules is not None
-        self._exchanged[peer] = self._rules[peer].outgoing(round, self.params[peer], self.trained[peer])
+    def _mix(self, tile: slice, round: int) -> Spread:
+        if self._rows is None or self._rows[0] != round:
+            self._rows = round, rows_of(self._schedule, round)
+        return mix_tile(torch.from_numpy(self._exchanged)[:, tile], self._rows[1], self._average[tile])
 
-    def _arrive(self, peer: int) -> None:
-        assert self._rules is not None
-        # A copy: a rule may keep what it is given, and this row is written to in the next round.
-        mixed = self._exchanged[peer].copy()
-        self.params[peer] = self._rules[peer].incoming(self.params[peer].copy(), self.trained[peer], mixed)
-
-    def _score(self, peer: int, params: Vector) -> Metrics:
-        metrics = FeatureTrainer(self._contract, peer, self._samples[peer], CPU).evaluate(params, "test")
+    def _score(self, peer: int | None) -> Metrics:
+        params = self._asked if peer is None else self.params[peer]
+        metrics = FeatureTrainer(self._contract, peer or 0, self._samples[peer or 0], CPU).evaluate(params, "test")
         assert metrics is not None, "scored only where there is a test part"
         return metrics
 
 
-def require_room(contract: Contract, count: int, threads: int) -> None:
+def require_room(contract: Contract, count: int, workers: int) -> None:
     """Refuse `count` peers of a contract whose models would not fit into this machine's free memory.
 
     Raises
@@ -230,7 +236,7 @@ def require_room(contract: Contract, count: int, threads: int) -> None:
     if not _is_plain(contract):
         # Model, trained and exchanged vector, and what the rule remembers: at most another exchanged one.
         size = 2 * size + 2 * exchanged_size(contract.gossip, layout.size, layout.home)
-    overhead = threads * (_WORKER_MODELS * layout.size + 4 * max(TILE, NARROWEST * count)) * 4
+    overhead = workers * (_WORKER_MODELS * layout.size + 4 * max(TILE, NARROWEST * count)) * 4
     require_memory(count, size, overhead, available_bytes())
 
 
@@ -242,15 +248,3 @@ def _gathered(part: Part) -> Part:
 def _is_plain(contract: Contract) -> bool:
     """Whether the trained models themselves are averaged: then one array is all it takes."""
     return contract.gossip.protocol == "dpsgd" and not contract.gossip.personal
-
-
-@contextmanager
-def _workers(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads in which torch computes alone; its process-wide number of threads is put back afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(before)

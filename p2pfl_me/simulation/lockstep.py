@@ -41,8 +41,8 @@ def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> 
     """
     require_lockstep(contract)
     schedule = schedule_of(contract)
-    threads = os.cpu_count() or 1
-    require_room(contract, contract.peers.count, threads)
+    workers = os.cpu_count() or 1
+    require_room(contract, contract.peers.count, workers)
     new_folder(options.run, contract)
     record = Record(options.run, contract, options.command, engine="batched")
     cache = cache_dir(options.home)
@@ -50,25 +50,25 @@ def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> 
     record.data(options.data, data_digest, shards)
     samples, test = _samples(contract, shards, options)
     start = initial_params(contract, cache=cache, weights=options.weights)
-    engine = BatchedEngine(contract, schedule, samples, start=start, test=test, threads=threads)
     log = LockstepLog(options.run, contract, schedule, time.time())
     for peer, own in enumerate(samples):
         log.start(peer, Shard(own, summary_of(shards.of(peer))))
     code = 0
-    try:
-        for round in range(contract.training.rounds):
-            training = engine.train(round)
-            log.trained(engine)
-            engine.mix(round)
-            log.round(round, engine, training, engine.score()[0] if len(test) else None)
-    except P2pmeError as error:
-        console.say(str(error))
-        code = error.exit_code
-    else:
-        log.finish(engine)
-        score = engine.score_of(engine.average()) if len(test) else None
-        average = {"peers": list(range(schedule.size)), "test": score.to_json() if score else None}
-        (options.run / "average.json").write_text(json.dumps(average), encoding="utf-8")
+    with BatchedEngine(contract, schedule, samples, start=start, test=test, workers=workers) as engine:
+        try:
+            for round in range(contract.training.rounds):
+                training = engine.train(round)
+                log.trained(engine)
+                engine.mix(round)
+                log.round(round, engine, training, engine.score()[0] if len(test) else None)
+        except P2pmeError as error:
+            console.say(str(error))
+            code = error.exit_code
+        else:
+            log.finish(engine)
+            score = engine.score_of(engine.average()) if len(test) else None
+            average = {"peers": list(range(schedule.size)), "test": score.to_json() if score else None}
+            (options.run / "average.json").write_text(json.dumps(average), encoding="utf-8")
     return record.finish(dict.fromkeys(range(schedule.size), code), code)
 
 

@@ -24,8 +24,6 @@ def require_lockstep(contract: Contract, where: str = "") -> None:
         what, fix = f"compression {kind} keeps a state for every edge", "leave gossip.compression out"
     elif contract.peers.widths:
         what, fix = "its columns hold whole models, and peers.widths slices some", "leave peers.widths out"
-    elif contract.peers.widths:
-        what, fix = "peers of different widths mix coordinate by coordinate", "leave peers.widths out"
     elif gossip.patience:
         what, fix = "patience lets peers stop in different rounds", "leave gossip.patience out"
     else:

@@ -7,7 +7,7 @@ sorted by their number of neighbours: the p-th terms of all sums are then a pref
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -23,12 +23,12 @@ NARROWEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """W of one round in jagged diagonals: `order` int64 (n,) are the peers, most terms first.
+    """W of one round in jagged diagonals: peers with most terms first, peer i at `places`[i], int64 (n,).
 
-    The p-th term of the peers order[:len(columns[p])] is shares[p] (c, 1) times the models columns[p] (c,).
+    The p-th term of the first c peers in that order is shares[p] (c, 1) times the models columns[p] (c,).
     """
 
-    order: Tensor = field(repr=False)
+    places: Tensor = field(repr=False)
     columns: tuple[Tensor, ...] = field(repr=False)
     shares: tuple[Tensor, ...] = field(repr=False)
 
@@ -53,27 +53,26 @@ def rows_of(schedule: Schedule, round: int) -> Rows:
         there = [terms[peer][place] for peer in order if len(terms[peer]) > place]
         columns.append(torch.tensor([peer for peer, _ in there]))
         shares.append(torch.tensor([[share] for _, share in there], dtype=torch.float32))
-    return Rows(torch.tensor(order), tuple(columns), tuple(shares))
+    return Rows(torch.argsort(torch.tensor(order)), tuple(columns), tuple(shares))
 
 
-def mix_all(
-    params: Tensor,
-    rows: Rows,
-    average: Tensor,
-    run: Callable[[Callable[[slice], Spread], list[slice]], Iterable[Spread]],
-) -> Spread:
-    """Mix `params`, float32 (n, P), in place, and fill `average`, float32 (P,), with the mean model after it.
-
-    `run` maps a function over the tiles; they share nothing, so it may use threads.
-    """
-    count, size = params.shape
+def tiles_of(count: int, size: int) -> list[slice]:
+    """The columns of `count` models of `size` values, cut into tiles."""
     width = max(NARROWEST, TILE // count)
-    tiles = [slice(begin, min(begin + width, size)) for begin in range(0, size, width)]
-    spreads = list(run(lambda tile: _mix_tile(params[:, tile], rows, average[tile]), tiles))
-    return Spread(math.fsum(each.before for each in spreads), math.fsum(each.after for each in spreads))
+    return [slice(begin, min(begin + width, size)) for begin in range(0, size, width)]
 
 
-def _mix_tile(view: Tensor, rows: Rows, average: Tensor) -> Spread:
+def total(spreads: Iterable[Spread]) -> Spread:
+    """Of all tiles together."""
+    before, after = zip(*((each.before, each.after) for each in spreads), strict=True)
+    return Spread(math.fsum(before), math.fsum(after))
+
+
+def mix_tile(view: Tensor, rows: Rows, average: Tensor) -> Spread:
+    """Mix one tile of all models, float32 (n, w), in place, and fill `average`, float32 (w,), with its mean after it.
+
+    Tiles share nothing, so several processes may mix at once.
+    """
     old = view.contiguous()
     if old.data_ptr() == view.data_ptr():  # a tile as wide as the model is contiguous already
         old = old.clone()
@@ -83,9 +82,10 @@ def _mix_tile(view: Tensor, rows: Rows, average: Tensor) -> Spread:
         part = products[: len(columns)]
         torch.index_select(old, 0, columns, out=part)
         mixed[: len(columns)] += part.mul_(shares)
-    view.index_copy_(0, rows.order, mixed)
     before, _ = _spread(old, products)
-    after, mean = _spread(mixed, products)
+    torch.index_select(mixed, 0, rows.places, out=old)
+    view.copy_(old)
+    after, mean = _spread(old, products)
     average.copy_(mean)
     return Spread(before, after)
 

@@ -62,7 +62,7 @@ def peak_gflops(threads: int) -> float:
     return best
 
 
-def measure(job: Job, threads: int, peak: float) -> None:
+def measure(job: Job, workers: int, peak: float) -> None:
     text = f"version: 1\nname: bench\ntopology: {{kind: ring}}\npeers: {{loopback: {{count: {min(job.peers, 100)}}}}}\n"
     contract = contract_from_yaml(text, overrides=[f"training.local_epochs={job.epochs}", "training.batch_size=32"])
     random = np.random.default_rng(0)
@@ -76,7 +76,7 @@ def measure(job: Job, threads: int, peak: float) -> None:
     start = (0.02 * random.standard_normal(layout.size)).astype(np.float32)
     schedule = epidemic_schedule(job.peers, 4, 0)
     engine = BatchedEngine(
-        contract, schedule, [Samples(each) for each in made[:-1]], start=start, test=made[-1], threads=threads
+        contract, schedule, [Samples(each) for each in made[:-1]], start=start, test=made[-1], workers=workers
     )
     results = [engine.step(round) for round in range(job.rounds)]
     totals = [each.seconds.training + each.seconds.mixing + each.seconds.evaluation for each in results]
@@ -96,14 +96,14 @@ def measure(job: Job, threads: int, peak: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="store_true", help="10,000 peers, too")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     print(f"machine        {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
     print(f"software       Python {platform.python_version()}, torch {torch.__version__}")
-    peak = peak_gflops(arguments.threads)
-    print(f"peak           {peak:.0f} GFLOP/s, float32, {arguments.threads} threads")
+    peak = peak_gflops(arguments.workers)
+    print(f"peak           {peak:.0f} GFLOP/s, float32, {arguments.workers} threads")
     for job in (*JOBS, LARGE) if arguments.large else JOBS:
-        measure(job, arguments.threads, peak)
+        measure(job, arguments.workers, peak)
 
 
 if __name__ == "__main__":

@@ -125,9 +125,12 @@ def test_each_epoch_takes_one_variant_of_every_sample() -> None:
     part = _part(7, 2048, variants=2)
     trainer = make_trainer(agreed, 0, Samples(part), "cpu")
     random = torch.Generator().manual_seed(0)
-    seen = [trainer._epoch(random).numpy() for _ in range(60)]  # type: ignore[attr-defined]
-    for rows in seen:
+    seen = []
+    for _ in range(60):
+        rows, labels = (each.numpy() for each in trainer._epoch(random))  # type: ignore[attr-defined]
+        seen.append(rows)
         assert sorted(rows % 7) == list(range(7)), "every sample once an epoch"
+        label_of = dict(zip(part.rows.tolist(), part.labels.tolist(), strict=True))
+        assert [label_of[row % 7] for row in rows.tolist()] == labels.tolist(), "each with its own label"
     counts = np.bincount(np.concatenate(seen), minlength=21)
     assert counts.min() > 5 and counts.sum() == 60 * 7, "every variant in its turn"
-    assert (trainer._labels.numpy().reshape(3, 7) == trainer._labels.numpy()[:7]).all()  # type: ignore[attr-defined]

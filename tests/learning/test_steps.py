@@ -55,14 +55,14 @@ def test_the_head_step_is_autograd_with_the_same_masks(size: int, dropout: float
     weights = torch.rand(7) + 0.1 if weighted else None
     step = HeadStep(layout, 2048, 32, dropout, CrossEntropy(weights), CPU)
     step.begin(torch.from_numpy(params), 1e-3, 2)
-    loss = step.forward_backward(features, labels, index, torch.Generator().manual_seed(seed))
+    loss = step.forward_backward(features, index, labels[index], torch.Generator().manual_seed(seed))
 
     masks = HeadStep(layout, 2048, 32, dropout, CrossEntropy(weights), CPU)
     again = torch.Generator().manual_seed(seed)
-    keep_x, keep_h = masks._keep(size, 2048, again), None
-    keep_x = torch.ones(size, 2048, dtype=torch.bool) if keep_x is None else keep_x.clone()
-    keep_h = masks._keep(size, 128, again)
-    keep_h = torch.ones(size, 128, dtype=torch.bool) if keep_h is None else keep_h.clone()
+    keep_x, keep_h = masks._keep(torch.empty(size, 2048), torch.empty(size, 128), again)
+    assert (keep_x is None) == (keep_h is None) == (dropout == 0)
+    if keep_x is None or keep_h is None:
+        keep_x, keep_h = torch.ones(size, 2048), torch.ones(size, 128)
     flat = torch.from_numpy(params.copy())
     p = {name: view.clone().requires_grad_() for name, view in tensors(layout, flat).items()}
     x = features[index] * keep_x / (1 - dropout)
@@ -79,10 +79,18 @@ def test_the_head_step_is_autograd_with_the_same_masks(size: int, dropout: float
 def test_masks_keep_the_right_share(dropout: float) -> None:
     step = HeadStep(layout_of(contract().model), 2048, 32, dropout, CrossEntropy(None), CPU)
     random = torch.Generator().manual_seed(0)
-    kept = np.mean([step._keep(32, 2048, random).float().mean().item() for _ in range(30)])  # type: ignore[union-attr]
+    x, h = torch.empty(32, 2048), torch.empty(32, 128)
+
+    def drawn() -> tuple[torch.Tensor, torch.Tensor]:
+        keep_x, keep_h = step._keep(x, h, random)
+        assert keep_x is not None and keep_h is not None
+        assert keep_x.shape == x.shape and keep_h.shape == h.shape
+        return keep_x.clone(), keep_h.clone()
+
+    kept = np.mean([drawn()[0].mean().item() for _ in range(30)])
     assert abs(kept - (1 - round(dropout * 256) / 256)) < 0.002
-    rows = torch.stack([step._keep(32, 2048, random).float() for _ in range(200)]).mean(0)  # type: ignore[union-attr]
-    assert rows.std() < 0.05, "every position is drawn alike, the top bit of a word included"
+    for masks in zip(*(drawn() for _ in range(200)), strict=True):
+        assert torch.stack(masks).mean(0).std() < 0.05, "every position is drawn alike, the top bit of a word included"
 
 
 @pytest.mark.parametrize("trainable", ["head", "block5"])

@@ -40,7 +40,7 @@ def test_the_hand_written_step_of_a_slice_has_autograds_gradients() -> None:
     step = HeadStep(slim, 2048, 24, 0.0, loss, torch.device("cpu"), boost=1 / WIDTH)
     step.begin(flat, 0.001, 1)
     bank, labels = (torch.from_numpy(values) for values in (samples().train.bank, samples().train.labels))
-    found = step.forward_backward(bank, labels, torch.arange(24), torch.Generator())
+    found = step.forward_backward(bank, torch.arange(24), labels, torch.Generator())
     p = {name: part.clone().requires_grad_() for name, part in tensors(slim, flat).items()}
     hidden = torch.relu(bank @ p["dense1.weight"].T + p["dense1.bias"]) / WIDTH  # the Scaler of HeteroFL
     expected = torch.nn.functional.cross_entropy(hidden @ p["dense2.weight"].T + p["dense2.bias"], labels)

@@ -1,4 +1,4 @@
-"""The lockstep engine is the peers' own path, bit for bit, whatever the schedule and the number of threads."""
+"""The lockstep engine is the peers' own path, bit for bit, whatever the schedule and the number of workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.contract.model import Ring, Star
-from p2pfl_me.errors import DataError, PeerError
+from p2pfl_me.errors import DataError, PeerError, WeightsError
 from p2pfl_me.gossip.mixing import mix
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import confusion_matrix
@@ -19,7 +19,7 @@ from p2pfl_me.message import Vector
 from p2pfl_me.simulation import mixing_tiles
 from p2pfl_me.simulation.batched import BatchedEngine
 from p2pfl_me.simulation.memory import require_memory
-from p2pfl_me.simulation.mixing_tiles import mix_all, rows_of
+from p2pfl_me.simulation.mixing_tiles import Spread, mix_tile, rows_of, tiles_of, total
 from p2pfl_me.topology import Schedule, StaticSchedule, build_graph, mixing_matrix, schedule_of
 from p2pfl_me.topology.schedule import base_schedule, epidemic_schedule
 
@@ -47,6 +47,11 @@ def parts() -> tuple[list[Samples], Part]:
     cuts = np.split(rows, np.cumsum(SIZES))
     made = [Part(bank, each, labels[each], np.arange(len(each))) for each in cuts]
     return [Samples(each) for each in made[:-1]], made[-1]
+
+
+def mix_all(models: torch.Tensor, schedule: Schedule, round: int, average: torch.Tensor) -> Spread:
+    rows = rows_of(schedule, round)
+    return total(mix_tile(models[:, tile], rows, average[tile]) for tile in tiles_of(*models.shape))
 
 
 def start(agreed: Contract) -> Vector:
@@ -77,14 +82,33 @@ def test_rounds_have_the_bits_of_peers_that_train_and_mix_one_by_one(name: str, 
     assert [each.sent for each in results] == [2 * len(SCHEDULES[name].edges(round)) for round in range(3)]
 
 
-def test_the_number_of_threads_changes_no_bit() -> None:
-    agreed, (samples, _) = contract(local_epochs=1), parts()
-    engines = [
-        BatchedEngine(agreed, SCHEDULES["ring"], samples, start=start(agreed), threads=threads) for threads in (1, 3)
-    ]
-    losses = [engine.step(0).training.losses for engine in engines]
-    np.testing.assert_array_equal(losses[0], losses[1])
-    np.testing.assert_array_equal(engines[0].params, engines[1].params)
+@pytest.mark.parametrize("protocol", ["dpsgd", "gradient_tracking"])
+def test_the_number_of_workers_changes_no_bit(protocol: str) -> None:
+    agreed, (samples, test) = contract(local_epochs=1), parts()
+    agreed = agreed.model_copy(update={"gossip": agreed.gossip.model_copy(update={"protocol": protocol})})
+    found = []
+    for workers in (1, 3):
+        begun = {"start": start(agreed), "test": test, "workers": workers}
+        with BatchedEngine(agreed, SCHEDULES["ring"], samples, **begun) as engine:
+            found.append(([engine.step(round) for round in range(2)], engine.params, engine.average()))
+    (ones, params, average), (threes, others, their_average) = found
+    np.testing.assert_array_equal(params, others)
+    np.testing.assert_array_equal(average, their_average)
+    for one, three in zip(ones, threes, strict=True):
+        assert one.scores is not None and three.scores is not None
+        np.testing.assert_array_equal(one.training.losses, three.training.losses)
+        assert (one.consensus_before, one.consensus_after) == (three.consensus_before, three.consensus_after)
+        for mine, theirs in zip(one.scores, three.scores, strict=True):
+            np.testing.assert_array_equal(mine.confusion, theirs.confusion)
+
+
+def test_training_that_diverges_in_a_worker_is_told_here() -> None:
+    agreed, (samples, _) = contract(local_epochs=1, learning_rate=1e38), parts()
+    with (
+        BatchedEngine(agreed, SCHEDULES["ring"], samples, start=start(agreed), workers=2) as engine,
+        pytest.raises(WeightsError, match="diverged in round 0"),
+    ):
+        engine.step(0)
 
 
 def test_scores_are_those_of_each_model_and_of_the_average() -> None:
@@ -114,7 +138,7 @@ def test_mixing_all_is_the_mixing_matrix(count: int, size: int, meets: int, roun
     mixed, average = torch.from_numpy(models.copy()), torch.empty(size)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mixing_tiles, "TILE", tile)
-        spread = mix_all(mixed, rows_of(schedule, round), average, map)
+        spread = mix_all(mixed, schedule, round, average)
     exact = mixing_matrix(schedule, round) @ models.astype(np.float64)
     np.testing.assert_allclose(mixed.numpy(), exact, atol=1e-5)
     np.testing.assert_allclose(average.numpy(), exact.mean(0), atol=1e-5)
@@ -124,7 +148,7 @@ def test_mixing_all_is_the_mixing_matrix(count: int, size: int, meets: int, roun
 
 def test_equal_models_are_at_distance_zero() -> None:
     models = torch.full((12, 40), 0.1)
-    spread = mix_all(models, rows_of(base_schedule(12, 1), 0), torch.empty(40), map)
+    spread = mix_all(models, base_schedule(12, 1), 0, torch.empty(40))
     assert spread.before == 0
 
 
