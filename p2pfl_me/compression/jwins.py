@@ -27,6 +27,7 @@ from p2pfl_me.compression.compressor import EdgeState, Payload, Saved
 from p2pfl_me.compression.float16 import to_float16
 from p2pfl_me.compression.limits import require_length, require_sane
 from p2pfl_me.compression.streams import Edge
+from p2pfl_me.contract.compressions import CUT_OFFS
 from p2pfl_me.errors import WeightsError, WireError
 from p2pfl_me.message import Vector
 
@@ -40,7 +41,7 @@ ALL, SOME = b"\0", b"\1"
 class Jwins:
     """`fractions`: the shared list of cut-offs, each in (0, 1], drawn from uniformly; a repeated one weighs more."""
 
-    fractions: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 1.0)
+    fractions: tuple[float, ...] = CUT_OFFS
     name: str = "jwins"
 
     def edge(self, me: int, other: int, seed: int, size: int) -> EdgeState:

@@ -8,6 +8,9 @@ from pydantic import BeforeValidator, Field
 
 from p2pfl_me.contract.part import Part
 
+CUT_OFFS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 1.0)
+"""Shares of the coefficients that JWINS sends, as in its authors' experiments: 0.343 of them on average."""
+
 
 class Float16(Part):
     """Half precision: 2 times smaller."""
@@ -53,13 +56,7 @@ class Jwins(Part):
     """The wavelet coefficients that changed most; each round draws one of `fractions`."""
 
     kind: Literal["jwins"]
-    fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1, max_length=64)] = (
-        0.1,
-        0.2,
-        0.3,
-        0.4,
-        1.0,
-    )
+    fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1, max_length=64)] = CUT_OFFS
 
 
 def _by_name(value: object) -> object:
