@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.data.preprocess.alignment import levelled
 from p2pfl_me.data.preprocess.faces import Face, Point
 from p2pfl_me.spotting.motion import Motion, MotionMeter
 from p2pfl_me.spotting.regions import EYES, SIDE, UNIT
@@ -16,7 +17,6 @@ from p2pfl_me.spotting.settings import SpotterSettings
 from p2pfl_me.spotting.spotter import Observation
 
 Image = npt.NDArray[np.uint8]
-Matrix = npt.NDArray[np.float64]
 
 KEPT_S = 1.8
 """How far back pictures of a person are held in memory: an event is told up to 0.9 s after its apex."""
@@ -55,7 +55,7 @@ class Person:
     def anchor(self, face: Face) -> None:
         """Hold the face here from now on; what was seen before cannot be compared with what follows."""
         self.face = face
-        self._matrix = _matrix(face)
+        self._matrix = levelled(face.left_eye, face.right_eye, EYES, UNIT)
         self._moments.clear()
 
     def look(self, time_s: float, frame: Image, grey: Image) -> Observation:
@@ -68,12 +68,12 @@ class Person:
         self._hold(time_s, aligned, frame)
         return Observation(time_s, micro, macro)
 
-    def moment(self, time_s: float) -> Moment | None:
-        """The held picture nearest to a time, if there is one at most SLACK of the short k off."""
-        nearest = min(self._moments, key=lambda each: abs(each.time_s - time_s), default=None)
-        if nearest is None or abs(nearest.time_s - time_s) > SLACK * self._settings.micro_s:
-            return None
-        return nearest
+    def between(self, onset_s: float, offset_s: float) -> tuple[Moment, ...]:
+        """The held pictures of an event, all of one size and place; none if its onset's is not held."""
+        first = min(self._moments, key=lambda each: abs(each.time_s - onset_s), default=None)
+        if first is None or abs(first.time_s - onset_s) > SLACK * self._settings.micro_s:
+            return ()
+        return tuple(each for each in self._moments if first.time_s <= each.time_s <= offset_s)
 
     def _motion(self, time_s: float, k: float, aligned: Image) -> Motion | None:
         wanted = time_s - k
@@ -91,11 +91,3 @@ class Person:
         self._moments.append(Moment(time_s, aligned, frame[top:bottom, left:right].copy(), eyes[0], eyes[1]))
         while self._moments[0].time_s < time_s - KEPT_S:
             self._moments.popleft()
-
-
-def _matrix(face: Face) -> Matrix:
-    """The similarity that brings the eyes to their places: float64 (2, 3) for `cv2.warpAffine`."""
-    across = np.subtract(face.right_eye, face.left_eye)
-    turn = UNIT / float(across @ across) * np.array([[across[0], across[1]], [-across[1], across[0]]])
-    middle = np.add(face.left_eye, face.right_eye) / 2
-    return np.column_stack((turn, np.array(EYES) - turn @ middle))

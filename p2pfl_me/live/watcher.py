@@ -101,9 +101,9 @@ class Watcher:
     def _told(self, person: Person, event: Event) -> Told:
         name = None
         if self._namer and event.verdict is Verdict.EXPRESSION and event.interval.kind is Kind.MICRO:
-            onset, apex = person.moment(event.interval.onset_s), person.moment(event.apex_s)
-            if onset is not None and apex is not None:
-                name = self._namer.name(onset, apex)
+            held = person.between(event.interval.onset_s, event.interval.offset_s)
+            if len(held) > 1:
+                name = self._namer.name(held, event.apex_s)
         if name is not None and name.sure:
             self._indices.setdefault(person.number, EmotionIndex()).add(event.apex_s, name.label)
         return Told(person.number, event, name)

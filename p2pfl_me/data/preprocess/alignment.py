@@ -66,10 +66,16 @@ class Alignment:
 
 def align_eyes(left_eye: Point, right_eye: Point, side: int = SIDE) -> Alignment:
     """The similarity that brings two eyes, in pixels of the frame, to their places in the aligned picture."""
+    middle = (MIDDLE[0] * side, MIDDLE[1] * side)
+    return Alignment(levelled(left_eye, right_eye, middle, EYE_DISTANCE * side), side)
+
+
+def levelled(left_eye: Point, right_eye: Point, middle: Point, distance: float) -> npt.NDArray[np.float64]:
+    """The similarity that brings two eyes level, `distance` apart about `middle`: float64 (2, 3), as `cv2.warpAffine`
+    takes it."""
     across = np.subtract(right_eye, left_eye)
-    turn = EYE_DISTANCE * side / float(across @ across) * np.array([[across[0], across[1]], [-across[1], across[0]]])
-    middle = np.add(left_eye, right_eye) / 2
-    return Alignment(np.column_stack((turn, np.multiply(MIDDLE, side) - turn @ middle)), side)
+    turn = distance / float(across @ across) * np.array([[across[0], across[1]], [-across[1], across[0]]])
+    return np.column_stack((turn, np.array(middle) - turn @ (np.add(left_eye, right_eye) / 2)))
 
 
 def align_face(face: Face, side: int = SIDE) -> Alignment:

@@ -24,7 +24,8 @@ from p2pfl_me.data.preprocess.regions import mask
 
 Image = npt.NDArray[np.uint8]
 View = Callable[[int], Image]
-"""The picture that is worked on, by the frame's place in the plan."""
+"""A picture by the frame's place in the plan."""
+Align = Callable[[Image], tuple[Alignment, FaceSource]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,20 @@ def planned_images(plan: Plan, recipe: Recipe) -> ClipImages:
     """The same, of a plan that stands."""
     if plan.is_picture and recipe.input is Input.FLOW:  # a flow image already
         return ClipImages(resized(read_image(plan.files[0]), recipe.size)[None], ClipNote())
-    view, face = _view(plan, recipe)
+    return frames_images(plan, recipe, lambda place: read_image(plan.files[place]))
+
+
+def frames_images(plan: Plan, recipe: Recipe, frame: View, align: Align | None = None) -> ClipImages:
+    """The same, of frames wherever they lie: of files, or of a film that is being watched.
+
+    Parameters
+    ----------
+    frame:
+        The frame at a place in the plan, uint8 (H, W, 3).
+    align:
+        How the onset tells the clip's transform, `align_frame` by default.
+    """
+    view, face = _view(plan, recipe, frame, align or align_frame)
     places = [_search(plan, view, recipe) if place is None else place for place in plan.taken]
     pictures = _magnified(plan, view, places, recipe) if plan.fps else map(view, places)
     if recipe.input is Input.FLOW:
@@ -70,13 +84,11 @@ def align_frame(frame: Image) -> tuple[Alignment, FaceSource]:
     return align_face(face), FaceSource.EYES if face.eyes is EyesSource.SEEN else FaceSource.BOX
 
 
-def _view(plan: Plan, recipe: Recipe) -> tuple[View, FaceSource | None]:
-    def frame(place: int) -> Image:
-        return read_image(plan.files[place])
-
+def _view(plan: Plan, recipe: Recipe, frame: View, align: Align) -> tuple[View, FaceSource | None]:
+    """The pictures that are worked on."""
     if recipe.aligned:
         onset = frame(0)
-        alignment, source = align_frame(onset)
+        alignment, source = align(onset)
         first = alignment.picture(onset)
         return lambda place: first if place == 0 else alignment.picture(frame(place)), source
     if recipe.input is Input.FLOW or plan.fps or None in plan.taken:
@@ -85,14 +97,14 @@ def _view(plan: Plan, recipe: Recipe) -> tuple[View, FaceSource | None]:
 
 
 def _search(plan: Plan, view: View, recipe: Recipe) -> int:
-    return greatest_flow(view(0), map(view, range(len(plan.files))), recipe.search)
+    return greatest_flow(view(0), map(view, range(max(1, len(plan.numbers)))), recipe.search)
 
 
 def _magnified(plan: Plan, view: View, places: list[int], recipe: Recipe) -> Iterable[Image]:
     options = recipe.options.magnify
     assert options is not None and plan.fps is not None, "a plan has a rate where the recipe magnifies"
-    weights = band_pass(len(plan.files), plan.fps, options.low_hz, options.high_hz)
-    return magnify(map(view, range(len(plan.files))), weights, places, options.alpha)
+    weights = band_pass(max(1, len(plan.numbers)), plan.fps, options.low_hz, options.high_hz)
+    return magnify(map(view, range(max(1, len(plan.numbers)))), weights, places, options.alpha)
 
 
 def _seen(pictures: Iterable[Image], recipe: Recipe) -> Iterator[Image]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from p2pfl_me.errors import DataError
 @dataclass(frozen=True)
 class Plan:
     """`files` are all that the images depend on, in order of time; `numbers` their frames' (none of a picture).
+    Frames that are held in memory have no files.
 
     `taken` are the places among them of the frames that become samples: of `flow` the onset and, once it is known, the
     apex; `None` stands for an apex that has yet to be searched.
@@ -48,6 +50,18 @@ def plan_clip(clip: Clip, recipe: Recipe) -> Plan:
     frames = frame_files(clip.path)
     if not frames:
         raise DataError("holds no numbered images", where=str(clip.path), fix="correct the path or remove the row")
+    plan = plan_frames(clip, tuple(frames), recipe)
+    return replace(plan, files=tuple(frames[number] for number in plan.numbers))
+
+
+def plan_frames(clip: Clip, frames: Sequence[int], recipe: Recipe) -> Plan:
+    """The same of frames with these numbers, sorted, wherever they lie; no files stand in it.
+
+    Raises
+    ------
+    DataError
+        As above.
+    """
     onset = min(frames) if clip.onset is None else _present(clip, frames, clip.onset)
     span = _span(clip, frames)
     apex, source = _apex(clip, frames, span, recipe) if recipe.needs_apex else (None, None)
@@ -63,7 +77,7 @@ def plan_clip(clip: Clip, recipe: Recipe) -> Plan:
         read |= {onset, *span}
     numbers = tuple(sorted(read))
     return Plan(
-        tuple(frames[number] for number in numbers),
+        (),
         numbers,
         tuple(None if number is None else numbers.index(number) for number in wanted),
         1 if recipe.input is Input.FLOW else len(wanted),
@@ -92,14 +106,14 @@ def sample_digest(clip: bytes, sample: int) -> bytes:
     return hashlib.sha256(clip + sample.to_bytes(4, "little")).digest()
 
 
-def _span(clip: Clip, frames: dict[int, Path]) -> list[int]:
+def _span(clip: Clip, frames: Sequence[int]) -> list[int]:
     """The frames from onset to offset; all, where none lies between."""
     first = min(frames) if clip.onset is None else clip.onset
     last = max(frames) if clip.offset is None else clip.offset
     return [number for number in frames if first <= number <= last] or list(frames)
 
 
-def _apex(clip: Clip, frames: dict[int, Path], span: list[int], recipe: Recipe) -> tuple[int | None, ApexSource]:
+def _apex(clip: Clip, frames: Sequence[int], span: list[int], recipe: Recipe) -> tuple[int | None, ApexSource]:
     way = recipe.options.apex
     if way is Apex.GIVEN:
         if clip.apex is not None:
@@ -110,7 +124,7 @@ def _apex(clip: Clip, frames: dict[int, Path], span: list[int], recipe: Recipe) 
     return None, ApexSource.FLOW
 
 
-def _present(clip: Clip, frames: dict[int, Path], number: int) -> int:
+def _present(clip: Clip, frames: Sequence[int], number: int) -> int:
     if number not in frames:
         raise DataError(
             f"has no frame {number} (it has {min(frames)} to {max(frames)})",
