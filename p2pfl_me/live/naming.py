@@ -1,7 +1,7 @@
 """From a spotted micro-expression to a class, or to none.
 
-An event's held pictures are a clip: onset, apex and offset are the spotter's, and what the model's contract says of clips
-is done to it by the same code. `p2pme predict` says the same of the same pictures.
+An event's held pictures are a clip: onset, apex and offset are the spotter's, and what the model's contract says of
+clips is done to it by the same code. `p2pme predict` says the same of the same pictures.
 """
 
 from __future__ import annotations
