@@ -45,9 +45,9 @@ def spot(
     from dataclasses import replace
 
     from p2pfl_me.live.film import open_film
-    from p2pfl_me.live.intervals import read_truth, write_spotted
+    from p2pfl_me.live.intervals import create, read_truth, write_spotted
     from p2pfl_me.live.load import load_namer
-    from p2pfl_me.live.scoring import score_films, score_text
+    from p2pfl_me.live.scoring import in_classes, score_films, score_text
     from p2pfl_me.live.whole import spot_film, watch_film
     from p2pfl_me.spotting.settings import SpotterSettings
 
@@ -57,6 +57,8 @@ def spot(
     opened = [open_film(path, fps) for path in films]
     true = read_truth(truth, opened) if truth else None
     namer = load_namer(model, runtime, peer, 0.0) if model else None
+    if true and namer:
+        true = in_classes(true, namer.recogniser.contract.model)
     found = []
     for film in opened:
         with click.progressbar(length=film.frames, label=film.name, file=sys.stderr) as bar:
@@ -64,7 +66,7 @@ def spot(
             spotted = watch_film(film, settings, namer, step) if online else spot_film(film, settings, step)
         found.append((film, spotted))
     if out:
-        with out.open("w", newline="", encoding="utf-8") as file:
+        with create(out) as file:
             write_spotted(file, found)
     else:
         write_spotted(sys.stdout, found)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -34,6 +36,23 @@ def write_spotted(file: TextIO, films: Iterable[tuple[Film, Iterable[Spotted]]])
             writer.writerow([film.name, person, kind, label, probability, *times, event.group.value, evidence])
 
 
+@contextmanager
+def create(path: Path) -> Iterator[TextIO]:
+    """A new file of intervals, open for writing.
+
+    Raises
+    ------
+    DataError
+        It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            yield file
+    except OSError as error:
+        raise DataError(f"cannot be written: {error.strerror}", where=str(path), fix="name another file") from error
+
+
 def read_truth(path: Path, films: Iterable[Film]) -> dict[str, tuple[Interval, ...]]:
     """The true intervals of each film by its name.
 
@@ -44,8 +63,13 @@ def read_truth(path: Path, films: Iterable[Film]) -> dict[str, tuple[Interval, .
     Raises
     ------
     DataError
-        No such file, no such columns, a film that is not among `films`, or cells that are no numbers; all of them.
+        No such file, no such columns, a film that is not among `films`, two films of one name, or cells that are no
+        numbers; all of them.
     """
+    films = list(films)
+    twice = sorted(name for name, count in Counter(film.name for film in films).items() if count > 1)
+    if twice:
+        raise DataError(f"several films are named {', '.join(twice)}", fix="score them one by one, or rename them")
     known = {name: film for film in films for name in (film.name, film.path.stem)}
     rows, columns = _rows(path)
     if not ({"onset_s", "offset_s"} <= columns or {"onset", "offset"} <= columns):

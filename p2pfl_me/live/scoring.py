@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from p2pfl_me.contract.network import Model
+from p2pfl_me.data.labels import Labels
+from p2pfl_me.errors import DataError
 from p2pfl_me.live.film import Film
 from p2pfl_me.live.whole import Spotted
 from p2pfl_me.spotting import metric
@@ -17,6 +20,29 @@ def score_films(
 ) -> metric.Scores:
     """The challenge's scores over all films; persons are not told apart."""
     return metric.score(metric.Film(truth[film.name], _intervals(spotted)) for film, spotted in found)
+
+
+def in_classes(truth: Mapping[str, tuple[Interval, ...]], model: Model) -> dict[str, tuple[Interval, ...]]:
+    """The truth in the model's own classes: through its label map, where it has one. What that leaves out has no label,
+    and counts for spotting alone.
+
+    Raises
+    ------
+    DataError
+        Labels that are none of the model's; all of them.
+    """
+    labels = Labels(model.classes, model.label_map.table if model.label_map else None)
+    given = {each.label for intervals in truth.values() for each in intervals if each.label}
+    if strange := [text for label in sorted(given) if (text := labels.complaint(label))]:
+        named = "\n".join(f"  {text}" for text in strange)
+        raise DataError(
+            f"the truth has labels that the model does not know:\n{named}", fix="rename them, or leave them"
+        )
+    named_as = {label: labels.of(label, "") or "" for label in given} | {"": ""}
+    return {
+        film: tuple(replace(each, label=named_as[each.label]) for each in intervals)
+        for film, intervals in truth.items()
+    }
 
 
 def score_text(scores: metric.Scores) -> str:
