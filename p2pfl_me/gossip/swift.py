@@ -15,8 +15,11 @@ from p2pfl_me.message import Kind, Message, Vector
 class Swift:
     """After each local training: tell all neighbours of the round, average with what they last told.
 
-    Rows are those of the mixing matrix, but models of different ages meet, so the average of all peers drifts; how
-    far is measured, not promised. A neighbour that was never heard of, or is gone, leaves its weight to the peer.
+    Rows are those of the mixing matrix. Where all peers have equally many neighbours, these are the coefficients that
+    the paper's selection (CCS) arrives at for peers of equal influence; elsewhere that would give more to neighbours
+    of low degree, after an exchange of coefficients that Metropolis-Hastings does without. Models of different ages
+    meet, so the average of all peers drifts; how far is measured, not promised. A neighbour that was never heard of,
+    or is gone, leaves its weight to the peer (in the authors' code the common first model stands in).
     """
 
     def __init__(self, me: int, weights_at: Callable[[int], Mapping[int, float]]) -> None:

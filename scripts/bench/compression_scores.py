@@ -5,7 +5,8 @@
 
 Runs `p2pme compare` on the event simulator, whose frames and seals have the sizes of real ones, with the compression
 varied; DIR holds its page, and the same command goes on where it was stopped. MB are those that a peer sent on the
-wire: headers, seals and framing included.
+wire: headers, seals and framing included. `to whole models` is the difference to them on the same seed, whose clips and
+split are the same: mean over seeds and standard deviation.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from p2pfl_me.compare.grid import Request, make_plan
 from p2pfl_me.compare.page import cell_folder
@@ -26,6 +28,7 @@ from p2pfl_me.report.rivals import track_of
 from p2pfl_me.report.run import Run, read_run
 from p2pfl_me.swarm.console import Console
 
+Values = NDArray[np.float64]
 WAYS = (
     "null",
     "float16",
@@ -63,22 +66,28 @@ def main() -> None:
         raise SystemExit(code)
     plan = make_plan(request)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}")
-    print("| | MB a peer | of whole models | UF1, average model | mean peer |")
-    print("|---|---|---|---|---|")
+    print("| | MB a peer | of whole models | UF1, average model | to whole models | mean peer | to whole models |")
+    print("|---|---|---|---|---|---|---|")
     whole = 0.0
+    base: list[Values] = [np.zeros(0), np.zeros(0)]
     for group in plan.groups:
         runs = [read_run(cell_folder(options.out, group, seed)) for seed in plan.seeds]
         sent = float(np.mean([track.sent[-1] for run in runs if (track := track_of(run))])) / 1e6
         whole = whole or sent
         name = group.name.partition("compression ")[2]
-        print(
-            f"| {name} | {sent:.1f} | {sent / whole:.3f} | {scores(runs, Arm.AVERAGE)} | {scores(runs, Arm.GOSSIP)} |"
-        )
+        found = [scores(runs, arm) for arm in (Arm.AVERAGE, Arm.GOSSIP)]
+        base = [known if known.size else values for known, values in zip(base, found, strict=True)]
+        columns = [spread(some) for values, known in zip(found, base, strict=True) for some in (values, values - known)]
+        print(f"| {name} | {sent:.1f} | {sent / whole:.3f} | {' | '.join(columns)} |")
 
 
-def scores(runs: list[Run], arm: Arm) -> str:
-    found = [float(np.mean(list(final.values()))) for run in runs if (final := final_scores(run, arm, "uf1"))]
-    return f"{np.mean(found):.3f} ± {np.std(found, ddof=1):.3f}" if len(found) > 1 else f"{found[0]:.3f}"
+def scores(runs: list[Run], arm: Arm) -> Values:
+    """UF1 of each seed (seeds,), the mean over its models."""
+    return np.array([float(np.mean(list(final_scores(run, arm, "uf1").values()))) for run in runs])
+
+
+def spread(values: Values) -> str:
+    return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}" if values.size > 1 else f"{values[0]:.3f}"
 
 
 if __name__ == "__main__":

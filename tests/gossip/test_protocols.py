@@ -15,6 +15,7 @@ from p2pfl_me.gossip.push import Tokens
 from p2pfl_me.gossip.push_sum import decode_mass, encode_mass
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.conditions import Conditions, Crash, LinkQuality
+from p2pfl_me.topology import schedule_of
 from tests.gossip.swarms import contract_of, run
 
 RING = {"kind": "ring"}
@@ -270,6 +271,15 @@ def test_swift_never_waits_for_a_slow_peer() -> None:
     slow = Conditions(slow={0: 50.0})
     swarm = run(contract_of(RING, 6, 10, {"protocol": "swift"}), apart(6), idle, slow)
     assert all(mixed.wait == 0 for peer in range(1, 6) for mixed in swarm.mixed[peer])
+
+
+@pytest.mark.parametrize("topology", [RING, {"kind": "torus", "rows": 3, "columns": 4}, {"kind": "mesh"}])
+def test_swifts_rows_are_the_papers_where_degrees_are_equal(topology: dict[str, Any]) -> None:
+    """CCS of equal influence: who has the most neighbours begins and gives each 1 / (d + 1); here that is everyone."""
+    schedule = schedule_of(contract_of(topology, 12, 1, {"protocol": "swift"}))
+    for peer in range(12):
+        row = schedule.weights(peer, 0)
+        assert set(row.values()) == {1 / (len(row) + 1)}
 
 
 # -- the consensus distance of all peers, known to each ----------------------------------------------------------------
