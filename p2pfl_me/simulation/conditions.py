@@ -56,7 +56,7 @@ class Conditions:
 
     `compute_s` bounds what one round's training takes (uniform), `evaluate_s` is what the evaluation takes;
     `slow` multiplies both for some peers. `late` says when peers start that do not start at 0. A link that falls
-    silent is noticed within `silence_s` seconds.
+    silent is noticed within `silence_s` seconds. At `stop_s` every user stops their peer; None lets all finish.
     """
 
     link: LinkQuality = LinkQuality()
@@ -68,6 +68,7 @@ class Conditions:
     partitions: tuple[Partition, ...] = ()
     crashes: tuple[Crash, ...] = ()
     silence_s: float = 15.0
+    stop_s: float | None = None
 
     def between(self, a: int, b: int) -> LinkQuality:
         """How the link of two peers carries records."""

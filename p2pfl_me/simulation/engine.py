@@ -104,10 +104,10 @@ class _Machines:
         self._sketcher = Sketcher(layout_of(contract.model).size, contract.seed)
 
     def paced(self, conditions: Conditions) -> Conditions:
-        """The conditions with each peer's number of training steps as its pace."""
-        training = self._contract.training
+        """The conditions with the work of a peer's training steps as its pace: a narrow head is so much less work."""
+        training, width = self._contract.training, self._contract.peers.width
         steps = {
-            peer: training.local_epochs * math.ceil(len(shard.samples.train) / training.batch_size)
+            peer: width(peer) * training.local_epochs * math.ceil(len(shard.samples.train) / training.batch_size)
             for peer, shard in enumerate(self._shards)
         }
         return replace(conditions, slow={peer: n * conditions.slow.get(peer, 1.0) for peer, n in steps.items()})

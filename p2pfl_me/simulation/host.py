@@ -85,6 +85,8 @@ class Simulation:
             self.clock.at(crash.at, partial(self._crash, crash.peer))
             if crash.back is not None:
                 self.clock.at(crash.back, partial(self._start, crash.peer))
+        if self.conditions.stop_s is not None:
+            self.clock.at(self.conditions.stop_s, self._stop)
         return self.clock.run(until)
 
     @property
@@ -117,6 +119,10 @@ class Simulation:
     def _crash(self, peer: int) -> None:
         if self._lives.pop(peer, None):
             self.network.leave(peer, orderly=False)
+
+    def _stop(self) -> None:
+        for peer in sorted(self._lives):
+            self._feed(peer, lambda core: core.on_stop(self.clock.now))
 
     def _end(self, peer: int, finish: Finish | None, error: P2pmeError | None) -> None:
         life = self._lives.pop(peer)

@@ -68,3 +68,16 @@ def test_a_crash_and_a_return_are_told_as_real_peers_tell_them(tmp_path: Path, v
     assert rounds[-1] == 11 and set(range(12)) - set(rounds)
     sent = [event["bytes_sent"] for event in events(tmp_path / "run", 3, "round")]
     assert sent == sorted(sent)
+
+
+def test_peers_stopped_at_a_time_keep_the_rounds_that_fit_into_it(tmp_path: Path, vectors: Path) -> None:
+    contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS, gossip="{protocol: swift}"))
+    conditions = Conditions(LinkQuality((0.01, 0.01)), compute_s=(1.0, 1.0), slow={5: 2.0}, stop_s=2.5)
+    options = SwarmOptions(home=tmp_path / "home", run=tmp_path / "run", data=vectors)
+    assert simulate(contract, options, Console(), conditions=conditions) == 0
+    steps = {peer: events(tmp_path / "run", peer, "round")[0]["steps"] for peer in range(PEERS)}
+    for peer in range(PEERS):
+        seconds = steps[peer] * (2.0 if peer == 5 else 1.0)
+        assert len(events(tmp_path / "run", peer, "round")) == int((2.5 - 0.01) / seconds)
+        assert events(tmp_path / "run", peer, "finish")[-1]["reason"] == "stopped"
+    assert (tmp_path / "run" / "average.json").exists()
