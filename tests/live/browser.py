@@ -80,7 +80,8 @@ def serving(home: Path, *arguments: str) -> Iterator[str]:
     command = Command(["live", *arguments, "--port", "0", "--no-open"], home)
     assert command.process.stdout is not None
     try:
-        yield command.process.stdout.readline().strip()
+        # With a model the command says first what it names.
+        yield next(line.strip() for line in command.process.stdout if line.startswith("http"))
     finally:
         command.interrupt()
         command.finish(timeout_s=10)

@@ -1,6 +1,6 @@
 // Everything that is drawn on a canvas: boxes on the picture, evidence and events over time, the index.
 
-const SPAN = 30; // seconds that the timeline shows
+const SPAN = 30; // seconds that the timeline shows; half of them on a narrow page
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -42,66 +42,101 @@ export function drawBoxes(canvas, persons, size, marks) {
   }
 }
 
+export const LANE = 146; // height of one person's part of the timeline, in pixels
+const FOOT = 20; // below it the seconds
+
+export function laneCount(samples, events, now, width) {
+  return Math.max(1, lanes(samples, events, now - spanOf(width)).length);
+}
+
 export function drawTimeline(canvas, samples, events, now) {
   const { context, width, height } = prepared(canvas);
-  const left = 28, bottom = height - 20, top = 8;
-  const begin = Math.max(0, now - SPAN);
-  const x = (time) => left + ((time - begin) / SPAN) * (width - left - 4);
-  const shown = samples.filter((each) => each.time >= begin - 1);
-  const most = Math.max(4, ...shown.map((each) => Math.max(each.evidence, each.threshold))) + 0.5;
+  const left = 28, span = spanOf(width), begin = Math.max(0, now - span);
+  const x = (time) => left + ((time - begin) / span) * (width - left - 4);
+  const persons = lanes(samples, events, begin);
+  const tall = (height - FOOT) / Math.max(1, persons.length);
+  (persons.length ? persons : [null]).forEach((person, index) => {
+    const mine = (list) => list.filter((each) => each.person === person);
+    drawLane(context, mine(samples.filter((each) => each.time >= begin - 1)), mine(events), {
+      x, begin, left, right: width - 4, top: index * tall + (persons.length > 1 ? 22 : 8), bottom: (index + 1) * tall - 6,
+      title: persons.length > 1 ? `Person ${person}` : "",
+    });
+  });
+  drawSeconds(context, x, begin, span, 5, height - 5, width);
+}
+
+const spanOf = (width) => (width < 520 ? SPAN / 2 : SPAN);
+
+const lanes = (samples, events, begin) =>
+  [...new Set([...samples.filter((each) => each.time >= begin), ...events.filter((each) => each.offset >= begin)]
+    .map((each) => each.person))].sort((one, other) => one - other);
+
+function drawLane(context, samples, events, { x, begin, left, right, top, bottom, title }) {
+  const most = Math.max(4, ...samples.map((each) => Math.max(each.evidence, each.threshold))) + 0.5;
   const y = (value) => bottom - (Math.max(0, value) / most) * (bottom - top);
+  context.lineWidth = 1;
   context.fillStyle = style("--muted");
   context.strokeStyle = style("--rule");
-  context.lineWidth = 1;
   context.textAlign = "right";
   for (let value = 0; value < most; value += 2) {
-    context.beginPath();
-    context.moveTo(left, y(value));
-    context.lineTo(width - 4, y(value));
-    context.stroke();
+    stroke(context, [[left, y(value)], [right, y(value)]]);
     context.fillText(value, left - 7, y(value) + 4);
   }
-  context.textAlign = "center";
-  for (let time = Math.ceil(begin / 5) * 5; time <= begin + SPAN; time += 5) context.fillText(`${time} s`, x(time), height - 5);
+  context.textAlign = "left";
+  context.fillText(title, left, top - 6);
   context.save();
   context.beginPath();
-  context.rect(left, 0, width - left - 4, bottom);
+  context.rect(left, 0, right - left, bottom);
   context.clip();
+  context.textAlign = "center";
   const colours = { micro: ["--vermilion", 0.55], macro: ["--blue", 0.4] };
-  for (const event of events) {
+  let free = -Infinity; // a word that would run into the one before it is left to the table
+  for (const event of [...events].sort((one, other) => one.apex - other.apex)) {
     if (event.offset < begin) continue;
     const [colour, alpha] = colours[event.kind] ?? ["--muted", 0.3];
     context.globalAlpha = alpha;
     context.fillStyle = style(colour);
     context.fillRect(x(event.onset), top, Math.max(2, x(event.offset) - x(event.onset)), bottom - top);
     context.globalAlpha = 1;
-    if (event.kind === "micro" && event.label) {
-      context.fillStyle = style("--ink");
-      context.fillText(event.label, x(event.apex), top + 12);
-    }
+    const long = context.measureText(event.label).width;
+    if (event.kind !== "micro" || !event.label || x(event.apex) - long / 2 < free) continue;
+    context.fillStyle = style("--ink");
+    context.fillText(event.label, x(event.apex), top + 10);
+    free = x(event.apex) + long / 2 + 5;
   }
-  for (const person of new Set(shown.map((each) => each.person))) {
-    const line = shown.filter((each) => each.person === person);
-    for (const [key, colour, dash] of [["threshold", "--muted", [4, 4]], ["evidence", "--ink", []]]) {
-      context.strokeStyle = style(colour);
-      context.lineWidth = 1.4;
-      context.setLineDash(dash);
-      context.beginPath();
-      let last = -Infinity;
-      for (const each of line) {
-        if (each.time - last > 0.5) context.moveTo(x(each.time), y(each[key]));
-        else context.lineTo(x(each.time), y(each[key]));
-        last = each.time;
-      }
-      context.stroke();
-    }
+  for (const [key, colour, dash] of [["threshold", "--muted", [4, 4]], ["evidence", "--ink", []]]) {
+    context.strokeStyle = style(colour);
+    context.lineWidth = 1.3;
+    context.setLineDash(dash);
+    stroke(context, samples.map((each) => [x(each.time), y(each[key])]), x(0.5) - x(0));
   }
   context.restore();
 }
 
+// A line through points; where the next is farther than `gap` to the right, it begins anew.
+function stroke(context, points, gap = Infinity) {
+  context.beginPath();
+  let last = -Infinity;
+  for (const [x, y] of points) {
+    if (x - last > gap || last === -Infinity) context.moveTo(x, y);
+    else context.lineTo(x, y);
+    last = x;
+  }
+  context.stroke();
+}
+
+function drawSeconds(context, x, begin, span, step, y, width) {
+  context.fillStyle = style("--muted");
+  for (let time = Math.ceil(begin / step) * step; time <= begin + span; time += step) {
+    const text = `${time} s`, half = context.measureText(text).width / 2;
+    context.textAlign = "center";
+    context.fillText(text, Math.min(Math.max(x(time), half), width - half), y);
+  }
+}
+
 export function drawIndex(canvas, points, now) {
   const { context, width, height } = prepared(canvas);
-  const left = 28, bottom = height - 18, top = 8;
+  const left = 28, bottom = height - 24, top = 8;
   const begin = Math.max(0, now - 300), span = Math.max(60, now - begin);
   const x = (time) => left + ((time - begin) / span) * (width - left - 4);
   const y = (value) => (top + bottom) / 2 - (value * (bottom - top)) / 2;
@@ -109,25 +144,37 @@ export function drawIndex(canvas, points, now) {
   context.strokeStyle = style("--rule");
   context.textAlign = "right";
   for (const value of [-1, 0, 1]) {
-    context.beginPath();
-    context.moveTo(left, y(value));
-    context.lineTo(width - 4, y(value));
-    context.stroke();
-    context.fillText(value > 0 ? `+${value}` : value, left - 7, y(value) + 4);
+    stroke(context, [[left, y(value)], [width - 4, y(value)]]);
+    context.fillText(signed(value, 0), left - 7, y(value) + 4);
   }
-  context.textAlign = "center";
-  const step = span > 120 ? 60 : 10;
-  for (let time = Math.ceil(begin / step) * step; time <= begin + span; time += step) context.fillText(`${time} s`, x(time), height - 3);
-  for (const person of new Set(points.map((each) => each.person))) {
+  drawSeconds(context, x, begin, span, span > 120 ? 60 : 10, height - 3, width);
+  const persons = [...new Set(points.map((each) => each.person))];
+  if (!persons.length) {
+    context.fillText("unknown as yet", left + (width - left) / 2, y(0) - 6);
+    return;
+  }
+  const dashes = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
+  const ends = []; // where lines end together, one label names them all
+  persons.forEach((person, index) => {
+    const line = points.filter((each) => each.person === person && each.time >= begin);
+    if (!line.length) return;
     context.strokeStyle = style("--green");
     context.lineWidth = 2;
-    context.beginPath();
-    let last = -Infinity;
-    for (const each of points.filter((each) => each.person === person && each.time >= begin)) {
-      if (each.time - last > 1) context.moveTo(x(each.time), y(each.value));
-      else context.lineTo(x(each.time), y(each.value));
-      last = each.time;
-    }
-    context.stroke();
+    context.setLineDash(dashes[index % dashes.length]);
+    stroke(context, line.map((each) => [x(each.time), y(each.value)]), x(1) - x(0));
+    const { time, value } = line.at(-1);
+    const together = ends.find((each) => Math.abs(each.y - y(value)) < 13);
+    if (together) together.text += `, ${person}`;
+    else ends.push({ x: x(time) + 6, y: y(value), text: `person ${person}` });
+  });
+  context.setLineDash([]);
+  if (persons.length < 2) return;
+  context.textAlign = "left";
+  for (const end of ends) {
+    const long = context.measureText(end.text).width;
+    context.fillText(end.text, Math.min(end.x, width - long), end.y + (end.x + long > width ? -6 : 4));
   }
 }
+
+export const signed = (value, digits = 2) =>
+  (value > 0 ? "+" : value < 0 ? "\u2212" : "") + Math.abs(value).toFixed(digits);

@@ -1,7 +1,7 @@
 // The page: consent, then pictures to the server and reports back, then what they say.
 
 import { Capture, openCamera } from "./capture.js";
-import { drawBoxes, drawIndex, drawTimeline } from "./drawing.js";
+import { LANE, drawBoxes, drawIndex, drawTimeline, laneCount, signed } from "./drawing.js";
 
 const $ = (id) => document.getElementById(id);
 const seconds = (value) => value.toFixed(2);
@@ -24,7 +24,8 @@ if (film) {
   $("consent").querySelector("p").textContent =
     "This page marks brief facial expressions in a film. The film stays on this computer; nothing is recorded. What you " +
     "may save is a list of times, without pictures.";
-  $("agree").parentElement.lastChild.textContent = " Everyone in the film knows this and agrees.";
+  $("agree-text").textContent = "Everyone in the film knows this and agrees.";
+  document.querySelector("#meter-camera dt").textContent = "Film";
 }
 $("agree").addEventListener("change", () => ($("start").disabled = !$("agree").checked));
 $("start").addEventListener("click", start);
@@ -172,13 +173,16 @@ function draw() {
   state.size = film ? { width: source.width, height: source.height }
     : { width: source.videoWidth || 640, height: source.videoHeight || 480 };
   drawBoxes($("overlay"), state.persons, state.size, state.marks);
+  const lanes = laneCount(state.samples, state.events, state.now, $("timeline").clientWidth);
+  $("timeline").style.setProperty("height", `${Math.max(176, LANE * lanes + 20)}px`);
   drawTimeline($("timeline"), state.samples, state.events, state.now);
   if (facts.classes.length) drawIndex($("index"), state.points, state.now);
   const learning = state.persons.find((each) => each.state === "learning");
-  const marked = state.persons.find((each) => state.marks.has(each.person));
-  $("state").textContent = !state.latencies.length ? "Waiting for the first picture"
+  const marked = state.persons.filter((each) => state.marks.has(each.person));
+  $("state").textContent = !state.socket ? "Nothing is watched any more"
+    : !state.latencies.length ? "Waiting for the first picture"
     : !state.persons.length ? "No face is seen. Face the camera, in good light, and nearer."
-    : marked ? `Person ${marked.person}: ${state.marks.get(marked.person)}`
+    : marked.length ? marked.map(({ person }) => `Person ${person}: ${state.marks.get(person)}`).join(" · ")
     : learning ? `Learning the neutral face of person ${learning.person}: keep still for ${facts.baseline} s`
     : "No event";
   const people = state.persons.map((each) => {
@@ -187,7 +191,7 @@ function draw() {
     const title = Object.assign(document.createElement("strong"), { textContent: `Person ${each.person} ` });
     const text = each.state === "watching" ? "neutral face known" : "learning the neutral face";
     node.append(title, Object.assign(document.createElement("span"), { textContent: text }));
-    if (each.index !== null) node.append(` · index ${each.index > 0 ? "+" : ""}${each.index.toFixed(2)}`);
+    if (each.index !== null) node.append(` · index ${signed(each.index)}`);
     if (each.state !== "watching") node.append(Object.assign(document.createElement("progress"), { value: each.progress }));
     return node;
   });
