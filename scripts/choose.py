@@ -4,27 +4,34 @@
 
 The subjects are dealt into two halves, A and B. Within B, the gossip peers of each set of settings are cross-validated
 by subject; the best is what subjects of A may be tested with, and the other way round. So no clip of a tested subject
-ever speaks for the settings it is tested with (cross-fitting). Prints the peers' mean UF1, pooled over the folds.
+ever speaks for the settings it is tested with (cross-fitting). Prints UF1 over the answers of all folds, the mean of
+the peers' own; and pooled training's under the same settings, which the choice must not cost anything. Overrides are of
+the ready contract that `p2pme evaluate` starts from.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from p2pfl_me.contract import Contract, contract_from_yaml, derive_seed
+from p2pfl_me.contract import Contract, derive_seed
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.evaluate.dealing import deal, with_peers
 from p2pfl_me.evaluate.engines import gossip
 from p2pfl_me.evaluate.folds import make_split
 from p2pfl_me.evaluate.items import read_clips, read_items
 from p2pfl_me.evaluate.protocol import Protocol
+from p2pfl_me.evaluate.ready import ready_contract
 from p2pfl_me.evaluate.units import peers_left
 from p2pfl_me.home import cache_dir, home
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
@@ -32,7 +39,6 @@ from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.trainer import FeatureTrainer, Samples
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.sweep import with_classes_of
-from p2pfl_me.topology.template import contract_text
 
 
 def half_of(clips: tuple[Clip, ...], half: int) -> tuple[Clip, ...]:
@@ -45,8 +51,18 @@ def half_of(clips: tuple[Clip, ...], half: int) -> tuple[Clip, ...]:
     return tuple(clip for clip in clips if clip.subject in chosen)
 
 
-def judge(contract: Contract, data: Path, peers: str, half: int) -> float:
-    """Mean over peers of their UF1, by folds within one half of the subjects."""
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """UF1 within one half: the mean of the gossip peers' own, and pooled training's; the seconds it took."""
+
+    gossip: float
+    pooled: float
+    seconds: float
+
+
+def judge(contract: Contract, data: Path, peers: str, half: int) -> Verdict:
+    """Cross-validate within one half of the subjects."""
+    begun = time.perf_counter()
     torch.set_num_threads(1)
     cache = cache_dir(home())
     clips = half_of(read_clips(contract, data, cache), half)
@@ -56,22 +72,26 @@ def judge(contract: Contract, data: Path, peers: str, half: int) -> float:
     agreed = with_peers(contract, count)
     (shards,) = deal(agreed, items, split, peers).values()
     start = initial_params(agreed, cache=cache)
-    answers = np.full((count, len(items)), -1)
+    answers = np.full((count + 1, len(items)), -1)  # the last row is pooled training's
     for fold in split.folds:
         present = peers_left(fold, shards)
         test = items.part(fold.test)
         samples = [Samples(items.part([i for i in fold.train if shards[i] == peer]), test=test) for peer in present]
         models = gossip(with_peers(agreed, len(present)), samples, start)
-        asker = FeatureTrainer(agreed, 0, samples[0], torch.device("cpu"))
-        for peer, model in zip(present, models, strict=True):
-            found = asker.clip_logits(model, "test")
-            assert found is not None
-            answers[peer, found.clips] = found.logits.argmax(axis=1)
+        pooled = FeatureTrainer(agreed, 0, Samples(items.part(fold.train), test=test), torch.device("cpu"))
+        alone = start
+        for round in range(agreed.training.rounds):
+            alone = pooled.train(alone, round).params
+        for row, model in zip([*present, count], [*models, alone], strict=True):
+            found = pooled.clip_logits(model, "test")
+            assert found is not None, "every fold holds something out"
+            answers[row, found.clips] = found.logits.argmax(axis=1)
     scores = []
-    for row in answers:
-        asked = row >= 0
-        scores.append(Metrics(confusion_matrix(items.labels[asked], row[asked], len(contract.model.classes))).uf1)
-    return float(np.mean(scores))
+    for answer in answers:
+        asked = answer >= 0
+        counts = confusion_matrix(items.labels[asked], answer[asked], len(contract.model.classes))
+        scores.append(Metrics(counts).uf1)
+    return Verdict(float(np.mean(scores[:-1])), scores[-1], time.perf_counter() - begun)
 
 
 def main() -> None:
@@ -82,24 +102,27 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    kind = "ring"
     seeds = range(1, 1 + arguments.seeds)
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("forkserver")) as pool:
         futures = {}
-        for words in arguments.tried:
-            text = contract_text(kind)
-            for seed in seeds:
-                contract = contract_from_yaml(text, overrides=[*words.split(), f"seed={seed}"])
-                contract = with_classes_of(contract, arguments.data, Console(quiet=True))
-                for half in (0, 1):
-                    ask = partial(judge, contract, arguments.data, arguments.peers, half)
-                    futures[words, seed, half] = pool.submit(ask)
-        found = {key: future.result() for key, future in futures.items()}
+        for words, seed, half in product(arguments.tried, seeds, (0, 1)):
+            contract = ready_contract([*words.split(), f"seed={seed}"])
+            contract = with_classes_of(contract, arguments.data, Console(quiet=True))
+            ask = partial(judge, contract, arguments.data, arguments.peers, half)
+            futures[words, seed, half] = pool.submit(ask)
+        found = {}
+        for key, future in futures.items():
+            found[key] = verdict = future.result()
+            print(key, f"{verdict.gossip:.4f} {verdict.pooled:.4f} {verdict.seconds:.0f} s", file=sys.stderr)
     for half in (0, 1):
-        means = {words: np.mean([found[words, seed, half] for seed in seeds]) for words in arguments.tried}
-        print(f"validation within half {'AB'[half]}, for testing half {'BA'[half]}")
-        for words, mean in sorted(means.items(), key=lambda each: -each[1]):
-            print(f"  {mean:.4f}  {words or '(as it is)'}")
+        print(f"validation within half {'AB'[half]}, for testing half {'BA'[half]}: gossip, pooled")
+        judged = [(words, [found[words, seed, half] for seed in seeds]) for words in arguments.tried]
+        means = [
+            (np.mean([each.gossip for each in all]), np.mean([each.pooled for each in all]), words)
+            for words, all in judged
+        ]
+        for own, pooled, words in sorted(means, reverse=True):
+            print(f"  {own:.4f}  {pooled:.4f}  {words or '(as it is)'}")
 
 
 if __name__ == "__main__":

@@ -8,17 +8,13 @@ import click
 
 from p2pfl_me.evaluate.protocol import FOLDS, Protocol
 
-DENSE = "exponential"
-"""The ready contract where none is named: ten peers with few clips each learn far more on it than on a ring, as folds
-within either half of the subjects said (docs/measurements.md)."""
-
 
 @click.command()
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips (default: drawn ones).")
 @click.option("--protocol", type=click.Choice([each.value for each in Protocol]), default="loso", show_default=True)
 @click.option("--peers", metavar="N", default="dataset", show_default=True, help="`dataset` (one each), or a number.")
 @click.option(
-    "--topology", metavar="FILE", type=click.Path(path_type=Path), help="The contract (default: exponential)."
+    "--topology", metavar="FILE", type=click.Path(path_type=Path), help="The contract (default: a ready one)."
 )
 @click.option("--seeds", metavar="N", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract: training.rounds=5.")
@@ -51,19 +47,15 @@ def evaluate(
     import os
     from datetime import datetime
 
-    from p2pfl_me.contract import contract_from_yaml, load_contract
+    from p2pfl_me.contract import load_contract
     from p2pfl_me.evaluate.plan import Request
+    from p2pfl_me.evaluate.ready import ready_contract
     from p2pfl_me.evaluate.run import evaluate as run
     from p2pfl_me.home import home
     from p2pfl_me.swarm.console import Console
     from p2pfl_me.swarm.sweep import with_classes_of
-    from p2pfl_me.topology.template import contract_text
 
-    contract = (
-        load_contract(topology, overrides)
-        if topology
-        else contract_from_yaml(contract_text(DENSE), overrides=overrides)
-    )
+    contract = load_contract(topology, overrides) if topology else ready_contract(overrides)
     console = Console()
     request = Request(
         contract=with_classes_of(contract, data, console),

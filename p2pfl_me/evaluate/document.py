@@ -126,8 +126,8 @@ def _how(results: Results) -> list[tuple[str, str]]:
         (
             "Training",
             f"{training.rounds} rounds of {training.local_epochs} epochs, learning rate "
-            f"{training.learning_rate:g}, batches of {training.batch_size}, class weights "
-            f"{training.class_weights}; the last round is taken",
+            f"{training.learning_rate:g}, batches of {training.batch_size}, dropout {training.dropout:g}, "
+            f"class weights {training.class_weights}; the last round is taken",
         ),
         (
             "Model",

@@ -32,6 +32,7 @@ def evaluate(request: Request, console: Console) -> int:
     """
     cache = cache_dir(request.home)
     begun = time.monotonic()
+    console.say("reading clips and drawing or reading the backbone")
     features = f"features of {{}}/{{}} samples, backbone of seed {request.contract.seed}"
     plan = make_plan(request, cache, _progress(console, features), _progress(console, "images of {}/{} clips"))
     store = Store(request.out, plan.digest)
