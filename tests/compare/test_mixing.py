@@ -15,7 +15,7 @@ from p2pfl_me.topology.kinds import ALL
 
 APPROACH = ("ring", "line", "star", "random", "torus", "small_world", "regular", "hypercube", "exponential")
 APPROACH += ("epidemic", "epidemic_local", "equi_static", "equi_dynamic", "edges")
-EXACT = {"mesh": 1, "base": 4, "one_peer_exponential": 3}
+EXACT = {"mesh": 1, "base": 3, "one_peer_exponential": 3}
 
 
 def contract(kind: str, peers: int = 8, **gossip: object) -> Contract:
