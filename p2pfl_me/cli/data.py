@@ -95,7 +95,10 @@ def _labels(topology: Path | None, classes: str | None, label_map: str | None, p
         table = label_map_named(label_map)
         return Labels(table.classes, table)
     if classes is not None:
-        return Labels(tuple(filter(None, (name.strip() for name in classes.split(",")))))
+        names = tuple(filter(None, (name.strip() for name in classes.split(","))))
+        if not names:
+            raise click.UsageError("--classes names no class: --classes negative,positive,surprise")
+        return Labels(names)
     return Labels() if is_dataset(path) else Labels(CASME2_CLASSES)
 
 

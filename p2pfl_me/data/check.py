@@ -155,9 +155,10 @@ class _Tally:
         if not (self.clips or self.problems or self.dropped):
             self.problems.append(Problem(0, Fault.EMPTY, "no clips"))
         names = sorted(self.labels) if classes is None else classes
-        self.problems += [
-            Problem(0, Fault.EMPTY, f"class {name} has no clip") for name in names if not self.labels[name]
-        ]
+        if self.clips:
+            self.problems += [
+                Problem(0, Fault.EMPTY, f"class {name} has no clip") for name in names if not self.labels[name]
+            ]
         return CheckReport(
             in_order(self.problems),
             tuple(self.remarks),

@@ -54,6 +54,14 @@ def test_a_sound_split_has_no_leak(tmp_path: Path) -> None:
     assert kinds(tmp_path, sound(tmp_path)) == {}
 
 
+def test_an_audit_does_not_pass_over_rows_that_it_cannot_read(tmp_path: Path) -> None:
+    table = [*sound(tmp_path), row("gone.png", "9", "train")]
+    with pytest.raises(DataError, match=r"line 8: no such file or folder.*gone\.png"):
+        kinds(tmp_path, table)
+    with pytest.raises(DataError, match="no clips"):
+        kinds(tmp_path, [])
+
+
 def _subject(folder: Path, table: Table) -> None:
     table[5]["subject"] = "0"
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.clip import Clip, Dropped, Problem, Remark
 from p2pfl_me.data.labels import Labels
-from p2pfl_me.data.manifest import manifest_rows
+from p2pfl_me.data.manifest import manifest_rows, refuse
 from p2pfl_me.data.reading import rows_of
 from p2pfl_me.errors import DataError
 
@@ -44,6 +44,8 @@ def read_audited(paths: Sequence[Path], data: Path | None) -> list[Audited]:
     found = [each for path in paths if path not in files for each in _folder(path, data)]
     if files:
         clips = tuple(placed for path in files for placed in _manifest(path, path.stem if len(files) > 1 else ""))
+        if not clips:
+            raise DataError("no clips", where=", ".join(map(str, files)), fix="name manifests that hold some")
         found.append(Audited(", ".join(str(path) for path in files), clips))
     return found
 
@@ -77,10 +79,20 @@ def _folder(path: Path, data: Path | None) -> Iterator[Audited]:
 
 def _manifest(path: Path, owner: str) -> Iterator[Placed]:
     """The clips of a manifest; their side is their split, or the manifest itself where they have none."""
-    for found in manifest_rows(path, Labels()):
-        if isinstance(found, Clip):
-            side = found.split or ("" if owner else "no split")
-            yield Placed(found, " of ".join(filter(None, (side, owner))))
+    for found in _sound(manifest_rows(path, Labels()), path):
+        side = found.split or ("" if owner else "no split")
+        yield Placed(found, " of ".join(filter(None, (side, owner))))
+
+
+def _sound(rows: Iterable[Clip | Dropped | Problem | Remark], path: Path) -> list[Clip]:
+    """The clips of rows that are all sound: what cannot be read cannot be called free of leaks."""
+    found = list(rows)
+    refuse(
+        [each for each in found if isinstance(each, Problem)],
+        where=str(path),
+        fix="correct or leave out these rows; an audit that passes over rows proves nothing",
+    )
+    return [each for each in found if isinstance(each, Clip)]
 
 
 def _folds(path: Path, data: Path | None) -> Audited:
@@ -95,7 +107,7 @@ def _folds(path: Path, data: Path | None) -> Audited:
     if data is None:
         raise DataError("names subjects, not clips", where=str(path), fix="say with --data where the clips are")
     homes = {subject: (pool, name) for name, pool, subjects in folds for subject in subjects}
-    clips = [found for found in rows_of(data, Labels()) if isinstance(found, Clip)]
+    clips = _sound(rows_of(data, Labels()), data)
     return Audited(str(path), tuple(_in_fold(clip, homes.get(clip.subject)) for clip in clips))
 
 

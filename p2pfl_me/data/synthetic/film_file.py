@@ -25,7 +25,12 @@ def write_film(plan: FilmPlan, path: Path) -> Path:
     codec = CODECS.get(path.suffix.lower())
     if codec is None:
         raise DataError("films are written as .avi or .mp4", where=str(path), fix="name the file so")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"cannot be written: {error.strerror}", where=str(path), fix="name another folder, or free some space"
+        ) from error
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), plan.fps, (WIDTH, HEIGHT))
     try:
         if not writer.isOpened():
