@@ -58,8 +58,9 @@ def test_an_audit_does_not_pass_over_rows_that_it_cannot_read(tmp_path: Path) ->
     table = [*sound(tmp_path), row("gone.png", "9", "train")]
     with pytest.raises(DataError, match=r"line 8: no such file or folder.*gone\.png"):
         kinds(tmp_path, table)
+    (tmp_path / "none.csv").write_text("path,dataset,subject,clip,label\n")
     with pytest.raises(DataError, match="no clips"):
-        kinds(tmp_path, [])
+        read_audited([tmp_path / "none.csv"], None)
 
 
 def _subject(folder: Path, table: Table) -> None:
