@@ -47,7 +47,9 @@ class PushSum:
         self._latest: dict[int, int] = {}
 
     def trained(self, round: int, start: Vector, params: Vector, there: frozenset[int]) -> list[Send]:
-        self._mass[:-1] += params.astype(np.float64) - start
+        # A step moves z = x / w by 1 / w of itself: who has given nearly all away and heard nobody would leap.
+        weigh = min(1.0, float(self._mass[-1]) / LEAST_WEIGHT)
+        self._mass[:-1] += weigh * (params.astype(np.float64) - start)
         shares = {peer: share for peer, share in sorted(self._flows.receivers(round).items()) if peer in there}
         before = self._mass.copy()
         sends = []

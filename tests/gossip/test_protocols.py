@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from p2pfl_me.gossip.adpsgd import PairAveraging, asks
 from p2pfl_me.gossip.push import Tokens
-from p2pfl_me.gossip.push_sum import decode_mass, encode_mass
+from p2pfl_me.gossip.push_sum import Flows, PushSum, decode_mass, encode_mass
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.conditions import Conditions, Crash, LinkQuality
 from p2pfl_me.topology import schedule_of
@@ -153,6 +153,17 @@ def test_push_sum_reaches_the_mean_along_arcs(topology: dict[str, Any], count: i
     begin = apart(count)
     swarm = run(contract_of(topology, count, rounds, {"protocol": "push_sum"}), begin, idle)
     np.testing.assert_allclose(swarm.params, np.tile(begin.mean(axis=0), (count, 1)), atol=1e-5)
+
+
+def test_push_sum_trains_soundly_where_nobody_is_heard() -> None:
+    """One of twenty that gives 19/20 of its mass away each round and gets nothing keeps a model near zero."""
+    shares = dict.fromkeys(range(1, 20), 1 / 20)
+    params = np.ones(3, np.float32)
+    pushing = PushSum(0, Flows(lambda _: shares, lambda _: shares), params, {})
+    for round in range(12):
+        pushing.trained(round, params, np.float32(0.9) * params, frozenset(shares))
+        params = pushing.merge(round).params
+    assert np.abs(params).max() <= 1
 
 
 def test_push_sum_takes_back_what_a_returning_peer_has_forgotten() -> None:
