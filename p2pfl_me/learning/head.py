@@ -71,13 +71,18 @@ class HeadStep:
     def update(self) -> None:
         """Take Adam's step along the gradients of `forward_backward`."""
         assert self._adam is not None
-        self._adam.step([self._grads])
+        with torch.inference_mode():
+            self._adam.step([self._grads])
 
     def forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
         """Fill the gradients for the samples in `rows` of `features`, int64 (B,) as their `labels`.
 
         Returns their mean loss as a scalar tensor.
         """
+        with torch.inference_mode():  # nothing here is for autograd, and its bookkeeping takes a twentieth of the time
+            return self._forward_backward(features, rows, labels, random)
+
+    def _forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
         size = len(rows)
         x, h, d_h = self._x[:size], self._h[:size], self._d_h[:size]
         torch.index_select(features, 0, rows, out=x)

@@ -33,9 +33,11 @@ class CrossEntropy:
         self._weights = weights
 
     def by_hand(self, log_softmax: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        shares = _shares(self._weights, labels, log_softmax.dtype)
-        loss = -(log_softmax.gather(1, labels[:, None])[:, 0] * shares).sum()
-        return loss, _softmax_minus_truth(log_softmax, labels).mul_(shares[:, None])
+        loss = functional.nll_loss(log_softmax, labels, weight=self._weights)
+        d_scores = _softmax_minus_truth(log_softmax, labels)
+        if self._weights is None:
+            return loss, d_scores.mul_(1 / len(labels))
+        return loss, d_scores.mul_(_shares(self._weights, labels, d_scores.dtype)[:, None])
 
     def by_autograd(self, scores: Tensor, labels: Tensor) -> Tensor:
         return functional.cross_entropy(scores, labels, weight=self._weights)

@@ -152,9 +152,24 @@ class FeatureTrainer:
         WeightsError
             Training diverged: the loss or the parameters are no longer finite.
         """
+        if self._slice is None:
+            out = params.copy()
+            return Trained(out, *self.train_in_place(out, round))
+        own, out = params[self._slice], np.zeros_like(params)
+        loss, steps = self.train_in_place(own, round)
+        out[self._slice] = own
+        return Trained(out, loss, steps)
+
+    def train_in_place(self, params: Vector, round: int) -> tuple[float, int]:
+        """Local epochs on `params` themselves, those of the slice where there is one: the mean loss and the steps.
+
+        Raises
+        ------
+        WeightsError
+            As in `train`; `params` are of no use then.
+        """
         step = self._step
-        out = params.copy() if self._slice is None else params[self._slice]
-        flat = torch.from_numpy(out).to(self.device)  # shares `out`'s memory on the CPU: trained in place
+        flat = torch.from_numpy(params).to(self.device)  # shares their memory on the CPU
         size, epochs = self._training.batch_size, self._training.local_epochs
         step.begin(flat, self._training.learning_rate, epochs * -(-len(self._rows) // size))
         random = torch.Generator(device=self.device)
@@ -171,18 +186,15 @@ class FeatureTrainer:
                 steps += 1
         step.end()
         if self.device.type != "cpu":
-            out = flat.cpu().numpy()
-        if self._slice is not None:
-            trained, out = out, np.zeros_like(params)
-            out[self._slice] = trained
+            params[:] = flat.cpu().numpy()
         mean = float(total) / len(self._rows)
-        if not (np.isfinite(mean) and np.isfinite(np.dot(out, out))):
+        if not (np.isfinite(mean) and np.isfinite(np.dot(params, params))):
             raise WeightsError(
                 f"training diverged in round {round}: the loss or the weights are not finite",
                 where=f"peer {self._peer}",
                 fix="lower training.learning_rate in the contract",
             )
-        return Trained(out, mean, steps)
+        return mean, steps
 
     def _epoch(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Rows and labels of one epoch, int64 (n,): the samples in a new order, of each the original or a variant."""

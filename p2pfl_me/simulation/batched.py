@@ -207,9 +207,10 @@ class BatchedEngine:
 
     def _train(self, peer: int, round: int) -> tuple[float, int]:
         # A trainer lives only while its peer trains: ten thousand sets of buffers would not fit beside the models.
-        trained = FeatureTrainer(self._contract, peer, self._samples[peer], CPU).train(self.params[peer], round)
-        self.trained[peer] = trained.params
-        return trained.loss, trained.steps
+        trainer = FeatureTrainer(self._contract, peer, self._samples[peer], CPU)
+        if self._rules is not None:
+            self.trained[peer] = self.params[peer]
+        return trainer.train_in_place(self.trained[peer], round)
 
     def _mix(self, tile: slice, round: int) -> Spread:
         if self._rows is None or self._rows[0] != round:

@@ -6,6 +6,7 @@ copied, and what they write into a `shared` array everybody sees. Only jobs and 
 
 from __future__ import annotations
 
+import math
 import mmap
 import multiprocessing
 import signal
@@ -24,13 +25,21 @@ import torch
 from p2pfl_me.errors import PeerError
 
 Job = Callable[..., Any]
+_LINE = 16
+"""Float32 values in 64 bytes."""
 _HANDFULS = 8
 """Into so many parts each worker's share is cut, so that none waits long for the last."""
 
 
 def shared(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """Zeros, float32, in memory that forked processes share."""
-    return np.frombuffer(mmap.mmap(-1, 4 * max(1, int(np.prod(shape)))), np.float32, int(np.prod(shape))).reshape(shape)
+    """Zeros, float32, in memory that forked processes share; every row begins on a cache line.
+
+    Products of matrices that don't take longer, and round in another way.
+    """
+    *rows, length = shape
+    stride = -(-length // _LINE) * _LINE
+    size = math.prod(rows) * stride
+    return np.frombuffer(mmap.mmap(-1, 4 * max(1, size)), np.float32, size).reshape(*rows, stride)[..., :length]
 
 
 class Crew:

@@ -15,20 +15,20 @@ from torch import Tensor
 
 from p2pfl_me.topology import Schedule
 
-TILE = 1 << 17
-"""Values per tile, 512 KB of float32: a tile, its sum and its products fit into a core's cache together."""
+TILE = 1 << 18
+"""Values per tile, 1 MB of float32: larger ones leave the cache, smaller ones are more operations to start."""
 NARROWEST = 64
 """Columns of a tile at least, 256 bytes a row: with thousands of peers each row lies on a page of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """W of one round in jagged diagonals: peers with most terms first, peer i at `places`[i], int64 (n,).
+    """W of one round in jagged diagonals: peers with most terms first, peer i at `places`[i], int64 (n,); None: at i.
 
     The p-th term of the first c peers in that order is shares[p] (c, 1) times the models columns[p] (c,).
     """
 
-    places: Tensor = field(repr=False)
+    places: Tensor | None = field(repr=False)
     columns: tuple[Tensor, ...] = field(repr=False)
     shares: tuple[Tensor, ...] = field(repr=False)
 
@@ -53,7 +53,8 @@ def rows_of(schedule: Schedule, round: int) -> Rows:
         there = [terms[peer][place] for peer in order if len(terms[peer]) > place]
         columns.append(torch.tensor([peer for peer, _ in there]))
         shares.append(torch.tensor([[share] for _, share in there], dtype=torch.float32))
-    return Rows(torch.argsort(torch.tensor(order)), tuple(columns), tuple(shares))
+    places = None if order == list(range(schedule.size)) else torch.argsort(torch.tensor(order))
+    return Rows(places, tuple(columns), tuple(shares))
 
 
 def tiles_of(count: int, size: int) -> list[slice]:
@@ -73,6 +74,11 @@ def mix_tile(view: Tensor, rows: Rows, average: Tensor) -> Spread:
 
     Tiles share nothing, so several processes may mix at once.
     """
+    with torch.inference_mode():
+        return _mixed(view, rows, average)
+
+
+def _mixed(view: Tensor, rows: Rows, average: Tensor) -> Spread:
     old = view.contiguous()
     if old.data_ptr() == view.data_ptr():  # a tile as wide as the model is contiguous already
         old = old.clone()
@@ -83,9 +89,10 @@ def mix_tile(view: Tensor, rows: Rows, average: Tensor) -> Spread:
         torch.index_select(old, 0, columns, out=part)
         mixed[: len(columns)] += part.mul_(shares)
     before, _ = _spread(old, products)
-    torch.index_select(mixed, 0, rows.places, out=old)
-    view.copy_(old)
-    after, mean = _spread(old, products)
+    if rows.places is not None:
+        mixed = torch.index_select(mixed, 0, rows.places, out=old)
+    view.copy_(mixed)
+    after, mean = _spread(mixed, products)
     average.copy_(mean)
     return Spread(before, after)
 

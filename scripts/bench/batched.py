@@ -12,13 +12,13 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from memory import Memory  # beside this script
 
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.learning.layout import HIDDEN, layout_of
@@ -75,10 +75,13 @@ def measure(job: Job, workers: int, peak: float) -> None:
     layout = layout_of(contract.model)
     start = (0.02 * random.standard_normal(layout.size)).astype(np.float32)
     schedule = epidemic_schedule(job.peers, 4, 0)
-    engine = BatchedEngine(
-        contract, schedule, [Samples(each) for each in made[:-1]], start=start, test=made[-1], workers=workers
-    )
-    results = [engine.step(round) for round in range(job.rounds)]
+    memory = Memory(os.getpid())
+    memory.start()
+    own = [Samples(each) for each in made[:-1]]
+    with BatchedEngine(contract, schedule, own, start=start, test=made[-1], workers=workers) as engine:
+        results = [engine.step(round) for round in range(job.rounds)]
+    memory.over.set()
+    memory.join()
     totals = [each.seconds.training + each.seconds.mixing + each.seconds.evaluation for each in results]
     best = results[int(np.argmin(totals))].seconds
     # Two products a training step on the wide layer (forward, its gradient), one for a score; the rest is small.
@@ -89,8 +92,7 @@ def measure(job: Job, workers: int, peak: float) -> None:
     print(f"  training     {best.training:.2f} s, {training / best.training / peak:.0%} of the peak")
     print(f"  mixing       {best.mixing:.2f} s, {2 * engine.params.nbytes / best.mixing / 1e9:.1f} GB/s of models")
     print(f"  evaluation   {best.evaluation:.2f} s, {scoring / best.evaluation / peak:.0%} of the peak")
-    peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(f"  memory       {peak_memory / 1e9:.2f} GB at most (models {engine.params.nbytes / 1e9:.2f})")
+    print(f"  memory       {memory.peak / 1e9:.2f} GB at most (PSS; models {engine.params.nbytes / 1e9:.2f})")
 
 
 def main() -> None:
