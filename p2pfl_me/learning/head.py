@@ -46,8 +46,9 @@ class HeadStep:
         self._h = torch.empty(batch, self._hidden, device=device)
         self._d_h = torch.empty(batch, self._hidden, device=device)
         words = -(-batch * width // 8) + -(-batch * self._hidden // 8)
-        self._words = torch.empty(words if self._threshold else 0, dtype=torch.int64, device=device)
-        self._kept = torch.empty(8 * len(self._words), device=device)
+        words = words if self._threshold else 0
+        self._words = torch.empty(words, dtype=torch.int64, device=device)
+        self._kept = torch.empty(8 * words, device=device)
         self._p: dict[str, Tensor] = {}
         self._g: dict[str, Tensor] = {}
         self._grads = torch.empty(0)
@@ -83,7 +84,7 @@ class HeadStep:
             return self._forward_backward(features, rows, labels, random)
 
     def _forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
-        size = len(rows)
+        size = rows.shape[0]  # len() of a tensor is a function of Python
         x, h, d_h = self._x[:size], self._h[:size], self._d_h[:size]
         torch.index_select(features, 0, rows, out=x)
         p, g = self._p, self._g
@@ -124,10 +125,11 @@ class HeadStep:
         if self._threshold == 0:
             return None, None
         begin = -(-x.numel() // 8)
-        words = self._words[: begin + -(-h.numel() // 8)]
+        end = begin + -(-h.numel() // 8)
+        words = self._words[:end]
         # Full 64-bit range: without bounds, random_ leaves the top bit of int64 unset.
         words.random_(-(2**63), None, generator=random)
-        kept = torch.ge(words.view(torch.uint8), self._threshold, out=self._kept[: 8 * len(words)])
+        kept = torch.ge(words.view(torch.uint8), self._threshold, out=self._kept[: 8 * end])
         return kept[: x.numel()].view_as(x), kept[8 * begin : 8 * begin + h.numel()].view_as(h)
 
 

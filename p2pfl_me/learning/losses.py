@@ -36,7 +36,7 @@ class CrossEntropy:
         loss = functional.nll_loss(log_softmax, labels, weight=self._weights)
         d_scores = _softmax_minus_truth(log_softmax, labels)
         if self._weights is None:
-            return loss, d_scores.mul_(1 / len(labels))
+            return loss, d_scores.mul_(1 / labels.shape[0])
         return loss, d_scores.mul_(_shares(self._weights, labels, d_scores.dtype)[:, None])
 
     def by_autograd(self, scores: Tensor, labels: Tensor) -> Tensor:
@@ -110,4 +110,4 @@ def _shares(weights: Tensor | None, labels: Tensor, dtype: torch.dtype) -> Tenso
 
 def _softmax_minus_truth(log_softmax: Tensor, labels: Tensor) -> Tensor:
     out = log_softmax.exp_()
-    return out.scatter_add_(1, labels[:, None], out.new_full((len(labels), 1), -1.0))
+    return out.scatter_add_(1, labels[:, None], out.new_full((labels.shape[0], 1), -1.0))

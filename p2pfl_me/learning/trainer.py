@@ -181,7 +181,7 @@ class FeatureTrainer:
             total.zero_()
             for some, their_labels in zip(torch.split(rows, size), torch.split(labels, size), strict=True):
                 loss = step.forward_backward(self._bank, some, their_labels, random)
-                total.add_(loss, alpha=len(some))
+                total.add_(loss, alpha=some.shape[0])
                 step.update()
                 steps += 1
         step.end()

@@ -27,7 +27,7 @@ from p2pfl_me.errors import PeerError
 Job = Callable[..., Any]
 _LINE = 16
 """Float32 values in 64 bytes."""
-_HANDFULS = 8
+_HANDFULS = 32
 """Into so many parts each worker's share is cut, so that none waits long for the last."""
 
 
