@@ -101,7 +101,7 @@ class BatchedEngine:
         *,
         start: Vector,
         test: Part | None = None,
-        workers: int = 2,
+        workers: int = 1,
     ) -> None:
         layout = layout_of(contract.model)
         count, size = len(samples), layout.size

@@ -24,11 +24,13 @@ def test_every_item_is_done_once_and_answered_in_order(size: int, count: int) ->
         done[item] += 1
         return item + more
 
+    before = set(active_children())
     with Crew({"job": job}, size) as crew:
+        assert len(set(active_children()) - before) == (size if size > 1 else 0)
         assert crew.map("job", [(item, 7) for item in range(count)]) == [item + 7 for item in range(count)]
         crew.map("job", [(item, 0) for item in range(count)])
     np.testing.assert_array_equal(done, 2)
-    assert not active_children()
+    assert not set(active_children()) - before
 
 
 def test_a_worker_sees_what_was_written_since_it_was_hired() -> None:
