@@ -149,6 +149,7 @@ class BatchedEngine:
         WeightsError
             A peer's training diverged; the models are of no use then.
         """
+        sent = 2 * len(self._schedule.edges(round))
         begun = perf_counter()
         training = self.train(round)
         trained = perf_counter()
@@ -159,7 +160,7 @@ class BatchedEngine:
         return RoundResult(
             round,
             training,
-            2 * len(self._schedule.edges(round)),
+            sent,
             math.sqrt(spread.before / count),
             math.sqrt(spread.after / count),
             scores,

@@ -6,12 +6,14 @@ copied, and what they write into a `shared` array everybody sees. Only jobs and 
 
 from __future__ import annotations
 
+import gc
 import math
 import mmap
 import multiprocessing
 import signal
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
@@ -99,18 +101,22 @@ class Crew:
         length = max(1, len(items) // (len(self._pipes) * _HANDFULS))
         left = list(range(0, len(items), length))[::-1]
         results: list[Any] = [None] * len(items)
-        idle, at_work = list(self._pipes), dict[Connection, int]()
+        given: dict[Connection, deque[int]] = {pipe: deque() for pipe in self._pipes}
+
+        def give(pipe: Connection) -> None:
+            if left:
+                given[pipe].append(left.pop())
+                pipe.send((job, items[given[pipe][-1] : given[pipe][-1] + length]))
+
         try:
-            while left or at_work:
-                while left and idle:
-                    begin = left.pop()
-                    idle[-1].send((job, items[begin : begin + length]))
-                    at_work[idle.pop()] = begin
-                for pipe in wait(list(at_work)):
-                    assert isinstance(pipe, Connection)
-                    begin = at_work.pop(pipe)
-                    results[begin : begin + length] = _answer(pipe)
-                    idle.append(pipe)
+            for pipe in 2 * self._pipes:  # one to do, and the next to go on with while this process is asleep
+                give(pipe)
+            while at_work := [pipe for pipe, begins in given.items() if begins]:
+                for ready in wait(at_work):
+                    assert isinstance(ready, Connection)
+                    begin = given[ready].popleft()
+                    results[begin : begin + length] = _answer(ready)
+                    give(ready)
         except (EOFError, OSError):
             fix = "see whether the machine ran out of memory"
             raise PeerError("a worker of the batched engine was killed", fix=fix) from None
@@ -131,6 +137,7 @@ def _serve(pipe: Connection, others: Sequence[Connection], jobs: Mapping[str, Jo
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for each in others:
         each.close()  # else the workers would hold each other's pipes open
+    gc.freeze()  # what was inherited stays: no use in looking through it again and again
     with _one_thread():
         while True:
             try:
