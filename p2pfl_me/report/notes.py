@@ -14,7 +14,7 @@ FEW_CLIPS = 500
 def honesty_notes(runs: Sequence[Run]) -> tuple[str, ...]:
     """Notes on the runs of a report, each once, in the order of weight."""
     notes = dict.fromkeys(note for run in runs for note in _of_run(run))
-    return (*notes, *_of_all(runs))
+    return (*notes, *_of_few_clips(runs), *_of_all(runs))
 
 
 def _of_run(run: Run) -> Iterator[str]:
@@ -54,10 +54,6 @@ def _of_test_set(run: Run, part: str | None) -> Iterator[str]:
             f"The peers were scored on different clips ({sizes[0]} to {sizes[-1]} each), so differences "
             "between peers are partly differences between their clips."
         )
-    elif sizes[0] < FEW_CLIPS:
-        yield (
-            f"The scores rest on {sizes[0]} {part} clips. With so few, differences in UF1 under about .05 mean nothing."
-        )
     classes = run.contract.model.classes
     absent = [
         name
@@ -69,6 +65,22 @@ def _of_test_set(run: Run, part: str | None) -> Iterator[str]:
             f"No {part} clip shows {', '.join(absent)}. UF1 and UAR are means over all classes of the label map, "
             "so they count these classes as 0."
         )
+
+
+def _of_few_clips(runs: Sequence[Run]) -> Iterator[str]:
+    """Seeds split the subjects in other ways, so runs of one set-up may rest on different numbers of clips."""
+    sizes: dict[str | None, set[int]] = {}
+    for run in runs:
+        of_run = {int(matrix.sum()) for matrix in final_confusions(run).values() if matrix.size}
+        if len(of_run) == 1:  # of others, `_of_test_set` tells that their peers differ
+            sizes.setdefault(part_of(run), set()).update(of_run)
+    for part, found in sizes.items():
+        if min(found) < FEW_CLIPS:
+            count = f"{min(found)} to {max(found)}" if len(found) > 1 else f"{min(found)}"
+            yield (
+                f"The scores rest on {count} {part} clips. "
+                "With so few, differences in UF1 under about .05 mean nothing."
+            )
 
 
 def _of_all(runs: Sequence[Run]) -> Iterator[str]:

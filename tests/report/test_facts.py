@@ -78,6 +78,13 @@ def test_notes_name_what_weakens_the_numbers(tmp_path: Path) -> None:
     assert "no test set" in validated[0]
 
 
+def test_runs_on_different_numbers_of_clips_share_one_note(tmp_path: Path) -> None:
+    supports = enumerate(((4, 4, 4), (6, 5, 4), (4, 4, 4)))
+    runs = [read_run(write_run(tmp_path / str(seed), **{**SMALL, "support": its}, seed=seed)) for seed, its in supports]
+    (note,) = [each for each in honesty_notes(runs) if "The scores rest on" in each]
+    assert "12 to 15 test clips" in note
+
+
 def test_traffic_from_logs_and_ledgers(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", **SMALL))
     rows = peer_traffic(run)
