@@ -7,8 +7,6 @@ cd "$root"
 ruff format --check .
 ruff check .
 mypy
-# One thread a library: the tests start many processes on few cores.
-export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MPLBACKEND=Agg
 if [ $# -gt 0 ]; then
   exec pytest "$@"
 fi

@@ -1,4 +1,10 @@
-"""What all tests share: hypothesis measures no time here, since the machine may be busy."""
+"""What all tests share: one thread a library, no windows, and hypothesis measures no time."""
+
+import os
+
+# Before numpy and torch are imported, which read them once. The tests start many processes on few cores, and sums
+# over several threads have other bits than those of a peer, which computes with one.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MPLBACKEND="Agg")
 
 from hypothesis import settings
 

@@ -119,14 +119,22 @@ def _complaint(source: Source, detail: ErrorDetails, overridden: set[str]) -> Co
 
 
 def _path_in_file(values: Any, loc: Sequence[str | int]) -> tuple[str | int, ...]:
-    """Drop the parts of a pydantic location that name a union member and not a key of the file."""
+    """Drop the parts of a pydantic location that name a union member and not a key of the file.
+
+    A member may be called like one of its keys (`kind: edges` has `edges`); its name is the first of the two.
+    """
     path: list[str | int] = []
+    member = None
     for index, part in enumerate(loc):
+        if part == member:
+            member = None
+            continue
         inside = isinstance(values, dict) and part in values
         inside = inside or (isinstance(values, list) and isinstance(part, int) and part < len(values))
         if inside:
             path.append(part)
             values = values[part]
+            member = values.get("kind") if isinstance(values, dict) else None
         elif index == len(loc) - 1:
             path.append(part)
     return tuple(path)

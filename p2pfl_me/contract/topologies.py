@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from p2pfl_me.contract.part import Part, PositiveInt
 
@@ -75,6 +75,14 @@ class Exponential(Part):
 class Edges(Part):
     kind: Literal["edges"]
     edges: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], ...]
+
+    @field_validator("edges", mode="before")
+    @classmethod
+    def _pairs(cls, edges: Any) -> Any:
+        for edge in edges if isinstance(edges, list) else ():
+            if isinstance(edge, list) and len(edge) != 2:
+                raise ValueError(f"{edge} is not a pair of peers such as [0, 1]; weights follow from the graph")
+        return edges
 
 
 class Base(Part):

@@ -1,4 +1,4 @@
-"""Rounds of thousands of peers in lockstep in one process: train all, mix all, score all.
+"""Rounds of thousands of peers in lockstep on one machine: train all, mix all, score all.
 
 One (n, P) array holds all models. Each worker process trains one peer at a time with the peer's own trainer, whose
 weights, gradients and moments stay in the core's cache; so shuffles, masks and bits are those of real peers.
@@ -72,7 +72,7 @@ class RoundResult:
 
 
 class BatchedEngine:
-    """All peers of a contract in lockstep, on the CPU. Close it, or leave its `with` block; its models stay.
+    """All peers of a contract in lockstep, on the CPU. Its workers go with its `with` block; its models stay.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def shared(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
 
 
 class Crew:
-    """`size` workers who know the `jobs` by name; a crew of one is this process itself.
+    """`size` workers who know the `jobs` by name; a crew of one is this process itself, and any where not on Linux.
 
     torch computes with one thread in each. Close it, or leave its `with` block: workers end with their crew or with
     this process, whatever ends that.

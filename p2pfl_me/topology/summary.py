@@ -121,6 +121,7 @@ def as_text(summary: Summary) -> str:
             f"n_W(0.99)  {figures.effective_neighbours:.1f}  (effective neighbours: 1 = alone, "
             f"{figures.peers} = all average at once)",
             f"consensus  {_consensus(summary.rounds or 0, exact=figures.exact_after is not None)}",
+            *_nearly(summary.kind, figures),
         ]
     )
 
@@ -148,6 +149,17 @@ def _consensus(rounds: int, *, exact: bool) -> str:
     if exact:
         return f"exact after {rounds} round{'s' if rounds > 1 else ''} of mixing alone"
     return f"predicted after {rounds} rounds of mixing alone (distance to {EPS:g} of the first)"
+
+
+def _nearly(kind: str, figures: Figures) -> list[str]:
+    """Of a schedule that is exact for some numbers of peers only: which."""
+    if kind != "one_peer_exponential" or figures.exact_after is not None:
+        return []
+    power = figures.peers.bit_length()
+    return [
+        f"           never exact for {figures.peers}: {1 << (power - 1)} peers agree after {power - 1} rounds, "
+        f"{1 << power} after {power}; `base` is exact for any number"
+    ]
 
 
 def _edge_lines(summary: Summary) -> list[str]:

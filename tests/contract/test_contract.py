@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pfl_me.contract import contract_from_yaml, derive_seed, digest, dump_contract, load_contract, section_digests
+from p2pfl_me.contract.load import KINDS
 from p2pfl_me.errors import ContractError
 
 BASE = """\
@@ -55,6 +56,19 @@ def test_a_complaint_names_the_line_and_the_way_out(text: str, line: int, says: 
     assert f"ring.yaml:{line}: " in message
     assert says in message
     assert "->" in message
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_unknown_key_of_every_kind_is_named(kind: str) -> None:
+    assert "unknown key `topology.zzz`" in complaint(BASE.replace("{kind: ring}", f"{{kind: {kind}, zzz: 1}}"))
+    pairs = "edges: [[0, 1]], " if kind == "edges" else ""
+    assert "unknown key `topology.zzz`" in complaint(BASE.replace("{kind: ring}", f"{{kind: {kind}, {pairs}zzz: 1}}"))
+
+
+def test_an_edge_with_a_weight_is_told_that_weights_follow_from_the_graph() -> None:
+    message = complaint(BASE.replace("{kind: ring}", "{kind: edges, edges: [[0, 1], [1, 2, 0.5]]}"))
+    assert "ring.yaml:3: `topology.edges`: [1, 2, 0.5] is not a pair of peers" in message
+    assert "weights follow from the graph" in message
 
 
 def test_all_complaints_come_at_once() -> None:

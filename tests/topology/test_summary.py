@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from p2pfl_me.topology.summary import as_json, as_text, summarise
 from tests.topology.drawing import contract_of
 
@@ -21,6 +23,12 @@ def test_the_same_kind_undirected_shows_edges() -> None:
     undirected = as_text(summarise(contract_of("equi_static", 10)))
     assert ", directed, " in directed and "arcs" in directed and "edges" not in directed
     assert "directed" not in undirected and "edges" in undirected and "arcs" not in undirected
+
+
+@pytest.mark.parametrize(("count", "near"), [(5, "4 peers agree after 2 rounds, 8 after 3"), (10, "8 peers agree")])
+def test_peers_for_whom_a_schedule_is_not_exact_are_told_the_nearest_numbers(count: int, near: str) -> None:
+    assert near in as_text(summarise(contract_of("one_peer_exponential", count)))
+    assert "never exact" not in as_text(summarise(contract_of("one_peer_exponential", 8)))
 
 
 def test_json_names_the_sender_first() -> None:

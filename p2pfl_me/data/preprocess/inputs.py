@@ -97,14 +97,14 @@ def _view(plan: Plan, recipe: Recipe, frame: View, align: Align) -> tuple[View, 
 
 
 def _search(plan: Plan, view: View, recipe: Recipe) -> int:
-    return greatest_flow(view(0), map(view, range(max(1, len(plan.numbers)))), recipe.search)
+    return greatest_flow(view(0), map(view, plan.places), recipe.search)
 
 
 def _magnified(plan: Plan, view: View, places: list[int], recipe: Recipe) -> Iterable[Image]:
     options = recipe.options.magnify
     assert options is not None and plan.fps is not None, "a plan has a rate where the recipe magnifies"
-    weights = band_pass(max(1, len(plan.numbers)), plan.fps, options.low_hz, options.high_hz)
-    return magnify(map(view, range(max(1, len(plan.numbers)))), weights, places, options.alpha)
+    weights = band_pass(len(plan.places), plan.fps, options.low_hz, options.high_hz)
+    return magnify(map(view, plan.places), weights, places, options.alpha)
 
 
 def _seen(pictures: Iterable[Image], recipe: Recipe) -> Iterator[Image]:

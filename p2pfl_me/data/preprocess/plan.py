@@ -36,6 +36,11 @@ class Plan:
     def is_picture(self) -> bool:
         return not self.numbers
 
+    @property
+    def places(self) -> range:
+        """Of all the frames, in order of time; a picture is one."""
+        return range(max(1, len(self.numbers)))
+
 
 def plan_clip(clip: Clip, recipe: Recipe) -> Plan:
     """What to read for one clip.

@@ -1,7 +1,7 @@
 """A run's model in ONNX float32 and int8 beside PyTorch: images a second, and what becomes of its scores.
 
 p2pme swarm topologies/ring.yaml --run runs/ring
-python scripts/bench/onnx.py runs/ring
+python scripts/bench/export.py runs/ring
 """
 
 from __future__ import annotations
