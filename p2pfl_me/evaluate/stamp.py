@@ -1,14 +1,18 @@
-"""Puts a warning on every part of a document, so that no table or figure can be taken out without it."""
+"""Puts a warning on every part of a document, so that no table or figure can be taken out without it.
+
+A figure has it drawn into it: a picture file is what gets copied into papers.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from p2pfl_me.report.document import Block, Document, Picture, Section, Table
+from p2pfl_me.report.style import VERMILION
 
 
 def stamped(document: Document, words: str) -> Document:
-    """The document with `words` at its head, in every section, table and figure."""
+    """The document with `words` at its head, in every section, table and figure; figures are drawn on in place."""
     upper = words.upper()
     return replace(
         document,
@@ -30,6 +34,9 @@ def _block(block: Block, words: str) -> Block:
         case Table():
             return replace(block, caption=f"{words.upper()}. {block.caption}")
         case Picture():
+            for figure in (block.figure, block.narrow):
+                if figure is not None:
+                    figure.suptitle(words.upper(), color=VERMILION, fontsize="medium", fontweight="bold")
             return replace(
                 block,
                 title=f"{block.title} ({words})",
