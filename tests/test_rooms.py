@@ -16,6 +16,7 @@ FLOORS = {
     "message": 0,
     "home": 0,
     "progress": 0,
+    "workers": 0,
     "contract": 0,
     "topology": 1,
     "compression": 1,

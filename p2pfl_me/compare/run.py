@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from p2pfl_me.compare.cells import claim, clear, is_finished
 from p2pfl_me.compare.engines import ENGINES, Engine
 from p2pfl_me.compare.grid import Group, Plan, Request, make_plan
 from p2pfl_me.compare.page import cell_folder, write_page
-from p2pfl_me.compare.shared import deal_once, fork_server, run_baselines, shared_key
+from p2pfl_me.compare.shared import deal_once, run_baselines, shared_key
 from p2pfl_me.contract.model import Model
 from p2pfl_me.home import home
 from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import STOPPED, SwarmOptions
+from p2pfl_me.swarm.launcher import CHILDREN, STOPPED, SwarmOptions
 from p2pfl_me.swarm.sweep import with_classes_of
+from p2pfl_me.workers import pool
 
 Cell = tuple[Group, int]
 """A group and a seed."""
@@ -139,13 +140,10 @@ def _codes(request: Request, waiting: Sequence[Cell]) -> Iterator[tuple[Cell, in
         for cell in waiting:
             yield cell, run_cell(request, engine, cell, home())
         return
-    with ProcessPoolExecutor(request.jobs, mp_context=fork_server()) as pool:
-        futures = {pool.submit(run_cell, request, engine, cell, home()): cell for cell in waiting}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    with pool(request.jobs, CHILDREN) as workers:
+        futures = {workers.submit(run_cell, request, engine, cell, home()): cell for cell in waiting}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
 
 def run_cell(request: Request, engine: Engine, cell: Cell, home: Path) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
@@ -14,8 +13,9 @@ from pathlib import Path
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.home import cache_dir
-from p2pfl_me.swarm.launcher import BASELINES
+from p2pfl_me.swarm.launcher import BASELINES, CHILDREN
 from p2pfl_me.swarm.record import join_baselines
+from p2pfl_me.workers import fork_server
 
 Child = Callable[..., None]
 
@@ -56,7 +56,7 @@ def run_baselines(contract: Contract, folder: Path, home: Path, weights: Path | 
     RunError
         One of them failed; its own message has been printed.
     """
-    context = fork_server()
+    context = fork_server(CHILDREN)
     here = (contract, folder, home, weights)
     _run_all(context, [(_features, (*here, "auto"))])
     _run_all(context, [(_baseline, (*here, name)) for name in BASELINES])
@@ -85,15 +85,6 @@ def _run_all(context: ForkServerContext, jobs: Sequence[tuple[Child, tuple[objec
         for process in running:
             process.kill()
             process.join()
-
-
-def fork_server() -> ForkServerContext:
-    """The server that also starts the peers: torch is imported once for the whole comparison."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["p2pfl_me.swarm.children"])
-    return context
 
 
 def _features(contract: Contract, run: Path, home: Path, weights: Path | None, device: str) -> None:

@@ -1,13 +1,9 @@
-"""Units on all cores: worker processes with one torch thread each, which end with this process, however it ends."""
+"""Units on all cores, each as soon as a worker is free."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 
@@ -24,10 +20,11 @@ from p2pfl_me.evaluate.train import Bench, do
 from p2pfl_me.evaluate.units import Unit
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.network import initial_params
+from p2pfl_me.workers import pool
 
 
 def outcomes(plan: Plan, units: Sequence[Unit]) -> Iterator[tuple[Unit, Outcome]]:
-    """Do `units`, each as soon as a worker is free, and give each when it is done.
+    """Do `units` and give each when it is done.
 
     Raises
     ------
@@ -40,40 +37,17 @@ def outcomes(plan: Plan, units: Sequence[Unit]) -> Iterator[tuple[Unit, Outcome]
         for unit in units:
             yield unit, do(_bench(request, plan.contract, plan.split, unit.seed), unit)
         return
-    # One thread a worker, said before torch is imported there.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["p2pfl_me.evaluate.train"])
-    pool = ProcessPoolExecutor(request.jobs, mp_context=context, initializer=_begin)
     try:
-        futures = {pool.submit(_do, request, plan.contract, plan.split, unit): unit for unit in units}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        with pool(request.jobs, "p2pfl_me.evaluate.train") as workers:
+            futures = {workers.submit(_do, request, plan.contract, plan.split, unit): unit for unit in units}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
     except BrokenProcessPool as error:
         raise PeerError(
             "a worker process died, perhaps for want of memory",
             where="evaluate",
             fix="give the same command again with --jobs 1; what is finished is kept",
         ) from error
-    finally:
-        # Nobody waits for the rest of a fold that nobody will read.
-        for child in multiprocessing.active_children():
-            child.terminate()
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
-    torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for its next unit for ever."""
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os._exit(1)
 
 
 def _do(request: Request, contract: Contract, split: Split, unit: Unit) -> Outcome:

@@ -39,14 +39,21 @@ def load_backbone(contract: Contract, *, cache: Path, weights: Path | None = Non
     cache:
         The user's private cache folder, where the canonical copy lies.
     weights:
-        The user's own file, for `source: file`; needed once, then the cache has it.
+        The user's own file, for `source: file` only; needed once, then the cache has it.
 
     Raises
     ------
     WeightsError
-        The file is missing, not the contract's, or of another network; or ImageNet's weights cannot be had offline.
+        The file is missing, not the contract's, of another network, or given where the contract takes none; or
+        ImageNet's weights cannot be had offline.
     """
     source, architecture = contract.model.weights, architecture_of(contract.model.backbone)
+    if weights is not None and source.source != "file":
+        raise WeightsError(
+            f"is not what the contract takes: its backbone comes from `source: {source.source}`",
+            where=str(weights),
+            fix=f"write model.weights: {{source: file, sha256: {_sha256(weights)}}}, or leave --weights out",
+        )
     # VGG16's copies were named before there were others.
     kind = "" if architecture.name == "vgg16" else f"{architecture.name}-"
     if source.source == "seed":

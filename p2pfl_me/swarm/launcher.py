@@ -5,7 +5,6 @@ The launcher itself never imports torch: one fork server does, once, and every p
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -21,6 +20,7 @@ from p2pfl_me.errors import ContractError
 from p2pfl_me.home import cache_dir, keys_dir
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.record import Record, join_baselines, new_folder
+from p2pfl_me.workers import fork_server
 
 STOP_S = 2.0
 """Seconds that stopped peers have to say goodbye before they are killed."""
@@ -28,6 +28,8 @@ LOOK_S = 0.2
 """Seconds between looks at the peers and their logs."""
 STOPPED = 130
 BASELINES = ("isolated", "pooled", "fedavg")
+CHILDREN = "p2pfl_me.swarm.children"
+"""What the fork server imports for all peers."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
     new_folder(options.run, contract)
     record = Record(options.run, contract, options.command)
     with _Interrupts() as interrupts:
-        context = _fork_server()
+        context = fork_server(CHILDREN)
         warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
         warm.start()
         console.say(f"dealing clips to {contract.peers.count} peers")
@@ -171,15 +173,6 @@ def _refuse_remote(contract: Contract) -> None:
                 where=contract.name,
                 fix="start the peers with `p2pme peer --key`, or leave public_key out on loopback",
             )
-
-
-def _fork_server() -> ForkServerContext:
-    # Ten peers share the cores: one thread each, told to the libraries before they are imported.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["p2pfl_me.swarm.children"])
-    return context
 
 
 def _warm_up() -> None:

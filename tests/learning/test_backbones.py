@@ -131,3 +131,12 @@ def test_block5_is_vggs_alone() -> None:
 def test_vggs_seeded_weights_are_those_of_before(tmp_path: Path) -> None:
     """Runs of before other backbones go on with the same features."""
     assert load_backbone(contract(), cache=tmp_path).digest.hex().startswith("96bf080d7c892c7b")
+
+
+def test_a_file_that_the_contract_does_not_take_is_refused_and_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "mine.safetensors").write_bytes(b"weights")
+    with pytest.raises(WeightsError, match=r"source: seed[\s\S]*source: file, sha256: 9a129038d9a00aed") as caught:
+        load_backbone(of("vgg16"), cache=tmp_path, weights=tmp_path / "mine.safetensors")
+    assert "mine.safetensors" in str(caught.value)
+    with pytest.raises(WeightsError, match="No such file"):
+        load_backbone(of("vgg16"), cache=tmp_path, weights=tmp_path / "none.safetensors")

@@ -1,0 +1,87 @@
+"""Processes from one fork server: torch is imported once for all, with one thread each, and Ctrl-C is their parent's.
+
+The server and its children share the terminal with the command that starts them, so Ctrl-C reaches them all. Only the
+command answers it, and ends them in order.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
+
+
+def fork_server(preload: str) -> ForkServerContext:
+    """Start the server, which imports the module `preload`, unless it runs; do not wait for it."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # read when the libraries are imported there
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([preload])
+    with _deaf_children():
+        forkserver.ensure_running()
+    return context
+
+
+@contextmanager
+def pool(size: int, preload: str) -> Iterator[ProcessPoolExecutor]:
+    """`size` workers. Who leaves the block before they are done ends them; so does the end of this process."""
+    executor = ProcessPoolExecutor(size, mp_context=fork_server(preload), initializer=_begin)
+    try:
+        with _interrupted_later():
+            executor.submit(os.getpid)  # the first task starts all workers; half a start would be told by tracebacks
+        yield executor
+    finally:
+        # Nobody waits for work whose result nobody will read.
+        for child in multiprocessing.active_children():
+            child.terminate()
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """What is started in the block ignores Ctrl-C from its first instruction, until it asks otherwise."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say so
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Ctrl-C is answered at the end of the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    come: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: come.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if come:
+        raise KeyboardInterrupt
+
+
+def _begin() -> None:
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for its next task for ever."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,62 @@
+"""Workers leave Ctrl-C to the command that started them, also while they are still being imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+from p2pfl_me.workers import pool
+
+try:
+    with pool(1, "slow") as workers:
+        workers.submit(abs, -1).result()
+except KeyboardInterrupt:
+    raise SystemExit(130)
+"""
+SLOW = """
+with open("importing", "w"):
+    pass  # the test waits for this end
+with open("go"):
+    pass  # and this one for the test
+"""
+
+
+def test_ctrl_c_while_the_fork_server_still_imports_prints_nothing(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    for name in ("importing", "go"):
+        os.mkfifo(tmp_path / name)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        (tmp_path / "importing").read_text()
+        os.killpg(command.pid, signal.SIGINT)  # as a terminal does: all of them
+        (tmp_path / "go").write_text("")
+        _, said = command.communicate(timeout=60)
+        assert command.returncode == 130
+    finally:
+        if command.poll() is None:
+            os.killpg(command.pid, signal.SIGKILL)
+    assert said == ""
+
+
+def test_a_worker_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
+    script = (
+        "import os, signal\nfrom p2pfl_me.workers import pool\n"
+        "with pool(1, 'json') as workers:\n"
+        "    print(workers.submit(os.getpid).result(), flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    # The worker holds this pipe, too: it is read to its end only when the worker is gone.
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL and int(done.stdout) > 0
