@@ -9,11 +9,21 @@ import click
 from p2pfl_me.compare.engines import DEFAULT, ENGINES
 
 
+def _numbers(_: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...]:
+    """`8` or `8,16`: each of 2 to 10,000 peers, once."""
+    words = [word.strip() for word in text.split(",")] if text is not None else []
+    if not all(word.isascii() and word.isdecimal() and len(word) < 6 and 2 <= int(word) <= 10_000 for word in words):
+        raise click.BadParameter(f"`{text}` is not a number from 2 to 10000, or several with commas, as 8,16")
+    if len(set(words)) < len(words):
+        raise click.BadParameter(f"`{text}` names a number twice")
+    return tuple(map(int, words))
+
+
 @click.command()
 @click.argument("contracts", metavar="CONTRACT...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--seeds", metavar="N", type=click.IntRange(1), default=3, show_default=True, help="Repeat each cell.")
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips: a manifest or its folder.")
-@click.option("--peers", metavar="N", type=click.IntRange(2, 10_000), help="For all (default: the first contract's).")
+@click.option("--peers", metavar="N[,N]", callback=_numbers, help="For all (default: the first contract's).")
 @click.option("--rounds", metavar="N", type=click.IntRange(1), help="For all (default: the first contract's).")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override all contracts.")
 @click.option("--vary", "varied", metavar="K=V1,V2", multiple=True, help="Run every value: training.local_epochs=1,2.")
@@ -29,7 +39,7 @@ def compare(
     contracts: tuple[Path, ...],
     seeds: int,
     data: Path | None,
-    peers: int | None,
+    peers: tuple[int, ...],
     rounds: int | None,
     overrides: tuple[str, ...],
     varied: tuple[str, ...],

@@ -16,7 +16,7 @@ MARK = "comparison.json"
 
 def is_finished(run: Path, contract: Contract, data_digest: str) -> bool:
     """Whether `run` holds a whole run of just this contract on just these clips: all peers ended with exit code 0."""
-    manifest = _json(run / "manifest.json")
+    manifest = json_object(run / "manifest.json")
     data = manifest.get("data")
     exits = manifest.get("exit")
     return (
@@ -25,7 +25,7 @@ def is_finished(run: Path, contract: Contract, data_digest: str) -> bool:
         and manifest.get("contract_digest") == digest(contract).hex()
         and isinstance(data, dict)
         and data.get("digest") == data_digest
-        and (run / "average.json").is_file()
+        and bool(json_object(run / "average.json"))
     )
 
 
@@ -66,7 +66,8 @@ def claim(out: Path, values: dict[str, Any]) -> None:
         raise RunError(f"cannot be written: {error.strerror}", where=str(out), fix="name another with --out") from error
 
 
-def _json(path: Path) -> dict[str, Any]:
+def json_object(path: Path) -> dict[str, Any]:
+    """What the file holds; nothing where it is missing, torn, or something else."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

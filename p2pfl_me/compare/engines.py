@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from p2pfl_me.errors import ContractError, PeerError
+
 if TYPE_CHECKING:
     from p2pfl_me.contract import Contract
     from p2pfl_me.swarm.console import Console
@@ -82,7 +84,10 @@ def _require_lockstep(contract: Contract, where: str) -> None:
     from p2pfl_me.simulation.lockstep_fit import require_lockstep
 
     require_lockstep(contract, where)
-    require_room(contract, contract.peers.count, os.cpu_count() or 1)
+    try:
+        require_room(contract, contract.peers.count, os.cpu_count() or 1)
+    except PeerError as error:
+        raise ContractError(error.what, where=where, fix=error.fix) from error
 
 
 def _require_room(engine: str, contract: Contract, where: str) -> None:

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Loopback, Peers
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology import plan_of
 
 MOST = 10_000
+PORTS = 65_536
 
 
-def with_peers(contract: Contract, count: int) -> Contract:
-    """The contract with `count` peers on loopback, of its widths, at its own base port where it has one."""
+def with_peers(contract: Contract, count: int, where: str = "") -> Contract:
+    """The contract with `count` peers on loopback, of its widths, at its own base port or as near as they fit.
+
+    Raises
+    ------
+    ContractError
+        There can't be so many or so few. `where` is the contract's file.
+    """
     port = contract.peers.loopback.base_port if contract.peers.loopback else Loopback(count=1).base_port
     widths = {peer: width for peer, width in contract.peers.widths.items() if peer < count}
-    return contract.model_copy(update={"peers": Peers(loopback=Loopback(count=count, base_port=port), widths=widths)})
+    try:
+        peers = Peers(loopback=Loopback(count=count, base_port=min(port, PORTS - count)), widths=widths)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ContractError(
+            f"no {count} peers: {reason}", where=where or contract.name, fix="take another --peers, or change `peers`"
+        ) from None
+    return contract.model_copy(update={"peers": peers})
 
 
 def require_fit(contract: Contract, where: str) -> None:

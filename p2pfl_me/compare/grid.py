@@ -1,4 +1,4 @@
-"""From what the user asked for to the cells to run: contracts x varied keys x skews x seeds. Nothing runs here."""
+"""From what the user asked for to the cells: contracts x varied keys x skews x peers x seeds. Nothing runs here."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SHARED = ("seed", "model", "training", "data")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `p2pme compare` was asked for; `varied` are texts `key=value1,value2`."""
+    """What `p2pme compare` was asked for. `varied`: texts `key=value1,value2`. No `peers`: as many as the first has."""
 
     contracts: tuple[Path, ...]
     out: Path
     seeds: int = 3
-    peers: int | None = None
+    peers: tuple[int, ...] = ()
     rounds: int | None = None
     overrides: tuple[str, ...] = ()
     varied: tuple[str, ...] = ()
@@ -46,11 +46,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Cells that differ in nothing but the seed: one row of the page. `folder` is unique in the comparison."""
+    """Cells that differ in nothing but the seed: one row of the page. `folder` is unique in the comparison.
+
+    `setting` names the part of the page: rows there have the same clips at the same peers.
+    """
 
     name: str
     folder: str
     skew: Skew
+    setting: str
     contract: Contract
     stress: str = ""
     trouble: Trouble | None = None
@@ -87,6 +91,7 @@ def make_plan(request: Request) -> Plan:
             where="--engine",
             fix="leave --jobs out; it is for engines that run a whole swarm in one process",
         )
+    _require_apart(request)
     variants = list(product(*(_values(text) for text in request.varied)))
     names = _names(request.contracts)
     stresses = STRESSES if request.stress else ()
@@ -95,12 +100,14 @@ def make_plan(request: Request) -> Plan:
     # A way of dealing that is asked for anyway is not run a second time.
     runnable = [each for each in stresses if not each.refusal(engine) and each.skew not in skews]
     notes: dict[str, None] = {}
+    counts = request.peers or (None,)
     groups = [
-        group for skew in skews for variant in variants for group in _row(request, names, variant, skew, None, notes)
+        group
+        for skew, count, variant in product(skews, counts, variants)
+        for group in _row(request, names, variant, skew, count, None, notes)
     ]
-    for stress in runnable:
-        for variant in variants:
-            groups += _row(request, names, variant, stress.skew or skews[0], stress, notes)
+    for stress, variant in product(runnable, variants):
+        groups += _row(request, names, variant, stress.skew or skews[0], counts[0], stress, notes)
     _require_unique(groups)
     first = groups[0].contract.seed
     return Plan(tuple(groups), tuple(range(first, first + request.seeds)), request.stress, refused, tuple(notes))
@@ -122,7 +129,12 @@ def _values(text: str) -> list[tuple[str, str, str]]:
             f"cannot read `{text}`", where="--vary", fix="write section.key=value,value, as training.local_epochs=1,2,4"
         )
     if key.split(".")[0] in {"peers", "name", "version", "seed"}:
-        raise ContractError(f"`{key}` cannot be varied", where="--vary", fix="--peers and --seeds set these for all")
+        fix = (
+            "write --peers 8,16"
+            if key.startswith("peers")
+            else "--seeds repeats every cell; a contract's file names it"
+        )
+        raise ContractError(f"`{key}` cannot be varied", where="--vary", fix=fix)
     last = key.rpartition(".")[2]
     return [(f"{key}={json.dumps(value)}", f"{last} {_word(value)}", f"{last}-{_word(value)}") for value in values]
 
@@ -134,25 +146,71 @@ def _word(value: Any) -> str:
     return "none" if value is None else json.dumps(value) if isinstance(value, list) else str(value)
 
 
+def _require_apart(request: Request) -> None:
+    """No key is set by two options: a row would not be what its name says."""
+    varied, given = ([_key(text) for text in texts] for texts in (request.varied, request.overrides))
+    fixed = {
+        "--rounds": ["training.rounds"] if request.rounds is not None else [],
+        "--peers": ["peers"] if request.peers else [],
+        "--skew": [_key(text) for skew in request.skews for text in skew.overrides],
+    }
+    beside = {"--set": given, **fixed, "--stress": ["data.partition"] if request.stress else []}
+    for option, keys, others in (("--vary", varied, beside), ("--set", given, fixed)):
+        for key, (other, each) in product(keys, [(name, each) for name, all_ in others.items() for each in all_]):
+            if f"{key}.".startswith(f"{each}.") or f"{each}.".startswith(f"{key}."):
+                raise ContractError(
+                    f"`{key}` is also set by {other}", where=f"{option} {key}", fix="leave one of the two out"
+                )
+    for key in varied:
+        if varied.count(key) > 1:
+            raise ContractError(f"`{key}` is varied twice", where="--vary", fix=f"write all values in one: {key}=1,2")
+
+
+def _key(text: str) -> str:
+    return text.partition("=")[0].strip()
+
+
+def _loaded(path: Path, overrides: Sequence[str], variant: Variant) -> Contract:
+    """Load a contract; a complaint about an override names the contract and the option as the user wrote it."""
+    try:
+        return load_contract(path, overrides)
+    except ContractError as error:
+        option, _, key = error.where.partition(" ")
+        if option != "--set":
+            raise
+        option = "--vary" if any(_key(override) == key for override, _, _ in variant) else option
+        raise ContractError(error.what, where=f"{path}, {option} {key}", fix=error.fix) from error
+
+
 def _row(
-    request: Request, names: Sequence[str], variant: Variant, skew: Skew, stress: Stress | None, notes: dict[str, None]
+    request: Request,
+    names: Sequence[str],
+    variant: Variant,
+    skew: Skew,
+    count: int | None,
+    stress: Stress | None,
+    notes: dict[str, None],
 ) -> list[Group]:
-    """One group a contract, all with the first one's model, training and data."""
+    """One group a contract, all with the first one's peers, model, training and data."""
     overrides = [*request.overrides, *(override for override, _, _ in variant), *skew.overrides]
     if request.rounds is not None:
         overrides.append(f"training.rounds={request.rounds}")
     rows: list[Group] = []
     leader: Contract | None = None
+    several = f"{count} peers" if len(request.peers) > 1 else ""
+    setting = f"{skew.name}, {several}" if several else skew.name
     for path, name in zip(request.contracts, names, strict=True):
-        contract = load_contract(path, overrides)
+        contract = _loaded(path, overrides, variant)
         if leader is None:
-            leader = with_peers(contract, request.peers or contract.peers.count)
-        contract = with_peers(_like(contract, leader, path, notes), leader.peers.count)
+            leader = with_peers(contract, count or contract.peers.count, str(path))
+        _note_peers(contract, leader, path, notes, asked=count is not None)
+        contract = with_peers(_like(contract, leader, path, notes), leader.peers.count, str(path))
         require_fit(contract, str(path))
         if require := ENGINES[request.engine].require:
             require(contract, str(path))
         slugs = [name, *(slug for _, _, slug in variant)]
         slugs += [skew.name] if skew.overrides else []
+        slugs += [several] if several else []
         slugs += [stress.name] if stress and stress.skew is None else []
         slugs += [request.engine] if request.engine != DEFAULT else []
         rows.append(
@@ -160,6 +218,7 @@ def _row(
                 ", ".join([name, *(words for _, words, _ in variant)]),
                 "--".join(_slug(each) for each in slugs),
                 skew,
+                setting,
                 contract,
                 stress.name if stress else "",
                 stress.trouble if stress else None,
@@ -175,6 +234,17 @@ def _like(contract: Contract, leader: Contract, path: Path, notes: dict[str, Non
     notes[f"{path}: {', '.join(taken)} taken from {leader.name}, so that all cells share them"] = None
     values = contract.model_dump(mode="json") | {name: leader.model_dump(mode="json")[name] for name in taken}
     return Contract.model_validate(values)
+
+
+def _note_peers(contract: Contract, leader: Contract, path: Path, notes: dict[str, None], *, asked: bool) -> None:
+    """What of a contract's peers is not as it was written."""
+    count = leader.peers.count
+    if contract.peers.count != count and not asked:
+        notes[f"{path}: {count} peers as {leader.name} has, instead of {contract.peers.count}"] = None
+    if contract.peers.members:
+        notes[f"{path}: addresses and keys of its members are left out; the peers run on this machine"] = None
+    if beyond := sorted(peer for peer in contract.peers.widths if peer >= count):
+        notes[f"{path}: widths of peers {', '.join(map(str, beyond))} are left out: there are {count}"] = None
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

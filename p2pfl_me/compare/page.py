@@ -32,28 +32,25 @@ def write_page(plan: Plan, out: Path, done: Sequence[tuple[Group, int]], target:
         seeds = [seed for seed in plan.seeds if (group, seed) in done]
         if seeds:
             rivals[group.folder] = Rival(group.name, tuple(read_run(cell_folder(out, group, each)) for each in seeds))
-    skews = dict.fromkeys(group.skew for group in plan.groups if not group.stress)
+    calm = [group for group in plan.groups if not group.stress]
     settings = [
-        Setting(skew.name, own)
-        for skew in skews
-        if (
-            own := tuple(
-                rivals[g.folder] for g in plan.groups if g.skew == skew and not g.stress and g.folder in rivals
-            )
-        )
+        Setting(name, own)
+        for name in dict.fromkeys(group.setting for group in calm)
+        if (own := tuple(rivals[g.folder] for g in calm if g.setting == name and g.folder in rivals))
     ]
     if not settings:
         return None
     refused = {stress.name: reason for stress, reason in plan.refused}
+    # A stress is run with the first number of peers; a way of dealing that is among the skews has its cells there.
+    ways = {g.skew: g.setting for g in reversed(calm)}
     hardships = []
     for stress in STRESSES if plan.stressed else ():
-        # A way of dealing that is among the skews has its cells there.
+        there = ways.get(stress.skew) if stress.skew else None
         own = tuple(
             rivals[g.folder]
             for g in plan.groups
-            if g.folder in rivals and (g.stress == stress.name or (stress.skew in skews and g.skew == stress.skew))
+            if g.folder in rivals and (g.stress == stress.name or (not g.stress and g.setting == there))
         )
         hardships.append(Hardship(stress.name, own, refused.get(stress.name, "")))
-    calm = [g for g in plan.groups if not g.stress and g.skew == plan.groups[0].skew and g.folder in rivals]
-    mixings, unmixed = mixings_of(calm)
+    mixings, unmixed = mixings_of([g for g in calm if g.setting == calm[0].setting and g.folder in rivals])
     return write_comparison(Comparison(tuple(settings), tuple(hardships), target, mixings, unmixed), out)

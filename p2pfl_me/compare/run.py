@@ -10,11 +10,12 @@ from concurrent.futures import as_completed
 from dataclasses import replace
 from pathlib import Path
 
-from p2pfl_me.compare.cells import claim, clear, is_finished
+from p2pfl_me.compare.cells import claim, clear, is_finished, json_object
 from p2pfl_me.compare.engines import ENGINES, Engine
 from p2pfl_me.compare.grid import Group, Plan, Request, make_plan
 from p2pfl_me.compare.page import cell_folder, write_page
 from p2pfl_me.compare.shared import deal_once, run_baselines, shared_key
+from p2pfl_me.compare.skew import AS_WRITTEN
 from p2pfl_me.contract.model import Model
 from p2pfl_me.home import home
 from p2pfl_me.swarm.console import Console
@@ -117,7 +118,7 @@ def _deal(request: Request, cells: Sequence[Cell], console: Console) -> dict[Pat
 def _baselines(request: Request, cells: Sequence[Cell], console: Console) -> None:
     """Once for every way of dealing and seed, whatever the topology."""
     needed = {_shared(request, group, seed): group.of_seed(seed) for group, seed in cells}
-    missing = {folder: each for folder, each in needed.items() if not (folder / "baselines.json").is_file()}
+    missing = {folder: each for folder, each in needed.items() if not json_object(folder / "baselines.json")}
     for number, (folder, contract) in enumerate(missing.items(), start=1):
         console.say(f"baselines {number}/{len(missing)}, for all topologies of seed {contract.seed}")
         run_baselines(contract, folder, home(), request.weights)
@@ -158,7 +159,7 @@ def run_cell(request: Request, engine: Engine, cell: Cell, home: Path) -> int:
 
 def _title(cell: Cell) -> str:
     group, seed = cell
-    extra = [group.skew.name] if group.skew.overrides else []
+    extra = [group.setting] if group.setting != AS_WRITTEN.name else []
     extra += [group.stress] if group.stress and group.stress not in extra else []
     return ", ".join([group.name, *extra, f"seed {seed}"])
 

@@ -85,7 +85,9 @@ def join_baselines(run: Path) -> None:
     if parts:
         found = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in parts.items()}
         steps = {name: values.pop("steps", None) for name, values in found.items()}
-        (run / "baselines.json").write_text(json.dumps({**found, "steps": steps}), encoding="utf-8")
+        draft = run / "baselines.tmp"
+        draft.write_text(json.dumps({**found, "steps": steps}), encoding="utf-8")
+        draft.replace(run / "baselines.json")
         for path in parts.values():
             path.unlink()
 

@@ -41,6 +41,77 @@ def test_the_grid_is_the_product_and_every_cell_has_its_own_folder(tmp_path: Pat
     assert any(group.contract.data.partition.alpha == 0.5 for group in plan.groups)
 
 
+def test_every_number_of_peers_is_a_setting_of_its_own(tmp_path: Path) -> None:
+    skews = (parse_skew("iid"), parse_skew("dirichlet:0.5"))
+    plan = make_plan(request_for(tmp_path, "ring", "mesh", peers=(4, 6), skews=skews, stress=True))
+    assert [(group.setting, group.contract.peers.count) for group in plan.groups[::2]] == [
+        ("iid, 4 peers", 4),
+        ("iid, 6 peers", 6),
+        ("dirichlet 0.5, 4 peers", 4),
+        ("dirichlet 0.5, 6 peers", 6),
+        ("dirichlet 0.1, 4 peers", 4),  # a stress
+    ]
+    assert len({group.folder for group in plan.groups}) == 10
+    plain = make_plan(request_for(tmp_path, "ring", peers=(6, 4)))
+    assert [group.setting for group in plain.groups] == [
+        "as the contract says, 6 peers",
+        "as the contract says, 4 peers",
+    ]
+    assert [group.folder for group in plain.groups] == ["ring--6-peers", "ring--4-peers"]
+
+
+def test_what_of_a_contracts_peers_is_not_as_written_is_told(tmp_path: Path) -> None:
+    ring = write_contract(tmp_path / "ring.yaml", 4)
+    mesh = write_contract(
+        tmp_path / "mesh.yaml", 7, topology="{kind: mesh}", peers="{loopback: {count: 7}, widths: {1: 0.5, 5: 0.5}}"
+    )
+    notes = make_plan(Request((ring, mesh), tmp_path / "out")).notes
+    assert any("4 peers as" in note and "instead of 7" in note for note in notes)
+    assert any("widths of peers 5 are left out" in note for note in notes)
+    asked = make_plan(Request((ring, mesh), tmp_path / "out", peers=(6,))).notes
+    assert not any("instead of" in note for note in asked)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"varied": ("training.rounds=1,2",), "rounds": 3}, "`training.rounds` is also set by --rounds"),
+        ({"varied": ("training.rounds=1",), "overrides": ("training.rounds=2",)}, "is also set by --set"),
+        ({"varied": ("data.partition={by: labels}",), "skews": (parse_skew("iid"),)}, "is also set by --skew"),
+        ({"varied": ("data.partition.by=labels",), "stress": True}, "is also set by --stress"),
+        ({"overrides": ("data.partition.by=labels",), "skews": (parse_skew("iid"),)}, "is also set by --skew"),
+        ({"overrides": ("peers.loopback.count=3",), "peers": (4,)}, "is also set by --peers"),
+        ({"varied": ("training.batch_size=8", "training.batch_size=16")}, "varied twice"),
+    ],
+)
+def test_a_key_that_two_options_set_is_refused(tmp_path: Path, changes: dict[str, object], says: str) -> None:
+    with pytest.raises(ContractError, match=says):
+        make_plan(request_for(tmp_path, "ring", **changes))
+    # The last --set of a key counts, as everywhere.
+    make_plan(request_for(tmp_path, "ring", overrides=("training.rounds=2", "training.rounds=3")))
+
+
+def test_a_key_that_one_contract_lacks_is_told_with_the_contract_and_the_option(tmp_path: Path) -> None:
+    with pytest.raises(ContractError) as caught:
+        make_plan(request_for(tmp_path, "base", "ring", varied=("topology.meets=1,2",)))
+    assert caught.value.where == f"{tmp_path / 'ring.yaml'}, --vary topology.meets"
+
+
+def test_fewer_peers_than_the_widths_need_are_refused(tmp_path: Path) -> None:
+    path = write_contract(tmp_path / "ring.yaml", 4, peers="{loopback: {count: 4}, widths: {0: 0.5, 1: 0.5}}")
+    with pytest.raises(ContractError, match=r"no 2 peers: .*whole model") as caught:
+        make_plan(Request((path,), tmp_path / "out", peers=(2,)))
+    assert caught.value.where == str(path)
+
+
+def test_ports_move_down_where_more_peers_would_pass_the_last(tmp_path: Path) -> None:
+    contract = contract_from_yaml(
+        "version: 1\nname: x\ntopology: {kind: ring}\npeers: {loopback: {count: 8, base_port: 65500}}\n"
+    )
+    loopback = with_peers(contract, 100).peers.loopback
+    assert loopback is not None and loopback.base_port + loopback.count == 65536
+
+
 def test_all_take_model_training_and_data_from_the_first_and_keep_their_topology(tmp_path: Path) -> None:
     one = write_contract(tmp_path / "ring.yaml", 4, training="{rounds: 3, local_epochs: 2}")
     two = write_contract(tmp_path / "mesh.yaml", 7, topology="{kind: mesh}", training="{rounds: 9}")
@@ -65,7 +136,7 @@ def test_values_with_options_have_readable_names(tmp_path: Path) -> None:
 
 def test_a_topology_that_cannot_have_so_many_peers_is_refused_with_the_nearest_that_works(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"--peers 8, the nearest") as caught:
-        make_plan(request_for(tmp_path, "ring", "hypercube", peers=7))
+        make_plan(request_for(tmp_path, "ring", "hypercube", peers=(7,)))
     assert caught.value.where.endswith("hypercube.yaml")
 
 

@@ -74,7 +74,7 @@ def test_gradient_tracking_without_gradients_only_mixes_twice_the_bytes() -> Non
 
 def test_protocols_that_do_more_than_mix_are_named_and_left_out() -> None:
     groups = [
-        Group(name, name, AS_WRITTEN, agreed)
+        Group(name, name, AS_WRITTEN, AS_WRITTEN.name, agreed)
         for name, agreed in (
             ("ring", contract("ring", 4)),
             ("ring, slower", contract("ring", 4).model_copy(update={"seed": 2})),

@@ -33,19 +33,19 @@ CASES = {
     ),
     "edges of another number of peers": (
         {"topology": "{kind: edges, edges: [[0, 1], [1, 2], [2, 3]]}"},
-        {"peers": 6},
+        {"peers": (6,)},
         "edges of 6 peers",
         "--peers 4",
     ),
     "a torus of another number of peers": (
         {"topology": "{kind: torus, rows: 2, columns: 2}"},
-        {"peers": 7},
+        {"peers": (7,)},
         "torus of 7 peers",
         "--peers 4",
     ),
     "a schedule that does not pair up": (
         {"topology": "{kind: epidemic, meets: 3}"},
-        {"peers": 5},
+        {"peers": (5,)},
         "epidemic of 5 peers",
         "--peers 4",
     ),
@@ -83,7 +83,7 @@ def test_more_peers_than_memory(tmp_path: Path, engine: str, monkeypatch: pytest
     contract = write_contract(tmp_path / "swarm.yaml", 4)
     assert make_plan(Request((contract,), tmp_path / "out", engine=engine)).groups
     with pytest.raises(P2pmeError, match="GB") as caught:
-        make_plan(Request((contract,), tmp_path / "out", engine=engine, peers=1000))
+        make_plan(Request((contract,), tmp_path / "out", engine=engine, peers=(1000,)))
     assert "peers" in caught.value.fix
 
 
@@ -92,5 +92,5 @@ def test_more_peers_than_subjects_start_nothing(tmp_path: Path, monkeypatch: pyt
     data = write_vectors(tmp_path / "vectors.safetensors", range(12))
     contract = write_contract(tmp_path / "swarm.yaml", 4)
     with pytest.raises(P2pmeError, match="at most 9 peers"):
-        compare(Request((contract,), tmp_path / "out", peers=30, data=data), Console())
+        compare(Request((contract,), tmp_path / "out", peers=(30,), data=data), Console())
     assert not list(tmp_path.glob("out/cells/*"))

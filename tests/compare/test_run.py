@@ -61,7 +61,7 @@ def test_just_the_unfinished_cells_are_run_again(request_: Request) -> None:
     run(request_)
     before = manifests(request_.out)
     whole, without_scores, *victims = before
-    (without_scores.parent / "average.json").unlink()
+    (without_scores.parent / "average.json").write_text("[]")
     damage = {"exit": {"0": 0, "1": -9}, "finished": None, "contract_digest": None, "data": {"digest": "00"}}
     for victim, (key, value) in zip(victims, damage.items(), strict=True):
         victim.write_text(json.dumps({**json.loads(victim.read_text()), key: value}))
@@ -105,9 +105,21 @@ def test_several_jobs_leave_the_same_cells(request_: Request, tmp_path: Path) ->
     assert (tmp_path / "other" / "scores.csv").read_bytes() == (request_.out / "scores.csv").read_bytes()
 
 
+def test_every_number_of_peers_has_its_part_of_the_page(request_: Request) -> None:
+    code, said = run(replace(request_, contracts=request_.contracts[:2], peers=(4, 6)))
+    assert code == 0 and "8/8" in said and "mesh, as the contract says, 6 peers, seed 1" in said
+    settings = [f"as the contract says, {count} peers" for count in (4, 6)]
+    words = (request_.out / "report.md").read_text()
+    assert [line for line in words.splitlines() if line.startswith("## Clips dealt")] == [
+        f"## Clips dealt: {setting}" for setting in settings
+    ]
+    with (request_.out / "scores.csv").open() as file:
+        assert list(dict.fromkeys(row["clips_dealt"] for row in csv.DictReader(file))) == settings
+
+
 def test_clips_that_cannot_be_dealt_are_refused_before_anything_runs(request_: Request) -> None:
     with pytest.raises(DataError, match="cannot be dealt"):
-        run(replace(request_, peers=40))
+        run(replace(request_, peers=(40,)))
     assert not manifests(request_.out)
 
 
@@ -185,6 +197,10 @@ def test_real_processes_with_baselines_shared_by_all_topologies(request_: Reques
     code, said = run(request)
     assert code == 0 and "1 of 2 cells are finished already" in said
     assert shared.stat().st_mtime_ns == stamp
+    shared.write_text('{"isolated": ')  # as a kill in the middle of writing leaves it
+    code, said = run(request)
+    assert code == 0 and "baselines 1/1" in said
+    assert [path.read_bytes() for path in request.out.glob("cells/*/seed-1/baselines.json")] == lent
 
 
 @pytest.mark.processes
