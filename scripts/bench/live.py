@@ -3,7 +3,7 @@
 
 python scripts/bench/live.py films [--seeds 11 12 ...] [--amplitude 1.0]    F1 of ten micro-expressions a film
 python scripts/bench/live.py rate [MODEL]                                   pictures a second and p95, no browser
-PYTHONPATH=. python scripts/bench/live.py page [--seed 11] [--screenshot FILE]      the whole film as Chromium's camera
+PYTHONPATH=. python scripts/bench/live.py page [MODEL] [--seed 11] [--screenshot FILE]      the whole film as Chromium's camera
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def rate(model: Path | None) -> None:
     )
 
 
-def page(seed: int, screenshot: Path | None) -> None:
+def page(seed: int, model: Path | None, screenshot: Path | None) -> None:
     """The film through the browser's camera, at 30 pictures a second."""
     from tests.live.browser import chromium, film_begin_s, page_events, serving, watch_camera, write_camera_film
 
@@ -90,7 +90,7 @@ def page(seed: int, screenshot: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         camera = Path(folder) / "camera.mjpeg"
         write_camera_film(plan, camera)
-        with serving(Path(folder) / "home") as url, chromium(camera) as browser:
+        with serving(Path(folder) / "home", *([str(model)] if model else [])) as url, chromium(camera) as browser:
             shown = browser.new_context(bypass_csp=True, viewport={"width": 1280, "height": 1000}).new_page()
             watch_camera(shown, url)
             shown.wait_for_timeout(1000 * (film_seconds(plan) - 0.2))
@@ -123,7 +123,7 @@ def main() -> None:
     elif options.what == "rate":
         rate(options.model)
     else:
-        page(options.seed, options.screenshot)
+        page(options.seed, options.model, options.screenshot)
     machine()
 
 
