@@ -3,7 +3,7 @@
 
 python scripts/bench/live.py films [--seeds 11 12 ...] [--amplitude 1.0]    F1 of ten micro-expressions a film
 python scripts/bench/live.py rate [MODEL]                                   pictures a second and p95, no browser
-PYTHONPATH=. python scripts/bench/live.py page [MODEL] [--seed 11] [--screenshot FILE]   the film as a camera in Chromium
+PYTHONPATH=. python scripts/bench/live.py page [MODEL] [--seed 11] [--screenshot FILE]   as Chromium's camera
 """
 
 from __future__ import annotations
