@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark, in_order, place
+from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark, in_order
 from p2pfl_me.data.labels import Labels, as_labels
 from p2pfl_me.data.look import Images, Look, Looker
 from p2pfl_me.data.manifest import SplitWatch
 from p2pfl_me.data.reading import rows_of
+from p2pfl_me.data.twice import TwiceWatch, values_of
 
 AHEAD = 16
 """Clips that each worker may be ahead of the count."""
@@ -66,17 +68,29 @@ def check_manifest(
     return tally.report(labels.classes)
 
 
+def sound_clips(clips: Sequence[Clip], workers: int | None = None) -> tuple[tuple[Clip, ...], tuple[Problem, ...]]:
+    """The clips whose every frame can be read and that stand there once, and what is wrong with the others."""
+    watch, sound, problems = TwiceWatch(), list[Clip](), list[Problem]()
+    for clip, look in _looked(clips, Images.ALL, workers or os.cpu_count() or 1):
+        if fault := _image_fault(clip, look, watch):
+            problems.append(fault)
+        else:
+            sound.append(clip)
+    return tuple(sound), tuple(problems)
+
+
 Found = Clip | Dropped | Problem | Remark
+Row = TypeVar("Row", bound=Found)
 
 
-def _looked(rows: Iterable[Found], images: Images, workers: int) -> Iterator[tuple[Found, Look]]:
+def _looked(rows: Iterable[Row], images: Images, workers: int) -> Iterator[tuple[Row, Look]]:
     """Every row, in order, with the look at its images; a few are opened ahead of time."""
     if images is Images.NONE:
         yield from ((found, Look()) for found in rows)
         return
     looker = Looker(images)
     with ThreadPoolExecutor(workers) as pool:  # images decode outside the interpreter's lock
-        ahead: deque[tuple[Found, Future[Look] | None]] = deque()
+        ahead: deque[tuple[Row, Future[Look] | None]] = deque()
         for found in rows:
             ahead.append((found, pool.submit(looker.look, found) if isinstance(found, Clip) else None))
             if len(ahead) > AHEAD * workers:
@@ -84,6 +98,17 @@ def _looked(rows: Iterable[Found], images: Images, workers: int) -> Iterator[tup
                 yield done, future.result() if future else Look()
         for done, future in ahead:
             yield done, future.result() if future else Look()
+
+
+def _image_fault(clip: Clip, look: Look, watch: TwiceWatch) -> Problem | None:
+    """What its images show: they cannot be read, or the same pixels (where none is opened, the same frames of the same
+    file) stand there already."""
+    if look.problem:
+        return look.problem
+    what = "the same frames" if look.digest is None else values_of(clip)
+    key = look.digest or hash((str(clip.path), clip.clip if clip.path.suffix else "", clip.onset, clip.offset))
+    again = watch.see(clip, key)
+    return again.problem(clip, what) if again else None
 
 
 @dataclass
@@ -102,7 +127,7 @@ class _Tally:
     subjects: Counter[str] = field(default_factory=Counter)
     people: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    first: dict[int | bytes, tuple[str, dict[str, str | None]]] = field(default_factory=dict)
+    twice: TwiceWatch = field(default_factory=TwiceWatch)
     grey: int = 0
     lacking: int = 0
     absent: int = 0
@@ -121,7 +146,8 @@ class _Tally:
 
     def _clip(self, clip: Clip, look: Look) -> None:
         self.problems += self.watch.see(clip)
-        self.problems += [look.problem] if look.problem else self._twice(clip, look)
+        if fault := _image_fault(clip, look, self.twice):
+            self.problems.append(fault)
         self.clips += 1
         self.labels[clip.label] += 1
         self.datasets[clip.dataset] += 1
@@ -135,21 +161,6 @@ class _Tally:
         self.absent += look.absent
         self.no_apex += look.folder and clip.apex is None
         self.lone += look.lone
-
-    def _twice(self, clip: Clip, look: Look) -> list[Problem]:
-        """The same pixels, or, where no image is opened, the same frames of the same file."""
-        if look.digest is None and self.images is not Images.NONE:
-            return []
-        what = "the same frames" if look.digest is None else "the same pixels"
-        key = look.digest or hash((str(clip.path), clip.clip if clip.path.suffix else "", clip.onset, clip.offset))
-        known = {"subject": clip.subject, "label": clip.label, "split": clip.split}
-        if key not in self.first:
-            self.first[key] = (place(clip.line, clip.row), known)
-            return []
-        where, before = self.first[key]
-        differs = [name for name in known if before[name] != known[name]]
-        but = f", with another {' and '.join(differs)}" if differs else ""
-        return [Problem(clip.line, Fault.DUPLICATE, f"{what} as {where}{but}", clip.row)]
 
     def report(self, classes: Sequence[str] | None) -> CheckReport:
         if not (self.clips or self.problems or self.dropped):
