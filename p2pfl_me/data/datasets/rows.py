@@ -59,13 +59,28 @@ def scan_datasets(folder: Path, labels: Labels) -> tuple[Manifest, tuple[Problem
 
 def _source_rows(source: Source, labels: Labels) -> Iterator[Found]:
     numbers = lru_cache(LISTINGS)(frame_numbers)
-    first: dict[tuple[Path, str, str], Entry] = {}
+    first: dict[tuple[object, ...], Entry] = {}
     for entry in source.entries():
         if not isinstance(entry, Entry):
             yield entry
             continue
-        before = first.setdefault((entry.folder, entry.onset, entry.offset), entry)
+        # A row without a clip's name has no folder of its own either: `resolve` says what it lacks.
+        whole = entry.clip and not source.layout.film
+        before = first.setdefault((entry.folder,) if whole else (entry.folder, entry.onset, entry.offset), entry)
         if before is not entry:
-            yield Problem(0, Fault.DUPLICATE, f"the same clip as {before.row}", entry.row)
+            yield Problem(0, Fault.DUPLICATE, f"the same clip as {before.row}{_but(before, entry)}", entry.row)
             continue
         yield from resolve(entry, source.layout, labels, numbers)
+
+
+def _but(before: Entry, entry: Entry) -> str:
+    """Which of their cells differ, in words."""
+    pairs = {
+        "subject": (before.subject, entry.subject),
+        "onset": (before.onset, entry.onset),
+        "apex": (before.apex, entry.apex),
+        "offset": (before.offset, entry.offset),
+        "emotion": (before.label, entry.label),
+    }
+    differ = [name for name, (one, other) in pairs.items() if one != other]
+    return f", with another {' and '.join(differ)}" if differ else ""

@@ -87,6 +87,25 @@ def test_casme2_in_both_versions_of_its_sheet_and_both_layouts(twins: dict[str, 
     assert {"EP06_02_01", "EP09f", "EP01_2"} <= {clip.clip for clip in after.clips}
 
 
+def test_a_clip_that_the_sheet_names_twice_is_a_problem_whatever_else_the_rows_say(
+    twins: dict[str, Twin], tmp_path: Path
+) -> None:
+    """A folder of CASME II holds one clip, so the second row, with another onset and emotion, is a slip."""
+    folder = copied(twins["casme2"], tmp_path / "c")
+    book = folder / "CASME2-coding-20140508.xlsx"
+    header, first, second = list(openpyxl.load_workbook(book).active.iter_rows(values_only=True, max_row=3))
+    cells: dict[tuple[int, int], object] = {
+        (3, column + 1): first[column] for column, name in enumerate(header) if name in {"Subject", "Filename"}
+    }
+    assert [first[column] == second[column] for column, name in enumerate(header) if name == "OnsetFrame"] == [False]
+    rewritten(book, cells=cells)
+    manifest, problems, _ = scan_datasets(folder, Labels())
+    assert [str(problem).split(", with")[0] for problem in problems] == [
+        f"{book.name} row 3: the same clip as {book.name} row 2"
+    ]
+    assert "onset" in problems[0].text and len(manifest.clips) == 19
+
+
 def test_the_frames_folder_itself_may_be_named(twins: dict[str, Twin]) -> None:
     raw = read(twins["casme2"].folder / "CASME2_RAW_selected")
     assert len(raw.clips) == 20 and {clip.path.parts[-3] for clip in raw.clips} == {"CASME2_RAW_selected"}
