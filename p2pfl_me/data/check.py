@@ -17,6 +17,7 @@ from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark, in_order
 from p2pfl_me.data.labels import Labels, as_labels
 from p2pfl_me.data.look import Images, Look, Looker
 from p2pfl_me.data.manifest import SplitWatch
+from p2pfl_me.data.names import NameWatch
 from p2pfl_me.data.reading import rows_of
 from p2pfl_me.data.twice import TwiceWatch, values_of
 
@@ -119,6 +120,7 @@ class _Tally:
     problems: list[Problem] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     watch: SplitWatch = field(default_factory=SplitWatch)
+    names: NameWatch = field(default_factory=NameWatch)
     clips: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -146,6 +148,7 @@ class _Tally:
 
     def _clip(self, clip: Clip, look: Look) -> None:
         self.problems += self.watch.see(clip)
+        self.problems += self.names.see(clip)
         if fault := _image_fault(clip, look, self.twice):
             self.problems.append(fault)
         self.clips += 1

@@ -27,6 +27,7 @@ from p2pfl_me.data.clip import (
     in_order,
 )
 from p2pfl_me.data.labels import Labels, as_labels
+from p2pfl_me.data.names import NameWatch
 from p2pfl_me.errors import DataError
 
 __all__ = [
@@ -104,7 +105,7 @@ def scan_manifest(path: Path, classes: Sequence[str] | Labels | None) -> tuple[M
     clips: list[Clip] = []
     problems: list[Problem] = []
     dropped: Counter[str] = Counter()
-    watch = SplitWatch()
+    watch, names = SplitWatch(), NameWatch()
     for found in manifest_rows(path, as_labels(classes)):
         if isinstance(found, Problem):
             problems.append(found)
@@ -112,7 +113,7 @@ def scan_manifest(path: Path, classes: Sequence[str] | Labels | None) -> tuple[M
             dropped[found.label] += 1
         else:
             clips.append(found)
-            problems += watch.see(found)
+            problems += [*watch.see(found), *names.see(found)]
     if not (clips or problems or dropped):
         problems.append(Problem(0, Fault.EMPTY, "no clips"))
     return Manifest(manifest_path(path), tuple(clips), dict(sorted(dropped.items()))), in_order(problems)

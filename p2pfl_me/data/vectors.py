@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from p2pfl_me.data.manifest import SPLITS, Clip, Manifest
+from p2pfl_me.data.clip import SPLITS, Clip, Manifest
 from p2pfl_me.errors import DataError
 from p2pfl_me.message import Vector
 

@@ -44,6 +44,13 @@ def _twice_in_another_format(folder: Path, table: Table) -> None:
     table.insert(0, row("again.bmp", "77"))
 
 
+def _named_twice(folder: Path, table: Table) -> None:
+    for name, seed in (("one", 800), ("two", 900)):
+        for number in (1, 2):
+            save(folder / name / f"{number}.png", picture(seed + number))
+        table.append(row(name, "03", "negative", clip="c1"))
+
+
 def _label(folder: Path, table: Table) -> None:
     table[0]["label"] = "joy"
 
@@ -74,6 +81,7 @@ def _other_frames(folder: Path, table: Table) -> None:
         (_truncated, Fault.UNREADABLE, 2, "0-0.png"),
         (_gone, Fault.MISSING, 2, "no such file"),
         (_twice_in_another_format, Fault.DUPLICATE, 3, "line 2, with another subject and label"),
+        (_named_twice, Fault.DUPLICATE, 15, "c1 of lab/03 has the name of the one of line 14, and another path"),
         (_label, Fault.LABEL, 2, "unknown label 'joy'"),
         (_leak, Fault.LEAK, 3, "is in test here and in train on line 2"),
         (_no_frames, Fault.FRAMES, 2, "no numbered images"),
@@ -89,6 +97,15 @@ def test_a_planted_fault_is_found_on_its_line(
     (problem,) = check_manifest(tmp_path, CLASSES).problems
     assert (problem.kind, problem.line) == (fault, line)
     assert re.search(said, problem.text)
+
+
+def test_frames_of_one_clip_may_have_a_row_each(tmp_path: Path) -> None:
+    table = good(tmp_path)
+    for number in (1, 2):
+        save(tmp_path / "film" / f"{number}.png", picture(800 + number))
+        table.append(row(f"film/{number}.png", "03", "negative", clip="film"))
+    rows(tmp_path / "manifest.csv", table)
+    assert check_manifest(tmp_path, CLASSES).problems == ()
 
 
 def test_a_class_without_clips_is_a_problem(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from p2pfl_me.data.datasets.layout import Entry, Source
 from p2pfl_me.data.datasets.resolve import Found, resolve
 from p2pfl_me.data.images import frame_numbers
 from p2pfl_me.data.labels import Labels
+from p2pfl_me.data.names import NameWatch
 
 LISTINGS = 16
 """Folders whose frame numbers are kept: clips of one film stand together in the sheet."""
@@ -43,9 +44,12 @@ def scan_datasets(folder: Path, labels: Labels) -> tuple[Manifest, tuple[Problem
     problems: list[Problem] = []
     remarks: list[Remark] = []
     dropped: Counter[str] = Counter()
+    names = NameWatch()
     for found in dataset_rows(folder, labels):
         if isinstance(found, Clip):
-            clips.append(found)
+            wrong = list(names.see(found))
+            problems += wrong
+            clips += [] if wrong else [found]
         elif isinstance(found, Problem):
             problems.append(found)
         elif isinstance(found, Dropped):
