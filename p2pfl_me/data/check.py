@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark, in_order
+from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark, in_order, place
 from p2pfl_me.data.labels import Labels, as_labels
 from p2pfl_me.data.look import Images, Look, Looker
 from p2pfl_me.data.manifest import SplitWatch
@@ -23,6 +23,8 @@ from p2pfl_me.data.twice import TwiceWatch, values_of
 
 AHEAD = 16
 """Clips that each worker may be ahead of the count."""
+SHOWN = 4
+"""Places, or sizes, that a note names."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ class _Tally:
     people: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     twice: TwiceWatch = field(default_factory=TwiceWatch)
+    mixed: list[str] = field(default_factory=list)
+    still: list[str] = field(default_factory=list)
     grey: int = 0
     lacking: int = 0
     absent: int = 0
@@ -157,8 +161,11 @@ class _Tally:
         self.subjects[clip.subject] += 1
         self.splits[clip.split or ""] += 1
         self.people[clip.label].add(clip.subject)
-        if look.size:
-            self.sizes[look.size] += 1
+        self.sizes.update(look.sizes)
+        if len(look.sizes) > 1:
+            self.mixed.append(place(clip.line, clip.row))
+        if look.folder and clip.apex is not None and clip.apex == clip.onset:
+            self.still.append(place(clip.line, clip.row))
         self.grey += look.grey
         self.lacking += look.absent > 0
         self.absent += look.absent
@@ -191,13 +198,26 @@ class _Tally:
         if self.grey:
             yield f"{self.grey} clips are grey: repeated over three channels"
         if len(self.sizes) > 1:
-            common = ", ".join(f"{width}x{height} ({count})" for (width, height), count in self.sizes.most_common(4))
+            common = ", ".join(
+                f"{width}x{height} ({count})" for (width, height), count in self.sizes.most_common(SHOWN)
+            )
             yield f"images of {len(self.sizes)} sizes, {common}: all are resized"
+        if self.mixed:
+            where = _few(self.mixed)
+            yield f"{len(self.mixed)} clips have frames of several sizes ({where}): what moves in them may be the crop"
         if self.lacking:
             yield f"{self.lacking} clips lack {self.absent} frames between onset and offset"
         if self.no_apex:
             yield f"{self.no_apex} clips name no apex: the frame midway is taken"
+        if self.still:
+            where = _few(self.still)
+            yield f"{len(self.still)} clips have their apex at their onset ({where}): no motion is seen between the two"
         if self.lone:
             yield f"{self.lone} clips have one frame only: no motion can be seen in them"
         if alone := sorted(label for label, subjects in self.people.items() if len(subjects) == 1):
             yield f"only one subject shows {', '.join(alone)}: nobody is left to test what is learned of it"
+
+
+def _few(places: Sequence[str]) -> str:
+    more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
+    return ", ".join(places[:SHOWN]) + more

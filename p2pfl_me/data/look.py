@@ -34,12 +34,12 @@ class Images(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one clip's images showed: `digest` (16 bytes) is of their pixels, `absent` counts frames that lack between
-    onset and offset."""
+    """What one clip's images showed: `digest` (16 bytes) is of their pixels, `sizes` are (width, height), `absent`
+    counts frames that lack between onset and offset."""
 
     problem: Problem | None = None
     digest: bytes | None = None
-    size: tuple[int, int] | None = None
+    sizes: frozenset[tuple[int, int]] = frozenset()
     grey: bool = False
     absent: int = 0
     lone: bool = False
@@ -98,14 +98,14 @@ class Looker:
 
 
 def _seen(files: Sequence[Path], *, absent: int = 0, lone: bool = False, folder: bool = False) -> Look:
-    digest, grey, size = hashlib.sha256(), True, (0, 0)
+    digest, grey, sizes = hashlib.sha256(), True, set[tuple[int, int]]()
     for file in files:
         image = read_image(file)
         digest.update(repr(image.shape).encode())
         digest.update(image.tobytes())
         grey = grey and bool((image[..., :2] == image[..., 1:]).all())
-        size = (image.shape[1], image.shape[0])
-    return Look(None, digest.digest()[:16], size, grey, absent, lone, folder)
+        sizes.add((image.shape[1], image.shape[0]))
+    return Look(None, digest.digest()[:16], frozenset(sizes), grey, absent, lone, folder)
 
 
 def _bad(clip: Clip, fault: Fault, text: str) -> Look:
