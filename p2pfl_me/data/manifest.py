@@ -51,6 +51,8 @@ MORE = ("split", "fps", "apex_source", "source")
 FRAME = re.compile(r"[0-9]{1,9}|/|")
 """A frame number, or unknown: CASME II marks an unknown apex with a slash."""
 SOURCE = re.compile(r"(.+) row ([0-9]{1,9})")
+LONG = 400
+"""Characters from which the text of a problem is shortened."""
 SHOWN = 20
 """Problems named in one error; the rest is counted."""
 
@@ -130,22 +132,33 @@ def manifest_rows(path: Path, labels: Labels) -> Iterator[Clip | Dropped | Probl
     source = manifest_path(path)
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            if problem := _columns_problem(columns):
-                yield problem
-                return
-            for row in reader:
-                yield from _row(source.parent, reader.line_num, row, labels)
+            yield from _rows(csv.DictReader(file), source.parent, labels)
     except FileNotFoundError as error:
         raise DataError(
             "no such manifest",
             where=str(source),
             fix="name a CSV, a folder with a manifest.csv, or a data set's folder",
         ) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read: {error}", where=str(source), fix="save it as CSV in UTF-8") from error
+
+
+def _rows(reader: csv.DictReader[str], root: Path, labels: Labels) -> Iterator[Clip | Dropped | Problem]:
+    last = 0
+    try:
+        columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        if problem := _columns_problem(columns):
+            yield problem
+            return
+        last = reader.line_num
+        for row in reader:
+            last = reader.line_num
+            yield from _row(root, last, row, labels)
+    except csv.Error as error:
+        why = f"a cell has more than {csv.field_size_limit():,} characters" if "limit" in str(error) else str(error)
+        text = f"{why}: is a quotation mark opened here and never closed? The rows below are not read"
+        yield Problem(last + 1, Fault.CELL, text)
 
 
 class SplitWatch:
@@ -205,7 +218,7 @@ def _row(
     cells = {name: (value or "").strip() for name, value in row.items() if isinstance(value, str | None) and name}
     origin = SOURCE.fullmatch(cells.get("source", ""))
     source = Row(origin[1], int(origin[2])) if origin else Row(cells["source"]) if cells.get("source") else None
-    wrong = [Problem(line, kind, text, source) for kind, text in _faults(root, cells, labels)]
+    wrong = [Problem(line, kind, _shortened(text), source) for kind, text in _faults(root, cells, labels)]
     if wrong:
         yield from wrong
     elif (label := labels.of(cells["label"], cells["dataset"])) is None:
@@ -234,8 +247,17 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
             frames.append(number)
     if frames != sorted(frames):
         yield Fault.ORDER, f"onset <= apex <= offset does not hold: {', '.join(map(str, frames))}"
-    if (path := cells.get("path")) and not (root / path).exists():
-        yield Fault.MISSING, f"no such file or folder: {root / path}"
+    if path := cells.get("path"):
+        try:
+            if not (root / path).exists():
+                yield Fault.MISSING, f"no such file or folder: {root / path}"
+        except OSError as error:
+            yield Fault.MISSING, f"{error.strerror}: {root / path}"
+
+
+def _shortened(text: str) -> str:
+    """Without the middle of a cell that no screen could show."""
+    return text if len(text) <= LONG else f"{text[: LONG // 2]} ... {text[-LONG // 4 :]}"
 
 
 def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row | None) -> Clip:
