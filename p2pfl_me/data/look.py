@@ -14,7 +14,7 @@ import numpy as np
 
 from p2pfl_me.data.clip import Clip, Fault, Problem
 from p2pfl_me.data.images import frame_files, read_image
-from p2pfl_me.data.vectors import is_vectors, vectors_bank
+from p2pfl_me.data.vectors import is_vectors, vector_row, vectors_bank
 from p2pfl_me.errors import DataError
 
 LISTINGS = 16
@@ -69,9 +69,10 @@ class Looker:
     def _vector(self, clip: Clip) -> Look:
         """A row of a file of feature vectors."""
         bank = self._bank(clip.path)
-        if not clip.clip.isdigit() or int(clip.clip) >= len(bank):
-            return _bad(clip, Fault.MISSING, f"{clip.path} has no row {clip.clip}; it has 0 to {len(bank) - 1}")
-        row = bank[int(clip.clip)]
+        try:
+            row = bank[vector_row(clip, bank)]
+        except DataError as error:
+            return _bad(clip, Fault.MISSING, f"{error.where} {error.what}")
         if not np.isfinite(row).all():
             return _bad(clip, Fault.UNREADABLE, f"row {clip.clip} of {clip.path} holds NaN or infinite values")
         return Look(digest=hashlib.sha256(row.tobytes()).digest()[:16])

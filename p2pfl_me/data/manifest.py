@@ -28,6 +28,7 @@ from p2pfl_me.data.clip import (
 )
 from p2pfl_me.data.labels import Labels, as_labels
 from p2pfl_me.data.names import NameWatch
+from p2pfl_me.data.number import is_number
 from p2pfl_me.errors import DataError
 
 __all__ = [
@@ -284,7 +285,7 @@ def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row 
 
 
 def _frame(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
+    return int(text) if is_number(text) else None
 
 
 def _is_rate(text: str) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from p2pfl_me.data.clip import Problem, Remark, Row
 from p2pfl_me.data.datasets.sheet import Columns, Sheet, SheetRow
+from p2pfl_me.data.number import is_number
 
 Aside = Problem | Remark
 
@@ -113,7 +114,7 @@ def folders(place: Path) -> list[str]:
 
 def by_number(name: str) -> list[tuple[int, str]]:
     """Sorts `s2` before `s10`."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name) if part]
+    return [(int(part), "") if is_number(part) else (-1, part) for part in re.split(r"([0-9]+)", name) if part]
 
 
 def spelled_like(place: Path, name: str) -> Path:
