@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -174,6 +175,21 @@ def test_an_old_xls_is_read_like_the_new_sheet_whatever_its_name(twins: dict[str
             replace(clip, path=Path(), row=None) for clip in before
         ]
         (folder / name).unlink()
+
+
+def test_a_csv_whose_numbers_became_floats_is_read_like_the_sheet(twins: dict[str, Twin], tmp_path: Path) -> None:
+    """pandas writes a column with an empty cell so."""
+    before = read(twins["casme2"].folder).clips
+    folder = copied(twins["casme2"], tmp_path / "c")
+    book = folder / "CASME2-coding-20140508.xlsx"
+    table = list(openpyxl.load_workbook(book).active.iter_rows(values_only=True))
+    book.unlink()
+    with (folder / "CASME2-coding-20140508.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([[float(cell) if isinstance(cell, int) else cell for cell in row] for row in table])
+    after = read(folder).clips
+    assert [replace(clip, path=Path(), row=None) for clip in after] == [
+        replace(clip, path=Path(), row=None) for clip in before
+    ]
 
 
 @pytest.mark.parametrize(
