@@ -216,6 +216,31 @@ def test_a_data_set_whose_sheet_is_missing_is_not_passed_over_in_silence(
     assert any("looks like SAMM, but no sheet names its clips" in str(remark) for remark in said)
 
 
+@pytest.mark.parametrize("headless", [False, True])
+def test_frames_that_two_data_sets_may_own_are_told_of_once(
+    headless: bool, twins: dict[str, Twin], tmp_path: Path
+) -> None:
+    """CASME II's two copies of the frames lie as CASME's do."""
+    folder = copied(twins["casme2"], tmp_path / "casme2")
+    book = folder / "CASME2-coding-20140508.xlsx"
+    if headless:
+        loaded = openpyxl.load_workbook(book)
+        loaded.active.delete_rows(1)
+        loaded.save(book)
+    else:
+        book.unlink()
+    text = "CASME2_RAW_selected and Cropped look like CASME II or CASME, but no sheet names their clips"
+    no_header = [f"{book.name} has no row that names the columns of a data set"] if headless else []
+    with pytest.raises(DataError) as caught:
+        read(folder)
+    assert caught.value.what.endswith("; ".join([text, *no_header])) and caught.value.what.count("CASME II") == 1
+    assert caught.value.fix.count("\n") == 2
+    copied(twins["mmew"], tmp_path / "mmew")
+    _, problems, said = scan_datasets(tmp_path, Labels())
+    about = [str(remark) for remark in said if "MMEW" not in str(remark)]
+    assert problems == () and about == [f"{folder}/{text}: left out", *no_header]
+
+
 def test_mmew_subjects_come_from_the_sheet(twins: dict[str, Twin]) -> None:
     clips = read(twins["mmew"].folder).clips
     assert Counter(clip.subject for clip in clips) == {f"mmew/S{number:02d}": 5 for number in range(1, 5)}
@@ -279,7 +304,7 @@ def test_what_is_no_known_layout_is_refused_with_what_was_looked_for(twins: dict
         assert title in str(caught.value)
     folder = copied(twins["mmew"], tmp_path / "m")
     (folder / "MMEW_Micro_Exp.xlsx").unlink()
-    with pytest.raises(DataError, match="looks like MMEW's frames, but its sheet was not found"):
+    with pytest.raises(DataError, match="looks like MMEW, but no sheet names its clips"):
         read(folder)
     with pytest.raises(DataError, match="no such folder"):
         read(tmp_path / "nowhere")
