@@ -64,6 +64,7 @@ def contradictions(clips: Sequence[Clip]) -> tuple[Problem, ...]:
     compared, so that a run may ask. `check` opens all, and so finds the same pixels in files of another format, too.
     """
     first = partial(_first_file, listing=lru_cache(LISTINGS)(frame_files))
+    watch, found = TwiceWatch(), list[Problem]()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # files are read and hashed outside the interpreter's lock
         suspects: dict[bytes | None, list[Clip]] = defaultdict(list)
         for clip, digest in zip(clips, pool.map(first, clips), strict=True):
@@ -71,12 +72,11 @@ def contradictions(clips: Sequence[Clip]) -> tuple[Problem, ...]:
         suspects.pop(None, None)
         groups = [group for group in suspects.values() if len({(clip.subject, clip.label) for clip in group}) > 1]
         alike = [clip for group in groups for clip in group]
-        looks = list(pool.map(Looker(Images.ALL).look, alike))
-    watch, found = TwiceWatch(), list[Problem]()
-    for clip, look in zip(alike, looks, strict=True):
-        again = watch.see(clip, look.digest) if look.digest else None
-        if again and {"subject", "label"} & set(again.differs):
-            found.append(again.problem(clip, values_of(clip)))
+        looks = pool.map(Looker(Images.ALL).look, alike) if alike else ()
+        for clip, look in zip(alike, looks, strict=True):
+            again = watch.see(clip, look.digest) if look.digest else None
+            if again and {"subject", "label"} & set(again.differs):
+                found.append(again.problem(clip, values_of(clip)))
     return in_order(found)
 
 
