@@ -52,8 +52,6 @@ MORE = ("split", "fps", "apex_source", "source")
 FRAME = re.compile(r"[0-9]{1,9}|/|")
 """A frame number, or unknown: CASME II marks an unknown apex with a slash."""
 SOURCE = re.compile(r"(.+) row ([0-9]{1,9})")
-LONG = 400
-"""Characters from which the text of a problem is shortened."""
 SHOWN = 20
 """Problems named in one error; the rest is counted."""
 
@@ -219,7 +217,7 @@ def _row(
     cells = {name: (value or "").strip() for name, value in row.items() if isinstance(value, str | None) and name}
     origin = SOURCE.fullmatch(cells.get("source", ""))
     source = Row(origin[1], int(origin[2])) if origin else Row(cells["source"]) if cells.get("source") else None
-    wrong = [Problem(line, kind, _shortened(text), source) for kind, text in _faults(root, cells, labels)]
+    wrong = [Problem(line, kind, text, source) for kind, text in _faults(root, cells, labels)]
     if wrong:
         yield from wrong
     elif (label := labels.of(cells["label"], cells["dataset"])) is None:
@@ -254,11 +252,6 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
                 yield Fault.MISSING, f"no such file or folder: {root / path}"
         except OSError as error:
             yield Fault.MISSING, f"{error.strerror}: {root / path}"
-
-
-def _shortened(text: str) -> str:
-    """Without the middle of a cell that no screen could show."""
-    return text if len(text) <= LONG else f"{text[: LONG // 2]} ... {text[-LONG // 4 :]}"
 
 
 def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row | None) -> Clip:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from p2pfl_me.data.clip import Quirk, Remark
 from p2pfl_me.data.datasets.known import LAYOUTS
-from p2pfl_me.data.datasets.layout import Entry, Layout, Source, folders
+from p2pfl_me.data.datasets.layout import Entry, Layout, Source, folders, is_folder
 from p2pfl_me.data.datasets.sheet import SHEETS, Sheet, read_sheet
 from p2pfl_me.errors import DataError
 
@@ -183,7 +183,7 @@ def _sheet(path: Path, layout: Layout) -> Sheet | DataError | None:
 
 def _matched(source: Source) -> int:
     entries = islice(source.entries(), PROBED)
-    return sum(isinstance(entry, Entry) and entry.folder.is_dir() for entry in entries)
+    return sum(isinstance(entry, Entry) and is_folder(entry.folder) for entry in entries)
 
 
 def _refusal(folder: Path, seen: _Seen) -> DataError:

@@ -107,6 +107,15 @@ def test_a_clip_that_the_sheet_names_twice_is_a_problem_whatever_else_the_rows_s
     assert "onset" in problems[0].text and len(manifest.clips) == 19
 
 
+def test_a_name_beyond_all_length_is_a_problem_of_its_row_alone(twins: dict[str, Twin], tmp_path: Path) -> None:
+    folder = copied(twins["casme2"], tmp_path / "c")
+    book = folder / "CASME2-coding-20140508.xlsx"
+    rewritten(book, cells={(3, 2): "E" * 5000, (4, 1): "²"})
+    manifest, problems, _ = scan_datasets(folder, Labels())
+    assert [problem.row.number for problem in problems if problem.row] == [3, 4] and len(manifest.clips) == 18
+    assert all("no such folder" in str(problem) and len(str(problem)) < 400 for problem in problems)
+
+
 def test_the_frames_folder_itself_may_be_named(twins: dict[str, Twin]) -> None:
     raw = read(twins["casme2"].folder / "CASME2_RAW_selected")
     assert len(raw.clips) == 20 and {clip.path.parts[-3] for clip in raw.clips} == {"CASME2_RAW_selected"}
