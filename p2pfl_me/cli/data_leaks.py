@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="The clips of a split.json.")
 @click.option("--rows-only", is_flag=True, help="Open no image: compare subjects, clips and frame numbers.")
 def audit(paths: tuple[Path, ...], data: Path | None, rows_only: bool) -> None:
-    """Look for leaks; exit code 1 if there is one.
+    """Look for leaks; exit code 1 if there is one, 2 if all clips are in one place, so that nothing can be compared.
 
     PATH is a run, what `p2pme data split` or `p2pme evaluate` wrote, or manifests: those named together are audited as
     one split. Subjects, clips, neighbouring frames, identical and near-identical images must stand on one side and at
@@ -29,7 +29,7 @@ def audit(paths: tuple[Path, ...], data: Path | None, rows_only: bool) -> None:
 
     found = [look(split, images=not rows_only) for split in read_audited(paths, data)]
     click.echo("\n\n".join(audit_text(each) for each in found))
-    raise SystemExit(0 if all(each.sound for each in found) else 1)
+    raise SystemExit(1 if any(each.leaking for each in found) else 2 if any(each.silent for each in found) else 0)
 
 
 @click.command()

@@ -40,7 +40,7 @@ def twin(name: str, out: Path, subjects: int, clips: int, seed: int, height: int
     "--label-map", metavar="NAME", help="Write the classes of a map: megc3, megc2019, paper4, paper7, casme2_5."
 )
 @click.option("--only", metavar="LIST", type=click.Path(path_type=Path), help="Take the clips that a CSV names.")
-@click.option("--leave-out", is_flag=True, help="Write the sound clips although others are not.")
+@click.option("--leave-out", is_flag=True, help="Open all frames, and write the sound clips alone.")
 def manifest(folder: Path, out: Path, label_map: str | None, only: Path | None, leave_out: bool) -> None:
     """Write the manifest of the published data sets in FOLDER, as they were downloaded.
 
@@ -50,7 +50,9 @@ def manifest(folder: Path, out: Path, label_map: str | None, only: Path | None, 
     from dataclasses import replace
 
     from p2pfl_me.contract.label_maps import label_map_named
+    from p2pfl_me.data.check import sound_clips
     from p2pfl_me.data.choose import choose, read_list
+    from p2pfl_me.data.clip import in_order
     from p2pfl_me.data.datasets.rows import scan_datasets
     from p2pfl_me.data.describe import counts_text, remarks_text
     from p2pfl_me.data.labels import Labels
@@ -62,6 +64,9 @@ def manifest(folder: Path, out: Path, label_map: str | None, only: Path | None, 
         refuse(problems, where=str(folder), fix="correct the sheet, or add --leave-out to take the sound clips")
     if only:
         found = replace(found, clips=choose(found.clips, read_list(only), only))
+    if leave_out:
+        sound, damaged = sound_clips(found.clips)
+        found, problems = replace(found, clips=sound), in_order([*problems, *damaged])
     write_manifest(out, found.clips)
     for line in remarks_text(remarks):
         click.echo(f"note: {line}")

@@ -11,15 +11,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark, in_order, place
 from p2pfl_me.data.labels import Labels, as_labels
 from p2pfl_me.data.look import Images, Look, Looker
 from p2pfl_me.data.manifest import SplitWatch
+from p2pfl_me.data.names import NameWatch
 from p2pfl_me.data.reading import rows_of
+from p2pfl_me.data.twice import TwiceWatch, values_of
 
 AHEAD = 16
 """Clips that each worker may be ahead of the count."""
+SHOWN = 4
+"""Places, or sizes, that a note names."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +71,29 @@ def check_manifest(
     return tally.report(labels.classes)
 
 
+def sound_clips(clips: Sequence[Clip], workers: int | None = None) -> tuple[tuple[Clip, ...], tuple[Problem, ...]]:
+    """The clips whose every frame can be read and that stand there once, and what is wrong with the others."""
+    watch, sound, problems = TwiceWatch(), list[Clip](), list[Problem]()
+    for clip, look in _looked(clips, Images.ALL, workers or os.cpu_count() or 1):
+        if fault := _image_fault(clip, look, watch):
+            problems.append(fault)
+        else:
+            sound.append(clip)
+    return tuple(sound), tuple(problems)
+
+
 Found = Clip | Dropped | Problem | Remark
+Row = TypeVar("Row", bound=Found)
 
 
-def _looked(rows: Iterable[Found], images: Images, workers: int) -> Iterator[tuple[Found, Look]]:
+def _looked(rows: Iterable[Row], images: Images, workers: int) -> Iterator[tuple[Row, Look]]:
     """Every row, in order, with the look at its images; a few are opened ahead of time."""
     if images is Images.NONE:
         yield from ((found, Look()) for found in rows)
         return
     looker = Looker(images)
     with ThreadPoolExecutor(workers) as pool:  # images decode outside the interpreter's lock
-        ahead: deque[tuple[Found, Future[Look] | None]] = deque()
+        ahead: deque[tuple[Row, Future[Look] | None]] = deque()
         for found in rows:
             ahead.append((found, pool.submit(looker.look, found) if isinstance(found, Clip) else None))
             if len(ahead) > AHEAD * workers:
@@ -84,6 +101,17 @@ def _looked(rows: Iterable[Found], images: Images, workers: int) -> Iterator[tup
                 yield done, future.result() if future else Look()
         for done, future in ahead:
             yield done, future.result() if future else Look()
+
+
+def _image_fault(clip: Clip, look: Look, watch: TwiceWatch) -> Problem | None:
+    """What its images show: they cannot be read, or the same pixels (where none is opened, the same frames of the same
+    file) stand there already."""
+    if look.problem:
+        return look.problem
+    what = "the same frames" if look.digest is None else values_of(clip)
+    key = look.digest or hash((str(clip.path), clip.clip if clip.path.suffix else "", clip.onset, clip.offset))
+    again = watch.see(clip, key)
+    return again.problem(clip, what) if again else None
 
 
 @dataclass
@@ -94,6 +122,7 @@ class _Tally:
     problems: list[Problem] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     watch: SplitWatch = field(default_factory=SplitWatch)
+    names: NameWatch = field(default_factory=NameWatch)
     clips: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -102,7 +131,9 @@ class _Tally:
     subjects: Counter[str] = field(default_factory=Counter)
     people: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    first: dict[int | bytes, tuple[str, dict[str, str | None]]] = field(default_factory=dict)
+    twice: TwiceWatch = field(default_factory=TwiceWatch)
+    mixed: list[str] = field(default_factory=list)
+    still: list[str] = field(default_factory=list)
     grey: int = 0
     lacking: int = 0
     absent: int = 0
@@ -121,35 +152,25 @@ class _Tally:
 
     def _clip(self, clip: Clip, look: Look) -> None:
         self.problems += self.watch.see(clip)
-        self.problems += [look.problem] if look.problem else self._twice(clip, look)
+        self.problems += self.names.see(clip)
+        if fault := _image_fault(clip, look, self.twice):
+            self.problems.append(fault)
         self.clips += 1
         self.labels[clip.label] += 1
         self.datasets[clip.dataset] += 1
         self.subjects[clip.subject] += 1
         self.splits[clip.split or ""] += 1
         self.people[clip.label].add(clip.subject)
-        if look.size:
-            self.sizes[look.size] += 1
+        self.sizes.update(look.sizes)
+        if len(look.sizes) > 1:
+            self.mixed.append(place(clip.line, clip.row))
+        if look.folder and clip.apex is not None and clip.apex == clip.onset:
+            self.still.append(place(clip.line, clip.row))
         self.grey += look.grey
         self.lacking += look.absent > 0
         self.absent += look.absent
         self.no_apex += look.folder and clip.apex is None
         self.lone += look.lone
-
-    def _twice(self, clip: Clip, look: Look) -> list[Problem]:
-        """The same pixels, or, where no image is opened, the same frames of the same file."""
-        if look.digest is None and self.images is not Images.NONE:
-            return []
-        what = "the same frames" if look.digest is None else "the same pixels"
-        key = look.digest or hash((str(clip.path), clip.clip if clip.path.suffix else "", clip.onset, clip.offset))
-        known = {"subject": clip.subject, "label": clip.label, "split": clip.split}
-        if key not in self.first:
-            self.first[key] = (place(clip.line, clip.row), known)
-            return []
-        where, before = self.first[key]
-        differs = [name for name in known if before[name] != known[name]]
-        but = f", with another {' and '.join(differs)}" if differs else ""
-        return [Problem(clip.line, Fault.DUPLICATE, f"{what} as {where}{but}", clip.row)]
 
     def report(self, classes: Sequence[str] | None) -> CheckReport:
         if not (self.clips or self.problems or self.dropped):
@@ -177,13 +198,26 @@ class _Tally:
         if self.grey:
             yield f"{self.grey} clips are grey: repeated over three channels"
         if len(self.sizes) > 1:
-            common = ", ".join(f"{width}x{height} ({count})" for (width, height), count in self.sizes.most_common(4))
+            common = ", ".join(
+                f"{width}x{height} ({count})" for (width, height), count in self.sizes.most_common(SHOWN)
+            )
             yield f"images of {len(self.sizes)} sizes, {common}: all are resized"
+        if self.mixed:
+            where = _few(self.mixed)
+            yield f"{len(self.mixed)} clips have frames of several sizes ({where}): what moves in them may be the crop"
         if self.lacking:
             yield f"{self.lacking} clips lack {self.absent} frames between onset and offset"
         if self.no_apex:
             yield f"{self.no_apex} clips name no apex: the frame midway is taken"
+        if self.still:
+            where = _few(self.still)
+            yield f"{len(self.still)} clips have their apex at their onset ({where}): no motion is seen between the two"
         if self.lone:
             yield f"{self.lone} clips have one frame only: no motion can be seen in them"
         if alone := sorted(label for label, subjects in self.people.items() if len(subjects) == 1):
             yield f"only one subject shows {', '.join(alone)}: nobody is left to test what is learned of it"
+
+
+def _few(places: Sequence[str]) -> str:
+    more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
+    return ", ".join(places[:SHOWN]) + more

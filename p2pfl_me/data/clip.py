@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 SPLITS = ("train", "validation", "test")
+LONG = 400
+"""Characters from which the text of a problem is shown shortened."""
 
 
 class ApexSource(StrEnum):
@@ -93,7 +95,9 @@ class Problem:
     row: Row | None = None
 
     def __str__(self) -> str:
-        return f"{where}: {self.text}" if (where := place(self.line, self.row)) else self.text
+        """Without the middle of a cell that no screen could show."""
+        text = self.text if len(self.text) <= LONG else f"{self.text[: LONG // 2]} ... {self.text[-LONG // 4 :]}"
+        return f"{where}: {text}" if (where := place(self.line, self.row)) else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from p2pfl_me.errors import DataError
 
 Image = npt.NDArray[np.uint8]
 LAST_NUMBER = re.compile(r"([0-9]+)[^0-9]*$")
+LEAST = 8
+"""Pixels that the shorter side of a picture must have; in fewer nobody would know a face."""
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
@@ -23,7 +25,7 @@ def read_image(path: Path) -> Image:
     Raises
     ------
     DataError
-        Missing, or no image.
+        Missing, no image, or next to no pixels.
     """
     data = np.frombuffer(file_bytes(path), dtype=np.uint8)
     try:
@@ -32,6 +34,12 @@ def read_image(path: Path) -> Image:
         raise DataError(f"cannot be decoded: {error.err}", where=str(path), fix="save it again, smaller") from error
     if image is None:
         raise DataError("is not an image", where=str(path), fix="`p2pme data check` lists all such files")
+    if min(image.shape[:2]) < LEAST:
+        raise DataError(
+            f"is {image.shape[1]}x{image.shape[0]} pixels, and no face can be seen in it",
+            where=str(path),
+            fix=f"bring a picture of {LEAST}x{LEAST} at the very least",
+        )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from p2pfl_me.data.clip import Clip, Fault, Problem
 from p2pfl_me.data.images import frame_files, read_image
-from p2pfl_me.data.vectors import is_vectors, vectors_bank
+from p2pfl_me.data.vectors import is_vectors, vector_row, vectors_bank
 from p2pfl_me.errors import DataError
 
 LISTINGS = 16
@@ -34,12 +34,12 @@ class Images(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one clip's images showed: `digest` (16 bytes) is of their pixels, `absent` counts frames that lack between
-    onset and offset."""
+    """What one clip's images showed: `digest` (16 bytes) is of their pixels, `sizes` are (width, height), `absent`
+    counts frames that lack between onset and offset."""
 
     problem: Problem | None = None
     digest: bytes | None = None
-    size: tuple[int, int] | None = None
+    sizes: frozenset[tuple[int, int]] = frozenset()
     grey: bool = False
     absent: int = 0
     lone: bool = False
@@ -69,9 +69,10 @@ class Looker:
     def _vector(self, clip: Clip) -> Look:
         """A row of a file of feature vectors."""
         bank = self._bank(clip.path)
-        if not clip.clip.isdigit() or int(clip.clip) >= len(bank):
-            return _bad(clip, Fault.MISSING, f"{clip.path} has no row {clip.clip}; it has 0 to {len(bank) - 1}")
-        row = bank[int(clip.clip)]
+        try:
+            row = bank[vector_row(clip, bank)]
+        except DataError as error:
+            return _bad(clip, Fault.MISSING, f"{error.where} {error.what}")
         if not np.isfinite(row).all():
             return _bad(clip, Fault.UNREADABLE, f"row {clip.clip} of {clip.path} holds NaN or infinite values")
         return Look(digest=hashlib.sha256(row.tobytes()).digest()[:16])
@@ -98,14 +99,14 @@ class Looker:
 
 
 def _seen(files: Sequence[Path], *, absent: int = 0, lone: bool = False, folder: bool = False) -> Look:
-    digest, grey, size = hashlib.sha256(), True, (0, 0)
+    digest, grey, sizes = hashlib.sha256(), True, set[tuple[int, int]]()
     for file in files:
         image = read_image(file)
         digest.update(repr(image.shape).encode())
         digest.update(image.tobytes())
         grey = grey and bool((image[..., :2] == image[..., 1:]).all())
-        size = (image.shape[1], image.shape[0])
-    return Look(None, digest.digest()[:16], size, grey, absent, lone, folder)
+        sizes.add((image.shape[1], image.shape[0]))
+    return Look(None, digest.digest()[:16], frozenset(sizes), grey, absent, lone, folder)
 
 
 def _bad(clip: Clip, fault: Fault, text: str) -> Look:

@@ -27,6 +27,8 @@ from p2pfl_me.data.clip import (
     in_order,
 )
 from p2pfl_me.data.labels import Labels, as_labels
+from p2pfl_me.data.names import NameWatch
+from p2pfl_me.data.number import is_number
 from p2pfl_me.errors import DataError
 
 __all__ = [
@@ -104,7 +106,7 @@ def scan_manifest(path: Path, classes: Sequence[str] | Labels | None) -> tuple[M
     clips: list[Clip] = []
     problems: list[Problem] = []
     dropped: Counter[str] = Counter()
-    watch = SplitWatch()
+    watch, names = SplitWatch(), NameWatch()
     for found in manifest_rows(path, as_labels(classes)):
         if isinstance(found, Problem):
             problems.append(found)
@@ -112,7 +114,7 @@ def scan_manifest(path: Path, classes: Sequence[str] | Labels | None) -> tuple[M
             dropped[found.label] += 1
         else:
             clips.append(found)
-            problems += watch.see(found)
+            problems += [*watch.see(found), *names.see(found)]
     if not (clips or problems or dropped):
         problems.append(Problem(0, Fault.EMPTY, "no clips"))
     return Manifest(manifest_path(path), tuple(clips), dict(sorted(dropped.items()))), in_order(problems)
@@ -129,22 +131,33 @@ def manifest_rows(path: Path, labels: Labels) -> Iterator[Clip | Dropped | Probl
     source = manifest_path(path)
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            if problem := _columns_problem(columns):
-                yield problem
-                return
-            for row in reader:
-                yield from _row(source.parent, reader.line_num, row, labels)
+            yield from _rows(csv.DictReader(file), source.parent, labels)
     except FileNotFoundError as error:
         raise DataError(
             "no such manifest",
             where=str(source),
             fix="name a CSV, a folder with a manifest.csv, or a data set's folder",
         ) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read: {error}", where=str(source), fix="save it as CSV in UTF-8") from error
+
+
+def _rows(reader: csv.DictReader[str], root: Path, labels: Labels) -> Iterator[Clip | Dropped | Problem]:
+    last = 0
+    try:
+        columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        if problem := _columns_problem(columns):
+            yield problem
+            return
+        last = reader.line_num
+        for row in reader:
+            last = reader.line_num
+            yield from _row(root, last, row, labels)
+    except csv.Error as error:
+        why = f"a cell has more than {csv.field_size_limit():,} characters" if "limit" in str(error) else str(error)
+        text = f"{why}: is a quotation mark opened here and never closed? The rows below are not read"
+        yield Problem(last + 1, Fault.CELL, text)
 
 
 class SplitWatch:
@@ -233,8 +246,12 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
             frames.append(number)
     if frames != sorted(frames):
         yield Fault.ORDER, f"onset <= apex <= offset does not hold: {', '.join(map(str, frames))}"
-    if (path := cells.get("path")) and not (root / path).exists():
-        yield Fault.MISSING, f"no such file or folder: {root / path}"
+    if path := cells.get("path"):
+        try:
+            if not (root / path).exists():
+                yield Fault.MISSING, f"no such file or folder: {root / path}"
+        except OSError as error:
+            yield Fault.MISSING, f"{error.strerror}: {root / path}"
 
 
 def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row | None) -> Clip:
@@ -261,7 +278,7 @@ def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row 
 
 
 def _frame(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
+    return int(text) if is_number(text) else None
 
 
 def _is_rate(text: str) -> bool:

@@ -8,11 +8,12 @@ from pathlib import Path
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.few import few_shot
 from p2pfl_me.data.labels import labels_of
-from p2pfl_me.data.manifest import Clip, Manifest
+from p2pfl_me.data.manifest import Clip, Manifest, refuse
 from p2pfl_me.data.partition import Shards, partition, with_validation
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.split import split_subjects
 from p2pfl_me.data.synthetic import subjects_manifest, synthesise
+from p2pfl_me.data.twice import contradictions
 from p2pfl_me.errors import DataError
 
 
@@ -22,11 +23,17 @@ def prepare(contract: Contract, data: Path | None, cache: Path) -> Manifest:
     Raises
     ------
     DataError
-        The manifest cannot be used.
+        The manifest cannot be used, or the same images stand in it under two subjects or labels.
     """
     if data is None:
         return synthesise(contract.data.synthetic, contract.seed, cache, split=_synthetic_split(contract))
-    return _split(contract, _read(contract, data))
+    manifest = _read(contract, data)
+    refuse(
+        contradictions(manifest.clips),
+        where=str(data),
+        fix="keep the row that is right of each pair; `p2pme data check` lists all rows that stand there twice",
+    )
+    return _split(contract, manifest)
 
 
 def deal(contract: Contract, manifest: Manifest, peers: int | None = None) -> Shards:

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from p2pfl_me.data.manifest import SPLITS, Clip, Manifest
+from p2pfl_me.data.clip import SPLITS, Clip, Manifest
+from p2pfl_me.data.number import is_number
 from p2pfl_me.errors import DataError
 from p2pfl_me.message import Vector
 
@@ -96,3 +97,20 @@ def vectors_bank(path: Path) -> Vector:
         return np.memmap(path, dtype="<f4", mode="c", offset=begin, shape=tuple(entry["shape"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"not a file of feature vectors: {error}", where=str(path), fix="see docs/data.md") from error
+
+
+def vector_row(clip: Clip, bank: Vector) -> int:
+    """The row of `bank` that a line of a manifest names as its clip.
+
+    Raises
+    ------
+    DataError
+        There is no such row.
+    """
+    if not is_number(clip.clip) or int(clip.clip) >= len(bank):
+        raise DataError(
+            f"has no row {clip.clip}; it has 0 to {len(bank) - 1}",
+            where=str(clip.path),
+            fix="name the row of the vectors as `clip`",
+        )
+    return int(clip.clip)

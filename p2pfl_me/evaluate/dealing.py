@@ -8,6 +8,7 @@ import numpy as np
 
 from p2pfl_me.contract import Contract, derive_seed
 from p2pfl_me.contract.model import Loopback, Peers
+from p2pfl_me.data.number import is_number
 from p2pfl_me.data.partition import partition
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.folds import Split
@@ -34,7 +35,7 @@ def count_peers(items: Items, split: Split, wanted: str) -> int:
         counts = {len({items.clips[item].dataset for item in own}) for own in split.pools().values()}
         count, said = min(counts), "one data set a peer"
     else:
-        if not wanted.isdigit():
+        if not is_number(wanted):
             raise DataError(f"`{wanted}` is no number of peers", where="--peers", fix="write `dataset`, or a number")
         count, said = int(wanted), f"--peers {wanted}"
     if count < 2:

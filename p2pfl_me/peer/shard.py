@@ -19,7 +19,7 @@ from p2pfl_me.data.preprocess.note import ClipNote, counts
 from p2pfl_me.data.preprocess.prepare import Prepared, prepare_clips
 from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.source import peer_clips
-from p2pfl_me.data.vectors import is_vectors, vectors_bank
+from p2pfl_me.data.vectors import is_vectors, vector_row, vectors_bank
 from p2pfl_me.errors import DataError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.features import Progress, feature_rows
@@ -156,8 +156,9 @@ def _of_vectors(contract: Contract, clips: Sequence[Clip]) -> Part:
             where=str(clips[0].path),
             fix="leave training.augment out of the contract",
         )
-    rows = np.array([int(clip.clip) for clip in clips], dtype=np.int64)
-    return Part(vectors_bank(files.pop()), rows, _labels(contract, clips), np.arange(len(clips), dtype=np.int64))
+    bank = vectors_bank(files.pop())
+    rows = np.array([vector_row(clip, bank) for clip in clips], dtype=np.int64)
+    return Part(bank, rows, _labels(contract, clips), np.arange(len(clips), dtype=np.int64))
 
 
 def _labels(contract: Contract, clips: Sequence[Clip]) -> Labels:

@@ -225,3 +225,13 @@ def test_rows_are_kept_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="no columns"):
         read_rows(tmp_path / "other.csv")
+
+
+def test_where_all_is_in_one_place_nothing_is_compared_and_no_split_is_called_sound(tmp_path: Path) -> None:
+    table = [line | {"split": ""} for line in sound(tmp_path)]
+    one = run("audit", rows(tmp_path / "m.csv", table))
+    assert one.exit_code == 2
+    assert "nothing could be compared" in one.output and "no leak" not in one.output
+    assert "split.json" in one.output and one.output.count("\n") == 3
+    table[5] |= {"split": "test"}
+    assert run("audit", rows(tmp_path / "m.csv", table)).exit_code == 0

@@ -44,6 +44,17 @@ def _twice_in_another_format(folder: Path, table: Table) -> None:
     table.insert(0, row("again.bmp", "77"))
 
 
+def _named_twice(folder: Path, table: Table) -> None:
+    for name, seed in (("one", 800), ("two", 900)):
+        for number in (1, 2):
+            save(folder / name / f"{number}.png", picture(seed + number))
+        table.append(row(name, "03", "negative", clip="c1"))
+
+
+def _a_dot(folder: Path, table: Table) -> None:
+    save(folder / "0-0.png", picture(500, side=1))
+
+
 def _label(folder: Path, table: Table) -> None:
     table[0]["label"] = "joy"
 
@@ -74,6 +85,8 @@ def _other_frames(folder: Path, table: Table) -> None:
         (_truncated, Fault.UNREADABLE, 2, "0-0.png"),
         (_gone, Fault.MISSING, 2, "no such file"),
         (_twice_in_another_format, Fault.DUPLICATE, 3, "line 2, with another subject and label"),
+        (_named_twice, Fault.DUPLICATE, 15, "c1 of lab/03 has the name of the one of line 14, and another path"),
+        (_a_dot, Fault.UNREADABLE, 2, "0-0.png is 1x1 pixels"),
         (_label, Fault.LABEL, 2, "unknown label 'joy'"),
         (_leak, Fault.LEAK, 3, "is in test here and in train on line 2"),
         (_no_frames, Fault.FRAMES, 2, "no numbered images"),
@@ -89,6 +102,15 @@ def test_a_planted_fault_is_found_on_its_line(
     (problem,) = check_manifest(tmp_path, CLASSES).problems
     assert (problem.kind, problem.line) == (fault, line)
     assert re.search(said, problem.text)
+
+
+def test_frames_of_one_clip_may_have_a_row_each(tmp_path: Path) -> None:
+    table = good(tmp_path)
+    for number in (1, 2):
+        save(tmp_path / "film" / f"{number}.png", picture(800 + number))
+        table.append(row(f"film/{number}.png", "03", "negative", clip="film"))
+    rows(tmp_path / "manifest.csv", table)
+    assert check_manifest(tmp_path, CLASSES).problems == ()
 
 
 def test_a_class_without_clips_is_a_problem(tmp_path: Path) -> None:
@@ -120,6 +142,21 @@ def test_what_is_odd_but_usable_is_noted(tmp_path: Path) -> None:
     assert report.problems == ()
     for said in ("1 clips are grey", "2 sizes", "lack 2 frames", "2 clips name no apex", "one frame only", "contempt"):
         assert said in notes
+
+
+def test_frames_of_several_sizes_and_apexes_without_motion_are_noted_with_their_place(tmp_path: Path) -> None:
+    table = good(tmp_path)
+    for number, side in ((1, 30), (2, 40), (3, 30)):
+        save(tmp_path / "mixed" / f"{number}.png", picture(600 + number, side))
+        save(tmp_path / "still" / f"{number}.png", picture(700 + number))
+    table += [row("mixed", "03", "negative", onset=1, apex=2, offset=3)]
+    table += [row("still", "03", "negative", onset=1, apex=1, offset=3)]
+    rows(tmp_path / "manifest.csv", table, columns=tuple(table[-1]))
+    report = check_manifest(tmp_path, CLASSES)
+    notes = "\n".join(report.notes)
+    assert report.problems == ()
+    assert "1 clips have frames of several sizes (line 14)" in notes
+    assert "1 clips have their apex at their onset (line 15): no motion is seen" in notes
 
 
 def test_the_line_of_a_problem_in_many_rows_is_sorted(tmp_path: Path) -> None:

@@ -105,3 +105,21 @@ def test_a_spreadsheet_with_a_byte_order_mark_and_capitals_is_read(tmp_path: Pat
     text = path.read_text().replace("path,dataset", "Path, Dataset ", 1)
     path.write_text(text, encoding="utf-8-sig")
     assert len(read_manifest(path, CLASSES).clips) == 3
+
+
+def test_a_path_beyond_all_length_is_a_problem_of_its_row_alone_and_is_shown_shortened(tmp_path: Path) -> None:
+    table = good(tmp_path)
+    table[1] |= {"path": "x" * 5000, "label": "y" * 5000}
+    table[3] |= {"path": "gone.png"}
+    _, problems = scan_manifest(rows(tmp_path / "manifest.csv", table), CLASSES)
+    assert [(each.line, each.kind) for each in problems] == [(3, Fault.LABEL), (3, Fault.MISSING), (5, Fault.MISSING)]
+    assert "File name too long" in problems[1].text and all(len(str(each)) < 400 for each in problems)
+
+
+def test_a_cell_that_never_ends_is_named_with_its_line_and_the_rows_above_are_checked(tmp_path: Path) -> None:
+    path = rows(tmp_path / "manifest.csv", [*good(tmp_path), row("gone.png")])
+    with path.open("a") as file:
+        file.write('a.png,lab,01,"never closed\n' + "more,\n" * 30_000)
+    _, problems = scan_manifest(path, CLASSES)
+    assert [problem.line for problem in problems] == [14, 15]
+    assert "quotation mark" in problems[1].text and "131,072" in problems[1].text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from safetensors.numpy import save_file
 from p2pfl_me.data.check import check_manifest
 from p2pfl_me.data.manifest import Fault, read_manifest, write_manifest
 from p2pfl_me.data.source import deal, prepare
-from p2pfl_me.data.vectors import vectors_bank, vectors_manifest
+from p2pfl_me.data.vectors import vector_row, vectors_bank, vectors_manifest
 from p2pfl_me.errors import DataError
 from tests.data.make import CLASSES, contract
 
@@ -87,3 +88,14 @@ def test_check_finds_values_that_are_no_numbers_and_rows_that_stand_twice(tmp_pa
         (4, Fault.UNREADABLE),
         (10, Fault.DUPLICATE),
     ]
+
+
+@pytest.mark.parametrize("named", ["²", "24", "-1", "x", "9" * 5000])
+def test_a_row_that_is_none_is_a_problem_of_its_line_and_a_run_refuses_it(tmp_path: Path, named: str) -> None:
+    path = save(tmp_path / "v.safetensors")
+    clips = vectors_manifest(path, CLASSES).clips
+    write_manifest(tmp_path / "m.csv", [replace(clips[0], clip=named), *clips[1:]])
+    (problem,) = check_manifest(tmp_path / "m.csv", CLASSES).problems
+    assert (problem.line, problem.kind) == (2, Fault.MISSING) and "it has 0 to 23" in problem.text
+    with pytest.raises(DataError, match="has no row"):
+        vector_row(replace(clips[0], clip=named), vectors_bank(path))

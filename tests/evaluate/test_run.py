@@ -242,6 +242,8 @@ def test_nobody_to_gossip_with_is_refused(tmp_path: Path) -> None:
         run(make_request(tmp_path, subjects=range(3)))
     with pytest.raises(DataError, match="no number of peers"):
         run(make_request(tmp_path, peers="some"))
+    with pytest.raises(DataError, match="no number of peers"):
+        run(make_request(tmp_path, peers="²"))
     with pytest.raises(DataError, match="cannot be dealt"):
         run(make_request(tmp_path, peers="9"))
 

@@ -62,8 +62,17 @@ class Audit:
     on_purpose: bool = False
 
     @property
+    def leaking(self) -> bool:
+        return bool(self.leaks) or self.on_purpose
+
+    @property
+    def silent(self) -> bool:
+        """All clips are in one place, so that nothing could be compared, and nothing is known of leaks."""
+        return len(self.places) < 2 and not self.leaking
+
+    @property
     def sound(self) -> bool:
-        return not (self.leaks or self.on_purpose)
+        return not (self.leaking or self.silent)
 
 
 def audit(split: Audited, *, images: bool = True) -> Audit:

@@ -21,10 +21,19 @@ def audit_text(audit: Audit) -> str:
         lines += [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
         ]
-    if len(audit.places) < 2 and not audit.on_purpose:
-        lines.append("note: all of it is in one place, so there is nothing to compare")
-    lines.append("no leak was found" if audit.sound else "it leaks: a score on this split is no measure of the model")
+    lines.append(_verdict(audit))
     return "\n".join(lines)
+
+
+def _verdict(audit: Audit) -> str:
+    if audit.leaking:
+        return "it leaks: a score on this split is no measure of the model"
+    if audit.silent:
+        return (
+            "nothing could be compared, as all of it is in one place\n"
+            "  -> fill the column `split`, or name a run, what `data split` wrote, several manifests, or a split.json"
+        )
+    return "no leak was found"
 
 
 def _some(places: Sequence[str], most: int = 6) -> str:

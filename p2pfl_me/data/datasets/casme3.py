@@ -10,8 +10,9 @@ import re
 from pathlib import Path
 
 from p2pfl_me.data.clip import Row
-from p2pfl_me.data.datasets.layout import Entry, Layout, folders, spelled_like
+from p2pfl_me.data.datasets.layout import Entry, Layout, folders, is_folder, spelled_like
 from p2pfl_me.data.datasets.sheet import SheetRow
+from p2pfl_me.data.number import is_number
 
 LABELS = frozenset(
     (
@@ -39,12 +40,12 @@ def _entry_a(row: SheetRow, frames: Path, at: Row) -> Entry:
 
 
 def _holds_c(folder: Path) -> bool:
-    subjects = [name for name in folders(folder) if name.isdigit()]
+    subjects = [name for name in folders(folder) if is_number(name)]
     if not subjects:
         return False
     inside = folders(folder / subjects[0])
     return "color" in inside or any(
-        name.isdigit() and "color" in folders(folder / subjects[0] / name) for name in inside
+        is_number(name) and "color" in folders(folder / subjects[0] / name) for name in inside
     )
 
 
@@ -53,7 +54,7 @@ def _entry_c(row: SheetRow, frames: Path, at: Row) -> Entry:
     cells = row.cells
     subject = spelled_like(frames, cells["subject"])
     cut = spelled_like(subject, cells["clip"]) / "color"
-    folder = cut if cut.is_dir() else subject / "color"
+    folder = cut if is_folder(cut) else subject / "color"
     clip = f"{cells['clip']}-{cells['onset']}" if cells["clip"] else ""
     return Entry(at, cells["subject"], clip, cells["label"], folder, cells["onset"], "", cells["offset"])
 

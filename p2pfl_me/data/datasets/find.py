@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from p2pfl_me.data.clip import Quirk, Remark
 from p2pfl_me.data.datasets.known import LAYOUTS
-from p2pfl_me.data.datasets.layout import Entry, Layout, Source, folders
+from p2pfl_me.data.datasets.layout import Entry, Layout, Source, folders, is_folder
 from p2pfl_me.data.datasets.sheet import SHEETS, Sheet, read_sheet
 from p2pfl_me.errors import DataError
 
@@ -17,6 +18,8 @@ DEPTH = 4
 """Levels below the user's folder that are searched."""
 PROBED = 400
 """Rows whose folders are looked up, to see whether sheet and frames belong together."""
+SAID = 3
+"""Things that a refusal says of what was found."""
 ENOUGH = 0.9
 """Share of the best pair's rows from which another sheet or copy of the frames is as good, but for its age."""
 
@@ -115,13 +118,49 @@ def _sheets(sheet: Sheet, older: Sequence[str]) -> Remark:
 
 def _passed_over(seen: _Seen, found: set[str]) -> Iterator[Remark]:
     """What lies beside the data sets that were found, and gave nothing."""
+    lone = _without_sheet(seen, found)
+    for each in lone:
+        yield Remark(Quirk.FOLDER, f"{each.words}: left out")
+    for text in _no_tables(seen, bool(lone)):
+        yield Remark(Quirk.FOLDER, text)
+
+
+@dataclass(frozen=True)
+class _Lone:
+    """Frames without a sheet: folders beside each other, and the data sets whose frames lie so."""
+
+    places: tuple[Path, ...]
+    layouts: tuple[Layout, ...]
+
+    @property
+    def words(self) -> str:
+        places = " and ".join((str(self.places[0]), *(place.name for place in self.places[1:])))
+        like = " or ".join(layout.title for layout in self.layouts)
+        look, their = ("looks", "its") if len(self.places) == 1 else ("look", "their")
+        return f"{places} {look} like {like}, but no sheet names {their} clips"
+
+
+def _without_sheet(seen: _Seen, found: set[str]) -> list[_Lone]:
+    """Each folder is named once, whatever it may be: CASME's and CASME II's frames lie alike."""
     known = {place for name in found for place in seen.frames[name]}
+    may: dict[Path, list[Layout]] = defaultdict(list)
     for layout in LAYOUTS:
         for place in seen.frames[layout.name]:
             if layout.name not in found and place not in known and layout.needed:
-                yield Remark(Quirk.FOLDER, f"{place} looks like {layout.title}, but no sheet names its clips: left out")
+                may[place].append(layout)
+    beside: dict[tuple[Path, tuple[str, ...]], list[Path]] = defaultdict(list)
+    for place, layouts in may.items():
+        beside[place.parent, tuple(layout.name for layout in layouts)].append(place)
+    return [_Lone(tuple(places), tuple(may[places[0]])) for places in beside.values()]
+
+
+def _no_tables(seen: _Seen, lacking: bool) -> Iterator[str]:
+    """Sheets that cannot be read and, where one is `lacking`, those without any data set's columns."""
     for path, error in _broken(seen).items():
-        yield Remark(Quirk.FOLDER, f"{path.name} {error.what}")
+        yield f"{path.name} {error.what}: {error.fix}"
+    for path in seen.sheets if lacking else ():
+        if all(_sheet(path, layout) is None for layout in LAYOUTS):
+            yield f"{path.name} has no row that names the columns of a data set"
 
 
 def _broken(seen: _Seen) -> dict[Path, DataError]:
@@ -144,30 +183,28 @@ def _sheet(path: Path, layout: Layout) -> Sheet | DataError | None:
 
 def _matched(source: Source) -> int:
     entries = islice(source.entries(), PROBED)
-    return sum(isinstance(entry, Entry) and entry.folder.is_dir() for entry in entries)
+    return sum(isinstance(entry, Entry) and is_folder(entry.folder) for entry in entries)
 
 
 def _refusal(folder: Path, seen: _Seen) -> DataError:
     if not folder.exists():
         return DataError("no such folder", where=str(folder), fix="check --data")
-    looked = "\n".join(f"  {layout.title}: {layout.sought}" for layout in LAYOUTS)
+    lone = _without_sheet(seen, set())
+    said = [each.words for each in lone] + list(_no_tables(seen, bool(lone)))
+    fitting = {layout.name for each in lone for layout in each.layouts}
+    if not lone:
+        sheets = [(layout, path) for layout in LAYOUTS for path in seen.sheets if _is_sheet(path, layout)]
+        said += [f"{path.name} looks like {layout.title}'s sheet, but no frames were found" for layout, path in sheets]
+        fitting = {layout.name for layout, _ in sheets}
+    looked = "\n".join(
+        f"  {layout.title}: {layout.sought}" for layout in LAYOUTS if layout.name in fitting or not fitting
+    )
     return DataError(
-        f"holds no manifest.csv and no data set that is known{_half(seen)}",
+        "; ".join(["holds no manifest.csv and no data set that is known", *said[:SAID]]),
         where=str(folder),
         fix=f"write a manifest (docs/data.md), or name a folder with one of\n{looked}",
     )
 
 
-def _half(seen: _Seen) -> str:
-    """What was found of a data set, where it is not enough."""
-    found: Sequence[tuple[Layout, Path]] = [
-        (layout, place) for layout in LAYOUTS for place in seen.frames[layout.name] if layout.needed
-    ]
-    said = [f"; {place} looks like {layout.title}'s frames, but its sheet was not found" for layout, place in found]
-    said += [f"; {path.name} {error.what}: {error.fix}" for path, error in _broken(seen).items()]
-    sheets = [(layout, path) for path in seen.sheets for layout in LAYOUTS if isinstance(_sheet(path, layout), Sheet)]
-    if not found:
-        said += [
-            f"; {path.name} looks like {layout.title}'s sheet, but no frames were found" for layout, path in sheets
-        ]
-    return "".join(said[:3])
+def _is_sheet(path: Path, layout: Layout) -> bool:
+    return isinstance(_sheet(path, layout), Sheet)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from p2pfl_me.data.clip import Problem, Remark, Row
 from p2pfl_me.data.datasets.sheet import Columns, Sheet, SheetRow
+from p2pfl_me.data.number import is_number
 
 Aside = Problem | Remark
 
@@ -101,6 +102,11 @@ class Source:
                 yield self.layout.entry(row, self.frames, Row(self.sheet.path.name, row.number))
 
 
+def is_folder(place: Path) -> bool:
+    """Whether it is there; a name out of a sheet may be longer than any file's, which `Path.is_dir` raises of."""
+    return os.path.isdir(place)  # noqa: PTH112
+
+
 def folders(place: Path) -> list[str]:
     """Names of the folders in `place`, in the order of their numbers; none where it cannot be read."""
     try:
@@ -113,12 +119,12 @@ def folders(place: Path) -> list[str]:
 
 def by_number(name: str) -> list[tuple[int, str]]:
     """Sorts `s2` before `s10`."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name) if part]
+    return [(int(part), "") if is_number(part) else (-1, part) for part in re.split(r"([0-9]+)", name) if part]
 
 
 def spelled_like(place: Path, name: str) -> Path:
     """The folder `name` in `place`, or the only one whose name differs in case, blanks and leading zeros alone."""
-    if (place / name).is_dir():
+    if is_folder(place / name):
         return place / name
     alike = [other for other in folders(place) if _bare(other) == _bare(name)]
     return place / (alike[0] if len(alike) == 1 else name)

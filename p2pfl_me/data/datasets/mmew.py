@@ -12,8 +12,9 @@ from pathlib import Path
 
 from p2pfl_me.contract.label_maps import plain
 from p2pfl_me.data.clip import Row
-from p2pfl_me.data.datasets.layout import Entry, Layout, folders, spelled_like
+from p2pfl_me.data.datasets.layout import Entry, Layout, folders, is_folder, spelled_like
 from p2pfl_me.data.datasets.sheet import SheetRow
+from p2pfl_me.data.number import is_number
 
 LABELS = frozenset(("happiness", "surprise", "anger", "disgust", "fear", "sadness", "others"))
 
@@ -39,7 +40,7 @@ def _holds(folder: Path) -> bool:
 def _entry(row: SheetRow, frames: Path, at: Row) -> Entry:
     cells = row.cells
     subject, clip, label = cells["subject"], cells["clip"], cells["label"]
-    name = f"S{int(subject):02d}" if subject.isdigit() else subject
+    name = f"S{int(subject):02d}" if is_number(subject) else subject
     found = next(_places(frames, name, label, clip), frames / label / clip) if clip else frames
     return Entry(at, name, clip, label, found, cells["onset"], cells["apex"], cells["offset"])
 
@@ -48,7 +49,7 @@ def _places(frames: Path, subject: str, label: str, clip: str) -> Iterator[Path]
     """Where the clip lies: under its own emotion first, but a folder's name is not believed."""
     for place in (frames, spelled_like(frames, subject)):
         for emotion in sorted(_emotions(place), key=lambda name: plain(name) != plain(label)):
-            if (folder := spelled_like(place / emotion, clip)).is_dir():
+            if is_folder(folder := spelled_like(place / emotion, clip)):
                 yield folder
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from p2pfl_me.contract.label_maps import plain
 from p2pfl_me.data.clip import ApexSource, Clip, Dropped, Fault, Problem, Quirk, Remark, Row
-from p2pfl_me.data.datasets.layout import Entry, Layout
+from p2pfl_me.data.datasets.layout import Entry, Layout, is_folder
 from p2pfl_me.data.datasets.sheet import frame_number
 from p2pfl_me.data.labels import Labels
 
@@ -91,7 +91,7 @@ def _label(entry: Entry, layout: Layout, labels: Labels) -> str | None:
 
 
 def _there(entry: Entry, numbers: Numbers) -> Sequence[int]:
-    if not entry.folder.is_dir():
+    if not is_folder(entry.folder):
         raise Unusable(Fault.MISSING, f"no such folder: {entry.folder}")
     found = numbers(entry.folder)
     if not found:

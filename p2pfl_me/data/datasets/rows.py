@@ -13,6 +13,7 @@ from p2pfl_me.data.datasets.layout import Entry, Source
 from p2pfl_me.data.datasets.resolve import Found, resolve
 from p2pfl_me.data.images import frame_numbers
 from p2pfl_me.data.labels import Labels
+from p2pfl_me.data.names import NameWatch
 
 LISTINGS = 16
 """Folders whose frame numbers are kept: clips of one film stand together in the sheet."""
@@ -43,9 +44,12 @@ def scan_datasets(folder: Path, labels: Labels) -> tuple[Manifest, tuple[Problem
     problems: list[Problem] = []
     remarks: list[Remark] = []
     dropped: Counter[str] = Counter()
+    names = NameWatch()
     for found in dataset_rows(folder, labels):
         if isinstance(found, Clip):
-            clips.append(found)
+            wrong = list(names.see(found))
+            problems += wrong
+            clips += [] if wrong else [found]
         elif isinstance(found, Problem):
             problems.append(found)
         elif isinstance(found, Dropped):
@@ -59,13 +63,28 @@ def scan_datasets(folder: Path, labels: Labels) -> tuple[Manifest, tuple[Problem
 
 def _source_rows(source: Source, labels: Labels) -> Iterator[Found]:
     numbers = lru_cache(LISTINGS)(frame_numbers)
-    first: dict[tuple[Path, str, str], Entry] = {}
+    first: dict[tuple[object, ...], Entry] = {}
     for entry in source.entries():
         if not isinstance(entry, Entry):
             yield entry
             continue
-        before = first.setdefault((entry.folder, entry.onset, entry.offset), entry)
+        # A row without a clip's name has no folder of its own either: `resolve` says what it lacks.
+        whole = entry.clip and not source.layout.film
+        before = first.setdefault((entry.folder,) if whole else (entry.folder, entry.onset, entry.offset), entry)
         if before is not entry:
-            yield Problem(0, Fault.DUPLICATE, f"the same clip as {before.row}", entry.row)
+            yield Problem(0, Fault.DUPLICATE, f"the same clip as {before.row}{_but(before, entry)}", entry.row)
             continue
         yield from resolve(entry, source.layout, labels, numbers)
+
+
+def _but(before: Entry, entry: Entry) -> str:
+    """Which of their cells differ, in words."""
+    pairs = {
+        "subject": (before.subject, entry.subject),
+        "onset": (before.onset, entry.onset),
+        "apex": (before.apex, entry.apex),
+        "offset": (before.offset, entry.offset),
+        "emotion": (before.label, entry.label),
+    }
+    differ = [name for name, (one, other) in pairs.items() if one != other]
+    return f", with another {' and '.join(differ)}" if differ else ""

@@ -17,6 +17,7 @@ HEADER_WITHIN = 60
 SHEETS = {".xlsx", ".xlsm", ".xls", ".csv"}
 UNKNOWN = {"", "/", "-", "--", "?", "n/a", "na", "nan", "none", "null", "-1"}
 """Cells that say that a frame is not known."""
+WHOLE_FLOAT = re.compile(r"(-?[0-9]+)\.0+")
 
 Columns = Mapping[str, tuple[str, ...]]
 """By our name of a column, how sheets spell it: lower case, letters and digits only."""
@@ -90,7 +91,7 @@ def _tables(path: Path, _changed: int) -> tuple[Table, ...]:
     try:
         if path.suffix.lower() == ".csv":
             with path.open(newline="", encoding="utf-8-sig") as file:
-                return (tuple(tuple(cell.strip() for cell in row) for row in csv.reader(file)),)
+                return (tuple(tuple(_text(cell) for cell in row) for row in csv.reader(file)),)
         return _workbook(path)
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise DataError(
@@ -145,12 +146,13 @@ def _old_workbook(path: Path) -> tuple[Table, ...]:
 
 
 def _text(value: object) -> str:
-    """Numbers as they are written: 46, not 46.0."""
+    """Numbers as they are written: 46, not 46.0, which programs make of a column with an empty cell."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    text = str(value).strip()
+    return whole[1] if (whole := WHOLE_FLOAT.fullmatch(text)) else text
 
 
 def _spelled(cell: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -87,6 +88,34 @@ def test_casme2_in_both_versions_of_its_sheet_and_both_layouts(twins: dict[str, 
     assert {"EP06_02_01", "EP09f", "EP01_2"} <= {clip.clip for clip in after.clips}
 
 
+def test_a_clip_that_the_sheet_names_twice_is_a_problem_whatever_else_the_rows_say(
+    twins: dict[str, Twin], tmp_path: Path
+) -> None:
+    """A folder of CASME II holds one clip, so the second row, with another onset and emotion, is a slip."""
+    folder = copied(twins["casme2"], tmp_path / "c")
+    book = folder / "CASME2-coding-20140508.xlsx"
+    header, first, second = list(openpyxl.load_workbook(book).active.iter_rows(values_only=True, max_row=3))
+    cells: dict[tuple[int, int], object] = {
+        (3, column + 1): first[column] for column, name in enumerate(header) if name in {"Subject", "Filename"}
+    }
+    assert [first[column] == second[column] for column, name in enumerate(header) if name == "OnsetFrame"] == [False]
+    rewritten(book, cells=cells)
+    manifest, problems, _ = scan_datasets(folder, Labels())
+    assert [str(problem).split(", with")[0] for problem in problems] == [
+        f"{book.name} row 3: the same clip as {book.name} row 2"
+    ]
+    assert "onset" in problems[0].text and len(manifest.clips) == 19
+
+
+def test_a_name_beyond_all_length_is_a_problem_of_its_row_alone(twins: dict[str, Twin], tmp_path: Path) -> None:
+    folder = copied(twins["casme2"], tmp_path / "c")
+    book = folder / "CASME2-coding-20140508.xlsx"
+    rewritten(book, cells={(3, 2): "E" * 5000, (4, 1): "²"})
+    manifest, problems, _ = scan_datasets(folder, Labels())
+    assert [problem.row.number for problem in problems if problem.row] == [3, 4] and len(manifest.clips) == 18
+    assert all("no such folder" in str(problem) and len(str(problem)) < 400 for problem in problems)
+
+
 def test_the_frames_folder_itself_may_be_named(twins: dict[str, Twin]) -> None:
     raw = read(twins["casme2"].folder / "CASME2_RAW_selected")
     assert len(raw.clips) == 20 and {clip.path.parts[-3] for clip in raw.clips} == {"CASME2_RAW_selected"}
@@ -157,6 +186,21 @@ def test_an_old_xls_is_read_like_the_new_sheet_whatever_its_name(twins: dict[str
         (folder / name).unlink()
 
 
+def test_a_csv_whose_numbers_became_floats_is_read_like_the_sheet(twins: dict[str, Twin], tmp_path: Path) -> None:
+    """pandas writes a column with an empty cell so."""
+    before = read(twins["casme2"].folder).clips
+    folder = copied(twins["casme2"], tmp_path / "c")
+    book = folder / "CASME2-coding-20140508.xlsx"
+    table = list(openpyxl.load_workbook(book).active.iter_rows(values_only=True))
+    book.unlink()
+    with (folder / "CASME2-coding-20140508.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([[float(cell) if isinstance(cell, int) else cell for cell in row] for row in table])
+    after = read(folder).clips
+    assert [replace(clip, path=Path(), row=None) for clip in after] == [
+        replace(clip, path=Path(), row=None) for clip in before
+    ]
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"PK", b"PK\3\4" + bytes(90), old_sheet([["a"]])[:1500], b"<html>", bytes(600)], ids=str
 )
@@ -179,6 +223,31 @@ def test_a_data_set_whose_sheet_is_missing_is_not_passed_over_in_silence(
     manifest, _, said = scan_datasets(tmp_path, Labels())
     assert {clip.dataset for clip in manifest.clips} == {"mmew"}
     assert any("looks like SAMM, but no sheet names its clips" in str(remark) for remark in said)
+
+
+@pytest.mark.parametrize("headless", [False, True])
+def test_frames_that_two_data_sets_may_own_are_told_of_once(
+    headless: bool, twins: dict[str, Twin], tmp_path: Path
+) -> None:
+    """CASME II's two copies of the frames lie as CASME's do."""
+    folder = copied(twins["casme2"], tmp_path / "casme2")
+    book = folder / "CASME2-coding-20140508.xlsx"
+    if headless:
+        loaded = openpyxl.load_workbook(book)
+        loaded.active.delete_rows(1)
+        loaded.save(book)
+    else:
+        book.unlink()
+    text = "CASME2_RAW_selected and Cropped look like CASME II or CASME, but no sheet names their clips"
+    no_header = [f"{book.name} has no row that names the columns of a data set"] if headless else []
+    with pytest.raises(DataError) as caught:
+        read(folder)
+    assert caught.value.what.endswith("; ".join([text, *no_header])) and caught.value.what.count("CASME II") == 1
+    assert caught.value.fix.count("\n") == 2
+    copied(twins["mmew"], tmp_path / "mmew")
+    _, problems, said = scan_datasets(tmp_path, Labels())
+    about = [str(remark) for remark in said if "MMEW" not in str(remark)]
+    assert problems == () and about == [f"{folder}/{text}: left out", *no_header]
 
 
 def test_mmew_subjects_come_from_the_sheet(twins: dict[str, Twin]) -> None:
@@ -244,7 +313,7 @@ def test_what_is_no_known_layout_is_refused_with_what_was_looked_for(twins: dict
         assert title in str(caught.value)
     folder = copied(twins["mmew"], tmp_path / "m")
     (folder / "MMEW_Micro_Exp.xlsx").unlink()
-    with pytest.raises(DataError, match="looks like MMEW's frames, but its sheet was not found"):
+    with pytest.raises(DataError, match="looks like MMEW, but no sheet names its clips"):
         read(folder)
     with pytest.raises(DataError, match="no such folder"):
         read(tmp_path / "nowhere")

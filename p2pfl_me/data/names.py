@@ -1,0 +1,31 @@
+"""Clips of one name: in a list of answers nobody could tell them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from p2pfl_me.data.clip import Clip, Fault, Problem, place
+from p2pfl_me.data.images import IMAGES
+from p2pfl_me.data.vectors import is_vectors
+
+
+class NameWatch:
+    """Finds clips that bear the name of another clip of the same subject, and lie elsewhere.
+
+    Pictures in one folder may be frames of one clip, each with a row of its own; so may parts of one film. Rows of
+    feature vectors are named by their places, so that two files have the same names.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], tuple[Path, str]] = {}
+
+    def see(self, clip: Clip) -> Iterator[Problem]:
+        """What is wrong with the name of one more clip."""
+        if is_vectors(clip.path):
+            return
+        home = clip.path.parent if clip.path.suffix.lower() in IMAGES else clip.path
+        there, where = self._first.setdefault((clip.subject, clip.clip), (home, place(clip.line, clip.row)))
+        if there != home:
+            text = f"clip {clip.clip} of {clip.subject} has the name of the one of {where}, and another path"
+            yield Problem(clip.line, Fault.DUPLICATE, text, clip.row)
