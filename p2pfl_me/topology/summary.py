@@ -38,6 +38,11 @@ class Summary:
     figures: Figures | None
 
     @property
+    def links(self) -> int:
+        """Pairs that exchange in some round."""
+        return sum(self.degrees) // 2
+
+    @property
     def rounds(self) -> int | None:
         """Predicted rounds until the models differ by at most EPS of what they did."""
         return self.figures.rounds_to_consensus(EPS) if self.figures else None
