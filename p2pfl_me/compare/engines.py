@@ -80,9 +80,10 @@ def _require_lockstep(contract: Contract, where: str) -> None:
 
     from p2pfl_me.simulation.batched import require_room
     from p2pfl_me.simulation.lockstep_fit import require_lockstep
+    from p2pfl_me.topology import schedule_of
 
     require_lockstep(contract, where)
-    require_room(contract, contract.peers.count, os.cpu_count() or 1)
+    require_room(contract, schedule_of(contract), os.cpu_count() or 1)
 
 
 def _require_room(engine: str, contract: Contract, where: str) -> None:

@@ -42,7 +42,7 @@ def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> 
     require_lockstep(contract)
     schedule = schedule_of(contract)
     workers = os.cpu_count() or 1
-    require_room(contract, contract.peers.count, workers)
+    require_room(contract, schedule, workers)
     new_folder(options.run, contract)
     record = Record(options.run, contract, options.command, engine="batched")
     cache = cache_dir(options.home)
