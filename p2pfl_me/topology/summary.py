@@ -10,13 +10,11 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.topology.arcs import DirectedSchedule
 from p2pfl_me.topology.directed import directed_schedule_of
 from p2pfl_me.topology.schedule import Schedule, is_directed, schedule_of
-from p2pfl_me.topology.spectral import Figures, directed_figures, spectral_figures
+from p2pfl_me.topology.spectral import EPS, Figures, directed_figures, spectral_figures
 
 SHOWN_EDGES = 60
 FIGURES_LIMIT = 2_000
 """Eigenvalues take time and memory with the cube and square of the peers: seconds up to here."""
-
-EPS = 1e-3
 
 Weighted = tuple[int, int, float]
 """a, b, weight: a < b exchange, or, where directed, a gives b that share of itself."""
@@ -41,11 +39,6 @@ class Summary:
     def links(self) -> int:
         """Pairs that exchange in some round."""
         return sum(self.degrees) // 2
-
-    @property
-    def rounds(self) -> int | None:
-        """Predicted rounds until the models differ by at most EPS of what they did."""
-        return self.figures.rounds_to_consensus(EPS) if self.figures else None
 
 
 def summarise(contract: Contract) -> Summary:
@@ -95,7 +88,7 @@ def as_json(summary: Summary, picture: Path | None) -> str:
             "period": summary.period,
             "edges": summary.edges,
             "degrees": summary.degrees,
-            "figures": {**asdict(figures), "rounds_to_consensus": summary.rounds} if figures else None,
+            "figures": asdict(figures) if figures else None,
             "picture": str(picture) if picture else None,
         },
         allow_nan=False,
@@ -125,7 +118,7 @@ def as_text(summary: Summary) -> str:
             *(_shares(figures) if figures.exact_after is None or summary.period == 1 else []),
             f"n_W(0.99)  {figures.effective_neighbours:.1f}  (effective neighbours: 1 = alone, "
             f"{figures.peers} = all average at once)",
-            f"consensus  {_consensus(summary.rounds or 0, exact=figures.exact_after is not None)}",
+            f"consensus  {_consensus(figures.rounds_to_consensus, exact=figures.exact_after is not None)}",
             *_nearly(summary.kind, figures),
         ]
     )
