@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from p2pfl_me.contract.model import Contract, Topology
+from p2pfl_me.contract.part import Conflict
 from p2pfl_me.contract.source import Source, parse
 from p2pfl_me.errors import ContractError
 
@@ -115,7 +116,9 @@ def _complaint(source: Source, detail: ErrorDetails, overridden: set[str]) -> Co
         return ContractError(f"`{dotted}` is missing", where=where, fix="add it")
     given = detail.get("input")
     shown = f" (found {given!r})" if isinstance(given, str | int | float | bool | None) else ""
-    return ContractError(f"`{dotted}`: {message}{shown}", where=where, fix="correct the value")
+    reason = detail.get("ctx", {}).get("error")
+    fix = reason.fix if isinstance(reason, Conflict) else "correct the value"
+    return ContractError(f"`{dotted}`: {message}{shown}", where=where, fix=fix)
 
 
 def _path_in_file(values: Any, loc: Sequence[str | int]) -> tuple[str | int, ...]:
