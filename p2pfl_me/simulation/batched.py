@@ -25,8 +25,9 @@ from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.crew import Crew, Job, shared
-from p2pfl_me.simulation.memory import available_bytes, require_memory
+from p2pfl_me.simulation.memory import require_memory
 from p2pfl_me.simulation.mixing_tiles import NARROWEST, TILE, Rows, Spread, mix_tile, rows_of, tiles_of, total
+from p2pfl_me.swarm.room import available_bytes
 from p2pfl_me.topology import Schedule
 from p2pfl_me.wire.malloc import reuse_freed_memory
 

@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from p2pfl_me.errors import PeerError
-
-
-def available_bytes() -> int:
-    """What Linux says can still be had without swapping; elsewhere, the machine's whole memory."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def require_memory(count: int, size: int, links: int, extra: int, available: int) -> None:
