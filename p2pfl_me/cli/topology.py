@@ -39,11 +39,11 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
     from p2pfl_me.errors import RunError
     from p2pfl_me.topology import build_graph
     from p2pfl_me.topology.layout import DRAWN_LINKS
+    from p2pfl_me.topology.summary import SHOWN_EDGES, as_text, summarise
     from p2pfl_me.topology.summary import as_json as to_json
-    from p2pfl_me.topology.summary import as_text, summarise
 
     contract = load_contract(file)
-    summary = summarise(contract)
+    summary = summarise(contract, None if as_json else SHOWN_EDGES)
     if out is not None and summary.links > DRAWN_LINKS:
         raise RunError(
             f"{summary.links} links are too many to draw: at most {DRAWN_LINKS} can be told apart",
