@@ -30,19 +30,27 @@ def list_kinds() -> None:
     "--out",
     metavar="PNG",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Picture to write, .png, .svg or .pdf (default: NAME.png here; with --json none).",
+    help="Picture to write, .png, .svg or .pdf (default: NAME.png here; none with --json or very many links).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every edge.")
 def show(file: Path, out: Path | None, as_json: bool) -> None:
     """Show the graph of the contract FILE: edges, degrees, diameter, spectral gap, rounds to consensus, a picture."""
     from p2pfl_me.contract import load_contract
+    from p2pfl_me.errors import RunError
     from p2pfl_me.topology import build_graph
+    from p2pfl_me.topology.layout import DRAWN_LINKS
+    from p2pfl_me.topology.summary import SHOWN_EDGES, as_text, summarise
     from p2pfl_me.topology.summary import as_json as to_json
-    from p2pfl_me.topology.summary import as_text, summarise
 
     contract = load_contract(file)
-    summary = summarise(contract)
-    if out is None and not as_json:
+    summary = summarise(contract, None if as_json else SHOWN_EDGES)
+    if out is not None and summary.links > DRAWN_LINKS:
+        raise RunError(
+            f"{summary.links} links are too many to draw: at most {DRAWN_LINKS} can be told apart",
+            where=str(out),
+            fix="leave -o out, or take fewer peers or a sparser kind",
+        )
+    if out is None and not as_json and summary.links <= DRAWN_LINKS:
         out = Path(f"{contract.name}.png")
     if out is not None:
         from p2pfl_me.report.graph_picture import draw_graph
@@ -53,7 +61,8 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
         click.echo(to_json(summary, out))
         return
     click.echo(as_text(summary))
-    click.echo(f"picture    {out}")
+    none = f"none: {summary.links} links are too many to draw (at most {DRAWN_LINKS})"
+    click.echo(f"picture    {out or none}")
 
 
 @topology.command()

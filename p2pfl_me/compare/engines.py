@@ -82,10 +82,11 @@ def _require_lockstep(contract: Contract, where: str) -> None:
 
     from p2pfl_me.simulation.batched import require_room
     from p2pfl_me.simulation.lockstep_fit import require_lockstep
+    from p2pfl_me.topology import schedule_of
 
     require_lockstep(contract, where)
     try:
-        require_room(contract, contract.peers.count, os.cpu_count() or 1)
+        require_room(contract, schedule_of(contract), os.cpu_count() or 1)
     except PeerError as error:
         raise ContractError(error.what, where=where, fix=error.fix) from error
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from p2pfl_me.contract.compressions import Compression, Power
-from p2pfl_me.contract.part import Part, PositiveInt, Seconds
+from p2pfl_me.contract.part import Conflict, Part, PositiveInt, Seconds
 
 
 class Patience(Part):
@@ -62,6 +62,8 @@ class Push(Part):
 
 
 PROTOCOLS = Literal["dpsgd", "qg_dsgdm", "gradient_tracking", "push_sum", "adpsgd", "swift", "push"]
+IN_ROUNDS = ("dpsgd", "qg_dsgdm", "gradient_tracking")
+"""Those whose peers all count the same rounds, so that gossiped sketches of one round can be summed."""
 
 
 class Gossip(Part):
@@ -83,23 +85,39 @@ class Gossip(Part):
     @model_validator(mode="after")
     def _options_fit_the_protocol(self) -> Gossip:
         if self.momentum is not None and self.protocol != "qg_dsgdm":
-            raise ValueError(f"`momentum` belongs to protocol qg_dsgdm, and this is {self.protocol}")
+            raise _foreign("momentum", "qg_dsgdm", self.protocol)
         if self.push is not None and self.protocol != "push":
-            raise ValueError(f"`push` belongs to protocol push, and this is {self.protocol}")
+            raise _foreign("push", "push", self.protocol)
         if self.personal and self.protocol != "dpsgd":
-            raise ValueError(f"`personal` is made for protocol dpsgd, and this is {self.protocol}")
+            raise _foreign("personal", "dpsgd", self.protocol)
         if self.compression and self.protocol not in ("dpsgd", "qg_dsgdm"):
-            raise ValueError(
-                f"compression needs an exchange whose two ends correct themselves alike (dpsgd, qg_dsgdm); "
-                f"{self.protocol} sends its models whole"
+            raise Conflict(
+                f"compression needs an exchange whose two ends correct themselves alike, and {self.protocol} sends its "
+                "models whole",
+                "leave gossip.compression out, or take protocol: dpsgd or qg_dsgdm",
             )
         if self.patience and self.patience.of == "everyone":
-            if self.protocol not in ("dpsgd", "qg_dsgdm", "gradient_tracking"):
-                raise ValueError(f"patience of everyone needs rounds that all share, and {self.protocol} has none")
+            if self.protocol not in IN_ROUNDS:
+                raise Conflict(
+                    f"patience of everyone needs rounds that all share, and {self.protocol} has none",
+                    f"write patience.of: neighbours, or take a protocol of {', '.join(IN_ROUNDS)}",
+                )
             if self.compression:
-                raise ValueError(
-                    "patience of everyone sends sketches with the models, and compression would spoil them"
+                raise Conflict(
+                    "patience of everyone sends sketches with the models, and compression would spoil them",
+                    "write patience.of: neighbours, or leave gossip.compression out",
                 )
         if self.personal and isinstance(self.compression, Power):
-            raise ValueError("compression power needs the whole model's matrices, and personal keeps one at home")
+            raise Conflict(
+                "compression power needs the whole model's matrices, and personal keeps one at home",
+                "take compression: int8, or leave personal out",
+            )
         return self
+
+
+def _foreign(key: str, owner: str, protocol: str) -> Conflict:
+    """Of an option that stands beside another protocol than its own."""
+    return Conflict(
+        f"`{key}` belongs to protocol {owner}, and this is {protocol}",
+        f"leave gossip.{key} out, or take protocol: {owner}",
+    )

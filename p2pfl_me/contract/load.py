@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from p2pfl_me.contract.model import Contract, Topology
+from p2pfl_me.contract.part import Conflict
 from p2pfl_me.contract.source import Source, parse
 from p2pfl_me.errors import ContractError
 
@@ -115,7 +116,9 @@ def _complaint(source: Source, detail: ErrorDetails, overridden: set[str]) -> Co
         return ContractError(f"`{dotted}` is missing", where=where, fix="add it")
     given = detail.get("input")
     shown = f" (found {given!r})" if isinstance(given, str | int | float | bool | None) else ""
-    return ContractError(f"`{dotted}`: {message}{shown}", where=where, fix="correct the value")
+    reason = detail.get("ctx", {}).get("error")
+    fix = reason.fix if isinstance(reason, Conflict) else "correct the value"
+    return ContractError(f"`{dotted}`: {message}{shown}", where=where, fix=fix)
 
 
 def _path_in_file(values: Any, loc: Sequence[str | int]) -> tuple[str | int, ...]:
@@ -141,15 +144,15 @@ def _path_in_file(values: Any, loc: Sequence[str | int]) -> tuple[str | int, ...
 
 
 def _known_keys(values: Any, parent: tuple[str | int, ...]) -> list[str]:
-    model: Any = Contract
+    """The keys of a section; of one that may be of several kinds, those of the kind that `values` name."""
+    model: type[BaseModel] = Contract
     for part in parent:
         if isinstance(part, int):
             continue
         values = values.get(part) if isinstance(values, dict) else None
-        if part == "topology" and model is Contract:
-            model = KINDS[str(values["kind"])] if isinstance(values, dict) else Contract
-            continue
-        model = next(iter(_models_in(model.model_fields[str(part)].annotation)))
+        kind = values.get("kind") if isinstance(values, dict) else None
+        models = _models_in(model.model_fields[str(part)].annotation)
+        model = next((each for each in models if kind is not None and _kind_of(each) == kind), models[0])
     return list(model.model_fields)
 
 
@@ -159,7 +162,13 @@ def _kinds(path: Sequence[str | int]) -> list[str]:
     for part in path[:-1]:
         model = next(iter(_models_in(model.model_fields[str(part)].annotation)))
     models = _models_in(model.model_fields[str(path[-1])].annotation)
-    return [get_args(each.model_fields["kind"].annotation)[0] for each in models]
+    return [_kind_of(each) for each in models]
+
+
+def _kind_of(model: type[BaseModel]) -> str:
+    """The name by which the contract chooses this model, empty where there is no choice."""
+    field = model.model_fields.get("kind")
+    return str(get_args(field.annotation)[0]) if field else ""
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from p2pfl_me.contract.label_maps import LABEL_MAPS, LabelMap
-from p2pfl_me.contract.part import Part
+from p2pfl_me.contract.part import Conflict, Part
 from p2pfl_me.contract.preprocess import Input, Preprocess
 
 CASME2_CLASSES = ("disgust", "fear", "happiness", "others", "repression", "sadness", "surprise")
@@ -42,9 +43,14 @@ class LabelMapping(Part):
     @classmethod
     def _from_name(cls, value: Any) -> Any:
         given = {"name": value} if isinstance(value, str) else value
-        if isinstance(given, dict) and given.get("name") in LABEL_MAPS and given.get("sha256") is None:
-            return {**given, "sha256": LABEL_MAPS[given["name"]].sha256}
-        return given
+        if not isinstance(given, dict) or given.get("sha256") is not None or not isinstance(given.get("name"), str):
+            return given
+        name = given["name"]
+        if name not in LABEL_MAPS:  # alone: that there is no digest either would be a second, false complaint
+            near = difflib.get_close_matches(name, list(LABEL_MAPS), n=1, cutoff=0.5)
+            fix = f"did you mean `{near[0]}`? " if near else ""
+            raise Conflict(f"there is no label map `{name}`", f"{fix}known: {', '.join(LABEL_MAPS)}")
+        return {**given, "sha256": LABEL_MAPS[name].sha256}
 
     @model_validator(mode="after")
     def _same_table(self) -> LabelMapping:

@@ -11,6 +11,14 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
+class Conflict(ValueError):
+    """What a validator refuses, with the nearest thing that works as its `fix`."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(what)
+        self.fix = fix
+
+
 class Part(BaseModel):
     """Frozen, and an unknown key is an error."""
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, contract_from_yaml, digest
-from p2pfl_me.errors import RunError
+from p2pfl_me.errors import RunError, WeightsError
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.inputs import feed
 from p2pfl_me.gossip.protocol import Mixed
@@ -76,8 +76,10 @@ def recorded_peers(run: Path) -> list[int]:
     Raises
     ------
     RunError
-        There are none.
+        There are none, or no such folder.
     """
+    if not run.is_dir():
+        raise RunError("no such folder", where=str(run), fix="name a run folder, the DIR of `p2pme swarm --run DIR`")
     names = [path.stem.removeprefix("inputs-") for path in run.glob("inputs-*.jsonl")]
     if not (peers := sorted(int(name) for name in names if name.isdigit())):
         raise RunError(
@@ -199,7 +201,11 @@ def _compare_with_checkpoint(found: Replayed, run: Path, contract: Contract) -> 
     if not checkpoint_path(run, found.peer).exists():
         return
     layout = layout_of(contract.model).digest().hex()
-    kept = load_checkpoint(run, found.peer, contract_digest=digest(contract).hex(), layout_digest=layout)
+    try:
+        kept = load_checkpoint(run, found.peer, contract_digest=digest(contract).hex(), layout_digest=layout)
+    except WeightsError as error:  # its advice is for who resumes; here the file is only looked at
+        fix = "copy the run folder again, or move the file away: the record is then replayed without it"
+        raise RunError(error.what, where=error.where, fix=fix) from error
     was = Contents(run).digest(kept.params)
     now = found.rounds.get(kept.completed - 1)
     if was != now:

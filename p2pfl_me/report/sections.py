@@ -133,12 +133,17 @@ def _times(run: Run) -> str:
 
 
 def _graph(run: Run) -> Iterable[Block]:
-    picture = _graph_picture(run)
-    if picture is not None:
-        yield picture
+    from p2pfl_me.topology import link_count, plan_of
+    from p2pfl_me.topology.layout import DRAWN_LINKS
+
+    links = link_count(plan_of(run.contract))
+    if links > DRAWN_LINKS:
+        yield Paragraph(f"The graph is not drawn: it has {links} links, and more than {DRAWN_LINKS} tell nothing.")
+    else:
+        yield _graph_picture(run)
 
 
-def _graph_picture(run: Run) -> Picture | None:
+def _graph_picture(run: Run) -> Picture:
     from p2pfl_me.report.graph_picture import graph_figure
     from p2pfl_me.topology import build_graph
 

@@ -25,13 +25,16 @@ from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.crew import Crew, Job, shared
-from p2pfl_me.simulation.memory import available_bytes, require_memory
+from p2pfl_me.simulation.memory import require_memory
 from p2pfl_me.simulation.mixing_tiles import NARROWEST, TILE, Rows, Spread, mix_tile, rows_of, tiles_of, total
+from p2pfl_me.swarm.room import available_bytes
 from p2pfl_me.topology import Schedule
 from p2pfl_me.wire.malloc import reuse_freed_memory
 
 _WORKER_MODELS = 8
 """Vectors a worker holds beside its peer's row: trained copy, gradients, two moments, buffers; rounded up."""
+_LINK_BYTES = 150
+"""What a neighbour's share in a round takes in the lists from which the rows of W are made."""
 CPU = torch.device("cpu")
 
 
@@ -109,7 +112,7 @@ class BatchedEngine:
             raise DataError(f"{count} peers have samples, the schedule has {schedule.size}", fix="give each peer some")
         if start.shape != (size,):
             raise DataError(f"the start has shape {start.shape}, the contract's model ({size},)", fix="see layout_of")
-        require_room(contract, count, workers)
+        require_room(contract, schedule, workers)
         self._contract, self._schedule = contract, schedule
         # Each worker's copies and buffers come and go by the megabyte: fetching them anew from the kernel takes longer.
         reuse_freed_memory()
@@ -225,8 +228,8 @@ class BatchedEngine:
         return metrics
 
 
-def require_room(contract: Contract, count: int, workers: int) -> None:
-    """Refuse `count` peers of a contract whose models would not fit into this machine's free memory.
+def require_room(contract: Contract, schedule: Schedule, workers: int) -> None:
+    """Refuse peers of a contract whose models and links would not fit into this machine's free memory.
 
     Raises
     ------
@@ -238,8 +241,11 @@ def require_room(contract: Contract, count: int, workers: int) -> None:
     if not _is_plain(contract):
         # Model, trained and exchanged vector, and what the rule remembers: at most another exchanged one.
         size = 2 * size + 2 * exchanged_size(contract.gossip, layout.size, layout.home)
+    count = schedule.size
+    used = (schedule.neighbours(peer) if schedule.period == 1 else schedule.weights(peer, 0) for peer in range(count))
+    links = _LINK_BYTES * sum(map(len, used)) // count
     overhead = workers * (_WORKER_MODELS * layout.size + 4 * max(TILE, NARROWEST * count)) * 4
-    require_memory(count, size, overhead, available_bytes())
+    require_memory(count, size, links, overhead, available_bytes())
 
 
 def _gathered(part: Part) -> Part:

@@ -37,7 +37,7 @@ from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.swarm.average import score_average, shard_settings
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import SwarmOptions
-from p2pfl_me.swarm.record import Record, new_folder
+from p2pfl_me.swarm.record import Record, undone_if_refused
 from p2pfl_me.swarm.shards import all_clips, read_shards, write_shards
 from p2pfl_me.topology import plan_of
 
@@ -60,10 +60,10 @@ def simulate(
         Before anything is run.
     """
     schedule = plan_of(contract)
-    new_folder(options.run, contract)
-    record = Record(options.run, contract, options.command, engine="simulate")
-    shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
-    record.data(options.data, data_digest, shards)
+    with undone_if_refused(options.run, contract):
+        record = Record(options.run, contract, options.command, engine="simulate")
+        shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
+        record.data(options.data, data_digest, shards)
     torch.set_num_threads(1)
     # All features once, in one pass: peers find theirs in the cache.
     clips = all_clips(read_shards(contract, options.run))

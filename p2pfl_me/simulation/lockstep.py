@@ -23,7 +23,7 @@ from p2pfl_me.simulation.lockstep_fit import require_lockstep
 from p2pfl_me.simulation.lockstep_log import LockstepLog
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import SwarmOptions
-from p2pfl_me.swarm.record import Record, new_folder
+from p2pfl_me.swarm.record import Record, undone_if_refused
 from p2pfl_me.swarm.shards import Shards, write_shards
 from p2pfl_me.topology import schedule_of
 
@@ -42,12 +42,12 @@ def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> 
     require_lockstep(contract)
     schedule = schedule_of(contract)
     workers = os.cpu_count() or 1
-    require_room(contract, contract.peers.count, workers)
-    new_folder(options.run, contract)
-    record = Record(options.run, contract, options.command, engine="batched")
-    cache = cache_dir(options.home)
-    shards, data_digest = write_shards(contract, options.data, cache, options.run)
-    record.data(options.data, data_digest, shards)
+    require_room(contract, schedule, workers)
+    with undone_if_refused(options.run, contract):
+        record = Record(options.run, contract, options.command, engine="batched")
+        cache = cache_dir(options.home)
+        shards, data_digest = write_shards(contract, options.data, cache, options.run)
+        record.data(options.data, data_digest, shards)
     samples, test = _samples(contract, shards, options)
     start = initial_params(contract, cache=cache, weights=options.weights)
     log = LockstepLog(options.run, contract, schedule, time.time())

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from p2pfl_me.errors import PeerError
 
 
-def available_bytes() -> int:
-    """What Linux says can still be had without swapping; elsewhere, the machine's whole memory."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+def require_memory(count: int, size: int, links: int, extra: int, available: int) -> None:
+    """Refuse `count` peers where `available` bytes are too few for all.
 
-
-def require_memory(count: int, size: int, extra: int, available: int) -> None:
-    """Refuse `count` models of `size` float32 values and `extra` bytes where `available` bytes are too few.
+    Each has a model of `size` float32 values and `links` bytes of links; `extra` bytes are for all together.
 
     Raises
     ------
     PeerError
         With the largest number of peers that would fit.
     """
-    needed = count * size * 4 + extra
+    each = size * 4 + links
+    needed = count * each + extra
     if needed > available:
-        fit = max(0, (available - extra) // (size * 4))
+        fit = max(0, (available - extra) // each)
         raise PeerError(
-            f"{count} models of {size} values take {needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free",
+            f"{count} models of {size} values and their links take {needed / 1e9:.1f} GB, "
+            f"and {available / 1e9:.1f} GB are free",
             where="batched engine",
             fix=f"take at most {fit} peers, or a machine with more memory",
         )

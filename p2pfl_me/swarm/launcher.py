@@ -19,7 +19,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.home import cache_dir, keys_dir
 from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.record import Record, join_baselines, new_folder
+from p2pfl_me.swarm.record import Record, join_baselines, undone_if_refused
 from p2pfl_me.workers import fork_server
 
 STOP_S = 2.0
@@ -54,20 +54,22 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
     ContractError, DataError, RunError
         Before any peer is started.
     """
+    from p2pfl_me.swarm.room import require_room
     from p2pfl_me.swarm.shards import write_shards
     from p2pfl_me.topology import plan_of
 
     _refuse_remote(contract)
+    require_room(contract)
     plan_of(contract)
-    new_folder(options.run, contract)
-    record = Record(options.run, contract, options.command)
     with _Interrupts() as interrupts:
-        context = fork_server(CHILDREN)
-        warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
-        warm.start()
-        console.say(f"dealing clips to {contract.peers.count} peers")
-        shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
-        record.data(options.data, data_digest, shards)
+        with undone_if_refused(options.run, contract):
+            record = Record(options.run, contract, options.command)
+            context = fork_server(CHILDREN)
+            warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
+            warm.start()
+            console.say(f"dealing clips to {contract.peers.count} peers")
+            shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
+            record.data(options.data, data_digest, shards)
         keys_dir(options.home)
         children = _Children(context, interrupts)
         from_here = (contract, options.run, options.home, options.weights)

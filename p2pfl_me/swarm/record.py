@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, digest, dump_contract
-from p2pfl_me.errors import RunError
+from p2pfl_me.errors import P2pmeError, RunError
 
 
 def new_folder(run: Path, contract: Contract) -> None:
@@ -25,6 +27,24 @@ def new_folder(run: Path, contract: Contract) -> None:
         (run / "contract.yaml").write_text(dump_contract(contract), encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot be written: {error.strerror}", where=str(run), fix="name another with --run") from error
+
+
+@contextmanager
+def undone_if_refused(run: Path, contract: Contract) -> Iterator[None]:
+    """A `new_folder` that does not stay to block the corrected command when the block refuses the contract or its data.
+
+    A folder that was there before keeps its files; only what marks it as a run goes.
+    """
+    was_there = run.exists()
+    new_folder(run, contract)
+    try:
+        yield
+    except P2pmeError:
+        if not was_there:
+            shutil.rmtree(run)
+        for name in ("contract.yaml", "manifest.json"):
+            (run / name).unlink(missing_ok=True)
+        raise
 
 
 class Record:

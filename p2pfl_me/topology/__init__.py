@@ -4,10 +4,18 @@ Floor 1 of the house: imports the contract and the errors; no socket, thread, cl
 """
 
 from p2pfl_me.topology.arcs import Arc, DirectedSchedule, as_directed
-from p2pfl_me.topology.directed import Plan, directed_schedule_of, plan_of
+from p2pfl_me.topology.directed import Plan, directed_schedule_of, link_count, plan_of
 from p2pfl_me.topology.graph import build_graph
 from p2pfl_me.topology.mixing import drop_edges, metropolis_hastings, mixing_matrix
-from p2pfl_me.topology.schedule import ChangingSchedule, Edge, Schedule, StaticSchedule, is_directed, schedule_of
+from p2pfl_me.topology.schedule import (
+    ChangingSchedule,
+    CompleteSchedule,
+    Edge,
+    Schedule,
+    StaticSchedule,
+    is_directed,
+    schedule_of,
+)
 from p2pfl_me.topology.spectral import (
     Figures,
     diameter,
@@ -20,6 +28,7 @@ from p2pfl_me.topology.spectral import (
 __all__ = [
     "Arc",
     "ChangingSchedule",
+    "CompleteSchedule",
     "DirectedSchedule",
     "Edge",
     "Figures",
@@ -34,6 +43,7 @@ __all__ = [
     "directed_schedule_of",
     "drop_edges",
     "is_directed",
+    "link_count",
     "metropolis_hastings",
     "mixing_matrix",
     "plan_of",

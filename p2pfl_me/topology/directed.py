@@ -54,6 +54,11 @@ Plan = Schedule | DirectedSchedule
 """What a protocol follows: edges, or arcs where it can."""
 
 
+def link_count(plan: Plan) -> int:
+    """Pairs that exchange in some round, counted a peer at a time: no edge is held."""
+    return sum(len(plan.neighbours(peer)) for peer in range(plan.size)) // 2
+
+
 def plan_of(contract: Contract) -> Plan:
     """Arcs for push-sum, edges for every other protocol.
 

@@ -16,6 +16,9 @@ Places = NDArray[np.float64]
 STRESS_LIMIT = 200
 """Free layouts up to this many peers; larger graphs go on a circle, as nothing could be told from them anyway."""
 
+DRAWN_LINKS = 50_000
+"""Links of the largest drawing: seconds up to here, and beyond it a grey disc that tells nothing."""
+
 SMALL = 40
 """Up to so many peers a reader follows single edges, and the layout takes care that it can be done."""
 

@@ -6,7 +6,7 @@ matrix; the edges of a round are made when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
@@ -18,6 +18,7 @@ import networkx as nx
 from p2pfl_me.contract import Contract, derive_seed, model
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.base import base_graph
+from p2pfl_me.topology.density import require_few_edges
 from p2pfl_me.topology.draws import random_regular
 from p2pfl_me.topology.equitopo import HALF, basis, default_shifts, dynamic_shift, matching, static_weights
 from p2pfl_me.topology.graph import build_graph
@@ -101,6 +102,56 @@ class StaticSchedule:
 
     def _row(self, peer: int) -> Mapping[int, float]:
         return self._rows[require_peer(peer, self.size)]
+
+
+class CompleteSchedule:
+    """All are neighbours in every round, to the bits of Metropolis-Hastings: 1 / n each. Only n is held.
+
+    A graph of it would take a gigabyte for 2,000 peers; a peer needs its own row, whose values are all alike.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size, self._weight = size, 1.0 / size
+        self._last = lru_cache(maxsize=1)(self._all)
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def period(self) -> int:
+        return 1
+
+    def edges(self, round: int) -> tuple[Edge, ...]:
+        return self._last()
+
+    def neighbours(self, peer: int) -> tuple[int, ...]:
+        require_peer(peer, self._size)
+        return (*range(peer), *range(peer + 1, self._size))
+
+    def weights(self, peer: int, round: int) -> Mapping[int, float]:
+        return _AllOthers(require_peer(peer, self._size), self._size, self._weight)
+
+    def _all(self) -> tuple[Edge, ...]:
+        return tuple(Edge(a, b, self._weight) for a in range(self._size) for b in range(a + 1, self._size))
+
+
+class _AllOthers(Mapping[int, float]):
+    """0..size-1 without `peer`, in order, each with the same weight: a row that is asked for at every message."""
+
+    def __init__(self, peer: int, size: int, weight: float) -> None:
+        self._peer, self._size, self._weight = peer, size, weight
+
+    def __getitem__(self, other: int) -> float:
+        if other == self._peer or other not in range(self._size):
+            raise KeyError(other)
+        return self._weight
+
+    def __iter__(self) -> Iterator[int]:
+        return (other for other in range(self._size) if other != self._peer)
+
+    def __len__(self) -> int:
+        return self._size - 1
 
 
 class ChangingSchedule:
@@ -257,7 +308,10 @@ def schedule_of(contract: Contract) -> Schedule:
             where="topology",
             fix="write gossip.protocol: push_sum" + (" or topology.directed: false" if undirected else ""),
         )
+    require_few_edges(topology, count)
     match topology:
+        case model.Mesh():
+            return CompleteSchedule(count)
         case model.Base():
             return base_schedule(count, topology.meets)
         case model.Epidemic():

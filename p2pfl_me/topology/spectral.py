@@ -28,6 +28,9 @@ WINDOW = 256
 COUNTED = 64
 """Rounds of a schedule that never repeats over which the models sent are counted."""
 
+EPS = 1e-3
+"""The share of the first distance at which peers count as agreed."""
+
 MEMORY = 0.99
 """The gamma of n_W that the report uses: a random walk that forgets 1 % a step."""
 
@@ -37,8 +40,8 @@ class Figures:
     """A schedule in numbers; l_1 = 1 >= l_2 >= ... >= l_n are the eigenvalues of its W.
 
     Of a schedule that changes, edges, degrees and diameter are those of all links, and beta and rms are geometric means
-    a round over the product of its first rounds; they are 0 where that product is the exact mean. Of a directed one the
-    distance is that of push-sum's z = x / w.
+    a round over the product of its first rounds; they are 0 where the schedule makes that product the exact mean. Of a
+    directed one the distance is that of push-sum's z = x / w.
 
     Attributes
     ----------
@@ -52,8 +55,12 @@ class Figures:
         n_W(0.99): among how many peers a model's noise is averaged; 1 = alone, n = all-reduce (Vogels, Hendrikx,
         Jaggi, "Beyond spectral gap", NeurIPS 2022).
     exact_after:
-        Rounds from the first after which all hold the exact mean; None if that is only approached. Random rounds may
-        meet it too.
+        Rounds from the first after which all hold the exact mean; None if that is only approached, or met by the
+        chance of some random rounds, which is no property of the schedule.
+    rounds_to_consensus:
+        Rounds of mixing alone until the consensus distance is surely at most EPS of its start: `exact_after` where
+        there is such a number, 0 for a single peer. Of rounds that never repeat, those from the first; else
+        ceil(ln EPS / ln beta).
     models_per_round:
         Models that a peer sends a round, on average.
     """
@@ -69,20 +76,8 @@ class Figures:
     rms: float
     effective_neighbours: float
     exact_after: int | None
+    rounds_to_consensus: int
     models_per_round: float
-
-    def rounds_to_consensus(self, eps: float = 1e-3) -> int:
-        """Rounds of mixing alone until the consensus distance is surely below `eps` of its start.
-
-        ceil(ln eps / ln beta); `exact_after` where there is such a number, 0 for a single peer.
-        """
-        if not 0 < eps < 1:
-            raise ValueError(f"eps is a share of the starting distance, between 0 and 1, not {eps}")
-        if self.peers < 2:
-            return 0
-        if self.exact_after is not None:
-            return self.exact_after
-        return math.ceil(math.log(eps) / math.log(self.beta))
 
 
 def spectral_figures(schedule: Schedule) -> Figures:
@@ -116,6 +111,7 @@ def _figures(schedule: Schedule | DirectedSchedule, mixing: _Mixing, sends: Call
         rms=mixing.rms,
         effective_neighbours=mixing.effective_neighbours,
         exact_after=mixing.exact_after,
+        rounds_to_consensus=mixing.rounds if schedule.size > 1 else 0,
         models_per_round=sum(map(sends, rounds)) / len(rounds) / schedule.size,
     )
 
@@ -165,6 +161,13 @@ class _Mixing:
     rms: float
     effective_neighbours: float
     exact_after: int | None
+    within: int | None = None
+    """The first round, of those multiplied out, that leaves at most EPS of any distance."""
+
+    @property
+    def rounds(self) -> int:
+        found = self.exact_after or self.within
+        return found or math.ceil(math.log(EPS) / math.log(self.beta))
 
 
 def _of_matrix(schedule: Schedule) -> _Mixing:
@@ -183,20 +186,34 @@ def _of_product(
     """
     mass = estimates = np.eye(size)
     walk, rounds, left, before = 0.0, 0, 1.0, 1.0
+    exact, within = False, None
     while rounds < WINDOW and left > EXACT:
         mass = mix(rounds, mass)
         estimates = mass / mass.sum(axis=1, keepdims=True)
         walk += MEMORY**rounds * float(np.square(estimates).sum())
         rounds += 1
-        before, left = left, float(np.linalg.norm(estimates - 1 / size))
-        if period != 1 or rounds == 1:  # all rounds alike: the first one tells
-            distance, over = estimates - 1 / size, rounds
+        apart = estimates - 1 / size
+        before, left = left, float(np.linalg.norm(apart))
+        exact = left <= min(EXACT, SUDDEN * before)
+        # All rounds alike: the first one tells. A round that is exact by chance tells nothing of those before it.
+        if (period != 1 and not exact) or rounds == 1:
+            distance, over = apart, rounds
+        if period is None and within is None and _is_within(apart, left):
+            within = rounds
     walk += MEMORY**rounds / (1 - MEMORY)  # from here on P is J / n, whose square norm is 1
     effective = size / (1 - MEMORY) / walk
-    if left <= min(EXACT, SUDDEN * before):
+    if exact and (period is not None or rounds == 1):
         return _Mixing(0.0, 0.0, effective, rounds)
     beta = float(np.linalg.norm(distance, 2)) ** (1 / over)
-    return _Mixing(beta, (float(np.linalg.norm(distance)) / math.sqrt(size - 1)) ** (1 / over), effective, None)
+    rms = (float(np.linalg.norm(distance)) / math.sqrt(size - 1)) ** (1 / over)
+    return _Mixing(beta, rms, effective, None, within)
+
+
+def _is_within(apart: NDArray[np.float64], norm: float) -> bool:
+    """Whether the largest singular value of P - J / n is at most EPS; its Frobenius `norm` often tells for nothing."""
+    if norm <= EPS or norm > EPS * math.sqrt(len(apart)):
+        return norm <= EPS
+    return float(np.linalg.eigvalsh(apart.T @ apart)[-1]) <= EPS**2
 
 
 def mixed_rows(plan: Schedule | DirectedSchedule, round: int, rows: NDArray[np.float64]) -> NDArray[np.float64]:

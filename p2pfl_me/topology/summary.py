@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.topology.arcs import DirectedSchedule
-from p2pfl_me.topology.directed import directed_schedule_of
+from p2pfl_me.topology.directed import directed_schedule_of, link_count
 from p2pfl_me.topology.schedule import Schedule, is_directed, schedule_of
-from p2pfl_me.topology.spectral import Figures, directed_figures, spectral_figures
+from p2pfl_me.topology.spectral import EPS, Figures, directed_figures, spectral_figures
 
 SHOWN_EDGES = 60
 FIGURES_LIMIT = 2_000
 """Eigenvalues take time and memory with the cube and square of the peers: seconds up to here."""
-
-EPS = 1e-3
 
 Weighted = tuple[int, int, float]
 """a, b, weight: a < b exchange, or, where directed, a gives b that share of itself."""
@@ -24,7 +24,8 @@ Weighted = tuple[int, int, float]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A contract's graph: the edges (where directed: arcs) of its first round, the links of each peer.
+    """A contract's graph: the edges (where directed: arcs) of its first round, all or the first ones, and their number;
+    the links of each peer.
 
     `period` is None where rounds never repeat, `figures` above FIGURES_LIMIT peers.
     """
@@ -33,18 +34,19 @@ class Summary:
     kind: str
     directed: bool
     edges: tuple[Weighted, ...]
+    edge_count: int
     period: int | None
     degrees: tuple[int, ...]
     figures: Figures | None
 
     @property
-    def rounds(self) -> int | None:
-        """Predicted rounds until the models differ by at most EPS of what they did."""
-        return self.figures.rounds_to_consensus(EPS) if self.figures else None
+    def links(self) -> int:
+        """Pairs that exchange in some round."""
+        return sum(self.degrees) // 2
 
 
-def summarise(contract: Contract) -> Summary:
-    """Build the contract's graph and its figures.
+def summarise(contract: Contract, most: int | None = None) -> Summary:
+    """Build the contract's graph and its figures, with at most `most` of its edges (None: all).
 
     Raises
     ------
@@ -55,20 +57,32 @@ def summarise(contract: Contract) -> Summary:
     if is_directed(contract.topology):
         directed = directed_schedule_of(contract)
         arcs = tuple((arc.sender, arc.receiver, arc.weight) for arc in directed.arcs(0))
-        return _summary(contract, directed, arcs, directed_figures(directed) if few else None)
+        return _summary(contract, directed, arcs[:most], len(arcs), directed_figures(directed) if few else None)
     schedule = schedule_of(contract)
-    edges = tuple((edge.a, edge.b, edge.weight) for edge in schedule.edges(0))
-    return _summary(contract, schedule, edges, spectral_figures(schedule) if few else None)
+    edges = tuple(islice(_edges(schedule), most))
+    count = link_count(schedule) if schedule.period == 1 else len(schedule.edges(0))
+    return _summary(contract, schedule, edges, count, spectral_figures(schedule) if few else None)
+
+
+def _edges(schedule: Schedule) -> Iterator[Weighted]:
+    """Of the first round, sorted, a peer at a time: of a mesh of thousands nobody wants to hold them all."""
+    for peer in range(schedule.size):
+        yield from ((peer, other, weight) for other, weight in schedule.weights(peer, 0).items() if other > peer)
 
 
 def _summary(
-    contract: Contract, schedule: Schedule | DirectedSchedule, edges: tuple[Weighted, ...], figures: Figures | None
+    contract: Contract,
+    schedule: Schedule | DirectedSchedule,
+    edges: tuple[Weighted, ...],
+    count: int,
+    figures: Figures | None,
 ) -> Summary:
     return Summary(
         name=contract.name,
         kind=contract.topology.kind,
         directed=is_directed(contract.topology),
         edges=edges,
+        edge_count=count,
         period=schedule.period,
         degrees=tuple(len(schedule.neighbours(peer)) for peer in range(schedule.size)),
         figures=figures,
@@ -90,7 +104,7 @@ def as_json(summary: Summary, picture: Path | None) -> str:
             "period": summary.period,
             "edges": summary.edges,
             "degrees": summary.degrees,
-            "figures": {**asdict(figures), "rounds_to_consensus": summary.rounds} if figures else None,
+            "figures": asdict(figures) if figures else None,
             "picture": str(picture) if picture else None,
         },
         allow_nan=False,
@@ -120,14 +134,14 @@ def as_text(summary: Summary) -> str:
             *(_shares(figures) if figures.exact_after is None or summary.period == 1 else []),
             f"n_W(0.99)  {figures.effective_neighbours:.1f}  (effective neighbours: 1 = alone, "
             f"{figures.peers} = all average at once)",
-            f"consensus  {_consensus(summary.rounds or 0, exact=figures.exact_after is not None)}",
+            f"consensus  {_consensus(figures.rounds_to_consensus, exact=figures.exact_after is not None)}",
             *_nearly(summary.kind, figures),
         ]
     )
 
 
 def _extent(summary: Summary) -> str:
-    edges = f"{len(summary.edges)} {'arcs' if summary.directed else 'edges'}"
+    edges = f"{summary.edge_count} {'arcs' if summary.directed else 'edges'}"
     if summary.period == 1:
         return edges
     return f"{edges} in the first round, " + (
@@ -166,7 +180,7 @@ def _edge_lines(summary: Summary) -> list[str]:
     """`a-b`, of arcs `a>b`, for the first SHOWN_EDGES, twelve a line."""
     name, sign = ("arcs", ">") if summary.directed else ("edges", "-")
     words = [f"{a}{sign}{b}" for a, b, _ in summary.edges[:SHOWN_EDGES]]
-    if len(summary.edges) > SHOWN_EDGES:
-        words.append(f"and {len(summary.edges) - SHOWN_EDGES} more (--json lists all)")
+    if summary.edge_count > SHOWN_EDGES:
+        words.append(f"and {summary.edge_count - SHOWN_EDGES} more (--json lists all)")
     rows = [" ".join(words[start : start + 12]) for start in range(0, len(words), 12)]
     return [f"{name if index == 0 else '':<10} {row}" for index, row in enumerate(rows or ["none"])]

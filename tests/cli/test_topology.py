@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from p2pfl_me.cli.topology import topology
 from p2pfl_me.contract import KINDS, load_contract
-from p2pfl_me.errors import ContractError
+from p2pfl_me.errors import ContractError, RunError
 
 READY = Path(__file__).parents[2] / "topologies"
 
@@ -71,6 +71,18 @@ def test_show_of_very_many_peers_does_not_keep_the_user_waiting(here: Path) -> N
     output = run("show", "ring.yaml").output
     assert "3000 peers" in output
     assert "none above 2000 peers" in output
+
+
+def test_show_draws_no_picture_of_very_many_links_unless_asked_and_then_says_why(here: Path) -> None:
+    run("new", "epidemic", "--peers", "400")
+    output = run("show", "epidemic.yaml").output
+    assert "picture    none: 79800 links" in output
+    assert list(here.iterdir()) == [here / "epidemic.yaml"]
+    with pytest.raises(RunError, match="79800 links are too many to draw"):
+        run("show", "epidemic.yaml", "-o", "all.png")
+    with pytest.raises(RunError, match="at most 50000"):
+        run("show", "epidemic.yaml", "--json", "-o", "all.png")
+    assert list(here.iterdir()) == [here / "epidemic.yaml"]
 
 
 def test_show_refuses_a_graph_in_parts(here: Path) -> None:

@@ -35,6 +35,9 @@ def complaint(text: str, *overrides: str) -> str:
         (BASE + "trainin: {}\n", 6, "did you mean `training`"),
         (BASE + "training: {round: 3}\n", 6, "did you mean `rounds`"),
         (BASE + "gossip:\n  patience:\n    rouns: 3\n", 8, "did you mean `rounds`"),
+        (BASE + "gossip: {compression: {kind: topk, fracton: 1}}\n", 6, "did you mean `fraction`"),
+        (BASE + "gossip: {compression: {kind: power, zzz: 1}}\n", 6, "known here: kind, rank"),
+        (BASE + "training: {loss: {kind: focal, gama: 1}}\n", 6, "did you mean `gamma`"),
         (BASE.replace("kind: ring", "kind: rink"), 3, "did you mean `ring`"),
         (BASE.replace("{kind: ring}", "{kind: torus, rows: 2}"), 3, "`topology.columns` is missing"),
         (BASE.replace("{kind: ring}", "{kind: ring, degree: 2}"), 3, "unknown key `topology.degree`"),
@@ -136,3 +139,23 @@ def test_a_contract_is_a_value_that_can_be_a_key() -> None:
     text = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 3}, widths: {2: 0.5, 1: 0.25}}\n"
     one, other = contract_from_yaml(text), contract_from_yaml(text.replace("2: 0.5, 1: 0.25", "1: 0.25, 2: 0.5"))
     assert one == other and hash(one) == hash(other)
+
+
+@pytest.mark.parametrize(
+    ("gossip", "advice", "taken"),
+    [
+        ("protocol: swift, patience: {rounds: 3, of: everyone}", "patience.of: neighbours", ["patience.of=neighbours"]),
+        ("compression: int8, patience: {rounds: 3, of: everyone}", "leave gossip.compression", ["compression=none"]),
+        ("momentum: 0.5", "or take protocol: qg_dsgdm", ["protocol=qg_dsgdm"]),
+        ("protocol: swift, push: {merge: age}", "or take protocol: push", ["protocol=push"]),
+        ("protocol: swift, personal: true", "leave gossip.personal out", ["personal=false"]),
+        ("protocol: swift, compression: int8", "or take protocol: dpsgd", ["protocol=dpsgd"]),
+        ("personal: true, compression: power", "take compression: int8", ["compression=int8"]),
+    ],
+)
+def test_options_that_do_not_go_together_come_with_what_does(gossip: str, advice: str, taken: list[str]) -> None:
+    text = BASE + f"gossip: {{{gossip}}}\ndata: {{validation_fraction: 0.2}}\n"
+    message = complaint(text)
+    assert advice in message.partition("->")[2]
+    assert "correct the value" not in message
+    contract_from_yaml(text, overrides=[f"gossip.{override}" for override in taken])

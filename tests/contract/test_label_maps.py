@@ -85,8 +85,14 @@ def test_the_name_is_short_for_name_and_digest() -> None:
     assert LABEL_MAPS["megc3"].sha256 in dump_contract(short)
     with pytest.raises(ContractError, match="another table in this version"):
         contract_from_yaml(BASE + f"model: {{label_map: {{name: megc3, sha256: {'a' * 64}}}}}\n")
-    with pytest.raises(ContractError, match="'megc3', 'megc2019', 'paper4'"):
-        contract_from_yaml(BASE + "model: {label_map: megc}\n")
+
+
+@pytest.mark.parametrize("written", ["megc5", "{name: megc5}"])
+def test_an_unknown_map_is_one_complaint_with_the_nearest_name(written: str) -> None:
+    for text, overrides in ((BASE + f"model: {{label_map: {written}}}\n", []), (BASE, [f"model.label_map={written}"])):
+        with pytest.raises(ContractError, match="no label map `megc5`") as caught:
+            contract_from_yaml(text, overrides=overrides)
+        assert caught.value.fix == "did you mean `megc3`? known: megc3, megc2019, paper4, paper7, casme2_5"
 
 
 def test_classes_beside_a_map_must_be_its_own() -> None:

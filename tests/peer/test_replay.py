@@ -14,8 +14,10 @@ import pytest
 from p2pfl_me.contract import load_contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.gossip.dpsgd import DPSGD
+from p2pfl_me.peer.checkpoint import checkpoint_path
 from p2pfl_me.peer.recording import inputs_path
 from p2pfl_me.peer.replay import recorded_peers, replay
+from p2pfl_me.peer.slots import versions
 from p2pfl_me.simulation.conditions import Conditions, Crash, LinkQuality
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.swarm.console import Console
@@ -229,6 +231,25 @@ def test_whatever_stands_in_a_record_is_told_in_words(tmp_path: Path) -> None:
         write(run, 1, lines)
         with contextlib.suppress(RunError):
             replay(run, 1)
+
+
+def test_a_damaged_checkpoint_is_named_with_what_helps_a_replay(tmp_path: Path) -> None:
+    run = recorded(tmp_path)
+    checkpoint_path(run, 0).write_bytes(b"damaged")
+    for path in versions(checkpoint_path(run, 0)):
+        if path != checkpoint_path(run, 0):
+            path.unlink(missing_ok=True)
+    with pytest.raises(RunError, match="not a checkpoint") as caught:
+        replay(run, 0)
+    assert "--resume" not in caught.value.fix and "move the file away" in caught.value.fix
+    checkpoint_path(run, 0).unlink()
+    assert replay(run, 0).difference is None
+
+
+def test_a_folder_that_is_not_there_is_called_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no such folder") as caught:
+        recorded_peers(tmp_path / "nowhere")
+    assert "name a run folder" in caught.value.fix
 
 
 def test_a_run_that_was_not_recorded_says_how_to(tmp_path: Path) -> None:

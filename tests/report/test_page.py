@@ -6,13 +6,18 @@ import csv
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.errors import RunError
 from p2pfl_me.report import write_report
+from p2pfl_me.report.document import Paragraph
+from p2pfl_me.report.run import read_run
+from p2pfl_me.report.sections import run_sections
 from tests.report.fixture import Recipe as R
 from tests.report.fixture import append, contract_text, write_run
 
@@ -92,6 +97,17 @@ def test_a_full_report_is_one_page_with_its_figures_and_numbers(full: Path) -> N
         with (full.parent / f"{name}.csv").open(newline="") as file:
             rows = list(csv.reader(file))
         assert len(rows) > 1 and len({len(row) for row in rows}) == 1
+
+
+def test_a_graph_of_very_many_links_is_not_drawn_but_told(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run"))
+    contract = contract_from_yaml(contract_text(R(kind="epidemic", count=400)))
+    section = next(
+        each for each in run_sections(replace(run, contract=contract), "", "", 2) if each.title == "The graph"
+    )
+    assert section.blocks == (
+        Paragraph("The graph is not drawn: it has 79800 links, and more than 50000 tell nothing."),
+    )
 
 
 def test_markdown_says_the_same_and_its_links_exist(full: Path) -> None:

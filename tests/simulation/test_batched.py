@@ -17,10 +17,10 @@ from p2pfl_me.learning.metrics import confusion_matrix
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation import mixing_tiles
-from p2pfl_me.simulation.batched import BatchedEngine
+from p2pfl_me.simulation.batched import BatchedEngine, require_room
 from p2pfl_me.simulation.memory import require_memory
 from p2pfl_me.simulation.mixing_tiles import Spread, mix_tile, rows_of, tiles_of, total
-from p2pfl_me.topology import Schedule, StaticSchedule, build_graph, mixing_matrix, schedule_of
+from p2pfl_me.topology import CompleteSchedule, Schedule, StaticSchedule, build_graph, mixing_matrix, schedule_of
 from p2pfl_me.topology.schedule import base_schedule, epidemic_schedule
 
 SIZES = (5, 40, 33, 1, 17, 64)
@@ -153,9 +153,20 @@ def test_equal_models_are_at_distance_zero() -> None:
 
 
 def test_too_many_peers_are_refused_with_the_number_that_fits() -> None:
-    require_memory(9, 1000, 0, 36_000)
+    require_memory(9, 1000, 0, 0, 36_000)
     with pytest.raises(PeerError, match="at most 8 peers"):
-        require_memory(9, 1000, 4_000, 39_999)
+        require_memory(9, 1000, 0, 4_000, 39_999)
+    with pytest.raises(PeerError, match="at most 7 peers"):
+        require_memory(9, 1000, 500, 4_000, 39_999)
+
+
+def test_the_links_of_thousands_who_all_meet_are_counted_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    everyone, ring = CompleteSchedule(10_000), StaticSchedule(build_graph(Ring(kind="ring"), 10_000))
+    size = layout_of(contract().model).size
+    monkeypatch.setattr("p2pfl_me.simulation.batched.available_bytes", lambda: 10_000 * 4 * size + 2_000_000_000)
+    require_room(contract(), ring, 1)
+    with pytest.raises(PeerError, match="take at most"):
+        require_room(contract(), everyone, 1)
 
 
 def test_memory_is_asked_for_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,7 +180,23 @@ def test_what_cannot_run_is_refused_before_anything_starts(
     code, output = p2pme(tmp_path / "home", "swarm", path, "--run", tmp_path / "run", *data, *options)
     assert code == 2 and says in output and "->" in output, output
     assert "Traceback" not in output
-    assert not list((tmp_path / "run").glob("peer-*.jsonl"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_swarm_neither_blocks_the_corrected_one_nor_takes_files_that_were_there(
+    tmp_path: Path, vectors: Path
+) -> None:
+    contract = write_contract(tmp_path / "ring.yaml", 3, training="{rounds: 1, local_epochs: 1}")
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "notes.txt").write_text("mine")
+    options = ["swarm", contract, "--data", vectors, "--run", run, "--no-report"]
+    code, output = p2pme(tmp_path / "home", *options, "--set", "peers.loopback.count=13")
+    assert code == 2 and "cannot be dealt to 13 peers" in output
+    assert [path.name for path in run.iterdir()] == ["notes.txt"]
+    code, output = p2pme(tmp_path / "home", *options)
+    assert code == 0, output
+    assert (run / "notes.txt").read_text() == "mine"
 
 
 def test_a_folder_with_a_run_is_not_written_over(tmp_path: Path, vectors: Path) -> None:

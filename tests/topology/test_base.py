@@ -58,7 +58,7 @@ def test_ten_thousand_peers_take_edges_not_matrices() -> None:
 def test_figures_say_when_it_is_exact(count: int) -> None:
     schedule = base_schedule(count, 1)
     figures = spectral_figures(schedule)
-    assert figures.exact_after == figures.rounds_to_consensus() == schedule.period
+    assert figures.exact_after == figures.rounds_to_consensus == schedule.period
     assert figures.beta == 0
     assert figures.models_per_round <= 1
 

@@ -49,3 +49,27 @@ def test_a_peer_knows_everyone_without_a_list_of_pairs() -> None:
     schedule = epidemic_schedule(10_000, 2, 0)
     assert len(schedule.neighbours(17)) == 9_999
     assert len(schedule.edges(0)) == 10_000
+
+
+def test_an_exact_mean_that_chance_brings_hides_neither_the_rate_nor_the_rounds_before_it() -> None:
+    """Of 8 peers who meet one other, seed 0, the product of 30 rounds is the exact mean; 13 leave a thousandth."""
+    schedule = epidemic_schedule(8, 1, 0)
+    left, product = [], np.eye(8)
+    for round in range(30):
+        product = mixing_matrix(schedule, round) @ product
+        left.append(np.linalg.norm(product - 1 / 8, 2))
+    assert left[-1] < 1e-12
+    figures = spectral_figures(schedule)
+    assert figures.exact_after is None
+    assert figures.rounds_to_consensus == next(round for round, share in enumerate(left, 1) if share <= 1e-3) == 13
+    assert figures.beta == pytest.approx(left[28] ** (1 / 29))
+    assert 0 < figures.gap < 1
+
+
+@pytest.mark.parametrize(("count", "meets"), [(10, 2), (40, 1), (64, 3)])
+def test_rounds_to_consensus_are_counted_on_the_rounds_themselves(count: int, meets: int) -> None:
+    schedule, product, rounds = epidemic_schedule(count, meets, 5), np.eye(count), 0
+    while np.linalg.norm(product - 1 / count, 2) > 1e-3:
+        product = mixing_matrix(schedule, rounds) @ product
+        rounds += 1
+    assert spectral_figures(schedule).rounds_to_consensus == rounds

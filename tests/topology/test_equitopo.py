@@ -159,13 +159,19 @@ def test_no_peers_more_cost_no_rounds_more() -> None:
     assert all(2 / 3 <= figures.models_per_round <= 1 for figures in undirected)
 
 
-def test_a_round_that_makes_the_mean_exact_is_found_though_rounds_never_repeat() -> None:
-    schedule = directed_schedule_of(contract_of("equi_dynamic", 16, directed=True))
-    exact = directed_figures(schedule).exact_after
-    assert exact is not None and schedule.period is None
-    product = np.eye(16)
-    for round in range(exact):
-        assert np.linalg.norm(product - 1 / 16) > 1e-6
+@pytest.mark.parametrize("count", [16, 64])
+def test_rounds_that_meet_the_mean_by_chance_still_have_a_rate(count: int) -> None:
+    schedule = directed_schedule_of(contract_of("equi_dynamic", count, directed=True))
+    product = np.eye(count)
+    for round in range(20):
         product = push_matrix(schedule, round) @ product
-    np.testing.assert_allclose(product, 1 / 16, atol=1e-15)
+    np.testing.assert_allclose(product, 1 / count, atol=1e-15)
+    figures = directed_figures(schedule)
+    assert figures.exact_after is None
+    assert figures.rms == pytest.approx(math.sqrt((count - 2) / (2 * (count - 1))), abs=0.1)
+    assert figures.rms <= figures.beta < 1
+    assert figures.gap == 1 - figures.beta
+
+
+def test_a_schedule_whose_every_round_is_exact_says_so_though_rounds_never_repeat() -> None:
     assert spectral_figures(schedule_of(contract_of("equi_dynamic", 2))).exact_after == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -10,8 +12,8 @@ from hypothesis import strategies as st
 
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.errors import ContractError
-from p2pfl_me.topology import Schedule, StaticSchedule, mixing_matrix, schedule_of
-from tests.topology.drawing import connected_graphs
+from p2pfl_me.topology import CompleteSchedule, Schedule, StaticSchedule, mixing_matrix, schedule_of
+from tests.topology.drawing import connected_graphs, contract_of
 
 
 @given(connected_graphs(), st.integers(0, 1000))
@@ -61,3 +63,49 @@ def test_a_single_peer_has_no_neighbours() -> None:
     schedule = StaticSchedule(nx.empty_graph(1))
     assert schedule.edges(0) == ()
     assert schedule.weights(0, 0) == {}
+
+
+@pytest.mark.parametrize("count", [*range(1, 40), 97])
+def test_a_mesh_without_a_graph_has_the_bits_of_metropolis_hastings(count: int) -> None:
+    graph, schedule = StaticSchedule(nx.complete_graph(count)), schedule_of(contract_of("mesh", count))
+    assert isinstance(schedule, CompleteSchedule)
+    assert (schedule.size, schedule.period, schedule.edges(3)) == (graph.size, graph.period, graph.edges(3))
+    for peer in range(count):
+        assert list(schedule.weights(peer, 1).items()) == list(graph.weights(peer, 1).items())
+        assert schedule.neighbours(peer) == graph.neighbours(peer)
+    with pytest.raises(ContractError, match=rf"ids are 0\.\.{count - 1}"):
+        schedule.weights(count, 0)
+    assert not {0, -1, count} & schedule.weights(0, 0).keys()
+
+
+def test_a_mesh_of_thousands_holds_no_edge() -> None:
+    tracemalloc.start()
+    schedule = schedule_of(contract_of("mesh", 10_000))
+    assert len(schedule.weights(17, 0)) == len(schedule.neighbours(17)) == 9_999
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "most"),
+    [
+        ("random", "probability", 0.5, "at most 0.02 "),
+        ("small_world", "neighbours", 202, "at most 200 "),
+        ("regular", "degree", 9_998, "at most 200 "),
+        ("base", "meets", 5_000, "at most 200 "),
+        ("epidemic", "meets", 2_000, "at most 200 "),
+        ("equi_static", "shifts", 101, "at most 100 "),
+    ],
+)
+def test_more_edges_than_can_be_built_are_refused_with_what_works(kind: str, key: str, value: float, most: str) -> None:
+    with pytest.raises(ContractError, match=most) as caught:
+        schedule_of(contract_of(kind, 10_000, **{key: value}))
+    assert caught.value.where == f"topology.{key}"
+    assert "mesh" in caught.value.fix
+
+
+def test_small_graphs_may_be_as_dense_as_they_like() -> None:
+    assert len(schedule_of(contract_of("random", 300, probability=1)).edges(0)) == 300 * 299 // 2
+    with pytest.raises(ContractError, match=r"at most 9$"):
+        schedule_of(contract_of("regular", 10, degree=5_000_000))

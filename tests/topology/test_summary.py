@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 
-from p2pfl_me.topology.summary import as_json, as_text, summarise
+from p2pfl_me.topology.summary import SHOWN_EDGES, as_json, as_text, summarise
 from tests.topology.drawing import contract_of
 
 
@@ -45,3 +46,18 @@ def test_very_many_peers_get_no_figures() -> None:
     summary = summarise(contract_of("epidemic_local", 2001))
     assert summary.figures is None
     assert len(summary.edges) == 4002
+
+
+def test_a_mesh_of_thousands_is_summed_up_without_its_edges() -> None:
+    tracemalloc.start()
+    text = as_text(summarise(contract_of("mesh", 3_000), SHOWN_EDGES))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "mesh, 3000 peers, 4498500 edges" in text and "and 4498440 more" in text
+    assert most < 4_000_000
+
+
+@pytest.mark.parametrize("kind", ["ring", "star", "epidemic", "equi_dynamic", "one_peer_exponential"])
+def test_the_first_edges_are_told_as_if_all_were_held(kind: str) -> None:
+    contract = contract_of(kind, 90)
+    assert as_text(summarise(contract, SHOWN_EDGES)) == as_text(summarise(contract))
