@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.data.film_end import require_end
 from p2pfl_me.data.images import frame_files, read_image
 from p2pfl_me.errors import DataError
 
@@ -43,7 +44,7 @@ class Film:
         Raises
         ------
         DataError
-            The file ends before its first picture, or a frame cannot be read.
+            The file breaks off, which shows at its end, or a frame cannot be read.
         """
         return _frames(self) if self.path.is_dir() else _video(self)
 
@@ -93,7 +94,7 @@ def _video(film: Film) -> Iterator[Picture]:
         while True:
             read, frame = capture.read()
             if not read:
-                return
+                break
             # The stamp of the file where it has one (phones drop frames); the index where it has none or repeats it.
             stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 if film.fps == stated else index / film.fps
             if index == 0:
@@ -104,6 +105,7 @@ def _video(film: Film) -> Iterator[Picture]:
             last = time_s
             index += 1
             yield Picture(time_s, np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8))
+        require_end(film.path, capture.get(cv2.CAP_PROP_FRAME_COUNT), index)
     finally:
         capture.release()
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from p2pfl_me.live.film import open_film
+from p2pfl_me.errors import DataError
+from p2pfl_me.live.film import Film, open_film
 from p2pfl_me.live.intervals import read_truth
 from p2pfl_me.live.rates import RateMeter
 from p2pfl_me.live.scoring import score_films
 from p2pfl_me.live.tracker import LOST_S, Tracker
 from p2pfl_me.live.watcher import Report, State, Watcher
-from p2pfl_me.live.whole import Spotted, spot_film
+from p2pfl_me.live.whole import Spotted, spot_film, watch_film
 from p2pfl_me.spotting.event import Verdict
 from p2pfl_me.spotting.settings import SpotterSettings
 
@@ -74,3 +76,11 @@ def test_the_rate_is_the_cameras_and_not_the_watched_ones() -> None:
     assert meter.camera_fps == pytest.approx(60) and meter.watched_fps == pytest.approx(30)
     assert (meter.received, meter.dropped) == (150, 149)
     assert RateMeter().camera_fps is None and RateMeter().dropped == 0
+
+
+@pytest.mark.parametrize("look", [spot_film, watch_film])
+def test_a_film_that_breaks_off_is_not_taken_for_one_without_events(
+    half: Path, look: Callable[[Film, SpotterSettings], list[Spotted]]
+) -> None:
+    with pytest.raises(DataError, match=r"half\.avi: only \d+ of the \d+ pictures"):
+        look(open_film(half), SETTINGS)
