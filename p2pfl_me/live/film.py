@@ -27,12 +27,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Film:
-    """`fps` as the file states it, or the user; `first` is the number of a folder's first frame."""
+    """`fps` as the file states it, or the user; `first` is the number of a folder's first frame; `seconds` is None
+    where the file does not state its length."""
 
     path: Path
     fps: float
     frames: int
     first: int = 1
+    seconds: float | None = None
 
     @property
     def name(self) -> str:
@@ -68,7 +70,7 @@ def open_film(path: Path, fps: float | None = None) -> Film:
             raise DataError("holds no numbered images", where=str(path), fix="name a film or a folder of its frames")
         if fps is None:
             raise DataError("frames of an unknown rate", where=str(path), fix="name it, for example --fps 200")
-        return Film(path, fps, len(files), min(files))
+        return Film(path, fps, len(files), min(files), (max(files) + 1 - min(files)) / fps)
     if not path.is_file():
         raise DataError("no such film", where=str(path), fix="correct the path")
     capture = cv2.VideoCapture(str(path))
@@ -82,7 +84,8 @@ def open_film(path: Path, fps: float | None = None) -> Film:
         raise DataError(
             f"states a rate of {stated:g} pictures a second", where=str(path), fix="name the true one, --fps"
         )
-    return Film(path, fps or stated, max(1, int(frames)))
+    rate = fps or stated
+    return Film(path, rate, max(1, int(frames)), seconds=frames / rate if frames > 0 else None)
 
 
 def _video(film: Film) -> Iterator[Picture]:

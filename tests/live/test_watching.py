@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from p2pfl_me.data.synthetic.film import film_seconds
 from p2pfl_me.errors import DataError
 from p2pfl_me.live.film import Film, open_film
 from p2pfl_me.live.intervals import read_truth
@@ -19,6 +20,7 @@ from p2pfl_me.live.watcher import Report, State, Watcher
 from p2pfl_me.live.whole import Spotted, spot_film, watch_film
 from p2pfl_me.spotting.event import Verdict
 from p2pfl_me.spotting.settings import SpotterSettings
+from tests.live.conftest import PLAN
 
 SETTINGS = SpotterSettings()
 
@@ -26,6 +28,7 @@ SETTINGS = SpotterSettings()
 def test_the_planted_expressions_are_spotted_and_nothing_else(film: Path, watched: list[Spotted]) -> None:
     opened = open_film(film)
     truth = read_truth(film.with_suffix(".csv"), [opened])
+    assert opened.seconds == pytest.approx(film_seconds(PLAN), abs=0.05)
     whole = spot_film(opened, SETTINGS)
     for spotted in (whole, watched):
         counts = score_films(truth, [(opened, spotted)]).overall
