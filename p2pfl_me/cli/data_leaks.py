@@ -42,7 +42,7 @@ def forget(subject: str, runs: tuple[Path, ...], data: Path | None, out: Path | 
     """Take SUBJECT (DATASET/NAME) out of a manifest, and say which of the RUNs saw it, at which peers.
 
     Without -o or --in-place nothing is written. Frames are never deleted here, and no model forgets: what was trained
-    on a subject must be trained anew.
+    on a subject must be trained anew. A name that neither the manifest nor any RUN knows is refused.
     """
     from p2pfl_me.data.forget import read_rows, runs_with, write_rows
 
@@ -61,7 +61,10 @@ def forget(subject: str, runs: tuple[Path, ...], data: Path | None, out: Path | 
             write_rows(rest, target)
         done = f"left out of {target}" if target else "nothing is written: add -o FILE or --in-place"
         click.echo(f"{rows.path}: {count} clips of {subject}; {done}")
-    for line in _told(subject, runs_with(subject, runs)):
+    found = runs_with(subject, runs)
+    if not data:  # which knows the name
+        found.require(subject)
+    for line in _told(subject, found):
         click.echo(line)
 
 
@@ -78,7 +81,7 @@ def _told(subject: str, runs: Runs) -> Iterator[str]:
     for folder in runs.evaluated:
         yield f"{folder}: an evaluation with {subject}; its answers stand in predictions.csv: evaluate anew"
     for folder in runs.silent:
-        yield f"{folder}: holds no shares; look into the manifest that this peer was given with --data"
+        yield f"{folder}: does not name its subjects; look into the manifest that it was given with --data"
     for folder in runs.spared:
         yield f"{folder}: never saw it"
     if runs.saw or runs.evaluated:

@@ -23,11 +23,12 @@ def film(out: Path, micro: int, macro: int, blinks: int, turns: int, fps: float,
     told from expressions. Try `p2pme spot FILE --truth FILE.csv` on it.
     """
     from p2pfl_me.data.synthetic.film import FilmPlan, film_seconds
-    from p2pfl_me.data.synthetic.film_file import write_film
+    from p2pfl_me.data.synthetic.film_file import truth_path, write_film
     from p2pfl_me.errors import DataError
 
-    if out.exists():
-        raise DataError("is there already", where=str(out), fix="name a new file with -o")
+    for path in (out, truth_path(out)):
+        if path.exists():
+            raise DataError("is there already", where=str(path), fix="name a new file with -o")
     plan = FilmPlan(micro, macro, blinks, turns, fps, amplitude, seed)
     truth = write_film(plan, out)
     click.echo(f"{film_seconds(plan):.1f} s at {fps:g} pictures a second: {out}\nwhat it shows: {truth}")

@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A .safetensors file."
+    "-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A new .safetensors file."
 )
 @click.option("--self-supervised", is_flag=True, help="Without labels: learn how far each image is turned.")
 @click.option("--epochs", type=click.IntRange(1), default=10, show_default=True)
@@ -29,9 +29,9 @@ def pretrain(folder: Path, out: Path, self_supervised: bool, epochs: int, start:
     from p2pfl_me.data.folder import read_folder
     from p2pfl_me.home import cache_dir, home
     from p2pfl_me.learning.pretraining import pretrain as train
-    from p2pfl_me.learning.pretraining import require_ending, save_pretrained
+    from p2pfl_me.learning.pretraining import require_new, save_pretrained
 
-    require_ending(out)
+    require_new(out)
     found = read_folder(folder, 64, labelled=not self_supervised)
     named = f"{len(found.classes)} classes" if found.classes else "no labels"
     click.echo(f"{len(found.images)} images, {named}")

@@ -1,5 +1,7 @@
 """A subject who withdraws: out of the local manifest, and the runs whose models have seen it.
 
+A misspelt name must not pass for one that nobody saw, so a name that no run knows is refused.
+
 What was trained cannot be untrained: gossip carries every peer's clips into every peer's model, so a run with the
 subject in any peer's training part has to be made anew.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +19,9 @@ from pathlib import Path
 from p2pfl_me.data.audit.parts import shard_folders
 from p2pfl_me.data.manifest import manifest_path
 from p2pfl_me.errors import DataError
+
+EVALUATION = ("evaluation.json", "split.json")
+"""Either is in an evaluation's folder: the first from its beginning, the second once it is finished."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,29 @@ class Run:
 
 @dataclass(frozen=True)
 class Runs:
-    """`saw` and `spared` the subject; `evaluated` are evaluations with it; `silent` ones hold no shares, as those of a
-    deployed peer that read its own --data."""
+    """`saw` and `spared` the subject; `evaluated` are evaluations with it; `silent` ones name no subjects, as those of
+    a deployed peer that read its own --data. `known` are the subjects that the others name."""
 
     saw: tuple[Run, ...]
     spared: tuple[Path, ...]
     evaluated: tuple[Path, ...]
     silent: tuple[Path, ...]
+    known: frozenset[str]
+
+    def require(self, subject: str) -> None:
+        """See that some run knows the name.
+
+        Raises
+        ------
+        DataError
+            None does: it may be misspelt.
+        """
+        if subject not in self.known:
+            silent = ", ".join(map(str, self.silent))
+            more = f"; look, too, into the manifests that were given to these, which name no subjects: {silent}"
+            raise DataError(
+                f"none of these runs knows {subject}", fix=_meant(subject, self.known) + (more if silent else "")
+            )
 
 
 @dataclass(frozen=True)
@@ -58,12 +79,7 @@ class Rows:
             The subject has no row.
         """
         if subject not in self.subjects:
-            near = get_close_matches(subject, set(self.subjects), n=3, cutoff=0.3)
-            raise DataError(
-                f"has no clip of {subject}",
-                where=str(self.path),
-                fix=f"did you mean {' or '.join(near)}?" if near else "a subject is named DATASET/SUBJECT",
-            )
+            raise DataError(f"has no clip of {subject}", where=str(self.path), fix=_meant(subject, set(self.subjects)))
         kept = [(row, who) for row, who in zip(self.rows, self.subjects, strict=True) if who != subject]
         return Rows(self.path, self.header, tuple(row for row, _ in kept), tuple(who for _, who in kept))
 
@@ -127,28 +143,37 @@ def runs_with(subject: str, places: Sequence[Path]) -> Runs:
     spared: list[Path] = []
     evaluated: list[Path] = []
     silent: list[Path] = []
+    known: set[str] = set()
     for place in places:
         shares = shard_folders(place)
-        splits = sorted(place.rglob("split.json"))
+        evaluations = sorted({path.parent for name in EVALUATION for path in place.rglob(name)})
         recorded = {folder.parent for folder in shares}
         alone = sorted({path.parent for path in place.rglob("contract.yaml")} - recorded)
-        if not (shares or splits or alone):
+        if not (shares or evaluations or alone):
             raise DataError("holds no run", where=str(place), fix="name runs, evaluations, or folders of them")
         for folder in shares:
-            run = _run(folder, subject)
+            run, names = _run(folder, subject)
+            known |= names
             if run.trained or run.watched or run.tested:
                 saw.append(run)
             else:
                 spared.append(run.folder)
-        evaluated += [path.parent for path in splits if _holds(path, subject)]
+        for folder in evaluations:
+            held = _held(folder / "split.json")
+            known |= held or set()
+            (silent if held is None else evaluated if subject in held else spared).append(folder)
         silent += alone
-    return Runs(tuple(saw), tuple(spared), tuple(evaluated), tuple(silent))
+    return Runs(tuple(saw), tuple(spared), tuple(evaluated), tuple(silent), frozenset(known))
 
 
-def _run(folder: Path, subject: str) -> Run:
+def _run(folder: Path, subject: str) -> tuple[Run, set[str]]:
+    """What a run did with a subject, and all subjects that it knows."""
     trained, watched, tested = {}, {}, 0
+    names: set[str] = set()
     for path in sorted(folder.glob("*.csv")):
-        splits = read_rows(path).splits(subject)
+        rows = read_rows(path)
+        names.update(rows.subjects)
+        splits = rows.splits(subject)
         if path.stem == "test":
             tested = splits.total()
             continue
@@ -157,16 +182,29 @@ def _run(folder: Path, subject: str) -> Run:
             watched[peer] = splits["validation"]
         if rest := splits.total() - splits["validation"]:
             trained[peer] = rest
-    return Run(folder.parent if folder.name == "shards" else folder, trained, watched, tested)
+    return Run(folder.parent if folder.name == "shards" else folder, trained, watched, tested), names
 
 
-def _holds(path: Path, subject: str) -> bool:
-    """Whether an evaluation's split names a subject; one by frames names none, and may hold anybody."""
+def _held(path: Path) -> set[str] | None:
+    """The subjects of an evaluation; None where it is not finished, or by frames and older than their list."""
+    if not path.exists():
+        return None
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return bool(values.get("subjects_leak")) or any(subject in fold["held_out"] for fold in values["folds"])
+        if values.get("subjects_leak"):
+            return set(values["subjects"]) if "subjects" in values else None
+        return {subject for fold in values["folds"] for subject in fold["held_out"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"is no split: {error}", where=str(path), fix="leave it out") from error
+
+
+def _meant(subject: str, known: Collection[str]) -> str:
+    """What to do about a name that is not known: those of the same ending, whatever their data set, or the nearest."""
+    folded = {name.casefold(): name for name in known}
+    near = sorted(name for name in folded if name.endswith(subject.casefold()))[:3]
+    near = near or get_close_matches(subject.casefold(), folded, n=3, cutoff=0.3)
+    spelt = " or ".join(folded[name] for name in near)
+    return f"did you mean {spelt}?" if near else "a subject is named DATASET/SUBJECT"
 
 
 def _namespaced(dataset: str, subject: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 
+from p2pfl_me.data.film_end import require_end
 from p2pfl_me.errors import DataError
 
 LONGEST = 3000
@@ -33,7 +34,7 @@ def film_frames(path: Path) -> Iterator[Frames]:
     Raises
     ------
     DataError
-        OpenCV cannot read it, it has no frames, or it is too long for one clip.
+        OpenCV cannot read it, it has no frames or breaks off, or it is too long for one clip.
     """
     # What is wrong with a film is said below, in the user's words; the decoders would say it in theirs, too.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -71,4 +72,5 @@ def _decode(film: cv2.VideoCapture, folder: Path, path: Path) -> int:
             raise DataError("its frames cannot be written", where=str(folder), fix="free some space")
     if not count:
         raise DataError("has no frames that OpenCV can read", where=str(path), fix="convert it, as to MP4 with H.264")
+    require_end(path, film.get(cv2.CAP_PROP_FRAME_COUNT), count)
     return count

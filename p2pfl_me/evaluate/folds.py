@@ -51,10 +51,13 @@ class Split:
         return hashlib.sha256(json.dumps([self.protocol, values]).encode()).hexdigest()
 
     def to_json(self, clips: Sequence[Clip]) -> dict[str, Any]:
-        """By subjects, so that another lab can read it; by item numbers where subjects are on both sides."""
+        """By subjects, so that another lab can read it; by item numbers where subjects are on both sides.
+
+        Everybody is named then, too: a subject who withdraws must be found.
+        """
         whole = not self.protocol.leaks
         held = [sorted({clips[item].subject for item in fold.test}) if whole else fold.test for fold in self.folds]
-        return {
+        said = {
             "protocol": self.protocol,
             "seed": self.seed,
             "subjects_leak": self.protocol.leaks,
@@ -64,6 +67,7 @@ class Split:
                 for fold, out in zip(self.folds, held, strict=True)
             ],
         }
+        return said if whole else {**said, "subjects": sorted({clip.subject for clip in clips})}
 
 
 def make_split(clips: Sequence[Clip], protocol: Protocol, *, folds: int, seed: int) -> Split:

@@ -62,7 +62,11 @@ class Store:
             draft.write_text(text, encoding="utf-8")
             draft.replace(path)
         except OSError as error:
-            raise RunError(f"cannot be written: {error.strerror}", where=str(path), fix="free some space") from error
+            raise RunError(
+                f"cannot be written: {error.strerror}",
+                where=str(path),
+                fix="name another folder with --out, or free some space",
+            ) from error
 
 
 def _digest_in(mark: Path) -> Any:

@@ -101,16 +101,18 @@ def pretrain(
     return Pretrained(tensors, accuracy, 1 / len(contract.model.classes), method)
 
 
-def require_ending(path: Path) -> None:
-    """See that the weights will be read by their ending, before hours of training.
+def require_new(path: Path) -> None:
+    """See, before hours of training, that weights may be written there: contracts may name the digest of older ones.
 
     Raises
     ------
     WeightsError
-        Another ending.
+        Another ending, by which they would not be read, or something is there already.
     """
     if path.suffix != ".safetensors":
         raise WeightsError("weights are written as .safetensors", where=str(path), fix="name it like that")
+    if path.exists():
+        raise WeightsError("is there already", where=str(path), fix="name a new file with -o")
 
 
 def save_pretrained(found: Pretrained, path: Path) -> None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.data.film_end import require_end
 from p2pfl_me.data.images import frame_files, read_image
 from p2pfl_me.errors import DataError
 
@@ -26,12 +27,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Film:
-    """`fps` as the file states it, or the user; `first` is the number of a folder's first frame."""
+    """`fps` as the file states it, or the user; `first` is the number of a folder's first frame; `seconds` is None
+    where the file does not state its length."""
 
     path: Path
     fps: float
     frames: int
     first: int = 1
+    seconds: float | None = None
 
     @property
     def name(self) -> str:
@@ -43,7 +46,7 @@ class Film:
         Raises
         ------
         DataError
-            The file ends before its first picture, or a frame cannot be read.
+            The file breaks off, which shows at its end, or a frame cannot be read.
         """
         return _frames(self) if self.path.is_dir() else _video(self)
 
@@ -67,7 +70,7 @@ def open_film(path: Path, fps: float | None = None) -> Film:
             raise DataError("holds no numbered images", where=str(path), fix="name a film or a folder of its frames")
         if fps is None:
             raise DataError("frames of an unknown rate", where=str(path), fix="name it, for example --fps 200")
-        return Film(path, fps, len(files), min(files))
+        return Film(path, fps, len(files), min(files), (max(files) + 1 - min(files)) / fps)
     if not path.is_file():
         raise DataError("no such film", where=str(path), fix="correct the path")
     capture = cv2.VideoCapture(str(path))
@@ -81,7 +84,8 @@ def open_film(path: Path, fps: float | None = None) -> Film:
         raise DataError(
             f"states a rate of {stated:g} pictures a second", where=str(path), fix="name the true one, --fps"
         )
-    return Film(path, fps or stated, max(1, int(frames)))
+    rate = fps or stated
+    return Film(path, rate, max(1, int(frames)), seconds=frames / rate if frames > 0 else None)
 
 
 def _video(film: Film) -> Iterator[Picture]:
@@ -93,7 +97,7 @@ def _video(film: Film) -> Iterator[Picture]:
         while True:
             read, frame = capture.read()
             if not read:
-                return
+                break
             # The stamp of the file where it has one (phones drop frames); the index where it has none or repeats it.
             stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 if film.fps == stated else index / film.fps
             if index == 0:
@@ -104,6 +108,7 @@ def _video(film: Film) -> Iterator[Picture]:
             last = time_s
             index += 1
             yield Picture(time_s, np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8))
+        require_end(film.path, capture.get(cv2.CAP_PROP_FRAME_COUNT), index)
     finally:
         capture.release()
 

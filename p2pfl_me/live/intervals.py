@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -63,8 +64,8 @@ def read_truth(path: Path, films: Iterable[Film]) -> dict[str, tuple[Interval, .
     Raises
     ------
     DataError
-        No such file, no such columns, a film that is not among `films`, two films of one name, or cells that are no
-        numbers; all of them.
+        No such file, no such columns, a film that is not among `films`, two films of one name, cells that are no
+        numbers, times that are not in their film, or a row that stands there twice; all of them.
     """
     films = list(films)
     twice = sorted(name for name, count in Counter(film.name for film in films).items() if count > 1)
@@ -77,6 +78,7 @@ def read_truth(path: Path, films: Iterable[Film]) -> dict[str, tuple[Interval, .
             "has neither `onset_s` and `offset_s` nor `onset` and `offset`", where=str(path), fix="name the columns so"
         )
     truth: dict[str, list[Interval]] = {film.name: [] for film in known.values()}
+    line_of: dict[tuple[str, str, float, float], int] = {}
     problems = []
     for line, row in rows:
         name = row.get("film", "") or (next(iter(known)) if len(truth) == 1 else "")
@@ -89,8 +91,13 @@ def read_truth(path: Path, films: Iterable[Film]) -> dict[str, tuple[Interval, .
         except ValueError as error:
             problems.append(f"line {line}: {error}")
             continue
-        if interval is not None:
-            truth[film.name].append(interval)
+        if interval is None:
+            continue
+        # A second time it could never be met: one spotted interval is matched with one true one.
+        same = line_of.setdefault((film.name, row.get("person", ""), interval.onset_s, interval.offset_s), line)
+        if same != line:
+            problems.append(f"line {line}: repeats line {same}")
+        truth[film.name].append(interval)
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:20])
         raise DataError(f"{len(problems)} problems:\n{shown}", where=str(path), fix="correct the rows")
@@ -125,11 +132,22 @@ def _interval(row: Mapping[str, str], film: Film) -> Interval | None:
     else:  # both frames belong to the expression
         onset = (int(row.get("onset") or "") - film.first) / film.fps
         offset = (int(row.get("offset") or "") + 1 - film.first) / film.fps
-    if offset <= onset:
-        raise ValueError(f"the offset {offset:g} s is not after the onset {onset:g} s")
+    _require_within(onset, offset, film)
     if kind and kind not in list(Kind):
         raise ValueError(f"unknown kind {kind!r}; known: micro, macro")
     if not kind:
         # Half a second is the limit; a frame more or less does not make a micro-expression long.
         kind = Kind.MICRO if offset - onset <= MICRO_LIMIT_S + 1 / film.fps else Kind.MACRO
     return Interval(onset, offset, Kind(kind), label)
+
+
+def _require_within(onset: float, offset: float, film: Film) -> None:
+    """See that it is a stretch of the film: what nobody can find would count as missed."""
+    if not (math.isfinite(onset) and math.isfinite(offset)):
+        raise ValueError(f"{onset if math.isfinite(offset) else offset:g} is no time")
+    if offset <= onset:
+        raise ValueError(f"the offset {offset:g} s is not after the onset {onset:g} s")
+    if onset < 0:
+        raise ValueError(f"the onset {onset:g} s is before the film begins")
+    if film.seconds is not None and offset > film.seconds + 1.5 / film.fps:  # one frame more is rounding
+        raise ValueError(f"the offset {offset:g} s is after the film ends, at {film.seconds:g} s")

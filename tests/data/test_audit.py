@@ -193,13 +193,55 @@ def test_forget_names_the_runs_and_peers_that_saw_a_subject(dealt: Path, tmp_pat
     watched = run("forget", "lab/3", dealt)
     assert "peer 1 validated on 1" in watched.output and "no model was trained on it" in watched.output
     assert "tested on 1" in run("forget", "lab/5", dealt).output
-    assert "never saw it" in run("forget", "lab/9", dealt).output
     (tmp_path / "deployed").mkdir()
     (tmp_path / "deployed" / "contract.yaml").touch()
     assert runs_with("lab/0", [tmp_path / "deployed"]).silent == (tmp_path / "deployed",)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no run"):
         runs_with("lab/0", [tmp_path / "empty"])
+
+
+def evaluation(folder: Path, **more: object) -> Path:
+    """An evaluation of two subjects of lab b, each a fold of its own, unless told otherwise."""
+    folds = [{"name": name, "pool": "all", "held_out": [name]} for name in ("b/0", "b/1")]
+    folder.mkdir()
+    (folder / "split.json").write_text(json.dumps({"subjects_leak": False, "folds": folds, **more}))
+    return folder
+
+
+def test_forget_says_of_every_run_and_evaluation_whether_it_saw_a_subject(dealt: Path, tmp_path: Path) -> None:
+    folds = evaluation(tmp_path / "folds")
+    found = run("forget", "b/1", dealt, folds).output
+    assert f"{folds}: an evaluation with b/1" in found and f"{dealt}: never saw it" in found
+    found = run("forget", "lab/0", dealt, folds).output
+    assert "peer 0 trained on 1 clips" in found and f"{folds}: never saw it" in found
+
+
+def test_a_name_that_no_run_knows_is_no_all_clear(dealt: Path, tmp_path: Path) -> None:
+    folds = evaluation(tmp_path / "folds")
+    for misspelt, meant in [("0", "lab/0"), ("LAB/0", "lab/0"), ("b/1 ", "b/1")]:
+        with pytest.raises(DataError, match=f"knows {misspelt}\\n.*did you mean .*{meant}"):
+            run("forget", misspelt, dealt, folds)
+    with pytest.raises(DataError, match="DATASET/SUBJECT"):
+        run("forget", "zzzzzz", dealt)
+    path = rows(tmp_path / "m.csv", [row("p.png", "9", "train")])
+    assert f"{dealt}: never saw it" in run("forget", "lab/9", dealt, "--data", path).output, "a manifest knows the name"
+
+
+def test_a_frame_split_answers_by_the_subjects_that_it_names(tmp_path: Path) -> None:
+    everybody = [{"name": "random samples", "pool": "all", "held_out": [0, 7]}]
+    frames = evaluation(tmp_path / "frames", subjects_leak=True, folds=everybody, subjects=["b/0", "b/1"])
+    assert f"{frames}: an evaluation with b/1" in run("forget", "b/1", frames).output
+    with pytest.raises(DataError, match="did you mean"):
+        run("forget", "b/2", frames)
+    nameless = evaluation(tmp_path / "nameless", subjects_leak=True, folds=everybody)
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "evaluation.json").write_text("{}")
+    said = run("forget", "b/1", frames, nameless, begun).output
+    assert f"{nameless}: does not name its subjects" in said and f"{begun}: does not name its subjects" in said
+    with pytest.raises(DataError, match=r"name no subjects: .*nameless"):
+        run("forget", "b/1", nameless)
 
 
 def test_forget_takes_a_subject_out_and_leaves_every_other_cell(tmp_path: Path) -> None:

@@ -62,5 +62,10 @@ def test_the_command_writes_a_film_and_its_truth(tmp_path: Path) -> None:
     ]
     again = CliRunner().invoke(data, words)
     assert isinstance(again.exception, DataError) and "is there already" in str(again.exception)
-    other = CliRunner().invoke(data, ["film", "-o", str(tmp_path / "film.txt")])
+    beside = CliRunner().invoke(data, ["film", "-o", str(tmp_path / "film.mp4")])
+    assert isinstance(beside.exception, DataError) and "film.csv: is there already" in str(beside.exception)
+    assert not (tmp_path / "film.mp4").exists()
+    with (tmp_path / "film.csv").open() as file:
+        assert list(csv.DictReader(file)) == rows
+    other = CliRunner().invoke(data, ["film", "-o", str(tmp_path / "other.txt")])
     assert isinstance(other.exception, DataError)

@@ -49,16 +49,20 @@ def test_bad_inputs_are_named(recogniser: Recogniser, tmp_path: Path, monkeypatc
     (tmp_path / "junk.png").write_bytes(b"junk")
     (tmp_path / "junk.mp4").write_bytes(b"junk" * 100)
     (tmp_path / "empty").mkdir()
-    monkeypatch.setattr(films, "LONGEST", 3)
+    whole = film(tmp_path / "whole.avi", 30).read_bytes()
+    (tmp_path / "half.avi").write_bytes(whole[: len(whole) // 2])
     for path, says in [
         (tmp_path / "none.png", "no such file"),
         (tmp_path / "junk.png", "is not an image"),
         (tmp_path / "junk.mp4", "neither an image nor a film"),
         (tmp_path / "empty", "no numbered images"),
-        (film(tmp_path / "long.avi", 5), "more than 3 frames"),
+        (tmp_path / "half.avi", "of the 30 pictures"),
     ]:
         with pytest.raises(DataError, match=says):
             predict(recogniser, path)
+    monkeypatch.setattr(films, "LONGEST", 3)
+    with pytest.raises(DataError, match="more than 3 frames"):
+        predict(recogniser, film(tmp_path / "long.avi", 5))
 
 
 def test_scores_do_not_depend_on_what_stands_beside(recogniser: Recogniser) -> None:

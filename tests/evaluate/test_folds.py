@@ -78,6 +78,7 @@ def test_random_samples_are_a_part_of_every_class_and_leak() -> None:
     assert {clips[item].subject for item in fold.test} & {clips[item].subject for item in fold.train}
     said = split.to_json(clips)
     assert said["subjects_leak"] is True and len(said["folds"][0]["held_out"]) == 12
+    assert said["subjects"] == ["a/0", "a/1", "a/2", "a/3"]
 
 
 def test_a_split_names_subjects_and_its_digest_follows_what_is_held_out() -> None:

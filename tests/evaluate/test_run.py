@@ -17,6 +17,7 @@ from p2pfl_me.evaluate.arms import Arm
 from p2pfl_me.evaluate.outcome import outcome_from
 from p2pfl_me.evaluate.plan import make_plan
 from p2pfl_me.evaluate.protocol import Protocol
+from p2pfl_me.evaluate.store import Store
 from p2pfl_me.evaluate.train import _alone, do
 from p2pfl_me.evaluate.units import FoldUnit, Unit, WholeUnit
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
@@ -102,6 +103,12 @@ def test_a_folder_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
     (asked.out / "thesis.tex").write_text("x")
     with pytest.raises(RunError, match="not empty"):
         run(asked)
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_what_helps(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"cannot be written: Not a directory\n.*--out, or free some space"):
+        Store(tmp_path / "file" / "out", "digest")
 
 
 def test_worker_processes_give_the_same_answers(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from p2pfl_me.cli.main import cli
 from p2pfl_me.data.folder import read_folder
-from p2pfl_me.errors import DataError
+from p2pfl_me.errors import DataError, WeightsError
 from p2pfl_me.learning.backbone import load_backbone
 from p2pfl_me.learning.pretraining import _parts, pretrain
 from tests.data.make import picture, save
@@ -43,6 +43,14 @@ def test_the_command_writes_a_backbone_that_a_contract_takes(tmp_path: Path, mon
     seeded = load_backbone(contract(), cache=tmp_path)
     same = {name for name, value in seeded.tensors.items() if (found.tensors[name] == value).all()}
     assert set(seeded.tensors) - same == {f"{index}.{kind}" for index in (24, 26, 28) for kind in ("weight", "bias")}
+
+
+@pytest.mark.parametrize(("name", "says"), [("old.safetensors", "is there already"), ("new.pth", "as .safetensors")])
+def test_a_name_that_will_not_do_is_refused_before_any_training(tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / "old.safetensors").write_bytes(b"whose digest a contract names")
+    with pytest.raises(WeightsError, match=rf"{name}: .*{says}"):
+        CliRunner().invoke(cli, ["pretrain", "no folder", "-o", str(tmp_path / name)], catch_exceptions=False)
+    assert (tmp_path / "old.safetensors").read_bytes() == b"whose digest a contract names"
 
 
 def test_without_labels_it_learns_which_way_is_up(tmp_path: Path) -> None:

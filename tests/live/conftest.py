@@ -23,6 +23,14 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def half(film: Path, tmp_path: Path) -> Path:
+    """The beginning of the film's file, as after a copy that broke off."""
+    path = tmp_path / "half.avi"
+    path.write_bytes(film.read_bytes()[:300_000])
+    return path
+
+
 @pytest.fixture(scope="session")
 def watched(film: Path) -> list[Spotted]:
     """What the live page tells of the film."""

@@ -19,8 +19,8 @@ from p2pfl_me.spotting.event import Event, Verdict
 from p2pfl_me.spotting.interval import Interval, Kind
 from p2pfl_me.spotting.regions import Group
 
-FILM = Film(Path("a.avi"), 30.0, 300)
-FOLDER = Film(Path("s1/b"), 200.0, 900, first=101)
+FILM = Film(Path("a.avi"), 30.0, 300, seconds=10.0)
+FOLDER = Film(Path("s1/b"), 200.0, 900, first=101, seconds=4.5)
 
 
 def truth(tmp_path: Path, text: str, *films: Film) -> dict[str, tuple[Interval, ...]]:
@@ -46,11 +46,26 @@ def test_seconds_and_frames_mean_the_same(tmp_path: Path) -> None:
         ("film,start,end\na,1,2\n", "neither `onset_s` and `offset_s`"),
         ("film,onset_s,offset_s\nc.avi,1,2\na,x,2\na,3,2\n", "3 problems"),
         ("film,kind,onset_s,offset_s\na,tiny,1,2\n", "unknown kind 'tiny'"),
+        ("film,onset_s,offset_s\na,nan,2\na,1,nan\n", r"2 problems:\n  line 2: .* no time\n  line 3: .* no time"),
+        ("film,onset_s,offset_s\na,inf,inf\na,1,inf\n", "2 problems"),
+        ("film,onset_s,offset_s\na,-1,2\n", "line 2: the onset -1 s is before the film begins"),
+        ("film,onset,offset\nb,90,120\n", "line 2: .* before the film begins"),
+        ("film,onset_s,offset_s\na,9,11\na,1000,2000\n", r"line 2: the offset 11 s .*10 s\n  line 3: the offset 2000"),
+        ("film,onset,offset\nb,900,1002\n", "line 2: .* after the film ends"),
+        ("film,onset_s,offset_s\na,1,2\nb,1,2\na.avi,1.0,2\n", r"1 problems:\n  line 4: repeats line 2"),
     ],
 )
 def test_a_truth_that_cannot_be_read(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         truth(tmp_path, text)
+
+
+def test_the_last_picture_and_a_film_of_unknown_length_are_no_trouble(tmp_path: Path) -> None:
+    assert truth(tmp_path, "film,onset,offset\nb,990,1001\na,290,300\n")["b"]
+    endless = Film(Path("a.webm"), 30.0, 1)
+    assert truth(tmp_path, "onset_s,offset_s\n1000,2000\n", endless)["a.webm"]
+    twins = truth(tmp_path, "film,person,onset_s,offset_s\na,1,1,2\na,2,1,2\n")
+    assert len(twins["a.avi"]) == 2, "two persons may do the same at once"
 
 
 def test_what_was_spotted_is_written_without_blinks_and_can_be_read_back(tmp_path: Path) -> None:
@@ -72,7 +87,12 @@ def test_a_folder_of_frames_is_a_film_with_gaps(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / f"img{number}.png"), np.full((8, 8, 3), number, np.uint8))
     film = open_film(tmp_path, 100.0)
     pictures = list(film.pictures())
-    assert film.first == 8 and [picture.time_s for picture in pictures] == pytest.approx([0, 0.01, 0.03])
+    assert (
+        film.first == 8
+        and film.frames == 3
+        and film.seconds == pytest.approx(0.04)
+        and [picture.time_s for picture in pictures] == pytest.approx([0, 0.01, 0.03])
+    )
     assert pictures[2].image[0, 0, 0] == 11
 
 

@@ -151,3 +151,16 @@ def test_ctrl_c_ends_it_within_three_seconds_with_a_page_open(tmp_path: Path, fi
         command.process.send_signal(signal.SIGINT)
         code, output = command.finish(timeout_s=10)
     assert code in (0, 130) and "Traceback" not in output
+
+
+def test_the_page_is_told_that_a_film_breaks_off(tmp_path: Path, half: Path) -> None:
+    command = Command(["live", "--source", str(half), "--port", "0", "--no-open"], tmp_path)
+    assert command.process.stdout is not None
+    with open_socket(command.process.stdout.readline().strip()) as page:
+        page.send(json.dumps({"say": "consent"}))
+        while isinstance(message := page.recv(timeout=30), bytes):
+            page.send("shown")
+        last = json.loads(message)
+        assert last["say"] == "error" and "pictures" in last["what"] and "half.avi" in last["what"]
+    command.interrupt()
+    assert command.finish(timeout_s=20)[0] in (0, 130)

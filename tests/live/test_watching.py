@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from p2pfl_me.live.film import open_film
+from p2pfl_me.data.synthetic.film import film_seconds
+from p2pfl_me.errors import DataError
+from p2pfl_me.live.film import Film, open_film
 from p2pfl_me.live.intervals import read_truth
 from p2pfl_me.live.rates import RateMeter
 from p2pfl_me.live.scoring import score_films
 from p2pfl_me.live.tracker import LOST_S, Tracker
 from p2pfl_me.live.watcher import Report, State, Watcher
-from p2pfl_me.live.whole import Spotted, spot_film
+from p2pfl_me.live.whole import Spotted, spot_film, watch_film
 from p2pfl_me.spotting.event import Verdict
 from p2pfl_me.spotting.settings import SpotterSettings
+from tests.live.conftest import PLAN
 
 SETTINGS = SpotterSettings()
 
@@ -24,6 +28,7 @@ SETTINGS = SpotterSettings()
 def test_the_planted_expressions_are_spotted_and_nothing_else(film: Path, watched: list[Spotted]) -> None:
     opened = open_film(film)
     truth = read_truth(film.with_suffix(".csv"), [opened])
+    assert opened.seconds == pytest.approx(film_seconds(PLAN), abs=0.05)
     whole = spot_film(opened, SETTINGS)
     for spotted in (whole, watched):
         counts = score_films(truth, [(opened, spotted)]).overall
@@ -74,3 +79,11 @@ def test_the_rate_is_the_cameras_and_not_the_watched_ones() -> None:
     assert meter.camera_fps == pytest.approx(60) and meter.watched_fps == pytest.approx(30)
     assert (meter.received, meter.dropped) == (150, 149)
     assert RateMeter().camera_fps is None and RateMeter().dropped == 0
+
+
+@pytest.mark.parametrize("look", [spot_film, watch_film])
+def test_a_film_that_breaks_off_is_not_taken_for_one_without_events(
+    half: Path, look: Callable[[Film, SpotterSettings], list[Spotted]]
+) -> None:
+    with pytest.raises(DataError, match=r"half\.avi: only \d+ of the \d+ pictures"):
+        look(open_film(half), SETTINGS)

@@ -42,15 +42,20 @@ def write_film(plan: FilmPlan, path: Path) -> Path:
     return write_truth(plan, path)
 
 
+def truth_path(film: Path) -> Path:
+    """Where what a film shows is written: FILM.csv beside it, whatever the film's own ending."""
+    return film.with_suffix(".csv")
+
+
 def write_truth(plan: FilmPlan, path: Path) -> Path:
-    """What the film at `path` shows, beside it: FILM.csv, times in seconds from the first frame.
+    """What the film at `path` shows, times in seconds from the first frame.
 
     Raises
     ------
     DataError
         It cannot be written.
     """
-    truth = path.with_suffix(".csv")
+    truth = truth_path(path)
     try:
         with truth.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)

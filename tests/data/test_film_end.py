@@ -1,0 +1,28 @@
+"""A film that breaks off is told from one that ends, and from one that does not know how long it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.data.film_end import require_end
+from p2pfl_me.errors import DataError
+
+
+@pytest.mark.parametrize(("stated", "read"), [(452, 452), (452, 450), (5, 3), (1000, 980), (10, 12)])
+def test_a_count_that_is_nearly_met_is_the_end(stated: int, read: int) -> None:
+    require_end(Path("film.avi"), stated, read)
+
+
+@pytest.mark.parametrize("stated", [0, -1, -2.8e17, float("nan")])
+def test_a_container_that_does_not_know_its_count_is_believed(stated: float) -> None:
+    require_end(Path("film.webm"), stated, 7)
+
+
+@pytest.mark.parametrize(("stated", "read"), [(452, 21), (6, 3), (1000, 979)])
+def test_a_film_that_breaks_off_is_refused_with_both_counts(stated: int, read: int) -> None:
+    with pytest.raises(DataError) as caught:
+        require_end(Path("film.avi"), stated, read)
+    assert caught.value.where == "film.avi" and caught.value.fix
+    assert f"{read} of the {stated} pictures" in caught.value.what
