@@ -109,7 +109,8 @@ def _image_fault(clip: Clip, look: Look, watch: TwiceWatch) -> Problem | None:
     if look.problem:
         return look.problem
     what = "the same frames" if look.digest is None else values_of(clip)
-    key = look.digest or hash((str(clip.path), clip.clip if clip.path.suffix else "", clip.onset, clip.offset))
+    name = clip.clip if clip.path.suffix else ""
+    key = look.digest or f"{clip.path}\0{name}\0{clip.onset}\0{clip.offset}".encode()
     again = watch.see(clip, key)
     return again.problem(clip, what) if again else None
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from p2pfl_me.data.clip import Clip, Fault, Problem, place
+from p2pfl_me.data.first_seen import FirstSeen
 from p2pfl_me.data.images import IMAGES
 from p2pfl_me.data.vectors import is_vectors
 
@@ -18,14 +18,14 @@ class NameWatch:
     """
 
     def __init__(self) -> None:
-        self._first: dict[tuple[str, str], tuple[Path, str]] = {}
+        self._first = FirstSeen()
 
     def see(self, clip: Clip) -> Iterator[Problem]:
         """What is wrong with the name of one more clip."""
         if is_vectors(clip.path):
             return
-        home = clip.path.parent if clip.path.suffix.lower() in IMAGES else clip.path
-        there, where = self._first.setdefault((clip.subject, clip.clip), (home, place(clip.line, clip.row)))
-        if there != home:
-            text = f"clip {clip.clip} of {clip.subject} has the name of the one of {where}, and another path"
+        home = str(clip.path.parent if clip.path.suffix.lower() in IMAGES else clip.path)
+        before = self._first.before(f"{clip.subject}\0{clip.clip}".encode(), home, place(clip.line, clip.row))
+        if before and before[0] != home:
+            text = f"clip {clip.clip} of {clip.subject} has the name of the one of {before[1]}, and another path"
             yield Problem(clip.line, Fault.DUPLICATE, text, clip.row)

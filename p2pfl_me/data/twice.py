@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
 from p2pfl_me.data.clip import Clip, Fault, Problem, in_order, place
+from p2pfl_me.data.first_seen import FirstSeen
 from p2pfl_me.data.images import file_bytes, frame_files
 from p2pfl_me.data.look import LISTINGS, Images, Looker
 from p2pfl_me.data.vectors import is_vectors
@@ -41,20 +42,19 @@ def values_of(clip: Clip) -> str:
 
 
 class TwiceWatch:
-    """Tells clips with one key. Of each key only its first clip's names are kept, so memory hardly grows."""
+    """Tells clips with one key."""
 
     def __init__(self) -> None:
-        self._first: dict[Hashable, tuple[str, tuple[str | None, ...]]] = {}
+        self._first = FirstSeen()
 
-    def see(self, clip: Clip, key: Hashable) -> Again | None:
+    def see(self, clip: Clip, key: bytes) -> Again | None:
         """The clip that had this key before, if there was one."""
         names = (clip.subject, clip.label, clip.split)
-        if key not in self._first:
-            self._first[key] = (place(clip.line, clip.row), names)
+        before = self._first.before(key, place(clip.line, clip.row), *names)
+        if before is None:
             return None
-        where, before = self._first[key]
-        differs = (name for name, one, other in zip(NAMED, before, names, strict=True) if one != other)
-        return Again(where, tuple(differs))
+        differs = (name for name, one, other in zip(NAMED, before[1:], names, strict=True) if one != other)
+        return Again(str(before[0]), tuple(differs))
 
 
 def contradictions(clips: Sequence[Clip]) -> tuple[Problem, ...]:
