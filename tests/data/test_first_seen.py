@@ -23,8 +23,8 @@ def test_it_remembers_what_a_dictionary_would(pairs: list[tuple[bytes, str | Non
 def test_memory_does_not_grow_with_its_keys() -> None:
     script = (
         "import resource\nfrom p2pfl_me.data.first_seen import CACHE_KIB, FirstSeen\n"
-        "table, words = FirstSeen(), 'x' * 1000\nbegun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "for number in range(200_000):\n    table.before(b'%d' % number, words)\n"
+        "table, words = FirstSeen(), 'x' * 10_000\nbegun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "for number in range(20_000):\n    table.before(b'%d' % number, words)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - begun, CACHE_KIB)\n"
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
