@@ -39,6 +39,20 @@ def copied(twin: Twin, to: Path) -> Path:
     return to
 
 
+def casme2_without_sheet(twin: Twin, to: Path) -> tuple[Path, list[tuple[object, ...]]]:
+    """The twin again without its sheet, and that sheet's rows."""
+    folder = copied(twin, to)
+    book = folder / "CASME2-coding-20140508.xlsx"
+    rows = list(openpyxl.load_workbook(book).active.iter_rows(values_only=True))
+    book.unlink()
+    return folder, rows
+
+
+def without_places(folder: Path) -> list[Clip]:
+    """The clips of a folder but for where they and their rows are."""
+    return [replace(clip, path=Path(), row=None) for clip in read(folder).clips]
+
+
 def rewritten(
     book: Path, header: dict[str, str] | None = None, cells: dict[tuple[int, int], object] | None = None
 ) -> None:
@@ -171,34 +185,20 @@ def test_the_newest_sheet_is_read_and_the_others_are_named(twins: dict[str, Twin
 
 def test_an_old_xls_is_read_like_the_new_sheet_whatever_its_name(twins: dict[str, Twin], tmp_path: Path) -> None:
     """CASME II goes around with CASME2_label_Ver_2.xls, too."""
-    before = read(twins["casme2"].folder).clips
-    folder = copied(twins["casme2"], tmp_path / "c")
-    book = folder / "CASME2-coding-20140508.xlsx"
-    rows = list(openpyxl.load_workbook(book).active.iter_rows(values_only=True))
-    book.unlink()
+    folder, rows = casme2_without_sheet(twins["casme2"], tmp_path / "c")
     for name in ("CASME2_label_Ver_2.xls", "CASME2_label_Ver_2.xlsx"):
         (folder / name).write_bytes(old_sheet(rows))
-        after = read(folder).clips
-        assert {clip.row.sheet for clip in after if clip.row} == {name}
-        assert [replace(clip, path=Path(), row=None) for clip in after] == [
-            replace(clip, path=Path(), row=None) for clip in before
-        ]
+        assert {clip.row.sheet for clip in read(folder).clips if clip.row} == {name}
+        assert without_places(folder) == without_places(twins["casme2"].folder)
         (folder / name).unlink()
 
 
 def test_a_csv_whose_numbers_became_floats_is_read_like_the_sheet(twins: dict[str, Twin], tmp_path: Path) -> None:
     """pandas writes a column with an empty cell so."""
-    before = read(twins["casme2"].folder).clips
-    folder = copied(twins["casme2"], tmp_path / "c")
-    book = folder / "CASME2-coding-20140508.xlsx"
-    table = list(openpyxl.load_workbook(book).active.iter_rows(values_only=True))
-    book.unlink()
+    folder, rows = casme2_without_sheet(twins["casme2"], tmp_path / "c")
     with (folder / "CASME2-coding-20140508.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([[float(cell) if isinstance(cell, int) else cell for cell in row] for row in table])
-    after = read(folder).clips
-    assert [replace(clip, path=Path(), row=None) for clip in after] == [
-        replace(clip, path=Path(), row=None) for clip in before
-    ]
+        csv.writer(file).writerows([[float(cell) if isinstance(cell, int) else cell for cell in row] for row in rows])
+    assert without_places(folder) == without_places(twins["casme2"].folder)
 
 
 @pytest.mark.parametrize(
