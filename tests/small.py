@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -16,6 +17,9 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
+from p2pfl_me.contract import load_contract
+from p2pfl_me.swarm.console import Console
+from p2pfl_me.swarm.launcher import SwarmOptions, launch
 from tests.wire.peers import free_base
 
 CLASSES = ("negative", "positive", "surprise")
@@ -87,6 +91,14 @@ class Command:
 def p2pme(home: Path, *arguments: str | Path, timeout_s: float = 120.0) -> tuple[int, str]:
     """Run one command to its end: exit code and output."""
     return Command([str(argument) for argument in arguments], home).finish(timeout_s)
+
+
+def swarm(contract: Path, data: Path, run: Path, *overrides: str) -> None:
+    """Real peers to their end, from this process: one fork server, and one import of torch, for all such tests."""
+    stream = io.StringIO()
+    options = SwarmOptions(home=contract.parent / "home", run=run, data=data)
+    code = launch(load_contract(contract, overrides), options, Console(stream))
+    assert code == 0, stream.getvalue()
 
 
 def events(run: Path, peer: int, kind: str | None = None) -> list[dict[str, Any]]:

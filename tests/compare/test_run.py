@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,16 +26,39 @@ from tests.compare import fakes
 from tests.small import Command, events, wait_for, write_contract, write_vectors
 
 
+def prepared(folder: Path, patch: pytest.MonkeyPatch) -> Request:
+    """Three topologies, two seeds, under an engine that takes no time."""
+    patch.setenv("P2PME_HOME", str(folder / "home"))
+    for name in ("instant", "stopped_after_two", "failing_line"):
+        patch.setitem(ENGINES, name, Engine(getattr(fakes, name), in_process=True))
+    paths = tuple(
+        write_contract(folder / f"{kind}.yaml", 4, topology=f"{{kind: {kind}}}") for kind in ("ring", "mesh", "line")
+    )
+    data = write_vectors(folder / "vectors.safetensors", range(12))
+    return Request(paths, folder / "out", seeds=2, baselines=False, engine="instant", data=data)
+
+
 @pytest.fixture
 def request_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Request:
-    monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
-    for name in ("instant", "stopped_after_two", "failing_line"):
-        monkeypatch.setitem(ENGINES, name, Engine(getattr(fakes, name), in_process=True))
-    paths = tuple(
-        write_contract(tmp_path / f"{kind}.yaml", 4, topology=f"{{kind: {kind}}}") for kind in ("ring", "mesh", "line")
-    )
-    data = write_vectors(tmp_path / "vectors.safetensors", range(12))
-    return Request(paths, tmp_path / "out", seeds=2, baselines=False, engine="instant", data=data)
+    return prepared(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Request]:
+    """Done, and its page written; for tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        request = prepared(folder, patch)
+        code, said = run(request)
+        assert code == 0 and "6/6" in said and "left" in said
+        yield request
+
+
+@pytest.fixture
+def copy(finished: Request, tmp_path: Path) -> Request:
+    """The same, to be damaged."""
+    shutil.copytree(finished.out, tmp_path / "copy")
+    return replace(finished, out=tmp_path / "copy")
 
 
 def run(request: Request) -> tuple[int, str]:
@@ -46,20 +70,17 @@ def manifests(out: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in sorted(out.glob("cells/*/seed-*/manifest.json"))}
 
 
-def test_a_second_time_runs_nothing_and_writes_the_same_page(request_: Request) -> None:
-    code, said = run(request_)
-    assert code == 0 and "6/6" in said and "left" in said
-    before, page = manifests(request_.out), (request_.out / "report.html").read_bytes()
+def test_a_second_time_runs_nothing_and_writes_the_same_page(finished: Request) -> None:
+    before, page = manifests(finished.out), (finished.out / "report.html").read_bytes()
     assert len(before) == 6
-    code, said = run(request_)
+    code, said = run(finished)
     assert code == 0 and "6 of 6 cells are finished already" in said
-    assert manifests(request_.out) == before
-    assert (request_.out / "report.html").read_bytes() == page
+    assert manifests(finished.out) == before
+    assert (finished.out / "report.html").read_bytes() == page
 
 
-def test_just_the_unfinished_cells_are_run_again(request_: Request) -> None:
-    run(request_)
-    before = manifests(request_.out)
+def test_just_the_unfinished_cells_are_run_again(copy: Request) -> None:
+    before = manifests(copy.out)
     whole, without_scores, *victims = before
     (without_scores.parent / "average.json").write_text("[]")
     damage = {"exit": {"0": 0, "1": -9}, "finished": None, "contract_digest": None, "data": {"digest": "00"}}
@@ -67,17 +88,16 @@ def test_just_the_unfinished_cells_are_run_again(request_: Request) -> None:
         victim.write_text(json.dumps({**json.loads(victim.read_text()), key: value}))
     for path in before:
         (path.parent / "left-over").write_text("x")
-    code, said = run(request_)
-    after = manifests(request_.out)
+    code, said = run(copy)
+    after = manifests(copy.out)
     assert code == 0 and "1 of 6 cells are finished already" in said
     assert [path for path in before if after[path] == before[path]] == [whole]
     assert [path for path in before if (path.parent / "left-over").exists()] == [whole]
 
 
-def test_other_clips_make_every_cell_run_again(request_: Request, tmp_path: Path) -> None:
-    run(request_)
+def test_other_clips_make_every_cell_run_again(copy: Request, tmp_path: Path) -> None:
     other = write_vectors(tmp_path / "other.safetensors", range(13))
-    assert "finished already" not in run(replace(request_, data=other))[1]
+    assert "finished already" not in run(replace(copy, data=other))[1]
 
 
 def test_a_stopped_comparison_says_how_to_go_on_and_goes_on(request_: Request) -> None:
@@ -98,11 +118,10 @@ def test_a_failed_cell_is_told_and_the_page_is_on_the_others(request_: Request) 
     assert "ring · mesh" in words and "line" not in words.splitlines()[0]
 
 
-def test_several_jobs_leave_the_same_cells(request_: Request, tmp_path: Path) -> None:
-    run(request_)
-    code, said = run(replace(request_, jobs=2, out=tmp_path / "other"))
+def test_several_jobs_leave_the_same_cells(finished: Request, tmp_path: Path) -> None:
+    code, said = run(replace(finished, jobs=2, out=tmp_path / "other"))
     assert code == 0, said
-    assert (tmp_path / "other" / "scores.csv").read_bytes() == (request_.out / "scores.csv").read_bytes()
+    assert (tmp_path / "other" / "scores.csv").read_bytes() == (finished.out / "scores.csv").read_bytes()
 
 
 def test_every_number_of_peers_has_its_part_of_the_page(request_: Request) -> None:
@@ -151,9 +170,8 @@ def test_every_figure_is_drawn_again_from_its_csv_to_the_same_bytes(request_: Re
             assert svg_bytes(drawn(page.stem, numbers)) == page.with_suffix(".svg").read_bytes()
 
 
-def test_two_seeds_compared_beside_the_prediction_and_never_called_better(request_: Request) -> None:
-    run(request_)
-    words = (request_.out / "report.md").read_text()
+def test_two_seeds_compared_beside_the_prediction_and_never_called_better(finished: Request) -> None:
+    words = (finished.out / "report.md").read_text()
     assert "cannot tell the set-ups apart" in words
     assert "is better than" not in words
     assert "takes 7 seeds or more" in words  # 2^(1 - 7) <= 0.05 / 3

@@ -12,7 +12,7 @@ from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import SwarmOptions
-from tests.small import events, p2pme, write_contract, write_vectors
+from tests.small import events, swarm, write_contract, write_vectors
 
 PEERS = 16
 
@@ -31,8 +31,7 @@ def vectors(tmp_path: Path) -> Path:
 def test_a_real_swarm_and_its_simulation_end_bit_equal(tmp_path: Path, vectors: Path, topology: str) -> None:
     path = write_contract(tmp_path / "swarm.yaml", PEERS, topology=topology, training="{rounds: 4, local_epochs: 1}")
     real, simulated = tmp_path / "real", tmp_path / "simulated"
-    code, output = p2pme(tmp_path / "home", "swarm", path, "--data", vectors, "--run", real, "--no-report")
-    assert code == 0, output
+    swarm(path, vectors, real)
     options = SwarmOptions(home=tmp_path / "home", run=simulated, data=vectors)
     assert simulate(load_contract(path), options, Console()) == 0
     assert digests(real) == digests(simulated)

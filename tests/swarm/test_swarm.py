@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import p2pfl_me
-from tests.small import Command, events, p2pme, wait_for, write_contract, write_vectors
+from tests.small import Command, events, p2pme, swarm, wait_for, write_contract, write_vectors
 
 pytestmark = pytest.mark.processes
 
@@ -26,11 +26,8 @@ def vectors(tmp_path: Path) -> Path:
 
 def test_the_same_seed_gives_the_same_weights_twice(tmp_path: Path, vectors: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 4)
-    options = ["swarm", contract, "--data", vectors, "--no-report"]
     for name in ("one", "two", "other"):
-        more = ["--set", "seed=2"] if name == "other" else []
-        code, output = p2pme(tmp_path / "home", *options, "--run", tmp_path / name, *more)
-        assert code == 0, output
+        swarm(contract, vectors, tmp_path / name, *(["seed=2"] if name == "other" else []))
     digests = {
         name: [events(tmp_path / name, peer, "finish")[-1]["digest"] for peer in range(4)]
         for name in ("one", "two", "other")
@@ -45,8 +42,7 @@ def test_the_same_seed_gives_the_same_weights_twice(tmp_path: Path, vectors: Pat
 def test_every_protocol_runs_on_real_peers(tmp_path: Path, vectors: Path, gossip: str) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 4, gossip=f"{{protocol: {gossip}}}")
     run = tmp_path / "run"
-    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", vectors, "--run", run, "--no-report")
-    assert code == 0, output
+    swarm(contract, vectors, run)
     rounds = [events(run, peer, "round") for peer in range(4)]
     assert [len(each) for each in rounds] == [3] * 4
     assert any(event["weights"] for each in rounds for event in each)
@@ -68,8 +64,7 @@ def test_compressed_models_travel_between_real_peers(tmp_path: Path, vectors: Pa
     gossip = f"{{compression: {compression}}}"
     contract = write_contract(tmp_path / "ring.yaml", 4, training="{rounds: 4, local_epochs: 1}", gossip=gossip)
     run = tmp_path / "run"
-    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", vectors, "--run", run, "--no-report")
-    assert code == 0, output
+    swarm(contract, vectors, run)
     rounds = [events(run, peer, "round") for peer in range(4)]
     assert [len(each) for each in rounds] == [4] * 4
     assert all(len(event["weights"]) == 2 for each in rounds for event in each)
