@@ -2,11 +2,13 @@
 
     python scripts/bench/link.py                 # 29.4 MB messages, as `block5` sends them
 
-Four ways take turns in one run, so that the machine's mood falls on all of them: plain ZeroMQ with a message as one
+Five ways take turns in one run, so that the machine's mood falls on all of them: plain ZeroMQ with a message as one
 frame, plain ZeroMQ with a message as 1 MiB frames, `p2pfl_me.wire.links` (authenticated, encrypted, checked, booked in
-the ledger), and its records in a bare loop that seals and sends, receives, opens and checks, and does nothing else. In
-each the message ends in a float32 array of the receiver. Compare the ratios between machines: the bare loop says what
-the processor's AES allows, the sealed link beside it what the rest of the link costs.
+the ledger), its records in a bare loop that seals and sends, receives, opens and checks, and does nothing else, and
+the same bare loop over a TCP socket without ZeroMQ, each record in memory that is used again. In each the message ends
+in a float32 array of the receiver. Every way has two processes of its own: in shared ones, the memory that one way
+left behind made another up to twice as slow or fast. Compare the ratios between machines: the bare loops say what the
+processor's AES and the kernel allow, the sealed link beside them what the rest of the link costs.
 """
 
 from __future__ import annotations
@@ -17,23 +19,25 @@ import multiprocessing
 import socket
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from types import TracebackType
 
 import numpy as np
 import zmq
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire.codec import Header, Schema, check_weights
 from p2pfl_me.wire.identity import Identity, new_identity, public_from_text
 from p2pfl_me.wire.links import Endpoint, Links
-from p2pfl_me.wire.records import PAYLOAD, Opener, Sealer
+from p2pfl_me.wire.malloc import reuse_freed_memory
+from p2pfl_me.wire.noise import TAG, nonce
+from p2pfl_me.wire.records import HEADER, PAYLOAD, Opener, Sealer
 from p2pfl_me.wire.session import BODY
 
 PIECE = 1 << 20
-ONE_FRAME, PIECES, SEALED, BARE = "plain, one frame", "plain, 1 MiB frames", "sealed link", "sealed, bare loop"
 
 
 class Plain(AbstractContextManager["Plain"]):
@@ -71,6 +75,7 @@ class Bare(Plain):
     """The link's records without the link: no handshake, ledger, queue, heartbeat or second thread."""
 
     def __init__(self, port: int, values: int, *, sends: bool) -> None:
+        reuse_freed_memory()  # as the link does
         super().__init__(port, values, PAYLOAD, sends=sends)
         self.sealer, self.opener = Sealer(bytes(32)), Opener(bytes(32))
 
@@ -92,6 +97,56 @@ class Bare(Plain):
                 self.opener.open_into(self.socket.recv(copy=False).buffer, view[piece])
                 check_weights(header, model[begin // 4 : (begin + self.piece) // 4])
         self.socket.send_multipart([identity, b"done"])
+
+
+class Stream(AbstractContextManager["Stream"]):
+    """Records of the link's form and size over one TCP connection: no ZeroMQ, no thread, no memory but two buffers."""
+
+    def __init__(self, port: int, values: int, *, sends: bool) -> None:
+        self.model = np.ones(values, np.float32)
+        self.view = self.model.data.cast("B")
+        self.record = np.empty(HEADER + PAYLOAD + TAG, np.uint8).data
+        self.aead, self.counter = AESGCM(bytes(32)), 0
+        if sends:
+            self.socket = dialled(port)
+        else:
+            with socket.create_server(("127.0.0.1", port)) as server:
+                self.socket, _ = server.accept()
+
+    def pieces(self) -> Iterator[tuple[bytes, slice, memoryview]]:
+        for begin in range(0, self.view.nbytes, PAYLOAD):
+            piece = slice(begin, min(begin + PAYLOAD, self.view.nbytes))
+            yield nonce(self.counter), piece, self.record[: HEADER + piece.stop - piece.start + TAG]
+            self.counter += 1
+
+    def send(self, messages: int) -> None:
+        for _ in range(messages):
+            for number, piece, record in self.pieces():
+                self.aead.encrypt_into(number, self.view[piece], bytes(record[:HEADER]), record[HEADER:])
+                self.socket.sendall(record)
+        assert self.socket.recv(1)
+
+    def receive(self, messages: int) -> None:
+        header = Header(Kind.ANSWER, 0, 0, 0, self.view.nbytes)
+        for _ in range(messages):
+            for number, piece, record in self.pieces():
+                got = 0
+                while got < len(record):
+                    got += self.socket.recv_into(record[got:])
+                self.aead.decrypt_into(number, record[HEADER:], bytes(record[:HEADER]), self.view[piece])
+                check_weights(header, self.model[piece.start // 4 : piece.stop // 4])
+        self.socket.sendall(b"!")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.socket.close()
+
+
+def dialled(port: int) -> socket.socket:
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except ConnectionRefusedError:  # the other process has not begun to listen
+            time.sleep(0.01)
 
 
 class Sealed(AbstractContextManager["Sealed"]):
@@ -161,24 +216,40 @@ class Sealed(AbstractContextManager["Sealed"]):
         self.loop.close()
 
 
-def end(me: int, pipe: Connection, ports: list[int], values: int) -> None:
-    """One process: does each job that the pipe asks for and answers with its CPU seconds."""
+Way = Plain | Stream | Sealed
+WAYS: dict[str, Callable[[int, Identity, bytes, tuple[int, int], int], Way]] = {
+    "plain, one frame": lambda me, _, __, ports, values: Plain(ports[0], values, 4 * values, sends=me == 0),
+    "plain, 1 MiB frames": lambda me, _, __, ports, values: Plain(ports[0], values, PIECE, sends=me == 0),
+    "sealed link": Sealed,
+    "sealed, bare loop": lambda me, _, __, ports, values: Bare(ports[0], values, sends=me == 0),
+    "sealed, bare TCP": lambda me, _, __, ports, values: Stream(ports[0], values, sends=me == 0),
+}
+BASE = "plain, one frame"
+
+
+def end(way: str, me: int, pipe: Connection, ports: tuple[int, int], values: int) -> None:
+    """One process: sends or receives as many messages as the pipe asks for and answers with its CPU seconds."""
     identity = new_identity()
     pipe.send(identity.public_text)
-    other = public_from_text(pipe.recv())
-    ways: dict[str, Plain | Sealed] = {
-        ONE_FRAME: Plain(ports[0], values, 4 * values, sends=me == 0),
-        PIECES: Plain(ports[1], values, PIECE, sends=me == 0),
-        SEALED: Sealed(me, identity, other, (ports[2], ports[3]), values),
-        BARE: Bare(ports[4], values, sends=me == 0),
-    }
-    while (job := pipe.recv()) is not None:
-        way, messages = job
-        before = time.process_time()
-        (ways[way].send if me == 0 else ways[way].receive)(messages)
-        pipe.send(time.process_time() - before)
-    for each in ways.values():
-        each.__exit__(None, None, None)
+    with WAYS[way](me, identity, public_from_text(pipe.recv()), ports, values) as one:
+        while (messages := pipe.recv()) is not None:
+            before = time.process_time()
+            (one.send if me == 0 else one.receive)(messages)
+            pipe.send(time.process_time() - before)
+
+
+def pair(way: str, values: int) -> list[Connection]:
+    """The pipes to a sending and a receiving process, which end with this one."""
+    fresh, pipes = multiprocessing.get_context("spawn"), []
+    first, second = free_ports(2)
+    for me in range(2):
+        here, there = fresh.Pipe()
+        fresh.Process(target=end, args=(way, me, there, (first, second), values), daemon=True).start()
+        pipes.append(here)
+    keys = [pipe.recv() for pipe in pipes]
+    for pipe, key in zip(pipes, reversed(keys), strict=True):
+        pipe.send(key)
+    return pipes
 
 
 def free_ports(count: int) -> list[int]:
@@ -197,41 +268,30 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=8, help="messages a measurement")
     parser.add_argument("--repeats", type=int, default=9)
     arguments = parser.parse_args()
-    fork = multiprocessing.get_context("spawn")
-    pipes, processes, ports = [], [], free_ports(5)
-    for me in range(2):
-        here, there = fork.Pipe()
-        process = fork.Process(target=end, args=(me, there, ports, arguments.values), daemon=True)
-        process.start()
-        pipes.append(here)
-        processes.append(process)
-    keys = [pipe.recv() for pipe in pipes]
-    for pipe, key in zip(pipes, reversed(keys), strict=True):
-        pipe.send(key)
-    rates: dict[str, list[float]] = {ONE_FRAME: [], PIECES: [], SEALED: [], BARE: []}
-    cpu: dict[str, list[tuple[float, ...]]] = {way: [] for way in rates}
+    pairs = {way: pair(way, arguments.values) for way in WAYS}
+    rates: dict[str, list[float]] = {way: [] for way in WAYS}
+    cpu: dict[str, list[tuple[float, ...]]] = {way: [] for way in WAYS}
     megabytes = 4e-6 * arguments.values * arguments.messages
     for repeat in range(arguments.repeats + 1):
-        for way in rates:
+        for way, pipes in pairs.items():
             begun = time.perf_counter()
             for pipe in reversed(pipes):
-                pipe.send((way, arguments.messages))
+                pipe.send(arguments.messages)
             used = [pipe.recv() for pipe in pipes]
             if repeat:  # the first is for warming up
                 rates[way].append(megabytes / (time.perf_counter() - begun))
                 cpu[way].append(tuple(1e3 * each / megabytes for each in used))
-    for pipe in pipes:
-        pipe.send(None)
-    for process in processes:
-        process.join()
-    base = statistics.median(rates[ONE_FRAME])
+    for pipes in pairs.values():
+        for pipe in pipes:
+            pipe.send(None)
+    base = statistics.median(rates[BASE])
     each = 4e-6 * arguments.values
     print(f"{arguments.repeats} x {arguments.messages} messages of {each:.1f} MB")
     print("median MB/s (range), CPU ms per MB sending + receiving")
     for way, values in rates.items():
         middle = statistics.median(values)
         sending, receiving = (statistics.median(side) for side in zip(*cpu[way], strict=True))
-        ratio = statistics.median(value / plain for value, plain in zip(values, rates[ONE_FRAME], strict=True))
+        ratio = statistics.median(value / plain for value, plain in zip(values, rates[BASE], strict=True))
         print(
             f"{way:20} {middle:6.0f} ({min(values):.0f}-{max(values):.0f})  {sending:.2f} + {receiving:.2f}"
             f"  {middle / base:.2f} of plain one frame (median of pairs {ratio:.2f})"
