@@ -83,7 +83,7 @@ class Doorstep:
             return  # it went away again
         self._books.frame_sent(peer, len(answer))
         if greeting.differing:
-            self._complain(neighbour, contracts_differ(peer, greeting.differing))
+            self.complain(neighbour, contracts_differ(peer, greeting.differing))
             return
         neighbour.complaint = ""
         neighbour.candidates.append((route, Session(self._terms.me, peer, ciphers, self._schema)))
@@ -101,7 +101,7 @@ class Doorstep:
             self._house.stranger(f"{error.what}, from peer {peer}'s address {neighbour.endpoint.address}")
             return
         if differing:
-            self._complain(neighbour, contracts_differ(peer, differing))
+            self.complain(neighbour, contracts_differ(peer, differing))
             return
         neighbour.complaint = ""
         self._house.up(neighbour, Session(self._terms.me, peer, ciphers, self._schema), len(frame))
@@ -119,7 +119,7 @@ class Doorstep:
                     return
         self._house.stranger("a frame outside any link")
 
-    def _complain(self, neighbour: Neighbour, complaint: str) -> None:
+    def complain(self, neighbour: Neighbour, complaint: str) -> None:
         """Once, not at every retry."""
         if neighbour.complaint != complaint:
             neighbour.complaint = complaint

@@ -24,6 +24,7 @@ from p2pfl_me.wire.strangers import Strangers
 
 BURST = 4
 """Records sent to a neighbour in one turn, so that no link starves the others."""
+REDIAL_S = 1.0
 LAST_FRAMES = 64
 """Frames still taken from a socket when a connection has ended."""
 
@@ -56,6 +57,7 @@ class Engine:
     ) -> None:
         self.reactor = Reactor(self, f"links-{terms.me}")
         self._me, self._address, self._liveness, self._told = terms.me, address, liveness, told
+        self._public_key = terms.identity.public
         self._neighbours = {endpoint.peer: Neighbour(endpoint) for endpoint in neighbours}
         self.books = Books(self._neighbours, ledger, self.reactor.post)
         self._sockets = Sockets(self, liveness.silence_s)
@@ -73,13 +75,13 @@ class Engine:
             The port is taken or the address is not this machine's.
         """
         try:
-            self._sockets.listen(self._address)
+            self._sockets.listen(self._address, self._public_key)
         except PeerError as error:
             raise PeerError(error.what, where=f"peer {self._me} at {error.where}", fix=error.fix) from error
         for peer, neighbour in self._neighbours.items():
             if peer > self._me:
                 neighbour.route = peer
-                self._sockets.dial(peer, neighbour.endpoint.address)
+                self._dial(neighbour)
         self._beat()
 
     def send(self, peer: int, out: Outgoing, link: int) -> None:
@@ -155,6 +157,23 @@ class Engine:
         neighbour.connected = False
         neighbour.handshakes.clear()
         self.down(neighbour, "connection lost")
+
+    def on_turned_away(self, peer: int, why: str) -> None:
+        neighbour = self._neighbours[peer]
+        self._doorstep.complain(neighbour, f"peer {peer} at {neighbour.endpoint.address} {why}")
+        # ZeroMQ does not dial again who has turned it away; but the right one may listen there later.
+        self.reactor.call_later(REDIAL_S, lambda: self._dial_again(neighbour))
+
+    def on_stranger(self, address: str) -> None:
+        self.stranger(f"a connection from {address} by somebody who does not know this peer's public key")
+
+    def _dial(self, neighbour: Neighbour) -> None:
+        self._sockets.dial(neighbour.peer, neighbour.endpoint.address, neighbour.endpoint.public_key)
+
+    def _dial_again(self, neighbour: Neighbour) -> None:
+        if not neighbour.quarantined and not neighbour.connected:
+            self._sockets.hang_up(neighbour.peer)
+            self._dial(neighbour)
 
     def _on_record(self, neighbour: Neighbour, frame: memoryview) -> None:
         peer, session = neighbour.peer, neighbour.session

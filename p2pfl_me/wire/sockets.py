@@ -17,6 +17,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from p2pfl_me.errors import PeerError
+from p2pfl_me.wire import knock
 from p2pfl_me.wire.records import RECORD
 
 Route = int | bytes
@@ -30,8 +31,14 @@ SEND_AHEAD, RECEIVE_AHEAD = 16, 4
 """Records that ZeroMQ may hold per connection: a model of 29 MB leaves without a pause, and arrives as it is opened."""
 ZERO_COPY = 1 << 16
 """Bytes from which a frame is handed to ZeroMQ without a copy; for small ones the copy is cheaper."""
+WRONG_KEY = (
+    "has another public key than the contract names; compare fingerprints with whoever runs it "
+    "(`p2pme keys fingerprint`) and correct the contract"
+)
+NO_PEER = "does not speak p2pme's protocol; is the address in the contract right, and p2pme there of the same version?"
 LINGER_S = 1.0
 RECONNECT_MS = (100, 2000)
+_REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 
 
 class Outcome(Enum):
@@ -48,6 +55,8 @@ class Listener(Protocol):
     def on_frame(self, route: Route, frame: memoryview) -> None: ...
     def on_connected(self, peer: int) -> None: ...
     def on_disconnected(self, peer: int) -> None: ...
+    def on_turned_away(self, peer: int, why: str) -> None: ...
+    def on_stranger(self, address: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -71,19 +80,24 @@ class Sockets:
         self._router: _Tap | None = None
         self._dealers: dict[int, _Tap] = {}
         self._taps: tuple[_Tap, ...] = ()
+        self._doorman: knock.Doorman | None = None
         self._woken, self._waker = plain.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
 
-    def listen(self, address: str) -> None:
+    def listen(self, address: str, public_key: bytes) -> None:
         """Listen at `address`; one that is not loopback stands for its port on every interface of this machine.
+
+        Only those who know our public key get as far as to send a frame.
 
         Raises
         ------
         PeerError
             The port is taken or the address is not this machine's.
         """
+        self._doorman = self._doorman or knock.Doorman(self._context, knock.word(public_key))
         socket = self._socket(zmq.ROUTER, address)
+        socket.setsockopt(zmq.PLAIN_SERVER, 1)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # an error, not silence, when a neighbour has gone
         try:
             socket.bind(_bindable(address))
@@ -98,9 +112,11 @@ class Sockets:
         self._router = _Tap(socket, None)
         self._taps += (self._router,)
 
-    def dial(self, peer: int, address: str) -> None:
+    def dial(self, peer: int, address: str, public_key: bytes) -> None:
         """Connect to a neighbour now, or as soon as it listens, and again whenever the connection ends."""
         socket = self._socket(zmq.DEALER, address)
+        socket.setsockopt(zmq.PLAIN_USERNAME, knock.USER)
+        socket.setsockopt(zmq.PLAIN_PASSWORD, knock.word(public_key))
         socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing queues for a peer that is not there
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS[0])
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MS[1])
@@ -108,7 +124,7 @@ class Sockets:
         socket.setsockopt(zmq.HEARTBEAT_IVL, max(1, self._silence_ms // 2))
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, self._silence_ms)
         socket.setsockopt(zmq.HANDSHAKE_IVL, self._silence_ms)
-        monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | _REFUSALS)
         self._dealers[peer] = tap = _Tap(socket, peer, address, monitor)
         self._taps += (tap,)
         socket.connect(address)
@@ -144,6 +160,7 @@ class Sockets:
 
     def receive(self, burst: int = BURST) -> bool:
         """Take up to `burst` frames from every socket; whether there was any."""
+        self._answer_door()
         found = False
         for tap in self._taps:
             found |= self._receive(tap, burst)
@@ -155,6 +172,8 @@ class Sockets:
         News of connections is passed on from here: while frames move, there is none that could not wait.
         """
         watched: list[tuple[zmq.Socket[bytes] | int, int]] = [(self._woken.fileno(), zmq.POLLIN)]
+        if self._doorman:
+            watched.append((self._doorman.socket, zmq.POLLIN))
         for tap in self._taps:
             blocked, tap.full = tap.full, False
             if blocked and tap.peer is None:
@@ -170,6 +189,7 @@ class Sockets:
         if watched[0][0] in ready:
             with contextlib.suppress(BlockingIOError):
                 self._woken.recv(64)
+        self._answer_door()
         for tap in self._taps:
             if tap.monitor and tap.monitor in ready:
                 self._hear(tap)
@@ -183,7 +203,9 @@ class Sockets:
         """Close all sockets; ZeroMQ still delivers what it holds for up to `LINGER_S`, and this waits for it."""
         for tap in self._taps:
             self._close(tap, LINGER_S)
-        self._router, self._dealers, self._taps = None, {}, ()
+        if self._doorman:
+            self._doorman.close()
+        self._router, self._dealers, self._taps, self._doorman = None, {}, (), None
         self._context.term()
         self._woken.close()
         self._waker.close()
@@ -217,6 +239,10 @@ class Sockets:
                 frame = tap.socket.recv(zmq.NOBLOCK, copy=False)
         return taken > 0
 
+    def _answer_door(self) -> None:
+        for address in self._doorman.answer() if self._doorman else ():
+            self._listener.on_stranger(address)
+
     def _hear(self, tap: _Tap) -> None:
         """Pass on the news of a connection that we dialled."""
         while tap.monitor and not tap.monitor.closed:
@@ -228,6 +254,10 @@ class Sockets:
             if event == zmq.EVENT_DISCONNECTED:
                 self._receive(tap, None)  # what arrived before the end still counts
                 self._listener.on_disconnected(tap.peer)
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                self._listener.on_turned_away(tap.peer, WRONG_KEY)
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                self._listener.on_turned_away(tap.peer, NO_PEER)
             else:
                 self._listener.on_connected(tap.peer)
 

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 import zmq
 import zmq.asyncio
+from zmq.auth.asyncio import AsyncioAuthenticator
 
 from p2pfl_me.errors import PeerError
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire.crossing import UNREAD
-from p2pfl_me.wire.identity import new_identity
+from p2pfl_me.wire.identity import Identity, new_identity
+from p2pfl_me.wire.knock import USER, word
 from p2pfl_me.wire.links import Liveness
 from p2pfl_me.wire.sockets import BURST
+from tests.wire import zmtp
 from tests.wire.peers import QUICK, Recorder, Swarm
 
 
@@ -93,6 +96,13 @@ def test_a_key_outside_the_allow_list_gets_nothing(stranger: int) -> None:
     asyncio.run(scene())
 
 
+def caller(context: zmq.asyncio.Context, called: Identity) -> zmq.asyncio.Socket:
+    socket: zmq.asyncio.Socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.PLAIN_USERNAME, USER)
+    socket.setsockopt(zmq.PLAIN_PASSWORD, word(called.public))
+    return socket
+
+
 def test_a_raw_socket_can_neither_inject_nor_replay_nor_stop_the_receiver() -> None:
     async def scene() -> None:
         swarm = Swarm(2)
@@ -100,7 +110,12 @@ def test_a_raw_socket_can_neither_inject_nor_replay_nor_stop_the_receiver() -> N
         captured: list[bytes] = []
         context = zmq.asyncio.Context()
         # The man in the middle: peer 0 dials the tap, the tap dials peer 1.
-        tap, onward = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
+        # Both know the contract, and with it the word that peer 1's ZeroMQ asks for.
+        tap, onward = context.socket(zmq.ROUTER), caller(context, swarm.identities[1])
+        door = AsyncioAuthenticator(context)
+        door.start()
+        door.configure_plain(passwords={"p2pfl_me": word(swarm.identities[1].public).decode()})
+        tap.setsockopt(zmq.PLAIN_SERVER, 1)
         port = tap.bind_to_random_port("tcp://127.0.0.1")
         onward.connect(swarm.addresses[1])
         true_address = swarm.addresses[1]
@@ -133,7 +148,7 @@ def test_a_raw_socket_can_neither_inject_nor_replay_nor_stop_the_receiver() -> N
         model = np.ones(100, np.float32)
 
         # A stranger's own connection: garbage, half frames, a replayed handshake and replayed records.
-        raw = context.socket(zmq.DEALER)
+        raw = caller(context, swarm.identities[1])
         raw.connect(true_address)
         for frame in [b"", b"\x10", b"\x01", b"\x01\x01" + bytes(200), bytes(1000), *captured]:
             await raw.send(frame)
@@ -143,10 +158,8 @@ def test_a_raw_socket_can_neither_inject_nor_replay_nor_stop_the_receiver() -> N
         # The same connection: a replayed record and a corrupted one are refused, the next message passes.
         low.send(1, Message(Kind.HELLO, 0, 7))
         await there.until(lambda: len(there.messages) == 1)
-        before = len(there.refused)
         await onward.send(captured[-1])
-        await there.until(lambda: len(there.refused) > before)
-        assert "replayed" in there.refused[-1][1]
+        await there.until(lambda: any("replayed" in reason for _, reason in there.refused))
         spoil.update(range(len(captured), len(captured) + 1))
         low.send(1, Message(Kind.ANSWER, 1, 1, model))
         low.send(1, Message(Kind.ANSWER, 2, 2, model))
@@ -158,7 +171,85 @@ def test_a_raw_socket_can_neither_inject_nor_replay_nor_stop_the_receiver() -> N
             task.cancel()
         await low.close()
         await high.close()
+        door.stop()
         context.destroy(linger=0)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("opening", ["none", "null", "a wrong word"])
+def test_a_stranger_cannot_fill_the_memory_with_a_message_that_never_ends(opening: str) -> None:
+    """ZeroMQ keeps every part of a message until the last has come; so a stranger must not get to send any."""
+
+    def flood(address: str) -> int:
+        """Bytes taken before the connection was cut."""
+        with zmtp.connect(address, b"PLAIN" if opening == "a wrong word" else b"NULL") as stranger:
+            taken, part = 0, zmtp.part(1 << 20)
+            try:
+                stranger.sendall({"none": b"", "null": zmtp.ready()}.get(opening, zmtp.hello(b"p2pfl_me", b"x" * 64)))
+                while taken < 256 << 20:
+                    stranger.sendall(part)
+                    taken += len(part)
+            except OSError:
+                return taken
+            raise AssertionError("nobody cut the connection")
+
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        low, high = swarm.links(0, [1], here), swarm.links(1, [0], there)
+        await high.start()
+        await low.start()
+        await there.until(lambda: there.is_up(0))
+        await here.until(lambda: here.is_up(1))
+        # What had left before the cut lies in the kernel's buffers on both sides.
+        assert await asyncio.to_thread(flood, swarm.addresses[1]) < 64 << 20
+        low.send(1, Message(Kind.HELLO, 0, 7))
+        await there.until(lambda: len(there.messages) == 1)
+        assert [up for _, up, _ in here.links] == [True]
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_a_listener_with_another_key_than_the_contract_names_is_reported_on_both_sides() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        low = swarm.links(0, [1], here)
+        high = swarm.links(1, [0], there, identity=new_identity())
+        await high.start()
+        await low.start()
+        await here.until(lambda: bool(here.refused))
+        await there.until(lambda: len(there.refused) >= 3)
+        assert len(here.refused) == 1, "once, not at every attempt"
+        assert f"peer 1 at {swarm.addresses[1]} has another public key" in here.refused[0][1]
+        assert "from 127.0.0.1" in there.refused[0][1]
+        assert "does not know this peer's public key" in there.refused[0][1]
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_an_address_where_something_else_listens_is_reported_and_dialled_again() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here = Recorder()
+        context = zmq.asyncio.Context()
+        other = context.socket(zmq.ROUTER)
+        other.bind(swarm.addresses[1])
+        low = swarm.links(0, [1], here)
+        await low.start()
+        await here.until(lambda: bool(here.refused))
+        assert f"peer 1 at {swarm.addresses[1]} does not speak p2pme's protocol" in here.refused[0][1]
+        context.destroy(linger=0)
+        high = swarm.links(1, [0], Recorder())
+        await high.start()
+        await here.until(lambda: here.is_up(1))
+        await low.close()
+        await high.close()
 
     asyncio.run(scene())
 
