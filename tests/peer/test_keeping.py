@@ -111,6 +111,17 @@ def test_a_sketch_estimates_the_distance() -> None:
     assert np.std(ratios) < 1.5 * np.sqrt(2 / WIDTH)
 
 
+@pytest.mark.parametrize("shape", [(128, 2048), (2048, 128), (512, 512)])
+def test_a_sketch_estimates_the_distance_of_models_that_differ_by_a_layers_step(shape: tuple[int, int]) -> None:
+    """A gradient of a linear layer has the rank of its batch; all buckets must not err together then."""
+    random = np.random.default_rng(0)
+    x = np.zeros(263_175, np.float32)
+    x[: shape[0] * shape[1]] = np.outer(random.normal(size=shape[0]), random.normal(size=shape[1])).ravel()
+    ratios = [np.linalg.norm(Sketcher(x.size, seed).sketch(x)) ** 2 / np.linalg.norm(x) ** 2 for seed in range(40)]
+    assert abs(np.mean(ratios) - 1) < 0.04
+    assert np.std(ratios) < 2.5 * np.sqrt(2 / WIDTH)
+
+
 def test_a_sketch_travels_as_little_endian_base64() -> None:
     sketch = np.arange(WIDTH, dtype=np.float32)
     np.testing.assert_array_equal(np.frombuffer(base64.b64decode(encode_sketch(sketch)), "<f4"), sketch)
