@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from p2pfl_me.contract.part import Part
+
+
+def is_loopback(address: str) -> bool:
+    """Whether `tcp://HOST:PORT` cannot leave this machine: `localhost` or a loopback address, no other name."""
+    host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, which may stand for any machine
+        return False
 
 
 class Loopback(Part):
@@ -31,8 +41,15 @@ class Member(Part):
 
     @property
     def is_loopback(self) -> bool:
-        host = self.address.removeprefix("tcp://").rpartition(":")[0]
-        return host in {"localhost", "[::1]"} or host.startswith("127.")
+        return is_loopback(self.address)
+
+    @field_validator("address")
+    @classmethod
+    def _port_exists(cls, address: str) -> str:
+        port = int(address.rpartition(":")[2])
+        if not 1 <= port <= 65_535:
+            raise ValueError(f"port {port} does not exist (1 to 65535)")
+        return address
 
     @model_validator(mode="after")
     def _key_unless_loopback(self) -> Member:
@@ -66,6 +83,9 @@ class Peers(Part):
             addresses = [member.address for member in self.members]
             if len(set(addresses)) != len(addresses):
                 raise ValueError("two members share one address")
+            keys = [member.public_key for member in self.members if member.public_key]
+            if len(set(keys)) != len(keys):
+                raise ValueError("two members share one public_key; each peer needs a key of its own")
         if strangers := sorted(self.widths.keys() - range(self.count)):
             raise ValueError(f"widths names peer {strangers[0]}, and ids go from 0 to {self.count - 1}")
         if self.widths and all(self.width(peer) < 1 for peer in range(self.count)):

@@ -38,6 +38,12 @@ def parse(text: str, name: str) -> Source:
         Not YAML, not a mapping, or a key that stands twice (YAML would silently keep the last).
     """
     try:
+        if alias := next((each for each in yaml.parse(text) if isinstance(each, yaml.AliasEvent)), None):
+            raise ContractError(
+                f"an alias (*{alias.anchor}), with which a few lines can grow without end",
+                where=f"{name}:{alias.start_mark.line + 1 if alias.start_mark else 1}",
+                fix="write the value out",
+            )
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:

@@ -34,8 +34,8 @@ def consensus_picture(rows: Sequence[Agreement], contraction: Contraction | None
         return None
     reading = (
         "After local training the models stand apart (upper line); one exchange with the neighbours draws them "
-        "together (lower line). Distances are in per cent of the average model's norm, each measured within 2 to 4 % of "
-        "itself, from the models' sketches in the logs."
+        "together (lower line). Distances are in per cent of the average model's norm, each measured within 2 to 4 % "
+        "of itself, from the models' sketches in the logs."
     )
     if contraction and contraction.beta is None:
         low, high = min(contraction.rms), max(contraction.rms)

@@ -51,7 +51,12 @@ class Doorstep:
 
     def say_hello(self, neighbour: Neighbour) -> None:
         """Begin a handshake with a neighbour that we dial."""
-        frame, tag, awaiting = hello(self._terms, neighbour.endpoint.public_key)
+        try:
+            frame, tag, awaiting = hello(self._terms, neighbour.endpoint.public_key)
+        except WireError:
+            why = "the public key that the contract names is no key; correct the contract"
+            self.complain(neighbour, f"peer {neighbour.peer}: {why}")
+            return
         if self._send(neighbour.peer, frame) is not Outcome.SENT:
             return
         self._books.frame_sent(neighbour.peer, len(frame))
@@ -72,8 +77,9 @@ class Doorstep:
             who = f"claiming to be peer {peer} ({fingerprint(greeting.key)})"
             self._house.stranger(f"a key outside the allow list, {who}")
             return
-        if neighbour.quarantined:
+        if neighbour.quarantined or greeting.tag in neighbour.greeted:
             return
+        neighbour.greeted.append(greeting.tag)
         if neighbour.route == route:
             # The neighbour has given up the session that this connection carried: its records would only be refused.
             self._house.down(neighbour, "the neighbour opened a new link")

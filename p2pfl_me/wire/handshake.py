@@ -109,8 +109,13 @@ def read_reply(awaiting: AwaitingReply, frame: bytes) -> tuple[list[str], Cipher
 
 
 def contracts_differ(peer: int, sections: Sequence[str]) -> str:
-    parts = ", ".join(f"`{section}`" for section in sections)
+    parts = ", ".join(f"`{_printable(section)}`" for section in sections)
     return f"peer {peer} has another contract: {parts} differ; compare the files and restart the one that is wrong"
+
+
+def _printable(text: str) -> str:
+    """What a neighbour says goes to a terminal: no escape sequence and no line of its own."""
+    return "".join(each if each.isascii() and each.isprintable() else "?" for each in text)[:64]
 
 
 def _unpacked(payload: bytes) -> Any:

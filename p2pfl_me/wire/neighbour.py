@@ -12,6 +12,8 @@ from p2pfl_me.wire.sockets import Route
 
 CANDIDATES = 4
 """Handshakes that may be under way with one neighbour."""
+GREETINGS = 1024
+"""Tags of greetings that are remembered: a captured one, sent again and again, must not crowd out the true one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +28,7 @@ class Neighbour:
     heard: float = 0.0
     handshakes: dict[bytes, AwaitingReply] = field(default_factory=dict)
     candidates: deque[tuple[bytes, Session]] = field(default_factory=lambda: deque(maxlen=CANDIDATES))
+    greeted: deque[bytes] = field(default_factory=lambda: deque(maxlen=GREETINGS))
     stuck: tuple[memoryview, Outgoing | None] | None = None
     quarantined: bool = False
     complaint: str = ""

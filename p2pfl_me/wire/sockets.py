@@ -16,6 +16,7 @@ from typing import Protocol
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from p2pfl_me.contract.members import is_loopback
 from p2pfl_me.errors import PeerError
 from p2pfl_me.wire import knock
 from p2pfl_me.wire.records import RECORD
@@ -37,6 +38,8 @@ WRONG_KEY = (
 )
 NO_PEER = "does not speak p2pme's protocol; is the address in the contract right, and p2pme there of the same version?"
 LINGER_S = 1.0
+KNOCK_MS = 5000
+"""For saying the word; a connection that says nothing costs a file descriptor."""
 RECONNECT_MS = (100, 2000)
 _REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 
@@ -61,13 +64,17 @@ class Listener(Protocol):
 
 @dataclass(slots=True)
 class _Tap:
-    """The ROUTER (`peer` is None) or the DEALER to `peer`; `full` since a frame last found no room."""
+    """The ROUTER (`peer` is None) or the DEALER to `peer`.
+
+    `full` since a frame last found no room; `skipping` inside a message of several parts.
+    """
 
     socket: zmq.Socket[bytes]
     peer: int | None
     address: str = ""
     monitor: zmq.Socket[bytes] | None = None
     full: bool = False
+    skipping: bool = False
 
 
 class Sockets:
@@ -98,6 +105,7 @@ class Sockets:
         self._doorman = self._doorman or knock.Doorman(self._context, knock.word(public_key))
         socket = self._socket(zmq.ROUTER, address)
         socket.setsockopt(zmq.PLAIN_SERVER, 1)
+        socket.setsockopt(zmq.HANDSHAKE_IVL, KNOCK_MS)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # an error, not silence, when a neighbour has gone
         try:
             socket.bind(_bindable(address))
@@ -229,14 +237,13 @@ class Sockets:
         """Take up to `burst` frames (None: all); whether there was any."""
         taken = 0
         while taken != burst and _may_receive(tap.socket):
-            route = tap.socket.recv(zmq.NOBLOCK) if tap.peer is None else tap.peer
-            frame = tap.socket.recv(zmq.NOBLOCK, copy=False)
             taken += 1
-            if not frame.more:
+            skipped = tap.skipping
+            route: Route = tap.peer if tap.peer is not None else b"" if skipped else tap.socket.recv(zmq.NOBLOCK)
+            frame = tap.socket.recv(zmq.NOBLOCK, copy=False)
+            tap.skipping = bool(frame.more)  # nothing of ours comes in more parts than one
+            if not skipped and not frame.more:
                 self._listener.on_frame(route, frame.buffer)
-                continue
-            while frame.more:  # nothing of ours comes in more parts
-                frame = tap.socket.recv(zmq.NOBLOCK, copy=False)
         return taken > 0
 
     def _answer_door(self) -> None:
@@ -274,6 +281,6 @@ def _may_receive(socket: zmq.Socket[bytes]) -> bool:
 def _bindable(address: str) -> str:
     """Loopback addresses are bound as they stand; of any other, the port on every interface of this machine."""
     host, _, port = address.removeprefix("tcp://").rpartition(":")
-    if host.startswith("127.") or host in {"localhost", "[::1]"}:
-        return address.replace("localhost", "127.0.0.1")
+    if is_loopback(address):
+        return address.replace(host, "127.0.0.1") if host.lower() == "localhost" else address
     return f"tcp://[::]:{port}" if host.startswith("[") else f"tcp://*:{port}"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from p2pfl_me.contract import contract_from_yaml, derive_seed, digest, dump_contract, load_contract, section_digests
 from p2pfl_me.contract.load import KINDS
+from p2pfl_me.contract.members import is_loopback
 from p2pfl_me.errors import ContractError
 
 BASE = """\
@@ -86,6 +87,39 @@ def test_an_address_beyond_this_machine_needs_a_key() -> None:
     assert "ring.yaml:6" in message and "peer 0 at tcp://lab:4000 has no public_key" in message
     keyed = contract_from_yaml(text.replace("'tcp://lab:4000'", f"'tcp://lab:4000', public_key: '{KEY}'"))
     assert keyed.peers.member(0).public_key == KEY
+
+
+@pytest.mark.parametrize(
+    ("address", "stays"),
+    [
+        ("tcp://127.0.0.9:4000", True),
+        ("tcp://[::1]:4000", True),
+        ("tcp://[0:0:0:0:0:0:0:1]:4000", True),
+        ("tcp://LOCALHOST:4000", True),
+        ("tcp://127.evil.example:4000", False),
+        ("tcp://127.0.0.1.example:4000", False),
+        ("tcp://[2001:db8::1]:4000", False),
+    ],
+)
+def test_only_what_cannot_leave_this_machine_is_loopback(address: str, stays: bool) -> None:
+    assert is_loopback(address) is stays
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999"])
+def test_a_port_that_does_not_exist_is_refused(port: str) -> None:
+    members = f"  members:\n  - {{id: 0, address: 'tcp://127.0.0.1:{port}'}}\n"
+    assert f"port {port} does not exist" in complaint(BASE.replace("  loopback: {count: 10}\n", members))
+
+
+def test_two_members_cannot_share_a_key() -> None:
+    member = "  - {{id: {0}, address: 'tcp://lab{0}:4000', public_key: '{1}'}}\n"
+    members = "  members:\n" + member.format(0, KEY) + member.format(1, KEY)
+    assert "share one public_key" in complaint(BASE.replace("  loopback: {count: 10}\n", members))
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]\n", "a: &a {b: *a}\n", "a: &a [1]\nb: [*a, *a]\n"])
+def test_a_contract_has_no_aliases(text: str) -> None:
+    assert "an alias (*a)" in complaint(BASE + text)
 
 
 @pytest.mark.parametrize("ids", ["0, 0", "0, 2", "1, 2"])

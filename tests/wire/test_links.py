@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import threading
 import time
@@ -16,9 +17,12 @@ from zmq.auth.asyncio import AsyncioAuthenticator
 from p2pfl_me.errors import PeerError
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire.crossing import UNREAD
+from p2pfl_me.wire.handshake import Terms, contracts_differ, hello, read_reply
 from p2pfl_me.wire.identity import Identity, new_identity
 from p2pfl_me.wire.knock import USER, word
 from p2pfl_me.wire.links import Liveness
+from p2pfl_me.wire.records import Sealer
+from p2pfl_me.wire.session import PING
 from p2pfl_me.wire.sockets import BURST
 from tests.wire import zmtp
 from tests.wire.peers import QUICK, Recorder, Swarm
@@ -231,6 +235,82 @@ def test_a_listener_with_another_key_than_the_contract_names_is_reported_on_both
         await high.close()
 
     asyncio.run(scene())
+
+
+def test_messages_in_many_parts_neither_count_nor_hold_up_the_others() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        low, high = swarm.links(0, [1], here), swarm.links(1, [0], there)
+        await high.start()
+        await low.start()
+        await here.until(lambda: here.is_up(1))
+        context = zmq.asyncio.Context()
+        raw = caller(context, swarm.identities[1])
+        raw.connect(swarm.addresses[1])
+        await raw.send_multipart([b""] * 300_000)
+        await raw.send(b"single")
+        low.send(1, Message(Kind.HELLO, 0, 7))
+        await there.until(lambda: len(there.messages) == 1)
+        await there.until(lambda: bool(there.refused))
+        assert [reason for _, reason in there.refused] == ["a frame outside any link"], "the single one"
+        await low.close()
+        await high.close()
+        context.destroy(linger=0)
+
+    asyncio.run(scene())
+
+
+def test_a_captured_greeting_sent_again_and_again_does_not_keep_its_maker_out() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        there = Recorder()
+        high = swarm.links(1, [0], there)
+        await high.start()
+        terms = Terms(0, swarm.identities[0], b"p" * 32, {})
+        context = zmq.asyncio.Context()
+        replayer, honest = (caller(context, swarm.identities[1]) for _ in range(2))
+        for each in (replayer, honest):
+            each.connect(swarm.addresses[1])
+        captured, _, _ = hello(terms, swarm.identities[1].public)
+        await replayer.send(captured)
+        await replayer.recv()
+        frame, _, awaiting = hello(terms, swarm.identities[1].public)
+        await honest.send(frame)
+        _, ciphers = read_reply(awaiting, await honest.recv())
+        for _ in range(10):
+            await replayer.send(captured)
+        await replayer.send(b"done")
+        await there.until(lambda: bool(there.refused))
+        await honest.send(bytes(Sealer(ciphers.send).seal(PING, b"")))
+        await there.until(lambda: there.is_up(0))
+        await high.close()
+        context.destroy(linger=0)
+
+    asyncio.run(scene())
+
+
+def test_a_public_key_that_is_no_key_is_reported() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        swarm.identities[1] = dataclasses.replace(swarm.identities[1], public=bytes(32))
+        low = swarm.links(0, [1], here)
+        high = swarm.links(1, [0], there)
+        await high.start()
+        await low.start()
+        await here.until(lambda: bool(here.refused))
+        assert "peer 1: the public key that the contract names is no key" in here.refused[0][1]
+        assert not here.failed
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_what_a_neighbour_calls_its_sections_stays_on_one_line() -> None:
+    line = contracts_differ(1, ["\x1b[2J\nneighbour 7 is up", "training"])
+    assert line.isprintable() and "`?[2J?neighbour 7 is up`, `training` differ" in line
 
 
 def test_an_address_where_something_else_listens_is_reported_and_dialled_again() -> None:
