@@ -61,15 +61,15 @@ def manifest_path(path: Path) -> Path:
     return path / "manifest.csv" if path.is_dir() else path
 
 
-def read_manifest(path: Path, classes: Sequence[str] | Labels | None) -> Manifest:
-    """Read a manifest, or refuse it with all that is wrong with its rows.
+def read_manifest(path: Path, classes: Sequence[str] | Labels | None, *, may_be_empty: bool = False) -> Manifest:
+    """Read a manifest, or refuse it with all that is wrong with its rows, or for having none unless it `may_be_empty`.
 
     Raises
     ------
     DataError
         No such file, no such column, or rows that cannot be used.
     """
-    manifest, problems = scan_manifest(path, classes)
+    manifest, problems = scan_manifest(path, classes, may_be_empty=may_be_empty)
     refuse(
         problems,
         where=str(manifest.source),
@@ -93,7 +93,9 @@ def refuse(problems: Sequence[Problem], *, where: str, fix: str) -> None:
         raise DataError(f"{count}:\n{named}{more}", where=where, fix=fix)
 
 
-def scan_manifest(path: Path, classes: Sequence[str] | Labels | None) -> tuple[Manifest, tuple[Problem, ...]]:
+def scan_manifest(
+    path: Path, classes: Sequence[str] | Labels | None, *, may_be_empty: bool = False
+) -> tuple[Manifest, tuple[Problem, ...]]:
     """The rows that can be used, and all that is wrong with the others; images are not opened.
 
     Without `classes` any label will do.
@@ -115,7 +117,7 @@ def scan_manifest(path: Path, classes: Sequence[str] | Labels | None) -> tuple[M
         else:
             clips.append(found)
             problems += [*watch.see(found), *names.see(found)]
-    if not (clips or problems or dropped):
+    if not (clips or problems or dropped or may_be_empty):
         problems.append(Problem(0, Fault.EMPTY, "no clips"))
     return Manifest(manifest_path(path), tuple(clips), dict(sorted(dropped.items()))), in_order(problems)
 

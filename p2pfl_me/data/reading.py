@@ -35,8 +35,8 @@ def rows_of(path: Path, labels: Labels) -> Iterator[Found]:
         yield from manifest_rows(path, labels)
 
 
-def read_clips(path: Path, labels: Labels) -> Manifest:
-    """All clips at `path`, or a refusal with all that is wrong.
+def read_clips(path: Path, labels: Labels, *, may_be_empty: bool = False) -> Manifest:
+    """All clips at `path`, or a refusal with all that is wrong; a manifest without rows passes if it `may_be_empty`.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def read_clips(path: Path, labels: Labels) -> Manifest:
     if is_vectors(path):
         return vectors_manifest(path, labels.classes)
     if not is_dataset(path):
-        return read_manifest(path, labels)
+        return read_manifest(path, labels, may_be_empty=may_be_empty)
     manifest, problems, _ = scan_datasets(path, labels)
     refuse(
         problems,

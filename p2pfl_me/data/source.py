@@ -75,7 +75,9 @@ def _all_clips(contract: Contract, peer: int, data: Path | None, test: Path | No
     own_clips = split_subjects(
         own_clips, test_fraction=0.0, validation_fraction=contract.data.validation_fraction, seed=contract.seed
     )
-    common = [replace(clip, split="test") for clip in _read(contract, test).clips if clip.split in {None, "test"}]
+    # A split with data.test_fraction: 0 writes a test manifest without rows.
+    common_clips = _read(contract, test, may_be_empty=True).clips
+    common = [replace(clip, split="test") for clip in common_clips if clip.split in {None, "test"}]
     subjects = {clip.subject for clip in common}
     if leaking := sorted({clip.subject for clip in own_clips.clips if clip.split != "test"} & subjects):
         raise DataError(
@@ -86,8 +88,8 @@ def _all_clips(contract: Contract, peer: int, data: Path | None, test: Path | No
     return (*own_clips.clips, *common)
 
 
-def _read(contract: Contract, data: Path) -> Manifest:
-    return read_clips(data, labels_of(contract))
+def _read(contract: Contract, data: Path, *, may_be_empty: bool = False) -> Manifest:
+    return read_clips(data, labels_of(contract), may_be_empty=may_be_empty)
 
 
 def _split(contract: Contract, manifest: Manifest) -> Manifest:

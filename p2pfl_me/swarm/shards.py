@@ -46,13 +46,8 @@ def read_shards(contract: Contract, run: Path) -> Shards:
     """The shards of a run as they were written."""
     classes, folder = contract.model.classes, run / "shards"
     peers = [read_manifest(folder / f"peer-{peer}.csv", classes).clips for peer in range(contract.peers.count)]
-    test = folder / "test.csv"
-    return Shards(tuple(peers), read_manifest(test, classes).clips if _has_rows(test) else ())
+    return Shards(tuple(peers), read_manifest(folder / "test.csv", classes, may_be_empty=True).clips)
 
 
 def all_clips(shards: Shards) -> Sequence[Clip]:
     return [clip for clips in (*shards.peers, shards.test) for clip in clips]
-
-
-def _has_rows(path: Path) -> bool:
-    return len(path.read_text(encoding="utf-8").splitlines()) > 1

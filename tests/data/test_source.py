@@ -74,6 +74,17 @@ def test_a_written_share_and_the_common_test_part_come_back(own: Path, tmp_path:
     assert [replace(clip, line=0) for clip in found] == [replace(clip, line=0) for clip in (*shard, *test)]
 
 
+def test_a_run_without_test_clips_has_a_test_part_without_rows(own: Path, tmp_path: Path) -> None:
+    rule = contract(OWN + "data: {test_fraction: 0}\n")
+    manifest = prepare(rule, own, tmp_path)
+    write_manifest(tmp_path / "out" / "peer-0.csv", deal(rule, manifest)[0])
+    write_manifest(tmp_path / "out" / "test.csv", manifest.part("test"))
+    found = peer_clips(rule, 0, tmp_path / "out" / "peer-0.csv", tmp_path / "out" / "test.csv", tmp_path)
+    assert found and {clip.split for clip in found} == {"train"}
+    with pytest.raises(DataError, match="no clips"):  # as a peer's own clips it is of no use
+        peer_clips(rule, 0, tmp_path / "out" / "test.csv", None, tmp_path)
+
+
 def test_a_subject_on_both_sides_is_refused(own: Path, tmp_path: Path) -> None:
     rule = contract(OWN)
     common = prepare(rule, own, tmp_path).clips[:3]

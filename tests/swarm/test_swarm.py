@@ -144,6 +144,22 @@ def test_seeds_and_baselines_meet_in_one_report(tmp_path: Path, vectors: Path) -
     assert (folder / "report" / "index.html").exists()
 
 
+def test_a_run_without_test_clips_goes_all_the_way(tmp_path: Path) -> None:
+    contract = write_contract(tmp_path / "ring.yaml", 2, training="{rounds: 1, local_epochs: 1}")
+    vectors = write_vectors(tmp_path / "vectors.safetensors", range(4))
+    run = tmp_path / "run"
+    options = ["--data", vectors, "--run", run, "--baselines", "--set", "data.test_fraction=0"]
+    code, output = p2pme(tmp_path / "home", "swarm", contract, *options)
+    assert code == 0 and "no clips" not in output, output
+    assert json.loads((run / "average.json").read_text())["test"] is None
+    page = (run / "report" / "report.md").read_text()
+    assert "nothing about recognition" in page and "baselines were not run" not in page
+    alone = ["--id", "0", "--topology", contract, "--set", "peers.loopback.count=1", "--set", "topology.kind=mesh"]
+    shards = ["--data", run / "shards" / "peer-0.csv", "--test", run / "shards" / "test.csv"]
+    code, output = p2pme(tmp_path / "home", "peer", *alone, *shards, "--run", tmp_path / "alone")
+    assert code == 0, output
+
+
 def test_the_front_door_for_notebooks(tmp_path: Path, vectors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
     contract = p2pfl_me.load(write_contract(tmp_path / "ring.yaml", 3), **{"training.rounds": 2})
