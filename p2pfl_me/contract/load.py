@@ -96,7 +96,7 @@ def _validate(source: Source, overridden: set[str]) -> Contract:
 def _complaint(source: Source, detail: ErrorDetails, overridden: set[str]) -> ContractError:
     path = _path_in_file(source.values, detail["loc"])
     dotted = ".".join(str(part) for part in path) or "the contract"
-    where = f"--set {dotted}" if dotted in overridden else source.where(path)
+    where = _where(source, path, overridden)
     kind, message = detail["type"], detail["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
         parent, key = path[:-1], str(path[-1])
@@ -110,8 +110,9 @@ def _complaint(source: Source, detail: ErrorDetails, overridden: set[str]) -> Co
         near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
         fix = f"did you mean `{near[0]}`? " if near else ""
         what = f"unknown {path[-1]} kind `{given}`" if given else f"the {path[-1]} has no `kind`"
-        where = where if dotted in overridden else source.where((*path, "kind"))
-        return ContractError(what, where=where, fix=f"{fix}known: {', '.join(known)}")
+        return ContractError(
+            what, where=_where(source, (*path, "kind"), overridden), fix=f"{fix}known: {', '.join(known)}"
+        )
     if kind == "missing":
         return ContractError(f"`{dotted}` is missing", where=where, fix="add it")
     given = detail.get("input")
@@ -119,6 +120,17 @@ def _complaint(source: Source, detail: ErrorDetails, overridden: set[str]) -> Co
     reason = detail.get("ctx", {}).get("error")
     fix = reason.fix if isinstance(reason, Conflict) else "correct the value"
     return ContractError(f"`{dotted}`: {message}{shown}", where=where, fix=fix)
+
+
+def _where(source: Source, path: tuple[str | int, ...], overridden: set[str]) -> str:
+    """The override that set `path`, set what holds it, or brought it in; else its line in the file."""
+    dotted = ".".join(str(part) for part in path) + "."
+    for each in sorted(overridden, key=len, reverse=True):
+        set_here = dotted.startswith(f"{each}.")
+        brought_in = path not in source.lines and f"{each}.".startswith(dotted)
+        if set_here or brought_in:
+            return f"--set {each}"
+    return source.where(path)
 
 
 def _path_in_file(values: Any, loc: Sequence[str | int]) -> tuple[str | int, ...]:

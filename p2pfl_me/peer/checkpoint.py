@@ -7,6 +7,7 @@ unfinished: then the version before it is taken.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,7 +66,9 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
         raise PeerError(
             f"cannot write the checkpoint of round {checkpoint.completed}: {error}",
             where=str(path),
-            fix="free some space, then go on with --resume",
+            fix="free some space, then go on with --resume"
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}
+            else "mend that, then go on with --resume",
         ) from error
     return path
 

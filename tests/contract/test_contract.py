@@ -139,6 +139,15 @@ def test_overrides_are_checked_like_the_file() -> None:
     assert "no keys of its own" in complaint(BASE, "name.first=x")
 
 
+@pytest.mark.parametrize(
+    "override",
+    ["topology.kind=rnig", "trainig.rounds=3", "gossip.compression.kind=topkk", "model.classes=[1, 2]", "topology=5"],
+)
+def test_what_an_override_brought_in_is_not_blamed_on_the_file(override: str) -> None:
+    message = complaint(BASE, override)
+    assert f"--set {override.partition('=')[0]}:" in message and "ring.yaml:" not in message
+
+
 def test_the_digest_is_of_the_meaning_not_of_the_text() -> None:
     one = contract_from_yaml(BASE)
     reordered = contract_from_yaml(
