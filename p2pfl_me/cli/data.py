@@ -105,7 +105,9 @@ def _labels(topology: Path | None, classes: str | None, label_map: str | None, p
 @data.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
-@click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="Where to write.")
+@click.option(
+    "-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="A folder without a split."
+)
 @click.option("--peers", type=click.IntRange(1), help="For another number of peers than the contract's.")
 def split(path: Path, topology: Path, out: Path, peers: int | None) -> None:
     """Deal the clips of PATH to peers, by whole subjects: DIR/peer-K.csv and DIR/test.csv.
@@ -117,9 +119,13 @@ def split(path: Path, topology: Path, out: Path, peers: int | None) -> None:
     from p2pfl_me.data import source
     from p2pfl_me.data.describe import parts_text
     from p2pfl_me.data.manifest import write_manifest
+    from p2pfl_me.errors import DataError
     from p2pfl_me.home import home
 
     contract = load_contract(topology)
+    # Shards of an earlier split into more peers would stay beside the new ones, with subjects of theirs.
+    if (out / "test.csv").exists() or any(out.glob("peer-*.csv")):
+        raise DataError("this folder holds a split already", where=str(out), fix="name another with -o, or remove it")
     manifest = source.prepare(contract, path, home())
     parts = {f"peer-{peer}": clips for peer, clips in enumerate(source.deal(contract, manifest, peers))}
     parts["test"] = manifest.part("test")

@@ -84,9 +84,8 @@ def _of_few_clips(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _of_all(runs: Sequence[Run]) -> Iterator[str]:
-    if not all(
-        run.baselines for run in runs if part_of(run)
-    ):  # without test clips a baseline that was run has no score
+    # Of a run without test clips the baselines have no scores, even where they were run.
+    if not all(run.baselines for run in runs if part_of(run)):
         yield (
             "Isolated, pooled and FedAvg baselines were not run for every run here; without them a score does "
             "not show what gossip is worth. p2pme swarm --baselines runs them."

@@ -86,3 +86,17 @@ def test_its_help_imports_nothing_heavy() -> None:
         "sys.exit(any(name in sys.modules for name in ('cv2', 'numpy', 'pydantic', 'torch')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_folder_that_holds_a_split_is_refused(tmp_path: Path, rule: Path) -> None:
+    """Shards of more peers would stay beside the new ones, and leak into them."""
+    rows(tmp_path / "manifest.csv", good(tmp_path, subjects=8))
+    out = tmp_path / "out"
+    assert run("split", tmp_path, "--topology", rule, "-o", out, "--peers", 4).exit_code == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(DataError, match="holds a split already"):
+        run("split", tmp_path, "--topology", rule, "-o", out, "--peers", 2)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    assert run("split", tmp_path, "--topology", rule, "-o", tmp_path / "other", "--peers", 2).exit_code == 0
