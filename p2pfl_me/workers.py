@@ -2,6 +2,9 @@
 
 The server and its children share the terminal with the command that starts them, so Ctrl-C reaches them all. Only the
 command answers it, and ends them in order.
+
+Children need modules of this package only, so none of them runs the program again that started it: a user's script that
+calls `run_swarm` would start swarms in its own swarm's peers, and no `if __name__ == "__main__"` is asked of it.
 """
 
 from __future__ import annotations
@@ -9,19 +12,23 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import forkserver
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from types import ModuleType
+
+_HIDING = threading.Lock()
 
 
 def fork_server(preload: str) -> ForkServerContext:
     """Start the server, which imports the module `preload`, unless it runs; do not wait for it."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # read when the libraries are imported there
-    context = multiprocessing.get_context("forkserver")
+    context = _Context()
     context.set_forkserver_preload([preload])
     with _deaf_children():
         forkserver.ensure_running()
@@ -41,6 +48,30 @@ def pool(size: int, preload: str) -> Iterator[ProcessPoolExecutor]:
         for child in multiprocessing.active_children():
             child.terminate()
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+class _Process(ForkServerProcess):
+    """A child that is not told where its parent's `__main__` lies."""
+
+    def start(self) -> None:
+        with _main_hidden():
+            super().start()
+
+
+class _Context(ForkServerContext):
+    Process = _Process
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """`__main__` is an empty module in the block, as in an interactive session, whose children import none either."""
+    with _HIDING:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 @contextmanager

@@ -60,3 +60,15 @@ def test_a_worker_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None
     # The worker holds this pipe, too: it is read to its end only when the worker is gone.
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL and int(done.stdout) > 0
+
+
+def test_a_script_needs_no_guard_because_workers_do_not_run_it_again(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import sys\nfrom p2pfl_me.workers import pool\n"
+        "print('once', flush=True)\n"
+        "with pool(2, 'json') as workers:\n"
+        "    print(*workers.map(abs, [-1, -2]), sys.modules['__main__'].__file__ == __file__)\n"
+    )
+    command = [sys.executable, str(tmp_path / "mine.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("once\n1 2 True\n", "")

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -169,6 +171,35 @@ def test_the_front_door_for_notebooks(tmp_path: Path, vectors: Path, monkeypatch
     assert np.isfinite(result.scores("loss")).all()
     assert result.confusion.shape == (3, 3) and result.confusion.sum() == 36
     assert result.params(1).shape == (262_659,)
+
+
+SCRIPT = """
+import sys
+
+import p2pfl_me
+
+contract, data, run = sys.argv[1:]
+result = p2pfl_me.run_swarm(p2pfl_me.load(contract), run=run, data=data)
+print(result.exit_code, result.scores("uf1").mean(axis=1).shape, result.confusion.shape)
+"""
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_the_front_door_opens_to_a_script_without_a_guard(tmp_path: Path, vectors: Path, as_file: bool) -> None:
+    contract = write_contract(tmp_path / "ring.yaml", 3, training="{rounds: 2, local_epochs: 1}")
+    script = tmp_path / "mine.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script) if as_file else "-", str(contract), str(vectors), str(tmp_path / "run")],
+        input=None if as_file else SCRIPT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        env={**os.environ, "P2PME_HOME": str(tmp_path / "home")},
+        check=False,
+    )
+    assert done.stdout.splitlines() == ["0 (2,) (3, 3)"], done.stdout
 
 
 @pytest.mark.parametrize(
