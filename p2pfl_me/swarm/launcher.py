@@ -219,14 +219,18 @@ class _Children:
 
 
 class _Interrupts:
-    """Counts Ctrl-C and SIGTERM instead of raising, so that the peers can be stopped in order."""
+    """Counts Ctrl-C and SIGTERM instead of raising, so that the peers can be stopped in order.
+
+    Signals are the main thread's: a swarm in another one leaves them as they are, and is not stopped by them.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self._come = threading.Event()
 
     def __enter__(self) -> _Interrupts:
-        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        self._before = {number: signal.getsignal(number) for number in heard}
         for number in self._before:
             signal.signal(number, self._note)
         return self

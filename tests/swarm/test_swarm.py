@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,16 @@ def test_the_front_door_opens_to_a_script_without_a_guard(tmp_path: Path, vector
         check=False,
     )
     assert done.stdout.splitlines() == ["0 (2,) (3, 3)"], done.stdout
+
+
+def test_the_front_door_opens_to_a_thread_which_hears_no_signals(
+    tmp_path: Path, vectors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
+    contract = p2pfl_me.load(write_contract(tmp_path / "ring.yaml", 3))
+    with ThreadPoolExecutor(1) as thread:
+        result = thread.submit(p2pfl_me.run_swarm, contract, run=tmp_path / "run", data=vectors).result()
+    assert result.exit_code == 0 and result.scores().shape == (3, 3)
 
 
 @pytest.mark.parametrize(
