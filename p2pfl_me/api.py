@@ -129,11 +129,12 @@ def sweep_and_report(
     baselines: bool = False,
     record: bool = False,
     report: bool = True,
+    chosen: bool = False,
     console: Console | None = None,
 ) -> int:
     """Run one swarm or several seeds of it in `folder`, then write folder/report; the worst exit code.
 
-    What a stopped swarm has left is reported all the same.
+    What a stopped swarm has left is reported all the same. `chosen` classes stay, whatever the labels of the clips.
     """
     console = console or Console()
     code, runs = sweep(
@@ -145,6 +146,7 @@ def sweep_and_report(
         device=device,
         baselines=baselines,
         record=record,
+        chosen=chosen,
         console=console,
     )
     if report and runs:

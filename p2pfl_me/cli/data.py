@@ -45,7 +45,7 @@ def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, 
 @data.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), help="The contract with the classes.")
-@click.option("--classes", metavar="A,B,...", help="The classes, where there is no contract (CASME II's seven).")
+@click.option("--classes", metavar="A,B,...", help="The classes, where there is no contract.")
 @click.option(
     "--label-map", metavar="NAME", help="Read the labels by a map: megc3, megc2019, paper4, paper7, casme2_5."
 )
@@ -74,18 +74,16 @@ def check(
     from p2pfl_me.data.describe import report_text
     from p2pfl_me.data.look import Images
 
-    report = check_manifest(path, _labels(topology, classes, label_map, path), Images(images))
+    report = check_manifest(path, _labels(topology, classes, label_map), Images(images))
     click.echo(json.dumps(asdict(report), indent=1) if as_json else report_text(report))
     raise SystemExit(1 if report.problems else 0)
 
 
-def _labels(topology: Path | None, classes: str | None, label_map: str | None, path: Path) -> Labels:
-    """The labels that may stand there: named in one way, or the data set's own, or CASME II's seven classes."""
+def _labels(topology: Path | None, classes: str | None, label_map: str | None) -> Labels:
+    """The labels that may stand there: named in one way, or else any, or those that the data set is known to have."""
     from p2pfl_me.contract import load_contract
     from p2pfl_me.contract.label_maps import label_map_named
-    from p2pfl_me.contract.model import CASME2_CLASSES
     from p2pfl_me.data.labels import Labels, labels_of
-    from p2pfl_me.data.reading import is_dataset
 
     if sum(given is not None for given in (topology, classes, label_map)) > 1:
         raise click.UsageError("give one of --topology, --classes and --label-map")
@@ -99,7 +97,7 @@ def _labels(topology: Path | None, classes: str | None, label_map: str | None, p
         if not names:
             raise click.UsageError("--classes names no class: --classes negative,positive,surprise")
         return Labels(names)
-    return Labels() if is_dataset(path) else Labels(CASME2_CLASSES)
+    return Labels()
 
 
 @data.command()

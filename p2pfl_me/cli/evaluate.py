@@ -53,12 +53,12 @@ def evaluate(
     from p2pfl_me.evaluate.run import evaluate as run
     from p2pfl_me.home import home
     from p2pfl_me.swarm.console import Console
-    from p2pfl_me.swarm.sweep import with_classes_of
+    from p2pfl_me.swarm.sweep import names_classes, with_classes_of
 
     contract = load_contract(topology, overrides) if topology else ready_contract(overrides)
     console = Console()
     request = Request(
-        contract=with_classes_of(contract, data, console),
+        contract=with_classes_of(contract, data, console, chosen=names_classes(overrides)),
         protocol=Protocol(protocol),
         peers=peers,
         out=out or Path("evaluations") / f"{datetime.now():%Y%m%d-%H%M%S}",

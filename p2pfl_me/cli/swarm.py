@@ -39,6 +39,7 @@ def swarm(
     """
     from p2pfl_me.api import new_run_folder, sweep_and_report
     from p2pfl_me.contract import load_contract
+    from p2pfl_me.swarm.sweep import names_classes
 
     contract = load_contract(topology, overrides)
     code = sweep_and_report(
@@ -51,5 +52,6 @@ def swarm(
         baselines=baselines,
         record=record,
         report=not no_report,
+        chosen=names_classes(overrides),
     )
     raise SystemExit(code)

@@ -20,7 +20,7 @@ from p2pfl_me.contract.model import Model
 from p2pfl_me.home import home
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import CHILDREN, STOPPED, SwarmOptions
-from p2pfl_me.swarm.sweep import with_classes_of
+from p2pfl_me.swarm.sweep import names_classes, with_classes_of
 from p2pfl_me.workers import pool
 
 Cell = tuple[Group, int]
@@ -62,11 +62,12 @@ def compare(request: Request, console: Console) -> int:
 def _with_classes(plan: Plan, request: Request, console: Console) -> Plan:
     """The plan with the labels of the user's clips, where those are others than the contracts'."""
     known: dict[Model, Model] = {}
+    chosen = names_classes([*request.overrides, *request.varied])
     groups = []
     for group in plan.groups:
         model = group.contract.model
         if model not in known:
-            known[model] = with_classes_of(group.contract, request.data, console).model
+            known[model] = with_classes_of(group.contract, request.data, console, chosen=chosen).model
         groups.append(replace(group, contract=group.contract.model_copy(update={"model": known[model]})))
     return replace(plan, groups=tuple(groups))
 

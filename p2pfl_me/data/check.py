@@ -18,7 +18,7 @@ from p2pfl_me.data.labels import Labels, as_labels
 from p2pfl_me.data.look import Images, Look, Looker
 from p2pfl_me.data.manifest import SplitWatch
 from p2pfl_me.data.names import NameWatch
-from p2pfl_me.data.reading import rows_of
+from p2pfl_me.data.reading import is_dataset, rows_of
 from p2pfl_me.data.twice import TwiceWatch, values_of
 
 AHEAD = 16
@@ -65,7 +65,7 @@ def check_manifest(
         There is nothing that could be checked.
     """
     labels = as_labels(classes)
-    tally = _Tally(images)
+    tally = _Tally(images, any_label=labels.classes is None and not is_dataset(path))
     for found, look in _looked(rows_of(path, labels), images, workers or os.cpu_count() or 1):
         tally.take(found, look)
     return tally.report(labels.classes)
@@ -120,6 +120,7 @@ class _Tally:
     """What is kept of the rows that have passed."""
 
     images: Images
+    any_label: bool = False
     problems: list[Problem] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     watch: SplitWatch = field(default_factory=SplitWatch)
@@ -196,6 +197,8 @@ class _Tally:
     def _notes(self) -> Iterator[str]:
         if self.images is Images.NONE:
             yield "no image was opened"
+        if self.any_label:
+            yield "no classes were named, so any label passes: --topology FILE or --classes A,B,... finds others"
         if self.grey:
             yield f"{self.grey} clips are grey: repeated over three channels"
         if len(self.sizes) > 1:

@@ -15,7 +15,7 @@ def report_text(report: CheckReport) -> str:
     lines += [f"note: {remark}" for remark in remarks_text(report.remarks)]
     lines += [f"note: {note}" for note in report.notes]
     if any(problem.kind is Fault.LABEL and problem.line for problem in report.problems):
-        lines.append("note: the classes are those of --topology or --classes, else CASME II's seven")
+        lines.append("note: the classes are those of --topology or --classes")
     lines.append(f"{report.clips} clips of {len(report.subjects)} subjects")
     counted = (
         ("classes", report.classes),

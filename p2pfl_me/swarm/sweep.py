@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.contract.model import CASME2_CLASSES
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.vectors import is_vectors
@@ -24,13 +26,15 @@ def sweep(
     device: str = "auto",
     baselines: bool = False,
     record: bool = False,
+    chosen: bool = False,
     console: Console,
 ) -> tuple[int, list[Path]]:
     """Run `seeds` swarms, seeds contract.seed, contract.seed + 1, ...: the worst exit code, and the runs to report on.
 
-    One seed runs in `folder` itself, several in folder/seed-S each. A stopped swarm ends the sweep.
+    One seed runs in `folder` itself, several in folder/seed-S each. A stopped swarm ends the sweep. `chosen` classes
+    stay, as in `with_classes_of`.
     """
-    contract = with_classes_of(contract, data, console)
+    contract = with_classes_of(contract, data, console, chosen=chosen)
     code, runs = 0, []
     for seed in range(contract.seed, contract.seed + seeds):
         run = folder / f"seed-{seed}" if seeds > 1 else folder
@@ -47,18 +51,28 @@ def sweep(
     return code, [run for run in runs if list(run.glob("peer-*.jsonl"))]
 
 
-def with_classes_of(contract: Contract, data: Path | None, console: Console) -> Contract:
+def with_classes_of(contract: Contract, data: Path | None, console: Console, *, chosen: bool = False) -> Contract:
     """The contract, with the classes of the user's manifest where that has labels of its own.
 
     A ready contract names CASME II's seven classes; clips labelled in another way should run all the same. A label that
-    looks like a slip of the pen for one of the contract's is refused when the manifest is read.
+    looks like a slip of the pen for one of the contract's is refused when the manifest is read. Other classes than the
+    seven, or `chosen` ones, stay as they are: the user named them, and `p2pme peer` will refuse any other label.
     """
-    if data is None or is_vectors(data) or contract.model.label_map:
+    known = contract.model.classes
+    if data is None or is_vectors(data) or contract.model.label_map or chosen or known != CASME2_CLASSES:
         return contract
     labels = sorted({clip.label for clip in read_clips(data, Labels()).clips})
-    known = contract.model.classes
     unknown = [label for label in labels if label not in known]
     if not unknown or len(labels) < 2 or any(get_close_matches(label, known, cutoff=0.75) for label in unknown):
         return contract
     console.say(f"classes taken from {data}: {', '.join(labels)}")
+    console.say(
+        f"{', '.join(unknown)} {'are' if len(unknown) > 1 else 'is'} none of the contract's; to have any other label "
+        f"refused, name the classes: --set model.classes=[{','.join(labels)}]"
+    )
     return contract.model_copy(update={"model": contract.model.model_copy(update={"classes": tuple(labels)})})
+
+
+def names_classes(overrides: Iterable[str]) -> bool:
+    """Whether one of the `section.key=value` texts names the classes: then the user chose them."""
+    return any(text.partition("=")[0].strip() == "model.classes" for text in overrides)

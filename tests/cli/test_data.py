@@ -56,6 +56,16 @@ def test_check_lists_all_problems_and_exits_with_one(tmp_path: Path, rule: Path)
     assert [problem["kind"] for problem in found["problems"]] == ["unreadable", "label"]
 
 
+def test_check_judges_labels_by_no_classes_but_those_that_are_named(tmp_path: Path, rule: Path) -> None:
+    """`swarm` takes the classes of such clips, so that a ready contract's seven must not be held against them."""
+    rows(tmp_path / "manifest.csv", good(tmp_path))
+    free = run("check", tmp_path)
+    assert free.exit_code == 0, free.output
+    assert "classes: negative 4, positive 4, surprise 4" in free.output
+    assert "note: no classes were named" in free.output and "--topology" in free.output
+    assert "no classes were named" not in run("check", tmp_path, "--topology", rule).output
+
+
 def test_check_takes_classes_from_one_place(tmp_path: Path, rule: Path) -> None:
     assert run("check", tmp_path, "--topology", rule, "--classes", "a,b").exit_code == 2
 

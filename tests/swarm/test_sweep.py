@@ -1,0 +1,53 @@
+"""Whose classes a local swarm takes: the contract's where the user chose them, else those of the clips."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.contract.model import CASME2_CLASSES
+from p2pfl_me.swarm.console import Console
+from p2pfl_me.swarm.sweep import names_classes, with_classes_of
+from tests.data.make import contract, good, picture, row, rows, save
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Three classes, of which the seven hold surprise alone."""
+    return rows(tmp_path / "manifest.csv", good(tmp_path))
+
+
+def test_a_ready_contract_takes_the_classes_of_the_clips_and_says_so(own: Path) -> None:
+    stream = io.StringIO()
+    found = with_classes_of(contract(), own, Console(stream))
+    assert found.model.classes == ("negative", "positive", "surprise")
+    said = " ".join(stream.getvalue().split())
+    assert f"classes taken from {own}: negative, positive, surprise" in said
+    assert "negative, positive are none of the contract's" in said and "--set model.classes=" in said
+
+
+def test_classes_that_the_user_chose_stay(own: Path, tmp_path: Path) -> None:
+    """A rehearsal trains what the peers would: they refuse a label that their contract does not know."""
+    table = [*good(tmp_path), row("joy.png", label="joy")]
+    save(tmp_path / "joy.png", picture(99))
+    rows(own, table)
+    chosen = contract("model: {classes: [negative, positive, surprise, fear]}\n")
+    assert with_classes_of(chosen, own, Console(io.StringIO())) == chosen
+    seven = contract(f"model: {{classes: [{', '.join(CASME2_CLASSES)}]}}\n")
+    assert with_classes_of(seven, own, Console(io.StringIO())) != seven  # as every ready contract has them
+    assert with_classes_of(seven, own, Console(io.StringIO()), chosen=True) == seven
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        ((), False),
+        (("model.classes=[a, b]",), True),
+        ((" model.classes =[a, b]",), True),
+        (("model.input=flow",), False),
+    ],
+)
+def test_an_override_of_the_classes_is_a_choice(overrides: tuple[str, ...], named: bool) -> None:
+    assert names_classes(overrides) is named
