@@ -15,6 +15,7 @@ from p2pfl_me.learning.trainer import make_trainer
 from p2pfl_me.peer.checkpoint import load_checkpoint
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import load_shard
+from p2pfl_me.swarm.record import write_whole
 
 
 def score_average(contract: Contract, run: Path, home: Path, weights: Path | None, peers: Sequence[int]) -> None:
@@ -28,7 +29,7 @@ def score_average(contract: Contract, run: Path, home: Path, weights: Path | Non
     shard = load_shard(shard_settings(contract, run, home, weights, peers[0]))
     metrics = make_trainer(contract, peers[0], shard.samples, "cpu").evaluate(average, "test")
     result = {"peers": list(peers), "test": metrics.to_json() if metrics else None}
-    (run / "average.json").write_text(json.dumps(result), encoding="utf-8")
+    write_whole(run / "average.json", json.dumps(result))
 
 
 def shard_settings(contract: Contract, run: Path, home: Path, weights: Path | None, peer: int) -> PeerSettings:

@@ -22,6 +22,7 @@ from p2pfl_me.peer.shard import read_samples
 from p2pfl_me.progress import showing
 from p2pfl_me.swarm.average import score_average
 from p2pfl_me.swarm.baselines import run_baseline
+from p2pfl_me.swarm.record import write_whole
 from p2pfl_me.swarm.shards import all_clips, read_shards
 
 
@@ -66,7 +67,7 @@ def baseline_child(contract: Contract, run: Path, home: Path, weights: Path | No
         shards = read_shards(contract, run)
         cache = cache_dir(home)
         result = run_baseline(contract, name, shards, cache=cache, weights=weights)
-        (run / f"baseline-{name}.json").write_text(json.dumps(result), encoding="utf-8")
+        write_whole(run / f"baseline-{name}.json", json.dumps(result))
 
 
 class _in_the_users_words:

@@ -19,14 +19,38 @@ from p2pfl_me.contract import Contract, digest, dump_contract
 from p2pfl_me.errors import P2pmeError, RunError
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Put a text into a run's file: all of it, or else what stood there before.
+
+    Raises
+    ------
+    RunError
+        The disk is full or the folder cannot be written.
+    """
+    draft = path.with_suffix(".tmp")
+    try:
+        try:
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RunError(
+            f"cannot be written: {error.strerror}",
+            where=str(path),
+            fix="free some space, or name another folder with --run",
+        ) from error
+
+
 def new_folder(run: Path, contract: Contract) -> None:
     if (run / "contract.yaml").exists():
         raise RunError("this folder holds a run already", where=str(run), fix="name another with --run, or remove it")
     try:
         run.mkdir(parents=True, exist_ok=True)
-        (run / "contract.yaml").write_text(dump_contract(contract), encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot be written: {error.strerror}", where=str(run), fix="name another with --run") from error
+    write_whole(run / "contract.yaml", dump_contract(contract))
 
 
 @contextmanager
@@ -89,14 +113,7 @@ class Record:
         return code
 
     def _write(self) -> None:
-        draft = self._path.with_suffix(".tmp")
-        try:
-            draft.write_text(json.dumps(self._values, indent=1), encoding="utf-8")
-            draft.replace(self._path)
-        except OSError as error:
-            raise RunError(
-                f"cannot be written: {error.strerror}", where=str(self._path), fix="free some space"
-            ) from error
+        write_whole(self._path, json.dumps(self._values, indent=1))
 
 
 def join_baselines(run: Path) -> None:
@@ -105,9 +122,7 @@ def join_baselines(run: Path) -> None:
     if parts:
         found = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in parts.items()}
         steps = {name: values.pop("steps", None) for name, values in found.items()}
-        draft = run / "baselines.tmp"
-        draft.write_text(json.dumps({**found, "steps": steps}), encoding="utf-8")
-        draft.replace(run / "baselines.json")
+        write_whole(run / "baselines.json", json.dumps({**found, "steps": steps}))
         for path in parts.values():
             path.unlink()
 
