@@ -1,7 +1,11 @@
-"""Runs that differ only in their seed belong together; groups of them are what a report compares."""
+"""Runs that differ only in their seed belong together; groups of them are what a report compares.
+
+A run again with the same seed says nothing of other seeds: it stands in a group of its own.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +15,14 @@ from p2pfl_me.report.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs of one contract and one data set with different seeds, under a name unique in the report."""
+    """Runs of one contract and one data set with different seeds, under a name unique in the report.
+
+    `repeat` counts the runs of one seed, from 1.
+    """
 
     name: str
     runs: tuple[Run, ...]
+    repeat: int = 1
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -26,12 +34,19 @@ def group_runs(runs: Sequence[Run]) -> tuple[Group, ...]:
 
     Two groups whose contracts have the same name get what differs between them added to it.
     """
-    groups: dict[tuple[Any, ...], list[Run]] = {}
+    groups: dict[tuple[tuple[Any, ...], int], list[Run]] = {}
+    seen: Counter[tuple[tuple[Any, ...], int]] = Counter()
     for run in runs:
-        groups.setdefault(_key(run), []).append(run)
-    members = [tuple(sorted(group, key=lambda run: run.seed)) for group in groups.values()]
-    names = _unique([_name(group[0], [other[0] for other in members]) for group in members])
-    return tuple(Group(name, group) for name, group in zip(names, members, strict=True))
+        key = _key(run)
+        seen[key, run.seed] += 1
+        groups.setdefault((key, seen[key, run.seed]), []).append(run)
+    members = {key: tuple(sorted(group, key=lambda run: run.seed)) for key, group in groups.items()}
+    kinds = {key: group[0] for (key, repeat), group in members.items() if repeat == 1}
+    names = dict(zip(kinds, _unique([_name(run, list(kinds.values())) for run in kinds.values()]), strict=True))
+    return tuple(
+        Group(f"{names[key]}, repeat {repeat}" if repeat > 1 else names[key], group, repeat)
+        for (key, repeat), group in members.items()
+    )
 
 
 def _key(run: Run) -> tuple[Any, ...]:

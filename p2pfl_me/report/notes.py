@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from p2pfl_me.report.failures import lasting
+from p2pfl_me.report.groups import group_runs
 from p2pfl_me.report.results import class_table, final_confusions, part_of
 from p2pfl_me.report.run import Run
 
@@ -89,6 +90,11 @@ def _of_all(runs: Sequence[Run]) -> Iterator[str]:
         yield (
             "Isolated, pooled and FedAvg baselines were not run for every run here; without them a score does "
             "not show what gossip is worth. p2pme swarm --baselines runs them."
+        )
+    if any(group.repeat > 1 for group in group_runs(runs)):
+        yield (
+            "A seed was run more than once. A repeat stands beside the first run as a set-up of its own, never as "
+            "another seed: what it shares with it, the split above all, is no evidence."
         )
     if len({run.seed for run in runs}) < 2:
         yield (

@@ -112,6 +112,20 @@ def test_runs_that_differ_only_in_seed_are_one_group(tmp_path: Path) -> None:
     assert [group.seeds for group in groups] == [(1, 3), (1,), (1,)]
 
 
+def test_a_repeat_of_a_seed_is_no_other_seed(tmp_path: Path) -> None:
+    seeds = {"one": 1, "again": 1, "two": 2, "once_more": 1}
+    runs = [read_run(write_run(tmp_path / name, **SMALL, seed=seed)) for name, seed in seeds.items()]
+    groups = group_runs(runs)
+    assert [(group.name, group.seeds) for group in groups] == [
+        ("ring", (1, 2)),
+        ("ring, repeat 2", (1,)),
+        ("ring, repeat 3", (1,)),
+    ]
+    (note,) = (note for note in honesty_notes(runs) if "more than once" in note)
+    assert "never as another seed" in note
+    assert not any("more than once" in note for note in honesty_notes(runs[1:3]))
+
+
 def test_another_folder_of_clips_is_another_group(tmp_path: Path) -> None:
     folders = [write_run(tmp_path / name, **SMALL, source="clips", seed=seed) for seed, name in enumerate("ab")]
     assert len(group_runs([read_run(folder) for folder in folders])) == 1
