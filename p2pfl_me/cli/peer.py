@@ -43,7 +43,8 @@ def peer(
     """Run one peer of the contract to its end.
 
     Without --data it trains on its share of the built-in drawn faces. Faces stay here; only trained weights leave,
-    encrypted, to the neighbours that the contract names, and RUN/egress-K.jsonl lists each message.
+    encrypted, to the neighbours that the contract names, and RUN/egress-K.jsonl lists each message. In a folder where
+    it has begun already it goes on with --resume or not at all.
     """
     from p2pfl_me.contract import load_contract
 

@@ -16,14 +16,14 @@ import torch
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract, section_digests
 from p2pfl_me.contract.slices import sliced
-from p2pfl_me.errors import P2pmeError, RunError
+from p2pfl_me.errors import P2pmeError, PeerError, RunError
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, packed_limit
 from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.trainer import make_trainer
-from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint
+from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.host import Host
@@ -54,6 +54,8 @@ def run_peer(settings: PeerSettings) -> int:
     log: JsonLines | None = None
     try:
         keep_contract(settings.run, settings.contract)
+        if not settings.resume:
+            refuse_second_beginning(settings.run, settings.peer)
         log = JsonLines(settings.run / f"peer-{settings.peer}.jsonl", _narrate if settings.narrate else None)
         finish, params_digest = asyncio.run(_run(settings, log))
         log.write(event="finish", reason=finish.reason, rounds=finish.rounds, detail="", digest=params_digest)
@@ -103,6 +105,24 @@ def keep_contract(run: Path, contract: Contract) -> None:
             where=str(run),
             fix="name another folder with --run, or use this one's own contract.yaml",
         )
+
+
+def refuse_second_beginning(run: Path, peer: int) -> None:
+    """A peer that begins anew writes over what it learned there before, and its log would tell two lives as one.
+
+    Raises
+    ------
+    PeerError
+        The folder holds a round of this peer. One that ended before its first round may begin again.
+    """
+    checkpoint, log = checkpoint_path(run, peer), run / f"peer-{peer}.jsonl"
+    if checkpoint.exists():
+        fix = "go on with --resume, or name another folder with --run"
+    elif log.exists() and b'"event":"round"' in log.read_bytes():
+        fix = "name another folder with --run; the checkpoint to resume from is missing"
+    else:
+        return
+    raise PeerError(f"peer {peer} has begun here already, and would be written over", where=str(run), fix=fix)
 
 
 async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:

@@ -139,6 +139,29 @@ def test_a_taken_port_and_a_foreign_run_folder(tmp_path: Path) -> None:
     assert code == 2 and "another contract" in output and "`training`" in output, output
 
 
+def test_a_finished_peer_is_not_begun_again_in_its_folder(tmp_path: Path) -> None:
+    contract = write_contract(tmp_path / "c.yaml", 1, topology="{kind: mesh}")
+    run = tmp_path / "run"
+    assert start(tmp_path / "home", contract, tmp_path, 0).finish()[0] == 0
+    kept = {path.name: path.read_bytes() for path in run.iterdir()}
+    code, output = start(tmp_path / "home", contract, tmp_path, 0).finish()
+    assert code == 3 and f"{run}: peer 0 has begun here already" in output, output
+    assert "--resume" in output and "--run" in output and "Traceback" not in output
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == kept
+    (run / "checkpoint-0.safetensors").unlink()  # its log would tell of two lives as of one
+    code, output = start(tmp_path / "home", contract, tmp_path, 0).finish()
+    assert code == 3 and "--run" in output and "go on with --resume" not in output, output
+
+
+def test_a_peer_that_ended_before_its_first_round_may_begin_again(tmp_path: Path) -> None:
+    contract = write_contract(tmp_path / "c.yaml", 1, topology="{kind: mesh}")
+    port = load_contract(contract).peers.member(0).address.rpartition(":")[2]
+    with socket.create_server(("127.0.0.1", int(port))):
+        assert start(tmp_path / "home", contract, tmp_path, 0).finish()[0] == 3
+    code, output = start(tmp_path / "home", contract, tmp_path, 0).finish()
+    assert code == 0, output
+
+
 def test_a_world_readable_key_is_refused(tmp_path: Path) -> None:
     contract = write_contract(tmp_path / "c.yaml", 2)
     key = tmp_path / "lab.key"
