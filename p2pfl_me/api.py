@@ -21,17 +21,35 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.contract import Contract, load_contract
-from p2pfl_me.errors import RunError
+from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.message import Vector
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.sweep import sweep
 
 Array = npt.NDArray[np.float64]
+METRICS = ("uf1", "uar", "accuracy", "macro_f1", "weighted_f1", "loss")
 
 
 def load(path: Path | str, **overrides: Any) -> Contract:
-    """The contract at `path`, with `section.key` overrides: `load("ring.yaml", **{"training.rounds": 5})`."""
-    return load_contract(path, [f"{key}={json.dumps(value)}" for key, value in overrides.items()])
+    """The contract at `path`, with `section.key` overrides: `load("ring.yaml", **{"training.rounds": 5})`.
+
+    Raises
+    ------
+    ContractError
+        The contract cannot be read or is invalid, or an override is nothing that a contract may hold.
+    """
+    return load_contract(path, [f"{key}={_as_yaml(key, value)}" for key, value in overrides.items()])
+
+
+def _as_yaml(key: str, value: Any) -> str:
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.generic | np.ndarray):
+            return value.tolist()
+        raise ContractError(
+            f"a contract cannot hold a {type(value).__name__}", where=key, fix="give a number, a text, a list or a dict"
+        )
+
+    return json.dumps(value, default=plain)
 
 
 @dataclass(frozen=True)
@@ -45,10 +63,17 @@ class Result:
         """Scores of each peer's own model after each round, float64 (rounds, peers), NaN where it missed one.
 
         `metric` is uf1, uar, accuracy, macro_f1 or weighted_f1 on the test clips, or loss, in training.
+
+        Raises
+        ------
+        RunError
+            The run cannot be read, or there is no such metric.
         """
         from p2pfl_me.report.results import score_grid
         from p2pfl_me.report.run import read_run
 
+        if metric not in METRICS:
+            raise RunError(f"no metric `{metric}`", where=str(self.run), fix=f"choose {', '.join(METRICS)}")
         return score_grid(read_run(self.run), metric).values
 
     @property
@@ -86,7 +111,7 @@ class Result:
 
 
 def run_swarm(
-    contract: Contract,
+    contract: Contract | Path | str,
     *,
     run: Path | str | None = None,
     data: Path | str | None = None,
@@ -94,13 +119,15 @@ def run_swarm(
     report: bool = False,
     quiet: bool = True,
 ) -> Result:
-    """Run all peers of `contract` on this machine, as `p2pme swarm` does, and return what came of it.
+    """Run all peers of `contract`, or of the one in a file, on this machine as `p2pme swarm` does; what came of it.
 
     Raises
     ------
     P2pmeError
         The contract or the clips cannot be used; what happens to a single peer is in `Result.exit_code`.
     """
+    if not isinstance(contract, Contract):
+        contract = load(contract)
     folder = Path(run) if run else new_run_folder(contract)
     code = sweep_and_report(
         contract,

@@ -1,0 +1,53 @@
+"""The notebook's front door takes what a notebook has in hand, and answers slips in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import p2pfl_me
+from p2pfl_me.errors import ContractError, DataError, RunError
+from tests.report.fixture import Recipe, write_run
+from tests.small import write_contract
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "plain"),
+    [
+        ("training.rounds", np.int64(7), 7),
+        ("training.learning_rate", np.float32(0.5), 0.5),
+        ("model.classes", np.array(["a", "b"]), ("a", "b")),
+        ("training.learning_rate", 1e-5, 1e-5),
+    ],
+)
+def test_overrides_may_be_numpys(tmp_path: Path, key: str, value: Any, plain: Any) -> None:
+    contract = p2pfl_me.load(write_contract(tmp_path / "ring.yaml", 3), **{key: value})
+    section, name = key.split(".")
+    assert getattr(getattr(contract, section), name) == plain
+
+
+def test_an_override_that_no_contract_can_hold_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ContractError) as caught:
+        p2pfl_me.load(write_contract(tmp_path / "ring.yaml", 3), **{"training.rounds": {1, 2}})
+    assert "set" in caught.value.what and caught.value.where == "training.rounds" and caught.value.fix
+
+
+def test_an_unknown_metric_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    result = p2pfl_me.Result(write_run(tmp_path / "run", Recipe(count=3, rounds=1)))
+    assert result.scores("weighted_f1").shape == result.scores("loss").shape == (1, 3)
+    for slip in ("foo", "confusion", "get"):
+        with pytest.raises(RunError, match=f"no metric `{slip}`") as caught:
+            result.scores(slip)
+        assert "uf1" in caught.value.fix and "loss" in caught.value.fix
+
+
+def test_a_swarm_may_be_named_by_its_file(tmp_path: Path) -> None:
+    path = write_contract(tmp_path / "ring.yaml", 3)
+    for named in (path, str(path)):
+        with pytest.raises(DataError, match="no such manifest"):
+            p2pfl_me.run_swarm(named, run=tmp_path / "run", data=tmp_path / "nowhere")
+    with pytest.raises(ContractError):
+        p2pfl_me.run_swarm(tmp_path / "none.yaml")
