@@ -165,10 +165,10 @@ def _luminance(colour: tuple[float, ...]) -> float:
 
 
 def _norm(scores: Mapping[int, float]) -> Normalize:
-    """Scores that are all alike lie in the middle of the bar."""
+    """Scores that are all alike lie in the middle of the bar, or nearer its foot where it would go below 0."""
     low, high = (min(scores.values()), max(scores.values())) if scores else (0.0, 1.0)
     if high - low < 1e-9 * max(abs(low), abs(high), 1.0):
-        low, high = low - 0.01, high + 0.01
+        low, high = max(low - 0.01, min(low, 0.0)), high + 0.01
     return Normalize(low, high)
 
 

@@ -102,12 +102,20 @@ def _draw(run: Run, grid: Grid, metric: str, width: float) -> Figure:
             word = {"best": "highest", "worst": "lowest"}[name] if metric == "loss" else name
             labels.append((grid.rounds[-1], final[peer], f"{word}, peer {peer}", BLUE))
     show_single_points(axes)
+    _not_below_zero(axes)
     first, last = _extent(run, grid, metric)
     round_axis(axes, first, last)
     y_grid(axes)
     headline(axes, METRICS.get(metric, "mean training loss"))
     end_labels(axes, [(last, y, words, colour) for _, y, words, colour in labels])
     return figure
+
+
+def _not_below_zero(axes: Axes) -> None:
+    """Neither UF1 nor a loss is ever negative, though the margin below a line of zeros is."""
+    low, high = axes.get_ylim()
+    if low < 0:
+        axes.set_ylim(-0.05 * high, high)
 
 
 def _baselines(axes: Axes, run: Run, metric: str) -> list[Label]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.results import METRICS, Arm, final_scores, majority_uf1, mean_confusion, over_seeds
@@ -81,20 +82,26 @@ def _draw(runs: Sequence[Run], metric: str, width: float) -> Figure:
         )
     chance = _chance(runs) if metric == "uf1" else None
     if chance is not None:
-        low = min(low, chance)
+        low, high = min(low, chance), max(high, chance)
+        rightmost = chance > (low + high) / 2  # its words then stand to the left, else they would press the axes
         axes.axvline(chance, color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)), zorder=0)
         axes.annotate(
             "always the most frequent class",
             xy=(chance, 1),
             xycoords=("data", "axes fraction"),
-            xytext=(4, 1),
+            xytext=(-4 if rightmost else 4, 1),
             textcoords="offset points",
+            ha="right" if rightmost else "left",
             color=MUTED,
             fontsize=8,
             va="bottom",
         )
     pad = max(0.04 * (high - low), 0.01)
-    axes.set_xlim(max(low - pad, 0.0) if low > pad else -pad, min(high + pad, 1.0 + pad))
+    left, right = max(low - pad, 0.0) if low > pad else -pad, min(high + pad, 1.0 + pad)
+    axes.set_xlim(left, right)
+    # A narrow range needs many digits a label, so there are few; beyond 0 and 1 there is room for dots, but no score.
+    ticks = MaxNLocator(nbins=5 if width > NARROW else 4, steps=[1, 2, 5, 10]).tick_values(left, right)
+    axes.set_xticks([tick for tick in ticks if max(left, 0.0) <= tick <= min(right, 1.0)])
     axes.set_ylim(-0.55, len(arms) - 0.45)
     if width > NARROW:
         axes.set_yticks(range(len(arms)), [arm.value for arm in reversed(arms)], color=INK, fontsize=9)

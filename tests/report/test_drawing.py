@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
+import warnings
 from itertools import pairwise
+from pathlib import Path
 
 import matplotlib
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
+from p2pfl_me.report.graph_picture import graph_figure
 from p2pfl_me.report.markdown import escape
+from p2pfl_me.report.run import Run, read_run
+from p2pfl_me.report.score_picture import score_picture
+from p2pfl_me.report.strip_picture import strip_picture
 from p2pfl_me.report.style import BLUE, INK, end_labels, house_style, move_apart, new_figure, short
 from p2pfl_me.report.svg import inline_svg, png_bytes
+from p2pfl_me.topology import build_graph
+from tests.report.fixture import write_run
 
 
 @given(st.lists(st.floats(0, 1), max_size=8), st.floats(0.01, 0.12))
@@ -56,3 +68,48 @@ def test_the_style_leaves_matplotlib_as_it_was() -> None:
 def test_short_and_escape() -> None:
     assert short("a\nb\x00  c") == "a b c" and short("x" * 50, 10) == "x" * 9 + "…"
     assert escape("a|b <i> *c* [d](e) `f`") == r"a\|b &lt;i&gt; \*c\* \[d\](e) \`f\`"
+
+
+def scored(folder: Path, count: int, uf1: float) -> Run:
+    """A run of one round in which every model has the same UF1."""
+    kind = "ring" if count > 2 else "mesh"
+    write_run(folder, count=count, rounds=1, kind=kind, baselines=False)
+    for path in (*folder.glob("peer-*.jsonl"), folder / "average.json"):
+        path.write_text(re.sub(r'"uf1": [\d.e-]+', f'"uf1": {uf1}', path.read_text()))
+    return read_run(folder)
+
+
+def shown_ticks(figure: Figure, axis: str) -> list[tuple[str, Bbox]]:
+    """Words and place of the tick labels that are drawn."""
+    FigureCanvasAgg(figure).draw()
+    found = []
+    for axes in figure.axes:
+        low, high = sorted(axes.get_xlim() if axis == "x" else axes.get_ylim())
+        for tick in (axes.xaxis if axis == "x" else axes.yaxis).get_major_ticks():
+            if low <= tick.get_loc() <= high and tick.label1.get_text():
+                found.append((tick.label1.get_text(), tick.label1.get_window_extent()))
+            if low <= tick.get_loc() <= high and tick.label2.get_visible() and tick.label2.get_text():
+                found.append((tick.label2.get_text(), tick.label2.get_window_extent()))
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("uf1", [0.0, 0.0635, 0.349, 1.0])
+def test_scores_that_are_all_alike_are_drawn_without_warning_and_below_none(
+    count: int, uf1: float, tmp_path: Path
+) -> None:
+    run = scored(tmp_path / "run", count, uf1)
+    with house_style(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        strip, score = strip_picture([run]), score_picture(run)
+        graph = build_graph(run.contract.topology, count)
+        bar = graph_figure(graph, scores=dict.fromkeys(range(count), uf1), score_name="UF1")
+        assert strip and score
+        for figure in (strip.figure, strip.narrow, score.figure, score.narrow):
+            png_bytes(figure)
+        for figure, axis in ((strip.figure, "x"), (strip.narrow, "x"), (score.figure, "y"), (bar, "y")):
+            ticks = shown_ticks(figure, axis)
+            assert ticks and not any(words.startswith(("-", "\N{MINUS SIGN}")) for words, _ in ticks), ticks
+        for figure in (strip.figure, strip.narrow):
+            labels = sorted((box.x0, box.x1) for _, box in shown_ticks(figure, "x"))
+            assert all(right - left > 4 for (_, left), (right, _) in pairwise(labels)), labels
