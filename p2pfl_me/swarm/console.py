@@ -38,9 +38,18 @@ class Tail:
                 yield event
 
 
+@dataclass(frozen=True)
+class Concluded:
+    """What a peer said of one round when it had concluded it."""
+
+    loss: float | None
+    scores: dict[str, float]
+    sent: int
+
+
 @dataclass
 class PeerView:
-    """What is known of one peer so far."""
+    """What is known of one peer so far; `rounds` are those that no line has told of yet, counted from 1."""
 
     state: str = "starting"
     begun: bool = False
@@ -50,6 +59,7 @@ class PeerView:
     up: set[int] = field(default_factory=set)
     sent: int = 0
     missed: int = 0
+    rounds: dict[int, Concluded] = field(default_factory=dict)
 
     def take(self, event: dict[str, Any]) -> None:
         match event.get("event"):
@@ -65,6 +75,7 @@ class PeerView:
                 self.state, self.round = "training", event["round"] + 1
                 self.loss, self.scores, self.sent = event["loss"], event["test"] or {}, event["bytes_sent"]
                 self.missed += len(event["missing"])
+                self.rounds[self.round] = Concluded(self.loss, self.scores, self.sent)
             case "finish":
                 self.state = {"rounds": "done", "patience": "done"}.get(event["reason"], event["reason"])
 
@@ -98,15 +109,18 @@ class Console:
             yield watch
 
     def _round_line(self, contract: Contract, round: int, peers: dict[int, PeerView]) -> None:
-        there = [view for view in peers.values() if view.round >= round]
+        there = [view.rounds[round] for view in peers.values() if round in view.rounds]
+        if not there:
+            return  # all peers jumped over it
         parts = [f"round {round:3d}/{contract.training.rounds}  {len(there)} peers"]
         for name, title in (("loss", "loss"), ("accuracy", "accuracy"), ("uf1", "UF1")):
-            values = [view.loss if name == "loss" else view.scores.get(name) for view in there]
+            values = [each.loss if name == "loss" else each.scores.get(name) for each in there]
             known = [value for value in values if value is not None]
             if known:
                 worst = max(known) if name == "loss" else min(known)
                 parts.append(f"{title} {sum(known) / len(known):.3f} (worst {worst:.3f})")
-        parts.append(f"{sum(view.sent for view in peers.values()) / 1e6:.1f} MB out")
+        sent = sum(view.rounds.get(round, view).sent for view in peers.values())
+        parts.append(f"{sent / 1e6:.1f} MB out")
         self.say("  ".join(parts))
 
 
@@ -126,12 +140,14 @@ class Watch:
         for peer, tail in self._tails.items():
             for event in tail.events():
                 self.peers[peer].take(event)
-        if self.on_round:
-            going = [view.round for view in self.peers.values() if view.state in {"joining", "training", "starting"}]
-            reached = min(going) if going else max(view.round for view in self.peers.values())
-            for round in range(self._told + 1, reached + 1):
+        going = [view.round for view in self.peers.values() if view.state in {"joining", "training", "starting"}]
+        reached = min(going) if going else max(view.round for view in self.peers.values())
+        for round in range(self._told + 1, reached + 1):
+            if self.on_round:
                 self.on_round(self.contract, round, self.peers)
-            self._told = max(self._told, reached)
+            for view in self.peers.values():
+                view.rounds.pop(round, None)
+        self._told = max(self._told, reached)
 
     def never_began(self, peer: int) -> bool:
         """Whether the peer has neither met anyone nor trained."""

@@ -22,9 +22,12 @@ def log(run: Path, peer: int, *events: dict[str, object]) -> None:
         file.writelines(json.dumps(event) + "\n" for event in events)
 
 
-def a_round(number: int, uf1: float, missing: dict[str, str] | None = None) -> dict[str, object]:
+def a_round(
+    number: int, uf1: float, missing: dict[str, str] | None = None, *, loss: float = 1.5, sent: int = 2_000_000
+) -> dict[str, object]:
     test = {"accuracy": 0.5, "uf1": uf1}
-    return {"event": "round", "round": number, "loss": 1.5, "test": test, "missing": missing or {}, "bytes_sent": 2e6}
+    missing = missing or {}
+    return {"event": "round", "round": number, "loss": loss, "test": test, "missing": missing, "bytes_sent": sent}
 
 
 def test_a_tail_reads_whole_lines_once(tmp_path: Path) -> None:
@@ -45,12 +48,46 @@ def test_a_pipe_gets_one_line_a_round_when_all_have_it(tmp_path: Path) -> None:
         log(tmp_path, 1, {"event": "start"}, a_round(0, 0.1))
         watch.update()
         assert "round   1/3  2 peers" in out.getvalue() and "round   2/3" not in out.getvalue()
-        assert "UF1 0.250 (worst 0.100)" in out.getvalue()
+        assert "UF1 0.150 (worst 0.100)" in out.getvalue()
         log(tmp_path, 1, {"event": "finish", "reason": "error"})
         watch.say("peer 1 ended with exit code 3; the others go on")
         watch.update()
     assert "round   2/3  1 peers" in out.getvalue()
     assert "peer 1 ended with exit code 3" in out.getvalue()
+
+
+def lines(out: io.StringIO) -> list[str]:
+    """What was said, without the clock."""
+    return [line.partition("] ")[2] for line in out.getvalue().splitlines()]
+
+
+def test_every_line_shows_its_own_round_however_many_passed_since_the_last_look(tmp_path: Path) -> None:
+    out = io.StringIO()
+    with Console(out).watching(CONTRACT, tmp_path) as watch:
+        log(
+            tmp_path,
+            0,
+            {"event": "start"},
+            *(a_round(each, 0.1 * (each + 1), loss=3.0 - each, sent=10**6 * (each + 1)) for each in range(3)),
+            {"event": "trained", "loss": 9.0},
+        )
+        log(tmp_path, 1, {"event": "start"}, *(a_round(each, 0.5, loss=1.0, sent=10**6) for each in (0, 2)))
+        watch.update()
+        watch.update()
+    assert [line.replace("accuracy 0.500 (worst 0.500)  ", "") for line in lines(out)[:3]] == [
+        "round   1/3  2 peers  loss 2.000 (worst 3.000)  UF1 0.300 (worst 0.100)  2.0 MB out",
+        "round   2/3  1 peers  loss 2.000 (worst 2.000)  UF1 0.200 (worst 0.200)  3.0 MB out",
+        "round   3/3  2 peers  loss 1.000 (worst 1.000)  UF1 0.400 (worst 0.300)  4.0 MB out",
+    ]
+
+
+def test_a_round_that_all_jumped_over_has_no_line(tmp_path: Path) -> None:
+    out = io.StringIO()
+    with Console(out).watching(CONTRACT, tmp_path) as watch:
+        for peer in range(2):
+            log(tmp_path, peer, {"event": "start"}, a_round(0, 0.2), a_round(2, 0.4))
+        watch.update()
+    assert [line.split("/")[0] for line in lines(out)[:2]] == ["round   1", "round   3"]
 
 
 def test_a_terminal_gets_a_table(tmp_path: Path) -> None:
