@@ -13,6 +13,9 @@ from typing import Any, TextIO
 
 from p2pfl_me.contract import Contract
 
+GOING = frozenset({"starting", "joining", "training"})
+"""States of a peer that may conclude another round."""
+
 
 class Tail:
     """Reads what has been added to a file of JSON lines, whole lines only."""
@@ -140,7 +143,7 @@ class Watch:
         for peer, tail in self._tails.items():
             for event in tail.events():
                 self.peers[peer].take(event)
-        going = [view.round for view in self.peers.values() if view.state in {"joining", "training", "starting"}]
+        going = [view.round for view in self.peers.values() if view.state in GOING]
         reached = min(going) if going else max(view.round for view in self.peers.values())
         for round in range(self._told + 1, reached + 1):
             if self.on_round:
@@ -148,6 +151,11 @@ class Watch:
             for view in self.peers.values():
                 view.rounds.pop(round, None)
         self._told = max(self._told, reached)
+
+    def died(self, peer: int) -> None:
+        """The peer's process has ended without a word in its log: no round waits for it any more."""
+        if self.peers[peer].state in GOING:
+            self.peers[peer].state = "dead"
 
     def never_began(self, peer: int) -> bool:
         """Whether the peer has neither met anyone nor trained."""

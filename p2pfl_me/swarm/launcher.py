@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.home import cache_dir, keys_dir
-from p2pfl_me.swarm.console import Console
+from p2pfl_me.swarm.console import Console, Watch
 from p2pfl_me.swarm.record import Record, join_baselines, undone_if_refused
 from p2pfl_me.workers import fork_server
 
@@ -98,23 +98,34 @@ def _run_peers(
         for peer in range(contract.peers.count)
     }
     told: set[int] = set()
+
+    def name_the_dead(table: Watch, *, expected: Container[int]) -> None:
+        alive = any(process.exitcode is None for process in processes.values())
+        for peer, process in processes.items():
+            code = process.exitcode
+            if code is None or code in expected or peer in told or interrupts.count:
+                continue
+            told.add(peer)
+            table.died(peer)
+            go_on = "; the others go on" if alive and not (table.never_began(peer) and code > 0) else ""
+            table.say(f"peer {peer} {_manner(code)}{go_on}")
+
+    expected = {0}
     with console.watching(contract, options.run) as table:
         while any(process.exitcode is None for process in processes.values()):
             table.update()
-            for peer, process in processes.items():
-                if process.exitcode not in (None, 0) and peer not in told and not interrupts.count:
-                    told.add(peer)
-                    go_on = "" if table.never_began(peer) and process.exitcode > 0 else "; the others go on"
-                    table.say(f"peer {peer} {_manner(process.exitcode)}{go_on}")
+            name_the_dead(table, expected=expected)
             if interrupts.count:
                 _stop(processes.values(), hard=interrupts.count > 1)
             elif failed := [peer for peer in told if table.never_began(peer) and (processes[peer].exitcode or 0) > 0]:
                 # The others would wait for it until the join timeout, and then run without a part of the data.
                 table.say(f"peer {failed[0]} could not begin, so the swarm is stopped")
                 _stop(processes.values(), hard=False)
+                expected = {0, STOPPED, -signal.SIGTERM, -signal.SIGKILL}
             else:
                 interrupts.wait(LOOK_S)
         table.update()
+        name_the_dead(table, expected=expected)  # those that died with the last, since the last look
     return {peer: process.exitcode for peer, process in processes.items()}
 
 
