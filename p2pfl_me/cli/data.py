@@ -11,6 +11,7 @@ from p2pfl_me.cli.data_leaks import audit, forget
 from p2pfl_me.cli.data_prepare import prepare
 from p2pfl_me.cli.data_sets import manifest, twin
 from p2pfl_me.cli.film import film
+from p2pfl_me.cli.finite import FiniteRange
 
 if TYPE_CHECKING:
     from p2pfl_me.data.labels import Labels
@@ -26,7 +27,7 @@ def data() -> None:
 @click.option("--subjects", type=click.IntRange(2), default=48, show_default=True)
 @click.option("--clips", type=click.IntRange(1), default=14, show_default=True, help="Clips per subject.")
 @click.option("--neutral", type=click.IntRange(0), default=0, show_default=True, help="And so many that show nothing.")
-@click.option("--amplitude", type=click.FloatRange(0.05, 4), default=1.0, show_default=True)
+@click.option("--amplitude", type=FiniteRange(0.05, 4), default=1.0, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, seed: int) -> None:
     """Draw clips of faces that never were into a new folder, with a manifest.

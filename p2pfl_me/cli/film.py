@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.finite import FiniteRange
+
 
 @click.command()
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A new .avi or .mp4.")
@@ -13,8 +15,8 @@ import click
 @click.option("--macro", type=click.IntRange(0), default=0, show_default=True, help="Longer expressions.")
 @click.option("--blinks", type=click.IntRange(0), default=5, show_default=True)
 @click.option("--turns", type=click.IntRange(0), default=5, show_default=True, help="Turns of the head.")
-@click.option("--fps", type=click.FloatRange(5, 240), default=30.0, show_default=True, help="Pictures a second.")
-@click.option("--amplitude", type=click.FloatRange(0.05, 4), default=1.0, show_default=True)
+@click.option("--fps", type=FiniteRange(5, 240), default=30.0, show_default=True, help="Pictures a second.")
+@click.option("--amplitude", type=FiniteRange(0.05, 4), default=1.0, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 def film(out: Path, micro: int, macro: int, blinks: int, turns: int, fps: float, amplitude: float, seed: int) -> None:
     """Draw a film of one person, 640x480, with expressions planted in it; FILE.csv says what and when.
