@@ -87,8 +87,8 @@ def new(kind: str, peers: int | None, overrides: tuple[str, ...], out: Path | No
     if str(out) == "-":
         click.echo(contract_text(kind, peers, overrides=overrides), nl=False)
         return
-    text = contract_text(kind, peers, name=out.stem if out else None, overrides=overrides)
     out = out or Path(f"{kind}.yaml")
+    text = contract_text(kind, peers, name=out.stem, overrides=overrides)
     _write(out, text, force=force)
     click.echo(f"wrote {out}; look at it with `p2pme topology show {out}`, run it with `p2pme swarm {out}`")
 

@@ -47,6 +47,12 @@ def test_show_tells_what_the_ring_predicts_and_draws_it(here: Path) -> None:
     assert (here / "ring.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_new_contract_has_the_name_of_its_file(kind: str, here: Path) -> None:
+    assert run("new", kind).exit_code == 0
+    assert load_contract(here / f"{kind}.yaml").name == kind
+
+
 def test_show_cuts_a_long_list_of_edges(here: Path) -> None:
     run("new", "mesh", "--peers", "20")
     output = run("show", "mesh.yaml", "-o", "other.png").output
