@@ -74,8 +74,23 @@ def torchvision_names(architecture: Architecture, names: Iterable[str], get: Cal
 
 
 def _from_pth(path: Path, architecture: Architecture) -> Tensors:
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # of many kinds, whose words are a number or advice to load the file with less care
+        raise _no_state_dict(path) from error
+    if not isinstance(state, Mapping):
+        raise _no_state_dict(path)
     return torchvision_names(architecture, state, lambda name: state[name].float().numpy())
+
+
+def _no_state_dict(path: Path) -> WeightsError:
+    return WeightsError(
+        "cannot be read: it is no state dict, which holds tensors and nothing else, or it is damaged",
+        where=str(path),
+        fix="fetch it again, or write it with torch.save(model.state_dict(), ...)",
+    )
 
 
 def _from_safetensors(path: Path, architecture: Architecture) -> Tensors:

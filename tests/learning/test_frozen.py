@@ -105,6 +105,19 @@ def test_files_that_are_no_vgg16_are_named(tmp_path: Path, tensors: dict[str, np
             read_weights(tmp_path / name, VGG16)
 
 
+def test_a_pth_that_is_no_state_dict_is_told_in_our_words(tmp_path: Path) -> None:
+    (tmp_path / "text.pth").write_text("hello, these are weights\n")
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pth")
+    torch.save([torch.zeros(2)], tmp_path / "list.pth")
+    for name in ("text.pth", "module.pth", "list.pth"):
+        with pytest.raises(WeightsError, match="no state dict") as caught:
+            read_weights(tmp_path / name, VGG16)
+        said = str(caught.value)
+        assert "weights_only" not in said and "torch.save(model.state_dict()" in said and len(said) < 400
+    with pytest.raises(WeightsError, match="No such file"):
+        read_weights(tmp_path / "nowhere.pth", VGG16)
+
+
 def test_the_seeded_backbone_is_the_seeds_and_private(tmp_path: Path) -> None:
     one, again = (load_backbone(contract(), cache=tmp_path) for _ in range(2))
     other = load_backbone(contract("seed=2"), cache=tmp_path)
