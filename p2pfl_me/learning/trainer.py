@@ -188,7 +188,9 @@ class FeatureTrainer:
         if self.device.type != "cpu":
             params[:] = flat.cpu().numpy()
         mean = float(total) / len(self._rows)
-        if not (np.isfinite(mean) and np.isfinite(np.dot(params, params))):
+        with np.errstate(all="ignore"):  # that weights are too large is told below, in words
+            length = np.dot(params, params)
+        if not (np.isfinite(mean) and np.isfinite(length)):
             raise WeightsError(
                 f"training diverged in round {round}: the loss or the weights are not finite",
                 where=f"peer {self._peer}",
