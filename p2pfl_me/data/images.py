@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
 import cv2
@@ -52,6 +53,8 @@ def file_bytes(path: Path) -> bytes:
         It cannot be read.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for without end
+            raise DataError("is not a file", where=str(path), fix="correct the path")
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=str(path), fix="correct the path") from error

@@ -204,6 +204,8 @@ def write_manifest(path: Path, clips: Iterable[Clip], *, absolute: bool = True) 
 
 
 def _columns_problem(columns: Sequence[str]) -> Problem | None:
+    if twice := [name for name in (*REQUIRED, *FRAMES, *MORE) if columns.count(name) > 1]:
+        return Problem(1, Fault.COLUMNS, f"two columns `{twice[0]}`: name one of them otherwise, or take it out")
     missing = [name for name in REQUIRED if name not in columns]
     if not missing:
         return None
@@ -250,8 +252,10 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
         yield Fault.ORDER, f"onset <= apex <= offset does not hold: {', '.join(map(str, frames))}"
     if path := cells.get("path"):
         try:
-            if not (root / path).exists():
-                yield Fault.MISSING, f"no such file or folder: {root / path}"
+            place = root / path
+            if not (place.is_file() or place.is_dir()):
+                what = "neither a file nor a folder" if place.exists() else "no such file or folder"
+                yield Fault.MISSING, f"{what}: {place}"
         except OSError as error:
             yield Fault.MISSING, f"{error.strerror}: {root / path}"
 

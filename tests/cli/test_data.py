@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from click.testing import CliRunner, Result
 from p2pfl_me.cli.data import data
 from p2pfl_me.data.manifest import read_manifest
 from p2pfl_me.errors import DataError
-from tests.data.make import BASE, CLASSES, good, rows
+from tests.data.make import BASE, CLASSES, good, row, rows
+from tests.small import p2pme
 
 
 def run(*words: object) -> Result:
@@ -62,6 +64,19 @@ def test_check_lists_all_problems_and_exits_with_one(tmp_path: Path, rule: Path)
     assert bad.output.index("line 2: ") < bad.output.index("line 6: unknown label 'joy'")
     found = json.loads(run("check", tmp_path, "--topology", rule, "--json").output)
     assert [problem["kind"] for problem in found["problems"]] == ["unreadable", "label"]
+
+
+def test_a_pipe_in_the_place_of_a_picture_is_a_problem_and_no_wait(tmp_path: Path) -> None:
+    table = good(tmp_path)
+    rows(tmp_path / "manifest.csv", table)
+    (tmp_path / "0-0.png").unlink()
+    os.mkfifo(tmp_path / "0-0.png")
+    (tmp_path / "film").mkdir()
+    os.mkfifo(tmp_path / "film" / "1.png")
+    rows(tmp_path / "manifest.csv", [*table, row("film")])
+    code, output = p2pme(tmp_path / "home", "data", "check", tmp_path, timeout_s=30)
+    assert code == 1 and "2 problems" in output, output
+    assert "line 2: neither a file nor a folder" in output and "1.png is not a file" in output
 
 
 def test_check_judges_labels_by_no_classes_but_those_that_are_named(tmp_path: Path, rule: Path) -> None:

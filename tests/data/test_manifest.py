@@ -123,3 +123,13 @@ def test_a_cell_that_never_ends_is_named_with_its_line_and_the_rows_above_are_ch
     _, problems = scan_manifest(path, CLASSES)
     assert [problem.line for problem in problems] == [14, 15]
     assert "quotation mark" in problems[1].text and "131,072" in problems[1].text
+
+
+@pytest.mark.parametrize("name", ["label", "split", "apex"])
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path, name: str) -> None:
+    """Nobody could say which of the two is meant."""
+    path = rows(tmp_path / "manifest.csv", [row("a.png", split="", apex="", note="")])
+    head, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([f"{head},note, {name.title()}", *(f"{line},," for line in rest)]))
+    _, (problem,) = scan_manifest(path, CLASSES)
+    assert (problem.line, problem.kind) == (1, Fault.COLUMNS) and f"two columns `{name}`" in problem.text
