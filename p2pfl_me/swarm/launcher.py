@@ -6,19 +6,21 @@ The launcher itself never imports torch: one fork server does, once, and every p
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.errors import ContractError
+from p2pfl_me.errors import ContractError, P2pmeError, PeerError
 from p2pfl_me.home import cache_dir, keys_dir
-from p2pfl_me.swarm.console import Console, Watch
+from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.record import Record, join_baselines, undone_if_refused
 from p2pfl_me.workers import fork_server
 
@@ -27,6 +29,8 @@ STOP_S = 2.0
 LOOK_S = 0.2
 """Seconds between looks at the peers and their logs."""
 STOPPED = 130
+REFUSED = frozenset({P2pmeError.exit_code, PeerError.exit_code})
+"""Exit codes of a child that told the user all there is to tell; the log of any other is kept."""
 BASELINES = ("isolated", "pooled", "fedavg")
 CHILDREN = "p2pfl_me.swarm.children"
 """What the fork server imports for all peers."""
@@ -49,6 +53,8 @@ class SwarmOptions:
 def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
     """Run a swarm to its end and return its exit code: 0, 130 when stopped, 1 when a peer failed.
 
+    A swarm that could not begin, whatever the reason, does not leave its run folder to block the corrected command.
+
     Raises
     ------
     ContractError, DataError, RunError
@@ -62,21 +68,26 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
     require_room(contract)
     plan_of(contract)
     with _Interrupts() as interrupts:
-        with undone_if_refused(options.run, contract):
-            record = Record(options.run, contract, options.command)
-            context = fork_server(CHILDREN)
-            warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
-            warm.start()
-            console.say(f"dealing clips to {contract.peers.count} peers")
-            shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
-            record.data(options.data, data_digest, shards)
-        keys_dir(options.home)
-        children = _Children(context, interrupts)
-        from_here = (contract, options.run, options.home, options.weights)
-        code = children.run_all({"features": ("features_child", (*from_here, options.device))}, console)
-        if code:
-            return record.finish({}, code)
-        exits = _run_peers(contract, options, children, console, interrupts)
+        try:
+            with _left_as_it_was(options.run), undone_if_refused(options.run, contract):
+                record = Record(options.run, contract, options.command)
+                context = fork_server(CHILDREN)
+                warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
+                warm.start()
+                console.say(f"dealing clips to {contract.peers.count} peers")
+                shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
+                record.data(options.data, data_digest, shards)
+                keys_dir(options.home)
+                children = _Children(context, interrupts)
+                from_here = (contract, options.run, options.home, options.weights)
+                code = children.run_all({"features": ("features_child", (*from_here, options.device))}, console)
+                if code == STOPPED:
+                    return record.finish({}, code)
+                if code:
+                    raise _NotBegun(code)
+                exits = _run_peers(contract, options, children, console, interrupts)
+        except _NotBegun as refused:
+            return refused.code
         code = _verdict(exits, interrupts.count > 0)
         if code != STOPPED:
             done = [peer for peer in exits if (options.run / f"checkpoint-{peer}.safetensors").exists()]
@@ -90,6 +101,26 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
         return record.finish(exits, STOPPED if interrupts.count else code)
 
 
+class _NotBegun(P2pmeError):
+    """A child has told the user why it cannot begin, and no peer has concluded a round."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__("nothing has run")
+        self.code = code
+
+
+@contextmanager
+def _left_as_it_was(run: Path) -> Iterator[None]:
+    """What a refused swarm has written into a folder that was there before goes again: logs would grow on."""
+    before = set(run.iterdir()) if run.is_dir() else set[Path]()
+    try:
+        yield
+    except P2pmeError:
+        for path in set(run.iterdir()) - before if run.is_dir() else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
+
+
 def _run_peers(
     contract: Contract, options: SwarmOptions, children: _Children, console: Console, interrupts: _Interrupts
 ) -> dict[int, int | None]:
@@ -99,7 +130,10 @@ def _run_peers(
     }
     told: set[int] = set()
 
-    def name_the_dead(table: Watch, *, expected: Container[int]) -> None:
+    def unbegun() -> list[int]:
+        return [peer for peer in told if table.never_began(peer) and (processes[peer].exitcode or 0) > 0]
+
+    def name_the_dead(expected: Container[int]) -> None:
         alive = any(process.exitcode is None for process in processes.values())
         for peer, process in processes.items():
             code = process.exitcode
@@ -114,10 +148,10 @@ def _run_peers(
     with console.watching(contract, options.run) as table:
         while any(process.exitcode is None for process in processes.values()):
             table.update()
-            name_the_dead(table, expected=expected)
+            name_the_dead(expected)
             if interrupts.count:
                 _stop(processes.values(), hard=interrupts.count > 1)
-            elif failed := [peer for peer in told if table.never_began(peer) and (processes[peer].exitcode or 0) > 0]:
+            elif failed := unbegun():
                 # The others would wait for it until the join timeout, and then run without a part of the data.
                 table.say(f"peer {failed[0]} could not begin, so the swarm is stopped")
                 _stop(processes.values(), hard=False)
@@ -125,7 +159,10 @@ def _run_peers(
             else:
                 interrupts.wait(LOOK_S)
         table.update()
-        name_the_dead(table, expected=expected)  # those that died with the last, since the last look
+        name_the_dead(expected)  # those that died with the last, since the last look
+    refused = [processes[peer].exitcode in REFUSED for peer in unbegun()]
+    if refused and all(refused) and not any(view.round for view in table.peers.values()):
+        raise _NotBegun(1)
     return {peer: process.exitcode for peer, process in processes.items()}
 
 

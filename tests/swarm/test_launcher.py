@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions, _run_peers
+from p2pfl_me.swarm.launcher import SwarmOptions, _NotBegun, _run_peers
 from tests.swarm.test_console import a_round, lines, log
 
 CONTRACT = contract_from_yaml(
@@ -87,11 +89,18 @@ def test_the_last_to_die_is_named_and_nobody_goes_on_without_it(tmp_path: Path) 
 
 
 def test_peers_that_the_launcher_itself_stopped_are_not_named(tmp_path: Path) -> None:
-    for peer in range(3):
-        log(tmp_path, peer, {"event": "start"})
+    log(tmp_path, 0, {"event": "start"})
+    log(tmp_path, 1, {"event": "start"}, TRAINED, a_round(0, 0.2))
     stopped = Process([None], when_stopped=130), Process([None], when_stopped=-signal.SIGTERM)
     _, said = run_peers(tmp_path, Process([None, 3]), *stopped)
     assert said == ["peer 0 ended with exit code 3", "peer 0 could not begin, so the swarm is stopped"]
+
+
+def test_a_swarm_counts_as_not_begun_where_peers_said_why_and_none_concluded_a_round(tmp_path: Path) -> None:
+    with pytest.raises(_NotBegun):
+        run_peers(tmp_path, Process([None, 3]), Process([None]), Process([None]))
+    exits, _ = run_peers(tmp_path, Process([None, 70]), Process([None]), Process([None]))
+    assert exits == {0: 70, 1: 130, 2: 130}, "a bug's log is to be reported, so it stays"
 
 
 def test_a_killed_peer_holds_up_no_line_of_the_others(tmp_path: Path) -> None:

@@ -106,6 +106,7 @@ def test_a_peer_that_cannot_begin_stops_the_swarm_instead_of_the_clock(tmp_path:
     assert f"127.0.0.1:{taken}: cannot listen" in output
     assert "peer 1 could not begin, so the swarm is stopped" in output
     assert "go on" not in output and "Traceback" not in output
+    assert not (tmp_path / "run").exists(), "the same command is refused no more once the port is free"
 
 
 def test_ctrl_c_stops_all_within_three_seconds_and_leaves_a_readable_run(tmp_path: Path, vectors: Path) -> None:
@@ -266,6 +267,19 @@ def test_a_refused_swarm_neither_blocks_the_corrected_one_nor_takes_files_that_w
     code, output = p2pme(tmp_path / "home", *options)
     assert code == 0, output
     assert (run / "notes.txt").read_text() == "mine"
+
+
+def test_a_refused_backbone_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    weights = f"{{source: file, sha256: '{'0' * 64}'}}"
+    data = "{synthetic: {subjects: 6, clips_per_subject: 1}}"
+    contract = write_contract(tmp_path / "duo.yaml", 2, model=f"{{weights: {weights}}}", data=data)
+    (tmp_path / "bad.pth").write_bytes(b"no weights")
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "notes.txt").write_text("mine")
+    code, output = p2pme(tmp_path / "home", "swarm", contract, "--weights", tmp_path / "bad.pth", "--run", run)
+    assert code == 2 and "bad.pth" in output and "features ended with exit code 2" in output, output
+    assert [path.name for path in run.iterdir()] == ["notes.txt"]
 
 
 def test_a_folder_with_a_run_is_not_written_over(tmp_path: Path, vectors: Path) -> None:
