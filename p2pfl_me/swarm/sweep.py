@@ -66,9 +66,10 @@ def with_classes_of(contract: Contract, data: Path | None, console: Console, *, 
     if not unknown or len(labels) < 2 or any(get_close_matches(label, known, cutoff=0.75) for label in unknown):
         return contract
     console.say(f"classes taken from {data}: {', '.join(labels)}")
+    are = "are" if len(unknown) > 1 else "is"
     console.say(
-        f"{', '.join(unknown)} {'are' if len(unknown) > 1 else 'is'} none of the contract's; to have any other label "
-        f"refused, name the classes: --set model.classes=[{','.join(labels)}]"
+        f"{', '.join(unknown)} {are} none of the contract's; to have a slip refused, name the classes that there are: "
+        "--set model.classes=[A,B,...]"
     )
     return contract.model_copy(update={"model": contract.model.model_copy(update={"classes": tuple(labels)})})
 
