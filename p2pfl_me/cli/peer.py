@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -47,8 +48,14 @@ def peer(
     it has begun already it goes on with --resume or not at all.
     """
     from p2pfl_me.contract import load_contract
+    from p2pfl_me.errors import DataError
 
+    if test and not data:
+        raise DataError("--test goes with --data", fix="name this peer's own clips, too, or leave --test out")
     contract = load_contract(topology, overrides)
+    # Ctrl-C in the seconds of imports below would end in whatever they were doing; nothing is lost yet.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(130))
     if contract.peers.count > 1:
         # Before torch is imported: peers that share a machine take one thread each.
         os.environ.setdefault("OMP_NUM_THREADS", str(threads or 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -41,6 +42,25 @@ class JsonLines:
             )
         except OSError as error:
             raise _cannot_write(path, error) from error
+
+    def claim(self) -> None:
+        """Keep the file to this process until it ends.
+
+        Raises
+        ------
+        PeerError
+            Another process has claimed it.
+        """
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PeerError(
+                "a running peer writes here",
+                where=str(self._path),
+                fix="stop it first, or name another folder with --run",
+            ) from error
+        except OSError:
+            return  # a file system without locks
 
     def write(self, **values: Any) -> None:
         line = json.dumps({"t": round(self._clock(), 6), **values}, separators=(",", ":"), allow_nan=False)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -68,6 +69,8 @@ class Host:
         self._timers: list[asyncio.TimerHandle] = []
         self._finish: asyncio.Future[Finish] | None = None
         self._round = -1
+        self.met: set[int] = set()
+        """Neighbours with whom there has been a link."""
 
     async def run(self) -> Finish:
         links = self._links
@@ -85,6 +88,9 @@ class Host:
             for timer in self._timers:
                 timer.cancel()
             await links.close()
+            # What the rounds say was read before their own answers had left.
+            with suppress(P2pmeError):  # a full disk: what failed, or the log's last line, tells it
+                self._work.note("traffic", bytes_sent=links.bytes_sent, bytes_received=links.bytes_received)
 
     def stop(self) -> None:
         """The user stops the peer: say goodbye to the neighbours and finish."""
@@ -96,17 +102,25 @@ class Host:
         self._feed(lambda now: self._core.on_message(now, peer, message))
 
     def on_link(self, peer: int, up: bool, reason: str) -> None:
-        self._work.note("link", neighbour=peer, state="up" if up else "down", reason=reason)
+        if up:
+            self.met.add(peer)
+        self._note("link", neighbour=peer, state="up" if up else "down", reason=reason)
         self._feed(lambda now: self._core.on_peer(now, peer, up))
 
     def on_refused(self, peer: int | None, reason: str) -> None:
-        self._work.note("refused", neighbour=peer, reason=reason)
+        self._note("refused", neighbour=peer, reason=reason)
         if peer is not None and self._conduct.refused(time.monotonic(), peer):
-            self._work.note("link", neighbour=peer, state="quarantined", reason="too many refused frames")
+            self._note("link", neighbour=peer, state="quarantined", reason="too many refused frames")
             self._links.quarantine(peer)
 
     def on_failed(self, error: Exception) -> None:
         self._fail(error)
+
+    def _note(self, event: str, **values: Any) -> None:
+        try:
+            self._work.note(event, **values)
+        except P2pmeError as error:  # a full disk: this is a callback of the loop, which would print it and go on
+            self._fail(error)
 
     # -- feeding the core -----------------------------------------------------------------------------------------
 

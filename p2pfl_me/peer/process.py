@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -39,6 +41,8 @@ from p2pfl_me.wire.links import Links
 
 STOPPED = 130
 """Exit code of a peer that the user stopped, as shells expect after Ctrl-C."""
+FILES = 65_536
+"""Open files and connections that a peer allows itself, where the system does."""
 BUG = 70
 """Exit code of an error that should not happen (EX_SOFTWARE)."""
 
@@ -51,13 +55,17 @@ def run_peer(settings: PeerSettings) -> int:
     # A user who stops a peer that is still reading its data waits for nothing either.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(STOPPED))
+    _allow_many_connections()
     log: JsonLines | None = None
     try:
+        directory = directory_of(settings, plan_of(settings.contract))  # a wrong id or key leaves the folder alone
         keep_contract(settings.run, settings.contract)
         if not settings.resume:
             refuse_second_beginning(settings.run, settings.peer)
-        log = JsonLines(settings.run / f"peer-{settings.peer}.jsonl", _narrate if settings.narrate else None)
-        finish, params_digest = asyncio.run(_run(settings, log))
+        own = JsonLines(settings.run / f"peer-{settings.peer}.jsonl", _narrate if settings.narrate else None)
+        own.claim()  # before a word is written: the log may be that of a living peer
+        log = own
+        finish, params_digest = asyncio.run(_run(settings, log, directory))
         log.write(event="finish", reason=finish.reason, rounds=finish.rounds, detail="", digest=params_digest)
         return STOPPED if finish.reason == "stopped" else 0
     except P2pmeError as error:
@@ -73,6 +81,15 @@ def run_peer(settings: PeerSettings) -> int:
         return BUG
 
 
+def _allow_many_connections() -> None:
+    """Strangers who connect and say nothing must not use up the files that checkpoints need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
+    if soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _narrate(event: dict[str, Any]) -> None:
     if line := in_words(event):
         print(line, flush=True)
@@ -80,6 +97,8 @@ def _narrate(event: dict[str, Any]) -> None:
 
 def keep_contract(run: Path, contract: Contract) -> None:
     """Put the contract into the run folder, or see that the one there is the same.
+
+    One under which no peer has come to its first checkpoint gives way: it was mended before the run could begin.
 
     Raises
     ------
@@ -89,14 +108,16 @@ def keep_contract(run: Path, contract: Contract) -> None:
     path = run / "contract.yaml"
     try:
         run.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+        kept = contract_from_yaml(path.read_text(encoding="utf-8"), name=str(path)) if path.exists() else None
+        if kept is None or (digest(kept) != digest(contract) and not any(run.glob("checkpoint-*"))):
             draft = run / f".contract.{os.getpid()}"
             draft.write_text(dump_contract(contract), encoding="utf-8")
             draft.replace(path)
             return
-        kept = contract_from_yaml(path.read_text(encoding="utf-8"), name=str(path))
     except OSError as error:
         raise RunError(f"cannot be written: {error.strerror}", where=str(run), fix="name another with --run") from error
+    except UnicodeDecodeError as error:
+        raise RunError("is not text", where=str(path), fix="name another folder with --run") from error
     if digest(kept) != digest(contract):
         here, there = section_digests(contract), section_digests(kept)
         parts = ", ".join(f"`{key}`" for key in here if here[key] != there[key])
@@ -125,10 +146,9 @@ def refuse_second_beginning(run: Path, peer: int) -> None:
     raise PeerError(f"peer {peer} has begun here already, and would be written over", where=str(run), fix=fix)
 
 
-async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
+async def _run(settings: PeerSettings, log: JsonLines, directory: Directory) -> tuple[Finish, str]:
     contract, peer = settings.contract, settings.peer
     schedule = plan_of(contract)
-    directory = directory_of(settings, schedule)
     layout = layout_of(contract.model)
     start, before = _starting_point(settings, layout)
     threads = settings.threads or (1 if contract.peers.member(peer).is_loopback else torch.get_num_threads())
@@ -153,6 +173,14 @@ async def _run(settings: PeerSettings, log: JsonLines) -> tuple[Finish, str]:
     try:
         finish = await host.run()
         work.finish(sync=finish.reason != "stopped")
+        if directory.neighbours and not host.met and finish.reason != "stopped" and not settings.resume:
+            alone = ", ".join(str(each.peer) for each in directory.neighbours)
+            raise PeerError(
+                f"trained alone: none of its neighbours ({alone}) was ever there",
+                where=str(settings.run / f"peer-{peer}.jsonl"),
+                fix="compare addresses, ports and public keys with theirs (lines `refused` there), "
+                "and begin again with another --run",
+            )
         return finish, work.digest()
     finally:
         ledger.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 import socket
 import threading
 from pathlib import Path
@@ -115,6 +116,7 @@ def test_the_wire_shows_no_weights(tmp_path: Path) -> None:
         (["--id", "9"], "there is no peer 9"),
         (["--id", "0", "--data", "nowhere.csv"], "no such manifest"),
         (["--id", "0", "--resume"], "no checkpoint to resume from"),
+        (["--id", "0", "--test", "nowhere.csv"], "--test goes with --data"),
         (["--id", "0", "--key", "missing.key"], "no such key"),
         (["--id", "0", "--set", "training.round=3"], "did you mean `rounds`"),
     ],
@@ -127,16 +129,44 @@ def test_wrong_input_is_answered_in_words(tmp_path: Path, options: list[str], sa
     assert "Traceback" not in output
 
 
-def test_a_taken_port_and_a_foreign_run_folder(tmp_path: Path) -> None:
-    contract = write_contract(tmp_path / "c.yaml", 2)
+def test_a_taken_port_a_mended_contract_and_a_foreign_run_folder(tmp_path: Path) -> None:
+    contract = write_contract(tmp_path / "c.yaml", 1, topology="{kind: mesh}")
     port = load_contract(contract).peers.member(0).address.rpartition(":")[2]
     with socket.create_server(("127.0.0.1", int(port))):
         command = start(tmp_path / "home", contract, tmp_path, 0)
         code, output = command.finish()
     assert code == 3 and port in output and "cannot listen" in output, output
-    other = write_contract(tmp_path / "other.yaml", 2, training="{rounds: 9}")
-    code, output = start(tmp_path / "home", other, tmp_path, 0).finish()
+    # Nobody has come to a first checkpoint under the first contract, so a mended one takes the folder.
+    mended = write_contract(tmp_path / "mended.yaml", 1, topology="{kind: mesh}", training="{rounds: 2}")
+    code, output = start(tmp_path / "home", mended, tmp_path, 0).finish()
+    assert code == 0, output
+    assert load_contract(tmp_path / "run" / "contract.yaml").training.rounds == 2
+    code, output = start(tmp_path / "home", contract, tmp_path, 0, "--resume").finish()
     assert code == 2 and "another contract" in output and "`training`" in output, output
+
+
+def test_a_refused_start_leaves_the_folder_and_a_living_peers_log_alone(tmp_path: Path) -> None:
+    contract = write_contract(tmp_path / "c.yaml", 2)
+    home, run = tmp_path / "home", tmp_path / "run"
+    assert start(home, contract, tmp_path, 7).finish()[0] == 2
+    assert not run.exists()
+    living = start(home, contract, tmp_path, 0)
+    try:
+        wait_for(lambda: len(events(run, 0, "start")) == 1, "peer 0 waiting", 60)
+        code, output = start(home, contract, tmp_path, 0).finish()
+        assert code == 3 and "a running peer writes here" in output, output
+        assert len(events(run, 0, "start")) == 1 and not events(run, 0, "finish")
+    finally:
+        living.kill()
+        living.finish()
+
+
+def test_a_peer_that_met_nobody_does_not_end_well(tmp_path: Path) -> None:
+    contract = write_contract(tmp_path / "c.yaml", 2, training="{rounds: 1}")
+    code, output = start(tmp_path / "home", contract, tmp_path, 0, "--set", "gossip.join_timeout_s=0.5").finish()
+    assert code == 3 and "trained alone: none of its neighbours (1) was ever there" in output, output
+    assert events(tmp_path / "run", 0, "finish")[-1]["reason"] == "error"
+    assert (tmp_path / "run" / "checkpoint-0.safetensors").exists()
 
 
 def test_a_finished_peer_is_not_begun_again_in_its_folder(tmp_path: Path) -> None:
@@ -170,3 +200,20 @@ def test_a_world_readable_key_is_refused(tmp_path: Path) -> None:
     key.chmod(0o644)
     code, output = start(tmp_path / "home", contract, tmp_path, 0, "--key", str(key)).finish()
     assert code == 2 and "chmod 600" in output, output
+
+
+def test_a_peer_allows_itself_more_connections_than_the_shell_does(tmp_path: Path) -> None:
+    """Idle strangers would use up 256 files, and the next checkpoint would find none."""
+    contract = write_contract(tmp_path / "c.yaml", 2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        peer = start(tmp_path / "home", contract, tmp_path, 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        wait_for(lambda: len(events(tmp_path / "run", 0, "start")) == 1, "peer 0 waiting", 60)
+        assert resource.prlimit(peer.process.pid, resource.RLIMIT_NOFILE)[0] == min(hard, 65_536)
+    finally:
+        peer.kill()
+        peer.finish()
