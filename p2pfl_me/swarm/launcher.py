@@ -75,7 +75,11 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
                 warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
                 warm.start()
                 console.say(f"dealing clips to {contract.peers.count} peers")
-                shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
+                try:
+                    with interrupts.at_once():
+                        shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
+                except KeyboardInterrupt:
+                    return record.finish({}, STOPPED)
                 record.data(options.data, data_digest, shards)
                 keys_dir(options.home)
                 children = _Children(context, interrupts)
@@ -274,6 +278,7 @@ class _Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
+        self._raises = False
         self._come = threading.Event()
 
     def __enter__(self) -> _Interrupts:
@@ -287,9 +292,22 @@ class _Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Where there is no peer to stop in order, Ctrl-C is the usual KeyboardInterrupt, one that came before too."""
+        self._raises = True
+        try:
+            if self.count:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._raises = False
+
     def _note(self, *_: object) -> None:
         self.count += 1
         self._come.set()
+        if self._raises:
+            raise KeyboardInterrupt
 
     def wait(self, seconds: float) -> bool:
         """True once the user has stopped the swarm; else after `seconds` at most."""

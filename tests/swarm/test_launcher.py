@@ -12,7 +12,7 @@ import pytest
 
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions, _NotBegun, _run_peers
+from p2pfl_me.swarm.launcher import SwarmOptions, _Interrupts, _NotBegun, _run_peers
 from tests.swarm.test_console import a_round, lines, log
 
 CONTRACT = contract_from_yaml(
@@ -116,3 +116,13 @@ def test_a_killed_peer_holds_up_no_line_of_the_others(tmp_path: Path) -> None:
         "round   2/3  2 peers",
         "round   3/3  2 peers",
     ]
+
+
+def test_ctrl_c_ends_the_dealing_of_clips_at_once_and_is_counted_elsewhere() -> None:
+    with _Interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt), interrupts.at_once():
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert interrupts.count == 2
+        with pytest.raises(KeyboardInterrupt), interrupts.at_once():
+            raise AssertionError("what came before counts, too")
