@@ -123,7 +123,10 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class PeerLog:
-    """Everything one peer logged. `finish` is None when it ended without a word (killed, or still running)."""
+    """Everything one peer logged. `finish` is None when it ended without a word (killed, or still running).
+
+    `sent` and `received` sum the counters with which its lives ended; those that were cut left none.
+    """
 
     peer: int
     starts: tuple[Start, ...] = ()
@@ -133,6 +136,8 @@ class PeerLog:
     finish: Finish | None = None
     catch_ups: tuple[tuple[int, int], ...] = ()
     unreadable: int = 0
+    sent: int = 0
+    received: int = 0
 
     @property
     def last_round(self) -> int:
@@ -149,6 +154,7 @@ def read_peer_log(path: Path, peer: int) -> PeerLog:
     catch_ups: list[tuple[int, int]] = []
     raw_rounds: list[Json] = []
     finish: Finish | None = None
+    sent = received = 0
     for event in events:
         kind = event.get("event")
         if kind == "start":
@@ -164,6 +170,9 @@ def read_peer_log(path: Path, peer: int) -> PeerLog:
             first, last = whole(event.get("from_round")), whole(event.get("to_round"))
             if first is not None and last is not None:
                 catch_ups.append((first + 1, last + 1))
+        elif kind == "traffic":
+            sent += whole(event.get("bytes_sent")) or 0
+            received += whole(event.get("bytes_received")) or 0
         elif kind == "finish":
             finish = Finish(text(event.get("reason")), whole(event.get("rounds")), text(event.get("detail")))
     return PeerLog(
@@ -175,6 +184,8 @@ def read_peer_log(path: Path, peer: int) -> PeerLog:
         finish=finish,
         catch_ups=tuple(catch_ups),
         unreadable=unreadable,
+        sent=sent,
+        received=received,
     )
 
 

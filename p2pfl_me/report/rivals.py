@@ -15,6 +15,7 @@ from p2pfl_me.report.consensus import Agreement, agreement, contraction_of
 from p2pfl_me.report.mixing import Mixing
 from p2pfl_me.report.results import Arm, Floats, Spread, final_scores, score_grid, spread
 from p2pfl_me.report.run import Run
+from p2pfl_me.report.traffic import sent_by_round
 
 METRIC = "uf1"
 MB = 1e6
@@ -94,19 +95,17 @@ def track_of(run: Run, metric: str = METRIC) -> Track | None:
     grid = score_grid(run, metric)
     if not grid.rounds:
         return None
-    sent: dict[int, list[float]] = {}
+    sent = dict(sent_by_round(run))
     seconds: dict[int, list[float]] = {}
     for log in run.peers:
         for each in log.rounds:
-            if each.bytes_sent is not None:
-                sent.setdefault(each.round, []).append(each.bytes_sent)
             if each.seconds is not None:
                 seconds.setdefault(each.round, []).append(each.seconds)
     return Track(
         grid.rounds,
         grid.mean(),
         np.zeros(len(grid.rounds)),
-        np.array([np.mean(sent.get(index, [np.nan])) for index in grid.rounds]),
+        np.array([sent.get(index, np.nan) for index in grid.rounds]),
         np.array([max(seconds.get(index, [np.nan])) for index in grid.rounds]),
     )
 

@@ -46,12 +46,16 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What left one peer in messages of one kind: how many, bytes of payload, bytes on the wire."""
+    """What left one peer in messages of one kind: how many, bytes of payload, bytes on the wire.
+
+    `round` counts from 1, as the report does; None where a kind belongs to no round, or for all of them.
+    """
 
     kind: str
     messages: int
     payload: int
     wire: int
+    round: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +184,18 @@ def _manifest(fields: Json) -> Manifest:
 
 
 def _traffic(path: Path) -> tuple[Traffic, ...]:
-    sums: dict[str, list[int]] = {}
+    sums: dict[tuple[str, int | None], list[int]] = {}
     for line in json_lines(path)[0]:
         kind = text(line.get("kind")) or "?"
         count = whole(line.get("count"))
-        total = sums.setdefault(kind, [0, 0, 0])
+        index = whole(line.get("round"))
+        total = sums.setdefault((kind, None if index is None else index + 1), [0, 0, 0])
         total[0] += 1 if count is None else count
         total[1] += int(number(line.get("bytes")) or 0)
         total[2] += int(number(line.get("wire")) or 0)
-    return tuple(Traffic(kind, *total) for kind, total in sorted(sums.items()))
+    return tuple(
+        Traffic(kind, messages, payload, wire, index) for (kind, index), (messages, payload, wire) in sums.items()
+    )
 
 
 def _baselines(fields: Json) -> Baselines:

@@ -1,12 +1,17 @@
-"""Bytes that left the peers: from the round logs (cumulative, on the wire) and from the egress ledgers.
+"""Bytes that left the peers: from their event logs (cumulative, on the wire) and from the egress ledgers.
+
+A round's counter is read before the round's own answers have left, a life's last one is missing where the peer was
+killed, and the ledger has no handshakes: none of them counts what has not left, so the largest comes nearest.
 
 On the wire means with the record seals, message headers and ZeroMQ framing; not TCP and IP headers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from p2pfl_me.report.run import Run, Traffic
 
@@ -22,16 +27,15 @@ class PeerTraffic:
 
 
 def peer_traffic(run: Run) -> tuple[PeerTraffic, ...]:
-    """Bytes sent and received by every peer at its last round; from its ledger where it logged no round."""
+    """Bytes sent and received by every peer in the whole run, as far as its log and its ledger know."""
     found = []
     for log in run.peers:
-        sent = [each.bytes_sent for each in log.rounds if each.bytes_sent is not None]
-        received = [each.bytes_received for each in log.rounds if each.bytes_received is not None]
         ledger = run.egress.get(log.peer)
-        total = sent[-1] if sent else sum(row.wire for row in ledger) if ledger else None
-        if total is not None:
+        sent = _largest(*(each.bytes_sent for each in log.rounds), log.sent or None, _wire(ledger or ()))
+        if sent is not None:
+            received = _largest(*(each.bytes_received for each in log.rounds), log.received or None)
             payload = sum(row.payload for row in ledger) if ledger else None
-            found.append(PeerTraffic(log.peer, total, received[-1] if received else None, payload))
+            found.append(PeerTraffic(log.peer, sent, received, payload))
     return tuple(found)
 
 
@@ -47,13 +51,46 @@ def by_kind(run: Run) -> tuple[Traffic, ...]:
 
 
 def sent_by_round(run: Run) -> tuple[tuple[int, float], ...]:
-    """(round, mean bytes a peer has sent by the end of that round) over the peers that logged it."""
+    """(round, mean bytes a peer has sent for that round and those before) over the peers that logged it.
+
+    All that a peer has sent belongs to its last round at the latest.
+    """
+    totals = {row.peer: row.sent for row in peer_traffic(run)}
     values: dict[int, list[int]] = {}
     for log in run.peers:
+        booked = _by_round(run.egress.get(log.peer, ()))
         for each in log.rounds:
-            if each.bytes_sent is not None:
-                values.setdefault(each.round, []).append(each.bytes_sent)
+            if each.round == log.last_round:
+                sent = totals.get(log.peer)
+            else:
+                sent = _largest(each.bytes_sent, booked(each.round))
+            if sent is not None:
+                values.setdefault(each.round, []).append(sent)
     return tuple((index, sum(values[index]) / len(values[index])) for index in sorted(values))
+
+
+def _by_round(ledger: Sequence[Traffic]) -> Callable[[int], int | None]:
+    """Bytes of the messages of a round and those before; None where the ledger holds none."""
+    sums: dict[int, int] = {}
+    for row in ledger:
+        if row.round is not None:
+            sums[row.round] = sums.get(row.round, 0) + row.wire
+    rounds = sorted(sums)
+    totals = list(accumulate(sums[each] for each in rounds))
+
+    def booked(round: int) -> int | None:
+        place = bisect_right(rounds, round)
+        return totals[place - 1] if place else None
+
+    return booked
+
+
+def _wire(ledger: Sequence[Traffic]) -> int | None:
+    return sum(row.wire for row in ledger) if ledger else None
+
+
+def _largest(*counts: int | None) -> int | None:
+    return max((count for count in counts if count is not None), default=None)
 
 
 def total_sent(rows: Sequence[PeerTraffic]) -> int:

@@ -22,7 +22,7 @@ def traffic_picture(rows: Sequence[PeerTraffic]) -> Picture | None:
     known = all(row.payload is not None for row in rows)
     total = total_sent(rows)
     share = (
-        f" Of these bytes {100 * min(payload / total, 1):.2f} % are model weights; the rest is seals, headers, "
+        f" Of these bytes {100 * payload / total:.2f} % are model weights; the rest is seals, headers, "
         "framing and heartbeats."
         if known and payload
         else ""

@@ -79,6 +79,8 @@ class PeerView:
                 self.loss, self.scores, self.sent = event["loss"], event["test"] or {}, event["bytes_sent"]
                 self.missed += len(event["missing"])
                 self.rounds[self.round] = Concluded(self.loss, self.scores, self.sent)
+            case "traffic":
+                self.sent = event["bytes_sent"]
             case "finish":
                 self.state = {"rounds": "done", "patience": "done"}.get(event["reason"], event["reason"])
 
@@ -106,10 +108,13 @@ class Console:
 
             with live_table(watch, self._stream):
                 yield watch
+                watch.settle()
         else:
             watch.on_round = self._round_line
             watch.on_say = self.say
             yield watch
+            watch.settle()
+            self.say(f"all peers have ended  {sum(view.sent for view in watch.peers.values()) / 1e6:.1f} MB out")
 
     def _round_line(self, contract: Contract, round: int, peers: dict[int, PeerView]) -> None:
         there = [view.rounds[round] for view in peers.values() if round in view.rounds]
@@ -137,6 +142,7 @@ class Watch:
         self.on_round: Any = None
         self.on_say: Any = None
         self._tails = {peer: Tail(run / f"peer-{peer}.jsonl") for peer in self.peers}
+        self._run = run
         self._told = 0
 
     def update(self) -> None:
@@ -151,6 +157,13 @@ class Watch:
             for view in self.peers.values():
                 view.rounds.pop(round, None)
         self._told = max(self._told, reached)
+
+    def settle(self) -> None:
+        """All peers have ended: what a killed one has sent since its last round stands in its ledger alone."""
+        self.update()
+        for peer, view in self.peers.items():
+            entries = Tail(self._run / f"egress-{peer}.jsonl").events()
+            view.sent = max(view.sent, sum(entry.get("wire", 0) for entry in entries))
 
     def died(self, peer: int) -> None:
         """The peer's process has ended without a word in its log: no round waits for it any more."""

@@ -212,9 +212,9 @@ def _write_peers(folder: Path, recipe: Recipe) -> None:
             folder / f"egress-{peer}.jsonl",
             {"t": 0, "to": 1, "kind": "ping", "count": 40, "bytes": 0, "wire": 2400},
             *(
-                {"t": 0, "to": 1, "kind": kind, "round": 0, "bytes": 1_052_700, "wire": 1_053_300}
+                {"t": 0, "to": 1, "kind": kind, "round": 2 * each // links, "bytes": 1_052_700, "wire": 1_053_300}
                 for kind in ("offer", "answer")
-                for _ in range(done * links // 2)
+                for each in range(done * links // 2)
             ),
         )
 

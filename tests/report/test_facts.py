@@ -11,8 +11,8 @@ from p2pfl_me.report.failures import failures, received_share
 from p2pfl_me.report.groups import group_runs
 from p2pfl_me.report.notes import honesty_notes
 from p2pfl_me.report.run import read_run
-from p2pfl_me.report.traffic import by_kind, peer_traffic, readable_bytes, sent_by_round
-from tests.report.fixture import append, write_run
+from p2pfl_me.report.traffic import PeerTraffic, by_kind, peer_traffic, readable_bytes, sent_by_round
+from tests.report.fixture import Recipe, append, contract_text, write_run
 
 SMALL = {"count": 4, "rounds": 3, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
 
@@ -88,11 +88,52 @@ def test_runs_on_different_numbers_of_clips_share_one_note(tmp_path: Path) -> No
 def test_traffic_from_logs_and_ledgers(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", **SMALL))
     rows = peer_traffic(run)
-    assert [row.sent for row in rows] == [3 * 2 * 1_053_400] * 4
+    assert [row.sent for row in rows] == [3 * 2 * 1_053_300 + 2400] * 4, "the ledger knows more than the rounds"
     assert [row.payload for row in rows] == [3 * 2 * 1_052_700] * 4
     kinds = {row.kind: row for row in by_kind(run)}
     assert kinds["ping"].messages == 160 and kinds["offer"].payload == 12 * 1_052_700
     assert sent_by_round(run)[0] == (1, 2 * 1_053_400)
+
+
+def test_bytes_that_left_after_the_last_round_was_concluded_count_too(tmp_path: Path) -> None:
+    """A peer reads its counter before the round's own answers have left."""
+    ledger = [
+        {"to": 1, "kind": "hello", "round": 0, "bytes": 46, "wire": 73},
+        {"to": 1, "kind": "answer", "round": 0, "bytes": 1000, "wire": 1060},
+        {"to": 1, "kind": "answer", "round": 1, "bytes": 1000, "wire": 1060},
+        {"to": 1, "kind": "ping", "count": 2, "bytes": 0, "wire": 54},
+    ]
+    rounds = [
+        {"event": "round", "round": 0, "bytes_sent": 500, "bytes_received": 1500},
+        {"event": "round", "round": 1, "bytes_sent": 1560, "bytes_received": 2500},
+    ]
+    (tmp_path / "contract.yaml").write_text(contract_text(Recipe(count=3)))
+    append(tmp_path / "peer-0.jsonl", *rounds, {"event": "traffic", "bytes_sent": 2747, "bytes_received": 2700})
+    append(tmp_path / "peer-1.jsonl", *rounds)  # killed: its ledger knows more than its last round
+    append(tmp_path / "peer-2.jsonl", *rounds)  # simulated: no ledger, and counted in time
+    for peer in range(2):
+        append(tmp_path / f"egress-{peer}.jsonl", *ledger)
+    run = read_run(tmp_path)
+    assert [(row.sent, row.received, row.payload) for row in peer_traffic(run)] == [
+        (2747, 2700, 2046),
+        (2247, 2500, 2046),
+        (1560, 2500, None),
+    ]
+    assert sent_by_round(run) == ((1, (1133 + 1133 + 500) / 3), (2, (2747 + 2247 + 1560) / 3))
+
+
+def test_the_bytes_of_a_peer_that_was_restarted_are_those_of_all_its_lives(tmp_path: Path) -> None:
+    (tmp_path / "contract.yaml").write_text(contract_text(Recipe(count=1)))
+    append(
+        tmp_path / "peer-0.jsonl",
+        {"event": "start"},
+        {"event": "round", "round": 0, "bytes_sent": 500, "bytes_received": 400},
+        {"event": "traffic", "bytes_sent": 700, "bytes_received": 600},
+        {"event": "start", "resumed_round": 1},
+        {"event": "round", "round": 1, "bytes_sent": 900, "bytes_received": 800},
+        {"event": "traffic", "bytes_sent": 500, "bytes_received": 500},
+    )
+    assert peer_traffic(read_run(tmp_path)) == (PeerTraffic(0, 1200, 1100, None),)
 
 
 @pytest.mark.parametrize(

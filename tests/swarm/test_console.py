@@ -90,6 +90,20 @@ def test_a_round_that_all_jumped_over_has_no_line(tmp_path: Path) -> None:
     assert [line.split("/")[0] for line in lines(out)[:2]] == ["round   1", "round   3"]
 
 
+def test_the_last_that_is_told_of_bytes_is_what_left(tmp_path: Path) -> None:
+    out = io.StringIO()
+    with Console(out).watching(CONTRACT, tmp_path) as watch:
+        for peer in range(2):
+            log(tmp_path, peer, {"event": "start"}, a_round(0, 0.2, sent=1_000))
+        watch.update()
+        log(tmp_path, 0, {"event": "traffic", "bytes_sent": 1_100_000}, {"event": "finish", "reason": "rounds"})
+        (tmp_path / "egress-1.jsonl").write_text('{"wire": 900000}\n{"wire": 1400000}\n{"wi')  # killed
+        watch.died(1)
+    assert lines(out)[0].endswith("0.0 MB out")
+    assert lines(out)[-1] == "all peers have ended  3.4 MB out"
+    assert [view.sent for view in watch.peers.values()] == [1_100_000, 2_300_000]
+
+
 def test_a_terminal_gets_a_table(tmp_path: Path) -> None:
     watch = Watch(CONTRACT, tmp_path)
     log(tmp_path, 0, {"event": "link", "neighbour": 1, "state": "up"}, a_round(0, 0.2, {"1": "deadline"}))

@@ -37,6 +37,11 @@ def test_the_same_seed_gives_the_same_weights_twice(tmp_path: Path, vectors: Pat
     }
     assert digests["one"] == digests["two"] != digests["other"]
     assert all(not event["missing"] for peer in range(4) for event in events(tmp_path / "one", peer, "round"))
+    for peer in range(4):
+        ledger = (tmp_path / "one" / f"egress-{peer}.jsonl").read_text().splitlines()
+        traffic, finish = events(tmp_path / "one", peer)[-2:]
+        handshakes = traffic["bytes_sent"] - sum(json.loads(line)["wire"] for line in ledger)
+        assert (traffic["event"], finish["event"]) == ("traffic", "finish") and 0 < handshakes < 2000
 
 
 @pytest.mark.parametrize(
