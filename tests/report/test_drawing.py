@@ -100,7 +100,7 @@ def test_scores_that_are_all_alike_are_drawn_without_warning_and_below_none(
 ) -> None:
     run = scored(tmp_path / "run", count, uf1)
     with house_style(), warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         strip, score = strip_picture([run]), score_picture(run)
         graph = build_graph(run.contract.topology, count)
         bar = graph_figure(graph, scores=dict.fromkeys(range(count), uf1), score_name="UF1")
