@@ -6,7 +6,6 @@ The launcher itself never imports torch: one fork server does, once, and every p
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import threading
 import time
@@ -69,7 +68,7 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
     plan_of(contract)
     with _Interrupts() as interrupts:
         try:
-            with _left_as_it_was(options.run), undone_if_refused(options.run, contract):
+            with undone_if_refused(options.run, contract):
                 record = Record(options.run, contract, options.command)
                 context = fork_server(CHILDREN)
                 warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
@@ -111,18 +110,6 @@ class _NotBegun(P2pmeError):
     def __init__(self, code: int) -> None:
         super().__init__("nothing has run")
         self.code = code
-
-
-@contextmanager
-def _left_as_it_was(run: Path) -> Iterator[None]:
-    """What a refused swarm has written into a folder that was there before goes again: logs would grow on."""
-    before = set(run.iterdir()) if run.is_dir() else set[Path]()
-    try:
-        yield
-    except P2pmeError:
-        for path in set(run.iterdir()) - before if run.is_dir() else ():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        raise
 
 
 def _run_peers(

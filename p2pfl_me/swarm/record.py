@@ -53,21 +53,26 @@ def new_folder(run: Path, contract: Contract) -> None:
     write_whole(run / "contract.yaml", dump_contract(contract))
 
 
+OURS = ("contract.yaml", "manifest.json", "shards", "peer-*.jsonl", "egress-*.jsonl")
+"""What a swarm may have written before its first round."""
+
+
 @contextmanager
 def undone_if_refused(run: Path, contract: Contract) -> Iterator[None]:
     """A `new_folder` that does not stay to block the corrected command when the block refuses the contract or its data.
 
-    A folder that was there before keeps its files; only what marks it as a run goes.
+    A folder that was there before keeps what is not the swarm's own, and what it held.
     """
     was_there = run.exists()
+    before = set(run.iterdir()) if run.is_dir() else set[Path]()
     new_folder(run, contract)
     try:
         yield
     except P2pmeError:
         if not was_there:
             shutil.rmtree(run)
-        for name in ("contract.yaml", "manifest.json"):
-            (run / name).unlink(missing_ok=True)
+        for path in {path for name in OURS for path in run.glob(name)} - before:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         raise
 
 

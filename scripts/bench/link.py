@@ -107,11 +107,8 @@ class Stream(AbstractContextManager["Stream"]):
         self.view = self.model.data.cast("B")
         self.record = np.empty(HEADER + PAYLOAD + TAG, np.uint8).data
         self.aead, self.counter = AESGCM(bytes(32)), 0
-        if sends:
-            self.socket = dialled(port)
-        else:
-            with socket.create_server(("127.0.0.1", port)) as server:
-                self.socket, _ = server.accept()
+        self.server = None if sends else socket.create_server(("127.0.0.1", port))
+        self.socket = socket.create_connection(("127.0.0.1", port)) if sends else socket.socket()
 
     def pieces(self) -> Iterator[tuple[bytes, slice, memoryview]]:
         for begin in range(0, self.view.nbytes, PAYLOAD):
@@ -127,6 +124,10 @@ class Stream(AbstractContextManager["Stream"]):
         assert self.socket.recv(1)
 
     def receive(self, messages: int) -> None:
+        if self.server:
+            self.socket, _ = self.server.accept()
+            self.server.close()
+            self.server = None
         header = Header(Kind.ANSWER, 0, 0, 0, self.view.nbytes)
         for _ in range(messages):
             for number, piece, record in self.pieces():
@@ -139,14 +140,6 @@ class Stream(AbstractContextManager["Stream"]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.socket.close()
-
-
-def dialled(port: int) -> socket.socket:
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port))
-        except ConnectionRefusedError:  # the other process has not begun to listen
-            time.sleep(0.01)
 
 
 class Sealed(AbstractContextManager["Sealed"]):
@@ -232,6 +225,7 @@ def end(way: str, me: int, pipe: Connection, ports: tuple[int, int], values: int
     identity = new_identity()
     pipe.send(identity.public_text)
     with WAYS[way](me, identity, public_from_text(pipe.recv()), ports, values) as one:
+        pipe.send("ready")
         while (messages := pipe.recv()) is not None:
             before = time.process_time()
             (one.send if me == 0 else one.receive)(messages)
@@ -247,8 +241,9 @@ def pair(way: str, values: int) -> list[Connection]:
         fresh.Process(target=end, args=(way, me, there, (first, second), values), daemon=True).start()
         pipes.append(here)
     keys = [pipe.recv() for pipe in pipes]
-    for pipe, key in zip(pipes, reversed(keys), strict=True):
-        pipe.send(key)
+    for me in (1, 0):  # the receiver listens before the sender dials
+        pipes[me].send(keys[1 - me])
+        assert pipes[me].recv() == "ready"
     return pipes
 
 
