@@ -117,3 +117,13 @@ class Swarm:
             ledger=ledger or self.entries[me].append,
             liveness=liveness,
         )
+
+    async def linked(self) -> tuple[Links, Links, Recorder, Recorder]:
+        """Peers 0 and 1 with the link between them up, and what each of them records."""
+        here, there = Recorder(), Recorder()
+        low, high = self.links(0, [1], here), self.links(1, [0], there)
+        await high.start()
+        await low.start()
+        await here.until(lambda: here.is_up(1))
+        await there.until(lambda: there.is_up(0))
+        return low, high, here, there

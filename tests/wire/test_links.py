@@ -31,12 +31,7 @@ from tests.wire.peers import QUICK, Recorder, Swarm
 def test_models_travel_both_ways_whole_and_in_order() -> None:
     async def scene() -> None:
         swarm = Swarm(2, size=700_001)  # three records a model, the last one short
-        here, there = Recorder(), Recorder()
-        low, high = swarm.links(0, [1], here), swarm.links(1, [0], there)
-        await high.start()
-        await low.start()
-        await here.until(lambda: here.is_up(1))
-        await there.until(lambda: there.is_up(0))
+        low, high, here, there = await swarm.linked()
         models = [np.random.default_rng(k).normal(size=700_001).astype(np.float32) for k in range(4)]
         for round, model in enumerate(models):
             assert high.send(0, Message(Kind.OFFER, round, round, model))
@@ -200,12 +195,7 @@ def test_a_stranger_cannot_fill_the_memory_with_a_message_that_never_ends(openin
 
     async def scene() -> None:
         swarm = Swarm(2)
-        here, there = Recorder(), Recorder()
-        low, high = swarm.links(0, [1], here), swarm.links(1, [0], there)
-        await high.start()
-        await low.start()
-        await there.until(lambda: there.is_up(0))
-        await here.until(lambda: here.is_up(1))
+        low, high, here, there = await swarm.linked()
         # What had left before the cut lies in the kernel's buffers on both sides.
         assert await asyncio.to_thread(flood, swarm.addresses[1]) < 64 << 20
         low.send(1, Message(Kind.HELLO, 0, 7))
@@ -240,11 +230,7 @@ def test_a_listener_with_another_key_than_the_contract_names_is_reported_on_both
 def test_messages_in_many_parts_neither_count_nor_hold_up_the_others() -> None:
     async def scene() -> None:
         swarm = Swarm(2)
-        here, there = Recorder(), Recorder()
-        low, high = swarm.links(0, [1], here), swarm.links(1, [0], there)
-        await high.start()
-        await low.start()
-        await here.until(lambda: here.is_up(1))
+        low, high, _here, there = await swarm.linked()
         context = zmq.asyncio.Context()
         raw = caller(context, swarm.identities[1])
         raw.connect(swarm.addresses[1])
@@ -364,11 +350,7 @@ def test_either_side_may_restart(restarted: int) -> None:
 def test_the_last_message_before_closing_arrives() -> None:
     async def scene() -> None:
         swarm = Swarm(2, size=2_000_000)
-        here, there = Recorder(), Recorder()
-        low, high = swarm.links(0, [1], here), swarm.links(1, [0], there)
-        await high.start()
-        await low.start()
-        await here.until(lambda: here.is_up(1))
+        low, high, _here, there = await swarm.linked()
         model = np.ones(2_000_000, np.float32)
         low.send(1, Message(Kind.ANSWER, 0, 0, model))
         low.send(1, Message(Kind.LEAVE, 0, 0))
@@ -447,11 +429,7 @@ def test_a_neighbour_that_is_gone_or_leaving_itself_keeps_nobody() -> None:
 def test_bad_weights_are_refused_and_quarantine_ends_the_link() -> None:
     async def scene() -> None:
         swarm = Swarm(2)
-        here, there = Recorder(), Recorder()
-        low, high = swarm.links(0, [1], here), swarm.links(1, [0], there)
-        await high.start()
-        await low.start()
-        await here.until(lambda: here.is_up(1))
+        low, high, _here, there = await swarm.linked()
         for bad in (np.nan, np.inf, 1e6):
             model = np.ones(100, np.float32)
             model[50] = bad
@@ -556,12 +534,7 @@ def test_two_links_share_a_peer_and_traffic_is_booked_by_neighbour() -> None:
 def test_a_busy_loop_holds_the_sender_back_and_loses_nothing() -> None:
     async def scene() -> None:
         swarm = Swarm(2, size=400_000)
-        here, there = Recorder(), Recorder()
-        low, high = swarm.links(0, [1], here), swarm.links(1, [0], there)
-        await high.start()
-        await low.start()
-        await here.until(lambda: here.is_up(1))
-        await there.until(lambda: there.is_up(0))
+        low, high, _here, there = await swarm.linked()
         model = np.ones(400_000, np.float32)
         for round in range(60):
             low.send(1, Message(Kind.ANSWER, round, round, model))
