@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark, in_order, place
+from p2pfl_me.data.duplicates import DuplicateWatch, values_of
 from p2pfl_me.data.labels import Labels, as_labels
 from p2pfl_me.data.look import Images, Look, Looker
 from p2pfl_me.data.manifest import SplitWatch
 from p2pfl_me.data.names import NameWatch
 from p2pfl_me.data.reading import is_dataset, rows_of
-from p2pfl_me.data.twice import TwiceWatch, values_of
 
 AHEAD = 16
 """Clips that each worker may be ahead of the count."""
@@ -73,7 +73,7 @@ def check_manifest(
 
 def sound_clips(clips: Sequence[Clip], workers: int | None = None) -> tuple[tuple[Clip, ...], tuple[Problem, ...]]:
     """The clips whose every frame can be read and that stand there once, and what is wrong with the others."""
-    watch, sound, problems = TwiceWatch(), list[Clip](), list[Problem]()
+    watch, sound, problems = DuplicateWatch(), list[Clip](), list[Problem]()
     for clip, look in _looked(clips, Images.ALL, workers or os.cpu_count() or 1):
         if fault := _image_fault(clip, look, watch):
             problems.append(fault)
@@ -103,7 +103,7 @@ def _looked(rows: Iterable[Row], images: Images, workers: int) -> Iterator[tuple
             yield done, future.result() if future else Look()
 
 
-def _image_fault(clip: Clip, look: Look, watch: TwiceWatch) -> Problem | None:
+def _image_fault(clip: Clip, look: Look, watch: DuplicateWatch) -> Problem | None:
     """What its images show: they cannot be read, or the same pixels (where none is opened, the same frames of the same
     file) stand there already."""
     if look.problem:
@@ -133,7 +133,7 @@ class _Tally:
     subjects: Counter[str] = field(default_factory=Counter)
     people: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    twice: TwiceWatch = field(default_factory=TwiceWatch)
+    duplicates: DuplicateWatch = field(default_factory=DuplicateWatch)
     mixed: list[str] = field(default_factory=list)
     still: list[str] = field(default_factory=list)
     grey: int = 0
@@ -155,7 +155,7 @@ class _Tally:
     def _clip(self, clip: Clip, look: Look) -> None:
         self.problems += self.watch.see(clip)
         self.problems += self.names.see(clip)
-        if fault := _image_fault(clip, look, self.twice):
+        if fault := _image_fault(clip, look, self.duplicates):
             self.problems.append(fault)
         self.clips += 1
         self.labels[clip.label] += 1

@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.few import few_shot
+from p2pfl_me.data.duplicates import contradictions
+from p2pfl_me.data.few_shot import few_shot
 from p2pfl_me.data.labels import labels_of
 from p2pfl_me.data.manifest import Clip, Manifest, refuse
 from p2pfl_me.data.partition import Shards, partition, with_validation
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.split import split_subjects
 from p2pfl_me.data.synthetic import subjects_manifest, synthesise
-from p2pfl_me.data.twice import contradictions
 from p2pfl_me.errors import DataError
 
 

@@ -10,7 +10,7 @@ from math import ceil
 import numpy as np
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.few import few_shot
+from p2pfl_me.data.few_shot import few_shot
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.arms import Arm
 from p2pfl_me.evaluate.dealing import with_peers

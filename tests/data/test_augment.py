@@ -12,7 +12,7 @@ import pytest
 
 from p2pfl_me.contract.preprocess import Scale
 from p2pfl_me.data.augment import ORIGINAL, Variant, turn_of, variants_of, vary
-from p2pfl_me.data.few import few_shot
+from p2pfl_me.data.few_shot import few_shot
 from p2pfl_me.data.manifest import Manifest
 from p2pfl_me.data.preprocess.flow import STILL, FlowRecipe, flow_image
 from p2pfl_me.data.source import deal

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import cv2
@@ -58,12 +57,6 @@ def draw_scene(
     pose = random.normal(0, 1, size=4) * (4.0, 3.0, 3.0, 0.03)
     drift = random.normal(0, 1, size=4) * (1.5, 1.5, 0.6, 0.005)
     return Scene(expose(face, camera), skin, pose, drift, camera.noise)
-
-
-def scene_frames(scene: Scene, stage: Stage, random: np.random.Generator) -> Iterator[Frame]:
-    """The frames in order, uint8 (height, width, 3) RGB."""
-    for number in range(1, stage.frames + 1):
-        yield scene_frame(scene, stage, number, random)
 
 
 def scene_frame(scene: Scene, stage: Stage, number: int, random: np.random.Generator) -> Frame:

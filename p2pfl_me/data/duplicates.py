@@ -24,7 +24,7 @@ VECTORS = b"vectors"
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Duplicate:
     """A clip that came before: `where` it stands, and in which of subject, label and split the two differ."""
 
     where: str
@@ -41,20 +41,20 @@ def values_of(clip: Clip) -> str:
     return "the same feature vector" if is_vectors(clip.path) else "the same pixels"
 
 
-class TwiceWatch:
+class DuplicateWatch:
     """Tells clips with one key."""
 
     def __init__(self) -> None:
         self._first = FirstSeen()
 
-    def see(self, clip: Clip, key: bytes) -> Again | None:
+    def see(self, clip: Clip, key: bytes) -> Duplicate | None:
         """The clip that had this key before, if there was one."""
         names = (clip.subject, clip.label, clip.split)
         before = self._first.before(key, place(clip.line, clip.row), *names)
         if before is None:
             return None
         differs = (name for name, one, other in zip(NAMED, before[1:], names, strict=True) if one != other)
-        return Again(str(before[0]), tuple(differs))
+        return Duplicate(str(before[0]), tuple(differs))
 
 
 def contradictions(clips: Sequence[Clip]) -> tuple[Problem, ...]:
@@ -64,7 +64,7 @@ def contradictions(clips: Sequence[Clip]) -> tuple[Problem, ...]:
     compared, so that a run may ask. `check` opens all, and so finds the same pixels in files of another format, too.
     """
     first = partial(_first_file, listing=lru_cache(LISTINGS)(frame_files))
-    watch, found = TwiceWatch(), list[Problem]()
+    watch, found = DuplicateWatch(), list[Problem]()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # files are read and hashed outside the interpreter's lock
         suspects: dict[bytes | None, list[Clip]] = defaultdict(list)
         for clip, digest in zip(clips, pool.map(first, clips), strict=True):
