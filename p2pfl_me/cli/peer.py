@@ -76,7 +76,7 @@ def peer(
         threads=threads,
         resume=resume,
         record=record,
-        narrate=True,
+        console_log=True,
     )
     code = run_peer(settings)
     sys.stdout.flush()

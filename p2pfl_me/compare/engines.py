@@ -80,28 +80,28 @@ def _batched(contract: Contract, options: SwarmOptions, console: Console) -> int
 def _require_lockstep(contract: Contract, where: str) -> None:
     import os
 
-    from p2pfl_me.simulation.batched import require_room
+    from p2pfl_me.simulation.batched import require_memory_for
     from p2pfl_me.simulation.lockstep_fit import require_lockstep
     from p2pfl_me.topology import schedule_of
 
     require_lockstep(contract, where)
     try:
-        require_room(contract, schedule_of(contract), os.cpu_count() or 1)
+        require_memory_for(contract, schedule_of(contract), os.cpu_count() or 1)
     except PeerError as error:
         raise ContractError(error.what, where=where, fix=error.fix) from error
 
 
-def _require_room(engine: str, contract: Contract, where: str) -> None:
-    from p2pfl_me.compare.room import require_room
+def _require_memory(engine: str, contract: Contract, where: str) -> None:
+    from p2pfl_me.compare.memory import require_memory
 
-    require_room(contract, engine, where)
+    require_memory(contract, engine, where)
 
 
 ENGINES: dict[str, Engine] = {
     "processes": Engine(
-        _processes, calm="real processes have a real network", require=partial(_require_room, "processes")
+        _processes, calm="real processes have a real network", require=partial(_require_memory, "processes")
     ),
-    "simulate": Engine(_simulate, _simulate_under, in_process=True, require=partial(_require_room, "simulate")),
+    "simulate": Engine(_simulate, _simulate_under, in_process=True, require=partial(_require_memory, "simulate")),
     "batched": Engine(_batched, in_process=True, calm="lockstep has no network", require=_require_lockstep),
 }
 """By the name that `--engine` takes; the first is the default. Each imports what it needs when it runs."""

@@ -19,7 +19,7 @@ from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Message, Vector
-from p2pfl_me.peer.conduct import Conduct
+from p2pfl_me.peer.misbehaviour import MisbehaviourScores
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class Host:
         self._links = connect(self)
         self._inputs: deque[Callable[[float], list[Action]]] = deque()
         self._feeding = False
-        self._conduct = Conduct()
+        self._misbehaviour = MisbehaviourScores()
         self._timers: list[asyncio.TimerHandle] = []
         self._finish: asyncio.Future[Finish] | None = None
         self._round = -1
@@ -109,7 +109,7 @@ class Host:
 
     def on_refused(self, peer: int | None, reason: str) -> None:
         self._note("refused", neighbour=peer, reason=reason)
-        if peer is not None and self._conduct.refused(time.monotonic(), peer):
+        if peer is not None and self._misbehaviour.refused(time.monotonic(), peer):
             self._note("link", neighbour=peer, state="quarantined", reason="too many refused frames")
             self._links.quarantine(peer)
 

@@ -26,10 +26,10 @@ from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.trainer import make_trainer
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
+from p2pfl_me.peer.console_log import in_words
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.host import Host
-from p2pfl_me.peer.narrator import in_words
 from p2pfl_me.peer.recording import Recorded, inputs_path
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import Shard, load_shard
@@ -62,7 +62,7 @@ def run_peer(settings: PeerSettings) -> int:
         keep_contract(settings.run, settings.contract)
         if not settings.resume:
             refuse_second_beginning(settings.run, settings.peer)
-        own = JsonLines(settings.run / f"peer-{settings.peer}.jsonl", _narrate if settings.narrate else None)
+        own = JsonLines(settings.run / f"peer-{settings.peer}.jsonl", _print_line if settings.console_log else None)
         own.claim()  # before a word is written: the log may be that of a living peer
         log = own
         finish, params_digest = asyncio.run(_run(settings, log, directory))
@@ -90,7 +90,7 @@ def _allow_many_connections() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _narrate(event: dict[str, Any]) -> None:
+def _print_line(event: dict[str, Any]) -> None:
     if line := in_words(event):
         print(line, flush=True)
 
@@ -163,7 +163,7 @@ async def _run(settings: PeerSettings, log: JsonLines, directory: Directory) -> 
     core = core_of(contract, peer, schedule, core_start(start, layout))
     if _is_recorded(settings):
         core = Recorded(core, settings.run, start)
-    if settings.narrate and core.waiting_for:
+    if settings.console_log and core.waiting_for:
         waited = ", ".join(map(str, sorted(core.waiting_for)))
         print(f"waiting for neighbours {waited} (up to {contract.gossip.join_timeout_s:g} s)", flush=True)
     host = Host(core, work, lambda handlers: _links(contract, directory, layout, handlers, ledger))

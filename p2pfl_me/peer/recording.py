@@ -14,8 +14,8 @@ from p2pfl_me import __version__
 from p2pfl_me.gossip.inputs import Evaluated, Heard, Input, Linked, Rang, Started, Stopped, Trained, feed
 from p2pfl_me.gossip.protocol import Action, Protocol, Timer
 from p2pfl_me.message import Message, Vector
+from p2pfl_me.peer.blob_store import BlobStore
 from p2pfl_me.peer.checkpoint import Checkpoint
-from p2pfl_me.peer.contents import Contents
 from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.inputs import answers_of, line_of
 
@@ -40,14 +40,14 @@ class Recorded:
 
     def __init__(self, core: Protocol, run: Path, start: Checkpoint) -> None:
         self._core = core
-        self._contents = Contents(run)
+        self._blobs = BlobStore(run)
         self._lines = JsonLines(inputs_path(run, start.peer), mode=0o600)
         self._lines.write(
             life=__version__,
             contract=start.contract_digest,
             layout=start.layout_digest,
             completed=start.completed,
-            params=self._contents.keep(start.params),
+            params=self._blobs.keep(start.params),
             best_loss=repr(start.progress.best_loss),
             stale_rounds=start.progress.stale_rounds,
             memory={name: self._tensor(values) for name, values in sorted(start.memory.items())},
@@ -79,10 +79,10 @@ class Recorded:
         return self._feed(now, Stopped())
 
     def _feed(self, now: float, given: Input) -> list[Action]:
-        self._lines.write(now=now, **line_of(given, self._contents.keep))
+        self._lines.write(now=now, **line_of(given, self._blobs.keep))
         if actions := feed(self._core, now, given):
-            self._lines.write(answers=answers_of(actions, self._contents.digest))
+            self._lines.write(answers=answers_of(actions, self._blobs.digest))
         return actions
 
     def _tensor(self, values: npt.NDArray[Any]) -> dict[str, Any]:
-        return {"content": self._contents.keep(values), "dtype": values.dtype.str, "shape": list(values.shape)}
+        return {"content": self._blobs.keep(values), "dtype": values.dtype.str, "shape": list(values.shape)}

@@ -24,8 +24,8 @@ from p2pfl_me.gossip.inputs import feed
 from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.peer.blob_store import BlobStore
 from p2pfl_me.peer.checkpoint import checkpoint_path, load_checkpoint
-from p2pfl_me.peer.contents import Contents
 from p2pfl_me.peer.inputs import answers_of, in_words, input_of, recorded_answers, whole
 from p2pfl_me.peer.recording import inputs_path
 from p2pfl_me.topology import Plan, plan_of
@@ -102,10 +102,10 @@ def replay(run: Path, peer: int) -> Replayed:
     contract = _contract_of(run)
     lives = _lives(path)
     found = Replayed(peer)
-    contents, plan = Contents(run), plan_of(contract)
+    blobs, plan = BlobStore(run), plan_of(contract)
     for begin, lines in lives:
         try:
-            _live(found, contract, plan, contents, begin, lines)
+            _live(found, contract, plan, blobs, begin, lines)
         except RunError as error:
             raise RunError(error.what, where=f"{path}, life {found.lives}: {error.where}", fix=error.fix) from error
         if found.difference:
@@ -115,13 +115,13 @@ def replay(run: Path, peer: int) -> Replayed:
 
 
 def _live(
-    found: Replayed, contract: Contract, plan: Plan, contents: Contents, begin: _Line, lines: Sequence[_Line]
+    found: Replayed, contract: Contract, plan: Plan, blobs: BlobStore, begin: _Line, lines: Sequence[_Line]
 ) -> None:
     """One life, up to its end or to the first answer that differs."""
     found.lives += 1
     found.version = str(begin.values["life"])
     with _Reading(begin.number):
-        start = _start_of(begin, contract, contents)
+        start = _start_of(begin, contract, blobs)
     known = found.rounds.get(start.completed - 1)
     if known is not None and known != begin.values["params"]:
         was, now = f"from {begin.values['params'][:12]}", f"the life before ended with {known[:12]}"
@@ -132,9 +132,9 @@ def _live(
     core = core_of(contract, found.peer, plan, start)
     for line, recorded in _with_answers(lines):
         with _Reading(line.number):
-            when, given = float(line.values["now"]), input_of(line.values, contents.find)
+            when, given = float(line.values["now"]), input_of(line.values, blobs.find)
         actions = feed(core, when, given)
-        answers = answers_of(actions, contents.digest)
+        answers = answers_of(actions, blobs.digest)
         found.inputs += 1
         if recorded is None and line is lines[-1]:
             return  # killed before it could answer
@@ -181,18 +181,18 @@ class _Reading:
             raise RunError(f"no line of p2pme ({error!r})", where=f"line {self._number}") from error
 
 
-def _start_of(line: _Line, contract: Contract, contents: Contents) -> Start:
+def _start_of(line: _Line, contract: Contract, blobs: BlobStore) -> Start:
     values, layout = line.values, layout_of(contract.model)
     if values["contract"] != digest(contract).hex() or values["layout"] != layout.digest().hex():
         raise RunError(
             "was recorded under another contract", where=f"line {line.number}", fix="use the run's own folder"
         )
     memory = {
-        name: contents.find(each["content"], each["dtype"]).reshape(each["shape"])
+        name: blobs.find(each["content"], each["dtype"]).reshape(each["shape"])
         for name, each in dict(values["memory"]).items()
     }
     progress = Progress(float(values["best_loss"]), whole(values["stale_rounds"]))
-    params = contents.find(values["params"], "<f4").astype(np.float32, copy=False)
+    params = blobs.find(values["params"], "<f4").astype(np.float32, copy=False)
     return Start(params, whole(values["completed"]), progress, memory, layout.home, layout.dimensions)
 
 
@@ -206,7 +206,7 @@ def _compare_with_checkpoint(found: Replayed, run: Path, contract: Contract) -> 
     except WeightsError as error:  # its advice is for who resumes; here the file is only looked at
         fix = "copy the run folder again, or move the file away: the record is then replayed without it"
         raise RunError(error.what, where=error.where, fix=fix) from error
-    was = Contents(run).digest(kept.params)
+    was = BlobStore(run).digest(kept.params)
     now = found.rounds.get(kept.completed - 1)
     if was != now:
         after = f"the checkpoint after round {kept.completed}"

@@ -33,7 +33,7 @@ class PeerSettings:
         Go on from the checkpoint in `run`.
     record:
         Write down what the core is fed, for `p2pme replay`; a peer that was recorded stays so when it resumes.
-    narrate:
+    console_log:
         Print a line for each event; a swarm's peers leave that to the launcher.
     """
 
@@ -49,4 +49,4 @@ class PeerSettings:
     threads: int | None = None
     resume: bool = False
     record: bool = False
-    narrate: bool = False
+    console_log: bool = False

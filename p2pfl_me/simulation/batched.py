@@ -27,7 +27,7 @@ from p2pfl_me.message import Vector
 from p2pfl_me.simulation.crew import Crew, Job, shared
 from p2pfl_me.simulation.memory import require_memory
 from p2pfl_me.simulation.mixing_tiles import NARROWEST, TILE, Rows, Spread, mix_tile, rows_of, tiles_of, total
-from p2pfl_me.swarm.room import available_bytes
+from p2pfl_me.swarm.memory import available_bytes
 from p2pfl_me.topology import Schedule
 from p2pfl_me.wire.malloc import reuse_freed_memory
 
@@ -112,7 +112,7 @@ class BatchedEngine:
             raise DataError(f"{count} peers have samples, the schedule has {schedule.size}", fix="give each peer some")
         if start.shape != (size,):
             raise DataError(f"the start has shape {start.shape}, the contract's model ({size},)", fix="see layout_of")
-        require_room(contract, schedule, workers)
+        require_memory_for(contract, schedule, workers)
         self._contract, self._schedule = contract, schedule
         # Each worker's copies and buffers come and go by the megabyte: fetching them anew from the kernel takes longer.
         reuse_freed_memory()
@@ -228,7 +228,7 @@ class BatchedEngine:
         return metrics
 
 
-def require_room(contract: Contract, schedule: Schedule, workers: int) -> None:
+def require_memory_for(contract: Contract, schedule: Schedule, workers: int) -> None:
     """Refuse peers of a contract whose models and links would not fit into this machine's free memory.
 
     Raises

@@ -18,7 +18,7 @@ from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.trainer import Part, Samples
 from p2pfl_me.peer.shard import Shard, samples_of, summary_of
-from p2pfl_me.simulation.batched import BatchedEngine, require_room
+from p2pfl_me.simulation.batched import BatchedEngine, require_memory_for
 from p2pfl_me.simulation.lockstep_fit import require_lockstep
 from p2pfl_me.simulation.lockstep_log import LockstepLog
 from p2pfl_me.swarm.console import Console
@@ -42,7 +42,7 @@ def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> 
     require_lockstep(contract)
     schedule = schedule_of(contract)
     workers = os.cpu_count() or 1
-    require_room(contract, schedule, workers)
+    require_memory_for(contract, schedule, workers)
     with undone_if_refused(options.run, contract):
         record = Record(options.run, contract, options.command, engine="batched")
         cache = cache_dir(options.home)

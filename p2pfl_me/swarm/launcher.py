@@ -59,12 +59,12 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
     ContractError, DataError, RunError
         Before any peer is started.
     """
-    from p2pfl_me.swarm.room import require_room
+    from p2pfl_me.swarm.memory import require_memory
     from p2pfl_me.swarm.shards import write_shards
     from p2pfl_me.topology import plan_of
 
     _refuse_remote(contract)
-    require_room(contract)
+    require_memory(contract)
     plan_of(contract)
     with _Interrupts() as interrupts:
         try:

@@ -78,7 +78,7 @@ def test_it_is_refused(tmp_path: Path, case: str) -> None:
 
 @pytest.mark.parametrize("engine", ["processes", "simulate", "batched"])
 def test_more_peers_than_memory(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("swarm.room", "simulation.batched"):
+    for module in ("swarm.memory", "simulation.batched"):
         monkeypatch.setattr(f"p2pfl_me.{module}.available_bytes", lambda: 500_000_000)
     contract = write_contract(tmp_path / "swarm.yaml", 4)
     assert make_plan(Request((contract,), tmp_path / "out", engine=engine)).groups

@@ -1,4 +1,4 @@
-"""What a peer keeps: checkpoints, event lines, sketches, and the score of its neighbours' conduct."""
+"""What a peer keeps: checkpoints, event lines, sketches, and the score of its neighbours' misbehaviour."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from p2pfl_me.errors import PeerError, WeightsError
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
-from p2pfl_me.peer.conduct import HALF_LIFE_S, Conduct
 from p2pfl_me.peer.eventlog import JsonLines
+from p2pfl_me.peer.misbehaviour import HALF_LIFE_S, MisbehaviourScores
 from p2pfl_me.peer.sketch import WIDTH, Sketcher, encode_sketch
 
 PARAMS = np.arange(5, dtype=np.float32)
@@ -128,9 +128,9 @@ def test_a_sketch_travels_as_little_endian_base64() -> None:
 
 
 def test_conduct_forgives_the_rare_and_not_the_stubborn() -> None:
-    patient = Conduct()
+    patient = MisbehaviourScores()
     assert not any(patient.refused(now, 1) for now in np.arange(100) * HALF_LIFE_S)
-    strict = Conduct()
+    strict = MisbehaviourScores()
     verdicts = [strict.refused(now, 1) for now in range(6)]
     assert verdicts[:4] == [False] * 4 and verdicts[5]
     assert strict.score(5.0, 2) == 0.0

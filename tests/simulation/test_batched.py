@@ -17,7 +17,7 @@ from p2pfl_me.learning.metrics import confusion_matrix
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation import mixing_tiles
-from p2pfl_me.simulation.batched import BatchedEngine, require_room
+from p2pfl_me.simulation.batched import BatchedEngine, require_memory_for
 from p2pfl_me.simulation.memory import require_memory
 from p2pfl_me.simulation.mixing_tiles import Spread, mix_tile, rows_of, tiles_of, total
 from p2pfl_me.topology import CompleteSchedule, Schedule, StaticSchedule, build_graph, mixing_matrix, schedule_of
@@ -164,9 +164,9 @@ def test_the_links_of_thousands_who_all_meet_are_counted_before_they_are_made(mo
     everyone, ring = CompleteSchedule(10_000), StaticSchedule(build_graph(Ring(kind="ring"), 10_000))
     size = layout_of(contract().model).size
     monkeypatch.setattr("p2pfl_me.simulation.batched.available_bytes", lambda: 10_000 * 4 * size + 2_000_000_000)
-    require_room(contract(), ring, 1)
+    require_memory_for(contract(), ring, 1)
     with pytest.raises(PeerError, match="take at most"):
-        require_room(contract(), everyone, 1)
+        require_memory_for(contract(), everyone, 1)
 
 
 def test_memory_is_asked_for_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,12 @@ from p2pfl_me.contract import load_contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import SwarmOptions, launch
-from p2pfl_me.swarm.room import require_room
+from p2pfl_me.swarm.memory import require_memory
 from tests.small import write_contract
 
 
 def test_a_swarm_of_more_peers_than_memory_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("p2pfl_me.swarm.room.available_bytes", lambda: 2_000_000_000)
+    monkeypatch.setattr("p2pfl_me.swarm.memory.available_bytes", lambda: 2_000_000_000)
     contract = load_contract(write_contract(tmp_path / "many.yaml", 400))
     with pytest.raises(ContractError, match="400 peers take about 39 GB, and 2 GB are free") as caught:
         launch(contract, SwarmOptions(home=tmp_path / "home", run=tmp_path / "run"), Console(quiet=True))
@@ -24,7 +24,7 @@ def test_a_swarm_of_more_peers_than_memory_starts_nothing(tmp_path: Path, monkey
     for count, fits in ((20, True), (21, False)):
         smaller = load_contract(tmp_path / "many.yaml", [f"peers.loopback.count={count}"])
         if fits:
-            require_room(smaller)
+            require_memory(smaller)
         else:
             with pytest.raises(ContractError, match="GB are free"):
-                require_room(smaller)
+                require_memory(smaller)

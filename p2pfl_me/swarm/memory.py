@@ -25,7 +25,7 @@ def available_bytes() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def require_room(contract: Contract, where: str = "", fix: str = SWARM_FIX) -> None:
+def require_memory(contract: Contract, where: str = "", fix: str = SWARM_FIX) -> None:
     """Refuse more peers than this machine's free memory holds as real processes; see `require_bytes`."""
     model = 4 * layout_of(contract.model).size
     require_bytes(contract, PROCESS_BYTES + PROCESS_MODELS * model, where or contract.name, fix)

@@ -8,7 +8,7 @@ HALF_LIFE_S = 120.0
 LIMIT = 5.0
 
 
-class Conduct:
+class MisbehaviourScores:
     """Counts refused frames per neighbour with a half-life of two minutes.
 
     A link that flips a bit now and then is forgiven; a neighbour that keeps sending what must be refused is not.

@@ -33,7 +33,7 @@ class Digests:
         return found
 
 
-class Contents:
+class BlobStore:
     """The store of one run folder. A model that one peer trained and others received lies in it once."""
 
     def __init__(self, run: Path) -> None:
