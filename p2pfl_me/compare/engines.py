@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """What a stressed network and its peers do.
+class Faults:
+    """What goes wrong in the network and with its peers under `--stress`.
 
     `loss`: share of messages lost. `straggler`: how many times as long peer 0 takes. `churn`: share of the peers that
     go away and come back.
@@ -36,13 +36,13 @@ Launch = Callable[["Contract", "SwarmOptions", "Console"], int]
 class Engine:
     """One way to run a cell.
 
-    `troubled` runs it under a trouble, None where it can't: then `calm` says why. `require` refuses the contracts that
+    `faulty` runs it under faults, None where it can't: then `calm` says why. `require` refuses the contracts that
     it cannot run, with the file they came from, before anything starts. `in_process`: it opens no ports, so that
     several cells may run at once.
     """
 
     run: Launch
-    troubled: Callable[[Trouble], Launch] | None = None
+    faulty: Callable[[Faults], Launch] | None = None
     in_process: bool = False
     calm: str = ""
     require: Callable[[Contract, str], None] | None = None
@@ -60,13 +60,13 @@ def _simulate(contract: Contract, options: SwarmOptions, console: Console) -> in
     return simulate(contract, options, console)
 
 
-def _simulate_under(trouble: Trouble) -> Launch:
-    from p2pfl_me.compare.weather import conditions_of
+def _simulate_under(faults: Faults) -> Launch:
+    from p2pfl_me.compare.fault_model import fault_model_of
 
     def run(contract: Contract, options: SwarmOptions, console: Console) -> int:
         from p2pfl_me.simulation.engine import simulate
 
-        return simulate(contract, options, console, conditions=conditions_of(trouble, contract))
+        return simulate(contract, options, console, faults=fault_model_of(faults, contract))
 
     return run
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from p2pfl_me.compare.engines import DEFAULT, ENGINES, Trouble
+from p2pfl_me.compare.engines import DEFAULT, ENGINES, Faults
+from p2pfl_me.compare.faults import FAULT_CONDITIONS, FaultCondition
 from p2pfl_me.compare.fit import require_fit, with_peers
 from p2pfl_me.compare.skew import AS_WRITTEN, Skew
-from p2pfl_me.compare.stress import STRESSES, Stress
 from p2pfl_me.contract import Contract, digest, load_contract
 from p2pfl_me.errors import ContractError
 
@@ -56,8 +56,8 @@ class Group:
     skew: Skew
     setting: str
     contract: Contract
-    stress: str = ""
-    trouble: Trouble | None = None
+    condition: str = ""
+    faults: Faults | None = None
 
     def of_seed(self, seed: int) -> Contract:
         return self.contract.model_copy(update={"seed": seed})
@@ -65,12 +65,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All groups, in the order of the page, and the stresses that the engine cannot run with the reason."""
+    """All groups, in the order of the page, and the conditions that the engine cannot run with the reason."""
 
     groups: tuple[Group, ...]
     seeds: tuple[int, ...]
     stressed: bool = False
-    refused: tuple[tuple[Stress, str], ...] = ()
+    refused: tuple[tuple[FaultCondition, str], ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -94,11 +94,11 @@ def make_plan(request: Request) -> Plan:
     _require_apart(request)
     variants = list(product(*(_values(text) for text in request.varied)))
     names = _names(request.contracts)
-    stresses = STRESSES if request.stress else ()
-    refused = tuple((each, reason) for each in stresses if (reason := each.refusal(engine)))
+    conditions = FAULT_CONDITIONS if request.stress else ()
+    refused = tuple((each, reason) for each in conditions if (reason := each.refusal(engine)))
     skews = request.skews or (AS_WRITTEN,)
     # A way of dealing that is asked for anyway is not run a second time.
-    runnable = [each for each in stresses if not each.refusal(engine) and each.skew not in skews]
+    runnable = [each for each in conditions if not each.refusal(engine) and each.skew not in skews]
     notes: dict[str, None] = {}
     counts = request.peers or (None,)
     groups = [
@@ -106,8 +106,8 @@ def make_plan(request: Request) -> Plan:
         for skew, count, variant in product(skews, counts, variants)
         for group in _row(request, names, variant, skew, count, None, notes)
     ]
-    for stress, variant in product(runnable, variants):
-        groups += _row(request, names, variant, stress.skew or skews[0], counts[0], stress, notes)
+    for condition, variant in product(runnable, variants):
+        groups += _row(request, names, variant, condition.skew or skews[0], counts[0], condition, notes)
     _require_unique(groups)
     first = groups[0].contract.seed
     return Plan(tuple(groups), tuple(range(first, first + request.seeds)), request.stress, refused, tuple(notes))
@@ -188,7 +188,7 @@ def _row(
     variant: Variant,
     skew: Skew,
     count: int | None,
-    stress: Stress | None,
+    condition: FaultCondition | None,
     notes: dict[str, None],
 ) -> list[Group]:
     """One group a contract, all with the first one's peers, model, training and data."""
@@ -211,7 +211,7 @@ def _row(
         slugs = [name, *(slug for _, _, slug in variant)]
         slugs += [skew.name] if skew.overrides else []
         slugs += [several] if several else []
-        slugs += [stress.name] if stress and stress.skew is None else []
+        slugs += [condition.name] if condition and condition.skew is None else []
         slugs += [request.engine] if request.engine != DEFAULT else []
         rows.append(
             Group(
@@ -220,8 +220,8 @@ def _row(
                 skew,
                 setting,
                 contract,
-                stress.name if stress else "",
-                stress.trouble if stress else None,
+                condition.name if condition else "",
+                condition.faults if condition else None,
             )
         )
     return rows
@@ -256,7 +256,7 @@ def _require_unique(groups: Sequence[Group]) -> None:
     seen: dict[str, Group] = {}
     cells: dict[tuple[bytes, str], Group] = {}
     for group in groups:
-        key = (digest(group.contract), group.stress)
+        key = (digest(group.contract), group.condition)
         if group.folder in seen or key in cells:
             raise ContractError(
                 f"`{group.name}` stands twice in the comparison",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from p2pfl_me.compare.faults import FAULT_CONDITIONS
 from p2pfl_me.compare.grid import Group, Plan
 from p2pfl_me.compare.mixing import mixings_of
-from p2pfl_me.compare.stress import STRESSES
 
 
 def cell_folder(out: Path, group: Group, seed: int) -> Path:
@@ -23,7 +23,7 @@ def write_page(plan: Plan, out: Path, done: Sequence[tuple[Group, int]], target:
     RunError
         A run folder cannot be read, or the page cannot be written.
     """
-    from p2pfl_me.report.rivals import Comparison, Hardship, Rival, Setting
+    from p2pfl_me.report.rivals import Comparison, Rival, Setting, UnderFaults
     from p2pfl_me.report.run import read_run
     from p2pfl_me.report.write import write_comparison
 
@@ -32,7 +32,7 @@ def write_page(plan: Plan, out: Path, done: Sequence[tuple[Group, int]], target:
         seeds = [seed for seed in plan.seeds if (group, seed) in done]
         if seeds:
             rivals[group.folder] = Rival(group.name, tuple(read_run(cell_folder(out, group, each)) for each in seeds))
-    calm = [group for group in plan.groups if not group.stress]
+    calm = [group for group in plan.groups if not group.condition]
     settings = [
         Setting(name, own)
         for name in dict.fromkeys(group.setting for group in calm)
@@ -40,17 +40,17 @@ def write_page(plan: Plan, out: Path, done: Sequence[tuple[Group, int]], target:
     ]
     if not settings:
         return None
-    refused = {stress.name: reason for stress, reason in plan.refused}
+    refused = {condition.name: reason for condition, reason in plan.refused}
     # A stress is run with the first number of peers; a way of dealing that is among the skews has its cells there.
     ways = {g.skew: g.setting for g in reversed(calm)}
-    hardships = []
-    for stress in STRESSES if plan.stressed else ():
-        there = ways.get(stress.skew) if stress.skew else None
+    under_faults = []
+    for condition in FAULT_CONDITIONS if plan.stressed else ():
+        there = ways.get(condition.skew) if condition.skew else None
         own = tuple(
             rivals[g.folder]
             for g in plan.groups
-            if g.folder in rivals and (g.stress == stress.name or (not g.stress and g.setting == there))
+            if g.folder in rivals and (g.condition == condition.name or (not g.condition and g.setting == there))
         )
-        hardships.append(Hardship(stress.name, own, refused.get(stress.name, "")))
+        under_faults.append(UnderFaults(condition.name, own, refused.get(condition.name, "")))
     mixings, unmixed = mixings_of([g for g in calm if g.setting == calm[0].setting and g.folder in rivals])
-    return write_comparison(Comparison(tuple(settings), tuple(hardships), target, mixings, unmixed), out)
+    return write_comparison(Comparison(tuple(settings), tuple(under_faults), target, mixings, unmixed), out)

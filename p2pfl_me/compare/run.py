@@ -38,8 +38,8 @@ def compare(request: Request, console: Console) -> int:
     plan = _with_classes(make_plan(request), request, console)
     for note in plan.notes:
         console.say(note)
-    for stress, reason in plan.refused:
-        console.say(f"stress `{stress.name}` is left out: {reason}")
+    for condition, reason in plan.refused:
+        console.say(f"stress `{condition.name}` is left out: {reason}")
     cells = [(group, seed) for seed in plan.seeds for group in plan.groups]
     claim(request.out, {"seeds": plan.seeds, "groups": [group.folder for group in plan.groups]})
     try:
@@ -154,14 +154,14 @@ def run_cell(request: Request, engine: Engine, cell: Cell, home: Path) -> int:
     run = cell_folder(request.out, group, seed)
     clear(run)
     options = SwarmOptions(home=home, run=run, data=request.data, weights=request.weights, command=" ".join(sys.argv))
-    launch = engine.run if group.trouble is None or engine.troubled is None else engine.troubled(group.trouble)
+    launch = engine.run if group.faults is None or engine.faulty is None else engine.faulty(group.faults)
     return launch(group.of_seed(seed), options, Console(quiet=True))
 
 
 def _title(cell: Cell) -> str:
     group, seed = cell
     extra = [group.setting] if group.setting != AS_WRITTEN.name else []
-    extra += [group.stress] if group.stress and group.stress not in extra else []
+    extra += [group.condition] if group.condition and group.condition not in extra else []
     return ", ".join([group.name, *extra, f"seed {seed}"])
 
 

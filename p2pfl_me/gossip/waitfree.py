@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
-from p2pfl_me.gossip.company import Company
 from p2pfl_me.gossip.deadline import deadline
+from p2pfl_me.gossip.membership import Membership
 from p2pfl_me.gossip.protocol import Action, Finish, Memory, Mixed, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
@@ -75,7 +75,7 @@ class WaitFree:
         self.round = completed
         self.progress = progress or Progress()
         self._completed = completed
-        self._company = Company(neighbours)
+        self._membership = Membership(neighbours)
         self._params = params
         self._settings = settings
         self._averaging = averaging
@@ -87,7 +87,7 @@ class WaitFree:
     @property
     def waiting_for(self) -> frozenset[int]:
         if self._phase is _Phase.JOINING:
-            return self._company.awaited
+            return self._membership.awaited
         return self._late() if self._phase is _Phase.WAITING else frozenset()
 
     # -- inputs -------------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ class WaitFree:
         if self._phase is not _Phase.TRAINING:
             return []
         self._phase, self._trained_at = _Phase.WAITING, now
-        sends = self._averaging.trained(self.round, self._params, params, self._company.there)
+        sends = self._averaging.trained(self.round, self._params, params, self._membership.there)
         self._params = params
         timers: list[Action] = []
         if self._late():
@@ -128,14 +128,14 @@ class WaitFree:
 
     def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
         """A message of a neighbour; what does not fit is ignored, never an error."""
-        if sender not in self._company.neighbours or self._phase is _Phase.DONE:
+        if sender not in self._membership.neighbours or self._phase is _Phase.DONE:
             return []
         match message.kind:
             case Kind.HELLO:
-                self._company.greeted(sender, message.at)
+                self._membership.greeted(sender, message.at)
                 return self._begin_if_joined()
             case Kind.LEAVE:
-                self._company.left(sender)
+                self._membership.left(sender)
                 self._averaging.lost(sender)
                 return [*self._begin_if_joined(), *self._merge_if_complete(now)]
             case _:
@@ -149,21 +149,21 @@ class WaitFree:
         if timer is Timer.JOIN:
             return self._begin(self._place_to_join()) if self._phase is _Phase.JOINING else []
         if timer is Timer.GREETING:
-            self._company.excuse_greetings()
+            self._membership.excuse_greetings()
             return self._begin_if_joined()
         return self._merge(now) if self._phase is _Phase.WAITING and round == self.round else []
 
     def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
         """The link to `peer` has come up or gone down."""
-        if peer not in self._company.neighbours or self._phase is _Phase.DONE:
+        if peer not in self._membership.neighbours or self._phase is _Phase.DONE:
             return []
         if reachable:
-            self._company.came_up(peer)
+            self._membership.came_up(peer)
             hello = Send(peer, Message(Kind.HELLO, self.round, self.round))
             if self._phase is not _Phase.JOINING:
                 return [hello]
             return [hello, SetTimer(Timer.GREETING, self.round, now + self._settings.deadline_min_s)]
-        self._company.went_down(peer)
+        self._membership.went_down(peer)
         self._averaging.lost(peer)
         return self._merge_if_complete(now)
 
@@ -174,13 +174,13 @@ class WaitFree:
     # -- rounds -------------------------------------------------------------------------------------------------
 
     def _begin_if_joined(self) -> list[Action]:
-        if self._phase is _Phase.JOINING and not self._company.awaited:
+        if self._phase is _Phase.JOINING and not self._membership.awaited:
             return self._begin(self._place_to_join())
         return []
 
     def _place_to_join(self) -> int:
         """A peer that comes late starts where the slowest of the others is, so that it does not end up alone."""
-        rounds = [self._company.rounds.get(peer, 0) for peer in self._company.there]
+        rounds = [self._membership.rounds.get(peer, 0) for peer in self._membership.there]
         slowest = min(rounds, default=0)
         return max(self.round, min(slowest, self._settings.stop.rounds - 1))
 
@@ -192,7 +192,7 @@ class WaitFree:
         return [Train(round, self._params)]
 
     def _late(self) -> frozenset[int]:
-        return self._averaging.awaited(self.round, self._company.there)
+        return self._averaging.awaited(self.round, self._membership.there)
 
     def _merge_if_complete(self, now: float) -> list[Action]:
         return self._merge(now) if self._phase is _Phase.WAITING and not self._late() else []
@@ -209,6 +209,6 @@ class WaitFree:
     def _finish(self, reason: str) -> list[Action]:
         self._phase = _Phase.DONE
         leave: list[Action] = [
-            Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._company.there)
+            Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._membership.there)
         ]
         return [*leave, Finish(reason, self._completed)]

@@ -46,8 +46,8 @@ def compose_comparison(comparison: Comparison) -> Document:
     if comparison.mixings:
         blocks = mixing_blocks(comparison.mixings, comparison.unmixed)
         sections.append(Section("Mixing alone", tuple(blocks), "mixing"))
-    if comparison.hardships:
-        sections.append(Section("Under stress", tuple(stress_blocks(first, comparison.hardships)), "stress"))
+    if comparison.under_faults:
+        sections.append(Section("Under stress", tuple(stress_blocks(first, comparison.under_faults)), "stress"))
     runs = _all_runs(comparison)
     sections.append(
         Section("Before you believe these numbers", (Bullets((*_own_notes(), *honesty_notes(runs))),), "notes")
@@ -68,7 +68,7 @@ def score_rows(comparison: Comparison) -> list[tuple[Cell, ...]]:
     """Every final score for scores.csv: setting, set-up, seed, arm, metric, value; arms of several peers three ways."""
     rows: list[tuple[Cell, ...]] = []
     lists = [(setting.name, setting.rivals) for setting in comparison.settings]
-    lists += [(f"stress: {each.name}", each.rivals) for each in comparison.hardships]
+    lists += [(f"stress: {each.name}", each.rivals) for each in comparison.under_faults]
     for name, rivals in lists:
         for rival in rivals:
             for run in rival.runs:

@@ -1,4 +1,4 @@
-"""The set-ups under bad conditions, beside themselves undisturbed."""
+"""The set-ups under fault conditions, beside themselves undisturbed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator, Sequence
 from p2pfl_me.report.document import Block, Bullets, Table
 from p2pfl_me.report.results import spread
 from p2pfl_me.report.rival_words import NONE, figure, known
-from p2pfl_me.report.rivals import Hardship, Setting, course_of
+from p2pfl_me.report.rivals import Setting, UnderFaults, course_of
 
 
-def stress_blocks(setting: Setting, hardships: Sequence[Hardship]) -> Iterator[Block]:
-    """Scores and seconds under each hardship, and which were not run for what reason."""
+def stress_blocks(setting: Setting, under_faults: Sequence[UnderFaults]) -> Iterator[Block]:
+    """Scores and seconds under each fault condition, and which were not run for what reason."""
     calm = {rival.name: spread(list(rival.score().values())) for rival in setting.rivals}
-    header = ("", "undisturbed", *(each.name for each in hardships if each.rivals))
+    header = ("", "undisturbed", *(each.name for each in under_faults if each.rivals))
     if len(header) > 2:
         rows = []
         for name, found in calm.items():
             cells = [name, figure(found)]
-            for each in hardships:
+            for each in under_faults:
                 if each.rivals:
                     same = next((rival for rival in each.rivals if rival.name == name), None)
                     cells.append(figure(spread(list(same.score().values())) if same else None) or NONE)
@@ -29,11 +29,11 @@ def stress_blocks(setting: Setting, hardships: Sequence[Hardship]) -> Iterator[B
             frozenset(range(1, len(header))),
             "UF1 of the average model at the last round, mean ± standard deviation over seeds.",
         )
-        undisturbed = Hardship("", setting.rivals)
+        undisturbed = UnderFaults("", setting.rivals)
         yield Table(
             header,
             tuple(
-                (name, *(_last_seconds(each, name) for each in (undisturbed, *hardships) if each.rivals))
+                (name, *(_last_seconds(each, name) for each in (undisturbed, *under_faults) if each.rivals))
                 for name in calm
             ),
             frozenset(range(1, len(header))),
@@ -41,11 +41,11 @@ def stress_blocks(setting: Setting, hardships: Sequence[Hardship]) -> Iterator[B
             f"does not join ends after {setting.rivals[0].runs[0].contract.gossip.join_timeout_s:g} s "
             "(gossip.join_timeout_s).",
         )
-    left_out = [f"{each.name}: not run, {each.reason}." for each in hardships if each.reason]
+    left_out = [f"{each.name}: not run, {each.reason}." for each in under_faults if each.reason]
     if left_out:
         yield Bullets(tuple(left_out))
 
 
-def _last_seconds(hardship: Hardship, name: str) -> str:
-    course = next((course_of(rival) for rival in hardship.rivals if rival.name == name), None)
+def _last_seconds(under: UnderFaults, name: str) -> str:
+    course = next((course_of(rival) for rival in under.rivals if rival.name == name), None)
     return NONE if course is None else known(float(course.seconds[-1]))

@@ -44,8 +44,8 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Hardship:
-    """One stress: `reason` says why it was not run, else `rivals` holds those that ran under it."""
+class UnderFaults:
+    """One fault condition: `reason` says why it was not run, else `rivals` holds those that ran under it."""
 
     name: str
     rivals: tuple[Rival, ...] = ()
@@ -60,7 +60,7 @@ class Comparison:
     """
 
     settings: tuple[Setting, ...]
-    hardships: tuple[Hardship, ...] = ()
+    under_faults: tuple[UnderFaults, ...] = ()
     target: float | None = None
     mixings: tuple[Mixing, ...] = ()
     unmixed: tuple[str, ...] = ()

@@ -18,14 +18,13 @@ import numpy.typing as npt
 import torch
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.errors import DataError
+from p2pfl_me.errors import DataError, PeerError
 from p2pfl_me.gossip.cores import Start, exchanged_size, rule_of
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.crew import Crew, Job, shared
-from p2pfl_me.simulation.memory import require_memory
 from p2pfl_me.simulation.mixing_tiles import NARROWEST, TILE, Rows, Spread, mix_tile, rows_of, tiles_of, total
 from p2pfl_me.swarm.memory import available_bytes
 from p2pfl_me.topology import Schedule
@@ -256,3 +255,25 @@ def _gathered(part: Part) -> Part:
 def _is_plain(contract: Contract) -> bool:
     """Whether the trained models themselves are averaged: then one array is all it takes."""
     return contract.gossip.protocol == "dpsgd" and not contract.gossip.personal
+
+
+def require_memory(count: int, size: int, links: int, extra: int, available: int) -> None:
+    """Refuse `count` peers where `available` bytes are too few for all.
+
+    Each has a model of `size` float32 values and `links` bytes of links; `extra` bytes are for all together.
+
+    Raises
+    ------
+    PeerError
+        With the largest number of peers that would fit.
+    """
+    each = size * 4 + links
+    needed = count * each + extra
+    if needed > available:
+        fit = max(0, (available - extra) // each)
+        raise PeerError(
+            f"{count} models of {size} values and their links take {needed / 1e9:.1f} GB, "
+            f"and {available / 1e9:.1f} GB are free",
+            where="batched engine",
+            fix=f"take at most {fit} peers, or a machine with more memory",
+        )

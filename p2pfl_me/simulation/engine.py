@@ -31,7 +31,7 @@ from p2pfl_me.peer.shard import load_shard, samples_of
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.simulation.clock import Clock
-from p2pfl_me.simulation.conditions import Conditions
+from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.swarm.average import score_average, shard_settings
@@ -47,12 +47,12 @@ def simulate(
     options: SwarmOptions,
     console: Console,
     *,
-    conditions: Conditions = ORDINARY,
+    faults: FaultModel = ORDINARY,
     sealed: bool = False,
 ) -> int:
-    """Run a contract's peers under `conditions` and return 0, or 1 when a peer failed or never finished.
+    """Run a contract's peers under `faults` and return 0, or 1 when a peer failed or never finished.
 
-    Equal contracts, data and conditions leave equal weights behind, on any machine of one kind.
+    Equal contracts, data and faults leave equal weights behind, on any machine of one kind.
 
     Raises
     ------
@@ -73,11 +73,11 @@ def simulate(
     simulation = Simulation(
         machines.boot,
         {peer: schedule.neighbours(peer) for peer in range(schedule.size)},
-        machines.paced(conditions),
+        machines.paced(faults),
         schema_of(contract, layout_of(contract.model)),
         clock=clock,
         seed=contract.seed,
-        sealed=sealed or any(link.corruption for link in (conditions.link, *conditions.links.values())),
+        sealed=sealed or any(link.corruption for link in (faults.link, *faults.links.values())),
     )
     simulation.run()
     for peer, error in sorted(simulation.failed.items()):
@@ -103,14 +103,14 @@ class _Machines:
         self._logs: dict[int, JsonLines] = {}
         self._sketcher = Sketcher(layout_of(contract.model).size, contract.seed)
 
-    def paced(self, conditions: Conditions) -> Conditions:
-        """The conditions with the work of a peer's training steps as its pace: a narrow head is so much less work."""
+    def paced(self, faults: FaultModel) -> FaultModel:
+        """The fault model with the work of a peer's training steps as its pace: a narrow head is so much less work."""
         training, width = self._contract.training, self._contract.peers.width
         steps = {
             peer: width(peer) * training.local_epochs * math.ceil(len(shard.samples.train) / training.batch_size)
             for peer, shard in enumerate(self._shards)
         }
-        return replace(conditions, slow={peer: n * conditions.slow.get(peer, 1.0) for peer, n in steps.items()})
+        return replace(faults, slow={peer: n * faults.slow.get(peer, 1.0) for peer, n in steps.items()})
 
     def boot(self, peer: int) -> Life:
         again = peer in self._logs

@@ -1,4 +1,4 @@
-"""The event simulator: drives many cores on one clock, through the simulated network and its troubles.
+"""The event simulator: drives many cores on one clock, through the simulated network and its faults.
 
 It feeds a core exactly what the real host (`peer.host`) feeds it. Computing is separate from its virtual time: training
 is done for real at the instant when it ends on the virtual clock.
@@ -19,7 +19,7 @@ from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTim
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Message, Vector
 from p2pfl_me.simulation.clock import Clock
-from p2pfl_me.simulation.conditions import Conditions
+from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.network import Network
 from p2pfl_me.wire.codec import Schema
 
@@ -58,18 +58,18 @@ class Simulation:
         self,
         boot: Callable[[int], Life],
         neighbours: Mapping[int, Iterable[int]],
-        conditions: Conditions,
+        faults: FaultModel,
         schema: Schema,
         *,
         clock: Clock,
         seed: int = 0,
         sealed: bool = False,
     ) -> None:
-        self.clock, self.conditions = clock, conditions
+        self.clock, self.faults = clock, faults
         self._boot, self._neighbours = boot, {peer: tuple(others) for peer, others in neighbours.items()}
         self._compute = {peer: Random(derive_seed(seed, "compute", peer)) for peer in self._neighbours}
         random = Random(derive_seed(seed, "network"))
-        self.network = Network(clock, conditions, random, schema, seed=seed, sealed=sealed)
+        self.network = Network(clock, faults, random, schema, seed=seed, sealed=sealed)
         self.finished: dict[int, Finish] = {}
         self.failed: dict[int, P2pmeError] = {}
         self._lives: dict[int, Life] = {}
@@ -80,13 +80,13 @@ class Simulation:
         """Run to the end, or to `until` seconds; False if something is still to come then."""
         self.network.attach(self)
         for peer in self._neighbours:
-            self.clock.at(self.conditions.late.get(peer, 0.0), partial(self._start, peer))
-        for crash in self.conditions.crashes:
+            self.clock.at(self.faults.late.get(peer, 0.0), partial(self._start, peer))
+        for crash in self.faults.crashes:
             self.clock.at(crash.at, partial(self._crash, crash.peer))
             if crash.back is not None:
                 self.clock.at(crash.back, partial(self._start, crash.peer))
-        if self.conditions.stop_s is not None:
-            self.clock.at(self.conditions.stop_s, self._stop)
+        if self.faults.stop_s is not None:
+            self.clock.at(self.faults.stop_s, self._stop)
         return self.clock.run(until)
 
     @property
@@ -147,11 +147,11 @@ class Simulation:
                 case SetTimer(timer, round, at):
                     self._later(peer, at, partial(self._ring, timer, round))
                 case Train(round, params):
-                    low, high = self.conditions.compute_s
-                    seconds = self._compute[peer].uniform(low, high) * self.conditions.slow.get(peer, 1.0)
+                    low, high = self.faults.compute_s
+                    seconds = self._compute[peer].uniform(low, high) * self.faults.slow.get(peer, 1.0)
                     self._later(peer, self.clock.now + seconds, partial(self._train, round, params, seconds))
                 case Mixed():
-                    seconds = self.conditions.evaluate_s * self.conditions.slow.get(peer, 1.0)
+                    seconds = self.faults.evaluate_s * self.faults.slow.get(peer, 1.0)
                     self._later(peer, self.clock.now + seconds, partial(self._conclude, peer, action))
                 case Refuse(sender, reason):
                     self.on_refused(peer, sender, reason)

@@ -19,7 +19,7 @@ from p2pfl_me.gossip.cores import Start, core_of, exchanged_size
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.clock import Clock
-from p2pfl_me.simulation.conditions import Conditions
+from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.topology import plan_of
 from p2pfl_me.wire.codec import Schema
@@ -62,7 +62,7 @@ def mix_alone(contract: Contract, rounds: int) -> Course:
     simulation = Simulation(
         boot,
         {peer: plan.neighbours(peer) for peer in range(plan.size)},
-        Conditions(),
+        FaultModel(),
         Schema(exchanged_size(contract.gossip, SIZE, 0), b"mixing".ljust(32, b".")),
         clock=Clock(),
         seed=contract.seed,

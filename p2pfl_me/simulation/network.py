@@ -13,7 +13,7 @@ from p2pfl_me.errors import WireError
 from p2pfl_me.message import Message
 from p2pfl_me.simulation.carriage import Carriage, Plain, Record, Sealed
 from p2pfl_me.simulation.clock import Clock
-from p2pfl_me.simulation.conditions import Conditions, LinkQuality, Partition
+from p2pfl_me.simulation.faults import FaultModel, LinkQuality, Partition
 from p2pfl_me.wire.codec import Schema
 
 
@@ -43,11 +43,11 @@ class Network:
     """
 
     def __init__(
-        self, clock: Clock, conditions: Conditions, random: Random, schema: Schema, *, seed: int, sealed: bool
+        self, clock: Clock, faults: FaultModel, random: Random, schema: Schema, *, seed: int, sealed: bool
     ) -> None:
-        if not sealed and any(link.corruption for link in (conditions.link, *conditions.links.values())):
+        if not sealed and any(link.corruption for link in (faults.link, *faults.links.values())):
             raise ValueError("corrupted records need the seals that notice them")
-        self._clock, self._conditions, self._random = clock, conditions, random
+        self._clock, self._faults, self._random = clock, faults, random
         self._schema, self._seed, self._sealed = schema, seed, sealed
         self._present: dict[int, frozenset[int]] = {}
         self._lives: dict[tuple[int, int], int] = defaultdict(int)
@@ -68,7 +68,7 @@ class Network:
     def attach(self, handlers: Handlers) -> None:
         """Tell whom to call; once, before anything else."""
         self._handlers = handlers
-        for partition in self._conditions.partitions:
+        for partition in self._faults.partitions:
             self._clock.at(partition.begin, partial(self._divide, partition))
             self._clock.at(partition.end, self._reconnect)
 
@@ -102,7 +102,7 @@ class Network:
     # -- records ------------------------------------------------------------------------------------------------
 
     def _carry(self, sender: int, to: int, life: int, record: Record, wire: int) -> None:
-        link = self._conditions.between(sender, to)
+        link = self._faults.between(sender, to)
         left = self._transmit(sender, to, wire)
         if self._happens(link.loss):
             return
@@ -128,8 +128,8 @@ class Network:
     def _transmit(self, sender: int, to: int, wire: int) -> float:
         """When the record has left its sender, and where the link is one of the odd ones, the link's own bottleneck."""
         left = self._uplink(sender, wire)
-        bandwidth_bps = self._conditions.between(sender, to).bandwidth_bps
-        if bandwidth_bps is None or (min(sender, to), max(sender, to)) not in self._conditions.links:
+        bandwidth_bps = self._faults.between(sender, to).bandwidth_bps
+        if bandwidth_bps is None or (min(sender, to), max(sender, to)) not in self._faults.links:
             return left
         begin = max(left, self._narrow_until[sender, to])
         self._narrow_until[sender, to] = begin + 8 * wire / bandwidth_bps
@@ -137,7 +137,7 @@ class Network:
 
     def _uplink(self, sender: int, wire: int) -> float:
         """When the record has left its sender's line to the network, which all its links share."""
-        bandwidth_bps = self._conditions.link.bandwidth_bps
+        bandwidth_bps = self._faults.link.bandwidth_bps
         if bandwidth_bps is None:
             return self._clock.now
         begin = max(self._clock.now, self._busy_until[sender])
@@ -200,7 +200,7 @@ class Network:
 
     def _is_divided(self, a: int, b: int) -> bool:
         now = self._clock.now
-        return any(p.begin <= now < p.end and (a in p.island) != (b in p.island) for p in self._conditions.partitions)
+        return any(p.begin <= now < p.end and (a in p.island) != (b in p.island) for p in self._faults.partitions)
 
     # -- chance -------------------------------------------------------------------------------------------------
 
@@ -211,10 +211,10 @@ class Network:
         return self._random.uniform(*link.latency_s)
 
     def _silence(self) -> float:
-        return self._random.uniform(0, self._conditions.silence_s)
+        return self._random.uniform(0, self._faults.silence_s)
 
     def _arrival(self, sender: int, to: int) -> float:
-        return self._in_order(sender, to, self._clock.now + self._latency(self._conditions.between(sender, to)))
+        return self._in_order(sender, to, self._clock.now + self._latency(self._faults.between(sender, to)))
 
     def _in_order(self, sender: int, to: int, when: float) -> float:
         self._last_arrival[sender, to] = max(when, self._last_arrival[sender, to])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from p2pfl_me.simulation.conditions import Conditions, LinkQuality
+from p2pfl_me.simulation.faults import FaultModel, LinkQuality
 from p2pfl_me.topology import DirectedSchedule, Plan
 
 STEP_S = 0.002
 """Virtual seconds of one training step: what the head takes on one core of a common machine."""
-ORDINARY = Conditions(LinkQuality(latency_s=(0.01, 0.03), bandwidth_bps=100e6), compute_s=(STEP_S, STEP_S))
+ORDINARY = FaultModel(LinkQuality(latency_s=(0.01, 0.03), bandwidth_bps=100e6), compute_s=(STEP_S, STEP_S))
 """Peers in one country behind lines of 100 Mbit/s. `compute_s` is that of one training step here."""
 
 

@@ -1,7 +1,7 @@
-"""Fault schedules from a seed: a small swarm, bad conditions, and what must hold all the same.
+"""Fault schedules from a seed: a small swarm, a fault model, and what must hold all the same.
 
-`run_trial(seed)` draws a graph, a number of peers and conditions, runs them on small vectors, sealed, and lists every
-promise that was broken. The tests run a few hundred fresh seeds, `scripts/bench/schedules.py` ten thousand.
+`run_trial(seed)` draws a graph, a number of peers and a fault model, runs them on small vectors, sealed, and lists
+every promise that was broken. The tests run a few hundred fresh seeds, `scripts/bench/schedules.py` ten thousand.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import advance
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.clock import Clock
-from p2pfl_me.simulation.conditions import Conditions, draw_conditions
+from p2pfl_me.simulation.faults import FaultModel, draw_faults
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.topology import Schedule, plan_of, schedule_of
 from p2pfl_me.wire.codec import Schema
@@ -49,7 +49,7 @@ class Trial:
 
     seed: int
     contract: Contract
-    conditions: Conditions
+    faults: FaultModel
 
     protocol: str = "dpsgd"
 
@@ -117,7 +117,7 @@ def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
             "join_timeout_s": random.choice((5.0, 60.0)),
         },
     }
-    return Trial(seed, Contract.model_validate(values), draw_conditions(random, count, rounds), protocol)
+    return Trial(seed, Contract.model_validate(values), draw_faults(random, count, rounds), protocol)
 
 
 def play(trial: Trial) -> tuple[Simulation, Journal]:
@@ -135,7 +135,7 @@ def play(trial: Trial) -> tuple[Simulation, Journal]:
         b"trial".ljust(32, b"."),
         packed_limit(contract.gossip, SIZE, HOME, SHAPES),
     )
-    simulation = Simulation(boot, neighbours, trial.conditions, schema, clock=clock, seed=contract.seed, sealed=True)
+    simulation = Simulation(boot, neighbours, trial.faults, schema, clock=clock, seed=contract.seed, sealed=True)
     simulation.run(PATIENCE_S)
     return simulation, journal
 
@@ -209,7 +209,7 @@ def _everyone_finishes(trial: Trial, simulation: Simulation) -> Iterator[str]:
         yield f"peer {peer} still runs after {PATIENCE_S:g} s"
     for peer, error in sorted(simulation.failed.items()):
         yield f"peer {peer} failed: {error}"
-    lost = {crash.peer for crash in trial.conditions.crashes}
+    lost = {crash.peer for crash in trial.faults.crashes}
     for peer in range(trial.contract.peers.count):
         finish = simulation.finished.get(peer)
         if finish is None and peer not in lost:
@@ -219,7 +219,7 @@ def _everyone_finishes(trial: Trial, simulation: Simulation) -> Iterator[str]:
 
 
 def _refusals_have_a_cause(trial: Trial, journal: Journal) -> Iterator[str]:
-    link = trial.conditions.link
+    link = trial.faults.link
     if journal.refused and not (link.corruption or link.duplication or link.reordering):
         yield f"refused without a cause: {journal.refused[0]}"
 
@@ -250,9 +250,9 @@ def _edges_are_symmetric(trial: Trial, simulation: Simulation, journal: Journal)
     A peer that has finished cannot repeat an answer that was lost, so on links that lose single records (which TCP's
     do not) its leaving is such an end, too.
     """
-    link = trial.conditions.link
-    lossy = link.loss or link.corruption or link.reordering or trial.conditions.partitions
-    crashes = [(crash.at, crash.peer) for crash in trial.conditions.crashes]
+    link = trial.faults.link
+    lossy = link.loss or link.corruption or link.reordering or trial.faults.partitions
+    crashes = [(crash.at, crash.peer) for crash in trial.faults.crashes]
     for (peer, round), rounds in journal.mixed.items():
         for other in rounds[-1].weights:
             if (other, round) not in journal.mixed:

@@ -30,8 +30,8 @@ import torch
 
 from p2pfl_me.contract import Contract, load_contract
 from p2pfl_me.home import home
-from p2pfl_me.simulation.conditions import Conditions
 from p2pfl_me.simulation.engine import simulate
+from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import SwarmOptions
@@ -52,7 +52,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "dpsgd, mesh, widths": ("peers.widths={1: 0.5, 3: 0.5, 5: 0.25}", "topology={kind: mesh}"),
     "dpsgd, mesh": ("topology={kind: mesh}",),
 }
-SETTINGS: dict[str, tuple[tuple[str, ...], Conditions]] = {
+SETTINGS: dict[str, tuple[tuple[str, ...], FaultModel]] = {
     "even": ((), ORDINARY),
     "dirichlet 0.1": (("data.partition.by=dirichlet", "data.partition.alpha=0.1"), ORDINARY),
     "straggler 10x": ((), replace(ORDINARY, slow={0: 10.0})),
@@ -114,13 +114,13 @@ def spread(values: list[float]) -> str:
 
 
 def run(row: str, setting: str, seed: int, seconds: float, step: float) -> Result:
-    more, conditions = SETTINGS[setting]
-    conditions = replace(conditions, compute_s=(step, step), stop_s=seconds)
+    more, faults = SETTINGS[setting]
+    faults = replace(faults, compute_s=(step, step), stop_s=seconds)
     contract = load_contract(RING, [*ROWS[row], *more, f"training.rounds={NO_END}", f"seed={seed}"])
     folder = Path(tempfile.mkdtemp(prefix="protocols-"))
     try:
         options = SwarmOptions(home=home(), run=folder / "run")
-        code = simulate(contract, options, Console(StringIO(), quiet=True), conditions=conditions)
+        code = simulate(contract, options, Console(StringIO(), quiet=True), faults=faults)
         assert code == 0, f"{row}, {setting}, seed {seed}: exit code {code}"
         return read(folder / "run", contract)
     finally:

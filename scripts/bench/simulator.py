@@ -21,7 +21,7 @@ from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.clock import Clock
-from p2pfl_me.simulation.conditions import Conditions, LinkQuality
+from p2pfl_me.simulation.faults import FaultModel, LinkQuality
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.topology.schedule import schedule_of
 from p2pfl_me.wire.codec import Schema
@@ -63,7 +63,7 @@ def main() -> None:
     simulation = Simulation(
         lambda peer: Life(core_of(contract, peer, schedule, Start(models.pop(peer))), Idle()),
         {peer: schedule.neighbours(peer) for peer in range(schedule.size)},
-        Conditions(LinkQuality((0.01, 0.05)), compute_s=(0.5, 1.5)),
+        FaultModel(LinkQuality((0.01, 0.05)), compute_s=(0.5, 1.5)),
         Schema(options.size, b"bench".ljust(32, b".")),
         clock=Clock(),
         sealed=not options.plain,

@@ -184,14 +184,14 @@ def test_real_processes_run_one_cell_at_a_time(tmp_path: Path) -> None:
 
 def test_stress_leaves_out_what_a_real_network_cannot_be_told_to_do(tmp_path: Path) -> None:
     plan = make_plan(request_for(tmp_path, "ring", stress=True))
-    assert [stress.name for stress, _ in plan.refused] == ["10 % loss", "straggler 10x", "20 % churn"]
+    assert [condition.name for condition, _ in plan.refused] == ["10 % loss", "straggler 10x", "20 % churn"]
     assert all("--engine simulate" in reason for _, reason in plan.refused)
-    assert [group.stress for group in plan.groups] == ["", "dirichlet 0.1"]
+    assert [group.condition for group in plan.groups] == ["", "dirichlet 0.1"]
 
 
 def test_an_engine_with_a_network_runs_every_stress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ENGINES, "instant", Engine(instant, lambda trouble: instant, in_process=True))
+    monkeypatch.setitem(ENGINES, "instant", Engine(instant, lambda faults: instant, in_process=True))
     plan = make_plan(request_for(tmp_path, "ring", stress=True, engine="instant", skews=(parse_skew("dirichlet:0.1"),)))
     assert not plan.refused
-    assert [group.stress for group in plan.groups] == ["", "10 % loss", "straggler 10x", "20 % churn"]
+    assert [group.condition for group in plan.groups] == ["", "10 % loss", "straggler 10x", "20 % churn"]
     assert len({group.folder for group in plan.groups}) == 4

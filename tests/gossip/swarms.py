@@ -1,4 +1,4 @@
-"""Small swarms in the simulator, with training and conditions of one's own."""
+"""Small swarms in the simulator, with training and a fault model of one's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from p2pfl_me.gossip.cores import Start, core_of, exchanged_size
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.clock import Clock
-from p2pfl_me.simulation.conditions import Conditions
+from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.topology import plan_of
 from p2pfl_me.wire.codec import Schema
@@ -23,7 +23,7 @@ from p2pfl_me.wire.codec import Schema
 Train = Callable[[int, int, Vector], Vector]
 """(peer, round, params) -> trained."""
 
-CALM = Conditions()
+CALM = FaultModel()
 
 
 def contract_of(
@@ -64,7 +64,7 @@ class Swarm:
         return np.stack([self.starts[peer].memory[name] for peer in sorted(self.starts)])
 
 
-def run(contract: Contract, begin: Vector, train: Train, conditions: Conditions = CALM, *, home: int = 0) -> Swarm:
+def run(contract: Contract, begin: Vector, train: Train, faults: FaultModel = CALM, *, home: int = 0) -> Swarm:
     """From `begin` (n, P) to the end."""
     swarm, schedule, size = Swarm(), plan_of(contract), begin.shape[1]
 
@@ -77,7 +77,7 @@ def run(contract: Contract, begin: Vector, train: Train, conditions: Conditions 
     simulation = Simulation(
         boot,
         {peer: schedule.neighbours(peer) for peer in range(schedule.size)},
-        conditions,
+        faults,
         Schema(exchanged_size(contract.gossip, size, home), b"small".ljust(32, b".")),
         clock=clock,
         seed=contract.seed,

@@ -14,7 +14,7 @@ from p2pfl_me.gossip.adpsgd import PairAveraging, asks
 from p2pfl_me.gossip.push import Tokens
 from p2pfl_me.gossip.push_sum import Flows, PushSum, decode_mass, encode_mass
 from p2pfl_me.message import Vector
-from p2pfl_me.simulation.conditions import Conditions, Crash, LinkQuality
+from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
 from p2pfl_me.topology import schedule_of
 from tests.gossip.swarms import contract_of, run
 
@@ -37,7 +37,7 @@ def spread(params: Vector) -> float:
 @pytest.mark.parametrize("protocol", ALL)
 def test_without_training_all_come_to_agree(protocol: str) -> None:
     begin = apart(8)
-    jitter = Conditions(LinkQuality((0.01, 0.1)), compute_s=(0.5, 1.5))
+    jitter = FaultModel(LinkQuality((0.01, 0.1)), compute_s=(0.5, 1.5))
     swarm = run(contract_of(RING, 8, 80, {"protocol": protocol}), begin, idle, jitter)
     assert {finish.reason for finish in swarm.finished.values()} == {"rounds"}
     assert spread(swarm.params) < 0.02 * spread(begin)
@@ -55,10 +55,10 @@ def test_they_agree_on_the_mean(protocol: str) -> None:
 def test_lost_greetings_and_absent_neighbours_hold_nobody_up(protocol: str, topology: dict[str, Any]) -> None:
     """The join timeout is for a first start; neither a lost greeting nor a return to a run under way waits for it."""
     gossip = {"protocol": protocol, "join_timeout_s": 50_000}
-    lossy = Conditions(LinkQuality(loss=0.3))
-    quick = Conditions(crashes=(Crash(3.5, 2, 40.0), Crash(5.0, 4)), silence_s=0.2)
-    for conditions in (lossy, quick):
-        swarm = run(contract_of(topology, 6, 8, gossip), apart(6), idle, conditions)
+    lossy = FaultModel(LinkQuality(loss=0.3))
+    quick = FaultModel(crashes=(Crash(3.5, 2, 40.0), Crash(5.0, 4)), silence_s=0.2)
+    for faults in (lossy, quick):
+        swarm = run(contract_of(topology, 6, 8, gossip), apart(6), idle, faults)
         assert max(swarm.ended.values()) < 5_000
 
 
@@ -99,7 +99,7 @@ def test_the_trackers_sum_to_the_steps(seed: int, loss: float) -> None:
     count = 6
     targets, strength = apart(count, seed=seed), np.full(count, 0.1, np.float32)
     contract = contract_of({"kind": "mesh"}, count, 5, {"protocol": "gradient_tracking"}, seed)
-    swarm = run(contract, np.zeros_like(targets), pull(targets, strength), Conditions(LinkQuality(loss=loss)))
+    swarm = run(contract, np.zeros_like(targets), pull(targets, strength), FaultModel(LinkQuality(loss=loss)))
     met = {(peer, other, one.round) for peer in range(count) for one in swarm.mixed[peer] for other in one.weights}
     if all((other, peer, round) in met for peer, other, round in met):
         tracked, steps = swarm.memory("tracked").sum(axis=0), swarm.memory("step").sum(axis=0)
@@ -130,7 +130,7 @@ def test_push_sum_loses_nothing_to_lost_repeated_and_late_messages(seed: int, lo
     begin = apart(6, seed=seed)
     bad = LinkQuality((0.0, 0.2), loss=loss, duplication=0.2, reordering=late)
     contract = contract_of({"kind": "mesh"}, 6, 40, {"protocol": "push_sum"}, seed)
-    swarm = run(contract, begin, idle, Conditions(bad))
+    swarm = run(contract, begin, idle, FaultModel(bad))
     mass = swarm.memory("mass").sum(axis=0)
     sent = sum(values for start in swarm.starts.values() for key, values in start.memory.items() if "sent" in key)
     taken = sum(values for start in swarm.starts.values() for key, values in start.memory.items() if "taken" in key)
@@ -168,7 +168,7 @@ def test_push_sum_trains_soundly_where_nobody_is_heard() -> None:
 
 def test_push_sum_takes_back_what_a_returning_peer_has_forgotten() -> None:
     begin = apart(6)
-    crash = Conditions(compute_s=(1.0, 1.0), crashes=(Crash(5.9, 2, 9.0),), silence_s=0.2, evaluate_s=0.5)
+    crash = FaultModel(compute_s=(1.0, 1.0), crashes=(Crash(5.9, 2, 9.0),), silence_s=0.2, evaluate_s=0.5)
     swarm = run(contract_of({"kind": "mesh"}, 6, 60, {"protocol": "push_sum"}), begin, idle, crash)
     assert len(swarm.finished) == 6
     np.testing.assert_allclose(swarm.params, np.tile(begin.mean(axis=0), (6, 1)), atol=0.15)
@@ -233,7 +233,7 @@ def test_pair_averaging_keeps_the_sum_in_any_order_of_events(events: list[tuple[
 @pytest.mark.parametrize("topology", [RING, {"kind": "mesh"}], ids=["ring", "mesh"])
 def test_pairs_average_however_late_their_messages(topology: dict[str, Any]) -> None:
     """Two exchanges at once would swap models instead of bringing them together."""
-    begin, late = apart(8), Conditions(LinkQuality((1.0, 2.0)), compute_s=(0.5, 1.0))
+    begin, late = apart(8), FaultModel(LinkQuality((1.0, 2.0)), compute_s=(0.5, 1.0))
     swarm = run(contract_of(topology, 8, 120, {"protocol": "adpsgd"}), begin, idle, late)
     assert spread(swarm.params) < 0.1 * spread(begin)
 
@@ -249,7 +249,7 @@ def test_who_asks_is_settled_without_a_circle() -> None:
 
 
 def test_a_newcomer_takes_the_older_model_whole_under_limited_merge() -> None:
-    late = Conditions(late={0: 20.5})
+    late = FaultModel(late={0: 20.5})
     ends = {}
     for merge in ("age", "limited"):
         gossip = {"protocol": "push", "push": {"merge": merge, "limit": 3}, "join_timeout_s": 5}
@@ -279,7 +279,7 @@ def test_the_token_account_is_that_of_the_paper() -> None:
 
 
 def test_swift_never_waits_for_a_slow_peer() -> None:
-    slow = Conditions(slow={0: 50.0})
+    slow = FaultModel(slow={0: 50.0})
     swarm = run(contract_of(RING, 6, 10, {"protocol": "swift"}), apart(6), idle, slow)
     assert all(mixed.wait == 0 for peer in range(1, 6) for mixed in swarm.mixed[peer])
 
@@ -317,7 +317,7 @@ def test_every_peer_knows_how_far_apart_all_are(protocol: str, topology: dict[st
 def test_the_watch_survives_a_crash_and_a_return() -> None:
     gossip = {"patience": {"rounds": 1000, "of": "everyone"}}
     contract = contract_of({"kind": "mesh"}, 6, 30, gossip)
-    crash = Conditions(crashes=(Crash(8.5, 2, 12.0),), silence_s=0.2)
+    crash = FaultModel(crashes=(Crash(8.5, 2, 12.0),), silence_s=0.2)
     targets = apart(6, size=2000)
     swarm = run(contract, targets * 0, pull(targets, np.full(6, 0.1, np.float32)), crash)
     assert all(swarm.mixed[peer][-1].consensus is not None for peer in range(6))

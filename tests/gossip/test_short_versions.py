@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from p2pfl_me.contract import derive_seed
-from p2pfl_me.simulation.conditions import Conditions
+from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.trials import SIZE, draw_trial, play
 from p2pfl_me.topology import mixing_matrix, schedule_of
 
@@ -31,7 +31,7 @@ def short_version(heading: str) -> str:
     [("dpsgd", "D-PSGD"), ("qg_dsgdm", "QG-DSGDm"), ("gradient_tracking", "Gradient tracking")],
 )
 def test_the_short_version_ends_where_the_swarm_ends(protocol: str, heading: str) -> None:
-    trial = replace(draw_trial(11, protocol), conditions=Conditions())
+    trial = replace(draw_trial(11, protocol), faults=FaultModel())
     contract, schedule = trial.contract, schedule_of(trial.contract)
     count, rounds = contract.peers.count, contract.training.rounds
     turns = iter(product(range(rounds), range(count)))

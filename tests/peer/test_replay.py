@@ -18,14 +18,14 @@ from p2pfl_me.peer.checkpoint import checkpoint_path
 from p2pfl_me.peer.recording import inputs_path
 from p2pfl_me.peer.replay import recorded_peers, replay
 from p2pfl_me.peer.slots import versions
-from p2pfl_me.simulation.conditions import Conditions, Crash, LinkQuality
 from p2pfl_me.simulation.engine import simulate
+from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import SwarmOptions
 from tests.small import Command, events, p2pme, wait_for, write_contract, write_vectors
 
 PEERS = 3
-TROUBLE = Conditions(LinkQuality((0.1, 0.9), loss=0.05), crashes=(Crash(2.7, 1, 4.2),), silence_s=0.5)
+TROUBLE = FaultModel(LinkQuality((0.1, 0.9), loss=0.05), crashes=(Crash(2.7, 1, 4.2),), silence_s=0.5)
 
 
 def recorded(folder: Path, gossip: str = "{}", topology: str = "{kind: ring}", rounds: int = 3) -> Path:
@@ -34,7 +34,7 @@ def recorded(folder: Path, gossip: str = "{}", topology: str = "{kind: ring}", r
     training = f"{{rounds: {rounds}, local_epochs: 1}}"
     path = write_contract(folder / "trouble.yaml", PEERS, gossip=gossip, topology=topology, training=training)
     options = SwarmOptions(home=folder / "home", run=folder / "run", data=vectors, record=True)
-    simulate(load_contract(path), options, Console(quiet=True), conditions=TROUBLE)
+    simulate(load_contract(path), options, Console(quiet=True), faults=TROUBLE)
     return folder / "run"
 
 

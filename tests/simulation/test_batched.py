@@ -17,8 +17,7 @@ from p2pfl_me.learning.metrics import confusion_matrix
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation import mixing_tiles
-from p2pfl_me.simulation.batched import BatchedEngine, require_memory_for
-from p2pfl_me.simulation.memory import require_memory
+from p2pfl_me.simulation.batched import BatchedEngine, require_memory, require_memory_for
 from p2pfl_me.simulation.mixing_tiles import Spread, mix_tile, rows_of, tiles_of, total
 from p2pfl_me.topology import CompleteSchedule, Schedule, StaticSchedule, build_graph, mixing_matrix, schedule_of
 from p2pfl_me.topology.schedule import base_schedule, epidemic_schedule

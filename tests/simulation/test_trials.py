@@ -13,7 +13,7 @@ from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.mixing import Mixture, mix
 from p2pfl_me.gossip.protocol import Timer
 from p2pfl_me.simulation.clock import Clock
-from p2pfl_me.simulation.conditions import Conditions, Crash, LinkQuality, Partition
+from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality, Partition
 from p2pfl_me.simulation.network import Network
 from p2pfl_me.simulation.trials import EXCHANGES, Trial, broken_promises, draw_trial, drift, play
 from p2pfl_me.topology import schedule_of
@@ -40,11 +40,11 @@ def test_equal_seeds_give_equal_bits(protocol: str) -> None:
     assert one.network.sent == other.network.sent
 
 
-CALM = Conditions()
+CALM = FaultModel()
 
 
-def calm(seed: int, conditions: Conditions = CALM) -> Trial:
-    return replace(draw_trial(seed), conditions=conditions)
+def calm(seed: int, faults: FaultModel = CALM) -> Trial:
+    return replace(draw_trial(seed), faults=faults)
 
 
 def test_without_trouble_everyone_finishes_and_nothing_is_refused() -> None:
@@ -56,13 +56,13 @@ def test_without_trouble_everyone_finishes_and_nothing_is_refused() -> None:
 
 def test_the_network_does_not_decide_what_is_learned() -> None:
     """Delays and a slow peer change when things happen, not a bit of the result, while every deadline is kept."""
-    slow = Conditions(LinkQuality((0.0, 0.5), bandwidth_bps=1e5), compute_s=(0.1, 1.0), slow={2: 1.5})
+    slow = FaultModel(LinkQuality((0.0, 0.5), bandwidth_bps=1e5), compute_s=(0.1, 1.0), slow={2: 1.5})
     assert play(calm(4))[1].bits() == play(calm(4, slow))[1].bits()
 
 
 def test_the_average_is_kept_where_that_is_promised_and_its_drift_is_measured_where_not() -> None:
     found = {
-        protocol: [drift(play(replace(draw_trial(seed, protocol), conditions=CALM))[1]) for seed in range(4)]
+        protocol: [drift(play(replace(draw_trial(seed, protocol), faults=CALM))[1]) for seed in range(4)]
         for protocol in ("dpsgd", "swift", "push")
     }
     assert max(found["dpsgd"]) < 1e-5
@@ -76,13 +76,13 @@ def test_one_link_may_be_worse_than_all_others() -> None:
     edge = schedule_of(trial.contract).edges(0)[0]
     pair = (edge.a, edge.b)
     _, journal = play(trial)
-    dead = calm(4, Conditions(links={pair: LinkQuality(loss=1.0)}))
+    dead = calm(4, FaultModel(links={pair: LinkQuality(loss=1.0)}))
     _, without = play(dead)
     assert not broken_promises(dead)
     assert not any(edge.b in mixed[-1].weights for (peer, _), mixed in without.mixed.items() if peer == edge.a)
     assert any(mixed[-1].weights for (peer, _), mixed in without.mixed.items() if peer not in pair)
     for quality in (LinkQuality((0.4, 0.4)), LinkQuality(bandwidth_bps=30_000.0)):
-        _, late = play(calm(4, Conditions(links={pair: quality})))
+        _, late = play(calm(4, FaultModel(links={pair: quality})))
         assert late.bits() == journal.bits()
         assert max(late.until.values()) > max(journal.until.values()) + 0.5
 
@@ -92,13 +92,13 @@ def test_bandwidth_takes_its_time() -> None:
     trial = calm(4)
     rounds = trial.contract.training.rounds
     _, quick = play(trial)
-    simulation, slow = play(calm(4, Conditions(LinkQuality((0.02, 0.02), bandwidth_bps=2000.0))))
+    simulation, slow = play(calm(4, FaultModel(LinkQuality((0.02, 0.02), bandwidth_bps=2000.0))))
     assert max(quick.until.values()) == pytest.approx(0.02 + 1.04 * rounds, abs=0.05)
     assert max(slow.until.values()) > rounds + 0.8 * 8 * max(simulation.network.sent.values()) / 2000.0
 
 
 def test_a_partition_that_heals_is_lived_through() -> None:
-    parted = Conditions(partitions=(Partition(1.5, 40.0, frozenset({0, 1})),), silence_s=1.0)
+    parted = FaultModel(partitions=(Partition(1.5, 40.0, frozenset({0, 1})),), silence_s=1.0)
     trial = calm(4, parted)
     simulation, journal = play(trial)
     assert not broken_promises(trial)
@@ -107,7 +107,7 @@ def test_a_partition_that_heals_is_lived_through() -> None:
 
 
 def test_a_crashed_peer_returns_from_its_checkpoint() -> None:
-    trial = calm(4, Conditions(crashes=(Crash(2.5, 3, 6.0),), silence_s=0.5))
+    trial = calm(4, FaultModel(crashes=(Crash(2.5, 3, 6.0),), silence_s=0.5))
     simulation, journal = play(trial)
     assert not broken_promises(trial)
     assert simulation.finished[3].reason == "rounds"
@@ -115,7 +115,7 @@ def test_a_crashed_peer_returns_from_its_checkpoint() -> None:
 
 
 def test_a_peer_that_never_returns_is_done_without() -> None:
-    simulation, _ = play(calm(4, Conditions(crashes=(Crash(2.5, 3),), silence_s=0.5)))
+    simulation, _ = play(calm(4, FaultModel(crashes=(Crash(2.5, 3),), silence_s=0.5)))
     assert 3 not in simulation.finished
     assert len(simulation.finished) == calm(4).contract.peers.count - 1
 
@@ -146,6 +146,6 @@ def test_a_core_that_does_not_say_that_it_gives_up_is_caught(monkeypatch: pytest
 
 
 def test_corruption_needs_seals() -> None:
-    corrupting = Conditions(LinkQuality(corruption=0.1))
+    corrupting = FaultModel(LinkQuality(corruption=0.1))
     with pytest.raises(ValueError, match="seals"):
         Network(Clock(), corrupting, Random(0), Schema(1, b""), seed=0, sealed=False)

@@ -48,7 +48,7 @@ class Crash:
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class FaultModel:
     """All of it.
 
     `links` are those links, (a, b) with a < b, that are not like all others. Their bandwidth is a bottleneck of their
@@ -75,8 +75,8 @@ class Conditions:
         return self.links.get((min(a, b), max(a, b)), self.link)
 
 
-def draw_conditions(random: Random, peers: int, rounds: int) -> Conditions:
-    """Conditions of a bad month: each kind of trouble comes in about half of all draws, some of it severe."""
+def draw_faults(random: Random, peers: int, rounds: int) -> FaultModel:
+    """The faults of a bad month: each kind comes in about half of all draws, some of it severe."""
 
     def sometimes(most: float) -> float:
         return random.choice((0.0, 0.0, random.uniform(0, most / 4), random.uniform(0, most)))
@@ -91,7 +91,7 @@ def draw_conditions(random: Random, peers: int, rounds: int) -> Conditions:
         begin = random.uniform(0, span)
         island = frozenset(random.sample(range(peers), random.randint(1, peers - 1)))
         partitions.append(Partition(begin, begin + random.expovariate(1 / 10), island))
-    return Conditions(
+    return FaultModel(
         link=LinkQuality(
             latency_s=random.choice(((0.01, 0.01), (0.001, 0.2), (0.0, 3.0))),
             bandwidth_bps=random.choice((None, 20_000.0)),

@@ -1,4 +1,4 @@
-"""Troubles as conditions of the simulated network, and a whole comparison under all of them."""
+"""Faults of the simulated network, and a whole comparison under all of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pfl_me.compare.engines import Trouble
+from p2pfl_me.compare.engines import Faults
+from p2pfl_me.compare.fault_model import fault_model_of, round_seconds
 from p2pfl_me.compare.grid import Request
 from p2pfl_me.compare.run import compare
-from p2pfl_me.compare.weather import conditions_of, round_seconds
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.swarm.console import Console
@@ -29,7 +29,7 @@ def ring(count: int, rounds: int = 20) -> Contract:
 @given(st.integers(3, 60), st.integers(4, 100), st.floats(0.05, 0.5))
 def test_churned_peers_are_so_many_different_ones_and_go_within_the_run(count: int, rounds: int, churn: float) -> None:
     contract = ring(count, rounds)
-    found = conditions_of(Trouble(churn=churn), contract)
+    found = fault_model_of(Faults(churn=churn), contract)
     gone = [crash.peer for crash in found.crashes]
     assert len(set(gone)) == len(gone) == round(churn * count)
     assert all(0 <= peer < count for peer in gone)
@@ -38,10 +38,10 @@ def test_churned_peers_are_so_many_different_ones_and_go_within_the_run(count: i
 
 
 def test_no_trouble_is_the_ordinary_network() -> None:
-    assert conditions_of(Trouble(), ring(10)) == ORDINARY
-    lossy = conditions_of(Trouble(loss=0.1), ring(10))
+    assert fault_model_of(Faults(), ring(10)) == ORDINARY
+    lossy = fault_model_of(Faults(loss=0.1), ring(10))
     assert lossy.link == replace(ORDINARY.link, loss=0.1) and not lossy.crashes
-    assert conditions_of(Trouble(straggler=10.0), ring(10)).slow == {0: 10.0}
+    assert fault_model_of(Faults(straggler=10.0), ring(10)).slow == {0: 10.0}
 
 
 def test_a_simulated_comparison_has_every_stress_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

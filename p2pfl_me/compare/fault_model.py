@@ -1,14 +1,14 @@
-"""A trouble as the conditions of the simulated network, fitted to how long the contract's rounds take there."""
+"""Faults as the fault model of the simulated network, fitted to how long the contract's rounds take there."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from p2pfl_me.compare.engines import Trouble
+from p2pfl_me.compare.engines import Faults
 from p2pfl_me.contract import Contract
 from p2pfl_me.gossip.cores import exchanged_size
 from p2pfl_me.learning.layout import layout_of
-from p2pfl_me.simulation.conditions import Conditions, Crash
+from p2pfl_me.simulation.faults import Crash, FaultModel
 from p2pfl_me.simulation.pace import ORDINARY, exchange_seconds
 from p2pfl_me.topology import plan_of
 
@@ -16,12 +16,12 @@ OUTAGE_ROUNDS = 3
 """Rounds that a peer misses when it goes away; its neighbours notice within one."""
 
 
-def conditions_of(trouble: Trouble, contract: Contract) -> Conditions:
-    """Ordinary conditions with the trouble put in."""
-    found = replace(ORDINARY, link=replace(ORDINARY.link, loss=trouble.loss))
-    if trouble.straggler != 1:
-        found = replace(found, slow={0: trouble.straggler})
-    away = round(trouble.churn * contract.peers.count)
+def fault_model_of(faults: Faults, contract: Contract) -> FaultModel:
+    """An ordinary network with the faults put in."""
+    found = replace(ORDINARY, link=replace(ORDINARY.link, loss=faults.loss))
+    if faults.straggler != 1:
+        found = replace(found, slow={0: faults.straggler})
+    away = round(faults.churn * contract.peers.count)
     if not away:
         return found
     round_s, rounds = round_seconds(contract), contract.training.rounds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-class Company:
+class Membership:
     """The neighbours of one peer, as links and greetings tell."""
 
     def __init__(self, neighbours: Iterable[int]) -> None:
@@ -45,9 +45,3 @@ class Company:
 
     def left(self, peer: int) -> None:
         self._left.add(peer)
-
-    def why_absent(self, peer: int) -> str | None:
-        """Why `peer` takes no part now, or None."""
-        if peer in self._left:
-            return "left"
-        return None if peer in self._reachable else "unreachable"
