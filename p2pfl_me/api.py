@@ -69,12 +69,12 @@ class Result:
         RunError
             The run cannot be read, or there is no such metric.
         """
-        from p2pfl_me.report.results import score_grid
+        from p2pfl_me.report.results import score_curves
         from p2pfl_me.report.run import read_run
 
         if metric not in METRICS:
             raise RunError(f"no metric `{metric}`", where=str(self.run), fix=f"choose {', '.join(METRICS)}")
-        return score_grid(read_run(self.run), metric).values
+        return score_curves(read_run(self.run), metric).values
 
     @property
     def average(self) -> Mapping[str, Any]:

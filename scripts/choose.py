@@ -29,8 +29,8 @@ from p2pfl_me.data.manifest import Clip
 from p2pfl_me.evaluate.dealing import deal, with_peers
 from p2pfl_me.evaluate.engines import gossip
 from p2pfl_me.evaluate.folds import make_split
+from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.items import read_clips, read_items
-from p2pfl_me.evaluate.protocol import Protocol
 from p2pfl_me.evaluate.ready import ready_contract
 from p2pfl_me.evaluate.units import peers_left
 from p2pfl_me.home import cache_dir, home
@@ -66,8 +66,8 @@ def judge(contract: Contract, data: Path, peers: str, half: int) -> Verdict:
     torch.set_num_threads(1)
     cache = cache_dir(home())
     clips = half_of(read_clips(contract, data, cache), half)
-    items = read_items(contract, clips, Protocol.KFOLD, cache=cache)
-    split = make_split(clips, Protocol.KFOLD, folds=5, seed=contract.seed)
+    items = read_items(contract, clips, HoldOut.KFOLD, cache=cache)
+    split = make_split(clips, HoldOut.KFOLD, folds=5, seed=contract.seed)
     count = len({clip.dataset for clip in clips}) if peers == "dataset" else int(peers)
     agreed = with_peers(contract, count)
     (shards,) = deal(agreed, items, split, peers).values()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from p2pfl_me.evaluate.protocol import FOLDS, Protocol
+from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
 
 
 @click.command()
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips (default: drawn ones).")
-@click.option("--protocol", type=click.Choice([each.value for each in Protocol]), default="loso", show_default=True)
+@click.option("--protocol", type=click.Choice([each.value for each in HoldOut]), default="loso", show_default=True)
 @click.option("--peers", metavar="N", default="dataset", show_default=True, help="`dataset` (one each), or a number.")
 @click.option(
     "--topology", metavar="FILE", type=click.Path(path_type=Path), help="The contract (default: a ready one)."
@@ -48,7 +48,7 @@ def evaluate(
     from datetime import datetime
 
     from p2pfl_me.contract import load_contract
-    from p2pfl_me.evaluate.plan import Request
+    from p2pfl_me.evaluate.design import Request
     from p2pfl_me.evaluate.ready import ready_contract
     from p2pfl_me.evaluate.run import evaluate as run
     from p2pfl_me.home import home
@@ -59,7 +59,7 @@ def evaluate(
     console = Console()
     request = Request(
         contract=with_classes_of(contract, data, console, chosen=names_classes(overrides)),
-        protocol=Protocol(protocol),
+        protocol=HoldOut(protocol),
         peers=peers,
         out=out or Path("evaluations") / f"{datetime.now():%Y%m%d-%H%M%S}",
         home=home(),

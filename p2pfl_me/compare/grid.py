@@ -64,7 +64,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Grid:
     """All groups, in the order of the page, and the conditions that the engine cannot run with the reason."""
 
     groups: tuple[Group, ...]
@@ -74,7 +74,7 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def make_plan(request: Request) -> Plan:
+def make_grid(request: Request) -> Grid:
     """Expand the grid.
 
     Raises
@@ -110,7 +110,7 @@ def make_plan(request: Request) -> Plan:
         groups += _row(request, names, variant, condition.skew or skews[0], counts[0], condition, notes)
     _require_unique(groups)
     first = groups[0].contract.seed
-    return Plan(tuple(groups), tuple(range(first, first + request.seeds)), request.stress, refused, tuple(notes))
+    return Grid(tuple(groups), tuple(range(first, first + request.seeds)), request.stress, refused, tuple(notes))
 
 
 Variant = tuple[tuple[str, str, str], ...]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from p2pfl_me.compare.faults import FAULT_CONDITIONS
-from p2pfl_me.compare.grid import Group, Plan
+from p2pfl_me.compare.grid import Grid, Group
 from p2pfl_me.compare.mixing import mixings_of
 
 
@@ -15,7 +15,7 @@ def cell_folder(out: Path, group: Group, seed: int) -> Path:
     return out / "cells" / group.folder / f"seed-{seed}"
 
 
-def write_page(plan: Plan, out: Path, done: Sequence[tuple[Group, int]], target: float | None) -> Path | None:
+def write_page(grid: Grid, out: Path, done: Sequence[tuple[Group, int]], target: float | None) -> Path | None:
     """Write the page on the cells in `done`; its path, or None where no undisturbed cell is done.
 
     Raises
@@ -23,34 +23,34 @@ def write_page(plan: Plan, out: Path, done: Sequence[tuple[Group, int]], target:
     RunError
         A run folder cannot be read, or the page cannot be written.
     """
-    from p2pfl_me.report.rivals import Comparison, Rival, Setting, UnderFaults
+    from p2pfl_me.report.methods import Comparison, Method, Setting, UnderFaults
     from p2pfl_me.report.run import read_run
     from p2pfl_me.report.write import write_comparison
 
-    rivals: dict[str, Rival] = {}
-    for group in plan.groups:
-        seeds = [seed for seed in plan.seeds if (group, seed) in done]
+    methods: dict[str, Method] = {}
+    for group in grid.groups:
+        seeds = [seed for seed in grid.seeds if (group, seed) in done]
         if seeds:
-            rivals[group.folder] = Rival(group.name, tuple(read_run(cell_folder(out, group, each)) for each in seeds))
-    calm = [group for group in plan.groups if not group.condition]
+            methods[group.folder] = Method(group.name, tuple(read_run(cell_folder(out, group, each)) for each in seeds))
+    calm = [group for group in grid.groups if not group.condition]
     settings = [
         Setting(name, own)
         for name in dict.fromkeys(group.setting for group in calm)
-        if (own := tuple(rivals[g.folder] for g in calm if g.setting == name and g.folder in rivals))
+        if (own := tuple(methods[g.folder] for g in calm if g.setting == name and g.folder in methods))
     ]
     if not settings:
         return None
-    refused = {condition.name: reason for condition, reason in plan.refused}
+    refused = {condition.name: reason for condition, reason in grid.refused}
     # A stress is run with the first number of peers; a way of dealing that is among the skews has its cells there.
     ways = {g.skew: g.setting for g in reversed(calm)}
     under_faults = []
-    for condition in FAULT_CONDITIONS if plan.stressed else ():
+    for condition in FAULT_CONDITIONS if grid.stressed else ():
         there = ways.get(condition.skew) if condition.skew else None
         own = tuple(
-            rivals[g.folder]
-            for g in plan.groups
-            if g.folder in rivals and (g.condition == condition.name or (not g.condition and g.setting == there))
+            methods[g.folder]
+            for g in grid.groups
+            if g.folder in methods and (g.condition == condition.name or (not g.condition and g.setting == there))
         )
         under_faults.append(UnderFaults(condition.name, own, refused.get(condition.name, "")))
-    mixings, unmixed = mixings_of([g for g in calm if g.setting == calm[0].setting and g.folder in rivals])
+    mixings, unmixed = mixings_of([g for g in calm if g.setting == calm[0].setting and g.folder in methods])
     return write_comparison(Comparison(tuple(settings), tuple(under_faults), target, mixings, unmixed), out)

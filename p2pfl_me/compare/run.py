@@ -12,7 +12,7 @@ from pathlib import Path
 
 from p2pfl_me.compare.cells import claim, clear, is_finished, json_object
 from p2pfl_me.compare.engines import ENGINES, Engine
-from p2pfl_me.compare.grid import Group, Plan, Request, make_plan
+from p2pfl_me.compare.grid import Grid, Group, Request, make_grid
 from p2pfl_me.compare.page import cell_folder, write_page
 from p2pfl_me.compare.shared import deal_once, run_baselines, shared_key
 from p2pfl_me.compare.skew import AS_WRITTEN
@@ -35,13 +35,13 @@ def compare(request: Request, console: Console) -> int:
     ContractError, DataError, RunError
         Before any swarm starts; later only where the disk or a baseline fails.
     """
-    plan = _with_classes(make_plan(request), request, console)
-    for note in plan.notes:
+    grid = _with_classes(make_grid(request), request, console)
+    for note in grid.notes:
         console.say(note)
-    for condition, reason in plan.refused:
+    for condition, reason in grid.refused:
         console.say(f"stress `{condition.name}` is left out: {reason}")
-    cells = [(group, seed) for seed in plan.seeds for group in plan.groups]
-    claim(request.out, {"seeds": plan.seeds, "groups": [group.folder for group in plan.groups]})
+    cells = [(group, seed) for seed in grid.seeds for group in grid.groups]
+    claim(request.out, {"seeds": grid.seeds, "groups": [group.folder for group in grid.groups]})
     try:
         done = _run_cells(request, cells, console)
     except KeyboardInterrupt:
@@ -51,7 +51,7 @@ def compare(request: Request, console: Console) -> int:
         console.say("give the same command again to go on: finished cells are kept")
         return STOPPED
     console.say("writing the page")
-    page = write_page(plan, request.out, done, request.target)
+    page = write_page(grid, request.out, done, request.target)
     console.say(f"report: {page}" if page else "no cell finished, so there is no page")
     if len(done) < len(cells):
         console.say(f"{len(cells) - len(done)} of {len(cells)} cells failed; the same command runs them again")
@@ -59,17 +59,17 @@ def compare(request: Request, console: Console) -> int:
     return 0
 
 
-def _with_classes(plan: Plan, request: Request, console: Console) -> Plan:
-    """The plan with the labels of the user's clips, where those are others than the contracts'."""
+def _with_classes(grid: Grid, request: Request, console: Console) -> Grid:
+    """The grid with the labels of the user's clips, where those are others than the contracts'."""
     known: dict[Model, Model] = {}
     chosen = names_classes([*request.overrides, *request.varied])
     groups = []
-    for group in plan.groups:
+    for group in grid.groups:
         model = group.contract.model
         if model not in known:
             known[model] = with_classes_of(group.contract, request.data, console, chosen=chosen).model
         groups.append(replace(group, contract=group.contract.model_copy(update={"model": known[model]})))
-    return replace(plan, groups=tuple(groups))
+    return replace(grid, groups=tuple(groups))
 
 
 def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> list[Cell] | None:

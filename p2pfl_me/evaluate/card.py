@@ -12,7 +12,7 @@ from typing import Any
 from p2pfl_me import __version__
 from p2pfl_me.contract import digest, dump_contract
 from p2pfl_me.evaluate.arms import Arm
-from p2pfl_me.evaluate.protocol import LEAK
+from p2pfl_me.evaluate.holdout import LEAK
 from p2pfl_me.evaluate.results import SCORES, Results
 from p2pfl_me.learning.layout import layout_of
 
@@ -21,10 +21,10 @@ PACKAGES = ("torch", "torchvision", "numpy", "networkx", "opencv-python-headless
 
 def run_card(results: Results) -> dict[str, Any]:
     """Plain values, for JSON."""
-    plan, request = results.plan, results.plan.request
+    design, request = results.design, results.design.request
     return {
-        "subjects_leak": plan.split.protocol.leaks,
-        "stamp": LEAK if plan.split.protocol.leaks else None,
+        "subjects_leak": design.split.protocol.leaks,
+        "leak_warning": LEAK if design.split.protocol.leaks else None,
         "command": results.command,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
@@ -34,27 +34,27 @@ def run_card(results: Results) -> dict[str, Any]:
         },
         "machine": {"platform": platform.platform(), "cores": os.cpu_count(), "jobs": request.jobs},
         "digests": {
-            "evaluation": plan.digest,
-            "contract": digest(plan.contract).hex(),
-            "data": plan.data,
-            "split": plan.split.digest(),
-            "layout": layout_of(plan.contract.model).digest().hex(),
+            "evaluation": design.digest,
+            "contract": digest(design.contract).hex(),
+            "data": design.data,
+            "split": design.split.digest(),
+            "layout": layout_of(design.contract.model).digest().hex(),
         },
         "data": {
             "source": request.data.name if request.data else "built-in drawn clips",
-            "items": len(plan.items),
-            "subjects": len({clip.subject for clip in plan.items.clips}),
+            "items": len(design.items),
+            "subjects": len({clip.subject for clip in design.items.clips}),
             "support": {
                 name: dict(zip(results.classes, results.support(name), strict=True)) for name in results.datasets
             },
         },
-        "protocol": plan.split.protocol,
-        "folds": len(plan.split.folds),
+        "protocol": design.split.protocol,
+        "folds": len(design.split.folds),
         "seeds": list(request.all_seeds),
-        "engine": plan.engine,
-        "peers": plan.contract.peers.count,
-        "dealt_by": request.peers if request.peers == "dataset" else plan.contract.data.partition.by,
-        "rounds": plan.contract.training.rounds,
+        "engine": design.engine,
+        "peers": design.contract.peers.count,
+        "dealt_by": request.peers if request.peers == "dataset" else design.contract.data.partition.by,
+        "rounds": design.contract.training.rounds,
         "epoch_taken": "last",
         "steps": {arm: results.steps(arm) for arm in (Arm.ISOLATED, Arm.GOSSIP, Arm.POOLED)},
         "consensus_distance": results.distance(),
@@ -68,15 +68,15 @@ def run_card(results: Results) -> dict[str, Any]:
         "differences": [
             {"first": first, "second": second, **asdict(found)} for first, second, found in results.differences()
         ],
-        "contract": dump_contract(plan.contract),
+        "contract": dump_contract(design.contract),
     }
 
 
 def card_markdown(card: dict[str, Any]) -> str:
     """The same for a repository or a paper's appendix."""
     lines = ["# Run card", ""]
-    if card["stamp"]:
-        lines += [f"**{card['stamp']}: this is no measure of recognition.**", ""]
+    if card["leak_warning"]:
+        lines += [f"**{card['leak_warning']}: this is no measure of recognition.**", ""]
     for name in ("command", "written", "protocol", "folds", "seeds", "engine", "peers", "dealt_by", "rounds"):
         lines.append(f"- {name}: `{card[name]}`")
     lines.append(f"- epoch taken: {card['epoch_taken']}; no test clip enters any choice")
@@ -84,13 +84,13 @@ def card_markdown(card: dict[str, Any]) -> str:
         lines.append(f"- {group}: " + ", ".join(f"{name} `{value}`" for name, value in card[group].items()))
     data = card["data"]
     lines += [f"- data: {data['source']}, {data['items']} items of {data['subjects']} subjects", ""]
-    lines += ["| | UF1 | 95 % interval | UAR | " + ("samples right" if card["stamp"] else "accuracy") + " |"]
+    lines += ["| | UF1 | 95 % interval | UAR | " + ("samples right" if card["leak_warning"] else "accuracy") + " |"]
     lines += ["|---|---:|---:|---:|---:|"]
     for arm, scores in card["scores"].items():
         uf1, low, high = scores["uf1"]["mean"], scores["uf1"]["low"], scores["uf1"]["high"]
         others = " | ".join(f"{scores[metric]['mean']:.3f}" for metric in ("uar", "accuracy"))
-        stamp = f" ({card['stamp']})" if card["stamp"] else ""
-        lines.append(f"| {Arm(arm).words}{stamp} | {uf1:.3f} | {low:.3f} to {high:.3f} | {others} |")
+        warning = f" ({card['leak_warning']})" if card["leak_warning"] else ""
+        lines.append(f"| {Arm(arm).words}{warning} | {uf1:.3f} | {low:.3f} to {high:.3f} | {others} |")
     lines += ["", "```yaml", card["contract"].rstrip(), "```"]
     return "\n".join(lines) + "\n"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from p2pfl_me.contract import dump_contract
 from p2pfl_me.evaluate.arms import Arm
+from p2pfl_me.evaluate.holdout import LEAK, HoldOut
+from p2pfl_me.evaluate.leak_warning import with_warning
 from p2pfl_me.evaluate.picture import triple_picture
-from p2pfl_me.evaluate.protocol import LEAK, Protocol
 from p2pfl_me.evaluate.results import Results
-from p2pfl_me.evaluate.stamp import stamped
 from p2pfl_me.evaluate.tables import (
     dataset_table,
     difference_table,
@@ -30,7 +30,7 @@ SMALL = 10
 
 def compose(results: Results) -> Document:
     """The page."""
-    split, contract = results.plan.split, results.plan.contract
+    split, contract = results.design.split, results.design.contract
     sections = [
         Section("Isolated, gossip, pooled", (triple_table(results), triple_picture(results)), "triple"),
         Section("More than luck?", (difference_table(results),), "differences"),
@@ -44,7 +44,7 @@ def compose(results: Results) -> Document:
         Section("Before you believe these numbers", (Bullets(_notes(results)),), "notes"),
         Section("The contract", (Code(contract.name, dump_contract(contract)),), "contract"),
     ]
-    subjects = len({clip.subject for clip in results.plan.items.clips})
+    subjects = len({clip.subject for clip in results.design.items.clips})
     document = Document(
         title=f"{', '.join(results.datasets)}: {split.protocol.words}",
         subtitle=(
@@ -58,7 +58,7 @@ def compose(results: Results) -> Document:
         colophon="Written by p2pme evaluate. predictions.csv holds every answer, card.json every digest and version.",
         eyebrow="p2pme evaluation",
     )
-    return stamped(document, LEAK) if split.protocol.leaks else document
+    return with_warning(document, LEAK) if split.protocol.leaks else document
 
 
 def _verdict(results: Results) -> str:
@@ -70,7 +70,7 @@ def _verdict(results: Results) -> str:
         f"{'below' if pooled.mean < 0 else 'above'} pooled training (p {_is(pooled.p)}) and {abs(alone.mean):.3f} "
         f"{'above' if alone.mean > 0 else 'below'} peers that train alone (p {_is(alone.p)})."
     )
-    if results.plan.split.protocol.leaks:
+    if results.design.split.protocol.leaks:
         words += " Frames of the tested films were trained on, so this measures memory and not recognition."
     return words
 
@@ -111,8 +111,8 @@ def _classes(results: Results) -> tuple[Block, ...]:
 
 
 def _how(results: Results) -> list[tuple[str, str]]:
-    plan = results.plan
-    split, contract, request = plan.split, plan.contract, plan.request
+    design = results.design
+    split, contract, request = design.split, design.contract, design.request
     training, layout = contract.training, layout_of(contract.model)
     distance = results.distance()
     dealt = "one data set a peer" if request.peers == "dataset" else f"by {contract.data.partition.by}"
@@ -122,7 +122,7 @@ def _how(results: Results) -> list[tuple[str, str]]:
     return [
         ("Held out", f"{split.protocol.words}; {len(split.folds)} folds, split {split.digest()[:12]}"),
         ("Peers", f"{contract.peers.count}, dealt {dealt}, before anything is held out"),
-        ("Topology", f"{contract.topology.kind}, protocol {contract.gossip.protocol}, engine {plan.engine}"),
+        ("Topology", f"{contract.topology.kind}, protocol {contract.gossip.protocol}, engine {design.engine}"),
         (
             "Training",
             f"{training.rounds} rounds of {training.local_epochs} epochs, learning rate "
@@ -149,12 +149,12 @@ def _how(results: Results) -> list[tuple[str, str]]:
             "Seeds",
             ", ".join(map(str, request.all_seeds)) + " (initial model, shuffles, dropout, dealing, drawn backbone)",
         ),
-        ("Clips", f"digest {plan.data[:12]}"),
+        ("Clips", f"digest {design.data[:12]}"),
     ]
 
 
 def _notes(results: Results) -> tuple[str, ...]:
-    split = results.plan.split
+    split = results.design.split
     notes = []
     if split.protocol.leaks:
         notes.append(
@@ -165,7 +165,7 @@ def _notes(results: Results) -> tuple[str, ...]:
         notes.append(
             "The held-out subjects were removed from their peers before training; no peer saw a clip of theirs."
         )
-    if split.protocol is Protocol.LAB:
+    if split.protocol is HoldOut.LAB:
         notes.append(
             "A peer whose clips are all held out sits that fold out; the graph is built for those that are left."
         )

@@ -17,7 +17,7 @@ import numpy as np
 from p2pfl_me.contract import derive_seed
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.errors import DataError
-from p2pfl_me.evaluate.protocol import Protocol
+from p2pfl_me.evaluate.holdout import HoldOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Fold:
 class Split:
     """All folds of a protocol."""
 
-    protocol: Protocol
+    protocol: HoldOut
     seed: int
     folds: tuple[Fold, ...]
 
@@ -70,7 +70,7 @@ class Split:
         return said if whole else {**said, "subjects": sorted({clip.subject for clip in clips})}
 
 
-def make_split(clips: Sequence[Clip], protocol: Protocol, *, folds: int, seed: int) -> Split:
+def make_split(clips: Sequence[Clip], protocol: HoldOut, *, folds: int, seed: int) -> Split:
     """Hold out every item exactly once (under `frames`, one part of `folds`, once).
 
     Raises
@@ -82,23 +82,23 @@ def make_split(clips: Sequence[Clip], protocol: Protocol, *, folds: int, seed: i
     by_dataset = _grouped(clips, lambda clip: clip.dataset)
     everything = range(len(clips))
     match protocol:
-        case Protocol.LOSO:
+        case HoldOut.LOSO:
             _require(len(by_subject), 2, "subjects", protocol)
             made = [_fold(name, "all", own, everything) for name, own in by_subject.items()]
-        case Protocol.KFOLD:
+        case HoldOut.KFOLD:
             _require(len(by_subject), folds, "subjects", protocol)
             groups = _deal_subjects(clips, by_subject, folds, seed)
             made = [_fold(f"fold {number}", "all", own, everything) for number, own in enumerate(groups, start=1)]
-        case Protocol.LAB:
+        case HoldOut.LAB:
             _require(len(by_dataset), 2, "data sets", protocol)
             made = [_fold(name, "all", own, everything) for name, own in by_dataset.items()]
-        case Protocol.SINGLE:
+        case HoldOut.SINGLE:
             made = []
             for dataset, inside in by_dataset.items():
                 subjects = {clips[item].subject: by_subject[clips[item].subject] for item in inside}
                 _require(len(subjects), 2, f"subjects in {dataset}", protocol)
                 made += [_fold(name, dataset, subjects[name], inside) for name in sorted(subjects)]
-        case Protocol.FRAMES:
+        case HoldOut.FRAMES:
             _require(len(clips), folds, "samples", protocol)
             made = [_fold("random samples", "all", _some(clips, folds, seed), everything)]
     return Split(protocol, seed, tuple(made))
@@ -158,7 +158,7 @@ def _some(clips: Sequence[Clip], folds: int, seed: int) -> list[int]:
     return chosen
 
 
-def _require(found: int, needed: int, what: str, protocol: Protocol) -> None:
+def _require(found: int, needed: int, what: str, protocol: HoldOut) -> None:
     if found < needed:
         raise DataError(
             f"{found} {what}, and {protocol} needs {needed} at least",

@@ -13,7 +13,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.data.source import prepare
 from p2pfl_me.errors import DataError
-from p2pfl_me.evaluate.protocol import Protocol
+from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.learning.features import Progress
 from p2pfl_me.learning.trainer import Labels, Part
 from p2pfl_me.peer.shard import read_samples
@@ -71,7 +71,7 @@ def read_clips(contract: Contract, data: Path | None, cache: Path) -> tuple[Clip
 def read_items(
     contract: Contract,
     clips: Sequence[Clip],
-    protocol: Protocol,
+    protocol: HoldOut,
     *,
     cache: Path,
     weights: Path | None = None,

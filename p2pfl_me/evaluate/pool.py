@@ -12,10 +12,10 @@ import torch
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import PeerError
 from p2pfl_me.evaluate.dealing import deal
+from p2pfl_me.evaluate.design import Design, Request
 from p2pfl_me.evaluate.folds import Split
 from p2pfl_me.evaluate.items import read_clips, read_items
 from p2pfl_me.evaluate.outcome import Outcome
-from p2pfl_me.evaluate.plan import Plan, Request
 from p2pfl_me.evaluate.train import Bench, do
 from p2pfl_me.evaluate.units import Unit
 from p2pfl_me.home import cache_dir
@@ -23,7 +23,7 @@ from p2pfl_me.learning.network import initial_params
 from p2pfl_me.workers import pool
 
 
-def outcomes(plan: Plan, units: Sequence[Unit]) -> Iterator[tuple[Unit, Outcome]]:
+def outcomes(design: Design, units: Sequence[Unit]) -> Iterator[tuple[Unit, Outcome]]:
     """Do `units` and give each when it is done.
 
     Raises
@@ -31,15 +31,15 @@ def outcomes(plan: Plan, units: Sequence[Unit]) -> Iterator[tuple[Unit, Outcome]
     P2pmeError
         A unit's own error, or a worker that died.
     """
-    request = plan.request
+    request = design.request
     if request.jobs == 1 or len(units) < 2:
         torch.set_num_threads(1)
         for unit in units:
-            yield unit, do(_bench(request, plan.contract, plan.split, unit.seed), unit)
+            yield unit, do(_bench(request, design.contract, design.split, unit.seed), unit)
         return
     try:
         with pool(request.jobs, "p2pfl_me.evaluate.train") as workers:
-            futures = {workers.submit(_do, request, plan.contract, plan.split, unit): unit for unit in units}
+            futures = {workers.submit(_do, request, design.contract, design.split, unit): unit for unit in units}
             for future in as_completed(futures):
                 yield futures[future], future.result()
     except BrokenProcessPool as error:

@@ -10,7 +10,7 @@ import numpy as np
 
 from p2pfl_me.evaluate.answers import Answers, numbered, tally
 from p2pfl_me.evaluate.arms import Arm
-from p2pfl_me.evaluate.plan import Plan
+from p2pfl_me.evaluate.design import Design
 from p2pfl_me.evaluate.statistics import (
     Difference,
     Interval,
@@ -67,7 +67,7 @@ class ArmScore:
 class Results:
     """An evaluation, whole."""
 
-    plan: Plan
+    design: Design
     answers: tuple[Answers, ...] = field(repr=False)
     took: tuple[Took, ...] = field(repr=False)
     seconds: float
@@ -75,17 +75,17 @@ class Results:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self.plan.contract.model.classes
+        return self.design.contract.model.classes
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
-        return numbered([clip.dataset for clip in self.plan.items.clips])[1]
+        return numbered([clip.dataset for clip in self.design.items.clips])[1]
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
         """Those that answered about every item that was held out."""
-        held = np.zeros(len(self.plan.items), dtype=bool)
-        for fold in self.plan.split.folds:
+        held = np.zeros(len(self.design.items), dtype=bool)
+        for fold in self.design.split.folds:
             held[list(fold.test)] = True
         return tuple(
             arm for arm in Arm if all(np.all(np.any(each.models[arm] >= 0, axis=0)[held]) for each in self.answers)
@@ -99,11 +99,11 @@ class Results:
         """Confusion counts by model and subject, int64 (n, S, K, K), one array a seed; of one data set, or of all."""
         key = (arm, dataset)
         if key not in self._counts:
-            inside = np.array([not dataset or clip.dataset == dataset for clip in self.plan.items.clips])
-            subjects, _ = numbered([clip.subject for clip in self.plan.items.clips])
+            inside = np.array([not dataset or clip.dataset == dataset for clip in self.design.items.clips])
+            subjects, _ = numbered([clip.subject for clip in self.design.items.clips])
             used = np.unique(subjects[inside])
             group = np.minimum(np.searchsorted(used, subjects), len(used) - 1)
-            true, size = self.plan.items.labels, len(self.classes)
+            true, size = self.design.items.labels, len(self.classes)
             self._counts[key] = tuple(
                 tally(np.where(inside, each.models[arm], -1), true, group, len(used), size) for each in self.answers
             )

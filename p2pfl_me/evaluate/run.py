@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from p2pfl_me.evaluate.answers import gather
+from p2pfl_me.evaluate.design import Design, Request, make_design
 from p2pfl_me.evaluate.items import read_clips, read_items
-from p2pfl_me.evaluate.plan import Plan, Request, make_plan
 from p2pfl_me.evaluate.pool import outcomes
 from p2pfl_me.evaluate.results import Results, Took
 from p2pfl_me.evaluate.store import Store
@@ -34,17 +34,17 @@ def evaluate(request: Request, console: Console) -> int:
     begun = time.monotonic()
     console.say("reading clips and drawing or reading the backbone")
     features = f"features of {{}}/{{}} samples, backbone of seed {request.contract.seed}"
-    plan = make_plan(request, cache, _progress(console, features), _progress(console, "images of {}/{} clips"))
-    store = Store(request.out, plan.digest)
-    units = plan.units()
-    console.say(_greeting(plan, len(units)))
+    design = make_design(request, cache, _progress(console, features), _progress(console, "images of {}/{} clips"))
+    store = Store(request.out, design.digest)
+    units = design.units()
+    console.say(_greeting(design, len(units)))
     waiting = [unit for unit in units if not store.has(unit)]
     if len(waiting) < len(units):
         console.say(f"{len(units) - len(waiting)} of {len(units)} units are finished already")
     for seed in sorted({unit.seed for unit in waiting} - {request.contract.seed}):
         clips = read_clips(request.contract, request.data, cache)
         read_items(
-            plan.of_seed(seed),
+            design.of_seed(seed),
             clips,
             request.protocol,
             cache=cache,
@@ -52,21 +52,21 @@ def evaluate(request: Request, console: Console) -> int:
             progress=_progress(console, f"features of {{}}/{{}} samples, backbone of seed {seed}"),
         )
     try:
-        _do(plan, store, console)
+        _do(design, store, console)
     except KeyboardInterrupt:
         console.say(f"stopped; give the same command again with --out {request.out}: finished folds are kept")
         return STOPPED
     console.say("writing the page")
-    page = write_results(_results(plan, store, time.monotonic() - begun), request.out)
+    page = write_results(_results(design, store, time.monotonic() - begun), request.out)
     console.say(f"report: {page}")
     return 0
 
 
-def _do(plan: Plan, store: Store, console: Console) -> None:
-    units = plan.units()
+def _do(design: Design, store: Store, console: Console) -> None:
+    units = design.units()
     waiting = [unit for unit in units if not store.has(unit)]
     begun = told = time.monotonic()
-    for done, (unit, outcome) in enumerate(outcomes(plan, waiting), start=1):
+    for done, (unit, outcome) in enumerate(outcomes(design, waiting), start=1):
         store.keep(unit, outcome)
         now = time.monotonic()
         if now - told >= TELL_S or done == len(waiting):
@@ -76,24 +76,24 @@ def _do(plan: Plan, store: Store, console: Console) -> None:
             console.say(f"{finished}/{len(units)}  {unit.name}  about {_readable(left)} left")
 
 
-def _results(plan: Plan, store: Store, seconds: float) -> Results:
+def _results(design: Design, store: Store, seconds: float) -> Results:
     answers, took = [], []
-    for seed in plan.request.all_seeds:
-        homes = plan.homes[seed]
-        found = store.read(units_of(plan.split, homes, seed))
-        answers.append(gather(seed, found.values(), homes.values(), len(plan.items), plan.contract.peers.count))
+    for seed in design.request.all_seeds:
+        homes = design.homes[seed]
+        found = store.read(units_of(design.split, homes, seed))
+        answers.append(gather(seed, found.values(), homes.values(), len(design.items), design.contract.peers.count))
         took += [Took(unit, each.steps, each.distance, each.seconds) for unit, each in found.items()]
-    return Results(plan, tuple(answers), tuple(took), seconds, " ".join(["p2pme", *sys.argv[1:]]))
+    return Results(design, tuple(answers), tuple(took), seconds, " ".join(["p2pme", *sys.argv[1:]]))
 
 
-def _greeting(plan: Plan, units: int) -> str:
-    items, split, request = plan.items, plan.split, plan.request
+def _greeting(design: Design, units: int) -> str:
+    items, split, request = design.items, design.split, design.request
     unit = "samples" if split.protocol.leaks else "clips"
     subjects = len({clip.subject for clip in items.clips})
     return (
         f"{split.protocol.words}: {len(items)} {unit} of {subjects} subjects, {len(split.folds)} "
-        f"fold{'s' if len(split.folds) != 1 else ''}, {plan.contract.peers.count} peers, topology "
-        f"{plan.contract.topology.kind}, {request.seeds} seed{'s' if request.seeds != 1 else ''}, {units} units"
+        f"fold{'s' if len(split.folds) != 1 else ''}, {design.contract.peers.count} peers, topology "
+        f"{design.contract.topology.kind}, {request.seeds} seed{'s' if request.seeds != 1 else ''}, {units} units"
     )
 
 

@@ -14,11 +14,11 @@ MOST_PEERS = 24
 
 def right(results: Results) -> str:
     """Frames are no clips: their share of right answers is never called accuracy."""
-    return "samples right" if results.plan.split.protocol.leaks else "accuracy"
+    return "samples right" if results.design.split.protocol.leaks else "accuracy"
 
 
 def unit(results: Results) -> str:
-    return "sample" if results.plan.split.protocol.leaks else "clip"
+    return "sample" if results.design.split.protocol.leaks else "clip"
 
 
 def triple_table(results: Results) -> Table:
@@ -75,12 +75,12 @@ def dataset_table(results: Results) -> Table:
 def peer_table(results: Results) -> Table:
     """Each peer's own model under the first seed."""
     answers = results.answers[0]
-    homes = results.plan.homes[answers.seed]
+    homes = results.design.homes[answers.seed]
     isolated, gossip = (by_model(results.counts(arm)[0]) for arm in (Arm.ISOLATED, Arm.GOSSIP))
     rows = []
     for peer in range(min(len(gossip), MOST_PEERS)):
         own = {item for home in homes.values() for item in range(len(home)) if home[item] == peer}
-        clips = [results.plan.items.clips[item] for item in own]
+        clips = [results.design.items.clips[item] for item in own]
         datasets = ", ".join(sorted({clip.dataset for clip in clips}))
         subjects = str(len({clip.subject for clip in clips}))
         rows.append((f"peer {peer}", datasets, subjects, str(len(own)), f"{isolated[peer]:.3f}", f"{gossip[peer]:.3f}"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from p2pfl_me.evaluate.answers import rows
 from p2pfl_me.evaluate.card import card_markdown, run_card
 from p2pfl_me.evaluate.document import compose
-from p2pfl_me.evaluate.protocol import LEAK
+from p2pfl_me.evaluate.holdout import LEAK
 from p2pfl_me.evaluate.results import SCORES, Results
 from p2pfl_me.evaluate.statistics import by_model
 from p2pfl_me.report.document import Cell
@@ -33,7 +33,7 @@ def write_results(results: Results, out: Path) -> Path:
 def texts(results: Results) -> dict[str, str]:
     """What lies beside the page, by file name."""
     card = run_card(results)
-    split = results.plan.split.to_json(results.plan.items.clips)
+    split = results.design.split.to_json(results.design.items.clips)
     return {
         "card.json": json.dumps(card, indent=1) + "\n",
         "card.md": card_markdown(card),
@@ -50,13 +50,13 @@ DIFFERENCES = ("first", "second", "uf1", "low", "high", "p")
 
 
 def _csv(results: Results, header: Sequence[str], lines: Iterator[tuple[Cell, ...]]) -> str:
-    if not results.plan.split.protocol.leaks:
+    if not results.design.split.protocol.leaks:
         return csv_text(header, list(lines))
     return csv_text((*header, "warning"), [(*line, LEAK) for line in lines])
 
 
 def _predictions(results: Results) -> Iterator[tuple[Cell, ...]]:
-    items, classes = results.plan.items, results.classes
+    items, classes = results.design.items, results.classes
     names = items.names
     for seed, arm, peer, item, predicted in rows(results.answers):
         clip = items.clips[item]

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from p2pfl_me.report.document import Cell, Picture
 from p2pfl_me.report.groups import Group
-from p2pfl_me.report.results import METRICS, Floats, score_grid
+from p2pfl_me.report.results import METRICS, Floats, score_curves
 from p2pfl_me.report.style import (
     GROUP_COLOURS,
     NARROW,
@@ -94,8 +94,8 @@ def _course(group: Group, index: int, metric: str) -> Course | None:
     per_round: dict[int, list[float]] = {}
     bytes_by_round: dict[int, list[float]] = {}
     for run in group.runs:
-        grid = score_grid(run, metric)
-        for each, value in zip(grid.rounds, grid.mean(), strict=True):
+        curves = score_curves(run, metric)
+        for each, value in zip(curves.rounds, curves.mean(), strict=True):
             if np.isfinite(value):
                 per_round.setdefault(each, []).append(float(value))
         for each, sent in sent_by_round(run):

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from p2pfl_me.report.rival_looks import Row, looks_of
+from p2pfl_me.report.line_styles import Row, line_styles_of
 from p2pfl_me.report.style import BACKGROUND, NARROW, WIDTH, headline, new_figure, percent_log_axis, short, y_grid
 
 LOWEST = 2e-5
@@ -23,15 +23,15 @@ def mixing_by(column: str, label: str) -> Callable[[Sequence[Row], float], Figur
     def draw(rows: Sequence[Row], width: float) -> Figure:
         figure, axes = new_figure(3.9, width)
         ends: list[tuple[float, float, str, str]] = []
-        for series, look in looks_of(rows, "set-up").items():
+        for series, line in line_styles_of(rows, "set-up").items():
             own = [row for row in rows if row["series"] == series]
             x = [float(row[column]) for row in own]
             measured = [max(float(row["distance"]), LOWEST) for row in own]
             predicted = [max(float(row["predicted_distance"]), LOWEST) for row in own]
-            axes.plot(x, predicted, color=look.colour, linestyle=(0, (1, 1.6)), linewidth=3.2, alpha=0.45)
-            axes.plot(x, measured, color=look.colour, linestyle=look.dash, linewidth=1.6, zorder=3)
-            axes.plot(x[-1:], measured[-1:], color=look.colour, marker="o", markersize=4.5, zorder=4)
-            ends.append((x[-1], measured[-1], look.label, look.colour))
+            axes.plot(x, predicted, color=line.colour, linestyle=(0, (1, 1.6)), linewidth=3.2, alpha=0.45)
+            axes.plot(x, measured, color=line.colour, linestyle=line.dash, linewidth=1.6, zorder=3)
+            axes.plot(x[-1:], measured[-1:], color=line.colour, marker="o", markersize=4.5, zorder=4)
+            ends.append((x[-1], measured[-1], line.label, line.colour))
         last = max(x for x, _, _, _ in ends)
         axes.set_ylim(BOTTOM, 1.6)
         percent_log_axis(axes)

@@ -39,7 +39,7 @@ def part_of(run: Run) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grid:
+class PeerCurves:
     """A quantity by round and peer. `values` has shape (rounds, peers), NaN where a peer has none."""
 
     rounds: tuple[int, ...]
@@ -64,7 +64,7 @@ class Grid:
         return mean
 
 
-def score_grid(run: Run, metric: str) -> Grid:
+def score_curves(run: Run, metric: str) -> PeerCurves:
     """A metric ("uf1", "uar", "accuracy", ...) of every peer's own model after every round, or "loss" in training."""
     part = part_of(run)
     cells: dict[tuple[int, int], float] = {}
@@ -74,12 +74,12 @@ def score_grid(run: Run, metric: str) -> Grid:
             value = each.loss if metric == "loss" else scores.get(metric) if scores else None
             if value is not None:
                 cells[each.round, log.peer] = value
-    return _grid(cells)
+    return _curves(cells)
 
 
-def isolated_grid(run: Run, metric: str) -> Grid:
+def isolated_curves(run: Run, metric: str) -> PeerCurves:
     """The same for peers that trained alone."""
-    return _grid(
+    return _curves(
         {
             (index, peer): value
             for peer, curve in run.baselines.isolated.items()
@@ -89,13 +89,13 @@ def isolated_grid(run: Run, metric: str) -> Grid:
     )
 
 
-def _grid(cells: Mapping[tuple[int, int], float]) -> Grid:
+def _curves(cells: Mapping[tuple[int, int], float]) -> PeerCurves:
     rounds = tuple(sorted({index for index, _ in cells}))
     peers = tuple(sorted({peer for _, peer in cells}))
     values = np.full((len(rounds), len(peers)), np.nan)
     for (index, peer), value in cells.items():
         values[rounds.index(index), peers.index(peer)] = value
-    return Grid(rounds, peers, values)
+    return PeerCurves(rounds, peers, values)
 
 
 def curve_points(curve: Curve, metric: str) -> tuple[tuple[int, float], ...]:
@@ -106,9 +106,9 @@ def curve_points(curve: Curve, metric: str) -> tuple[tuple[int, float], ...]:
 def final_scores(run: Run, arm: Arm, metric: str) -> dict[int, float]:
     """Final scores by peer; an arm with a single model stands under -1. Empty where the arm was not run."""
     if arm is Arm.GOSSIP:
-        return score_grid(run, metric).final()
+        return score_curves(run, metric).final()
     if arm is Arm.ISOLATED:
-        return isolated_grid(run, metric).final()
+        return isolated_curves(run, metric).final()
     if arm is Arm.AVERAGE:
         value = run.average.get(metric) if run.average else None
         return {} if value is None else {-1: value}

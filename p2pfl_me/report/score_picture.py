@@ -10,12 +10,12 @@ from p2pfl_me.report.document import Cell, Picture
 from p2pfl_me.report.results import (
     METRICS,
     Arm,
-    Grid,
+    PeerCurves,
     curve_points,
     final_scores,
-    isolated_grid,
+    isolated_curves,
     part_of,
-    score_grid,
+    score_curves,
 )
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.style import (
@@ -40,8 +40,8 @@ def score_picture(run: Run) -> Picture | None:
     """UF1 by round; training loss where no clips were kept for testing; None without a finished round."""
     part = part_of(run)
     metric = "uf1" if part else "loss"
-    grid = score_grid(run, metric)
-    if not grid.rounds:
+    curves = score_curves(run, metric)
+    if not curves.rounds:
         return None
     if part is None:
         title, reading = (
@@ -61,29 +61,29 @@ def score_picture(run: Run) -> Picture | None:
         title=title,
         reading=reading,
         alt=f"Line chart: {title}, every peer, their mean, and the baselines",
-        figure=_draw(run, grid, metric, WIDTH),
-        narrow=_draw(run, grid, metric, NARROW),
+        figure=_draw(run, curves, metric, WIDTH),
+        narrow=_draw(run, curves, metric, NARROW),
         header=("series", "peer", "round", metric),
-        rows=tuple(_rows(run, grid, metric)),
+        rows=tuple(_rows(run, curves, metric)),
     )
 
 
-def _draw(run: Run, grid: Grid, metric: str, width: float) -> Figure:
+def _draw(run: Run, curves: PeerCurves, metric: str, width: float) -> Figure:
     figure, axes = new_figure(3.7, width)
     labels: list[Label] = []
-    for column in range(len(grid.peers)):
-        known = np.isfinite(grid.values[:, column])
-        axes.plot(np.array(grid.rounds)[known], grid.values[known, column], color=BLUE, linewidth=0.8, alpha=0.3)
-    mean = grid.mean()
-    many = len(grid.peers) > 1
+    for column in range(len(curves.peers)):
+        known = np.isfinite(curves.values[:, column])
+        axes.plot(np.array(curves.rounds)[known], curves.values[known, column], color=BLUE, linewidth=0.8, alpha=0.3)
+    mean = curves.mean()
+    many = len(curves.peers) > 1
     if metric == "uf1":
         labels += _baselines(axes, run, metric)
-    axes.plot(grid.rounds, mean, color=BLUE, linewidth=2.6)
-    labels.append((grid.rounds[-1], float(mean[-1]), "gossip, mean peer" if many else "the peer", BLUE))
+    axes.plot(curves.rounds, mean, color=BLUE, linewidth=2.6)
+    labels.append((curves.rounds[-1], float(mean[-1]), "gossip, mean peer" if many else "the peer", BLUE))
     average = final_scores(run, Arm.AVERAGE, metric).get(-1)
     if average is not None and metric == "uf1":
         axes.plot(
-            [grid.rounds[-1]],
+            [curves.rounds[-1]],
             [average],
             marker="D",
             markersize=5.5,
@@ -94,16 +94,16 @@ def _draw(run: Run, grid: Grid, metric: str, width: float) -> Figure:
             clip_on=False,
             zorder=5,
         )
-        labels.append((grid.rounds[-1], average, "average model", INK))
-    final = grid.final()
+        labels.append((curves.rounds[-1], average, "average model", INK))
+    final = curves.final()
     if many and len(final) > 1:
         worst, best = min(final, key=lambda p: final[p]), max(final, key=lambda p: final[p])
         for peer, name in ((best, "best"), (worst, "worst")):
             word = {"best": "highest", "worst": "lowest"}[name] if metric == "loss" else name
-            labels.append((grid.rounds[-1], final[peer], f"{word}, peer {peer}", BLUE))
+            labels.append((curves.rounds[-1], final[peer], f"{word}, peer {peer}", BLUE))
     show_single_points(axes)
     _not_below_zero(axes)
-    first, last = _extent(run, grid, metric)
+    first, last = _extent(run, curves, metric)
     round_axis(axes, first, last)
     y_grid(axes)
     headline(axes, METRICS.get(metric, "mean training loss"))
@@ -120,7 +120,7 @@ def _not_below_zero(axes: Axes) -> None:
 
 def _baselines(axes: Axes, run: Run, metric: str) -> list[Label]:
     labels: list[Label] = []
-    alone = isolated_grid(run, metric)
+    alone = isolated_curves(run, metric)
     if alone.rounds:
         mean = alone.mean()
         axes.plot(alone.rounds, mean, color=ARM_COLOURS[Arm.ISOLATED], linewidth=1.6, linestyle=(0, (4, 1.6)))
@@ -136,36 +136,36 @@ def _baselines(axes: Axes, run: Run, metric: str) -> list[Label]:
     return labels
 
 
-def _extent(run: Run, grid: Grid, metric: str) -> tuple[int, int]:
-    rounds = [*grid.rounds]
+def _extent(run: Run, curves: PeerCurves, metric: str) -> tuple[int, int]:
+    rounds = [*curves.rounds]
     if metric == "uf1":
-        rounds += [*isolated_grid(run, metric).rounds]
+        rounds += [*isolated_curves(run, metric).rounds]
         rounds += [index for index, _ in (*run.baselines.pooled, *run.baselines.fedavg)]
     return min(rounds), max(rounds)
 
 
-def _rows(run: Run, grid: Grid, metric: str) -> list[tuple[Cell, ...]]:
-    rows = _grid_rows("gossip", grid)
+def _rows(run: Run, curves: PeerCurves, metric: str) -> list[tuple[Cell, ...]]:
+    rows = _curve_rows("gossip", curves)
     rows += [
         ("gossip mean", None, index, float(value))
-        for index, value in zip(grid.rounds, grid.mean(), strict=True)
+        for index, value in zip(curves.rounds, curves.mean(), strict=True)
         if np.isfinite(value)
     ]
     if metric != "uf1":
         return rows
     average = final_scores(run, Arm.AVERAGE, metric).get(-1)
     if average is not None:
-        rows.append(("average model", None, grid.rounds[-1], average))
-    rows += _grid_rows("isolated", isolated_grid(run, metric))
+        rows.append(("average model", None, curves.rounds[-1], average))
+    rows += _curve_rows("isolated", isolated_curves(run, metric))
     for name, curve in (("pooled", run.baselines.pooled), ("fedavg", run.baselines.fedavg)):
         rows += [(name, None, index, value) for index, value in curve_points(curve, metric)]
     return rows
 
 
-def _grid_rows(name: str, grid: Grid) -> list[tuple[Cell, ...]]:
+def _curve_rows(name: str, curves: PeerCurves) -> list[tuple[Cell, ...]]:
     return [
-        (name, peer, index, float(grid.values[row, column]))
-        for column, peer in enumerate(grid.peers)
-        for row, index in enumerate(grid.rounds)
-        if np.isfinite(grid.values[row, column])
+        (name, peer, index, float(curves.values[row, column]))
+        for column, peer in enumerate(curves.peers)
+        for row, index in enumerate(curves.rounds)
+        if np.isfinite(curves.values[row, column])
     ]

@@ -14,7 +14,7 @@ from p2pfl_me.report.consensus import agreement, contraction_of
 from p2pfl_me.report.consensus_picture import consensus_picture
 from p2pfl_me.report.document import Block, Bullets, Code, Paragraph, Picture, Section, Table
 from p2pfl_me.report.failures import failures, lasting, received_share
-from p2pfl_me.report.results import class_table, final_confusions, mean_confusion, part_of, score_grid
+from p2pfl_me.report.results import class_table, final_confusions, mean_confusion, part_of, score_curves
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.score_picture import score_picture
 from p2pfl_me.report.traffic import by_kind, peer_traffic, readable_bytes
@@ -149,7 +149,7 @@ def _graph_picture(run: Run) -> Picture:
 
     graph = build_graph(run.contract.topology, run.contract.peers.count)
     part = part_of(run)
-    scores = score_grid(run, "uf1" if part else "loss").final()
+    scores = score_curves(run, "uf1" if part else "loss").final()
     figure = graph_figure(graph, scores=scores or None, score_name="UF1" if part else "training loss")
     degrees = dict(graph.degree())
     words = "Weights travel along these edges and nowhere else."

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from p2pfl_me.errors import RunError
+from p2pfl_me.report.comparison_document import SCORE_HEADER, compose_comparison, score_rows
+from p2pfl_me.report.comparison_pairs import PAIR_HEADER, pair_rows
+from p2pfl_me.report.comparison_pictures import drawn
 from p2pfl_me.report.compose import compose
 from p2pfl_me.report.document import Document, pictures
 from p2pfl_me.report.html import render_html
 from p2pfl_me.report.markdown import render_markdown
+from p2pfl_me.report.methods import Comparison
 from p2pfl_me.report.numbers import csv_text
-from p2pfl_me.report.rival_document import SCORE_HEADER, compose_comparison, score_rows
-from p2pfl_me.report.rival_pairs import PAIR_HEADER, pair_rows
-from p2pfl_me.report.rival_pictures import drawn
-from p2pfl_me.report.rivals import Comparison
 from p2pfl_me.report.run import find_runs, read_run
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.svg import png_bytes, svg_bytes

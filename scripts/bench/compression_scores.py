@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from p2pfl_me.compare.grid import Request, make_plan
+from p2pfl_me.compare.grid import Request, make_grid
 from p2pfl_me.compare.page import cell_folder
 from p2pfl_me.compare.run import compare
+from p2pfl_me.report.methods import track_of
 from p2pfl_me.report.results import Arm, final_scores
-from p2pfl_me.report.rivals import track_of
 from p2pfl_me.report.run import Run, read_run
 from p2pfl_me.swarm.console import Console
 
@@ -64,14 +64,14 @@ def main() -> None:
     code = compare(request, Console())
     if code:
         raise SystemExit(code)
-    plan = make_plan(request)
+    grid = make_grid(request)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}")
     print("| | MB a peer | of whole models | UF1, average model | to whole models | mean peer | to whole models |")
     print("|---|---|---|---|---|---|---|")
     whole = 0.0
     base: list[Values] = [np.zeros(0), np.zeros(0)]
-    for group in plan.groups:
-        runs = [read_run(cell_folder(options.out, group, seed)) for seed in plan.seeds]
+    for group in grid.groups:
+        runs = [read_run(cell_folder(options.out, group, seed)) for seed in grid.seeds]
         sent = float(np.mean([track.sent[-1] for run in runs if (track := track_of(run))])) / 1e6
         whole = whole or sent
         name = group.name.partition("compression ")[2]

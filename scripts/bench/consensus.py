@@ -20,8 +20,8 @@ import numpy as np
 from p2pfl_me.compare.mixing import mixing_of
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
+from p2pfl_me.report.comparison_mixing import mixing_blocks
 from p2pfl_me.report.mixing import Mixing, exact_after, reaches, slope_of
-from p2pfl_me.report.rival_mixing import mixing_blocks
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.svg import png_bytes
 from p2pfl_me.topology.kinds import ALL

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pfl_me.compare.grid import Request, make_plan
+from p2pfl_me.compare.grid import Request, make_grid
 from p2pfl_me.compare.run import compare
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.swarm.console import Console
@@ -70,7 +70,7 @@ def test_it_is_refused(tmp_path: Path, case: str) -> None:
     sections, options, reason, instead = CASES[case]
     contract = write_contract(tmp_path / "swarm.yaml", 4, **sections)
     with pytest.raises(P2pmeError) as caught:
-        make_plan(Request((contract,), tmp_path / "out", **options))  # type: ignore[arg-type]
+        make_grid(Request((contract,), tmp_path / "out", **options))  # type: ignore[arg-type]
     assert reason in str(caught.value)
     assert instead in str(caught.value)
     assert not (tmp_path / "out").exists()
@@ -81,9 +81,9 @@ def test_more_peers_than_memory(tmp_path: Path, engine: str, monkeypatch: pytest
     for module in ("swarm.memory", "simulation.batched"):
         monkeypatch.setattr(f"p2pfl_me.{module}.available_bytes", lambda: 500_000_000)
     contract = write_contract(tmp_path / "swarm.yaml", 4)
-    assert make_plan(Request((contract,), tmp_path / "out", engine=engine)).groups
+    assert make_grid(Request((contract,), tmp_path / "out", engine=engine)).groups
     with pytest.raises(P2pmeError, match="GB") as caught:
-        make_plan(Request((contract,), tmp_path / "out", engine=engine, peers=(1000,)))
+        make_grid(Request((contract,), tmp_path / "out", engine=engine, peers=(1000,)))
     assert "peers" in caught.value.fix
 
 

@@ -17,7 +17,7 @@ from p2pfl_me.compare.engines import ENGINES, Engine
 from p2pfl_me.compare.grid import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.errors import DataError, RunError
-from p2pfl_me.report.rival_pictures import drawn
+from p2pfl_me.report.comparison_pictures import drawn
 from p2pfl_me.report.run import read_run
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.svg import png_bytes, svg_bytes

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.data.manifest import Clip
-from p2pfl_me.evaluate.plan import Request
-from p2pfl_me.evaluate.protocol import Protocol
+from p2pfl_me.evaluate.design import Request
+from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.results import Results
 from p2pfl_me.evaluate.run import evaluate
 from p2pfl_me.evaluate.write import texts
@@ -31,7 +31,7 @@ def contract(*overrides: str) -> Contract:
 def request(folder: Path, *overrides: str, subjects: Sequence[int] = range(5), **changes: object) -> Request:
     """Five subjects of twelve vectors, two peers, one seed, one process."""
     data = write_vectors(folder / "vectors.safetensors", subjects)
-    made = Request(contract(*overrides), Protocol.LOSO, "2", folder / "out", folder / "home", data=data, seeds=1)
+    made = Request(contract(*overrides), HoldOut.LOSO, "2", folder / "out", folder / "home", data=data, seeds=1)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 

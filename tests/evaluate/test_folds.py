@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.folds import make_split
-from p2pfl_me.evaluate.protocol import Protocol
+from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.units import WholeUnit, touches, units_of, untouched
 from tests.evaluate.making import clip
 
@@ -23,13 +23,13 @@ people = st.lists(
     min_size=4,
     max_size=40,
 ).map(lambda drawn: tuple(clip(*who, number, label) for number, (*who, label) in enumerate(drawn)))
-by_subject = st.sampled_from([Protocol.LOSO, Protocol.KFOLD, Protocol.LAB, Protocol.SINGLE])
+by_subject = st.sampled_from([HoldOut.LOSO, HoldOut.KFOLD, HoldOut.LAB, HoldOut.SINGLE])
 
 
 @settings(max_examples=150, deadline=None)
 @given(people, by_subject, st.integers(0, 3), st.integers(2, 4))
 def test_each_item_is_held_out_once_and_no_subject_is_on_two_sides(
-    clips: tuple[Clip, ...], protocol: Protocol, seed: int, folds: int
+    clips: tuple[Clip, ...], protocol: HoldOut, seed: int, folds: int
 ) -> None:
     try:
         split = make_split(clips, protocol, folds=folds, seed=seed)
@@ -37,8 +37,8 @@ def test_each_item_is_held_out_once_and_no_subject_is_on_two_sides(
         subjects = {each.subject for each in clips}
         datasets = {each.dataset for each in clips}
         lone = min(len({c.subject for c in clips if c.dataset == name}) for name in datasets)
-        needed = {Protocol.LOSO: len(subjects) < 2, Protocol.KFOLD: len(subjects) < folds}
-        assert needed.get(protocol, len(datasets) < 2 if protocol is Protocol.LAB else lone < 2)
+        needed = {HoldOut.LOSO: len(subjects) < 2, HoldOut.KFOLD: len(subjects) < folds}
+        assert needed.get(protocol, len(datasets) < 2 if protocol is HoldOut.LAB else lone < 2)
         return
     held = [item for fold in split.folds for item in fold.test]
     assert sorted(held) == list(range(len(clips)))
@@ -47,15 +47,15 @@ def test_each_item_is_held_out_once_and_no_subject_is_on_two_sides(
         assert not {clips[item].subject for item in fold.test} & {clips[item].subject for item in fold.train}
         assert sorted((*fold.test, *fold.train)) == [n for n, each in enumerate(clips) if each.dataset in inside]
     assert split == make_split(clips, protocol, folds=folds, seed=seed)
-    if protocol is Protocol.KFOLD:
+    if protocol is HoldOut.KFOLD:
         assert len(split.folds) == folds and all(fold.test for fold in split.folds)
-    if protocol is Protocol.LAB:
+    if protocol is HoldOut.LAB:
         assert all(len({clips[item].dataset for item in fold.test}) == 1 for fold in split.folds)
 
 
 def test_leave_one_subject_out_has_one_fold_a_subject() -> None:
     clips = [clip("a", n % 3, n, LABELS[n % 2]) for n in range(9)]
-    split = make_split(clips, Protocol.LOSO, folds=5, seed=0)
+    split = make_split(clips, HoldOut.LOSO, folds=5, seed=0)
     assert [fold.name for fold in split.folds] == ["a/0", "a/1", "a/2"]
     assert split.folds[1].test == (1, 4, 7)
 
@@ -63,7 +63,7 @@ def test_leave_one_subject_out_has_one_fold_a_subject() -> None:
 def test_k_folds_have_the_classes_in_like_shares() -> None:
     random = np.random.default_rng(0)
     clips = [clip("a", n % 25, n, str(random.choice(LABELS, p=[0.6, 0.25, 0.15]))) for n in range(250)]
-    split = make_split(clips, Protocol.KFOLD, folds=5, seed=0)
+    split = make_split(clips, HoldOut.KFOLD, folds=5, seed=0)
     whole = Counter(each.label for each in clips)
     for fold in split.folds:
         counts = Counter(clips[item].label for item in fold.test)
@@ -72,7 +72,7 @@ def test_k_folds_have_the_classes_in_like_shares() -> None:
 
 def test_random_samples_are_a_part_of_every_class_and_leak() -> None:
     clips = [clip("a", n % 4, n, LABELS[n % 3]) for n in range(60)]
-    split = make_split(clips, Protocol.FRAMES, folds=5, seed=3)
+    split = make_split(clips, HoldOut.FRAMES, folds=5, seed=3)
     (fold,) = split.folds
     assert Counter(clips[item].label for item in fold.test) == dict.fromkeys(LABELS, 4)
     assert {clips[item].subject for item in fold.test} & {clips[item].subject for item in fold.train}
@@ -83,10 +83,10 @@ def test_random_samples_are_a_part_of_every_class_and_leak() -> None:
 
 def test_a_split_names_subjects_and_its_digest_follows_what_is_held_out() -> None:
     clips = [clip("a", n % 5, n, LABELS[n % 3]) for n in range(30)]
-    split = make_split(clips, Protocol.KFOLD, folds=2, seed=0)
+    split = make_split(clips, HoldOut.KFOLD, folds=2, seed=0)
     said = split.to_json(clips)
     assert sorted(name for fold in said["folds"] for name in fold["held_out"]) == [f"a/{n}" for n in range(5)]
-    assert split.digest() != make_split(clips, Protocol.LOSO, folds=2, seed=0).digest()
+    assert split.digest() != make_split(clips, HoldOut.LOSO, folds=2, seed=0).digest()
 
 
 @settings(max_examples=60, deadline=None)
@@ -95,7 +95,7 @@ def test_units_ask_every_isolated_peer_about_every_item_once(clips: tuple[Clip, 
     subjects = sorted({each.subject for each in clips})
     if len(subjects) < 2:
         return
-    split = make_split(clips, Protocol.LOSO, folds=5, seed=0)
+    split = make_split(clips, HoldOut.LOSO, folds=5, seed=0)
     random = np.random.default_rng(seed)
     of = dict(zip(subjects, random.integers(0, peers, len(subjects)), strict=True))
     home = np.array([of[each.subject] for each in clips])
@@ -119,4 +119,4 @@ def test_a_data_sets_name_never_leaves_the_folder() -> None:
 def test_too_few_subjects_are_refused_with_a_way_out() -> None:
     lone = [clip("a", 0, n, LABELS[n % 2]) for n in range(4)]
     with pytest.raises(DataError, match="1 subjects, and loso needs 2"):
-        make_split(lone, Protocol.LOSO, folds=5, seed=0)
+        make_split(lone, HoldOut.LOSO, folds=5, seed=0)

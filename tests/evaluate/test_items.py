@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from p2pfl_me.data.manifest import Clip, write_manifest
+from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.items import Items, data_digest, read_clips, read_items
-from p2pfl_me.evaluate.protocol import Protocol
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.trainer import Part
 from tests.evaluate.making import contract
@@ -38,13 +38,13 @@ def films(folder: Path) -> Path:
 def test_a_clip_is_one_item_and_under_the_frame_split_each_frame_is(tmp_path: Path) -> None:
     agreed, cache = contract("model.input=frame"), cache_dir(tmp_path / "home")
     clips = read_clips(agreed, films(tmp_path / "films"), cache)
-    items = read_items(agreed, clips, Protocol.LOSO, cache=cache)
+    items = read_items(agreed, clips, HoldOut.LOSO, cache=cache)
     assert len(items) == 4 and items.names == ("c0", "c1", "c2", "c3")
     assert np.bincount(items.samples.clips).tolist() == list(FRAMES)
     part = items.part([3, 0])
     assert part.clips.tolist() == [0, 0, 0, 3, 3]
     assert part.labels.tolist() == [0, 0, 0, 0, 0]
-    frames = read_items(agreed, clips, Protocol.FRAMES, cache=cache)
+    frames = read_items(agreed, clips, HoldOut.FRAMES, cache=cache)
     assert len(frames) == 10 and frames.names[:4] == ("c0#1", "c0#2", "c0#3", "c1#1")
     assert frames.labels.tolist() == [0, 0, 0, 1, 2, 2, 2, 2, 0, 0]
     assert frames.part([1, 9]).clips.tolist() == [1, 9]

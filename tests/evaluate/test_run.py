@@ -14,9 +14,9 @@ import pytest
 from p2pfl_me.errors import DataError, RunError
 from p2pfl_me.evaluate import engines, pool
 from p2pfl_me.evaluate.arms import Arm
+from p2pfl_me.evaluate.design import make_design
+from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.outcome import outcome_from
-from p2pfl_me.evaluate.plan import make_plan
-from p2pfl_me.evaluate.protocol import Protocol
 from p2pfl_me.evaluate.store import Store
 from p2pfl_me.evaluate.train import _alone, do
 from p2pfl_me.evaluate.units import FoldUnit, Unit, WholeUnit
@@ -53,7 +53,7 @@ def test_from_vectors_to_the_page(tmp_path: Path) -> None:
         by_hand = Metrics(confusion_matrix(true, guess, 3))
         assert card["scores"]["pooled"]["uf1"]["seeds"][seed - 1] == pytest.approx(by_hand.uf1)
         assert card["scores"]["pooled"]["uar"]["seeds"][seed - 1] == pytest.approx(by_hand.uar)
-    assert card["engine"] == "batched" and card["seeds"] == [1, 2] and card["stamp"] is None
+    assert card["engine"] == "batched" and card["seeds"] == [1, 2] and card["leak_warning"] is None
     assert card["steps"]["pooled"] == 2 * 5 * 2 * 2, "seeds x folds x rounds x batches of 48 clips"
     page, words = (out / "report.html").read_text(), (out / "report.md").read_text()
     assert "pooled" in page and "leak" not in words.lower().replace("leave", "")
@@ -89,7 +89,7 @@ def test_results_of_something_else_are_never_mixed_in(tmp_path: Path, change: st
     other = {
         "contract": lambda: make_request(tmp_path, "training.learning_rate=0.01"),
         "data": lambda: replace(asked, data=write_vectors(tmp_path / "more.safetensors", range(6))),
-        "protocol": lambda: replace(asked, protocol=Protocol.KFOLD, folds=4),
+        "protocol": lambda: replace(asked, protocol=HoldOut.KFOLD, folds=4),
         "peers": lambda: replace(asked, peers="3"),
     }[change]()
     with pytest.raises(RunError, match="another contract, other clips or other folds"):
@@ -160,9 +160,9 @@ def test_ctrl_c_ends_in_order(tmp_path: Path) -> None:
 
 def test_no_peer_trains_on_a_held_out_subject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = make_request(tmp_path, subjects=range(7), peers="3")
-    plan = make_plan(asked, tmp_path)
-    subject = np.array([clip.subject for clip in plan.items.clips])
-    bench = pool._bench(asked, plan.contract, plan.split, 1)
+    design = make_design(asked, tmp_path)
+    subject = np.array([clip.subject for clip in design.items.clips])
+    bench = pool._bench(asked, design.contract, design.split, 1)
     seen: list[set[str]] = []
     real = engines.gossip
 
@@ -171,7 +171,7 @@ def test_no_peer_trains_on_a_held_out_subject(tmp_path: Path, monkeypatch: pytes
         return real(contract, samples, start)  # type: ignore[arg-type]
 
     monkeypatch.setattr("p2pfl_me.evaluate.train.gossip", watching)
-    for number, fold in enumerate(plan.split.folds):
+    for number, fold in enumerate(design.split.folds):
         seen.clear()
         outcome = do(bench, FoldUnit(1, number))
         assert len(seen) == 3 and fold.name not in set.union(*seen), fold.name
@@ -181,12 +181,12 @@ def test_no_peer_trains_on_a_held_out_subject(tmp_path: Path, monkeypatch: pytes
 
 def test_a_peer_that_a_fold_does_not_touch_has_the_same_model_as_if_trained_for_it(tmp_path: Path) -> None:
     asked = make_request(tmp_path)
-    plan = make_plan(asked, tmp_path)
-    bench = pool._bench(asked, plan.contract, plan.split, 1)
+    design = make_design(asked, tmp_path)
+    bench = pool._bench(asked, design.contract, design.split, 1)
     home = bench.homes["all"]
     (whole,) = do(bench, WholeUnit(1, "all", 0)).guesses
     answers = dict(zip(whole.items, whole.classes, strict=True))
-    fold = next(fold for fold in plan.split.folds if home[fold.test[0]] != 0)
+    fold = next(fold for fold in design.split.folds if home[fold.test[0]] != 0)
     own = [item for item in fold.train if home[item] == 0]
     afresh = _alone(bench, Arm.ISOLATED, 0, own, fold.test)
     assert [answers[item] for item in afresh.items] == list(afresh.classes)
@@ -197,8 +197,8 @@ def test_the_cores_on_a_simulated_network_reach_the_lockstep_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gossip: str
 ) -> None:
     asked = make_request(tmp_path, f"gossip={gossip}", peers="3", subjects=range(6))
-    plan = make_plan(asked, tmp_path)
-    bench = pool._bench(asked, plan.contract, plan.split, 1)
+    design = make_design(asked, tmp_path)
+    bench = pool._bench(asked, design.contract, design.split, 1)
     lockstep = do(bench, FoldUnit(1, 0))
     monkeypatch.setattr(engines, "engine_of", lambda contract: engines.Engine.SIMULATED)
     simulated = do(bench, FoldUnit(1, 0))
@@ -214,7 +214,7 @@ def test_what_knows_no_rounds_runs_on_the_simulated_network(tmp_path: Path, prot
 
 
 def test_random_samples_need_the_flag_and_bear_its_words_everywhere(tmp_path: Path) -> None:
-    asked = make_request(tmp_path, protocol=Protocol.FRAMES)
+    asked = make_request(tmp_path, protocol=HoldOut.FRAMES)
     with pytest.raises(DataError, match="subjects leak"):
         run(asked)
     assert not asked.out.exists()
@@ -230,7 +230,7 @@ def test_random_samples_need_the_flag_and_bear_its_words_everywhere(tmp_path: Pa
         rows = csv_rows((asked.out / f"{name}.csv").read_text())
         assert rows and {row["warning"] for row in rows} == {"subjects leak"}, name
     with pytest.raises(DataError, match="no subject leaks"):
-        run(replace(asked, protocol=Protocol.LOSO, subjects_leak=True))
+        run(replace(asked, protocol=HoldOut.LOSO, subjects_leak=True))
 
 
 def test_a_peer_whose_only_subject_is_held_out_is_left_out_of_that_fold(tmp_path: Path) -> None:
@@ -263,10 +263,10 @@ def test_a_spoilt_unit_is_told_with_its_file(tmp_path: Path) -> None:
 
 def test_few_shots_are_taken_at_each_peer_and_pooled_has_those_clips(tmp_path: Path) -> None:
     asked = make_request(tmp_path, "training.few_shot=2")
-    plan = make_plan(asked, tmp_path)
-    bench = pool._bench(asked, plan.contract, plan.split, 1)
+    design = make_design(asked, tmp_path)
+    bench = pool._bench(asked, design.contract, design.split, 1)
     steps = do(bench, FoldUnit(1, 0)).steps
     # Two peers with two clips of three classes each: one batch a peer, and one for all twelve.
     assert (steps["gossip"], steps["pooled"]) == (2 * 2, 2)
     kept = bench.kept(range(60))
-    assert np.bincount(plan.items.labels[kept]).tolist() == [2, 2, 2]
+    assert np.bincount(design.items.labels[kept]).tolist() == [2, 2, 2]

@@ -13,7 +13,7 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from p2pfl_me.report.results import (
     Arm,
-    Grid,
+    PeerCurves,
     class_table,
     clip_interval,
     extremes,
@@ -22,7 +22,7 @@ from p2pfl_me.report.results import (
     mean_confusion,
     over_seeds,
     part_of,
-    score_grid,
+    score_curves,
     spread,
 )
 from p2pfl_me.report.run import read_run
@@ -61,9 +61,9 @@ def test_the_interval_holds_the_score_narrows_with_clips_and_does_not_change() -
 
 def test_a_mean_is_over_the_peers_present() -> None:
     nan = float("nan")
-    grid = Grid((0, 1, 2), (4, 7), np.array([[0.2, 0.4], [0.5, nan], [nan, nan]]))
-    np.testing.assert_allclose(grid.mean(), [0.3, 0.5, nan])
-    assert grid.final() == {4: 0.5, 7: 0.4}
+    curves = PeerCurves((0, 1, 2), (4, 7), np.array([[0.2, 0.4], [0.5, nan], [nan, nan]]))
+    np.testing.assert_allclose(curves.mean(), [0.3, 0.5, nan])
+    assert curves.final() == {4: 0.5, 7: 0.4}
 
 
 def test_final_scores_of_every_arm(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_final_scores_of_every_arm(tmp_path: Path) -> None:
     assert first is not None and gossip[2] == first.uf1
     assert set(final_scores(run, Arm.ISOLATED, "uar")) == {0, 1, 2}
     assert set(final_scores(run, Arm.POOLED, "accuracy")) == {-1} == set(final_scores(run, Arm.AVERAGE, "uf1"))
-    assert score_grid(run, "uf1").values.shape == (4, 3)
+    assert score_curves(run, "uf1").values.shape == (4, 3)
     matrix = mean_confusion(run)
     assert matrix is not None and matrix.sum() == pytest.approx(12)
 
@@ -83,7 +83,7 @@ def test_final_scores_of_every_arm(tmp_path: Path) -> None:
 def test_without_a_test_set_there_are_no_scores(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", **SMALL, part=None))
     assert part_of(run) is None and final_scores(run, Arm.GOSSIP, "uf1") == {} and mean_confusion(run) is None
-    assert score_grid(run, "loss").values.shape == (4, 3)
+    assert score_curves(run, "loss").values.shape == (4, 3)
 
 
 def test_spread_over_seeds(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from p2pfl_me.report.comparison_pictures import picture
 from p2pfl_me.report.document import Block, Cell, Paragraph, Table
-from p2pfl_me.report.results import Arm, Spread, curve_points, final_scores, isolated_grid, spread
-from p2pfl_me.report.rival_pictures import picture
-from p2pfl_me.report.rival_words import figure
-from p2pfl_me.report.rivals import MB, METRIC, Rival, Setting, course_of
+from p2pfl_me.report.formatting import figure
+from p2pfl_me.report.methods import MB, METRIC, Method, Setting, course_of
+from p2pfl_me.report.results import Arm, Spread, curve_points, final_scores, isolated_curves, spread
 from p2pfl_me.report.run import Run
 
 SHOWN_METRICS = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
@@ -41,11 +41,11 @@ def score_blocks(setting: Setting, target: float | None) -> Iterator[Block]:
 
 
 def _score_rows(setting: Setting, metric: str) -> Iterator[tuple[str, ...]]:
-    for rival in setting.rivals:
-        peers = (figure(spread(values)) for values in _peers(rival, metric))
-        yield (rival.name, figure(over(rival, Arm.AVERAGE, metric)), *peers)
+    for method in setting.methods:
+        peers = (figure(spread(values)) for values in _peers(method, metric))
+        yield (method.name, figure(over(method, Arm.AVERAGE, metric)), *peers)
     # Every set-up was lent the same baselines: one run of each seed stands for all.
-    lent = Rival("", tuple({run.seed: run for rival in setting.rivals for run in rival.runs}.values()))
+    lent = Method("", tuple({run.seed: run for method in setting.methods for run in method.runs}.values()))
     if over(lent, Arm.ISOLATED, metric) is not None:
         yield (Arm.ISOLATED.value, "", *(figure(spread(values)) for values in _peers(lent, metric, Arm.ISOLATED)))
     for arm in (Arm.FEDAVG, Arm.POOLED):
@@ -59,15 +59,15 @@ def course_rows(
     """Header and rows of the figures of scores: kind, series, round, megabytes, seconds, mean and deviation."""
     header = ("kind", "series", "round", "mb_a_peer", "seconds", "uf1_mean", "uf1_std")
     rows: list[tuple[Cell, ...]] = []
-    for rival in setting.rivals:
-        course = course_of(rival)
+    for method in setting.methods:
+        course = course_of(method)
         if course is None:
             continue
         for place, index in enumerate(course.rounds):
             values = (course.sent[place] / MB, course.seconds[place], course.score[place], course.std[place])
-            rows.append(("set-up", rival.name, index, *map(_cell, values)))
+            rows.append(("set-up", method.name, index, *map(_cell, values)))
     if baselines:
-        by_seed = {run.seed: run for rival in setting.rivals for run in rival.runs if run.baselines}
+        by_seed = {run.seed: run for method in setting.methods for run in method.runs if run.baselines}
         for name, points in _baseline_courses(list(by_seed.values())):
             rows += [("baseline", name, index, None, None, mean, None) for index, mean in points]
     if target is not None:
@@ -80,8 +80,8 @@ def _baseline_courses(runs: Sequence[Run]) -> Iterator[tuple[str, list[tuple[int
         by_round: dict[int, list[float]] = {}
         for run in runs:
             if name == "isolated":
-                grid = isolated_grid(run, METRIC)
-                points = list(zip(grid.rounds, grid.mean().tolist(), strict=True))
+                curves = isolated_curves(run, METRIC)
+                points = list(zip(curves.rounds, curves.mean().tolist(), strict=True))
             else:
                 curve = run.baselines.fedavg if name == "FedAvg" else run.baselines.pooled
                 points = list(curve_points(curve, METRIC))
@@ -91,14 +91,14 @@ def _baseline_courses(runs: Sequence[Run]) -> Iterator[tuple[str, list[tuple[int
             yield name, [(index, float(np.mean(by_round[index]))) for index in sorted(by_round)]
 
 
-def over(rival: Rival, arm: Arm, metric: str) -> Spread | None:
+def over(method: Method, arm: Arm, metric: str) -> Spread | None:
     """The arm's mean and spread over seeds."""
-    return spread(list(rival.score(arm, metric).values()))
+    return spread(list(method.score(arm, metric).values()))
 
 
-def _peers(rival: Rival, metric: str, arm: Arm = Arm.GOSSIP) -> tuple[list[float], list[float], list[float]]:
+def _peers(method: Method, metric: str, arm: Arm = Arm.GOSSIP) -> tuple[list[float], list[float], list[float]]:
     """Mean, worst and best peer of every run."""
-    finals = [list(final.values()) for run in rival.runs if (final := final_scores(run, arm, metric))]
+    finals = [list(final.values()) for run in method.runs if (final := final_scores(run, arm, metric))]
     return [float(np.mean(final)) for final in finals], [min(final) for final in finals], [max(f) for f in finals]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.report.comparison_pictures import picture
 from p2pfl_me.report.document import Block, Cell, Table
-from p2pfl_me.report.rival_pictures import picture
-from p2pfl_me.report.rival_words import NONE, many, share
-from p2pfl_me.report.rivals import Setting, closing_of, distances
+from p2pfl_me.report.formatting import NONE, many, share
+from p2pfl_me.report.methods import Setting, closing_of, distances
 from p2pfl_me.topology import (
     Figures,
     directed_figures,
@@ -25,15 +25,15 @@ FIGURES_LIMIT = 2_000
 def agreement_blocks(setting: Setting) -> Iterator[Block]:
     """The table of predictions and measurements, and the figure of distances."""
     rows = []
-    for rival in setting.rivals:
-        contract = rival.runs[0].contract
-        closing = closing_of(rival)
+    for method in setting.methods:
+        contract = method.runs[0].contract
+        closing = closing_of(method)
         figures: Figures | None = None
         if contract.peers.count <= FIGURES_LIMIT:
             figures = _figures_of(contract)
         rows.append(
             (
-                rival.name,
+                method.name,
                 f"{figures.models_per_round:.3g}" if figures else NONE,
                 f"{figures.effective_neighbours:.1f}" if figures else NONE,
                 _exact(figures),
@@ -62,9 +62,9 @@ def agreement_blocks(setting: Setting) -> Iterator[Block]:
         "model, as a share of its norm.",
     )
     numbers: list[tuple[Cell, ...]] = [
-        ("set-up", rival.name, index, distance, predicted)
-        for rival in setting.rivals
-        for index, distance, predicted in distances(rival)
+        ("set-up", method.name, index, distance, predicted)
+        for method in setting.methods
+        for index, distance, predicted in distances(method)
     ]
     if any(isinstance(row[3], float) and row[3] > 1e-9 for row in numbers):
         yield picture(

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from p2pfl_me.report.comparison_pictures import picture
+from p2pfl_me.report.comparison_scores import course_rows
 from p2pfl_me.report.document import Block, Table
+from p2pfl_me.report.formatting import NONE, known
+from p2pfl_me.report.methods import MB, Method, Setting, course_of, per_megabyte, reached, track_of
 from p2pfl_me.report.results import spread
-from p2pfl_me.report.rival_pictures import picture
-from p2pfl_me.report.rival_scores import course_rows
-from p2pfl_me.report.rival_words import NONE, known
-from p2pfl_me.report.rivals import MB, Rival, Setting, course_of, per_megabyte, reached, track_of
 
 
 def cost_blocks(setting: Setting, target: float | None) -> Iterator[Block]:
     """Cost to `target`, scores by megabytes and seconds, and the ranking by score per megabyte."""
     if target is not None:
-        rows = [(rival.name, *_to_target(rival, target)) for rival in setting.rivals]
+        rows = [(method.name, *_to_target(method, target)) for method in setting.methods]
         yield Table(
             ("", "rounds", "seconds", "MB a peer", "seeds that reached it"),
             tuple(rows),
@@ -46,14 +46,14 @@ def cost_blocks(setting: Setting, target: float | None) -> Iterator[Block]:
             numbers,
         )
     ranked = []
-    for rival in setting.rivals:
-        found = per_megabyte(rival)
+    for method in setting.methods:
+        found = per_megabyte(method)
         if found:
             ratio = spread([score / mb for score, mb in found.values()])
             score = float(np.mean([score for score, _ in found.values()]))
             sent = float(np.mean([mb for _, mb in found.values()]))
             if ratio:
-                ranked.append((rival.name, ratio.mean, ratio.std, score, sent))
+                ranked.append((method.name, ratio.mean, ratio.std, score, sent))
     ranked.sort(key=lambda row: -row[1])
     if ranked:
         yield picture(
@@ -69,7 +69,7 @@ def cost_blocks(setting: Setting, target: float | None) -> Iterator[Block]:
 
 
 def _clock(setting: Setting) -> str:
-    engines = {run.manifest.engine for rival in setting.rivals for run in rival.runs}
+    engines = {run.manifest.engine for method in setting.methods for run in method.runs}
     if engines <= {"", "processes"}:
         return (
             "All peers share this machine's cores and no network slows them: between laboratories, transfer time "
@@ -78,10 +78,10 @@ def _clock(setting: Setting) -> str:
     return "The clock is the simulation's: what training and transfer are taken to last, not what they took here."
 
 
-def _to_target(rival: Rival, target: float) -> tuple[str, str, str, str]:
+def _to_target(method: Method, target: float) -> tuple[str, str, str, str]:
     """On the mean course: a mean over only the seeds that reached it would hide those that did not."""
-    tracks = [track for run in rival.runs if (track := track_of(run))]
-    course = course_of(rival)
+    tracks = [track for run in method.runs if (track := track_of(run))]
+    course = course_of(method)
     share = f"{sum(reached(track, target) is not None for track in tracks)} of {len(tracks)}"
     reach = reached(course, target) if course else None
     if reach is None:

@@ -1,4 +1,4 @@
-"""What a comparison sets side by side: each rival's runs over seeds, and its numbers.
+"""What a comparison sets side by side: each method's runs over seeds, and its numbers.
 
 A score by round is that of the mean peer, whose own model is tested after every exchange; the average of the models is
 tested after the last round only.
@@ -13,7 +13,7 @@ import numpy as np
 
 from p2pfl_me.report.consensus import Agreement, agreement, contraction_of
 from p2pfl_me.report.mixing import Mixing
-from p2pfl_me.report.results import Arm, Floats, Spread, final_scores, score_grid, spread
+from p2pfl_me.report.results import Arm, Floats, Spread, final_scores, score_curves, spread
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.traffic import sent_by_round
 
@@ -23,7 +23,7 @@ EXACT = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
+class Method:
     """One set-up of a comparison: its runs differ in nothing but the seed. `name` is unique in its setting."""
 
     name: str
@@ -37,18 +37,18 @@ class Rival:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Rivals under the same conditions: the same shards of the same data, seed by seed."""
+    """Methods under the same conditions: the same shards of the same data, seed by seed."""
 
     name: str
-    rivals: tuple[Rival, ...]
+    methods: tuple[Method, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class UnderFaults:
-    """One fault condition: `reason` says why it was not run, else `rivals` holds those that ran under it."""
+    """One fault condition: `reason` says why it was not run, else `methods` holds those that ran under it."""
 
     name: str
-    rivals: tuple[Rival, ...] = ()
+    methods: tuple[Method, ...] = ()
     reason: str = ""
 
 
@@ -92,8 +92,8 @@ class Reach:
 
 def track_of(run: Run, metric: str = METRIC) -> Track | None:
     """The course of one run; None without scores."""
-    grid = score_grid(run, metric)
-    if not grid.rounds:
+    curves = score_curves(run, metric)
+    if not curves.rounds:
         return None
     sent = dict(sent_by_round(run))
     seconds: dict[int, list[float]] = {}
@@ -102,11 +102,11 @@ def track_of(run: Run, metric: str = METRIC) -> Track | None:
             if each.seconds is not None:
                 seconds.setdefault(each.round, []).append(each.seconds)
     return Track(
-        grid.rounds,
-        grid.mean(),
-        np.zeros(len(grid.rounds)),
-        np.array([sent.get(index, np.nan) for index in grid.rounds]),
-        np.array([max(seconds.get(index, [np.nan])) for index in grid.rounds]),
+        curves.rounds,
+        curves.mean(),
+        np.zeros(len(curves.rounds)),
+        np.array([sent.get(index, np.nan) for index in curves.rounds]),
+        np.array([max(seconds.get(index, [np.nan])) for index in curves.rounds]),
     )
 
 
@@ -118,9 +118,9 @@ def reached(track: Track, target: float) -> Reach | None:
     return None
 
 
-def course_of(rival: Rival, metric: str = METRIC) -> Track | None:
+def course_of(method: Method, metric: str = METRIC) -> Track | None:
     """The mean track over seeds, of the rounds that every seed reached: the line does not jump where one ends early."""
-    tracks = [track for run in rival.runs if (track := track_of(run, metric))]
+    tracks = [track for run in method.runs if (track := track_of(run, metric))]
     if not tracks:
         return None
     rounds = tuple(sorted(set.intersection(*(set(track.rounds) for track in tracks))))
@@ -138,14 +138,14 @@ def course_of(rival: Rival, metric: str = METRIC) -> Track | None:
 
 
 def default_target(setting: Setting) -> float | None:
-    """95 % of the best mean score that any rival's average model ended with."""
-    means = [float(np.mean(list(scores.values()))) for rival in setting.rivals if (scores := rival.score())]
+    """95 % of the best mean score that any method's average model ended with."""
+    means = [float(np.mean(list(scores.values()))) for method in setting.methods if (scores := method.score())]
     return 0.95 * max(means) if means else None
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """How fast the models of a rival draw together: shares of the consensus distance that one exchange leaves.
+    """How fast the models of a method draw together: shares of the consensus distance that one exchange leaves.
 
     `measured` and `expected` are geometric means over rounds and seeds; `beta` is the bound of one round, None for a
     graph that changes. `final` is the distance after the last exchange as a share of the average model's norm.
@@ -157,10 +157,10 @@ class Closing:
     final: Spread | None
 
 
-def closing_of(rival: Rival) -> Closing:
+def closing_of(method: Method) -> Closing:
     """Measured beside predicted."""
-    contraction = contraction_of(rival.runs[0])
-    rows = [agreement(run, contraction) for run in rival.runs]
+    contraction = contraction_of(method.runs[0])
+    rows = [agreement(run, contraction) for run in method.runs]
     every = [row for each in rows for row in each if row.trained > 0]
     return Closing(
         _geometric([row.mixed / row.trained for row in every]),
@@ -170,11 +170,11 @@ def closing_of(rival: Rival) -> Closing:
     )
 
 
-def distances(rival: Rival) -> tuple[tuple[int, float, float | None], ...]:
+def distances(method: Method) -> tuple[tuple[int, float, float | None], ...]:
     """By round, over seeds: the measured distance after the exchange and the predicted one, as shares of the norm."""
-    contraction = contraction_of(rival.runs[0])
+    contraction = contraction_of(method.runs[0])
     by_round: dict[int, list[Agreement]] = {}
-    for run in rival.runs:
+    for run in method.runs:
         for row in agreement(run, contraction):
             if row.norm > 0:
                 by_round.setdefault(row.round, []).append(row)
@@ -192,10 +192,10 @@ def distances(rival: Rival) -> tuple[tuple[int, float, float | None], ...]:
     return tuple(found)
 
 
-def per_megabyte(rival: Rival) -> dict[int, tuple[float, float]]:
+def per_megabyte(method: Method) -> dict[int, tuple[float, float]]:
     """By seed: the average model's final score, and the megabytes that a peer sent on average."""
-    scores, found = rival.score(), {}
-    for run in rival.runs:
+    scores, found = method.score(), {}
+    for run in method.runs:
         track = track_of(run)
         if run.seed in scores and track is not None and track.sent[-1] > 0:
             found[run.seed] = (scores[run.seed], float(track.sent[-1]) / MB)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from p2pfl_me.report.comparison_pictures import picture
 from p2pfl_me.report.document import Block, Cell, Table
+from p2pfl_me.report.formatting import NONE, many
 from p2pfl_me.report.mixing import Mixing, exact_after, reaches, slope_of
 from p2pfl_me.report.results import Floats
-from p2pfl_me.report.rival_pictures import picture
-from p2pfl_me.report.rival_words import NONE, many
 
 
 def mixing_blocks(mixings: Sequence[Mixing], left_out: Sequence[str]) -> Iterator[Block]:

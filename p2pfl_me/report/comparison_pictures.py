@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from p2pfl_me.report.document import Cell, Picture
+from p2pfl_me.report.line_styles import Row, line_styles_of, names_of
 from p2pfl_me.report.mixing_picture import mixing_by
 from p2pfl_me.report.numbers import csv_rows, csv_text
-from p2pfl_me.report.rival_looks import Row, looks_of, names_of
 from p2pfl_me.report.style import (
     BLUE,
     INK,
@@ -75,13 +75,13 @@ def _score_by(axis: _Axis) -> Callable[[Sequence[Row], float], Figure]:
         figure, axes = new_figure(3.9, width)
         labels: list[tuple[float, float, str, str]] = []
         ends: list[float] = []
-        for series, look in looks_of(rows, "set-up").items():
+        for series, line in line_styles_of(rows, "set-up").items():
             own = [row for row in rows if row["kind"] == "set-up" and row["series"] == series and row[axis.column]]
             if not own:
                 continue
             x, y = [float(row[axis.column]) for row in own], [float(row["uf1_mean"]) for row in own]
-            axes.plot(x, y, color=look.colour, linestyle=look.dash, linewidth=2.0, zorder=3)
-            labels.append((x[-1], y[-1], look.label, look.colour))
+            axes.plot(x, y, color=line.colour, linestyle=line.dash, linewidth=2.0, zorder=3)
+            labels.append((x[-1], y[-1], line.label, line.colour))
             ends.append(x[-1])
         for series, dash in zip(names_of(rows, "baseline"), ((0, (6, 2)), DOTTED, (0, (6, 1.5, 1, 1.5))), strict=False):
             own = [row for row in rows if row["kind"] == "baseline" and row["series"] == series]
@@ -114,13 +114,13 @@ def _score_by(axis: _Axis) -> Callable[[Sequence[Row], float], Figure]:
 
 def _mark_ends(axes: Axes, rows: Sequence[Row], axis: _Axis) -> None:
     """A dot where a line ends: in bytes and seconds the lines have different lengths."""
-    for series, look in looks_of(rows, "set-up").items():
+    for series, line in line_styles_of(rows, "set-up").items():
         own = [row for row in rows if row["kind"] == "set-up" and row["series"] == series and row[axis.column]]
         if own:
             axes.plot(
                 [float(own[-1][axis.column])],
                 [float(own[-1]["uf1_mean"])],
-                color=look.colour,
+                color=line.colour,
                 marker="o",
                 markersize=5,
                 linestyle="none",
@@ -134,15 +134,15 @@ def _spread_bars(axes: Axes, rows: Sequence[Row]) -> None:
     low, high = axes.get_xlim()
     step = 0.018 * (high - low)
     place = high
-    for series, look in looks_of(rows, "set-up").items():
+    for series, line in line_styles_of(rows, "set-up").items():
         own = [row for row in rows if row["kind"] == "set-up" and row["series"] == series]
         if own and own[-1]["uf1_std"] and (std := float(own[-1]["uf1_std"])) > 0:
             place += step
             mean = float(own[-1]["uf1_mean"])
             axes.plot(
-                [place, place], [mean - std, mean + std], color=look.colour, linewidth=1.4, alpha=0.8, clip_on=False
+                [place, place], [mean - std, mean + std], color=line.colour, linewidth=1.4, alpha=0.8, clip_on=False
             )
-            axes.plot([place], [mean], color=look.colour, marker="o", markersize=3.5, linestyle="none", clip_on=False)
+            axes.plot([place], [mean], color=line.colour, marker="o", markersize=3.5, linestyle="none", clip_on=False)
     if place > high:
         axes.set_xlim(low, place + step)
 
@@ -158,10 +158,10 @@ def _consensus(rows: Sequence[Row], width: float) -> Figure:
     figure, axes = new_figure(3.9, width)
     labels: list[tuple[float, float, str, str]] = []
     rounds = [int(row["round"]) for row in rows]
-    for series, look in looks_of(rows, "set-up").items():
+    for series, line in line_styles_of(rows, "set-up").items():
         own = [row for row in rows if row["series"] == series]
-        for column, style, line, strength in (
-            ("distance", look.dash, 2.0, 1.0),
+        for column, style, weight, strength in (
+            ("distance", line.dash, 2.0, 1.0),
             ("predicted_distance", DASHED, 1.1, 0.75),
         ):
             points = [
@@ -169,10 +169,10 @@ def _consensus(rows: Sequence[Row], width: float) -> Figure:
             ]
             if points:
                 axes.plot(
-                    *zip(*points, strict=True), color=look.colour, linestyle=style, linewidth=line, alpha=strength
+                    *zip(*points, strict=True), color=line.colour, linestyle=style, linewidth=weight, alpha=strength
                 )
                 if column == "distance":
-                    labels.append((rounds[-1], points[-1][1], look.label, look.colour))
+                    labels.append((rounds[-1], points[-1][1], line.label, line.colour))
     show_single_points(axes)
     percent_log_axis(axes)
     low, high = axes.get_ylim()

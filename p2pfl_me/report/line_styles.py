@@ -24,7 +24,7 @@ def names_of(rows: Sequence[Row], kind: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LineStyle:
     """How one set-up's lines are drawn and named."""
 
     colour: str
@@ -32,7 +32,7 @@ class Look:
     label: str
 
 
-def looks_of(rows: Sequence[Row], kind: str) -> dict[str, Look]:
+def line_styles_of(rows: Sequence[Row], kind: str) -> dict[str, LineStyle]:
     """The colour says which contract, the dash which varied value; of a single contract, the colour says the value."""
     names = names_of(rows, kind)
     heads = list(dict.fromkeys(name.partition(", ")[0] for name in names))
@@ -44,7 +44,7 @@ def looks_of(rows: Sequence[Row], kind: str) -> dict[str, Look]:
         if len(heads) == 1:
             colour, dash = tails.index(tail), tails.index(tail) // len(COLOURS)
         style, letters = DASHES[dash % len(DASHES)]
-        found[name] = Look(COLOURS[colour % len(COLOURS)], style, f"{letters}{name}")
-    if len({look.dash for look in found.values()}) == 1:
-        return {name: Look(look.colour, look.dash, name) for name, look in found.items()}
+        found[name] = LineStyle(COLOURS[colour % len(COLOURS)], style, f"{letters}{name}")
+    if len({line.dash for line in found.values()}) == 1:
+        return {name: LineStyle(line.colour, line.dash, name) for name, line in found.items()}
     return found

@@ -11,7 +11,7 @@ from p2pfl_me.report.document import Block, Document, Picture, Section, Table
 from p2pfl_me.report.style import VERMILION
 
 
-def stamped(document: Document, words: str) -> Document:
+def with_warning(document: Document, words: str) -> Document:
     """The document with `words` at its head, in every section, table and figure; figures are drawn on in place."""
     upper = words.upper()
     return replace(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from p2pfl_me.report.document import Block, Cell, Paragraph, Table
+from p2pfl_me.report.formatting import NONE, many
+from p2pfl_me.report.methods import Comparison, Setting
 from p2pfl_me.report.paired import Paired, paired, seeds_needed, supported
-from p2pfl_me.report.rival_words import NONE, many
-from p2pfl_me.report.rivals import Comparison, Setting
 
 SHOWN_PAIRS = 45
 PAIR_HEADER = ("clips_dealt", "first", "second", "seeds", "mean", "low", "high", "p", "least_p", "supported")
@@ -17,7 +17,7 @@ PAIR_HEADER = ("clips_dealt", "first", "second", "seeds", "mean", "low", "high",
 def pair_tests(setting: Setting) -> tuple[tuple[Paired, bool], ...]:
     """Each pair's test on the average models' final UF1, and whether it holds over all pairs of the setting."""
     tests = []
-    for one, other in combinations(setting.rivals, 2):
+    for one, other in combinations(setting.methods, 2):
         first, second = one.score(), other.score()
         both = sorted(first.keys() & second.keys())
         if both:

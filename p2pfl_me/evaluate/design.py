@@ -14,8 +14,8 @@ from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.dealing import count_peers, deal, with_peers
 from p2pfl_me.evaluate.engines import Engine, engine_of
 from p2pfl_me.evaluate.folds import Split, make_split
+from p2pfl_me.evaluate.holdout import LEAK, HoldOut
 from p2pfl_me.evaluate.items import Items, data_digest, read_clips, read_items
-from p2pfl_me.evaluate.protocol import LEAK, Protocol
 from p2pfl_me.evaluate.units import Unit, peers_left, units_of
 from p2pfl_me.learning.features import Progress
 from p2pfl_me.learning.trainer import Labels
@@ -27,7 +27,7 @@ class Request:
     """What `p2pme evaluate` was asked for; `peers` is "dataset" or a number."""
 
     contract: Contract
-    protocol: Protocol
+    protocol: HoldOut
     peers: str
     out: Path
     home: Path
@@ -44,7 +44,7 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Design:
     """`contract` has the peers' number; `items` are those of the first seed, `homes` by seed and pool.
 
     `digest` covers contract, clips, features, folds and dealing: results belong together only under one digest.
@@ -69,9 +69,9 @@ class Plan:
         return [unit for seed in self.request.all_seeds for unit in units_of(self.split, self.homes[seed], seed)]
 
 
-def make_plan(
+def make_design(
     request: Request, cache: Path, progress: Progress | None = None, preparing: Progress | None = None
-) -> Plan:
+) -> Design:
     """Read the clips, draw the folds, deal the peers; features of the first seed are computed where they are missing.
 
     Raises
@@ -107,7 +107,7 @@ def make_plan(
         "peers": request.peers,
     }
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-    return Plan(request, contract, items, split, homes, data, digest)
+    return Design(request, contract, items, split, homes, data, digest)
 
 
 def _to_the_last_round(contract: Contract) -> Contract:

@@ -7,10 +7,10 @@ from enum import StrEnum
 FOLDS = 5
 """Folds of `kfold` unless told otherwise, and of the frame split: a fifth is tested, as in the founding paper."""
 LEAK = "subjects leak"
-"""Stamped on everything that comes from a split in which a subject is on both sides."""
+"""Written on everything that comes from a split in which a subject is on both sides."""
 
 
-class Protocol(StrEnum):
+class HoldOut(StrEnum):
     """How clips are held out."""
 
     LOSO = "loso"
@@ -22,7 +22,7 @@ class Protocol(StrEnum):
     @property
     def leaks(self) -> bool:
         """Whether one subject may be in training and in the test."""
-        return self is Protocol.FRAMES
+        return self is HoldOut.FRAMES
 
     @property
     def words(self) -> str:
@@ -30,9 +30,9 @@ class Protocol(StrEnum):
 
 
 _WORDS = {
-    Protocol.LOSO: "leave one subject out",
-    Protocol.KFOLD: "subjects in folds",
-    Protocol.LAB: "leave one data set out",
-    Protocol.SINGLE: "leave one subject out within each data set alone",
-    Protocol.FRAMES: f"random samples held out ({LEAK})",
+    HoldOut.LOSO: "leave one subject out",
+    HoldOut.KFOLD: "subjects in folds",
+    HoldOut.LAB: "leave one data set out",
+    HoldOut.SINGLE: "leave one subject out within each data set alone",
+    HoldOut.FRAMES: f"random samples held out ({LEAK})",
 }
