@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.contract import Contract
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.evaluate.dealing import deal, with_peers
 from p2pfl_me.evaluate.engines import gossip

@@ -17,6 +17,8 @@ FLOORS = {
     "home": 0,
     "progress": 0,
     "workers": 0,
+    "choice": 0,
+    "widths": 0,
     "contract": 0,
     "topology": 1,
     "compression": 1,

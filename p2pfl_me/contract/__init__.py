@@ -3,11 +3,11 @@
 Floor 0 of the house: imports nothing of the package but `errors`.
 """
 
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract.digest import digest, dump_contract, section_digests
 from p2pfl_me.contract.label_maps import LABEL_MAPS, LabelMap
 from p2pfl_me.contract.load import KINDS, contract_from_yaml, load_contract
 from p2pfl_me.contract.model import Contract
-from p2pfl_me.contract.seeds import derive_seed
 
 __all__ = [
     "KINDS",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from p2pfl_me.contract.part import Fraction, Part, PositiveInt
+from p2pfl_me.choice import Fraction, Part, PositiveInt
 
 
 class Synthetic(Part):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from p2pfl_me.contract.part import Part
+from p2pfl_me.choice import Part
 
 CUT_OFFS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 1.0)
 """Shares of the coefficients that JWINS sends, as in its authors' experiments: 0.343 of them on average."""

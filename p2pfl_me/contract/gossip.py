@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from p2pfl_me.choice import Conflict, Part, PositiveInt, Seconds
 from p2pfl_me.contract.compressions import Compression, Power
-from p2pfl_me.contract.part import Conflict, Part, PositiveInt, Seconds
 
 
 class Patience(Part):

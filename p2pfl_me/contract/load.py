@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from p2pfl_me.choice import Conflict
 from p2pfl_me.contract.model import Contract, Topology
-from p2pfl_me.contract.part import Conflict
 from p2pfl_me.contract.source import Source, parse
 from p2pfl_me.errors import ContractError
 

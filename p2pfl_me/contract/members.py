@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from p2pfl_me.contract.part import Part
+from p2pfl_me.choice import Part
 
 
 def is_loopback(address: str) -> bool:

@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from p2pfl_me.choice import Part
 from p2pfl_me.contract.clips import Data, Partition, Synthetic
 from p2pfl_me.contract.compressions import Compression, Float16, Fragments, Int4, Int8, Jwins, Power, TopK
 from p2pfl_me.contract.gossip import PROTOCOLS, Deadline, Gossip, Patience, Push, Tokens
 from p2pfl_me.contract.members import Loopback, Member, Peers
 from p2pfl_me.contract.network import CASME2_CLASSES, LabelMapping, Model, Weights
-from p2pfl_me.contract.part import Part
 from p2pfl_me.contract.preprocess import Input, Preprocess
 from p2pfl_me.contract.topologies import (
     Base,

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from p2pfl_me.choice import Conflict, Part
 from p2pfl_me.contract.label_maps import LABEL_MAPS, LabelMap
-from p2pfl_me.contract.part import Conflict, Part
 from p2pfl_me.contract.preprocess import Input, Preprocess
 
 CASME2_CLASSES = ("disgust", "fear", "happiness", "others", "repression", "sadness", "surprise")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from p2pfl_me.contract.part import Part, PositiveInt
+from p2pfl_me.choice import Part, PositiveInt
 
 
 class Input(StrEnum):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from p2pfl_me.contract.part import Part, PositiveInt
+from p2pfl_me.choice import Part, PositiveInt
 
 
 class Ring(Part):

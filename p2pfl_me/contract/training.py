@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from p2pfl_me.contract.part import Part, PositiveInt
+from p2pfl_me.choice import Part, PositiveInt
 
 
 class CrossEntropy(Part):

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.contract import Contract
 from p2pfl_me.contract.network import Model
 from p2pfl_me.contract.preprocess import Input, Scale
 from p2pfl_me.data.preprocess.flow import STILL

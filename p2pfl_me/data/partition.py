@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract.model import Partition
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.errors import DataError

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.data.manifest import Clip, Manifest
 from p2pfl_me.errors import DataError
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.contract import Contract
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.manifest import read_manifest
 from p2pfl_me.data.source import prepare

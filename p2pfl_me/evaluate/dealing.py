@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Loopback, Peers
 from p2pfl_me.data.number import is_number
 from p2pfl_me.data.partition import partition

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.holdout import HoldOut

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.compression import Compressor, Float16, Fragments, Int4, Int8, Jwins, PowerGossip, TopK
-from p2pfl_me.contract import Contract, derive_seed, model
+from p2pfl_me.contract import Contract, model
 from p2pfl_me.contract.model import Gossip
 from p2pfl_me.gossip.adpsgd import PairAveraging
 from p2pfl_me.gossip.dpsgd import DPSGD

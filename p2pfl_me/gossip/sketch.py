@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.message import Vector
 
 WIDTH = 1024

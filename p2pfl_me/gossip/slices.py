@@ -15,11 +15,11 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.contract.slices import held
 from p2pfl_me.gossip.exchange import Content
 from p2pfl_me.gossip.mixing import Mixture
 from p2pfl_me.gossip.protocol import NOTHING, Memory
 from p2pfl_me.message import Packed, Vector
+from p2pfl_me.widths import held
 
 LARGEST = 1e4
 """Magnitude above which a weight is absurd, as on the wire."""

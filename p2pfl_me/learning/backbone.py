@@ -15,7 +15,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.contract import Contract
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.learning.architectures import Architecture, architecture_of
 from p2pfl_me.learning.seeded import seeded_tensors

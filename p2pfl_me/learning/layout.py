@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from p2pfl_me.contract.model import Model
-from p2pfl_me.contract.slices import hidden_units
 from p2pfl_me.message import Vector
+from p2pfl_me.widths import hidden_units
 
 FEATURES = {"vgg16": 4 * 512, "resnet18": 4 * 512, "mobilenet_v3_small": 4 * 576}
 """Values of each backbone's last feature map at 64x64: 2x2 pixels of so many channels."""

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Model
 from p2pfl_me.learning.architectures import architecture_of
 from p2pfl_me.learning.backbone import load_backbone

@@ -19,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from p2pfl_me import __version__
-from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Loopback, Model, Peers, Ring, Training, Weights
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.learning.backbone import load_backbone

@@ -17,13 +17,13 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from p2pfl_me.contract import Contract, digest, load_contract
-from p2pfl_me.contract.slices import holders
 from p2pfl_me.errors import RunError, WeightsError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.features import normalise
 from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.network import assemble
 from p2pfl_me.message import Vector
+from p2pfl_me.widths import holders
 
 BATCH = 64
 

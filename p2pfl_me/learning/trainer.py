@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from p2pfl_me.contract import Contract, derive_seed
-from p2pfl_me.contract.slices import held
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError, WeightsError
 from p2pfl_me.learning.blocks import BlockStep
 from p2pfl_me.learning.device import pick_device
@@ -20,6 +20,7 @@ from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.losses import make_loss
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
 from p2pfl_me.message import Vector
+from p2pfl_me.widths import held
 
 EVALUATION_BATCH = 256
 Labels = npt.NDArray[np.int64]

@@ -17,7 +17,6 @@ import torch
 
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract, section_digests
-from p2pfl_me.contract.slices import sliced
 from p2pfl_me.errors import P2pmeError, PeerError, RunError
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, packed_limit
 from p2pfl_me.gossip.protocol import Finish
@@ -36,6 +35,7 @@ from p2pfl_me.peer.shard import Shard, load_shard
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.topology import plan_of
+from p2pfl_me.widths import sliced
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.links import Links
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.message import Message
 from p2pfl_me.wire.books import on_wire
 from p2pfl_me.wire.codec import Schema, check_weights, decode_header, encode, message_of

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from p2pfl_me.contract import Contract, digest
-from p2pfl_me.contract.slices import sliced
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.cores import core_of
 from p2pfl_me.gossip.protocol import Finish, Mixed
@@ -40,6 +39,7 @@ from p2pfl_me.swarm.launcher import SwarmOptions
 from p2pfl_me.swarm.record import Record, undone_if_refused
 from p2pfl_me.swarm.shards import all_clips, read_shards, write_shards
 from p2pfl_me.topology import plan_of
+from p2pfl_me.widths import sliced
 
 
 def simulate(

@@ -13,7 +13,7 @@ from functools import partial
 from random import Random
 from typing import Any, Protocol
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.contract import Contract, derive_seed
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.contract import Contract
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size
 from p2pfl_me.gossip.protocol import Finish, Mixed

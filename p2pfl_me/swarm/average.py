@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from p2pfl_me.contract import Contract, digest
-from p2pfl_me.contract.slices import holders
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import make_trainer
 from p2pfl_me.peer.checkpoint import load_checkpoint
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.swarm.record import write_whole
+from p2pfl_me.widths import holders
 
 
 def score_average(contract: Contract, run: Path, home: Path, weights: Path | None, peers: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from random import Random
 from types import MappingProxyType
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.arcs import Arc, Shares
 from p2pfl_me.topology.schedule import require_peer

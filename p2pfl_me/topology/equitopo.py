@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count as integers
 from random import Random
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 
 HALF = 0.5
 """What one gives another in EquiDyn. The paper's W is (1 - eta) I + eta A(u) with eta free in (0, 1]; eta =

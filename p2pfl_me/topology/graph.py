@@ -13,7 +13,8 @@ from typing import Any
 
 import networkx as nx
 
-from p2pfl_me.contract import derive_seed, model
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.contract import model
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.base import base_graph
 from p2pfl_me.topology.draws import erdos_renyi, random_regular, watts_strogatz

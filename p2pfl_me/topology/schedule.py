@@ -15,7 +15,8 @@ from typing import Protocol
 
 import networkx as nx
 
-from p2pfl_me.contract import Contract, derive_seed, model
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.contract import Contract, model
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.base import base_graph
 from p2pfl_me.topology.density import require_few_edges

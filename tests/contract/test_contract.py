@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pfl_me.contract import contract_from_yaml, derive_seed, digest, dump_contract, load_contract, section_digests
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.contract import contract_from_yaml, digest, dump_contract, load_contract, section_digests
 from p2pfl_me.contract.load import KINDS
 from p2pfl_me.contract.members import is_loopback
 from p2pfl_me.errors import ContractError

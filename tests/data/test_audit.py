@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.cli.data import data
-from p2pfl_me.contract import derive_seed
 from p2pfl_me.data.audit.alike import NEAR, close_pairs, signature_of
 from p2pfl_me.data.audit.leaks import Kind, audit
 from p2pfl_me.data.audit.parts import read_audited

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract.model import Partition
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.data.partition import partition, with_validation

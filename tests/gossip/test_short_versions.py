@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.trials import SIZE, draw_trial, play
 from p2pfl_me.topology import mixing_matrix, schedule_of

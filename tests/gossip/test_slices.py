@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pfl_me.contract import Contract, contract_from_yaml
-from p2pfl_me.contract.slices import held, hidden_units, holders, sliced
 from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.slices import Sliced
 from p2pfl_me.message import Vector
 from p2pfl_me.topology import metropolis_hastings, plan_of
+from p2pfl_me.widths import held, hidden_units, holders, sliced
 
 SHAPES = ((8, 5), (8,), (3, 8), (3,))
 SIZE = 75

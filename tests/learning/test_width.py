@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from p2pfl_me.contract import contract_from_yaml
-from p2pfl_me.contract.slices import held, sliced
 from p2pfl_me.learning.head import HeadStep, tensors
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.losses import make_loss
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
+from p2pfl_me.widths import held, sliced
 
 CONTRACT = contract_from_yaml(
     "version: 1\nname: t\ntopology: {kind: mesh}\npeers: {loopback: {count: 3}, widths: {1: 0.25}}\n"

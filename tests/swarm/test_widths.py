@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from p2pfl_me.contract import digest, load_contract
-from p2pfl_me.contract.slices import held, holders
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.peer.checkpoint import load_checkpoint
 from p2pfl_me.peer.replay import replay
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import SwarmOptions
+from p2pfl_me.widths import held, holders
 from tests.small import events, p2pme, write_contract, write_vectors
 
 PEERS = 4

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
 from p2pfl_me.data.manifest import Clip, Manifest, write_manifest
 from p2pfl_me.data.synthetic.clip import CAMERAS, FRAMES, draw_apex, draw_clip, expose

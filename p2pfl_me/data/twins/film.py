@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract.label_maps import plain
 from p2pfl_me.data.synthetic.clip import CAMERAS, Camera
 from p2pfl_me.data.synthetic.expression import Style, draw_style

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.data.clip import Fault, Quirk, Row
 from p2pfl_me.errors import DataError
 

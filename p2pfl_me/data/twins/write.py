@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from p2pfl_me.contract import derive_seed
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.data.clip import Row
 from p2pfl_me.data.twins.film import Frame, actor_of, encoded, take_frames
 from p2pfl_me.data.twins.old_sheet import old_sheet
