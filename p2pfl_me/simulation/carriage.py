@@ -9,11 +9,11 @@ import numpy as np
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.message import Message
-from p2pfl_me.wire.books import on_wire
 from p2pfl_me.wire.codec import Schema, check_weights, decode_header, encode, message_of
 from p2pfl_me.wire.noise import TAG, Ciphers
 from p2pfl_me.wire.records import HEADER, PAYLOAD
 from p2pfl_me.wire.session import Session
+from p2pfl_me.wire.traffic import on_wire
 
 Record = tuple[memoryview, ...]
 """What travels in one piece; a plain one is a header and its body."""

@@ -1,6 +1,6 @@
 """The links as their thread sees them: frames to sessions, sessions to frames, links that come up and go down.
 
-Who may come in stands in `doorstep`, sealing and order in `session`, sockets in `sockets`, the thread in `reactor`.
+Who may come in stands in `handshaker`, sealing and order in `session`, sockets in `sockets`, the thread in `reactor`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import Protocol
 
 from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.message import Message
-from p2pfl_me.wire.books import Books, Ledger
 from p2pfl_me.wire.codec import Schema
-from p2pfl_me.wire.doorstep import Doorstep
 from p2pfl_me.wire.endpoint import Endpoint, Liveness
 from p2pfl_me.wire.handshake import HELLO, REPLY, Terms
+from p2pfl_me.wire.handshaker import Handshaker
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.reactor import Reactor
+from p2pfl_me.wire.refusal_log import RefusalLog
 from p2pfl_me.wire.session import Outgoing, Session
 from p2pfl_me.wire.sockets import Outcome, Route, Sockets
-from p2pfl_me.wire.strangers import Strangers
+from p2pfl_me.wire.traffic import Ledger, TrafficLedger
 
 BURST = 4
 """Records sent to a neighbour in one turn, so that no link starves the others."""
@@ -29,7 +29,7 @@ LAST_FRAMES = 64
 """Frames still taken from a socket when a connection has ended."""
 
 
-class Told(Protocol):
+class LinkEvents(Protocol):
     """Who is told, from the engine's thread. `link` numbers a neighbour's links: what was said on one ends with it."""
 
     @property
@@ -53,16 +53,16 @@ class Engine:
         schema: Schema,
         liveness: Liveness,
         ledger: Ledger | None,
-        told: Told,
+        events: LinkEvents,
     ) -> None:
         self.reactor = Reactor(self, f"links-{terms.me}")
-        self._me, self._address, self._liveness, self._told = terms.me, address, liveness, told
+        self._me, self._address, self._liveness, self._events = terms.me, address, liveness, events
         self._public_key = terms.identity.public
         self._neighbours = {endpoint.peer: Neighbour(endpoint) for endpoint in neighbours}
-        self.books = Books(self._neighbours, ledger, self.reactor.post)
+        self.traffic = TrafficLedger(self._neighbours, ledger, self.reactor.post)
         self._sockets = Sockets(self, liveness.silence_s)
-        self._doorstep = Doorstep(terms, schema, self._neighbours, self, self.books, self._sockets.send)
-        self._strangers = Strangers()
+        self._handshaker = Handshaker(terms, schema, self._neighbours, self, self.traffic, self._sockets.send)
+        self._refusal_log = RefusalLog()
 
     # -- calls from outside, by the reactor ---------------------------------------------------------------------
 
@@ -111,24 +111,24 @@ class Engine:
     # -- the machine that the reactor drives --------------------------------------------------------------------
 
     def turn(self) -> bool:
-        moved = not self._told.is_full and self._sockets.receive()
+        moved = not self._events.is_full and self._sockets.receive()
         for neighbour in self._neighbours.values():
             moved |= self._pump(neighbour)
         return moved
 
     def wait(self, timeout_s: float | None) -> None:
-        self._sockets.wait(timeout_s, hear=not self._told.is_full)
+        self._sockets.wait(timeout_s, hear=not self._events.is_full)
 
     def wake(self) -> None:
         self._sockets.wake()
 
     def failed(self, error: Exception) -> None:
-        self._told.on_failed(error)
+        self._events.on_failed(error)
 
     def close(self) -> None:
         """Close all sockets (what ZeroMQ holds is still delivered for up to a second) and complete the ledger."""
         self._sockets.close()
-        self.books.close()
+        self.traffic.close()
 
     # -- in (called by the sockets) -----------------------------------------------------------------------------
 
@@ -137,20 +137,20 @@ class Engine:
         if isinstance(route, int):
             neighbour = self._neighbours[route]
             if kind == REPLY:
-                self._doorstep.on_reply(neighbour, bytes(frame))
+                self._handshaker.on_reply(neighbour, bytes(frame))
             else:
                 self._on_record(neighbour, frame)
         elif kind == HELLO:
-            self._doorstep.on_hello(route, bytes(frame))
-        elif known := self._doorstep.known(route):
+            self._handshaker.on_hello(route, bytes(frame))
+        elif known := self._handshaker.known(route):
             self._on_record(known, frame)
         else:
-            self._doorstep.on_first_record(route, frame)
+            self._handshaker.on_first_record(route, frame)
 
     def on_connected(self, peer: int) -> None:
         neighbour = self._neighbours[peer]
         neighbour.connected = True
-        self._doorstep.say_hello(neighbour)
+        self._handshaker.say_hello(neighbour)
 
     def on_disconnected(self, peer: int) -> None:
         neighbour = self._neighbours[peer]
@@ -160,7 +160,7 @@ class Engine:
 
     def on_turned_away(self, peer: int, why: str) -> None:
         neighbour = self._neighbours[peer]
-        self._doorstep.complain(neighbour, f"peer {peer} at {neighbour.endpoint.address} {why}")
+        self._handshaker.complain(neighbour, f"peer {peer} at {neighbour.endpoint.address} {why}")
         # ZeroMQ does not dial again who has turned it away; but the right one may listen there later.
         self.reactor.call_later(REDIAL_S, lambda: self._dial_again(neighbour))
 
@@ -180,14 +180,14 @@ class Engine:
         if session is None or neighbour.quarantined:
             return
         try:
-            session.receive(frame, lambda message: self._told.on_message(peer, message))
+            session.receive(frame, lambda message: self._events.on_message(peer, message))
         except WireError as error:
-            self._told.on_refused(peer, error.what)
+            self._events.on_refused(peer, error.what)
             return
         neighbour.heard = time.monotonic()
-        self.books.frame_received(peer, len(frame))
+        self.traffic.frame_received(peer, len(frame))
 
-    # -- up and down (called by the doorstep, too) --------------------------------------------------------------
+    # -- up and down (called by the handshaker, too) -------------------------------------------------------------
 
     def up(self, neighbour: Neighbour, session: Session, size: int) -> None:
         neighbour.session = session
@@ -195,28 +195,28 @@ class Engine:
         neighbour.heard = time.monotonic()
         neighbour.handshakes.clear()
         neighbour.candidates.clear()
-        self.books.frame_received(neighbour.peer, size)
+        self.traffic.frame_received(neighbour.peer, size)
         session.queue_ping()  # goes first: the dialler's first sealed record confirms the handshake
-        self._told.on_link(neighbour.peer, True, "", neighbour.link)
+        self._events.on_link(neighbour.peer, True, "", neighbour.link)
 
     def down(self, neighbour: Neighbour, reason: str) -> None:
         if neighbour.session is None:
             return
         neighbour.session = None
         neighbour.stuck = None
-        self.books.sum_pings(neighbour.peer)
-        self._told.on_link(neighbour.peer, False, reason, neighbour.link)
+        self.traffic.sum_pings(neighbour.peer)
+        self._events.on_link(neighbour.peer, False, reason, neighbour.link)
 
     def differs(self, complaint: str) -> None:
-        self._told.on_refused(None, complaint)
+        self._events.on_refused(None, complaint)
 
     def stranger(self, reason: str) -> None:
-        if line := self._strangers.line(time.monotonic(), reason):
-            self._told.on_refused(None, line)
+        if line := self._refusal_log.line(time.monotonic(), reason):
+            self._events.on_refused(None, line)
 
     def _beat(self) -> None:
         """Heartbeats, silence, and new attempts."""
-        deaf = self._told.is_full
+        deaf = self._events.is_full
         if not deaf:
             self._sockets.receive(LAST_FRAMES)  # what has come and was not looked at is no silence
         now = time.monotonic()
@@ -229,7 +229,7 @@ class Engine:
                 elif neighbour.session.is_idle:
                     neighbour.session.queue_ping()
             elif neighbour.connected and not neighbour.quarantined:
-                self._doorstep.say_hello(neighbour)
+                self._handshaker.say_hello(neighbour)
         all_up = all(neighbour.session for neighbour in self._neighbours.values())
         delay = self._liveness.ping_s if all_up else min(self._liveness.retry_s, self._liveness.ping_s)
         self.reactor.call_later(delay, self._beat)
@@ -263,10 +263,10 @@ class Engine:
         self.down(neighbour, "connection lost")
 
     def _book(self, peer: int, out: Outgoing | None, size: int) -> None:
-        wire = self.books.frame_sent(peer, size)
+        wire = self.traffic.frame_sent(peer, size)
         if out is None:
-            self.books.ping_sent(peer, wire)
+            self.traffic.ping_sent(peer, wire)
             return
         out.wire += wire
         if out.is_done:
-            self.books.message_sent(peer, out)
+            self.traffic.message_sent(peer, out)

@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from p2pfl_me.message import Message
-from p2pfl_me.wire.books import Ledger, Traffic
 from p2pfl_me.wire.codec import Schema
-from p2pfl_me.wire.crossing import Crossing
 from p2pfl_me.wire.endpoint import Endpoint, LinkHandlers, Liveness
 from p2pfl_me.wire.engine import Engine
 from p2pfl_me.wire.handshake import Terms
@@ -22,6 +20,8 @@ from p2pfl_me.wire.identity import Identity
 from p2pfl_me.wire.malloc import reuse_freed_memory
 from p2pfl_me.wire.records import PAYLOAD
 from p2pfl_me.wire.session import encoded
+from p2pfl_me.wire.thread_bridge import ThreadBridge
+from p2pfl_me.wire.traffic import Ledger, Traffic
 
 __all__ = ["Endpoint", "LinkHandlers", "Links", "Liveness"]
 
@@ -62,9 +62,9 @@ class Links:
         liveness: Liveness | None = None,
     ) -> None:
         self._me, self._schema = me, schema
-        self._crossing = Crossing(handlers, self._read_on)
+        self._bridge = ThreadBridge(handlers, self._read_on)
         terms = Terms(me, identity, prologue, dict(sections))
-        self._engine = Engine(terms, address, neighbours, schema, liveness or Liveness(), ledger, self._crossing)
+        self._engine = Engine(terms, address, neighbours, schema, liveness or Liveness(), ledger, self._bridge)
         self._reactor = self._engine.reactor
         self._peers = {endpoint.peer for endpoint in neighbours}
         self._started = self._closed = False
@@ -79,7 +79,7 @@ class Links:
         PeerError
             The port is taken or the address is not this machine's.
         """
-        self._crossing.open(asyncio.get_running_loop())
+        self._bridge.open(asyncio.get_running_loop())
         if 4 * self._schema.size > PAYLOAD:
             reuse_freed_memory()
         self._started = True
@@ -110,7 +110,7 @@ class Links:
         if self._closed:
             return
         self._closed = True
-        self._crossing.close()
+        self._bridge.close()
         if not self._started:
             self._engine.close()
             return
@@ -123,7 +123,7 @@ class Links:
         """Queue a message; False if there is no link. The caller must not write to `message.params` any more."""
         if peer not in self._peers:
             raise KeyError(peer)
-        link = self._crossing.link(peer)
+        link = self._bridge.link(peer)
         if link is None:
             return False
         self._reactor.post(partial(self._engine.send, peer, encoded(message, self._me, self._schema), link))
@@ -132,12 +132,12 @@ class Links:
     def quarantine(self, peer: int) -> None:
         """Drop the link to a neighbour and ignore it from now on."""
         self._reactor.post(partial(self._engine.quarantine, peer))
-        self._crossing.quarantine(peer)
+        self._bridge.quarantine(peer)
 
     @property
     def traffic(self) -> Mapping[int, Traffic]:
         """Bytes on the wire by neighbour, with seals, headers and ZeroMQ's framing."""
-        return self._engine.books.traffic
+        return self._engine.traffic.totals
 
     @property
     def bytes_sent(self) -> int:

@@ -18,7 +18,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from p2pfl_me.contract.members import is_loopback
 from p2pfl_me.errors import PeerError
-from p2pfl_me.wire import knock
+from p2pfl_me.wire import admission
 from p2pfl_me.wire.records import RECORD
 
 Route = int | bytes
@@ -38,7 +38,7 @@ WRONG_KEY = (
 )
 NO_PEER = "does not speak p2pme's protocol; is the address in the contract right, and p2pme there of the same version?"
 LINGER_S = 1.0
-KNOCK_MS = 5000
+ADMISSION_MS = 5000
 """For saying the word; a connection that says nothing costs a file descriptor."""
 RECONNECT_MS = (100, 2000)
 _REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -87,7 +87,7 @@ class Sockets:
         self._router: _Tap | None = None
         self._dealers: dict[int, _Tap] = {}
         self._taps: tuple[_Tap, ...] = ()
-        self._doorman: knock.Doorman | None = None
+        self._admission: admission.Admission | None = None
         self._woken, self._waker = plain.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
@@ -102,10 +102,10 @@ class Sockets:
         PeerError
             The port is taken or the address is not this machine's.
         """
-        self._doorman = self._doorman or knock.Doorman(self._context, knock.word(public_key))
+        self._admission = self._admission or admission.Admission(self._context, admission.word(public_key))
         socket = self._socket(zmq.ROUTER, address)
         socket.setsockopt(zmq.PLAIN_SERVER, 1)
-        socket.setsockopt(zmq.HANDSHAKE_IVL, KNOCK_MS)
+        socket.setsockopt(zmq.HANDSHAKE_IVL, ADMISSION_MS)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # an error, not silence, when a neighbour has gone
         try:
             socket.bind(_bindable(address))
@@ -123,8 +123,8 @@ class Sockets:
     def dial(self, peer: int, address: str, public_key: bytes) -> None:
         """Connect to a neighbour now, or as soon as it listens, and again whenever the connection ends."""
         socket = self._socket(zmq.DEALER, address)
-        socket.setsockopt(zmq.PLAIN_USERNAME, knock.USER)
-        socket.setsockopt(zmq.PLAIN_PASSWORD, knock.word(public_key))
+        socket.setsockopt(zmq.PLAIN_USERNAME, admission.USER)
+        socket.setsockopt(zmq.PLAIN_PASSWORD, admission.word(public_key))
         socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing queues for a peer that is not there
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS[0])
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MS[1])
@@ -168,7 +168,7 @@ class Sockets:
 
     def receive(self, burst: int = BURST) -> bool:
         """Take up to `burst` frames from every socket; whether there was any."""
-        self._answer_door()
+        self._answer_admission()
         found = False
         for tap in self._taps:
             found |= self._receive(tap, burst)
@@ -180,8 +180,8 @@ class Sockets:
         News of connections is passed on from here: while frames move, there is none that could not wait.
         """
         watched: list[tuple[zmq.Socket[bytes] | int, int]] = [(self._woken.fileno(), zmq.POLLIN)]
-        if self._doorman:
-            watched.append((self._doorman.socket, zmq.POLLIN))
+        if self._admission:
+            watched.append((self._admission.socket, zmq.POLLIN))
         for tap in self._taps:
             blocked, tap.full = tap.full, False
             if blocked and tap.peer is None:
@@ -197,7 +197,7 @@ class Sockets:
         if watched[0][0] in ready:
             with contextlib.suppress(BlockingIOError):
                 self._woken.recv(64)
-        self._answer_door()
+        self._answer_admission()
         for tap in self._taps:
             if tap.monitor and tap.monitor in ready:
                 self._hear(tap)
@@ -211,9 +211,9 @@ class Sockets:
         """Close all sockets; ZeroMQ still delivers what it holds for up to `LINGER_S`, and this waits for it."""
         for tap in self._taps:
             self._close(tap, LINGER_S)
-        if self._doorman:
-            self._doorman.close()
-        self._router, self._dealers, self._taps, self._doorman = None, {}, (), None
+        if self._admission:
+            self._admission.close()
+        self._router, self._dealers, self._taps, self._admission = None, {}, (), None
         self._context.term()
         self._woken.close()
         self._waker.close()
@@ -246,8 +246,8 @@ class Sockets:
                 self._listener.on_frame(route, frame.buffer)
         return taken > 0
 
-    def _answer_door(self) -> None:
-        for address in self._doorman.answer() if self._doorman else ():
+    def _answer_admission(self) -> None:
+        for address in self._admission.answer() if self._admission else ():
             self._listener.on_stranger(address)
 
     def _hear(self, tap: _Tap) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from p2pfl_me.message import Message
-from p2pfl_me.wire.books import Ledger
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.identity import Identity, new_identity
 from p2pfl_me.wire.links import Endpoint, Links, Liveness
+from p2pfl_me.wire.traffic import Ledger
 
 QUICK = Liveness(ping_s=0.05, silence_s=30.0, retry_s=0.05)
 

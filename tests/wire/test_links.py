@@ -16,14 +16,14 @@ from zmq.auth.asyncio import AsyncioAuthenticator
 
 from p2pfl_me.errors import PeerError
 from p2pfl_me.message import Kind, Message
-from p2pfl_me.wire.crossing import UNREAD
+from p2pfl_me.wire.admission import USER, word
 from p2pfl_me.wire.handshake import Terms, contracts_differ, hello, read_reply
 from p2pfl_me.wire.identity import Identity, new_identity
-from p2pfl_me.wire.knock import USER, word
 from p2pfl_me.wire.links import Liveness
 from p2pfl_me.wire.records import Sealer
 from p2pfl_me.wire.session import PING
 from p2pfl_me.wire.sockets import BURST
+from p2pfl_me.wire.thread_bridge import UNREAD
 from tests.wire import zmtp
 from tests.wire.peers import QUICK, Recorder, Swarm
 
@@ -523,7 +523,7 @@ def test_two_links_share_a_peer_and_traffic_is_booked_by_neighbour() -> None:
         await recorders[2].until(lambda: len(recorders[2].messages) == 20)
         for recorder in (recorders[0], recorders[2]):
             assert [message.round for _, message in recorder.messages] == list(range(20))
-        assert await links[1].part(20)  # the books are the thread's: it may not have come to the last record yet
+        assert await links[1].part(20)  # the ledger is the thread's: it may lag by a record
         assert all(links[1].traffic[peer].sent > 20 * 1_600_000 for peer in (0, 2))
         for each in links:
             await each.close()
@@ -538,7 +538,7 @@ def test_a_busy_loop_holds_the_sender_back_and_loses_nothing() -> None:
         model = np.ones(400_000, np.float32)
         for round in range(60):
             low.send(1, Message(Kind.ANSWER, round, round, model))
-        sending, receiving = low._engine._neighbours[1], high._crossing
+        sending, receiving = low._engine._neighbours[1], high._bridge
         until = time.monotonic() + 60
         while not (receiving.is_full and sending.stuck) and time.monotonic() < until:
             os.sched_yield()  # this is the loop: while it is busy here, it hears nothing

@@ -34,15 +34,15 @@ class _Pings:
     wire: int = 0
 
 
-class Books:
-    """The books of one peer's links. Entries are written in the order in which the messages left.
+class TrafficLedger:
+    """The traffic ledger of one peer's links. Entries are written in the order in which the messages left.
 
     All methods belong to one thread; `post` has a call made there when a digest is ready.
     """
 
     def __init__(self, peers: Iterable[int], ledger: Ledger | None, post: Callable[[Callable[[], None]], None]) -> None:
-        self.traffic = {peer: Traffic() for peer in peers}
-        self._pings = {peer: _Pings() for peer in self.traffic}
+        self.totals = {peer: Traffic() for peer in peers}
+        self._pings = {peer: _Pings() for peer in self.totals}
         self._ledger, self._post = ledger, post
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="egress-digest")
         self._due: deque[tuple[dict[str, Any], Future[str] | None]] = deque()
@@ -51,11 +51,11 @@ class Books:
     def frame_sent(self, peer: int, size: int) -> int:
         """Count a frame of `size` bytes; returns what it took on the wire."""
         wire = on_wire(size)
-        self.traffic[peer].sent += wire
+        self.totals[peer].sent += wire
         return wire
 
     def frame_received(self, peer: int, size: int) -> None:
-        self.traffic[peer].received += on_wire(size)
+        self.totals[peer].received += on_wire(size)
 
     def ping_sent(self, peer: int, wire: int) -> None:
         pings = self._pings[peer]
@@ -89,7 +89,7 @@ class Books:
 
     def close(self) -> None:
         """Write what is due, when its digests are ready."""
-        for peer in self.traffic:
+        for peer in self.totals:
             self.sum_pings(peer)
         while self._due:
             if (digest := self._due[0][1]) is not None:

@@ -3,7 +3,7 @@
 ZeroMQ collects the parts of a message until the last has come, however many, and no option bounds them. So a listener
 demands ZMTP's PLAIN handshake, whose password here follows from the listener's public key: whoever has the contract
 knows it. It is no secret from those who can listen in on the line, and nothing else rests on it; who speaks is settled
-by Noise, and every frame still passes `doorstep`.
+by Noise, and every frame still passes `handshaker`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def word(public_key: bytes) -> bytes:
     return hashlib.sha256(b"p2pfl_me knock 1\0" + public_key).hexdigest().encode()
 
 
-class Doorman:
+class Admission:
     """Answers ZeroMQ's questions about those who call at one context's ROUTER. One thread's, like all sockets."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], due: bytes) -> None:

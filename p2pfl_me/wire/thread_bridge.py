@@ -13,7 +13,7 @@ UNREAD = 4
 """What may wait for the loop; then the thread stops reading, ZeroMQ fills up, and the senders have to wait."""
 
 
-class Crossing:
+class ThreadBridge:
     """`on_...` and `is_full` belong to the thread, everything else to the loop.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from p2pfl_me.message import Kind, Message
-from p2pfl_me.wire.crossing import UNREAD, Crossing
+from p2pfl_me.wire.thread_bridge import UNREAD, ThreadBridge
 from tests.wire.peers import Recorder
 
 
@@ -16,22 +16,22 @@ def said(round: int) -> Message:
 def test_everything_arrives_in_order_and_the_thread_is_held_back() -> None:
     async def scene() -> None:
         recorder, room = Recorder(), list[int]()
-        crossing = Crossing(recorder, lambda: room.append(len(recorder.messages)))
-        crossing.open(asyncio.get_running_loop())
+        bridge = ThreadBridge(recorder, lambda: room.append(len(recorder.messages)))
+        bridge.open(asyncio.get_running_loop())
 
         def thread() -> None:
-            crossing.on_link(1, True, "", 1)
+            bridge.on_link(1, True, "", 1)
             for round in range(UNREAD + 1):
-                assert crossing.is_full == (round >= UNREAD - 1)
-                crossing.on_message(1, said(round))
+                assert bridge.is_full == (round >= UNREAD - 1)
+                bridge.on_message(1, said(round))
 
         thread()  # what a thread does is done before the loop comes to listen
-        assert recorder.messages == [] and recorder.links == [] and crossing.link(1) is None
+        assert recorder.messages == [] and recorder.links == [] and bridge.link(1) is None
         await recorder.until(lambda: len(recorder.messages) == UNREAD + 1)
         assert [message.round for _, message in recorder.messages] == list(range(UNREAD + 1))
-        assert recorder.links == [(1, True, "")] and crossing.link(1) == 1
+        assert recorder.links == [(1, True, "")] and bridge.link(1) == 1
         await asyncio.to_thread(lambda: None)
-        assert not crossing.is_full and len(room) == 1, "told once that there is room again"
+        assert not bridge.is_full and len(room) == 1, "told once that there is room again"
 
     asyncio.run(scene())
 
@@ -39,16 +39,16 @@ def test_everything_arrives_in_order_and_the_thread_is_held_back() -> None:
 def test_nothing_of_a_quarantined_peer_passes_any_more() -> None:
     async def scene() -> None:
         recorder = Recorder()
-        crossing = Crossing(recorder, lambda: None)
-        crossing.open(asyncio.get_running_loop())
-        crossing.on_link(1, True, "", 1)
+        bridge = ThreadBridge(recorder, lambda: None)
+        bridge.open(asyncio.get_running_loop())
+        bridge.on_link(1, True, "", 1)
         await recorder.until(lambda: recorder.is_up(1))
-        crossing.on_message(1, said(0))
-        crossing.on_refused(1, "rubbish")
-        crossing.quarantine(1)
-        assert recorder.links[-1] == (1, False, "quarantined") and crossing.link(1) is None
-        crossing.on_link(1, False, "connection lost", 1)
-        crossing.on_message(2, said(5))
+        bridge.on_message(1, said(0))
+        bridge.on_refused(1, "rubbish")
+        bridge.quarantine(1)
+        assert recorder.links[-1] == (1, False, "quarantined") and bridge.link(1) is None
+        bridge.on_link(1, False, "connection lost", 1)
+        bridge.on_message(2, said(5))
         await recorder.until(lambda: bool(recorder.messages))
         assert recorder.messages == [(2, said(5))] and not recorder.refused
         assert len(recorder.links) == 2
@@ -56,15 +56,15 @@ def test_nothing_of_a_quarantined_peer_passes_any_more() -> None:
     asyncio.run(scene())
 
 
-def test_a_closed_crossing_tells_nothing_not_even_what_is_under_way() -> None:
+def test_a_closed_bridge_tells_nothing_not_even_what_is_under_way() -> None:
     async def scene() -> None:
         recorder = Recorder()
-        crossing = Crossing(recorder, lambda: None)
-        crossing.on_message(1, said(0))
-        crossing.open(asyncio.get_running_loop())
-        crossing.on_message(1, said(1))
-        crossing.close()
-        crossing.on_message(1, said(2))
+        bridge = ThreadBridge(recorder, lambda: None)
+        bridge.on_message(1, said(0))
+        bridge.open(asyncio.get_running_loop())
+        bridge.on_message(1, said(1))
+        bridge.close()
+        bridge.on_message(1, said(2))
         await asyncio.to_thread(lambda: None)
         assert recorder.messages == []
 

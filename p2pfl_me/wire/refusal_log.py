@@ -7,7 +7,7 @@ REFILL_S = 6.0
 """Ten lines at once, then one every six seconds."""
 
 
-class Strangers:
+class RefusalLog:
     """Admits refusals of frames that belong to no link, and counts those it swallows."""
 
     def __init__(self) -> None:

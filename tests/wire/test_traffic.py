@@ -1,4 +1,4 @@
-"""The books: what a frame takes on the wire, entries in order, heartbeats summed, strangers kept short."""
+"""The ledger: what a frame takes on the wire, entries in order, heartbeats summed, refusals kept few."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from p2pfl_me.message import Kind, Message
-from p2pfl_me.wire.books import Books, on_wire
 from p2pfl_me.wire.codec import Schema, encode
+from p2pfl_me.wire.refusal_log import BURST, REFILL_S, RefusalLog
 from p2pfl_me.wire.session import Outgoing
-from p2pfl_me.wire.strangers import BURST, REFILL_S, Strangers
+from p2pfl_me.wire.traffic import TrafficLedger, on_wire
 
 SCHEMA = Schema(1000, bytes(32))
 
@@ -32,17 +32,17 @@ def outgoing(message: Message) -> Outgoing:
 def test_entries_stand_in_the_order_in_which_messages_left() -> None:
     entries: list[Mapping[str, Any]] = []
     calls: deque[Callable[[], None]] = deque()
-    books = Books([1, 2], entries.append, calls.append)
+    ledger = TrafficLedger([1, 2], entries.append, calls.append)
     model = np.arange(1000, dtype=np.float32)
     for peer in (1, 2):
-        books.message_sent(peer, outgoing(Message(Kind.OFFER, 7, 7, model)))
-    books.message_sent(1, outgoing(Message(Kind.SKIP, 7, 7)))
+        ledger.message_sent(peer, outgoing(Message(Kind.OFFER, 7, 7, model)))
+    ledger.message_sent(1, outgoing(Message(Kind.SKIP, 7, 7)))
     for _ in range(3):
-        books.ping_sent(2, books.frame_sent(2, 25))
-    books.close()
+        ledger.ping_sent(2, ledger.frame_sent(2, 25))
+    ledger.close()
     while calls:  # news of digests that are written already
         calls.popleft()()
-    assert books.traffic[2].sent == 3 * 27
+    assert ledger.totals[2].sent == 3 * 27
     digest = hashlib.sha256(np.arange(1000, dtype=np.float32).tobytes()).hexdigest()
     assert [(e["to"], e["kind"], e["sha256"]) for e in entries] == [
         (1, "offer", digest),
@@ -54,20 +54,20 @@ def test_entries_stand_in_the_order_in_which_messages_left() -> None:
     assert entries[3] == {"to": 2, "kind": "ping", "count": 3, "bytes": 0, "wire": 81, "sha256": None}
 
 
-def test_the_books_do_not_keep_a_model_alive() -> None:
-    books = Books([1], lambda entry: None, lambda call: None)
+def test_the_ledger_does_not_keep_a_model_alive() -> None:
+    ledger = TrafficLedger([1], lambda entry: None, lambda call: None)
     model = np.zeros(1000, dtype=np.float32)
-    books.message_sent(1, outgoing(Message(Kind.OFFER, 0, 0, model)))
-    books.close()
-    assert books._hashed is not None
+    ledger.message_sent(1, outgoing(Message(Kind.OFFER, 0, 0, model)))
+    ledger.close()
+    assert ledger._hashed is not None
     del model
-    assert books._hashed[0]() is None
+    assert ledger._hashed[0]() is None
 
 
 def test_strangers_cannot_fill_the_log() -> None:
-    strangers = Strangers()
-    lines = [strangers.line(1000.0, "garbage") for _ in range(500)]
+    log = RefusalLog()
+    lines = [log.line(1000.0, "garbage") for _ in range(500)]
     assert lines[: int(BURST)] == ["garbage"] * int(BURST) and not any(lines[int(BURST) :])
-    later = strangers.line(1000.0 + REFILL_S, "garbage")
+    later = log.line(1000.0 + REFILL_S, "garbage")
     assert later == f"garbage (and {500 - int(BURST)} more refused since the last line)"
-    assert strangers.line(1000.0 + REFILL_S, "garbage") is None
+    assert log.line(1000.0 + REFILL_S, "garbage") is None
