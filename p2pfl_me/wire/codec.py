@@ -14,6 +14,7 @@ import numpy as np
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import Kind, Message, Packed, Vector
+from p2pfl_me.wire.bounded import unpacked_list
 
 VERSION = 1
 MAX_HEADER = 1024
@@ -21,6 +22,7 @@ MAX_ROUND = 2**31
 MAX_WEIGHT = 1e4
 """Magnitude above which a weight is absurd, and with it the model's norm; those of trained networks stay below 10."""
 
+_KINDS = {kind.value: kind for kind in Kind}
 _CARRIES_PARAMS = {Kind.OFFER, Kind.ANSWER, Kind.PUSH}
 
 
@@ -69,24 +71,18 @@ def decode_header(data: bytes, sender: int, schema: Schema) -> Header:
     WireError
         Anything but a header of this version, from this sender, for this schema.
     """
-    if len(data) > MAX_HEADER:
-        raise WireError(f"a header of {len(data)} bytes (at most {MAX_HEADER})")
-    try:
-        fields = msgpack.unpackb(data, max_ext_len=0, max_map_len=0, max_array_len=16)
-    except Exception as error:  # msgpack raises many kinds on hostile bytes
-        raise WireError(f"a header that is not msgpack: {type(error).__name__}") from error
-    if not isinstance(fields, list) or len(fields) != 7:
+    fields = unpacked_list(data, "a header", MAX_HEADER)
+    if len(fields) != 7 or any(isinstance(field, (list, dict)) for field in fields):
         raise WireError("a header that is not a list of seven fields")
     version, name, round, at, claimed, digest, body = fields
-    if version != VERSION:
-        raise WireError(f"wire version {version!r} (this is {VERSION}); update the older p2pme")
-    try:
-        kind = Kind(name)
-    except ValueError as error:
-        raise WireError(f"an unknown kind of message {str(name)[:32]!r}") from error
+    if type(version) is not int or version != VERSION:
+        raise WireError(f"wire version {_shown(version)} (this is {VERSION}); update the older p2pme")
+    kind = _KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise WireError(f"an unknown kind of message {_shown(name)}")
     for value in (round, at, claimed, body):
         if type(value) is not int or not 0 <= value <= MAX_ROUND:
-            raise WireError(f"a number out of range in a header: {str(value)[:32]}")
+            raise WireError(f"a number out of range in a header: {_shown(value)}")
     if claimed != sender:
         raise WireError(f"peer {sender} speaks as peer {claimed}")
     if digest != schema.digest:
@@ -96,6 +92,11 @@ def decode_header(data: bytes, sender: int, schema: Schema) -> Header:
         at_most = "at most " if schema.packed else ""
         raise WireError(f"{kind.value} with {body} bytes where {at_most}{due} were due")
     return Header(kind, round, at, sender, body)
+
+
+def _shown(value: object) -> str:
+    """A field that is neither list nor dictionary, short enough for a log's line."""
+    return repr(value)[:32]
 
 
 def check_weights(header: Header, piece: Vector) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgpack
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.errors import WireError
+from p2pfl_me.wire.bounded import unpacked_list
 from p2pfl_me.wire.identity import Identity
 from p2pfl_me.wire.noise import AwaitingReply, Ciphers, Initiator, Introduced, Responder
 
@@ -21,6 +21,8 @@ VERSION = 1
 HELLO, REPLY = 1, 2
 """Kinds of handshake frame; sealed records have kinds of their own (`session`)."""
 DIGEST = 32
+MAX_PAYLOAD = 4096
+"""Most bytes of what a handshake says: a digest for each of the contract's sections."""
 TAG = 8
 """Bytes of the initiator's ephemeral key that a reply repeats, so that a late reply finds its handshake."""
 
@@ -73,9 +75,9 @@ def read_hello(terms: Terms, frame: bytes) -> Greeting:
         raise WireError("a handshake of another version of p2pme, or none at all")
     claimed, message = frame[2 : 2 + DIGEST], frame[2 + DIGEST :]
     payload, introduced = Responder(terms.identity.private, claimed).read(message)
-    match _unpacked(payload):
+    match unpacked_list(payload, "an introduction", MAX_PAYLOAD):
         case [int(peer), dict(sections)] if not isinstance(peer, bool):
-            theirs = {str(key): value for key, value in sections.items() if isinstance(value, bytes)}
+            theirs = {_printable(key): value for key, value in sections.items() if _is_digest(key, value)}
         case _:
             raise WireError("an introduction that cannot be read")
     differing = () if claimed == terms.prologue else tuple(terms.differing(theirs))
@@ -102,10 +104,10 @@ def read_reply(awaiting: AwaitingReply, frame: bytes) -> tuple[list[str], Cipher
         Not from the holder of the key that we dialled, or unreadable.
     """
     payload, ciphers = awaiting.read(frame[1 + TAG :])
-    names = _unpacked(payload)
-    if not isinstance(names, list):
+    names = unpacked_list(payload, "a reply", MAX_PAYLOAD)
+    if not all(isinstance(name, str) for name in names):
         raise WireError("a reply that cannot be read")
-    return [str(name)[:64] for name in names], ciphers
+    return [_printable(name) for name in names], ciphers
 
 
 def contracts_differ(peer: int, sections: Sequence[str]) -> str:
@@ -118,8 +120,5 @@ def _printable(text: str) -> str:
     return "".join(each if each.isascii() and each.isprintable() else "?" for each in text)[:64]
 
 
-def _unpacked(payload: bytes) -> Any:
-    try:
-        return msgpack.unpackb(payload, max_ext_len=0, max_map_len=64, max_array_len=64)
-    except Exception as error:  # msgpack raises many kinds on hostile bytes
-        raise WireError(f"a handshake that is not msgpack: {type(error).__name__}") from error
+def _is_digest(key: object, value: object) -> bool:
+    return isinstance(key, str) and isinstance(value, bytes) and len(value) == DIGEST

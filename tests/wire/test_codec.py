@@ -63,7 +63,9 @@ GOOD: list[Any] = [1, "offer", 2, 2, 3, b"d" * 32, 20]
     [
         (0, 2, "version"),
         (1, "pickle", "unknown kind"),
-        (1, ["offer"], "unknown kind"),
+        (0, True, "version"),
+        (1, ["offer"], "seven fields"),
+        (1, {"offer": 1}, "seven fields"),
         (1, None, "unknown kind"),
         (2, -1, "out of range"),
         (2, 2.0, "out of range"),
@@ -108,6 +110,18 @@ values = st.recursive(
 def test_any_bytes_raise_nothing_but_the_wire_error(data: bytes) -> None:
     with pytest.raises(WireError):
         decode_header(data, 3, SCHEMA)
+
+
+def test_what_is_nested_deep_is_refused_before_anybody_looks_at_it() -> None:
+    """A thousand lists in one another: whatever prints, compares or hashes them runs out of stack."""
+    for deep in (
+        b"\x97\x01" + b"\x91" * 1005 + b"\xc0" + bytes(5),
+        b"\x97" + b"\x91" * 1005 + b"\xc0\xa5offer" + bytes(5),
+        b"\x97\x01" + b"\x81\x01" * 500 + b"\xc0" + bytes(5),
+        b"\x97\x01\xa5offer" + b"\x91" * 1000 + b"\xc0" + bytes(4),
+    ):
+        with pytest.raises(WireError, match="nested too deep"):
+            decode_header(deep, 3, SCHEMA)
 
 
 def test_a_long_header_is_refused_unread() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.handshake import (
     HELLO,
+    MAX_PAYLOAD,
     REPLY,
     VERSION,
     Terms,
@@ -60,12 +61,35 @@ def test_the_claimed_digest_cannot_be_exchanged_on_the_way() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"\xc1", b"\x01", b"\x92\x01", b"\x92\x01\x01", b"\x92\xc3\x80", b"\x92\xa1x\x80", b"\x93\x01\x80\x01"],
+    [
+        b"",
+        b"\xc1",
+        b"\x01",
+        b"\x92\x01",
+        b"\x92\x01\x01",
+        b"\x92\xc3\x80",
+        b"\x92\xa1x\x80",
+        b"\x93\x01\x80\x01",
+        b"\x92\x01" + b"\x91" * 1000 + b"\xc0",
+        b"\x92\x01\x81\xa1x" + b"\x91" * 1000 + b"\xc0",
+        b"\x92" * 1000 + b"\xc0",
+        b"\x92\x01\x80" + bytes(MAX_PAYLOAD),
+    ],
 )
 def test_an_introduction_that_says_nothing_is_refused(payload: bytes) -> None:
     message, _ = Initiator(LOW.identity.private, HIGH.identity.public, LOW.prologue).write(payload)
     with pytest.raises(WireError):
         read_hello(HIGH, bytes([HELLO, VERSION]) + LOW.prologue + message)
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"\xc0", b"\x91\x01", b"\x91\x91\xa1x", b"\x91" * 1000 + b"\xc0", b"\x90" + bytes(MAX_PAYLOAD)]
+)
+def test_a_reply_that_says_nothing_is_refused(payload: bytes) -> None:
+    frame, _, awaiting = hello(LOW, HIGH.identity.public)
+    message, _ = read_hello(HIGH, frame).introduced.write(payload)
+    with pytest.raises(WireError):
+        read_reply(awaiting, bytes([REPLY]) + bytes(8) + message)
 
 
 @given(st.binary(max_size=300), st.booleans())
