@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from p2pfl_me.choice import Conflict
 from p2pfl_me.contract.model import Contract, Topology
-from p2pfl_me.contract.source import Source, parse
+from p2pfl_me.contract.source import Source, parse, read_yaml
 from p2pfl_me.errors import ContractError
 
 KINDS: dict[str, type[BaseModel]] = {
@@ -59,9 +58,9 @@ def apply_overrides(source: Source, overrides: Sequence[str]) -> Contract:
                 fix="write --set section.key=value, as training.rounds=5",
             )
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ContractError(f"`{text}` is not a value", where=f"--set {dotted}", fix="quote it") from error
+            value = read_yaml(text, f"--set {dotted}")
+        except ContractError as error:
+            raise ContractError(f"`{text[:80]}` is not a value", where=f"--set {dotted}", fix="quote it") from error
         values = _with(values, keys, value, override)
     given = {override.partition("=")[0].strip() for override in overrides}
     if "model.label_map" in given and "model.classes" not in given:

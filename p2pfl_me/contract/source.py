@@ -10,6 +10,9 @@ import yaml
 
 from p2pfl_me.errors import ContractError
 
+MAX_LENGTH, MAX_DEPTH = 1 << 22, 16
+"""Characters of a document (ten thousand peers take a third of them), and mappings and lists in one another."""
+
 Path = tuple[str | int, ...]
 
 
@@ -37,22 +40,8 @@ def parse(text: str, name: str) -> Source:
     ContractError
         Not YAML, not a mapping, or a key that stands twice (YAML would silently keep the last).
     """
-    try:
-        if alias := next((each for each in yaml.parse(text) if isinstance(each, yaml.AliasEvent)), None):
-            raise ContractError(
-                f"an alias (*{alias.anchor}), with which a few lines can grow without end",
-                where=f"{name}:{alias.start_mark.line + 1 if alias.start_mark else 1}",
-                fix="write the value out",
-            )
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ContractError(
-            f"not valid YAML: {error.problem}", where=f"{name}:{line}", fix="check indentation and colons"
-        ) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ContractError(f"not valid YAML: {error}", where=name, fix="check the file") from error
+    values = read_yaml(text, name)
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
     if not isinstance(node, yaml.MappingNode) or not isinstance(values, dict):
         raise ContractError(
             "a contract is a mapping of keys to values",
@@ -60,6 +49,46 @@ def parse(text: str, name: str) -> Source:
             fix="start from `p2pme topology new ring`",
         )
     return Source(name, values, dict(_walk(node, (), name)))
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """The plain values of one YAML document: bounded in size and depth, without aliases and tags.
+
+    Raises
+    ------
+    ContractError
+        Anything else.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ContractError(f"{len(text)} characters (at most {MAX_LENGTH})", where=where, fix="name the right file")
+    try:
+        _require_plain(text, where)
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ContractError(
+            f"not valid YAML: {error.problem}", where=f"{where}:{line}", fix="check indentation and colons"
+        ) from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise ContractError(f"not valid YAML: {error}", where=where, fix="check the file") from error
+
+
+def _require_plain(text: str, where: str) -> None:
+    """Look at the events of a document, one at a time, before anything is built of them."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = f"{where}:{event.start_mark.line + 1 if event.start_mark else 1}"
+        if isinstance(event, yaml.AliasEvent):
+            raise ContractError(
+                f"an alias (*{event.anchor}), with which a few lines can grow without end",
+                where=line,
+                fix="write the value out",
+            )
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
+            raise ContractError(f"a tag ({event.tag})", where=line, fix="write the plain value")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ContractError(f"nested more than {MAX_DEPTH} deep", where=line, fix="check brackets and indentation")
 
 
 def _walk(node: yaml.Node, path: Path, name: str) -> Iterator[tuple[Path, int]]:

@@ -12,6 +12,7 @@ from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import contract_from_yaml, digest, dump_contract, load_contract, section_digests
 from p2pfl_me.contract.load import KINDS
 from p2pfl_me.contract.members import is_loopback
+from p2pfl_me.contract.source import MAX_LENGTH
 from p2pfl_me.errors import ContractError
 
 BASE = """\
@@ -121,6 +122,25 @@ def test_two_members_cannot_share_a_key() -> None:
 @pytest.mark.parametrize("text", ["a: &a [*a]\n", "a: &a {b: *a}\n", "a: &a [1]\nb: [*a, *a]\n"])
 def test_a_contract_has_no_aliases(text: str) -> None:
     assert "an alias (*a)" in complaint(BASE + text)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("x: " + "[" * 3000 + "]" * 3000, "nested more than"),
+        ("x: " + "{a: " * 3000 + "1" + "}" * 3000, "nested more than"),
+        ("x:\n" + "- " * 3000, "nested more than"),
+        ("x: !!int ''", "a tag"),
+        ("x: !!python/object/apply:os.system ['x']", "a tag"),
+        ("x: 2001-99-99", "not valid YAML"),
+        ("x: " + "9" * 10_000, "not valid YAML"),
+        ("#" + " " * MAX_LENGTH, "at most"),
+    ],
+)
+def test_whatever_yaml_may_hold_is_refused_in_words(text: str, what: str) -> None:
+    assert what in complaint(BASE + text)
+    with pytest.raises(ContractError):
+        contract_from_yaml(BASE, overrides=[f"training.rounds={text.partition(':')[2]}"])
 
 
 @pytest.mark.parametrize("ids", ["0, 0", "0, 2", "1, 2"])
