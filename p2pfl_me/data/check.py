@@ -136,6 +136,7 @@ class _Tally:
     duplicates: DuplicateWatch = field(default_factory=DuplicateWatch)
     mixed: list[str] = field(default_factory=list)
     still: list[str] = field(default_factory=list)
+    halting: list[str] = field(default_factory=list)
     grey: int = 0
     lacking: int = 0
     absent: int = 0
@@ -168,6 +169,8 @@ class _Tally:
             self.mixed.append(place(clip.line, clip.row))
         if look.folder and clip.apex is not None and clip.apex == clip.onset:
             self.still.append(place(clip.line, clip.row))
+        if look.repeated:
+            self.halting.append(place(clip.line, clip.row))
         self.grey += look.grey
         self.lacking += look.absent > 0
         self.absent += look.absent
@@ -216,6 +219,9 @@ class _Tally:
         if self.still:
             where = _few(self.still)
             yield f"{len(self.still)} clips have their apex at their onset ({where}): no motion is seen between the two"
+        if self.halting:
+            where = _few(self.halting)
+            yield f"{len(self.halting)} clips show some picture twice in a row ({where}): they move in steps"
         if self.lone:
             yield f"{self.lone} clips have one frame only: no motion can be seen in them"
         if alone := sorted(label for label, subjects in self.people.items() if len(subjects) == 1):

@@ -11,12 +11,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.data.damage import TIFF, damage_of
 from p2pfl_me.errors import DataError
 
 Image = npt.NDArray[np.uint8]
 LAST_NUMBER = re.compile(r"([0-9]+)[^0-9]*$")
 LEAST = 8
 """Pixels that the shorter side of a picture must have; in fewer nobody would know a face."""
+UPPER = 14
+"""Bits within which a picture of sixteen bits is none: cameras of 10, 12 and 14 bits leave the upper ones empty."""
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
@@ -26,22 +29,63 @@ def read_image(path: Path) -> Image:
     Raises
     ------
     DataError
-        Missing, no image, or next to no pixels.
+        Missing, no image, damaged, next to no pixels, or brightness that eight bits cannot hold.
     """
-    data = np.frombuffer(file_bytes(path), dtype=np.uint8)
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error as error:  # sizes beyond OpenCV's limits
-        raise DataError(f"cannot be decoded: {error.err}", where=str(path), fix="save it again, smaller") from error
+    data = file_bytes(path)
+    image = _decoded(data, path)
     if image is None:
-        raise DataError("is not an image", where=str(path), fix="`p2pme data check` lists all such files")
+        raise _no_image(data, path)
+    if damage := damage_of(data):
+        raise DataError(
+            f"is damaged, and what its decoder shows is partly made up ({damage})",
+            where=str(path),
+            fix="copy it anew, or leave its clip out; `p2pme data check` lists all such files",
+        )
     if min(image.shape[:2]) < LEAST:
         raise DataError(
             f"is {image.shape[1]}x{image.shape[0]} pixels, and no face can be seen in it",
             where=str(path),
             fix=f"bring a picture of {LEAST}x{LEAST} at the very least",
         )
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(_eight_bits(image, path), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _decoded(data: bytes, path: Path) -> npt.NDArray[np.generic] | None:
+    """Its pixels, in blue, green and red, of as many bits as the file has."""
+    pixels = np.frombuffer(data, dtype=np.uint8)
+    try:
+        image = cv2.imdecode(pixels, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if pixels.size else None
+    except cv2.error as error:  # sizes beyond OpenCV's limits
+        raise DataError(f"cannot be decoded: {error.err}", where=str(path), fix="save it again, smaller") from error
+    return None if image is None else np.asarray(image)
+
+
+def _no_image(data: bytes, path: Path) -> DataError:
+    if data.startswith(TIFF):
+        what, fix = (
+            "is a TIFF that OpenCV cannot read, or whose samples are no whole numbers of 8 or 16 bits",
+            "save it",
+        )
+        return DataError(what, where=str(path), fix=f"{fix} again as a PNG of 8 bits")
+    return DataError("is not an image", where=str(path), fix="`p2pme data check` lists all such files")
+
+
+def _eight_bits(image: npt.NDArray[np.generic], path: Path) -> Image:
+    """The upper eight of sixteen bits, if those are where the picture is."""
+    if image.dtype == np.uint8:
+        return np.asarray(image, dtype=np.uint8)
+    if image.dtype != np.uint16:
+        raise DataError(f"has samples of type {image.dtype}", where=str(path), fix="save it again with 8 bits")
+    most = int(image.max())
+    if most < 1 << UPPER:
+        bits = max(8, most.bit_length())
+        raise DataError(
+            f"has 16 bits a sample, of which {bits} are used (the brightest is {most:,} of 65,535): as a camera of "
+            f"{bits} bits writes, and eight bits of it would be next to black",
+            where=str(path),
+            fix=f"save it again with 8 bits, every value divided by {1 << (bits - 8)} in all frames alike",
+        )
+    return np.asarray(np.asarray(image, dtype=np.uint16) >> 8, dtype=np.uint8)
 
 
 def file_bytes(path: Path) -> bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from p2pfl_me.data.blank import blank_words, is_blank
 from p2pfl_me.data.clip import Clip, Fault, Problem
 from p2pfl_me.data.images import frame_files, read_image
 from p2pfl_me.data.vectors import is_vectors, vector_row, vectors_bank
@@ -35,7 +36,7 @@ class Images(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Look:
     """What one clip's images showed: `digest` (16 bytes) is of their pixels, `sizes` are (width, height), `absent`
-    counts frames that lack between onset and offset."""
+    counts frames that lack between onset and offset, `repeated` those that are the picture before once more."""
 
     problem: Problem | None = None
     digest: bytes | None = None
@@ -44,6 +45,7 @@ class Look:
     absent: int = 0
     lone: bool = False
     folder: bool = False
+    repeated: int = 0
 
 
 class Looker:
@@ -60,7 +62,7 @@ class Looker:
         try:
             if is_vectors(clip.path):
                 return self._vector(clip)
-            return self._film(clip) if clip.path.is_dir() else _seen([clip.path])
+            return self._film(clip) if clip.path.is_dir() else _seen(clip, [clip.path])
         except DataError as error:
             return _bad(clip, Fault.UNREADABLE, f"{error.where} {error.what}")
         except OSError as error:
@@ -95,18 +97,38 @@ class Looker:
             middle = used[len(used) // 2] if clip.apex is None else clip.apex
             opened = sorted({used[0], middle, used[-1]})
         absent = last - first + 1 - len(used)
-        return _seen([frames[number] for number in opened], absent=absent, lone=len(used) == 1, folder=True)
+        return _seen(clip, [frames[number] for number in opened], absent=absent, lone=len(used) == 1, folder=True)
 
 
-def _seen(files: Sequence[Path], *, absent: int = 0, lone: bool = False, folder: bool = False) -> Look:
+def _seen(clip: Clip, files: Sequence[Path], *, absent: int = 0, lone: bool = False, folder: bool = False) -> Look:
     digest, grey, sizes = hashlib.sha256(), True, set[tuple[int, int]]()
+    blank, repeated, before = list[Path](), 0, b""
     for file in files:
         image = read_image(file)
-        digest.update(repr(image.shape).encode())
-        digest.update(image.tobytes())
+        pixels = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
+        digest.update(pixels)
         grey = grey and bool((image[..., :2] == image[..., 1:]).all())
         sizes.add((image.shape[1], image.shape[0]))
-    return Look(None, digest.digest()[:16], frozenset(sizes), grey, absent, lone, folder)
+        if is_blank(image):
+            blank.append(file)
+        repeated += pixels == before
+        before = pixels
+    if problem := _nothing_seen(clip, files, blank, repeated):
+        return Look(problem)
+    return Look(None, digest.digest()[:16], frozenset(sizes), grey, absent, lone, folder, repeated)
+
+
+def _nothing_seen(clip: Clip, files: Sequence[Path], blank: Sequence[Path], repeated: int) -> Problem | None:
+    """Pictures that could be decoded, and show no face or no motion whatever the decoder says."""
+    if blank:
+        which = "every picture" if len(blank) == len(files) else f"{len(blank)} of {len(files)} pictures"
+        what = f"{which} of {clip.path}" if len(files) > 1 else str(clip.path)
+        first = f", the first {blank[0].name}" if 1 < len(files) != len(blank) else ""
+        return Problem(clip.line, Fault.UNREADABLE, f"{what} {blank_words(read_image(blank[0]))}{first}", clip.row)
+    if len(files) > 1 and repeated == len(files) - 1:
+        text = f"the {len(files)} pictures of {clip.path} are one and the same: nothing moves"
+        return Problem(clip.line, Fault.UNREADABLE, text, clip.row)
+    return None
 
 
 def _bad(clip: Clip, fault: Fault, text: str) -> Look:

@@ -178,3 +178,47 @@ def test_16_bit_pictures_are_read(tmp_path: Path) -> None:
     save(tmp_path / "0-0.png", np.random.default_rng(0).integers(0, 65536, size=(28, 28, 3), dtype=np.uint16))
     rows(tmp_path / "manifest.csv", table)
     assert check_manifest(tmp_path, CLASSES).problems == ()
+
+
+def film_of(folder: Path, name: str, pictures: list[np.ndarray]) -> dict[str, object]:
+    for number, image in enumerate(pictures, 1):
+        save(folder / name / f"{number}.png", image)
+    return row(name)
+
+
+def test_clips_that_show_nothing_or_stand_still_are_problems_and_halting_ones_a_note(tmp_path: Path) -> None:
+    black, frames = np.zeros((28, 28, 3), np.uint8), [picture(300 + number) for number in range(4)]
+    table = good(tmp_path)
+    table += [
+        film_of(tmp_path, "black", [black] * 3),
+        film_of(tmp_path, "gap", [*frames[:2], black, frames[3]]),
+        film_of(tmp_path, "frozen", [picture(400)] * 3),
+        film_of(tmp_path, "halting", [frames[0], frames[0], frames[1]]),
+    ]
+    save(tmp_path / "grey.png", np.full((28, 28, 3), 130, np.uint8))
+    table.append(row("grey.png"))
+    report = check_manifest(rows(tmp_path / "manifest.csv", table), CLASSES)
+    said = [(problem.line, problem.text.replace(str(tmp_path), "")) for problem in report.problems]
+    assert said == [
+        (14, "every picture of /black shows nothing: it is black throughout"),
+        (15, "1 of 4 pictures of /gap shows nothing: it is black throughout, the first 3.png"),
+        (16, "the 3 pictures of /frozen are one and the same: nothing moves"),
+        (18, "/grey.png shows nothing: it is one colour throughout"),
+    ]
+    assert "1 clips show some picture twice in a row (line 17): they move in steps" in report.notes
+
+
+def test_damaged_jpegs_and_few_bits_are_problems(tmp_path: Path) -> None:
+    """What OpenCV decodes with success, and with a warning that nobody reads."""
+    table = good(tmp_path)
+    coarse = cv2.resize(picture(7, 60), (160, 160), interpolation=cv2.INTER_CUBIC)
+    data = cv2.imencode(".jpg", coarse)[1].tobytes()
+    middle = len(data) // 2
+    (tmp_path / "zeros.jpg").write_bytes(data[:middle] + bytes(1500) + data[middle + 1500 :])
+    (tmp_path / "half.jpg").write_bytes(data[:middle] + b"\xff\xd9")
+    save(tmp_path / "deep.png", picture(8).astype(np.uint16) * 16)
+    table += [row(name) for name in ("zeros.jpg", "half.jpg", "deep.png")]
+    report = check_manifest(rows(tmp_path / "manifest.csv", table), CLASSES)
+    said = [problem.text for problem in report.problems]
+    assert [problem.kind for problem in report.problems] == [Fault.UNREADABLE] * 3
+    assert "zeros.jpg is damaged" in said[0] and "half.jpg is damaged" in said[1] and "12 are used" in said[2]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from p2pfl_me.contract.preprocess import Input, Preprocess
+from p2pfl_me.data.blank import blank_words, is_blank
 from p2pfl_me.data.images import frame_files, read_image
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.data.preprocess.inputs import clip_images
@@ -20,6 +24,7 @@ from tests.data.make import picture, save
 @pytest.mark.parametrize("kind", ["colour", "grey", "alpha", "deep"])
 def test_any_picture_becomes_rgb_of_the_asked_size(tmp_path: Path, side: int, kind: str) -> None:
     image = np.full((side, side + 6, 3), (10, 100, 200), dtype=np.uint8)  # OpenCV writes blue, green, red
+    image[: side // 8] = 255
     made = {
         "colour": image,
         "grey": image[..., 1],
@@ -49,3 +54,90 @@ def test_what_is_no_image_is_refused_by_name(tmp_path: Path, data: bytes) -> Non
         read_image(tmp_path / "a.png")
     with pytest.raises(DataError, match="cannot be read"):
         read_image(tmp_path / "b.png")
+
+
+def textured(side: int = 160) -> npt.NDArray[np.uint8]:
+    """What a camera might give: coarse noise, which takes a JPEG some 20,000 bytes."""
+    coarse = np.random.default_rng(3).integers(0, 256, size=(side // 2, side // 2, 3), dtype=np.uint8)
+    return np.asarray(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+def encoded(ending: str, *options: int) -> bytes:
+    return bytes(cv2.imencode(ending, textured(), options)[1].tobytes())
+
+
+def overwritten(data: bytes, with_: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + with_ + data[middle + len(with_) :]
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "zeros": lambda data: overwritten(data, bytes(1500)),
+    "noise": lambda data: overwritten(data, np.random.default_rng(1).bytes(1500)),
+    "half with an end mark": lambda data: data[: len(data) // 2] + b"\xff\xd9",
+    "a block that is missing": lambda data: data[: len(data) // 2] + data[len(data) // 2 + 700 :],
+    "cut off": lambda data: data[:-700],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("kind", ["baseline", "progressive", "restarts", "grey", "tiff", "png"])
+def test_a_decoder_that_makes_things_up_is_not_believed(tmp_path: Path, kind: str, damage: str) -> None:
+    sound = {
+        "baseline": lambda: encoded(".jpg"),
+        "progressive": lambda: encoded(".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+        "restarts": lambda: encoded(".jpg", cv2.IMWRITE_JPEG_RST_INTERVAL, 8),
+        "grey": lambda: bytes(cv2.imencode(".jpg", textured(240)[..., 0])[1].tobytes()),
+        "tiff": lambda: encoded(".tif"),
+        "png": lambda: encoded(".png"),
+    }[kind]()
+    path = tmp_path / "a.jpg"
+    path.write_bytes(sound)
+    assert read_image(path).shape[0] in (160, 240)
+    path.write_bytes(DAMAGES[damage](sound))
+    with pytest.raises(DataError, match=r"a\.jpg: is (damaged|not an image|a TIFF that)"):
+        read_image(path)
+
+
+def test_bytes_after_the_picture_are_no_damage(tmp_path: Path) -> None:
+    """Phones append a film or a depth map behind the end mark."""
+    for name, after in (("a", b""), ("b", b"MotionPhoto_Data" * 40)):
+        (tmp_path / f"{name}.jpg").write_bytes(encoded(".jpg") + after)
+    assert (read_image(tmp_path / "a.jpg") == read_image(tmp_path / "b.jpg")).all()
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+def test_a_camera_of_few_bits_in_a_file_of_sixteen_is_told_and_not_read_as_black(
+    tmp_path: Path, bits: int, ending: str
+) -> None:
+    deep = (textured()[..., 0].astype(np.uint16) << (bits - 8)) | 3
+    with pytest.raises(DataError, match=rf"of which {bits} are used .* next to black\n.* divided by {1 << bits - 8} "):
+        read_image(save(tmp_path / f"a{ending}", deep))
+    right = read_image(save(tmp_path / f"b{ending}", deep << (16 - bits)))
+    assert (right[..., 0] == textured()[..., 0]).all()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int16])
+def test_samples_that_are_no_brightness_of_eight_or_sixteen_bits_are_told(tmp_path: Path, kind: type) -> None:
+    with pytest.raises(DataError, match=r"a\.tif: (is a TIFF that|has samples of type)"):
+        read_image(save(tmp_path / "a.tif", textured()[..., 0].astype(kind)))
+
+
+@pytest.mark.parametrize("colour", [0, 16, 128, 255])
+def test_pictures_of_one_colour_are_blank_and_dim_or_pale_faces_are_not(colour: int) -> None:
+    noise = np.random.default_rng(1).integers(0, 6, (90, 120, 3)).astype(np.uint8)
+    flat = np.full((90, 120, 3), colour, np.uint8)
+    covered = np.clip(flat.astype(int) + noise, 0, 255).astype(np.uint8)
+    assert is_blank(flat) and is_blank(covered) and is_blank(covered[..., 0])
+    assert blank_words(covered).endswith("it is black throughout" if colour < 20 else "it is one colour throughout")
+    seen = covered.copy()
+    seen[44:46, 60:62] ^= 31  # a small thing in an even frame
+    assert not is_blank(seen)
+
+
+def test_a_clip_whose_onset_shows_nothing_is_not_trained_on(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        save(tmp_path / f"{number}.png", picture(number) if number > 1 else np.zeros((28, 28, 3), np.uint8))
+    with pytest.raises(DataError, match=r"1\.png: shows nothing: it is black throughout"):
+        clip_images(Clip(tmp_path, "lab", "lab/01", "c", "positive", 1, 3, 3), Recipe(Input.FLOW, 64, Preprocess()))

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.contract.preprocess import Input
+from p2pfl_me.data.blank import read_shown
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.data.images import read_image, resized
+from p2pfl_me.data.images import resized
 from p2pfl_me.data.preprocess.alignment import Alignment, align_face, align_whole
 from p2pfl_me.data.preprocess.apex import greatest_flow
 from p2pfl_me.data.preprocess.faces import EyesSource, find_face
@@ -42,7 +43,7 @@ def clip_images(clip: Clip, recipe: Recipe) -> ClipImages:
     Raises
     ------
     DataError
-        A file is missing or is no image, or a folder lacks the frame.
+        A file is missing, damaged, no image or shows nothing, or a folder lacks the frame.
     """
     return planned_images(plan_clip(clip, recipe), recipe)
 
@@ -50,8 +51,8 @@ def clip_images(clip: Clip, recipe: Recipe) -> ClipImages:
 def planned_images(plan: Plan, recipe: Recipe) -> ClipImages:
     """The same, of a plan that stands."""
     if plan.is_picture and recipe.input is Input.FLOW:  # a flow image already
-        return ClipImages(resized(read_image(plan.files[0]), recipe.size)[None], ClipNote())
-    return frames_images(plan, recipe, lambda place: read_image(plan.files[place]))
+        return ClipImages(resized(read_shown(plan.files[0]), recipe.size)[None], ClipNote())
+    return frames_images(plan, recipe, lambda place: read_shown(plan.files[place]))
 
 
 def frames_images(plan: Plan, recipe: Recipe, frame: View, align: Align | None = None) -> ClipImages:

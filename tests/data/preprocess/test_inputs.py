@@ -33,7 +33,9 @@ def recipe(input: Input, size: int = 64, **options: object) -> Recipe:
 def levels(folder: Path, count: int = 11) -> Path:
     """Frames that are told apart by their grey level: their number."""
     for number in range(1, count + 1):
-        save(folder / f"{number}.png", np.full((8, 8), number, dtype=np.uint8))
+        image = np.full((8, 8), number, dtype=np.uint8)
+        image[-1, -1] = 255  # a picture of one colour shows nothing, and is refused
+        save(folder / f"{number}.png", image)
     return folder
 
 

@@ -1,0 +1,50 @@
+"""Whether a picture's file is whole. Decoders make up what is missing and call it success: they must be asked.
+
+JPEG and TIFF only: OpenCV refuses damaged PNGs by their checksums and BMPs that end early. WebP and the pixels of a BMP
+have no redundancy, so what is wrong inside them nobody can tell; and now and then a JPEG's codes fall into step again
+behind the damage, exactly where they should, and their decoder sees nothing either.
+"""
+
+from __future__ import annotations
+
+import io
+
+from p2pfl_me.errors import DataError
+
+JPEG, TIFF = b"\xff\xd8", (b"II*\0", b"MM\0*")
+COARSEST = 8
+"""A JPEG is decoded once more at this scale, for its codes alone: about as long as decoding it took."""
+
+
+def damage_of(data: bytes) -> str | None:
+    """What the file's own decoder complains of, in its words; None of a picture that is whole, and of other formats."""
+    if data.startswith(JPEG):
+        return _jpeg(data)
+    return _tiff(data) if data.startswith(TIFF) else None
+
+
+def _jpeg(data: bytes) -> str | None:
+    """libjpeg-turbo's warnings, which OpenCV's build prints and otherwise passes over."""
+    try:
+        import simplejpeg
+    except ImportError as error:
+        raise DataError("JPEGs cannot be checked for damage", fix="pip install simplejpeg") from error
+    try:
+        simplejpeg.decode_jpeg(data, "GRAY", fastdct=True, min_width=1, min_height=1, min_factor=COARSEST, strict=True)
+    except ValueError as error:
+        # It reads no lossless, arithmetic or 12-bit JPEGs; those that OpenCV reads are left to it.
+        return None if "nsupported" in str(error) else str(error)
+    return None
+
+
+def _tiff(data: bytes) -> str | None:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.load()
+    except UnidentifiedImageError:  # a layout that Pillow does not know, such as 16 bits of three colours
+        return None
+    except (OSError, SyntaxError, ValueError) as error:
+        return str(error)
+    return None
