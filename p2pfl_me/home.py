@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from p2pfl_me.errors import P2pmeError
+from p2pfl_me.files import private_folder, refusing
 
 
 def home() -> Path:
-    """The private folder of this user; it need not exist yet."""
-    return Path(os.environ.get("P2PME_HOME") or "~/.p2pme").expanduser()
+    """The private folder of this user; it need not exist yet.
+
+    Raises
+    ------
+    P2pmeError
+        There is no HOME, and the system knows none of this user.
+    """
+    named = os.environ.get("P2PME_HOME")
+    try:
+        return Path(named or "~/.p2pme").expanduser()
+    except RuntimeError as error:  # a container's user without a name or HOME, or another's ~name
+        raise P2pmeError(
+            "this user has no home folder" if not named else "names no user's home folder",
+            where=f"P2PME_HOME={named}" if named else f"uid {os.getuid()}",
+            fix="set P2PME_HOME to a folder of yours, for keys and caches",
+        ) from error
 
 
 def keys_dir(folder: Path) -> Path:
     """The folder of private keys below `folder`, made with mode 0700."""
-    return _private(folder / "keys")
+    return _private(folder / "keys", stat.S_IWGRP | stat.S_IWOTH)
 
 
 def cache_dir(folder: Path) -> Path:
@@ -23,13 +39,6 @@ def cache_dir(folder: Path) -> Path:
     return _private(folder / "cache")
 
 
-def _private(path: Path) -> Path:
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise P2pmeError(
-            f"cannot make this private folder: {error.strerror}",
-            where=str(path),
-            fix="set P2PME_HOME to a folder you may write to",
-        ) from error
-    return path
+def _private(path: Path, forbidden: int = stat.S_IWOTH) -> Path:
+    with refusing(P2pmeError, path, "set P2PME_HOME to a folder you may write to", "cannot be this private folder"):
+        return private_folder(path, forbidden)

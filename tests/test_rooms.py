@@ -13,6 +13,7 @@ import p2pfl_me
 ROOT = Path(p2pfl_me.__file__).parent
 FLOORS = {
     "errors": 0,
+    "files": 0,
     "message": 0,
     "home": 0,
     "progress": 0,

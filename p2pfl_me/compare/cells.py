@@ -9,6 +9,7 @@ from typing import Any
 
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import RunError
+from p2pfl_me.files import private_folder, refusing, write_whole
 
 MARK = "comparison.json"
 """Lies in every folder that a comparison wrote; nothing is ever removed from a folder without it."""
@@ -59,11 +60,8 @@ def claim(out: Path, values: dict[str, Any]) -> None:
         raise RunError(
             "this is not a comparison's folder, and it is not empty", where=str(out), fix="name another with --out"
         )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / MARK).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot be written: {error.strerror}", where=str(out), fix="name another with --out") from error
+    with refusing(RunError, out, "name another with --out"):
+        write_whole(private_folder(out) / MARK, json.dumps(values, indent=1) + "\n")
 
 
 def json_object(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import RunError
+from p2pfl_me.files import refusing, write_whole
 from p2pfl_me.home import cache_dir
 from p2pfl_me.swarm.launcher import BASELINES, CHILDREN
 from p2pfl_me.swarm.record import join_baselines
@@ -44,7 +45,8 @@ def deal_once(contract: Contract, data: Path | None, home: Path, folder: Path) -
     said = json.dumps({"key": shared_key(contract), "seed": contract.seed, "digest": digest})
     if not mark.is_file() or mark.read_text(encoding="utf-8") != said:
         (folder / "baselines.json").unlink(missing_ok=True)
-        mark.write_text(said, encoding="utf-8")
+        with refusing(RunError, mark, "free some space, or name another folder with --out"):
+            write_whole(mark, said)
     return digest
 
 

@@ -9,6 +9,7 @@ subject in any peer's training part has to be made anew.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from p2pfl_me.data.audit.parts import shard_folders
 from p2pfl_me.data.manifest import manifest_path
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import refusing, write_whole
 
 EVALUATION = ("evaluation.json", "split.json")
 """Either is in an evaluation's folder: the first from its beginning, the second once it is finished."""
@@ -122,13 +124,10 @@ def write_rows(rows: Rows, path: Path) -> None:
     DataError
         It cannot be written.
     """
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        with draft.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([rows.header, *rows.rows])
-        draft.replace(path)
-    except OSError as error:
-        raise DataError(f"cannot be written: {error.strerror}", where=str(path), fix="name another with -o") from error
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([rows.header, *rows.rows])
+    with refusing(DataError, path, "name another with -o"):
+        write_whole(path, text.getvalue())
 
 
 def runs_with(subject: str, places: Sequence[Path]) -> Runs:

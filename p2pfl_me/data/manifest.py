@@ -9,6 +9,7 @@ relative paths start at the manifest's folder.
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 from collections import Counter
@@ -30,6 +31,7 @@ from p2pfl_me.data.labels import Labels, as_labels
 from p2pfl_me.data.names import NameWatch
 from p2pfl_me.data.number import is_number
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import refusing, write_whole
 
 __all__ = [
     "SPLITS",
@@ -187,20 +189,16 @@ def write_manifest(path: Path, clips: Iterable[Clip], *, absolute: bool = True) 
     DataError
         The file cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow([*REQUIRED, *FRAMES, *MORE])
-            for clip in clips:
-                known = (clip.onset, clip.apex, clip.offset, clip.split, _number(clip.fps), clip.apex_source, clip.row)
-                place = clip.path.absolute() if absolute else os.path.relpath(clip.path, path.parent)
-                cells = ["" if value is None else str(value) for value in known]
-                writer.writerow([place, clip.dataset, clip.subject, clip.clip, clip.label, *cells])
-    except OSError as error:
-        raise DataError(
-            f"cannot be written: {error.strerror}", where=str(path), fix="name another folder, or free some space"
-        ) from error
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow([*REQUIRED, *FRAMES, *MORE])
+    for clip in clips:
+        known = (clip.onset, clip.apex, clip.offset, clip.split, _number(clip.fps), clip.apex_source, clip.row)
+        place = clip.path.absolute() if absolute else os.path.relpath(clip.path, path.parent)
+        cells = ["" if value is None else str(value) for value in known]
+        writer.writerow([place, clip.dataset, clip.subject, clip.clip, clip.label, *cells])
+    with refusing(DataError, path, "name another folder, or free some space"):
+        write_whole(path, text.getvalue())
 
 
 def _columns_problem(columns: Sequence[str]) -> Problem | None:

@@ -14,6 +14,7 @@ from p2pfl_me.data.clip import Clip
 from p2pfl_me.deploy.clips import export_clips
 from p2pfl_me.deploy.inputs import images_of
 from p2pfl_me.errors import WeightsError
+from p2pfl_me.files import refusing, write_whole
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
 from p2pfl_me.learning.network import assemble
@@ -140,12 +141,5 @@ def _refuse_disagreement(found: Agreement, precision: Precision, max_loss: float
 
 def _move(draft: Path, out: Path) -> None:
     """Into the folder of `out` first, then over it: a reader sees a whole file or none."""
-    beside = out.with_name(f"{out.name}.tmp")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(draft.read_bytes())
-        beside.replace(out)
-    except OSError as error:
-        raise WeightsError(
-            f"cannot be written: {error.strerror}", where=str(out), fix="name another file, or free some space"
-        ) from error
+    with refusing(WeightsError, out, "name another file, or free some space"):
+        write_whole(out, draft.read_bytes(), public=True)

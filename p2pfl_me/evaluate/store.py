@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from p2pfl_me.errors import RunError
 from p2pfl_me.evaluate.outcome import Outcome, outcome_from
 from p2pfl_me.evaluate.units import Unit
+from p2pfl_me.files import refusing, write_whole
 
 MARK = "evaluation.json"
 
@@ -55,18 +55,8 @@ class Store:
         return self._out / "units" / f"{unit.name}.json"
 
     def _write(self, path: Path, text: str) -> None:
-        """Whole or not at all, whatever happens meanwhile."""
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(path)
-        except OSError as error:
-            raise RunError(
-                f"cannot be written: {error.strerror}",
-                where=str(path),
-                fix="name another folder with --out, or free some space",
-            ) from error
+        with refusing(RunError, path, "name another folder with --out, or free some space"):
+            write_whole(path, text)
 
 
 def _digest_in(mark: Path) -> Any:

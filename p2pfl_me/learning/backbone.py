@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import WeightsError
+from p2pfl_me.files import replacing
 from p2pfl_me.learning.architectures import Architecture, architecture_of
 from p2pfl_me.learning.seeded import seeded_tensors
 from p2pfl_me.learning.weight_files import Tensors, read_weights, torchvision_names
@@ -104,10 +105,8 @@ def _kept(architecture: Architecture, path: Path, make: Callable[[], Tensors]) -
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():
                 tensors = dict(make())
-                draft = path.with_suffix(".tmp")
-                save_file(tensors, draft, {"sha256": _digest(tensors)})
-                draft.chmod(0o600)
-                draft.replace(path)
+                with replacing(path) as draft:
+                    save_file(tensors, draft, {"sha256": _digest(tensors)})
     try:
         with safe_open(path, framework="pt") as file:
             digest = bytes.fromhex((file.metadata() or {})["sha256"])

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import open_private, private_opener
 from p2pfl_me.learning.backbone import Backbone, load_backbone
 from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.layout import input_width
@@ -152,5 +153,5 @@ def normalise(images: Image) -> Tensor:
 
 def _private(path: Path, mode: str):  # type: ignore[no-untyped-def]
     """Open a file that only its owner may read, made if it is missing."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    return path.open(mode)
+    os.close(open_private(path, os.O_CREAT | os.O_RDWR))
+    return open(path, mode, opener=private_opener)

@@ -22,6 +22,7 @@ from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, digest, dump_contract
 from p2pfl_me.contract.model import Loopback, Peers
 from p2pfl_me.errors import WeightsError
+from p2pfl_me.files import refusing, replacing
 from p2pfl_me.learning.features import DEVIATION, MEAN
 from p2pfl_me.learning.recogniser import Image
 
@@ -146,12 +147,8 @@ def _save(model: Any, path: Path, described: dict[str, str]) -> None:
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, described)
     model.producer_name, model.producer_version = "p2pme", __version__
-    draft = path.with_name(f"{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        refusing(WeightsError, path, "name another file, or free some space"),
+        replacing(path, public=True) as draft,
+    ):
         onnx.save(model, str(draft))
-        draft.replace(path)
-    except OSError as error:
-        raise WeightsError(
-            f"cannot be written: {error.strerror}", where=str(path), fix="name another file, or free some space"
-        ) from error

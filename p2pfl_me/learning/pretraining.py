@@ -23,6 +23,7 @@ from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Loopback, Model, Peers, Ring, Training, Weights
 from p2pfl_me.errors import WeightsError
+from p2pfl_me.files import replacing
 from p2pfl_me.learning.backbone import load_backbone
 from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.features import frozen_layers, normalise
@@ -124,11 +125,9 @@ def save_pretrained(found: Pretrained, path: Path) -> None:
     WeightsError
         The file cannot be written.
     """
-    draft = path.with_name(f"{path.name}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(found.tensors, draft, {"p2pme": __version__, "method": found.method})
-        draft.replace(path)
+        with replacing(path, public=True) as draft:
+            save_file(found.tensors, draft, {"p2pme": __version__, "method": found.method})
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot be written: {error}", where=str(path), fix="name another file") from error
 

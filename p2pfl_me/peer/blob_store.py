@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import weakref
 from collections import deque
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.errors import PeerError, RunError
+from p2pfl_me.files import private_folder, refusing, write_whole
 
 REMEMBERED = 8
 """Arrays whose digest is kept while they live: one model goes to many neighbours."""
@@ -50,19 +50,12 @@ class BlobStore:
         """
         name = self._digests.of(values)
         path = self._folder / name
-        try:
+        with refusing(
+            PeerError, path, "free some space, or go on with --resume and without --record", "cannot be recorded"
+        ):
             if not path.exists():
-                self._folder.mkdir(mode=0o700, exist_ok=True)
-                draft = self._folder / f".{name}.{os.getpid()}"
-                with open(draft, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-                    file.write(np.ascontiguousarray(values).view(np.uint8).data)
-                draft.replace(path)
-        except OSError as error:
-            raise PeerError(
-                f"cannot record: {error.strerror or error}",
-                where=str(path),
-                fix="free some space, or go on with --resume and without --record",
-            ) from error
+                private_folder(self._folder)
+                write_whole(path, (np.ascontiguousarray(values).view(np.uint8).data,))
         return name
 
     def digest(self, values: npt.NDArray[Any]) -> str:

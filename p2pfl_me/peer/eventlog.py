@@ -8,16 +8,19 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from p2pfl_me.errors import PeerError
+from p2pfl_me.files import private_folder, private_opener, refusing
+
+FIX = "free some space or choose another folder with --run, then go on with --resume"
 
 
 class JsonLines:
     """One file of JSON objects, a line each, stamped with the wall clock (`t`, Unix seconds) and written at once.
 
     `listener` is shown each object after it was written; a simulator stamps with a `clock` of its own.
-    `mode` are the permissions of a new file, less the umask.
+    The file is its owner's alone.
 
     Raises
     ------
@@ -30,18 +33,14 @@ class JsonLines:
         path: Path,
         listener: Callable[[dict[str, Any]], None] | None = None,
         clock: Callable[[], float] = time.time,
-        mode: int = 0o666,
     ) -> None:
         self._path, self._clock = path, clock
         self._listener = listener
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with refusing(PeerError, path, FIX):
+            if not path.parent.exists():
+                private_folder(path.parent)
+            self._file = open(path, "a", encoding="utf-8", buffering=1, opener=private_opener)  # noqa: SIM115
             end_torn_line(path)
-            self._file: TextIO = open(  # noqa: SIM115 (closed by `close`)
-                path, "a", encoding="utf-8", buffering=1, opener=lambda name, flags: os.open(name, flags, mode)
-            )
-        except OSError as error:
-            raise _cannot_write(path, error) from error
 
     def claim(self) -> None:
         """Keep the file to this process until it ends.
@@ -64,10 +63,8 @@ class JsonLines:
 
     def write(self, **values: Any) -> None:
         line = json.dumps({"t": round(self._clock(), 6), **values}, separators=(",", ":"), allow_nan=False)
-        try:
+        with refusing(PeerError, self._path, FIX):
             self._file.write(line + "\n")
-        except OSError as error:
-            raise _cannot_write(self._path, error) from error
         if self._listener:
             self._listener(values)
 
@@ -82,11 +79,3 @@ def end_torn_line(path: Path) -> None:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
-
-
-def _cannot_write(path: Path, error: OSError) -> PeerError:
-    return PeerError(
-        f"cannot be written: {error.strerror or error}",
-        where=str(path),
-        fix="free some space or choose another folder with --run, then go on with --resume",
-    )

@@ -18,6 +18,7 @@ import torch
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract, section_digests
 from p2pfl_me.errors import P2pmeError, PeerError, RunError
+from p2pfl_me.files import private_folder, refusing, write_whole
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, packed_limit
 from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.stop import Progress
@@ -107,15 +108,12 @@ def keep_contract(run: Path, contract: Contract) -> None:
     """
     path = run / "contract.yaml"
     try:
-        run.mkdir(parents=True, exist_ok=True)
-        kept = contract_from_yaml(path.read_text(encoding="utf-8"), name=str(path)) if path.exists() else None
-        if kept is None or (digest(kept) != digest(contract) and not any(run.glob("checkpoint-*"))):
-            draft = run / f".contract.{os.getpid()}"
-            draft.write_text(dump_contract(contract), encoding="utf-8")
-            draft.replace(path)
-            return
-    except OSError as error:
-        raise RunError(f"cannot be written: {error.strerror}", where=str(run), fix="name another with --run") from error
+        with refusing(RunError, run, "name another with --run"):
+            private_folder(run)
+            kept = contract_from_yaml(path.read_text(encoding="utf-8"), name=str(path)) if path.exists() else None
+            if kept is None or (digest(kept) != digest(contract) and not any(run.glob("checkpoint-*"))):
+                write_whole(path, dump_contract(contract), sync=True)
+                return
     except UnicodeDecodeError as error:
         raise RunError("is not text", where=str(path), fix="name another folder with --run") from error
     if digest(kept) != digest(contract):

@@ -41,7 +41,7 @@ class Recorded:
     def __init__(self, core: Protocol, run: Path, start: Checkpoint) -> None:
         self._core = core
         self._blobs = BlobStore(run)
-        self._lines = JsonLines(inputs_path(run, start.peer), mode=0o600)
+        self._lines = JsonLines(inputs_path(run, start.peer))
         self._lines.write(
             life=__version__,
             contract=start.contract_digest,

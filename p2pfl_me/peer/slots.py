@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from p2pfl_me.files import open_private, sync_file
+
 KEEP_S = 30.0
 """Seconds of work that a power cut may cost."""
 _RENAME_EXCHANGE, _AT_FDCWD = 2, -100
@@ -38,7 +40,7 @@ def replace_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     with suppress(FileNotFoundError):
         if spare.stat().st_nlink > 1:
             spare.unlink()  # it is the kept one, too: that must stay as it is
-    file = os.open(spare, os.O_RDWR | os.O_CREAT, 0o666)
+    file = open_private(spare, os.O_RDWR | os.O_CREAT)
     try:
         size = 0
         for part in parts:
@@ -97,12 +99,8 @@ def _keep(under_way: Path, kept: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    for each in (path, path.parent):
-        file = os.open(each, os.O_RDONLY)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
+    sync_file(path)
+    sync_file(path.parent)
 
 
 def _swap(spare: Path, path: Path) -> None:

@@ -14,9 +14,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from p2pfl_me import __version__
+from p2pfl_me import __version__, files
 from p2pfl_me.contract import Contract, digest, dump_contract
 from p2pfl_me.errors import P2pmeError, RunError
+from p2pfl_me.files import private_folder, refusing
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -27,29 +28,15 @@ def write_whole(path: Path, text: str) -> None:
     RunError
         The disk is full or the folder cannot be written.
     """
-    draft = path.with_suffix(".tmp")
-    try:
-        try:
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise RunError(
-            f"cannot be written: {error.strerror}",
-            where=str(path),
-            fix="free some space, or name another folder with --run",
-        ) from error
+    with refusing(RunError, path, "free some space, or name another folder with --run"):
+        files.write_whole(path, text)
 
 
 def new_folder(run: Path, contract: Contract) -> None:
     if (run / "contract.yaml").exists():
         raise RunError("this folder holds a run already", where=str(run), fix="name another with --run, or remove it")
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot be written: {error.strerror}", where=str(run), fix="name another with --run") from error
+    with refusing(RunError, run, "name another with --run"):
+        private_folder(run)
     write_whole(run / "contract.yaml", dump_contract(contract))
 
 
@@ -123,11 +110,12 @@ class Record:
 
 def join_baselines(run: Path) -> None:
     """baseline-NAME.json of each child -> baselines.json."""
-    parts = {path.stem.removeprefix("baseline-"): path for path in sorted(run.glob("baseline-*.json"))}
+    found = (path for path in sorted(run.glob("baseline-*.json")) if path.is_file())
+    parts = {path.stem.removeprefix("baseline-"): path for path in found}
     if parts:
-        found = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in parts.items()}
-        steps = {name: values.pop("steps", None) for name, values in found.items()}
-        write_whole(run / "baselines.json", json.dumps({**found, "steps": steps}))
+        trained = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in parts.items()}
+        steps = {name: values.pop("steps", None) for name, values in trained.items()}
+        write_whole(run / "baselines.json", json.dumps({**trained, "steps": steps}))
         for path in parts.values():
             path.unlink()
 

@@ -31,9 +31,10 @@ def test_baselines_that_cannot_be_joined_stay_apart(tmp_path: Path) -> None:
     parts = {name: tmp_path / f"baseline-{name}.json" for name in ("isolated", "pooled")}
     for path in parts.values():
         path.write_text('{"steps": 3}')
-    (tmp_path / "baselines.tmp").symlink_to("/dev/full")
-    with pytest.raises(RunError, match="No space left on device"):
+    (tmp_path / "baselines.json").mkdir()
+    with pytest.raises(RunError, match="Is a directory"):
         join_baselines(tmp_path)
+    (tmp_path / "baselines.json").rmdir()
     assert set(tmp_path.iterdir()) == set(parts.values())
     join_baselines(tmp_path)
     assert json.loads((tmp_path / "baselines.json").read_text())["steps"] == {"isolated": 3, "pooled": 3}

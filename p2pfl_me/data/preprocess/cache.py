@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from p2pfl_me.data.preprocess.note import NOTE_BYTES, ClipNote
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import open_private, private_opener
 
 KEY = 32
 ENTRY = KEY + NOTE_BYTES
@@ -86,5 +87,5 @@ class ImageCache:
 
 def _private(path: Path, mode: str) -> IO[Any]:
     """Open a file that only its owner may read, made if it is missing."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    return path.open(mode)
+    os.close(open_private(path, os.O_CREAT | os.O_RDWR))
+    return open(path, mode, opener=private_opener)

@@ -1,0 +1,188 @@
+"""The one way this package writes files: whole or not at all, and for their owner's eyes unless meant for others.
+
+Private means mode 0600 in folders of mode 0700. A name that somebody put there first is not written through: symbolic
+links are not followed, and what belongs to another user or is no regular file is refused. What the system says against
+a file is an `OSError` whose `strerror` reads as a sentence's end; `refusing` makes an error of ours of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from p2pfl_me.errors import P2pmeError
+
+PRIVATE = 0o600
+FOLDER = 0o700
+Parts = str | bytes | Iterable[bytes | memoryview]
+
+
+class UnsafeFile(OSError):
+    """A file or folder that is not what a private one must be; `fix` says what to do."""
+
+    def __init__(self, path: Path, strerror: str, fix: str) -> None:
+        super().__init__(errno.EPERM, strerror, str(path))
+        self.fix = fix
+
+
+@contextmanager
+def refusing(kind: type[P2pmeError], path: Path, fix: str, what: str = "cannot be written") -> Iterator[None]:
+    """Whatever the system has against writing `path` in the block becomes an error of `kind`."""
+    try:
+        yield
+    except UnsafeFile as error:
+        raise kind(f"{what}: it {error.strerror}", where=str(error.filename or path), fix=error.fix) from error
+    except OSError as error:
+        raise kind(f"{what}: {error.strerror or error}", where=str(path), fix=fix) from error
+
+
+def private_folder(path: Path, forbidden: int = stat.S_IWOTH) -> Path:
+    """Make a folder and what is missing above it with mode 0700, or see that the one there is this user's.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
+    UnsafeFile
+        It belongs to another user, or has one of the `forbidden` bits: others could put files there.
+    """
+    if not path.exists():
+        if not path.parent.exists():
+            private_folder(path.parent)
+        with suppress(FileExistsError):  # another process of ours was faster
+            path.mkdir(mode=FOLDER)
+    for info in (path.lstat(), path.stat()):
+        _refuse_foreign(path, info)
+    mode = path.stat().st_mode
+    if not stat.S_ISDIR(mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    if mode & forbidden and not mode & stat.S_ISVTX:
+        said = f"is a folder that others may write to (mode {stat.S_IMODE(mode):04o})"
+        raise UnsafeFile(path, said, f"chmod 700 {path}")
+    return path
+
+
+def open_private(path: Path, flags: int) -> int:
+    """A descriptor of a private file: a new one gets mode 0600, one that was open to others is closed to them.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    UnsafeFile
+        It is a symbolic link, no regular file, or belongs to another user.
+    """
+    try:
+        # Without O_NONBLOCK a pipe of that name would be waited for.
+        file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):
+            raise UnsafeFile(path, "is a symbolic link, which is not followed", f"remove it: rm {path}") from error
+        if error.errno == errno.ENXIO:
+            raise UnsafeFile(path, "is no regular file", f"move it away: {path}") from error
+        raise
+    try:
+        info = os.fstat(file)
+        if not stat.S_ISREG(info.st_mode) and not stat.S_ISCHR(info.st_mode):
+            raise UnsafeFile(path, "is no regular file", f"move it away: {path}")
+        _refuse_foreign(path, info)
+        if info.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            with suppress(OSError):  # a file system without modes
+                os.fchmod(file, PRIVATE)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def private_opener(path: str, flags: int) -> int:
+    """`open(..., opener=private_opener)` opens a private file; see `open_private`."""
+    return open_private(Path(path), flags)
+
+
+def write_whole(path: Path, data: Parts, *, public: bool = False, sync: bool = False) -> None:
+    """Put `data` (text in UTF-8) under a name: a reader sees all of it, or what stood there before.
+
+    Parameters
+    ----------
+    public:
+        The file is meant for others: its mode follows the umask.
+    sync:
+        The data are on the disk before the name is: a power cut leaves the old file or the new one.
+
+    Raises
+    ------
+    OSError
+        A full disk, or a folder that cannot be written; what stood there stays.
+    """
+    with replacing(path, public=public, sync=sync) as draft, draft.open("wb") as file:
+        for part in _parts(data):
+            file.write(part)
+
+
+@contextmanager
+def replacing(path: Path, *, public: bool = False, sync: bool = False) -> Iterator[Path]:
+    """A draft beside `path` for the block to write to; it takes the name when the block ends, or goes if it raises.
+
+    Raises
+    ------
+    OSError
+        As `write_whole`.
+    """
+    if public:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    elif not path.parent.exists():
+        private_folder(path.parent)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    file, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".draft{path.suffix}", dir=path.parent)
+    os.close(file)
+    draft = Path(name)
+    try:
+        yield draft
+        draft.chmod(_public_mode() if public else PRIVATE)
+        if sync:
+            sync_file(draft)
+        draft.replace(path)
+        if sync:
+            sync_file(path.parent)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def sync_file(path: Path) -> None:
+    """Bring a file or folder to the disk."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _parts(data: Parts) -> Iterable[bytes | memoryview]:
+    if isinstance(data, str):
+        return (data.encode(),)
+    return (data,) if isinstance(data, bytes) else data
+
+
+def _refuse_foreign(path: Path, info: os.stat_result) -> None:
+    """Root is trusted by all, and trusts all: a container's root works in folders of whoever started it."""
+    me = os.geteuid()
+    if me and info.st_uid not in (me, 0):
+        raise UnsafeFile(path, f"belongs to another user (uid {info.st_uid})", "name another, or make it yours: chown")
+
+
+def _public_mode() -> int:
+    """What `open` would give a new file.
+
+    The umask can only be read by setting it: another thread's file, made in between, is more private than it need be.
+    """
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
