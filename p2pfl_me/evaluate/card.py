@@ -14,6 +14,7 @@ from p2pfl_me.contract import digest, dump_contract
 from p2pfl_me.evaluate.arms import Arm
 from p2pfl_me.evaluate.holdout import LEAK
 from p2pfl_me.evaluate.results import SCORES, Results
+from p2pfl_me.evaluate.statistics import known
 from p2pfl_me.learning.layout import layout_of
 
 PACKAGES = ("torch", "torchvision", "numpy", "networkx", "opencv-python-headless")
@@ -96,10 +97,9 @@ def card_markdown(card: dict[str, Any]) -> str:
 
 
 def _scores(results: Results, arm: Arm, dataset: str) -> dict[str, Any]:
-    found = {}
-    for metric in SCORES:
-        score = results.score(arm, metric, dataset)
-        found[metric] = {
+    """By metric; None where no model of the arm was asked about the data set."""
+    found: dict[str, Any] = {
+        metric: {
             "mean": score.mean,
             "std_over_seeds": score.std,
             "low": score.interval.low,
@@ -107,4 +107,9 @@ def _scores(results: Results, arm: Arm, dataset: str) -> dict[str, Any]:
             "worst_peer": score.worst,
             "seeds": list(score.seeds),
         }
+        if (score := results.score(arm, metric, dataset))
+        else None
+        for metric in SCORES
+    }
+    found["class_f1"] = dict(zip(results.classes, map(known, results.class_f1(arm, dataset)), strict=True))
     return found

@@ -62,6 +62,10 @@ class Design:
     def engine(self) -> Engine:
         return engine_of(self.contract)
 
+    def split_text(self) -> str:
+        """The folds as JSON, by subjects: known before anything is trained."""
+        return json.dumps(self.split.to_json(self.items.clips), indent=1) + "\n"
+
     def of_seed(self, seed: int) -> Contract:
         return self.contract.model_copy(update={"seed": seed})
 

@@ -9,8 +9,11 @@ from p2pfl_me.evaluate.leak_warning import with_warning
 from p2pfl_me.evaluate.picture import triple_picture
 from p2pfl_me.evaluate.results import Results
 from p2pfl_me.evaluate.tables import (
-    dataset_table,
+    NOBODY,
+    class_table,
     difference_table,
+    field_table,
+    interval_words,
     p_words,
     peer_table,
     plain_table,
@@ -23,6 +26,7 @@ from p2pfl_me.evaluate.tables import (
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.report.confusion_picture import confusion_panels
 from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Section
+from p2pfl_me.report.paired import holm
 
 SMALL = 10
 """A class with fewer items than this says next to nothing about itself."""
@@ -36,7 +40,7 @@ def compose(results: Results) -> Document:
         Section("More than luck?", (difference_table(results),), "differences"),
     ]
     if len(results.datasets) > 1:
-        sections.append(Section("By data set", (dataset_table(results),), "datasets"))
+        sections.append(Section("The field's table", (field_table(results),), "field"))
     sections += [
         Section("Each peer's own model", (peer_table(results),), "peers"),
         Section("By class", _classes(results), "classes"),
@@ -63,13 +67,19 @@ def compose(results: Results) -> Document:
 
 def _verdict(results: Results) -> str:
     found = {(first, second): each for first, second, each in results.differences()}
-    pooled, alone = found[Arm.GOSSIP, Arm.POOLED], found[Arm.GOSSIP, Arm.ISOLATED]
-    score = results.score(Arm.GOSSIP, "uf1").mean
-    words = (
-        f"Gossip peers reach a UF1 of {score:.3f}, {abs(pooled.mean):.3f} "
-        f"{'below' if pooled.mean < 0 else 'above'} pooled training (p {_is(pooled.p)}) and {abs(alone.mean):.3f} "
-        f"{'above' if alone.mean > 0 else 'below'} peers that train alone (p {_is(alone.p)})."
-    )
+    score = results.score(Arm.GOSSIP, "uf1")
+    if score is None:
+        return "No gossip model was asked about a held-out item."
+    words = f"Gossip peers reach a UF1 of {score.mean:.3f}, 95 % interval {interval_words(score)}."
+    held = dict(zip(found, holm([each.p for each in found.values()]), strict=True))
+    for other, name in ((Arm.ISOLATED, "Peers that train alone"), (Arm.POOLED, "Pooled training")):
+        against, beside = found.get((Arm.GOSSIP, other)), results.score(other, "uf1")
+        if against is not None and beside is not None:
+            luck = "more than luck" if held[Arm.GOSSIP, other] else "which may be luck"
+            words += (
+                f" {name} reach{'es' if other is Arm.POOLED else ''} {beside.mean:.3f}: gossip is "
+                f"{abs(against.mean):.3f} {'above' if against.mean > 0 else 'below'}, {luck} (p {_is(against.p)})."
+            )
     if results.design.split.protocol.leaks:
         words += " Frames of the tested films were trained on, so this measures memory and not recognition."
     return words
@@ -84,13 +94,13 @@ def _facts(results: Results) -> tuple[Fact, ...]:
     tones = {Arm.ISOLATED: "vermilion", Arm.GOSSIP: "blue", Arm.POOLED: "green"}
     facts = []
     for arm, tone in tones.items():
-        score = results.score(arm, "uf1")
-        worst = "" if score.worst is None else f", worst peer {score.worst:.3f}"
+        score, share = results.score(arm, "uf1"), results.score(arm, "accuracy")
+        worst = "" if score is None or score.worst is None else f", worst peer {score.worst:.3f}"
         facts.append(
             Fact(
                 f"UF1, {arm.value}",
                 spread(score),
-                f"{right(results)} {results.score(arm, 'accuracy').mean:.3f}{worst}",
+                f"{right(results)} {NOBODY if share is None else f'{share.mean:.3f}'}{worst}",
                 tone,
             )
         )
@@ -106,7 +116,7 @@ def _classes(results: Results) -> tuple[Block, ...]:
         "Confusion matrices of isolated, gossip, average and pooled models",
         unit(results),
     )
-    tables = [report_table(results, arm) for arm in (Arm.AVERAGE, Arm.POOLED)]
+    tables = [class_table(results), *(report_table(results, arm) for arm in (Arm.AVERAGE, Arm.POOLED))]
     return (*tables, picture) if picture else tuple(tables)
 
 

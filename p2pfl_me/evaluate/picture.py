@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from p2pfl_me.evaluate.arms import Arm
@@ -27,8 +28,9 @@ def triple_picture(results: Results) -> Picture:
     """UF1 by arm."""
     rows: list[_Row] = []
     for arm in results.arms:
-        models = [float(value) for counts in results.counts(arm) for value in by_model(counts)]
-        rows.append((arm, results.score(arm, "uf1"), models))
+        models = [float(value) for counts in results.counts(arm) for value in by_model(counts) if np.isfinite(value)]
+        if (score := results.score(arm, "uf1")) is not None:
+            rows.append((arm, score, models))
     chance = results.chance()
     header = ("arm", "what", "uf1")
     table: list[tuple[Cell, ...]] = [("always the commonest class", "mean", chance)]

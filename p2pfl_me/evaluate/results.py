@@ -15,16 +15,25 @@ from p2pfl_me.evaluate.statistics import (
     Difference,
     Interval,
     Score,
-    accuracy,
     by_model,
     difference,
     interval,
+    known,
+    mean_counts,
     statistic,
+)
+from p2pfl_me.evaluate.units import Unit
+from p2pfl_me.learning.metrics import (
+    Counts,
+    Metrics,
+    Scores,
+    accuracy,
+    commonest,
+    f1,
+    present_mean,
     uar,
     uf1,
 )
-from p2pfl_me.evaluate.units import Unit
-from p2pfl_me.learning.metrics import Counts, Metrics
 
 SCORES: Mapping[str, Score] = {"uf1": uf1, "uar": uar, "accuracy": accuracy}
 COMPARED = (
@@ -33,6 +42,9 @@ COMPARED = (
     (Arm.AVERAGE, Arm.POOLED),
     (Arm.AVERAGE, Arm.ISOLATED),
 )
+
+ONE_MODEL = 1e-6
+"""A consensus distance of float32 rounding alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +61,20 @@ class Took:
 class ArmScore:
     """One arm's score: the mean over seeds and models, its interval over subjects, and the spread.
 
-    `seeds` holds each seed's mean over models; `worst` the mean over seeds of the worst model, where there are several.
+    `seeds` holds each seed's mean over models, None for a seed in which nobody was asked; `worst` the mean over seeds
+    of the worst model, where there are several. Only models that were asked count.
     """
 
     mean: float
     interval: Interval
-    seeds: tuple[float, ...]
+    seeds: tuple[float | None, ...]
     worst: float | None
 
     @property
     def std(self) -> float | None:
         """Over seeds; None with a single one."""
-        return float(np.std(self.seeds, ddof=1)) if len(self.seeds) > 1 else None
+        values = [value for value in self.seeds if value is not None]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,26 +123,37 @@ class Results:
             )
         return self._counts[key]
 
-    def score(self, arm: Arm, metric: str, dataset: str = "") -> ArmScore:
+    def score(self, arm: Arm, metric: str, dataset: str = "") -> ArmScore | None:
+        """None where no model of the arm was asked about the data set: that is no score of 0."""
         seeds, score = self.counts(arm, dataset), SCORES[metric]
+        mean, bounds = statistic(seeds, score), interval(seeds, score)
+        if mean is None or bounds is None:
+            return None
         each = [by_model(counts, score) for counts in seeds]
-        several = len(each[0]) > 1
+        worst = present_mean(np.min(asked) for values in each if (asked := values[np.isfinite(values)]).size)
         return ArmScore(
-            statistic(seeds, score),
-            interval(seeds, score),
-            tuple(float(values.mean()) for values in each),
-            float(np.mean([values.min() for values in each])) if several else None,
+            mean,
+            bounds,
+            tuple(known(present_mean(values)) for values in each),
+            known(worst) if len(each[0]) > 1 else None,
         )
 
-    def differences(self) -> Iterator[tuple[Arm, Arm, Difference]]:
-        """The pairs that were decided on beforehand, by UF1."""
-        for first, second in COMPARED:
-            yield first, second, difference(self.counts(first), self.counts(second))
+    def class_f1(self, arm: Arm, dataset: str = "") -> Scores:
+        """F1 by class, the mean over seeds and models, float64 (K,); NaN of a class that no held-out item shows."""
+        found = present_mean(present_mean(by_model(counts, f1)) for counts in self.counts(arm, dataset))
+        return np.where(np.array(self.support(dataset)) > 0, found, np.nan)
 
-    def confusion(self, arm: Arm) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-        """Mean over seeds and models, float64 (K, K): whole numbers for one model and seed."""
-        means = [counts.sum(axis=1).mean(axis=0) for counts in self.counts(arm)]
-        return np.asarray(np.mean(means, axis=0), dtype=np.float64)
+    def differences(self) -> Iterator[tuple[Arm, Arm, Difference]]:
+        """The pairs that were decided on beforehand, by UF1; without those that were asked nothing in common."""
+        for first, second in COMPARED:
+            if {first, second} <= set(self.arms) and (
+                found := difference(self.counts(first), self.counts(second))
+            ) is not None:
+                yield first, second, found
+
+    def confusion(self, arm: Arm) -> Scores:
+        """The mean over seeds and models, float64 (K, K), of all held-out items: whole for one model and seed."""
+        return mean_counts(self.counts(arm))
 
     def report(self, arm: Arm) -> Metrics:
         """All seeds' and models' answers in one confusion matrix."""
@@ -137,19 +162,28 @@ class Results:
 
     def chance(self) -> float:
         """UF1 of always naming the commonest class."""
-        counts = self.counts(Arm.POOLED)[0].sum(axis=(0, 1)).sum(axis=1)
-        always = np.zeros((len(counts), len(counts)))
-        always[:, int(counts.argmax())] = counts
-        return float(uf1(always))
+        return float(uf1(commonest(self.support())))
 
     def support(self, dataset: str = "") -> list[int]:
         """Held-out items by class."""
         return [int(count) for count in self.counts(Arm.POOLED, dataset)[0].sum(axis=(0, 1, 3))]
 
+    @cached_property
+    def agreed(self) -> bool:
+        """Whether the gossip peers and their average gave the same answers because they are one model."""
+        distance = self.distance()
+        return (
+            distance is not None
+            and distance < ONE_MODEL
+            and all(
+                bool(np.all((each.models[Arm.GOSSIP] == each.models[Arm.AVERAGE]) | (each.models[Arm.GOSSIP] < 0)))
+                for each in self.answers
+            )
+        )
+
     def distance(self) -> float | None:
         """The mean over folds and seeds of the peers' distance to their average after the last exchange."""
-        known = [each.distance for each in self.took if each.distance is not None]
-        return float(np.mean(known)) if known else None
+        return known(present_mean(each.distance for each in self.took if each.distance is not None))
 
     def steps(self, arm: Arm) -> int:
         """Training steps of all units together."""

@@ -36,6 +36,7 @@ def evaluate(request: Request, console: Console) -> int:
     features = f"features of {{}}/{{}} samples, backbone of seed {request.contract.seed}"
     design = make_design(request, cache, _progress(console, features), _progress(console, "images of {}/{} clips"))
     store = Store(request.out, design.digest)
+    store.write("split.json", design.split_text())
     units = design.units()
     console.say(_greeting(design, len(units)))
     waiting = [unit for unit in units if not store.has(unit)]

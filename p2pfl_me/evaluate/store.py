@@ -51,6 +51,10 @@ class Store:
         paths = {unit: self._path(unit) for unit in units}
         return {unit: outcome_from(path.read_text(encoding="utf-8"), str(path)) for unit, path in paths.items()}
 
+    def write(self, name: str, text: str) -> None:
+        """A file that is known from the beginning."""
+        self._write(self._out / name, text)
+
     def _path(self, unit: Unit) -> Path:
         return self._out / "units" / f"{unit.name}.json"
 

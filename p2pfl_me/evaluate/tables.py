@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from p2pfl_me.evaluate.arms import Arm
 from p2pfl_me.evaluate.results import ArmScore, Results
 from p2pfl_me.evaluate.statistics import by_model
 from p2pfl_me.report.document import Table
+from p2pfl_me.report.paired import LEVEL, holm
 
 MOST_PEERS = 24
+NOBODY = "–"
+"""No model was asked: that is no score of 0."""
 
 
 def right(results: Results) -> str:
@@ -26,14 +31,15 @@ def triple_table(results: Results) -> Table:
     rows = []
     for arm in results.arms:
         score, uar, share = (results.score(arm, metric) for metric in ("uf1", "uar", "accuracy"))
-        worst = "" if score.worst is None else f"{score.worst:.3f}"
+        worst = "" if score is None or score.worst is None else f"{score.worst:.3f}"
         rows.append((arm.words, spread(score), interval_words(score), spread(uar), spread(share), worst))
     rows.append(("always the commonest class", f"{results.chance():.3f}", "", "", "", ""))
     seeds = len(results.answers)
     over = "one seed" if seeds == 1 else f"mean ± standard deviation over {seeds} seeds"
     caption = (
         f"Scores of the pooled answers about {sum(results.support())} {unit(results)}s, over all classes; {over}. "
-        "The 95 % interval is over draws of subjects. Worst peer: the lowest UF1 of one peer's model, mean over seeds."
+        "The 95 % interval is over draws of subjects. Worst peer: the lowest UF1 of one peer's model, mean over seeds. "
+        f"A mean counts the models that were asked.{once(results)}"
     )
     header = ("", "UF1", "95 % interval", "UAR", right(results), "worst peer")
     return Table(header, tuple(rows), frozenset(range(1, 6)), caption)
@@ -41,35 +47,71 @@ def triple_table(results: Results) -> Table:
 
 def difference_table(results: Results) -> Table:
     """The pairs that were decided on beforehand."""
+    found = list(results.differences())
     rows = [
         (
             f"{first.words} − {second.words}",
-            f"{found.mean:+.3f}",
-            f"{found.interval.low:+.3f} to {found.interval.high:+.3f}",
-            p_words(found.p),
+            f"{each.mean:+.3f}",
+            f"{each.interval.low:+.3f} to {each.interval.high:+.3f}",
+            p_words(each.p),
+            "yes" if held else "cannot tell",
         )
-        for first, second, found in results.differences()
-        if {first, second} <= set(results.arms)
+        for (first, second, each), held in zip(found, holm([each.p for _, _, each in found]), strict=True)
     ]
     caption = (
         "Differences in UF1. The interval draws subjects again and again, the same for both sides; p is that of the "
-        "paired permutation test, which swaps a subject's answers between the two sides, in all seeds together."
+        "paired permutation test, which swaps a subject's answers between the two sides, in all seeds together. More "
+        f"than luck: p holds at {LEVEL:g} over the {len(found)} pairs together (Holm)."
     )
-    return Table(("", "difference", "95 % interval", "p"), tuple(rows), frozenset({1, 2, 3}), caption)
+    return Table(("", "difference", "95 % interval", "p", "more than luck"), tuple(rows), frozenset({1, 2, 3}), caption)
 
 
-def dataset_table(results: Results) -> Table:
-    """UF1 / UAR by data set, from the same pool of answers."""
+def field_table(results: Results) -> Table:
+    """UF1 and UAR with intervals over all data sets and for each, as the field prints them (MEGC 2019, table 2)."""
+    columns = ("",) if len(results.datasets) == 1 else ("", *results.datasets)
     rows = []
     for arm in results.arms:
-        cells = [
-            f"{results.score(arm, 'uf1', name).mean:.3f} / {results.score(arm, 'uar', name).mean:.3f}"
-            for name in results.datasets
-        ]
-        rows.append((arm.words, *cells))
+        if arm is Arm.AVERAGE and results.agreed:
+            continue
+        scores = [results.score(arm, metric, name) for name in columns for metric in ("uf1", "uar")]
+        words = f"{arm.words} = {Arm.AVERAGE.words}" if arm is Arm.GOSSIP and results.agreed else arm.words
+        rows.append((words, *map(bracketed, scores)))
+    names = [name or (results.datasets[0] if len(columns) == 1 else "Full") for name in columns]
+    header = ("", *(f"{name} {metric}" for name in names for metric in ("UF1", "UAR")))
     counts = ", ".join(f"{name} {sum(results.support(name))}" for name in results.datasets)
-    caption = f"UF1 / UAR of each data set's part of the same answers, over all classes; {unit(results)}s: {counts}."
-    return Table(("", *results.datasets), tuple(rows), frozenset(range(1, 1 + len(results.datasets))), caption)
+    caption = (
+        f"UF1 and UAR over all classes with 95 % intervals over draws of subjects, from one pool of answers; "
+        f"{unit(results)}s: {counts}. A mean counts the models that were asked.{once(results)}"
+    )
+    return Table(header, tuple(rows), frozenset(range(1, len(header))), caption)
+
+
+def class_table(results: Results) -> Table:
+    """F1 of every class, over all data sets and for each."""
+    arms = [arm for arm in results.arms if not (arm is Arm.AVERAGE and results.agreed)]
+    parts = ("",) if len(results.datasets) == 1 else ("", *results.datasets)
+    rows = []
+    for name in parts:
+        scores = [results.class_f1(arm, name) for arm in arms]
+        for row, (each, support) in enumerate(zip(results.classes, results.support(name), strict=True)):
+            part = f"{name or 'Full'}: " if len(parts) > 1 else ""
+            rows.append((f"{part}{each}", str(support), *(number(values[row]) for values in scores)))
+    header = ("F1", f"{unit(results)}s", *(arm.words for arm in arms))
+    caption = (
+        "F1 of each class, mean over seeds and over the models that were asked; – where no held-out "
+        f"{unit(results)} shows the class.{once(results)}"
+    )
+    return Table(header, tuple(rows), frozenset(range(1, len(header))), caption)
+
+
+def once(results: Results) -> str:
+    """Why a row that a reader looks for is not there a second time."""
+    if not results.agreed:
+        return ""
+    return (
+        " Gossip peers and their average are one model here: after the last exchange the peers agreed in all folds, so "
+        "their numbers are the same."
+    )
 
 
 def peer_table(results: Results) -> Table:
@@ -83,11 +125,11 @@ def peer_table(results: Results) -> Table:
         clips = [results.design.items.clips[item] for item in own]
         datasets = ", ".join(sorted({clip.dataset for clip in clips}))
         subjects = str(len({clip.subject for clip in clips}))
-        rows.append((f"peer {peer}", datasets, subjects, str(len(own)), f"{isolated[peer]:.3f}", f"{gossip[peer]:.3f}"))
+        rows.append((f"peer {peer}", datasets, subjects, str(len(own)), number(isolated[peer]), number(gossip[peer])))
     more = f" The other {len(gossip) - MOST_PEERS} stand in scores.csv." if len(gossip) > MOST_PEERS else ""
     caption = (
-        f"UF1 of each peer's own model over the whole pool, seed {answers.seed}; subjects and {unit(results)}s before "
-        f"any is held out.{more}"
+        f"UF1 of each peer's own model over what it was asked (– nothing), seed {answers.seed}; subjects "
+        f"and {unit(results)}s before any is held out.{more}"
     )
     header = ("", "data sets", "subjects", f"{unit(results)}s", "isolated", "gossip")
     return Table(header, tuple(rows), frozenset({2, 3, 4, 5}), caption)
@@ -121,9 +163,20 @@ def plain_table(rows: Sequence[tuple[str, str]], caption: str = "") -> Table:
     return Table(("", ""), tuple(rows), frozenset(), caption)
 
 
-def spread(score: ArmScore) -> str:
+def spread(score: ArmScore | None) -> str:
+    if score is None:
+        return NOBODY
     return f"{score.mean:.3f}" + (f" ± {score.std:.3f}" if score.std is not None else "")
 
 
-def interval_words(score: ArmScore) -> str:
-    return f"{score.interval.low:.3f} to {score.interval.high:.3f}"
+def interval_words(score: ArmScore | None) -> str:
+    return NOBODY if score is None else f"{score.interval.low:.3f} to {score.interval.high:.3f}"
+
+
+def bracketed(score: ArmScore | None) -> str:
+    """`0.719 [0.652, 0.781]`."""
+    return NOBODY if score is None else f"{score.mean:.3f} [{score.interval.low:.3f}, {score.interval.high:.3f}]"
+
+
+def number(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else NOBODY

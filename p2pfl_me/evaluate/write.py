@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from p2pfl_me.evaluate.answers import rows
 from p2pfl_me.evaluate.card import card_markdown, run_card
 from p2pfl_me.evaluate.document import compose
@@ -33,11 +35,9 @@ def write_results(results: Results, out: Path) -> Path:
 def texts(results: Results) -> dict[str, str]:
     """What lies beside the page, by file name."""
     card = run_card(results)
-    split = results.design.split.to_json(results.design.items.clips)
     return {
         "card.json": json.dumps(card, indent=1) + "\n",
         "card.md": card_markdown(card),
-        "split.json": json.dumps(split, indent=1) + "\n",
         "predictions.csv": _csv(results, PREDICTIONS, _predictions(results)),
         "scores.csv": _csv(results, SCORE_HEADER, _scores(results)),
         "differences.csv": _csv(results, DIFFERENCES, _differences(results)),
@@ -65,7 +65,7 @@ def _predictions(results: Results) -> Iterator[tuple[Cell, ...]]:
 
 
 def _scores(results: Results) -> Iterator[tuple[Cell, ...]]:
-    """Every model's score, over all and by data set."""
+    """Every model's score, over all and by data set, of those that were asked about it."""
     for arm in results.arms:
         for dataset in ("", *results.datasets):
             for answers, counts in zip(results.answers, results.counts(arm, dataset), strict=True):
@@ -73,7 +73,8 @@ def _scores(results: Results) -> Iterator[tuple[Cell, ...]]:
                     values = by_model(counts, score)
                     for peer, value in enumerate(values):
                         who = peer if len(values) > 1 else None
-                        yield answers.seed, arm.value, who, dataset or "all", metric, float(value)
+                        if np.isfinite(value):  # who was not asked has no row
+                            yield answers.seed, arm.value, who, dataset or "all", metric, float(value)
 
 
 def _differences(results: Results) -> Iterator[tuple[Cell, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +19,72 @@ def confusion_matrix(true: npt.ArrayLike, predicted: npt.ArrayLike, classes: int
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
+def precision(confusion: npt.ArrayLike) -> Scores:
+    """TP / (TP + FP) of every class: (..., K, K) -> (..., K), rows of a matrix are the true classes.
+
+    As in all scores here, a quotient with nothing below the line counts as 0, as in scikit-learn.
+    """
+    counts = np.asarray(confusion)
+    return _ratio(_hits(counts), counts.sum(axis=-2))
+
+
+def recall(confusion: npt.ArrayLike) -> Scores:
+    """TP / n_c of every class: (..., K, K) -> (..., K)."""
+    counts = np.asarray(confusion)
+    return _ratio(_hits(counts), counts.sum(axis=-1))
+
+
+def f1(confusion: npt.ArrayLike) -> Scores:
+    """2TP / (2TP + FP + FN) of every class: (..., K, K) -> (..., K)."""
+    counts = np.asarray(confusion)
+    return _ratio(2 * _hits(counts), counts.sum(axis=-1) + counts.sum(axis=-2))
+
+
+def uf1(confusion: npt.ArrayLike) -> Scores:
+    """The unweighted mean over classes of F1 (See et al., FG 2019): (..., K, K) -> (...)."""
+    out: Scores = f1(confusion).mean(axis=-1)
+    return out
+
+
+def uar(confusion: npt.ArrayLike) -> Scores:
+    """The unweighted mean over classes of the recall (See et al., FG 2019): (..., K, K) -> (...)."""
+    out: Scores = recall(confusion).mean(axis=-1)
+    return out
+
+
+def accuracy(confusion: npt.ArrayLike) -> Scores:
+    """The share of right answers: (..., K, K) -> (...)."""
+    counts = np.asarray(confusion)
+    return _ratio(_hits(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
+
+
+def present_mean(values: Iterable[npt.ArrayLike]) -> Scores:
+    """The mean of arrays of one shape, cell by cell over those that are not NaN; NaN where all are.
+
+    Whoever was not asked is NaN: a mean of models, folds, seeds or rounds counts only those that were.
+    """
+    total, count = np.zeros(()), np.zeros(())
+    for value in values:
+        array = np.asarray(value, dtype=np.float64)
+        known = np.isfinite(array)
+        total, count = total + np.where(known, array, 0.0), count + known
+    out: Scores = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return out
+
+
+def commonest(support: npt.ArrayLike) -> Scores:
+    """The confusion of always naming the class with most of `support` (K,), float64 (K, K)."""
+    counts = np.asarray(support, dtype=np.float64)
+    matrix = np.zeros((len(counts), len(counts)))
+    matrix[:, int(counts.argmax())] = counts
+    return matrix
+
+
 @dataclass(frozen=True, eq=False)
 class Metrics:
-    """What one confusion matrix says. A quotient with nothing below the line counts as 0, as in scikit-learn.
+    """What one confusion matrix says.
 
-    UF1 is the unweighted mean over classes of 2TP / (2TP + FP + FN), UAR that of TP / n_c (See et al., FG 2019).
-    A class of the map that does not occur stays in the mean: it must not vanish from a score in silence.
+    A class of the map that does not occur stays in the means of UF1 and UAR: it must not vanish in silence.
     """
 
     confusion: Counts = field(repr=False)
@@ -42,30 +102,30 @@ class Metrics:
 
     @property
     def accuracy(self) -> float:
-        return float(_ratio(np.trace(self.confusion), self.confusion.sum()))
+        return float(accuracy(self.confusion))
 
     @property
     def precision(self) -> Scores:
         """Per class, float64 (K,)."""
-        return _ratio(np.diag(self.confusion), self.confusion.sum(axis=0))
+        return precision(self.confusion)
 
     @property
     def recall(self) -> Scores:
         """Per class, float64 (K,)."""
-        return _ratio(np.diag(self.confusion), self.support)
+        return recall(self.confusion)
 
     @property
     def f1(self) -> Scores:
         """Per class, float64 (K,)."""
-        return _ratio(2 * np.diag(self.confusion), self.confusion.sum(axis=0) + self.support)
+        return f1(self.confusion)
 
     @property
     def uf1(self) -> float:
-        return float(self.f1.mean())
+        return float(uf1(self.confusion))
 
     @property
     def uar(self) -> float:
-        return float(self.recall.mean())
+        return float(uar(self.confusion))
 
     @property
     def macro_precision(self) -> float:
@@ -100,6 +160,10 @@ class Metrics:
             p, r, f = (mean(column) for column in columns)
             lines.append(f"{title:{wide}}  {p:9.3f}  {r:6.3f}  {f:6.3f}  {self.count:7d}")
         return "\n".join(lines)
+
+
+def _hits(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.diagonal(counts, axis1=-2, axis2=-1)
 
 
 def _ratio(above: npt.ArrayLike, below: npt.ArrayLike) -> Scores:

@@ -8,7 +8,7 @@ from itertools import combinations
 from p2pfl_me.report.document import Block, Cell, Paragraph, Table
 from p2pfl_me.report.formatting import NONE, many
 from p2pfl_me.report.methods import Comparison, Setting
-from p2pfl_me.report.paired import Paired, paired, seeds_needed, supported
+from p2pfl_me.report.paired import Paired, holm, paired, seeds_needed
 
 SHOWN_PAIRS = 45
 PAIR_HEADER = ("clips_dealt", "first", "second", "seeds", "mean", "low", "high", "p", "least_p", "supported")
@@ -22,7 +22,7 @@ def pair_tests(setting: Setting) -> tuple[tuple[Paired, bool], ...]:
         both = sorted(first.keys() & second.keys())
         if both:
             tests.append(paired(one.name, other.name, [first[seed] - second[seed] for seed in both]))
-    return tuple(zip(tests, supported(tests), strict=True))
+    return tuple(zip(tests, holm([test.p for test in tests]), strict=True))
 
 
 def pair_rows(comparison: Comparison) -> list[tuple[Cell, ...]]:

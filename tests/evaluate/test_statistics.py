@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pfl_me.evaluate.answers import tally
-from p2pfl_me.evaluate.statistics import accuracy, by_model, difference, interval, statistic, uar, uf1
-from p2pfl_me.learning.metrics import Counts, Metrics, confusion_matrix
+from p2pfl_me.evaluate.statistics import Difference, Score, by_model, difference, interval, statistic
+from p2pfl_me.learning.metrics import Counts, Metrics, accuracy, confusion_matrix, uar, uf1
 
 
 def counts(seed: int, models: int, subjects: int, classes: int, skill: float = 0.5, clips: int = 6) -> Counts:
@@ -22,6 +22,18 @@ def counts(seed: int, models: int, subjects: int, classes: int, skill: float = 0
     wrong = random.integers(0, classes, (models, len(true)))
     predicted = np.where(random.random((models, len(true))) < skill, true, wrong)
     return tally(predicted, true, group, subjects, classes)
+
+
+def compared(first: Counts, second: Counts, draws: int = 4000) -> Difference:
+    found = difference([first], [second], draws=draws)
+    assert found is not None
+    return found
+
+
+def bounds(found: Counts, score: Score = uf1, draws: int = 4000) -> tuple[float, float]:
+    known = interval([found], score, draws)
+    assert known is not None
+    return known.low, known.high
 
 
 @settings(max_examples=80, deadline=None)
@@ -53,34 +65,33 @@ def test_pooled_is_not_the_mean_of_folds() -> None:
 
 def test_subjects_that_are_all_alike_leave_no_doubt() -> None:
     one = counts(1, 2, 1, 3, clips=20)
-    found = interval([np.repeat(one, 7, axis=1)])
-    assert found.low == pytest.approx(found.high) == pytest.approx(statistic([one]))
+    low, high = bounds(np.repeat(one, 7, axis=1))
+    assert low == pytest.approx(high) == pytest.approx(statistic([one]))
 
 
 def test_two_subjects_are_drawn_with_their_known_shares() -> None:
     # One subject all right, one all wrong: accuracy of a draw is 1, 1/2 or 0 with shares 1/4, 1/2, 1/4.
     found = tally(np.array([[0, 1, 1, 0]]), np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), 2, 2)
-    drawn = interval([found], accuracy)
-    assert (drawn.low, drawn.high) == (0.0, 1.0)
+    assert bounds(found, accuracy) == (0.0, 1.0)
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     truth, covered = 0.25 + 0.75 * 0.5, 0
     for seed in range(100):
-        found = interval([counts(seed, 1, 40, 4, skill=0.5)], accuracy, draws=400)
-        covered += found.low <= truth <= found.high
+        low, high = bounds(counts(seed, 1, 40, 4, skill=0.5), accuracy, draws=400)
+        covered += low <= truth <= high
     assert 86 <= covered <= 100
 
 
 def test_equal_arms_do_not_differ() -> None:
     found = counts(3, 2, 20, 3)
-    same = difference([found], [found])
+    same = compared(found, found)
     assert same.mean == 0 and same.p == 1.0 and same.interval.low == same.interval.high == 0
 
 
 def test_the_exact_test_counts_every_pattern() -> None:
     first, second = counts(1, 1, 5, 3, skill=0.9), counts(1, 1, 5, 3, skill=0.3)
-    found = difference([first], [second])
+    found = compared(first, second)
     assert found.exact
     gaps = []
     for pattern in product([False, True], repeat=5):
@@ -95,18 +106,18 @@ def test_under_the_null_p_is_small_as_seldom_as_it_says() -> None:
     hits = 0
     for seed in range(120):
         both = counts(seed, 2, 15, 3)
-        hits += difference([both[:1]], [both[1:]], draws=300).p <= 0.1
+        hits += compared(both[:1], both[1:], draws=300).p <= 0.1
     assert hits <= 24
 
 
 def test_a_plain_difference_is_found() -> None:
-    found = difference([counts(1, 1, 30, 3, skill=0.9)], [counts(1, 1, 30, 3, skill=0.3)])
+    found = compared(counts(1, 1, 30, 3, skill=0.9), counts(1, 1, 30, 3, skill=0.3))
     assert found.mean > 0.2 and found.p < 0.01 and found.interval.low > 0 and not found.exact
 
 
 def test_one_pooled_model_stands_beside_every_peer_where_that_peer_was_asked() -> None:
     peers, pooled = counts(1, 3, 14, 3), counts(2, 1, 14, 3)
     peers[1, 4] = 0  # this peer had nothing left to train on when subject 4 was held out
-    found = difference([peers], [pooled])
+    found = compared(peers, pooled)
     beside = [by_model(pooled)[0], by_model(np.delete(pooled, 4, axis=1))[0], by_model(pooled)[0]]
     assert found.mean == pytest.approx(float(np.mean(by_model(peers) - np.array(beside))))

@@ -1,0 +1,191 @@
+"""Who was not asked enters no mean: models that sit a fold out, seeds without answers, data sets nobody holds out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from p2pfl_me.evaluate.answers import Answers
+from p2pfl_me.evaluate.arms import Arm
+from p2pfl_me.evaluate.card import card_markdown, run_card
+from p2pfl_me.evaluate.design import Design
+from p2pfl_me.evaluate.document import compose
+from p2pfl_me.evaluate.folds import make_split
+from p2pfl_me.evaluate.holdout import HoldOut
+from p2pfl_me.evaluate.items import Items
+from p2pfl_me.evaluate.results import SCORES, Results, Took
+from p2pfl_me.evaluate.statistics import by_model, difference, interval, mean_counts, statistic
+from p2pfl_me.evaluate.tables import class_table, field_table, peer_table, triple_table
+from p2pfl_me.evaluate.units import FoldUnit
+from p2pfl_me.evaluate.write import texts
+from p2pfl_me.learning.metrics import present_mean
+from p2pfl_me.learning.trainer import Part
+from p2pfl_me.report.numbers import csv_rows
+from p2pfl_me.report.style import house_style
+from tests.evaluate.making import clip
+from tests.evaluate.making import request as make_request
+from tests.evaluate.test_statistics import counts
+from tests.small import CLASSES
+
+LABS = ("A", "B", "C")
+SUBJECTS, CLIPS = 4, 6
+
+
+def three_labs(tmp_path: Path, wrong: dict[Arm, set[int]] | None = None, distance: float = 0.1) -> Results:
+    """Leave one lab out with a lab a peer: each sits its own fold out, and is right wherever it was asked.
+
+    `wrong` names the peers of an arm (0 of an arm of one model) whose answers are all of the next class.
+    """
+    clips = tuple(
+        clip(lab, subject, subject * CLIPS + number, CLASSES[number % 3])
+        for lab in LABS
+        for subject in range(SUBJECTS)
+        for number in range(CLIPS)
+    )
+    labels = np.array([CLASSES.index(each.label) for each in clips])
+    lab = np.array([LABS.index(each.dataset) for each in clips])
+    nothing = Part(np.zeros((1, 1), np.float32), np.zeros(len(clips), np.int64), labels, np.arange(len(clips)), None)
+    asked = make_request(tmp_path, protocol=HoldOut.LAB, peers="dataset", seeds=2)
+    design = Design(
+        asked,
+        asked.contract.model_copy(update={"peers": asked.contract.peers.model_copy()}),
+        Items(clips, labels, nothing),
+        make_split(clips, HoldOut.LAB, folds=5, seed=1),
+        {seed: {"all": lab} for seed in (1, 2)},
+        "0" * 64,
+        "0" * 64,
+    )
+    peers = np.where(lab == np.arange(3)[:, None], -1, labels)
+    models = {Arm.ISOLATED: peers, Arm.GOSSIP: peers, Arm.AVERAGE: labels[None], Arm.POOLED: labels[None]}
+    home = {Arm.ISOLATED_HOME: np.full((1, len(clips)), -1), Arm.GOSSIP_HOME: np.full((1, len(clips)), -1)}
+    for arm, rows in (wrong or {}).items():
+        models[arm] = models[arm].copy()
+        for row in rows:
+            models[arm][row] = np.where(models[arm][row] < 0, -1, (models[arm][row] + 1) % 3)
+    answers = tuple(Answers(seed, {**models, **home}) for seed in (1, 2))
+    took = tuple(
+        Took(FoldUnit(seed, fold), {}, distance if fold else None, 1.0) for seed in (1, 2) for fold in range(3)
+    )
+    return Results(design, answers, took, 1.0, "p2pme evaluate")
+
+
+def test_a_peer_that_sat_a_fold_out_takes_nothing_from_those_that_were_asked(tmp_path: Path) -> None:
+    results = three_labs(tmp_path)
+    for arm in results.arms:
+        for dataset in ("", *LABS):
+            for metric in SCORES:
+                score = results.score(arm, metric, dataset)
+                assert score is not None, (arm, dataset)
+                assert (score.mean, score.interval.low, score.interval.high) == (1, 1, 1), (arm, dataset, metric)
+                assert score.seeds == (1, 1) and score.worst in (None, 1) and score.std == 0
+            assert results.class_f1(arm, dataset).tolist() == [1, 1, 1]
+        np.testing.assert_array_equal(results.confusion(arm), np.diag(results.support()))
+    assert [each.mean for _, _, each in results.differences()] == [0, 0, 0, 0]
+    assert results.distance() == pytest.approx(0.1), "a fold that measured none has no part in it"
+
+
+def test_no_page_table_card_or_file_prints_another_number(tmp_path: Path) -> None:
+    results = three_labs(tmp_path)
+    for table in (triple_table(results), field_table(results), class_table(results), peer_table(results)):
+        cells = [cell for row in table.rows if not row[0].startswith("always") for cell in row[1:]]
+        scores = {cell for cell in cells if "." in cell}
+        assert scores <= {"1.000", "1.000 ± 0.000", "1.000 [1.000, 1.000]", "1.000 to 1.000"}, table
+    card = run_card(results)
+    for found in (card["scores"], *card["scores_by_dataset"].values()):
+        for scores in found.values():
+            assert [scores[metric]["mean"] for metric in SCORES] == [1, 1, 1] and set(scores["class_f1"].values()) == {
+                1
+            }
+    assert "NaN" not in json.dumps(card) and "nan" not in card_markdown(card)
+    files = texts(results)
+    rows = csv_rows(files["scores.csv"])
+    assert {row["score"] for row in rows} == {"1"}
+    held_out = {(row["peer"], row["dataset"]) for row in rows if row["arm"] == "gossip" and row["dataset"] != "all"}
+    assert held_out == {(str(peer), lab) for peer in range(3) for lab in LABS if LABS[peer] != lab}
+    with house_style():
+        document = compose(results)
+    assert "UF1 of 1.000" in document.verdict
+
+
+def test_the_worst_peer_is_the_worst_of_those_asked(tmp_path: Path) -> None:
+    results = three_labs(tmp_path, {Arm.GOSSIP: {2}})
+    everywhere, there = results.score(Arm.GOSSIP, "uf1"), results.score(Arm.GOSSIP, "uf1", "C")
+    assert everywhere is not None and (everywhere.worst, everywhere.mean) == (0, pytest.approx(2 / 3))
+    assert there is not None and (there.worst, there.mean) == (1, 1), "peer C was not asked about its own clips"
+    np.testing.assert_array_equal(results.confusion(Arm.GOSSIP).sum(axis=1), results.support())
+
+
+def test_a_data_set_that_nobody_was_asked_about_has_no_score(tmp_path: Path) -> None:
+    results = three_labs(tmp_path)
+    lab = np.array([each.dataset for each in results.design.items.clips])
+    answers = tuple(
+        replace(each, models={arm: np.where(lab == "B", -1, rows) for arm, rows in each.models.items()})
+        for each in results.answers
+    )
+    split = results.design.split
+    kept = replace(split, folds=tuple(fold for fold in split.folds if fold.name != "B"))
+    partly = replace(results, answers=answers, design=replace(results.design, split=kept))
+    assert partly.score(Arm.POOLED, "uf1", "B") is None
+    assert all(row[3:5] == ("1.000 [1.000, 1.000]",) * 2 for row in field_table(partly).rows)
+    assert all(row[5:7] == ("–", "–") for row in field_table(partly).rows)
+    assert run_card(partly)["scores_by_dataset"]["B"]["gossip"]["uf1"] is None
+    assert {row[3] for row in class_table(partly).rows if row[0].startswith("B")} == {"–"}
+    with house_style():
+        compose(partly)
+
+
+def test_numbers_that_are_one_by_construction_are_said_once(tmp_path: Path) -> None:
+    words = [row[0] for row in field_table(three_labs(tmp_path)).rows]
+    assert len(words) == 4
+    one = three_labs(tmp_path, distance=0.0)
+    assert [row[0] for row in field_table(one).rows] == [
+        "isolated peers, mean",
+        "gossip peers, mean = average of the gossip models",
+        "pooled",
+    ]
+    assert "one model" in field_table(one).caption
+    apart = three_labs(tmp_path, {Arm.AVERAGE: {0}}, distance=0.0)
+    assert len(field_table(apart).rows) == 4, "answers that differ are two rows, whatever the distance says"
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 3),
+    st.integers(0, 3),
+    st.integers(1, 2),
+    st.sampled_from(list(SCORES)),
+)
+def test_somebody_absent_changes_no_mean(seed: int, models: int, place: int, seeds: int, metric: str) -> None:
+    score = SCORES[metric]
+    there = [counts(seed + each, models, 4, 3) for each in range(seeds)]
+    beside = [counts(seed + 99 + each, models, 4, 3) for each in range(seeds)]
+    absent = [np.insert(each, min(place, models), 0, axis=0) for each in there]
+    also = [np.insert(each, min(place, models), counts(seed, 1, 4, 3)[0], axis=0) for each in beside]
+    assert statistic(absent, score) == pytest.approx(statistic(there, score))
+    assert np.isnan(by_model(absent[0], score)[min(place, models)])
+    one, other = interval(absent, score, 200), interval(there, score, 200)
+    assert one is not None and other is not None
+    assert (one.low, one.high) == (pytest.approx(other.low), pytest.approx(other.high))
+    np.testing.assert_allclose(mean_counts(absent), mean_counts(there))
+    with_absent, without = difference(absent, also, draws=200), difference(there, beside, draws=200)
+    assert with_absent is not None and without is not None
+    assert (with_absent.mean, with_absent.p) == (pytest.approx(without.mean), without.p)
+    # A seed in which nobody was asked is no seed.
+    empty = np.zeros_like(there[0])
+    assert statistic([*there, empty], score) == pytest.approx(statistic(there, score))
+    np.testing.assert_allclose(mean_counts([*there, empty]), mean_counts(there))
+
+
+def test_where_nobody_was_asked_there_is_no_number() -> None:
+    empty = np.zeros((2, 3, 3, 3), dtype=np.int64)
+    assert statistic([empty]) is None and interval([empty]) is None and difference([empty], [empty]) is None
+    assert mean_counts([empty]).tolist() == np.zeros((3, 3)).tolist()
+    assert np.isnan(present_mean([])) and np.isnan(present_mean([[np.nan]]))
+    np.testing.assert_array_equal(present_mean([[1.0, np.nan], [3.0, 5.0]]), [2.0, 5.0])
