@@ -54,6 +54,9 @@ def live(
     namer = load_namer(model, runtime, peer, abstain, validation) if model else None
     show = Show(film, namer, model.name if model else "", SpotterSettings())
 
+    if film:
+        for words in film.said:
+            click.echo(f"{film.name} {words}.")
     if namer:
         never = "Names nothing: the validation clips allow no threshold."
         click.echo(never if namer.abstain_below > 1 else f"Names no class below {namer.abstain_below:.2f}.")

@@ -61,6 +61,8 @@ def spot(
         true = in_classes(true, namer.recogniser.contract.model)
     found = []
     for film in opened:
+        for words in film.said:
+            click.echo(f"{film.name} {words}", err=True)
         with click.progressbar(length=film.frames, label=film.name, file=sys.stderr) as bar:
             step = lambda count, bar=bar: bar.update(1)  # noqa: E731
             spotted = watch_film(film, settings, namer, step) if online else spot_film(film, settings, step)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import cv2
 
-from p2pfl_me.data.film_end import require_end
+from p2pfl_me.data.video import Video, look_at
 from p2pfl_me.errors import DataError
 
 LONGEST = 3000
@@ -20,11 +19,13 @@ LONGEST = 3000
 
 @dataclass(frozen=True)
 class Frames:
-    """`count` files 000001.png, ... in `folder`, `fps` of them a second (None: the film does not say)."""
+    """`count` files 000001.png, ... in `folder`, `fps` of them a second (None: the film does not say), and what there
+    is to say of it."""
 
     folder: Path
     count: int
     fps: float | None
+    said: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -34,43 +35,23 @@ def film_frames(path: Path) -> Iterator[Frames]:
     Raises
     ------
     DataError
-        OpenCV cannot read it, it has no frames or breaks off, or it is too long for one clip.
+        OpenCV cannot read it, it has one picture or breaks off, or it is too long for one clip.
     """
-    # What is wrong with a film is said below, in the user's words; the decoders would say it in theirs, too.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    film = cv2.VideoCapture(str(path))
-    try:
-        if not film.isOpened():
-            raise DataError(
-                "is neither an image nor a film that OpenCV can read",
-                where=str(path),
-                fix="give an image, a folder of numbered frames, or a film (MP4, AVI, MKV)",
-            )
-        with tempfile.TemporaryDirectory(prefix="p2pme-film-") as name:
-            count = _decode(film, Path(name), path)
-            fps = film.get(cv2.CAP_PROP_FPS)
-            yield Frames(Path(name), count, fps if fps > 0 else None)
-    finally:
-        film.release()
+    video = look_at(path)
+    with tempfile.TemporaryDirectory(prefix="p2pme-film-") as name:
+        count = _decode(video, Path(name))
+        yield Frames(Path(name), count, video.fps, video.said)
 
 
-def _decode(film: cv2.VideoCapture, folder: Path, path: Path) -> int:
+def _decode(video: Video, folder: Path) -> int:
     count = 0
-    while True:
-        there, frame = film.read()
-        if not there:
-            break
-        count += 1
+    for count, (_, picture) in enumerate(video.pictures(), 1):
         if count > LONGEST:
             raise DataError(
                 f"has more than {LONGEST} frames, and is taken as one clip",
-                where=str(path),
+                where=str(video.path),
                 fix="cut it to one expression; `p2pme live` marks the expressions of a long film",
             )
-        if not cv2.imwrite(str(folder / f"{count:06d}.png"), frame):
+        if not cv2.imwrite(str(folder / f"{count:06d}.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
             raise DataError("its frames cannot be written", where=str(folder), fix="free some space")
-    if not count:
-        raise DataError("has no frames that OpenCV can read", where=str(path), fix="convert it, as to MP4 with H.264")
-    require_end(path, film.get(cv2.CAP_PROP_FRAME_COUNT), count)
     return count

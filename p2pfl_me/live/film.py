@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.data.film_end import require_end
 from p2pfl_me.data.images import frame_files, read_image
+from p2pfl_me.data.video import Video, bare_stream, look_at
 from p2pfl_me.errors import DataError
 
 Image = npt.NDArray[np.uint8]
@@ -28,17 +27,23 @@ class Picture:
 @dataclass(frozen=True)
 class Film:
     """`fps` as the file states it, or the user; `first` is the number of a folder's first frame; `seconds` is None
-    where the file does not state its length."""
+    where the file does not state its length. `video` is a file's; a folder has none."""
 
     path: Path
     fps: float
     frames: int
     first: int = 1
     seconds: float | None = None
+    video: Video | None = None
 
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What there is to say of how it is read, each to stand behind its name."""
+        return self.video.said if self.video else ()
 
     def pictures(self) -> Iterator[Picture]:
         """Every picture in the order of time.
@@ -48,7 +53,7 @@ class Film:
         DataError
             The file breaks off, which shows at its end, or a frame cannot be read.
         """
-        return _frames(self) if self.path.is_dir() else _video(self)
+        return _video(self, self.video) if self.video else _frames(self)
 
 
 def open_film(path: Path, fps: float | None = None) -> Film:
@@ -73,44 +78,35 @@ def open_film(path: Path, fps: float | None = None) -> Film:
         return Film(path, fps, len(files), min(files), (max(files) + 1 - min(files)) / fps)
     if not path.is_file():
         raise DataError("no such film", where=str(path), fix="correct the path")
-    capture = cv2.VideoCapture(str(path))
-    try:
-        stated, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        if not capture.isOpened() or not capture.grab():
-            raise DataError("is no film that OpenCV can read", where=str(path), fix="convert it to AVI or MP4")
-    finally:
-        capture.release()
-    if fps is None and not 1 <= stated <= 1000:
+    video = look_at(path)
+    stated = video.fps
+    if fps is None and stated is None:
+        what = bare_stream(path)
+        raise DataError(
+            f"is {f'a bare stream of {what}' if what else 'a film'} that states no rate, and decoders would guess one",
+            where=str(path),
+            fix="name the camera's, for example --fps 30",
+        )
+    if fps is None and not 1 <= (stated or 0) <= 1000:
         raise DataError(
             f"states a rate of {stated:g} pictures a second", where=str(path), fix="name the true one, --fps"
         )
-    rate = fps or stated
-    return Film(path, rate, max(1, int(frames)), seconds=frames / rate if frames > 0 else None)
+    rate = fps or stated or 0.0
+    return Film(path, rate, max(1, video.frames), seconds=video.frames / rate if video.frames else None, video=video)
 
 
-def _video(film: Film) -> Iterator[Picture]:
-    capture = cv2.VideoCapture(str(film.path))
-    stated = capture.get(cv2.CAP_PROP_FPS)
+def _video(film: Film, video: Video) -> Iterator[Picture]:
     last, begin_s = -1.0, 0.0
-    try:
-        index = 0
-        while True:
-            read, frame = capture.read()
-            if not read:
-                break
-            # The stamp of the file where it has one (phones drop frames); the index where it has none or repeats it.
-            stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 if film.fps == stated else index / film.fps
-            if index == 0:
-                begin_s = stamp
-            time_s = stamp - begin_s
-            if time_s <= last:
-                time_s = last + 1 / film.fps
-            last = time_s
-            index += 1
-            yield Picture(time_s, np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), dtype=np.uint8))
-        require_end(film.path, capture.get(cv2.CAP_PROP_FRAME_COUNT), index)
-    finally:
-        capture.release()
+    for index, (given, image) in enumerate(video.pictures()):
+        # The stamp of the file where it has one (phones drop frames); the index where it has none or repeats it.
+        stamp = given if given is not None and film.fps == video.fps else index / film.fps
+        if index == 0:
+            begin_s = stamp
+        time_s = stamp - begin_s
+        if time_s <= last:
+            time_s = last + 1 / film.fps
+        last = time_s
+        yield Picture(time_s, image)
 
 
 def _frames(film: Film) -> Iterator[Picture]:

@@ -54,7 +54,7 @@ def test_bad_inputs_are_named(recogniser: Recogniser, tmp_path: Path, monkeypatc
     for path, says in [
         (tmp_path / "none.png", "no such file"),
         (tmp_path / "junk.png", "is not an image"),
-        (tmp_path / "junk.mp4", "neither an image nor a film"),
+        (tmp_path / "junk.mp4", "no film that OpenCV can read"),
         (tmp_path / "empty", "no numbered images"),
         (tmp_path / "half.avi", "of the 30 pictures"),
     ]:

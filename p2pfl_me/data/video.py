@@ -1,0 +1,140 @@
+"""Video files: what a container states, what it leaves to guesses, and the pictures that truly come out of the decoder.
+
+OpenCV's FFmpeg fails to convert interlaced pictures, and hands out black, or whatever lay in memory, as a success. That
+is seen by the pictures never changing; such a film is then read by PyAV, which an extra installs, or refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from p2pfl_me.data.blank import blank_words, is_blank
+from p2pfl_me.data.fields import Fields, can_read_fields, field_pictures, fields_of
+from p2pfl_me.data.film_end import require_end
+from p2pfl_me.errors import DataError
+
+Image = npt.NDArray[np.uint8]
+
+PROBED = 12
+"""Pictures that may all be the same before a film is asked whether it is interlaced."""
+BARE = {b"\xff\xd8\xff": "motion JPEG", b"\x12\x00\x0a": "AV1"}
+BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
+START, PROGRAM = b"\0\0\1", 0xBA
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video file that was looked at.
+
+    `fps` are pictures a second as the container states them, None where decoders would guess; `frames` is 0 where it
+    states none. `fields` says how an interlaced film is taken apart. `said` is for the person who shows it.
+    """
+
+    path: Path
+    fps: float | None
+    frames: int
+    fields: Fields | None = None
+    said: tuple[str, ...] = ()
+
+    def pictures(self) -> Iterator[tuple[float | None, Image]]:
+        """Every picture, uint8 (H, W, 3) RGB, with its time stamp in seconds where the file has one.
+
+        Raises
+        ------
+        DataError
+            The file breaks off, which shows at its end.
+        """
+        if self.fields:
+            yield from field_pictures(self.path, self.fields)
+            return
+        capture = _open(self.path)
+        count = 0
+        try:
+            while (bgr := _next(capture)) is not None:
+                stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                count += 1
+                yield stamp, np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+            require_end(self.path, capture.get(cv2.CAP_PROP_FRAME_COUNT), count)
+        finally:
+            capture.release()
+
+
+def look_at(path: Path) -> Video:
+    """Look at a film: its beginning, and as much of it as is one and the same picture.
+
+    Raises
+    ------
+    DataError
+        It is no film, shows one picture alone, or is interlaced and PyAV is not installed.
+    """
+    capture = _open(path)
+    try:
+        first = _next(capture) if capture.isOpened() else None
+        if first is None:
+            raise DataError(
+                "is no film that OpenCV can read", where=str(path), fix="convert it, as to MP4 with H.264, or AVI"
+            )
+        stated, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        alike, asked = 1, False
+        while (bgr := _next(capture)) is None or np.array_equal(bgr, first):
+            if not asked and (bgr is None or alike == PROBED):
+                asked = True
+                if fields := fields_of(path):
+                    return Video(path, fields.fps, 0, fields, (fields.words,))
+            if bgr is None:
+                raise _unchanging(path, alike, first)
+            alike += 1
+    finally:
+        capture.release()
+    rate = None if bare_stream(path) or not stated > 0 else stated
+    return Video(path, rate, int(frames) if frames > 0 else 0)
+
+
+def bare_stream(path: Path) -> str | None:
+    """What a file is that has no container: its pictures follow each other, and decoders guess 25 of them a second."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return None
+    if head[4:8] in BOXES:
+        return None
+    for begin, name in BARE.items():
+        if head.startswith(begin):
+            return name
+    at = head.find(START)
+    return "H.264, HEVC or MPEG" if 0 <= at <= 1 and head[at + 3 : at + 4] != bytes((PROGRAM,)) else None
+
+
+def _unchanging(path: Path, count: int, first: Image) -> DataError:
+    """A film that never changes: interlaced, so that OpenCV shows whatever it likes, or truly still."""
+    if count == 1:
+        return DataError("holds one picture", where=str(path), fix="bring a film: nothing moves in a picture")
+    blank = f", which {blank_words(first)}" if is_blank(first) else ""
+    way = "convert it: ffmpeg -i FILE -vf bwdif NEW.mp4"
+    return DataError(
+        f"gives one and the same picture {count} times{blank}",
+        where=str(path),
+        fix="nothing moves in it: export it anew"
+        if can_read_fields()
+        else f"OpenCV does so with interlaced films (AVCHD, DV, MPEG-2): pip install 'p2pfl_me[films]', or {way}",
+    )
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    # What is wrong with a film is said in the user's words; the decoders would say it in theirs, too.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2.VideoCapture(str(path))
+
+
+def _next(capture: cv2.VideoCapture) -> Image | None:
+    read, bgr = capture.read()
+    return np.asarray(bgr, dtype=np.uint8) if read else None

@@ -1,0 +1,118 @@
+"""Films whose decoder succeeds and shows nothing, whose rows belong to two moments, and whose rate is a guess.
+
+The small files in `films/` are our own drawn film, cropped and scaled, encoded by FFmpeg: interlaced as H.264 and as
+MPEG-2 (its filter `interlace`, flags +ildct+ilme), and H.264 without a container at 30 pictures a second.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from p2pfl_me.data import video
+from p2pfl_me.data.combing import of_two_moments
+from p2pfl_me.data.video import bare_stream, look_at
+from p2pfl_me.errors import DataError
+from p2pfl_me.live.film import open_film
+from tests.data.make import picture
+
+FILMS = Path(__file__).parent / "films"
+INTERLACED = ("interlaced.mp4", "interlaced.mpg")
+
+
+def written(path: Path, pictures: list[npt.NDArray[np.uint8]], fps: float = 25.0, codec: str = "MJPG") -> Path:
+    height, width = pictures[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, (width, height))
+    for each in pictures:
+        writer.write(each)
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize("name", INTERLACED)
+def test_without_pyav_an_interlaced_film_is_refused_and_the_line_that_installs_it_is_told(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, "can_read_fields", lambda: False)
+    monkeypatch.setattr(video, "fields_of", lambda path: None)
+    with pytest.raises(DataError, match=r"one and the same picture 20 times") as caught:
+        look_at(FILMS / name)
+    assert "p2pfl_me[films]" in caught.value.fix and "bwdif" in caught.value.fix
+
+
+@pytest.mark.parametrize("name", INTERLACED)
+def test_with_pyav_its_fields_are_taken_apart(name: str) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed: pip install 'p2pfl_me[films]'")
+    film = open_film(FILMS / name)
+    assert film.fps == 50 and film.video is not None and "taken apart into 50 pictures" in film.video.said[0]
+    pictures = list(film.pictures())
+    assert [each.time_s for each in pictures] == pytest.approx([index / 50 for index in range(40)])
+    assert all(each.image.shape == (128, 128, 3) and 100 < each.image.mean() < 135 for each in pictures)
+    assert not any((one.image == other.image).all() for one, other in pairwise(pictures))
+
+
+def moving(count: int) -> list[npt.NDArray[np.uint8]]:
+    """A texture that moves 3 pixels each moment, to the right and back."""
+    small = np.random.default_rng(2).integers(0, 256, (16, 32)).astype(np.uint8)
+    texture = cv2.resize(small, (256, 128), interpolation=cv2.INTER_CUBIC)
+    return [np.roll(texture, 3 * (index if index < count // 2 else count - index), axis=1) for index in range(count)]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_rows_of_two_moments_are_told_from_rows_of_one_in_either_order(first: int) -> None:
+    moments = moving(20)
+    woven = []
+    for one, other in zip(moments[::2], moments[1::2], strict=True):
+        each = one.copy()
+        each[1 - first :: 2] = other[1 - first :: 2]
+        woven.append(each)
+    assert of_two_moments(woven) is True
+    assert of_two_moments(moments) is False and of_two_moments(moments[::2]) is False
+    assert of_two_moments([moments[0]] * 5) is None and of_two_moments(moments[:1]) is None
+
+
+def test_a_film_of_one_picture_throughout_is_refused_and_a_long_title_is_not(tmp_path: Path) -> None:
+    still, black = picture(1, 64), np.zeros((64, 64, 3), np.uint8)
+    with pytest.raises(DataError, match="one and the same picture 30 times"):
+        look_at(written(tmp_path / "still.avi", [still] * 30))
+    with pytest.raises(DataError, match=r"one and the same picture 5 times, .* it is black throughout"):
+        look_at(written(tmp_path / "black.avi", [black] * 5))
+    with pytest.raises(DataError, match="holds one picture"):
+        look_at(written(tmp_path / "one.avi", [still]))
+    titled = look_at(written(tmp_path / "titled.avi", [still] * 40 + [picture(2, 64)]))
+    assert titled.fps == 25 and titled.frames == 41 and len(list(titled.pictures())) == 41
+
+
+def test_a_bare_stream_has_the_rate_that_its_owner_names_and_no_other(tmp_path: Path) -> None:
+    jpegs = b"".join(cv2.imencode(".jpg", picture(seed, 64))[1].tobytes() for seed in range(6))
+    (tmp_path / "camera.mjpeg").write_bytes(jpegs)
+    for path, kind in ((FILMS / "bare.h264", "H.264"), (tmp_path / "camera.mjpeg", "motion JPEG")):
+        with pytest.raises(DataError, match=rf"bare stream of {kind}.* states no rate.*\n.*--fps"):
+            open_film(path)
+        assert look_at(path).fps is None
+        times = [each.time_s for each in open_film(path, 30.0).pictures()]
+        assert times == pytest.approx([index / 30 for index in range(len(times))]) and len(times) > 5
+
+
+@pytest.mark.parametrize(
+    ("head", "bare"),
+    [
+        (b"\0\0\0\1\x67\x64\0\x1f", True),
+        (b"\0\0\1\xb3\x28\x01\xe0", True),
+        (b"\0\0\1\xba\x44\0\4\0", False),
+        (b"\0\0\0\x20ftypisom", False),
+        (b"\0\0\0\1mdat\0\0\0\0", False),
+        (b"RIFF\0\0\0\0AVI ", False),
+        (b"\x1a\x45\xdf\xa3\x01\0\0\0", False),
+        (b"YUV4MPEG2 W64", False),
+        (b"\x12\0\x0a\x0b\0\0\0", True),
+    ],
+)
+def test_what_has_no_container_is_known_by_its_first_bytes(tmp_path: Path, head: bytes, bare: bool) -> None:
+    (tmp_path / "film").write_bytes(head + bytes(100))
+    assert bool(bare_stream(tmp_path / "film")) is bare
