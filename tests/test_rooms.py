@@ -20,6 +20,7 @@ FLOORS = {
     "workers": 0,
     "choice": 0,
     "widths": 0,
+    "aggregation": 0,
     "contract": 0,
     "topology": 1,
     "compression": 1,
@@ -41,6 +42,7 @@ FLOORS = {
 }
 FORBIDDEN = {
     "topology": {"torch", "zmq", "asyncio", "threading", "time", "socket"},
+    "aggregation": {"torch", "zmq", "asyncio", "threading", "time", "socket", "pathlib", "random"},
     "gossip": {"torch", "zmq", "asyncio", "threading", "time", "socket", "pathlib", "random"},
     "report": {"torch"},
     "spotting": {"torch", "zmq", "asyncio", "threading", "time", "socket", "pathlib", "random"},

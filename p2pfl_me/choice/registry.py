@@ -23,6 +23,8 @@ class Choice(Part):
 
     what: ClassVar[str] = "choice"
     """The choice in a user's words, the same for all its kinds: `topology`."""
+    registry: ClassVar[Mapping[str, Any]]
+    """Of the kinds that share a base: theirs, by name."""
     kind: str
 
     @classmethod
@@ -63,6 +65,7 @@ class Registry(Mapping[str, type[C]], Generic[C]):
 
     def __init__(self, base: type[C], package: str) -> None:
         self.base, self.package = base, package
+        base.registry = self
         self._kinds: dict[str, type[C]] | None = None
 
     def add(self, kind: type[C]) -> None:

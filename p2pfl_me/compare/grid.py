@@ -205,6 +205,7 @@ def _row(
             leader = with_peers(contract, count or contract.peers.count, str(path))
         _note_peers(contract, leader, path, notes, asked=count is not None)
         contract = with_peers(_like(contract, leader, path, notes), leader.peers.count, str(path))
+        contract.gossip.aggregation.require_finished()
         require_fit(contract, str(path))
         if require := ENGINES[request.engine].require:
             require(contract, str(path))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
+from p2pfl_me.aggregation import AGGREGATIONS, Aggregation
+from p2pfl_me.aggregation.rules.mean import Mean
 from p2pfl_me.choice import Conflict, Part, PositiveInt, Seconds
 from p2pfl_me.contract.compressions import Compression, Power
 
@@ -70,7 +72,7 @@ class Gossip(Part):
     """The exchange (docs/protocols.md).
 
     `momentum` belongs to qg_dsgdm (default 0.9), `push` to push. `personal`: the last layer stays home.
-    `compression`: a name, or a mapping with its options (docs/compression.md).
+    `compression`, `aggregation`: a name, or a mapping with its options (docs/compression.md, docs/robust.md).
     """
 
     protocol: PROTOCOLS = "dpsgd"
@@ -78,6 +80,10 @@ class Gossip(Part):
     push: Push | None = None
     personal: bool = False
     compression: Compression = None
+    # Left out of every dump while it is the default, so that contracts of before the choice keep their digest.
+    aggregation: Annotated[SerializeAsAny[Aggregation], BeforeValidator(AGGREGATIONS.parse)] = Field(
+        default=Mean(), exclude_if=lambda value: value == Mean()
+    )
     patience: Patience | None = None
     deadline: Deadline = Deadline()
     join_timeout_s: Seconds = 600.0
@@ -111,6 +117,35 @@ class Gossip(Part):
             raise Conflict(
                 "compression power needs the whole model's matrices, and personal keeps one at home",
                 "take compression: int8, or leave personal out",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _aggregation_fits(self) -> Gossip:
+        rule = self.aggregation
+        if rule.follows_w:
+            return self
+        needs = "takes the place of the weighted mean over a round's neighbours"
+        if self.protocol not in ("dpsgd", "qg_dsgdm"):
+            why = (
+                "gradient_tracking holds together only while the average of all peers is kept"
+                if self.protocol == "gradient_tracking"
+                else f"{self.protocol} has no such mean"
+            )
+            raise Conflict(
+                f"aggregation {rule} {needs}, and {why}",
+                "take protocol: dpsgd or qg_dsgdm, or leave gossip.aggregation out",
+            )
+        if self.compression:
+            raise Conflict(
+                f"aggregation {rule} {needs}, and under compression {self.compression.kind} the two ends of an edge "
+                "correct themselves by opposite steps instead",
+                "leave gossip.compression out, or gossip.aggregation",
+            )
+        if self.patience and self.patience.of == "everyone":
+            raise Conflict(
+                f"patience of everyone averages sketches by the mixing matrix, and aggregation {rule} has another way",
+                "write patience.of: neighbours, or leave gossip.aggregation out",
             )
         return self
 

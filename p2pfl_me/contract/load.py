@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from p2pfl_me.choice import Conflict
+from p2pfl_me.choice import Choice, Conflict
 from p2pfl_me.contract.model import Contract, Topology
 from p2pfl_me.contract.source import Source, parse, read_yaml
 from p2pfl_me.errors import ContractError
@@ -183,6 +183,8 @@ def _kind_of(model: type[BaseModel]) -> str:
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, Choice) and not annotation.name():
+        return list(annotation.registry.values())
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in _models_in(part)]

@@ -125,6 +125,11 @@ class Contract(Part):
                 f"peers.widths needs an exchange that averages each value among those that hold it: protocol dpsgd, "
                 f"neither personal nor compressed (this is {found})"
             )
+        if not gossip.aggregation.follows_w:
+            raise ValueError(
+                f"with peers.widths each value is averaged among those that hold it, and aggregation "
+                f"{gossip.aggregation} compares whole models; leave one of the two out"
+            )
         if gossip.patience and gossip.patience.of == "everyone":
             raise ValueError("patience of everyone compares whole models; with peers.widths take `of: neighbours`")
         if self.model.trainable != "head":

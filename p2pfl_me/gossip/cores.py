@@ -136,7 +136,7 @@ def _exchange(contract: Contract, peer: int, neighbours: tuple[int, ...], start:
         return Sliced(peer, start.shapes, {other: contract.peers.width(other) for other in (peer, *neighbours)})
     compressor = _compressor(gossip.compression, start.shapes or ((size,),))
     if compressor is None:
-        return Whole(peer)
+        return Whole(peer, gossip.aggregation, contract.training.rounds)
     exchanged = exchanged_size(gossip, size, start.home)
     return Compressed(peer, neighbours, compressor, exchanged, derive_seed(contract.seed, "compression"), start.memory)
 

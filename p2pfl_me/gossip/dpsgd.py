@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 
+from p2pfl_me.aggregation.rules.mean import Mean
 from p2pfl_me.gossip.deadline import deadline
 from p2pfl_me.gossip.exchange import Content, Exchange, Whole, carrying
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
@@ -47,7 +48,7 @@ class DPSGD:
     rule:
         What is exchanged after training and what follows from its average; the trained model itself if None.
     exchange:
-        How that travels and is averaged; whole if None.
+        How that travels and what becomes of it; whole models and their weighted mean if None.
     watches_all:
         The stop rule goes by the rule's own estimate of all peers' distance, not by the neighbours' models.
     completed:
@@ -76,7 +77,7 @@ class DPSGD:
         self._weights_at = weights_at
         self._neighbours = frozenset(neighbours)
         self._rule = rule or Plain()
-        self._exchange = exchange or Whole(me)
+        self._exchange = exchange or Whole(me, Mean(), settings.stop.rounds)
         self._watches_all = watches_all
         self._params = params
         """The model that the last round ended with."""
@@ -340,13 +341,25 @@ class DPSGD:
         row = self._weights_at(self.round)
         mixture = self._exchange.average(self._out, row, self.round, self._sent, self._models)
         self._params = self._rule.incoming(self._params, self._trained, mixture.params)
-        self._largest_distance = self._how_far(mixture.distance)
-        used = {peer: row[peer] for peer in sorted(self._models)}
+        trusted = {peer: far for peer, far in mixture.distance.items() if peer not in mixture.refused}
+        self._largest_distance = self._how_far(trusted)
         self._sent, self._models = {}, {}
         missing = dict(sorted(self._missing.items()))
         wait = now - self._trained_at
         memory = {**self._rule.memory(), **self._exchange.memory()}
-        return [Mixed(self.round, self._params, used, missing, mixture.distance, wait, memory, self._rule.distance)]
+        return [
+            Mixed(
+                self.round,
+                self._params,
+                mixture.weights,
+                missing,
+                mixture.distance,
+                wait,
+                memory,
+                self._rule.distance,
+                mixture.refused,
+            )
+        ]
 
     def _how_far(self, distance: Mapping[int, float]) -> float | None:
         """What the stop rule takes for disagreement: that of all peers if it is watched, else the neighbours'."""

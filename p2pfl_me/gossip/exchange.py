@@ -7,9 +7,9 @@ from typing import Protocol, cast
 
 import numpy as np
 
+from p2pfl_me.aggregation import Aggregation, Mixture, Neighbourhood
 from p2pfl_me.compression import Compressor, EdgeState
 from p2pfl_me.errors import WireError
-from p2pfl_me.gossip.mixing import Mixture, mix
 from p2pfl_me.gossip.protocol import NOTHING, Memory
 from p2pfl_me.message import Kind, Message, Packed, Vector
 
@@ -35,10 +35,17 @@ class Exchange(Protocol):
 
 
 class Whole:
-    """Models travel as they are."""
+    """Models travel as they are, and the contract's rule makes one of them.
 
-    def __init__(self, me: int) -> None:
-        self._me = me
+    Raises
+    ------
+    ContractError
+        Nothing carries out the rule.
+    """
+
+    def __init__(self, me: int, aggregation: Aggregation, rounds: int) -> None:
+        aggregation.require_finished()
+        self._me, self._aggregation, self._rounds = me, aggregation, rounds
 
     def pack(self, peer: int, round: int, own: Vector) -> Content:
         return own
@@ -49,7 +56,8 @@ class Whole:
     def average(
         self, own: Vector, row: Mapping[int, float], round: int, sent: Mapping[int, Content], got: Mapping[int, Content]
     ) -> Mixture:
-        return mix(self._me, own, row, cast(Mapping[int, Vector], got))
+        models = cast(Mapping[int, Vector], got)
+        return self._aggregation.aggregate(Neighbourhood(self._me, round, self._rounds, own, row, models))
 
     def memory(self) -> Memory:
         return NOTHING
@@ -92,7 +100,7 @@ class Compressed:
             correction = self._edges[peer].exchange(round, own, sent[peer].data.cast("B"), got[peer].data.cast("B"))
             distance[peer] = float(np.linalg.norm(correction)) / norm
             mixed += np.float32(row[peer]) * correction
-        return Mixture(mixed, distance)
+        return Mixture(mixed, distance, {peer: row[peer] for peer in distance})
 
     def memory(self) -> Memory:
         saved = {peer: state.save() for peer, state in self._edges.items()}

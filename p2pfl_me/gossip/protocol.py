@@ -62,8 +62,9 @@ class Train:
 class Mixed:
     """A round's averaging is done; evaluate, log, checkpoint, then call `on_evaluated`.
 
-    `weights` are those of the neighbours that were mixed, `missing` says why the others were not, `distance` is
-    ||x_i - x_j|| / ||x_i|| for each neighbour mixed, `wait` the seconds from the end of training to here. `memory`
+    `weights` are those of the neighbours that were mixed, `missing` says why the models of others did not come,
+    `refused` why the aggregation rule left out some that did; `distance` is ||x_i - x_j|| / ||x_i|| for each neighbour
+    whose model came and was measured, `wait` the seconds from the end of training to here. `memory`
     is what the core must find again, beside `params`, after a restart. `consensus` is its estimate of all peers'
     consensus distance relative to ||x_i||, where it has one.
     """
@@ -76,6 +77,7 @@ class Mixed:
     wait: float
     memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
     consensus: float | None = None
+    refused: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from enum import Enum
 
 import numpy as np
 
-from p2pfl_me.gossip.mixing import mix
+from p2pfl_me.aggregation import mix
 from p2pfl_me.gossip.protocol import Memory, Send
 from p2pfl_me.gossip.waitfree import Merged
 from p2pfl_me.message import Kind, Message, Vector

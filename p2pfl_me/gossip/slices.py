@@ -15,8 +15,8 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.aggregation import Mixture
 from p2pfl_me.gossip.exchange import Content
-from p2pfl_me.gossip.mixing import Mixture
 from p2pfl_me.gossip.protocol import NOTHING, Memory
 from p2pfl_me.message import Packed, Vector
 from p2pfl_me.widths import held
@@ -64,7 +64,7 @@ class Sliced:
             difference = _values(got[peer]) - mine
             distance[peer] = float(np.linalg.norm(difference)) / (float(np.linalg.norm(mine)) or 1.0)
             mixed[places] += np.float32(row[peer]) * difference
-        return Mixture(mixed, distance)
+        return Mixture(mixed, distance, {peer: row[peer] for peer in distance})
 
     def memory(self) -> Memory:
         return NOTHING

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from p2pfl_me.gossip.mixing import mix
+from p2pfl_me.aggregation import mix
 from p2pfl_me.gossip.protocol import NOTHING, Memory, Send
 from p2pfl_me.gossip.waitfree import Merged
 from p2pfl_me.message import Kind, Message, Vector

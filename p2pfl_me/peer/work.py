@@ -109,6 +109,7 @@ class RoundWork:
             wait_seconds=_short(mixed.wait),
             weights={str(peer): weight for peer, weight in mixed.weights.items()},
             missing={str(peer): reason for peer, reason in mixed.missing.items()},
+            refused={str(peer): reason for peer, reason in mixed.refused.items()},
             distance={str(peer): _short(distance) for peer, distance in mixed.distance.items()},
             consensus=mixed.consensus,
             norm=float(np.linalg.norm(mixed.params)),

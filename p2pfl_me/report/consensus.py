@@ -57,10 +57,14 @@ FOLLOWS_W = {"dpsgd", "qg_dsgdm", "gradient_tracking", "push_sum"}
 def contraction_of(run: Run) -> Contraction | None:
     """The contraction that the contract's graph predicts for each round; None where it predicts none.
 
-    That is for a single peer, for protocols whose pairs meet by chance, and for models of which a part stays home.
+    That is for a single peer, for protocols whose pairs meet by chance, for models of which a part stays home,
+    and for an aggregation that is not the mixing matrix.
     """
     contract = run.contract
-    if contract.peers.count < 2 or contract.gossip.protocol not in FOLLOWS_W or contract.gossip.personal:
+    gossip = contract.gossip
+    if contract.peers.count < 2 or gossip.protocol not in FOLLOWS_W or gossip.personal:
+        return None
+    if not gossip.aggregation.follows_w:
         return None
     from p2pfl_me.topology import (
         directed_round_rms,

@@ -3,13 +3,14 @@
 One (n, P) array holds all models. Each worker process trains one peer at a time with the peer's own trainer, whose
 weights, gradients and moments stay in the core's cache; so shuffles, masks and bits are those of real peers.
 Lian et al., "Can decentralized algorithms outperform centralized algorithms?", NeurIPS 2017, Algorithm 1, with local
-epochs in place of one gradient step; or another of `gossip.rules` around the same averaging.
+epochs in place of one gradient step; or another of `gossip.rules` around the same averaging, or another aggregation
+than the weighted mean: then each peer's row is made from its neighbours' by the function that real peers call.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from p2pfl_me.aggregation import Neighbourhood
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError, PeerError
 from p2pfl_me.gossip.cores import Start, exchanged_size, rule_of
@@ -25,7 +27,17 @@ from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.crew import Crew, Job, shared
-from p2pfl_me.simulation.mixing_tiles import NARROWEST, TILE, Rows, Spread, mix_tile, rows_of, tiles_of, total
+from p2pfl_me.simulation.mixing_tiles import (
+    NARROWEST,
+    TILE,
+    Rows,
+    Spread,
+    mix_tile,
+    replace_tile,
+    rows_of,
+    tiles_of,
+    total,
+)
 from p2pfl_me.swarm.memory import available_bytes
 from p2pfl_me.topology import Schedule
 from p2pfl_me.wire.malloc import reuse_freed_memory
@@ -73,6 +85,15 @@ class RoundResult:
     seconds: Seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one peer's aggregation made of its neighbours, as `Mixture` says it."""
+
+    weights: Mapping[int, float]
+    distance: Mapping[int, float]
+    refused: Mapping[int, str]
+
+
 class BatchedEngine:
     """All peers of a contract in lockstep, on the CPU. Its workers go with its `with` block; its models stay.
 
@@ -93,6 +114,8 @@ class BatchedEngine:
         The number of peers differs between schedule and samples, or `start` has another length.
     PeerError
         The models would not fit into memory.
+    ContractError
+        Nothing carries out the contract's aggregation.
     """
 
     def __init__(
@@ -111,6 +134,7 @@ class BatchedEngine:
             raise DataError(f"{count} peers have samples, the schedule has {schedule.size}", fix="give each peer some")
         if start.shape != (size,):
             raise DataError(f"the start has shape {start.shape}, the contract's model ({size},)", fix="see layout_of")
+        contract.gossip.aggregation.require_finished()
         require_memory_for(contract, schedule, workers)
         self._contract, self._schedule = contract, schedule
         # Each worker's copies and buffers come and go by the megabyte: fetching them anew from the kernel takes longer.
@@ -130,11 +154,21 @@ class BatchedEngine:
             self._exchanged = shared((count, width))
             begin = Start(start, home=layout.home)
             self._rules = [rule_of(contract.gossip, begin) for _ in samples]
+        self._aggregation = contract.gossip.aggregation
+        self._aggregated = None if self._aggregation.follows_w else shared(self._exchanged.shape)
+        self.verdicts: tuple[Verdict, ...] | None = None
+        """Of the last round, by peer; None under the weighted mean, which takes everybody as the schedule says."""
         self._asked = shared((size,))
         """The one model that is scored though it is nobody's."""
         self._average = torch.from_numpy(shared((self._exchanged.shape[1],)))
         self._rows: tuple[int, Rows] | None = None
-        jobs: dict[str, Job] = {"train": self._train, "mix": self._mix, "score": self._score}
+        jobs: dict[str, Job] = {
+            "train": self._train,
+            "mix": self._mix,
+            "aggregate": self._aggregate,
+            "replace": self._replace,
+            "score": self._score,
+        }
         self._crew = Crew(jobs, workers)
 
     def __enter__(self) -> BatchedEngine:
@@ -181,7 +215,12 @@ class BatchedEngine:
         if self._rules is not None:
             for peer, rule in enumerate(self._rules):
                 self._exchanged[peer] = rule.outgoing(round, self.params[peer], self.trained[peer])
-        spread = total(self._crew.map("mix", [(tile, round) for tile in tiles_of(*self._exchanged.shape)]))
+        tiles = tiles_of(*self._exchanged.shape)
+        if self._aggregated is None:
+            spread = total(self._crew.map("mix", [(tile, round) for tile in tiles]))
+        else:
+            self.verdicts = tuple(self._crew.map("aggregate", [(peer, round) for peer in range(len(self.params))]))
+            spread = total(self._crew.map("replace", [(tile,) for tile in tiles]))
         if self._rules is not None:
             for peer, rule in enumerate(self._rules):
                 # Copies: a rule may keep what it is given, and these rows are written to in the next round.
@@ -220,6 +259,20 @@ class BatchedEngine:
             self._rows = round, rows_of(self._schedule, round)
         return mix_tile(torch.from_numpy(self._exchanged)[:, tile], self._rows[1], self._average[tile])
 
+    def _aggregate(self, peer: int, round: int) -> Verdict:
+        assert self._aggregated is not None
+        row = self._schedule.weights(peer, round)
+        models = {other: self._exchanged[other] for other in row}
+        around = Neighbourhood(peer, round, self._contract.training.rounds, self._exchanged[peer], row, models)
+        found = self._aggregation.aggregate(around)
+        self._aggregated[peer] = found.params
+        return Verdict(dict(found.weights), dict(found.distance), dict(found.refused))
+
+    def _replace(self, tile: slice) -> Spread:
+        assert self._aggregated is not None
+        old, new = torch.from_numpy(self._exchanged)[:, tile], torch.from_numpy(self._aggregated)[:, tile]
+        return replace_tile(old, new, self._average[tile])
+
     def _score(self, peer: int | None) -> Metrics:
         params = self._asked if peer is None else self.params[peer]
         metrics = FeatureTrainer(self._contract, peer or 0, self._samples[peer or 0], CPU).evaluate(params, "test")
@@ -240,6 +293,8 @@ def require_memory_for(contract: Contract, schedule: Schedule, workers: int) -> 
     if not _is_plain(contract):
         # Model, trained and exchanged vector, and what the rule remembers: at most another exchanged one.
         size = 2 * size + 2 * exchanged_size(contract.gossip, layout.size, layout.home)
+    if not contract.gossip.aggregation.follows_w:
+        size += exchanged_size(contract.gossip, layout.size, layout.home)
     count = schedule.size
     used = (schedule.neighbours(peer) if schedule.period == 1 else schedule.weights(peer, 0) for peer in range(count))
     links = _LINK_BYTES * sum(map(len, used)) // count

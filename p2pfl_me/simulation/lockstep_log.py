@@ -18,7 +18,7 @@ from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.process import schema_of, start_event
 from p2pfl_me.peer.shard import Shard
 from p2pfl_me.peer.sketch import Sketcher, encode_sketch
-from p2pfl_me.simulation.batched import CPU, BatchedEngine, Training
+from p2pfl_me.simulation.batched import CPU, BatchedEngine, Training, Verdict
 from p2pfl_me.simulation.carriage import Plain
 from p2pfl_me.simulation.pace import STEP_S, exchange_seconds
 from p2pfl_me.topology import Schedule
@@ -66,6 +66,7 @@ class LockstepLog:
         self._seconds += STEP_S * int(training.steps.max()) + exchange
         for peer, params in enumerate(engine.params):
             steps = int(training.steps[peer])
+            verdict = engine.verdicts[peer] if engine.verdicts else Verdict(self._schedule.weights(peer, round), {}, {})
             self._write(
                 peer,
                 event="round",
@@ -74,9 +75,10 @@ class LockstepLog:
                 steps=steps,
                 train_seconds=STEP_S * steps,
                 wait_seconds=_short(self._seconds - begun - STEP_S * steps),
-                weights={str(other): weight for other, weight in self._schedule.weights(peer, round).items()},
+                weights={str(other): weight for other, weight in verdict.weights.items()},
                 missing={},
-                distance={},
+                refused={str(other): reason for other, reason in verdict.refused.items()},
+                distance={str(other): _short(distance) for other, distance in verdict.distance.items()},
                 consensus=None,
                 norm=float(np.linalg.norm(params)),
                 test=scores[peer].to_json() if scores else None,

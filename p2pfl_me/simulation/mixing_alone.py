@@ -47,7 +47,7 @@ def follows_its_matrix(contract: Contract) -> bool:
     """Whether mixing alone is what the graph predicts: whole models, all of each, averaged and nothing else."""
     gossip = contract.gossip
     more = gossip.compression or gossip.personal or gossip.patience or contract.peers.widths
-    return gossip.protocol in PREDICTED and not more
+    return gossip.protocol in PREDICTED and gossip.aggregation.follows_w and not more
 
 
 def mix_alone(contract: Contract, rounds: int) -> Course:

@@ -78,6 +78,17 @@ def mix_tile(view: Tensor, rows: Rows, average: Tensor) -> Spread:
         return _mixed(view, rows, average)
 
 
+def replace_tile(view: Tensor, mixed: Tensor, average: Tensor) -> Spread:
+    """Put what another rule than W made of one tile, float32 (n, w), in its place; `average` and spread as above."""
+    with torch.inference_mode():
+        scratch = torch.empty_like(view)
+        before, _ = _spread(view, scratch)
+        view.copy_(mixed)
+        after, mean = _spread(view, scratch)
+        average.copy_(mean)
+        return Spread(before, after)
+
+
 def _mixed(view: Tensor, rows: Rows, average: Tensor) -> Spread:
     old = view.contiguous()
     if old.data_ptr() == view.data_ptr():  # a tile as wide as the model is contiguous already

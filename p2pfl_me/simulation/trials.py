@@ -17,12 +17,12 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.aggregation import mix
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.gossip import PROTOCOLS
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.cores import SYNCHRONOUS, Start, core_of, exchanged_size, packed_limit
-from p2pfl_me.gossip.mixing import mix
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import advance
 from p2pfl_me.message import Vector

@@ -21,6 +21,7 @@ from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.base import base_graph
 from p2pfl_me.topology.density import require_few_edges
 from p2pfl_me.topology.draws import random_regular
+from p2pfl_me.topology.enough import require_neighbours
 from p2pfl_me.topology.equitopo import HALF, basis, default_shifts, dynamic_shift, matching, static_weights
 from p2pfl_me.topology.graph import build_graph
 from p2pfl_me.topology.mixing import metropolis_hastings
@@ -297,7 +298,7 @@ def schedule_of(contract: Contract) -> Schedule:
     Raises
     ------
     ContractError
-        The topology cannot be built on the contract's peers, or it is directed.
+        The topology cannot be built on the contract's peers, is directed, or has too few links for the aggregation.
     """
     topology, count = contract.topology, contract.peers.count
     if is_directed(topology):
@@ -310,6 +311,12 @@ def schedule_of(contract: Contract) -> Schedule:
             fix="write gossip.protocol: push_sum" + (" or topology.directed: false" if undirected else ""),
         )
     require_few_edges(topology, count)
+    schedule = _symmetric(topology, count)
+    require_neighbours(contract.gossip.aggregation, schedule)
+    return schedule
+
+
+def _symmetric(topology: model.Topology, count: int) -> Schedule:
     match topology:
         case model.Mesh():
             return CompleteSchedule(count)

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from p2pfl_me.aggregation import mix
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.contract.model import Ring, Star
 from p2pfl_me.errors import DataError, PeerError, WeightsError
-from p2pfl_me.gossip.mixing import mix
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import confusion_matrix
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples

@@ -32,6 +32,7 @@ OTHER = {"t", "wait_seconds", "seconds", "round_seconds", "distance", "bytes_rec
         ("{kind: epidemic, meets: 2}", "{protocol: qg_dsgdm}"),
         ("{kind: ring}", "{protocol: gradient_tracking}"),
         ("{kind: star}", "{personal: true}"),
+        ("{kind: mesh}", "{aggregation: krum}"),
     ],
 )
 def test_it_leaves_what_the_simulator_leaves(tmp_path: Path, topology: str, gossip: str) -> None:

@@ -27,9 +27,19 @@ def vectors(tmp_path: Path) -> Path:
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("topology", ["{kind: ring}", "{kind: base, meets: 2}", "{kind: epidemic, meets: 2}"])
-def test_a_real_swarm_and_its_simulation_end_bit_equal(tmp_path: Path, vectors: Path, topology: str) -> None:
-    path = write_contract(tmp_path / "swarm.yaml", PEERS, topology=topology, training="{rounds: 4, local_epochs: 1}")
+@pytest.mark.parametrize(
+    ("topology", "gossip"),
+    [
+        ("{kind: ring}", "{}"),
+        ("{kind: base, meets: 2}", "{}"),
+        ("{kind: epidemic, meets: 2}", "{aggregation: nna}"),
+    ],
+)
+def test_a_real_swarm_and_its_simulation_end_bit_equal(
+    tmp_path: Path, vectors: Path, topology: str, gossip: str
+) -> None:
+    training = "{rounds: 4, local_epochs: 1}"
+    path = write_contract(tmp_path / "swarm.yaml", PEERS, topology=topology, training=training, gossip=gossip)
     real, simulated = tmp_path / "real", tmp_path / "simulated"
     swarm(path, vectors, real)
     options = SwarmOptions(home=tmp_path / "home", run=simulated, data=vectors)
@@ -37,7 +47,7 @@ def test_a_real_swarm_and_its_simulation_end_bit_equal(tmp_path: Path, vectors: 
     assert digests(real) == digests(simulated)
     for peer in range(PEERS):
         for one, other in zip(events(real, peer, "round"), events(simulated, peer, "round"), strict=True):
-            for value in ("round", "loss", "steps", "weights", "missing", "distance", "norm", "test"):
+            for value in ("round", "loss", "steps", "weights", "missing", "refused", "distance", "norm", "test"):
                 assert one[value] == other[value]
 
 

@@ -9,8 +9,8 @@ from random import Random
 import numpy as np
 import pytest
 
+from p2pfl_me.aggregation import Mixture, mix
 from p2pfl_me.gossip.dpsgd import DPSGD
-from p2pfl_me.gossip.mixing import Mixture, mix
 from p2pfl_me.gossip.protocol import Timer
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality, Partition

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
+from p2pfl_me.aggregation.rule import Mixture
 from p2pfl_me.message import Vector
 
 BLOCK = 1 << 15
 """Values per block: a few blocks of float32 fit into a core's cache, so each model is read from memory once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """The averaged vector, and how far each mixed neighbour was: ||x_i - x_j|| / ||x_i||."""
-
-    params: Vector = field(repr=False)
-    distance: Mapping[int, float]
 
 
 def mix(me: int, own: Vector, weights: Mapping[int, float], models: Mapping[int, Vector]) -> Mixture:
@@ -62,4 +54,5 @@ def mix(me: int, own: Vector, weights: Mapping[int, float], models: Mapping[int,
             squares[peer] += float(np.dot(tmp, tmp))
         own_square += float(np.dot(mine, mine))
     norm = math.sqrt(own_square) or 1.0
-    return Mixture(mixed, {peer: math.sqrt(square) / norm for peer, square in squares.items()})
+    distance = {peer: math.sqrt(square) / norm for peer, square in squares.items()}
+    return Mixture(mixed, distance, used)
