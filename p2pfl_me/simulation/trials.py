@@ -17,7 +17,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.aggregation import mix
+from p2pfl_me.aggregation import AGGREGATIONS, Neighbourhood
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.gossip import PROTOCOLS
@@ -38,8 +38,9 @@ SIZE, HOME = 320, 16
 EXCHANGES: tuple[str, ...] = (
     *get_args(PROTOCOLS),
     *(f"dpsgd+{each}" for each in ("float16", "int8", "int4", "fragments", "topk", "power", "jwins")),
+    *(f"dpsgd+{each}" for each in ("trimmed_mean", "krum", "cs_plus")),
 )
-"""Every protocol, and D-PSGD with every compression: what a trial can be of."""
+"""What a trial can be of: every protocol, D-PSGD with every compression, and with one aggregation of each sort."""
 PATIENCE_S = 1e6
 """Virtual seconds after which a swarm that still runs is said to hang."""
 
@@ -81,11 +82,12 @@ class Journal:
 def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
     """The trial of a seed: 5 to 20 peers, 3 to 8 rounds.
 
-    `protocol` is one of the contract's, with or without a compression: `dpsgd`, `dpsgd+int8`.
+    `protocol` is one of the contract's, with or without a compression or an aggregation: `dpsgd`, `dpsgd+int8`.
     """
     random = Random(derive_seed(seed, "trial", protocol))
     count, rounds = random.randint(5, 20), random.randint(3, 8)
-    exchange, _, compression = protocol.partition("+")
+    exchange, _, more = protocol.partition("+")
+    aggregation, compression = (more, "") if more in AGGREGATIONS else ("mean", more)
     kinds: list[Mapping[str, Any]] = [
         {"kind": "ring"},
         {"kind": "mesh"},
@@ -93,7 +95,9 @@ def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
         {"kind": "random", "seed": random.randrange(1000)},
         {"kind": "exponential"},
     ]
-    if compression not in ("topk", "power"):
+    if aggregation != "mean":
+        kinds = [{"kind": "mesh"}, {"kind": "exponential"}]
+    elif compression not in ("topk", "power"):
         kinds += [
             {"kind": "base", "meets": random.choice((1, 2, 3))},
             {"kind": "epidemic", "meets": 2, "seed": random.randrange(1000)},
@@ -114,6 +118,7 @@ def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
         "gossip": {
             "protocol": exchange,
             "compression": compression or None,
+            "aggregation": aggregation,
             "deadline": {"min_s": 2.0, "max_s": 30.0},
             "join_timeout_s": random.choice((5.0, 60.0)),
         },
@@ -153,10 +158,10 @@ def broken_promises(trial: Trial) -> list[str]:
     ]
     if protocol == "dpsgd" and not gossip.compression:
         schedule = schedule_of(trial.contract)
-        broken += _rounds_are_weighted_means(journal, schedule)
+        broken += _rounds_are_what_the_rule_says(trial.contract, journal, schedule)
     if protocol in SYNCHRONOUS:
         broken += _edges_are_symmetric(trial, simulation, journal)
-    if protocol == "dpsgd" and trial.protocol != "dpsgd+jwins":
+    if protocol == "dpsgd" and trial.protocol != "dpsgd+jwins" and gossip.aggregation.follows_w:
         broken += _average_is_kept(trial, journal)
     if protocol == "push_sum":
         broken += _mass_is_kept(journal)
@@ -225,28 +230,30 @@ def _refusals_have_a_cause(trial: Trial, journal: Journal) -> Iterator[str]:
         yield f"refused without a cause: {journal.refused[0]}"
 
 
-def _rounds_are_weighted_means(journal: Journal, schedule: Schedule) -> Iterator[str]:
-    """What a peer holds after a round is the weighted mean of models that were trained for that round, to the bit."""
+def _rounds_are_what_the_rule_says(contract: Contract, journal: Journal, schedule: Schedule) -> Iterator[str]:
+    """What a peer holds after a round is what its rule makes of models that were trained for that round, to the bit."""
+    rule, last = contract.gossip.aggregation, contract.training.rounds
     for (peer, round), rounds in journal.mixed.items():
         row = schedule.weights(peer, round)
         for mixed in rounds:
-            if any(row.get(other) != weight for other, weight in mixed.weights.items()):
+            if rule.follows_w and any(row.get(other) != weight for other, weight in mixed.weights.items()):
                 yield f"peer {peer} round {round}: weights {dict(mixed.weights)} are not those of the schedule"
                 continue
-            if row.keys() != mixed.weights.keys() | mixed.missing.keys():
+            others = sorted(mixed.weights.keys() | mixed.refused.keys())
+            if row.keys() != set(others) | mixed.missing.keys():
                 yield f"peer {peer} round {round}: a neighbour is neither mixed nor said to be missing"
-            others = sorted(mixed.weights)
             # A peer that crashed in mid-round may have trained that round twice, from two starting points.
             versions = [journal.trained[other, round] for other in (peer, *others)]
-            if not any(
-                mix(peer, own, row, dict(zip(others, theirs, strict=True))).params.tobytes() == mixed.params.tobytes()
+            made = (
+                rule.aggregate(Neighbourhood(peer, round, last, own, row, dict(zip(others, theirs, strict=True))))
                 for own, *theirs in product(*versions)
-            ):
-                yield f"peer {peer} round {round}: not the weighted mean of the models of that round"
+            )
+            if not any(each.params.tobytes() == mixed.params.tobytes() for each in made):
+                yield f"peer {peer} round {round}: not the {rule} of the models of that round"
 
 
 def _edges_are_symmetric(trial: Trial, simulation: Simulation, journal: Journal) -> Iterator[str]:
-    """Both ends mix an edge or neither does, unless their link or one of them ended while the round was open.
+    """Both ends get each other's model or neither does, unless their link or one of them ended in an open round.
 
     A peer that has finished cannot repeat an answer that was lost, so on links that lose single records (which TCP's
     do not) its leaving is such an end, too.
@@ -255,11 +262,11 @@ def _edges_are_symmetric(trial: Trial, simulation: Simulation, journal: Journal)
     lossy = link.loss or link.corruption or link.reordering or trial.faults.partitions
     crashes = [(crash.at, crash.peer) for crash in trial.faults.crashes]
     for (peer, round), rounds in journal.mixed.items():
-        for other in rounds[-1].weights:
+        for other in rounds[-1].weights.keys() | rounds[-1].refused.keys():
             if (other, round) not in journal.mixed:
                 continue
             back = journal.mixed[other, round][-1]
-            if peer in back.weights:
+            if peer in back.weights or peer in back.refused:
                 continue
             begin = min(journal.since[peer, round], journal.since[other, round])
             end = max(journal.until[peer, round], journal.until[other, round])

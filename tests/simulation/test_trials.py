@@ -9,8 +9,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from p2pfl_me.aggregation import Mixture, mix
 from p2pfl_me.gossip.dpsgd import DPSGD
+from p2pfl_me.gossip.exchange import Whole
 from p2pfl_me.gossip.protocol import Timer
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality, Partition
@@ -121,12 +121,14 @@ def test_a_peer_that_never_returns_is_done_without() -> None:
 
 
 def test_a_core_that_mixes_wrongly_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def careless(me, own, weights, models):  # type: ignore[no-untyped-def]
-        mixture = mix(me, own, weights, models)
-        return Mixture(np.nextafter(mixture.params, np.float32(9)), mixture.distance)
+    sound = Whole.average
 
-    monkeypatch.setattr("p2pfl_me.gossip.exchange.mix", careless)
-    assert any("not the weighted mean" in broken for broken in broken_promises(calm(1)))
+    def careless(*given):  # type: ignore[no-untyped-def]
+        mixture = sound(*given)
+        return replace(mixture, params=np.nextafter(mixture.params, np.float32(9)))
+
+    monkeypatch.setattr(Whole, "average", careless)
+    assert any("not the mean of" in broken for broken in broken_promises(calm(1)))
 
 
 def test_a_core_that_does_not_say_that_it_gives_up_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
