@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.contract import Contract, load_contract
+from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.message import Vector
 from p2pfl_me.swarm.console import Console
@@ -157,6 +158,7 @@ def sweep_and_report(
     record: bool = False,
     report: bool = True,
     chosen: bool = False,
+    rules: IdentityRules = ASK,
     console: Console | None = None,
 ) -> int:
     """Run one swarm or several seeds of it in `folder`, then write folder/report; the worst exit code.
@@ -174,6 +176,7 @@ def sweep_and_report(
         baselines=baselines,
         record=record,
         chosen=chosen,
+        rules=rules,
         console=console,
     )
     if report and runs:

@@ -12,8 +12,10 @@ from p2pfl_me.cli.data_prepare import prepare
 from p2pfl_me.cli.data_sets import manifest, twin
 from p2pfl_me.cli.film import film
 from p2pfl_me.cli.finite import FiniteRange
+from p2pfl_me.cli.identity import identity_options
 
 if TYPE_CHECKING:
+    from p2pfl_me.data.identity_rules import IdentityRules
     from p2pfl_me.data.labels import Labels
 
 
@@ -58,15 +60,22 @@ def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, 
     help="Open all frames from onset to offset; onset, apex and offset; or none, and check the rows alone.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@identity_options
 def check(
-    path: Path, topology: Path | None, classes: str | None, label_map: str | None, images: str, as_json: bool
+    path: Path,
+    topology: Path | None,
+    classes: str | None,
+    label_map: str | None,
+    images: str,
+    as_json: bool,
+    rules: IdentityRules,
 ) -> None:
     """List every problem of PATH; exit code 1 if there is one.
 
     PATH is a manifest, a folder with a manifest.csv, or the folder of a published data set as it was downloaded.
 
     Looks for missing and unreadable files, unknown labels, classes without clips, frames that are not there, subjects
-    in two splits, and images that stand in it twice.
+    in two splits, spellings that could be one person, and images that stand in it twice.
     """
     import json
     from dataclasses import asdict
@@ -75,7 +84,7 @@ def check(
     from p2pfl_me.data.describe import report_text
     from p2pfl_me.data.look import Images
 
-    report = check_manifest(path, _labels(topology, classes, label_map), Images(images))
+    report = check_manifest(path, _labels(topology, classes, label_map), Images(images), rules=rules)
     click.echo(json.dumps(asdict(report), indent=1) if as_json else report_text(report))
     raise SystemExit(1 if report.problems else 0)
 
@@ -108,7 +117,8 @@ def _labels(topology: Path | None, classes: str | None, label_map: str | None) -
     "-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="A folder without a split."
 )
 @click.option("--peers", type=click.IntRange(1), help="For another number of peers than the contract's.")
-def split(path: Path, topology: Path, out: Path, peers: int | None) -> None:
+@identity_options
+def split(path: Path, topology: Path, out: Path, peers: int | None, rules: IdentityRules) -> None:
     """Deal the clips of PATH to peers, by whole subjects: DIR/peer-K.csv and DIR/test.csv.
 
     The manifests point to the images where they lie; nothing is copied. A peer takes them with
@@ -125,7 +135,7 @@ def split(path: Path, topology: Path, out: Path, peers: int | None) -> None:
     # Shards of an earlier split into more peers would stay beside the new ones, with subjects of theirs.
     if (out / "test.csv").exists() or any(out.glob("peer-*.csv")):
         raise DataError("this folder holds a split already", where=str(out), fix="name another with -o, or remove it")
-    manifest = source.prepare(contract, path, home())
+    manifest = source.prepare(contract, path, home(), rules)
     parts = {f"peer-{peer}": clips for peer, clips in enumerate(source.deal(contract, manifest, peers))}
     parts["test"] = manifest.part("test")
     for name, clips in parts.items():

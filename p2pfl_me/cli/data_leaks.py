@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from p2pfl_me.cli.identity import identity_options
+
 if TYPE_CHECKING:
     from p2pfl_me.data.forget import Runs
+    from p2pfl_me.data.identity_rules import IdentityRules
 
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="The clips of a split.json.")
 @click.option("--rows-only", is_flag=True, help="Open no image: compare subjects, clips and frame numbers.")
-def audit(paths: tuple[Path, ...], data: Path | None, rows_only: bool) -> None:
+@identity_options
+def audit(paths: tuple[Path, ...], data: Path | None, rows_only: bool, rules: IdentityRules) -> None:
     """Look for leaks; exit code 1 if there is one, 2 if all clips are in one place, so that nothing can be compared.
 
     PATH is a run, what `p2pme data split` or `p2pme evaluate` wrote, or manifests: those named together are audited as
@@ -27,7 +31,7 @@ def audit(paths: tuple[Path, ...], data: Path | None, rows_only: bool) -> None:
     from p2pfl_me.data.audit.parts import read_audited
     from p2pfl_me.data.audit.words import audit_text
 
-    found = [look(split, images=not rows_only) for split in read_audited(paths, data)]
+    found = [look(split, images=not rows_only) for split in read_audited(paths, data, rules)]
     click.echo("\n\n".join(audit_text(each) for each in found))
     raise SystemExit(1 if any(each.leaking for each in found) else 2 if any(each.silent for each in found) else 0)
 
@@ -38,7 +42,10 @@ def audit(paths: tuple[Path, ...], data: Path | None, rows_only: bool) -> None:
 @click.option("--data", metavar="MANIFEST", type=click.Path(path_type=Path), help="Take the subject out of it.")
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), help="Write the rest here.")
 @click.option("--in-place", is_flag=True, help="Write the rest over MANIFEST itself.")
-def forget(subject: str, runs: tuple[Path, ...], data: Path | None, out: Path | None, in_place: bool) -> None:
+@identity_options
+def forget(
+    subject: str, runs: tuple[Path, ...], data: Path | None, out: Path | None, in_place: bool, rules: IdentityRules
+) -> None:
     """Take SUBJECT (DATASET/NAME) out of a manifest, and say which of the RUNs saw it, at which peers.
 
     Without -o or --in-place nothing is written. Frames are never deleted here, and no model forgets: what was trained
@@ -54,16 +61,16 @@ def forget(subject: str, runs: tuple[Path, ...], data: Path | None, out: Path | 
         raise click.UsageError("-o and --in-place need --data")
     if data:
         rows = read_rows(data)
-        rest = rows.without(subject)
+        rest = rows.without(subject, rules)
         count = len(rows.rows) - len(rest.rows)
         target = rows.path if in_place else out
         if target:
             write_rows(rest, target)
         done = f"left out of {target}" if target else "nothing is written: add -o FILE or --in-place"
         click.echo(f"{rows.path}: {count} clips of {subject}; {done}")
-    found = runs_with(subject, runs)
+    found = runs_with(subject, runs, rules)
     if not data:  # which knows the name
-        found.require(subject)
+        found.require(subject, rules)
     for line in _told(subject, found):
         click.echo(line)
 

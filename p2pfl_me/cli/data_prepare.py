@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from p2pfl_me.cli.identity import identity_options
+
+if TYPE_CHECKING:
+    from p2pfl_me.data.identity_rules import IdentityRules
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), help="A manifest of the apexes taken.")
-def prepare(path: Path, topology: Path, out: Path | None) -> None:
+@identity_options
+def prepare(path: Path, topology: Path, out: Path | None, rules: IdentityRules) -> None:
     """Make the images of the clips of PATH, as the contract's model.input and model.preprocess say.
 
     They lie in the private cache, where runs find them. What was found is counted: how each apex is known, how each
@@ -32,7 +39,7 @@ def prepare(path: Path, topology: Path, out: Path | None) -> None:
     from p2pfl_me.progress import showing
 
     contract = load_contract(topology)
-    clips = read_clips(path, labels_of(contract)).clips
+    clips = read_clips(path, labels_of(contract), rules).clips
     if any(is_vectors(clip.path) for clip in clips):
         raise DataError("holds feature vectors, which need no images", where=str(path), fix="use it as it is")
     with showing("images of clips") as progress:

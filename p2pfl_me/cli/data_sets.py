@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from p2pfl_me.cli.identity import identity_options
+
+if TYPE_CHECKING:
+    from p2pfl_me.data.identity_rules import IdentityRules
 
 
 @click.command()
@@ -41,10 +47,14 @@ def twin(name: str, out: Path, subjects: int, clips: int, seed: int, height: int
 )
 @click.option("--only", metavar="LIST", type=click.Path(path_type=Path), help="Take the clips that a CSV names.")
 @click.option("--leave-out", is_flag=True, help="Open all frames, and write the sound clips alone.")
-def manifest(folder: Path, out: Path, label_map: str | None, only: Path | None, leave_out: bool) -> None:
-    """Write the manifest of the published data sets in FOLDER, as they were downloaded.
+@identity_options
+def manifest(
+    folder: Path, out: Path, label_map: str | None, only: Path | None, leave_out: bool, rules: IdentityRules
+) -> None:
+    """Write the manifest of the published data sets in FOLDER, as they were downloaded, or of a manifest, anew.
 
     It points to the frames where they lie; nothing is copied. With it you can choose clips, splits and apexes yourself.
+    What you say of who is who stands in it, so that it asks no more.
     LIST is a protocol's own, with columns for subject and clip (or filename), and dataset where there are several.
     """
     from dataclasses import replace
@@ -52,14 +62,19 @@ def manifest(folder: Path, out: Path, label_map: str | None, only: Path | None, 
     from p2pfl_me.contract.label_maps import label_map_named
     from p2pfl_me.data.check import sound_clips
     from p2pfl_me.data.choose import choose, read_list
-    from p2pfl_me.data.clip import in_order
-    from p2pfl_me.data.datasets.rows import scan_datasets
+    from p2pfl_me.data.clip import Fault, in_order
     from p2pfl_me.data.describe import counts_text, remarks_text
     from p2pfl_me.data.labels import Labels
     from p2pfl_me.data.manifest import refuse, write_manifest
+    from p2pfl_me.data.reading import scan_clips
 
     table = label_map_named(label_map) if label_map is not None else None
-    found, problems, remarks = scan_datasets(folder, Labels(table.classes, table) if table else Labels())
+    found, problems, remarks = scan_clips(folder, Labels(table.classes, table) if table else Labels(), rules)
+    refuse(
+        [each for each in problems if each.kind is Fault.IDENTITY],
+        where=str(folder),
+        fix="nobody else can say; with a table of persons, `--subjects FILE`",
+    )
     if not leave_out:
         refuse(problems, where=str(folder), fix="correct the sheet, or add --leave-out to take the sound clips")
     if only:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
+
+if TYPE_CHECKING:
+    from p2pfl_me.data.identity_rules import IdentityRules
 
 
 @click.command()
@@ -25,6 +30,7 @@ from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
 @click.option("--jobs", metavar="N", type=click.IntRange(1), help="Worker processes (default: one a core).")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @click.option("--subjects-leak", is_flag=True, help="Needed for `frames`, whose every page it is then stamped on.")
+@identity_options
 def evaluate(
     data: Path | None,
     protocol: str,
@@ -37,6 +43,7 @@ def evaluate(
     jobs: int | None,
     weights: Path | None,
     subjects_leak: bool,
+    rules: IdentityRules,
 ) -> None:
     """Measure what sharing is worth: every fold trains isolated peers, gossip and one pooled model from scratch.
 
@@ -58,7 +65,7 @@ def evaluate(
     contract = load_contract(topology, overrides) if topology else ready_contract(overrides)
     console = Console()
     request = Request(
-        contract=with_classes_of(contract, data, console, chosen=names_classes(overrides)),
+        contract=with_classes_of(contract, data, console, chosen=names_classes(overrides), rules=rules),
         protocol=HoldOut(protocol),
         peers=peers,
         out=out or Path("evaluations") / f"{datetime.now():%Y%m%d-%H%M%S}",
@@ -69,5 +76,6 @@ def evaluate(
         folds=folds,
         jobs=jobs or os.cpu_count() or 1,
         subjects_leak=subjects_leak,
+        rules=rules,
     )
     raise SystemExit(run(request, console))

@@ -6,8 +6,14 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from p2pfl_me.cli.identity import identity_options
+
+if TYPE_CHECKING:
+    from p2pfl_me.data.identity_rules import IdentityRules
 
 
 @click.command()
@@ -27,6 +33,7 @@ import click
 @click.option("--resume", is_flag=True, help="Go on from this peer's checkpoint in the run folder.")
 @click.option("--record", is_flag=True, help="Keep what this peer is fed, for `p2pme replay` (a model a message).")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract; all peers must.")
+@identity_options
 def peer(
     peer_id: int,
     topology: Path,
@@ -40,6 +47,7 @@ def peer(
     resume: bool,
     record: bool,
     overrides: tuple[str, ...],
+    rules: IdentityRules,
 ) -> None:
     """Run one peer of the contract to its end.
 
@@ -76,6 +84,7 @@ def peer(
         threads=threads,
         resume=resume,
         record=record,
+        rules=rules,
         console_log=True,
     )
     code = run_peer(settings)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from p2pfl_me.cli.identity import identity_options
+
+if TYPE_CHECKING:
+    from p2pfl_me.data.identity_rules import IdentityRules
 
 
 @click.command()
@@ -20,6 +26,7 @@ import click
     "--record", is_flag=True, help="Keep what the peers are fed, for `p2pme replay` (a model a peer and round)."
 )
 @click.option("--no-report", is_flag=True, help="Leave the report out; `p2pme report RUN` writes it later.")
+@identity_options
 def swarm(
     topology: Path,
     data: Path | None,
@@ -31,6 +38,7 @@ def swarm(
     device: str,
     record: bool,
     no_report: bool,
+    rules: IdentityRules,
 ) -> None:
     """Run every peer of the contract TOPOLOGY as a real process on this machine.
 
@@ -53,5 +61,6 @@ def swarm(
         record=record,
         report=not no_report,
         chosen=names_classes(overrides),
+        rules=rules,
     )
     raise SystemExit(code)

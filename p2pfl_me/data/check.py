@@ -15,10 +15,10 @@ from typing import TypeVar
 
 from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark, in_order, place
 from p2pfl_me.data.duplicates import DuplicateWatch, values_of
+from p2pfl_me.data.identity import Identities
+from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.labels import Labels, as_labels
 from p2pfl_me.data.look import Images, Look, Looker
-from p2pfl_me.data.manifest import SplitWatch
-from p2pfl_me.data.names import NameWatch
 from p2pfl_me.data.reading import is_dataset, rows_of
 
 AHEAD = 16
@@ -46,7 +46,11 @@ class CheckReport:
 
 
 def check_manifest(
-    path: Path, classes: Sequence[str] | Labels | None, images: Images = Images.ALL, workers: int | None = None
+    path: Path,
+    classes: Sequence[str] | Labels | None,
+    images: Images = Images.ALL,
+    workers: int | None = None,
+    rules: IdentityRules = ASK,
 ) -> CheckReport:
     """Read every row and look at the images.
 
@@ -58,6 +62,8 @@ def check_manifest(
         The labels that may stand there; None takes any, or those that the data set is known to have.
     workers:
         Threads that open images; as many as there are processors when None.
+    rules:
+        What the user said of spellings that could be one person.
 
     Raises
     ------
@@ -66,8 +72,10 @@ def check_manifest(
     """
     labels = as_labels(classes)
     tally = _Tally(images, any_label=labels.classes is None and not is_dataset(path))
-    for found, look in _looked(rows_of(path, labels), images, workers or os.cpu_count() or 1):
+    who = Identities(rules)
+    for found, look in _looked(rows_of(path, labels, who), images, workers or os.cpu_count() or 1):
         tally.take(found, look)
+    tally.problems += who.unheard()
     return tally.report(labels.classes)
 
 
@@ -123,8 +131,6 @@ class _Tally:
     any_label: bool = False
     problems: list[Problem] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
-    watch: SplitWatch = field(default_factory=SplitWatch)
-    names: NameWatch = field(default_factory=NameWatch)
     clips: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -154,8 +160,6 @@ class _Tally:
             self._clip(found, look)
 
     def _clip(self, clip: Clip, look: Look) -> None:
-        self.problems += self.watch.see(clip)
-        self.problems += self.names.see(clip)
         if fault := _image_fault(clip, look, self.duplicates):
             self.problems.append(fault)
         self.clips += 1

@@ -40,7 +40,7 @@ class Clip:
     """One clip. `subject` is namespaced by data set: CASME's 01 and CASME II's 01 are different people.
 
     `line` is the line of the manifest that was read (0: none), `row` the row of the data set's own sheet, `fps` frames
-    per second of the camera.
+    per second of the camera. `told`: the user said who this is, so that no spelling like it asks again.
     """
 
     path: Path
@@ -56,6 +56,7 @@ class Clip:
     fps: float | None = None
     apex_source: ApexSource | None = None
     row: Row | None = None
+    told: bool = False
 
 
 class Fault(StrEnum):
@@ -71,6 +72,8 @@ class Fault(StrEnum):
     FRAMES = "frames"
     DUPLICATE = "duplicate"
     LEAK = "leak"
+    IDENTITY = "identity"
+    """Two spellings that could be one person: the user must say."""
 
 
 class Quirk(StrEnum):
@@ -83,6 +86,7 @@ class Quirk(StrEnum):
     LONG = "long"
     LABELS = "labels"
     FOLDER = "folder"
+    SPELLING = "spelling"
 
 
 @dataclass(frozen=True, slots=True)

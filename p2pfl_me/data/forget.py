@@ -18,7 +18,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from p2pfl_me.data.audit.parts import shard_folders
+from p2pfl_me.data.identity_rules import ASK, IdentityRules, Said
 from p2pfl_me.data.manifest import manifest_path
+from p2pfl_me.data.spelling import alike, clean
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import refusing, write_whole
 
@@ -47,7 +49,7 @@ class Runs:
     silent: tuple[Path, ...]
     known: frozenset[str]
 
-    def require(self, subject: str) -> None:
+    def require(self, subject: str, rules: IdentityRules = ASK) -> None:
         """See that some run knows the name.
 
         Raises
@@ -55,7 +57,7 @@ class Runs:
         DataError
             None does: it may be misspelt.
         """
-        if subject not in self.known:
+        if not any(_is(subject, name, rules) for name in self.known):
             silent = ", ".join(map(str, self.silent))
             more = f"; look, too, into the manifests that were given to these, which name no subjects: {silent}"
             raise DataError(
@@ -65,32 +67,44 @@ class Runs:
 
 @dataclass(frozen=True)
 class Rows:
-    """A manifest as text: header, rows, and whose each is."""
+    """A manifest as text: header, rows, and whose each is; `told` are those of whom it says who they are."""
 
     path: Path
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     subjects: tuple[str, ...]
+    told: frozenset[str]
 
-    def without(self, subject: str) -> Rows:
+    def without(self, subject: str, rules: IdentityRules = ASK) -> Rows:
         """The same, every other cell as it is.
 
         Raises
         ------
         DataError
-            The subject has no row.
+            The subject has no row, or another spelling could be the same person.
         """
-        if subject not in self.subjects:
+        gone = self.spellings(subject, rules)
+        if not gone:
             raise DataError(f"has no clip of {subject}", where=str(self.path), fix=_meant(subject, set(self.subjects)))
-        kept = [(row, who) for row, who in zip(self.rows, self.subjects, strict=True) if who != subject]
-        return Rows(self.path, self.header, tuple(row for row, _ in kept), tuple(who for _, who in kept))
+        kept = [(row, who) for row, who in zip(self.rows, self.subjects, strict=True) if who not in gone]
+        return Rows(self.path, self.header, tuple(row for row, _ in kept), tuple(who for _, who in kept), self.told)
 
-    def splits(self, subject: str) -> Counter[str]:
-        """Clips of a subject by split."""
+    def spellings(self, subject: str, rules: IdentityRules) -> frozenset[str]:
+        """The names here that are the subject.
+
+        Raises
+        ------
+        DataError
+            Another spelling could be the same person, and nobody said whether it is: passed over, it would stay.
+        """
+        return _spellings(subject, set(self.subjects), rules, self.path, self.told)
+
+    def splits(self, names: Collection[str]) -> Counter[str]:
+        """Clips of these subjects by split."""
         place = self.header.index("split") if "split" in self.header else None
         pairs = zip(self.rows, self.subjects, strict=True)
         return Counter(
-            row[place] if place is not None and place < len(row) else "" for row, who in pairs if who == subject
+            row[place] if place is not None and place < len(row) else "" for row, who in pairs if who in names
         )
 
 
@@ -108,12 +122,16 @@ def read_rows(path: Path) -> Rows:
             header, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"cannot be read: {error}", where=str(source), fix="name a manifest in CSV") from error
-    names = tuple(name.strip().lower() for name in header)
+    names = tuple(clean(name).lower() for name in header)
     if not {"dataset", "subject"} <= set(names):
         raise DataError("has no columns `dataset` and `subject`", where=str(source), fix="name a manifest")
-    dataset, person = names.index("dataset"), names.index("subject")
-    whole = [tuple(row) for row in rows if len(row) > max(dataset, person)]
-    return Rows(source, names, tuple(whole), tuple(_namespaced(row[dataset], row[person]) for row in whole))
+    dataset, subject = names.index("dataset"), names.index("subject")
+    person = names.index("person") if "person" in names else None
+    whole = [tuple(row) for row in rows if len(row) > max(dataset, subject)]
+    said = [row[person].strip() if person is not None and person < len(row) else "" for row in whole]
+    who = [_namespaced(row[dataset], each or row[subject]) for row, each in zip(whole, said, strict=True)]
+    told = frozenset(name for name, each in zip(who, said, strict=True) if each)
+    return Rows(source, names, tuple(whole), tuple(who), told)
 
 
 def write_rows(rows: Rows, path: Path) -> None:
@@ -130,13 +148,13 @@ def write_rows(rows: Rows, path: Path) -> None:
         write_whole(path, text.getvalue())
 
 
-def runs_with(subject: str, places: Sequence[Path]) -> Runs:
+def runs_with(subject: str, places: Sequence[Path], rules: IdentityRules = ASK) -> Runs:
     """What the runs in `places` (runs, or folders of runs) did with a subject.
 
     Raises
     ------
     DataError
-        A place is no folder, or holds no run.
+        A place is no folder, or holds no run, or names somebody who could be the subject.
     """
     saw: list[Run] = []
     spared: list[Path] = []
@@ -151,7 +169,7 @@ def runs_with(subject: str, places: Sequence[Path]) -> Runs:
         if not (shares or evaluations or alone):
             raise DataError("holds no run", where=str(place), fix="name runs, evaluations, or folders of them")
         for folder in shares:
-            run, names = _run(folder, subject)
+            run, names = _run(folder, subject, rules)
             known |= names
             if run.trained or run.watched or run.tested:
                 saw.append(run)
@@ -160,19 +178,20 @@ def runs_with(subject: str, places: Sequence[Path]) -> Runs:
         for folder in evaluations:
             held = _held(folder / "split.json")
             known |= held or set()
-            (silent if held is None else evaluated if subject in held else spared).append(folder)
+            seen = _spellings(subject, held or (), rules, folder)
+            (silent if held is None else evaluated if seen else spared).append(folder)
         silent += alone
     return Runs(tuple(saw), tuple(spared), tuple(evaluated), tuple(silent), frozenset(known))
 
 
-def _run(folder: Path, subject: str) -> tuple[Run, set[str]]:
+def _run(folder: Path, subject: str, rules: IdentityRules) -> tuple[Run, set[str]]:
     """What a run did with a subject, and all subjects that it knows."""
     trained, watched, tested = {}, {}, 0
     names: set[str] = set()
     for path in sorted(folder.glob("*.csv")):
         rows = read_rows(path)
         names.update(rows.subjects)
-        splits = rows.splits(subject)
+        splits = rows.splits(rows.spellings(subject, rules))
         if path.stem == "test":
             tested = splits.total()
             continue
@@ -206,6 +225,28 @@ def _meant(subject: str, known: Collection[str]) -> str:
     return f"did you mean {spelt}?" if near else "a subject is named DATASET/SUBJECT"
 
 
+def _spellings(
+    subject: str, known: Collection[str], rules: IdentityRules, where: Path, told: Collection[str] = ()
+) -> frozenset[str]:
+    here = frozenset(name for name in known if _is(subject, name, rules))
+    for name in sorted(set(known) - here - set(told)):
+        if alike(subject, name) and rules.of(clean(subject), name) is None:
+            raise DataError(
+                f"{name} could be {clean(subject)}",
+                where=str(where),
+                fix=f"say --same {clean(subject)}={name} if it is, or --different {clean(subject)}={name}",
+            )
+    return here
+
+
+def _is(subject: str, name: str, rules: IdentityRules) -> bool:
+    """Whether a name is the subject's, as far as the user said."""
+    wanted = clean(subject)
+    if name == wanted or rules.joins(wanted, name):
+        return True
+    return alike(wanted, name) and rules.of(wanted, name) is Said.SAME
+
+
 def _namespaced(dataset: str, subject: str) -> str:
-    dataset, subject = dataset.strip(), subject.strip()
+    dataset, subject = clean(dataset), clean(subject)
     return subject if subject.startswith(f"{dataset}/") else f"{dataset}/{subject}"

@@ -1,7 +1,8 @@
 """The manifest: a CSV that names one's own clips. Reading it row by row, and writing it.
 
 Columns: `path`, `dataset`, `subject`, `clip`, `label`; where known `onset`, `apex`, `offset` (frame numbers), `split`
-(train, validation or test), `fps`, `apex_source`, and `source`, the row of a data set's sheet that it was made from.
+(train, validation or test), `fps`, `apex_source`, `source`, the row of a data set's sheet that it was made from, and
+`person`, who is meant where `subject` leaves it open.
 `path` is an image, a folder of numbered frames, or a file of feature vectors with the row as `clip` (see `vectors`);
 relative paths start at the manifest's folder.
 """
@@ -12,7 +13,6 @@ import csv
 import io
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,11 +25,10 @@ from p2pfl_me.data.clip import (
     Manifest,
     Problem,
     Row,
-    in_order,
 )
-from p2pfl_me.data.labels import Labels, as_labels
-from p2pfl_me.data.names import NameWatch
+from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.number import is_number
+from p2pfl_me.data.spelling import clean
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import refusing, write_whole
 
@@ -42,15 +41,13 @@ __all__ = [
     "SplitWatch",
     "manifest_path",
     "manifest_rows",
-    "read_manifest",
     "refuse",
-    "scan_manifest",
     "write_manifest",
 ]
 
 REQUIRED = ("path", "dataset", "subject", "clip", "label")
 FRAMES = ("onset", "apex", "offset")
-MORE = ("split", "fps", "apex_source", "source")
+MORE = ("split", "fps", "apex_source", "source", "person")
 FRAME = re.compile(r"[0-9]{1,9}|/|")
 """A frame number, or unknown: CASME II marks an unknown apex with a slash."""
 SOURCE = re.compile(r"(.+) row ([0-9]{1,9})")
@@ -61,23 +58,6 @@ SHOWN = 20
 def manifest_path(path: Path) -> Path:
     """The manifest itself: `path`, or manifest.csv in the folder `path`."""
     return path / "manifest.csv" if path.is_dir() else path
-
-
-def read_manifest(path: Path, classes: Sequence[str] | Labels | None, *, may_be_empty: bool = False) -> Manifest:
-    """Read a manifest, or refuse it with all that is wrong with its rows, or for having none unless it `may_be_empty`.
-
-    Raises
-    ------
-    DataError
-        No such file, no such column, or rows that cannot be used.
-    """
-    manifest, problems = scan_manifest(path, classes, may_be_empty=may_be_empty)
-    refuse(
-        problems,
-        where=str(manifest.source),
-        fix="correct the manifest; `p2pme data check` also looks into the images",
-    )
-    return manifest
 
 
 def refuse(problems: Sequence[Problem], *, where: str, fix: str) -> None:
@@ -93,35 +73,6 @@ def refuse(problems: Sequence[Problem], *, where: str, fix: str) -> None:
         more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         raise DataError(f"{count}:\n{named}{more}", where=where, fix=fix)
-
-
-def scan_manifest(
-    path: Path, classes: Sequence[str] | Labels | None, *, may_be_empty: bool = False
-) -> tuple[Manifest, tuple[Problem, ...]]:
-    """The rows that can be used, and all that is wrong with the others; images are not opened.
-
-    Without `classes` any label will do.
-
-    Raises
-    ------
-    DataError
-        There is no manifest at all.
-    """
-    clips: list[Clip] = []
-    problems: list[Problem] = []
-    dropped: Counter[str] = Counter()
-    watch, names = SplitWatch(), NameWatch()
-    for found in manifest_rows(path, as_labels(classes)):
-        if isinstance(found, Problem):
-            problems.append(found)
-        elif isinstance(found, Dropped):
-            dropped[found.label] += 1
-        else:
-            clips.append(found)
-            problems += [*watch.see(found), *names.see(found)]
-    if not (clips or problems or dropped or may_be_empty):
-        problems.append(Problem(0, Fault.EMPTY, "no clips"))
-    return Manifest(manifest_path(path), tuple(clips), dict(sorted(dropped.items()))), in_order(problems)
 
 
 def manifest_rows(path: Path, labels: Labels) -> Iterator[Clip | Dropped | Problem]:
@@ -149,7 +100,7 @@ def manifest_rows(path: Path, labels: Labels) -> Iterator[Clip | Dropped | Probl
 def _rows(reader: csv.DictReader[str], root: Path, labels: Labels) -> Iterator[Clip | Dropped | Problem]:
     last = 0
     try:
-        columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+        columns = [clean(name or "").lower() for name in reader.fieldnames or ()]
         reader.fieldnames = columns
         if problem := _columns_problem(columns):
             yield problem
@@ -193,7 +144,9 @@ def write_manifest(path: Path, clips: Iterable[Clip], *, absolute: bool = True) 
     writer = csv.writer(text)
     writer.writerow([*REQUIRED, *FRAMES, *MORE])
     for clip in clips:
-        known = (clip.onset, clip.apex, clip.offset, clip.split, _number(clip.fps), clip.apex_source, clip.row)
+        person = clip.subject.removeprefix(f"{clip.dataset}/") if clip.told else None
+        frames = (clip.onset, clip.apex, clip.offset)
+        known = (*frames, clip.split, _number(clip.fps), clip.apex_source, clip.row, person)
         place = clip.path.absolute() if absolute else os.path.relpath(clip.path, path.parent)
         cells = ["" if value is None else str(value) for value in known]
         writer.writerow([place, clip.dataset, clip.subject, clip.clip, clip.label, *cells])
@@ -216,7 +169,7 @@ def _columns_problem(columns: Sequence[str]) -> Problem | None:
 def _row(
     root: Path, line: int, row: dict[str | None, str | list[str] | None], labels: Labels
 ) -> Iterator[Clip | Dropped | Problem]:
-    cells = {name: (value or "").strip() for name, value in row.items() if isinstance(value, str | None) and name}
+    cells = {name: _cell(name, value or "") for name, value in row.items() if isinstance(value, str | None) and name}
     origin = SOURCE.fullmatch(cells.get("source", ""))
     source = Row(origin[1], int(origin[2])) if origin else Row(cells["source"]) if cells.get("source") else None
     wrong = [Problem(line, kind, text, source) for kind, text in _faults(root, cells, labels)]
@@ -228,9 +181,14 @@ def _row(
         yield _clip(root, line, cells, label, source)
 
 
+def _cell(name: str, value: str) -> str:
+    """What an eye sees of a cell; paths are bytes to the disk, and how people are written is asked later."""
+    return value.strip() if name in {"path", "dataset", "subject"} else clean(value)
+
+
 def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple[Fault, str]]:
     for name in REQUIRED:
-        if not cells.get(name):
+        if not clean(cells.get(name, "")):
             yield Fault.CELL, f"`{name}` is empty"
     if (label := cells.get("label")) and (complaint := labels.complaint(label)):
         yield Fault.LABEL, complaint
@@ -259,7 +217,8 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
 
 
 def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row | None) -> Clip:
-    dataset, subject = cells["dataset"], cells["subject"]
+    dataset, person = cells["dataset"], cells.get("person")
+    subject = person or cells["subject"]
     if not subject.startswith(f"{dataset}/"):
         subject = f"{dataset}/{subject}"
     onset, apex, offset = (_frame(cells.get(name, "")) for name in FRAMES)
@@ -278,6 +237,7 @@ def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row 
         float(fps) if fps else None,
         ApexSource(apex_source) if apex_source else None,
         source,
+        told=bool(person),
     )
 
 

@@ -1,14 +1,22 @@
-"""One door to all that `--data` may name: a manifest, a file of feature vectors, the folder of a published data set."""
+"""One door to all that `--data` may name: a manifest, a file of feature vectors, the folder of a published data set.
+
+Behind it every clip bears the name of its person and its class, and what is wrong with rows among others is known:
+spellings that could be one person, subjects in two splits, clips of one name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from p2pfl_me.data.clip import Clip, Dropped, Manifest, Problem, Remark
-from p2pfl_me.data.datasets.rows import dataset_rows, scan_datasets
-from p2pfl_me.data.labels import Labels
-from p2pfl_me.data.manifest import manifest_path, manifest_rows, read_manifest, refuse
+from p2pfl_me.data.clip import Clip, Dropped, Fault, Manifest, Problem, Remark, in_order
+from p2pfl_me.data.datasets.rows import dataset_rows
+from p2pfl_me.data.identity import Identities
+from p2pfl_me.data.identity_rules import ASK, IdentityRules
+from p2pfl_me.data.labels import Labels, as_labels
+from p2pfl_me.data.manifest import SplitWatch, manifest_path, manifest_rows, refuse
+from p2pfl_me.data.names import NameWatch
 from p2pfl_me.data.vectors import is_vectors, vectors_manifest
 
 Found = Clip | Dropped | Problem | Remark
@@ -19,14 +27,28 @@ def is_dataset(path: Path) -> bool:
     return path.is_dir() and not manifest_path(path).exists()
 
 
-def rows_of(path: Path, labels: Labels) -> Iterator[Found]:
-    """Every row of what lies at `path`: its clip, or what there is to say of it.
+def rows_of(path: Path, labels: Labels, who: Identities) -> Iterator[Found]:
+    """Every row of what lies at `path`, however many there are: its clip, after what there is to say of it.
 
     Raises
     ------
     DataError
         Nothing there that is known.
     """
+    splits, names = SplitWatch(), NameWatch()
+    for found in _written(path, labels):
+        if not isinstance(found, Clip):
+            yield found
+            continue
+        clip, said = who.see(found)
+        yield from said
+        yield from splits.see(clip)
+        yield from names.see(clip)
+        yield clip
+
+
+def _written(path: Path, labels: Labels) -> Iterator[Found]:
+    """The rows as they stand there."""
     if is_vectors(path):
         yield from vectors_manifest(path, labels.classes).clips
     elif is_dataset(path):
@@ -35,7 +57,60 @@ def rows_of(path: Path, labels: Labels) -> Iterator[Found]:
         yield from manifest_rows(path, labels)
 
 
-def read_clips(path: Path, labels: Labels, *, may_be_empty: bool = False) -> Manifest:
+def scan_clips(
+    path: Path,
+    labels: Sequence[str] | Labels | None,
+    rules: IdentityRules = ASK,
+    *,
+    who: Identities | None = None,
+    may_be_empty: bool = False,
+) -> tuple[Manifest, tuple[Problem, ...], tuple[Remark, ...]]:
+    """The clips that can be used, all that is wrong with the other rows, and what is odd; no image is opened.
+
+    Without `labels` any will do.
+
+    Parameters
+    ----------
+    who:
+        Those that have come from other lists of the same run; `rules` are theirs then.
+
+    Raises
+    ------
+    DataError
+        Nothing there that is known.
+    """
+    people = who or Identities(rules)
+    clips: list[Clip] = []
+    problems: list[Problem] = []
+    remarks: list[Remark] = []
+    dropped: Counter[str] = Counter()
+    for found in rows_of(path, as_labels(labels), people):
+        if isinstance(found, Clip):
+            clips.append(found)
+        elif isinstance(found, Problem):
+            problems.append(found)
+        elif isinstance(found, Dropped):
+            dropped[found.label] += 1
+        else:
+            remarks.append(found)
+    if who is None:
+        problems += people.unheard()
+    if not (clips or problems or dropped or may_be_empty):
+        problems.append(Problem(0, Fault.EMPTY, "no clips"))
+    faulty = {(problem.line, problem.row) for problem in problems}
+    sound = tuple(clip for clip in clips if (clip.line, clip.row) not in faulty)
+    source = path if is_dataset(path) else manifest_path(path)
+    return Manifest(source, sound, dict(sorted(dropped.items()))), in_order(problems), tuple(remarks)
+
+
+def read_clips(
+    path: Path,
+    labels: Sequence[str] | Labels | None,
+    rules: IdentityRules = ASK,
+    *,
+    who: Identities | None = None,
+    may_be_empty: bool = False,
+) -> Manifest:
     """All clips at `path`, or a refusal with all that is wrong; a manifest without rows passes if it `may_be_empty`.
 
     Raises
@@ -43,14 +118,9 @@ def read_clips(path: Path, labels: Labels, *, may_be_empty: bool = False) -> Man
     DataError
         Nothing there that is known, or rows that cannot be used.
     """
-    if is_vectors(path):
-        return vectors_manifest(path, labels.classes)
-    if not is_dataset(path):
-        return read_manifest(path, labels, may_be_empty=may_be_empty)
-    manifest, problems, _ = scan_datasets(path, labels)
-    refuse(
-        problems,
-        where=str(path),
-        fix="correct the sheet, or take the sound clips: `p2pme data manifest FOLDER -o manifest.csv --leave-out`",
-    )
+    manifest, problems, _ = scan_clips(path, labels, rules, who=who, may_be_empty=may_be_empty)
+    fix = "correct the manifest; `p2pme data check` also looks into the images"
+    if is_dataset(path):
+        fix = "correct the sheet, or take the sound clips: `p2pme data manifest FOLDER -o manifest.csv --leave-out`"
+    refuse(problems, where=str(manifest.source), fix=fix)
     return manifest

@@ -8,6 +8,8 @@ from pathlib import Path
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.duplicates import contradictions
 from p2pfl_me.data.few_shot import few_shot
+from p2pfl_me.data.identity import Identities
+from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.labels import labels_of
 from p2pfl_me.data.manifest import Clip, Manifest, refuse
 from p2pfl_me.data.partition import Shards, partition, with_validation
@@ -17,7 +19,7 @@ from p2pfl_me.data.synthetic import subjects_manifest, synthesise
 from p2pfl_me.errors import DataError
 
 
-def prepare(contract: Contract, data: Path | None, cache: Path) -> Manifest:
+def prepare(contract: Contract, data: Path | None, cache: Path, rules: IdentityRules = ASK) -> Manifest:
     """All clips of a local run, each with its split.
 
     Raises
@@ -27,7 +29,7 @@ def prepare(contract: Contract, data: Path | None, cache: Path) -> Manifest:
     """
     if data is None:
         return synthesise(contract.data.synthetic, contract.seed, cache, split=_synthetic_split(contract))
-    manifest = _read(contract, data)
+    manifest = read_clips(data, labels_of(contract), rules)
     refuse(
         contradictions(manifest.clips),
         where=str(data),
@@ -51,7 +53,9 @@ def deal(contract: Contract, manifest: Manifest, peers: int | None = None) -> Sh
     return tuple(few_shot(clips, contract.training.few_shot, contract.seed) for clips in shards)
 
 
-def peer_clips(contract: Contract, peer: int, data: Path | None, test: Path | None, cache: Path) -> tuple[Clip, ...]:
+def peer_clips(
+    contract: Contract, peer: int, data: Path | None, test: Path | None, cache: Path, rules: IdentityRules = ASK
+) -> tuple[Clip, ...]:
     """What one peer reads: its own manifest and a common test manifest; or the drawn subjects that are its share.
 
     Raises
@@ -59,24 +63,29 @@ def peer_clips(contract: Contract, peer: int, data: Path | None, test: Path | No
     DataError
         Unusable, or a subject of the common test manifest is among the peer's own.
     """
-    clips = _all_clips(contract, peer, data, test, cache)
+    clips = _all_clips(contract, peer, data, test, cache, rules)
     return few_shot(clips, contract.training.few_shot, contract.seed)
 
 
-def _all_clips(contract: Contract, peer: int, data: Path | None, test: Path | None, cache: Path) -> tuple[Clip, ...]:
+def _all_clips(
+    contract: Contract, peer: int, data: Path | None, test: Path | None, cache: Path, rules: IdentityRules
+) -> tuple[Clip, ...]:
     if data is None:
         whole = _synthetic_split(contract)
         own = {clip.subject for clip in deal(contract, whole)[peer]}
         mine = tuple(clip for clip in whole.clips if clip.split == "test" or clip.subject in own)
         return synthesise(contract.data.synthetic, contract.seed, cache, split=Manifest(whole.source, mine)).clips
-    own_clips = _read(contract, data)
+    who = Identities(rules)
+    own_clips = read_clips(data, labels_of(contract), who=who)
     if test is None:
+        _refuse_slips(who, data)
         return _split(contract, own_clips).clips
     own_clips = split_subjects(
         own_clips, test_fraction=0.0, validation_fraction=contract.data.validation_fraction, seed=contract.seed
     )
     # A split with data.test_fraction: 0 writes a test manifest without rows.
-    common_clips = _read(contract, test, may_be_empty=True).clips
+    common_clips = read_clips(test, labels_of(contract), who=who, may_be_empty=True).clips
+    _refuse_slips(who, data)
     common = [replace(clip, split="test") for clip in common_clips if clip.split in {None, "test"}]
     subjects = {clip.subject for clip in common}
     if leaking := sorted({clip.subject for clip in own_clips.clips if clip.split != "test"} & subjects):
@@ -88,8 +97,8 @@ def _all_clips(contract: Contract, peer: int, data: Path | None, test: Path | No
     return (*own_clips.clips, *common)
 
 
-def _read(contract: Contract, data: Path, *, may_be_empty: bool = False) -> Manifest:
-    return read_clips(data, labels_of(contract), may_be_empty=may_be_empty)
+def _refuse_slips(who: Identities, data: Path) -> None:
+    refuse(list(who.unheard()), where=str(data), fix="name subjects as the manifest spells them")
 
 
 def _split(contract: Contract, manifest: Manifest) -> Manifest:

@@ -11,7 +11,7 @@ import numpy as np
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.data.manifest import read_manifest
+from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.source import prepare
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
@@ -65,7 +65,7 @@ def _of_run(contract: Contract, run: Path) -> Sequence[Clip]:
             fix="name a manifest with --data",
         )
     classes = contract.model.classes  # a label map has been applied already
-    return [clip for path in paths if _has_rows(path) for clip in read_manifest(path, classes).clips]
+    return [clip for path in paths if _has_rows(path) for clip in read_clips(path, classes).clips]
 
 
 def _has_rows(path: Path) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.dealing import count_peers, deal, with_peers
 from p2pfl_me.evaluate.engines import Engine, engine_of
@@ -37,6 +38,7 @@ class Request:
     folds: int = 5
     jobs: int = 1
     subjects_leak: bool = False
+    rules: IdentityRules = ASK
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
@@ -84,7 +86,7 @@ def make_design(
         The clips, the protocol, the topology or the number of peers cannot be.
     """
     _require_consent(request)
-    clips = read_clips(request.contract, request.data, cache)
+    clips = read_clips(request.contract, request.data, cache, request.rules)
     items = read_items(
         request.contract,
         clips,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.data.source import prepare
 from p2pfl_me.errors import DataError
@@ -55,7 +56,7 @@ class Items:
         return Part(samples.bank, samples.rows[chosen], samples.labels[chosen], samples.clips[chosen], variants)
 
 
-def read_clips(contract: Contract, data: Path | None, cache: Path) -> tuple[Clip, ...]:
+def read_clips(contract: Contract, data: Path | None, cache: Path, rules: IdentityRules = ASK) -> tuple[Clip, ...]:
     """All clips; a split that the manifest brings along is not asked: the protocol says what is held out.
 
     Raises
@@ -64,7 +65,7 @@ def read_clips(contract: Contract, data: Path | None, cache: Path) -> tuple[Clip
         The manifest cannot be used.
     """
     hints = contract.data.model_copy(update={"test_fraction": 0.0, "validation_fraction": 0.0})
-    everything = prepare(contract.model_copy(update={"data": hints}), data, cache).clips
+    everything = prepare(contract.model_copy(update={"data": hints}), data, cache, rules).clips
     return tuple(replace(clip, split="train") for clip in everything)
 
 

@@ -59,7 +59,7 @@ def _bench(request: Request, contract: Contract, split: Split, seed: int) -> Ben
     """One seed's samples at a time: units come seed by seed, and a bank may be large."""
     cache = cache_dir(request.home)
     agreed = contract.model_copy(update={"seed": seed})
-    clips = read_clips(request.contract, request.data, cache)
+    clips = read_clips(request.contract, request.data, cache, request.rules)
     items = read_items(agreed, clips, request.protocol, cache=cache, weights=request.weights)
     start = initial_params(agreed, cache=cache, weights=request.weights)
     return Bench(agreed, items, split, deal(agreed, items, split, request.peers), start)

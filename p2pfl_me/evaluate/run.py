@@ -43,7 +43,7 @@ def evaluate(request: Request, console: Console) -> int:
     if len(waiting) < len(units):
         console.say(f"{len(units) - len(waiting)} of {len(units)} units are finished already")
     for seed in sorted({unit.seed for unit in waiting} - {request.contract.seed}):
-        clips = read_clips(request.contract, request.data, cache)
+        clips = read_clips(request.contract, request.data, cache, request.rules)
         read_items(
             design.of_seed(seed),
             clips,

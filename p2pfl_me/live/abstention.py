@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.data.manifest import read_manifest
+from p2pfl_me.data.reading import read_clips
 from p2pfl_me.deploy.inputs import images_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def validated_threshold(recogniser: Recogniser, manifest: Path) -> float:
     """
     from p2pfl_me.learning.recogniser import clip_scores
 
-    clips = read_manifest(manifest, recogniser.classes).clips
+    clips = read_clips(manifest, recogniser.classes).clips
     scores = [clip_scores(recogniser.scores(images_of(recogniser.contract, clip))) for clip in clips]
     truth = np.array([recogniser.classes.index(clip.label) for clip in clips], dtype=np.int64)
     return threshold_of(np.stack(scores), truth)

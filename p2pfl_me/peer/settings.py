@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.identity_rules import ASK, IdentityRules
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class PeerSettings:
         Go on from the checkpoint in `run`.
     record:
         Write down what the core is fed, for `p2pme replay`; a peer that was recorded stays so when it resumes.
+    rules:
+        What the user said of spellings that could be one person.
     console_log:
         Print a line for each event; a swarm's peers leave that to the launcher.
     """
@@ -49,4 +52,5 @@ class PeerSettings:
     threads: int | None = None
     resume: bool = False
     record: bool = False
+    rules: IdentityRules = ASK
     console_log: bool = False

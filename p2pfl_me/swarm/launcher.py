@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.errors import ContractError, P2pmeError, PeerError
 from p2pfl_me.home import cache_dir, keys_dir
 from p2pfl_me.swarm.console import Console
@@ -47,6 +48,7 @@ class SwarmOptions:
     baselines: bool = False
     record: bool = False
     command: str = ""
+    rules: IdentityRules = ASK
 
 
 def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
@@ -74,9 +76,10 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
                 warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
                 warm.start()
                 console.say(f"dealing clips to {contract.peers.count} peers")
+                cache = cache_dir(options.home)
                 try:
                     with interrupts.at_once():
-                        shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
+                        shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules)
                 except KeyboardInterrupt:
                     return record.finish({}, STOPPED)
                 record.data(options.data, data_digest, shards)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.manifest import Clip, read_manifest, write_manifest
+from p2pfl_me.data.identity_rules import ASK, IdentityRules
+from p2pfl_me.data.manifest import Clip, write_manifest
+from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.source import deal, prepare
 
 
@@ -24,7 +26,9 @@ class Shards:
         return (*self.peers[peer], *self.test)
 
 
-def write_shards(contract: Contract, data: Path | None, cache: Path, run: Path) -> tuple[Shards, str]:
+def write_shards(
+    contract: Contract, data: Path | None, cache: Path, run: Path, rules: IdentityRules = ASK
+) -> tuple[Shards, str]:
     """Deal the clips to the peers and write the manifests; also a digest of the rows (hex), for the run's manifest.
 
     Raises
@@ -32,7 +36,7 @@ def write_shards(contract: Contract, data: Path | None, cache: Path, run: Path) 
     DataError
         The clips cannot be used or dealt.
     """
-    manifest = prepare(contract, data, cache)
+    manifest = prepare(contract, data, cache, rules)
     shards = Shards(deal(contract, manifest), manifest.part("test"))
     for peer, clips in enumerate(shards.peers):
         write_manifest(run / "shards" / f"peer-{peer}.csv", clips)
@@ -45,8 +49,8 @@ def write_shards(contract: Contract, data: Path | None, cache: Path, run: Path) 
 def read_shards(contract: Contract, run: Path) -> Shards:
     """The shards of a run as they were written."""
     classes, folder = contract.model.classes, run / "shards"
-    peers = [read_manifest(folder / f"peer-{peer}.csv", classes).clips for peer in range(contract.peers.count)]
-    return Shards(tuple(peers), read_manifest(folder / "test.csv", classes, may_be_empty=True).clips)
+    peers = [read_clips(folder / f"peer-{peer}.csv", classes).clips for peer in range(contract.peers.count)]
+    return Shards(tuple(peers), read_clips(folder / "test.csv", classes, may_be_empty=True).clips)
 
 
 def all_clips(shards: Shards) -> Sequence[Clip]:

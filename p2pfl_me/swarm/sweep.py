@@ -8,6 +8,7 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import CASME2_CLASSES
+from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.vectors import is_vectors
@@ -27,6 +28,7 @@ def sweep(
     baselines: bool = False,
     record: bool = False,
     chosen: bool = False,
+    rules: IdentityRules = ASK,
     console: Console,
 ) -> tuple[int, list[Path]]:
     """Run `seeds` swarms, seeds contract.seed, contract.seed + 1, ...: the worst exit code, and the runs to report on.
@@ -34,14 +36,21 @@ def sweep(
     One seed runs in `folder` itself, several in folder/seed-S each. A stopped swarm ends the sweep. `chosen` classes
     stay, as in `with_classes_of`.
     """
-    contract = with_classes_of(contract, data, console, chosen=chosen)
+    contract = with_classes_of(contract, data, console, chosen=chosen, rules=rules)
     code, runs = 0, []
     for seed in range(contract.seed, contract.seed + seeds):
         run = folder / f"seed-{seed}" if seeds > 1 else folder
         if seeds > 1:
             console.say(f"seed {seed}")
         options = SwarmOptions(
-            home=home(), run=run, data=data, weights=weights, device=device, baselines=baselines, record=record
+            home=home(),
+            run=run,
+            data=data,
+            weights=weights,
+            device=device,
+            baselines=baselines,
+            record=record,
+            rules=rules,
         )
         exit_code = launch(contract.model_copy(update={"seed": seed}), options, console)
         runs.append(run)
@@ -51,7 +60,9 @@ def sweep(
     return code, [run for run in runs if list(run.glob("peer-*.jsonl"))]
 
 
-def with_classes_of(contract: Contract, data: Path | None, console: Console, *, chosen: bool = False) -> Contract:
+def with_classes_of(
+    contract: Contract, data: Path | None, console: Console, *, chosen: bool = False, rules: IdentityRules = ASK
+) -> Contract:
     """The contract, with the classes of the user's manifest where that has labels of its own.
 
     A ready contract names CASME II's seven classes; clips labelled in another way should run all the same. A label that
@@ -61,7 +72,7 @@ def with_classes_of(contract: Contract, data: Path | None, console: Console, *, 
     known = contract.model.classes
     if data is None or is_vectors(data) or contract.model.label_map or chosen or known != CASME2_CLASSES:
         return contract
-    labels = sorted({clip.label for clip in read_clips(data, Labels()).clips})
+    labels = sorted({clip.label for clip in read_clips(data, Labels(), rules).clips})
     unknown = [label for label in labels if label not in known]
     if not unknown or len(labels) < 2 or any(get_close_matches(label, known, cutoff=0.75) for label in unknown):
         return contract

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from p2pfl_me.cli.data import data
-from p2pfl_me.data.manifest import read_manifest
+from p2pfl_me.data.reading import read_clips
 from p2pfl_me.errors import DataError
 from tests.data.make import BASE, CLASSES, good, row, rows
 from tests.small import p2pme
@@ -106,7 +106,7 @@ def test_split_writes_shares_that_can_be_read_and_leak_nothing(tmp_path: Path, r
     ]
     seen: set[str] = set()
     for name in ("peer-0", "peer-1", "peer-2", "peer-3", "test"):
-        here = {clip.subject for clip in read_manifest(tmp_path / "out" / f"{name}.csv", CLASSES).clips}
+        here = {clip.subject for clip in read_clips(tmp_path / "out" / f"{name}.csv", CLASSES).clips}
         assert here and not here & seen
         seen |= here
         assert any(line.split()[:1] == [name] for line in result.output.splitlines())

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from p2pfl_me.cli.data_prepare import prepare
 from p2pfl_me.data.labels import Labels
-from p2pfl_me.data.manifest import read_manifest
+from p2pfl_me.data.reading import read_clips
 from tests.data.make import row, rows, save
 from tests.data.preprocess.make import film, person, texture
 
@@ -48,6 +48,6 @@ def test_what_was_done_is_said(run: Result, tmp_path: Path) -> None:
 
 
 def test_the_manifest_names_the_apexes_taken_and_how_they_are_known(run: Result, tmp_path: Path) -> None:
-    face, wall = read_manifest(tmp_path / "out.csv", Labels(("negative", "positive"))).clips
+    face, wall = read_clips(tmp_path / "out.csv", Labels(("negative", "positive"))).clips
     assert (face.apex, face.apex_source) == (4, "given")
     assert wall.apex in {1, 2} and wall.apex_source == "greatest_flow"

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from p2pfl_me.cli.data import data
-from p2pfl_me.data.manifest import read_manifest
+from p2pfl_me.data.reading import read_clips
 from p2pfl_me.errors import ContractError, DataError
 
 
@@ -48,7 +48,7 @@ def test_a_manifest_needs_sound_rows_or_leave_out(faulty: Path, tmp_path: Path) 
     written = run("manifest", faulty, "-o", tmp_path / "m.csv", "--leave-out", "--label-map", "megc3")
     assert written.exit_code == 0 and written.output.count("left out: MMEW_Micro_Exp.xlsx row") == 9
     assert "is not an image" in written.output and "the same pixels as" in written.output
-    clips = read_manifest(tmp_path / "m.csv", ("negative", "positive", "surprise")).clips
+    clips = read_clips(tmp_path / "m.csv", ("negative", "positive", "surprise")).clips
     assert clips and all(clip.path.is_relative_to(faulty) for clip in clips)
     checked = run("check", tmp_path / "m.csv", "--classes", "negative,positive,surprise")
     assert checked.output.splitlines()[-1] == "no problems"
@@ -59,7 +59,7 @@ def test_a_manifest_of_the_clips_that_a_list_names(faulty: Path, tmp_path: Path)
     wanted.write_text("Dataset,Subject,Filename,Emotion\nMMEW,S1, m001,1\nmmew,s03,M015,2\n")
     written = run("manifest", faulty, "-o", tmp_path / "m.csv", "--leave-out", "--only", wanted)
     assert "2 clips of 2 subjects" in written.output
-    assert [clip.clip for clip in read_manifest(tmp_path / "m.csv", None).clips] == ["M001", "M015"]
+    assert [clip.clip for clip in read_clips(tmp_path / "m.csv", None).clips] == ["M001", "M015"]
     wanted.write_text("subject,clip\nS01,M001\nS02,M001\nS01,EP02_01f\n")
     with pytest.raises(DataError, match=r"2 of 3 lines:\n  line 3: S02 M001: no such clip\n  line 4: S01 EP02_01f"):
         run("manifest", faulty, "-o", tmp_path / "n.csv", "--leave-out", "--only", wanted)

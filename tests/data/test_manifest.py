@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from p2pfl_me.data.manifest import Fault, read_manifest, scan_manifest, write_manifest
+from p2pfl_me.data.manifest import Fault, write_manifest
+from p2pfl_me.data.reading import read_clips, scan_clips
 from p2pfl_me.errors import DataError
 from tests.data.make import CLASSES, good, row, rows
 
@@ -16,7 +17,7 @@ def test_a_manifest_says_what_is_known_and_no_more(tmp_path: Path) -> None:
     table = good(tmp_path, subjects=2)
     for line in table[:3]:
         line |= {"onset": 3, "apex": "/", "offset": 9, "split": "test"}
-    found = read_manifest(rows(tmp_path / "manifest.csv", table, columns=list(table[0])), CLASSES).clips
+    found = read_clips(rows(tmp_path / "manifest.csv", table, columns=list(table[0])), CLASSES).clips
     assert (found[0].onset, found[0].apex, found[0].offset, found[0].split) == (3, None, 9, "test")
     assert (found[3].onset, found[3].apex, found[3].offset, found[3].split) == (None, None, None, None)
     assert found[0].path.is_file() and [clip.line for clip in found] == [2, 3, 4, 5, 6, 7]
@@ -24,23 +25,23 @@ def test_a_manifest_says_what_is_known_and_no_more(tmp_path: Path) -> None:
 
 def test_a_folder_stands_for_its_manifest(tmp_path: Path) -> None:
     path = rows(tmp_path / "manifest.csv", good(tmp_path))
-    assert read_manifest(tmp_path, CLASSES) == read_manifest(path, CLASSES)
+    assert read_clips(tmp_path, CLASSES) == read_clips(path, CLASSES)
 
 
 def test_the_same_number_in_two_data_sets_is_two_people(tmp_path: Path) -> None:
     table = good(tmp_path, subjects=1)
     table[1]["dataset"] = "other"
     table[2]["subject"] = "lab/00"  # namespaced already
-    found = read_manifest(rows(tmp_path / "manifest.csv", table), CLASSES).clips
+    found = read_clips(rows(tmp_path / "manifest.csv", table), CLASSES).clips
     assert [clip.subject for clip in found] == ["lab/00", "other/00", "lab/00"]
 
 
 @pytest.mark.parametrize("absolute", [True, False])
 def test_what_is_written_is_read_again(tmp_path: Path, absolute: bool) -> None:
-    clips = read_manifest(rows(tmp_path / "manifest.csv", good(tmp_path)), CLASSES).clips
+    clips = read_clips(rows(tmp_path / "manifest.csv", good(tmp_path)), CLASSES).clips
     clips = tuple(replace(clip, split="train", onset=1) for clip in clips)
     write_manifest(tmp_path / "elsewhere" / "copy.csv", clips, absolute=absolute)
-    again = read_manifest(tmp_path / "elsewhere" / "copy.csv", CLASSES).clips
+    again = read_clips(tmp_path / "elsewhere" / "copy.csv", CLASSES).clips
     assert [replace(clip, path=clip.path.resolve()) for clip in again] == [
         replace(clip, path=clip.path.resolve()) for clip in clips
     ]
@@ -55,12 +56,12 @@ def test_everything_wrong_is_told_at_once_with_its_line(tmp_path: Path) -> None:
     table[4] |= {"split": "test"}
     table[6] |= {"split": "practice"}
     path = rows(tmp_path / "manifest.csv", table, columns=[*table[0], "split"])
-    _, problems = scan_manifest(path, CLASSES)
+    _, problems, _ = scan_clips(path, CLASSES)
     told = {(problem.line, problem.kind) for problem in problems}
     assert told >= {(2, Fault.LABEL), (2, Fault.MISSING), (3, Fault.CELL), (4, Fault.ORDER), (6, Fault.LEAK)}
     assert told >= {(8, Fault.CELL)} and [problem.line for problem in problems] == sorted(p.line for p in problems)
     with pytest.raises(DataError) as caught:
-        read_manifest(path, CLASSES)
+        read_clips(path, CLASSES)
     for problem in problems:
         assert str(problem) in str(caught.value)
     assert "did you mean 'positive'" in str(caught.value)
@@ -69,7 +70,7 @@ def test_everything_wrong_is_told_at_once_with_its_line(tmp_path: Path) -> None:
 def test_a_long_list_is_cut_and_counted(tmp_path: Path) -> None:
     table = [row(f"gone-{index}.png") for index in range(25)]
     with pytest.raises(DataError, match="25 problems") as caught:
-        read_manifest(rows(tmp_path / "manifest.csv", table), CLASSES)
+        read_clips(rows(tmp_path / "manifest.csv", table), CLASSES)
     assert "gone-19.png" in str(caught.value) and "gone-20.png" not in str(caught.value)
     assert "and 5 more" in str(caught.value)
 
@@ -88,15 +89,15 @@ def test_a_file_that_is_no_manifest_is_named_as_such(tmp_path: Path, text: str, 
     path = tmp_path / "manifest.csv"
     path.write_text(text)
     with pytest.raises(DataError, match=said):
-        read_manifest(path, CLASSES)
+        read_clips(path, CLASSES)
 
 
 def test_no_file_and_no_text_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such manifest"):
-        read_manifest(tmp_path, CLASSES)
+        read_clips(tmp_path / "nowhere.csv", CLASSES)
     (tmp_path / "manifest.csv").write_bytes(b"\xff\xfe\x00p")
     with pytest.raises(DataError, match="cannot be read"):
-        read_manifest(tmp_path, CLASSES)
+        read_clips(tmp_path, CLASSES)
 
 
 def test_a_spreadsheet_with_a_byte_order_mark_and_capitals_is_read(tmp_path: Path) -> None:
@@ -104,14 +105,14 @@ def test_a_spreadsheet_with_a_byte_order_mark_and_capitals_is_read(tmp_path: Pat
     path = rows(tmp_path / "manifest.csv", table)
     text = path.read_text().replace("path,dataset", "Path, Dataset ", 1)
     path.write_text(text, encoding="utf-8-sig")
-    assert len(read_manifest(path, CLASSES).clips) == 3
+    assert len(read_clips(path, CLASSES).clips) == 3
 
 
 def test_a_path_beyond_all_length_is_a_problem_of_its_row_alone_and_is_shown_shortened(tmp_path: Path) -> None:
     table = good(tmp_path)
     table[1] |= {"path": "x" * 5000, "label": "y" * 5000}
     table[3] |= {"path": "gone.png"}
-    _, problems = scan_manifest(rows(tmp_path / "manifest.csv", table), CLASSES)
+    _, problems, _ = scan_clips(rows(tmp_path / "manifest.csv", table), CLASSES)
     assert [(each.line, each.kind) for each in problems] == [(3, Fault.LABEL), (3, Fault.MISSING), (5, Fault.MISSING)]
     assert "File name too long" in problems[1].text and all(len(str(each)) < 400 for each in problems)
 
@@ -120,7 +121,7 @@ def test_a_cell_that_never_ends_is_named_with_its_line_and_the_rows_above_are_ch
     path = rows(tmp_path / "manifest.csv", [*good(tmp_path), row("gone.png")])
     with path.open("a") as file:
         file.write('a.png,lab,01,"never closed\n' + "more,\n" * 30_000)
-    _, problems = scan_manifest(path, CLASSES)
+    _, problems, _ = scan_clips(path, CLASSES)
     assert [problem.line for problem in problems] == [14, 15]
     assert "quotation mark" in problems[1].text and "131,072" in problems[1].text
 
@@ -131,5 +132,5 @@ def test_a_column_that_stands_twice_is_refused(tmp_path: Path, name: str) -> Non
     path = rows(tmp_path / "manifest.csv", [row("a.png", split="", apex="", note="")])
     head, *rest = path.read_text().splitlines()
     path.write_text("\n".join([f"{head},note, {name.title()}", *(f"{line},," for line in rest)]))
-    _, (problem,) = scan_manifest(path, CLASSES)
+    _, (problem,), _ = scan_clips(path, CLASSES)
     assert (problem.line, problem.kind) == (1, Fault.COLUMNS) and f"two columns `{name}`" in problem.text

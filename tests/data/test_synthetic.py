@@ -19,9 +19,10 @@ from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
 from p2pfl_me.contract.preprocess import Input, Preprocess
 from p2pfl_me.data.check import check_manifest
 from p2pfl_me.data.images import frame_files, read_image
-from p2pfl_me.data.manifest import Clip, Manifest, read_manifest
+from p2pfl_me.data.manifest import Clip, Manifest
 from p2pfl_me.data.preprocess.inputs import clip_images
 from p2pfl_me.data.preprocess.recipe import Recipe
+from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.split import split_subjects
 from p2pfl_me.data.synthetic import NEUTRAL, subjects_manifest, synthesise, write_synthetic
 from p2pfl_me.errors import DataError
@@ -89,7 +90,7 @@ def test_a_written_set_is_sound_can_move_and_shows_neutral_faces_when_asked(tmp_
     report = check_manifest(tmp_path / "moved", (*CASME2_CLASSES, NEUTRAL))
     assert report.problems == () and report.clips == 27 and report.classes[NEUTRAL] == 6
     assert {path.suffix for path in (tmp_path / "moved").iterdir()} == {"", ".csv"}
-    for clip in read_manifest(tmp_path / "moved", (*CASME2_CLASSES, NEUTRAL)).clips:
+    for clip in read_clips(tmp_path / "moved", (*CASME2_CLASSES, NEUTRAL)).clips:
         frames = frame_files(clip.path)
         assert clip.onset == 1 and clip.apex in range(2, 7) and clip.offset == len(frames) == 7
     with pytest.raises(DataError, match="no empty folder"):

@@ -11,7 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from p2pfl_me.data.check import check_manifest
-from p2pfl_me.data.manifest import Fault, read_manifest, write_manifest
+from p2pfl_me.data.manifest import Fault, write_manifest
+from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.source import deal, prepare
 from p2pfl_me.data.vectors import vector_row, vectors_bank, vectors_manifest
 from p2pfl_me.errors import DataError
@@ -51,7 +52,7 @@ def test_they_are_split_dealt_and_written_like_clips(tmp_path: Path) -> None:
     shards = deal(rule, manifest)
     assert sum(map(len, shards)) == 18 and len(manifest.part("test")) == 6
     write_manifest(tmp_path / "peer-0.csv", shards[0])
-    assert [clip.clip for clip in read_manifest(tmp_path / "peer-0.csv", CLASSES).clips] == [c.clip for c in shards[0]]
+    assert [clip.clip for clip in read_clips(tmp_path / "peer-0.csv", CLASSES).clips] == [c.clip for c in shards[0]]
     assert check_manifest(tmp_path / "peer-0.csv", CLASSES).problems == ()
 
 

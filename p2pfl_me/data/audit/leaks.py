@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from p2pfl_me.data.audit.alike import Signature, close_pairs, signature_of
 from p2pfl_me.data.audit.parts import Audited, Placed
 from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.identity import could_be
 from p2pfl_me.data.images import IMAGES, frame_files, read_image
 from p2pfl_me.data.look import Images, Looker
 from p2pfl_me.data.vectors import is_vectors
@@ -34,6 +36,7 @@ class Kind(StrEnum):
     """What is on both sides."""
 
     SUBJECT = "same subject"
+    SPELLING = "subjects that could be one person"
     CLIP = "same clip"
     FRAMES = "neighbouring frames"
     IDENTICAL = "identical images"
@@ -84,6 +87,7 @@ def audit(split: Audited, *, images: bool = True) -> Audit:
     clips = split.clips
     found = _Found()
     found.groups(Kind.SUBJECT, clips, lambda placed: placed.clip.subject, lambda placed: placed.clip.subject)
+    found.spellings(clips)
     found.groups(Kind.CLIP, clips, lambda placed: (placed.clip.subject, placed.clip.clip), _name)
     found.neighbours(clips)
     unread = 0
@@ -124,6 +128,20 @@ class _Found:
             for index, one in enumerate(names):
                 for other in names[index + 1 :]:
                     self.note(kind, one, other, name(here[one]))
+
+    def spellings(self, clips: Sequence[Placed]) -> None:
+        """Other spellings of one name in several places, where nobody said that they are two people."""
+        alike: dict[Hashable, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
+        for placed in clips:
+            if not placed.clip.told:
+                alike[could_be(placed.clip)][placed.place].setdefault(placed.clip.subject)
+        for here in alike.values():
+            names = sorted(here)
+            for index, one in enumerate(names):
+                for other in names[index + 1 :]:
+                    for mine, theirs in product(here[one], here[other]):
+                        if mine != theirs:
+                            self.note(Kind.SPELLING, one, other, " and ".join(sorted((mine, theirs))))
 
     def neighbours(self, clips: Sequence[Placed]) -> None:
         """Clips of one film whose frames overlap or nearly touch, as far as onsets and offsets are known."""

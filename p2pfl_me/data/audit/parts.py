@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from p2pfl_me.data.clip import Clip, Dropped, Problem, Remark
+from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark
+from p2pfl_me.data.identity import Identities
+from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.manifest import manifest_rows, refuse
 from p2pfl_me.data.reading import rows_of
+from p2pfl_me.data.spelling import clean
 from p2pfl_me.errors import DataError
+
+FOUND_BY_AUDITS = frozenset((Fault.LEAK, Fault.IDENTITY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Audited:
     leaks: bool = False
 
 
-def read_audited(paths: Sequence[Path], data: Path | None) -> list[Audited]:
+def read_audited(paths: Sequence[Path], data: Path | None, rules: IdentityRules = ASK) -> list[Audited]:
     """Every folder is a split of its own; all manifests named together are one.
 
     Raises
@@ -41,9 +46,10 @@ def read_audited(paths: Sequence[Path], data: Path | None) -> list[Audited]:
         A path holds no split, or a split.json comes without its clips.
     """
     files = [path for path in paths if path.suffix != ".json" and not path.is_dir()]
-    found = [each for path in paths if path not in files for each in _folder(path, data)]
+    found = [each for path in paths if path not in files for each in _folder(path, data, rules)]
     if files:
-        clips = tuple(placed for path in files for placed in _manifest(path, path.stem if len(files) > 1 else ""))
+        who = Identities(rules)
+        clips = tuple(placed for path in files for placed in _manifest(path, path.stem if len(files) > 1 else "", who))
         if not clips:
             raise DataError("no clips", where=", ".join(map(str, files)), fix="name manifests that hold some")
         found.append(Audited(", ".join(str(path) for path in files), clips))
@@ -55,20 +61,21 @@ def shard_folders(folder: Path) -> list[Path]:
     return sorted({path.parent for path in folder.rglob("peer-0.csv")})
 
 
-def _folder(path: Path, data: Path | None) -> Iterator[Audited]:
+def _folder(path: Path, data: Path | None, rules: IdentityRules) -> Iterator[Audited]:
     if path.suffix == ".json" or (path / "split.json").exists():
-        yield _folds(path / "split.json" if path.is_dir() else path, data)
+        yield _folds(path / "split.json" if path.is_dir() else path, data, rules)
         return
     shares = shard_folders(path)
     for folder in shares:
+        who = Identities(rules)
         clips = [
             placed
             for file in sorted(folder.glob("*.csv"))
-            for placed in _manifest(file, "" if file.stem == "test" else file.stem.replace("-", " "))
+            for placed in _manifest(file, "" if file.stem == "test" else file.stem.replace("-", " "), who)
         ]
         yield Audited(str(folder.parent if folder.name == "shards" else folder), tuple(clips))
     if not shares and (path / "manifest.csv").exists():
-        yield Audited(str(path), tuple(_manifest(path, "")))
+        yield Audited(str(path), tuple(_manifest(path, "", Identities(rules))))
     elif not shares:
         raise DataError(
             "holds no shares of peers, no split.json and no manifest.csv",
@@ -77,9 +84,10 @@ def _folder(path: Path, data: Path | None) -> Iterator[Audited]:
         )
 
 
-def _manifest(path: Path, owner: str) -> Iterator[Placed]:
+def _manifest(path: Path, owner: str, who: Identities) -> Iterator[Placed]:
     """The clips of a manifest; their side is their split, or the manifest itself where they have none."""
-    for found in _sound(manifest_rows(path, Labels()), path):
+    for row in _sound(manifest_rows(path, Labels()), path):
+        found, _ = who.see(row)  # that two spellings are in doubt is a finding of the audit, no reason to refuse it
         side = found.split or ("" if owner else "no split")
         yield Placed(found, " of ".join(filter(None, (side, owner))))
 
@@ -88,14 +96,14 @@ def _sound(rows: Iterable[Clip | Dropped | Problem | Remark], path: Path) -> lis
     """The clips of rows that are all sound: what cannot be read cannot be called free of leaks."""
     found = list(rows)
     refuse(
-        [each for each in found if isinstance(each, Problem)],
+        [each for each in found if isinstance(each, Problem) and each.kind not in FOUND_BY_AUDITS],
         where=str(path),
         fix="correct or leave out these rows; an audit that passes over rows proves nothing",
     )
     return [each for each in found if isinstance(each, Clip)]
 
 
-def _folds(path: Path, data: Path | None) -> Audited:
+def _folds(path: Path, data: Path | None, rules: IdentityRules) -> Audited:
     """The folds of an evaluation: each is tested by a model that saw all the others."""
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -106,8 +114,8 @@ def _folds(path: Path, data: Path | None) -> Audited:
         return Audited(str(path), (), leaks=True)
     if data is None:
         raise DataError("names subjects, not clips", where=str(path), fix="say with --data where the clips are")
-    homes = {subject: (pool, name) for name, pool, subjects in folds for subject in subjects}
-    clips = _sound(rows_of(data, Labels()), data)
+    homes = {clean(subject): (pool, name) for name, pool, subjects in folds for subject in subjects}
+    clips = _sound(rows_of(data, Labels(), Identities(rules)), data)
     return Audited(str(path), tuple(_in_fold(clip, homes.get(clip.subject)) for clip in clips))
 
 

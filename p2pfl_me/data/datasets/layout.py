@@ -15,6 +15,7 @@ from pathlib import Path
 from p2pfl_me.data.clip import Problem, Remark, Row
 from p2pfl_me.data.datasets.sheet import Columns, Sheet, SheetRow
 from p2pfl_me.data.number import is_number
+from p2pfl_me.data.spelling import clean
 
 Aside = Problem | Remark
 
@@ -131,4 +132,4 @@ def spelled_like(place: Path, name: str) -> Path:
 
 
 def _bare(name: str) -> str:
-    return re.sub(r"0+(?=[0-9])", "", re.sub(r"\s", "", name.lower()))
+    return re.sub(r"0+(?=[0-9])", "", re.sub(r"\s", "", clean(name).casefold()))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from p2pfl_me.data.clip import Clip, Dropped, Fault, Manifest, Problem, Remark, in_order
+from p2pfl_me.data.clip import Fault, Problem, Quirk, Remark
 from p2pfl_me.data.datasets.find import find_sources
-from p2pfl_me.data.datasets.layout import Entry, Source
+from p2pfl_me.data.datasets.layout import Entry, Source, is_folder
 from p2pfl_me.data.datasets.resolve import Found, resolve
 from p2pfl_me.data.images import frame_numbers
 from p2pfl_me.data.labels import Labels
-from p2pfl_me.data.names import NameWatch
+from p2pfl_me.data.spelling import loose
 
 LISTINGS = 16
 """Folders whose frame numbers are kept: clips of one film stand together in the sheet."""
@@ -32,42 +32,16 @@ def dataset_rows(folder: Path, labels: Labels) -> Iterator[Found]:
         yield from _source_rows(source, labels)
 
 
-def scan_datasets(folder: Path, labels: Labels) -> tuple[Manifest, tuple[Problem, ...], tuple[Remark, ...]]:
-    """The clips that can be used, and what is wrong with the other rows; no image is opened.
-
-    Raises
-    ------
-    DataError
-        No data set is recognised.
-    """
-    clips: list[Clip] = []
-    problems: list[Problem] = []
-    remarks: list[Remark] = []
-    dropped: Counter[str] = Counter()
-    names = NameWatch()
-    for found in dataset_rows(folder, labels):
-        if isinstance(found, Clip):
-            wrong = list(names.see(found))
-            problems += wrong
-            clips += [] if wrong else [found]
-        elif isinstance(found, Problem):
-            problems.append(found)
-        elif isinstance(found, Dropped):
-            dropped[found.label] += 1
-        else:
-            remarks.append(found)
-    if not (clips or problems):
-        problems.append(Problem(0, Fault.EMPTY, "no clips"))
-    return Manifest(folder, tuple(clips), dict(sorted(dropped.items()))), in_order(problems), tuple(remarks)
-
-
 def _source_rows(source: Source, labels: Labels) -> Iterator[Found]:
     numbers = lru_cache(LISTINGS)(frame_numbers)
     first: dict[tuple[object, ...], Entry] = {}
+    people = _People(source.frames)
     for entry in source.entries():
         if not isinstance(entry, Entry):
             yield entry
             continue
+        entry, remarks = people.see(entry)
+        yield from remarks
         # A row without a clip's name has no folder of its own either: `resolve` says what it lacks.
         whole = entry.clip and not source.layout.film
         before = first.setdefault((entry.folder,) if whole else (entry.folder, entry.onset, entry.offset), entry)
@@ -75,6 +49,38 @@ def _source_rows(source: Source, labels: Labels) -> Iterator[Found]:
             yield Problem(0, Fault.DUPLICATE, f"the same clip as {before.row}{_but(before, entry)}", entry.row)
             continue
         yield from resolve(entry, source.layout, labels, numbers)
+
+
+class _People:
+    """Spellings in a sheet that mean one person's folder: `spno.1` and `spNO.1` are who lies in spNO.1.
+
+    Where each has a folder of its own, or the sheet alone knows the subject (MMEW), nothing is said of them here.
+    """
+
+    def __init__(self, frames: Path) -> None:
+        self._frames = frames
+        self._first: dict[str, Entry] = {}
+        self._told: set[str] = set()
+
+    def see(self, entry: Entry) -> tuple[Entry, tuple[Remark, ...]]:
+        """The entry under the first spelling of its subject, and a remark where that is another one."""
+        home = self._home(entry)
+        first = self._first.setdefault(home, entry) if home else entry
+        if first.subject == entry.subject:
+            return entry, ()
+        text = f"subject {entry.subject} is {first.subject} of row {first.row.number}: both mean the folder {home}"
+        new = entry.subject not in self._told
+        self._told.add(entry.subject)
+        remarks = (Remark(Quirk.SPELLING, text, entry.row),) if new else ()
+        return replace(entry, subject=first.subject), remarks
+
+    def _home(self, entry: Entry) -> str | None:
+        """The name of the subject's folder, if the frames lie in one."""
+        try:
+            name = entry.folder.relative_to(self._frames).parts[0]
+        except (ValueError, IndexError):
+            return None
+        return name if loose(name) == loose(entry.subject) and is_folder(self._frames / name) else None
 
 
 def _but(before: Entry, entry: Entry) -> str:

@@ -13,9 +13,9 @@ import pytest
 
 from p2pfl_me.contract import LABEL_MAPS
 from p2pfl_me.data.clip import ApexSource, Clip, Manifest, Quirk
-from p2pfl_me.data.datasets.rows import scan_datasets
 from p2pfl_me.data.labels import Labels
-from p2pfl_me.data.manifest import read_manifest, write_manifest
+from p2pfl_me.data.manifest import write_manifest
+from p2pfl_me.data.reading import read_clips, scan_clips
 from p2pfl_me.data.twins.old_sheet import old_sheet
 from p2pfl_me.data.twins.write import Twin
 from p2pfl_me.errors import DataError
@@ -24,7 +24,7 @@ MEGC = Labels(LABEL_MAPS["megc3"].classes, LABEL_MAPS["megc3"])
 
 
 def read(folder: Path, labels: Labels | None = None) -> Manifest:
-    manifest, problems, _ = scan_datasets(folder, labels or Labels())
+    manifest, problems, _ = scan_clips(folder, labels or Labels())
     assert problems == ()
     return manifest
 
@@ -114,7 +114,7 @@ def test_a_clip_that_the_sheet_names_twice_is_a_problem_whatever_else_the_rows_s
     }
     assert [first[column] == second[column] for column, name in enumerate(header) if name == "OnsetFrame"] == [False]
     rewritten(book, cells=cells)
-    manifest, problems, _ = scan_datasets(folder, Labels())
+    manifest, problems, _ = scan_clips(folder, Labels())
     assert [str(problem).split(", with")[0] for problem in problems] == [
         f"{book.name} row 3: the same clip as {book.name} row 2"
     ]
@@ -125,7 +125,7 @@ def test_a_name_beyond_all_length_is_a_problem_of_its_row_alone(twins: dict[str,
     folder = copied(twins["casme2"], tmp_path / "c")
     book = folder / "CASME2-coding-20140508.xlsx"
     rewritten(book, cells={(3, 2): "E" * 5000, (4, 1): "²"})
-    manifest, problems, _ = scan_datasets(folder, Labels())
+    manifest, problems, _ = scan_clips(folder, Labels())
     assert [problem.row.number for problem in problems if problem.row] == [3, 4] and len(manifest.clips) == 18
     assert all("no such folder" in str(problem) and len(str(problem)) < 400 for problem in problems)
 
@@ -147,7 +147,7 @@ def test_samm_subjects_survive_a_spreadsheet_that_made_them_numbers(twins: dict[
 
 
 def test_of_smics_cameras_hs_is_read_and_the_others_are_named(twins: dict[str, Twin], tmp_path: Path) -> None:
-    manifest, _, said = scan_datasets(twins["smic"].folder, Labels())
+    manifest, _, said = scan_clips(twins["smic"].folder, Labels())
     assert Counter(clip.clip.split("/")[0] for clip in manifest.clips) == {"hs": 20}
     assert all(clip.apex is None and clip.onset is not None and clip.offset is not None for clip in manifest.clips)
     assert all(clip.clip.split("/")[1].startswith("s0") for clip in manifest.clips)
@@ -170,7 +170,7 @@ def test_casme3_clips_of_one_film_are_told_apart_by_their_onset(twins: dict[str,
 
 def test_the_newest_sheet_is_read_and_the_others_are_named(twins: dict[str, Twin], tmp_path: Path) -> None:
     """CAS(ME)^3 A's annotation has an .xls whose labels were corrected since."""
-    manifest, _, said = scan_datasets(twins["casme3"].folder, Labels())
+    manifest, _, said = scan_clips(twins["casme3"].folder, Labels())
     newest = "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx"
     films = [clip for clip in manifest.clips if clip.dataset == "casme3-a"]
     assert {clip.row.sheet for clip in films if clip.row} == {newest}
@@ -207,7 +207,7 @@ def test_a_csv_whose_numbers_became_floats_is_read_like_the_sheet(twins: dict[st
 def test_a_sheet_that_is_none_is_named_with_what_to_do(content: bytes, twins: dict[str, Twin], tmp_path: Path) -> None:
     folder = copied(twins["mmew"], tmp_path / "m")
     (folder / "torn.xls").write_bytes(content)
-    _, problems, said = scan_datasets(folder, Labels())
+    _, problems, said = scan_clips(folder, Labels())
     assert not problems and any(str(remark).startswith("torn.xls cannot be read: ") for remark in said)
     (folder / "MMEW_Micro_Exp.xlsx").unlink()
     with pytest.raises(DataError, match=r"torn\.xls cannot be read: .*save the sheet again as \.xlsx"):
@@ -220,7 +220,7 @@ def test_a_data_set_whose_sheet_is_missing_is_not_passed_over_in_silence(
     for name in ("mmew", "samm"):
         copied(twins[name], tmp_path / name)
     (tmp_path / "samm" / "SAMM_Micro_FACS_Codes_v2.xlsx").unlink()
-    manifest, _, said = scan_datasets(tmp_path, Labels())
+    manifest, _, said = scan_clips(tmp_path, Labels())
     assert {clip.dataset for clip in manifest.clips} == {"mmew"}
     assert any("looks like SAMM, but no sheet names its clips" in str(remark) for remark in said)
 
@@ -245,7 +245,7 @@ def test_frames_that_two_data_sets_may_own_are_told_of_once(
     assert caught.value.what.endswith("; ".join([text, *no_header])) and caught.value.what.count("CASME II") == 1
     assert caught.value.fix.count("\n") == 2
     copied(twins["mmew"], tmp_path / "mmew")
-    _, problems, said = scan_datasets(tmp_path, Labels())
+    _, problems, said = scan_clips(tmp_path, Labels())
     about = [str(remark) for remark in said if "MMEW" not in str(remark)]
     assert problems == () and about == [f"{folder}/{text}: left out", *no_header]
 
@@ -296,7 +296,7 @@ def test_data_sets_side_by_side_are_one_composite(twins: dict[str, Twin]) -> Non
 def test_a_manifest_of_a_data_set_points_to_it_and_keeps_what_is_known(twins: dict[str, Twin], tmp_path: Path) -> None:
     found = read(twins["samm"].folder).clips
     write_manifest(tmp_path / "m.csv", found)
-    again = read_manifest(tmp_path / "m.csv", None).clips
+    again = read_clips(tmp_path / "m.csv", None).clips
 
     def known(clip: Clip) -> tuple[object, ...]:
         return (clip.path, clip.subject, clip.clip, clip.onset, clip.apex, clip.fps, clip.apex_source, clip.row)
@@ -315,5 +315,5 @@ def test_what_is_no_known_layout_is_refused_with_what_was_looked_for(twins: dict
     (folder / "MMEW_Micro_Exp.xlsx").unlink()
     with pytest.raises(DataError, match="looks like MMEW, but no sheet names its clips"):
         read(folder)
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(DataError, match="a data set's folder"):
         read(tmp_path / "nowhere")

@@ -1,0 +1,112 @@
+"""How names are written: what no eye can tell apart is one spelling, and what could mean one name has one `loose` form.
+
+Names come out of spreadsheets, file systems and hands. macOS decomposes an accent, a sheet pads with no-break spaces or
+turns 001 into 1, one assistant writes S01 and the next sub_1.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+COUNTING_WORDS = frozenset(
+    (
+        "s",
+        "su",
+        "sub",
+        "subj",
+        "subject",
+        "sp",
+        "spno",
+        "no",
+        "nr",
+        "number",
+        "id",
+        "person",
+        "participant",
+        "part",
+        "vp",
+    )
+)
+"""Words that stand beside a subject's number and tell nobody from anybody. `p` is none: it may be for patients."""
+LOOK_ALIKES = str.maketrans("авекмнорстухіјѕ" + "αβεζηικμνορτυχ" + "ıłø", "abekmhopctyxijs" + "abezhikmnoptyx" + "ilo")
+"""Letters, in lower case, that print like Latin ones in either case: Cyrillic, Greek, and Latin with a stroke."""
+ROMAN = {"iii": "3", "ii": "2", "iv": "4"}
+WHOLE = re.compile(r"\s*([0-9]+)[.,]0+\s*")
+"""A number that a program took for a measurement: 1.0 is 1."""
+
+
+def clean(text: str) -> str:
+    """The same characters in one form: NFC, nothing invisible, every blank one space, none at the ends."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    seen = "".join(" " if each.isspace() else each for each in text if not _invisible(each))
+    return " ".join(unicodedata.normalize("NFC", seen).split())
+
+
+def _invisible(character: str) -> bool:
+    """Format and control characters, and selectors of a glyph's variant, but for blanks."""
+    if character.isspace():
+        return False
+    return unicodedata.category(character) in {"Cf", "Cc"} or 0xFE00 <= ord(character) <= 0xFE0F
+
+
+@lru_cache(1 << 16)
+def loose(text: str, *, inside: str = "") -> tuple[str, ...]:
+    """What two spellings of one subject have in common: words and numbers, without case, accents, leading zeros, signs
+    between them, counting words, and the name of the data set that they are `inside`.
+
+    `S01`, `s-1`, `sub_001` and `Subject 1` are one; `1_2` and `12` are two.
+    """
+    parts = _parts(text)
+    prefix = _parts(inside) if inside else []
+    if prefix and len(parts) > len(prefix) and parts[: len(prefix)] == prefix:
+        parts = parts[len(prefix) :]
+    if any(part.isdecimal() for part in parts):
+        parts = [part for part in parts if part not in COUNTING_WORDS]
+    return tuple(parts) or (clean(text).casefold(),)
+
+
+def loose_dataset(text: str) -> tuple[str, ...]:
+    """The same of a data set's name: `CASME II`, `casme-2` and `CASME2` are one; CASME is another."""
+    parts = _parts(text)
+    for roman, digit in ROMAN.items():
+        if parts and len(parts[-1]) > len(roman) and parts[-1].endswith(roman):
+            parts = [*parts[:-1], parts[-1].removesuffix(roman), digit]
+    return tuple(parts) or (clean(text).casefold(),)
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two `DATASET/SUBJECT` could be one person."""
+    return _whole(one) == _whole(other)
+
+
+def _whole(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    dataset, _, subject = name.partition("/")
+    return loose_dataset(dataset), loose(subject, inside=dataset)
+
+
+def _parts(text: str) -> list[str]:
+    """Runs of letters, and numbers without leading zeros."""
+    if whole := WHOLE.fullmatch(text):
+        text = whole[1]
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text)
+        text = "".join(_plain(each) for each in text if not (unicodedata.combining(each) or _invisible(each)))
+    text = text.casefold().translate(LOOK_ALIKES)
+    parts: list[str] = []
+    for part in re.findall(r"[0-9]+|[^\W\d_]+", text):
+        if part[0].isdecimal():
+            parts.append(part.lstrip("0") or "0")
+        elif parts and not parts[-1].isdecimal():
+            parts[-1] += part
+        else:
+            parts.append(part)
+    return parts
+
+
+def _plain(character: str) -> str:
+    """A digit of another script as ours."""
+    value = unicodedata.decimal(character, None)
+    return character if value is None else str(value)
