@@ -87,6 +87,7 @@ class Quirk(StrEnum):
     LABELS = "labels"
     FOLDER = "folder"
     SPELLING = "spelling"
+    SHEET = "sheet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,15 @@ def frame_numbers(folder: Path) -> list[int]:
     return sorted({number for name in names if (number := _number_of(name)) is not None})
 
 
+def has_frames(folder: Path) -> bool:
+    """Whether a folder holds a frame; not all of its files are looked at."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(_number_of(entry.name) is not None for entry in entries)
+    except OSError:
+        return False
+
+
 def _number_of(name: str) -> int | None:
     stem, dot, suffix = name.rpartition(".")
     if not stem or name.startswith(".") or dot + suffix.lower() not in IMAGES:

@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from p2pfl_me.data.clip import Quirk, Remark
+from p2pfl_me.data.clip import Quirk, Remark, Row
 from p2pfl_me.data.datasets.known import LAYOUTS
 from p2pfl_me.data.datasets.layout import Entry, Layout, Source, folders, is_folder
-from p2pfl_me.data.datasets.sheet import SHEETS, Sheet, read_sheet
+from p2pfl_me.data.datasets.sheet import Sheet, read_sheet
+from p2pfl_me.data.datasets.workbook import FOREIGN, SHEETS
 from p2pfl_me.errors import DataError
 
 DEPTH = 4
 """Levels below the user's folder that are searched."""
+KNOWN = {*SHEETS, *FOREIGN}
 PROBED = 400
 """Rows whose folders are looked up, to see whether sheet and frames belong together."""
 SAID = 3
@@ -70,7 +72,7 @@ def _walk(place: Path, depth: int, frames: dict[str, list[Path]]) -> Iterator[Pa
 
 def _files(place: Path) -> list[Path]:
     try:
-        return sorted(path for path in place.iterdir() if path.suffix.lower() in SHEETS and path.name[0] not in "~.")
+        return sorted(path for path in place.iterdir() if path.suffix.lower() in KNOWN and path.name[0] not in "~.")
     except OSError:
         return []
 
@@ -96,6 +98,7 @@ def _sources(layout: Layout, seen: _Seen) -> Iterator[Source]:
     said += [_cameras(layout, there)] if there[1:] else []
     older = sorted({other.path.name for _, other in fitting if other and sheet and other.path != sheet.path})
     said += [_sheets(sheet, older)] if sheet and older else []
+    said += [Remark(Quirk.SHEET, text, Row(sheet.path.name)) for text in (sheet.said if sheet else ())]
     yield Source(layout, place, sheet, tuple(said))
 
 
@@ -165,8 +168,12 @@ def _no_tables(seen: _Seen, lacking: bool) -> Iterator[str]:
 
 def _broken(seen: _Seen) -> dict[Path, DataError]:
     """Sheets that cannot be read."""
-    read = {path: _sheet(path, layout) for path in seen.sheets for layout in LAYOUTS if layout.needed}
-    return {path: sheet for path, sheet in read.items() if isinstance(sheet, DataError)}
+    found = {}
+    for path in seen.sheets:
+        for layout in LAYOUTS:
+            if isinstance(error := _sheet(path, layout), DataError):
+                found.setdefault(path, error)
+    return found
 
 
 def _copies(place: Path, other: str) -> Remark:

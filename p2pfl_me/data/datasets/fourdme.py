@@ -6,10 +6,11 @@ Clips carry flags for five emotions; those with more than one are left out, for 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from p2pfl_me.data.clip import Quirk, Remark, Row
-from p2pfl_me.data.datasets.layout import Aside, Entry, Layout, folders, spelled_like
+from p2pfl_me.data.datasets.layout import Entry, Layout, folders, spelled_like
 from p2pfl_me.data.datasets.sheet import SheetRow
 
 FLAGS = ("positive", "negative", "surprise", "repression", "others")
@@ -20,14 +21,15 @@ def _holds(folder: Path) -> bool:
     return named is not None and any(folders(folder / name) for name in folders(folder))
 
 
-def _entry(row: SheetRow, frames: Path, at: Row) -> Entry | Aside:
+def _entry(row: SheetRow, frames: Path, at: Row) -> Entry:
     cells = row.cells
     flagged = [name for name in FLAGS if cells.get(name, "") not in {"", "0"}]
-    if len(flagged) > 1:
-        return Remark(Quirk.LABELS, f"flagged {' and '.join(flagged)}: it is left out", at)
     label = flagged[0] if flagged else cells.get("label", "")
     folder = spelled_like(spelled_like(frames, cells["subject"]), cells["clip"])
-    return Entry(at, cells["subject"], cells["clip"], label, folder, cells["onset"], cells["apex"], cells["offset"])
+    entry = Entry(at, cells["subject"], cells["clip"], label, folder, cells["onset"], cells["apex"], cells["offset"])
+    if len(flagged) > 1:
+        return replace(entry, aside=Remark(Quirk.LABELS, f"flagged {' and '.join(flagged)}: it is left out", at))
+    return entry
 
 
 FOURDME = Layout(

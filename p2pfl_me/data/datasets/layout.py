@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from p2pfl_me.data.clip import Problem, Remark, Row
+from p2pfl_me.data.clip import Fault, Problem, Remark, Row
 from p2pfl_me.data.datasets.sheet import Columns, Sheet, SheetRow
+from p2pfl_me.data.datasets.workbook import unread
 from p2pfl_me.data.number import is_number
 from p2pfl_me.data.spelling import clean
 
@@ -25,6 +26,7 @@ class Entry:
     """A clip as its data set writes it down: everything as text, nothing checked.
 
     `folder` holds its frames, or should; `subject` is the data set's own id; `fps` where it differs from clip to clip.
+    `aside` is what is to be said instead of it, where the row gives no clip.
     """
 
     row: Row
@@ -36,6 +38,7 @@ class Entry:
     apex: str = ""
     offset: str = ""
     fps: float | None = None
+    aside: Problem | Remark | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Layout:
     holds:
         Whether a folder holds the subjects' (or, in MMEW, the emotions') folders.
     entry:
-        From a row and that folder to an entry, or to what is to be said instead.
+        From a row and that folder to an entry.
     walk:
         For a data set without a sheet: the entries below that folder.
     needed, welcome:
@@ -73,7 +76,7 @@ class Layout:
     sought: str
     labels: frozenset[str]
     holds: Callable[[Path], bool]
-    entry: Callable[[SheetRow, Path, Row], Entry | Aside] | None = None
+    entry: Callable[[SheetRow, Path, Row], Entry] | None = None
     walk: Callable[[Path], Iterator[Entry | Aside]] | None = None
     needed: Columns = field(default_factory=dict)
     welcome: Columns = field(default_factory=dict)
@@ -100,7 +103,10 @@ class Source:
             return
         if self.layout.entry:
             for row in self.sheet.rows:
-                yield self.layout.entry(row, self.frames, Row(self.sheet.path.name, row.number))
+                at = Row(self.sheet.path.name, row.number)
+                entry = self.layout.entry(row, self.frames, at)
+                wrong = unread(row.cells)
+                yield replace(entry, aside=Problem(0, Fault.CELL, wrong, at)) if wrong else entry
 
 
 def is_folder(place: Path) -> bool:

@@ -11,6 +11,7 @@ from p2pfl_me.data.clip import Fault, Problem, Quirk, Remark
 from p2pfl_me.data.datasets.find import find_sources
 from p2pfl_me.data.datasets.layout import Entry, Source, is_folder
 from p2pfl_me.data.datasets.resolve import Found, resolve
+from p2pfl_me.data.datasets.unlisted import unlisted
 from p2pfl_me.data.images import frame_numbers
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.spelling import loose
@@ -36,9 +37,14 @@ def _source_rows(source: Source, labels: Labels) -> Iterator[Found]:
     numbers = lru_cache(LISTINGS)(frame_numbers)
     first: dict[tuple[object, ...], Entry] = {}
     people = _People(source.frames)
+    listed: set[Path] = set()
     for entry in source.entries():
         if not isinstance(entry, Entry):
             yield entry
+            continue
+        listed.add(entry.folder)
+        if entry.aside:
+            yield entry.aside
             continue
         entry, remarks = people.see(entry)
         yield from remarks
@@ -49,6 +55,7 @@ def _source_rows(source: Source, labels: Labels) -> Iterator[Found]:
             yield Problem(0, Fault.DUPLICATE, f"the same clip as {before.row}{_but(before, entry)}", entry.row)
             continue
         yield from resolve(entry, source.layout, labels, numbers)
+    yield from unlisted(source, listed)
 
 
 class _People:

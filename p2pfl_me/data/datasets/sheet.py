@@ -1,27 +1,22 @@
-"""Annotation sheets as they are: xlsx, xls or CSV, text above and below the table, columns spelled in many ways."""
+"""Annotation sheets as they are: text above and below the table, columns spelled in many ways, several tables."""
 
 from __future__ import annotations
 
-import csv
 import re
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
+from p2pfl_me.data.datasets.workbook import Table, tables_of
 from p2pfl_me.errors import DataError
 
 HEADER_WITHIN = 60
 """Rows among which the header is looked for; SAMM's is the fourteenth."""
-SHEETS = {".xlsx", ".xlsm", ".xls", ".csv"}
 UNKNOWN = {"", "/", "-", "--", "?", "n/a", "na", "nan", "none", "null", "-1"}
 """Cells that say that a frame is not known."""
-WHOLE_FLOAT = re.compile(r"(-?[0-9]+)\.0+")
 
 Columns = Mapping[str, tuple[str, ...]]
 """By our name of a column, how sheets spell it: lower case, letters and digits only."""
-Table = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +29,11 @@ class SheetRow:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The rows below the header that hold anything in the columns that are asked for."""
+    """The rows below the header that hold anything in the columns that are asked for, and what is odd about them."""
 
     path: Path
     rows: tuple[SheetRow, ...]
+    said: tuple[str, ...] = ()
 
     @property
     def version(self) -> int:
@@ -46,28 +42,75 @@ class Sheet:
 
 
 def read_sheet(path: Path, needed: Columns, welcome: Columns) -> Sheet | None:
-    """The first table in a file that has all the needed columns; None if there is none.
+    """The first table in a file that has all the needed columns, hidden ones last; None if there is none.
 
     Text rows below the table (SMIC, SAMM) have nothing in the needed columns but the first, and are passed over.
 
     Raises
     ------
     DataError
-        The file is no spreadsheet.
+        The file is no spreadsheet, or a column or the whole table stands there twice with other cells.
     """
-    for table in _tables(path, path.stat().st_mtime_ns):
-        for index, row in enumerate(table[:HEADER_WITHIN]):
-            spelled = [_spelled(cell) for cell in row]
-            places = {name: _place(spelled, ways) for name, ways in {**needed, **welcome}.items()}
-            if any(places[name] is None for name in needed):
-                continue
-            known = {name: place for name, place in places.items() if place is not None}
-            found = [
-                SheetRow(number, {name: cells[place] if place < len(cells) else "" for name, place in known.items()})
-                for number, cells in enumerate(table[index + 1 :], index + 2)
-            ]
-            return Sheet(path, tuple(row for row in found if sum(bool(row.cells[name]) for name in needed) > 1))
+    tables = tables_of(path, path.stat().st_mtime_ns)
+    found = [(table, at) for table in tables if (at := _header(table, needed)) is not None]
+    if not found:
+        return None
+    table, at = min(found, key=lambda pair: pair[0].hidden)
+    shown = [other for other, _ in found if not other.hidden]
+    if any(other.rows != shown[0].rows for other in shown):
+        names = " and ".join(f"`{other.name}` ({len(other.rows)} rows)" for other in shown)
+        fix = "hide or remove those that are not meant, or bring all rows into one"
+        raise DataError(f"has the columns in several sheets, {names}", where=str(path), fix=fix)
+    places = _places(path, table, at, {**needed, **welcome})
+    rows = [
+        SheetRow(number, {name: cells[place] if place < len(cells) else "" for name, place in places.items()})
+        for number, cells in enumerate(table.rows[at + 1 :], at + 2)
+    ]
+    kept = tuple(row for row in rows if sum(bool(row.cells[name]) for name in needed) > 1)
+    return Sheet(path, kept, (*_others(table, tables, [other for other, _ in found]), *table.said))
+
+
+def _header(table: Table, needed: Columns) -> int | None:
+    """The place of the row that names all the columns."""
+    for index, row in enumerate(table.rows[:HEADER_WITHIN]):
+        spelled = {_spelled(cell) for cell in row}
+        if all(not spelled.isdisjoint(ways) for ways in needed.values()):
+            return index
     return None
+
+
+def _places(path: Path, table: Table, at: int, columns: Columns) -> dict[str, int]:
+    """The columns that are there, by our names of them."""
+    spelled = [_spelled(cell) for cell in table.rows[at]]
+    places = {}
+    for ours, ways in columns.items():
+        way = next((way for way in ways if way in spelled), None)
+        if way is None:
+            continue
+        first, *more = (index for index, name in enumerate(spelled) if name == way)
+        for other in more:
+            if any(row[first : first + 1] != row[other : other + 1] for row in table.rows[at + 1 :]):
+                name = table.rows[at][first]
+                raise DataError(
+                    f"has two columns `{name}`, with other cells", where=str(path), fix="take the one out that is wrong"
+                )
+        places[ours] = first
+    return places
+
+
+def _others(table: Table, tables: Sequence[Table], fitting: Sequence[Table]) -> Iterator[str]:
+    """Which of a file's sheets is read, and which others there are."""
+    others = [other for other in tables if other is not table and any(map(any, other.rows)) and other.name]
+    if others or table.hidden:
+        names = ", ".join(f"`{other.name}`{_about(other, fitting)}" for other in others)
+        hidden = ", which is hidden," if table.hidden else ""
+        yield f"sheet `{table.name}`{hidden} is read" + (f", and not {names}" if names else "")
+
+
+def _about(other: Table, fitting: Sequence[Table]) -> str:
+    said = ["hidden"] if other.hidden else []
+    said += [f"the same columns, {len(other.rows)} rows"] if any(other is each for each in fitting) else []
+    return f" ({', '.join(said)})" if said else ""
 
 
 def frame_number(text: str) -> int | None:
@@ -85,79 +128,5 @@ def frame_number(text: str) -> int | None:
     return int(text)
 
 
-@lru_cache(64)
-def _tables(path: Path, _changed: int) -> tuple[Table, ...]:
-    """All tables of a file as text; kept, because every known layout looks for its columns."""
-    try:
-        if path.suffix.lower() == ".csv":
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                return (tuple(tuple(_text(cell) for cell in row) for row in csv.reader(file)),)
-        return _workbook(path)
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise DataError(
-            f"cannot be read: {error}", where=str(path), fix="save the sheet again as .xlsx, without a password"
-        ) from error
-
-
-def _workbook(path: Path) -> tuple[Table, ...]:
-    """By what the file is, whatever its name says."""
-    with path.open("rb") as file:
-        zipped = file.read(2) == b"PK"
-    return _new_workbook(path) if zipped else _old_workbook(path)
-
-
-def _new_workbook(path: Path) -> tuple[Table, ...]:
-    from zipfile import BadZipFile
-
-    import openpyxl
-
-    with warnings.catch_warnings(), path.open("rb") as file:
-        warnings.simplefilter("ignore")  # of styles and extensions that openpyxl leaves aside
-        try:
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-        except BadZipFile as error:
-            raise ValueError("not an .xlsx file") from error
-        try:
-            return tuple(
-                tuple(tuple(_text(value) for value in row) for row in sheet.iter_rows(values_only=True))
-                for sheet in book.worksheets
-            )
-        finally:
-            book.close()
-
-
-def _old_workbook(path: Path) -> tuple[Table, ...]:
-    """Excel 97 to 2003, and older."""
-    import io
-
-    import xlrd
-
-    try:
-        book = xlrd.open_workbook(str(path), logfile=io.StringIO())
-    except Exception as error:  # of a damaged file xlrd raises whatever its parsing met: struct, index, assertion
-        raise ValueError(f"not an .xls file ({error})") from error
-    return tuple(
-        tuple(
-            tuple("" if kind == xlrd.XL_CELL_ERROR else _text(value) for kind, value in zip(kinds, values, strict=True))
-            for kinds, values in ((sheet.row_types(row), sheet.row_values(row)) for row in range(sheet.nrows))
-        )
-        for sheet in book.sheets()
-    )
-
-
-def _text(value: object) -> str:
-    """Numbers as they are written: 46, not 46.0, which programs make of a column with an empty cell."""
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    text = str(value).strip()
-    return whole[1] if (whole := WHOLE_FLOAT.fullmatch(text)) else text
-
-
 def _spelled(cell: str) -> str:
     return re.sub(r"[^a-z0-9]", "", cell.lower())
-
-
-def _place(spelled: Sequence[str], ways: tuple[str, ...]) -> int | None:
-    return next((spelled.index(way) for way in ways if way in spelled), None)
