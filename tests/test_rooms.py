@@ -21,6 +21,7 @@ FLOORS = {
     "choice": 0,
     "widths": 0,
     "aggregation": 0,
+    "networks": 0,
     "contract": 0,
     "topology": 1,
     "compression": 1,

@@ -25,7 +25,7 @@ def require_memory(contract: Contract, engine: str, where: str) -> None:
         memory.require_memory(contract, where, FIX)
         return
     layout = layout_of(contract.model)
-    message = 4 * exchanged_size(contract.gossip, layout.size, layout.home)
+    message = 4 * exchanged_size(contract.gossip, layout.size, contract.at_home)
     plan = plan_of(contract)
     links = max(len(plan.neighbours(peer)) for peer in range(plan.size))
     meets = 1 if plan.period != 1 else links  # on a changing graph a few of the links are used in a round

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, SerializeAsAny, model_validator
 
 from p2pfl_me.aggregation import AGGREGATIONS, Aggregation
 from p2pfl_me.aggregation.rules.mean import Mean
@@ -68,17 +69,45 @@ IN_ROUNDS = ("dpsgd", "qg_dsgdm", "gradient_tracking")
 """Those whose peers all count the same rounds, so that gossiped sketches of one round can be summed."""
 
 
+PERSONAL = ("last_layer", "normalisation")
+"""Parts of a model that may stay home."""
+
+
+def _parts(value: object) -> object:
+    """`personal: normalisation` is short for a list of one, `true` for the last layer; in one order and once each."""
+    if value in (False, None, "none"):
+        return ()
+    named = ["last_layer"] if value is True else [value] if isinstance(value, str) else value
+    if not isinstance(named, list | tuple) or any(each not in PERSONAL for each in named):
+        near = [get_close_matches(str(each), PERSONAL, n=1) for each in (named if isinstance(named, list) else [])]
+        fix = f"did you mean `{near[0][0]}`? " if near and near[0] else ""
+        raise Conflict(
+            f"`{value}` is no part of a model", f"{fix}known: false, {', '.join(PERSONAL)}, or both in a list"
+        )
+    return tuple(each for each in PERSONAL if each in named)
+
+
+def _short(parts: tuple[str, ...]) -> bool | list[str]:
+    """As contracts have always said it, so that their digests stay."""
+    return list(parts) if "normalisation" in parts else bool(parts)
+
+
+Personal = Annotated[
+    tuple[Literal["last_layer", "normalisation"], ...], BeforeValidator(_parts), PlainSerializer(_short)
+]
+
+
 class Gossip(Part):
     """The exchange (docs/protocols.md).
 
-    `momentum` belongs to qg_dsgdm (default 0.9), `push` to push. `personal`: the last layer stays home.
+    `momentum` belongs to qg_dsgdm (default 0.9), `push` to push. `personal`: the parts that stay home, unsent.
     `compression`, `aggregation`: a name, or a mapping with its options (docs/compression.md, docs/robust.md).
     """
 
     protocol: PROTOCOLS = "dpsgd"
     momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
     push: Push | None = None
-    personal: bool = False
+    personal: Personal = ()
     compression: Compression = None
     # Left out of every dump while it is the default, so that contracts of before the choice keep their digest.
     aggregation: Annotated[SerializeAsAny[Aggregation], BeforeValidator(AGGREGATIONS.parse)] = Field(

@@ -65,8 +65,16 @@ def apply_overrides(source: Source, overrides: Sequence[str]) -> Contract:
     given = {override.partition("=")[0].strip() for override in overrides}
     if "model.label_map" in given and "model.classes" not in given:
         # The classes that the file names are those of before; with a map they follow from it.
-        values = {**values, "model": {key: value for key, value in values["model"].items() if key != "classes"}}
+        values = {**values, "model": _without(values["model"], "classes")}
+    if "model.backbone" in given:
+        # What the file says of another network's input and trained part; those of this one are its own.
+        stale = {key for key in ("input_size", "trainable") if f"model.{key}" not in given}
+        values = {**values, "model": _without(values["model"], *stale)}
     return _validate(Source(source.name, values, source.lines), overridden={o.partition("=")[0] for o in overrides})
+
+
+def _without(section: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in section.items() if key not in keys}
 
 
 def _with(values: dict[str, Any], keys: Sequence[str], value: Any, override: str) -> dict[str, Any]:
@@ -179,7 +187,8 @@ def _kinds(path: Sequence[str | int]) -> list[str]:
 def _kind_of(model: type[BaseModel]) -> str:
     """The name by which the contract chooses this model, empty where there is no choice."""
     field = model.model_fields.get("kind")
-    return str(get_args(field.annotation)[0]) if field else ""
+    names = get_args(field.annotation) if field else ()
+    return str(names[0]) if names else ""
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

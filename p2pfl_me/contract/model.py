@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from p2pfl_me.choice import Part
+from p2pfl_me.choice import Conflict, Part
 from p2pfl_me.contract.clips import Data, Partition, Synthetic
 from p2pfl_me.contract.compressions import Compression, Float16, Fragments, Int4, Int8, Jwins, Power, TopK
-from p2pfl_me.contract.gossip import PROTOCOLS, Deadline, Gossip, Patience, Push, Tokens
+from p2pfl_me.contract.gossip import PERSONAL, PROTOCOLS, Deadline, Gossip, Patience, Push, Tokens
 from p2pfl_me.contract.members import Loopback, Member, Peers
 from p2pfl_me.contract.network import CASME2_CLASSES, LabelMapping, Model, Weights
 from p2pfl_me.contract.preprocess import Input, Preprocess
@@ -37,6 +37,7 @@ from p2pfl_me.contract.topologies import (
     Torus,
 )
 from p2pfl_me.contract.training import Training
+from p2pfl_me.networks.layout import Ranges
 
 __all__ = [
     "CASME2_CLASSES",
@@ -101,6 +102,24 @@ class Contract(Part):
     gossip: Gossip = Gossip()
     data: Data = Data()
 
+    @property
+    def at_home(self) -> Ranges:
+        """Where in a model's vector that lies which never leaves its peer."""
+        return self.model.layout.at_home(self.gossip.personal)
+
+    @model_validator(mode="after")
+    def _personal_parts_exist(self) -> Contract:
+        if not self.gossip.personal:
+            return self
+        network, there = self.model.backbone, self.model.layout.groups
+        if lacking := [part for part in self.gossip.personal if part not in there]:
+            known = ", ".join(part for part in PERSONAL if part in there) or "false"
+            raise Conflict(
+                f"gossip.personal names {lacking[0]}, and what is trained of {network} has none",
+                f"write gossip.personal: {known}",
+            )
+        return self
+
     @model_validator(mode="after")
     def _memories_need_edges_that_stand(self) -> Contract:
         compression = self.gossip.compression
@@ -132,8 +151,8 @@ class Contract(Part):
             )
         if gossip.patience and gossip.patience.of == "everyone":
             raise ValueError("patience of everyone compares whole models; with peers.widths take `of: neighbours`")
-        if self.model.trainable != "head":
-            raise ValueError("peers.widths slices the head's hidden units; it needs model.trainable: head")
+        if not self.model.backbone.slices(self.model.use):
+            raise ValueError("peers.widths slices the head's hidden units; it needs model.trainable: head, or mlp")
         return self
 
     @model_validator(mode="after")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from p2pfl_me.choice import Conflict, Part
 from p2pfl_me.contract.label_maps import LABEL_MAPS, LabelMap
 from p2pfl_me.contract.preprocess import Input, Preprocess
+from p2pfl_me.networks import NETWORKS, Layout, Network, Use
 
 CASME2_CLASSES = ("disgust", "fear", "happiness", "others", "repression", "sadness", "surprise")
 
@@ -66,20 +67,65 @@ class LabelMapping(Part):
         return LABEL_MAPS[self.name]
 
 
-class Model(Part):
-    """The founding paper's network: VGG16 convolutions, Flatten, Dropout, Dense 128, Dropout, Dense K.
+def _named(value: object) -> object:
+    """`backbone: mlp` is short for `backbone: {kind: mlp}`."""
+    given = {"kind": value} if isinstance(value, str) else value
+    kind = given.get("kind") if isinstance(given, dict) else None
+    if isinstance(kind, str) and kind not in NETWORKS:
+        near = difflib.get_close_matches(kind, list(NETWORKS), n=1, cutoff=0.5)
+        fix = f"did you mean `{near[0]}`? " if near else ""
+        raise Conflict(f"there is no network `{kind}`", f"{fix}known: {', '.join(NETWORKS)}")
+    return value if isinstance(value, Network) else NETWORKS.parse(value)
 
-    Other backbones are for comparison.
+
+def _short(network: Network) -> object:
+    """Its name alone where it has no options but the defaults, so that one network has one digest."""
+    return {"kind": network.kind, **network.options} if network.options else network.kind
+
+
+Backbone = Annotated[Network, BeforeValidator(_named), PlainSerializer(_short)]
+VGG16 = NETWORKS.of("vgg16")
+
+
+class Model(Part):
+    """The network, its input and its classes; by default the founding paper's network.
+
+    `backbone`: one of `networks/kinds`, by its name or with its options. `input_size` and `trainable` are the network's
+    own where they are left out; `weights` are of frozen layers alone.
     """
 
-    backbone: Literal["vgg16", "resnet18", "mobilenet_v3_small"] = "vgg16"
+    backbone: Backbone = VGG16
     weights: Weights = Weights()
     input: Input = Input.IMAGE
-    input_size: Literal[64] = 64
+    input_size: int = VGG16.side
     preprocess: Preprocess = Preprocess()
-    trainable: Literal["head", "block5"] = "head"
+    trainable: str = VGG16.trainables[0]
     label_map: LabelMapping | None = None
     classes: Annotated[tuple[str, ...], Field(min_length=2)] = CASME2_CLASSES
+
+    @property
+    def use(self) -> Use:
+        """What of this section shapes the network."""
+        return Use(len(self.classes), self.input_size, self.trainable)
+
+    @property
+    def layout(self) -> Layout:
+        """How what is trained and sent lies in the vector: 263,175 values for VGG16's head with seven classes."""
+        return self.backbone.layout(self.use)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_network_is(cls, value: Any) -> Any:
+        """Input size and trained part are the network's own where nothing else is said."""
+        if not isinstance(value, dict) or "backbone" not in value:
+            return value
+        named = value["backbone"]
+        kind = named.get("kind") if isinstance(named, dict) else getattr(named, "kind", named)
+        if not isinstance(kind, str) or kind not in NETWORKS:
+            return value
+        network = named if isinstance(named, Network) else NETWORKS[kind]
+        own = {"input_size": network.side, "trainable": network.trainables[0]}
+        return {**{key: its for key, its in own.items() if its != cls.model_fields[key].default}, **value}
 
     @model_validator(mode="before")
     @classmethod
@@ -99,9 +145,23 @@ class Model(Part):
         return Input.IMAGE if value == "apex" else value
 
     @model_validator(mode="after")
-    def _block5_is_vggs(self) -> Model:
-        if self.trainable == "block5" and self.backbone != "vgg16":
-            raise ValueError(f"trainable: block5 is VGG16's fifth block; with {self.backbone} train the head")
+    def _fits_the_network(self) -> Model:
+        network = self.backbone
+        if self.trainable not in network.trainables:
+            known = " or ".join(network.trainables)
+            raise Conflict(
+                f"of {network} is trained {known}, not `{self.trainable}`",
+                f"write model.trainable: {known}, or leave it out",
+            )
+        if refusal := network.refusal(self.input_size):
+            raise Conflict(
+                f"{network} {refusal}, not of {self.input_size}",
+                f"leave model.input_size out: its own is {network.side}",
+            )
+        if not network.frozen and self.weights != Weights():
+            raise Conflict(
+                f"{network} is trained whole, and has no frozen layers for model.weights", "leave model.weights out"
+            )
         return self
 
     @model_validator(mode="after")

@@ -63,7 +63,7 @@ def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector) ->
     works = [_Work(make_trainer(contract, peer, own, "cpu"), start) for peer, own in enumerate(samples)]
 
     def boot(peer: int) -> Life:
-        begin = Start(start, home=layout.home, shapes=layout.dimensions)
+        begin = Start(start, home=contract.at_home, shapes=layout.dimensions)
         return Life(core_of(contract, peer, plan, begin), works[peer])
 
     # A peer takes as long as it has steps to do; no seed of this run's own decides anything.

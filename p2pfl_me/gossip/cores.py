@@ -24,6 +24,7 @@ from p2pfl_me.gossip.swift import Swift
 from p2pfl_me.gossip.waitfree import Averaging, WaitFree
 from p2pfl_me.gossip.watch import TAIL, Watch
 from p2pfl_me.message import Vector
+from p2pfl_me.networks.layout import Ranges, sizes_of
 from p2pfl_me.topology import DirectedSchedule, Plan
 from p2pfl_me.topology.averaging import rounds_to_average
 
@@ -37,19 +38,19 @@ SYNCHRONOUS = {"dpsgd", "qg_dsgdm", "gradient_tracking"}
 class Start:
     """Where a core starts: `completed` rounds are behind `params`, float32 (P,).
 
-    The last layer has `home` of its values; `shapes` are those of the tensors in it (of one tensor if empty).
+    `home`: what of it stays home in personalised learning; `shapes`: of its tensors (of one tensor if empty).
     """
 
     params: Vector = field(repr=False)
     completed: int = 0
     progress: Progress = field(default_factory=Progress)
     memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
-    home: int = 0
+    home: Ranges = ()
     shapes: tuple[tuple[int, ...], ...] = ()
 
 
-def exchanged_size(gossip: Gossip, size: int, home: int) -> int:
-    """float32 values in a message of a model of `size`, whose last layer has `home`."""
+def exchanged_size(gossip: Gossip, size: int, home: Ranges) -> int:
+    """float32 values in a message of a model of `size`, of which `home` stays home."""
     watched = TAIL if _watches_all(gossip) else 0
     match gossip.protocol:
         case "gradient_tracking":
@@ -57,10 +58,10 @@ def exchanged_size(gossip: Gossip, size: int, home: int) -> int:
         case "push_sum":
             return 2 * (size + 1)
         case _:
-            return (size - home if gossip.personal else size) + watched
+            return (size - sizes_of(home) if gossip.personal else size) + watched
 
 
-def packed_limit(gossip: Gossip, size: int, home: int, shapes: tuple[tuple[int, ...], ...]) -> int:
+def packed_limit(gossip: Gossip, size: int, home: Ranges, shapes: tuple[tuple[int, ...], ...]) -> int:
     """The most bytes of a compressed model, 0 without compression."""
     compressor = _compressor(gossip.compression, shapes or ((size,),))
     return compressor.limit(exchanged_size(gossip, size, home)) if compressor else 0

@@ -12,6 +12,7 @@ import numpy as np
 
 from p2pfl_me.gossip.protocol import NOTHING, Memory
 from p2pfl_me.message import Vector
+from p2pfl_me.networks.layout import Ranges
 
 
 class Rule(Protocol):
@@ -102,16 +103,25 @@ class GradientTracking(_Unwatched):
 
 
 class Personal(_Unwatched):
-    """The last `home` values, the model's last layer, stay home and are never averaged (FedPer, Arivazhagan 2019)."""
+    """What lies in `home` stays there and is never averaged: the last layer (FedPer, Arivazhagan et al. 2019), the
+    normalisation layers (FedBN, Li et al., ICLR 2021), or both."""
 
-    def __init__(self, home: int) -> None:
+    def __init__(self, home: Ranges) -> None:
         self._home = home
 
     def outgoing(self, round: int, start: Vector, trained: Vector) -> Vector:
-        return trained[: trained.size - self._home]
+        begins = [0, *(end for _, end in self._home)]
+        ends = [*(begin for begin, _ in self._home), trained.size]
+        return np.concatenate([trained[begin:end] for begin, end in zip(begins, ends, strict=True)])
 
     def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
-        return np.concatenate((mixed, trained[trained.size - self._home :]))
+        out, taken = trained.copy(), 0
+        begins = [0, *(end for _, end in self._home)]
+        ends = [*(begin for begin, _ in self._home), trained.size]
+        for begin, end in zip(begins, ends, strict=True):
+            out[begin:end] = mixed[taken : taken + end - begin]
+            taken += end - begin
+        return out
 
     def memory(self) -> Memory:
         return NOTHING

@@ -49,7 +49,7 @@ def load_backbone(contract: Contract, *, cache: Path, weights: Path | None = Non
         The file is missing, not the contract's, of another network, or given where the contract takes none; or
         ImageNet's weights cannot be had offline.
     """
-    source, architecture = contract.model.weights, architecture_of(contract.model.backbone)
+    source, architecture = contract.model.weights, architecture_of(contract.model.backbone.kind)
     if weights is not None and source.source != "file":
         raise WeightsError(
             f"is not what the contract takes: its backbone comes from `source: {source.source}`",
@@ -63,7 +63,7 @@ def load_backbone(contract: Contract, *, cache: Path, weights: Path | None = Non
         path = cache / f"backbone-{kind}seed1-{seed:016x}.safetensors"
         return _kept(architecture, path, lambda: seeded_tensors(architecture, seed))
     if source.source == "imagenet":
-        path = cache / f"backbone-{architecture.key}.safetensors"
+        path = cache / f"backbone-{architecture.network.key}.safetensors"
         return _kept(architecture, path, lambda: _imagenet(architecture))
     path = cache / f"backbone-{kind}file-{str(source.sha256)[:32]}.safetensors"
     if weights is None:
@@ -87,7 +87,7 @@ def _imagenet(architecture: Architecture) -> Tensors:
 
     models = torchvision_models()
     try:
-        named = getattr(models, architecture.imagenet).IMAGENET1K_V1
+        named = getattr(models, architecture.network.imagenet).IMAGENET1K_V1
         state = named.get_state_dict(progress=True, check_hash=True)
     except Exception as error:  # urllib, SSL and socket errors of many kinds
         raise WeightsError(

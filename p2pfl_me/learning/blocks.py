@@ -13,10 +13,13 @@ from p2pfl_me.learning.losses import Loss
 
 
 class BlockStep:
-    """Conv5_1 to conv5_3 with ReLU, max pooling, Flatten, and the head. Interface as in `head.HeadStep`."""
+    """Conv5_1 to conv5_3 with ReLU, max pooling, Flatten, and the head. Interface as in `head.HeadStep`.
 
-    def __init__(self, layout: Layout, dropout: float, loss: Loss) -> None:
-        self._layout, self._dropout, self._loss = layout, dropout, loss
+    `shape` is that of one sample after block 4: (512, S / 16, S / 16).
+    """
+
+    def __init__(self, layout: Layout, shape: tuple[int, ...], dropout: float, loss: Loss) -> None:
+        self._layout, self._shape, self._dropout, self._loss = layout, shape, dropout, loss
         self._p: dict[str, Tensor] = {}
         self._adam: Adam | None = None
 
@@ -53,7 +56,7 @@ class BlockStep:
 
     def _network(self, features: Tensor, random: torch.Generator | None) -> Tensor:
         p = self._p
-        x = features.view(-1, 512, 4, 4)
+        x = features.view(-1, *self._shape)
         for index in (1, 2, 3):
             x = functional.conv2d(x, p[f"conv5_{index}.weight"], p[f"conv5_{index}.bias"], padding=1).relu()
         x = functional.max_pool2d(x, 2).flatten(1)

@@ -1,4 +1,5 @@
-"""The frozen layers' output, computed once per image and backbone, kept in an append-only mapped file (0600).
+"""What is trained on, computed once per image and kept in an append-only mapped file (0600): the frozen layers' output,
+or, of a network that is trained whole, the image itself as float32.
 
 `rows` holds float32 vectors, `keys` the 32-byte content digests of the images they belong to, in the same order. A row
 counts once its key stands, so a torn write is harmless. A lock lets local peers share one cache.
@@ -10,6 +11,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.errors import DataError
+from p2pfl_me.errors import DataError, WeightsError
 from p2pfl_me.files import open_private, private_opener
 from p2pfl_me.learning.backbone import Backbone, load_backbone
 from p2pfl_me.learning.device import pick_device
@@ -28,8 +30,9 @@ from p2pfl_me.message import Vector
 
 BATCH = 32
 KEY = 32
+VGG16_SIDE = 64
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's channel statistics, which torchvision's VGG16 was trained with."""
+"""ImageNet's channel statistics, by which all networks take their input: flow at rest lies near 0."""
 
 Image = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
@@ -97,34 +100,43 @@ def feature_rows(
     Parameters
     ----------
     images:
-        (content digest, loader of the uint8 (64, 64, 3) RGB image) pairs.
+        (content digest, loader of the uint8 (S, S, 3) RGB image) pairs, S the contract's `model.input_size`.
     progress:
         Called with (done, total) of what had to be computed.
     """
-    backbone = load_backbone(contract, cache=cache, weights=weights)
-    width = input_width(contract.model)
-    name = f"features-{contract.model.trainable}-{backbone.digest.hex()[:24]}"
-    store = FeatureCache(cache, name, width)
+    model = contract.model
+    if model.backbone.frozen:
+        backbone = load_backbone(contract, cache=cache, weights=weights)
+        # Features of 64 pixels, which had no other beside them once, keep their name.
+        side = "" if model.input_size == VGG16_SIDE else f"{model.input_size}-"
+        name = f"features-{model.trainable}-{side}{backbone.digest.hex()[:24]}"
+        make: Callable[[], nn.Module] = partial(frozen_layers, backbone, model.trainable)
+    else:
+        if weights is not None:
+            raise WeightsError(
+                f"{model.backbone} takes no weights of frozen layers", where=str(weights), fix="leave --weights out"
+            )
+        name, make = f"pixels-{model.input_size}", nn.Identity
+    store = FeatureCache(cache, name, input_width(model))
     keys = [key for key, _ in images]
     index = store.index()
     if any(key not in index for key in keys):
         with store.writing():
             index = store.index()
             missing = {key: load for key, load in images if key not in index}
-            _compute(backbone, contract.model.trainable, store, missing, pick_device(device), progress)
+            _compute(make(), store, missing, pick_device(device), progress)
         index = store.index()
     return store.bank(), np.array([index[key] for key in keys], dtype=np.int64)
 
 
 def _compute(
-    backbone: Backbone,
-    trainable: str,
+    module: nn.Module,
     store: FeatureCache,
     missing: dict[bytes, Callable[[], Image]],
     device: torch.device,
     progress: Progress | None,
 ) -> None:
-    layers = frozen_layers(backbone, trainable).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layers = module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     todo = list(missing.items())
     for begin in range(0, len(todo), BATCH):
         part = todo[begin : begin + BATCH]

@@ -13,12 +13,11 @@ from torch import Tensor
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError, WeightsError
-from p2pfl_me.learning.blocks import BlockStep
 from p2pfl_me.learning.device import pick_device
-from p2pfl_me.learning.head import HeadStep
 from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.losses import make_loss
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
+from p2pfl_me.learning.steps import make_step
 from p2pfl_me.message import Vector
 from p2pfl_me.widths import held
 
@@ -86,15 +85,6 @@ class Trainer(Protocol):
     def evaluate(self, params: Vector, part: str) -> Metrics | None: ...
 
 
-class _Step(Protocol):
-    def attach(self, params: Tensor) -> None: ...
-    def begin(self, params: Tensor, learning_rate: float, steps: int) -> None: ...
-    def update(self) -> None: ...
-    def end(self) -> None: ...
-    def forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor: ...
-    def logits(self, features: Tensor) -> Tensor: ...
-
-
 class FeatureTrainer:
     """Adam over mini-batches; every shuffle and mask is drawn from (seed, peer, round).
 
@@ -121,8 +111,8 @@ class FeatureTrainer:
             )
         if samples.train.bank.shape[1] != features:
             raise DataError(
-                f"features of {samples.train.bank.shape[1]} values where `{contract.model.trainable}` takes {features}",
-                fix="make the features for this contract's model.trainable",
+                f"features of {samples.train.bank.shape[1]} values where {_taker(contract)} takes {features}",
+                fix="make the features for this contract's network and model.trainable",
             )
         self._bank = torch.from_numpy(samples.train.bank).to(device)
         self._rows = torch.from_numpy(samples.train.rows).to(device)
@@ -133,17 +123,10 @@ class FeatureTrainer:
         weights = None
         if contract.training.class_weights == "balanced":
             weights = balanced_weights(samples.train.labels, self._classes).to(device)
-        layout, batch = layout_of(contract.model), contract.training.batch_size
-        dropout, loss = contract.training.dropout, make_loss(contract.training, weights)
-        self._slice = None if width == 1 else np.flatnonzero(held(layout.dimensions, width))
-        self._step: _Step
-        self._scorer: _Step
-        if contract.model.trainable == "head":
-            slim = layout.narrowed(width)
-            self._step = HeadStep(slim, features, batch, dropout, loss, device, boost=1 / width)
-            self._scorer = self._step if width == 1 else HeadStep(layout, features, 1, dropout, loss, device)
-        else:
-            self._scorer = self._step = BlockStep(layout, dropout, loss)
+        loss, batch = make_loss(contract.training, weights), contract.training.batch_size
+        self._slice = None if width == 1 else np.flatnonzero(held(layout_of(contract.model).dimensions, width))
+        self._step = make_step(contract, loss, device, batch=batch, width=width)
+        self._scorer = self._step if width == 1 else make_step(contract, loss, device, batch=1)
 
     def train(self, params: Vector, round: int) -> Trained:
         """Local epochs from `params` (left as it is).
@@ -230,6 +213,12 @@ class FeatureTrainer:
         features = (torch.from_numpy(_side_by_side(samples.bank, chunk)).to(self.device) for chunk in chunks)
         logits = torch.cat([self._scorer.logits(each).cpu() for each in features])
         return by_clip(logits.numpy(), samples.labels, samples.clips)
+
+
+def _taker(contract: Contract) -> str:
+    """What reads the features, in words."""
+    model = contract.model
+    return f"`{model.trainable}`" if model.backbone.frozen else f"{model.backbone}"
 
 
 def _side_by_side(bank: Vector, rows: Labels) -> Vector:

@@ -158,7 +158,7 @@ async def _run(settings: PeerSettings, log: JsonLines, directory: Directory) -> 
     )
     ledger = JsonLines(settings.run / f"egress-{peer}.jsonl")
     work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, before)
-    core = core_of(contract, peer, schedule, core_start(start, layout))
+    core = core_of(contract, peer, schedule, core_start(start, contract))
     if _is_recorded(settings):
         core = Recorded(core, settings.run, start)
     if settings.console_log and core.waiting_for:
@@ -189,15 +189,15 @@ def _is_recorded(settings: PeerSettings) -> bool:
     return settings.record or (settings.resume and inputs_path(settings.run, settings.peer).exists())
 
 
-def core_start(checkpoint: Checkpoint, layout: Layout) -> Start:
+def core_start(checkpoint: Checkpoint, contract: Contract) -> Start:
     """What the core takes from a checkpoint."""
-    params, memory = checkpoint.params, checkpoint.memory
-    return Start(params, checkpoint.completed, checkpoint.progress, memory, layout.home, layout.dimensions)
+    params, memory, shapes = checkpoint.params, checkpoint.memory, layout_of(contract.model).dimensions
+    return Start(params, checkpoint.completed, checkpoint.progress, memory, contract.at_home, shapes)
 
 
 def schema_of(contract: Contract, layout: Layout) -> Schema:
     """What a message of this contract's protocol carries."""
-    gossip, size, home = contract.gossip, layout.size, layout.home
+    gossip, size, home = contract.gossip, layout.size, contract.at_home
     exchanged = exchanged_size(gossip, size, home)
     # Slices differ in length from edge to edge, as compressed models do: the core knows which is due.
     packed = 4 * exchanged if contract.peers.widths else packed_limit(gossip, size, home, layout.dimensions)

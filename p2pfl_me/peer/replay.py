@@ -193,7 +193,7 @@ def _start_of(line: _Line, contract: Contract, blobs: BlobStore) -> Start:
     }
     progress = Progress(float(values["best_loss"]), whole(values["stale_rounds"]))
     params = blobs.find(values["params"], "<f4").astype(np.float32, copy=False)
-    return Start(params, whole(values["completed"]), progress, memory, layout.home, layout.dimensions)
+    return Start(params, whole(values["completed"]), progress, memory, contract.at_home, layout.dimensions)
 
 
 def _compare_with_checkpoint(found: Replayed, run: Path, contract: Contract) -> None:

@@ -150,9 +150,9 @@ class BatchedEngine:
         self._exchanged, self._rules = self.params, None
         if not _is_plain(contract):
             self.trained = shared((count, size))
-            width = exchanged_size(contract.gossip, size, layout.home)
+            width = exchanged_size(contract.gossip, size, contract.at_home)
             self._exchanged = shared((count, width))
-            begin = Start(start, home=layout.home)
+            begin = Start(start, home=contract.at_home)
             self._rules = [rule_of(contract.gossip, begin) for _ in samples]
         self._aggregation = contract.gossip.aggregation
         self._aggregated = None if self._aggregation.follows_w else shared(self._exchanged.shape)
@@ -292,9 +292,9 @@ def require_memory_for(contract: Contract, schedule: Schedule, workers: int) -> 
     size = layout.size
     if not _is_plain(contract):
         # Model, trained and exchanged vector, and what the rule remembers: at most another exchanged one.
-        size = 2 * size + 2 * exchanged_size(contract.gossip, layout.size, layout.home)
+        size = 2 * size + 2 * exchanged_size(contract.gossip, layout.size, contract.at_home)
     if not contract.gossip.aggregation.follows_w:
-        size += exchanged_size(contract.gossip, layout.size, layout.home)
+        size += exchanged_size(contract.gossip, layout.size, contract.at_home)
     count = schedule.size
     used = (schedule.neighbours(peer) if schedule.period == 1 else schedule.weights(peer, 0) for peer in range(count))
     links = _LINK_BYTES * sum(map(len, used)) // count

@@ -125,7 +125,7 @@ class _Machines:
         log.write(**start_event(self._contract, peer, trainer.device, 1, self._shards[peer], resumed))
         before = traffic_before(self._options.run / f"peer-{peer}.jsonl") if again else (0, 0)
         work = RoundWork(trainer, self._sketcher, log, self._options.run, start, before, lambda: self._clock.now)
-        core = core_of(self._contract, peer, self._schedule, core_start(start, layout_of(self._contract.model)))
+        core = core_of(self._contract, peer, self._schedule, core_start(start, self._contract))
         return Life(Recorded(core, self._options.run, start) if self._options.record else core, _Work(work, log))
 
     def _checkpoint(self, peer: int) -> Checkpoint:

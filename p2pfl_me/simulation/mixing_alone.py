@@ -64,7 +64,7 @@ def mix_alone(contract: Contract, rounds: int) -> Course:
         boot,
         {peer: plan.neighbours(peer) for peer in range(plan.size)},
         FaultModel(),
-        Schema(exchanged_size(contract.gossip, SIZE, 0), b"mixing".ljust(32, b".")),
+        Schema(exchanged_size(contract.gossip, SIZE, ()), b"mixing".ljust(32, b".")),
         clock=Clock(),
         seed=contract.seed,
     )

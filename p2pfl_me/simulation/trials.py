@@ -34,7 +34,7 @@ from p2pfl_me.wire.codec import Schema
 
 SHAPES = ((19, 16), (16,))
 """Tensors in the vectors that stand for models; the last one stands for the last layer."""
-SIZE, HOME = 320, 16
+SIZE, HOME = 320, ((304, 320),)
 EXCHANGES: tuple[str, ...] = (
     *get_args(PROTOCOLS),
     *(f"dpsgd+{each}" for each in ("float16", "int8", "int4", "fragments", "topk", "power", "jwins")),

@@ -14,6 +14,7 @@ from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.message import Vector
+from p2pfl_me.networks.layout import Ranges
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.host import Life, Simulation
@@ -64,7 +65,7 @@ class Swarm:
         return np.stack([self.starts[peer].memory[name] for peer in sorted(self.starts)])
 
 
-def run(contract: Contract, begin: Vector, train: Train, faults: FaultModel = CALM, *, home: int = 0) -> Swarm:
+def run(contract: Contract, begin: Vector, train: Train, faults: FaultModel = CALM, *, home: Ranges = ()) -> Swarm:
     """From `begin` (n, P) to the end."""
     swarm, schedule, size = Swarm(), plan_of(contract), begin.shape[1]
 
@@ -88,7 +89,7 @@ def run(contract: Contract, begin: Vector, train: Train, faults: FaultModel = CA
 
 
 class _Work:
-    def __init__(self, peer: int, train: Train, swarm: Swarm, clock: Clock, home: int) -> None:
+    def __init__(self, peer: int, train: Train, swarm: Swarm, clock: Clock, home: Ranges) -> None:
         self._peer, self._train, self._swarm, self._clock, self._home = peer, train, swarm, clock, home
 
     def train(self, round: int, params: Vector, seconds: float) -> Vector:

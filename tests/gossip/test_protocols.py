@@ -14,6 +14,7 @@ from p2pfl_me.gossip.adpsgd import PairAveraging, asks
 from p2pfl_me.gossip.push import Tokens
 from p2pfl_me.gossip.push_sum import Flows, PushSum, decode_mass, encode_mass
 from p2pfl_me.message import Vector
+from p2pfl_me.networks.layout import Ranges
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
 from p2pfl_me.topology import schedule_of
 from tests.gossip.swarms import contract_of, run
@@ -326,13 +327,17 @@ def test_the_watch_survives_a_crash_and_a_return() -> None:
 # -- personalised mode -------------------------------------------------------------------------------------------------
 
 
-def test_the_last_layer_stays_home() -> None:
+@pytest.mark.parametrize("home", [((5, 8),), ((0, 2),), ((2, 4), (6, 8)), ((0, 1), (3, 4), (5, 6))])
+def test_personal_parts_stay_home(home: Ranges) -> None:
     begin = apart(6, size=8)
     contract = contract_of(RING, 6, 100, {"personal": True})
-    swarm = run(contract, begin, idle, home=3)
-    np.testing.assert_array_equal(swarm.params[:, 5:], begin[:, 5:])
-    assert spread(swarm.params[:, :5]) < 1e-3
-    whole = run(contract_of(RING, 6, 100, {}), begin, idle, home=3)
+    swarm = run(contract, begin, idle, home=home)
+    at_home = np.zeros(8, dtype=bool)
+    for low, high in home:
+        at_home[low:high] = True
+    np.testing.assert_array_equal(swarm.params[:, at_home], begin[:, at_home])
+    assert spread(swarm.params[:, ~at_home]) < 1e-3
+    whole = run(contract_of(RING, 6, 100, {}), begin, idle, home=home)
     assert sum(swarm.sent.values()) < sum(whole.sent.values())
 
 

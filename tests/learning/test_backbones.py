@@ -122,7 +122,7 @@ def test_a_file_of_the_whole_network_becomes_the_backbone(name: str, tmp_path: P
 
 
 def test_block5_is_vggs_alone() -> None:
-    with pytest.raises(ContractError, match="block5 is VGG16's fifth block; with resnet18 train the head"):
+    with pytest.raises(ContractError, match="of resnet18 is trained head, not `block5`"):
         of("resnet18", "model.trainable=block5")
     with pytest.raises(ContractError, match="resnet18"):
         of("resnet19")

@@ -166,7 +166,7 @@ def test_both_trainers_agree_with_the_assembled_network(tmp_path: Path) -> None:
         layout = layout_of(agreed.model)
         head, block = (
             HeadStep(layout, 2048, 4, 0.5, CrossEntropy(None), CPU),
-            BlockStep(layout, 0.5, CrossEntropy(None)),
+            BlockStep(layout, (512, 4, 4), 0.5, CrossEntropy(None)),
         )
         step = head if trainable == "head" else block
         step.attach(torch.from_numpy(params))

@@ -1,0 +1,64 @@
+"""The step of a contract's network: one class of this room for each `networks.Step`."""
+
+from __future__ import annotations
+
+from typing import Protocol, assert_never
+
+import torch
+from torch import Tensor, nn
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.contract.model import Model
+from p2pfl_me.learning.blocks import BlockStep
+from p2pfl_me.learning.head import HeadStep
+from p2pfl_me.learning.layout import input_width, layout_of
+from p2pfl_me.learning.losses import Loss
+from p2pfl_me.learning.module import ModuleStep
+from p2pfl_me.learning.streams import StreamStep
+from p2pfl_me.networks import Step, Whole
+
+
+class TrainingStep(Protocol):
+    """What a trainer needs of a network."""
+
+    def attach(self, params: Tensor) -> None: ...
+    def begin(self, params: Tensor, learning_rate: float, steps: int) -> None: ...
+    def update(self) -> None: ...
+    def end(self) -> None: ...
+    def forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor: ...
+    def logits(self, features: Tensor) -> Tensor: ...
+
+
+def make_step(contract: Contract, loss: Loss, device: torch.device, *, batch: int, width: float = 1.0) -> TrainingStep:
+    """How a contract's network is trained and asked.
+
+    Parameters
+    ----------
+    batch:
+        The largest batch that it will be trained on.
+    width:
+        The share of a head's hidden units that this peer holds.
+    """
+    model, dropout = contract.model, contract.training.dropout
+    network, use, layout = model.backbone, model.use, layout_of(model)
+    kind = network.step(use)
+    match kind:
+        case Step.HEAD:
+            slim = layout if width == 1 else layout.narrowed(width)
+            return HeadStep(slim, input_width(model), batch, dropout, loss, device, boost=1 / width)
+        case Step.BLOCK5:
+            return BlockStep(layout, network.shape(use), dropout, loss)
+        case Step.STREAMS:
+            return StreamStep(layout, model.input_size, dropout, loss)
+        case Step.MODULE:
+            return ModuleStep(whole_module(model, dropout), layout, network.shape(use), loss, device)
+        case _:
+            assert_never(kind)
+
+
+def whole_module(model: Model, dropout: float) -> nn.Module:
+    """A module of a network that is trained whole, with values of no meaning."""
+    network = model.backbone
+    assert isinstance(network, Whole), f"{network} has frozen layers"
+    with torch.random.fork_rng(devices=[]):  # what a constructor draws is drawn for nothing, and is nobody else's loss
+        return network.module(model.use, dropout)

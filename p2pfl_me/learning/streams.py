@@ -1,0 +1,169 @@
+"""STSTNet trained by hand-written steps: its three streams as one convolution, in the layout that torch is fastest in.
+
+The streams see the same image and differ in nothing but their kernels, so one convolution with all sixteen is the same
+network; batch normalisation, pooling and dropout work on each channel by itself anyway. The mathematics are those of
+the module in `networks/kinds/ststnet.py` under autograd, in a fraction of its time; `tests/networks` holds them to it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from p2pfl_me.learning.adam import Adam
+from p2pfl_me.learning.head import tensors
+from p2pfl_me.learning.layout import Layout
+from p2pfl_me.learning.losses import Loss
+from p2pfl_me.networks.kinds.ststnet import PADDING, POOL, STREAMS
+
+EPSILON, MOMENTUM = 1e-5, 0.1
+"""Of batch normalisation, torch's."""
+CHANNELS = sum(STREAMS)
+_POOLING = ([POOL, POOL], [POOL, POOL], [1, 1], [1, 1], False)
+
+
+class StreamStep:
+    """Interface as in `head.HeadStep`. A batch of one sample has no statistics: it is normalised by the running ones.
+
+    Parameters
+    ----------
+    side:
+        Of the images, in pixels.
+    dropout:
+        Probability of dropping a value after the max pooling, rounded to 1/256.
+    """
+
+    def __init__(self, layout: Layout, side: int, dropout: float, loss: Loss) -> None:
+        self._layout, self._side, self._loss = layout, side, loss
+        self._threshold = round(dropout * 256)
+        self._scale = 256 / (256 - self._threshold)
+        self._p: dict[str, Tensor] = {}
+        self._g: dict[str, Tensor] = {}
+        self._grads = torch.empty(0)
+        self._adam: Adam | None = None
+
+    def attach(self, params: Tensor) -> None:
+        """Compute with `params`, float32 (P,) on the device, without copying them."""
+        self._p = self._views(params)
+
+    def begin(self, params: Tensor, learning_rate: float, steps: int) -> None:
+        """Train `params` in place for `steps` steps: gradients and Adam's fresh moments live until `end`."""
+        self.attach(params)
+        self._p["var"].clamp_(min=0)  # momentum and compression may have taken it below
+        self._grads = torch.zeros_like(params)  # those of the running statistics stay zero, which moves nothing
+        self._g = self._views(self._grads)
+        self._adam = Adam([params], learning_rate, steps)
+
+    def end(self) -> None:
+        """Give up what `begin` made."""
+        self._g, self._grads, self._adam = {}, torch.empty(0), None
+
+    def update(self) -> None:
+        """Take Adam's step along the gradients of `forward_backward`."""
+        assert self._adam is not None
+        with torch.inference_mode():
+            self._adam.step([self._grads])
+
+    def forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
+        """Fill the gradients for the samples in `rows` of `features`, int64 (B,) as their `labels`.
+
+        Returns their mean loss as a scalar tensor.
+        """
+        with torch.inference_mode():
+            return self._forward_backward(features[rows], labels, random)
+
+    def _forward_backward(self, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
+        p, g = self._p, self._g
+        images = self._images(rows)
+        seen = self._convolved(images)  # (N, C): all pixels of all samples
+        count, one = len(seen), len(rows) == 1
+        mean = p["mean"] if one else seen.mean(0)
+        centred = seen - mean
+        var = p["var"] if one else torch.mul(centred, centred).sum(0).div_(count)
+        inverse = torch.rsqrt(var + EPSILON)
+        scale = p["scale"] * inverse
+        normal = self._maps(torch.addcmul(p["shift"], centred, scale), len(rows))
+        pooled, places = torch.ops.aten.max_pool2d_with_indices(normal, *_POOLING)
+        keep = self._keep(pooled, random)
+        if keep is not None:
+            pooled.mul_(keep)
+        joined = functional.avg_pool2d(pooled, 2).flatten(1)
+        logits = torch.addmm(p["fc.bias"], joined, p["fc.weight"].t())
+        loss, d_logits = self._loss.by_hand(torch.log_softmax(logits, dim=1), labels)
+        torch.sum(d_logits, 0, out=g["fc.bias"])
+        torch.mm(d_logits.t(), joined, out=g["fc.weight"])
+        d_joined = torch.mm(d_logits, p["fc.weight"]).view(
+            len(rows), CHANNELS, *(size // 2 for size in pooled.shape[2:])
+        )
+        d_joined = d_joined.contiguous(memory_format=torch.channels_last)
+        d_pooled = torch.ops.aten.avg_pool2d_backward(d_joined, pooled, [2, 2], [2, 2], [0, 0], False, True, None)
+        if keep is not None:
+            d_pooled.mul_(keep)
+        back = torch.ops.aten.max_pool2d_with_indices_backward(d_pooled, normal, *_POOLING, places)
+        d_normal = back.permute(0, 2, 3, 1).reshape(count, CHANNELS)
+        torch.sum(d_pooled, (0, 2, 3), out=g["shift"])
+        along = torch.mul(d_normal, centred).sum(0).mul_(inverse)
+        g["scale"].copy_(along)
+        if not one:
+            # Through mean and variance: dx = scale (dy - mean(dy) - x mean(dy x)), x the normalised value.
+            pull = along.mul_(inverse).div_(count)
+            d_normal.addcmul_(centred, pull, value=-1).sub_(g["shift"] / count)
+            p["mean"].lerp_(mean, MOMENTUM)
+            p["var"].lerp_(var.mul_(count / (count - 1)), MOMENTUM)
+        d_normal = torch.ops.aten.threshold_backward(d_normal, seen, 0)
+        # `scale` belongs to a channel, so it may come after the sums over all pixels.
+        _, d_kernels, d_bias = torch.ops.aten.convolution_backward(
+            self._maps(d_normal, len(rows)), images, p["kernels"], [CHANNELS], [1, 1], [PADDING, PADDING], [1, 1],
+            False, [0, 0], 1, [False, True, True],
+        )  # fmt: skip
+        torch.mul(d_kernels, scale.view(-1, 1, 1, 1), out=g["kernels"])
+        torch.mul(d_bias, scale, out=g["bias"])
+        return loss
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Class scores without dropout by the running statistics, float32 (N, K)."""
+        p = self._p
+        with torch.inference_mode():
+            seen = self._convolved(self._images(features))
+            scale = p["scale"] * torch.rsqrt(p["var"].clamp(min=0) + EPSILON)
+            normal = self._maps(torch.addcmul(p["shift"], seen - p["mean"], scale), len(features))
+            joined = functional.avg_pool2d(functional.max_pool2d(normal, POOL, POOL, 1), 2).flatten(1)
+            return torch.addmm(p["fc.bias"], joined, p["fc.weight"].t())
+
+    def _images(self, rows: Tensor) -> Tensor:
+        images = rows.view(-1, 3, self._side, self._side)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def _convolved(self, images: Tensor) -> Tensor:
+        """The streams' maps after ReLU, float32 (N * pixels, C)."""
+        maps = functional.conv2d(images, self._p["kernels"], self._p["bias"], padding=PADDING).relu_()
+        return maps.permute(0, 2, 3, 1).reshape(-1, CHANNELS)
+
+    def _maps(self, seen: Tensor, count: int) -> Tensor:
+        """(N * pixels, C) as (N, C, H, W), the same memory."""
+        side = self._side + 2 * PADDING - 2
+        return seen.view(count, side, side, CHANNELS).permute(0, 3, 1, 2)
+
+    def _keep(self, pooled: Tensor, random: torch.Generator) -> Tensor | None:
+        """1 / (1 - dropout) where a value is kept, 0 elsewhere, one random byte a value; None: nothing is dropped."""
+        if self._threshold == 0:
+            return None
+        words = torch.empty(-(-pooled.numel() // 8), dtype=torch.int64, device=pooled.device)
+        # Full 64-bit range: without bounds, random_ leaves the top bit of int64 unset.
+        words.random_(-(2**63), None, generator=random)
+        kept = torch.ge(words.view(torch.uint8)[: pooled.numel()], self._threshold).to(torch.float32).mul_(self._scale)
+        count, channels, *sides = pooled.shape
+        return kept.view(count, *sides, channels).permute(0, 3, 1, 2)
+
+    def _views(self, params: Tensor) -> dict[str, Tensor]:
+        """The three streams' tensors as one each: the layout puts them side by side."""
+        named = tensors(self._layout, params)
+        shapes = {"kernels": (CHANNELS, 3, 3, 3)}
+        out = {name: named[name] for name in ("fc.weight", "fc.bias")}
+        begin = 0
+        for name in ("kernels", "bias", "scale", "shift", "mean", "var"):
+            shape = torch.Size(shapes.get(name, (CHANNELS,)))
+            out[name] = params[begin : begin + shape.numel()].view(shape)
+            begin += shape.numel()
+        return out
