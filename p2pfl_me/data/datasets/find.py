@@ -98,7 +98,8 @@ def _sources(layout: Layout, seen: _Seen) -> Iterator[Source]:
     said += [_cameras(layout, there)] if there[1:] else []
     older = sorted({other.path.name for _, other in fitting if other and sheet and other.path != sheet.path})
     said += [_sheets(sheet, older)] if sheet and older else []
-    said += [Remark(Quirk.SHEET, text, Row(sheet.path.name)) for text in (sheet.said if sheet else ())]
+    if sheet:
+        said += [Remark(Quirk.SHEET, text, Row(sheet.path.name)) for text in sheet.said]
     yield Source(layout, place, sheet, tuple(said))
 
 
@@ -168,7 +169,7 @@ def _no_tables(seen: _Seen, lacking: bool) -> Iterator[str]:
 
 def _broken(seen: _Seen) -> dict[Path, DataError]:
     """Sheets that cannot be read."""
-    found = {}
+    found: dict[Path, DataError] = {}
     for path in seen.sheets:
         for layout in LAYOUTS:
             if isinstance(error := _sheet(path, layout), DataError):

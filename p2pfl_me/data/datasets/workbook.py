@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from p2pfl_me.errors import DataError
 
@@ -152,7 +152,7 @@ def _old_workbook(path: Path) -> tuple[Table, ...]:
         raise ValueError(f"not an .xls file ({error})") from error
 
 
-def _old_table(sheet: xlrd.sheet.Sheet, datemode: int) -> Table:
+def _old_table(sheet: xlrd.sheet.Sheet, datemode: Literal[0, 1]) -> Table:
     cells = [
         [
             _old_cell(kind, value, datemode)
@@ -166,11 +166,12 @@ def _old_table(sheet: xlrd.sheet.Sheet, datemode: int) -> Table:
     return Table(sheet.name, tuple(map(tuple, cells)), sheet.visibility != 0, (*said, *_hidden_rows(hidden, cells)))
 
 
-def _old_cell(kind: int, value: object, datemode: int) -> str:
+def _old_cell(kind: int, value: object, datemode: Literal[0, 1]) -> str:
     import xlrd
 
     if kind == xlrd.XL_CELL_ERROR:
-        return _error(xlrd.error_text_from_code.get(value, str(value)))
+        code = int(str(value))
+        return _error(xlrd.error_text_from_code.get(code, f"of code {code}"))
     if kind == xlrd.XL_CELL_DATE and isinstance(value, float):
         return _text(xlrd.xldate_as_datetime(value, datemode))
     return _text(value)
