@@ -81,7 +81,10 @@ class Registry(Mapping[str, type[C]], Generic[C]):
 
         What is neither goes back as it is, for pydantic to complain about.
         """
-        given = {"kind": value} if isinstance(value, str) else value
+        return self.parse_mapping({"kind": value} if isinstance(value, str) else value)
+
+    def parse_mapping(self, given: object) -> object:
+        """As `parse`, where a name alone is not enough."""
         if not isinstance(given, Mapping):
             return given
         if "kind" not in given:

@@ -15,10 +15,10 @@ def topology() -> None:
 @topology.command("list")
 def list_kinds() -> None:
     """Name every kind of graph and what it needs."""
-    from p2pfl_me.topology.kinds import ALL
+    from p2pfl_me.topology.kind import TOPOLOGIES
 
-    width = max(map(len, ALL))
-    for name, kind in ALL.items():
+    width = max(map(len, TOPOLOGIES))
+    for name, kind in TOPOLOGIES.items():
         click.echo(f"{name:<{width}} {kind.summary}\n{'':<{width}} needs: {kind.needs}")
     click.echo("\nWrite a contract with `p2pme topology new KIND`, look at one with `p2pme topology show FILE`.")
 
@@ -82,7 +82,7 @@ def new(kind: str, peers: int | None, overrides: tuple[str, ...], out: Path | No
 
     Its name is that of the file, unless --set name=... says otherwise.
     """
-    from p2pfl_me.topology.template import contract_text
+    from p2pfl_me.contract.template import contract_text
 
     if str(out) == "-":
         click.echo(contract_text(kind, peers, overrides=overrides), nl=False)

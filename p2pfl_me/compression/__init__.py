@@ -4,17 +4,18 @@ Floor 1 of the house: vectors in, bytes out; no socket, thread, clock or file, a
 """
 
 from p2pfl_me.compression.blocks import Int4, Int8
-from p2pfl_me.compression.compressor import Compressor, EdgeState, Payload, Saved
+from p2pfl_me.compression.compressor import COMPRESSIONS, Compression, EdgeState, Payload, Saved, Shapes
 from p2pfl_me.compression.float16 import Float16
 from p2pfl_me.compression.fragments import Fragments
 from p2pfl_me.compression.jwins import Jwins
 from p2pfl_me.compression.limits import MAX_WEIGHT
-from p2pfl_me.compression.power import PowerGossip
+from p2pfl_me.compression.power import Power
 from p2pfl_me.compression.topk import TopK
 
 __all__ = [
+    "COMPRESSIONS",
     "MAX_WEIGHT",
-    "Compressor",
+    "Compression",
     "EdgeState",
     "Float16",
     "Fragments",
@@ -22,7 +23,8 @@ __all__ = [
     "Int8",
     "Jwins",
     "Payload",
-    "PowerGossip",
+    "Power",
     "Saved",
+    "Shapes",
     "TopK",
 ]

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.compression.compressor import EdgeState, Payload
+from p2pfl_me.compression.compressor import Compression, EdgeState, Payload, Shapes
 from p2pfl_me.compression.limits import MAX_WEIGHT, require_length
 from p2pfl_me.compression.stateless import Stateless
 from p2pfl_me.compression.streams import Edge
@@ -61,32 +62,30 @@ _INT8 = _Format(8, 256)
 _INT4 = _Format(4, 64)
 
 
-@dataclass(frozen=True, slots=True)
-class Int8:
+class Int8(Compression):
     """8 bits a value, 2 bytes a block of 256: about 4 times smaller."""
 
-    name: str = "int8"
+    kind: Literal["int8"] = "int8"
 
-    def edge(self, me: int, other: int, seed: int, size: int) -> EdgeState:
-        """See `Compressor.edge`."""
+    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+        """See `Compression.edge`."""
         return _BlocksEdge(Edge(me, other, seed, size), _INT8)
 
-    def limit(self, size: int) -> int:
+    def limit(self, size: int, shapes: Shapes = ()) -> int:
         """Exactly 258 bytes for each block of 256 values that was begun."""
         return _INT8.bytes(size)
 
 
-@dataclass(frozen=True, slots=True)
-class Int4:
+class Int4(Compression):
     """4 bits a value, 2 bytes a block of 64: about 7.5 times smaller."""
 
-    name: str = "int4"
+    kind: Literal["int4"] = "int4"
 
-    def edge(self, me: int, other: int, seed: int, size: int) -> EdgeState:
-        """See `Compressor.edge`."""
+    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+        """See `Compression.edge`."""
         return _BlocksEdge(Edge(me, other, seed, size), _INT4)
 
-    def limit(self, size: int) -> int:
+    def limit(self, size: int, shapes: Shapes = ()) -> int:
         """Exactly 34 bytes for each block of 64 values that was begun."""
         return _INT4.bytes(size)
 

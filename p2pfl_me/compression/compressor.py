@@ -1,7 +1,7 @@
-"""The seam: what a contract names (a compressor) and what lives at one end of one edge (its state).
+"""The seam: what a contract names (a compression) and what lives at one end of one edge (its state).
 
 An exchange is atomic: both ends encode, both payloads arrive or neither does, and both ends then apply the same pair of
-payloads. Each corrects its model by x_i += sum_j W_ij correction_ij. For every compressor but JWINS
+payloads. Each corrects its model by x_i += sum_j W_ij correction_ij. Where a compression keeps the average,
 correction_ij = -correction_ji, bit for bit where no matrix product is involved; with a symmetric W the average of all
 models is then conserved, however coarse the compression.
 """
@@ -9,15 +9,17 @@ models is then conserved, however coarse the compression.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.choice import Choice, Registry
 from p2pfl_me.message import Vector
 
 Payload = bytes | bytearray | memoryview
 """What travels one way in one exchange."""
+Shapes = tuple[tuple[int, ...], ...]
 Saved = dict[str, npt.NDArray[Any]]
 """A state as named arrays, for the checkpoint; empty where there is none."""
 
@@ -66,14 +68,18 @@ class EdgeState(Protocol):
         """
 
 
-class Compressor(Protocol):
-    """A way of compression with its settings: a frozen value that all peers share."""
+class Compression(Choice):
+    """A way of compression with its options: what a contract's `gossip.compression` holds, the same for all peers."""
 
-    @property
-    def name(self) -> str:
-        """The name by which a contract chooses it."""
+    what: ClassVar[str] = "compression"
+    remembers_edges: ClassVar[bool] = False
+    """Both ends keep what an edge has told, so edges must stand from round to round."""
+    keeps_average: ClassVar[bool] = True
+    """The corrections of two ends cancel, so the average of all models stays however coarse it is."""
+    needs_matrices: ClassVar[bool] = False
+    """It works on the whole model's matrices, so no part of the model may stay at home."""
 
-    def edge(self, me: int, other: int, seed: int, size: int) -> EdgeState:
+    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
         """A fresh state for one end of the edge between peers `me` and `other`.
 
         Parameters
@@ -82,7 +88,15 @@ class Compressor(Protocol):
             Shared by both ends; every random choice of the edge derives from it.
         size:
             P, the number of values in a model.
+        shapes:
+            Those of the tensors in it, in the order of the layout; one vector if empty.
         """
+        raise self.unfinished("edge")
 
-    def limit(self, size: int) -> int:
+    def limit(self, size: int, shapes: Shapes = ()) -> int:
         """The most bytes that a payload for P = `size` has."""
+        raise self.unfinished("limit")
+
+
+COMPRESSIONS = Registry(Compression, "p2pfl_me.compression")
+"""Every compression by its name in the contract."""

@@ -5,29 +5,28 @@ For 6e-5 <= |w| <= 1e4 the relative error is at most 2^-11; below, the absolute 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.compression.compressor import EdgeState, Payload
+from p2pfl_me.compression.compressor import Compression, EdgeState, Payload, Shapes
 from p2pfl_me.compression.limits import require_length, require_sane
 from p2pfl_me.compression.stateless import Stateless
 from p2pfl_me.compression.streams import Edge
 from p2pfl_me.message import Vector
 
 
-@dataclass(frozen=True, slots=True)
-class Float16:
+class Float16(Compression):
     """2 bytes a value."""
 
-    name: str = "float16"
+    kind: Literal["float16"] = "float16"
 
-    def edge(self, me: int, other: int, seed: int, size: int) -> EdgeState:
-        """See `Compressor.edge`."""
+    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+        """See `Compression.edge`."""
         return _Float16Edge(Edge(me, other, seed, size))
 
-    def limit(self, size: int) -> int:
+    def limit(self, size: int, shapes: Shapes = ()) -> int:
         """Exactly 2 P bytes."""
         return 2 * size
 

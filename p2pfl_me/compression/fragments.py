@@ -7,12 +7,13 @@ cycle (after DivShare's fragments, Biswas et al., WWW 2025; drawing without repl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
-from p2pfl_me.compression.compressor import EdgeState, Payload
+from p2pfl_me.compression.compressor import Compression, EdgeState, Payload, Shapes
 from p2pfl_me.compression.limits import require_length, require_sane
 from p2pfl_me.compression.stateless import Stateless
 from p2pfl_me.compression.streams import Edge
@@ -22,18 +23,17 @@ CHUNK = 64
 """Values that are drawn together: 256 bytes, so that gathering moves whole cache lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fragments:
+class Fragments(Compression):
     """One of `parts` equal parts a round, `parts` times smaller. At least 2 parts."""
 
-    parts: int = 4
-    name: str = "fragments"
+    kind: Literal["fragments"] = "fragments"
+    parts: Annotated[int, Field(ge=2, le=1000)] = 4
 
-    def edge(self, me: int, other: int, seed: int, size: int) -> EdgeState:
-        """See `Compressor.edge`."""
+    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+        """See `Compression.edge`."""
         return _FragmentsEdge(Edge(me, other, seed, size), self.parts)
 
-    def limit(self, size: int) -> int:
+    def limit(self, size: int, shapes: Shapes = ()) -> int:
         """At most one chunk of 256 bytes more than 4 P / parts."""
         return 4 * min(size, CHUNK * -(-_chunks(size) // self.parts))
 

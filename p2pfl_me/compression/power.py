@@ -15,11 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
-from p2pfl_me.compression.compressor import EdgeState, Payload, Saved
+from p2pfl_me.compression.compressor import Compression, EdgeState, Payload, Saved, Shapes
 from p2pfl_me.compression.history import EMPTY, TAG, next_tag, tag_of
 from p2pfl_me.compression.limits import require_length, require_sane
 from p2pfl_me.compression.streams import Edge
@@ -32,29 +34,28 @@ DEPENDENT = 1e-4
 Matrix = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class PowerGossip:
-    """Rank `rank` for a model whose parameters have `shapes`, in the order of the layout; a kernel's later axes count
-    as one."""
+class Power(Compression):
+    """Differences of rank `rank`, matrix by matrix; a kernel's later axes count as one."""
 
-    shapes: tuple[tuple[int, ...], ...]
-    rank: int = 1
-    name: str = "power"
+    kind: Literal["power"] = "power"
+    rank: Annotated[int, Field(ge=1, le=64)] = 1
+    remembers_edges: ClassVar[bool] = True
+    needs_matrices: ClassVar[bool] = True
 
-    def edge(self, me: int, other: int, seed: int, size: int) -> EdgeState:
-        """See `Compressor.edge`; `size` must be that of the shapes."""
-        self._require(size)
-        return _PowerEdge(Edge(me, other, seed, size), tuple(_parts(self.shapes, self.rank)))
+    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+        """See `Compression.edge`; `size` must be that of the shapes."""
+        return _PowerEdge(Edge(me, other, seed, size), self._parts(size, shapes))
 
-    def limit(self, size: int) -> int:
+    def limit(self, size: int, shapes: Shapes = ()) -> int:
         """The longer of the two kinds of payload: X Q has a row for each row of X, and X^T P one for each column."""
-        self._require(size)
-        parts = tuple(_parts(self.shapes, self.rank))
+        parts = self._parts(size, shapes)
         return TAG + 4 * max(sum(part.values(left) for part in parts) for left in (True, False))
 
-    def _require(self, size: int) -> None:
-        if (found := sum(map(prod, self.shapes))) != size:
+    def _parts(self, size: int, shapes: Shapes) -> tuple[_Part, ...]:
+        shapes = shapes or ((size,),)
+        if (found := sum(map(prod, shapes))) != size:
             raise ValueError(f"shapes of {found} values for a model of {size}")
+        return tuple(_parts(shapes, self.rank))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ The first payload of an edge, and the first after its ends have fallen out of st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from p2pfl_me.compression import sparse
-from p2pfl_me.compression.compressor import EdgeState, Payload, Saved
+from p2pfl_me.compression.compressor import Compression, EdgeState, Payload, Saved, Shapes
 from p2pfl_me.compression.float16 import to_float16
 from p2pfl_me.compression.history import EMPTY, TAG, next_tag, tag_of
 from p2pfl_me.compression.limits import require_length, require_sane
@@ -26,8 +27,7 @@ from p2pfl_me.errors import WeightsError, WireError
 from p2pfl_me.message import Vector
 
 
-@dataclass(frozen=True, slots=True)
-class TopK:
+class TopK(Compression):
     """The `fraction` (0, 1] of the entries that changed most, and the step `gamma` (0, 1] of the averaging.
 
     A larger gamma mixes faster and diverges sooner: the smaller the fraction, the smaller it must be. None stands for
@@ -35,20 +35,21 @@ class TopK:
     (measured for fractions of 0.01, 0.1 and 0.25); models that differ in few values bear more.
     """
 
-    fraction: float = 0.1
-    gamma: float | None = None
-    name: str = "topk"
+    kind: Literal["topk"] = "topk"
+    fraction: Annotated[float, Field(gt=0, le=1)] = 0.1
+    gamma: Annotated[float, Field(gt=0, le=1)] | None = None
+    remembers_edges: ClassVar[bool] = True
 
     @property
     def step(self) -> float:
         """The gamma that is in force."""
         return min(1.0, 2 * self.fraction) if self.gamma is None else self.gamma
 
-    def edge(self, me: int, other: int, seed: int, size: int) -> EdgeState:
-        """See `Compressor.edge`."""
+    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+        """See `Compression.edge`."""
         return _TopKEdge(Edge(me, other, seed, size), self)
 
-    def limit(self, size: int) -> int:
+    def limit(self, size: int, shapes: Shapes = ()) -> int:
         """A whole model in float16, unless many indices take more."""
         return TAG + max(2 * size, sparse.most_bytes(sparse.count_of(self.fraction, size), size))
 

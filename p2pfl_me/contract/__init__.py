@@ -1,16 +1,15 @@
 """The contract: the YAML file that all peers share, its models, its loader and its digest.
 
-Floor 0 of the house: imports nothing of the package but `errors`.
+It joins the choices that lower floors declare: topologies, protocols, compressions, mixing weights.
 """
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract.digest import digest, dump_contract, section_digests
 from p2pfl_me.contract.label_maps import LABEL_MAPS, LabelMap
-from p2pfl_me.contract.load import KINDS, contract_from_yaml, load_contract
+from p2pfl_me.contract.load import contract_from_yaml, load_contract
 from p2pfl_me.contract.model import Contract
 
 __all__ = [
-    "KINDS",
     "LABEL_MAPS",
     "Contract",
     "LabelMap",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, SerializeAsAny, field_serializer, model_validator
 
 from p2pfl_me.aggregation import AGGREGATIONS, Aggregation
 from p2pfl_me.aggregation.rules.mean import Mean
-from p2pfl_me.choice import Conflict, Part, PositiveInt, Seconds
-from p2pfl_me.contract.compressions import Compression, Power
+from p2pfl_me.choice import Choice, Conflict, Part, PositiveInt, Seconds
+from p2pfl_me.compression import COMPRESSIONS, Compression
+from p2pfl_me.gossip.kind import DEFAULT, PROTOCOLS, ProtocolKind
+from p2pfl_me.gossip.protocols.dpsgd import Dpsgd
+from p2pfl_me.topology.weighing import WEIGHTS
+from p2pfl_me.topology.weighing import Weights as MixingWeights
+from p2pfl_me.topology.weights.metropolis import Metropolis
 
 
 class Patience(Part):
@@ -40,33 +46,8 @@ class Deadline(Part):
         return self
 
 
-class Tokens(Part):
-    """Token account of push gossip: a peer saves up to `capacity` messages and begins to spend at `reserve`."""
-
-    reserve: PositiveInt = 2
-    capacity: PositiveInt = 4
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Tokens:
-        if self.reserve > self.capacity:
-            raise ValueError(f"reserve ({self.reserve}) is above capacity ({self.capacity})")
-        return self
-
-
-class Push(Part):
-    """Options of `protocol: push`.
-
-    `limit`: with `merge: limited`, models whose ages differ by more than this don't mix; the older one is kept.
-    """
-
-    merge: Literal["age", "limited"] = "age"
-    limit: PositiveInt = 3
-    tokens: Tokens | None = None
-
-
-PROTOCOLS = Literal["dpsgd", "qg_dsgdm", "gradient_tracking", "push_sum", "adpsgd", "swift", "push"]
-IN_ROUNDS = ("dpsgd", "qg_dsgdm", "gradient_tracking")
-"""Those whose peers all count the same rounds, so that gossiped sketches of one round can be summed."""
+def _compression(given: object) -> object:
+    return None if given in ("none", None) else COMPRESSIONS.parse(given)
 
 
 PERSONAL = ("last_layer", "normalisation")
@@ -100,16 +81,18 @@ Personal = Annotated[
 class Gossip(Part):
     """The exchange (docs/protocols.md).
 
-    `momentum` belongs to qg_dsgdm (default 0.9), `push` to push. `personal`: the parts that stay home, unsent.
-    `compression`, `aggregation`: a name, or a mapping with its options (docs/compression.md, docs/robust.md).
+    `protocol`, `weights`, `compression`, `aggregation`: a name, or a mapping with its options (docs/protocols.md,
+    docs/topologies.md, docs/compression.md, docs/robust.md). An option of the protocol may also stand beside its name:
+    `momentum: 0.8`, `push: {merge: limited}`. `personal`: the parts that stay home, unsent.
     """
 
-    protocol: PROTOCOLS = "dpsgd"
-    momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
-    push: Push | None = None
+    protocol: Annotated[SerializeAsAny[ProtocolKind], BeforeValidator(PROTOCOLS.parse)] = Dpsgd()
+    # What came later is left out of every dump while it is the default.
+    weights: Annotated[SerializeAsAny[MixingWeights], BeforeValidator(WEIGHTS.parse)] = Field(
+        default=Metropolis(), exclude_if=lambda value: value == Metropolis()
+    )
     personal: Personal = ()
-    compression: Compression = None
-    # Left out of every dump while it is the default, so that contracts of before the choice keep their digest.
+    compression: Annotated[SerializeAsAny[Compression] | None, BeforeValidator(_compression)] = None
     aggregation: Annotated[SerializeAsAny[Aggregation], BeforeValidator(AGGREGATIONS.parse)] = Field(
         default=Mean(), exclude_if=lambda value: value == Mean()
     )
@@ -117,34 +100,61 @@ class Gossip(Part):
     deadline: Deadline = Deadline()
     join_timeout_s: Seconds = 600.0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _options_beside_the_protocol(cls, given: Any) -> Any:
+        """Moves options of the protocol that stand beside its name to where they belong."""
+        if not isinstance(given, Mapping):
+            return given
+        protocol = given.get("protocol", DEFAULT)
+        chosen = protocol if isinstance(protocol, str) else ""
+        moved: dict[str, Any] = {}
+        for key, value in given.items():
+            owners = _owners(key) if key not in cls.model_fields else ()
+            if not owners or value is None:
+                continue
+            if not chosen or chosen not in owners:
+                found = chosen or (protocol.get("kind") if isinstance(protocol, Mapping) else protocol)
+                raise _foreign(key, owners[0], str(found))
+            moved |= value if key == chosen and isinstance(value, Mapping) else {key: value}
+        rest = {key: value for key, value in given.items() if key in cls.model_fields or not _owners(key)}
+        return {**rest, "protocol": {"kind": chosen, **moved}} if moved else rest
+
+    @field_serializer("protocol", "weights")
+    def _named(self, chosen: Choice) -> Any:
+        """A name alone where there is no more to say."""
+        return {"kind": chosen.kind, **chosen.options} if chosen.options else chosen.kind
+
     @model_validator(mode="after")
     def _options_fit_the_protocol(self) -> Gossip:
-        if self.momentum is not None and self.protocol != "qg_dsgdm":
-            raise _foreign("momentum", "qg_dsgdm", self.protocol)
-        if self.push is not None and self.protocol != "push":
-            raise _foreign("push", "push", self.protocol)
-        if self.personal and self.protocol != "dpsgd":
-            raise _foreign("personal", "dpsgd", self.protocol)
-        if self.compression and self.protocol not in ("dpsgd", "qg_dsgdm"):
+        protocol, compression = self.protocol, self.compression
+        if self.personal and not protocol.may_be_personal:
+            raise _foreign("personal", _which("may_be_personal"), protocol.kind)
+        if not protocol.uses_weights and self.weights.kind != "metropolis":
             raise Conflict(
-                f"compression needs an exchange whose two ends correct themselves alike, and {self.protocol} sends its "
+                f"protocol {protocol.kind} does not average by the weights of a mixing matrix",
+                f"leave gossip.weights out, or take a protocol of {_which('uses_weights')}",
+            )
+        if compression and not protocol.compressible:
+            raise Conflict(
+                f"compression needs an exchange whose two ends correct themselves alike, and {protocol.kind} sends its "
                 "models whole",
-                "leave gossip.compression out, or take protocol: dpsgd or qg_dsgdm",
+                f"leave gossip.compression out, or take protocol: {_which('compressible', ' or ')}",
             )
         if self.patience and self.patience.of == "everyone":
-            if self.protocol not in IN_ROUNDS:
+            if not protocol.common_rounds:
                 raise Conflict(
-                    f"patience of everyone needs rounds that all share, and {self.protocol} has none",
-                    f"write patience.of: neighbours, or take a protocol of {', '.join(IN_ROUNDS)}",
+                    f"patience of everyone needs rounds that all share, and {protocol.kind} has none",
+                    f"write patience.of: neighbours, or take a protocol of {_which('common_rounds')}",
                 )
-            if self.compression:
+            if compression:
                 raise Conflict(
                     "patience of everyone sends sketches with the models, and compression would spoil them",
                     "write patience.of: neighbours, or leave gossip.compression out",
                 )
-        if self.personal and isinstance(self.compression, Power):
+        if self.personal and compression and compression.needs_matrices:
             raise Conflict(
-                "compression power needs the whole model's matrices, and personal keeps one at home",
+                f"compression {compression.kind} needs the whole model's matrices, and personal keeps one at home",
                 "take compression: int8, or leave personal out",
             )
         return self
@@ -155,15 +165,15 @@ class Gossip(Part):
         if rule.follows_w:
             return self
         needs = "takes the place of the weighted mean over a round's neighbours"
-        if self.protocol not in ("dpsgd", "qg_dsgdm"):
+        if not self.protocol.may_aggregate:
             why = (
-                "gradient_tracking holds together only while the average of all peers is kept"
-                if self.protocol == "gradient_tracking"
+                f"{self.protocol} holds together only while the average of all peers is kept"
+                if self.protocol.common_rounds
                 else f"{self.protocol} has no such mean"
             )
             raise Conflict(
                 f"aggregation {rule} {needs}, and {why}",
-                "take protocol: dpsgd or qg_dsgdm, or leave gossip.aggregation out",
+                f"take protocol: {_which('may_aggregate', ' or ')}, or leave gossip.aggregation out",
             )
         if self.compression:
             raise Conflict(
@@ -177,6 +187,16 @@ class Gossip(Part):
                 "write patience.of: neighbours, or leave gossip.aggregation out",
             )
         return self
+
+
+def _which(trait: str, joint: str = ", ") -> str:
+    """The protocols that have a trait."""
+    return joint.join(name for name, kind in PROTOCOLS.items() if getattr(kind, trait))
+
+
+def _owners(key: str) -> tuple[str, ...]:
+    """The protocols that know an option of this name, or bear it."""
+    return tuple(name for name, kind in PROTOCOLS.items() if key == name or key in {*kind.model_fields} - {"kind"})
 
 
 def _foreign(key: str, owner: str, protocol: str) -> Conflict:

@@ -11,14 +11,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from p2pfl_me.choice import Choice, Conflict
-from p2pfl_me.contract.model import Contract, Topology
+from p2pfl_me.contract.model import Contract
 from p2pfl_me.contract.source import Source, parse, read_yaml
 from p2pfl_me.errors import ContractError
-
-KINDS: dict[str, type[BaseModel]] = {
-    get_args(part.model_fields["kind"].annotation)[0]: part for part in get_args(get_args(Topology)[0])
-}
-"""Every kind of topology by its name in the contract."""
 
 
 def load_contract(path: Path | str, overrides: Sequence[str] = ()) -> Contract:
@@ -141,14 +136,11 @@ def _where(source: Source, path: tuple[str | int, ...], overridden: set[str]) ->
 
 
 def _path_in_file(values: Any, loc: Sequence[str | int]) -> tuple[str | int, ...]:
-    """Drop the parts of a pydantic location that name a union member and not a key of the file.
-
-    A member may be called like one of its keys (`kind: edges` has `edges`); its name is the first of the two.
-    """
+    """Drop the parts of a pydantic location that name a union member and not a key of the file."""
     path: list[str | int] = []
     member = None
     for index, part in enumerate(loc):
-        if part == member:
+        if part == member and not (isinstance(values, dict) and part in values):
             member = None
             continue
         inside = isinstance(values, dict) and part in values

@@ -7,86 +7,43 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from p2pfl_me.choice import Conflict, Part
 from p2pfl_me.contract.clips import Data, Partition, Synthetic
-from p2pfl_me.contract.compressions import Compression, Float16, Fragments, Int4, Int8, Jwins, Power, TopK
-from p2pfl_me.contract.gossip import PERSONAL, PROTOCOLS, Deadline, Gossip, Patience, Push, Tokens
+from p2pfl_me.contract.gossip import PERSONAL, Deadline, Gossip, Patience
 from p2pfl_me.contract.members import Loopback, Member, Peers
 from p2pfl_me.contract.network import CASME2_CLASSES, LabelMapping, Model, Weights
 from p2pfl_me.contract.preprocess import Input, Preprocess
-from p2pfl_me.contract.topologies import (
-    Base,
-    Edges,
-    Epidemic,
-    EpidemicLocal,
-    EquiDynamic,
-    EquiStatic,
-    Exponential,
-    Hypercube,
-    Line,
-    Mesh,
-    OnePeerExponential,
-    Random,
-    Regular,
-    Ring,
-    SmallWorld,
-    Star,
-    Topology,
-    Torus,
-)
 from p2pfl_me.contract.training import Training
 from p2pfl_me.networks.layout import Ranges
+from p2pfl_me.topology.kind import TOPOLOGIES
+from p2pfl_me.topology.kind import Topology as AnyTopology
 
 __all__ = [
     "CASME2_CLASSES",
-    "PROTOCOLS",
-    "Base",
-    "Compression",
     "Contract",
     "Data",
     "Deadline",
-    "Edges",
-    "Epidemic",
-    "EpidemicLocal",
-    "EquiDynamic",
-    "EquiStatic",
-    "Exponential",
-    "Float16",
-    "Fragments",
     "Gossip",
-    "Hypercube",
     "Input",
-    "Int4",
-    "Int8",
-    "Jwins",
     "LabelMapping",
-    "Line",
     "Loopback",
     "Member",
-    "Mesh",
     "Model",
-    "OnePeerExponential",
     "Partition",
     "Patience",
     "Peers",
-    "Power",
     "Preprocess",
-    "Push",
-    "Random",
-    "Regular",
-    "Ring",
-    "SmallWorld",
-    "Star",
     "Synthetic",
-    "Tokens",
-    "TopK",
     "Topology",
-    "Torus",
     "Training",
     "Weights",
 ]
+
+
+Topology = Annotated[SerializeAsAny[AnyTopology], BeforeValidator(TOPOLOGIES.parse_mapping)]
+"""The section `topology`: a kind of graph with its options (docs/topologies.md)."""
 
 
 class Contract(Part):
@@ -123,11 +80,19 @@ class Contract(Part):
     @model_validator(mode="after")
     def _memories_need_edges_that_stand(self) -> Contract:
         compression = self.gossip.compression
-        changing = isinstance(self.topology, Base | Epidemic | EquiDynamic)
-        if isinstance(compression, TopK | Power) and changing:
+        if compression and compression.remembers_edges and self.topology.changes:
             raise ValueError(
                 f"compression {compression.kind} remembers every edge, and on {self.topology.kind} the edges change "
                 "every round; take int8 or fragments, or a graph that stands"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _weights_are_the_graphs_own(self) -> Contract:
+        if self.topology.own_weights and self.gossip.weights.kind != "metropolis":
+            raise ValueError(
+                f"topology {self.topology.kind} brings its own mixing weights, so gossip.weights: "
+                f"{self.gossip.weights.kind} has no say; leave it out, or take a graph that stands"
             )
         return self
 
@@ -136,10 +101,9 @@ class Contract(Part):
         if not self.peers.widths:
             return self
         gossip = self.gossip
-        if gossip.protocol != "dpsgd" or gossip.personal or gossip.compression:
-            found = (
-                gossip.compression.kind if gossip.compression else "personal" if gossip.personal else gossip.protocol
-            )
+        if not gossip.protocol.may_slice or gossip.personal or gossip.compression:
+            chosen = gossip.compression or gossip.protocol
+            found = "personal" if gossip.personal and not gossip.compression else chosen.kind
             raise ValueError(
                 f"peers.widths needs an exchange that averages each value among those that hold it: protocol dpsgd, "
                 f"neither personal nor compressed (this is {found})"

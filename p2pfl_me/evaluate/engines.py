@@ -12,7 +12,7 @@ import numpy as np
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import P2pmeError, PeerError
-from p2pfl_me.gossip.cores import SYNCHRONOUS, Start, core_of
+from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
@@ -36,7 +36,7 @@ class Engine(StrEnum):
 def engine_of(contract: Contract) -> Engine:
     """The engine for a contract's protocol."""
     gossip = contract.gossip
-    lockstep = gossip.protocol in SYNCHRONOUS and gossip.compression is None
+    lockstep = gossip.protocol.in_lockstep and gossip.compression is None
     return Engine.BATCHED if lockstep else Engine.SIMULATED
 
 
@@ -82,7 +82,7 @@ def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector) ->
     for error in simulation.failed.values():
         raise error
     if missing := set(range(plan.size)) - set(simulation.finished):
-        raise PeerError(f"peer {min(missing)} never finished", where=contract.gossip.protocol)
+        raise PeerError(f"peer {min(missing)} never finished", where=contract.gossip.protocol.kind)
     return np.stack([work.params for work in works])
 
 

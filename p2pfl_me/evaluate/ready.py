@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from p2pfl_me.contract import Contract, contract_from_yaml
-from p2pfl_me.topology.template import contract_text
+from p2pfl_me.contract.template import contract_text
 
 GRAPH = "exponential"
 """Peers with few clips take a step or two a round; a ring mixes those too slowly."""

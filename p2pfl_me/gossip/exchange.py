@@ -8,7 +8,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from p2pfl_me.aggregation import Aggregation, Mixture, Neighbourhood
-from p2pfl_me.compression import Compressor, EdgeState
+from p2pfl_me.compression import Compression, EdgeState, Shapes
 from p2pfl_me.errors import WireError
 from p2pfl_me.gossip.protocol import NOTHING, Memory
 from p2pfl_me.message import Kind, Message, Packed, Vector
@@ -71,11 +71,18 @@ class Compressed:
     """
 
     def __init__(
-        self, me: int, neighbours: Iterable[int], compressor: Compressor, size: int, seed: int, memory: Memory
+        self,
+        me: int,
+        neighbours: Iterable[int],
+        compression: Compression,
+        size: int,
+        seed: int,
+        memory: Memory,
+        shapes: Shapes = (),
     ) -> None:
         self._edges: dict[int, EdgeState] = {}
         for peer in sorted(neighbours):
-            self._edges[peer] = compressor.edge(me, peer, seed, size)
+            self._edges[peer] = compression.edge(me, peer, seed, size, shapes)
             prefix = f"edge.{peer}."
             self._edges[peer].load(
                 {name.removeprefix(prefix): values for name, values in memory.items() if name.startswith(prefix)}

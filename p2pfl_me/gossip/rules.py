@@ -32,7 +32,7 @@ class Rule(Protocol):
         """What must be found again after a restart."""
 
 
-class _Unwatched:
+class Unwatched:
     """The part of those rules that know of no other peer's distance."""
 
     @property
@@ -40,7 +40,7 @@ class _Unwatched:
         return None
 
 
-class Plain(_Unwatched):
+class Plain(Unwatched):
     """D-PSGD: the trained model is averaged (Lian et al., NeurIPS 2017)."""
 
     def outgoing(self, round: int, start: Vector, trained: Vector) -> Vector:
@@ -53,56 +53,7 @@ class Plain(_Unwatched):
         return NOTHING
 
 
-class QuasiGlobalMomentum(_Unwatched):
-    """QG-DSGDm: momentum along the averaged model's own path (Lin et al., ICML 2021). No extra message.
-
-    With d = start - trained standing for the local gradient step: exchange start - (d + beta m), and after averaging
-    m <- mu m + (1 - mu) (start - mixed), with mu = beta.
-    """
-
-    def __init__(self, beta: float, memory: Memory) -> None:
-        self._beta = np.float32(beta)
-        self._momentum: Vector | None = memory.get("momentum")
-
-    def outgoing(self, round: int, start: Vector, trained: Vector) -> Vector:
-        return trained if self._momentum is None else trained - self._beta * self._momentum
-
-    def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
-        step = (np.float32(1) - self._beta) * (start - mixed)
-        self._momentum = step if self._momentum is None else self._beta * self._momentum + step
-        return mixed
-
-    def memory(self) -> Memory:
-        return NOTHING if self._momentum is None else {"momentum": self._momentum}
-
-
-class GradientTracking(_Unwatched):
-    """Each peer tracks the mean of all peers' steps (Di Lorenzo and Scutari 2016; Nedic, Olshevsky, Shi 2017).
-
-    With d = start - trained standing for the local gradient step: y <- (averaged y) + d - (last d); the model and y
-    are exchanged together, [start - y, y], which doubles the bytes. While both ends of every edge agree, the sum of
-    all y is the sum of all d.
-    """
-
-    def __init__(self, memory: Memory) -> None:
-        self._mean: Vector | None = memory.get("tracked")
-        self._step: Vector | None = memory.get("step")
-
-    def outgoing(self, round: int, start: Vector, trained: Vector) -> Vector:
-        step = start - trained
-        tracked = step if self._mean is None or self._step is None else self._mean + (step - self._step)
-        self._step = step
-        return np.concatenate((start - tracked, tracked))
-
-    def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
-        params, self._mean = np.split(mixed, 2)
-        return np.ascontiguousarray(params)
-
-    def memory(self) -> Memory:
-        return NOTHING if self._mean is None or self._step is None else {"tracked": self._mean, "step": self._step}
-
-
-class Personal(_Unwatched):
+class Personal(Unwatched):
     """What lies in `home` stays there and is never averaged: the last layer (FedPer, Arivazhagan et al. 2019), the
     normalisation layers (FedBN, Li et al., ICLR 2021), or both."""
 

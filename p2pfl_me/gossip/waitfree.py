@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from p2pfl_me.gossip.deadline import deadline
+from p2pfl_me.gossip.kind import Seat
 from p2pfl_me.gossip.membership import Membership
 from p2pfl_me.gossip.protocol import Action, Finish, Memory, Mixed, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
@@ -212,3 +213,11 @@ class WaitFree:
             Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._membership.there)
         ]
         return [*leave, Finish(reason, self._completed)]
+
+
+def waitfree_core(seat: Seat, averaging: Averaging) -> WaitFree:
+    """The core of a peer around its averaging."""
+    start = seat.start
+    return WaitFree(
+        seat.neighbours, start.params, seat.settings, averaging, completed=start.completed, progress=start.progress
+    )

@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 from p2pfl_me import __version__
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
-from p2pfl_me.contract.model import Loopback, Model, Peers, Ring, Training, Weights
+from p2pfl_me.contract.model import Loopback, Model, Peers, Training, Weights
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.files import replacing
 from p2pfl_me.learning.backbone import load_backbone
@@ -31,6 +31,7 @@ from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import BLOCK5, initial_params
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
+from p2pfl_me.topology.graphs.ring import Ring
 
 TURNS = ("0", "90", "180", "270")
 HELD_OUT = 0.1

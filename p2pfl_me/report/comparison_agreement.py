@@ -13,7 +13,6 @@ from p2pfl_me.topology import (
     Figures,
     directed_figures,
     directed_schedule_of,
-    is_directed,
     schedule_of,
     spectral_figures,
 )
@@ -81,7 +80,7 @@ def agreement_blocks(setting: Setting) -> Iterator[Block]:
 
 
 def _figures_of(contract: Contract) -> Figures:
-    if is_directed(contract.topology):
+    if contract.topology.one_way:
         return directed_figures(directed_schedule_of(contract))
     return spectral_figures(schedule_of(contract))
 

@@ -50,10 +50,6 @@ class Contraction:
         return self.rms[(round - 1) % len(self.rms)]
 
 
-FOLLOWS_W = {"dpsgd", "qg_dsgdm", "gradient_tracking", "push_sum"}
-"""The protocols whose rounds are a mixing matrix that is known beforehand."""
-
-
 def contraction_of(run: Run) -> Contraction | None:
     """The contraction that the contract's graph predicts for each round; None where it predicts none.
 
@@ -62,20 +58,19 @@ def contraction_of(run: Run) -> Contraction | None:
     """
     contract = run.contract
     gossip = contract.gossip
-    if contract.peers.count < 2 or gossip.protocol not in FOLLOWS_W or gossip.personal:
+    if contract.peers.count < 2 or not gossip.protocol.follows_matrix or gossip.personal:
         return None
     if not gossip.aggregation.follows_w:
         return None
     from p2pfl_me.topology import (
         directed_round_rms,
         directed_schedule_of,
-        is_directed,
         round_rms,
         schedule_of,
         spectral_figures,
     )
 
-    if is_directed(contract.topology):
+    if contract.topology.one_way:
         arcs = directed_schedule_of(contract)
         rounds = range(arcs.period or contract.training.rounds)
         return Contraction(None, tuple(directed_round_rms(arcs, round) for round in rounds))

@@ -153,7 +153,7 @@ def _graph_picture(run: Run) -> Picture:
     figure = graph_figure(graph, scores=scores or None, score_name="UF1" if part else "training loss")
     degrees = dict(graph.degree())
     words = "Weights travel along these edges and nowhere else."
-    if run.contract.topology.kind in {"base", "epidemic"}:
+    if run.contract.topology.changes:
         words = "Weights travel along these edges and nowhere else, along a few of them in each round."
     return Picture(
         name="graph",

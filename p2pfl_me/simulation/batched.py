@@ -309,7 +309,7 @@ def _gathered(part: Part) -> Part:
 
 def _is_plain(contract: Contract) -> bool:
     """Whether the trained models themselves are averaged: then one array is all it takes."""
-    return contract.gossip.protocol == "dpsgd" and not contract.gossip.personal
+    return contract.gossip.protocol.exchanges_model and not contract.gossip.personal
 
 
 def require_memory(count: int, size: int, links: int, extra: int, available: int) -> None:

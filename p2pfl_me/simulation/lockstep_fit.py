@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
-from p2pfl_me.gossip.cores import SYNCHRONOUS
+from p2pfl_me.gossip.kind import PROTOCOLS
 
 
 def require_lockstep(contract: Contract, where: str = "") -> None:
@@ -16,9 +16,9 @@ def require_lockstep(contract: Contract, where: str = "") -> None:
         With the nearest thing that works. `where` is the contract's file.
     """
     gossip = contract.gossip
-    known = ", ".join(sorted(SYNCHRONOUS))
-    if gossip.protocol not in SYNCHRONOUS:
-        what, fix = f"peers of {gossip.protocol} do not move in lockstep", f"take a protocol of rounds ({known})"
+    known = ", ".join(name for name, kind in PROTOCOLS.items() if kind.in_lockstep)
+    if not gossip.protocol.in_lockstep:
+        what, fix = f"peers of {gossip.protocol.kind} do not move in lockstep", f"take a protocol of rounds ({known})"
     elif gossip.compression:
         kind = gossip.compression.kind
         what, fix = f"compression {kind} keeps a state for every edge", "leave gossip.compression out"

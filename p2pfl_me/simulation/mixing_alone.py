@@ -27,8 +27,6 @@ from p2pfl_me.wire.codec import Schema
 
 SIZE = 1024
 """Values of the vectors that are mixed: so many directions tell the expected distance to about a per cent."""
-PREDICTED = {"dpsgd", "gradient_tracking", "push_sum"}
-"""Protocols that without training do nothing but apply the mixing matrix of each round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def follows_its_matrix(contract: Contract) -> bool:
     """Whether mixing alone is what the graph predicts: whole models, all of each, averaged and nothing else."""
     gossip = contract.gossip
     more = gossip.compression or gossip.personal or gossip.patience or contract.peers.widths
-    return gossip.protocol in PREDICTED and gossip.aggregation.follows_w and not more
+    return gossip.protocol.predicted and gossip.aggregation.follows_w and not more
 
 
 def mix_alone(contract: Contract, rounds: int) -> Course:

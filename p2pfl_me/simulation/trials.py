@@ -12,17 +12,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from random import Random
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.aggregation import AGGREGATIONS, Neighbourhood
 from p2pfl_me.choice import derive_seed
+from p2pfl_me.compression import COMPRESSIONS
 from p2pfl_me.contract import Contract
-from p2pfl_me.contract.gossip import PROTOCOLS
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.cores import SYNCHRONOUS, Start, core_of, exchanged_size, packed_limit
+from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, packed_limit
+from p2pfl_me.gossip.kind import PROTOCOLS
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import advance
 from p2pfl_me.message import Vector
@@ -36,8 +37,8 @@ SHAPES = ((19, 16), (16,))
 """Tensors in the vectors that stand for models; the last one stands for the last layer."""
 SIZE, HOME = 320, ((304, 320),)
 EXCHANGES: tuple[str, ...] = (
-    *get_args(PROTOCOLS),
-    *(f"dpsgd+{each}" for each in ("float16", "int8", "int4", "fragments", "topk", "power", "jwins")),
+    *PROTOCOLS,
+    *(f"dpsgd+{each}" for each in COMPRESSIONS),
     *(f"dpsgd+{each}" for each in ("trimmed_mean", "krum", "cs_plus")),
 )
 """What a trial can be of: every protocol, D-PSGD with every compression, and with one aggregation of each sort."""
@@ -97,12 +98,12 @@ def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
     ]
     if aggregation != "mean":
         kinds = [{"kind": "mesh"}, {"kind": "exponential"}]
-    elif compression not in ("topk", "power"):
+    elif not compression or not COMPRESSIONS[compression].remembers_edges:
         kinds += [
             {"kind": "base", "meets": random.choice((1, 2, 3))},
             {"kind": "epidemic", "meets": 2, "seed": random.randrange(1000)},
         ]
-    if exchange == "push_sum":
+    if PROTOCOLS[exchange].follows_arcs:
         kinds += [
             {"kind": "one_peer_exponential"},
             {"kind": "epidemic_local", "sends": 2, "seed": random.randrange(1000)},
@@ -150,20 +151,20 @@ def broken_promises(trial: Trial) -> list[str]:
     """Run a trial and say what did not hold; an empty list is what everybody hopes for."""
     simulation, journal = play(trial)
     gossip = trial.contract.gossip
-    protocol = gossip.protocol
+    protocol, compression = gossip.protocol, gossip.compression
     broken = [
         *_everyone_finishes(trial, simulation),
         *_refusals_have_a_cause(trial, journal),
-        *_models_are_sound(journal, within_hull=protocol in {"dpsgd", "swift", "push"} and not gossip.compression),
+        *_models_are_sound(journal, within_hull=protocol.within_hull and not compression),
     ]
-    if protocol == "dpsgd" and not gossip.compression:
+    if protocol.exchanges_model and not compression:
         schedule = schedule_of(trial.contract)
         broken += _rounds_are_what_the_rule_says(trial.contract, journal, schedule)
-    if protocol in SYNCHRONOUS:
+    if protocol.common_rounds:
         broken += _edges_are_symmetric(trial, simulation, journal)
-    if protocol == "dpsgd" and trial.protocol != "dpsgd+jwins" and gossip.aggregation.follows_w:
+    if protocol.keeps_average and gossip.aggregation.follows_w and (compression is None or compression.keeps_average):
         broken += _average_is_kept(trial, journal)
-    if protocol == "push_sum":
+    if protocol.kind == "push_sum":
         broken += _mass_is_kept(journal)
     return broken
 

@@ -13,7 +13,6 @@ from p2pfl_me.topology.schedule import (
     Edge,
     Schedule,
     StaticSchedule,
-    is_directed,
     schedule_of,
 )
 from p2pfl_me.topology.spectral import (
@@ -42,7 +41,6 @@ __all__ = [
     "directed_round_rms",
     "directed_schedule_of",
     "drop_edges",
-    "is_directed",
     "link_count",
     "metropolis_hastings",
     "mixing_matrix",

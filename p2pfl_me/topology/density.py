@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from p2pfl_me.contract import model
 from p2pfl_me.errors import ContractError
+from p2pfl_me.topology.kind import Topology
 
 MOST_EDGES = 1_000_000
 """About ten seconds and half a gigabyte, in every process that builds the graph."""
 
 
-def require_few_edges(topology: model.Topology, count: int) -> None:
+def require_few_edges(topology: Topology, count: int) -> None:
     """Refuse a topology whose options ask for more than MOST_EDGES edges at once.
 
     Raises
@@ -19,19 +19,9 @@ def require_few_edges(topology: model.Topology, count: int) -> None:
     ContractError
         With the largest value of the option that works for this number of peers.
     """
-    match topology:
-        case model.Random(probability=float(value)):
-            key, edges = "probability", value * count * (count - 1) / 2
-        case model.SmallWorld(neighbours=value):
-            key, edges = "neighbours", value * count / 2
-        case model.Regular(degree=value):
-            key, edges = "degree", value * count / 2
-        case model.Base(meets=value) | model.Epidemic(meets=value):
-            key, edges = "meets", value * count / 2
-        case model.EquiStatic(shifts=int(value)):
-            key, edges = "shifts", value * count
-        case _:
-            return
+    if (asked := topology.asked_edges(count)) is None:
+        return
+    key, value, edges = asked
     if min(edges, count * (count - 1) / 2) <= MOST_EDGES:
         return
     fits = value * MOST_EDGES / edges

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from p2pfl_me.contract import Contract, model
-from p2pfl_me.topology.arcs import CirculantSchedule, DirectedSchedule, as_directed
-from p2pfl_me.topology.epidemic_local import EpidemicLocal
-from p2pfl_me.topology.equitopo import HALF, basis, default_shifts, dynamic_shift, static_shares
-from p2pfl_me.topology.one_peer import one_peer_exponential
+from typing import TYPE_CHECKING
+
+from p2pfl_me.topology.arcs import DirectedSchedule, as_directed
 from p2pfl_me.topology.schedule import Schedule, schedule_of
 from p2pfl_me.topology.slices import require_connected_slices
 
-
-def directed_equi_static(count: int, shifts: int | None, seed: int) -> CirculantSchedule:
-    """D-EquiStatic: peer i sends to i + u (mod n) for every drawn shift u; see `equitopo`."""
-    drawn = basis(count, default_shifts(count) if shifts is None else shifts, seed)
-    shares = static_shares(count, drawn)
-    return CirculantSchedule(count, 1, lambda round: shares, shares)
-
-
-def directed_equi_dynamic(count: int, shifts: int | None, seed: int) -> CirculantSchedule:
-    """OD-EquiDyn: in each round everyone sends half of itself u places on, for one random u; see `equi_dynamic`."""
-    drawn = () if shifts is None else basis(count, shifts, seed)
-
-    def shares_of(round: int) -> dict[int, float]:
-        return {dynamic_shift(count, drawn, seed, round)[0]: HALF} if count > 1 else {}
-
-    return CirculantSchedule(count, None, shares_of, drawn or range(1, count))
+if TYPE_CHECKING:
+    from p2pfl_me.contract import Contract
 
 
 def directed_schedule_of(contract: Contract) -> DirectedSchedule:
@@ -36,18 +20,8 @@ def directed_schedule_of(contract: Contract) -> DirectedSchedule:
     ContractError
         The topology cannot be built on the contract's peers.
     """
-    topology, count = contract.topology, contract.peers.count
-    match topology:
-        case model.OnePeerExponential():
-            return one_peer_exponential(count)
-        case model.EpidemicLocal():
-            return EpidemicLocal(count, topology.sends, topology.seed)
-        case model.EquiStatic(directed=True):
-            return directed_equi_static(count, topology.shifts, topology.seed)
-        case model.EquiDynamic(directed=True):
-            return directed_equi_dynamic(count, topology.shifts, topology.seed)
-        case _:
-            return as_directed(schedule_of(contract))
+    topology = contract.topology
+    return topology.arcs(contract.peers.count) if topology.one_way else as_directed(schedule_of(contract))
 
 
 Plan = Schedule | DirectedSchedule
@@ -60,7 +34,7 @@ def link_count(plan: Plan) -> int:
 
 
 def plan_of(contract: Contract) -> Plan:
-    """Arcs for push-sum, edges for every other protocol.
+    """Arcs for a protocol that follows them, edges for every other.
 
     Raises
     ------
@@ -68,7 +42,7 @@ def plan_of(contract: Contract) -> Plan:
         The topology cannot be built on the contract's peers, or has arcs only and the protocol needs edges, or peers of
         one width could not agree.
     """
-    if contract.gossip.protocol == "push_sum":
+    if contract.gossip.protocol.follows_arcs:
         return directed_schedule_of(contract)
     schedule = schedule_of(contract)
     if contract.peers.widths:

@@ -6,10 +6,13 @@ Places are float64 (n, 2); distances between neighbours are about 1 on average, 
 from __future__ import annotations
 
 import math
+from typing import assert_never
 
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
+
+from p2pfl_me.topology.kind import Placing
 
 Places = NDArray[np.float64]
 
@@ -31,21 +34,25 @@ _HYPERCUBE_AXES = ((1.0, 0.0), (0.0, 1.0), (0.42, 0.34), (2.15, 0.5), (-0.45, 2.
 
 
 def places(graph: nx.Graph) -> Places:
-    """Places of peers 0..n-1 for a graph of `build_graph`, or for any other graph (without `kind`)."""
+    """Places of peers 0..n-1 for a graph of `build_graph`, or for any other graph (without `placing`)."""
     count = graph.number_of_nodes()
-    match graph.graph.get("kind"):
-        case "line":
+    placing: Placing = graph.graph.get("placing", Placing.BY_HOPS)
+    match placing:
+        case Placing.ROWS:
             return _rows(count)
-        case "torus":
+        case Placing.GRID:
             return _grid(graph.graph["rows"], graph.graph["columns"])
-        case "star" if count > 2:
-            return _around(count, graph.graph["center"])
-        case "hypercube" if count <= 1 << len(_HYPERCUBE_AXES):
-            return _corners(count)
-        case "random" | "regular" | "edges" | None if 2 < count <= STRESS_LIMIT and nx.is_connected(graph):
-            return _by_hops(graph)
-        case _:
+        case Placing.AROUND:
+            return _around(count, graph.graph["center"]) if count > 2 else _circle(count)
+        case Placing.CORNERS:
+            return _corners(count) if count <= 1 << len(_HYPERCUBE_AXES) else _circle(count)
+        case Placing.BY_HOPS:
+            free = 2 < count <= STRESS_LIMIT and nx.is_connected(graph)
+            return _by_hops(graph) if free else _circle(count)
+        case Placing.CIRCLE:
             return _circle(count)
+        case _:
+            assert_never(placing)
 
 
 def _circle(count: int) -> Places:

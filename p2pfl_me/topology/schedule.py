@@ -9,22 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from random import Random
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import networkx as nx
 
-from p2pfl_me.choice import derive_seed
-from p2pfl_me.contract import Contract, model
 from p2pfl_me.errors import ContractError
-from p2pfl_me.topology.base import base_graph
 from p2pfl_me.topology.density import require_few_edges
-from p2pfl_me.topology.draws import random_regular
 from p2pfl_me.topology.enough import require_neighbours
-from p2pfl_me.topology.equitopo import HALF, basis, default_shifts, dynamic_shift, matching, static_weights
-from p2pfl_me.topology.graph import build_graph
+from p2pfl_me.topology.kind import Weigh
 from p2pfl_me.topology.mixing import metropolis_hastings
+
+if TYPE_CHECKING:
+    from p2pfl_me.contract import Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +70,13 @@ class Schedule(Protocol):
 
 
 class StaticSchedule:
-    """The same graph in every round, with Metropolis-Hastings weights."""
+    """The same graph in every round, with the weights that `weigh` gives its edges."""
 
-    def __init__(self, graph: nx.Graph) -> None:
+    def __init__(self, graph: nx.Graph, weigh: Weigh = metropolis_hastings) -> None:
         rows: dict[int, dict[int, float]] = {peer: {} for peer in sorted(graph.nodes)}
         if list(rows) != list(range(len(rows))):
             raise ValueError(f"peers are 0..{len(rows) - 1}, each once; the graph has others")
-        weights = metropolis_hastings(graph)
+        weights = weigh(graph)
         for (a, b), weight in weights.items():
             rows[a][b] = rows[b][a] = weight
         self._edges = tuple(Edge(a, b, weight) for (a, b), weight in weights.items())
@@ -208,90 +205,6 @@ class ChangingSchedule:
 _ALONE: Mapping[int, float] = MappingProxyType({})
 
 
-def base_schedule(count: int, meets: int) -> ChangingSchedule:
-    """The base-(k+1) graph for k = `meets`: exact consensus after one period, see `base`."""
-    rounds = [tuple(Edge(*edge) for edge in round) for round in base_graph(count, meets)] or [()]
-    met: list[set[int]] = [set() for _ in range(count)]
-    for edge in (edge for round in rounds for edge in round):
-        met[edge.a].add(edge.b)
-        met[edge.b].add(edge.a)
-    sorted_met = [tuple(sorted(each)) for each in met]
-    return ChangingSchedule(count, len(rounds), rounds.__getitem__, sorted_met.__getitem__)
-
-
-def epidemic_schedule(count: int, meets: int, seed: int) -> ChangingSchedule:
-    """EL-Oracle (de Vos et al., "Epidemic learning", NeurIPS 2023): a fresh random regular graph every round.
-
-    Theirs asks a coordinator for the graph; here all peers draw the same one from a hash of seed and round. Each
-    gives all it meets, and itself, the weight 1 / (meets + 1).
-
-    Raises
-    ------
-    ContractError
-        No such regular graph exists.
-    """
-    if count > 1 and meets >= count:
-        raise ContractError(
-            f"{count} peers cannot each meet {meets} others", where="topology.meets", fix=f"at most {count - 1}"
-        )
-    if meets * count % 2 and count > 1:
-        near = [even for even in (meets - 1, meets + 1) if 1 <= even < count]
-        raise ContractError(
-            f"{count} peers cannot each meet {meets} others: {count} * {meets} ends do not pair up",
-            where="topology.meets",
-            fix=f"take {' or '.join(map(str, near))}, or an even number of peers",
-        )
-
-    def edges_of(round: int) -> tuple[Edge, ...]:
-        if count == 1:
-            return ()
-        drawn = random_regular(count, meets, Random(derive_seed(seed, "topology", "epidemic", round)))
-        return tuple(Edge(a, b, 1 / (meets + 1)) for a, b in sorted(drawn))
-
-    return ChangingSchedule(count, None, edges_of, lambda peer: (*range(peer), *range(peer + 1, count)))
-
-
-def equi_static_schedule(count: int, shifts: int | None, seed: int) -> ChangingSchedule:
-    """U-EquiStatic: one graph of random distances around a circle, with the paper's weights; see `equitopo`."""
-    drawn = basis(count, default_shifts(count) if shifts is None else shifts, seed)
-    weights = {way: w for distance, w in static_weights(count, drawn).items() for way in (distance, count - distance)}
-
-    def edges_of(round: int) -> tuple[Edge, ...]:
-        ahead = sorted(weights.items())
-        return tuple(Edge(a, a + way, weight) for a in range(count) for way, weight in ahead if a + way < count)
-
-    return ChangingSchedule(count, 1, edges_of, lambda peer: tuple(sorted((peer + way) % count for way in weights)))
-
-
-def equi_dynamic_schedule(count: int, shifts: int | None, seed: int) -> ChangingSchedule:
-    """OU-EquiDyn: each round a matching along one random distance around a circle, pairs averaging; see `equitopo`.
-
-    The distance is one of `shifts` drawn once for all rounds, or, if None, any.
-    """
-    drawn = () if shifts is None else basis(count, shifts, seed)
-    offsets = {offset for shift in drawn or range(1, count) for offset in (shift, count - shift)}
-
-    def edges_of(round: int) -> tuple[Edge, ...]:
-        if count == 1:
-            return ()
-        return tuple(Edge(a, b, HALF) for a, b in matching(count, *dynamic_shift(count, drawn, seed, round)))
-
-    return ChangingSchedule(
-        count, None, edges_of, lambda peer: tuple(sorted((peer + offset) % count for offset in offsets))
-    )
-
-
-def is_directed(topology: model.Topology) -> bool:
-    """Whether models go one way along this topology's links, so that only push-sum can use it."""
-    match topology:
-        case model.OnePeerExponential() | model.EpidemicLocal():
-            return True
-        case model.EquiStatic() | model.EquiDynamic():
-            return topology.directed
-        case _:
-            return False
-
-
 def schedule_of(contract: Contract) -> Schedule:
     """The symmetric schedule that all peers of a contract follow.
 
@@ -300,36 +213,20 @@ def schedule_of(contract: Contract) -> Schedule:
     ContractError
         The topology cannot be built on the contract's peers, is directed, or has too few links for the aggregation.
     """
-    topology, count = contract.topology, contract.peers.count
-    if is_directed(topology):
-        undirected = isinstance(topology, model.EquiStatic | model.EquiDynamic)
+    topology, count, protocol = contract.topology, contract.peers.count, contract.gossip.protocol
+    if topology.one_way:
         raise ContractError(
-            f"{topology.kind} is directed, and protocol {contract.gossip.protocol} needs symmetric edges"
-            if contract.gossip.protocol != "push_sum"
-            else f"{topology.kind} is directed and has no symmetric edges",
+            f"{topology.kind} is directed and has no symmetric edges"
+            if protocol.follows_arcs
+            else f"{topology.kind} is directed, and protocol {protocol.kind} needs symmetric edges",
             where="topology",
-            fix="write gossip.protocol: push_sum" + (" or topology.directed: false" if undirected else ""),
+            fix="write gossip.protocol: push_sum"
+            + (" or topology.directed: false" if "directed" in topology.options else ""),
         )
     require_few_edges(topology, count)
-    schedule = _symmetric(topology, count)
+    schedule = topology.schedule(count, contract.gossip.weights.weigh)
     require_neighbours(contract.gossip.aggregation, schedule)
     return schedule
-
-
-def _symmetric(topology: model.Topology, count: int) -> Schedule:
-    match topology:
-        case model.Mesh():
-            return CompleteSchedule(count)
-        case model.Base():
-            return base_schedule(count, topology.meets)
-        case model.Epidemic():
-            return epidemic_schedule(count, topology.meets, topology.seed)
-        case model.EquiStatic():
-            return equi_static_schedule(count, topology.shifts, topology.seed)
-        case model.EquiDynamic():
-            return equi_dynamic_schedule(count, topology.shifts, topology.seed)
-        case _:
-            return StaticSchedule(build_graph(topology, count))
 
 
 def require_peer(peer: int, size: int) -> int:

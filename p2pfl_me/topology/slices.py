@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import networkx as nx
 
-from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.schedule import Schedule
+
+if TYPE_CHECKING:
+    from p2pfl_me.contract import Contract
 
 
 def require_connected_slices(contract: Contract, schedule: Schedule) -> None:

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from p2pfl_me.contract import Contract
 from p2pfl_me.topology.arcs import DirectedSchedule
 from p2pfl_me.topology.directed import directed_schedule_of, link_count
-from p2pfl_me.topology.schedule import Schedule, is_directed, schedule_of
+from p2pfl_me.topology.schedule import Schedule, schedule_of
 from p2pfl_me.topology.spectral import EPS, Figures, directed_figures, spectral_figures
+
+if TYPE_CHECKING:
+    from p2pfl_me.contract import Contract
 
 SHOWN_EDGES = 60
 FIGURES_LIMIT = 2_000
@@ -38,6 +41,7 @@ class Summary:
     period: int | None
     degrees: tuple[int, ...]
     figures: Figures | None
+    remarks: tuple[str, ...] = ()
 
     @property
     def links(self) -> int:
@@ -54,7 +58,7 @@ def summarise(contract: Contract, most: int | None = None) -> Summary:
         The graph cannot be built.
     """
     few = contract.peers.count <= FIGURES_LIMIT
-    if is_directed(contract.topology):
+    if contract.topology.one_way:
         directed = directed_schedule_of(contract)
         arcs = tuple((arc.sender, arc.receiver, arc.weight) for arc in directed.arcs(0))
         return _summary(contract, directed, arcs[:most], len(arcs), directed_figures(directed) if few else None)
@@ -80,12 +84,13 @@ def _summary(
     return Summary(
         name=contract.name,
         kind=contract.topology.kind,
-        directed=is_directed(contract.topology),
+        directed=contract.topology.one_way,
         edges=edges,
         edge_count=count,
         period=schedule.period,
         degrees=tuple(len(schedule.neighbours(peer)) for peer in range(schedule.size)),
         figures=figures,
+        remarks=contract.topology.remark(figures) if figures else (),
     )
 
 
@@ -135,7 +140,7 @@ def as_text(summary: Summary) -> str:
             f"n_W(0.99)  {figures.effective_neighbours:.1f}  (effective neighbours: 1 = alone, "
             f"{figures.peers} = all average at once)",
             f"consensus  {_consensus(figures.rounds_to_consensus, exact=figures.exact_after is not None)}",
-            *_nearly(summary.kind, figures),
+            *(f"{'':<10} {remark}" for remark in summary.remarks),
         ]
     )
 
@@ -163,17 +168,6 @@ def _consensus(rounds: int, *, exact: bool) -> str:
     if exact:
         return f"exact after {rounds} round{'s' if rounds > 1 else ''} of mixing alone"
     return f"predicted after {rounds} rounds of mixing alone (distance to {EPS:g} of the first)"
-
-
-def _nearly(kind: str, figures: Figures) -> list[str]:
-    """Of a schedule that is exact for some numbers of peers only: which."""
-    if kind != "one_peer_exponential" or figures.exact_after is not None:
-        return []
-    power = figures.peers.bit_length()
-    return [
-        f"           never exact for {figures.peers}: {1 << (power - 1)} peers agree after {power - 1} rounds, "
-        f"{1 << power} after {power}; `base` is exact for any number"
-    ]
 
 
 def _edge_lines(summary: Summary) -> list[str]:

@@ -24,7 +24,7 @@ from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.learning.layout import HIDDEN, layout_of
 from p2pfl_me.learning.trainer import Part, Samples
 from p2pfl_me.simulation.batched import BatchedEngine
-from p2pfl_me.topology.schedule import epidemic_schedule
+from p2pfl_me.topology.graphs.epidemic import epidemic_schedule
 
 WIDTH = 2048
 

@@ -22,19 +22,19 @@ from math import prod
 import numpy as np
 
 from p2pfl_me.compression import (
-    Compressor,
+    Compression,
     Float16,
     Fragments,
     Int4,
     Int8,
     Jwins,
-    PowerGossip,
+    Power,
+    Shapes,
     TopK,
 )
 from p2pfl_me.message import Vector
 
 GIGABIT = 1e9 / 8
-Shapes = tuple[tuple[int, ...], ...]
 HEAD: Shapes = ((128, 2048), (128,), (7, 128), (7,))
 BLOCK5: Shapes = (((512, 512, 3, 3), (512,)) * 3) + HEAD
 
@@ -50,29 +50,29 @@ def main() -> None:
         size = sum(map(prod, shapes))
         print(f"\nP = {size:,}, {4 * size:,} bytes as float32, {4e3 * size / GIGABIT:.2f} ms at 1 Gbit/s")
         print("compressor         bytes    ratio      first  encode  check  exchange  saved ms  pays")
-        for label, compressor in compressors(shapes):
-            print(row(label, compressor, size, arguments.rounds), flush=True)
+        for label, compressor in compressors():
+            print(row(label, compressor, size, shapes, arguments.rounds), flush=True)
 
 
-def compressors(shapes: Shapes) -> list[tuple[str, Compressor]]:
+def compressors() -> list[tuple[str, Compression]]:
     return [
         ("float16", Float16()),
         ("int8", Int8()),
         ("int4", Int4()),
-        ("fragments 1/4", Fragments(4)),
-        ("topk 10 %", TopK(0.1)),
-        ("topk 1 %", TopK(0.01)),
-        ("power rank 1", PowerGossip(shapes, 1)),
-        ("power rank 4", PowerGossip(shapes, 4)),
+        ("fragments 1/4", Fragments(parts=4)),
+        ("topk 10 %", TopK(fraction=0.1)),
+        ("topk 1 %", TopK(fraction=0.01)),
+        ("power rank 1", Power(rank=1)),
+        ("power rank 4", Power(rank=4)),
         ("jwins", Jwins()),
     ]
 
 
-def row(label: str, compressor: Compressor, size: int, rounds: int) -> str:
+def row(label: str, compressor: Compression, size: int, shapes: Shapes, rounds: int) -> str:
     rng = np.random.default_rng(0)
     own = rng.normal(0, 0.03, size).astype(np.float32)
     other = own + rng.normal(0, 0.003, size).astype(np.float32)
-    mine, theirs = compressor.edge(0, 1, 7, size), compressor.edge(1, 0, 7, size)
+    mine, theirs = (compressor.edge(*ends, 7, size, shapes) for ends in ((0, 1), (1, 0)))
     lengths, times = [], []
     for round in range(rounds + 1):
         received = theirs.encode(round, other)

@@ -20,11 +20,12 @@ import numpy as np
 from p2pfl_me.compare.mixing import mixing_of
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
+from p2pfl_me.gossip.kind import fitting_protocol
 from p2pfl_me.report.comparison_mixing import mixing_blocks
 from p2pfl_me.report.mixing import Mixing, exact_after, reaches, slope_of
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.svg import png_bytes
-from p2pfl_me.topology.kinds import ALL
+from p2pfl_me.topology.kind import TOPOLOGIES
 
 DRAWN = ("ring", "torus", "exponential", "epidemic", "one_peer_exponential", "base")
 
@@ -38,7 +39,7 @@ def main() -> None:
     print("| kind | a round leaves, predicted | measured | slope | rounds, predicted | measured | MB a peer |")
     print("|---|---|---|---|---|---|---|")
     found: dict[str, Mixing] = {}
-    for kind in ALL:
+    for kind in TOPOLOGIES:
         try:
             found[kind] = mixing_of(kind, contract(kind, options.peers))
         except ContractError as error:
@@ -55,9 +56,9 @@ def contract(kind: str, peers: int) -> Contract:
     values = {
         "version": 1,
         "name": kind,
-        "topology": {"kind": kind, **ALL[kind].values(peers)},
+        "topology": {"kind": kind, **TOPOLOGIES[kind].example(peers)},
         "peers": {"loopback": {"count": peers}},
-        "gossip": {"protocol": ALL[kind].protocol},
+        "gossip": {"protocol": fitting_protocol(TOPOLOGIES.of(kind, **TOPOLOGIES[kind].example(peers)))},
     }
     return Contract.model_validate(values)
 

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from p2pfl_me.cli.topology import topology
-from p2pfl_me.contract import KINDS, load_contract
+from p2pfl_me.contract import load_contract
 from p2pfl_me.errors import ContractError, RunError
+from p2pfl_me.topology.kind import TOPOLOGIES
 
 READY = Path(__file__).parents[2] / "topologies"
 
@@ -30,7 +31,7 @@ def run(*words: str | Path) -> Result:
 
 def test_list_names_every_kind_and_its_needs() -> None:
     lines = run("list").output.splitlines()
-    for kind in KINDS:
+    for kind in TOPOLOGIES:
         place = next(index for index, line in enumerate(lines) if line.startswith(f"{kind} "))
         assert "needs:" in lines[place + 1]
 
@@ -47,7 +48,7 @@ def test_show_tells_what_the_ring_predicts_and_draws_it(here: Path) -> None:
     assert (here / "ring.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", sorted(TOPOLOGIES))
 def test_a_new_contract_has_the_name_of_its_file(kind: str, here: Path) -> None:
     assert run("new", kind).exit_code == 0
     assert load_contract(here / f"{kind}.yaml").name == kind

@@ -8,10 +8,11 @@ import pytest
 from p2pfl_me.compare.grid import Group
 from p2pfl_me.compare.mixing import mixing_of, mixings_of
 from p2pfl_me.compare.skew import AS_WRITTEN
-from p2pfl_me.contract import KINDS, Contract
+from p2pfl_me.contract import Contract
+from p2pfl_me.gossip.kind import fitting_protocol
 from p2pfl_me.report.mixing import GOAL, Mixing, exact_after, reaches, slope_of
-from p2pfl_me.topology import is_directed, schedule_of, spectral_figures
-from p2pfl_me.topology.kinds import ALL
+from p2pfl_me.topology import schedule_of, spectral_figures
+from p2pfl_me.topology.kind import TOPOLOGIES
 
 APPROACH = ("ring", "line", "star", "random", "torus", "small_world", "regular", "hypercube", "exponential")
 APPROACH += ("epidemic", "epidemic_local", "equi_static", "equi_dynamic", "edges")
@@ -22,15 +23,15 @@ def contract(kind: str, peers: int = 8, **gossip: object) -> Contract:
     values = {
         "version": 1,
         "name": kind,
-        "topology": {"kind": kind, **ALL[kind].values(peers)},
+        "topology": {"kind": kind, **TOPOLOGIES[kind].example(peers)},
         "peers": {"loopback": {"count": peers}},
-        "gossip": {"protocol": ALL[kind].protocol, **gossip},
+        "gossip": {"protocol": fitting_protocol(TOPOLOGIES.of(kind, **TOPOLOGIES[kind].example(peers))), **gossip},
     }
     return Contract.model_validate(values)
 
 
 def test_every_kind_is_tried() -> None:
-    assert {*APPROACH, *EXACT} == {*KINDS}
+    assert {*APPROACH, *EXACT} == {*TOPOLOGIES}
 
 
 @pytest.mark.parametrize("kind", APPROACH)
@@ -43,7 +44,7 @@ def test_measured_slopes_are_the_predicted_ones(kind: str) -> None:
     assert slope.ratio == pytest.approx(1, abs=0.1)
     # Not only the slope: the whole course, up to the chance of the vectors that were drawn.
     np.testing.assert_allclose(mixing.measured, mixing.predicted, rtol=0.1)
-    if not is_directed(agreed.topology) and schedule_of(agreed).period == 1:
+    if not agreed.topology.one_way and schedule_of(agreed).period == 1:
         assert slope.measured == pytest.approx(spectral_figures(schedule_of(agreed)).beta, rel=0.05)
 
 

@@ -5,31 +5,32 @@ from __future__ import annotations
 import numpy as np
 
 from p2pfl_me.compression import (
-    Compressor,
+    Compression,
     EdgeState,
     Float16,
     Fragments,
     Int4,
     Int8,
     Jwins,
-    PowerGossip,
+    Power,
+    Shapes,
     TopK,
 )
 from p2pfl_me.message import Vector
 
 SHAPES = ((16, 24), (16,), (5, 16), (5,))
 SIZE = sum(int(np.prod(shape)) for shape in SHAPES)
-CONSERVING: dict[str, Compressor] = {
+CONSERVING: dict[str, Compression] = {
     "float16": Float16(),
     "int8": Int8(),
     "int4": Int4(),
-    "fragments": Fragments(3),
-    "topk": TopK(0.1),
-    "topk-few": TopK(0.05),
-    "power": PowerGossip(SHAPES, 1),
-    "power-3": PowerGossip(SHAPES, 3),
+    "fragments": Fragments(parts=3),
+    "topk": TopK(fraction=0.1),
+    "topk-few": TopK(fraction=0.05),
+    "power": Power(rank=1),
+    "power-3": Power(rank=3),
 }
-ALL: dict[str, Compressor] = {**CONSERVING, "jwins": Jwins()}
+ALL: dict[str, Compression] = {**CONSERVING, "jwins": Jwins()}
 REMEMBERING = ["topk", "power", "power-3"]
 
 
@@ -37,9 +38,12 @@ def model(seed: int, size: int = SIZE, scale: float = 1.0) -> Vector:
     return np.random.default_rng(seed).normal(0, scale, size).astype(np.float32)
 
 
-def ends(compressor: Compressor, size: int = SIZE, seed: int = 7) -> tuple[EdgeState, EdgeState]:
+def ends(
+    compressor: Compression, size: int = SIZE, seed: int = 7, shapes: Shapes | None = None
+) -> tuple[EdgeState, EdgeState]:
     """The state of peer 3 towards 8 and that of 8 towards 3."""
-    return compressor.edge(3, 8, seed, size), compressor.edge(8, 3, seed, size)
+    shapes = shapes or (SHAPES if size == SIZE else ())
+    return compressor.edge(3, 8, seed, size, shapes), compressor.edge(8, 3, seed, size, shapes)
 
 
 def meet(round: int, low: EdgeState, high: EdgeState, x: Vector, y: Vector) -> tuple[Vector, Vector]:
@@ -50,11 +54,15 @@ def meet(round: int, low: EdgeState, high: EdgeState, x: Vector, y: Vector) -> t
     return low.exchange(round, x, of_low, of_high), high.exchange(round, y, of_high, of_low)
 
 
-def gossip(compressor: Compressor, models: list[Vector], rounds: int) -> list[Vector]:
+def gossip(compressor: Compression, models: list[Vector], rounds: int) -> list[Vector]:
     """Repeated averaging on a ring, W_ij = 1/3, without any training."""
     count, size = len(models), models[0].size
     edges = [(peer, (peer + 1) % count) for peer in range(count)]
-    states = {(a, b): compressor.edge(a, b, 7, size) for edge in edges for a, b in (edge, edge[::-1])}
+    states = {
+        (a, b): compressor.edge(a, b, 7, size, SHAPES if size == SIZE else ())
+        for edge in edges
+        for a, b in (edge, edge[::-1])
+    }
     for round in range(rounds):
         corrections = [np.zeros(size, np.float32) for _ in models]
         for a, b in edges:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from p2pfl_me.compression import Compressor, Float16, Int4, Int8
+from p2pfl_me.compression import Compression, Float16, Int4, Int8
 from p2pfl_me.message import Vector
 from tests.compression.pairs import ends, model
 
@@ -19,7 +19,7 @@ WEIGHTS = hnp.arrays(
 )
 
 
-def seen(compressor: Compressor, round: int, x: Vector, y: Vector) -> Vector:
+def seen(compressor: Compression, round: int, x: Vector, y: Vector) -> Vector:
     """y as seen by x's end, less x as seen."""
     low, high = ends(compressor, x.size)
     return low.exchange(round, x, low.encode(round, x), high.encode(round, y))
@@ -35,7 +35,7 @@ def test_float16_is_relative(y: Vector) -> None:
 @pytest.mark.parametrize(("compressor", "block", "levels"), [(Int8(), 256, 256), (Int4(), 64, 16)])
 @given(y=WEIGHTS, round=st.integers(0, 5))
 @settings(max_examples=60)
-def test_blocks_err_by_half_a_step(compressor: Compressor, block: int, levels: int, y: Vector, round: int) -> None:
+def test_blocks_err_by_half_a_step(compressor: Compression, block: int, levels: int, y: Vector, round: int) -> None:
     # Next to a model of zeros, whose own step is 2^-100, the correction is the other model as seen.
     found = seen(compressor, round, np.zeros_like(y), y)
     for begin in range(0, y.size, block):
@@ -45,7 +45,7 @@ def test_blocks_err_by_half_a_step(compressor: Compressor, block: int, levels: i
 
 
 @pytest.mark.parametrize(("compressor", "step"), [(Int8(), 1 / 127.5), (Int4(), 1 / 7.5)])
-def test_differences_below_a_step_are_mixed_on_average(compressor: Compressor, step: float) -> None:
+def test_differences_below_a_step_are_mixed_on_average(compressor: Compression, step: float) -> None:
     x = np.clip(model(0, 2048, 0.3), -0.9, 0.9)
     x[::64] = 1
     y = x.copy()
@@ -60,11 +60,11 @@ def test_differences_below_a_step_are_mixed_on_average(compressor: Compressor, s
 
 
 @pytest.mark.parametrize("compressor", [Int8(), Int4()])
-def test_pieces_are_seamless(compressor: Compressor) -> None:
+def test_pieces_are_seamless(compressor: Compression) -> None:
     size = 3 * (1 << 14) + 77
     x, y = np.zeros(size, np.float32), model(1, size)
     whole = seen(compressor, 2, x, y)
-    assert np.abs(whole - y).max() < (0.02 if compressor.name == "int8" else 0.35)
+    assert np.abs(whole - y).max() < (0.02 if compressor.kind == "int8" else 0.35)
 
 
 def test_lengths_are_as_documented() -> None:

@@ -25,14 +25,14 @@ def test_the_transform_is_orthonormal(size: int, seed: int) -> None:
 
 
 def test_the_first_payload_is_whole() -> None:
-    low, high = ends(Jwins((0.1,)), 1000)
+    low, high = ends(Jwins(fractions=(0.1,)), 1000)
     x, y = model(1, 1000), model(2, 1000)
     correction, _ = meet(0, low, high, x, y)
     np.testing.assert_allclose(correction, y - x, atol=0.01)
 
 
 def test_gaps_are_filled_with_ones_own() -> None:
-    low, high = ends(Jwins((0.1,)), 960)
+    low, high = ends(Jwins(fractions=(0.1,)), 960)
     x, y = model(1, 960), model(2, 960)
     meet(0, low, high, x, y)
     changed = y + model(3, 960)
@@ -46,7 +46,7 @@ def test_gaps_are_filled_with_ones_own() -> None:
 
 
 def test_what_was_left_out_gathers_and_comes() -> None:
-    low, high = ends(Jwins((0.1,)), 960)
+    low, high = ends(Jwins(fractions=(0.1,)), 960)
     x, y = model(1, 960), model(2, 960)
     meet(0, low, high, x, y)
     changed = y + model(3, 960)
@@ -57,7 +57,7 @@ def test_what_was_left_out_gathers_and_comes() -> None:
 
 
 def test_cut_offs_come_from_the_shared_list_for_each_direction() -> None:
-    low, high = ends(Jwins((0.1, 0.4)), 960)
+    low, high = ends(Jwins(fractions=(0.1, 0.4)), 960)
     lengths = set()
     for round in range(40):
         x, y = model(round, 960), model(round + 100, 960)
@@ -65,7 +65,7 @@ def test_cut_offs_come_from_the_shared_list_for_each_direction() -> None:
             lengths.add((len(low.encode(round, x)) > 600, len(high.encode(round, y)) > 600))
         meet(round, low, high, x, y)
     assert len(lengths) == 4
-    assert Jwins((0.1,)).limit(960) == 1 + 2 * 960
+    assert Jwins(fractions=(0.1,)).limit(960) == 1 + 2 * 960
 
 
 def test_by_default_they_save_what_the_paper_says() -> None:
@@ -75,9 +75,9 @@ def test_by_default_they_save_what_the_paper_says() -> None:
 
 
 def test_another_number_of_values_than_the_cut_offs_is_refused() -> None:
-    low, high = ends(Jwins((0.1,)), 960)
-    cheat, _ = ends(Jwins((0.2,)), 960)
-    cheat_high = ends(Jwins((0.2,)), 960)[1]
+    low, high = ends(Jwins(fractions=(0.1,)), 960)
+    cheat, _ = ends(Jwins(fractions=(0.2,)), 960)
+    cheat_high = ends(Jwins(fractions=(0.2,)), 960)[1]
     x = model(1, 960)
     meet(0, low, high, x, x)
     meet(0, cheat, cheat_high, x, x)

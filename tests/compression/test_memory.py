@@ -1,4 +1,4 @@
-"""Compressors with a memory: in step while both apply the same, and anew (never wrong) when they have not."""
+"""Compressions with a memory: in step while both apply the same, and anew (never wrong) when they have not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pfl_me.compression import EdgeState, PowerGossip, TopK
+from p2pfl_me.compression import EdgeState, Power, TopK
 from p2pfl_me.compression.power import _orthonormal
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import Vector
@@ -73,12 +73,12 @@ def test_the_round_of_a_mismatch_corrects_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("changes", ["low", "high"])
 def test_an_old_memory_with_the_right_number_of_exchanges_is_found_out(changes: str) -> None:
-    low, high = ends(TopK(0.1))
+    low, high = ends(TopK(fraction=0.1))
     x, y = model(1), model(2)
     for round in range(3):
         meet(round, low, high, x, y)
     old = low.save()
-    low = ends(TopK(0.1))[0]
+    low = ends(TopK(fraction=0.1))[0]
     meet(3, low, high, x, y)
     for round in range(4, 7):
         meet(round, low, high, x + (changes == "low"), y + (changes == "high"))
@@ -88,12 +88,12 @@ def test_an_old_memory_with_the_right_number_of_exchanges_is_found_out(changes: 
 
 
 def test_choco_pulls_as_before_after_one_end_lost_its_state() -> None:
-    low, high = ends(TopK(0.1))
+    low, high = ends(TopK(fraction=0.1))
     x, y = model(1), model(2)
     mean = (x + y) / 2
     for round in range(120):
         if round == 20:
-            low = ends(TopK(0.1))[0]
+            low = ends(TopK(fraction=0.1))[0]
         at_low, at_high = meet(round, low, high, x, y)
         x, y = x + at_low / 2, y + at_high / 2
     np.testing.assert_allclose(x, mean, atol=2e-3)
@@ -101,7 +101,7 @@ def test_choco_pulls_as_before_after_one_end_lost_its_state() -> None:
 
 
 def test_choco_sends_later_what_was_left_out() -> None:
-    low, high = ends(TopK(0.1, 1.0))
+    low, high = ends(TopK(fraction=0.1, gamma=1.0))
     x, y = model(1), np.zeros(SIZE, np.float32)
     meet(0, low, high, x, y)
     moved = model(3)
@@ -111,7 +111,7 @@ def test_choco_sends_later_what_was_left_out() -> None:
 
 
 def test_a_sum_of_sane_changes_may_be_absurd() -> None:
-    low, high = ends(TopK(0.1))
+    low, high = ends(TopK(fraction=0.1))
     x = np.full(SIZE, 9000, np.float32)
     meet(0, low, high, x, x)
     with pytest.raises(WireError):
@@ -124,7 +124,7 @@ def test_power_finds_a_difference_of_low_rank() -> None:
     x = rng.normal(size=611).astype(np.float32)
     low_rank = (rng.normal(size=(30, 2)) @ rng.normal(size=(2, 20))).reshape(-1)
     difference = np.concatenate([low_rank, rng.normal(size=11)]).astype(np.float32)
-    low, high = ends(PowerGossip(shapes, 2), 611)
+    low, high = ends(Power(rank=2), 611, shapes=shapes)
     meet(0, low, high, x, x + difference)
     # A random basis, then the column space itself: exact from the second exchange on.
     correction, _ = meet(1, low, high, x, x + difference)
@@ -156,7 +156,7 @@ def test_a_basis_is_always_orthonormal(columns: Vector) -> None:
 
 
 def test_power_sends_vectors_and_small_matrices_whole() -> None:
-    low, high = ends(PowerGossip(SHAPES, 5))
+    low, high = ends(Power(rank=5))
     x, y = model(1), model(2)
     correction, _ = meet(0, low, high, x, y)
     for place in (slice(384, 400), slice(400, 480), slice(480, 485)):
@@ -165,10 +165,10 @@ def test_power_sends_vectors_and_small_matrices_whole() -> None:
 
 def test_shapes_of_another_model_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="485"):
-        PowerGossip(SHAPES).limit(486)
+        Power().limit(486, SHAPES)
 
 
 @pytest.mark.parametrize("shape", [(128, 2048)])
 def test_power_is_small(shape: tuple[int, ...]) -> None:
     head = (shape, (128,), (7, 128), (7,))
-    assert PowerGossip(head, 1).limit(263_175) == 8 + 4 * (2048 + 128 + 128 + 7)
+    assert Power(rank=1).limit(263_175, head) == 8 + 4 * (2048 + 128 + 128 + 7)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import contract_from_yaml, digest, dump_contract, load_contract, section_digests
-from p2pfl_me.contract.load import KINDS
 from p2pfl_me.contract.members import is_loopback
 from p2pfl_me.contract.source import MAX_LENGTH
 from p2pfl_me.errors import ContractError
+from p2pfl_me.topology.kind import TOPOLOGIES
 
 BASE = """\
 version: 1
@@ -64,7 +64,7 @@ def test_a_complaint_names_the_line_and_the_way_out(text: str, line: int, says: 
     assert "->" in message
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TOPOLOGIES)
 def test_an_unknown_key_of_every_kind_is_named(kind: str) -> None:
     assert "unknown key `topology.zzz`" in complaint(BASE.replace("{kind: ring}", f"{{kind: {kind}, zzz: 1}}"))
     pairs = "edges: [[0, 1]], " if kind == "edges" else ""

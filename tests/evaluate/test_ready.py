@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from p2pfl_me.contract import load_contract
+from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError
 from p2pfl_me.evaluate.dealing import with_peers
 from p2pfl_me.evaluate.engines import Engine, engine_of
 from p2pfl_me.evaluate.ready import SETTINGS, ready_contract
 from p2pfl_me.topology import plan_of
-from p2pfl_me.topology.template import contract_text
 
 
 def test_its_graph_can_be_built_on_any_number_of_peers() -> None:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pfl_me.topology import Schedule, mixing_matrix
-from p2pfl_me.topology.schedule import base_schedule, epidemic_schedule
+from p2pfl_me.topology.graphs.base import base_schedule
+from p2pfl_me.topology.graphs.epidemic import epidemic_schedule
 from tests.gossip.driver import Driver, Faults, Outcome, Row
 from tests.gossip.test_dpsgd import asymmetric_edges, core_settings, replayable
 

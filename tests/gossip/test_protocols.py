@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from p2pfl_me.gossip.adpsgd import PairAveraging, asks
-from p2pfl_me.gossip.push import Tokens
-from p2pfl_me.gossip.push_sum import Flows, PushSum, decode_mass, encode_mass
+from p2pfl_me.gossip.protocols.adpsgd import PairAveraging, asks
+from p2pfl_me.gossip.protocols.push import Tokens
+from p2pfl_me.gossip.protocols.push_sum import Flows, PushSum, decode_mass, encode_mass
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.layout import Ranges
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from p2pfl_me.aggregation import mix
 from p2pfl_me.contract import Contract, contract_from_yaml
-from p2pfl_me.contract.model import Ring, Star
 from p2pfl_me.errors import DataError, PeerError, WeightsError
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import confusion_matrix
@@ -20,7 +19,10 @@ from p2pfl_me.simulation import mixing_tiles
 from p2pfl_me.simulation.batched import BatchedEngine, require_memory, require_memory_for
 from p2pfl_me.simulation.mixing_tiles import Spread, mix_tile, rows_of, tiles_of, total
 from p2pfl_me.topology import CompleteSchedule, Schedule, StaticSchedule, build_graph, mixing_matrix, schedule_of
-from p2pfl_me.topology.schedule import base_schedule, epidemic_schedule
+from p2pfl_me.topology.graphs.base import base_schedule
+from p2pfl_me.topology.graphs.epidemic import epidemic_schedule
+from p2pfl_me.topology.graphs.ring import Ring
+from p2pfl_me.topology.graphs.star import Star
 
 SIZES = (5, 40, 33, 1, 17, 64)
 PEERS = len(SIZES)

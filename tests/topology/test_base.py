@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from p2pfl_me.topology import mixing_matrix, round_rms, spectral_figures
-from p2pfl_me.topology.base import base_graph
-from p2pfl_me.topology.schedule import base_schedule
+from p2pfl_me.topology.graphs.base import base_graph, base_schedule
 
 
 @pytest.mark.parametrize("meets", [1, 2, 3, 4])

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from p2pfl_me.contract import KINDS, Contract, contract_from_yaml, load_contract
-from p2pfl_me.contract.model import Edges
+from p2pfl_me.contract import Contract, contract_from_yaml, load_contract
+from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError
+from p2pfl_me.gossip.kind import fitting_protocol
 from p2pfl_me.topology import DirectedSchedule, directed_figures, plan_of, spectral_figures
-from p2pfl_me.topology.kinds import ALL
-from p2pfl_me.topology.template import contract_text
+from p2pfl_me.topology.graphs.edges import Edges
+from p2pfl_me.topology.kind import TOPOLOGIES
 
 FOLDER = Path(__file__).parents[2] / "topologies"
 FILES = sorted(FOLDER.glob("*.yaml"))
-READY = ALL
+READY = TOPOLOGIES
 
 
 def shared(contract: Contract) -> dict[str, object]:
@@ -26,19 +27,18 @@ def shared(contract: Contract) -> dict[str, object]:
 
 
 def test_every_kind_has_a_ready_contract_with_its_own_name() -> None:
-    assert {path.stem for path in FILES} == {about.file or kind for kind, about in READY.items()}
-    assert set(KINDS) == set(ALL)
+    assert {path.stem for path in FILES} == {about.ready_file or kind for kind, about in READY.items()}
     assert {load_contract(path).name for path in FILES} == {path.stem for path in FILES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_ready_contract_loads_and_is_connected(path: Path) -> None:
     contract = load_contract(path)
-    assert (ALL[contract.topology.kind].file or contract.topology.kind) == path.stem
+    assert (TOPOLOGIES[contract.topology.kind].ready_file or contract.topology.kind) == path.stem
     assert contract.peers.count == (8 if path.stem == "hypercube" else 10)
     assert contract.peers.loopback is not None
     assert contract.peers.loopback.base_port == 47100
-    assert contract.gossip.protocol == ALL[contract.topology.kind].protocol
+    assert contract.gossip.protocol.kind == fitting_protocol(contract.topology)
     plan = plan_of(contract)
     figures = directed_figures(plan) if isinstance(plan, DirectedSchedule) else spectral_figures(plan)
     assert figures.gap > 0
@@ -58,11 +58,11 @@ def test_a_ready_contract_runs_offline_and_says_why(path: Path) -> None:
 @pytest.mark.parametrize("kind", READY)
 def test_new_writes_the_ready_contract(kind: str) -> None:
     """One source: after a change of the template, write the files anew with `p2pme topology new KIND --force`."""
-    assert contract_text(kind) == (FOLDER / f"{ALL[kind].file or kind}.yaml").read_text(encoding="utf-8")
+    assert contract_text(kind) == (FOLDER / f"{TOPOLOGIES[kind].ready_file or kind}.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 12, 64, 100])
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", TOPOLOGIES)
 def test_new_contracts_of_other_sizes_are_connected_or_say_what_is(kind: str, count: int) -> None:
     try:
         contract = contract_from_yaml(contract_text(kind, count))
@@ -73,7 +73,7 @@ def test_new_contracts_of_other_sizes_are_connected_or_say_what_is(kind: str, co
     assert contract.peers.count == count
 
 
-@pytest.mark.parametrize("kind", sorted(ALL.keys() - READY.keys()))
+@pytest.mark.parametrize("kind", sorted(TOPOLOGIES.keys() - READY.keys()))
 def test_a_new_directed_contract_differs_in_its_protocol_too(kind: str) -> None:
     text = contract_text(kind)
     contract = contract_from_yaml(text)
@@ -89,7 +89,7 @@ def test_a_kind_made_directed_needs_push_sum(kind: str) -> None:
     with pytest.raises(ContractError, match="needs symmetric edges"):
         contract_text(kind, overrides=["topology.directed=true"])
     text = contract_text(kind, overrides=["topology.directed=true", "gossip.protocol=push_sum"])
-    assert contract_from_yaml(text).gossip.protocol == "push_sum"
+    assert contract_from_yaml(text).gossip.protocol.kind == "push_sum"
 
 
 def test_an_override_stands_in_the_text_with_its_comment() -> None:

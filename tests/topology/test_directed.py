@@ -20,12 +20,11 @@ from p2pfl_me.topology import (
     diameter,
     directed_figures,
     directed_schedule_of,
-    is_directed,
     mixing_matrix,
     schedule_of,
     spectral_figures,
 )
-from p2pfl_me.topology.kinds import ALL
+from p2pfl_me.topology.kind import TOPOLOGIES
 from tests.topology.drawing import connected_graphs, contract_of, push_matrix
 
 DIRECTED: list[tuple[str, dict[str, Any]]] = [
@@ -93,20 +92,20 @@ def test_a_symmetric_schedule_keeps_its_matrix_and_its_figures(graph: Any) -> No
 @pytest.mark.parametrize(("kind", "values"), DIRECTED)
 def test_what_needs_symmetric_edges_is_refused_with_the_way_out(kind: str, values: dict[str, Any]) -> None:
     contract = contract_of(kind, 10, **values)
-    assert is_directed(contract.topology)
+    assert contract.topology.one_way
     with pytest.raises(ContractError, match=f"{kind} is directed, and protocol dpsgd needs symmetric edges") as caught:
         schedule_of(contract)
     assert "gossip.protocol: push_sum" in caught.value.fix
     assert ("topology.directed: false" in caught.value.fix) == kind.startswith("equi")
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", TOPOLOGIES)
 def test_every_kind_has_a_directed_view(kind: str) -> None:
-    contract = contract_of(kind, 8, **ALL[kind].values(8))
+    contract = contract_of(kind, 8, **TOPOLOGIES[kind].example(8))
     directed = directed_schedule_of(contract)
     assert directed.size == 8
     assert diameter(directed) >= 1
-    if not is_directed(contract.topology):
+    if not contract.topology.one_way:
         np.testing.assert_allclose(push_matrix(directed, 3), mixing_matrix(schedule_of(contract), 3), atol=1e-12)
 
 
@@ -172,7 +171,7 @@ def test_the_contract_says_what_is_directed() -> None:
     def loaded(topology: str) -> Contract:
         return contract_from_yaml(f"version: 1\nname: d\ntopology: {topology}\npeers: {{loopback: {{count: 5}}}}\n")
 
-    assert is_directed(loaded("{kind: epidemic_local, sends: 3}").topology)
-    assert not is_directed(loaded("{kind: equi_dynamic}").topology)
+    assert loaded("{kind: epidemic_local, sends: 3}").topology.one_way
+    assert not loaded("{kind: equi_dynamic}").topology.one_way
     with pytest.raises(ContractError, match="shift"):
         loaded("{kind: equi_static, shift: 3}")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology import mixing_matrix, round_rms, spectral_figures
-from p2pfl_me.topology.schedule import epidemic_schedule
+from p2pfl_me.topology.graphs.epidemic import epidemic_schedule
 
 
 @given(st.integers(2, 30), st.integers(1, 6), st.integers(0, 100), st.integers(0, 10**6))

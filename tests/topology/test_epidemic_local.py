@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology import directed_figures
-from p2pfl_me.topology.epidemic_local import EpidemicLocal
+from p2pfl_me.topology.graphs.epidemic_local import EpidemicLocalSchedule
 from tests.topology.drawing import push_matrix
 
 
@@ -19,20 +19,20 @@ from tests.topology.drawing import push_matrix
 def test_every_peer_sends_to_as_many_others(count: int, sends: int, seed: int, round: int) -> None:
     if count > 1 and sends >= count:
         with pytest.raises(ContractError, match=f"at most {count - 1}"):
-            EpidemicLocal(count, sends, seed)
+            EpidemicLocalSchedule(count, sends, seed)
         return
-    schedule = EpidemicLocal(count, sends, seed)
+    schedule = EpidemicLocalSchedule(count, sends, seed)
     assert schedule.period is None
     for peer in range(count):
         receivers = schedule.receivers(peer, round)
         assert len(receivers) == (sends if count > 1 else 0)
         assert set(receivers) <= set(range(count)) - {peer}
         assert set(receivers.values()) <= {1 / (sends + 1)}
-    assert schedule.arcs(round) == EpidemicLocal(count, sends, seed).arcs(round)
+    assert schedule.arcs(round) == EpidemicLocalSchedule(count, sends, seed).arcs(round)
 
 
 def test_all_others_are_equally_likely_and_draws_of_peers_differ() -> None:
-    rounds, schedule = 3000, EpidemicLocal(11, 3, 0)
+    rounds, schedule = 3000, EpidemicLocalSchedule(11, 3, 0)
     drawn = np.zeros((2, 11))
     for round in range(rounds):
         for peer in (0, 5):
@@ -41,7 +41,7 @@ def test_all_others_are_equally_likely_and_draws_of_peers_differ() -> None:
     # 3000 rounds at 3/10: 900 with a deviation of 25.1.
     others = np.concatenate([np.delete(drawn[0], 0), np.delete(drawn[1], 5)])
     assert np.abs(others - 900).max() < 4 * 25.1
-    assert len({tuple(EpidemicLocal(11, 3, 0).receivers(5, round)) for round in range(200)}) > 50
+    assert len({tuple(EpidemicLocalSchedule(11, 3, 0).receivers(5, round)) for round in range(200)}) > 50
     assert any(set(schedule.receivers(0, round)) - {5} != set(schedule.receivers(5, round)) - {0} for round in range(3))
 
 
@@ -52,7 +52,7 @@ def test_a_round_leaves_the_expected_share_whatever_the_number_of_peers(count: i
 
     Each receiver holds 1 / (s + 1) of its own and of each sender's, and each other sends to it with chance p alone.
     """
-    schedule = EpidemicLocal(count, sends, 0)
+    schedule = EpidemicLocalSchedule(count, sends, 0)
     mass = np.random.default_rng(0).normal(size=(count, 40))
     mass -= mass.mean(0)
     left = [np.square(push_matrix(schedule, round) @ mass).sum() / np.square(mass).sum() for round in range(300)]
@@ -63,7 +63,7 @@ def test_a_round_leaves_the_expected_share_whatever_the_number_of_peers(count: i
 
 
 def test_push_sum_reaches_the_exact_mean_that_plain_averaging_misses() -> None:
-    schedule = EpidemicLocal(20, 2, 0)
+    schedule = EpidemicLocalSchedule(20, 2, 0)
     values = np.arange(20.0)
     mass, weight, plain = values, np.ones(20), values
     for round in range(60):
@@ -77,7 +77,7 @@ def test_push_sum_reaches_the_exact_mean_that_plain_averaging_misses() -> None:
 
 def test_figures_are_those_of_the_ratio() -> None:
     """beta is what 40 rounds really left of the distance of z = x / w, for the worst start, a round."""
-    schedule = EpidemicLocal(12, 2, 3)
+    schedule = EpidemicLocalSchedule(12, 2, 3)
     figures = directed_figures(schedule)
     assert figures.models_per_round == 2
     assert figures.exact_after is None

@@ -9,9 +9,8 @@ from typing import Any
 import networkx as nx
 import pytest
 
-from p2pfl_me.contract import KINDS
 from p2pfl_me.errors import ContractError
-from p2pfl_me.topology.kinds import ALL
+from p2pfl_me.topology.kind import TOPOLOGIES
 from tests.topology.drawing import graph_of
 
 
@@ -56,7 +55,7 @@ def test_every_buildable_graph_is_connected_and_simple() -> None:
         assert nx.number_of_selfloops(graph) == 0, (kind, count)
         assert graph.graph["kind"] == kind
         built.add(kind)
-    assert built == set(KINDS) == set(ALL)
+    assert built == set(TOPOLOGIES)
 
 
 @pytest.mark.parametrize(

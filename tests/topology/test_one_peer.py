@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from p2pfl_me.topology import directed_figures
-from p2pfl_me.topology.one_peer import one_peer_exponential
+from p2pfl_me.topology.graphs.one_peer_exponential import one_peer_exponential
 from tests.topology.drawing import push_matrix
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from p2pfl_me.errors import RunError
 from p2pfl_me.report.graph_picture import draw_graph, graph_figure
-from p2pfl_me.topology.kinds import ALL
+from p2pfl_me.topology.kind import TOPOLOGIES
 from p2pfl_me.topology.layout import places
 from tests.topology.drawing import connected_graphs, graph_of
 
@@ -24,10 +24,10 @@ def least_distance(place: np.ndarray) -> float:
     return float(apart.min())
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", TOPOLOGIES)
 def test_no_two_peers_lie_on_each_other(kind: str) -> None:
     for count in (8, 64):
-        graph = graph_of(kind, count, **ALL[kind].values(count))
+        graph = graph_of(kind, count, **TOPOLOGIES[kind].example(count))
         place = places(graph)
         assert place.shape == (count, 2)
         assert least_distance(place) > 0.1
@@ -35,7 +35,7 @@ def test_no_two_peers_lie_on_each_other(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["random", "regular", "edges"])
 def test_no_peer_of_a_ready_contract_lies_on_an_edge_of_two_others(kind: str) -> None:
-    graph = graph_of(kind, 10, **ALL[kind].values(10))
+    graph = graph_of(kind, 10, **TOPOLOGIES[kind].example(10))
     place = places(graph)
     for a, b in graph.edges:
         for other in set(graph) - {a, b}:
@@ -54,7 +54,7 @@ def test_places_are_finite_and_the_same_in_every_run(graph: nx.Graph) -> None:
 
 
 def test_two_circles_with_two_bridges_are_drawn_without_crossing() -> None:
-    graph = graph_of("edges", 10, **ALL["edges"].values(10))
+    graph = graph_of("edges", 10, **TOPOLOGIES["edges"].example(10))
     place = places(graph)
 
     def side(a: int, b: int, c: int) -> float:
@@ -70,7 +70,7 @@ def test_two_circles_with_two_bridges_are_drawn_without_crossing() -> None:
 @pytest.mark.parametrize("kind", ["ring", "torus", "edges"])
 def test_a_picture_is_written(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "graph.png"
-    graph = graph_of(kind, 10, **ALL[kind].values(10))
+    graph = graph_of(kind, 10, **TOPOLOGIES[kind].example(10))
     draw_graph(graph, path, scores={0: 0.3, 1: 0.5}, title="$odd {name", score_name="UF1 $")
     with Image.open(path) as picture:
         assert picture.format == "PNG"

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from p2pfl_me.aggregation import mix
-from p2pfl_me.gossip.protocol import NOTHING, Memory, Send
-from p2pfl_me.gossip.waitfree import Merged
+from p2pfl_me.gossip.kind import ProtocolKind, Seat
+from p2pfl_me.gossip.protocol import NOTHING, Memory, Protocol, Send
+from p2pfl_me.gossip.waitfree import Merged, waitfree_core
 from p2pfl_me.message import Kind, Message, Vector
+
+
+class SwiftProtocol(ProtocolKind):
+    kind: Literal["swift"] = "swift"
+    within_hull: ClassVar[bool] = True
+
+    def core(self, seat: Seat) -> Protocol:
+        return waitfree_core(seat, Swift(seat.peer, seat.row))
 
 
 class Swift:

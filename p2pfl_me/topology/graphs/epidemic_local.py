@@ -10,14 +10,43 @@ from __future__ import annotations
 from functools import lru_cache
 from random import Random
 from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
-from p2pfl_me.choice import derive_seed
+from p2pfl_me.choice import PositiveInt, derive_seed
 from p2pfl_me.errors import ContractError
-from p2pfl_me.topology.arcs import Arc, Shares
+from p2pfl_me.topology.arcs import Arc, DirectedSchedule, Shares
+from p2pfl_me.topology.kind import Pairs, Topology
+from p2pfl_me.topology.pairs import circulant
 from p2pfl_me.topology.schedule import require_peer
 
 
-class EpidemicLocal:
+class EpidemicLocal(Topology):
+    """EL-Local: each round every peer draws, by itself, the others to whom it `sends`. Directed."""
+
+    kind: Literal["epidemic_local"]
+    sends: PositiveInt = 2
+    seed: int = 0
+    summary: ClassVar[str] = "epidemic learning where each draws its own receivers; directed"
+    needs: ClassVar[str] = "sends (2) models a round; seed (0); protocol push_sum"
+    changes: ClassVar[bool] = True
+    own_weights: ClassVar[bool] = True
+
+    @classmethod
+    def example(cls, count: int) -> dict[str, Any]:
+        return {"sends": min(2, max(1, count - 1)), "seed": 0}
+
+    @property
+    def one_way(self) -> bool:
+        return True
+
+    def pairs(self, count: int) -> Pairs:
+        return circulant(count, range(1, count))
+
+    def arcs(self, count: int) -> DirectedSchedule:
+        return EpidemicLocalSchedule(count, self.sends, self.seed)
+
+
+class EpidemicLocalSchedule:
     """A peer's receivers of a round are drawn from the hash of (seed, peer, round), with no coordinator.
 
     It draws its own in time linear in `sends`; to know who sends to it, it must repeat everyone's draw.

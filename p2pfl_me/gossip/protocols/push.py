@@ -7,18 +7,19 @@ account: Danner and Jelasity, ICDCS 2018, randomised.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar, Literal
 
 import numpy as np
+from pydantic import model_validator
 
 from p2pfl_me.aggregation import mix
-from p2pfl_me.gossip.protocol import Memory, Send
-from p2pfl_me.gossip.waitfree import Merged
+from p2pfl_me.choice import Part, PositiveInt
+from p2pfl_me.gossip.chance import Chance, chance_of
+from p2pfl_me.gossip.kind import ProtocolKind, Seat
+from p2pfl_me.gossip.protocol import Memory, Protocol, Send
+from p2pfl_me.gossip.waitfree import Merged, waitfree_core
 from p2pfl_me.message import Kind, Message, Vector
-
-Chance = Callable[[str, int, int], float]
-"""(what for, round, which) -> a number in [0, 1), drawn from the contract's seed for this peer alone."""
 
 
 class Merge(Enum):
@@ -30,12 +31,17 @@ class Merge(Enum):
     """As `age`, but where the ages differ by more than the limit the older model is taken whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """A peer saves up to `capacity` tokens and begins to spend at `reserve`: the account's C and A."""
+class Tokens(Part):
+    """Token account: a peer saves up to `capacity` messages and begins to spend at `reserve`: C and A of the paper."""
 
-    reserve: int
-    capacity: int
+    reserve: PositiveInt = 2
+    capacity: PositiveInt = 4
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Tokens:
+        if self.reserve > self.capacity:
+            raise ValueError(f"reserve ({self.reserve}) is above capacity ({self.capacity})")
+        return self
 
     def proactive(self, balance: int) -> float:
         """Probability of sending at the end of a round."""
@@ -44,6 +50,32 @@ class Tokens:
     def reactive(self, balance: int, chance: float) -> int:
         """Messages sent for a useful one that came: balance / A, rounded at random."""
         return int(balance / self.reserve + chance)
+
+
+class PushProtocol(ProtocolKind):
+    """Its options.
+
+    `limit`: with `merge: limited`, models whose ages differ by more than this don't mix; the older one is kept.
+    """
+
+    kind: Literal["push"] = "push"
+    merge: Literal["age", "limited"] = "age"
+    limit: PositiveInt = 3
+    tokens: Tokens | None = None
+    uses_weights: ClassVar[bool] = False
+    within_hull: ClassVar[bool] = True
+
+    def core(self, seat: Seat) -> Protocol:
+        push = Push(
+            seat.peer,
+            seat.row,
+            chance_of(seat.contract.seed, seat.peer),
+            merge=Merge(self.merge),
+            limit=self.limit,
+            tokens=self.tokens,
+            memory=seat.start.memory,
+        )
+        return waitfree_core(seat, push)
 
 
 class Push:

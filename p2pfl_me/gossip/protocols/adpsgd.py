@@ -11,12 +11,14 @@ the same end asks, the earlier one in a fixed order of all peers, so those who w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from p2pfl_me.gossip.protocol import NOTHING, Memory, Send
-from p2pfl_me.gossip.push import Chance
-from p2pfl_me.gossip.waitfree import Merged
+from p2pfl_me.gossip.chance import Chance, chance_of
+from p2pfl_me.gossip.kind import ProtocolKind, Seat
+from p2pfl_me.gossip.protocol import NOTHING, Memory, Protocol, Send
+from p2pfl_me.gossip.waitfree import Merged, waitfree_core
 from p2pfl_me.message import Kind, Message, Vector
 
 HALF = np.float32(0.5)
@@ -28,6 +30,14 @@ def asks(one: int, other: int) -> bool:
     On an even ring these are the paper's two groups, and nobody is kept waiting.
     """
     return (one % 2, one) < (other % 2, other)
+
+
+class AdPsgd(ProtocolKind):
+    kind: Literal["adpsgd"] = "adpsgd"
+    uses_weights: ClassVar[bool] = False
+
+    def core(self, seat: Seat) -> Protocol:
+        return waitfree_core(seat, PairAveraging(seat.peer, seat.row, chance_of(seat.contract.seed, seat.peer)))
 
 
 class PairAveraging:

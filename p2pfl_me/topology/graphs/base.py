@@ -9,10 +9,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Any, ClassVar, Literal
+
+from p2pfl_me.choice import PositiveInt
+from p2pfl_me.topology.kind import Pairs, Topology, Weigh
+from p2pfl_me.topology.schedule import ChangingSchedule, Edge, Schedule
 
 Weighted = tuple[int, int, float]
 """a < b and the weight that each gives the other."""
 Round = tuple[Weighted, ...]
+
+
+class Base(Topology):
+    """The base-(k+1) graph: pairs change every round, and after one period all hold the exact mean. k = `meets`."""
+
+    kind: Literal["base"]
+    meets: PositiveInt = 2
+    summary: ClassVar[str] = "base-(k+1): pairs change every round, exact mean after a short period; the most per byte"
+    needs: ClassVar[str] = "any number of peers; meets (2) others a round at most; all must stay"
+    ready_file: ClassVar[str] = "base3"
+    changes: ClassVar[bool] = True
+    own_weights: ClassVar[bool] = True
+    needs_all: ClassVar[bool] = True
+
+    @classmethod
+    def example(cls, count: int) -> dict[str, Any]:
+        return {"meets": 2}
+
+    def asked_edges(self, count: int) -> tuple[str, float, float] | None:
+        return "meets", self.meets, self.meets * count / 2
+
+    def pairs(self, count: int) -> Pairs:
+        return ((a, b) for round in base_graph(count, self.meets) for a, b, _ in round)
+
+    def schedule(self, count: int, weigh: Weigh) -> Schedule:
+        return base_schedule(count, self.meets)
+
+
+def base_schedule(count: int, meets: int) -> ChangingSchedule:
+    """The base-(k+1) graph for k = `meets`: exact consensus after one period."""
+    rounds = [tuple(Edge(*edge) for edge in round) for round in base_graph(count, meets)] or [()]
+    met: list[set[int]] = [set() for _ in range(count)]
+    for edge in (edge for round in rounds for edge in round):
+        met[edge.a].add(edge.b)
+        met[edge.b].add(edge.a)
+    sorted_met = [tuple(sorted(each)) for each in met]
+    return ChangingSchedule(count, len(rounds), rounds.__getitem__, sorted_met.__getitem__)
 
 
 @lru_cache(maxsize=32)

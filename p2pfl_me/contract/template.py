@@ -15,9 +15,9 @@ from p2pfl_me.contract.load import apply_overrides
 from p2pfl_me.contract.model import CASME2_CLASSES
 from p2pfl_me.contract.source import Source
 from p2pfl_me.errors import ContractError
-from p2pfl_me.topology.directed import directed_schedule_of
-from p2pfl_me.topology.kinds import ALL
-from p2pfl_me.topology.schedule import schedule_of
+from p2pfl_me.gossip.kind import fitting_protocol
+from p2pfl_me.topology.directed import plan_of
+from p2pfl_me.topology.kind import TOPOLOGIES
 
 BASE_PORT = 47100
 WIDTH = 112
@@ -72,7 +72,7 @@ def contract_text(kind: str, count: int | None = None, name: str | None = None, 
     Parameters
     ----------
     kind:
-        A key of `kinds.ALL`.
+        A name in `TOPOLOGIES`.
     count:
         Number of peers; the kind's own default when None.
     overrides:
@@ -83,27 +83,28 @@ def contract_text(kind: str, count: int | None = None, name: str | None = None, 
     ContractError
         The kind is unknown, an override is wrong, or the graph cannot be built.
     """
-    if kind not in ALL:
-        near = difflib.get_close_matches(kind, list(ALL), n=1, cutoff=0.5)
+    if kind not in TOPOLOGIES:
+        near = difflib.get_close_matches(kind, list(TOPOLOGIES), n=1, cutoff=0.5)
         fix = f"did you mean `{near[0]}`? " if near else ""
-        raise ContractError(f"unknown topology kind `{kind}`", fix=f"{fix}known: {', '.join(ALL)}")
-    about = ALL[kind]
-    count = about.count if count is None else count
+        raise ContractError(f"unknown topology kind `{kind}`", fix=f"{fix}known: {', '.join(TOPOLOGIES)}")
+    about = TOPOLOGIES[kind]
+    count = about.ready_count if count is None else count
+    options = about.example(count)
     values: dict[str, Any] = {
         "version": 1,
-        "name": name or about.file or kind,
+        "name": name or about.ready_file or kind,
         "seed": 1,
-        "topology": {"kind": kind, **about.values(count)},
+        "topology": {"kind": kind, **options},
         "peers": {"loopback": {"count": count, "base_port": BASE_PORT}},
         "model": dict(MODEL),
         "training": dict(TRAINING),
-        "gossip": {"protocol": about.protocol},
+        "gossip": {"protocol": fitting_protocol(TOPOLOGIES.of(kind, **options))},
     }
     contract = apply_overrides(Source(f"new {kind}", values, {}), overrides)
-    (directed_schedule_of if contract.gossip.protocol == "push_sum" else schedule_of)(contract)
+    plan_of(contract)
     given = contract.model_dump(mode="json", exclude_unset=True)
-    about = ALL[contract.topology.kind]
-    head = [f"# {contract.topology.kind}: {about.summary}.", "# Needs: " + about.needs + "."]
+    topology = contract.topology
+    head = [f"# {topology.kind}: {topology.summary}.", f"# Needs: {topology.needs}."]
     return "\n".join([*head, *_lines(given, ())]) + "\n"
 
 

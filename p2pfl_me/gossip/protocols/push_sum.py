@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.gossip.protocol import Memory, Send
-from p2pfl_me.gossip.waitfree import Merged
+from p2pfl_me.gossip.kind import ProtocolKind, Seat
+from p2pfl_me.gossip.protocol import Memory, Protocol, Send
+from p2pfl_me.gossip.waitfree import Merged, waitfree_core
 from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.topology.arcs import DirectedSchedule, as_directed
 
 Mass = npt.NDArray[np.float64]
 """x and, last, w: float64 (P + 1,)."""
@@ -24,6 +27,23 @@ LEAST_WEIGHT = 0.05
 """Below this share of mass a model is mostly rounding; a flow that takes back more must wait."""
 Shares = Callable[[int], Mapping[int, float]]
 """round -> {peer: share}."""
+
+
+class PushSumProtocol(ProtocolKind):
+    kind: Literal["push_sum"] = "push_sum"
+    follows_matrix: ClassVar[bool] = True
+    follows_arcs: ClassVar[bool] = True
+    predicted: ClassVar[bool] = True
+
+    def exchanged(self, size: int) -> int:
+        """The model and its weight, each value as two float32."""
+        return 2 * (size + 1)
+
+    def core(self, seat: Seat) -> Protocol:
+        plan, peer = seat.plan, seat.peer
+        arcs = plan if isinstance(plan, DirectedSchedule) else as_directed(plan)
+        flows = Flows(lambda round: arcs.receivers(peer, round), lambda round: arcs.senders(peer, round))
+        return waitfree_core(seat, PushSum(peer, flows, seat.start.params, seat.start.memory))
 
 
 @dataclass(frozen=True, slots=True)

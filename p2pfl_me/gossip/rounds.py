@@ -1,0 +1,53 @@
+"""The core of a protocol of common rounds: its rule, the watch around it, and what travels over an edge."""
+
+from __future__ import annotations
+
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.gossip.cores import exchanged_size, rule_of, watches_all
+from p2pfl_me.gossip.dpsgd import DPSGD
+from p2pfl_me.gossip.exchange import Compressed, Exchange, Whole
+from p2pfl_me.gossip.kind import Seat
+from p2pfl_me.gossip.sketch import Sketcher
+from p2pfl_me.gossip.slices import Sliced
+from p2pfl_me.gossip.watch import Watch
+from p2pfl_me.topology.arcs import DirectedSchedule
+from p2pfl_me.topology.averaging import rounds_to_average
+
+WINDOW_ERROR = 0.1
+"""What a window of the watch may leave of the distance between sketches."""
+
+
+def round_core(seat: Seat) -> DPSGD:
+    """The core of one peer."""
+    gossip, start, plan = seat.contract.gossip, seat.start, seat.plan
+    if isinstance(plan, DirectedSchedule):
+        raise TypeError("a protocol of rounds follows edges, not arcs")
+    rule = rule_of(gossip, start)
+    if watches_all(gossip):
+        sketcher = Sketcher(start.params.size, seat.contract.seed)
+        rule = Watch(rule, sketcher, rounds_to_average(plan, WINDOW_ERROR), start.memory)
+    return DPSGD(
+        seat.peer,
+        seat.row,
+        seat.neighbours,
+        start.params,
+        seat.settings,
+        rule=rule,
+        exchange=_exchange(seat),
+        watches_all=watches_all(gossip),
+        completed=start.completed,
+        progress=start.progress,
+    )
+
+
+def _exchange(seat: Seat) -> Exchange:
+    contract, start, peer = seat.contract, seat.start, seat.peer
+    compression, size = contract.gossip.compression, start.params.size
+    if contract.peers.widths:
+        return Sliced(peer, start.shapes, {other: contract.peers.width(other) for other in (peer, *seat.neighbours)})
+    if compression is None:
+        return Whole(peer, contract.gossip.aggregation, contract.training.rounds)
+    exchanged, seed = exchanged_size(contract.gossip, size, start.home), derive_seed(contract.seed, "compression")
+    # Of a model that is not exchanged as it is, the shapes say nothing.
+    shapes = start.shapes if compression.needs_matrices else ()
+    return Compressed(peer, seat.neighbours, compression, exchanged, seed, start.memory, shapes)
