@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from p2pfl_me.compression import Jwins, sparse
 from p2pfl_me.compression.jwins import inverse, padded, transform
-from p2pfl_me.contract import compressions as model_contract
 from p2pfl_me.errors import WireError
 from tests.compression.pairs import ends, gossip, meet, model, spread
 
@@ -71,7 +70,6 @@ def test_cut_offs_come_from_the_shared_list_for_each_direction() -> None:
 def test_by_default_they_save_what_the_paper_says() -> None:
     """The list of its authors' experiments; they report up to 64 % fewer bytes, indices included."""
     assert 1 - np.mean(Jwins().fractions) == pytest.approx(0.657, abs=0.001)
-    assert model_contract.Jwins(kind="jwins").fractions == Jwins().fractions
 
 
 def test_another_number_of_values_than_the_cut_offs_is_refused() -> None:
