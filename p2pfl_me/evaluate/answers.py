@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from p2pfl_me.evaluate.arms import HOME_OF, Arm
 from p2pfl_me.evaluate.outcome import Outcome
 from p2pfl_me.learning.metrics import Counts
 from p2pfl_me.learning.trainer import Labels
+from p2pfl_me.report.arms import Arm
 
 TRAINED = (Arm.ISOLATED, Arm.GOSSIP, Arm.AVERAGE, Arm.POOLED)
+HOME_OF = {Arm.ISOLATED_HOME: Arm.ISOLATED, Arm.GOSSIP_HOME: Arm.GOSSIP}
+ARMS = (*TRAINED, *HOME_OF)
+"""In the order of the page."""
 
 
 @dataclass(frozen=True, eq=False)

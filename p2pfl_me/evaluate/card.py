@@ -11,11 +11,11 @@ from typing import Any
 
 from p2pfl_me import __version__
 from p2pfl_me.contract import digest, dump_contract
-from p2pfl_me.evaluate.arms import Arm
 from p2pfl_me.evaluate.holdout import LEAK
 from p2pfl_me.evaluate.results import SCORES, Results
 from p2pfl_me.evaluate.statistics import known
 from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.report.arms import Arm
 
 PACKAGES = ("torch", "torchvision", "numpy", "networkx", "opencv-python-headless")
 

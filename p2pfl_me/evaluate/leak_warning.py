@@ -6,13 +6,13 @@ A figure has it drawn into it: a picture file is what gets copied into papers.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
-from p2pfl_me.report.document import Block, Document, Picture, Section, Table
-from p2pfl_me.report.style import VERMILION
+from p2pfl_me.report.document import Block, Bullets, Code, Document, Paragraph, Picture, Section, Table
 
 
 def with_warning(document: Document, words: str) -> Document:
-    """The document with `words` at its head, in every section, table and figure; figures are drawn on in place."""
+    """The document with `words` at its head, in every section, table and figure."""
     upper = words.upper()
     return replace(
         document,
@@ -34,14 +34,14 @@ def _block(block: Block, words: str) -> Block:
         case Table():
             return replace(block, caption=f"{words.upper()}. {block.caption}")
         case Picture():
-            for figure in (block.figure, block.narrow):
-                if figure is not None:
-                    figure.suptitle(words.upper(), color=VERMILION, fontsize="medium", fontweight="bold")
             return replace(
                 block,
                 title=f"{block.title} ({words})",
                 header=(*block.header, "warning"),
                 rows=tuple((*row, words) for row in block.rows),
+                warning=words,
             )
-        case _:
+        case Paragraph() | Bullets() | Code():
             return block
+        case _:
+            assert_never(block)

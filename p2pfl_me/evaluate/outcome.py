@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from p2pfl_me.errors import RunError
-from p2pfl_me.evaluate.arms import Arm
+from p2pfl_me.report.arms import Arm
 
 
 @dataclass(frozen=True)

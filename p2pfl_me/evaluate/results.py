@@ -8,8 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from p2pfl_me.evaluate.answers import Answers, numbered, tally
-from p2pfl_me.evaluate.arms import Arm
+from p2pfl_me.evaluate.answers import ARMS, Answers, numbered, tally
 from p2pfl_me.evaluate.design import Design
 from p2pfl_me.evaluate.statistics import (
     Difference,
@@ -34,6 +33,8 @@ from p2pfl_me.learning.metrics import (
     uar,
     uf1,
 )
+from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.arms_picture import ArmRow
 
 SCORES: Mapping[str, Score] = {"uf1": uf1, "uar": uar, "accuracy": accuracy}
 COMPARED = (
@@ -102,7 +103,7 @@ class Results:
         for fold in self.design.split.folds:
             held[list(fold.test)] = True
         return tuple(
-            arm for arm in Arm if all(np.all(np.any(each.models[arm] >= 0, axis=0)[held]) for each in self.answers)
+            arm for arm in ARMS if all(np.all(np.any(each.models[arm] >= 0, axis=0)[held]) for each in self.answers)
         )
 
     @cached_property
@@ -180,6 +181,20 @@ class Results:
                 for each in self.answers
             )
         )
+
+    def arm_rows(self) -> tuple[ArmRow, ...]:
+        """What the figure shows of each arm."""
+        found = []
+        for arm in self.arms:
+            models = [
+                (answers.seed, peer if len(counts) > 1 else None, float(value))
+                for answers, counts in zip(self.answers, self.counts(arm), strict=True)
+                for peer, value in enumerate(by_model(counts))
+                if np.isfinite(value)
+            ]
+            if (score := self.score(arm, "uf1")) is not None:
+                found.append(ArmRow(arm, score.mean, tuple(models), score.std, score.interval.low, score.interval.high))
+        return tuple(found)
 
     def distance(self) -> float | None:
         """The mean over folds and seeds of the peers' distance to their average after the last exchange."""

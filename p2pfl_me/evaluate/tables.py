@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from p2pfl_me.evaluate.arms import Arm
 from p2pfl_me.evaluate.results import ArmScore, Results
 from p2pfl_me.evaluate.statistics import by_model
+from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.document import Table
 from p2pfl_me.report.paired import LEVEL, holm
 

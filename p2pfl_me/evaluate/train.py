@@ -12,7 +12,6 @@ import numpy as np
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.few_shot import few_shot
 from p2pfl_me.errors import DataError
-from p2pfl_me.evaluate.arms import Arm
 from p2pfl_me.evaluate.dealing import with_peers
 from p2pfl_me.evaluate.engines import gossip
 from p2pfl_me.evaluate.folds import Fold, Split
@@ -21,6 +20,7 @@ from p2pfl_me.evaluate.outcome import Guesses, Outcome
 from p2pfl_me.evaluate.units import FoldUnit, Unit, WholeUnit, peers_left, touches, untouched
 from p2pfl_me.learning.trainer import FeatureTrainer, Labels, Samples, make_trainer
 from p2pfl_me.message import Vector
+from p2pfl_me.report.arms import Arm
 
 
 @dataclass(frozen=True, eq=False)

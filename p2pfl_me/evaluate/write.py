@@ -14,8 +14,7 @@ from p2pfl_me.evaluate.document import compose
 from p2pfl_me.evaluate.holdout import LEAK
 from p2pfl_me.evaluate.results import SCORES, Results
 from p2pfl_me.evaluate.statistics import by_model
-from p2pfl_me.report.document import Cell
-from p2pfl_me.report.numbers import csv_text
+from p2pfl_me.report.numbers import Cell, csv_text
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.write import write_document
 

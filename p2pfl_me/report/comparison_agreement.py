@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.report.comparison_pictures import picture
-from p2pfl_me.report.document import Block, Cell, Table
+from p2pfl_me.report.document import Block, Table
 from p2pfl_me.report.formatting import NONE, many, share
 from p2pfl_me.report.methods import Setting, closing_of, distances
+from p2pfl_me.report.numbers import Cell
 from p2pfl_me.topology import (
     Figures,
     directed_figures,

@@ -15,7 +15,7 @@ from p2pfl_me.report.results import spread
 
 
 def cost_blocks(setting: Setting, target: float | None) -> Iterator[Block]:
-    """Cost to `target`, scores by megabytes and seconds, and the ranking by score per megabyte."""
+    """Cost to `target`, scores by megabytes and seconds, and score per megabyte; nothing is ranked."""
     if target is not None:
         rows = [(method.name, *_to_target(method, target)) for method in setting.methods]
         yield Table(
@@ -45,7 +45,7 @@ def cost_blocks(setting: Setting, target: float | None) -> Iterator[Block]:
             header,
             numbers,
         )
-    ranked = []
+    thrift = []
     for method in setting.methods:
         found = per_megabyte(method)
         if found:
@@ -53,18 +53,17 @@ def cost_blocks(setting: Setting, target: float | None) -> Iterator[Block]:
             score = float(np.mean([score for score, _ in found.values()]))
             sent = float(np.mean([mb for _, mb in found.values()]))
             if ratio:
-                ranked.append((method.name, ratio.mean, ratio.std, score, sent))
-    ranked.sort(key=lambda row: -row[1])
-    if ranked:
+                thrift.append((method.name, ratio.mean, ratio.std, score, sent))
+    if thrift:
         yield picture(
             "score-per-mb",
             "Score for each megabyte",
             "The average model's final UF1 divided by the megabytes that a peer has sent in all rounds; the line is "
-            "one standard deviation over seeds. It rewards thrift: a set-up that sends little ranks high even with a "
-            "low score, so read it beside the scores.",
-            "Bar chart of UF1 per megabyte for every set-up, best first",
+            "one standard deviation over seeds, the order that of the contracts. It rewards thrift: a set-up that "
+            "sends little stands high even with a low score, so read it beside the scores.",
+            "Bar chart of UF1 per megabyte for every set-up",
             ("series", "uf1_per_mb", "std", "uf1", "mb_a_peer"),
-            ranked,
+            thrift,
         )
 
 

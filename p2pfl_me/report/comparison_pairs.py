@@ -5,24 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from p2pfl_me.report.document import Block, Cell, Paragraph, Table
+from p2pfl_me.report.document import Block, Paragraph, Table
 from p2pfl_me.report.formatting import NONE, many
-from p2pfl_me.report.methods import Comparison, Setting
-from p2pfl_me.report.paired import Paired, holm, paired, seeds_needed
+from p2pfl_me.report.methods import Comparison, Method, Setting, same_clips
+from p2pfl_me.report.numbers import Cell
+from p2pfl_me.report.paired import LEVEL, Paired, cannot_tell, holm, paired
 
 SHOWN_PAIRS = 45
 PAIR_HEADER = ("clips_dealt", "first", "second", "seeds", "mean", "low", "high", "p", "least_p", "supported")
 
 
 def pair_tests(setting: Setting) -> tuple[tuple[Paired, bool], ...]:
-    """Each pair's test on the average models' final UF1, and whether it holds over all pairs of the setting."""
+    """Each pair's test on the average models' final UF1, and whether it holds over all pairs of the setting.
+
+    A pair is tested over the seeds that both ran on the same clips; without any there is no test.
+    """
     tests = []
     for one, other in combinations(setting.methods, 2):
         first, second = one.score(), other.score()
-        both = sorted(first.keys() & second.keys())
+        both = [seed for seed in sorted(first.keys() & second.keys()) if _paired(one, other, seed)]
         if both:
             tests.append(paired(one.name, other.name, [first[seed] - second[seed] for seed in both]))
     return tuple(zip(tests, holm([test.p for test in tests]), strict=True))
+
+
+def _paired(one: Method, other: Method, seed: int) -> bool:
+    first, second = one.of_seed(seed), other.of_seed(seed)
+    return first is not None and second is not None and same_clips(first, second)
 
 
 def pair_rows(comparison: Comparison) -> list[tuple[Cell, ...]]:
@@ -44,7 +53,7 @@ def pair_blocks(setting: Setting) -> Iterator[Block]:
     """The table of tests, and what so many seeds can tell."""
     tests = pair_tests(setting)
     if not tests:
-        yield Paragraph("There are no two set-ups that ran the same seed to its end.")
+        yield Paragraph("No two set-ups ran the same seed on the same clips to its end: there is nothing to test.")
         return
     rows = [
         (
@@ -68,12 +77,7 @@ def pair_blocks(setting: Setting) -> Iterator[Block]:
         yield Paragraph(f"The first {SHOWN_PAIRS} of {len(tests)} pairs; pairs.csv has all.")
     together = f" over all {len(tests)} pairs together (Holm)" if len(tests) > 1 else ""
     words = (
-        f"“Better” is written only where p holds at 0.05{together}. With "
-        f"{many(seeds, 'seed')} the smallest p there can be is {least:.2g}"
+        f"“Better” is written only where p holds at {LEVEL:g}{together}. With "
+        f"{many(seeds, 'seed')} the smallest p there can be is {least:.2g}{cannot_tell(seeds, len(tests))}"
     )
-    needed = seeds_needed(len(tests))
-    if seeds < needed:
-        words += (
-            f", so these runs cannot tell, whatever the means are; it takes {needed} seeds or more (--seeds {needed})"
-        )
     yield Paragraph(f"{words}.")

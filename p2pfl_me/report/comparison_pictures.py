@@ -1,7 +1,4 @@
-"""The figures of a comparison, each drawn from the text of its CSV alone.
-
-What the page shows is drawn by `drawn` from the very text that lies beside it, so anybody can draw it again.
-"""
+"""The figures of a comparison, by name: score by round, megabytes and seconds; distances; score for each megabyte."""
 
 from __future__ import annotations
 
@@ -12,17 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from p2pfl_me.report.document import Cell, Picture
-from p2pfl_me.report.line_styles import Row, line_styles_of, names_of
+from p2pfl_me.report.document import Draw, Picture
+from p2pfl_me.report.line_styles import line_styles_of, names_of
 from p2pfl_me.report.mixing_picture import mixing_by
-from p2pfl_me.report.numbers import csv_rows, csv_text
+from p2pfl_me.report.numbers import Cell, Row
 from p2pfl_me.report.style import (
     BLUE,
     INK,
     MUTED,
     NARROW,
     RULE,
-    WIDTH,
     end_labels,
     headline,
     new_figure,
@@ -42,23 +38,8 @@ FLOOR = 1e-9
 def picture(
     name: str, title: str, reading: str, alt: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]
 ) -> Picture:
-    """A figure of this module with the numbers it was drawn from."""
-    text = csv_text(header, rows)
-    return Picture(
-        name=name,
-        title=title,
-        reading=reading,
-        alt=alt,
-        figure=drawn(name, text, WIDTH),
-        narrow=drawn(name, text, NARROW),
-        header=tuple(header),
-        rows=tuple(tuple(row) for row in rows),
-    )
-
-
-def drawn(name: str, text: str, width: float = WIDTH) -> Figure:
-    """Draw the figure `name` from the text of its CSV; inside `house_style`, else with other colours and type."""
-    return _DRAW[name](csv_rows(text), width)
+    """A figure of this module with the numbers that it is drawn from."""
+    return Picture(name, title, reading, alt, DRAW[name], tuple(header), tuple(tuple(row) for row in rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +51,7 @@ class _Axis:
     tick: Callable[[float], str]
 
 
-def _score_by(axis: _Axis) -> Callable[[Sequence[Row], float], Figure]:
+def _score_by(axis: _Axis) -> Draw:
     def draw(rows: Sequence[Row], width: float) -> Figure:
         figure, axes = new_figure(3.9, width)
         labels: list[tuple[float, float, str, str]] = []
@@ -214,7 +195,7 @@ def _plain(value: float) -> str:
     return f"{value:g}"
 
 
-_DRAW: dict[str, Callable[[Sequence[Row], float], Figure]] = {
+DRAW: dict[str, Draw] = {
     "score-rounds": _score_by(_Axis("round", "round", _plain)),
     "score-mb": _score_by(_Axis("mb_a_peer", "MB sent a peer, on the wire", _plain)),
     "score-seconds": _score_by(_Axis("seconds", "seconds since the peers began", _plain)),

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.comparison_pictures import picture
-from p2pfl_me.report.document import Block, Cell, Paragraph, Table
+from p2pfl_me.report.document import Block, Paragraph, Table
 from p2pfl_me.report.formatting import figure
 from p2pfl_me.report.methods import MB, METRIC, Method, Setting, course_of
-from p2pfl_me.report.results import Arm, Spread, curve_points, final_scores, isolated_curves, spread
+from p2pfl_me.report.numbers import Cell
+from p2pfl_me.report.results import Spread, curve_points, final_scores, isolated_curves, spread
 from p2pfl_me.report.run import Run
 
 SHOWN_METRICS = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
@@ -25,17 +27,25 @@ def score_blocks(setting: Setting, target: float | None) -> Iterator[Block]:
         "Scores at the last round, mean ± standard deviation over seeds; macro F1 is UF1 under its other name. "
         "scores.csv has every seed."
     )
-    header_csv, numbers = course_rows(setting, target)
+    yield from score_picture_of(setting, target)
+
+
+def score_picture_of(setting: Setting, target: float | None) -> Iterator[Block]:
+    """The figure of scores by round; nothing without scores."""
+    header, numbers = course_rows(setting, target)
     if not any(row[0] == "set-up" for row in numbers):
         return
+    reading = "The mean peer's own model after every exchange, averaged over the seeds that reached the round."
+    if any(row[0] == "set-up" and row[6] for row in numbers):
+        reading += " The bars on the right are one standard deviation over seeds; every seed has other test clips."
+    if any(row[0] == "baseline" for row in numbers):
+        reading += " Thin grey lines: the same shards trained without gossip."
     yield picture(
         "score-rounds",
         "Score by round",
-        "The mean peer's own model after every exchange, averaged over seeds; the bars on the right are "
-        "one standard deviation over seeds. Thin grey lines: the same shards trained "
-        "without gossip. Every seed has other test clips; the tests below look within each seed.",
+        reading,
         "Line chart of UF1 by round for every set-up, with the baselines",
-        header_csv,
+        header,
         numbers,
     )
 
@@ -44,13 +54,27 @@ def _score_rows(setting: Setting, metric: str) -> Iterator[tuple[str, ...]]:
     for method in setting.methods:
         peers = (figure(spread(values)) for values in _peers(method, metric))
         yield (method.name, figure(over(method, Arm.AVERAGE, metric)), *peers)
-    # Every set-up was lent the same baselines: one run of each seed stands for all.
-    lent = Method("", tuple({run.seed: run for method in setting.methods for run in method.runs}.values()))
-    if over(lent, Arm.ISOLATED, metric) is not None:
-        yield (Arm.ISOLATED.value, "", *(figure(spread(values)) for values in _peers(lent, metric, Arm.ISOLATED)))
-    for arm in (Arm.FEDAVG, Arm.POOLED):
-        if (found := over(lent, arm, metric)) is not None:
-            yield (arm.value, figure(found), "", "", "")
+    for lent in _lent(setting):
+        name = f"{lent.name}: " if lent.name else ""
+        if over(lent, Arm.ISOLATED, metric) is not None:
+            alone = (figure(spread(values)) for values in _peers(lent, metric, Arm.ISOLATED))
+            yield (f"{name}{Arm.ISOLATED.words}", "", *alone)
+        for arm in (Arm.FEDAVG, Arm.POOLED):
+            if (found := over(lent, arm, metric)) is not None:
+                yield (f"{name}{arm.words}", figure(found), "", "", "")
+
+
+def _lent(setting: Setting) -> Iterator[Method]:
+    """The baselines: once without a name where all set-ups of a seed share them, else each set-up's own."""
+    runs = {run.seed: run for method in setting.methods for run in method.runs if run.baselines}
+    if all(_ends(run) == _ends(runs[run.seed]) for method in setting.methods for run in method.runs if run.baselines):
+        yield Method("", tuple(runs.values()))
+    else:
+        yield from setting.methods
+
+
+def _ends(run: Run) -> list[dict[int, float]]:
+    return [final_scores(run, arm, METRIC) for arm in (Arm.ISOLATED, Arm.FEDAVG, Arm.POOLED)]
 
 
 def course_rows(
@@ -67,28 +91,30 @@ def course_rows(
             values = (course.sent[place] / MB, course.seconds[place], course.score[place], course.std[place])
             rows.append(("set-up", method.name, index, *map(_cell, values)))
     if baselines:
-        by_seed = {run.seed: run for method in setting.methods for run in method.runs if run.baselines}
-        for name, points in _baseline_courses(list(by_seed.values())):
-            rows += [("baseline", name, index, None, None, mean, None) for index, mean in points]
+        for lent in _lent(setting):
+            for name, points in _baseline_courses(lent.runs):
+                words = f"{lent.name}: {name}" if lent.name else name
+                rows += [("baseline", words, index, None, None, mean, None) for index, mean in points]
     if target is not None:
         rows.append(("target", "target", None, None, None, target, None))
     return header, rows
 
 
 def _baseline_courses(runs: Sequence[Run]) -> Iterator[tuple[str, list[tuple[int, float]]]]:
+    """Means over the seeds, of the rounds that all of them reached."""
     for name in ("isolated", "FedAvg", "pooled"):
-        by_round: dict[int, list[float]] = {}
+        courses = []
         for run in runs:
             if name == "isolated":
                 curves = isolated_curves(run, METRIC)
-                points = list(zip(curves.rounds, curves.mean().tolist(), strict=True))
+                points = dict(zip(curves.rounds, curves.mean().tolist(), strict=True))
             else:
-                curve = run.baselines.fedavg if name == "FedAvg" else run.baselines.pooled
-                points = list(curve_points(curve, METRIC))
-            for index, value in points:
-                by_round.setdefault(index, []).append(value)
-        if by_round:
-            yield name, [(index, float(np.mean(by_round[index]))) for index in sorted(by_round)]
+                points = dict(curve_points(run.baselines.fedavg if name == "FedAvg" else run.baselines.pooled, METRIC))
+            if points:
+                courses.append(points)
+        shared = sorted(set.intersection(*(set(course) for course in courses))) if courses else []
+        if shared:
+            yield name, [(index, float(np.mean([course[index] for course in courses]))) for index in shared]
 
 
 def over(method: Method, arm: Arm, metric: str) -> Spread | None:

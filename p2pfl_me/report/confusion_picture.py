@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from p2pfl_me.report.document import Cell, Picture
+from p2pfl_me.report.document import Picture
 from p2pfl_me.report.events import Counts
+from p2pfl_me.report.numbers import Cell, Row
 from p2pfl_me.report.results import Floats
-from p2pfl_me.report.style import BLUE, INK, MUTED, NARROW, RULE, WIDTH, short
+from p2pfl_me.report.style import BLUE, INK, MUTED, NARROW, RULE, short
 
 MOST_CLASSES = 14
 
@@ -51,34 +52,32 @@ def confusion_panels(
             f"share of the row. A good model is dark on the diagonal. {remark}"
         ),
         alt=alt,
-        figure=_draw(classes, panels),
-        narrow=_draw_narrow(classes, panels),
+        draw=confusion_figure,
         header=("model", "true", "predicted", f"{unit}s"),
         rows=tuple(rows),
     )
 
 
-def _draw(classes: Sequence[str], panels: Sequence[tuple[str, Floats]]) -> Figure:
-    rows = -(-len(panels) // 2)
-    height = 0.62 * WIDTH if len(panels) == 1 else rows * (0.5 * WIDTH + 0.35)
-    figure = Figure(figsize=(WIDTH, height))
-    places = _row(figure, rows, min(len(panels), 2))
-    for index, (axes, panel) in enumerate(zip(places, panels, strict=False)):
-        _panel(axes, [short(name, 14) for name in classes], *panel, row_names=index % 2 == 0)
-    for axes in places[len(panels) :]:
-        axes.set_visible(False)
+def confusion_figure(rows: Sequence[Row], width: float) -> Figure:
+    """Drawn from such rows: a matrix a model, two in a row, on a phone one."""
+    unit = next(name for name in reversed(rows[0]) if name != "warning")
+    panels: dict[str, dict[tuple[str, str], float]] = {}
+    for row in rows:
+        panels.setdefault(row["model"], {})[row["true"], row["predicted"]] = float(row[unit])
+    classes = list(dict.fromkeys(row["true"] for row in rows))
+    columns = 1 if width <= NARROW else min(len(panels), 2)
+    lines = -(-len(panels) // columns)
+    each = 0.9 * width + 0.5 if width <= NARROW else 0.68 * width if len(panels) == 1 else 0.5 * width + 0.5
+    figure = Figure(figsize=(width, lines * each))
+    names = [short(name, 12 if width <= NARROW else 14) for name in classes]
+    for index, (title, cells) in enumerate(panels.items()):
+        matrix = np.array([[cells[true, guess] for guess in classes] for true in classes])
+        axes = figure.add_subplot(lines, columns, 1 + index)
+        _panel(axes, names, title, matrix, row_names=index % columns == 0)
+        axes.set_xlabel("predicted")
+        if index % columns == 0:
+            axes.set_ylabel("true")
     return figure
-
-
-def _draw_narrow(classes: Sequence[str], panels: Sequence[tuple[str, Floats]]) -> Figure:
-    figure = Figure(figsize=(NARROW, (0.9 * NARROW + 0.3) * len(panels)))
-    for axes, panel in zip(_row(figure, len(panels), 1), panels, strict=True):
-        _panel(axes, [short(name, 12) for name in classes], *panel, row_names=True)
-    return figure
-
-
-def _row(figure: Figure, rows: int, columns: int) -> list[Axes]:
-    return [figure.add_subplot(rows, columns, 1 + index) for index in range(rows * columns)]
 
 
 def _panel(axes: Axes, names: Sequence[str], title: str, matrix: Floats, *, row_names: bool) -> None:

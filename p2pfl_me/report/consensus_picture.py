@@ -8,13 +8,12 @@ from matplotlib.figure import Figure
 
 from p2pfl_me.report.consensus import Agreement, Contraction
 from p2pfl_me.report.document import Picture
+from p2pfl_me.report.numbers import Row
 from p2pfl_me.report.style import (
     AMBER,
     BLUE,
     MUTED,
-    NARROW,
     VERMILION,
-    WIDTH,
     end_labels,
     headline,
     new_figure,
@@ -58,8 +57,7 @@ def consensus_picture(rows: Sequence[Agreement], contraction: Contraction | None
         title="Distance between the models, measured and predicted",
         reading=reading,
         alt="Line chart on a log axis: consensus distance after training and after mixing, with predictions",
-        figure=_draw(rows, WIDTH),
-        narrow=_draw(rows, NARROW),
+        draw=consensus_figure,
         header=("round", "peers", "trained", "mixed", "predicted_expected", "predicted_bound", "average_norm"),
         rows=tuple((row.round, row.peers, row.trained, row.mixed, row.expected, row.bound, row.norm) for row in rows),
     )
@@ -73,28 +71,33 @@ def _share(row: Agreement, distance: float | None) -> float:
     return distance / row.norm if distance and row.norm > 0 else 0.0
 
 
-def _draw(rows: Sequence[Agreement], width: float) -> Figure:
+_LINES = (
+    ("trained", "after training", VERMILION, "-", 1.8),
+    ("mixed", "after mixing", BLUE, "-", 2.6),
+    ("predicted_expected", "predicted", AMBER, (0, (4, 1.6)), 1.5),
+    ("predicted_bound", "predicted, at most", MUTED, (0, (1, 1.6)), 1.4),
+)
+"""Column of the CSV, its name at the line's end, and the line."""
+
+
+def consensus_figure(rows: Sequence[Row], width: float) -> Figure:
+    """Drawn from such rows."""
     figure, axes = new_figure(3.5, width)
+    rounds = [int(row["round"]) for row in rows]
     labels = []
-    for words, colour, dashes, width, values in (
-        ("after training", VERMILION, "-", 1.8, [_share(row, row.trained) for row in rows]),
-        ("after mixing", BLUE, "-", 2.6, [_share(row, row.mixed) for row in rows]),
-        ("predicted", AMBER, (0, (4, 1.6)), 1.5, [_share(row, row.expected) for row in rows]),
-        ("predicted, at most", MUTED, (0, (1, 1.6)), 1.4, [_share(row, row.bound) for row in rows]),
-    ):
-        points = [(row.round, value) for row, value in zip(rows, values, strict=True) if value > FLOOR]
-        if not points:
-            continue
-        axes.plot(
-            *zip(*points, strict=True),
-            color=colour,
-            linestyle=dashes,
-            linewidth=width,
-        )
-        labels.append((rows[-1].round, points[-1][1], words, colour))
+    for column, words, colour, dash, weight in _LINES:
+        shares = [
+            (int(row["round"]), float(row[column]) / float(row["average_norm"]))
+            for row in rows
+            if row[column] and float(row["average_norm"]) > 0
+        ]
+        points = [(index, share) for index, share in shares if share > FLOOR]
+        if points:
+            axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, linewidth=weight)
+            labels.append((max(rounds), points[-1][1], words, colour))
     show_single_points(axes)
     percent_log_axis(axes)
-    round_axis(axes, rows[0].round, rows[-1].round)
+    round_axis(axes, min(rounds), max(rounds))
     y_grid(axes)
     headline(axes, "RMS distance to the average model, in % of its norm (log scale)")
     end_labels(axes, labels)

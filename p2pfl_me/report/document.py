@@ -5,12 +5,16 @@ All strings are plain text; whoever prints them escapes them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-Cell = str | int | float | None
+from p2pfl_me.report.numbers import Cell, Row, csv_rows, csv_text
+from p2pfl_me.report.style import VERMILION, other_letters
+
+Draw = Callable[[Sequence[Row], float], Figure]
+"""From the rows of a figure's CSV and a width in inches to the figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +51,42 @@ class Code:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A figure, how to read it in a sentence, and the numbers behind it.
+    """A figure, how to read it in a sentence, and the numbers behind it, from whose CSV alone it is drawn.
 
-    `name` becomes the file names NAME.png and NAME.csv, below the folder of its section. A `raster` one stands
-    on the page as a picture on white, the others as drawings that follow the page's theme. `narrow` is the
-    same figure drawn for a phone.
+    `name` becomes the file names NAME.png, .svg, .pdf and .csv, below the folder of its section. A `raster` one stands
+    on the page as a picture on white, the others as drawings that follow the page's theme. `warning` is written into
+    the drawing: a picture file is what gets copied into papers.
     """
 
     name: str
     title: str
     reading: str
     alt: str
-    figure: Figure
+    draw: Draw
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     raster: bool = False
-    narrow: Figure | None = None
+    warning: str = ""
     kind: str = "picture"
+
+    def numbers(self) -> str:
+        """The CSV."""
+        return csv_text(self.header, self.rows)
+
+    def figure(self, width: float) -> Figure:
+        """Drawn afresh, `width` inches wide; inside `house_style`."""
+        return drawn(self.draw, self.numbers(), width, self.warning)
+
+
+def drawn(draw: Draw, numbers: str, width: float, warning: str = "") -> Figure:
+    """A figure from the text of its CSV. Its layout is settled, so that all formats show the same one."""
+    figure = draw(csv_rows(numbers), width)
+    if warning:
+        figure.suptitle(warning.upper(), color=VERMILION, fontsize="medium", fontweight="bold")
+    with other_letters():
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
 
 
 Block = Paragraph | Bullets | Table | Code | Picture
@@ -101,6 +124,11 @@ class Document:
     sections: tuple[Section, ...]
     colophon: str
     eyebrow: str = "p2pme convergence report"
+
+
+def base_of(section: Section, picture: Picture) -> str:
+    """Where the files of a picture lie beside the page, without their endings."""
+    return f"{section.folder}/{picture.name}" if section.folder else picture.name
 
 
 def pictures(sections: Sequence[Section]) -> list[tuple[Section, Picture]]:

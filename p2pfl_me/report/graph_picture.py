@@ -65,7 +65,12 @@ def draw_graph(
 
 
 def graph_figure(
-    graph: nx.Graph, *, scores: Mapping[int, float] | None = None, title: str = "", score_name: str = ""
+    graph: nx.Graph,
+    *,
+    scores: Mapping[int, float] | None = None,
+    title: str = "",
+    score_name: str = "",
+    width: float = WIDTH,
 ) -> Figure:
     """A figure of a graph with nodes 0..n-1, as of `topology.build_graph`.
 
@@ -76,14 +81,16 @@ def graph_figure(
         or one that is not finite, is drawn hollow.
     title, score_name:
         Plain text above the drawing and at the bar; `$` has no special meaning.
+    width:
+        In inches.
     """
     place = places(graph)
     shown = {peer: value for peer, value in (scores or {}).items() if peer in graph and math.isfinite(value)}
     margin = 0.75 if len(place) < 100 else 1.5
-    width, height = np.ptp(place, axis=0) + 2 * margin
-    unit = min((WIDTH - (1.0 if shown else 0.3)) / width, 5.6 / height, 1.2)
+    across, height = np.ptp(place, axis=0) + 2 * margin
+    unit = min((width - (1.0 if shown else 0.3)) / across, 5.6 / height, 1.2)
     with house_style():
-        figure = Figure(figsize=(WIDTH, max(unit * height, 1.3) + (0.35 if title else 0.1)))
+        figure = Figure(figsize=(width, max(unit * height, 1.3) + (0.35 if title else 0.1)))
         axes = figure.add_subplot()
         axes.set_axis_off()
         axes.set_aspect("equal")

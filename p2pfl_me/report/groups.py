@@ -1,38 +1,22 @@
-"""Runs that differ only in their seed belong together; groups of them are what a report compares.
+"""Runs that differ only in their seed belong together: they are one method, and a report compares methods.
 
-A run again with the same seed says nothing of other seeds: it stands in a group of its own.
+A run again with the same seed says nothing of other seeds: it stands in a method of its own.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from p2pfl_me.report.methods import Method
 from p2pfl_me.report.run import Run
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Runs of one contract and one data set with different seeds, under a name unique in the report.
+def methods_of(runs: Sequence[Run]) -> tuple[Method, ...]:
+    """Group `runs` by contract and data set, in the order of their first appearance, each with a name of its own.
 
-    `repeat` counts the runs of one seed, from 1.
-    """
-
-    name: str
-    runs: tuple[Run, ...]
-    repeat: int = 1
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        return tuple(run.seed for run in self.runs)
-
-
-def group_runs(runs: Sequence[Run]) -> tuple[Group, ...]:
-    """Group `runs`, in the order of their first appearance.
-
-    Two groups whose contracts have the same name get what differs between them added to it.
+    Two whose contracts have the same name get what differs between them added to it.
     """
     groups: dict[tuple[tuple[Any, ...], int], list[Run]] = {}
     seen: Counter[tuple[tuple[Any, ...], int]] = Counter()
@@ -44,7 +28,7 @@ def group_runs(runs: Sequence[Run]) -> tuple[Group, ...]:
     kinds = {key: group[0] for (key, repeat), group in members.items() if repeat == 1}
     names = dict(zip(kinds, _unique([_name(run, list(kinds.values())) for run in kinds.values()]), strict=True))
     return tuple(
-        Group(f"{names[key]}, repeat {repeat}" if repeat > 1 else names[key], group, repeat)
+        Method(f"{names[key]}, repeat {repeat}" if repeat > 1 else names[key], group, repeat)
         for (key, repeat), group in members.items()
     )
 

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from p2pfl_me.report.document import Document, Section, pictures
-from p2pfl_me.report.svg import inline_svg, png_bytes
+from p2pfl_me.report.document import Document, Section, base_of, pictures
+from p2pfl_me.report.svg import Files, themed
 
 
-def render_html(document: Document) -> str:
-    """The page. Everything in `document` is escaped; only the drawings made here are taken as markup."""
+def render_html(document: Document, files: Mapping[str, Files]) -> str:
+    """The page. Everything in `document` is escaped; only the drawings made here are taken as markup.
+
+    `files` are the figures' by `base_of`.
+    """
     drawings = {}
     for number, (section, picture) in enumerate(pictures(document.sections)):
-        if picture.raster:
-            data = base64.b64encode(png_bytes(picture.figure, dpi=160)).decode()
+        own = files[base_of(section, picture)]
+        if own.phone is None:
+            data = base64.b64encode(own.png).decode()
             image = Markup('<img class="raster" src="data:image/png;base64,{}" alt="{}">')
             drawings[section.anchor, picture.name] = image.format(data, picture.alt)
         else:
-            drawing = inline_svg(picture.figure, f"f{number}", picture.alt)
-            if picture.narrow is not None:
-                phone = inline_svg(picture.narrow, f"n{number}", picture.alt)
-                drawing = f'<div class="full">{drawing}</div><div class="narrow">{phone}</div>'
-            drawings[section.anchor, picture.name] = Markup(drawing)
+            wide, phone = themed(own.svg, f"f{number}", picture.alt), themed(own.phone, f"n{number}", picture.alt)
+            drawings[section.anchor, picture.name] = Markup(
+                f'<div class="full">{wide}</div><div class="narrow">{phone}</div>'
+            )
     environment = Environment(
         loader=PackageLoader("p2pfl_me.report"),
         autoescape=True,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from p2pfl_me.report.style import AMBER, BLUE, GREEN, PURPLE, SKY, VERMILION
+from p2pfl_me.report.numbers import Row
+from p2pfl_me.report.style import AMBER, BLUE, GREEN, PURPLE, TEAL, VERMILION, Dash
 
-Row = dict[str, str]
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, AMBER, SKY)
-Dash = str | tuple[int, tuple[float, ...]]
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, AMBER, TEAL)
 DASHES: tuple[tuple[Dash, str], ...] = (
     ("-", "— "),
     ((0, (5, 1.2, 1, 1.2)), "–· "),
@@ -33,17 +32,18 @@ class LineStyle:
 
 
 def line_styles_of(rows: Sequence[Row], kind: str) -> dict[str, LineStyle]:
-    """The colour says which contract, the dash which varied value; of a single contract, the colour says the value."""
+    """The colour says which contract, the dash which varied value; where only one of them varies, both say it."""
     names = names_of(rows, kind)
     heads = list(dict.fromkeys(name.partition(", ")[0] for name in names))
     tails = list(dict.fromkeys(name.partition(", ")[2] for name in names))
     found = {}
     for name in names:
         head, _, tail = name.partition(", ")
-        colour, dash = heads.index(head), tails.index(tail) + heads.index(head) // len(COLOURS)
-        if len(heads) == 1:
-            colour, dash = tails.index(tail), tails.index(tail) // len(COLOURS)
-        style, letters = DASHES[dash % len(DASHES)]
+        colour, dash = heads.index(head), tails.index(tail)
+        if len(heads) == 1 or len(tails) == 1:
+            colour = dash = max(colour, dash)
+        # After the last colour they begin anew, with the dashes one further on.
+        style, letters = DASHES[(dash + colour // len(COLOURS)) % len(DASHES)]
         found[name] = LineStyle(COLOURS[colour % len(COLOURS)], style, f"{letters}{name}")
     if len({line.dash for line in found.values()}) == 1:
         return {name: LineStyle(line.colour, line.dash, name) for name, line in found.items()}

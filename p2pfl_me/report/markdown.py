@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from p2pfl_me.report.document import Block, Bullets, Code, Document, Paragraph, Picture, Section, Table
+from p2pfl_me.report.document import Block, Bullets, Code, Document, Paragraph, Picture, Section, Table, base_of
 
 
 def render_markdown(document: Document) -> str:
@@ -35,7 +35,7 @@ def _block(block: Block, section: Section) -> Iterator[str]:
             fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", words)), default=0))
             yield from (f"{escape(title)}:", "", f"{fence}yaml", words.rstrip("\n"), fence)
         case Picture():
-            path = f"{section.folder}/{block.name}" if section.folder else block.name
+            path = base_of(section, block)
             yield f"**{escape(block.title)}.** {escape(block.reading)} ([numbers]({path}.csv))"
             yield ""
             yield f"![{escape(block.alt)}]({path}.png)"

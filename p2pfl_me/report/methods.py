@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.consensus import Agreement, agreement, contraction_of
 from p2pfl_me.report.mixing import Mixing
-from p2pfl_me.report.results import Arm, Floats, Spread, final_scores, score_curves, spread
+from p2pfl_me.report.results import Floats, Spread, final_scores, score_curves, spread
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.traffic import sent_by_round
 
@@ -24,10 +25,17 @@ EXACT = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One set-up of a comparison: its runs differ in nothing but the seed. `name` is unique in its setting."""
+    """One set-up: its runs differ in nothing but the seed. `name` is unique in its setting.
+
+    `repeat` counts the runs of one seed, from 1.
+    """
 
     name: str
     runs: tuple[Run, ...]
+    repeat: int = 1
+
+    def of_seed(self, seed: int) -> Run | None:
+        return next((run for run in self.runs if run.seed == seed), None)
 
     def score(self, arm: Arm = Arm.AVERAGE, metric: str = METRIC) -> dict[int, float]:
         """By seed, the arm's final score, its mean where the arm has several peers."""
@@ -88,6 +96,16 @@ class Reach:
     round: int
     seconds: float
     sent: float
+
+
+def same_clips(one: Run, other: Run) -> bool:
+    """Whether two runs of one seed had the same clips, dealt and split in the same way, so that they can be paired."""
+    first, second = one.contract, other.contract
+    return (
+        (one.manifest.data_source, one.manifest.data_digest) == (other.manifest.data_source, other.manifest.data_digest)
+        and (first.seed, first.data, first.peers.count) == (second.seed, second.data, second.peers.count)
+        and first.model.classes == second.model.classes
+    )
 
 
 def track_of(run: Run, metric: str = METRIC) -> Track | None:

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from p2pfl_me.report.line_styles import Row, line_styles_of
+from p2pfl_me.report.line_styles import line_styles_of
+from p2pfl_me.report.numbers import Row
 from p2pfl_me.report.style import BACKGROUND, NARROW, WIDTH, headline, new_figure, percent_log_axis, short, y_grid
 
 LOWEST = 2e-5

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from p2pfl_me.report.failures import lasting
-from p2pfl_me.report.groups import group_runs
-from p2pfl_me.report.results import class_table, final_confusions, part_of
+from p2pfl_me.report.groups import methods_of
+from p2pfl_me.report.results import final_confusions, part_of
 from p2pfl_me.report.run import Run
 
 FEW_CLIPS = 500
+COMPARED_NOTES = (
+    "The target score is taken from these runs' own test clips. It is a mark to measure cost at, not a choice of a "
+    "model.",
+    "Scores by round are the mean peer's, because the average of the models is tested after the last round only; it "
+    "usually scores a little higher.",
+)
 
 
 def honesty_notes(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -48,7 +54,7 @@ def _of_test_set(run: Run, part: str | None) -> Iterator[str]:
     confusions = final_confusions(run)
     if not confusions:
         return
-    supports = [class_table(matrix).support for matrix in confusions.values() if matrix.size]
+    supports = [matrix.sum(axis=1) for matrix in confusions.values() if matrix.size]
     sizes = sorted({int(support.sum()) for support in supports})
     if len({tuple(support) for support in supports}) > 1:
         yield (
@@ -91,7 +97,7 @@ def _of_all(runs: Sequence[Run]) -> Iterator[str]:
             "Isolated, pooled and FedAvg baselines were not run for every run here; without them a score does "
             "not show what gossip is worth. p2pme swarm --baselines runs them."
         )
-    if any(group.repeat > 1 for group in group_runs(runs)):
+    if any(method.repeat > 1 for method in methods_of(runs)):
         yield (
             "A seed was run more than once. A repeat stands beside the first run as a set-up of its own, never as "
             "another seed: what it shares with it, the split above all, is no evidence."

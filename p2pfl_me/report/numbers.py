@@ -6,7 +6,10 @@ import csv
 import io
 from collections.abc import Sequence
 
-from p2pfl_me.report.document import Cell
+Cell = str | int | float | None
+Row = dict[str, str]
+"""One line of a CSV by the names in its header; an empty text where there was None."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_text(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
@@ -18,15 +21,19 @@ def csv_text(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     return buffer.getvalue()
 
 
-def csv_rows(text: str) -> list[dict[str, str]]:
+def csv_rows(text: str) -> list[Row]:
     """The rows of such a text, each by the names in its header."""
-    return list(csv.DictReader(io.StringIO(text)))
+    return [{name: _text(cell) for name, cell in row.items()} for row in csv.DictReader(io.StringIO(text))]
 
 
 def _cell(cell: Cell) -> str | int:
     if isinstance(cell, str):
         # A spreadsheet would take such a name for a formula.
-        return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+        return f"'{cell}" if cell.startswith(_FORMULA) else cell
     if isinstance(cell, float):
         return f"{cell:.7g}"
     return "" if cell is None else cell
+
+
+def _text(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

@@ -93,3 +93,11 @@ def holm(ps: Sequence[float], level: float = LEVEL) -> tuple[bool, ...]:
 def seeds_needed(pairs: int, level: float = LEVEL) -> int:
     """The fewest seeds with which one of `pairs` tests can be supported at all: 2^(1 - n) <= level / pairs."""
     return 1 + math.ceil(math.log2(max(pairs, 1) / level))
+
+
+def cannot_tell(seeds: int, pairs: int) -> str:
+    """What follows where so few seeds support no difference, whatever the scores are; empty where they can."""
+    needed = seeds_needed(pairs)
+    if seeds >= needed:
+        return ""
+    return f", so these runs cannot tell, whatever the means are; it takes {needed} seeds or more (--seeds {needed})"

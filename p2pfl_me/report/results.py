@@ -8,26 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.learning.metrics import commonest, present_mean, uf1
+from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.events import Counts
 from p2pfl_me.report.run import Curve, Run
 
 Floats = npt.NDArray[np.float64]
 METRICS = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
-
-
-class Arm(Enum):
-    """The ways of training that a report sets side by side."""
-
-    ISOLATED = "Isolated peers"
-    GOSSIP = "Gossip peers"
-    AVERAGE = "Average of the gossip models"
-    FEDAVG = "FedAvg with a server"
-    POOLED = "Pooled training"
 
 
 def part_of(run: Run) -> str | None:
@@ -57,11 +48,7 @@ class PeerCurves:
 
     def mean(self) -> Floats:
         """Mean over the peers present, shape (rounds,), NaN in a round without any."""
-        known = np.isfinite(self.values)
-        total = np.where(known, self.values, 0).sum(axis=1)
-        count = known.sum(axis=1)
-        mean: Floats = np.divide(total, count, out=np.full(len(self.rounds), np.nan), where=count > 0)
-        return mean
+        return present_mean(self.values.T) if self.peers else np.full(len(self.rounds), np.nan)
 
 
 def score_curves(run: Run, metric: str) -> PeerCurves:
@@ -156,8 +143,7 @@ def mean_confusion(run: Run) -> Floats | None:
             matrices.append(scored[-1].confusion)
     if not matrices or len({matrix.shape for matrix in matrices}) > 1:
         return None
-    mean: Floats = np.mean(np.stack(matrices), axis=0)
-    return mean
+    return present_mean(matrices)
 
 
 def final_confusions(run: Run) -> dict[int, Counts]:
@@ -172,38 +158,14 @@ def final_confusions(run: Run) -> dict[int, Counts]:
     return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassTable:
-    """Precision, recall, F1 and support of every class, each of shape (K,); 0 where a denominator is 0."""
-
-    precision: Floats
-    recall: Floats
-    f1: Floats
-    support: Floats
+def chance_uf1(runs: Sequence[Run]) -> float | None:
+    """UF1 of always naming the most frequent class of the test clips, the mean over the runs that have any."""
+    supports = [matrix.sum(axis=1) for run in runs if (matrix := mean_confusion(run)) is not None and matrix.any()]
+    return float(np.mean([uf1(commonest(support)) for support in supports])) if supports else None
 
 
-def class_table(confusion: Floats | Counts) -> ClassTable:
-    """Per-class scores of a confusion matrix, rows the true classes; F1 = 2TP / (2TP + FP + FN)."""
-    matrix = np.asarray(confusion, dtype=np.float64)
-    hit, support, guessed = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
-    return ClassTable(_ratio(hit, guessed), _ratio(hit, support), _ratio(2 * hit, support + guessed), support)
-
-
-def _ratio(top: Floats, bottom: Floats) -> Floats:
-    return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
-
-
-def majority_uf1(confusion: Floats | Counts) -> float:
-    """UF1 of always naming the most frequent class of these clips: (2p / (1 + p)) / K with p its share."""
-    support = np.asarray(confusion, dtype=np.float64).sum(axis=1)
-    if not support.sum():
-        return 0.0
-    share = float(support.max() / support.sum())
-    return 2 * share / (1 + share) / len(support)
-
-
-def clip_interval(confusion: Counts, draws: int = 2000) -> tuple[float, float]:
-    """95 % bootstrap interval of UF1 over clips, (low, high).
+def clip_interval(confusion: Counts, draws: int = 2000) -> tuple[float, float] | None:
+    """95 % bootstrap interval of UF1 over clips, (low, high); None without clips.
 
     Clips of one subject resemble each other, so the interval over subjects would be wider; a confusion matrix
     does not know the subjects. The stream is fixed: the same matrix gives the same interval.
@@ -211,10 +173,14 @@ def clip_interval(confusion: Counts, draws: int = 2000) -> tuple[float, float]:
     matrix = np.asarray(confusion, dtype=np.int64)
     size, total = len(matrix), int(matrix.sum())
     if not total:
-        return 0.0, 0.0
+        return None
     draw = np.random.default_rng(0).multinomial(total, matrix.ravel() / total, size=draws)
-    resampled = draw.reshape(draws, size, size).astype(np.float64)
-    hit = np.einsum("dkk->dk", resampled)
-    uf1 = _ratio(2 * hit, resampled.sum(axis=1) + resampled.sum(axis=2)).mean(axis=1)
-    low, high = np.quantile(uf1, [0.025, 0.975])
+    low, high = np.quantile(uf1(draw.reshape(draws, size, size)), [0.025, 0.975])
     return float(low), float(high)
+
+
+def average_interval(run: Run) -> tuple[float, float] | None:
+    """That of the average model; None where it was not scored."""
+    if run.average is None or run.average.confusion is None:
+        return None
+    return clip_interval(run.average.confusion)

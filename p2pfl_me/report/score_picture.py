@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from p2pfl_me.report.document import Cell, Picture
-from p2pfl_me.report.results import (
-    METRICS,
-    Arm,
-    PeerCurves,
-    curve_points,
-    final_scores,
-    isolated_curves,
-    part_of,
-    score_curves,
-)
+from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.document import Picture
+from p2pfl_me.report.numbers import Cell, Row
+from p2pfl_me.report.results import PeerCurves, curve_points, final_scores, isolated_curves, part_of, score_curves
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.style import (
     ARM_COLOURS,
     BLUE,
     INK,
-    NARROW,
     PAPER,
-    WIDTH,
+    Dash,
     end_labels,
     headline,
     new_figure,
@@ -33,7 +28,23 @@ from p2pfl_me.report.style import (
     y_grid,
 )
 
-Label = tuple[float, float, str, str]
+PEER, MEAN, AVERAGE = "gossip", "gossip mean", "average model"
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """How a series without peers is drawn and named."""
+
+    colour: str
+    dash: Dash
+    words: str
+
+
+_BASELINES = {
+    "isolated mean": _Line(ARM_COLOURS[Arm.ISOLATED], (0, (4, 1.6)), "isolated, mean"),
+    "pooled": _Line(ARM_COLOURS[Arm.POOLED], "-", "pooled"),
+    "fedavg": _Line(ARM_COLOURS[Arm.FEDAVG], (0, (1, 1.2)), "FedAvg"),
+}
 
 
 def score_picture(run: Run) -> Picture | None:
@@ -53,116 +64,106 @@ def score_picture(run: Run) -> Picture | None:
         title, reading = (
             f"UF1 by round, on {part} clips",
             "Each thin line is one peer's own model after mixing; the thick line is their mean. Lines that draw "
-            "together show peers agreeing; the gap to the isolated peers is what gossip is worth, the gap to pooled "
-            "training is what it costs to keep the clips at home.",
+            "together show peers agreeing.",
         )
+        if run.baselines:
+            reading += (
+                " The gap to the isolated peers is what gossip is worth, the gap to pooled training is what it costs "
+                "to keep the clips at home."
+            )
     return Picture(
         name="scores",
         title=title,
         reading=reading,
         alt=f"Line chart: {title}, every peer, their mean, and the baselines",
-        figure=_draw(run, curves, metric, WIDTH),
-        narrow=_draw(run, curves, metric, NARROW),
+        draw=scores_figure,
         header=("series", "peer", "round", metric),
         rows=tuple(_rows(run, curves, metric)),
     )
 
 
-def _draw(run: Run, curves: PeerCurves, metric: str, width: float) -> Figure:
+def scores_figure(rows: Sequence[Row], width: float) -> Figure:
+    """Drawn from such rows."""
+    metric = next(name for name in reversed(rows[0]))
     figure, axes = new_figure(3.7, width)
-    labels: list[Label] = []
-    for column in range(len(curves.peers)):
-        known = np.isfinite(curves.values[:, column])
-        axes.plot(np.array(curves.rounds)[known], curves.values[known, column], color=BLUE, linewidth=0.8, alpha=0.3)
-    mean = curves.mean()
-    many = len(curves.peers) > 1
-    if metric == "uf1":
-        labels += _baselines(axes, run, metric)
-    axes.plot(curves.rounds, mean, color=BLUE, linewidth=2.6)
-    labels.append((curves.rounds[-1], float(mean[-1]), "gossip, mean peer" if many else "the peer", BLUE))
-    average = final_scores(run, Arm.AVERAGE, metric).get(-1)
-    if average is not None and metric == "uf1":
-        axes.plot(
-            [curves.rounds[-1]],
-            [average],
-            marker="D",
-            markersize=5.5,
-            color=INK,
-            markeredgecolor=PAPER,
-            markeredgewidth=0.8,
-            linestyle="none",
-            clip_on=False,
-            zorder=5,
-        )
-        labels.append((curves.rounds[-1], average, "average model", INK))
-    final = curves.final()
-    if many and len(final) > 1:
-        worst, best = min(final, key=lambda p: final[p]), max(final, key=lambda p: final[p])
-        for peer, name in ((best, "best"), (worst, "worst")):
-            word = {"best": "highest", "worst": "lowest"}[name] if metric == "loss" else name
-            labels.append((curves.rounds[-1], final[peer], f"{word}, peer {peer}", BLUE))
+    labels: list[tuple[float, str, str]] = []
+    finals: dict[str, float] = {}
+    for peer in dict.fromkeys(row["peer"] for row in rows if row["series"] == PEER):
+        x, y = _points([row for row in rows if row["series"] == PEER and row["peer"] == peer], metric)
+        axes.plot(x, y, color=BLUE, linewidth=0.8, alpha=0.3)
+        finals[peer] = y[-1]
+    for series, line in _BASELINES.items():
+        x, y = _points([row for row in rows if row["series"] == series], metric)
+        if x:
+            axes.plot(x, y, color=line.colour, linewidth=1.6, linestyle=line.dash)
+            labels.append((y[-1], line.words, line.colour))
+    x, y = _points([row for row in rows if row["series"] == MEAN], metric)
+    axes.plot(x, y, color=BLUE, linewidth=2.6)
+    labels.append((y[-1], "gossip, mean peer" if len(finals) > 1 else "the peer", BLUE))
+    for row in rows:
+        if row["series"] == AVERAGE:
+            _diamond(axes, float(row["round"]), float(row[metric]))
+            labels.append((float(row[metric]), "average model", INK))
+    if len(finals) > 1:
+        highest, lowest = max(finals, key=lambda p: finals[p]), min(finals, key=lambda p: finals[p])
+        words = ("highest", "lowest") if metric == "loss" else ("best", "worst")
+        labels += [
+            (finals[peer], f"{word}, peer {peer}", BLUE) for word, peer in zip(words, (highest, lowest), strict=True)
+        ]
     show_single_points(axes)
-    _not_below_zero(axes)
-    first, last = _extent(run, curves, metric)
-    round_axis(axes, first, last)
+    low, high = axes.get_ylim()
+    if low < 0:  # neither UF1 nor a loss is ever negative, though the margin below a line of zeros is
+        axes.set_ylim(-0.05 * high, high)
+    rounds = [int(row["round"]) for row in rows]
+    round_axis(axes, min(rounds), max(rounds))
     y_grid(axes)
-    headline(axes, METRICS.get(metric, "mean training loss"))
-    end_labels(axes, [(last, y, words, colour) for _, y, words, colour in labels])
+    headline(axes, "UF1" if metric == "uf1" else "mean training loss")
+    end_labels(axes, [(max(rounds), y, words, colour) for y, words, colour in labels])
     return figure
 
 
-def _not_below_zero(axes: Axes) -> None:
-    """Neither UF1 nor a loss is ever negative, though the margin below a line of zeros is."""
-    low, high = axes.get_ylim()
-    if low < 0:
-        axes.set_ylim(-0.05 * high, high)
+def _points(rows: Sequence[Row], metric: str) -> tuple[list[int], list[float]]:
+    return [int(row["round"]) for row in rows], [float(row[metric]) for row in rows]
 
 
-def _baselines(axes: Axes, run: Run, metric: str) -> list[Label]:
-    labels: list[Label] = []
-    alone = isolated_curves(run, metric)
-    if alone.rounds:
-        mean = alone.mean()
-        axes.plot(alone.rounds, mean, color=ARM_COLOURS[Arm.ISOLATED], linewidth=1.6, linestyle=(0, (4, 1.6)))
-        labels.append((alone.rounds[-1], float(mean[-1]), "isolated, mean", ARM_COLOURS[Arm.ISOLATED]))
-    for arm, curve, dashes, words in (
-        (Arm.POOLED, run.baselines.pooled, "-", "pooled"),
-        (Arm.FEDAVG, run.baselines.fedavg, (0, (1, 1.2)), "FedAvg"),
-    ):
-        points = curve_points(curve, metric)
-        if points:
-            axes.plot(*zip(*points, strict=True), color=ARM_COLOURS[arm], linewidth=1.6, linestyle=dashes)
-            labels.append((points[-1][0], points[-1][1], words, ARM_COLOURS[arm]))
-    return labels
-
-
-def _extent(run: Run, curves: PeerCurves, metric: str) -> tuple[int, int]:
-    rounds = [*curves.rounds]
-    if metric == "uf1":
-        rounds += [*isolated_curves(run, metric).rounds]
-        rounds += [index for index, _ in (*run.baselines.pooled, *run.baselines.fedavg)]
-    return min(rounds), max(rounds)
+def _diamond(axes: Axes, x: float, y: float) -> None:
+    axes.plot(
+        [x],
+        [y],
+        marker="D",
+        markersize=5.5,
+        color=INK,
+        markeredgecolor=PAPER,
+        markeredgewidth=0.8,
+        linestyle="none",
+        clip_on=False,
+        zorder=5,
+    )
 
 
 def _rows(run: Run, curves: PeerCurves, metric: str) -> list[tuple[Cell, ...]]:
-    rows = _curve_rows("gossip", curves)
-    rows += [
-        ("gossip mean", None, index, float(value))
-        for index, value in zip(curves.rounds, curves.mean(), strict=True)
-        if np.isfinite(value)
-    ]
+    rows = [*_peer_rows(PEER, curves), *_mean_rows(MEAN, curves)]
     if metric != "uf1":
         return rows
     average = final_scores(run, Arm.AVERAGE, metric).get(-1)
     if average is not None:
-        rows.append(("average model", None, curves.rounds[-1], average))
-    rows += _curve_rows("isolated", isolated_curves(run, metric))
+        rows.append((AVERAGE, None, curves.rounds[-1], average))
+    alone = isolated_curves(run, metric)
+    rows += [*_peer_rows("isolated", alone), *_mean_rows("isolated mean", alone)]
     for name, curve in (("pooled", run.baselines.pooled), ("fedavg", run.baselines.fedavg)):
         rows += [(name, None, index, value) for index, value in curve_points(curve, metric)]
     return rows
 
 
-def _curve_rows(name: str, curves: PeerCurves) -> list[tuple[Cell, ...]]:
+def _mean_rows(name: str, curves: PeerCurves) -> list[tuple[Cell, ...]]:
+    return [
+        (name, None, index, float(value))
+        for index, value in zip(curves.rounds, curves.mean(), strict=True)
+        if np.isfinite(value)
+    ]
+
+
+def _peer_rows(name: str, curves: PeerCurves) -> list[tuple[Cell, ...]]:
     return [
         (name, peer, index, float(curves.values[row, column]))
         for column, peer in enumerate(curves.peers)

@@ -7,20 +7,26 @@ from datetime import datetime
 from statistics import median
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from p2pfl_me.contract import digest, dump_contract
+from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.report.confusion_picture import confusion_picture
 from p2pfl_me.report.consensus import agreement, contraction_of
 from p2pfl_me.report.consensus_picture import consensus_picture
 from p2pfl_me.report.document import Block, Bullets, Code, Paragraph, Picture, Section, Table
 from p2pfl_me.report.failures import failures, lasting, received_share
-from p2pfl_me.report.results import class_table, final_confusions, mean_confusion, part_of, score_curves
+from p2pfl_me.report.formatting import NONE
+from p2pfl_me.report.numbers import Row
+from p2pfl_me.report.results import final_confusions, mean_confusion, part_of, score_curves
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.score_picture import score_picture
 from p2pfl_me.report.traffic import by_kind, peer_traffic, readable_bytes
 from p2pfl_me.report.traffic_picture import traffic_picture
 
 MOST_FAILURES = 40
+VECTOR_LINKS = 1000
+"""A graph of more is a picture of dots on the page: as a drawing it would be megabytes."""
 
 
 def run_sections(run: Run, anchor: str, folder: str, level: int) -> tuple[Section, ...]:
@@ -77,24 +83,25 @@ def _classes(run: Run) -> Iterable[Block]:
     picture = confusion_picture(classes, average, peers)
     if picture is not None:
         yield picture
-    finals = [matrix for matrix in final_confusions(run).values() if len(matrix) == len(classes)]
-    model = average if average is not None and len(average) == len(classes) else None
+    finals = [Metrics(matrix) for matrix in final_confusions(run).values() if len(matrix) == len(classes)]
+    model = Metrics(average) if average is not None and len(average) == len(classes) else None
     if not finals and model is None:
         return
-    f1 = np.stack([class_table(matrix).f1 for matrix in finals]) if finals else None
-    scores = class_table(model if model is not None else finals[0])
+    support = (model or finals[0]).support
     header = ["class", f"{part or 'test'} clips"]
     if model is not None:
         header += ["precision", "recall", "F1"]
-    if f1 is not None:
+    if finals:
         header += ["F1, mean peer", "worst", "best"]
     rows = []
     for index, name in enumerate(classes):
-        row = [name, f"{scores.support[index]:.0f}"]
+        row = [name, str(support[index])]
         if model is not None:
-            row += [f"{part[index]:.3f}" for part in (scores.precision, scores.recall, scores.f1)]
-        if f1 is not None:
-            row += [f"{value:.3f}" for value in (f1[:, index].mean(), f1[:, index].min(), f1[:, index].max())]
+            row += [f"{score[index]:.3f}" for score in (model.precision, model.recall, model.f1)]
+        if finals:
+            # A peer whose clips do not show the class was not asked about it.
+            asked = [float(each.f1[index]) for each in finals if each.support[index]]
+            row += [f"{value:.3f}" for value in (np.mean(asked), min(asked), max(asked))] if asked else [NONE] * 3
         rows.append(tuple(row))
     caption = "Precision, recall and F1 are the average model's." if model is not None else ""
     yield Table(tuple(header), tuple(rows), frozenset(range(1, len(header))), caption)
@@ -150,23 +157,31 @@ def _graph_picture(run: Run) -> Picture:
     graph = build_graph(run.contract.topology, run.contract.peers.count)
     part = part_of(run)
     scores = score_curves(run, "uf1" if part else "loss").final()
-    figure = graph_figure(graph, scores=scores or None, score_name="UF1" if part else "training loss")
     degrees = dict(graph.degree())
     words = "Weights travel along these edges and nowhere else."
     if run.contract.topology.changes:
         words = "Weights travel along these edges and nowhere else, along a few of them in each round."
+    name = "UF1" if part else "training loss"
+
+    def draw(rows: Sequence[Row], width: float) -> Figure:
+        shown = {int(row["peer"]): float(row["score"]) for row in rows if row["score"]}
+        return graph_figure(graph, scores=shown or None, score_name=name, width=width)
+
+    reading = ""
+    if scores:
+        reading = (
+            " Neighbours of like colour have come to like scores; a part of another colour is one that what others "
+            "learned has not reached."
+        )
     return Picture(
         name="graph",
-        title=f"The graph, coloured by {'UF1' if part else 'training loss'}" if scores else "The graph",
-        reading=(
-            f"{words} Neighbours of like colour have come to like scores; a "
-            "part of another colour is one that what others learned has not reached."
-        ),
+        title=f"The graph, coloured by {name}" if scores else "The graph",
+        reading=f"{words}{reading}",
         alt="Drawing of the peer graph",
-        figure=figure,
+        draw=draw,
         header=("peer", "degree", "score"),
         rows=tuple((peer, int(degrees[peer]), scores.get(peer)) for peer in sorted(degrees)),
-        raster=True,
+        raster=graph.number_of_edges() > VECTOR_LINKS,
     )
 
 

@@ -1,4 +1,4 @@
-"""A matplotlib figure as an inline SVG that follows the page: its colours, its type, its theme.
+"""A figure in its files' formats, and as an inline SVG that follows the page: its colours, its type, its theme.
 
 The text of a figure stays text. Untrusted names in it are escaped by matplotlib's SVG writer.
 """
@@ -7,43 +7,58 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
+from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from p2pfl_me.report.style import THEMED
+from p2pfl_me.report.document import Picture
+from p2pfl_me.report.style import NARROW, THEMED, WIDTH, other_letters
+
+DPI = 200
 
 
-def inline_svg(figure: Figure, name: str, label: str) -> str:
-    """The figure as one `<svg>` element; `name` makes its ids unique on the page, `label` is read aloud."""
-    buffer = io.StringIO()
-    with warnings.catch_warnings():
-        # The page's fonts draw letters that matplotlib's own font lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return themed(buffer.getvalue(), name, label)
+@dataclass(frozen=True, slots=True)
+class Files:
+    """One figure in the formats of its files, and as it stands on the page: wide, and drawn for a phone."""
+
+    png: bytes
+    svg: bytes
+    pdf: bytes
+    phone: bytes | None
 
 
-def png_bytes(figure: Figure, dpi: int = 200) -> bytes:
-    """The figure as a PNG on white."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return buffer.getvalue()
+def files_of(picture: Picture) -> Files:
+    """Draw `picture`; inside `house_style`."""
+    figure = picture.figure(WIDTH)
+    phone = None if picture.raster else svg_bytes(picture.figure(NARROW))
+    return Files(png_bytes(figure), svg_bytes(figure), pdf_bytes(figure), phone)
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """The figure as a PNG on white, 200 dots an inch."""
+    return _saved(figure, "png", {"Software": None})
 
 
 def svg_bytes(figure: Figure) -> bytes:
     """The figure as a standalone SVG on white, its text as text."""
+    return _saved(figure, "svg", {"Date": None, "Creator": None})
+
+
+def pdf_bytes(figure: Figure) -> bytes:
+    """The figure as a PDF on white, with its fonts as outlines that a journal accepts (TrueType)."""
+    return _saved(figure, "pdf", {"CreationDate": None, "Creator": None, "Producer": None})
+
+
+def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with other_letters():
+        figure.savefig(buffer, format=kind, dpi=DPI if kind == "png" else "figure", metadata=metadata)
     return buffer.getvalue()
 
 
-def themed(svg: str, name: str, label: str) -> str:
+def themed(standalone: bytes, name: str, label: str) -> str:
     """Turn a standalone SVG of matplotlib's into an inline one: unique ids, page colours, page type, no prolog."""
+    svg = standalone.decode()
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
     head, rest = body.split(">", 1)

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from p2pfl_me.report.document import Picture
-from p2pfl_me.report.style import BLUE, INK, MUTED, NARROW, RULE, WIDTH, headline, new_figure
+from p2pfl_me.report.numbers import Row
+from p2pfl_me.report.style import BLUE, INK, MUTED, RULE, headline, new_figure
 from p2pfl_me.report.traffic import PeerTraffic, readable_bytes, total_sent
 
 MOST_BARS = 40
@@ -36,32 +37,31 @@ def traffic_picture(rows: Sequence[PeerTraffic]) -> Picture | None:
             f"of its neighbours.{share}{shown}"
         ),
         alt="Bar chart of bytes sent by peer",
-        figure=_draw(rows, WIDTH),
-        narrow=_draw(rows, NARROW),
+        draw=traffic_figure,
         header=("peer", "bytes_sent", "bytes_received", "payload_sent"),
         rows=tuple((row.peer, row.sent, row.received, row.payload) for row in rows),
     )
 
 
-def _draw(rows: Sequence[PeerTraffic], width: float) -> Figure:
-    drawn = sorted(sorted(rows, key=lambda row: -row.sent)[:MOST_BARS], key=lambda row: row.peer)
+def traffic_figure(rows: Sequence[Row], width: float) -> Figure:
+    """Drawn from such rows."""
+    sent = {int(row["peer"]): int(row["bytes_sent"]) for row in rows}
+    drawn = sorted(sorted(sent, key=lambda peer: -sent[peer])[:MOST_BARS])
     figure, axes = new_figure(0.7 + 0.215 * max(len(drawn), 2), width)
-    places = range(len(drawn))
-    most = max(row.sent for row in drawn)
-    axes.barh(places, [row.sent for row in drawn], height=0.62, color=BLUE, alpha=0.85)
-    for place, row in zip(places, drawn, strict=True):
+    axes.barh(range(len(drawn)), [sent[peer] for peer in drawn], height=0.62, color=BLUE, alpha=0.85)
+    for place, peer in enumerate(drawn):
         axes.annotate(
-            readable_bytes(row.sent),
-            xy=(row.sent, place),
+            readable_bytes(sent[peer]),
+            xy=(sent[peer], place),
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
             fontsize=8,
             color=INK,
         )
-    axes.set_yticks(places, [f"peer {row.peer}" for row in drawn])
+    axes.set_yticks(range(len(drawn)), [f"peer {peer}" for peer in drawn])
     axes.set_ylim(len(drawn) - 0.4, -0.6)
-    axes.set_xlim(0, most)
+    axes.set_xlim(0, max(sent.values()))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: readable_bytes(value) if value else "0"))
     axes.tick_params(axis="y", colors=RULE, labelcolor=MUTED)

@@ -1,4 +1,4 @@
-"""Writes a report: index.html, report.md, and for every figure its PNG and the CSV of its numbers.
+"""Writes a report: index.html, report.md, and for every figure PNG, SVG, PDF and the CSV of its numbers.
 
 The only module of this room that writes files.
 """
@@ -9,18 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from p2pfl_me.errors import RunError
-from p2pfl_me.report.comparison_document import SCORE_HEADER, compose_comparison, score_rows
 from p2pfl_me.report.comparison_pairs import PAIR_HEADER, pair_rows
-from p2pfl_me.report.comparison_pictures import drawn
-from p2pfl_me.report.compose import compose
-from p2pfl_me.report.document import Document, pictures
+from p2pfl_me.report.compose import SCORE_HEADER, compose, score_rows
+from p2pfl_me.report.document import Document, base_of, pictures
+from p2pfl_me.report.groups import methods_of
 from p2pfl_me.report.html import render_html
 from p2pfl_me.report.markdown import render_markdown
-from p2pfl_me.report.methods import Comparison
+from p2pfl_me.report.methods import Comparison, Setting
 from p2pfl_me.report.numbers import csv_text
 from p2pfl_me.report.run import find_runs, read_run
 from p2pfl_me.report.style import house_style
-from p2pfl_me.report.svg import png_bytes, svg_bytes
+from p2pfl_me.report.svg import files_of
 
 
 def write_report(runs: Sequence[Path], out: Path) -> Path:
@@ -39,33 +38,27 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     folders = find_runs(runs)
     if not folders:
         raise RunError("no run to report on", fix="name at least one run folder")
-    read = [read_run(folder) for folder in folders]
+    methods = methods_of([read_run(folder) for folder in folders])
     with house_style():
-        document = compose(read)
-        files = _files(document)
+        files = _files(compose(Comparison((Setting("", methods),)), in_full=True))
     _write(files, out)
     return out / "index.html"
 
 
 def write_comparison(comparison: Comparison, out: Path) -> Path:
-    """Write a comparison's page report.html, report.md, figures (PNG, SVG, CSV) and tables (CSV); the page's path.
+    """Write a comparison's page report.html, report.md, its figures' files and its tables as CSV; the page's path.
 
     Raises
     ------
     RunError
         `out` cannot be written.
     """
+    tables = {
+        "scores.csv": csv_text(SCORE_HEADER, score_rows(comparison)),
+        "pairs.csv": csv_text(PAIR_HEADER, pair_rows(comparison)),
+    }
     with house_style():
-        document = compose_comparison(comparison)
-        files = _files(document, page="report.html")
-        for section, picture in pictures(document.sections):
-            base = f"{section.folder}/{picture.name}" if section.folder else picture.name
-            # Drawn afresh, as from the CSV alone: a figure that was saved before is laid out a little otherwise.
-            files[f"{base}.svg"] = svg_bytes(drawn(picture.name, files[f"{base}.csv"].decode()))
-    files["scores.csv"] = csv_text(SCORE_HEADER, score_rows(comparison)).encode()
-    files["pairs.csv"] = csv_text(PAIR_HEADER, pair_rows(comparison)).encode()
-    _write(files, out)
-    return out / "report.html"
+        return write_document(compose(comparison, in_full=False), tables, out)
 
 
 def write_document(document: Document, extra: Mapping[str, str], out: Path) -> Path:
@@ -95,11 +88,13 @@ def _write(files: dict[str, bytes], out: Path) -> None:
 
 
 def _files(document: Document, page: str = "index.html") -> dict[str, bytes]:
-    files = {}
+    files: dict[str, bytes] = {}
+    drawings = {}
     for section, picture in pictures(document.sections):
-        base = f"{section.folder}/{picture.name}" if section.folder else picture.name
-        files[f"{base}.png"] = png_bytes(picture.figure)
-        files[f"{base}.csv"] = csv_text(picture.header, picture.rows).encode()
+        base = base_of(section, picture)
+        own = drawings[base] = files_of(picture)
+        files |= {f"{base}.png": own.png, f"{base}.svg": own.svg, f"{base}.pdf": own.pdf}
+        files[f"{base}.csv"] = picture.numbers().encode()
     files["report.md"] = render_markdown(document).encode()
-    files[page] = render_html(document).encode()
+    files[page] = render_html(document, drawings).encode()
     return files

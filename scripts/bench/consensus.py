@@ -23,7 +23,7 @@ from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.kind import fitting_protocol
 from p2pfl_me.report.comparison_mixing import mixing_blocks
 from p2pfl_me.report.mixing import Mixing, exact_after, reaches, slope_of
-from p2pfl_me.report.style import house_style
+from p2pfl_me.report.style import WIDTH, house_style
 from p2pfl_me.report.svg import png_bytes
 from p2pfl_me.topology.kind import TOPOLOGIES
 
@@ -49,7 +49,7 @@ def main() -> None:
     if options.figure:
         with house_style():
             blocks = list(mixing_blocks([found[kind] for kind in DRAWN], ()))
-            options.figure.write_bytes(png_bytes(blocks[1].figure))
+            options.figure.write_bytes(png_bytes(blocks[1].figure(WIDTH)))
 
 
 def contract(kind: str, peers: int) -> Contract:

@@ -17,7 +17,7 @@ from p2pfl_me.compare.engines import ENGINES, Engine
 from p2pfl_me.compare.grid import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.errors import DataError, RunError
-from p2pfl_me.report.comparison_pictures import drawn
+from p2pfl_me.report.figures import figure_from_csv
 from p2pfl_me.report.run import read_run
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.svg import png_bytes, svg_bytes
@@ -166,8 +166,8 @@ def test_every_figure_is_drawn_again_from_its_csv_to_the_same_bytes(request_: Re
     for page in pages:
         numbers = page.with_suffix(".csv").read_text()
         with house_style():
-            assert png_bytes(drawn(page.stem, numbers)) == page.read_bytes()
-            assert svg_bytes(drawn(page.stem, numbers)) == page.with_suffix(".svg").read_bytes()
+            assert png_bytes(figure_from_csv(page.stem, numbers)) == page.read_bytes()
+            assert svg_bytes(figure_from_csv(page.stem, numbers)) == page.with_suffix(".svg").read_bytes()
 
 
 def test_two_seeds_compared_beside_the_prediction_and_never_called_better(finished: Request) -> None:

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pfl_me.evaluate.answers import Answers
-from p2pfl_me.evaluate.arms import Arm
 from p2pfl_me.evaluate.card import card_markdown, run_card
 from p2pfl_me.evaluate.design import Design
 from p2pfl_me.evaluate.document import compose
@@ -26,6 +25,7 @@ from p2pfl_me.evaluate.units import FoldUnit
 from p2pfl_me.evaluate.write import texts
 from p2pfl_me.learning.metrics import present_mean
 from p2pfl_me.learning.trainer import Part
+from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.numbers import csv_rows
 from p2pfl_me.report.style import house_style
 from tests.evaluate.making import clip
@@ -145,9 +145,9 @@ def test_numbers_that_are_one_by_construction_are_said_once(tmp_path: Path) -> N
     assert len(words) == 4
     one = three_labs(tmp_path, distance=0.0)
     assert [row[0] for row in field_table(one).rows] == [
-        "isolated peers, mean",
-        "gossip peers, mean = average of the gossip models",
-        "pooled",
+        "Isolated peers",
+        "Gossip peers = Average of the gossip models",
+        "Pooled training",
     ]
     assert "one model" in field_table(one).caption
     apart = three_labs(tmp_path, {Arm.AVERAGE: {0}}, distance=0.0)

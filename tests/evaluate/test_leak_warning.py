@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure
 
 from p2pfl_me.evaluate.leak_warning import with_warning
-from p2pfl_me.report.document import Document, Picture, Section, Table
-from p2pfl_me.report.svg import svg_bytes
+from p2pfl_me.report.document import Document, Paragraph, Picture, Section, Table
+from p2pfl_me.report.numbers import Row
+from p2pfl_me.report.style import NARROW, WIDTH, house_style, new_figure
+from p2pfl_me.report.svg import files_of, svg_bytes
 
 
-def picture(narrow: Figure | None) -> Picture:
-    return Picture("scores", "Scores", "Higher is better.", "bars", Figure(), ("peer",), ((0,),), narrow=narrow)
+def draw(rows: Sequence[Row], width: float) -> Figure:
+    assert rows == [{"peer": "0", "warning": "subjects leak"}]
+    return new_figure(2, width)[0]
 
 
 def test_every_picture_bears_the_words_also_as_a_file_of_its_own() -> None:
-    blocks = (Table(("a",), (("1",),), caption="One."), picture(None), picture(Figure()))
+    plain = Picture("scores", "Scores", "Higher is better.", "bars", draw, ("peer",), ((0,),))
+    blocks = (Table(("a",), (("1",),), caption="One."), plain, Paragraph("Words."))
     document = Document("Title", "", "Verdict.", (), (Section("Section", blocks, anchor="section"),), "")
-    table, wide, both = with_warning(document, "subjects leak").sections[0].blocks
-    assert isinstance(table, Table) and isinstance(wide, Picture) and isinstance(both, Picture)
+    table, picture, words = with_warning(document, "subjects leak").sections[0].blocks
+    assert isinstance(table, Table) and isinstance(picture, Picture) and words == blocks[2]
     assert table.caption == "SUBJECTS LEAK. One."
-    assert both.narrow is not None
-    for figure in (wide.figure, both.figure, both.narrow):
-        assert svg_bytes(figure).count(b"SUBJECTS LEAK") == 1
-    assert wide.rows == ((0, "subjects leak"),)
+    with house_style():
+        for width in (WIDTH, NARROW):
+            assert svg_bytes(picture.figure(width)).count(b"SUBJECTS LEAK") == 1
+        files = files_of(picture)
+    assert b"SUBJECTS LEAK" in files.svg and files.phone is not None and b"SUBJECTS LEAK" in files.phone
+    assert picture.rows == ((0, "subjects leak"),)

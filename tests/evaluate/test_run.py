@@ -13,7 +13,6 @@ import pytest
 
 from p2pfl_me.errors import DataError, RunError
 from p2pfl_me.evaluate import engines, pool
-from p2pfl_me.evaluate.arms import Arm
 from p2pfl_me.evaluate.design import make_design
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.outcome import outcome_from
@@ -21,6 +20,7 @@ from p2pfl_me.evaluate.store import Store
 from p2pfl_me.evaluate.train import _alone, do
 from p2pfl_me.evaluate.units import FoldUnit, Unit, WholeUnit
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
+from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.numbers import csv_rows
 from tests.evaluate.making import request as make_request
 from tests.evaluate.making import run, without_page

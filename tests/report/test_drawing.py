@@ -15,13 +15,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from p2pfl_me.report.compose import compose
+from p2pfl_me.report.document import Picture
 from p2pfl_me.report.graph_picture import graph_figure
 from p2pfl_me.report.markdown import escape
+from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.run import Run, read_run
 from p2pfl_me.report.score_picture import score_picture
-from p2pfl_me.report.strip_picture import strip_picture
-from p2pfl_me.report.style import BLUE, INK, end_labels, house_style, move_apart, new_figure, short
-from p2pfl_me.report.svg import inline_svg, png_bytes
+from p2pfl_me.report.style import BLUE, INK, NARROW, WIDTH, end_labels, house_style, move_apart, new_figure, short
+from p2pfl_me.report.svg import png_bytes, svg_bytes, themed
 from p2pfl_me.topology import build_graph
 from tests.report.fixture import write_run
 
@@ -45,7 +47,7 @@ def test_a_drawing_escapes_names_follows_the_theme_and_has_its_own_ids() -> None
         figure, axes = new_figure(2)
         axes.plot([0, 1], [0, 1], color=BLUE)
         end_labels(axes, [(1, 1, hostile, INK)])
-        svg = inline_svg(figure, "f1", 'a "label" <here>')
+        svg = themed(svg_bytes(figure), "f1", 'a "label" <here>')
         png = png_bytes(figure)
     assert "<script" not in svg and "<b>" not in svg and "&lt;/text&gt;" in svg and "$x^2$" in svg
     assert 'aria-label="a &quot;label&quot; &lt;here>"' in svg
@@ -79,6 +81,10 @@ def scored(folder: Path, count: int, uf1: float) -> Run:
     return read_run(folder)
 
 
+def of_one(run: Run) -> Comparison:
+    return Comparison((Setting("", (Method("x", (run,)),)),))
+
+
 def shown_ticks(figure: Figure, axis: str) -> list[tuple[str, Bbox]]:
     """Words and place of the tick labels that are drawn."""
     FigureCanvasAgg(figure).draw()
@@ -101,15 +107,16 @@ def test_scores_that_are_all_alike_are_drawn_without_warning_and_below_none(
     run = scored(tmp_path / "run", count, uf1)
     with house_style(), warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        strip, score = strip_picture([run]), score_picture(run)
+        strip, score = compose(of_one(run), in_full=False).sections[0].blocks[0], score_picture(run)
         graph = build_graph(run.contract.topology, count)
         bar = graph_figure(graph, scores=dict.fromkeys(range(count), uf1), score_name="UF1")
-        assert strip and score
-        for figure in (strip.figure, strip.narrow, score.figure, score.narrow):
+        assert isinstance(strip, Picture) and score
+        strips, scores = ([each.figure(width) for width in (WIDTH, NARROW)] for each in (strip, score))
+        for figure in (*strips, *scores):
             png_bytes(figure)
-        for figure, axis in ((strip.figure, "x"), (strip.narrow, "x"), (score.figure, "y"), (bar, "y")):
+        for figure, axis in (*((each, "x") for each in strips), (scores[0], "y"), (bar, "y")):
             ticks = shown_ticks(figure, axis)
             assert ticks and not any(words.startswith(("-", "\N{MINUS SIGN}")) for words, _ in ticks), ticks
-        for figure in (strip.figure, strip.narrow):
+        for figure in strips:
             labels = sorted((box.x0, box.x1) for _, box in shown_ticks(figure, "x"))
             assert all(right - left > 4 for (_, left), (right, _) in pairwise(labels)), labels

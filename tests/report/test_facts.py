@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from p2pfl_me.report.failures import failures, received_share
-from p2pfl_me.report.groups import group_runs
+from p2pfl_me.report.groups import methods_of
 from p2pfl_me.report.notes import honesty_notes
 from p2pfl_me.report.run import read_run
 from p2pfl_me.report.traffic import PeerTraffic, by_kind, peer_traffic, readable_bytes, sent_by_round
@@ -148,16 +148,16 @@ def test_runs_that_differ_only_in_seed_are_one_group(tmp_path: Path) -> None:
     runs = [read_run(write_run(tmp_path / f"r{seed}", **SMALL, seed=seed)) for seed in (3, 1)]
     runs.append(read_run(write_run(tmp_path / "mesh", **SMALL, kind="mesh", name="mesh")))
     runs.append(read_run(write_run(tmp_path / "short", **{**SMALL, "rounds": 2})))
-    groups = group_runs(runs)
+    groups = methods_of(runs)
     assert [group.name for group in groups] == ["ring (rounds 3)", "mesh", "ring (rounds 2)"]
-    assert [group.seeds for group in groups] == [(1, 3), (1,), (1,)]
+    assert [tuple(run.seed for run in group.runs) for group in groups] == [(1, 3), (1,), (1,)]
 
 
 def test_a_repeat_of_a_seed_is_no_other_seed(tmp_path: Path) -> None:
     seeds = {"one": 1, "again": 1, "two": 2, "once_more": 1}
     runs = [read_run(write_run(tmp_path / name, **SMALL, seed=seed)) for name, seed in seeds.items()]
-    groups = group_runs(runs)
-    assert [(group.name, group.seeds) for group in groups] == [
+    groups = methods_of(runs)
+    assert [(group.name, tuple(run.seed for run in group.runs)) for group in groups] == [
         ("ring", (1, 2)),
         ("ring, repeat 2", (1,)),
         ("ring, repeat 3", (1,)),
@@ -169,8 +169,8 @@ def test_a_repeat_of_a_seed_is_no_other_seed(tmp_path: Path) -> None:
 
 def test_another_folder_of_clips_is_another_group(tmp_path: Path) -> None:
     folders = [write_run(tmp_path / name, **SMALL, source="clips", seed=seed) for seed, name in enumerate("ab")]
-    assert len(group_runs([read_run(folder) for folder in folders])) == 1
+    assert len(methods_of([read_run(folder) for folder in folders])) == 1
     manifest = json.loads((folders[1] / "manifest.json").read_text())
     manifest["data"]["digest"] = "00" * 32
     (folders[1] / "manifest.json").write_text(json.dumps(manifest))
-    assert [group.name for group in group_runs([read_run(folder) for folder in folders])] == ["ring", "ring #2"]
+    assert [group.name for group in methods_of([read_run(folder) for folder in folders])] == ["ring", "ring #2"]

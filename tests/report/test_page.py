@@ -93,6 +93,8 @@ def test_a_full_report_is_one_page_with_its_figures_and_numbers(full: Path) -> N
     assert {path.stem for path in full.parent.glob("*.png")} == names
     assert {path.stem for path in full.parent.glob("*.csv")} == names
     for name in names:
+        assert (full.parent / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert b"<svg" in (full.parent / f"{name}.svg").read_bytes()
         assert (full.parent / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         with (full.parent / f"{name}.csv").open(newline="") as file:
             rows = list(csv.reader(file))
@@ -166,11 +168,11 @@ def test_several_runs_are_compared_and_each_is_shown(tmp_path: Path) -> None:
     mesh = write_run(tmp_path / "mesh", **SMALL, name="mesh", kind="mesh", offset=0.2)
     page = write_report([tmp_path / "seeds", mesh], tmp_path / "out")
     words = " ".join(check(page).words)
-    assert "2 set-ups compared over 3 runs" in words and "ring, seed 2" in words
-    assert {path.name for path in page.parent.iterdir() if path.is_dir()} == {
-        "ring", "mesh", "ring-seed-1", "ring-seed-2", "mesh-seed-1"
-    }  # fmt: skip
-    assert (page.parent / "comparison-bytes.csv").is_file()
+    assert "2 set-ups compared over 3 runs and 2 seeds" in words and "ring, seed 2" in words
+    assert "cannot tell the set-ups apart" in words and "1 seed the smallest p there can be is 1" in words
+    folders = {path.name for path in page.parent.iterdir() if path.is_dir()}
+    assert folders == {"ring-seed-1", "ring-seed-2", "mesh-seed-1"}
+    assert {path.stem for path in page.parent.glob("*.csv")} >= {"score-rounds", "score-mb", "score-per-mb"}
     assert (page.parent / "ring-seed-2" / "consensus.png").is_file()
 
 

@@ -6,19 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from sklearn.metrics import precision_recall_fscore_support
 
+from p2pfl_me.learning.metrics import uf1
 from p2pfl_me.report.results import (
     Arm,
     PeerCurves,
-    class_table,
+    chance_uf1,
     clip_interval,
     extremes,
     final_scores,
-    majority_uf1,
     mean_confusion,
     over_seeds,
     part_of,
@@ -31,32 +27,23 @@ from tests.report.fixture import write_run
 SMALL = {"count": 3, "rounds": 4, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
 
 
-@given(arrays(np.int64, (4, 4), elements=st.integers(0, 6)))
-def test_class_table_agrees_with_scikit_learn(matrix: np.ndarray) -> None:
-    true, guess = np.nonzero(np.ones_like(matrix))
-    true, guess = np.repeat(true, matrix.ravel()), np.repeat(guess, matrix.ravel())
-    if not len(true):
-        return
-    expected = precision_recall_fscore_support(true, guess, labels=range(4), zero_division=0)
-    table = class_table(matrix)
-    for ours, theirs in zip((table.precision, table.recall, table.f1, table.support), expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-12)
-
-
-def test_majority_uf1_is_that_of_the_constant_answer() -> None:
-    constant = np.array([[7, 0, 0], [2, 0, 0], [1, 0, 0]])
-    assert majority_uf1(np.array([[3, 4, 0], [1, 1, 0], [0, 0, 1]])) == pytest.approx(class_table(constant).f1.mean())
-    assert majority_uf1(np.zeros((3, 3))) == 0
+def test_chance_is_the_score_of_the_constant_answer_over_the_runs_that_have_clips(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", **SMALL))
+    without = read_run(write_run(tmp_path / "without", **SMALL, part=None))
+    share = 5 / 12
+    assert chance_uf1([run, without]) == pytest.approx(2 * share / (1 + share) / 3)
+    assert chance_uf1([without]) is None
 
 
 def test_the_interval_holds_the_score_narrows_with_clips_and_does_not_change() -> None:
     matrix = np.array([[20, 5, 1], [4, 12, 2], [1, 3, 9]])
-    low, high = clip_interval(matrix)
-    assert low < class_table(matrix).f1.mean() < high
-    many = clip_interval(matrix * 25)
+    interval, many = clip_interval(matrix), clip_interval(matrix * 25)
+    assert interval and many
+    low, high = interval
+    assert low < uf1(matrix) < high
     assert many[1] - many[0] < (high - low) / 4
     assert clip_interval(matrix) == (low, high)
-    assert clip_interval(np.zeros((3, 3), dtype=np.int64)) == (0.0, 0.0)
+    assert clip_interval(np.zeros((3, 3), dtype=np.int64)) is None
 
 
 def test_a_mean_is_over_the_peers_present() -> None:

@@ -1,0 +1,87 @@
+"""The first screen's sentence: what was reached, beside what, and whether the difference is more than luck.
+
+One standard for every page: "better" and "more than luck" are written only where a paired test holds at `LEVEL` over
+all tests of the page together (Holm); else the page says that it cannot tell, and how many seeds it would take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.comparison_pairs import better, pair_tests
+from p2pfl_me.report.formatting import figure, many
+from p2pfl_me.report.methods import Method, Setting, per_megabyte
+from p2pfl_me.report.paired import LEVEL, Paired, holm, paired, seeds_needed
+from p2pfl_me.report.results import average_interval, spread
+
+NO_SCORES = "No scores: no peer finished a round with clips of other subjects to be tested on."
+
+
+def verdict(setting: Setting) -> str:
+    """On several methods which differ; on a single one what gossip reached beside training alone and pooled."""
+    if len(setting.methods) == 1:
+        return _of_one(setting.methods[0])
+    scored = [(found.mean, method) for method in setting.methods if (found := spread(list(method.score().values())))]
+    if not scored:
+        return NO_SCORES
+    tests = pair_tests(setting)
+    held = [better(test) for test, holds in tests if holds]
+    if held:
+        words = f"Supported by the paired tests: {'; '.join(held[:3])}"
+        words += f"; and {len(held) - 3} more." if len(held) > 3 else "."
+    else:
+        means = [mean for mean, _ in scored]
+        seeds = max((test.seeds for test, _ in tests), default=0)
+        why = f"no difference holds over {many(seeds, 'seed')}" if tests else "no two ran one seed on the same clips"
+        words = (
+            "By score these runs cannot tell the set-ups apart: average models end at UF1 "
+            f"{min(means):.2f} to {max(means):.2f}, and {why}."
+        )
+    return words + _costs([method for _, method in scored])
+
+
+def _costs(methods: Sequence[Method]) -> str:
+    ratios = {method.name: per_megabyte(method) for method in methods}
+    sent = {name: float(np.mean([mb for _, mb in found.values()])) for name, found in ratios.items() if found}
+    if len(sent) < 2 or min(sent.values()) >= 0.95 * max(sent.values()):
+        return ""
+    least, most = min(sent, key=lambda name: sent[name]), max(sent, key=lambda name: sent[name])
+    return f" They differ in cost: {least} sent {sent[least] / sent[most]:.2f} of the bytes of {most}."
+
+
+def _of_one(method: Method) -> str:
+    gossip = method.score(Arm.GOSSIP)
+    found = spread(list(gossip.values()))
+    if found is None:
+        return NO_SCORES
+    words = f"After gossip the mean peer recognises expressions of unseen subjects at UF1 {figure(found, 2)}"
+    if len(method.runs) == 1 and (interval := average_interval(method.runs[0])):
+        words += f" (average model: {interval[0]:.2f} to {interval[1]:.2f} in 95 % of draws of the clips)"
+    others = {arm: method.score(arm) for arm in (Arm.ISOLATED, Arm.POOLED)}
+    return f"{words}.{''.join(_beside(gossip, others))}"
+
+
+def _beside(gossip: dict[int, float], others: dict[Arm, dict[int, float]]) -> Iterator[str]:
+    tests: dict[Arm, Paired] = {}
+    for arm, scores in others.items():
+        both = sorted(gossip.keys() & scores.keys())
+        if both:
+            tests[arm] = paired("gossip", arm.value, [gossip[seed] - scores[seed] for seed in both])
+    held = holm([test.p for test in tests.values()])
+    for (arm, test), holds in zip(tests.items(), held, strict=True):
+        name = "Training alone" if arm is Arm.ISOLATED else "Pooling all clips in one place"
+        mean = float(np.mean([others[arm][seed] for seed in sorted(gossip.keys() & others[arm].keys())]))
+        side = "above" if test.mean > 0 else "below"
+        yield f" {name} gives {mean:.2f}: gossip is {abs(test.mean):.2f} {side}{luck(test, holds, len(tests))}."
+
+
+def luck(test: Paired, holds: bool, tests: int) -> str:
+    """What may be said of a difference over seeds."""
+    if holds:
+        return f", more than luck over {many(test.seeds, 'seed')} (p = {test.p:.2g})"
+    if test.least > LEVEL / tests:
+        return f", which {many(test.seeds, 'seed')} cannot tell from luck (it takes {seeds_needed(tests)})"
+    return f", which may be luck (p = {test.p:.2g})"
