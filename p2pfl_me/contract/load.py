@@ -14,6 +14,7 @@ from p2pfl_me.choice import Choice, Conflict
 from p2pfl_me.contract.model import Contract
 from p2pfl_me.contract.source import Source, parse, read_yaml
 from p2pfl_me.errors import ContractError
+from p2pfl_me.topology.graph import build_graph
 
 
 def load_contract(path: Path | str, overrides: Sequence[str] = ()) -> Contract:
@@ -84,7 +85,7 @@ def _with(values: dict[str, Any], keys: Sequence[str], value: Any, override: str
 
 def _validate(source: Source, overridden: set[str]) -> Contract:
     try:
-        return Contract.model_validate(source.values)
+        return _settled(Contract.model_validate(source.values))
     except ValidationError as error:
         details = error.errors(include_url=False)
         complaints = [_complaint(source, detail, overridden) for detail in details]
@@ -93,6 +94,14 @@ def _validate(source: Source, overridden: set[str]) -> Contract:
             raise first from None
         rest = "\n".join(str(complaint) for complaint in complaints[1:])
         raise ContractError(first.what, where=first.where, fix=f"{first.fix}\n{rest}") from None
+
+
+def _settled(contract: Contract) -> Contract:
+    """The contract with its mixing weights solved, where that takes long and must come out the same for all."""
+    if contract.topology.one_way or contract.topology.own_weights or contract.gossip.weights.settled_at_once:
+        return contract
+    weights = contract.gossip.weights.settled(build_graph(contract.topology, contract.peers.count))
+    return contract.model_copy(update={"gossip": contract.gossip.model_copy(update={"weights": weights})})
 
 
 def _complaint(source: Source, detail: ErrorDetails, overridden: set[str]) -> ContractError:

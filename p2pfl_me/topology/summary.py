@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -42,6 +42,7 @@ class Summary:
     degrees: tuple[int, ...]
     figures: Figures | None
     remarks: tuple[str, ...] = ()
+    weights: str = ""
 
     @property
     def links(self) -> int:
@@ -81,6 +82,8 @@ def _summary(
     count: int,
     figures: Figures | None,
 ) -> Summary:
+    of = schedule.receivers if isinstance(schedule, DirectedSchedule) else schedule.weights
+    rows = (of(peer, 0) for peer in range(schedule.size))
     return Summary(
         name=contract.name,
         kind=contract.topology.kind,
@@ -90,6 +93,7 @@ def _summary(
         period=schedule.period,
         degrees=tuple(len(schedule.neighbours(peer)) for peer in range(schedule.size)),
         figures=figures,
+        weights=_weights(contract, rows if figures else ()),
         remarks=contract.topology.remark(figures) if figures else (),
     )
 
@@ -110,6 +114,7 @@ def as_json(summary: Summary, picture: Path | None) -> str:
             "edges": summary.edges,
             "degrees": summary.degrees,
             "figures": asdict(figures) if figures else None,
+            "weights": summary.weights,
             "picture": str(picture) if picture else None,
         },
         allow_nan=False,
@@ -126,6 +131,7 @@ def as_text(summary: Summary) -> str:
         f"contract   {summary.name}",
         f"topology   {kind}, {len(summary.degrees)} peers, {_extent(summary)}",
         *_edge_lines(summary),
+        f"weights    {summary.weights}",
         f"{'degrees' if summary.period == 1 else 'links':<10} {degrees}",
     ]
     if summary.figures is None:
@@ -143,6 +149,16 @@ def as_text(summary: Summary) -> str:
             *(f"{'':<10} {remark}" for remark in summary.remarks),
         ]
     )
+
+
+def _weights(contract: Contract, rows: Iterable[Mapping[int, float]]) -> str:
+    """Which choice weighs the first round's edges, and from what to what."""
+    name = "the graph's own" if contract.topology.own_weights else contract.gossip.weights.kind
+    found = sorted({weight for row in rows for weight in row.values()})
+    if not found:
+        return name
+    low, high = f"{found[0]:.4g}", f"{found[-1]:.4g}"
+    return f"{name}, {low if low == high else f'{low} to {high}'} an edge"
 
 
 def _extent(summary: Summary) -> str:

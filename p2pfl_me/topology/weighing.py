@@ -20,9 +20,15 @@ class Weights(Choice):
     """How much each gives a neighbour's model: what `gossip.weights` holds."""
 
     what: ClassVar[str] = "choice of mixing weights"
+    settled_at_once: ClassVar[bool] = True
+    """They follow from the graph in no time, so nothing needs to be written down."""
+
+    def settled(self, graph: nx.Graph) -> Weights:
+        """The same choice with what it takes long to find written into it, for a contract to carry."""
+        return self
 
     def weigh(self, graph: nx.Graph) -> Mapping[tuple[int, int], float]:
-        """W_ab of every edge a < b, sorted; symmetric, and what a row lacks to 1 is the peer's own.
+        """W_ab of every edge a < b that is used, sorted; symmetric, and what a row lacks to 1 is the peer's own.
 
         Raises
         ------
