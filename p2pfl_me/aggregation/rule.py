@@ -56,6 +56,10 @@ class Aggregation(Choice):
     graph's eigenvalues is true of it."""
 
     @property
+    def carried_by(self) -> tuple[str, ...]:
+        return ("combine",)
+
+    @property
     def least_neighbours(self) -> int:
         """With fewer neighbours in a round than this the rule cannot do what it is taken for."""
         return 0
@@ -63,17 +67,6 @@ class Aggregation(Choice):
     def combine(self, around: Neighbourhood) -> Mixture:
         """The rule itself; `around` has `least_neighbours` models or more."""
         raise self.unfinished("combine")
-
-    def require_finished(self) -> None:
-        """Asked by every engine before anything runs.
-
-        Raises
-        ------
-        ContractError
-            The rule is declared, and nothing carries it out.
-        """
-        if type(self).combine is Aggregation.combine:
-            raise self.unfinished("combine")
 
     def aggregate(self, around: Neighbourhood) -> Mixture:
         """What a peer makes of its round: its own model where too few neighbours are left for the rule."""

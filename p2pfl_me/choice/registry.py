@@ -40,6 +40,24 @@ class Choice(Part):
             key: value for key, value in self.model_dump(mode="json", exclude_defaults=True).items() if key != "kind"
         }
 
+    @property
+    def carried_by(self) -> tuple[str, ...]:
+        """The methods without which this kind does nothing."""
+        return ()
+
+    def require_finished(self) -> None:
+        """Asked by every engine before anything runs.
+
+        Raises
+        ------
+        ContractError
+            The kind is declared, and nothing carries it out: what it inherits is only its base's refusal.
+        """
+        for part in self.carried_by:
+            owner = next(each for each in type(self).__mro__ if part in vars(each))
+            if issubclass(owner, Choice) and not owner.name():
+                raise self.unfinished(part)
+
     def unfinished(self, part: str) -> ContractError:
         """For a base class to raise where a kind has not defined `part`: refused by name, never taken for another."""
         return ContractError(

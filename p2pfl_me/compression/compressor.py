@@ -79,6 +79,10 @@ class Compression(Choice):
     needs_matrices: ClassVar[bool] = False
     """It works on the whole model's matrices, so no part of the model may stay at home."""
 
+    @property
+    def carried_by(self) -> tuple[str, ...]:
+        return "edge", "limit"
+
     def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
         """A fresh state for one end of the edge between peers `me` and `other`.
 

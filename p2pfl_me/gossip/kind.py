@@ -97,6 +97,10 @@ class ProtocolKind(Choice):
     may_aggregate: ClassVar[bool] = False
     """Another aggregation may take the place of its weighted mean over a round's neighbours."""
 
+    @property
+    def carried_by(self) -> tuple[str, ...]:
+        return ("core",)
+
     def exchanged(self, size: int) -> int:
         """float32 values of a message where a peer exchanges models of `size`."""
         return size
@@ -116,6 +120,10 @@ class RoundProtocol(ProtocolKind):
     common_rounds: ClassVar[bool] = True
     in_lockstep: ClassVar[bool] = True
     follows_matrix: ClassVar[bool] = True
+
+    @property
+    def carried_by(self) -> tuple[str, ...]:
+        return ("rule",)
 
     def core(self, seat: Seat) -> Protocol:
         from p2pfl_me.gossip.rounds import round_core

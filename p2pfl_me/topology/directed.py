@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from p2pfl_me.topology.arcs import DirectedSchedule, as_directed
-from p2pfl_me.topology.schedule import Schedule, schedule_of
+from p2pfl_me.topology.schedule import Schedule, require_finished, schedule_of
 from p2pfl_me.topology.slices import require_connected_slices
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def directed_schedule_of(contract: Contract) -> DirectedSchedule:
     ContractError
         The topology cannot be built on the contract's peers.
     """
+    require_finished(contract)
     topology = contract.topology
     return topology.arcs(contract.peers.count) if topology.one_way else as_directed(schedule_of(contract))
 

@@ -73,6 +73,12 @@ class Topology(Choice):
         """What a drawing needs to know beside the placing."""
         return {}
 
+    @property
+    def carried_by(self) -> tuple[str, ...]:
+        if self.one_way:
+            return "pairs", "arcs"
+        return ("pairs", "schedule") if self.changes or self.own_weights else ("pairs",)
+
     def asked_edges(self, count: int) -> tuple[str, float, float] | None:
         """The option that decides how many edges there are, its value, and the edges that it asks for."""
         return None

@@ -213,6 +213,7 @@ def schedule_of(contract: Contract) -> Schedule:
     ContractError
         The topology cannot be built on the contract's peers, is directed, or has too few links for the aggregation.
     """
+    require_finished(contract)
     topology, count, protocol = contract.topology, contract.peers.count, contract.gossip.protocol
     if topology.one_way:
         raise ContractError(
@@ -227,6 +228,20 @@ def schedule_of(contract: Contract) -> Schedule:
     schedule = topology.schedule(count, contract.gossip.weights.weigh)
     require_neighbours(contract.gossip.aggregation, schedule)
     return schedule
+
+
+def require_finished(contract: Contract) -> None:
+    """Refuse a contract with a choice that is declared and that nothing carries out; every engine comes by here.
+
+    Raises
+    ------
+    ContractError
+        With its name and what it lacks.
+    """
+    gossip = contract.gossip
+    for choice in (contract.topology, gossip.protocol, gossip.weights, gossip.aggregation, gossip.compression):
+        if choice is not None:
+            choice.require_finished()
 
 
 def require_peer(peer: int, size: int) -> int:

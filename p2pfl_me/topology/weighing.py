@@ -23,6 +23,10 @@ class Weights(Choice):
     settled_at_once: ClassVar[bool] = True
     """They follow from the graph in no time, so nothing needs to be written down."""
 
+    @property
+    def carried_by(self) -> tuple[str, ...]:
+        return ("weigh",)
+
     def settled(self, graph: nx.Graph) -> Weights:
         """The same choice with what it takes long to find written into it, for a contract to carry."""
         return self

@@ -69,7 +69,7 @@ def unfinished() -> Iterator[Contract]:
 def test_every_rule_has_the_same_bits_in_every_engine(options: str) -> None:
     agreed, own = contract(f"{{{options}}}"), samples()
     trainers = [FeatureTrainer(agreed, peer, each, torch.device("cpu")) for peer, each in enumerate(own)]
-    home = layout_of(agreed.model).home
+    home = agreed.at_home
     simulated = run(
         agreed,
         np.stack([start(agreed)] * PEERS),
