@@ -29,3 +29,8 @@ def deadline(offsets: Sequence[float], *, min_s: float, max_s: float, mads: floa
     middle = median(offsets)
     spread = median(abs(offset - middle) for offset in offsets)
     return min(max(middle + mads * spread, min_s), max_s)
+
+
+def settling_s(min_s: float, max_s: float) -> float:
+    """Seconds that are left, of the longest wait, for the reply to "was my offer answered?"."""
+    return min(min_s, max_s / 4)

@@ -4,24 +4,33 @@ Each round: train, exchange models with this round's neighbours, average with Me
 exchange on an edge is atomic: the higher id offers its model; the lower id, once it has trained and holds the
 offer, answers with its own. The answer is the receipt: the lower id mixes the edge if and only if it answered,
 the higher id if and only if it got the answer. Whoever gives up says so (SKIP, WITHDRAW), and both ends return the
-edge's weight to their diagonals; so W stays doubly stochastic under any delay and any loss, and only the crash of
-a peer between answering and finishing its round can make an edge one-sided.
+edge's weight to their diagonals; so W stays doubly stochastic.
+
+Nobody waits past its deadline, whatever the other end says. An offer without a reply (the link went down, the other
+is mute) stays open beyond its round: the higher id asks again (WITHDRAW) once it can, offers nothing new until it
+knows, and takes an answer that comes late as a correction of the model that it has by then. So both ends end up with
+the same exchanges, unless one of them crashes, or the peer that offered is done before it could ask.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 
 from p2pfl_me.aggregation.rules.mean import Mean
-from p2pfl_me.gossip.deadline import deadline
+from p2pfl_me.gossip.catch_up import place
+from p2pfl_me.gossip.edge import SILENCES, Edge, Offered
 from p2pfl_me.gossip.exchange import Content, Exchange, Whole, carrying
+from p2pfl_me.gossip.membership import Membership
+from p2pfl_me.gossip.pace import Pace
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.rules import Plain, Rule
-from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
+from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
 from p2pfl_me.message import Kind, Message, Vector
+
+TICK_S = 1e-3
+"""Timers of a real clock may ring so much early."""
 
 
 class _Phase(Enum):
@@ -76,6 +85,8 @@ class DPSGD:
         self._completed = completed
         self._weights_at = weights_at
         self._neighbours = frozenset(neighbours)
+        self._members = Membership(neighbours)
+        self._edges = {peer: Edge() for peer in sorted(neighbours)}
         self._rule = rule or Plain()
         self._exchange = exchange or Whole(me, Mean(), settings.stop.rounds)
         self._watches_all = watches_all
@@ -85,35 +96,31 @@ class DPSGD:
         """What local training made of it, and what of that is exchanged."""
         self._settings = settings
         self._phase = _Phase.JOINING
-        self._reachable: set[int] = set()
-        self._greeted: set[int] = set()
-        self._left: set[int] = set()
-        self._rounds_seen: dict[int, int] = {}
-        self._mailbox: dict[int, Message] = {}
-        self._withdrawn: dict[int, int] = {}
-        self._answered: dict[int, tuple[int, Content]] = {}
-        self._offsets: deque[float] = deque(maxlen=REMEMBERED_ARRIVALS)
-        self._pending: set[int] = set()
+        self._pace = Pace(settings)
+        self._due: dict[int, float] = {}
+        """Until when to wait for whom."""
+        self._withdrawing: set[int] = set()
         self._sent: dict[int, Content] = {}
         self._models: dict[int, Content] = {}
         self._missing: dict[int, str] = {}
-        self._trained_at = 0.0
-        self._late_since: tuple[int, float] | None = None
+        self._corrections: list[tuple[int, int, Vector | None]] = []
+        """What answers of earlier rounds still owe this model."""
+        self._begun_at = self._trained_at = self._mixed_at = 0.0
         self._largest_distance: float | None = None
 
     @property
     def waiting_for(self) -> frozenset[int]:
         """The neighbours this peer now waits for: their greeting before the first round, their model later."""
-        if self._phase is _Phase.JOINING:
-            return frozenset(self._neighbours - self._greeted - self._left)
-        return frozenset(self._pending)
+        return self._members.awaited if self._phase is _Phase.JOINING else frozenset(self._due)
 
     # -- inputs ---------------------------------------------------------------------------------------------
 
     def start(self, now: float) -> list[Action]:
         """Wait for the neighbours, but no longer than the join timeout."""
+        for edge in self._edges.values():
+            edge.stood = self.round, now
         at = now + self._settings.join_wait_s(self._completed)
-        return [SetTimer(Timer.JOIN, self.round, at), *self._begin_if_joined()]
+        return [SetTimer(Timer.JOIN, self.round, at), *self._begin_if_joined(now)]
 
     def on_trained(self, now: float, params: Vector) -> list[Action]:
         """Local training of this round has ended with `params`."""
@@ -121,65 +128,75 @@ class DPSGD:
             return []
         self._phase = _Phase.EXCHANGING
         self._trained, self._trained_at = params, now
+        self._pace.trained(self.round, now)
         self._out = self._rule.outgoing(self.round, self._params, params)
-        self._sent, self._models, self._missing, self._pending = {}, {}, {}, set()
+        self._sent, self._models, self._missing, self._due = {}, {}, {}, {}
+        self._withdrawing.clear()
         actions: list[Action] = []
-        for peer in sorted(self._weights_at(self.round)):
+        row = self._weights_at(self.round)
+        for peer in sorted(row):
+            edge = self._edges[peer]
             if reason := self._why_absent(peer):
                 self._missing[peer] = reason
-            elif self.me > peer:
-                self._pending.add(peer)
-                self._sent[peer] = content = self._exchange.pack(peer, self.round, self._out)
-                actions.append(Send(peer, carrying(Kind.OFFER, self.round, self.round, content)))
+            elif self.me < peer:
+                if edge.mail and edge.mail.round == self.round:
+                    self._due[peer] = now
+                    actions += self._answer(now, peer, edge.mail)
+                elif edge.silences >= SILENCES:
+                    self._missing[peer] = "silent"
+                else:
+                    self._due[peer] = now + self._pace.wait_s(edge)
+            elif edge.offered:
+                self._missing[peer] = f"has not settled round {edge.offered.round + 1}"
+                actions.append(Send(peer, edge.offered.question(self.round)))
             else:
-                self._pending.add(peer)
-                if (mail := self._mailbox.get(peer)) and mail.round == self.round:
-                    del self._mailbox[peer]
-                    actions += self._answer(now, peer, mail)
-        if self._pending:
-            wait = deadline(
-                self._offsets,
-                min_s=self._settings.deadline_min_s,
-                max_s=self._settings.deadline_max_s,
-                mads=self._settings.deadline_mads,
-            )
-            actions.append(SetTimer(Timer.DEADLINE, self.round, now + wait))
-        return actions + self._mix_if_settled(now)
+                self._due[peer] = now + self._pace.wait_s(edge)
+                self._sent[peer] = content = self._exchange.pack(peer, self.round, self._out)
+                edge.offered = Offered(self.round, row[peer], self._out, content)
+                actions.append(Send(peer, carrying(Kind.OFFER, self.round, self.round, content)))
+        return [*actions, *self._next_deadline(), *self._mix_if_settled(now)]
 
     def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]:
         """The host has logged and stored the round that `Mixed` announced."""
         if self._phase is not _Phase.EVALUATING:
             return []
+        self._pace.worked(self._trained_at - self._begun_at + now - self._mixed_at)
         self._completed = self.round + 1
         self.progress = advance(self.progress, validation_loss)
         reason = stop_reason(self._settings.stop, self._completed, self.progress, self._largest_distance)
         if reason:
             return self._finish(reason)
-        return self._begin(max(self.round + 1, self._furthest()))
+        return self._begin(now, self._place(now, self.round + 1))
 
     def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
-        """A message of a neighbour; anything that does not fit is answered or ignored, never an error."""
-        if sender not in self._neighbours or self._phase is _Phase.DONE:
+        """A message of a neighbour; anything that does not fit is answered, refused or ignored, never an error."""
+        if sender not in self._neighbours:
             return []
+        if max(message.round, message.at) > self._settings.stop.rounds:
+            return [Refuse(sender, f"{message.kind.value} speaks of a round beyond the contract's last")]
+        if self._phase is _Phase.DONE:
+            return self._after_the_end(sender, message)
+        edge = self._edges[sender]
+        edge.silences = 0
         match message.kind:
             case Kind.HELLO:
-                self._greeted.add(sender)
-                self._left.discard(sender)
                 # A greeting opens a fresh link: the sender may have come back from an older checkpoint.
-                self._rounds_seen[sender] = message.at
+                self._members.greeted(sender, message.at)
+                self._stands(now, sender)
                 gone_on = self._drop(now, sender, f"went on to round {message.at}") if message.at > self.round else []
-                return [*gone_on, *self._begin_if_joined()]
+                return [*gone_on, *self._begin_if_joined(now)]
             case Kind.LEAVE:
-                self._left.add(sender)
-                return [*self._drop(now, sender, "left"), *self._begin_if_joined()]
+                self._members.left(sender)
+                return [*self._drop(now, sender, "left"), *self._begin_if_joined(now)]
             case Kind.OFFER:
                 return self._on_offer(now, sender, message)
             case Kind.ANSWER:
                 return self._on_answer(now, sender, message)
             case Kind.SKIP:
-                self._see(sender, message.at)
-                if message.round != self.round or self.me < sender:
+                self._see(now, sender, message.at)
+                if edge.offered is None or edge.offered.round != message.round or self.me < sender:
                     return []
+                edge.offered = None
                 return self._drop(now, sender, f"skipped by the neighbour, now in round {message.at}")
             case Kind.WITHDRAW:
                 return self._on_withdraw(now, sender, message.round)
@@ -189,42 +206,52 @@ class DPSGD:
     def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
         """A timer that was set has come; a stale one is ignored."""
         if timer is Timer.JOIN:
-            return self._begin(max(self.round, self._furthest())) if self._phase is _Phase.JOINING else []
+            return self._begin(now, self._place(now, self.round)) if self._phase is _Phase.JOINING else []
         if timer is Timer.GREETING:
-            self._greeted |= self._reachable  # a link that is up is enough, should its greeting be lost
-            return self._begin_if_joined()
+            self._members.excuse_greetings()
+            return self._begin_if_joined(now)
         if self._phase is not _Phase.EXCHANGING or round != self.round:
             return []
         actions: list[Action] = []
-        for peer in sorted(self._pending):
-            if self.me > peer:
+        for peer in sorted(peer for peer, due in self._due.items() if due <= now + TICK_S):
+            edge = self._edges[peer]
+            if self.me > peer and peer not in self._withdrawing and edge.offered:
                 # Only the lower id may end the exchange: it may have answered already.
-                actions.append(Send(peer, Message(Kind.WITHDRAW, self.round, self.round)))
-            else:
-                self._pending.discard(peer)
+                self._withdrawing.add(peer)
+                self._due[peer] = now + self._pace.settling_s
+                actions.append(Send(peer, edge.offered.question(self.round)))
+                continue
+            edge.silences += 1
+            del self._due[peer]
+            if self.me < peer:
                 self._missing[peer] = "deadline"
                 actions.append(Send(peer, Message(Kind.SKIP, self.round, self.round)))
-        if self._pending:
-            at = now + self._settings.deadline_min_s
-            actions.append(SetTimer(Timer.DEADLINE, self.round, at))
-        return actions + self._mix_if_settled(now)
+            else:
+                self._missing[peer] = "does not say whether it answered"
+        return [*actions, *self._next_deadline(), *self._mix_if_settled(now)]
 
     def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
         """The link to `peer` has come up or gone down."""
-        if peer not in self._neighbours or self._phase is _Phase.DONE:
+        if peer not in self._neighbours:
             return []
+        edge = self._edges[peer]
+        if self._phase is _Phase.DONE:
+            return [Send(peer, Message(Kind.LEAVE, self.round, self._completed))] if reachable else []
         if reachable:
-            self._reachable.add(peer)
+            self._members.came_up(peer)
             # On an edge that is settled for this round, the next exchange is the next round's.
             at = self.round + 1 if self._is_settled(peer) else self.round
-            hello = Send(peer, Message(Kind.HELLO, self.round, at))
-            if self._phase is not _Phase.JOINING:
-                return [hello]
-            return [hello, SetTimer(Timer.GREETING, self.round, now + self._settings.deadline_min_s)]
-        self._reachable.discard(peer)
-        self._greeted.discard(peer)
-        # The other end has dropped what was under way on the lost link; so must this one.
-        self._mailbox.pop(peer, None)
+            actions: list[Action] = [Send(peer, Message(Kind.HELLO, self.round, at))]
+            if edge.offered:
+                actions.append(Send(peer, edge.offered.question(self.round)))
+            if self._phase is _Phase.JOINING:
+                actions.append(SetTimer(Timer.GREETING, self.round, now + self._settings.deadline_min_s))
+            return actions
+        self._members.went_down(peer)
+        edge.linked_since = False
+        edge.mail = None  # the other end has dropped what was under way on the lost link; so must this one
+        if edge.offered and peer in self._due and self.round + 1 >= self._settings.stop.rounds:
+            return []  # the last round: only now can the link return and tell whether the offer was answered
         return self._drop(now, peer, "unreachable")
 
     def on_stop(self, now: float) -> list[Action]:
@@ -236,40 +263,50 @@ class DPSGD:
     def _on_offer(self, now: float, sender: int, message: Message) -> list[Action]:
         if self.me > sender or message.content is None:
             return []
-        self._see(sender, message.round)
+        edge = self._edges[sender]
+        self._see(now, sender, message.round)
         if message.round < self.round or (message.round == self.round and self._is_settled(sender)):
-            self._note_lateness(now, message.round)
-            return self._reply_to_settled(sender, message.round)
-        if message.round == self.round and sender in self._pending:
+            self._pace.arrived(edge, message.round, now)
+            return [Send(sender, self._edges[sender].reply(message.round, self.round))]
+        if message.round == self.round and sender in self._due:
             return [*self._answer(now, sender, message), *self._mix_if_settled(now)]
-        if (mail := self._mailbox.get(sender)) is None or mail.round < message.round:
-            self._mailbox[sender] = message
+        if edge.mail is None or edge.mail.round < message.round:
+            edge.mail = message
         if message.round > self.round:
             return self._drop(now, sender, f"went on to round {message.round}")
         return []
 
     def _on_answer(self, now: float, sender: int, message: Message) -> list[Action]:
-        if sender not in self._pending or self.me < sender or message.round != self.round:
+        edge = self._edges[sender]
+        offered = edge.offered
+        if self.me < sender or offered is None or message.round != offered.round or message.content is None:
             return []
-        if message.content is None:
-            return []
-        self._see(sender, message.round)
+        self._see(now, sender, message.round)
         if fault := self._exchange.fault(sender, message.round, message.content):
             return [Refuse(sender, fault)]
-        self._pending.discard(sender)
+        edge.offered = None
+        if sender not in self._due:
+            self._pace.arrived(edge, offered.round, now)
+            found = self._exchange.correction(
+                sender, offered.round, offered.weight, offered.own, offered.content, message.content
+            )
+            self._corrections.append((sender, offered.round, found))
+            return []
+        del self._due[sender]
         self._models[sender] = message.content
-        self._offsets.append(now - self._trained_at)
+        self._pace.arrived(edge, self.round, now)
         return self._mix_if_settled(now)
 
     def _on_withdraw(self, now: float, sender: int, round: int) -> list[Action]:
         if self.me > sender:
             return []
-        self._see(sender, round)
-        if self._answered.get(sender, (-1,))[0] == round:
-            return self._reply_to_settled(sender, round)
-        self._withdrawn[sender] = round
-        if (mail := self._mailbox.get(sender)) and mail.round <= round:
-            del self._mailbox[sender]
+        edge = self._edges[sender]
+        self._see(now, sender, round)
+        if edge.answered and edge.answered[0] == round:
+            return [Send(sender, edge.reply(round, self.round))]
+        edge.withdrawn = max(edge.withdrawn, round)
+        if edge.mail and edge.mail.round <= round:
+            edge.mail = None
         skip = Send(sender, Message(Kind.SKIP, round, self.round))
         if round != self.round:
             return [skip]
@@ -278,73 +315,77 @@ class DPSGD:
     def _answer(self, now: float, peer: int, offer: Message) -> list[Action]:
         """Answer an offer of this round that this peer has waited for, and so settle the edge."""
         assert offer.content is not None
+        edge = self._edges[peer]
+        edge.mail = None
         if fault := self._exchange.fault(peer, self.round, offer.content):
             return [Refuse(peer, fault)]
-        self._pending.discard(peer)
-        self._offsets.append(now - self._trained_at)
+        del self._due[peer]
+        self._pace.arrived(edge, self.round, now)
         self._models[peer] = offer.content
         self._sent[peer] = content = self._exchange.pack(peer, self.round, self._out)
-        self._answered[peer] = (self.round, content)
+        edge.answered = (self.round, content)
         return [Send(peer, carrying(Kind.ANSWER, self.round, self.round, content))]
 
-    def _reply_to_settled(self, peer: int, round: int) -> list[Action]:
-        """The offer or withdrawal repeats one that was settled: say again how."""
-        answered = self._answered.get(peer)
-        if answered and answered[0] == round:
-            return [Send(peer, carrying(Kind.ANSWER, round, self.round, answered[1]))]
-        return [Send(peer, Message(Kind.SKIP, round, self.round))]
+    def _after_the_end(self, sender: int, message: Message) -> list[Action]:
+        """Who is done still says how the last exchanges ended."""
+        if self.me < sender and message.kind in {Kind.OFFER, Kind.WITHDRAW}:
+            return [Send(sender, self._edges[sender].reply(message.round, self.round))]
+        return []
 
     def _drop(self, now: float, peer: int, reason: str) -> list[Action]:
-        if peer not in self._pending:
+        if self._due.pop(peer, None) is None:
             return []
-        self._pending.discard(peer)
         self._missing[peer] = reason
         return self._mix_if_settled(now)
 
     def _is_settled(self, peer: int) -> bool:
-        return self._phase in {_Phase.EXCHANGING, _Phase.EVALUATING} and peer not in self._pending
+        return self._phase in {_Phase.EXCHANGING, _Phase.EVALUATING} and peer not in self._due
 
     def _why_absent(self, peer: int) -> str | None:
-        if peer in self._left:
-            return "left"
-        if peer not in self._reachable:
-            return "unreachable"
-        if self._withdrawn.get(peer) == self.round:
+        if reason := self._members.why_absent(peer):
+            return reason
+        if self._edges[peer].withdrawn == self.round:
             return "withdrawn by the neighbour"
-        if (seen := self._rounds_seen.get(peer, 0)) > self.round:
+        if (seen := self._members.rounds.get(peer, 0)) > self.round:
             return f"went on to round {seen}"
         return None
 
     # -- rounds -------------------------------------------------------------------------------------------------
 
-    def _begin_if_joined(self) -> list[Action]:
-        if self._phase is _Phase.JOINING and self._neighbours <= self._greeted | self._left:
-            return self._begin(max(self.round, self._furthest()))
+    def _begin_if_joined(self, now: float) -> list[Action]:
+        if self._phase is _Phase.JOINING and not self._members.awaited:
+            return self._begin(now, self._place(now, self.round))
         return []
 
-    def _begin(self, round: int) -> list[Action]:
+    def _begin(self, now: float, round: int) -> list[Action]:
         self.round = round
         if self.round >= self._settings.stop.rounds:
             return self._finish("rounds")
-        self._phase = _Phase.TRAINING
-        stale = {peer: mail.round for peer, mail in sorted(self._mailbox.items()) if mail.round < self.round}
-        for peer in stale:
-            del self._mailbox[peer]
-        skips: list[Action] = [Send(peer, Message(Kind.SKIP, round, self.round)) for peer, round in stale.items()]
+        self._phase, self._begun_at = _Phase.TRAINING, now
+        skips: list[Action] = []
+        for peer, edge in self._edges.items():
+            if edge.mail and edge.mail.round < self.round:
+                skips.append(Send(peer, Message(Kind.SKIP, edge.mail.round, self.round)))
+                edge.mail = None
         return [*skips, Train(self.round, self._params)]
 
     def _mix_if_settled(self, now: float) -> list[Action]:
-        if self._phase is not _Phase.EXCHANGING or self._pending:
+        if self._phase is not _Phase.EXCHANGING or self._due:
             return []
-        self._phase = _Phase.EVALUATING
-        self._late_since = (self.round, self._trained_at)
+        self._phase, self._mixed_at = _Phase.EVALUATING, now
         row = self._weights_at(self.round)
         mixture = self._exchange.average(self._out, row, self.round, self._sent, self._models)
         self._params = self._rule.incoming(self._params, self._trained, mixture.params)
+        for _, round, correction in self._corrections:
+            if correction is not None:
+                self._params = self._params + self._rule.late(round, correction)
+        late = tuple((peer, round) for peer, round, _ in self._corrections)
+        self._corrections.clear()
         trusted = {peer: far for peer, far in mixture.distance.items() if peer not in mixture.refused}
         self._largest_distance = self._how_far(trusted)
         self._sent, self._models = {}, {}
         missing = dict(sorted(self._missing.items()))
+        self._sent, self._models = {}, {}
         wait = now - self._trained_at
         memory = {**self._rule.memory(), **self._exchange.memory()}
         return [
@@ -358,6 +399,7 @@ class DPSGD:
                 memory,
                 self._rule.distance,
                 mixture.refused,
+                late,
             )
         ]
 
@@ -365,31 +407,33 @@ class DPSGD:
         """What the stop rule takes for disagreement: that of all peers if it is watched, else the neighbours'."""
         return self._rule.distance if self._watches_all else max(distance.values(), default=None)
 
-    def _furthest(self) -> int:
-        """The furthest round of a neighbour that did not wait: a peer that fell behind joins it there."""
-        there = (self._reachable & self._rounds_seen.keys()) - self._left
-        furthest = max((self._rounds_seen[peer] for peer in there if self._passed_by(peer)), default=0)
-        # Never past the last round: a peer that comes back late still trains and mixes once.
-        return min(furthest, self._settings.stop.rounds - 1)
+    def _place(self, now: float, own: int) -> int:
+        """Where to go on: in round `own`, or further where the neighbours have gone without this peer."""
+        last = self._settings.stop.rounds - 1
+        claims = {
+            peer: self._members.rounds[peer] for peer in sorted(self._members.there & self._members.rounds.keys())
+        }
+        words = self._pace.words(self._edges, claims, own, now, self._weights_at) if own <= last else []
+        joining = self._phase is _Phase.JOINING
+        return place(own, words, neighbours=len(self._neighbours), last=last, joining=joining)
 
-    def _passed_by(self, peer: int) -> bool:
-        """Whether `peer` has gone beyond a round that it shares with this one and that this one has not begun.
+    def _see(self, now: float, peer: int, round: int) -> None:
+        self._members.rounds[peer] = max(round, self._members.rounds.get(peer, 0))
+        self._stands(now, peer)
 
-        Where edges change from round to round, a neighbour may well be rounds ahead without having missed anyone.
-        """
-        begin = self.round if self._phase is _Phase.JOINING else self.round + 1
-        return any(peer in self._weights_at(round) for round in range(begin, self._rounds_seen[peer]))
+    def _stands(self, now: float, peer: int) -> None:
+        """Remember when a neighbour was not ahead: later words of it are measured from here."""
+        if (seen := self._members.rounds[peer]) <= self.round:
+            self._edges[peer].stood, self._edges[peer].linked_since = (seen, now), True
 
-    def _see(self, peer: int, round: int) -> None:
-        self._rounds_seen[peer] = max(round, self._rounds_seen.get(peer, 0))
-
-    def _note_lateness(self, now: float, round: int) -> None:
-        """An offer that missed its deadline still teaches how long this neighbour takes."""
-        if self._late_since and self._late_since[0] == round:
-            self._offsets.append(now - self._late_since[1])
+    def _next_deadline(self) -> list[Action]:
+        return [SetTimer(Timer.DEADLINE, self.round, min(self._due.values()))] if self._due else []
 
     def _finish(self, reason: str) -> list[Action]:
         self._phase = _Phase.DONE
-        there = sorted(self._reachable - self._left)
-        leave: list[Action] = [Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in there]
-        return [*leave, Finish(reason, self._completed)]
+        leave: list[Action] = [
+            Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._members.there)
+        ]
+        open = [(peer, edge.offered.round) for peer, edge in self._edges.items() if edge.offered]
+        open += [(peer, round) for peer, round, _ in self._corrections]  # came after the last mixing
+        return [*leave, Finish(reason, self._completed, unsettled=tuple(sorted(open)))]

@@ -30,6 +30,15 @@ class Exchange(Protocol):
     ) -> Mixture:
         """The average with those neighbours of `row` whose exchange is complete: the keys of `got`."""
 
+    def correction(
+        self, peer: int, round: int, weight: float, own: Vector, sent: Content, got: Content
+    ) -> Vector | None:
+        """What the exchange with `peer` adds, float32 (E,), when it is settled after its round was averaged without.
+
+        `own` is the vector that this peer exchanged in that round. None where the rule keeps no average: what it would
+        have made of all models of that round is gone.
+        """
+
     def memory(self) -> Memory:
         """What must be found again after a restart."""
 
@@ -58,6 +67,11 @@ class Whole:
     ) -> Mixture:
         models = cast(Mapping[int, Vector], got)
         return self._aggregation.aggregate(Neighbourhood(self._me, round, self._rounds, own, row, models))
+
+    def correction(
+        self, peer: int, round: int, weight: float, own: Vector, sent: Content, got: Content
+    ) -> Vector | None:
+        return np.float32(weight) * (cast(Vector, got) - own) if self._aggregation.follows_w else None
 
     def memory(self) -> Memory:
         return NOTHING
@@ -108,6 +122,10 @@ class Compressed:
             distance[peer] = float(np.linalg.norm(correction)) / norm
             mixed += np.float32(row[peer]) * correction
         return Mixture(mixed, distance, {peer: row[peer] for peer in distance})
+
+    def correction(self, peer: int, round: int, weight: float, own: Vector, sent: Content, got: Content) -> Vector:
+        both = sent.data.cast("B"), got.data.cast("B")
+        return np.float32(weight) * self._edges[peer].exchange(round, own, *both)
 
     def memory(self) -> Memory:
         saved = {peer: state.save() for peer, state in self._edges.items()}

@@ -45,3 +45,9 @@ class Membership:
 
     def left(self, peer: int) -> None:
         self._left.add(peer)
+
+    def why_absent(self, peer: int) -> str | None:
+        """Why `peer` takes no part now, or None."""
+        if peer in self._left:
+            return "left"
+        return None if peer in self._reachable else "unreachable"

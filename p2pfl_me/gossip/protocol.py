@@ -66,7 +66,8 @@ class Mixed:
     `refused` why the aggregation rule left out some that did; `distance` is ||x_i - x_j|| / ||x_i|| for each neighbour
     whose model came and was measured, `wait` the seconds from the end of training to here. `memory`
     is what the core must find again, beside `params`, after a restart. `consensus` is its estimate of all peers'
-    consensus distance relative to ||x_i||, where it has one.
+    consensus distance relative to ||x_i||, where it has one. `late`: (neighbour, earlier round) of each exchange
+    that was settled only now, and is in `params` since.
     """
 
     round: int
@@ -78,6 +79,7 @@ class Mixed:
     memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
     consensus: float | None = None
     refused: Mapping[int, str] = field(default_factory=dict)
+    late: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,15 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The protocol is over for this peer. `rounds` counts those completed."""
+    """The protocol is over for this peer. `rounds` counts those completed.
+
+    `unsettled`: (neighbour, round) of each offer of which this peer did not learn in time whether it was
+    answered: the neighbour may have averaged with it, and this peer has not.
+    """
 
     reason: str
     rounds: int
+    unsettled: tuple[tuple[int, int], ...] = ()
 
 
 Action = Send | SetTimer | Train | Mixed | Refuse | Finish

@@ -24,6 +24,12 @@ class Rule(Protocol):
     def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
         """The model, float32 (P,), once the exchanged vectors have been averaged to `mixed` (E,)."""
 
+    def late(self, round: int, correction: Vector) -> Vector:
+        """What a correction (E,) to the vector of an earlier round, whose exchange was settled late, adds to the model.
+
+        Float32 (P,); the rule's own state takes its part.
+        """
+
     @property
     def distance(self) -> float | None:
         """The consensus distance of all peers relative to one's own norm, where the rule knows it."""
@@ -38,6 +44,9 @@ class Unwatched:
     @property
     def distance(self) -> float | None:
         return None
+
+    def late(self, round: int, correction: Vector) -> Vector:
+        return correction
 
 
 class Plain(Unwatched):
@@ -66,11 +75,19 @@ class Personal(Unwatched):
         return np.concatenate([trained[begin:end] for begin, end in zip(begins, ends, strict=True)])
 
     def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
-        out, taken = trained.copy(), 0
+        return self._spread(mixed, trained)
+
+    def late(self, round: int, correction: Vector) -> Vector:
+        home = sum(end - begin for begin, end in self._home)
+        return self._spread(correction, np.zeros(correction.size + home, np.float32))
+
+    def _spread(self, sent: Vector, whole: Vector) -> Vector:
+        """`whole` with everything that travels replaced by what was `sent`."""
+        out, taken = whole.copy(), 0
         begins = [0, *(end for _, end in self._home)]
-        ends = [*(begin for begin, _ in self._home), trained.size]
+        ends = [*(begin for begin, _ in self._home), whole.size]
         for begin, end in zip(begins, ends, strict=True):
-            out[begin:end] = mixed[taken : taken + end - begin]
+            out[begin:end] = sent[taken : taken + end - begin]
             taken += end - begin
         return out
 

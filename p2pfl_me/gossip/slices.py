@@ -66,6 +66,11 @@ class Sliced:
             mixed[places] += np.float32(row[peer]) * difference
         return Mixture(mixed, distance, {peer: row[peer] for peer in distance})
 
+    def correction(self, peer: int, round: int, weight: float, own: Vector, sent: Content, got: Content) -> Vector:
+        places, found = self._places[peer], np.zeros_like(own)
+        found[places] = np.float32(weight) * (_values(got) - own[places])
+        return found
+
     def memory(self) -> Memory:
         return NOTHING
 

@@ -6,13 +6,14 @@ on a certain neighbour; an averaging may ask to wait for messages, but only unti
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
 from p2pfl_me.gossip.deadline import deadline
+from p2pfl_me.gossip.edge import SILENCES
 from p2pfl_me.gossip.kind import Seat
 from p2pfl_me.gossip.membership import Membership
 from p2pfl_me.gossip.protocol import Action, Finish, Memory, Mixed, Send, SetTimer, Timer, Train
@@ -83,6 +84,8 @@ class WaitFree:
         self._phase = _Phase.JOINING
         self._trained_at = 0.0
         self._offsets: deque[float] = deque(maxlen=REMEMBERED_ARRIVALS)
+        self._silences: Counter[int] = Counter()
+        """neighbour -> deadlines that have passed since its last word."""
         self._largest_distance: float | None = None
 
     @property
@@ -131,6 +134,7 @@ class WaitFree:
         """A message of a neighbour; what does not fit is ignored, never an error."""
         if sender not in self._membership.neighbours or self._phase is _Phase.DONE:
             return []
+        del self._silences[sender]
         match message.kind:
             case Kind.HELLO:
                 self._membership.greeted(sender, message.at)
@@ -152,7 +156,10 @@ class WaitFree:
         if timer is Timer.GREETING:
             self._membership.excuse_greetings()
             return self._begin_if_joined()
-        return self._merge(now) if self._phase is _Phase.WAITING and round == self.round else []
+        if self._phase is not _Phase.WAITING or round != self.round:
+            return []
+        self._silences.update(self._late())
+        return self._merge(now)
 
     def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
         """The link to `peer` has come up or gone down."""
@@ -193,14 +200,16 @@ class WaitFree:
         return [Train(round, self._params)]
 
     def _late(self) -> frozenset[int]:
-        return self._averaging.awaited(self.round, self._membership.there)
+        there = self._membership.there - {peer for peer, passed in self._silences.items() if passed >= SILENCES}
+        return self._averaging.awaited(self.round, there)
 
     def _merge_if_complete(self, now: float) -> list[Action]:
         return self._merge(now) if self._phase is _Phase.WAITING and not self._late() else []
 
     def _merge(self, now: float) -> list[Action]:
         self._phase = _Phase.EVALUATING
-        missing = dict.fromkeys(sorted(self._late()), "deadline")
+        late = sorted(self._averaging.awaited(self.round, self._membership.there))
+        missing = {peer: "silent" if self._silences[peer] >= SILENCES else "deadline" for peer in late}
         merged = self._averaging.merge(self.round)
         self._params = merged.params
         self._largest_distance = max(merged.distance.values(), default=None)

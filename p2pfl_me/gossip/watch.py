@@ -68,6 +68,11 @@ class Watch:
         self._tail = mixed[-TAIL:] / QUIET
         return self._rule.incoming(start, trained, mixed[:-TAIL])
 
+    def late(self, round: int, correction: Vector) -> Vector:
+        if round // self._window == self._opened:
+            self._tail = self._tail + correction[-TAIL:] / QUIET
+        return self._rule.late(round, correction[:-TAIL])
+
     def memory(self) -> Memory:
         if self._frozen is None:
             return self._rule.memory()

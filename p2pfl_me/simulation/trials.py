@@ -75,6 +75,12 @@ class Journal:
     """What all trainings of a peer have added to its models."""
     starts: dict[int, Start] = field(default_factory=dict)
 
+    def all_mixed(self) -> Iterator[tuple[int, int, Mixed]]:
+        """(peer, round, what was mixed), a round that was lived twice twice."""
+        for (peer, round), rounds in self.mixed.items():
+            for mixed in rounds:
+                yield peer, round, mixed
+
     def bits(self) -> tuple[tuple[int, bytes], ...]:
         """Everything that the peers ended with."""
         return tuple((peer, start.params.tobytes()) for peer, start in sorted(self.starts.items()))
@@ -243,6 +249,8 @@ def _rounds_are_what_the_rule_says(contract: Contract, journal: Journal, schedul
             others = sorted(mixed.weights.keys() | mixed.refused.keys())
             if row.keys() != set(others) | mixed.missing.keys():
                 yield f"peer {peer} round {round}: a neighbour is neither mixed nor said to be missing"
+            if mixed.late:
+                continue
             # A peer that crashed in mid-round may have trained that round twice, from two starting points.
             versions = [journal.trained[other, round] for other in (peer, *others)]
             made = (
@@ -254,29 +262,26 @@ def _rounds_are_what_the_rule_says(contract: Contract, journal: Journal, schedul
 
 
 def _edges_are_symmetric(trial: Trial, simulation: Simulation, journal: Journal) -> Iterator[str]:
-    """Both ends get each other's model or neither does, unless their link or one of them ended in an open round.
+    """Both ends mix an edge or neither does, at once or later.
 
-    A peer that has finished cannot repeat an answer that was lost, so on links that lose single records (which TCP's
-    do not) its leaving is such an end, too.
+    Unless one of them crashed since, or the one that offered was done before it learned of the answer: it says so.
     """
-    link = trial.faults.link
-    lossy = link.loss or link.corruption or link.reordering or trial.faults.partitions
+    used = {
+        (peer, other, round)
+        for (peer, round), rounds in journal.mixed.items()
+        for other in (*rounds[-1].weights, *rounds[-1].refused)
+    }
+    used |= {(peer, other, round) for peer, _, one in journal.all_mixed() for other, round in one.late}
     crashes = [(crash.at, crash.peer) for crash in trial.faults.crashes]
-    for (peer, round), rounds in journal.mixed.items():
-        for other in rounds[-1].weights.keys() | rounds[-1].refused.keys():
-            if (other, round) not in journal.mixed:
-                continue
-            back = journal.mixed[other, round][-1]
-            if peer in back.weights or peer in back.refused:
-                continue
-            begin = min(journal.since[peer, round], journal.since[other, round])
-            end = max(journal.until[peer, round], journal.until[other, round])
-            pair = (min(peer, other), max(peer, other))
-            broken = any(begin <= when <= end and (a, b) == pair for when, a, b in simulation.network.broken)
-            crashed = any(begin <= when <= end and who in pair for when, who in crashes)
-            gone = lossy and back.missing.get(peer) == "left"
-            if not broken and not crashed and not gone:
-                yield f"edge {pair} round {round}: only {peer} mixed it ({other} says {back.missing.get(peer)!r})"
+    for peer, other, round in sorted(used):
+        if (other, peer, round) in used or (other, round) not in journal.mixed:
+            continue
+        begin = min(journal.since[peer, round], journal.since[other, round])
+        finish = simulation.finished.get(other)
+        crashed = any(begin <= when and who in (peer, other) for when, who in crashes)
+        if not crashed and not (finish and (peer, round) in finish.unsettled):
+            why = journal.mixed[other, round][-1].missing.get(peer)
+            yield f"edge {peer}-{other} round {round}: only {peer} mixed it ({other} says {why!r})"
 
 
 def _models_are_sound(journal: Journal, *, within_hull: bool) -> Iterator[str]:
@@ -285,6 +290,8 @@ def _models_are_sound(journal: Journal, *, within_hull: bool) -> Iterator[str]:
         return
     trained = np.stack([params for versions in journal.trained.values() for params in versions])
     least, most = trained.min(axis=0) - 1e-4, trained.max(axis=0) + 1e-4
+    # What was owed since an earlier round is added to a model that has moved on.
+    within_hull = within_hull and not any(mixed.late for _, _, mixed in journal.all_mixed())
     for (peer, round), rounds in journal.mixed.items():
         for mixed in rounds:
             if not np.isfinite(mixed.params).all():
@@ -316,7 +323,7 @@ def _average_is_kept(trial: Trial, journal: Journal) -> Iterator[str]:
         if any(len(models) != 1 or len(rounds) != 1 for models, rounds in zip(trained, mixed, strict=True)):
             continue
         used = {(peer, other) for peer in peers for other in mixed[peer][0].weights}
-        if any((other, peer) not in used for peer, other in used):
+        if any((other, peer) not in used for peer, other in used) or any(rounds[0].late for rounds in mixed):
             continue
         before = np.mean([models[0].astype(np.float64) for models in trained], axis=0)
         after = np.mean([rounds[0].params.astype(np.float64) for rounds in mixed], axis=0)

@@ -159,8 +159,7 @@ class Driver:
                     self.crash(peer)  # its process ends; what it has sent still arrives before the link goes down
 
     def train(self, peer: int, round: int, params: Vector) -> None:
-        step = np.random.default_rng([peer, round]).normal(size=self.size).astype(np.float32)
-        trained = params + step
+        trained = params + step_of(peer, round, self.size)
         self.outcome.trained[peer, round] = trained
         when = self.now + self.faults.training(self.rng, peer)
         self.later(peer, self.life[peer], when, lambda core: core.on_trained(self.now, trained))
@@ -173,3 +172,8 @@ class Driver:
             life = self.life[to]
             arrival = self.arrival(sender, to)
             self.later(to, life, arrival, lambda core: core.on_message(self.now, sender, message))
+
+
+def step_of(peer: int, round: int, size: int) -> Vector:
+    """What training adds to a peer's model in a round."""
+    return np.random.default_rng([peer, round]).normal(size=size).astype(np.float32)

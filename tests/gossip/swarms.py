@@ -13,6 +13,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size
 from p2pfl_me.gossip.protocol import Finish, Mixed
+from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.layout import Ranges
 from p2pfl_me.simulation.clock import Clock
@@ -25,6 +26,7 @@ Train = Callable[[int, int, Vector], Vector]
 """(peer, round, params) -> trained."""
 
 CALM = FaultModel()
+NO_LIARS: Mapping[int, Callable[[Core], Core]] = {}
 
 
 def contract_of(
@@ -65,15 +67,24 @@ class Swarm:
         return np.stack([self.starts[peer].memory[name] for peer in sorted(self.starts)])
 
 
-def run(contract: Contract, begin: Vector, train: Train, faults: FaultModel = CALM, *, home: Ranges = ()) -> Swarm:
-    """From `begin` (n, P) to the end."""
+def run(
+    contract: Contract,
+    begin: Vector,
+    train: Train,
+    faults: FaultModel = CALM,
+    *,
+    home: Ranges = (),
+    liars: Mapping[int, Callable[[Core], Core]] = NO_LIARS,
+) -> Swarm:
+    """From `begin` (n, P) to the end; `liars` put something else around the cores of some peers."""
     swarm, schedule, size = Swarm(), plan_of(contract), begin.shape[1]
 
     clock = Clock()
 
     def boot(peer: int) -> Life:
         start = swarm.starts.setdefault(peer, Start(begin[peer].copy(), home=home))
-        return Life(core_of(contract, peer, schedule, start), _Work(peer, train, swarm, clock, home))
+        core = liars.get(peer, lambda core: core)(core_of(contract, peer, schedule, start))
+        return Life(core, _Work(peer, train, swarm, clock, home))
 
     simulation = Simulation(
         boot,

@@ -60,8 +60,8 @@ def test_edges_stay_symmetric_and_everyone_finishes(schedule: Schedule, seed: in
     outcome = run(schedule, seed, faults)
     assert sorted(outcome.finished) == list(range(schedule.size))
     for round, peer, other in asymmetric_edges(outcome):
-        assert loss > 0
-        assert outcome.mixed[other, round].missing[peer] in {"left", "unreachable"}
+        assert loss > 0 or slowest > 2
+        assert (peer, round) in outcome.finished[other].unsettled
 
 
 @pytest.mark.parametrize("schedule", [base_schedule(7, 1), epidemic_schedule(8, 2, 0)], ids=["base", "epidemic"])

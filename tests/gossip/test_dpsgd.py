@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import StopRule
-from tests.gossip.driver import Driver, Faults, Outcome
+from tests.gossip.driver import Driver, Faults, Outcome, step_of
 
 ROUNDS = 6
 
@@ -36,12 +36,15 @@ def rows_of(graph: nx.Graph) -> dict[int, dict[int, float]]:
 
 
 def asymmetric_edges(outcome: Outcome) -> list[tuple[int, int, int]]:
-    """(round, a, b) where a mixed b's model and b finished that round without a's."""
+    """(round, a, b) where a mixed b's model and b finished that round without a's, and did not make it good later."""
+    late = {(peer, other, round) for (peer, _), one in outcome.mixed.items() for other, round in one.late}
     return [
         (round, peer, other)
         for (peer, round), mixed in outcome.mixed.items()
         for other in mixed.weights
-        if (other, round) in outcome.mixed and peer not in outcome.mixed[other, round].weights
+        if (other, round) in outcome.mixed
+        and peer not in outcome.mixed[other, round].weights
+        and (other, peer, round) not in late
     ]
 
 
@@ -95,24 +98,22 @@ def test_edges_stay_symmetric_and_everyone_finishes(
     )
     outcome = Driver(rows_of(graph), core_settings(), seed=seed, faults=faults).run()
     assert sorted(outcome.finished) == sorted(graph)
-    # Only a peer that is gone cannot repeat an answer that was lost.
+    # Only an answer that was lost, or came later than any deadline, at the very end: who was left asking says so.
     for round, peer, other in asymmetric_edges(outcome):
-        assert loss > 0
-        assert outcome.mixed[other, round].missing[peer] in {"left", "unreachable"}
+        assert loss > 0 or slowest > 2
+        assert (peer, round) in outcome.finished[other].unsettled
 
 
 @settings(max_examples=60, **replayable)
 @given(graphs, st.integers(0, 2**32))
-def test_average_is_conserved_under_delays(graph: nx.Graph, seed: int) -> None:
+def test_averaging_leaves_the_sum_of_all_steps_under_delays(graph: nx.Graph, seed: int) -> None:
     faults = Faults(latency=lambda rng: rng.choice([0.01, 0.01, 0.01, 3.0, 12.0]))
     outcome = Driver(rows_of(graph), core_settings(), seed=seed, faults=faults).run()
-    for round in range(ROUNDS):
-        peers = [peer for peer in graph if (peer, round) in outcome.mixed]
-        if len(peers) < len(graph):
-            continue
-        before = np.mean([outcome.trained[peer, round].astype(np.float64) for peer in peers], axis=0)
-        after = np.mean([outcome.mixed[peer, round].params.astype(np.float64) for peer in peers], axis=0)
-        np.testing.assert_allclose(after, before, atol=1e-5)
+    if any(finish.unsettled for finish in outcome.finished.values()):
+        return
+    steps = [step_of(peer, round, 4).astype(np.float64) for peer, round in outcome.trained]
+    ends = [outcome.params[peer].astype(np.float64) for peer in graph]
+    np.testing.assert_allclose(np.sum(ends, axis=0), np.sum(steps, axis=0), atol=1e-4)
 
 
 @settings(max_examples=80, **replayable)

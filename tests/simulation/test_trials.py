@@ -137,9 +137,11 @@ def test_a_core_that_does_not_say_that_it_gives_up_is_caught(monkeypatch: pytest
     def rude(self, now, timer, round):  # type: ignore[no-untyped-def]
         if timer is Timer.JOIN:
             return polite(self, now, timer, round)
-        for peer in sorted(self._pending):
+        for peer in sorted(self._due):
             self._missing[peer] = "deadline"
-        self._pending.clear()
+        self._due.clear()
+        for edge in self._edges.values():
+            edge.offered = None
         return self._mix_if_settled(now)
 
     monkeypatch.setattr(DPSGD, "on_timer", rude)

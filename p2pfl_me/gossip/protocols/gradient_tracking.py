@@ -46,5 +46,10 @@ class GradientTracking(Unwatched):
         params, self._mean = np.split(mixed, 2)
         return np.ascontiguousarray(params)
 
+    def late(self, round: int, correction: Vector) -> Vector:
+        params, mean = np.split(correction, 2)
+        self._mean = mean if self._mean is None else self._mean + mean
+        return np.ascontiguousarray(params)
+
     def memory(self) -> Memory:
         return NOTHING if self._mean is None or self._step is None else {"tracked": self._mean, "step": self._step}
