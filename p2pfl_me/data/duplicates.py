@@ -13,7 +13,8 @@ from pathlib import Path
 
 from p2pfl_me.data.clip import Clip, Fault, Problem, in_order, place
 from p2pfl_me.data.first_seen import FirstSeen
-from p2pfl_me.data.images import file_bytes, frame_files
+from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.images import file_bytes
 from p2pfl_me.data.look import LISTINGS, Images, Looker
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError

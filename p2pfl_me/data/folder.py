@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.data.frames import is_mirror
 from p2pfl_me.data.images import IMAGES, read_image
 from p2pfl_me.errors import DataError
 
@@ -37,7 +38,7 @@ def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
     """
     if not folder.is_dir():
         raise DataError("is not a folder", where=str(folder), fix="name a folder of images")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and path.name[0] != ".")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and not _hidden(path, folder))
     classes: tuple[str, ...] = ()
     if labelled:
         paths = [path for path in paths if path.parent != folder]
@@ -53,6 +54,10 @@ def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
     images = np.stack([_square(read_image(path), size) for path in paths])
     labels = [classes.index(_class_of(path, folder)) for path in paths] if labelled else []
     return ImageFolder(images, np.array(labels, dtype=np.int64), classes)
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(map(is_mirror, path.relative_to(folder).parts))
 
 
 def _class_of(path: Path, folder: Path) -> str:

@@ -1,9 +1,7 @@
-"""Image files and folders of numbered frames, as they lie on the disk."""
+"""Image files as they lie on the disk."""
 
 from __future__ import annotations
 
-import os
-import re
 import stat
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from p2pfl_me.data.damage import TIFF, damage_of
 from p2pfl_me.errors import DataError
 
 Image = npt.NDArray[np.uint8]
-LAST_NUMBER = re.compile(r"([0-9]+)[^0-9]*$")
 LEAST = 8
 """Pixels that the shorter side of a picture must have; in fewer nobody would know a face."""
 UPPER = 14
@@ -102,45 +99,6 @@ def file_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=str(path), fix="correct the path") from error
-
-
-def frame_files(folder: Path) -> dict[int, Path]:
-    """Frames of a clip by number, the last number in each name; sorted as numbers, never as text.
-
-    Hidden files are no frames: some systems leave copies like `._img1.jpg` behind.
-    """
-    found = {}
-    for name in sorted((entry.name for entry in os.scandir(folder)), reverse=True):
-        if (number := _number_of(name)) is not None:
-            found[number] = folder / name
-    return dict(sorted(found.items()))
-
-
-def frame_numbers(folder: Path) -> list[int]:
-    """The numbers of `frame_files` alone, for folders of many thousand frames; empty where there is no folder."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted({number for name in names if (number := _number_of(name)) is not None})
-
-
-def has_frames(folder: Path) -> bool:
-    """Whether a folder holds a frame; not all of its files are looked at."""
-    try:
-        with os.scandir(folder) as entries:
-            return any(_number_of(entry.name) is not None for entry in entries)
-    except OSError:
-        return False
-
-
-def _number_of(name: str) -> int | None:
-    stem, dot, suffix = name.rpartition(".")
-    if not stem or name.startswith(".") or dot + suffix.lower() not in IMAGES:
-        return None
-    found = LAST_NUMBER.search(stem)
-    return int(found[1]) if found else None
 
 
 def resized(image: Image, size: int) -> Image:

@@ -14,7 +14,8 @@ import numpy as np
 
 from p2pfl_me.data.blank import blank_words, is_blank
 from p2pfl_me.data.clip import Clip, Fault, Problem
-from p2pfl_me.data.images import frame_files, read_image
+from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.images import read_image
 from p2pfl_me.data.vectors import is_vectors, vector_row, vectors_bank
 from p2pfl_me.errors import DataError
 

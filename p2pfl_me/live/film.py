@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.data.images import frame_files, read_image
+from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.images import read_image
 from p2pfl_me.data.video import Video, bare_stream, look_at
 from p2pfl_me.errors import DataError
 

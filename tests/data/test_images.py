@@ -12,7 +12,7 @@ import pytest
 
 from p2pfl_me.contract.preprocess import Input, Preprocess
 from p2pfl_me.data.blank import blank_words, is_blank
-from p2pfl_me.data.images import frame_files, read_image
+from p2pfl_me.data.images import read_image
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.data.preprocess.inputs import clip_images
 from p2pfl_me.data.preprocess.recipe import Recipe
@@ -36,15 +36,6 @@ def test_any_picture_becomes_rgb_of_the_asked_size(tmp_path: Path, side: int, ki
         (out,) = clip_images(Clip(path, "lab", "lab/01", "c", "positive"), Recipe(way, 64, Preprocess())).images
         assert out.shape == (64, 64, 3) and out.dtype == np.uint8
         assert tuple(out[32, 32]) == ((100, 100, 100) if kind == "grey" else (200, 100, 10))
-
-
-def test_frames_are_sorted_as_numbers_and_only_images_count(tmp_path: Path) -> None:
-    for name in ("reg_img9.png", "reg_img10.png", "reg_img100.png"):
-        save(tmp_path / name, picture(1))
-    (tmp_path / "notes12.txt").write_text("")
-    (tmp_path / "cover.png").write_bytes(b"")
-    (tmp_path / "._reg_img11.png").write_bytes(b"")
-    assert list(frame_files(tmp_path)) == [9, 10, 100]
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"text"])

@@ -18,7 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
 from p2pfl_me.contract.preprocess import Input, Preprocess
 from p2pfl_me.data.check import check_manifest
-from p2pfl_me.data.images import frame_files, read_image
+from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.images import read_image
 from p2pfl_me.data.manifest import Clip, Manifest
 from p2pfl_me.data.preprocess.inputs import clip_images
 from p2pfl_me.data.preprocess.recipe import Recipe

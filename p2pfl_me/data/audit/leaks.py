@@ -18,8 +18,9 @@ import numpy as np
 from p2pfl_me.data.audit.alike import Signature, close_pairs, signature_of
 from p2pfl_me.data.audit.parts import Audited, Placed
 from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.frames import frame_files
 from p2pfl_me.data.identity import could_be
-from p2pfl_me.data.images import IMAGES, frame_files, read_image
+from p2pfl_me.data.images import IMAGES, read_image
 from p2pfl_me.data.look import Images, Looker
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError

@@ -15,6 +15,7 @@ from pathlib import Path
 from p2pfl_me.data.clip import Fault, Problem, Remark, Row
 from p2pfl_me.data.datasets.sheet import Columns, Sheet, SheetRow
 from p2pfl_me.data.datasets.workbook import unread
+from p2pfl_me.data.frames import is_mirror
 from p2pfl_me.data.number import is_number
 from p2pfl_me.data.spelling import clean
 
@@ -118,7 +119,7 @@ def folders(place: Path) -> list[str]:
     """Names of the folders in `place`, in the order of their numbers; none where it cannot be read."""
     try:
         with os.scandir(place) as entries:
-            names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+            names = [entry.name for entry in entries if entry.is_dir() and not is_mirror(entry.name)]
     except OSError:
         return []
     return sorted(names, key=by_number)

@@ -16,6 +16,7 @@ from p2pfl_me.data.clip import ApexSource, Clip, Dropped, Fault, Problem, Quirk,
 from p2pfl_me.data.datasets.layout import Entry, Layout, is_folder
 from p2pfl_me.data.datasets.sheet import frame_number
 from p2pfl_me.data.labels import Labels
+from p2pfl_me.errors import DataError
 
 LONG_S = 2.0
 """A micro-expression lasts half a second at most; far longer is a slip in the sheet."""
@@ -93,7 +94,10 @@ def _label(entry: Entry, layout: Layout, labels: Labels) -> str | None:
 def _there(entry: Entry, numbers: Numbers) -> Sequence[int]:
     if not is_folder(entry.folder):
         raise Unusable(Fault.MISSING, f"no such folder: {entry.folder}")
-    found = numbers(entry.folder)
+    try:
+        found = numbers(entry.folder)
+    except DataError as error:
+        raise Unusable(Fault.FRAMES, f"{error.where} {error.what}") from error
     if not found:
         raise Unusable(Fault.FRAMES, f"no numbered images in {entry.folder}")
     return found

@@ -12,7 +12,7 @@ from p2pfl_me.data.datasets.find import find_sources
 from p2pfl_me.data.datasets.layout import Entry, Source, is_folder
 from p2pfl_me.data.datasets.resolve import Found, resolve
 from p2pfl_me.data.datasets.unlisted import unlisted
-from p2pfl_me.data.images import frame_numbers
+from p2pfl_me.data.frames import frame_numbers
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.spelling import loose
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from p2pfl_me.data.clip import Quirk, Remark
 from p2pfl_me.data.datasets.layout import Source, folders
-from p2pfl_me.data.images import has_frames
+from p2pfl_me.data.frames import has_frames
 
 SHOWN = 6
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from p2pfl_me.contract.preprocess import Apex, Input
 from p2pfl_me.data.clip import ApexSource, Clip
-from p2pfl_me.data.images import file_bytes, frame_files
+from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.images import file_bytes
 from p2pfl_me.data.preprocess.recipe import Recipe
 from p2pfl_me.errors import DataError
 

@@ -11,7 +11,8 @@ import pytest
 
 from p2pfl_me.contract.preprocess import Input, Preprocess, Region
 from p2pfl_me.data.clip import ApexSource
-from p2pfl_me.data.images import frame_files, read_image
+from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.images import read_image
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.data.preprocess.flow import STILL
 from p2pfl_me.data.preprocess.inputs import clip_images

@@ -1,0 +1,142 @@
+"""Folders of numbered frames: which picture is which frame. What could be read in two ways is asked about.
+
+A frame's number is the number that changes from name to name: the last one of `img46.jpg`, `006_05562.jpg` and
+`frame_det_00_000046.bmp`, the first one of `46_cam2.png`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from p2pfl_me.data.images import IMAGES
+from p2pfl_me.errors import DataError
+
+NUMBER = re.compile(r"[0-9]+")
+COPY = re.compile(r" ?\(#\)$|( - |_| )(copy|kopie|copie|copia)( ?\(?#\)?)?$|~#?$")
+"""What programs append to the name of a copy; `#` stands for a number."""
+MIRRORS = frozenset(("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"))
+"""Folders in which systems keep copies, thumbnails and what was thrown away; in lower case."""
+FACES = 4
+"""So many pictures whose last number is the same may be the faces of one frame, numbered before it."""
+FIX = "leave one picture of each frame in the folder, numbered in the order of time"
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A picture's name, its numbers, and what stands around them."""
+
+    name: str
+    around: str
+    numbers: tuple[int, ...]
+
+
+def is_mirror(name: str) -> bool:
+    """Whether a file or folder is a system's own: hidden, or a copy of what lies beside it."""
+    return name.startswith(".") or name.casefold() in MIRRORS
+
+
+def frame_files(folder: Path) -> dict[int, Path]:
+    """Frames of a clip by number; sorted as numbers, never as text.
+
+    Pictures without a number, and hidden files such as the `._img1.jpg` that some systems leave behind, are no frames.
+
+    Raises
+    ------
+    DataError
+        The folder cannot be read, or names do not tell which picture is which frame.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(folder), fix="correct the path") from error
+    pictures = [named for name in names if (named := _named(name)) is not None]
+    try:
+        found = _numbered(pictures)
+    except ValueError as error:
+        raise DataError(str(error), where=str(folder), fix=FIX) from error
+    return {number: folder / found[number] for number in sorted(found)}
+
+
+def frame_numbers(folder: Path) -> list[int]:
+    """The numbers of `frame_files` alone; empty where there is no folder.
+
+    Raises
+    ------
+    DataError
+        As there.
+    """
+    return list(frame_files(folder)) if folder.is_dir() else []
+
+
+def has_frames(folder: Path) -> bool:
+    """Whether a folder holds a frame; not all of its files are looked at."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(_named(entry.name) is not None for entry in entries)
+    except OSError:
+        return False
+
+
+def _named(name: str) -> _Named | None:
+    stem, dot, suffix = name.rpartition(".")
+    if not stem or is_mirror(name) or dot + suffix.lower() not in IMAGES:
+        return None
+    numbers = tuple(map(int, NUMBER.findall(stem)))
+    return _Named(name, NUMBER.sub("#", stem).casefold(), numbers) if numbers else None
+
+
+def _numbered(pictures: Sequence[_Named]) -> dict[int, str]:
+    """Names by frame; a ValueError in the user's words where they tell it in two ways."""
+    kinds: dict[str, list[_Named]] = defaultdict(list)
+    for each in pictures:
+        kinds[each.around].append(each)
+    if len(kinds) > 1:
+        raise ValueError(_several_kinds(kinds))
+    found: dict[int, str] = {}
+    place = _place(pictures) if pictures else 0
+    for each in pictures:
+        number = each.numbers[place]
+        if number in found:
+            raise ValueError(f"has two pictures of frame {number}, {found[number]} and {each.name}")
+        found[number] = each.name
+    return found
+
+
+def _several_kinds(kinds: dict[str, list[_Named]]) -> str:
+    for around, pictures in kinds.items():
+        base = COPY.sub("", around)
+        if base != around and base in kinds:
+            return f"holds {pictures[0].name}, which looks like a copy of another frame"
+    for named, *_ in kinds.values():
+        for other in kinds.values():
+            same = next((each for each in other if each.numbers[-1] == named.numbers[-1] and each is not named), None)
+            if same:
+                one, two = sorted((named.name, same.name))
+                return f"has two pictures of frame {named.numbers[-1]}, {one} and {two}"
+    shown = [f"{pictures[0].name} ({len(pictures)})" for pictures in kinds.values()]
+    return f"holds pictures of {len(kinds)} kinds, {' and '.join(sorted(shown)[:3])}: which of them are the frames?"
+
+
+def _place(pictures: Sequence[_Named]) -> int:
+    """Which of a name's numbers is the frame's: the one that changes, or the last such if all tell one order."""
+    columns = list(zip(*(each.numbers for each in pictures), strict=True))
+    changing = [place for place, column in enumerate(columns) if len(set(column)) > 1]
+    if not changing:
+        return len(columns) - 1
+    last = changing[-1]
+    rows = sorted(pictures, key=lambda each: [each.numbers[place] for place in changing])
+    for one, other in pairwise(rows):
+        if one.numbers[last] >= other.numbers[last] and one.numbers != other.numbers:
+            said = f"has several numbers that change in its names, as in {one.name} and {other.name}"
+            raise ValueError(f"{said} (two faces, or times of day?): which is the frame's?")
+    if last < len(columns) - 1 and len(set(columns[last])) <= FACES:
+        said = f"has names that differ in a number before the last, as {rows[0].name} and {rows[1].name}"
+        raise ValueError(f"{said} (two faces of one frame?): which is the frame's?")
+    return last

@@ -1,0 +1,115 @@
+"""Which picture is which frame: names that tell it in one way, and names that are asked about."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.data.check import check_manifest
+from p2pfl_me.data.folder import read_folder
+from p2pfl_me.data.frames import frame_files, frame_numbers, has_frames
+from p2pfl_me.data.labels import Labels
+from p2pfl_me.data.reading import scan_clips
+from p2pfl_me.data.twins.write import Twin
+from p2pfl_me.errors import DataError
+from p2pfl_me.live.film import open_film
+from tests.data.datasets.test_datasets import copied
+from tests.data.make import CLASSES, good, picture, row, rows, save
+
+
+def named(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [
+        (("reg_img9.png", "reg_img10.png", "reg_img100.png"), [9, 10, 100]),
+        (("006_05562.jpg", "006_05563.jpg"), [5562, 5563]),
+        (("img1.jpg", "IMG2.JPG", "img3.png"), [1, 2, 3]),
+        (("frame_det_00_000004.bmp", "frame_det_00_000005.bmp"), [4, 5]),
+        (("img (1).jpg", "img (2).jpg", "img (10).jpg"), [1, 2, 10]),
+        (("sub01 (1).jpg", "sub01 (2).jpg"), [1, 2]),
+        (tuple(f"img{number} (1).jpg" for number in range(38, 43)), [38, 39, 40, 41, 42]),
+        (tuple(f"{number}_cam2.png" for number in range(7, 12)), [7, 8, 9, 10, 11]),
+        (("s1_0001.png", "s1_0002.png", "s2_0003.png"), [1, 2, 3]),
+        (("1699999999123.png", "1699999999156.png"), [1699999999123, 1699999999156]),
+        (("img1.png", "notes12.txt", "cover.png", "._img1.png", ".img2.png", "Thumbs.db"), [1]),
+        ((), []),
+    ],
+)
+def test_names_that_tell_one_order(tmp_path: Path, names: tuple[str, ...], numbers: list[int]) -> None:
+    named(tmp_path, *names)
+    assert list(frame_files(tmp_path)) == frame_numbers(tmp_path) == numbers and has_frames(tmp_path) is bool(numbers)
+
+
+AMBIGUOUS = {
+    "two kinds of one frame": (("a_flow_46.jpg", "reg_img46.jpg", "reg_img47.jpg"), "two pictures of frame 46"),
+    "two endings": (("46.png", "46.jpg", "47.jpg"), r"two pictures of frame 46, 46\.jpg and 46\.png"),
+    "two paddings": (("001.jpg", "1.jpg"), r"two pictures of frame 1, 001\.jpg and 1\.jpg"),
+    "a copy": (("img40.jpg", "img41.jpg", "img41 (1).jpg"), r"img41 \(1\)\.jpg, which looks like a copy"),
+    "a copy alone": (("img40.jpg", "img41 - Copy.jpg"), r"img41 - Copy\.jpg, which looks like a copy"),
+    "a German copy": (("img40.jpg", "img41 - Kopie (2).jpg"), "looks like a copy"),
+    "two faces of one frame": (("frame_det_00_000004.bmp", "frame_det_01_000004.bmp"), "two faces of one frame"),
+    "two faces": (tuple(f"frame_det_0{face}_{number:06}.bmp" for face in (0, 1) for number in (4, 5)), "two faces, or"),
+    "two faces apart": (("f_00_04.bmp", "f_00_09.bmp", "f_01_05.bmp"), "several numbers that change"),
+    "times of day": (("12-30-59-900.png", "12-31-00-033.png", "12-31-00-066.png"), "several numbers that change"),
+    "seconds with a point": (("t0.966.png", "t1.000.png"), "several numbers that change"),
+    "a stray picture": (("img1.jpg", "img2.jpg", "cover256.jpg"), r"2 kinds, cover256\.jpg \(1\) and img1\.jpg \(2\)"),
+}
+
+
+@pytest.mark.parametrize("kind", AMBIGUOUS)
+def test_names_that_could_be_read_in_two_ways_are_asked_about(tmp_path: Path, kind: str) -> None:
+    names, says = AMBIGUOUS[kind]
+    named(tmp_path, *names)
+    for read in (frame_files, frame_numbers):
+        with pytest.raises(DataError, match=says) as caught:
+            read(tmp_path)
+        assert caught.value.where == str(tmp_path) and "order of time" in caught.value.fix
+
+
+def test_every_door_asks(tmp_path: Path) -> None:
+    """check, a run's reading of films, spotting and the page; a data set's sheet in the test below."""
+    table = good(tmp_path)
+    for name in ("46.png", "46.bmp"):
+        save(tmp_path / "clip" / name, picture(9))
+    table.append(row("clip"))
+    report = check_manifest(rows(tmp_path / "manifest.csv", table), CLASSES)
+    assert [problem.line for problem in report.problems] == [14] and "two pictures of frame 46" in report.problems[
+        0
+    ].text
+    with pytest.raises(DataError, match="two pictures of frame 46"):
+        open_film(tmp_path / "clip", 30.0)
+
+
+def test_a_data_set_names_the_row_whose_folder_is_ambiguous(twins: dict[str, Twin], tmp_path: Path) -> None:
+    folder = copied(twins["mmew"], tmp_path / "m")
+    frame = sorted(folder.rglob("*.jpg"))[0]
+    (frame.parent / f"{frame.stem} (1).jpg").symlink_to(frame)
+    manifest, problems, _ = scan_clips(folder, Labels())
+    assert len(problems) == 1 and problems[0].row is not None and "looks like a copy" in problems[0].text
+    assert len(manifest.clips) == 19
+
+
+@pytest.mark.parametrize("mirror", ["__MACOSX", "@eaDir", "$RECYCLE.BIN", ".Trashes"])
+def test_mirrors_of_systems_are_no_data_set(mirror: str, twins: dict[str, Twin], tmp_path: Path) -> None:
+    whole = scan_clips(copied(twins["casme2"], tmp_path / "a" / "CASME2"), Labels())
+    copied(twins["casme2"], tmp_path / "b" / "CASME2")
+    copied(twins["casme2"], tmp_path / "b" / mirror / "CASME2")
+    found = scan_clips(tmp_path / "b", Labels())
+    assert {os.path.relpath(clip.path, tmp_path / "b") for clip in found[0].clips} == {
+        os.path.relpath(clip.path, tmp_path / "a") for clip in whole[0].clips
+    }
+    assert [str(each) for each in found[2]] == [str(each) for each in whole[2]]
+
+
+def test_pretraining_passes_mirrors_over(tmp_path: Path) -> None:
+    for name in ("a/1.png", "b/1.png", "__MACOSX/a/1.png", "a/._1.png", ".cache/c/1.png"):
+        save(tmp_path / name, picture(len(name)))
+    assert len(read_folder(tmp_path, 16, labelled=True).images) == 2
