@@ -59,6 +59,10 @@ class WeightsError(P2pmeError):
     """Backbone weights or a checkpoint cannot be used."""
 
 
+class NetworkError(P2pmeError):
+    """A user's own network cannot be imported, built or trained, or is not the one that the contract states."""
+
+
 class PeerError(P2pmeError):
     """A peer cannot start or go on: a taken port, a full disk, no neighbour."""
 

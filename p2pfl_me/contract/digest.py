@@ -19,13 +19,16 @@ def digest(contract: Contract) -> bytes:
 def section_digests(contract: Contract) -> dict[str, bytes]:
     """SHA-256 (32 bytes) of each top-level key, so that two peers can say which part differs.
 
-    The label map stands apart from its section: who reads the word learns at once that the labels are at odds.
+    Label map and network stand apart from their section: who reads the word learns at once what is at odds.
     """
     values = contract.model_dump(mode="json")
-    label_map = values["model"].pop("label_map")
+    label_map, network = values["model"].pop("label_map"), values["model"].pop("backbone")
     if label_map:
         values["model"].pop("classes")  # they follow from it
-    return {key: _sha256(value) for key, value in {**values, "model.label_map": label_map}.items()}
+    return {
+        key: _sha256(value)
+        for key, value in {**values, "model.label_map": label_map, "model.backbone": network}.items()
+    }
 
 
 def dump_contract(contract: Contract) -> str:

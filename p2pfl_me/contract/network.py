@@ -75,6 +75,11 @@ def _named(value: object) -> object:
         near = difflib.get_close_matches(kind, list(NETWORKS), n=1, cutoff=0.5)
         fix = f"did you mean `{near[0]}`? " if near else ""
         raise Conflict(f"there is no network `{kind}`", f"{fix}known: {', '.join(NETWORKS)}")
+    if value == OWN:
+        raise Conflict(
+            "an own network is stated by its layout",
+            "`p2pme network check FILE.py:FUNCTION` writes the section; a swarm takes --network FILE.py:FUNCTION",
+        )
     return value if isinstance(value, Network) else NETWORKS.parse(value)
 
 
@@ -84,7 +89,7 @@ def _short(network: Network) -> object:
 
 
 Backbone = Annotated[Network, BeforeValidator(_named), PlainSerializer(_short)]
-VGG16 = NETWORKS.of("vgg16")
+VGG16, OWN = NETWORKS.of("vgg16"), "own"
 
 
 class Model(Part):

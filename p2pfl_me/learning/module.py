@@ -68,6 +68,11 @@ class ModuleStep:
             parameter.grad = None
         self._grads, self._adam = torch.empty(0), None
 
+    @property
+    def gradients(self) -> Tensor:
+        """Those of the last step, float32 (P,)."""
+        return self._grads
+
     def update(self) -> None:
         """Take Adam's step along the gradients of `forward_backward`."""
         assert self._adam is not None

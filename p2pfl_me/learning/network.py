@@ -21,6 +21,7 @@ from p2pfl_me.learning.layout import HIDDEN, Layout, layout_of
 from p2pfl_me.learning.steps import whole_module
 from p2pfl_me.message import Vector
 from p2pfl_me.networks import Frozen, Group
+from p2pfl_me.networks.kinds.own import Own
 
 BLOCK4_END = 24
 """Layers of torchvision's VGG16 `features` up to and with the pooling of block 4."""
@@ -51,14 +52,18 @@ def initial_params(contract: Contract, *, cache: Path, weights: Path | None = No
 
     The head's dense layers are Glorot-uniform with zero biases, as Keras draws them in the founding paper; block 5 is
     the backbone's; the layers of a network that is trained whole are drawn as torch draws them, by numpy, so that no
-    version of torch decides where peers start.
+    version of torch decides where peers start. A user's own network starts as its builder draws it.
 
     Raises
     ------
     WeightsError
         The backbone of `block5` cannot be had.
     """
-    layout = layout_of(contract.model)
+    layout, network = layout_of(contract.model), contract.model.backbone
+    if isinstance(network, Own):
+        state = network.built(contract.model.use, derive_seed(contract.seed, "init")).state_dict()
+        flat = [state[name].detach().numpy().ravel() for name, _ in layout.shapes]
+        return np.concatenate(flat).astype(np.float32, copy=False)
     random = np.random.default_rng(derive_seed(contract.seed, "init"))
     params = np.zeros(layout.size, dtype=np.float32)
     if not _has_paper_head(layout):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from functools import lru_cache
+from threading import get_ident
 from typing import Protocol, assert_never
 
 import torch
@@ -15,7 +18,7 @@ from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.losses import Loss
 from p2pfl_me.learning.module import ModuleStep
 from p2pfl_me.learning.streams import StreamStep
-from p2pfl_me.networks import Step, Whole
+from p2pfl_me.networks import Step, Use, Whole
 
 
 class TrainingStep(Protocol):
@@ -51,14 +54,25 @@ def make_step(contract: Contract, loss: Loss, device: torch.device, *, batch: in
         case Step.STREAMS:
             return StreamStep(layout, model.input_size, dropout, loss)
         case Step.MODULE:
-            return ModuleStep(whole_module(model, dropout), layout, network.shape(use), loss, device)
+            assert isinstance(network, Whole), f"{network} has no module that is trained whole"
+            module = _shared_module(network, network.identity, use, dropout, get_ident(), str(device))
+            return ModuleStep(module, layout, network.shape(use), loss, device)
         case _:
             assert_never(kind)
 
 
+@lru_cache(maxsize=8)
+def _shared_module(network: Whole, identity: Hashable, use: Use, dropout: float, thread: int, device: str) -> nn.Module:
+    """One module for all trainers of a thread: each binds it to its own vector before it is used."""
+    return _module(network, use, dropout)
+
+
 def whole_module(model: Model, dropout: float) -> nn.Module:
     """A module of a network that is trained whole, with values of no meaning."""
-    network = model.backbone
-    assert isinstance(network, Whole), f"{network} has frozen layers"
+    assert isinstance(model.backbone, Whole), f"{model.backbone} has frozen layers"
+    return _module(model.backbone, model.use, dropout)
+
+
+def _module(network: Whole, use: Use, dropout: float) -> nn.Module:
     with torch.random.fork_rng(devices=[]):  # what a constructor draws is drawn for nothing, and is nobody else's loss
-        return network.module(model.use, dropout)
+        return network.module(use, dropout)

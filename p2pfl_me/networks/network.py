@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -88,6 +89,11 @@ class Whole(Network):
 
     def step(self, use: Use) -> Step:
         return Step.MODULE
+
+    @property
+    def identity(self) -> Hashable:
+        """What tells two of equal options apart: a user's code."""
+        return None
 
 
 class Frozen(Network):

@@ -23,7 +23,7 @@ from p2pfl_me.networks import NETWORKS, Group, Whole
 
 CPU = torch.device("cpu")
 BASE = "version: 1\nname: t\ntopology: {kind: ring}\npeers:\n  loopback: {count: 3}\n"
-WHOLE = [name for name in NETWORKS if isinstance(NETWORKS.of(name), Whole)]
+WHOLE = [name for name, kind in NETWORKS.items() if issubclass(kind, Whole) and name != "own"]
 VARIED = [*WHOLE, "{kind: ststnet, normalisation: group}"]
 
 
@@ -72,27 +72,28 @@ def test_step_and_module_give_the_same_scores(network: str, side: int, tmp_path:
 @settings(max_examples=12, deadline=None)
 @given(st.integers(2, 9), st.booleans(), st.sampled_from([28, 31, 32]), st.integers(0, 1000))
 def test_ststnets_step_by_hand_is_autograds(size: int, weighted: bool, side: int, seed: int) -> None:
+    """In float64: in float32 two pixels may be equal but for rounding, and pooling then takes one or the other."""
     contract = of("ststnet", f"model.input_size={side}", "training.dropout=0")
     layout, random = layout_of(contract.model), np.random.default_rng(seed)
-    params = random.normal(0, 0.3, layout.size).astype(np.float32)
+    params = random.normal(0, 0.3, layout.size)
     layout.views(params)["norm1.running_var"][:] = 1.0
-    loss = CrossEntropy(torch.rand(3) + 0.1 if weighted else None)
+    loss = CrossEntropy(torch.rand(3).double() + 0.1 if weighted else None)
     # Grey levels of eight bits: many pixels are alike, so pooling has ties to break.
-    levels = random.integers(0, 6, (size, 3 * side * side)).astype(np.float32)
+    levels = random.integers(0, 6, (size, 3 * side * side)).astype(np.float64)
     images, labels = torch.from_numpy(levels), torch.from_numpy(random.integers(0, 3, size))
     found = {}
     for name, step in (
         ("by hand", make_step(contract, loss, CPU, batch=size)),
-        ("autograd", ModuleStep(whole_module(contract.model, 0.0), layout, (3, side, side), loss, CPU)),
+        ("autograd", ModuleStep(whole_module(contract.model, 0.0).double(), layout, (3, side, side), loss, CPU)),
     ):
         flat = torch.from_numpy(params.copy())
         step.begin(flat, 1e-3, 2)
         value = step.forward_backward(images, torch.arange(size), labels, torch.Generator().manual_seed(seed))
         found[name] = value, step._grads.clone(), flat.clone()  # type: ignore[attr-defined]
     (loss_a, grads_a, params_a), (loss_b, grads_b, params_b) = found.values()
-    torch.testing.assert_close(loss_a, loss_b, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(grads_a, grads_b, rtol=2e-3, atol=2e-4)
-    torch.testing.assert_close(params_a, params_b, rtol=1e-4, atol=1e-5, msg="the running statistics")
+    torch.testing.assert_close(loss_a, loss_b)
+    torch.testing.assert_close(grads_a, grads_b, rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(params_a, params_b, msg="the running statistics")
 
 
 @pytest.mark.parametrize("network", VARIED)

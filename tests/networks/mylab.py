@@ -1,0 +1,130 @@
+"""Networks as a user might bring them: some that work, and one of each slip."""
+
+import random
+
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    """Batch normalisation, dropout, and a part that may be frozen."""
+
+    def __init__(self, classes: int, side: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU())
+        self.body = nn.Sequential(nn.Conv2d(4, 6, 3, stride=2), nn.BatchNorm2d(6), nn.ReLU(), nn.Dropout(0.3))
+        self.fc = nn.Linear(6, classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.fc(self.body(self.stem(images)).mean(dim=(2, 3)))
+        return out
+
+
+def build(classes: int) -> nn.Module:
+    return Net(classes, 16)
+
+
+build.input_size = 16  # type: ignore[attr-defined]
+
+
+def frozen(num_classes: int, input_size: int = 16) -> nn.Module:
+    module = Net(num_classes, input_size)
+    module.stem.requires_grad_(False)
+    return module
+
+
+frozen.input_size = 16  # type: ignore[attr-defined]
+
+
+def wider(classes: int) -> nn.Module:
+    module = Net(classes, 16)
+    module.body = nn.Sequential(nn.Conv2d(4, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.3))
+    module.fc = nn.Linear(8, classes)
+    return module
+
+
+def fixed() -> nn.Module:
+    """Always five classes."""
+    return Net(5, 16)
+
+
+def tuples(classes: int) -> nn.Module:
+    class Two(Net):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            out = super().forward(images)
+            return out, out  # type: ignore[return-value]
+
+    return Two(classes, 16)
+
+
+def nan(classes: int) -> nn.Module:
+    module = Net(classes, 16)
+    nn.init.constant_(module.fc.bias, float("nan"))
+    return module
+
+
+def moody(classes: int) -> nn.Module:
+    """Its width is drawn."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(3 * 16 * 16, random.randint(2, 10**6) % 64 + 1), nn.LazyLinear(classes)
+    )
+
+
+def moody_by_torch(classes: int) -> nn.Module:
+    width = int(torch.randint(4, 400, ()))
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, width), nn.ReLU(), nn.Linear(width, classes))
+
+
+def lazy(classes: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))
+
+
+def all_frozen(classes: int) -> nn.Module:
+    return Net(classes, 16).requires_grad_(False)
+
+
+def forgetful(classes: int) -> nn.Module:
+    """Counts its calls where no model carries it."""
+
+    class Counting(Net):
+        calls = 0
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            self.calls += self.training
+            return super().forward(images) * (1 + 0.1 * self.calls)
+
+    return Counting(classes, 16)
+
+
+def unused(classes: int) -> nn.Module:
+    module = Net(classes, 16)
+    module.spare = nn.Linear(3, 3)
+    return module
+
+
+def cumulative(classes: int) -> nn.Module:
+    module = Net(classes, 16)
+    module.stem[1] = nn.BatchNorm2d(4, momentum=None)
+    return module
+
+
+def double(classes: int) -> nn.Module:
+    return Net(classes, 16).double()
+
+
+def greedy(classes: int, wisdom: float) -> nn.Module:
+    return Net(classes, int(wisdom))
+
+
+def broken(classes: int) -> nn.Module:
+    raise RuntimeError("no such file: weights.pth")
+
+
+def flat_norm(classes: int) -> nn.Module:
+    """Its normalisation has one value a channel: a batch of one sample would divide by zero."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(3 * 16 * 16, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, classes)
+    )
+
+
+number = 3
