@@ -11,14 +11,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from p2pfl_me.choice import Choice, Conflict
-from p2pfl_me.contract.model import Contract
+from p2pfl_me.contract.model import ANOTHER_NETWORK, Contract
 from p2pfl_me.contract.source import Source, parse, read_yaml
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.graph import build_graph
 
 
-def load_contract(path: Path | str, overrides: Sequence[str] = ()) -> Contract:
+def load_contract(path: Path | str, overrides: Sequence[str] = (), *, another_network: bool = False) -> Contract:
     """Read the contract at `path`; `overrides` are `section.key=value` texts for local runs.
+
+    With `another_network` the user's own will take the place of the one that it names (`learning.own.with_network`),
+    and what the network decides is asked then.
 
     Raises
     ------
@@ -34,15 +37,17 @@ def load_contract(path: Path | str, overrides: Sequence[str] = ()) -> Contract:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(f"cannot be read: {error}", where=str(path), fix="check the file") from error
-    return contract_from_yaml(text, name=str(path), overrides=overrides)
+    return contract_from_yaml(text, name=str(path), overrides=overrides, another_network=another_network)
 
 
-def contract_from_yaml(text: str, name: str = "contract", overrides: Sequence[str] = ()) -> Contract:
+def contract_from_yaml(
+    text: str, name: str = "contract", overrides: Sequence[str] = (), *, another_network: bool = False
+) -> Contract:
     """Like `load_contract`, from text."""
-    return apply_overrides(parse(text, name), overrides)
+    return apply_overrides(parse(text, name), overrides, another_network=another_network)
 
 
-def apply_overrides(source: Source, overrides: Sequence[str]) -> Contract:
+def apply_overrides(source: Source, overrides: Sequence[str], *, another_network: bool = False) -> Contract:
     """Validate `source` with `section.key=value` overrides put in place; the values are YAML scalars."""
     values = source.values
     for override in overrides:
@@ -66,7 +71,8 @@ def apply_overrides(source: Source, overrides: Sequence[str]) -> Contract:
         # What the file says of another network's input and trained part; those of this one are its own.
         stale = {key for key in ("input_size", "trainable") if f"model.{key}" not in given}
         values = {**values, "model": _without(values["model"], *stale)}
-    return _validate(Source(source.name, values, source.lines), overridden={o.partition("=")[0] for o in overrides})
+    overridden = {override.partition("=")[0] for override in overrides}
+    return _validate(Source(source.name, values, source.lines), overridden, {ANOTHER_NETWORK: another_network})
 
 
 def _without(section: dict[str, Any], *keys: str) -> dict[str, Any]:
@@ -83,9 +89,9 @@ def _with(values: dict[str, Any], keys: Sequence[str], value: Any, override: str
     return {**values, head: _with(inner or {}, rest, value, override)}
 
 
-def _validate(source: Source, overridden: set[str]) -> Contract:
+def _validate(source: Source, overridden: set[str], context: dict[str, Any]) -> Contract:
     try:
-        return _settled(Contract.model_validate(source.values))
+        return _settled(Contract.model_validate(source.values, context=context))
     except ValidationError as error:
         details = error.errors(include_url=False)
         complaints = [_complaint(source, detail, overridden) for detail in details]

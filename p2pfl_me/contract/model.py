@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo, model_validator
 
 from p2pfl_me.choice import Conflict, Part
 from p2pfl_me.contract.clips import Data, Partition, Synthetic
@@ -16,6 +16,7 @@ from p2pfl_me.contract.members import Loopback, Member, Peers
 from p2pfl_me.contract.network import CASME2_CLASSES, LabelMapping, Model, Weights
 from p2pfl_me.contract.preprocess import Input, Preprocess
 from p2pfl_me.contract.training import Training
+from p2pfl_me.errors import ContractError
 from p2pfl_me.networks.layout import Ranges
 from p2pfl_me.topology.kind import TOPOLOGIES
 from p2pfl_me.topology.kind import Topology as AnyTopology
@@ -46,6 +47,10 @@ Topology = Annotated[SerializeAsAny[AnyTopology], BeforeValidator(TOPOLOGIES.par
 """The section `topology`: a kind of graph with its options (docs/topologies.md)."""
 
 
+ANOTHER_NETWORK = "another network"
+"""In the context of a validation: the user's own network will take the place of the one that is named."""
+
+
 class Contract(Part):
     """What all peers of one run agree on."""
 
@@ -61,20 +66,31 @@ class Contract(Part):
 
     @property
     def at_home(self) -> Ranges:
-        """Where in a model's vector that lies which never leaves its peer."""
+        """Where in a model's vector that lies which never leaves its peer.
+
+        Raises
+        ------
+        ContractError
+            `gossip.personal` names a part that the network does not have.
+        """
+        if fault := self._lacking():
+            raise ContractError(str(fault), where=self.name, fix=fault.fix)
         return self.model.layout.at_home(self.gossip.personal)
 
-    @model_validator(mode="after")
-    def _personal_parts_exist(self) -> Contract:
+    def _lacking(self) -> Conflict | None:
         if not self.gossip.personal:
-            return self
+            return None
         network, there = self.model.backbone, self.model.layout.groups
-        if lacking := [part for part in self.gossip.personal if part not in there]:
-            known = ", ".join(part for part in PERSONAL if part in there) or "false"
-            raise Conflict(
-                f"gossip.personal names {lacking[0]}, and what is trained of {network} has none",
-                f"write gossip.personal: {known}",
-            )
+        lacking = [part for part in self.gossip.personal if part not in there]
+        known = ", ".join(part for part in PERSONAL if part in there) or "false"
+        what = f"gossip.personal names {lacking[0]}, and what is trained of {network} has none" if lacking else ""
+        return Conflict(what, f"write gossip.personal: {known}") if lacking else None
+
+    @model_validator(mode="after")
+    def _personal_parts_exist(self, info: ValidationInfo) -> Contract:
+        another_follows = bool(info.context and info.context.get(ANOTHER_NETWORK))
+        if not another_follows and (fault := self._lacking()):
+            raise fault
         return self
 
     @model_validator(mode="after")

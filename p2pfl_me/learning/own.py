@@ -69,7 +69,9 @@ def with_network(contract: Contract, given: Given, *, trained: Sequence[str] = (
         own.built(model.use, STILL_SEED)
         return contract.model_copy(update={"model": model.model_copy(update={"backbone": own})})
     found = examine(code, len(model.classes), trained=trained, side=side or code.own_side() or Own.side)
-    return contract.model_copy(update={"model": stating(model, found)})
+    agreed = contract.model_copy(update={"model": stating(model, found)})
+    _ = agreed.at_home  # refuses parts that this network does not have
+    return agreed
 
 
 def stating(model: Model, found: Examined) -> Model:

@@ -34,7 +34,8 @@ training: {local_epochs: 2, batch_size: 4}
 
 
 def of(name: str, *more: str, trained: tuple[str, ...] = ()) -> Contract:
-    return with_network(contract_from_yaml(BASE, overrides=more), f"{FILE}:{name}", trained=trained)
+    contract = contract_from_yaml(BASE, overrides=more, another_network=True)
+    return with_network(contract, f"{FILE}:{name}", trained=trained)
 
 
 def drawn(count: int, seed: int = 0) -> Part:
@@ -229,6 +230,8 @@ def test_personal_parts_of_an_own_network() -> None:
     contract = of("build", "gossip.personal=[normalisation, last_layer]")
     home = sum(end - begin for begin, end in contract.at_home)
     assert home == 4 * (4 + 6) + 3 * 6 + 3
+    with pytest.raises(ContractError, match="names normalisation, and what is trained of own has none"):
+        of("build", "gossip.personal=normalisation", trained=("fc",))
     with pytest.raises(ContractError, match="names normalisation, and what is trained of vgg16 has none"):
         contract_from_yaml(BASE, overrides=["gossip.personal=normalisation"])
     with pytest.raises(ContractError, match="did you mean `normalisation`"):
