@@ -19,6 +19,7 @@ from p2pfl_me.report.style import (
     MUTED,
     NARROW,
     RULE,
+    Dash,
     end_labels,
     headline,
     new_figure,
@@ -31,6 +32,7 @@ from p2pfl_me.report.style import (
 
 DASHED = (0, (4, 1.8))
 DOTTED = (0, (1, 1.6))
+BASELINE_DASHES: tuple[Dash, ...] = ((0, (6, 2)), DOTTED, (0, (6, 1.5, 1, 1.5)))
 FLOOR = 1e-9
 """Below float32 rounding: models that agree exactly have no place on a log axis."""
 
@@ -64,7 +66,8 @@ def _score_by(axis: _Axis) -> Draw:
             axes.plot(x, y, color=line.colour, linestyle=line.dash, linewidth=2.0, zorder=3)
             labels.append((x[-1], y[-1], line.label, line.colour))
             ends.append(x[-1])
-        for series, dash in zip(names_of(rows, "baseline"), ((0, (6, 2)), DOTTED, (0, (6, 1.5, 1, 1.5))), strict=False):
+        for place, series in enumerate(names_of(rows, "baseline")):
+            dash = BASELINE_DASHES[place % len(BASELINE_DASHES)]
             own = [row for row in rows if row["kind"] == "baseline" and row["series"] == series]
             x, y = [float(row["round"]) for row in own], [float(row["uf1_mean"]) for row in own]
             axes.plot(x, y, color=MUTED, linestyle=dash, linewidth=1.1, zorder=2)

@@ -19,7 +19,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 from matplotlib.figure import Figure
 
 from p2pfl_me.errors import RunError
-from p2pfl_me.report.style import BLUE, INK, MUTED, PAPER, house_style
+from p2pfl_me.report.style import BLUE, EDGE, INK, MUTED, PAPER, PLAIN, house_style
 from p2pfl_me.topology.layout import Places, places
 
 WIDTH = 6.0
@@ -28,8 +28,9 @@ FORMATS = ("png", "svg", "pdf")
 LABELLED = 150
 """Ids are written into the marks up to this many peers."""
 
-EDGE = "#b3bac3"
-PLAIN = "#dcebf5"
+LEAST_SPAN = 0.2
+NODE_INK, NODE_PAPER = "#1b1f25", "#fffffe"
+"""Letters on the marks: these stay as they are in a dark theme, since the marks' colours do."""
 SCORES = LinearSegmentedColormap.from_list("p2pme", colormaps["YlGnBu"](np.linspace(0.06, 0.92, 256)))
 """From pale to dark, so that it reads in grey and by colour-blind eyes: darker is higher."""
 
@@ -159,7 +160,7 @@ def _draw_peers(axes: Axes, place: Places, scores: Mapping[int, float], size: fl
             str(peer),
             ha="center",
             va="center_baseline",
-            color=INK if light else PAPER,
+            color=NODE_INK if light else NODE_PAPER,
             fontsize=min(9.0, 0.46 * size),
             zorder=3,
         )
@@ -172,10 +173,21 @@ def _luminance(colour: tuple[float, ...]) -> float:
 
 
 def _norm(scores: Mapping[int, float]) -> Normalize:
-    """Scores that are all alike lie in the middle of the bar, or nearer its foot where it would go below 0."""
+    """The scores' own range, but at least a fifth of what there is: .65 and .70 must not look like night and day.
+
+    Scores are shares up to 1, or losses. Around scores that are nearly alike the range lies evenly, as far as it stays
+    above 0 and, for shares, below 1.
+    """
     low, high = (min(scores.values()), max(scores.values())) if scores else (0.0, 1.0)
-    if high - low < 1e-9 * max(abs(low), abs(high), 1.0):
-        low, high = max(low - 0.01, min(low, 0.0)), high + 0.01
+    whole = max(1.0, abs(low), abs(high))
+    missing = LEAST_SPAN * whole - (high - low)
+    if missing > 0:
+        begin = low - missing / 2
+        if high <= 1:
+            begin = min(begin, 1 - LEAST_SPAN)
+        if low >= 0:
+            begin = max(begin, 0.0)
+        low, high = begin, begin + LEAST_SPAN * whole
     return Normalize(low, high)
 
 

@@ -31,6 +31,9 @@ GREEN = "#00855f"
 PURPLE = "#a9558c"
 AMBER = "#946200"
 TEAL = "#0f7d94"
+EDGE = "#b3bac3"
+PLAIN = "#dcebf5"
+"""A graph's edges, and its peers without a score."""
 
 THEMED = {
     INK: "ink",
@@ -43,6 +46,8 @@ THEMED = {
     PURPLE: "purple",
     AMBER: "amber",
     TEAL: "teal",
+    EDGE: "edge",
+    PLAIN: "plain",
 }
 """Colour -> name of the page's CSS variable, so that a figure follows the light or dark theme."""
 

@@ -1,0 +1,422 @@
+"""Figures by what they show: each mark against its row, each label against its series, each value against the table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Annotation
+
+from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.arms_picture import HEADER, ArmRow, arms_figure, arms_rows
+from p2pfl_me.report.comparison_cost import cost_blocks
+from p2pfl_me.report.comparison_pictures import DRAW
+from p2pfl_me.report.comparison_scores import score_blocks
+from p2pfl_me.report.compose import compose
+from p2pfl_me.report.confusion_picture import confusion_panels
+from p2pfl_me.report.consensus import agreement, contraction_of
+from p2pfl_me.report.consensus_picture import consensus_picture
+from p2pfl_me.report.document import Document, Picture, Table, drawn
+from p2pfl_me.report.graph_picture import SCORES, graph_figure
+from p2pfl_me.report.methods import Comparison, Method, Setting
+from p2pfl_me.report.numbers import Row, csv_rows, csv_text
+from p2pfl_me.report.run import Run, read_run
+from p2pfl_me.report.score_picture import score_picture
+from p2pfl_me.report.sections import run_sections
+from p2pfl_me.report.style import ARM_COLOURS, BLUE, INK, MUTED, NARROW, WIDTH, house_style
+from p2pfl_me.report.traffic import peer_traffic
+from p2pfl_me.report.traffic_picture import traffic_picture
+from tests.report.fixture import write_run
+
+SMALL = {"count": 4, "rounds": 3, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
+WIDTHS = (WIDTH, NARROW)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Run, ...]]:
+    """Two set-ups under two seeds; the ring of the first seed lost a peer after its first round."""
+    folder = tmp_path_factory.mktemp("runs")
+    found: dict[str, tuple[Run, ...]] = {}
+    for name, offset in (("ring", 0.0), ("mesh", 0.2)):
+        folders = [
+            write_run(
+                folder / f"{name}-{seed}",
+                **SMALL,
+                name=name,
+                kind=name,
+                seed=seed,
+                offset=offset,
+                killed={2: 1} if name == "ring" and seed == 1 else {},
+            )
+            for seed in (1, 2)
+        ]
+        found[name] = tuple(read_run(each) for each in folders)
+    return found
+
+
+def setting(runs: dict[str, tuple[Run, ...]]) -> Setting:
+    return Setting("", tuple(Method(name, own) for name, own in runs.items()))
+
+
+def shown(picture: Picture, width: float) -> tuple[Axes, list[Row]]:
+    with house_style():
+        return picture.figure(width).axes[0], csv_rows(picture.numbers())
+
+
+def points(line: Line2D) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]
+
+
+def lines_of(axes: Axes, colour: str, *, above: float = 0.0, below: float = 99.0) -> list[Line2D]:
+    """Lines with a length, of a colour and a weight (thin ones are peers, thick ones means)."""
+    return [
+        line
+        for line in axes.get_lines()
+        if to_hex(line.get_color()) == colour and above <= line.get_linewidth() < below and len(line.get_xdata()) > 1
+    ]
+
+
+def words_of(axes: Axes) -> dict[str, Annotation]:
+    return {text.get_text(): text for text in axes.texts if isinstance(text, Annotation)}
+
+
+def column(rows: Sequence[Row], x: str, y: str, **where: str) -> list[tuple[float, float]]:
+    own = [row for row in rows if all(row[key] == value for key, value in where.items())]
+    return [(float(row[x]), float(row[y])) for row in own if row[x] and row[y]]
+
+
+def in_order(axes: Axes, ends: dict[str, float]) -> None:
+    """Labels that were moved apart stand in the order of what they name."""
+    heights = {words: words_of(axes)[words].xy[1] for words in ends}
+    for lower, upper in pairwise(sorted(ends, key=lambda words: ends[words])):
+        assert heights[lower] < heights[upper] or ends[lower] == ends[upper], (lower, upper)
+
+
+# The headline figure
+
+
+ARMS = (
+    ArmRow(Arm.ISOLATED, 0.4, ((1, 0, 0.35), (1, 1, 0.45)), 0.05, 0.3, 0.5),
+    ArmRow(Arm.GOSSIP, 0.6, ((1, 0, 0.55), (1, 1, 0.65))),
+    ArmRow(Arm.POOLED, 0.7, ((1, None, 0.7),), None, 0.6, 0.8),
+)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_dot_bar_and_number_stands_on_the_line_of_its_arm(width: float) -> None:
+    with house_style():
+        figure = drawn(arms_figure, csv_text(HEADER, arms_rows(ARMS, 0.2)), width)
+    axes = figure.axes[0]
+    if width == WIDTH:
+        names = {
+            label.get_text(): place for place, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+        }
+    else:
+        names = {
+            text.get_text(): text.get_position()[1] - 0.3 for text in axes.texts if not isinstance(text, Annotation)
+        }
+    assert list(names) == [each.arm.words for each in reversed(ARMS)]
+    for each in ARMS:
+        y, colour = names[each.arm.words], ARM_COLOURS[each.arm]
+        here = [line for line in axes.get_lines() if all(abs(v - y) < 0.4 for v in line.get_ydata())]
+        dots = [line for line in here if line.get_marker() == "o"]
+        (own,) = dots
+        assert [x for x, _ in points(own)] == [value for _, _, value in each.models]
+        assert to_hex(own.get_markerfacecolor()) == colour
+        (bar,) = [
+            line for line in here if len(set(line.get_xdata())) == 1 and line.get_linewidth() > 2 and line is not own
+        ]
+        assert set(bar.get_xdata()) == {each.mean} and to_hex(bar.get_color()) == colour
+        spans = [line for line in here if line.get_linewidth() == 5]
+        assert [list(span.get_xdata()) for span in spans] == ([[each.low, each.high]] if each.low is not None else [])
+        number = f"{each.mean:.3f}" + (f" ± {each.std:.3f}" if each.std is not None else "")
+        assert words_of(axes)[number].xy[1] == pytest.approx(y)
+    chance = words_of(axes)["always the most frequent class"].xy[0]
+    assert chance == 0.2 and any(set(line.get_xdata()) == {0.2} for line in axes.get_lines())
+
+
+def test_the_headline_of_a_run_shows_the_scores_of_its_log(runs: dict[str, tuple[Run, ...]]) -> None:
+    with house_style():
+        document = compose(Comparison((Setting("", (Method("ring", runs["ring"]),)),)), in_full=True)
+    picture = next(block for block in document.sections[0].blocks if isinstance(block, Picture))
+    table = next(block for block in document.sections[0].blocks if isinstance(block, Table))
+    rows = csv_rows(picture.numbers())
+    for run in runs["ring"]:
+        for log in run.peers:
+            last = [each.test.uf1 for each in log.rounds if each.test is not None][-1]
+            cells = column(rows, "seed", "uf1", arm="gossip", what="model", seed=str(run.seed), peer=str(log.peer))
+            assert cells == [(run.seed, pytest.approx(last))]
+    for row in table.rows:
+        arm = next(each for each in Arm if each.words == row[0])
+        by_seed = [
+            [y for _, y in column(rows, "seed", "uf1", arm=arm, what="model", seed=str(seed))] for seed in (1, 2)
+        ]
+        means = [float(np.mean(values)) for values in by_seed]
+        assert row[1] == f"{np.mean(means):.3f} ± {np.std(means, ddof=1):.3f}"
+        drawn_mean = column(rows, "uf1", "uf1", arm=arm, what="mean")[0][1]
+        assert drawn_mean == pytest.approx(np.mean(means))
+        if arm in {Arm.ISOLATED, Arm.GOSSIP}:
+            assert row[4].startswith(f"{np.mean([min(values) for values in by_seed]):.3f}")
+            assert row[5].startswith(f"{np.mean([max(values) for values in by_seed]):.3f}")
+
+
+# One run
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_score_curves_are_those_of_the_rows_and_labels_name_their_own(
+    runs: dict[str, tuple[Run, ...]], width: float
+) -> None:
+    picture = score_picture(runs["ring"][0])
+    assert picture
+    axes, rows = shown(picture, width)
+    peers = [column(rows, "round", "uf1", series="gossip", peer=str(peer)) for peer in range(4)]
+    assert [points(line) for line in lines_of(axes, BLUE, below=1)] == [each for each in peers if len(each) > 1]
+    (mean,) = lines_of(axes, BLUE, above=2)
+    assert points(mean) == column(rows, "round", "uf1", series="gossip mean")
+    by_round = [[y for peer in peers for x, y in peer if x == index] for index in (1, 2, 3)]
+    assert [len(values) for values in by_round] == [4, 3, 3], "a peer that died is in no later mean"
+    assert [y for _, y in points(mean)] == [pytest.approx(np.mean(values), abs=1e-6) for values in by_round]
+    ends = {"gossip, mean peer": points(mean)[-1][1]}
+    for series, arm, words in (
+        ("isolated mean", Arm.ISOLATED, "isolated, mean"),
+        ("pooled", Arm.POOLED, "pooled"),
+        ("fedavg", Arm.FEDAVG, "FedAvg"),
+    ):
+        (line,) = lines_of(axes, ARM_COLOURS[arm])
+        assert points(line) == column(rows, "round", "uf1", series=series)
+        assert words_of(axes)[words].get_color() == ARM_COLOURS[arm]
+        ends[words] = points(line)[-1][1]
+    (average,) = column(rows, "round", "uf1", series="average model")
+    (diamond,) = [line for line in axes.get_lines() if line.get_marker() == "D"]
+    assert points(diamond) == [average] and words_of(axes)["average model"].get_color() == INK
+    finals = {peer: each[-1][1] for peer, each in enumerate(peers)}
+    best, worst = max(finals, key=lambda p: finals[p]), min(finals, key=lambda p: finals[p])
+    ends |= {"average model": average[1], f"best, peer {best}": finals[best], f"worst, peer {worst}": finals[worst]}
+    in_order(axes, ends)
+
+
+def test_distances_are_shares_of_the_average_norm_under_their_own_names(runs: dict[str, tuple[Run, ...]]) -> None:
+    run = runs["ring"][1]
+    contraction = contraction_of(run)
+    found = agreement(run, contraction)
+    picture = consensus_picture(found, contraction)
+    assert picture and contraction and contraction.beta is not None
+    axes, rows = shown(picture, WIDTH)
+    named = {
+        "after training": [each.trained / each.norm for each in found],
+        "after mixing": [each.mixed / each.norm for each in found],
+        "predicted": [contraction.rms[0] * each.trained / each.norm for each in found],
+        "predicted, at most": [contraction.beta * each.trained / each.norm for each in found],
+    }
+    for words, values in named.items():
+        (line,) = lines_of(axes, str(words_of(axes)[words].get_color()))
+        assert points(line) == [
+            (each.round, pytest.approx(value, rel=1e-5)) for each, value in zip(found, values, strict=True)
+        ]
+    in_order(axes, {words: values[-1] for words, values in named.items()})
+    assert [float(row["mixed"]) for row in rows] == [pytest.approx(each.mixed, rel=1e-6) for each in found]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_cell_of_a_confusion_matrix_stands_in_its_row_and_column(width: float) -> None:
+    classes = ("anger", "joy", "fear")
+    matrix = np.array([[5.0, 1.0, 0.0], [2.0, 7.5, 3.0], [0.0, 4.0, 6.0]])
+    picture = confusion_panels(classes, [("one", matrix), ("two", 2 * matrix)], "", "")
+    assert picture
+    with house_style():
+        figure = picture.figure(width)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["one", "two"]
+    for axes, scale in zip(figure.axes, (1, 2), strict=True):
+        assert [label.get_text() for label in axes.get_xticklabels()] == list(classes)
+        assert axes.get_xlabel() == "predicted"
+        cells = {text.get_position(): float(text.get_text()) for text in axes.texts}
+        assert cells == {(j, i): scale * matrix[i, j] for i in range(3) for j in range(3) if matrix[i, j]}
+        shades = {(round(box.get_x() + 0.47), round(box.get_y() + 0.47)): box.get_alpha() for box in axes.patches}
+        darkest = max(shades, key=lambda place: shades[place])
+        assert darkest == (0, 0), "5 of 6 is the largest share of a row"
+        assert shades[2, 0] == shades[0, 2] == min(shades.values()), "no clip, no shade"
+        shares = matrix / matrix.sum(axis=1, keepdims=True)
+        order = sorted(shades, key=lambda place: shades[place])
+        assert [shares[i, j] for j, i in order] == sorted(shares.ravel())
+    first = figure.axes[0]
+    assert first.get_ylabel() == "true" and [label.get_text() for label in first.get_yticklabels()] == list(classes)
+
+
+def test_bars_of_traffic_are_the_bytes_of_the_peer_they_name(runs: dict[str, tuple[Run, ...]]) -> None:
+    sent = peer_traffic(runs["ring"][0])
+    picture = traffic_picture(sent)
+    assert picture
+    axes, _ = shown(picture, WIDTH)
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == [f"peer {each.peer}" for each in sent]
+    assert [bar.get_width() for bar in axes.patches] == [each.sent for each in sent]
+    assert len({each.sent for each in sent}) > 1, "the peer that died sent less"
+    assert [round(bar.get_y() + bar.get_height() / 2) for bar in axes.patches] == list(axes.get_yticks())
+
+
+def test_a_mark_of_the_graph_has_the_colour_of_its_peers_score() -> None:
+    scores = {0: 0.1, 1: 0.5, 2: 0.9, 3: 0.3}
+    figure = graph_figure(nx.cycle_graph(5), scores=scores)
+    axes = figure.axes[0]
+    (marks,) = [each for each in axes.collections if isinstance(each, PathCollection)]
+    places = {int(text.get_text()): text.get_position() for text in axes.texts}
+    for peer in range(5):
+        assert tuple(marks.get_offsets()[peer]) == pytest.approx(places[peer])
+    fills = [to_hex(colour) for colour in marks.get_facecolors()]
+    assert fills[:4] == [to_hex(SCORES((scores[peer] - 0.1) / 0.8)) for peer in range(4)]
+
+
+def test_scores_that_are_nearly_alike_are_not_stretched_over_the_whole_scale() -> None:
+    figure = graph_figure(nx.cycle_graph(4), scores={0: 0.65, 1: 0.66, 2: 0.68, 3: 0.70})
+    low, high = figure.axes[1].get_ylim()
+    assert high - low >= 0.2 - 1e-9 and 0 <= low <= 0.65 and 0.70 <= high <= 1
+    loss = graph_figure(nx.cycle_graph(3), scores={0: 2.0, 1: 2.05, 2: 2.1})
+    low, high = loss.axes[1].get_ylim()
+    assert high - low >= 0.2 * 2.1 - 1e-9
+
+
+# Several runs
+
+
+def comparison_picture(blocks: object, name: str) -> Picture:
+    return next(block for block in blocks if isinstance(block, Picture) and block.name == name)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    ("name", "x"), [("score-rounds", "round"), ("score-mb", "mb_a_peer"), ("score-seconds", "seconds")]
+)
+def test_lines_of_a_comparison_are_their_rows_and_bear_their_names(
+    runs: dict[str, tuple[Run, ...]], name: str, x: str, width: float
+) -> None:
+    both = setting(runs)
+    blocks = list(score_blocks(both, 0.5)) if name == "score-rounds" else list(cost_blocks(both, 0.5))
+    axes, rows = shown(comparison_picture(blocks, name), width)
+    ends = {}
+    for method in both.methods:
+        words = next(each for each in words_of(axes) if re.fullmatch(rf"\W+ {method.name}", each))
+        colour = str(words_of(axes)[words].get_color())
+        own = lines_of(axes, colour, above=1.9)
+        assert [points(line) for line in own] == [column(rows, x, "uf1_mean", kind="set-up", series=method.name)]
+        ends[words] = points(own[0])[-1][1]
+    in_order(axes, ends)
+    (target,) = [line for line in axes.get_lines() if list(line.get_ydata()) == [0.5, 0.5]]
+    assert words_of(axes)["target 0.50"].get_color() == to_hex(target.get_color()) == INK
+    if name == "score-rounds":
+        drawn_baselines = [points(line) for line in lines_of(axes, MUTED)]
+        names = list(dict.fromkeys(row["series"] for row in rows if row["kind"] == "baseline"))
+        assert drawn_baselines == [column(rows, "round", "uf1_mean", kind="baseline", series=each) for each in names]
+        assert set(names) <= set(words_of(axes)), "every baseline is named, however many there are"
+
+
+def test_megabytes_and_score_for_each_of_them(runs: dict[str, tuple[Run, ...]]) -> None:
+    both = setting(runs)
+    picture = comparison_picture(cost_blocks(both, None), "score-per-mb")
+    axes, rows = shown(picture, WIDTH)
+    assert [row["series"] for row in rows] == list(runs), "in the order of the contracts: nothing is ranked"
+    for place, row in enumerate(rows):
+        ratios, sent, uf1 = [], [], []
+        for run in runs[row["series"]]:
+            last = max(log.last_round for log in run.peers)
+            there = {log.peer for log in run.peers if log.last_round == last}
+            sent.append(np.mean([each.sent for each in peer_traffic(run) if each.peer in there]) / 1e6)
+            assert run.average and run.average.uf1
+            uf1.append(run.average.uf1)
+            ratios.append(uf1[-1] / sent[-1])
+        assert min(sent) > 1, "millions of bytes"
+        assert float(row["mb_a_peer"]) == pytest.approx(np.mean(sent), rel=1e-6)
+        assert float(row["uf1"]) == pytest.approx(np.mean(uf1), rel=1e-6)
+        assert float(row["uf1_per_mb"]) == pytest.approx(np.mean(ratios), rel=1e-6)
+        assert float(row["std"]) == pytest.approx(np.std(ratios, ddof=1), rel=1e-5)
+        bar = axes.patches[place]
+        assert bar.get_width() == float(row["uf1_per_mb"]) and round(bar.get_y() + bar.get_height() / 2) == place
+        assert axes.get_yticklabels()[place].get_text() == row["series"]
+        words = f"{float(row['uf1_per_mb']):.3g}  ({float(row['uf1']):.2f} for {float(row['mb_a_peer']):.3g} MB)"
+        assert words_of(axes)[words].xy[1] == place
+
+
+def test_tables_of_a_comparison_say_what_its_figures_show(runs: dict[str, tuple[Run, ...]]) -> None:
+    both = setting(runs)
+    blocks = list(score_blocks(both, None))
+    table = next(block for block in blocks if isinstance(block, Table) and block.header[0] == "UF1")
+    rows = csv_rows(comparison_picture(blocks, "score-rounds").numbers())
+    for line, method in zip(table.rows, both.methods, strict=False):
+        assert line[0] == method.name
+        uf1 = [run.average.uf1 for run in method.runs if run.average and run.average.uf1]
+        assert line[1] == f"{np.mean(uf1):.3f} ± {np.std(uf1, ddof=1):.3f}"
+    mesh = table.rows[1]
+    last = [row for row in rows if row["series"] == "mesh"][-1]
+    assert mesh[2] == f"{float(last['uf1_mean']):.3f} ± {float(last['uf1_std']):.3f}", "no peer of it died"
+
+
+def test_dashed_predictions_lie_under_their_own_set_up() -> None:
+    header = ("kind", "series", "round", "distance", "predicted_distance")
+    numbers = [
+        ("set-up", name, index, a / index, b / index)
+        for name, a, b in (("one", 0.5, 0.3), ("two", 0.2, 0.1))
+        for index in (1, 2)
+    ]
+    with house_style():
+        axes = drawn(DRAW["consensus-distance"], csv_text(header, numbers), WIDTH).axes[0]
+    for name, measured, predicted in (("one", 0.5, 0.3), ("two", 0.2, 0.1)):
+        words = next(each for each in words_of(axes) if each.endswith(name))
+        strong, weak = sorted(
+            lines_of(axes, str(words_of(axes)[words].get_color())), key=lambda line: -line.get_linewidth()
+        )
+        assert points(strong) == [(1, measured), (2, measured / 2)] and points(weak) == [
+            (1, predicted),
+            (2, predicted / 2),
+        ]
+
+
+def test_mixing_alone_shows_measured_over_predicted() -> None:
+    header = ("kind", "series", "round", "mb_a_peer", "distance", "predicted_distance")
+    numbers = [
+        ("set-up", name, index, 3.0 * index, a**index, b**index)
+        for name, a, b in (("one", 0.5, 0.4), ("two", 0.2, 0.3))
+        for index in (0, 1, 2)
+    ]
+    for figure_name, x in (("mixing-rounds", 1.0), ("mixing-mb", 3.0)):
+        with house_style():
+            axes = drawn(DRAW[figure_name], csv_text(header, numbers), WIDTH).axes[0]
+        for name, a, b in (("one", 0.5, 0.4), ("two", 0.2, 0.3)):
+            label = next(text for text in axes.texts if text.get_text().endswith(name))
+            own = lines_of(axes, str(label.get_color()), above=1.0)
+            for line, share in zip(own, (b, a), strict=True):
+                assert points(line) == [(x * i, pytest.approx(share**i)) for i in (0, 1, 2)]
+
+
+def test_worst_cases_are_drawn(tmp_path: Path) -> None:
+    """Nine set-ups, one peer, equal scores: every line has its own look and every label its place."""
+    header = ("kind", "series", "round", "mb_a_peer", "seconds", "uf1_mean", "uf1_std")
+    numbers = [("set-up", f"name {n}", index, n + index, index, 0.5, 0.0) for n in range(9) for index in (1, 2)]
+    with house_style():
+        figure = drawn(DRAW["score-rounds"], csv_text(header, numbers), NARROW)
+    axes = figure.axes[0]
+    looks = {
+        (to_hex(line.get_color()), str(line.get_linestyle()), str(line._dash_pattern)) for line in axes.get_lines()
+    }  # type: ignore[attr-defined]
+    assert len(looks) == 9
+    heights = sorted(text.xy[1] for text in words_of(axes).values())
+    assert len(heights) == 9 and all(upper - lower > 0.05 for lower, upper in pairwise(heights))
+
+
+def test_every_figure_of_every_page_is_drawn_from_its_csv(runs: dict[str, tuple[Run, ...]]) -> None:
+    with house_style():
+        pages: list[Document] = [compose(Comparison((setting(runs),)), in_full=False)]
+        sections = [*pages[0].sections, *run_sections(runs["ring"][0], "", "", 2)]
+        figures = [block for section in sections for block in section.blocks if isinstance(block, Picture)]
+        assert len(figures) >= 9
+        for picture in figures:
+            assert isinstance(picture.figure(NARROW), Figure), picture.name
