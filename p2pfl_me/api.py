@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.message import Vector
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.sweep import sweep
+
+if TYPE_CHECKING:
+    from p2pfl_me.adversary import Lies
 
 Array = npt.NDArray[np.float64]
 METRICS = ("uf1", "uar", "accuracy", "macro_f1", "weighted_f1", "loss")
@@ -156,6 +159,7 @@ def sweep_and_report(
     device: str = "auto",
     baselines: bool = False,
     record: bool = False,
+    lies: Lies | None = None,
     report: bool = True,
     chosen: bool = False,
     rules: IdentityRules = ASK,
@@ -164,6 +168,7 @@ def sweep_and_report(
     """Run one swarm or several seeds of it in `folder`, then write folder/report; the worst exit code.
 
     What a stopped swarm has left is reported all the same. `chosen` classes stay, whatever the labels of the clips.
+    With `lies` some of the peers lie, and scores are those of the others.
     """
     console = console or Console()
     code, runs = sweep(
@@ -175,6 +180,7 @@ def sweep_and_report(
         device=device,
         baselines=baselines,
         record=record,
+        lies=lies,
         chosen=chosen,
         rules=rules,
         console=console,

@@ -31,6 +31,7 @@ FLOORS = {
     "learning": 4,
     "data": 4,
     "deploy": 5,
+    "adversary": 5,
     "peer": 5,
     "live": 6,
     "swarm": 6,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from p2pfl_me.compare.engines import DEFAULT, ENGINES
+
+if TYPE_CHECKING:
+    from p2pfl_me.adversary import Lies
 
 
 def _numbers(_: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...]:
@@ -19,6 +23,28 @@ def _numbers(_: click.Context, option: click.Parameter, text: str | None) -> tup
     return tuple(map(int, words))
 
 
+def _liars(_: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...]:
+    """`2` or `1,2`: each once."""
+    words = [word.strip() for word in text.split(",")] if text is not None else []
+    if not all(word.isascii() and word.isdecimal() and len(word) < 6 and int(word) >= 1 for word in words):
+        raise click.BadParameter(f"`{text}` is not a number from 1, or several with commas, as 1,2")
+    if len(set(words)) < len(words):
+        raise click.BadParameter(f"`{text}` names a number twice")
+    return tuple(map(int, words))
+
+
+def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
+    if liars and not attacks:
+        raise click.UsageError("--liars needs --attack NAME: what do they do?")
+    if len(set(attacks)) < len(attacks):
+        raise click.UsageError("--attack names one twice")
+    if not attacks:
+        return ()
+    from p2pfl_me.adversary import parse_lies
+
+    return tuple(parse_lies(attack, count) for attack in attacks for count in liars or (1,))
+
+
 @click.command()
 @click.argument("contracts", metavar="CONTRACT...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--seeds", metavar="N", type=click.IntRange(1), default=3, show_default=True, help="Repeat each cell.")
@@ -29,6 +55,8 @@ def _numbers(_: click.Context, option: click.Parameter, text: str | None) -> tup
 @click.option("--vary", "varied", metavar="K=V1,V2", multiple=True, help="Run every value: training.local_epochs=1,2.")
 @click.option("--skew", "skews", metavar="WORD", multiple=True, help="Deal by iid, lab, dirichlet:A, labels:A.")
 @click.option("--stress", is_flag=True, help="Also under loss, a straggler, churn and Dirichlet 0.1.")
+@click.option("--attack", "attacks", metavar="NAME", multiple=True, help="Also with liars (docs/robust.md).")
+@click.option("--liars", metavar="N[,N]", callback=_liars, help="How many (default: 1, with --attack).")
 @click.option("--baselines/--no-baselines", default=True, show_default=True, help="Isolated, pooled and star FedAvg.")
 @click.option("--engine", type=click.Choice(list(ENGINES)), default=DEFAULT, show_default=True)
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder (default: comparisons/TIME).")
@@ -45,6 +73,8 @@ def compare(
     varied: tuple[str, ...],
     skews: tuple[str, ...],
     stress: bool,
+    attacks: tuple[str, ...],
+    liars: tuple[int, ...],
     baselines: bool,
     engine: str,
     out: Path | None,
@@ -74,6 +104,7 @@ def compare(
         varied=varied,
         skews=tuple(parse_skew(word) for word in skews),
         stress=stress,
+        lies=_lies(attacks, liars),
         baselines=baselines,
         engine=engine,
         data=data,

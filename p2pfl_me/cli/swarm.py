@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 @click.option(
     "--record", is_flag=True, help="Keep what the peers are fed, for `p2pme replay` (a model a peer and round)."
 )
+@click.option("--attack", metavar="NAME", help="Some peers lie: sign_flip, noise, alie, ... (docs/robust.md).")
+@click.option("--liars", metavar="N", type=click.IntRange(1), help="How many of them (default: 1, with --attack).")
 @click.option("--no-report", is_flag=True, help="Leave the report out; `p2pme report RUN` writes it later.")
 @identity_options
 def swarm(
@@ -37,6 +39,8 @@ def swarm(
     weights: Path | None,
     device: str,
     record: bool,
+    attack: str | None,
+    liars: int | None,
     no_report: bool,
     rules: IdentityRules,
 ) -> None:
@@ -44,8 +48,11 @@ def swarm(
 
     Real keys, real encryption, loopback sockets: what `p2pme peer` does on each laboratory's machine. Without
     --data the peers learn from built-in drawn faces. Ctrl-C stops all peers; the run folder stays readable.
+
+    With --attack some of the peers lie, to see how the others stand it; scores are those of the others.
     """
     from p2pfl_me.api import new_run_folder, sweep_and_report
+    from p2pfl_me.cli.lies import lies_of
     from p2pfl_me.contract import load_contract
     from p2pfl_me.swarm.sweep import names_classes
 
@@ -59,6 +66,7 @@ def swarm(
         device=device,
         baselines=baselines,
         record=record,
+        lies=lies_of(attack, liars),
         report=not no_report,
         chosen=names_classes(overrides),
         rules=rules,

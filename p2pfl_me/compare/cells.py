@@ -5,24 +5,35 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import RunError
 from p2pfl_me.files import private_folder, refusing, write_whole
 
+if TYPE_CHECKING:
+    from p2pfl_me.adversary import Lies
+
 MARK = "comparison.json"
 """Lies in every folder that a comparison wrote; nothing is ever removed from a folder without it."""
 
 
-def is_finished(run: Path, contract: Contract, data_digest: str) -> bool:
-    """Whether `run` holds a whole run of just this contract on just these clips: all peers ended with exit code 0."""
+def is_finished(run: Path, contract: Contract, data_digest: str, lies: Lies | None = None) -> bool:
+    """Whether `run` holds a whole run of just this contract, these clips and these liars.
+
+    All honest peers ended with exit code 0; how a liar ends says nothing.
+    """
     manifest = json_object(run / "manifest.json")
     data = manifest.get("data")
     exits = manifest.get("exit")
+    liars = lies.liars(contract) if lies else frozenset()
+    honest = [str(peer) for peer in range(contract.peers.count) if peer not in liars]
     return (
         bool(manifest.get("finished"))
-        and exits == {str(peer): 0 for peer in range(contract.peers.count)}
+        and isinstance(exits, dict)
+        and len(exits) == contract.peers.count
+        and all(exits.get(peer) == 0 for peer in honest)
+        and manifest.get("lies") == (lies.to_json(contract) if lies else None)
         and manifest.get("contract_digest") == digest(contract).hex()
         and isinstance(data, dict)
         and data.get("digest") == data_digest

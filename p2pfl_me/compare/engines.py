@@ -36,7 +36,8 @@ Launch = Callable[["Contract", "SwarmOptions", "Console"], int]
 class Engine:
     """One way to run a cell.
 
-    `faulty` runs it under faults, None where it can't: then `calm` says why. `require` refuses the contracts that
+    `faulty` runs it under faults, None where it can't: then `calm` says why. `honest` says why nobody can lie there,
+    empty where peers can. `require` refuses the contracts that
     it cannot run, with the file they came from, before anything starts. `in_process`: it opens no ports, so that
     several cells may run at once.
     """
@@ -45,6 +46,7 @@ class Engine:
     faulty: Callable[[Faults], Launch] | None = None
     in_process: bool = False
     calm: str = ""
+    honest: str = ""
     require: Callable[[Contract, str], None] | None = None
 
 
@@ -102,7 +104,13 @@ ENGINES: dict[str, Engine] = {
         _processes, calm="real processes have a real network", require=partial(_require_memory, "processes")
     ),
     "simulate": Engine(_simulate, _simulate_under, in_process=True, require=partial(_require_memory, "simulate")),
-    "batched": Engine(_batched, in_process=True, calm="lockstep has no network", require=_require_lockstep),
+    "batched": Engine(
+        _batched,
+        in_process=True,
+        calm="lockstep has no network",
+        honest="lockstep sends no messages to lie in",
+        require=_require_lockstep,
+    ),
 }
 """By the name that `--engine` takes; the first is the default. Each imports what it needs when it runs."""
 DEFAULT = "processes"

@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from p2pfl_me.compare.engines import DEFAULT, ENGINES, Faults
-from p2pfl_me.compare.faults import FAULT_CONDITIONS, FaultCondition
+from p2pfl_me.compare.faults import FaultCondition, conditions_of
 from p2pfl_me.compare.fit import require_fit, with_peers
 from p2pfl_me.compare.skew import AS_WRITTEN, Skew
 from p2pfl_me.contract import Contract, digest, load_contract
 from p2pfl_me.errors import ContractError
+
+if TYPE_CHECKING:
+    from p2pfl_me.adversary import Lies
 
 SHARED = ("seed", "model", "training", "data")
 """Sections that all contracts take from the first, so that they differ in topology and gossip alone."""
@@ -36,6 +39,7 @@ class Request:
     varied: tuple[str, ...] = ()
     skews: tuple[Skew, ...] = ()
     stress: bool = False
+    lies: tuple[Lies, ...] = ()
     baselines: bool = True
     engine: str = DEFAULT
     data: Path | None = None
@@ -58,6 +62,7 @@ class Group:
     contract: Contract
     condition: str = ""
     faults: Faults | None = None
+    lies: Lies | None = None
 
     def of_seed(self, seed: int) -> Contract:
         return self.contract.model_copy(update={"seed": seed})
@@ -69,7 +74,7 @@ class Grid:
 
     groups: tuple[Group, ...]
     seeds: tuple[int, ...]
-    stressed: bool = False
+    conditions: tuple[FaultCondition, ...] = ()
     refused: tuple[tuple[FaultCondition, str], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -94,7 +99,9 @@ def make_grid(request: Request) -> Grid:
     _require_apart(request)
     variants = list(product(*(_values(text) for text in request.varied)))
     names = _names(request.contracts)
-    conditions = FAULT_CONDITIONS if request.stress else ()
+    conditions = conditions_of(request.stress, request.lies)
+    if request.lies and engine.honest:
+        raise ContractError(engine.honest, where="--attack", fix="take --engine simulate")
     refused = tuple((each, reason) for each in conditions if (reason := each.refusal(engine)))
     skews = request.skews or (AS_WRITTEN,)
     # A way of dealing that is asked for anyway is not run a second time.
@@ -110,7 +117,7 @@ def make_grid(request: Request) -> Grid:
         groups += _row(request, names, variant, condition.skew or skews[0], counts[0], condition, notes)
     _require_unique(groups)
     first = groups[0].contract.seed
-    return Grid(tuple(groups), tuple(range(first, first + request.seeds)), request.stress, refused, tuple(notes))
+    return Grid(tuple(groups), tuple(range(first, first + request.seeds)), conditions, refused, tuple(notes))
 
 
 Variant = tuple[tuple[str, str, str], ...]
@@ -207,6 +214,8 @@ def _row(
         contract = with_peers(_like(contract, leader, path, notes), leader.peers.count, str(path))
         contract.gossip.aggregation.require_finished()
         require_fit(contract, str(path))
+        if condition and condition.lies:
+            condition.lies.require_fit(contract)
         if require := ENGINES[request.engine].require:
             require(contract, str(path))
         slugs = [name, *(slug for _, _, slug in variant)]
@@ -223,6 +232,7 @@ def _row(
                 contract,
                 condition.name if condition else "",
                 condition.faults if condition else None,
+                condition.lies if condition else None,
             )
         )
     return rows

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from p2pfl_me.compare.faults import FAULT_CONDITIONS
 from p2pfl_me.compare.grid import Grid, Group
 from p2pfl_me.compare.mixing import mixings_of
 
@@ -44,7 +43,7 @@ def write_page(grid: Grid, out: Path, done: Sequence[tuple[Group, int]], target:
     # A stress is run with the first number of peers; a way of dealing that is among the skews has its cells there.
     ways = {g.skew: g.setting for g in reversed(calm)}
     under_faults = []
-    for condition in FAULT_CONDITIONS if grid.stressed else ():
+    for condition in grid.conditions:
         there = ways.get(condition.skew) if condition.skew else None
         own = tuple(
             methods[g.folder]

@@ -14,6 +14,7 @@ from p2pfl_me.compare.cells import claim, clear, is_finished, json_object
 from p2pfl_me.compare.engines import ENGINES, Engine
 from p2pfl_me.compare.grid import Grid, Group, Request, make_grid
 from p2pfl_me.compare.page import cell_folder, write_page
+from p2pfl_me.compare.resilience import resilience_lines
 from p2pfl_me.compare.shared import deal_once, run_baselines, shared_key
 from p2pfl_me.compare.skew import AS_WRITTEN
 from p2pfl_me.contract.model import Model
@@ -52,6 +53,8 @@ def compare(request: Request, console: Console) -> int:
         return STOPPED
     console.say("writing the page")
     page = write_page(grid, request.out, done, request.target)
+    for line in resilience_lines(grid, request.out, done):
+        console.say(line)
     console.say(f"report: {page}" if page else "no cell finished, so there is no page")
     if len(done) < len(cells):
         console.say(f"{len(cells) - len(done)} of {len(cells)} cells failed; the same command runs them again")
@@ -79,7 +82,10 @@ def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> lis
         (group, seed)
         for group, seed in cells
         if is_finished(
-            cell_folder(request.out, group, seed), group.of_seed(seed), digests[_shared(request, group, seed)]
+            cell_folder(request.out, group, seed),
+            group.of_seed(seed),
+            digests[_shared(request, group, seed)],
+            group.lies,
         )
     ]
     waiting = [cell for cell in cells if cell not in done]
@@ -153,7 +159,14 @@ def run_cell(request: Request, engine: Engine, cell: Cell, home: Path) -> int:
     group, seed = cell
     run = cell_folder(request.out, group, seed)
     clear(run)
-    options = SwarmOptions(home=home, run=run, data=request.data, weights=request.weights, command=" ".join(sys.argv))
+    options = SwarmOptions(
+        home=home,
+        run=run,
+        data=request.data,
+        weights=request.weights,
+        command=" ".join(sys.argv),
+        lies=group.lies,
+    )
     launch = engine.run if group.faults is None or engine.faulty is None else engine.faulty(group.faults)
     return launch(group.of_seed(seed), options, Console(quiet=True))
 

@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -21,10 +21,11 @@ from p2pfl_me.errors import P2pmeError, PeerError, RunError
 from p2pfl_me.files import private_folder, refusing, write_whole
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, packed_limit
 from p2pfl_me.gossip.protocol import Finish
+from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.network import initial_params
-from p2pfl_me.learning.trainer import make_trainer
+from p2pfl_me.learning.trainer import Samples, make_trainer
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
 from p2pfl_me.peer.console_log import in_words
 from p2pfl_me.peer.directory import Directory, directory_of
@@ -48,7 +49,14 @@ BUG = 70
 """Exit code of an error that should not happen (EX_SOFTWARE)."""
 
 
-def run_peer(settings: PeerSettings) -> int:
+class Deceit(Protocol):
+    """What a swarm puts between a peer and its work to see how the others stand a liar. `p2pme peer` has none."""
+
+    def samples(self, samples: Samples) -> Samples: ...
+    def core(self, core: Core, me: int) -> Core: ...
+
+
+def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
     """Run one peer to its end and return its exit code; errors are printed and logged, never raised.
 
     SIGINT and SIGTERM stop it at once: the neighbours are told, the last checkpoint stands, the exit code is 130.
@@ -66,7 +74,7 @@ def run_peer(settings: PeerSettings) -> int:
         own = JsonLines(settings.run / f"peer-{settings.peer}.jsonl", _print_line if settings.console_log else None)
         own.claim()  # before a word is written: the log may be that of a living peer
         log = own
-        finish, params_digest = asyncio.run(_run(settings, log, directory))
+        finish, params_digest = asyncio.run(_run(settings, log, directory, deceit))
         log.write(event="finish", reason=finish.reason, rounds=finish.rounds, detail="", digest=params_digest)
         return STOPPED if finish.reason == "stopped" else 0
     except P2pmeError as error:
@@ -144,7 +152,9 @@ def refuse_second_beginning(run: Path, peer: int) -> None:
     raise PeerError(f"peer {peer} has begun here already, and would be written over", where=str(run), fix=fix)
 
 
-async def _run(settings: PeerSettings, log: JsonLines, directory: Directory) -> tuple[Finish, str]:
+async def _run(
+    settings: PeerSettings, log: JsonLines, directory: Directory, deceit: Deceit | None
+) -> tuple[Finish, str]:
     contract, peer = settings.contract, settings.peer
     schedule = plan_of(contract)
     layout = layout_of(contract.model)
@@ -152,13 +162,16 @@ async def _run(settings: PeerSettings, log: JsonLines, directory: Directory) -> 
     threads = settings.threads or (1 if contract.peers.member(peer).is_loopback else torch.get_num_threads())
     torch.set_num_threads(threads)
     shard = load_shard(settings)
-    trainer = make_trainer(contract, peer, shard.samples, device=settings.device, width=contract.peers.width(peer))
+    samples = deceit.samples(shard.samples) if deceit else shard.samples
+    trainer = make_trainer(contract, peer, samples, device=settings.device, width=contract.peers.width(peer))
     log.write(
         **start_event(contract, peer, trainer.device, threads, shard, start.completed if settings.resume else None)
     )
     ledger = JsonLines(settings.run / f"egress-{peer}.jsonl")
     work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, before)
     core = core_of(contract, peer, schedule, core_start(start, contract))
+    if deceit:
+        core = deceit.core(core, peer)
     if _is_recorded(settings):
         core = Recorded(core, settings.run, start)
     if settings.console_log and core.waiting_for:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from p2pfl_me.report.document import Block, Bullets, Table
 from p2pfl_me.report.formatting import NONE, figure, known
 from p2pfl_me.report.methods import Setting, UnderFaults, course_of
-from p2pfl_me.report.results import spread
+from p2pfl_me.report.results import Arm, spread
 
 
 def fault_blocks(setting: Setting, under_faults: Sequence[UnderFaults]) -> Iterator[Block]:
@@ -30,6 +30,15 @@ def fault_blocks(setting: Setting, under_faults: Sequence[UnderFaults]) -> Itera
             "UF1 of the average model at the last round, mean ± standard deviation over seeds.",
         )
         undisturbed = UnderFaults("", setting.methods)
+        shown = [each for each in (undisturbed, *under_faults) if each.methods]
+        if any(run.manifest.liars for each in shown for method in each.methods for run in method.runs):
+            yield Table(
+                header,
+                tuple((name, *(_own_models(each, name) for each in shown)) for name in calm),
+                frozenset(range(1, len(header))),
+                "UF1 of the honest peers' own models at the last round, their mean, ± standard deviation over seeds. "
+                "Liars are left out where there are some, whatever they may have learned.",
+            )
         yield Table(
             header,
             tuple(
@@ -44,6 +53,11 @@ def fault_blocks(setting: Setting, under_faults: Sequence[UnderFaults]) -> Itera
     left_out = [f"{each.name}: not run, {each.reason}." for each in under_faults if each.reason]
     if left_out:
         yield Bullets(tuple(left_out))
+
+
+def _own_models(under: UnderFaults, name: str) -> str:
+    method = next((method for method in under.methods if method.name == name), None)
+    return figure(spread(list(method.score(Arm.GOSSIP).values())) if method else None) or NONE
 
 
 def _last_seconds(under: UnderFaults, name: str) -> str:

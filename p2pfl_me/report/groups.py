@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from p2pfl_me.report.formatting import many
 from p2pfl_me.report.methods import Method
 from p2pfl_me.report.run import Run
 
@@ -36,11 +37,14 @@ def methods_of(runs: Sequence[Run]) -> tuple[Method, ...]:
 def _key(run: Run) -> tuple[Any, ...]:
     # A drawn data set is another one for every seed, a folder of clips is not: its digest counts.
     digest = "" if run.manifest.data_source == "synthetic" else run.manifest.data_digest
-    return (run.contract.model_copy(update={"seed": 0}).model_dump_json(), run.manifest.data_source, digest)
+    lies = (run.manifest.attack, len(run.manifest.liars))
+    return (run.contract.model_copy(update={"seed": 0}).model_dump_json(), run.manifest.data_source, digest, *lies)
 
 
 def _name(run: Run, others: Sequence[Run]) -> str:
     name = run.contract.name
+    if run.manifest.liars:
+        return f"{name} ({many(len(run.manifest.liars), 'liar')}, {run.manifest.attack})"
     namesakes = [other for other in others if other.contract.name == name]
     flat = [_flat(other.contract.model_dump(mode="json")) for other in namesakes]
     own = _flat(run.contract.model_dump(mode="json"))

@@ -26,6 +26,12 @@ def honesty_notes(runs: Sequence[Run]) -> tuple[str, ...]:
 
 def _of_run(run: Run) -> Iterator[str]:
     contract, manifest, part = run.contract, run.manifest, part_of(run)
+    if liars := manifest.liars:
+        many = f"Peers {', '.join(map(str, liars))}" if len(liars) > 1 else f"Peer {liars[0]}"
+        yield (
+            f"{many} of {contract.peers.count} lied, to see how the others stand it (attack {manifest.attack}). "
+            "Every figure here is of the honest peers alone."
+        )
     if part is None:
         yield "No peer had clips of other subjects to be tested on, so this run says nothing about recognition."
     if part == "validation":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from p2pfl_me.contract import Contract, load_contract
@@ -41,6 +41,8 @@ class Manifest:
     test: int | None = None
     subjects: int | None = None
     exits: Mapping[int, int] = field(default_factory=dict)
+    liars: tuple[int, ...] = ()
+    attack: str = ""
     present: bool = False
 
 
@@ -72,7 +74,10 @@ class Baselines:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run folder. `peers` holds every peer that left a log, in the order of ids."""
+    """One run folder. `peers` holds every honest peer that left a log, in the order of ids.
+
+    Of peers that lied, to see how the others stand it, nothing is read but that they did.
+    """
 
     folder: Path
     contract: Contract
@@ -89,7 +94,7 @@ class Run:
     @property
     def silent(self) -> tuple[int, ...]:
         """Peers that the contract names and that left no log: they never started, or ran elsewhere."""
-        logged = {log.peer for log in self.peers}
+        logged = {log.peer for log in self.peers} | set(self.manifest.liars)
         return tuple(peer for peer in range(self.contract.peers.count) if peer not in logged)
 
 
@@ -138,14 +143,17 @@ def read_run(folder: Path) -> Run:
     contract = load_contract(folder / "contract.yaml")
     logs = _numbered(folder, r"peer-(\d+)\.jsonl")
     ledgers = _numbered(folder, r"egress-(\d+)\.jsonl")
+    manifest = _manifest(json_file(folder / "manifest.json"))
+    baselines = _baselines(json_file(folder / "baselines.json"))
+    isolated = {peer: curve for peer, curve in baselines.isolated.items() if peer not in manifest.liars}
     return Run(
         folder=folder,
         contract=contract,
-        manifest=_manifest(json_file(folder / "manifest.json")),
-        peers=tuple(read_peer_log(path, peer) for peer, path in logs.items()),
-        egress={peer: _traffic(path) for peer, path in ledgers.items()},
+        manifest=manifest,
+        peers=tuple(read_peer_log(path, peer) for peer, path in logs.items() if peer not in manifest.liars),
+        egress={peer: _traffic(path) for peer, path in ledgers.items() if peer not in manifest.liars},
         average=scores_of(json_file(folder / "average.json").get("test")),
-        baselines=_baselines(json_file(folder / "baselines.json")),
+        baselines=replace(baselines, isolated=isolated),
     )
 
 
@@ -159,7 +167,8 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 
 def _manifest(fields: Json) -> Manifest:
-    data = mapping(fields.get("data"))
+    data, lies = mapping(fields.get("data")), mapping(fields.get("lies"))
+    liars = lies.get("liars")
     return Manifest(
         version=text(fields.get("p2pme")),
         python=text(fields.get("python")),
@@ -179,8 +188,15 @@ def _manifest(fields: Json) -> Manifest:
         test=whole(data.get("test")),
         subjects=whole(data.get("subjects")),
         exits={peer: code for peer, value in by_peer(fields.get("exit")) if (code := whole(value)) is not None},
+        liars=tuple(peer for each in (liars if isinstance(liars, list) else ()) if (peer := whole(each)) is not None),
+        attack=_attack(mapping(lies.get("attack"))),
         present=bool(fields),
     )
+
+
+def _attack(fields: Json) -> str:
+    options = ", ".join(f"{key} {value}" for key, value in fields.items() if key != "kind" and value is not None)
+    return f"{text(fields.get('kind'))}{f' ({options})' if options else ''}"
 
 
 def _traffic(path: Path) -> tuple[Traffic, ...]:

@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 from matplotlib.figure import Figure
 
-from p2pfl_me.contract import digest, dump_contract
+from p2pfl_me.contract import Contract, digest, dump_contract
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.report.confusion_picture import confusion_picture
 from p2pfl_me.report.consensus import agreement, contraction_of
@@ -203,6 +203,11 @@ def _failures(run: Run) -> Iterable[Block]:
         yield Paragraph(f"{lines} of the event logs could not be read and were passed over.")
 
 
+def _aggregation(contract: Contract) -> str:
+    rule = contract.gossip.aggregation
+    return ", ".join([rule.kind, *(f"{key} {value}" for key, value in rule.options.items())])
+
+
 def _what_ran(run: Run) -> Iterable[Block]:
     contract, manifest = run.contract, run.manifest
     starts = [log.starts[-1] for log in run.peers if log.starts]
@@ -214,6 +219,8 @@ def _what_ran(run: Run) -> Iterable[Block]:
         ("topology", contract.topology.kind),
         ("peers", str(contract.peers.count)),
         ("rounds", _rounds(run)),
+        ("aggregation", "" if contract.gossip.aggregation.follows_w else _aggregation(contract)),
+        ("liars", f"{', '.join(map(str, manifest.liars))}: {manifest.attack}" if manifest.liars else ""),
         (
             "local training",
             f"{contract.training.local_epochs} epochs of batch {contract.training.batch_size}, "

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from p2pfl_me.adversary import Board, Observed
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.cores import core_of
@@ -60,8 +61,10 @@ def simulate(
         Before anything is run.
     """
     schedule = plan_of(contract)
+    if options.lies:
+        options.lies.require_fit(contract)
     with undone_if_refused(options.run, contract):
-        record = Record(options.run, contract, options.command, engine="simulate")
+        record = Record(options.run, contract, options.command, engine="simulate", lies=options.lies)
         shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
         record.data(options.data, data_digest, shards)
     torch.set_num_threads(1)
@@ -83,10 +86,11 @@ def simulate(
     for peer, error in sorted(simulation.failed.items()):
         console.say(f"peer {peer}: {error}")
     exits = {peer: 0 if peer in simulation.finished else 1 for peer in range(schedule.size)}
-    kept = [peer for peer in exits if checkpoint_path(options.run, peer).exists()]
+    liars = options.liars(contract)
+    kept = [peer for peer in exits if peer not in liars and checkpoint_path(options.run, peer).exists()]
     if kept:
         score_average(contract, options.run, options.home, options.weights, kept)
-    return record.finish(exits, max(exits.values()))
+    return record.finish(exits, max(code for peer, code in exits.items() if peer not in liars))
 
 
 class _Machines:
@@ -102,6 +106,9 @@ class _Machines:
         self._trainers: dict[int, Trainer] = {}
         self._logs: dict[int, JsonLines] = {}
         self._sketcher = Sketcher(layout_of(contract.model).size, contract.seed)
+        self._board = Board(options.liars(contract)) if options.lies else None
+        """What liars see: every model that any honest peer sends."""
+        self._deceit = options.lies.deceit(contract, self._board) if options.lies and self._board else None
 
     def paced(self, faults: FaultModel) -> FaultModel:
         """The fault model with the work of a peer's training steps as its pace: a narrow head is so much less work."""
@@ -119,6 +126,8 @@ class _Machines:
             run = self._options.run
             self._logs[peer] = JsonLines(run / f"peer-{peer}.jsonl", clock=lambda: self._epoch + self._clock.now)
             samples, width = self._shards[peer].samples, self._contract.peers.width(peer)
+            if self._deceit and self._board and peer in self._board.liars:
+                samples = self._deceit.samples(samples)
             self._trainers[peer] = make_trainer(self._contract, peer, samples, self._options.device, width=width)
         log, trainer = self._logs[peer], self._trainers[peer]
         resumed = start.completed if again else None
@@ -126,6 +135,9 @@ class _Machines:
         before = traffic_before(self._options.run / f"peer-{peer}.jsonl") if again else (0, 0)
         work = RoundWork(trainer, self._sketcher, log, self._options.run, start, before, lambda: self._clock.now)
         core = core_of(self._contract, peer, self._schedule, core_start(start, self._contract))
+        if self._deceit and self._board:
+            lies = peer in self._board.liars
+            core = self._deceit.core(core, peer) if lies else Observed(core, peer, self._board)
         return Life(Recorded(core, self._options.run, start) if self._options.record else core, _Work(work, log))
 
     def _checkpoint(self, peer: int) -> Checkpoint:

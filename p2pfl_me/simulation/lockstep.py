@@ -13,7 +13,7 @@ import numpy as np
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.manifest import Clip
-from p2pfl_me.errors import P2pmeError
+from p2pfl_me.errors import ContractError, P2pmeError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.trainer import Part, Samples
@@ -37,9 +37,15 @@ def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> 
     Raises
     ------
     ContractError, DataError, PeerError, RunError
-        Before anything is run.
+        Before anything is run; peers that lie are refused.
     """
     require_lockstep(contract)
+    if options.lies:
+        raise ContractError(
+            f"lockstep sends no messages, and {options.lies.attack} lies in them",
+            where="--attack",
+            fix="take --engine simulate",
+        )
     schedule = schedule_of(contract)
     workers = os.cpu_count() or 1
     require_memory_for(contract, schedule, workers)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from p2pfl_me.adversary import Board, Lies
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.preprocess.note import in_words
 from p2pfl_me.errors import P2pmeError
@@ -29,6 +30,16 @@ from p2pfl_me.swarm.shards import all_clips, read_shards
 def peer_child(settings: PeerSettings) -> None:
     """One peer, exactly as `p2pme peer` runs it."""
     code = run_peer(settings)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def liar_child(settings: PeerSettings, lies: Lies) -> None:
+    """A peer of the same swarm that lies; what it knows of the others is what it is sent."""
+    contract = settings.contract
+    deceit = lies.deceit(contract, Board(lies.liars(contract)))
+    code = run_peer(settings, deceit)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
@@ -23,6 +23,9 @@ from p2pfl_me.home import cache_dir, keys_dir
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.record import Record, join_baselines, undone_if_refused
 from p2pfl_me.workers import fork_server
+
+if TYPE_CHECKING:
+    from p2pfl_me.adversary import Lies
 
 STOP_S = 2.0
 """Seconds that stopped peers have to say goodbye before they are killed."""
@@ -38,7 +41,10 @@ CHILDREN = "p2pfl_me.swarm.children"
 
 @dataclass(frozen=True)
 class SwarmOptions:
-    """Private settings of a local swarm; what the peers agree on stands in the contract."""
+    """Private settings of a local swarm; what the peers agree on stands in the contract.
+
+    `lies`: some of the peers lie, to see how the others stand it. Scores are then those of the honest.
+    """
 
     home: Path
     run: Path
@@ -49,6 +55,11 @@ class SwarmOptions:
     record: bool = False
     command: str = ""
     rules: IdentityRules = ASK
+    lies: Lies | None = None
+
+    def liars(self, contract: Contract) -> frozenset[int]:
+        """The peers that lie."""
+        return self.lies.liars(contract) if self.lies else frozenset()
 
 
 def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
@@ -68,10 +79,13 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
     _refuse_remote(contract)
     require_memory(contract)
     plan_of(contract)
+    if options.lies:
+        options.lies.require_fit(contract)
+        console.say(f"{options.lies.words}; peers {', '.join(map(str, sorted(options.liars(contract))))}")
     with _Interrupts() as interrupts:
         try:
             with undone_if_refused(options.run, contract):
-                record = Record(options.run, contract, options.command)
+                record = Record(options.run, contract, options.command, lies=options.lies)
                 context = fork_server(CHILDREN)
                 warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
                 warm.start()
@@ -94,9 +108,14 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
                 exits = _run_peers(contract, options, children, console, interrupts)
         except _NotBegun as refused:
             return refused.code
-        code = _verdict(exits, interrupts.count > 0)
+        liars = options.liars(contract)
+        code = _verdict({peer: exit for peer, exit in exits.items() if peer not in liars}, interrupts.count > 0)
         if code != STOPPED:
-            done = [peer for peer in exits if (options.run / f"checkpoint-{peer}.safetensors").exists()]
+            done = [
+                peer
+                for peer in exits
+                if peer not in liars and (options.run / f"checkpoint-{peer}.safetensors").exists()
+            ]
             jobs: dict[str, tuple[str, tuple[Any, ...]]] = {}
             if done:
                 jobs["average model"] = ("average_child", (*from_here, done))
@@ -118,8 +137,11 @@ class _NotBegun(P2pmeError):
 def _run_peers(
     contract: Contract, options: SwarmOptions, children: _Children, console: Console, interrupts: _Interrupts
 ) -> dict[int, int | None]:
+    liars = options.liars(contract)
     processes = {
-        peer: children.start("peer_child", (_settings(contract, options, peer),))
+        peer: children.start("liar_child", (_settings(contract, options, peer), options.lies))
+        if peer in liars
+        else children.start("peer_child", (_settings(contract, options, peer),))
         for peer in range(contract.peers.count)
     }
     told: set[int] = set()

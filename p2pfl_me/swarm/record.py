@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from p2pfl_me import __version__, files
 from p2pfl_me.contract import Contract, digest, dump_contract
 from p2pfl_me.errors import P2pmeError, RunError
 from p2pfl_me.files import private_folder, refusing
+
+if TYPE_CHECKING:
+    from p2pfl_me.adversary import Lies
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -66,7 +69,14 @@ def undone_if_refused(run: Path, contract: Contract) -> Iterator[None]:
 class Record:
     """RUN/manifest.json: what was run, with which versions, seeds and digests."""
 
-    def __init__(self, run: Path, contract: Contract, command: str = "", engine: str = "processes") -> None:
+    def __init__(
+        self,
+        run: Path,
+        contract: Contract,
+        command: str = "",
+        engine: str = "processes",
+        lies: Lies | None = None,
+    ) -> None:
         self._path = run / "manifest.json"
         self._values: dict[str, Any] = {
             "p2pme": __version__,
@@ -81,6 +91,7 @@ class Record:
             "seed": contract.seed,
             "contract_digest": digest(contract).hex(),
             "peers": contract.peers.count,
+            "lies": lies.to_json(contract) if lies else None,
             "data": None,
             "exit": {},
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import CASME2_CLASSES
@@ -15,6 +16,9 @@ from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.home import home
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import STOPPED, SwarmOptions, launch
+
+if TYPE_CHECKING:
+    from p2pfl_me.adversary import Lies
 
 
 def sweep(
@@ -27,6 +31,7 @@ def sweep(
     device: str = "auto",
     baselines: bool = False,
     record: bool = False,
+    lies: Lies | None = None,
     chosen: bool = False,
     rules: IdentityRules = ASK,
     console: Console,
@@ -51,6 +56,7 @@ def sweep(
             baselines=baselines,
             record=record,
             rules=rules,
+            lies=lies,
         )
         exit_code = launch(contract.model_copy(update={"seed": seed}), options, console)
         runs.append(run)
