@@ -69,8 +69,8 @@ class Lies:
         why = (
             f"compression {gossip.compression.kind} sends something else"
             if gossip.compression
-            else "push_sum sends sums of all that was ever sent"
-            if gossip.protocol == "push_sum"
+            else f"{gossip.protocol} sends sums of all that was ever sent"
+            if gossip.protocol.follows_arcs
             else "peers.widths sends slices"
             if contract.peers.widths
             else ""
