@@ -45,7 +45,8 @@ def resilience_lines(grid: Grid, out: Path, done: Sequence[tuple[Group, int]]) -
 
 def _scores(group: Group, under: Group, out: Path, done: Sequence[tuple[Group, int]]) -> dict[int, float]:
     """By seed, the mean final score of those peers of `group` who are honest in `under`."""
-    from p2pfl_me.report.results import Arm, final_scores
+    from p2pfl_me.report.arms import Arm
+    from p2pfl_me.report.results import final_scores
     from p2pfl_me.report.run import read_run
 
     found: dict[int, float] = {}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.document import Block, Bullets, Table
 from p2pfl_me.report.formatting import NONE, figure, known
 from p2pfl_me.report.methods import Setting, UnderFaults, course_of
-from p2pfl_me.report.results import Arm, spread
+from p2pfl_me.report.results import spread
 
 
 def fault_blocks(setting: Setting, under_faults: Sequence[UnderFaults]) -> Iterator[Block]:
@@ -41,10 +42,7 @@ def fault_blocks(setting: Setting, under_faults: Sequence[UnderFaults]) -> Itera
             )
         yield Table(
             header,
-            tuple(
-                (name, *(_last_seconds(each, name) for each in (undisturbed, *under_faults) if each.methods))
-                for name in calm
-            ),
+            tuple((name, *(_last_seconds(each, name) for each in shown)) for name in calm),
             frozenset(range(1, len(header))),
             "Seconds until the slowest peer had ended its last round, mean over seeds. Waiting for a neighbour that "
             f"does not join ends after {setting.methods[0].runs[0].contract.gossip.join_timeout_s:g} s "
