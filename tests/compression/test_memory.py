@@ -172,3 +172,11 @@ def test_shapes_of_another_model_are_a_mistake() -> None:
 def test_power_is_small(shape: tuple[int, ...]) -> None:
     head = (shape, (128,), (7, 128), (7,))
     assert Power(rank=1).limit(263_175, head) == 8 + 4 * (2048 + 128 + 128 + 7)
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.1, 0.25])
+def test_the_limit_of_top_k_is_the_whole_model_that_an_edge_begins_with(fraction: float) -> None:
+    compressor = TopK(fraction=fraction)
+    for size in (40, 1000, 263_175):
+        low, _ = ends(compressor, size=size)
+        assert len(low.encode(0, model(1, size))) == compressor.limit(size), "reached and not passed"

@@ -70,6 +70,15 @@ def test_k_folds_have_the_classes_in_like_shares() -> None:
         assert all(abs(counts[label] - whole[label] / 5) <= 6 for label in LABELS), counts
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_subjects_of_one_class_each_are_spread_over_the_folds(seed: int) -> None:
+    """Four subjects of each class and four folds: each fold has one of each, whatever the order of equal subjects."""
+    clips = [clip("a", subject, number, LABELS[subject % 3]) for subject in range(12) for number in range(5)]
+    split = make_split(clips, HoldOut.KFOLD, folds=4, seed=seed)
+    for fold in split.folds:
+        assert Counter(clips[item].label for item in fold.test) == dict.fromkeys(LABELS, 5)
+
+
 def test_random_samples_are_a_part_of_every_class_and_leak() -> None:
     clips = [clip("a", n % 4, n, LABELS[n % 3]) for n in range(60)]
     split = make_split(clips, HoldOut.FRAMES, folds=5, seed=3)

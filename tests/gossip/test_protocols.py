@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from p2pfl_me.gossip.protocols.adpsgd import PairAveraging, asks
 from p2pfl_me.gossip.protocols.push import Tokens
 from p2pfl_me.gossip.protocols.push_sum import Flows, PushSum, decode_mass, encode_mass
-from p2pfl_me.message import Vector
+from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.networks.layout import Ranges
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
 from p2pfl_me.topology import schedule_of
@@ -42,6 +42,15 @@ def test_without_training_all_come_to_agree(protocol: str) -> None:
     swarm = run(contract_of(RING, 8, 80, {"protocol": protocol}), begin, idle, jitter)
     assert {finish.reason for finish in swarm.finished.values()} == {"rounds"}
     assert spread(swarm.params) < 0.02 * spread(begin)
+
+
+@pytest.mark.parametrize("protocol", ALL)
+def test_the_weights_that_are_told_leave_a_peer_a_share_of_its_own(protocol: str) -> None:
+    swarm = run(contract_of(RING, 6, 12, {"protocol": protocol}), apart(6), idle, FaultModel(compute_s=(0.5, 1.5)))
+    told = [mixed.weights for rounds in swarm.mixed.values() for mixed in rounds if mixed.weights]
+    assert told
+    for weights in told:
+        assert all(weight > 0 for weight in weights.values()) and sum(weights.values()) < 1, weights
 
 
 @pytest.mark.parametrize("protocol", ["dpsgd", "gradient_tracking", "push_sum"])
@@ -183,6 +192,18 @@ def test_mass_travels_with_48_bits(values: list[float]) -> None:
 
 
 # -- AD-PSGD -----------------------------------------------------------------------------------------------------------
+
+
+def test_pair_averaging_reports_the_weights_that_it_applied() -> None:
+    own, first, second = np.eye(3, dtype=np.float32)
+    core = PairAveraging(1, lambda _: {0: 0.3, 2: 0.3}, lambda *_: 0.5)
+    assert core.trained(0, own, own, frozenset({0, 2})) == [], "peer 1 is the one that is asked"
+    for sender, theirs in ((0, first), (2, second)):
+        (answer,) = core.take(sender, Message(Kind.OFFER, 0, 0, theirs), own)
+        assert answer.to == sender
+    merged = core.merge(0)
+    assert merged.weights == {0: 0.25, 2: 0.5}
+    np.testing.assert_array_equal(merged.params, [0.25, 0.25, 0.5])
 
 
 @settings(max_examples=50)
