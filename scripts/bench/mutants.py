@@ -6,7 +6,7 @@ The tree is copied to a scratch folder; nothing is changed in place. There the r
 which tests reach which line. Then, one after the other, a mutant is written, those tests run (`-x`, with a time-out),
 and the file is put back. A mutant on a line that no test reaches is unnoticed without running anything. Kinds:
 comparisons flipped, `and`/`or`, `+`/`-` and `*`/`/` exchanged, operands swapped, constants one off or doubled,
-statements deleted. Left out is what only looks: how thick a line or how large a letter is (`LOOKS`), annotations, `eq=False`.
+statements deleted. Left out is what only looks: how thick a line or how large a letter is (`LOOKS`), and annotations.
 """
 
 from __future__ import annotations
