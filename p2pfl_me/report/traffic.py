@@ -3,7 +3,7 @@
 A round's counter is read before the round's own answers have left, a life's last one is missing where the peer was
 killed, and the ledger has no handshakes: none of them counts what has not left, so the largest comes nearest.
 
-On the wire means with the record seals, message headers and ZeroMQ framing; not TCP and IP headers.
+On the wire means with the record seals, message headers and lengths; not TCP and IP headers.
 """
 
 from __future__ import annotations

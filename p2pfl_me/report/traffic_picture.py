@@ -33,7 +33,7 @@ def traffic_picture(rows: Sequence[PeerTraffic]) -> Picture | None:
         name="traffic",
         title=f"Bytes sent: {readable_bytes(total)} in all, {readable_bytes(total / len(rows))} a peer",
         reading=(
-            "Everything a peer put on the wire, with encryption, headers and ZeroMQ framing. A peer pays for each "
+            "Everything a peer put on the wire, with encryption, headers and lengths. A peer pays for each "
             f"of its neighbours.{share}{shown}"
         ),
         alt="Bar chart of bytes sent by peer",

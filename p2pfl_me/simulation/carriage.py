@@ -10,10 +10,10 @@ import numpy as np
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.message import Message
 from p2pfl_me.wire.codec import Schema, check_weights, decode_header, encode, message_of
+from p2pfl_me.wire.framing import on_wire
 from p2pfl_me.wire.noise import TAG, Ciphers
 from p2pfl_me.wire.records import HEADER, PAYLOAD
 from p2pfl_me.wire.session import Session
-from p2pfl_me.wire.traffic import on_wire
 
 Record = tuple[memoryview, ...]
 """What travels in one piece; a plain one is a header and its body."""
@@ -45,7 +45,7 @@ class Sealed:
     def pack(self, message: Message) -> Iterator[tuple[Record, int]]:
         self._session.queue(message)
         while (found := self._session.next_record()) is not None:
-            record, _ = found
+            record, _, _ = found
             yield (record,), on_wire(len(record))
 
     def unpack(self, record: Record, deliver: Callable[[Message], None]) -> None:

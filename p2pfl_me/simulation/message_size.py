@@ -12,7 +12,7 @@ from p2pfl_me.simulation.carriage import Plain
 
 
 def model_bytes(contract: Contract) -> int:
-    """A whole model of the contract, with header, seals and ZeroMQ's framing."""
+    """A whole model of the contract, with header, seals and lengths."""
     schema = schema_of(contract, layout_of(contract.model))
     model = np.zeros(schema.size, dtype=np.float32)
     return sum(size for _, size in Plain(1, 0, schema).pack(Message(Kind.OFFER, 1, 1, model)))

@@ -81,7 +81,7 @@ class Record:
         self._values: dict[str, Any] = {
             "p2pme": __version__,
             "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("torch", "numpy", "pyzmq", "cryptography", "networkx")},
+            **{name: metadata.version(name) for name in ("torch", "numpy", "cryptography", "networkx")},
             "platform": platform.platform(),
             "cpu_count": os.cpu_count(),
             "started": _now(),

@@ -10,20 +10,30 @@ from p2pfl_me.message import Message
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A neighbour: where it listens and who it is (public key, 32 bytes)."""
+    """A neighbour: where it listens and who it is (public key, 32 bytes).
+
+    `dialled` says which end of the edge calls the other; None: the lower id does.
+    """
 
     peer: int
     address: str
     public_key: bytes
+    dialled: bool | None = None
+
+    def is_dialled_by(self, me: int) -> bool:
+        """Whether peer `me` calls this neighbour."""
+        return me < self.peer if self.dialled is None else self.dialled
 
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """Seconds between heartbeats, of silence that mean a neighbour is gone, and between attempts to reach one."""
+    """Seconds between heartbeats, of silence that mean a neighbour is gone, between looks at what is overdue, and for
+    which a connection that ended may be made anew before anybody is told."""
 
     ping_s: float = 1.0
     silence_s: float = 20.0
     retry_s: float = 0.5
+    resume_s: float = 2.0
 
 
 class LinkHandlers(Protocol):

@@ -5,28 +5,32 @@ Who may come in stands in `handshaker`, sealing and order in `session`, sockets 
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.message import Message
 from p2pfl_me.wire.codec import Schema
+from p2pfl_me.wire.dialling import Found, delay, look_up, numbers_of
 from p2pfl_me.wire.endpoint import Endpoint, Liveness
-from p2pfl_me.wire.handshake import HELLO, REPLY, Terms
-from p2pfl_me.wire.handshaker import Handshaker
+from p2pfl_me.wire.handshake import MAX_FRAME, Terms
+from p2pfl_me.wire.handshaker import Handshaker, Seals
 from p2pfl_me.wire.neighbour import Neighbour
+from p2pfl_me.wire.pace import Pace
 from p2pfl_me.wire.reactor import Reactor
+from p2pfl_me.wire.records import RECORD, Unauthentic
 from p2pfl_me.wire.refusal_log import RefusalLog
-from p2pfl_me.wire.session import Outgoing, Session
-from p2pfl_me.wire.sockets import Outcome, Route, Sockets
+from p2pfl_me.wire.session import Outgoing, Session, Standing
+from p2pfl_me.wire.sockets import Connection, Outcome, Sockets
 from p2pfl_me.wire.traffic import Ledger, TrafficLedger
 
+REFUSED = os.strerror(errno.ECONNREFUSED).lower()
 BURST = 4
 """Records sent to a neighbour in one turn, so that no link starves the others."""
-REDIAL_S = 1.0
-LAST_FRAMES = 64
-"""Frames still taken from a socket when a connection has ended."""
 
 
 class LinkEvents(Protocol):
@@ -57,17 +61,18 @@ class Engine:
     ) -> None:
         self.reactor = Reactor(self, f"links-{terms.me}")
         self._me, self._address, self._liveness, self._events = terms.me, address, liveness, events
-        self._public_key = terms.identity.public
-        self._neighbours = {endpoint.peer: Neighbour(endpoint) for endpoint in neighbours}
+        self._schema = schema
+        self._neighbours = {each.peer: Neighbour(each, self._conversation(each.peer)) for each in neighbours}
         self.traffic = TrafficLedger(self._neighbours, ledger, self.reactor.post)
-        self._sockets = Sockets(self, liveness.silence_s)
-        self._handshaker = Handshaker(terms, schema, self._neighbours, self, self.traffic, self._sockets.send)
+        self._sockets = Sockets(self, MAX_FRAME)
+        self._handshaker = Handshaker(terms, self._neighbours, self, self.traffic, self._sockets.send)
+        self._linked: dict[Connection, Neighbour] = {}
         self._refusal_log = RefusalLog()
 
     # -- calls from outside, by the reactor ---------------------------------------------------------------------
 
     def start(self) -> None:
-        """Listen, and dial the neighbours with higher ids.
+        """Listen, and dial the neighbours that are ours to dial.
 
         Raises
         ------
@@ -75,49 +80,48 @@ class Engine:
             The port is taken or the address is not this machine's.
         """
         try:
-            self._sockets.listen(self._address, self._public_key)
+            self._sockets.listen(self._address)
         except PeerError as error:
             raise PeerError(error.what, where=f"peer {self._me} at {error.where}", fix=error.fix) from error
-        for peer, neighbour in self._neighbours.items():
-            if peer > self._me:
-                neighbour.route = peer
+        for neighbour in self._neighbours.values():
+            if neighbour.endpoint.is_dialled_by(self._me) and self._handshaker.can_dial(neighbour):
                 self._dial(neighbour)
         self._beat()
 
     def send(self, peer: int, out: Outgoing, link: int) -> None:
         """Queue a message that was meant for the neighbour's link of that number."""
         neighbour = self._neighbours[peer]
-        if neighbour.session and neighbour.link == link:
+        if neighbour.is_up and neighbour.link == link:
             neighbour.session.queue_encoded(out)
 
     def say_bye(self) -> None:
         """Ask every neighbour to say when it has read all that was queued for it."""
         for neighbour in self._neighbours.values():
-            if neighbour.session:
+            if neighbour.is_up:
                 neighbour.session.queue_bye()
 
     def is_over(self) -> bool:
         """Whether all who are there have said so."""
-        return not any(n.stuck or (n.session and not n.session.is_over) for n in self._neighbours.values())
+        return all(not each.is_up or each.session.is_over for each in self._neighbours.values())
 
     def quarantine(self, peer: int) -> None:
         """Drop the link to a neighbour and ignore it from now on."""
         neighbour = self._neighbours[peer]
         neighbour.quarantined = True
-        if isinstance(neighbour.route, int):
-            self._sockets.hang_up(peer)
-        self.down(neighbour, "quarantined")
+        if neighbour.dialling:
+            self.hang_up(neighbour.dialling)
+        self._down(neighbour, "quarantined")
 
     # -- the machine that the reactor drives --------------------------------------------------------------------
 
     def turn(self) -> bool:
-        moved = not self._events.is_full and self._sockets.receive()
+        moved = self._sockets.work(time.monotonic(), hear=not self._events.is_full)
         for neighbour in self._neighbours.values():
             moved |= self._pump(neighbour)
         return moved
 
     def wait(self, timeout_s: float | None) -> None:
-        self._sockets.wait(timeout_s, hear=not self._events.is_full)
+        self._sockets.wait(timeout_s, time.monotonic(), hear=not self._events.is_full)
 
     def wake(self) -> None:
         self._sockets.wake()
@@ -126,141 +130,215 @@ class Engine:
         self._events.on_failed(error)
 
     def close(self) -> None:
-        """Close all sockets (what ZeroMQ holds is still delivered for up to a second) and complete the ledger."""
-        self._sockets.close()
+        """Close all sockets (what has not left yet still does for up to a second) and complete the ledger."""
+        self._sockets.close_all()
         self.traffic.close()
+
+    # -- dialling -----------------------------------------------------------------------------------------------
+
+    def _dial(self, neighbour: Neighbour) -> None:
+        """Try to reach a neighbour now, unless that is under way or not wanted any more."""
+        if neighbour.quarantined or neighbour.dialling or neighbour.connection or not self.reactor.is_running:
+            return
+        address = neighbour.endpoint.address
+        if found := numbers_of(address):
+            self._connect(neighbour, found, "")
+        else:
+            look_up(address, lambda found, why: self.reactor.post(partial(self._connect, neighbour, found, why)))
+
+    def _connect(self, neighbour: Neighbour, found: Sequence[Found], why: str) -> None:
+        if neighbour.quarantined or neighbour.dialling or neighbour.connection:
+            return
+        now = time.monotonic()
+        try:
+            if not found:
+                raise OSError(why)
+            neighbour.dialling = self._sockets.dial(*found[neighbour.failures % len(found)], now)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            if not isinstance(error, ConnectionError):  # a neighbour that has not begun yet is nothing to complain of
+                self.complain(neighbour, f"peer {neighbour.peer} at {neighbour.endpoint.address}: {why}")
+            self._failed_to_reach(neighbour, why)
+            return
+        self._handshaker.on_dialling(neighbour.dialling, neighbour, now)
+
+    def _failed_to_reach(self, neighbour: Neighbour, why: str) -> None:
+        neighbour.failures += 1
+        neighbour.unreachable = why
+        if why == REFUSED:
+            self._down(neighbour, "connection lost")  # nobody listens there any more
+        self.reactor.call_later(delay(neighbour.failures), partial(self._dial, neighbour))
 
     # -- in (called by the sockets) -----------------------------------------------------------------------------
 
-    def on_frame(self, route: Route, frame: memoryview) -> None:
-        kind = frame[0] if len(frame) else -1
-        if isinstance(route, int):
-            neighbour = self._neighbours[route]
-            if kind == REPLY:
-                self._handshaker.on_reply(neighbour, bytes(frame))
-            else:
-                self._on_record(neighbour, frame)
-        elif kind == HELLO:
-            self._handshaker.on_hello(route, bytes(frame))
-        elif known := self._handshaker.known(route):
-            self._on_record(known, frame)
+    def looks_at_calls(self, now: float) -> float:
+        return self._handshaker.waiting.looks(now)
+
+    def on_call(self, connection: Connection) -> None:
+        self._handshaker.on_call(connection, time.monotonic())
+
+    def on_connected(self, connection: Connection) -> None:
+        """Whoever was called greets first."""
+
+    def on_frame(self, connection: Connection, frame: memoryview) -> None:
+        if neighbour := self._linked.get(connection):
+            self._on_record(neighbour, connection, frame)
         else:
-            self._handshaker.on_first_record(route, frame)
+            self._handshaker.on_frame(connection, frame, time.monotonic())
 
-    def on_connected(self, peer: int) -> None:
-        neighbour = self._neighbours[peer]
-        neighbour.connected = True
-        self._handshaker.say_hello(neighbour)
+    def on_closed(self, connection: Connection, reason: str) -> None:
+        if neighbour := self._linked.get(connection):
+            self._lost(neighbour, f"connection lost{f' ({reason})' if reason else ''}")
+        else:
+            self._handshaker.on_closed(connection, reason or "closed by the other end")
+            self._forget(connection, reason or "it closed the connection")
 
-    def on_disconnected(self, peer: int) -> None:
-        neighbour = self._neighbours[peer]
-        neighbour.connected = False
-        neighbour.handshakes.clear()
-        self.down(neighbour, "connection lost")
+    def hang_up(self, connection: Connection) -> None:
+        self._sockets.close(connection)
+        self._forget(connection, "no handshake")
 
-    def on_turned_away(self, peer: int, why: str) -> None:
-        neighbour = self._neighbours[peer]
-        self._handshaker.complain(neighbour, f"peer {peer} at {neighbour.endpoint.address} {why}")
-        # ZeroMQ does not dial again who has turned it away; but the right one may listen there later.
-        self.reactor.call_later(REDIAL_S, lambda: self._dial_again(neighbour))
+    def _forget(self, connection: Connection, reason: str) -> None:
+        neighbour = self._handshaker.dialled(connection)
+        self._handshaker.forget(connection)
+        if neighbour and neighbour.dialling is connection:
+            neighbour.dialling = None
+            self._failed_to_reach(neighbour, reason)
 
-    def on_stranger(self, address: str) -> None:
-        self.stranger(f"a connection from {address} by somebody who does not know this peer's public key")
+    def _on_record(self, neighbour: Neighbour, connection: Connection, frame: memoryview) -> None:
+        peer, session, now = neighbour.peer, neighbour.session, time.monotonic()
+        pause, received = neighbour.records.charge(now), session.received
 
-    def _dial(self, neighbour: Neighbour) -> None:
-        self._sockets.dial(neighbour.peer, neighbour.endpoint.address, neighbour.endpoint.public_key)
+        def deliver(message: Message) -> None:
+            nonlocal pause
+            pause = max(pause, neighbour.messages.charge(now))
+            self._events.on_message(peer, message)
 
-    def _dial_again(self, neighbour: Neighbour) -> None:
-        if not neighbour.quarantined and not neighbour.connected:
-            self._sockets.hang_up(neighbour.peer)
-            self._dial(neighbour)
-
-    def _on_record(self, neighbour: Neighbour, frame: memoryview) -> None:
-        peer, session = neighbour.peer, neighbour.session
-        if session is None or neighbour.quarantined:
-            return
         try:
-            session.receive(frame, lambda message: self._events.on_message(peer, message))
+            session.receive(frame, deliver)
+            if session.acknowledged != neighbour.pace.acknowledged:
+                neighbour.pace.on_acknowledged(now, session.acknowledged)
+        except Unauthentic as error:
+            # Only what is authentic counts against its sender: this may be anybody's doing who is on the line.
+            self._lost(neighbour, error.what)
+            return
         except WireError as error:
             self._events.on_refused(peer, error.what)
-            return
+        else:
+            self.traffic.frame_received(peer, len(frame))
+        if session.received != received:
+            session.queue_ping()
+        if pause:
+            self._sockets.hear(connection, hear=False)
+            self.reactor.call_later(pause, partial(self._sockets.hear, connection, hear=True))
+
+    # -- up and down (called by the handshaker, too) ------------------------------------------------------------
+
+    def replace(self, neighbour: Neighbour) -> None:
+        if neighbour.connection:
+            self._sockets.close(neighbour.connection)
+            del self._linked[neighbour.connection]
+            neighbour.connection = None
+
+    def up(self, neighbour: Neighbour, connection: Connection, theirs: Standing, seals: Seals) -> None:
+        begins = not neighbour.session.goes_on(theirs)
+        if begins and neighbour.is_up:
+            self._tell_down(neighbour, "the neighbour opened a new link")
+        neighbour.session.connected(theirs, seals.sealer, seals.opener)
+        neighbour.connection, neighbour.dialling, neighbour.pace = connection, None, Pace()
         neighbour.heard = time.monotonic()
-        self.traffic.frame_received(peer, len(frame))
+        neighbour.failures, neighbour.unreachable, neighbour.complaint = 0, "", ""
+        self._linked[connection] = neighbour
+        connection.reader.most = RECORD
+        if begins:
+            neighbour.is_up = True
+            neighbour.link += 1
+            self._events.on_link(neighbour.peer, True, "", neighbour.link)
 
-    # -- up and down (called by the handshaker, too) -------------------------------------------------------------
-
-    def up(self, neighbour: Neighbour, session: Session, size: int) -> None:
-        neighbour.session = session
-        neighbour.link += 1
-        neighbour.heard = time.monotonic()
-        neighbour.handshakes.clear()
-        neighbour.candidates.clear()
-        self.traffic.frame_received(neighbour.peer, size)
-        session.queue_ping()  # goes first: the dialler's first sealed record confirms the handshake
-        self._events.on_link(neighbour.peer, True, "", neighbour.link)
-
-    def down(self, neighbour: Neighbour, reason: str) -> None:
-        if neighbour.session is None:
+    def _lost(self, neighbour: Neighbour, reason: str) -> None:
+        """A connection has ended. Nobody need know, if another takes its place soon."""
+        self.replace(neighbour)
+        if neighbour.session.has_parted:
+            self._down(neighbour, reason)
             return
-        neighbour.session = None
-        neighbour.stuck = None
+        neighbour.lost_at = now = time.monotonic()
+        self._dial_if_ours(neighbour)
+
+        def give_up() -> None:
+            if neighbour.connection is None and neighbour.lost_at == now:
+                self._down(neighbour, reason)
+
+        self.reactor.call_later(self._liveness.resume_s, give_up)
+
+    def _down(self, neighbour: Neighbour, reason: str) -> None:
+        """Give a link up, and with it what was under way."""
+        self.replace(neighbour)
+        if neighbour.is_up:
+            if neighbour.dialling:
+                self.hang_up(neighbour.dialling)  # it may have spoken of this conversation already
+            self._tell_down(neighbour, reason)
+            neighbour.session = self._conversation(neighbour.peer)
+            self._dial_if_ours(neighbour)
+
+    def _tell_down(self, neighbour: Neighbour, reason: str) -> None:
+        neighbour.is_up = False
         self.traffic.sum_pings(neighbour.peer)
         self._events.on_link(neighbour.peer, False, reason, neighbour.link)
 
-    def differs(self, complaint: str) -> None:
-        self._events.on_refused(None, complaint)
+    def _dial_if_ours(self, neighbour: Neighbour) -> None:
+        if neighbour.endpoint.is_dialled_by(self._me):
+            self.reactor.call_later(delay(neighbour.failures), partial(self._dial, neighbour))
+
+    def _conversation(self, peer: int) -> Session:
+        return Session(self._me, peer, None, self._schema)
 
     def stranger(self, reason: str) -> None:
         if line := self._refusal_log.line(time.monotonic(), reason):
             self._events.on_refused(None, line)
 
+    def complain(self, neighbour: Neighbour, complaint: str) -> None:
+        """Once, not at every attempt; and a neighbour that complains in ever new words fills no disk."""
+        if neighbour.complaint == complaint:
+            return
+        neighbour.complaint = complaint
+        if line := neighbour.complaints.line(time.monotonic(), complaint):
+            self._events.on_refused(None, line)
+
     def _beat(self) -> None:
-        """Heartbeats, silence, and new attempts."""
-        deaf = self._events.is_full
-        if not deaf:
-            self._sockets.receive(LAST_FRAMES)  # what has come and was not looked at is no silence
-        now = time.monotonic()
+        """Heartbeats, silence, and connections that have had their time."""
+        now, deaf = time.monotonic(), self._events.is_full
+        self._sockets.work(now, hear=not deaf)  # what has come and was not looked at is no silence
         for neighbour in self._neighbours.values():
-            if neighbour.session:
-                if deaf:
-                    neighbour.heard = now
-                if now - neighbour.heard > self._liveness.silence_s:
-                    self.down(neighbour, f"silent for {self._liveness.silence_s:g} s")
-                elif neighbour.session.is_idle:
-                    neighbour.session.queue_ping()
-            elif neighbour.connected and not neighbour.quarantined:
-                self._handshaker.say_hello(neighbour)
-        all_up = all(neighbour.session for neighbour in self._neighbours.values())
-        delay = self._liveness.ping_s if all_up else min(self._liveness.retry_s, self._liveness.ping_s)
-        self.reactor.call_later(delay, self._beat)
+            if (connection := neighbour.connection) is None:
+                continue
+            neighbour.heard = now if deaf or connection.deaf else max(neighbour.heard, connection.heard_at)
+            if now - neighbour.heard > self._liveness.silence_s:
+                self._down(neighbour, f"silent for {self._liveness.silence_s:g} s")
+            else:
+                neighbour.session.queue_ping()
+        for connection in self._handshaker.overdue(now):
+            self.hang_up(connection)
+        all_up = all(each.connection for each in self._neighbours.values())
+        delay_s = self._liveness.ping_s if all_up else min(self._liveness.retry_s, self._liveness.ping_s)
+        self.reactor.call_later(delay_s, self._beat)
 
     # -- out ----------------------------------------------------------------------------------------------------
 
     def _pump(self, neighbour: Neighbour) -> bool:
         """Seal and send a few records; whether any left."""
         for sent in range(BURST):
-            session, route = neighbour.session, neighbour.route
-            if session is None or route is None:
+            connection = neighbour.connection
+            if connection is None or not connection.is_clear:
                 return sent > 0
-            following = neighbour.stuck or session.next_record()
+            following = neighbour.session.next_record(neighbour.pace.piece)
             if following is None:
                 return sent > 0
-            record, out = following
-            outcome = self._sockets.send(route, record)
-            if outcome is Outcome.FULL:
-                neighbour.stuck = following
-                return sent > 0
-            if outcome is Outcome.GONE:
-                self._on_gone(neighbour)
-                return True
-            neighbour.stuck = None
+            record, out, size = following
+            if size:
+                neighbour.pace.on_sent(time.monotonic(), size)
+            if self._sockets.send(connection, record) is Outcome.GONE:
+                return True  # the end will be read
             self._book(neighbour.peer, out, len(record))
         return True
-
-    def _on_gone(self, neighbour: Neighbour) -> None:
-        neighbour.stuck, neighbour.route = None, None
-        self._sockets.receive(LAST_FRAMES)  # what arrived before the end still counts
-        self.down(neighbour, "connection lost")
 
     def _book(self, peer: int, out: Outgoing | None, size: int) -> None:
         wire = self.traffic.frame_sent(peer, size)
@@ -270,3 +348,4 @@ class Engine:
         out.wire += wire
         if out.is_done:
             self.traffic.message_sent(peer, out)
+            out.wire = 0  # should it have to travel again, that is another entry

@@ -1,7 +1,9 @@
 """The frames of the handshake: who speaks, under which contract, and where two contracts differ. No socket here.
 
-HELLO is `1 | version | claimed contract digest (32) | Noise message 1`, REPLY is `2 | tag (8) | Noise message 2`. The
-claimed digest is the Noise prologue, so the initiator is authenticated even when the two contracts differ.
+The listener begins: GREETING is `3 | version | challenge (16)`. HELLO is `1 | proof (32) | masked contract digest (32)
+| Noise message 1`, REPLY is `2 | Noise message 2`. The Noise prologue is the digest that the initiator claims and the
+challenge: so it is authenticated even when the two contracts differ, and nothing that it said on another connection can
+be said again.
 """
 
 from __future__ import annotations
@@ -13,18 +15,19 @@ import msgpack
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.errors import WireError
+from p2pfl_me.wire.admission import CHALLENGE, PROOF, masked, proof
 from p2pfl_me.wire.bounded import unpacked_list
 from p2pfl_me.wire.identity import Identity
 from p2pfl_me.wire.noise import AwaitingReply, Ciphers, Initiator, Introduced, Responder
 
-VERSION = 1
-HELLO, REPLY = 1, 2
+VERSION = 2
+HELLO, REPLY, GREETING = 1, 2, 3
 """Kinds of handshake frame; sealed records have kinds of their own (`session`)."""
 DIGEST = 32
 MAX_PAYLOAD = 4096
 """Most bytes of what a handshake says: a digest for each of the contract's sections."""
-TAG = 8
-"""Bytes of the initiator's ephemeral key that a reply repeats, so that a late reply finds its handshake."""
+MAX_FRAME = MAX_PAYLOAD + 256
+"""Most bytes of one of its frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,8 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting:
-    """A HELLO that authenticates: `key` belongs to whoever made it, perhaps long ago (message 1 can be replayed).
+class Introduction:
+    """A HELLO that authenticates: `key` belongs to whoever made it, on this connection.
 
     `differing` names the sections of the contract that differ from ours; empty when the contracts are one.
     """
@@ -52,47 +55,78 @@ class Greeting:
     peer: int
     key: bytes
     differing: tuple[str, ...]
-    tag: bytes
     introduced: Introduced = field(repr=False)
 
 
-def hello(terms: Terms, remote: bytes, ephemeral: X25519PrivateKey | None = None) -> tuple[bytes, bytes, AwaitingReply]:
-    """A HELLO to the holder of the public key `remote`: the frame, its tag, and the state that reads the reply."""
-    payload = msgpack.packb([terms.me, dict(terms.sections)])
-    message, awaiting = Initiator(terms.identity.private, remote, terms.prologue, ephemeral).write(payload)
-    return bytes([HELLO, VERSION]) + terms.prologue + message, message[:TAG], awaiting
+def greeting(challenge: bytes) -> bytes:
+    """The first frame of a connection, from whoever was called."""
+    return bytes([GREETING, VERSION]) + challenge
 
 
-def read_hello(terms: Terms, frame: bytes) -> Greeting:
-    """Read a HELLO.
+def read_greeting(frame: bytes) -> bytes:
+    """The challenge of a GREETING.
 
     Raises
     ------
     WireError
-        Another version, not made for our key, or an introduction that cannot be read.
+        Another version, or something else altogether.
     """
-    if len(frame) < 2 + DIGEST or frame[0] != HELLO or frame[1] != VERSION:
-        raise WireError("a handshake of another version of p2pme, or none at all")
-    claimed, message = frame[2 : 2 + DIGEST], frame[2 + DIGEST :]
-    payload, introduced = Responder(terms.identity.private, claimed).read(message)
+    if len(frame) < 2 or frame[0] != GREETING:
+        raise WireError("no greeting of p2pme")
+    if frame[1] != VERSION:
+        raise WireError(f"it speaks version {frame[1]} of p2pme's links, and this is {VERSION}; update the older p2pme")
+    if len(frame) != 2 + CHALLENGE:
+        raise WireError("no greeting of p2pme")
+    return frame[2:]
+
+
+def hello(
+    terms: Terms, remote: bytes, key: bytes, challenge: bytes, ephemeral: X25519PrivateKey | None = None
+) -> tuple[bytes, AwaitingReply]:
+    """A HELLO to the holder of the public key `remote`, and the state that reads the reply; `key` is the edge's."""
+    payload = msgpack.packb([terms.me, dict(terms.sections)])
+    prologue = terms.prologue + challenge
+    message, awaiting = Initiator(terms.identity.private, remote, prologue, ephemeral).write(payload)
+    answer = proof(key, terms.identity.public, challenge)
+    return bytes([HELLO]) + answer + masked(key, challenge, terms.prologue) + message, awaiting
+
+
+def proof_of(frame: bytes) -> bytes:
+    """The answer to the challenge that a HELLO begins with; it names the edge.
+
+    Raises
+    ------
+    WireError
+        No HELLO, by its length and kind.
+    """
+    if frame[:1] != bytes([HELLO]) or not 1 + PROOF + DIGEST < len(frame) <= MAX_FRAME:
+        raise WireError("something else than a handshake of p2pme")
+    return frame[1 : 1 + PROOF]
+
+
+def read_hello(terms: Terms, key: bytes, challenge: bytes, frame: bytes) -> Introduction:
+    """Read a HELLO whose proof is that of the edge with this key.
+
+    Raises
+    ------
+    WireError
+        Not made for our key, or an introduction that cannot be read.
+    """
+    claimed = masked(key, challenge, frame[1 + PROOF : 1 + PROOF + DIGEST])
+    payload, introduced = Responder(terms.identity.private, claimed + challenge).read(frame[1 + PROOF + DIGEST :])
     match unpacked_list(payload, "an introduction", MAX_PAYLOAD):
         case [int(peer), dict(sections)] if not isinstance(peer, bool):
-            theirs = {_printable(key): value for key, value in sections.items() if _is_digest(key, value)}
+            theirs = {_printable(name): value for name, value in sections.items() if _is_digest(name, value)}
         case _:
             raise WireError("an introduction that cannot be read")
     differing = () if claimed == terms.prologue else tuple(terms.differing(theirs))
-    return Greeting(peer, introduced.remote, differing, message[:TAG], introduced)
+    return Introduction(peer, introduced.remote, differing, introduced)
 
 
-def reply(greeting: Greeting) -> tuple[bytes, Ciphers]:
+def reply(introduction: Introduction) -> tuple[bytes, Ciphers]:
     """The REPLY: consent, or the names of the sections that differ."""
-    message, ciphers = greeting.introduced.write(msgpack.packb(list(greeting.differing)))
-    return bytes([REPLY]) + greeting.tag + message, ciphers
-
-
-def tag_of(frame: bytes) -> bytes:
-    """The tag of a REPLY; it finds the handshake that the reply belongs to."""
-    return frame[1 : 1 + TAG]
+    message, ciphers = introduction.introduced.write(msgpack.packb(list(introduction.differing)))
+    return bytes([REPLY]) + message, ciphers
 
 
 def read_reply(awaiting: AwaitingReply, frame: bytes) -> tuple[list[str], Ciphers]:
@@ -103,7 +137,9 @@ def read_reply(awaiting: AwaitingReply, frame: bytes) -> tuple[list[str], Cipher
     WireError
         Not from the holder of the key that we dialled, or unreadable.
     """
-    payload, ciphers = awaiting.read(frame[1 + TAG :])
+    if frame[:1] != bytes([REPLY]):
+        raise WireError("something else than a reply")
+    payload, ciphers = awaiting.read(frame[1:])
     names = unpacked_list(payload, "a reply", MAX_PAYLOAD)
     if not all(isinstance(name, str) for name in names):
         raise WireError("a reply that cannot be read")
@@ -120,5 +156,5 @@ def _printable(text: str) -> str:
     return "".join(each if each.isascii() and each.isprintable() else "?" for each in text)[:64]
 
 
-def _is_digest(key: object, value: object) -> bool:
-    return isinstance(key, str) and isinstance(value, bytes) and len(value) == DIGEST
+def _is_digest(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, bytes) and len(value) == DIGEST

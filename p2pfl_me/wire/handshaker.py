@@ -1,140 +1,256 @@
-"""Who comes in: the two frames of a handshake, and the first sealed record that completes it for the listener.
+"""Who comes in: greeting, proof and the two frames of a handshake, and the first sealed record that completes it.
 
-A stranger's key gets not one byte. Nothing here trusts a frame before it has authenticated.
+A stranger's key gets a greeting and nothing else. Nothing here trusts a frame before it has authenticated, and nothing
+that fails to counts against a neighbour: it may be the line's doing.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from p2pfl_me.errors import WireError
-from p2pfl_me.wire.codec import Schema
-from p2pfl_me.wire.handshake import Terms, contracts_differ, hello, read_hello, read_reply, reply, tag_of
-from p2pfl_me.wire.identity import fingerprint
-from p2pfl_me.wire.neighbour import CANDIDATES, Neighbour
-from p2pfl_me.wire.session import Session
-from p2pfl_me.wire.sockets import Outcome, Route
+from p2pfl_me.wire.admission import CHALLENGE, WaitingRoom, caller_of, edge_key
+from p2pfl_me.wire.handshake import (
+    Terms,
+    contracts_differ,
+    greeting,
+    hello,
+    proof_of,
+    read_greeting,
+    read_hello,
+    read_reply,
+    reply,
+)
+from p2pfl_me.wire.neighbour import Neighbour
+from p2pfl_me.wire.noise import AwaitingReply, Ciphers
+from p2pfl_me.wire.records import Opener, Sealer
+from p2pfl_me.wire.session import STANDING, Standing
+from p2pfl_me.wire.sockets import Connection, Outcome
 from p2pfl_me.wire.traffic import TrafficLedger
+
+HANDSHAKE_S = 10.0
+"""How long a connection may take to become a link."""
+FIRST_RECORD = 256
+"""Most bytes of the record that completes a handshake."""
+TURNED_AWAY = (
+    "turned us away before the handshake: it does not know our public key, or has another than the contract names; "
+    "compare fingerprints with whoever runs it (`p2pme keys fingerprint`) and the two contracts"
+)
+NO_PEER = "does not speak p2pme's protocol; is the address in the contract right, and p2pme there of the same version?"
+NO_KEY = "the public key that the contract names is no key; correct the contract"
 
 
 class HandshakeEvents(Protocol):
     """Whom the handshaker tells."""
 
-    def up(self, neighbour: Neighbour, session: Session, size: int) -> None:
-        """The handshake is complete; its last frame had `size` bytes."""
+    def replace(self, neighbour: Neighbour) -> None:
+        """End the connection there was with a neighbour: a newer one has shown that it is there."""
 
-    def down(self, neighbour: Neighbour, reason: str) -> None: ...
+    def up(self, neighbour: Neighbour, connection: Connection, theirs: Standing, seals: Seals) -> None:
+        """The handshake is complete, and we have said how far our conversation has come."""
+
+    def hang_up(self, connection: Connection) -> None:
+        """End a connection that has not become a link."""
+
     def stranger(self, reason: str) -> None: ...
-    def differs(self, complaint: str) -> None: ...
+    def complain(self, neighbour: Neighbour, complaint: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seals:
+    """The two directions of a connection whose handshake is over."""
+
+    sealer: Sealer
+    opener: Opener
+
+    @classmethod
+    def of(cls, ciphers: Ciphers) -> Seals:
+        return cls(Sealer(ciphers.send), Opener(ciphers.receive))
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """Somebody who called us; `neighbour` and `seals` once its HELLO has been answered."""
+
+    since: float
+    challenge: bytes
+    neighbour: Neighbour | None = None
+    seals: Seals | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Dialled:
+    """A neighbour that we called; `awaiting` once it has greeted us, `seals` once it has replied."""
+
+    since: float
+    neighbour: Neighbour
+    awaiting: AwaitingReply | None = None
+    seals: Seals | None = None
 
 
 class Handshaker:
-    """The handshakes of one peer. `send` hands a frame to the network."""
+    """The handshakes of one peer, each on a connection of its own. `send` hands a frame to the network."""
 
     def __init__(
         self,
         terms: Terms,
-        schema: Schema,
         neighbours: Mapping[int, Neighbour],
         events: HandshakeEvents,
         traffic: TrafficLedger,
-        send: Callable[[Route, bytes], Outcome],
+        send: Callable[[Connection, bytes | memoryview], Outcome],
     ) -> None:
-        self._terms, self._schema, self._neighbours = terms, schema, neighbours
+        self._terms = terms
         self._events, self._traffic, self._send = events, traffic, send
-        self._by_route: dict[bytes, Neighbour] = {}
+        self._by_key = {each.endpoint.public_key: each for each in neighbours.values()}
+        self._keys = {key: made for key in self._by_key if (made := _edge_key(terms, key)) is not None}
+        self._under_way: dict[Connection, _Call | _Dialled] = {}
+        self.waiting: WaitingRoom[Connection] = WaitingRoom()
 
-    def known(self, route: bytes) -> Neighbour | None:
-        """The neighbour whose link came in by this connection."""
-        return self._by_route.get(route)
+    # -- beginning and ending -----------------------------------------------------------------------------------
 
-    def say_hello(self, neighbour: Neighbour) -> None:
-        """Begin a handshake with a neighbour that we dial."""
-        try:
-            frame, tag, awaiting = hello(self._terms, neighbour.endpoint.public_key)
-        except WireError:
-            why = "the public key that the contract names is no key; correct the contract"
-            self.complain(neighbour, f"peer {neighbour.peer}: {why}")
+    def on_call(self, connection: Connection, now: float) -> None:
+        """Greet whoever calls, if there is room."""
+        if not self.waiting.admits(now, connection.host):
+            self._events.stranger(f"a connection from {connection.host}, of which there are too many")
+            self._events.hang_up(connection)
             return
-        if self._send(neighbour.peer, frame) is not Outcome.SENT:
-            return
-        self._traffic.frame_sent(neighbour.peer, len(frame))
-        neighbour.handshakes[tag] = awaiting
-        while len(neighbour.handshakes) > CANDIDATES:
-            del neighbour.handshakes[next(iter(neighbour.handshakes))]
+        if (goes := self.waiting.enter(connection, connection.host)) is not None:
+            self._events.hang_up(goes)
+        self._under_way[connection] = call = _Call(now, os.urandom(CHALLENGE))
+        self._send(connection, greeting(call.challenge))
 
-    def on_hello(self, route: bytes, frame: bytes) -> None:
-        """Answer a neighbour that dials us, and nobody else."""
-        try:
-            greeting = read_hello(self._terms, frame)
-        except WireError as error:
-            self._events.stranger(error.what)
-            return
-        peer = greeting.peer
-        neighbour = self._neighbours.get(peer)
-        if neighbour is None or neighbour.endpoint.public_key != greeting.key or peer > self._terms.me:
-            who = f"claiming to be peer {peer} ({fingerprint(greeting.key)})"
-            self._events.stranger(f"a key outside the allow list, {who}")
-            return
-        if neighbour.quarantined or greeting.tag in neighbour.greeted:
-            return
-        neighbour.greeted.append(greeting.tag)
-        if neighbour.route == route:
-            # The neighbour has given up the session that this connection carried: its records would only be refused.
-            self._events.down(neighbour, "the neighbour opened a new link")
-            self._by_route.pop(route, None)
-        answer, ciphers = reply(greeting)
-        if self._send(route, answer) is not Outcome.SENT:
-            return  # it went away again
-        self._traffic.frame_sent(peer, len(answer))
-        if greeting.differing:
-            self.complain(neighbour, contracts_differ(peer, greeting.differing))
-            return
-        neighbour.complaint = ""
-        neighbour.candidates.append((route, Session(self._terms.me, peer, ciphers, self._schema)))
+    def on_dialling(self, connection: Connection, neighbour: Neighbour, now: float) -> None:
+        """We are calling a neighbour."""
+        self._under_way[connection] = _Dialled(now, neighbour)
 
-    def on_reply(self, neighbour: Neighbour, frame: bytes) -> None:
-        """Complete a handshake that we began."""
-        awaiting = neighbour.handshakes.pop(tag_of(frame), None)
-        if awaiting is None or neighbour.session or neighbour.quarantined:
-            return
-        peer = neighbour.peer
-        try:
-            differing, ciphers = read_reply(awaiting, frame)
-        except WireError as error:
-            # Whoever listens there need not be the neighbour, so it does not count against it.
-            self._events.stranger(f"{error.what}, from peer {peer}'s address {neighbour.endpoint.address}")
-            return
-        if differing:
-            self.complain(neighbour, contracts_differ(peer, differing))
-            return
-        neighbour.complaint = ""
-        self._events.up(neighbour, Session(self._terms.me, peer, ciphers, self._schema), len(frame))
-
-    def on_first_record(self, route: bytes, frame: memoryview) -> None:
-        """Message 1 of IK can be replayed: only a first sealed record shows that the initiator is there now."""
-        for neighbour in self._neighbours.values():
-            for candidate, session in neighbour.candidates:
-                if candidate == route and _confirms(session, frame):
-                    self._events.down(neighbour, "the neighbour opened a new link")
-                    neighbour.route = route
-                    self._by_route = {r: n for r, n in self._by_route.items() if n is not neighbour}
-                    self._by_route[route] = neighbour
-                    self._events.up(neighbour, session, len(frame))
-                    return
-        self._events.stranger("a frame outside any link")
-
-    def complain(self, neighbour: Neighbour, complaint: str) -> None:
-        """Once, not at every retry."""
-        if neighbour.complaint != complaint:
-            neighbour.complaint = complaint
-            self._events.differs(complaint)
-
-
-def _confirms(session: Session, frame: memoryview) -> bool:
-    try:
-        session.receive(frame, lambda message: None)
-    except WireError:
+    def can_dial(self, neighbour: Neighbour) -> bool:
+        """Whether there is a key to answer its challenge with."""
+        if neighbour.endpoint.public_key in self._keys:
+            return True
+        self._events.complain(neighbour, f"peer {neighbour.peer}: {NO_KEY}")
         return False
-    return True
+
+    def dialled(self, connection: Connection) -> Neighbour | None:
+        """The neighbour that we are calling on this connection, if we are."""
+        stage = self._under_way.get(connection)
+        return stage.neighbour if isinstance(stage, _Dialled) else None
+
+    def forget(self, connection: Connection) -> _Call | _Dialled | None:
+        """A connection has ended or become a link."""
+        self.waiting.leave(connection)
+        return self._under_way.pop(connection, None)
+
+    def on_closed(self, connection: Connection, reason: str) -> None:
+        """The other end has closed a connection, or sent what no frame is."""
+        stage = self._under_way.get(connection)
+        if isinstance(stage, _Dialled):
+            if connection.connecting:
+                return
+            # One may be closed because its owner is leaving; two in a row are meant.
+            if stage.neighbour.failures:
+                self._complain(stage.neighbour, TURNED_AWAY if stage.awaiting else NO_PEER)
+        elif isinstance(stage, _Call) and stage.neighbour is None:
+            self._events.stranger(f"a connection from {connection.host} that ended before its handshake ({reason})")
+
+    def overdue(self, now: float) -> list[Connection]:
+        """Connections that have had their time."""
+        return [each for each, stage in self._under_way.items() if now - stage.since > HANDSHAKE_S]
+
+    # -- frames -------------------------------------------------------------------------------------------------
+
+    def on_frame(self, connection: Connection, frame: memoryview, now: float) -> None:
+        """Take a frame of a connection that is no link yet."""
+        stage = self._under_way.get(connection)
+        try:
+            if stage is None:
+                return
+            if stage.neighbour is not None and stage.seals is not None:
+                self._on_first_record(connection, stage.neighbour, stage.seals, frame)
+            elif isinstance(stage, _Call):
+                self._on_hello(connection, stage, bytes(frame), now)
+            elif stage.awaiting is None:
+                self._on_greeting(connection, stage, bytes(frame))
+            else:
+                self._on_reply(connection, stage, stage.awaiting, bytes(frame))
+        except WireError as error:
+            if isinstance(stage, _Dialled) and stage.awaiting is None:
+                self._complain(stage.neighbour, f"{NO_PEER} ({error.what})")
+            else:
+                # Whoever is there need not be the neighbour, so it does not count against it.
+                self._events.stranger(f"{error.what}, from {connection.host}")
+            self._events.hang_up(connection)
+
+    def _on_greeting(self, connection: Connection, stage: _Dialled, frame: bytes) -> None:
+        """Begin a handshake with a neighbour that we dialled."""
+        challenge, public = read_greeting(frame), stage.neighbour.endpoint.public_key
+        made, stage.awaiting = hello(self._terms, public, self._keys[public], challenge)
+        if self._send(connection, made) is Outcome.SENT:
+            self._traffic.frame_sent(stage.neighbour.peer, len(made))
+
+    def _on_hello(self, connection: Connection, call: _Call, frame: bytes, now: float) -> None:
+        """Answer a neighbour that calls us, and nobody else."""
+        public = caller_of(self._keys, call.challenge, proof_of(frame))
+        if public is None:
+            raise WireError("a key outside the allow list, or made for another key than ours")
+        neighbour = self._by_key[public]
+        if neighbour.quarantined or not neighbour.handshakes.take(now):
+            self._events.hang_up(connection)
+            return
+        made = read_hello(self._terms, self._keys[public], call.challenge, frame)
+        if made.key != public:
+            raise WireError("two keys in one handshake")
+        if not made.differing and (made.peer != neighbour.peer or neighbour.endpoint.is_dialled_by(self._terms.me)):
+            raise WireError(f"peer {neighbour.peer} calls as peer {made.peer}, which it should not")
+        answer, ciphers = reply(made)
+        if self._send(connection, answer) is not Outcome.SENT:
+            return  # it went away again
+        self._traffic.frame_sent(neighbour.peer, len(answer))
+        call.neighbour = neighbour
+        if made.differing:  # the caller will read that, and close the connection
+            self._events.complain(neighbour, contracts_differ(neighbour.peer, made.differing))
+            return
+        for other, stage in [*self._under_way.items()]:
+            if isinstance(stage, _Call) and stage.seals and stage.neighbour is neighbour:
+                self._events.hang_up(other)  # one at a time, the newest
+        call.seals = Seals.of(ciphers)
+        connection.reader.most = FIRST_RECORD
+
+    def _on_reply(self, connection: Connection, stage: _Dialled, awaiting: AwaitingReply, frame: bytes) -> None:
+        """Go on with a handshake that we began; the first sealed record is ours."""
+        neighbour = stage.neighbour
+        differing, ciphers = read_reply(awaiting, frame)
+        self._traffic.frame_received(neighbour.peer, len(frame))
+        if differing:
+            self._events.complain(neighbour, contracts_differ(neighbour.peer, differing))
+            self._events.hang_up(connection)
+            return
+        stage.seals = Seals.of(ciphers)
+        connection.reader.most = FIRST_RECORD
+        self._say_standing(connection, neighbour, stage.seals)
+
+    def _on_first_record(self, connection: Connection, neighbour: Neighbour, seals: Seals, frame: memoryview) -> None:
+        """Whoever has stolen our key could say HELLO in any neighbour's name, but not seal this."""
+        theirs = Standing.read(frame, seals.opener)
+        self._traffic.frame_received(neighbour.peer, len(frame))
+        if isinstance(self.forget(connection), _Call):
+            self._events.replace(neighbour)
+            self._say_standing(connection, neighbour, seals)
+        self._events.up(neighbour, connection, theirs, seals)
+
+    def _say_standing(self, connection: Connection, neighbour: Neighbour, seals: Seals) -> None:
+        record = seals.sealer.seal(STANDING, neighbour.session.standing())
+        if self._send(connection, record) is Outcome.SENT:
+            self._traffic.ping_sent(neighbour.peer, self._traffic.frame_sent(neighbour.peer, len(record)))
+
+    def _complain(self, neighbour: Neighbour, why: str) -> None:
+        self._events.complain(neighbour, f"peer {neighbour.peer} at {neighbour.endpoint.address} {why}")
+
+
+def _edge_key(terms: Terms, public: bytes) -> bytes | None:
+    try:
+        return edge_key(terms.identity, public)
+    except WireError:
+        return None

@@ -1,4 +1,4 @@
-"""Encrypted links to the neighbours over ZeroMQ. There is no other kind: without a handshake nothing is sent.
+"""Encrypted links to the neighbours over TCP. There is no other kind: without a handshake nothing is sent.
 
 The lower id of an edge dials, and both directions use that one connection. `Links` is the side that an asyncio loop
 sees; the links themselves live in a thread of their own (`engine`), so that a model is sealed, sent and opened while
@@ -72,7 +72,7 @@ class Links:
     # -- life ---------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen, and dial the neighbours with higher ids.
+        """Listen, and dial the neighbours that are ours to dial.
 
         Raises
         ------
@@ -93,8 +93,8 @@ class Links:
     async def part(self, timeout_s: float) -> bool:
         """Wait until the neighbours have read all that was queued for them; False if the time did not suffice.
 
-        Handing it to ZeroMQ is not enough: when a connection ends, the DEALER that dialled it (ZMQ_IMMEDIATE) drops
-        what it has received and not yet delivered, and a neighbour would wait in vain for what was our last word.
+        Handing it to the kernel is not enough: a connection that is closed while something lies unread at its other end
+        may be reset, and a neighbour would wait in vain for what was our last word.
         """
         self._reactor.post(self._engine.say_bye)
         try:
@@ -106,7 +106,7 @@ class Links:
         return True
 
     async def close(self) -> None:
-        """Close all sockets (what ZeroMQ holds is still delivered for up to a second) and complete the ledger."""
+        """Close all sockets (what has not left yet still does for up to a second) and complete the ledger."""
         if self._closed:
             return
         self._closed = True
@@ -136,7 +136,7 @@ class Links:
 
     @property
     def traffic(self) -> Mapping[int, Traffic]:
-        """Bytes on the wire by neighbour, with seals, headers and ZeroMQ's framing."""
+        """Bytes on the wire by neighbour, with seals, headers and lengths."""
         return self._engine.traffic.totals
 
     @property

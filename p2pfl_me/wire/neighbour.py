@@ -1,37 +1,48 @@
-"""What the links know of one neighbour: its way, its session, the handshakes under way with it."""
+"""What the links know of one neighbour: its connection and session, what it may cost, what is to be told of it."""
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 
+from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.endpoint import Endpoint
-from p2pfl_me.wire.noise import AwaitingReply
-from p2pfl_me.wire.session import Outgoing, Session
-from p2pfl_me.wire.sockets import Route
+from p2pfl_me.wire.pace import Pace
+from p2pfl_me.wire.refusal_log import RefusalLog
+from p2pfl_me.wire.session import Session
+from p2pfl_me.wire.sockets import Connection
 
-CANDIDATES = 4
-"""Handshakes that may be under way with one neighbour."""
-GREETINGS = 1024
-"""Tags of greetings that are remembered: a captured one, sent again and again, must not crowd out the true one."""
+HANDSHAKES = (1.0, 10.0)
+"""Handshakes a second and at once: what a line that flaps needs."""
+RECORDS = (2000.0, 10_000.0)
+"""Records a second and at once. A model's pieces grow with the rate, so more are no model."""
+MESSAGES = (200.0, 2000.0)
+"""Messages a second and at once: several times what the fastest rounds need. Whoever sends more is read later."""
 
 
 @dataclass(slots=True, eq=False)
 class Neighbour:
-    """`stuck` is a sealed record that found no room, `link` counts the links there have been."""
+    """`is_up` while our owner has been told of a link; `link` counts them. `connection` carries it, but for moments in
+    which it is made anew (since `lost_at`). `dialling` is our attempt to reach the neighbour, and `failures` counts
+    those in a row.
+    """
 
     endpoint: Endpoint
-    route: Route | None = None
-    connected: bool = False
-    session: Session | None = None
+    session: Session
+    is_up: bool = False
+    connection: Connection | None = None
+    lost_at: float = 0.0
+    pace: Pace = field(default_factory=Pace)
     link: int = 0
     heard: float = 0.0
-    handshakes: dict[bytes, AwaitingReply] = field(default_factory=dict)
-    candidates: deque[tuple[bytes, Session]] = field(default_factory=lambda: deque(maxlen=CANDIDATES))
-    greeted: deque[bytes] = field(default_factory=lambda: deque(maxlen=GREETINGS))
-    stuck: tuple[memoryview, Outgoing | None] | None = None
+    dialling: Connection | None = None
+    failures: int = 0
+    unreachable: str = ""
     quarantined: bool = False
     complaint: str = ""
+    complaints: RefusalLog = field(default_factory=RefusalLog)
+    handshakes: Bucket = field(default_factory=lambda: Bucket(*HANDSHAKES))
+    records: Bucket = field(default_factory=lambda: Bucket(*RECORDS))
+    messages: Bucket = field(default_factory=lambda: Bucket(*MESSAGES))
 
     @property
     def peer(self) -> int:

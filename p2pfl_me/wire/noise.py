@@ -93,7 +93,14 @@ def _hkdf(chaining: bytes, material: bytes) -> tuple[bytes, bytes]:
     return first, hmac.digest(secret, first + b"\x02", "sha256")
 
 
-def _agree(private: X25519PrivateKey, public: bytes) -> bytes:
+def agree(private: X25519PrivateKey, public: bytes) -> bytes:
+    """The shared secret of a private and a public key (32 bytes, raw).
+
+    Raises
+    ------
+    WireError
+        The public key is no key, or of small order.
+    """
     try:
         return private.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError as error:
@@ -115,9 +122,9 @@ class Initiator:
         """Message 1: e, es, s, ss. The payload is encrypted to the responder, but can be replayed."""
         state, e = self._state, public_bytes(self._ephemeral)
         state.mix_hash(e)
-        state.mix_key(_agree(self._ephemeral, self._remote))
+        state.mix_key(agree(self._ephemeral, self._remote))
         s = state.encrypt_and_hash(public_bytes(self._static))
-        state.mix_key(_agree(self._static, self._remote))
+        state.mix_key(agree(self._static, self._remote))
         message = e + s + state.encrypt_and_hash(payload)
         return message, AwaitingReply(state, self._static, self._ephemeral)
 
@@ -139,8 +146,8 @@ class AwaitingReply:
         _check_length(message, KEY + TAG)
         state, e = self._state, message[:KEY]
         state.mix_hash(e)
-        state.mix_key(_agree(self._ephemeral, e))
-        state.mix_key(_agree(self._static, e))
+        state.mix_key(agree(self._ephemeral, e))
+        state.mix_key(agree(self._static, e))
         payload = state.decrypt_and_hash(message[KEY:])
         send, receive = state.split()
         return payload, Ciphers(send, receive, state.h)
@@ -166,9 +173,9 @@ class Responder:
         _check_length(message, KEY + KEY + TAG + TAG)
         state, e = self._state, message[:KEY]
         state.mix_hash(e)
-        state.mix_key(_agree(self._static, e))
+        state.mix_key(agree(self._static, e))
         remote = state.decrypt_and_hash(message[KEY : KEY + KEY + TAG])
-        state.mix_key(_agree(self._static, remote))
+        state.mix_key(agree(self._static, remote))
         payload = state.decrypt_and_hash(message[KEY + KEY + TAG :])
         ephemeral = self._ephemeral or X25519PrivateKey.generate()
         return payload, Introduced(state, ephemeral, e, remote)
@@ -185,8 +192,8 @@ class Introduced:
         """Message 2. The initiator has shown possession of its key only once it sends under these ciphers."""
         state, e = self._state, public_bytes(self._ephemeral)
         state.mix_hash(e)
-        state.mix_key(_agree(self._ephemeral, self._their_e))
-        state.mix_key(_agree(self._ephemeral, self.remote))
+        state.mix_key(agree(self._ephemeral, self._their_e))
+        state.mix_key(agree(self._ephemeral, self.remote))
         message = e + state.encrypt_and_hash(payload)
         receive, send = state.split()
         return message, Ciphers(send, receive, state.h)

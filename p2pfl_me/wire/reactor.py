@@ -51,6 +51,11 @@ class Reactor:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not been told to stop."""
+        return not self._stopping
+
     def start(self) -> None:
         self._thread.start()
 

@@ -2,8 +2,8 @@
 
 A record is `kind (1 byte) | counter (8 bytes, big-endian) | AES-256-GCM ciphertext and tag`. Keys, nonces and REKEY are
 Noise's. Two things differ from Noise's transport messages, on purpose: a record may hold 2 MiB where Noise stops at
-65,535 bytes, because that is what ZeroMQ moves fastest; and the counter is explicit (Noise section 11.4), so one
-corrupted record costs one message and not the link. Kind and counter are authenticated; the counter must rise.
+65,535 bytes, because few large ones cost least; and the counter is explicit (Noise section 11.4), so that a simulated
+network may lose records. Kind and counter are authenticated; the counter must rise.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ REKEY_SHIFT = 16
 Buffer = bytes | bytearray | memoryview
 
 
-class StaleRecord(WireError):
+class Unauthentic(WireError):
+    """Bytes that the neighbour did not send so: cut, flipped, replayed, out of order. They say nothing about it."""
+
+
+class StaleRecord(Unauthentic):
     """A record of a counter that has passed. It changes nothing, not even a message that is half received."""
 
 
@@ -99,14 +103,16 @@ class Opener:
 
         Raises
         ------
-        WireError
-            Truncated, oversized, replayed, out of order, corrupted, or not of the expected length.
+        Unauthentic
+            Truncated, oversized, replayed, out of order or corrupted.
+        ValueError
+            `out` is not as long as the payload.
         """
         size = len(record)
         if not HEADER + TAG <= size <= RECORD:
-            raise WireError(f"a record of {size} bytes (at least {HEADER + TAG}, at most {RECORD})")
+            raise Unauthentic(f"a record of {size} bytes (at least {HEADER + TAG}, at most {RECORD})")
         if len(out) != size - HEADER - TAG:
-            raise WireError(f"a record with {size - HEADER - TAG} bytes of payload where {len(out)} were due")
+            raise ValueError(f"{len(out)} bytes for a payload of {size - HEADER - TAG}")
         header = bytes(record[:HEADER])
         counter = int.from_bytes(header[1:], "big")
         if counter < self._least:
@@ -114,10 +120,10 @@ class Opener:
         key = self._key
         if (epoch := counter >> REKEY_SHIFT) != key.epoch:
             if epoch != key.epoch + 1:
-                raise WireError(f"record {counter} lies too far ahead of {self._least}")
+                raise Unauthentic(f"record {counter} lies too far ahead of {self._least}")
             key = key.next()
         try:
             key.aead.decrypt_into(nonce(counter), record[HEADER:], header, out)
         except InvalidTag as error:
-            raise WireError("a record that does not authenticate: corrupted, or not from this link") from error
+            raise Unauthentic("a record that does not authenticate: corrupted, or not from this link") from error
         self._key, self._least = key, counter + 1

@@ -1,6 +1,8 @@
-"""How much a stranger may fill of the log: a pure bucket, so that anyone who reaches the port cannot fill the disk."""
+"""How much anybody outside may fill of the log: whoever reaches the port must not fill the disk."""
 
 from __future__ import annotations
+
+from p2pfl_me.wire.budget import Bucket
 
 BURST = 10.0
 REFILL_S = 6.0
@@ -8,18 +10,15 @@ REFILL_S = 6.0
 
 
 class RefusalLog:
-    """Admits refusals of frames that belong to no link, and counts those it swallows."""
+    """Admits lines about refusals, and counts those it swallows."""
 
     def __init__(self) -> None:
-        self._tokens, self._at, self._swallowed = BURST, 0.0, 0
+        self._bucket, self._swallowed = Bucket(1 / REFILL_S, BURST), 0
 
     def line(self, now: float, reason: str) -> str | None:
         """The line to log at `now` (seconds, monotonic), or None when there were too many lately."""
-        self._tokens = min(BURST, self._tokens + (now - self._at) / REFILL_S)
-        self._at = now
-        if self._tokens < 1:
+        if not self._bucket.take(now):
             self._swallowed += 1
             return None
-        self._tokens -= 1
         swallowed, self._swallowed = self._swallowed, 0
         return f"{reason} (and {swallowed} more refused since the last line)" if swallowed else reason

@@ -1,7 +1,14 @@
-"""One neighbour's side of the links: its keys, what is queued for it, what is arriving from it. No socket here."""
+"""The conversation with one neighbour: what is queued for it, what is arriving, and the keys that are in use.
+
+A conversation outlives its connections: what one of them has broken off goes on over the next, at the very byte, as
+long as both ends remember it. So a line that flaps, or a flipped bit, loses no message. No socket and no clock here.
+"""
 
 from __future__ import annotations
 
+import os
+import struct
+import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,16 +17,22 @@ from typing import cast
 import numpy as np
 
 from p2pfl_me.errors import WireError
-from p2pfl_me.message import Message, Packed, Vector
+from p2pfl_me.message import Kind, Message, Packed, Vector
 from p2pfl_me.wire.codec import Header, Schema, check_weights, decode_header, encode, message_of
-from p2pfl_me.wire.noise import Ciphers
-from p2pfl_me.wire.records import PAYLOAD, Opener, Sealer, StaleRecord
+from p2pfl_me.wire.noise import TAG, Ciphers
+from p2pfl_me.wire.records import HEADER, PAYLOAD, Opener, Sealer, Unauthentic
 
-MESSAGE, BODY, PING, BYE = 16, 17, 18, 19
-"""Kinds of record: a frame's header, a piece of its body, a heartbeat, and the last word of whoever leaves.
+MESSAGE, BODY, RECEIVED, BYE, STANDING = 16, 17, 18, 19, 20
+"""Kinds of record: a frame's header, a piece of its body, what has come so far (a heartbeat, too), the last word of
+whoever leaves, and the first one on a connection: which conversation this is, and how far it has come.
 
 A BYE is answered by a BYE: then all that was said before it has been read, and the connection may end.
 """
+SHORT_PIECE = 1 << 10
+"""A piece of a body is not shorter, but for its last: what a piece costs to open is bounded by what it brings."""
+_RECEIVED = struct.Struct(">QQ")
+_STANDING = struct.Struct(">8s8sQQ")
+_NOBODY = bytes(8)
 
 
 @dataclass(slots=True)
@@ -37,6 +50,41 @@ class Outgoing:
         return self.offset >= (self.body.nbytes if self.body else 0)
 
 
+@dataclass(slots=True)
+class _Incoming:
+    """A message whose body is arriving: `received` bytes of `bytes`, which is `content` as it lies in memory."""
+
+    header: Header
+    content: Vector | Packed = field(repr=False)
+    bytes: memoryview = field(repr=False)
+    received: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one end says first: its name for this conversation, the other's as far as it knows it, how many messages
+    have come to it whole, and how many bytes of the next one's body."""
+
+    mine: bytes
+    yours: bytes
+    messages: int
+    bytes: int
+
+    @classmethod
+    def read(cls, record: memoryview, opener: Opener) -> Standing:
+        """Of the first record on a connection.
+
+        Raises
+        ------
+        WireError
+            It is something else.
+        """
+        data = opener.open(record)
+        if record[0] != STANDING or len(data) != _STANDING.size:
+            raise WireError("something else than a connection's first record")
+        return cls(*_STANDING.unpack(data))
+
+
 def encoded(message: Message, me: int, schema: Schema) -> Outgoing:
     """A message of peer `me`, ready to be queued.
 
@@ -50,69 +98,140 @@ def encoded(message: Message, me: int, schema: Schema) -> Outgoing:
 
 
 class Session:
-    """The sealed conversation with one neighbour, from one handshake to the end of its link."""
+    """One end of a conversation.
 
-    def __init__(self, me: int, peer: int, ciphers: Ciphers, schema: Schema) -> None:
+    With `ciphers` it begins at once, over one connection that loses what it loses, as simulated ones do. Without, it
+    has to be `connected` first, and remembers what the other end has not said it has received.
+    """
+
+    def __init__(self, me: int, peer: int, ciphers: Ciphers | None, schema: Schema) -> None:
         self._me, self._peer, self._schema = me, peer, schema
-        self._sealer, self._opener = Sealer(ciphers.send), Opener(ciphers.receive)
+        self._remembers = ciphers is None
+        self._name, self._other = os.urandom(8) if self._remembers else _NOBODY, _NOBODY
+        if ciphers:
+            self._sealer, self._opener = Sealer(ciphers.send), Opener(ciphers.receive)
         self._queue: deque[Outgoing] = deque()
+        """Not yet received whole by the other end, as far as we know; the first `_sent` of them have left."""
+        self._sent = self._confirmed = 0
+        self._model: tuple[Kind, int, weakref.ref[Vector | Packed]] | None = None
         self._pings_due = 0
         self._bye_due = self._bye_said = self._bye_heard = False
-        self._header: Header | None = None
-        self._content: Vector | Packed | None = None
-        self._bytes = memoryview(b"")
-        self._received = 0
+        self._incoming: _Incoming | None = None
+        self._whole = 0
+        self.received = 0
+        """Bytes of bodies that have come over this connection."""
+        self.acknowledged = 0
+        """Bytes of bodies sent over this connection that the other end has received, when it last said so."""
+
+    # -- connections --------------------------------------------------------------------------------------------
+
+    def standing(self) -> bytes:
+        """The payload of our first record on a new connection."""
+        held = self._incoming.received if self._incoming else 0
+        return _STANDING.pack(self._name, self._other, self._whole, held)
+
+    def goes_on(self, theirs: Standing) -> bool:
+        """Whether both ends remember the same conversation, and what the other says of it can be."""
+        if (theirs.mine, theirs.yours) != (self._other, self._name):
+            return False
+        behind = theirs.messages - self._confirmed
+        if not 0 <= behind <= self._sent + 1:
+            return False
+        out = self._queue[behind] if behind < len(self._queue) else None
+        return theirs.bytes <= (max(0, out.offset) if out else 0)
+
+    def connected(self, theirs: Standing, sealer: Sealer, opener: Opener) -> None:
+        """Go on over a new connection, if `goes_on`, else from nothing: of that the other end is told, too."""
+        if self.goes_on(theirs):
+            self._confirm(theirs.messages)
+        else:
+            self._queue.clear()
+            self._confirmed = self._whole = 0
+            self._model = self._incoming = None
+        for out in self._queue:
+            out.offset = -1
+        if theirs.bytes and self._queue:
+            self._queue[0].offset = theirs.bytes
+        self._sealer, self._opener, self._other = sealer, opener, theirs.mine
+        self._sent = self.received = self.acknowledged = self._pings_due = 0
+        self._bye_due, self._bye_heard = self._bye_said, False
 
     # -- out ----------------------------------------------------------------------------------------------------
 
     @property
     def is_idle(self) -> bool:
-        return not self._queue and not self._pings_due and not self._bye_due
+        return self._sent == len(self._queue) and not self._pings_due and not self._bye_due
 
     @property
     def is_over(self) -> bool:
         """Whether everything that was queued here has been read there, or the other end wants nothing more."""
         return self.is_idle and self._bye_heard
 
+    @property
+    def has_parted(self) -> bool:
+        """Whether the other end has said its last word."""
+        return self._bye_heard
+
     def queue(self, message: Message) -> None:
         self.queue_encoded(encoded(message, self._me, self._schema))
 
     def queue_encoded(self, out: Outgoing) -> None:
+        """A model that was queued before need not travel again: it has come, or will. So no request is answered with
+        more than it brings."""
+        if self._remembers and (content := out.message.content) is not None:
+            kind, round = out.message.kind, out.message.round
+            if self._model and self._model[:2] == (kind, round) and self._model[2]() is content:
+                return
+            self._model = kind, round, weakref.ref(content)
         self._queue.append(out)
 
     def queue_ping(self) -> None:
-        self._pings_due += 1
+        """Say what has been received, once for all that has come until it leaves."""
+        self._pings_due = 1
 
     def queue_bye(self) -> None:
         """After all that is queued, once."""
         if not self._bye_said:
             self._bye_due = self._bye_said = True
 
-    def next_record(self) -> tuple[memoryview, Outgoing | None] | None:
-        """The next record to send and the message it belongs to, None for a ping or a bye.
+    def next_record(self, most: int = PAYLOAD) -> tuple[memoryview, Outgoing | None, int] | None:
+        """The next record to send, the message it belongs to (None for a ping or bye), and its bytes of body.
 
-        A ping may pass between the records of a long body; messages keep their order.
+        `most` bytes of body at most, 0 for none now. A ping may pass between the pieces of a long body; messages keep
+        their order.
         """
         if self._pings_due:
-            self._pings_due -= 1
-            return self._sealer.seal(PING, b""), None
-        if not self._queue:
+            self._pings_due = 0
+            return self._sealer.seal(RECEIVED, _RECEIVED.pack(self._whole, self.received)), None, 0
+        if self._sent == len(self._queue):
             if not self._bye_due:
                 return None
             self._bye_due = False
-            return self._sealer.seal(BYE, b""), None
-        out = self._queue[0]
+            return self._sealer.seal(BYE, b""), None, 0
+        out = self._queue[self._sent]
+        size = 0
         if out.offset < 0:
-            record = self._sealer.seal(MESSAGE, out.header)
-            out.offset = 0
+            record, out.offset = self._sealer.seal(MESSAGE, out.header), 0
+        elif most == 0:
+            return None
         else:
             assert out.body is not None
-            piece = out.body[out.offset : out.offset + PAYLOAD]
-            record = self._sealer.seal(BODY, piece)
-            out.offset += piece.nbytes
+            piece = out.body[out.offset : out.offset + most]
+            record, size = self._sealer.seal(BODY, piece), piece.nbytes
+            out.offset += size
         if out.is_done:
+            if self._remembers:
+                self._sent += 1
+            else:
+                self._queue.popleft()
+        return record, out, size
+
+    def _confirm(self, messages: int) -> None:
+        """The other end has received so many messages whole, or refused them: they need not be kept."""
+        while self._confirmed < messages and self._queue:
             self._queue.popleft()
-        return record, out
+            self._confirmed += 1
+            self._sent = max(0, self._sent - 1)
 
     # -- in -----------------------------------------------------------------------------------------------------
 
@@ -121,61 +240,79 @@ class Session:
 
         Raises
         ------
+        Unauthentic
+            The neighbour did not send this; nothing has changed.
         WireError
-            The record or the message is refused; what was half received is dropped, later messages pass. A record
-            that came before costs nothing.
+            It did, and the record or the message is refused. What was half received is dropped, later messages pass.
         """
-        try:
-            kind = record[0] if len(record) else -1
-            if kind == PING:
-                self._opener.open(record)
-            elif kind == BYE:
-                self._opener.open(record)
-                self._bye_heard = True
-                self.queue_bye()
-            elif kind == MESSAGE:
-                self._begin(record, deliver)
-            elif kind == BODY:
-                self._continue(record, deliver)
-            else:
-                raise WireError(f"a record of unknown kind {kind}")
-        except StaleRecord:
-            raise
-        except WireError:
-            self._forget()
-            raise
-
-    def _begin(self, record: memoryview, deliver: Callable[[Message], None]) -> None:
+        if len(record) and record[0] == BODY:
+            self._continue(record, deliver)
+            return
         data = self._opener.open(record)
-        self._forget()  # a message cut short by a refused record ends here
-        header = decode_header(data, self._peer, self._schema)
+        kind = record[0]
+        if kind == MESSAGE:
+            self._begin(data, deliver)
+        elif kind == RECEIVED and len(data) == _RECEIVED.size:
+            messages, self.acknowledged = _RECEIVED.unpack(data)
+            if not self._confirmed <= messages <= self._confirmed + self._sent + 1:
+                raise WireError(f"{messages} messages confirmed, which were not sent")
+            self._confirm(messages)
+        elif kind == BYE:
+            self._bye_heard = True
+            self.queue_bye()
+        else:
+            raise WireError(f"a record of kind {kind} with {len(data)} bytes, which nobody sends")
+
+    def _begin(self, data: bytes, deliver: Callable[[Message], None]) -> None:
+        self._incoming = None  # a message cut short by a refused record ends here
+        try:
+            header = decode_header(data, self._peer, self._schema)
+        except WireError:
+            self._whole += 1
+            raise
         if not header.body:
+            self._whole += 1
             deliver(message_of(header, None))
             return
-        self._header, self._received = header, 0
+        content: Vector | Packed
         if self._schema.packed:
-            self._content = np.empty(header.body, dtype=np.uint8)
+            content = np.empty(header.body, dtype=np.uint8)
         else:
-            self._content = np.empty(self._schema.size, dtype="<f4")
-        self._bytes = self._content.data.cast("B")
+            content = np.empty(self._schema.size, dtype="<f4")
+        self._incoming = _Incoming(header, content, content.data.cast("B"))
 
     def _continue(self, record: memoryview, deliver: Callable[[Message], None]) -> None:
         if self._opener.skips(record):
-            self._forget()  # with the record that is missing, this may be the body of another message
-        if self._header is None or self._content is None:
-            # The rest of a message that was refused: it must still be opened, so that the counter stays in step.
+            self._incoming = None  # with the record that is missing, this may be the body of another message
+        size, incoming = len(record) - HEADER - TAG, self._incoming
+        due = incoming.bytes.nbytes - incoming.received if incoming else 0
+        is_piece = 0 < size == due or (SHORT_PIECE <= size < due and size % 4 == 0)
+        if incoming is None or not is_piece:
+            # It must still be opened: that shows who is to blame, and the counter stays in step. The rest of a
+            # message that was refused is nobody's fault.
             self._opener.open(record)
+            self.received += size
+            if incoming is not None:
+                self._refuse()
+                raise WireError(f"a piece of {size} bytes, where {due} of the message are due")
             return
-        due = min(PAYLOAD, self._bytes.nbytes - self._received)
-        self._opener.open_into(record, self._bytes[self._received : self._received + due])
-        if not self._schema.packed:  # a packed model is for the core to check: it knows what the edge remembers
-            piece = cast(Vector, self._content)[self._received // 4 : (self._received + due) // 4]
-            check_weights(self._header, piece)
-        self._received += due
-        if self._received == self._bytes.nbytes:
-            header, content = self._header, self._content
-            self._forget()
-            deliver(message_of(header, content))
+        end = incoming.received + size
+        try:
+            self._opener.open_into(record, incoming.bytes[incoming.received : end])
+            self.received += size
+            if not self._schema.packed:  # a packed model is for the core to check: it knows what the edge remembers
+                check_weights(incoming.header, cast(Vector, incoming.content)[incoming.received // 4 : end // 4])
+        except Unauthentic:
+            raise
+        except WireError:
+            self._refuse()
+            raise
+        incoming.received = end
+        if end == incoming.bytes.nbytes:
+            self._incoming = None
+            self._whole += 1
+            deliver(message_of(incoming.header, incoming.content))
 
-    def _forget(self) -> None:
-        self._header, self._content, self._bytes, self._received = None, None, memoryview(b""), 0
+    def _refuse(self) -> None:
+        self._incoming = None
+        self._whole += 1

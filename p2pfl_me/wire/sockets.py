@@ -1,286 +1,379 @@
-"""ZeroMQ's sockets in one thread: one ROUTER that listens, one DEALER for each neighbour that is dialled.
+"""TCP in one thread: a socket that listens, a connection for each caller and for each neighbour that is dialled.
 
-Frames in, frames out, connections that come and go; what a frame means is not known here. Only `wake` may be called
-from another thread.
+Frames in, frames out, connections that come and go; what a frame means is not known here. Every byte that a stranger
+can send passes Python's memory-safe code only, in bounded memory, and the worst that it can end is its own connection.
+Only `wake` may be called from another thread.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
+import errno
+import os
+import selectors
 import socket as plain
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
-import zmq
-from zmq.utils.monitor import recv_monitor_message
-
 from p2pfl_me.contract.members import is_loopback
-from p2pfl_me.errors import PeerError
-from p2pfl_me.wire import admission
-from p2pfl_me.wire.records import RECORD
-
-Route = int | bytes
-"""A way to a neighbour: the id of one that we dialled, or the name that our ROUTER gave to a connection to us."""
+from p2pfl_me.errors import PeerError, WireError
+from p2pfl_me.wire.framing import FrameReader, prefix
 
 BURST = 4
-"""Frames taken from a socket in one turn, so that no link starves the others."""
-RETRY_S = 0.001
-"""A ROUTER that was full for one connection cannot be asked about that one: it is tried again after this time."""
-SEND_AHEAD, RECEIVE_AHEAD = 16, 4
-"""Records that ZeroMQ may hold per connection: a model of 29 MB leaves without a pause, and arrives as it is opened."""
-ZERO_COPY = 1 << 16
-"""Bytes from which a frame is handed to ZeroMQ without a copy; for small ones the copy is cheaper."""
-WRONG_KEY = (
-    "has another public key than the contract names; compare fingerprints with whoever runs it "
-    "(`p2pme keys fingerprint`) and correct the contract"
-)
-NO_PEER = "does not speak p2pme's protocol; is the address in the contract right, and p2pme there of the same version?"
+"""Frames taken from a connection in one turn, so that no link starves the others."""
+CALLS = 16
+"""Callers looked at in one turn, for the same reason."""
+BACKLOG = 256
 LINGER_S = 1.0
-ADMISSION_MS = 5000
-"""For saying the word; a connection that says nothing costs a file descriptor."""
-RECONNECT_MS = (100, 2000)
-_REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+"""How long what has not left yet may still take when everything is closed."""
+_OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+"""Numbers to connect to: host and port, and IPv6's flow and scope."""
 
 
 class Outcome(Enum):
-    """What became of a frame: handed to ZeroMQ, to be tried again when there is room, or without a receiver."""
+    """What became of a frame: handed to the kernel (or next in line), or without a receiver."""
 
     SENT = auto()
-    FULL = auto()
     GONE = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One TCP connection. `host` is who called, or whom we dialled; `heard_at` when bytes last came from there.
+
+    `deaf` while nothing is to be read from it, `mute` once nothing can be sent any more.
+    """
+
+    socket: plain.socket = field(repr=False)
+    host: str
+    reader: FrameReader = field(repr=False)
+    heard_at: float
+    connecting: bool = False
+    deaf: bool = False
+    closed: bool = False
+    mute: bool = False
+    rest: list[memoryview] = field(default_factory=list, repr=False)
+    events: int = 0
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether a frame would leave at once, as far as it is known."""
+        return not (self.rest or self.connecting or self.mute or self.closed)
 
 
 class Listener(Protocol):
     """Who is told."""
 
-    def on_frame(self, route: Route, frame: memoryview) -> None: ...
-    def on_connected(self, peer: int) -> None: ...
-    def on_disconnected(self, peer: int) -> None: ...
-    def on_turned_away(self, peer: int, why: str) -> None: ...
-    def on_stranger(self, address: str) -> None: ...
+    def on_call(self, connection: Connection) -> None: ...
+    def on_connected(self, connection: Connection) -> None: ...
+    def on_frame(self, connection: Connection, frame: memoryview) -> None: ...
+    def on_closed(self, connection: Connection, reason: str) -> None:
+        """It has ended, but for our own `close`; what came before has been told."""
 
-
-@dataclass(slots=True)
-class _Tap:
-    """The ROUTER (`peer` is None) or the DEALER to `peer`.
-
-    `full` since a frame last found no room; `skipping` inside a message of several parts.
-    """
-
-    socket: zmq.Socket[bytes]
-    peer: int | None
-    address: str = ""
-    monitor: zmq.Socket[bytes] | None = None
-    full: bool = False
-    skipping: bool = False
+    def looks_at_calls(self, now: float) -> float:
+        """One more call has come; for how many seconds none should be looked at."""
 
 
 class Sockets:
-    """The sockets of one peer. A connection that is silent for `silence_s` seconds is given up and dialled anew."""
+    """The sockets of one peer. `most` is the length of the longest frame from somebody who is not known yet."""
 
-    def __init__(self, listener: Listener, silence_s: float) -> None:
-        self._listener = listener
-        self._silence_ms = max(1, round(1000 * silence_s))
-        self._context = zmq.Context()
-        self._router: _Tap | None = None
-        self._dealers: dict[int, _Tap] = {}
-        self._taps: tuple[_Tap, ...] = ()
-        self._admission: admission.Admission | None = None
+    def __init__(self, listener: Listener, most: int) -> None:
+        self._listener, self._most = listener, most
+        self._selector = selectors.DefaultSelector()
+        self._server: plain.socket | None = None
+        self._answers = False
+        self._calls_from = 0.0
+        self._hearing = True
+        self._connections: set[Connection] = set()
+        self._unread: set[Connection] = set()
+        """Connections whose last bytes may hold another frame."""
         self._woken, self._waker = plain.socketpair()
-        self._woken.setblocking(False)
-        self._waker.setblocking(False)
+        for each in (self._woken, self._waker):
+            each.setblocking(False)
+        self._selector.register(self._woken, selectors.EVENT_READ, None)
 
-    def listen(self, address: str, public_key: bytes) -> None:
+    # -- opening and closing ------------------------------------------------------------------------------------
+
+    def listen(self, address: str) -> None:
         """Listen at `address`; one that is not loopback stands for its port on every interface of this machine.
-
-        Only those who know our public key get as far as to send a frame.
 
         Raises
         ------
         PeerError
             The port is taken or the address is not this machine's.
         """
-        self._admission = self._admission or admission.Admission(self._context, admission.word(public_key))
-        socket = self._socket(zmq.ROUTER, address)
-        socket.setsockopt(zmq.PLAIN_SERVER, 1)
-        socket.setsockopt(zmq.HANDSHAKE_IVL, ADMISSION_MS)
-        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # an error, not silence, when a neighbour has gone
         try:
-            socket.bind(_bindable(address))
-        except zmq.ZMQError as error:
-            socket.close()
+            self._server = _server(address)
+        except (OSError, OverflowError) as error:
             raise PeerError(
-                f"cannot listen: {(error.strerror or str(error)).lower()}",
+                f"cannot listen: {(getattr(error, 'strerror', None) or str(error)).lower()}",
                 where=address,
                 fix="is this peer running already? Stop it, or choose other ports in the contract "
                 "(locally: --set peers.loopback.base_port=N)",
             ) from error
-        self._router = _Tap(socket, None)
-        self._taps += (self._router,)
+        self._server.setblocking(False)
+        self._watch_calls(True)
 
-    def dial(self, peer: int, address: str, public_key: bytes) -> None:
-        """Connect to a neighbour now, or as soon as it listens, and again whenever the connection ends."""
-        socket = self._socket(zmq.DEALER, address)
-        socket.setsockopt(zmq.PLAIN_USERNAME, admission.USER)
-        socket.setsockopt(zmq.PLAIN_PASSWORD, admission.word(public_key))
-        socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing queues for a peer that is not there
-        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS[0])
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MS[1])
-        # A connection whose other end vanished without a word (power, NAT) is only noticed by asking.
-        socket.setsockopt(zmq.HEARTBEAT_IVL, max(1, self._silence_ms // 2))
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, self._silence_ms)
-        socket.setsockopt(zmq.HANDSHAKE_IVL, self._silence_ms)
-        monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | _REFUSALS)
-        self._dealers[peer] = tap = _Tap(socket, peer, address, monitor)
-        self._taps += (tap,)
-        socket.connect(address)
+    def dial(self, family: int, address: Address, now: float) -> Connection:
+        """Begin to connect; `on_connected` or `on_closed` says how it went.
 
-    def hang_up(self, peer: int) -> None:
-        """Close the connection to a neighbour that we dialled, for good."""
-        if tap := self._dealers.pop(peer, None):
-            self._taps = tuple(each for each in self._taps if each is not tap)
-            self._close(tap, linger_s=0)
-
-    def send(self, route: Route, frame: bytes | memoryview) -> Outcome:
-        """Hand over a frame; a large one without a copy, so its memory must not be written to any more."""
-        tap = self._dealers.get(route) if isinstance(route, int) else self._router
-        if tap is None:
-            return Outcome.GONE
-        socket = tap.socket
-        # Asking for the events also makes ZeroMQ look for news of freed room, which a send does only now and then.
-        events = socket.getsockopt(zmq.EVENTS)
-        assert isinstance(events, int)
-        try:
-            if isinstance(route, bytes):
-                socket.send(route, zmq.SNDMORE | zmq.NOBLOCK)
-            elif not events & zmq.POLLOUT:
-                tap.full = True
-                return Outcome.FULL
-            socket.send(frame, zmq.NOBLOCK, copy=len(frame) < ZERO_COPY)
-        except zmq.Again:
-            tap.full = True
-            return Outcome.FULL
-        except zmq.ZMQError:
-            return Outcome.GONE
-        return Outcome.SENT
-
-    def receive(self, burst: int = BURST) -> bool:
-        """Take up to `burst` frames from every socket; whether there was any."""
-        self._answer_admission()
-        found = False
-        for tap in self._taps:
-            found |= self._receive(tap, burst)
-        return found
-
-    def wait(self, timeout_s: float | None, *, hear: bool = True) -> None:
-        """Sleep until a frame may have come (if `hear`), a full socket has room, or `wake`; `timeout_s` at most.
-
-        News of connections is passed on from here: while frames move, there is none that could not wait.
+        Raises
+        ------
+        OSError
+            It failed at once.
         """
-        watched: list[tuple[zmq.Socket[bytes] | int, int]] = [(self._woken.fileno(), zmq.POLLIN)]
-        if self._admission:
-            watched.append((self._admission.socket, zmq.POLLIN))
-        for tap in self._taps:
-            blocked, tap.full = tap.full, False
-            if blocked and tap.peer is None:
-                timeout_s = RETRY_S if timeout_s is None else min(timeout_s, RETRY_S)
-            flags = (zmq.POLLIN if hear else 0) | (zmq.POLLOUT if blocked and tap.peer is not None else 0)
-            if flags:
-                watched.append((tap.socket, flags))
-            if tap.monitor and hear:
-                watched.append((tap.monitor, zmq.POLLIN))
-        ready: set[object] = {
-            each for each, _ in zmq.zmq_poll(watched, -1 if timeout_s is None else math.ceil(1000 * timeout_s))
-        }
-        if watched[0][0] in ready:
-            with contextlib.suppress(BlockingIOError):
-                self._woken.recv(64)
-        self._answer_admission()
-        for tap in self._taps:
-            if tap.monitor and tap.monitor in ready:
-                self._hear(tap)
+        socket = plain.socket(family, plain.SOCK_STREAM)
+        try:
+            _prepare(socket)
+            failure = socket.connect_ex(address)
+            if failure not in {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}:
+                raise OSError(failure, os.strerror(failure))  # of the kind that belongs to the number
+        except OSError:
+            socket.close()
+            raise
+        connection = Connection(socket, address[0], FrameReader(self._most), now, connecting=True)
+        self._connections.add(connection)
+        self._watch(connection)
+        return connection
+
+    def close(self, connection: Connection) -> None:
+        """End a connection, without a word to the listener."""
+        if connection.closed:
+            return
+        connection.closed = True
+        self._connections.discard(connection)
+        self._unread.discard(connection)
+        if connection.events:
+            self._selector.unregister(connection.socket)
+        connection.rest.clear()
+        connection.socket.close()
+
+    def close_all(self) -> None:
+        """Close everything; what was handed over before still leaves, for up to `LINGER_S` seconds."""
+        until = time.monotonic() + LINGER_S
+        for connection in [*self._connections]:
+            with contextlib.suppress(OSError):
+                for piece in connection.rest:
+                    connection.socket.settimeout(max(0.001, until - time.monotonic()))
+                    connection.socket.sendall(piece)
+            self.close(connection)
+        if self._server:
+            self._server.close()
+        self._selector.close()
+        self._woken.close()
+        self._waker.close()
+
+    # -- use ----------------------------------------------------------------------------------------------------
+
+    def send(self, connection: Connection, frame: bytes | memoryview) -> Outcome:
+        """Hand over a frame, whose memory must not be written to any more; only when the connection `is_clear`."""
+        if connection.closed or connection.mute:
+            return Outcome.GONE
+        connection.rest += [memoryview(prefix(len(frame))), memoryview(frame).cast("B")]
+        self._flush(connection)
+        return Outcome.GONE if connection.mute else Outcome.SENT
+
+    def hear(self, connection: Connection, *, hear: bool) -> None:
+        """Whether to read on from a connection: what is not read makes its sender wait."""
+        if connection.deaf == hear and not connection.closed:
+            connection.deaf = not hear
+            self._watch(connection)
+
+    def work(self, now: float, *, hear: bool) -> bool:
+        """Do what can be done at once: frames in, if `hear`; whether anything moved."""
+        self._hear_all(hear)
+        if self._server and not self._answers and self._calls_from <= now:
+            self._watch_calls(True)
+        unread = [each for each in self._unread if not each.deaf] if hear else []
+        moved = bool(unread)
+        for key, events in self._selector.select(0):
+            connection: Connection | None = key.data
+            if connection is None:
+                moved |= key.fileobj is self._server and self._answer(now)
+                continue
+            if events & selectors.EVENT_WRITE:
+                moved = True
+                self._on_writable(connection)
+            if events & selectors.EVENT_READ and connection not in unread:
+                moved = True
+                self._read(connection, now)
+        for connection in unread:
+            self._read(connection, now)
+        return moved
+
+    def wait(self, timeout_s: float | None, now: float, *, hear: bool) -> None:
+        """Sleep until `work` may have something to do, or `wake`; `timeout_s` at most."""
+        self._hear_all(hear)
+        if self._server and self._calls_from > now:
+            left = self._calls_from - now
+            timeout_s = left if timeout_s is None else min(timeout_s, left)
+        self._selector.select(timeout_s)
+        with contextlib.suppress(BlockingIOError):
+            self._woken.recv(64)
 
     def wake(self) -> None:
         """End the present or the next `wait`; from any thread."""
         with contextlib.suppress(OSError):  # so many calls that the socket is full: it will wake; or it is closed
             self._waker.send(b"!")
 
-    def close(self) -> None:
-        """Close all sockets; ZeroMQ still delivers what it holds for up to `LINGER_S`, and this waits for it."""
-        for tap in self._taps:
-            self._close(tap, LINGER_S)
-        if self._admission:
-            self._admission.close()
-        self._router, self._dealers, self._taps, self._admission = None, {}, (), None
-        self._context.term()
-        self._woken.close()
-        self._waker.close()
+    # -- calls --------------------------------------------------------------------------------------------------
 
-    def _socket(self, kind: int, address: str) -> zmq.Socket[bytes]:
-        socket = self._context.socket(kind)
-        socket.setsockopt(zmq.SNDHWM, SEND_AHEAD)
-        socket.setsockopt(zmq.RCVHWM, RECEIVE_AHEAD)
-        socket.setsockopt(zmq.IPV6, int("[" in address))
-        # ZeroMQ drops the connection before it allocates anything larger.
-        socket.setsockopt(zmq.MAXMSGSIZE, RECORD)
-        return socket
-
-    def _close(self, tap: _Tap, linger_s: float) -> None:
-        if tap.monitor:
-            tap.socket.disable_monitor()
-            tap.monitor.close(linger=0)
-        tap.socket.close(linger=round(1000 * linger_s))
-
-    def _receive(self, tap: _Tap, burst: int | None) -> bool:
-        """Take up to `burst` frames (None: all); whether there was any."""
-        taken = 0
-        while taken != burst and _may_receive(tap.socket):
-            taken += 1
-            skipped = tap.skipping
-            route: Route = tap.peer if tap.peer is not None else b"" if skipped else tap.socket.recv(zmq.NOBLOCK)
-            frame = tap.socket.recv(zmq.NOBLOCK, copy=False)
-            tap.skipping = bool(frame.more)  # nothing of ours comes in more parts than one
-            if not skipped and not frame.more:
-                self._listener.on_frame(route, frame.buffer)
-        return taken > 0
-
-    def _answer_admission(self) -> None:
-        for address in self._admission.answer() if self._admission else ():
-            self._listener.on_stranger(address)
-
-    def _hear(self, tap: _Tap) -> None:
-        """Pass on the news of a connection that we dialled."""
-        while tap.monitor and not tap.monitor.closed:
+    def _answer(self, now: float) -> bool:
+        """Look at some of those who call."""
+        assert self._server is not None
+        for _ in range(CALLS):
+            if self._calls_from > now:
+                self._watch_calls(False)
+                return True
             try:
-                event = recv_monitor_message(tap.monitor, zmq.NOBLOCK)["event"]
-            except zmq.Again:
+                socket, address = self._server.accept()
+            except (BlockingIOError, ConnectionError):
+                return True
+            except OSError as error:
+                if error.errno not in _OUT_OF_FILES:
+                    raise
+                self._calls_from = now + 1.0  # no files left: later, when some have been closed
+                continue
+            self._calls_from = now + self._listener.looks_at_calls(now)
+            try:
+                _prepare(socket)
+            except OSError:
+                socket.close()
+                continue
+            connection = Connection(socket, str(address[0]), FrameReader(self._most), now)
+            self._connections.add(connection)
+            self._watch(connection)
+            self._listener.on_call(connection)
+        return True
+
+    # -- bytes --------------------------------------------------------------------------------------------------
+
+    def _read(self, connection: Connection, now: float) -> None:
+        """Take a few frames; tell of the connection's end after the last that came."""
+        self._unread.discard(connection)
+        for _ in range(BURST):
+            if connection.closed or connection.deaf:
+                break
+            try:
+                frame = connection.reader.next_frame()
+                if frame is None:
+                    count = connection.socket.recv_into(connection.reader.space())
+                    if not count:
+                        self._lost(connection, "")
+                        return
+                    connection.heard_at = now
+                    connection.reader.filled(count)
+                    frame = connection.reader.next_frame()
+            except BlockingIOError:
                 return
-            assert tap.peer is not None
-            if event == zmq.EVENT_DISCONNECTED:
-                self._receive(tap, None)  # what arrived before the end still counts
-                self._listener.on_disconnected(tap.peer)
-            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-                self._listener.on_turned_away(tap.peer, WRONG_KEY)
-            elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
-                self._listener.on_turned_away(tap.peer, NO_PEER)
-            else:
-                self._listener.on_connected(tap.peer)
+            except WireError as error:
+                self._lost(connection, error.what)
+                return
+            except OSError as error:
+                self._lost(connection, _in_words(error))
+                return
+            if frame is not None:
+                self._listener.on_frame(connection, frame)
+        if not connection.closed:
+            self._unread.add(connection)
+
+    def _on_writable(self, connection: Connection) -> None:
+        if connection.closed:
+            return
+        if connection.connecting:
+            failure = connection.socket.getsockopt(plain.SOL_SOCKET, plain.SO_ERROR)
+            if failure:
+                self._lost(connection, os.strerror(failure).lower())
+                return
+            connection.connecting = False
+            self._watch(connection)
+            self._listener.on_connected(connection)
+        else:
+            self._flush(connection)
+
+    def _flush(self, connection: Connection) -> None:
+        rest = connection.rest
+        try:
+            while rest:
+                sent = connection.socket.sendmsg(rest[:2])
+                while rest and sent >= rest[0].nbytes:
+                    sent -= rest.pop(0).nbytes
+                if sent:
+                    rest[0] = rest[0][sent:]
+        except BlockingIOError:
+            pass
+        except OSError:
+            # What came before the end still counts: reading will find it, and then the end.
+            rest.clear()
+            connection.mute = True
+        self._watch(connection)
+
+    def _lost(self, connection: Connection, reason: str) -> None:
+        self.close(connection)
+        self._listener.on_closed(connection, reason)
+
+    # -- what to wait for ---------------------------------------------------------------------------------------
+
+    def _watch_calls(self, answers: bool) -> None:
+        assert self._server is not None
+        self._answers = answers
+        if answers:
+            self._selector.register(self._server, selectors.EVENT_READ, None)
+        else:
+            self._selector.unregister(self._server)
+
+    def _hear_all(self, hear: bool) -> None:
+        if hear != self._hearing:
+            self._hearing = hear
+            for connection in self._connections:
+                self._watch(connection)
+
+    def _watch(self, connection: Connection) -> None:
+        if connection.closed:
+            return
+        reads = self._hearing and not connection.deaf and not connection.connecting
+        events = selectors.EVENT_READ * reads | selectors.EVENT_WRITE * bool(connection.rest or connection.connecting)
+        if events == connection.events:
+            return
+        if not connection.events:
+            self._selector.register(connection.socket, events, connection)
+        elif events:
+            self._selector.modify(connection.socket, events, connection)
+        else:
+            self._selector.unregister(connection.socket)
+        connection.events = events
 
 
-def _may_receive(socket: zmq.Socket[bytes]) -> bool:
-    """Cheaper than an exception. Whoever was told of the last frame may have closed the socket."""
-    if socket.closed:
-        return False
-    events = socket.getsockopt(zmq.EVENTS)
-    assert isinstance(events, int)
-    return bool(events & zmq.POLLIN)
+def _prepare(socket: plain.socket) -> None:
+    socket.setblocking(False)
+    socket.setsockopt(plain.IPPROTO_TCP, plain.TCP_NODELAY, 1)
 
 
-def _bindable(address: str) -> str:
+def _server(address: str) -> plain.socket:
     """Loopback addresses are bound as they stand; of any other, the port on every interface of this machine."""
-    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    host, port = split_address(address)
+    family = plain.AF_INET6 if ":" in host else plain.AF_INET
     if is_loopback(address):
-        return address.replace(host, "127.0.0.1") if host.lower() == "localhost" else address
-    return f"tcp://[::]:{port}" if host.startswith("[") else f"tcp://*:{port}"
+        return plain.create_server((host, port), family=family, backlog=BACKLOG)
+    if plain.has_dualstack_ipv6():
+        try:
+            return plain.create_server(("", port), family=plain.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE or family == plain.AF_INET6:
+                raise
+    return plain.create_server(("", port), family=family, backlog=BACKLOG)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host, without brackets, and port of `tcp://HOST:PORT`; `localhost` is 127.0.0.1."""
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    host = host.strip("[]")
+    return ("127.0.0.1" if host.lower() == "localhost" else host), int(port)
+
+
+def _in_words(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -10,7 +10,7 @@ from p2pfl_me.message import Message
 from p2pfl_me.wire.endpoint import LinkHandlers
 
 UNREAD = 4
-"""What may wait for the loop; then the thread stops reading, ZeroMQ fills up, and the senders have to wait."""
+"""What may wait for the loop; then the thread stops reading, the kernel fills up, and the senders have to wait."""
 
 
 class ThreadBridge:

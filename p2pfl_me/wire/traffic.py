@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from p2pfl_me.message import Packed, Vector
+from p2pfl_me.wire.framing import on_wire
 from p2pfl_me.wire.session import Outgoing
 
 Ledger = Callable[[Mapping[str, Any]], None]
@@ -22,7 +23,7 @@ Ledger = Callable[[Mapping[str, Any]], None]
 
 @dataclass(slots=True)
 class Traffic:
-    """Bytes on the wire with one neighbour: seals, headers and ZeroMQ's framing included."""
+    """Bytes on the wire with one neighbour: seals, headers and lengths included."""
 
     sent: int = 0
     received: int = 0
@@ -111,11 +112,6 @@ class TrafficLedger:
                 entry["sha256"] = digest.result()
             if self._ledger is not None:
                 self._ledger(entry)
-
-
-def on_wire(size: int) -> int:
-    """Bytes of one ZMTP frame: flags and a length of one or eight bytes before `size` bytes (ZeroMQ RFC 23)."""
-    return size + (2 if size <= 255 else 9)
 
 
 def _sha256(params: Vector | Packed) -> str:

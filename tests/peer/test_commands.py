@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import resource
@@ -11,12 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.contract import digest, load_contract
 from p2pfl_me.data.source import peer_clips
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.trainer import make_trainer
 from p2pfl_me.peer.shard import samples_of
+from p2pfl_me.wire.framing import prefix
+from p2pfl_me.wire.handshake import greeting
 from tests.small import Command, events, p2pme, wait_for, write_contract, write_vectors
 
 pytestmark = pytest.mark.processes
@@ -106,7 +110,14 @@ def test_the_wire_shows_no_weights(tmp_path: Path) -> None:
         raw = trained.tobytes()
         pieces = [raw[at : at + 12] for at in range(0, len(raw), len(raw) // 400)]
         assert not any(piece in captured for piece in pieces if np.frombuffer(piece, np.float32).all())
-    assert digest(contract) in captured, "the capture did see the handshake"
+    assert prefix(len(greeting(bytes(16)))) + greeting(b"") in captured, "the capture did see the handshake"
+    keys = [path.read_text().split("\n")[1] for path in (tmp_path / "home" / "keys").glob("*.key")]
+    public = [
+        X25519PrivateKey.from_private_bytes(base64.b64decode(key)).public_key().public_bytes_raw() for key in keys
+    ]
+    assert len(public) == 2 and not any(
+        each in captured for each in (digest(contract), contract.name.encode(), *public)
+    )
     assert len(captured) > 2 * 4 * 263_000, "and all of both models"
 
 

@@ -2,61 +2,102 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pfl_me.errors import WireError
+from p2pfl_me.wire.admission import CHALLENGE, PROOF, caller_of, edge_key, proof
 from p2pfl_me.wire.handshake import (
+    GREETING,
     HELLO,
+    MAX_FRAME,
     MAX_PAYLOAD,
     REPLY,
     VERSION,
     Terms,
     contracts_differ,
+    greeting,
     hello,
+    proof_of,
+    read_greeting,
     read_hello,
     read_reply,
     reply,
-    tag_of,
 )
 from p2pfl_me.wire.identity import new_identity
-from p2pfl_me.wire.noise import Initiator
+from p2pfl_me.wire.noise import AwaitingReply, Initiator
 
 SECTIONS = {"model": b"m" * 32, "training": b"t" * 32}
 LOW = Terms(0, new_identity(), b"p" * 32, SECTIONS)
 HIGH = Terms(1, new_identity(), b"p" * 32, SECTIONS)
+EDGE = edge_key(LOW.identity, HIGH.identity.public)
+CHALLENGED = bytes(range(CHALLENGE))
+HEAD = 1 + PROOF + 32
+"""Bytes of a HELLO before the Noise message."""
+
+
+def said(terms: Terms = LOW, challenge: bytes = CHALLENGED) -> tuple[bytes, AwaitingReply]:
+    return hello(terms, HIGH.identity.public, EDGE, challenge)
 
 
 def test_two_that_agree_share_keys() -> None:
-    frame, tag, awaiting = hello(LOW, HIGH.identity.public)
-    assert frame[0] == HELLO
-    greeting = read_hello(HIGH, frame)
-    assert (greeting.peer, greeting.key, greeting.differing) == (0, LOW.identity.public, ())
-    answer, theirs = reply(greeting)
-    assert answer[0] == REPLY and tag_of(answer) == tag == greeting.tag
+    frame, awaiting = said()
+    assert caller_of({LOW.identity.public: EDGE}, CHALLENGED, proof_of(frame)) == LOW.identity.public
+    introduction = read_hello(HIGH, EDGE, CHALLENGED, frame)
+    assert (introduction.peer, introduction.key, introduction.differing) == (0, LOW.identity.public, ())
+    answer, theirs = reply(introduction)
     differing, ours = read_reply(awaiting, answer)
     assert differing == [] and (ours.send, ours.receive) == (theirs.receive, theirs.send)
 
 
 def test_who_differs_is_still_authenticated_and_told_where() -> None:
     other = Terms(1, HIGH.identity, b"q" * 32, {"model": b"x" * 32, "training": b"t" * 32, "data": b"d" * 32})
-    frame, _, awaiting = hello(LOW, other.identity.public)
-    greeting = read_hello(other, frame)
-    assert greeting.key == LOW.identity.public and greeting.differing == ("data", "model")
-    assert read_reply(awaiting, reply(greeting)[0])[0] == ["data", "model"]
-    assert "peer 0 has another contract: `data`, `model` differ" in contracts_differ(0, greeting.differing)
+    frame, awaiting = said()
+    introduction = read_hello(other, EDGE, CHALLENGED, frame)
+    assert introduction.key == LOW.identity.public and introduction.differing == ("data", "model")
+    assert read_reply(awaiting, reply(introduction)[0])[0] == ["data", "model"]
+    assert "peer 0 has another contract: `data`, `model` differ" in contracts_differ(0, introduction.differing)
 
 
 def test_a_digest_that_differs_without_a_section_is_no_consent() -> None:
     other = Terms(1, HIGH.identity, b"q" * 32, SECTIONS)
-    assert read_hello(other, hello(LOW, other.identity.public)[0]).differing == ("contract",)
+    assert read_hello(other, EDGE, CHALLENGED, said()[0]).differing == ("contract",)
 
 
 def test_the_claimed_digest_cannot_be_exchanged_on_the_way() -> None:
-    frame, _, _ = hello(Terms(0, LOW.identity, b"q" * 32, SECTIONS), HIGH.identity.public)
+    frame, _ = said(Terms(0, LOW.identity, b"q" * 32, SECTIONS))
     with pytest.raises(WireError):
-        read_hello(HIGH, frame[:2] + HIGH.prologue + frame[34:])
+        read_hello(HIGH, EDGE, CHALLENGED, frame[: HEAD - 32] + said()[0][HEAD - 32 : HEAD] + frame[HEAD:])
+
+
+def test_what_was_said_once_cannot_be_said_again_on_another_connection() -> None:
+    frame, _ = said()
+    other = bytes(CHALLENGE)
+    assert caller_of({LOW.identity.public: EDGE}, other, proof_of(frame)) is None
+    with pytest.raises(WireError):
+        read_hello(HIGH, EDGE, other, frame)
+
+
+def test_a_proof_is_good_for_one_end_of_one_edge() -> None:
+    third = new_identity()
+    assert EDGE == edge_key(HIGH.identity, LOW.identity.public) != edge_key(third, LOW.identity.public)
+    answer = proof(EDGE, LOW.identity.public, CHALLENGED)
+    keys = {HIGH.identity.public: EDGE, third.public: edge_key(third, LOW.identity.public)}
+    assert caller_of(keys, CHALLENGED, answer) is None, "its own answer cannot be turned against the caller"
+
+
+def test_nothing_in_clear_is_said_twice() -> None:
+    """Two connections of one peer cannot be linked by what a HELLO says: no key, no digest, no name."""
+    first, second = (said(challenge=os.urandom(CHALLENGE))[0] for _ in range(2))
+    assert first[0] == second[0] == HELLO and len(first) == len(second)
+    for length in (6, 8):
+        pieces = [{frame[at : at + length] for at in range(1, len(frame) - length)} for frame in (first, second)]
+        assert not pieces[0] & pieces[1]
+    assert LOW.prologue not in first and LOW.identity.public not in first
 
 
 @pytest.mark.parametrize(
@@ -77,24 +118,40 @@ def test_the_claimed_digest_cannot_be_exchanged_on_the_way() -> None:
     ],
 )
 def test_an_introduction_that_says_nothing_is_refused(payload: bytes) -> None:
-    message, _ = Initiator(LOW.identity.private, HIGH.identity.public, LOW.prologue).write(payload)
+    prologue = LOW.prologue + CHALLENGED
+    message, _ = Initiator(LOW.identity.private, HIGH.identity.public, prologue).write(payload)
+    frame = said()[0][:HEAD] + message
     with pytest.raises(WireError):
-        read_hello(HIGH, bytes([HELLO, VERSION]) + LOW.prologue + message)
+        read_hello(HIGH, EDGE, CHALLENGED, frame)
 
 
 @pytest.mark.parametrize(
     "payload", [b"", b"\xc0", b"\x91\x01", b"\x91\x91\xa1x", b"\x91" * 1000 + b"\xc0", b"\x90" + bytes(MAX_PAYLOAD)]
 )
 def test_a_reply_that_says_nothing_is_refused(payload: bytes) -> None:
-    frame, _, awaiting = hello(LOW, HIGH.identity.public)
-    message, _ = read_hello(HIGH, frame).introduced.write(payload)
+    frame, awaiting = said()
+    message, _ = read_hello(HIGH, EDGE, CHALLENGED, frame).introduced.write(payload)
     with pytest.raises(WireError):
-        read_reply(awaiting, bytes([REPLY]) + bytes(8) + message)
+        read_reply(awaiting, bytes([REPLY]) + message)
 
 
-@given(st.binary(max_size=300), st.booleans())
-def test_any_bytes_raise_nothing_but_the_wire_error(junk: bytes, dressed: bool) -> None:
+def test_a_greeting_names_its_version() -> None:
+    assert read_greeting(greeting(CHALLENGED)) == CHALLENGED
+    with pytest.raises(WireError, match="version 9 of p2pme's links, and this is 2"):
+        read_greeting(bytes([GREETING, 9]) + bytes(40))
+    with pytest.raises(WireError, match="no greeting"):
+        read_greeting(greeting(CHALLENGED)[:-1])
     with pytest.raises(WireError):
-        read_hello(HIGH, (bytes([HELLO, VERSION]) if dressed else b"") + junk)
+        proof_of(bytes([HELLO]) + bytes(MAX_FRAME))
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", bytes([HELLO]), bytes([REPLY]), bytes([GREETING, VERSION])]))
+def test_any_bytes_raise_nothing_but_the_wire_error(junk: bytes, dress: bytes) -> None:
+    frame = dress + junk
     with pytest.raises(WireError):
-        read_reply(hello(LOW, HIGH.identity.public)[2], junk)
+        read_hello(HIGH, EDGE, CHALLENGED, frame.ljust(HEAD, b"\0"))
+    with pytest.raises(WireError):
+        read_reply(said()[1], frame)
+    for read in (read_greeting, proof_of):
+        with contextlib.suppress(WireError):
+            read(frame)

@@ -10,21 +10,15 @@ import time
 
 import numpy as np
 import pytest
-import zmq
-import zmq.asyncio
-from zmq.auth.asyncio import AsyncioAuthenticator
 
 from p2pfl_me.errors import PeerError
 from p2pfl_me.message import Kind, Message
-from p2pfl_me.wire.admission import USER, word
-from p2pfl_me.wire.handshake import Terms, contracts_differ, hello, read_reply
-from p2pfl_me.wire.identity import Identity, new_identity
+from p2pfl_me.wire import handshaker
+from p2pfl_me.wire.handshake import contracts_differ
+from p2pfl_me.wire.identity import new_identity
 from p2pfl_me.wire.links import Liveness
-from p2pfl_me.wire.records import Sealer
-from p2pfl_me.wire.session import PING
-from p2pfl_me.wire.sockets import BURST
+from p2pfl_me.wire.sockets import BURST, split_address
 from p2pfl_me.wire.thread_bridge import UNREAD
-from tests.wire import zmtp
 from tests.wire.peers import QUICK, Recorder, Swarm
 
 
@@ -95,187 +89,6 @@ def test_a_key_outside_the_allow_list_gets_nothing(stranger: int) -> None:
     asyncio.run(scene())
 
 
-def caller(context: zmq.asyncio.Context, called: Identity) -> zmq.asyncio.Socket:
-    socket: zmq.asyncio.Socket = context.socket(zmq.DEALER)
-    socket.setsockopt(zmq.PLAIN_USERNAME, USER)
-    socket.setsockopt(zmq.PLAIN_PASSWORD, word(called.public))
-    return socket
-
-
-def test_a_raw_socket_can_neither_inject_nor_replay_nor_stop_the_receiver() -> None:
-    async def scene() -> None:
-        swarm = Swarm(2)
-        here, there = Recorder(), Recorder()
-        captured: list[bytes] = []
-        context = zmq.asyncio.Context()
-        # The man in the middle: peer 0 dials the tap, the tap dials peer 1.
-        # Both know the contract, and with it the word that peer 1's ZeroMQ asks for.
-        tap, onward = context.socket(zmq.ROUTER), caller(context, swarm.identities[1])
-        door = AsyncioAuthenticator(context)
-        door.start()
-        door.configure_plain(passwords={"p2pfl_me": word(swarm.identities[1].public).decode()})
-        tap.setsockopt(zmq.PLAIN_SERVER, 1)
-        port = tap.bind_to_random_port("tcp://127.0.0.1")
-        onward.connect(swarm.addresses[1])
-        true_address = swarm.addresses[1]
-        high = swarm.links(1, [0], there)
-        await high.start()
-        swarm.addresses[1] = f"tcp://127.0.0.1:{port}"
-        low = swarm.links(0, [1], here)
-        swarm.addresses[1] = true_address
-        spoil: set[int] = set()
-        name: list[bytes] = []
-
-        async def forward() -> None:
-            while True:
-                identity, frame = await tap.recv_multipart()
-                name[:] = [identity]
-                captured.append(frame)
-                if len(captured) - 1 in spoil:
-                    frame = frame[:-1] + bytes([frame[-1] ^ 1])
-                await onward.send(frame)
-
-        async def back() -> None:
-            while True:
-                frame = await onward.recv()
-                await tap.send_multipart([name[0], frame])
-
-        tasks = [asyncio.create_task(forward()), asyncio.create_task(back())]
-        await low.start()
-        await there.until(lambda: there.is_up(0))
-        await here.until(lambda: here.is_up(1))
-        model = np.ones(100, np.float32)
-
-        # A stranger's own connection: garbage, half frames, a replayed handshake and replayed records.
-        raw = caller(context, swarm.identities[1])
-        raw.connect(true_address)
-        for frame in [b"", b"\x10", b"\x01", b"\x01\x01" + bytes(200), bytes(1000), *captured]:
-            await raw.send(frame)
-        await there.until(lambda: len(there.refused) >= 5)
-        assert there.is_up(0), "the live link is untouched"
-
-        # The same connection: a replayed record and a corrupted one are refused, the next message passes.
-        low.send(1, Message(Kind.HELLO, 0, 7))
-        await there.until(lambda: len(there.messages) == 1)
-        await onward.send(captured[-1])
-        await there.until(lambda: any("replayed" in reason for _, reason in there.refused))
-        spoil.update(range(len(captured), len(captured) + 1))
-        low.send(1, Message(Kind.ANSWER, 1, 1, model))
-        low.send(1, Message(Kind.ANSWER, 2, 2, model))
-        await there.until(lambda: any(message.round == 2 for _, message in there.messages))
-        assert len([peer for peer, _ in there.refused if peer == 0]) >= 1
-        assert there.is_up(0)
-
-        for task in tasks:
-            task.cancel()
-        await low.close()
-        await high.close()
-        door.stop()
-        context.destroy(linger=0)
-
-    asyncio.run(scene())
-
-
-@pytest.mark.parametrize("opening", ["none", "null", "a wrong word"])
-def test_a_stranger_cannot_fill_the_memory_with_a_message_that_never_ends(opening: str) -> None:
-    """ZeroMQ keeps every part of a message until the last has come; so a stranger must not get to send any."""
-
-    def flood(address: str) -> int:
-        """Bytes taken before the connection was cut."""
-        with zmtp.connect(address, b"PLAIN" if opening == "a wrong word" else b"NULL") as stranger:
-            taken, part = 0, zmtp.part(1 << 20)
-            try:
-                stranger.sendall({"none": b"", "null": zmtp.ready()}.get(opening, zmtp.hello(b"p2pfl_me", b"x" * 64)))
-                while taken < 256 << 20:
-                    stranger.sendall(part)
-                    taken += len(part)
-            except OSError:
-                return taken
-            raise AssertionError("nobody cut the connection")
-
-    async def scene() -> None:
-        swarm = Swarm(2)
-        low, high, here, there = await swarm.linked()
-        # What had left before the cut lies in the kernel's buffers on both sides.
-        assert await asyncio.to_thread(flood, swarm.addresses[1]) < 64 << 20
-        low.send(1, Message(Kind.HELLO, 0, 7))
-        await there.until(lambda: len(there.messages) == 1)
-        assert [up for _, up, _ in here.links] == [True]
-        await low.close()
-        await high.close()
-
-    asyncio.run(scene())
-
-
-def test_a_listener_with_another_key_than_the_contract_names_is_reported_on_both_sides() -> None:
-    async def scene() -> None:
-        swarm = Swarm(2)
-        here, there = Recorder(), Recorder()
-        low = swarm.links(0, [1], here)
-        high = swarm.links(1, [0], there, identity=new_identity())
-        await high.start()
-        await low.start()
-        await here.until(lambda: bool(here.refused))
-        await there.until(lambda: len(there.refused) >= 3)
-        assert len(here.refused) == 1, "once, not at every attempt"
-        assert f"peer 1 at {swarm.addresses[1]} has another public key" in here.refused[0][1]
-        assert "from 127.0.0.1" in there.refused[0][1]
-        assert "does not know this peer's public key" in there.refused[0][1]
-        await low.close()
-        await high.close()
-
-    asyncio.run(scene())
-
-
-def test_messages_in_many_parts_neither_count_nor_hold_up_the_others() -> None:
-    async def scene() -> None:
-        swarm = Swarm(2)
-        low, high, _here, there = await swarm.linked()
-        context = zmq.asyncio.Context()
-        raw = caller(context, swarm.identities[1])
-        raw.connect(swarm.addresses[1])
-        await raw.send_multipart([b""] * 300_000)
-        await raw.send(b"single")
-        low.send(1, Message(Kind.HELLO, 0, 7))
-        await there.until(lambda: len(there.messages) == 1)
-        await there.until(lambda: bool(there.refused))
-        assert [reason for _, reason in there.refused] == ["a frame outside any link"], "the single one"
-        await low.close()
-        await high.close()
-        context.destroy(linger=0)
-
-    asyncio.run(scene())
-
-
-def test_a_captured_greeting_sent_again_and_again_does_not_keep_its_maker_out() -> None:
-    async def scene() -> None:
-        swarm = Swarm(2)
-        there = Recorder()
-        high = swarm.links(1, [0], there)
-        await high.start()
-        terms = Terms(0, swarm.identities[0], b"p" * 32, {})
-        context = zmq.asyncio.Context()
-        replayer, honest = (caller(context, swarm.identities[1]) for _ in range(2))
-        for each in (replayer, honest):
-            each.connect(swarm.addresses[1])
-        captured, _, _ = hello(terms, swarm.identities[1].public)
-        await replayer.send(captured)
-        await replayer.recv()
-        frame, _, awaiting = hello(terms, swarm.identities[1].public)
-        await honest.send(frame)
-        _, ciphers = read_reply(awaiting, await honest.recv())
-        for _ in range(10):
-            await replayer.send(captured)
-        await replayer.send(b"done")
-        await there.until(lambda: bool(there.refused))
-        await honest.send(bytes(Sealer(ciphers.send).seal(PING, b"")))
-        await there.until(lambda: there.is_up(0))
-        await high.close()
-        context.destroy(linger=0)
-
-    asyncio.run(scene())
-
-
 def test_a_public_key_that_is_no_key_is_reported() -> None:
     async def scene() -> None:
         swarm = Swarm(2)
@@ -299,18 +112,23 @@ def test_what_a_neighbour_calls_its_sections_stays_on_one_line() -> None:
     assert line.isprintable() and "`?[2J?neighbour 7 is up`, `training` differ" in line
 
 
-def test_an_address_where_something_else_listens_is_reported_and_dialled_again() -> None:
+@pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH_9.6\r\n", b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_an_address_where_something_else_listens_is_reported_and_dialled_again(words: bytes) -> None:
     async def scene() -> None:
         swarm = Swarm(2)
         here = Recorder()
-        context = zmq.asyncio.Context()
-        other = context.socket(zmq.ROUTER)
-        other.bind(swarm.addresses[1])
+
+        async def other(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(words)
+            writer.close()
+
+        server = await asyncio.start_server(other, *split_address(swarm.addresses[1]))
         low = swarm.links(0, [1], here)
         await low.start()
         await here.until(lambda: bool(here.refused))
         assert f"peer 1 at {swarm.addresses[1]} does not speak p2pme's protocol" in here.refused[0][1]
-        context.destroy(linger=0)
+        server.close()
+        await server.wait_closed()
         high = swarm.links(1, [0], Recorder())
         await high.start()
         await here.until(lambda: here.is_up(1))
@@ -476,7 +294,7 @@ def test_a_link_given_up_on_one_side_only_comes_back_without_blame() -> None:
         await here.until(lambda: len(here.links) >= 3)
         assert [up for _, up, _ in here.links[:3]] == [True, False, True]
         await there.until(lambda: len(there.links) >= 3)
-        assert "new link" in there.links[1][2]
+        assert [up for _, up, _ in there.links[:3]] == [True, False, True]
         assert not here.refused and not there.refused
         await low.close()
         await high.close()
@@ -484,14 +302,16 @@ def test_a_link_given_up_on_one_side_only_comes_back_without_blame() -> None:
     asyncio.run(scene())
 
 
-def test_a_connection_whose_other_end_is_dead_is_dialled_anew() -> None:
+def test_a_connection_whose_other_end_is_mute_is_dialled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handshaker, "HANDSHAKE_S", 0.2)
+
     async def scene() -> None:
         swarm = Swarm(2)
         here, there = Recorder(), Recorder()
-        host, port = swarm.addresses[1].removeprefix("tcp://").split(":")
+        host, port = split_address(swarm.addresses[1])
         accepted: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
-        mute = await asyncio.start_server(lambda _, writer: accepted.set_result(writer), host, int(port))
-        low = swarm.links(0, [1], here, liveness=Liveness(ping_s=0.05, silence_s=0.3, retry_s=0.05))
+        mute = await asyncio.start_server(lambda _, writer: accepted.set_result(writer), host, port)
+        low = swarm.links(0, [1], here)
         await low.start()
         writer = await accepted
         mute.close()  # nobody listens any more, but this connection stays open and never speaks
@@ -516,7 +336,7 @@ def test_two_links_share_a_peer_and_traffic_is_booked_by_neighbour() -> None:
             await each.start()
         await recorders[1].until(lambda: recorders[1].is_up(0) and recorders[1].is_up(2))
         model = np.ones(400_000, np.float32)
-        for round in range(20):  # more than ZeroMQ may hold: the queue has to wait for room
+        for round in range(20):  # more than may be under way: the queue has to wait for room
             links[1].send(0, Message(Kind.OFFER, round, round, model))
             links[1].send(2, Message(Kind.ANSWER, round, round, model))
         await recorders[0].until(lambda: len(recorders[0].messages) == 20)
@@ -540,7 +360,7 @@ def test_a_busy_loop_holds_the_sender_back_and_loses_nothing() -> None:
             low.send(1, Message(Kind.ANSWER, round, round, model))
         sending, receiving = low._engine._neighbours[1], high._bridge
         until = time.monotonic() + 60
-        while not (receiving.is_full and sending.stuck) and time.monotonic() < until:
+        while not (receiving.is_full and sending.pace.piece == 0) and time.monotonic() < until:
             os.sched_yield()  # this is the loop: while it is busy here, it hears nothing
         assert receiving._told - receiving._heard <= UNREAD + BURST
         assert there.messages == []
