@@ -113,7 +113,7 @@ class Session:
         self._queue: deque[Outgoing] = deque()
         """Not yet received whole by the other end, as far as we know; the first `_sent` of them have left."""
         self._sent = self._confirmed = 0
-        self._model: tuple[Kind, int, weakref.ref[Vector | Packed]] | None = None
+        self._model: tuple[tuple[Kind, int, int], weakref.ref[Vector | Packed]] | None = None
         self._pings_due = 0
         self._bye_due = self._bye_said = self._bye_heard = False
         self._incoming: _Incoming | None = None
@@ -179,10 +179,10 @@ class Session:
         """A model that was queued before need not travel again: it has come, or will. So no request is answered with
         more than it brings."""
         if self._remembers and (content := out.message.content) is not None:
-            kind, round = out.message.kind, out.message.round
-            if self._model and self._model[:2] == (kind, round) and self._model[2]() is content:
+            what = out.message.kind, out.message.round, out.message.at
+            if self._model and self._model[0] == what and self._model[1]() is content:
                 return
-            self._model = kind, round, weakref.ref(content)
+            self._model = what, weakref.ref(content)
         self._queue.append(out)
 
     def queue_ping(self) -> None:

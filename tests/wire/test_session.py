@@ -252,4 +252,4 @@ def test_an_answer_that_is_asked_for_again_does_not_travel_again() -> None:
     for record in pump(two, 1 << 21):
         one.receive(record, lambda _: None)
     gc.collect()
-    assert one._model is not None and one._model[2]() is None, "and nothing is kept alive for it"
+    assert one._model is not None and one._model[1]() is None, "and nothing is kept alive for it"
