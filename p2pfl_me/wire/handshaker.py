@@ -13,6 +13,7 @@ from typing import Protocol
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.admission import CHALLENGE, WaitingRoom, caller_of, edge_key
+from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import (
     Terms,
     contracts_differ,
@@ -65,10 +66,6 @@ class Seals:
 
     sealer: Sealer
     opener: Opener
-
-    @classmethod
-    def of(cls, ciphers: Ciphers) -> Seals:
-        return cls(Sealer(ciphers.send), Opener(ciphers.receive))
 
 
 @dataclass(slots=True, eq=False)
@@ -215,8 +212,7 @@ class Handshaker:
         for other, stage in [*self._under_way.items()]:
             if isinstance(stage, _Call) and stage.seals and stage.neighbour is neighbour:
                 self._events.hang_up(other)  # one at a time, the newest
-        call.seals = Seals.of(ciphers)
-        connection.reader.most = FIRST_RECORD
+        call.seals = _seals(connection, ciphers)
 
     def _on_reply(self, connection: Connection, stage: _Dialled, awaiting: AwaitingReply, frame: bytes) -> None:
         """Go on with a handshake that we began; the first sealed record is ours."""
@@ -227,8 +223,7 @@ class Handshaker:
             self._events.complain(neighbour, contracts_differ(neighbour.peer, differing))
             self._events.hang_up(connection)
             return
-        stage.seals = Seals.of(ciphers)
-        connection.reader.most = FIRST_RECORD
+        stage.seals = _seals(connection, ciphers)
         self._say_standing(connection, neighbour, stage.seals)
 
     def _on_first_record(self, connection: Connection, neighbour: Neighbour, seals: Seals, frame: memoryview) -> None:
@@ -247,6 +242,13 @@ class Handshaker:
 
     def _complain(self, neighbour: Neighbour, why: str) -> None:
         self._events.complain(neighbour, f"peer {neighbour.peer} at {neighbour.endpoint.address} {why}")
+
+
+def _seals(connection: Connection, ciphers: Ciphers) -> Seals:
+    """From here on, everything on this connection is sealed, lengths included."""
+    connection.reader.most = FIRST_RECORD
+    connection.reader.lengths, connection.lengths = Lengths(ciphers.receive), Lengths(ciphers.send)
+    return Seals(Sealer(ciphers.send), Opener(ciphers.receive))
 
 
 def _edge_key(terms: Terms, public: bytes) -> bytes | None:

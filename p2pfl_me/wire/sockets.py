@@ -19,7 +19,7 @@ from typing import Protocol
 
 from p2pfl_me.contract.members import is_loopback
 from p2pfl_me.errors import PeerError, WireError
-from p2pfl_me.wire.framing import FrameReader, prefix
+from p2pfl_me.wire.framing import FrameReader, Lengths
 
 BURST = 4
 """Frames taken from a connection in one turn, so that no link starves the others."""
@@ -56,6 +56,7 @@ class Connection:
     deaf: bool = False
     closed: bool = False
     mute: bool = False
+    lengths: Lengths = field(default_factory=Lengths, repr=False)
     rest: list[memoryview] = field(default_factory=list, repr=False)
     events: int = 0
 
@@ -173,7 +174,7 @@ class Sockets:
         """Hand over a frame, whose memory must not be written to any more; only when the connection `is_clear`."""
         if connection.closed or connection.mute:
             return Outcome.GONE
-        connection.rest += [memoryview(prefix(len(frame))), memoryview(frame).cast("B")]
+        connection.rest += [memoryview(connection.lengths.write(len(frame))), memoryview(frame).cast("B")]
         self._flush(connection)
         return Outcome.GONE if connection.mute else Outcome.SENT
 

@@ -19,7 +19,7 @@ from p2pfl_me.data.source import peer_clips
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.trainer import make_trainer
 from p2pfl_me.peer.shard import samples_of
-from p2pfl_me.wire.framing import prefix
+from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import greeting
 from tests.small import Command, events, p2pme, wait_for, write_contract, write_vectors
 
@@ -110,7 +110,7 @@ def test_the_wire_shows_no_weights(tmp_path: Path) -> None:
         raw = trained.tobytes()
         pieces = [raw[at : at + 12] for at in range(0, len(raw), len(raw) // 400)]
         assert not any(piece in captured for piece in pieces if np.frombuffer(piece, np.float32).all())
-    assert prefix(len(greeting(bytes(16)))) + greeting(b"") in captured, "the capture did see the handshake"
+    assert Lengths().write(len(greeting(bytes(16)))) + greeting(b"") in captured, "the capture did see the handshake"
     keys = [path.read_text().split("\n")[1] for path in (tmp_path / "home" / "keys").glob("*.key")]
     public = [
         X25519PrivateKey.from_private_bytes(base64.b64decode(key)).public_key().public_bytes_raw() for key in keys

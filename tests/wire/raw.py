@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from p2pfl_me.wire.admission import edge_key
-from p2pfl_me.wire.framing import PREFIX, prefix
+from p2pfl_me.wire.framing import PREFIX, Lengths
 from p2pfl_me.wire.handshake import Terms, hello, read_greeting, read_reply
 from p2pfl_me.wire.records import Opener, Sealer
-from p2pfl_me.wire.session import HOLDING
+from p2pfl_me.wire.session import STANDING
 from p2pfl_me.wire.sockets import split_address
-
-NOTHING_HELD = bytes(24)
 
 
 @dataclass
@@ -24,18 +23,20 @@ class Caller:
     socket: socket.socket
     sealer: Sealer = field(default_factory=lambda: Sealer(bytes(32)))
     opener: Opener = field(default_factory=lambda: Opener(bytes(32)))
+    lengths: tuple[Lengths, Lengths] = field(default_factory=lambda: (Lengths(), Lengths()))
+    """Of what we send, and of what we receive."""
 
     @classmethod
     def of(cls, address: str) -> Caller:
         return cls(socket.create_connection(split_address(address), timeout=20))
 
     def send(self, frame: bytes | memoryview) -> None:
-        self.socket.sendall(prefix(len(frame)) + bytes(frame))
+        self.socket.sendall(self.lengths[0].write(len(frame)) + bytes(frame))
 
     def receive(self) -> bytes:
         """The next frame; empty at the end of the connection."""
         begin = self._exactly(PREFIX)
-        return self._exactly(int.from_bytes(begin, "big")) if begin else b""
+        return self._exactly(self.lengths[1].read(begin)) if begin else b""
 
     def say(self, kind: int, payload: bytes) -> None:
         self.send(self.sealer.seal(kind, payload))
@@ -47,7 +48,8 @@ class Caller:
         differing, ciphers = read_reply(awaiting, self.receive())
         assert not differing
         self.sealer, self.opener = Sealer(ciphers.send), Opener(ciphers.receive)
-        self.say(HOLDING, NOTHING_HELD)
+        self.lengths = Lengths(ciphers.send), Lengths(ciphers.receive)
+        self.say(STANDING, os.urandom(8) + bytes(24))
 
     def is_cut(self) -> bool:
         """Read on until the other end closes the connection."""

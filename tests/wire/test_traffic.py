@@ -36,7 +36,7 @@ def test_entries_stand_in_the_order_in_which_messages_left() -> None:
     ledger.close()
     while calls:  # news of digests that are written already
         calls.popleft()()
-    assert ledger.totals[2].sent == 3 * 29
+    assert ledger.totals[2].sent == 3 * 33
     digest = hashlib.sha256(np.arange(1000, dtype=np.float32).tobytes()).hexdigest()
     assert [(e["to"], e["kind"], e["sha256"]) for e in entries] == [
         (1, "offer", digest),
@@ -45,7 +45,7 @@ def test_entries_stand_in_the_order_in_which_messages_left() -> None:
         (2, "ping", None),
     ]
     assert entries[0]["wire"] == 5000 and entries[0]["bytes"] > 4000
-    assert entries[3] == {"to": 2, "kind": "ping", "count": 3, "bytes": 0, "wire": 87, "sha256": None}
+    assert entries[3] == {"to": 2, "kind": "ping", "count": 3, "bytes": 0, "wire": 99, "sha256": None}
 
 
 def test_the_ledger_does_not_keep_a_model_alive() -> None:

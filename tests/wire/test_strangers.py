@@ -1,0 +1,456 @@
+"""Strangers, eavesdroppers, whoever sits on the line, and liars among the neighbours: what each can end, fill, cost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+import numpy as np
+import pytest
+
+from p2pfl_me.message import Kind, Message
+from p2pfl_me.wire import handshaker
+from p2pfl_me.wire.admission import WAITING, WaitingRoom, edge_key, network_of
+from p2pfl_me.wire.budget import Bucket
+from p2pfl_me.wire.codec import encode
+from p2pfl_me.wire.framing import Lengths
+from p2pfl_me.wire.handshake import MAX_FRAME, Terms, greeting, hello, read_greeting
+from p2pfl_me.wire.identity import new_identity
+from p2pfl_me.wire.links import Links, Liveness
+from p2pfl_me.wire.neighbour import HANDSHAKES, MESSAGES, RECORDS
+from p2pfl_me.wire.records import RECORD
+from p2pfl_me.wire.refusal_log import BURST
+from p2pfl_me.wire.session import MESSAGE, RECEIVED
+from p2pfl_me.wire.sockets import split_address
+from tests.wire.peers import QUICK, Recorder, Swarm
+from tests.wire.raw import Caller, Tap
+
+PROLOGUE = b"p" * 32
+prefix = Lengths().write
+SECTIONS = {"training": b"1" * 32}
+
+
+async def still_linked(low: Links, there: Recorder) -> None:
+    """A message passes over the link from 0 to 1."""
+    before = len(there.messages)
+    low.send(1, Message(Kind.HELLO, 0, 7))
+    await there.until(lambda: len(there.messages) > before)
+
+
+# -- strangers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\xff" + bytes(8) + b"\x7f\x03\x00PLAIN".ljust(20, b"\0") + bytes(32),  # another protocol's greeting
+        prefix(MAX_FRAME) + bytes(MAX_FRAME),
+        prefix(MAX_FRAME + 1),
+        prefix(2**32 - 1),
+        prefix(0) * 1000,
+        (prefix(1) + b"\x01") * 1000,
+        prefix(100) + greeting(bytes(16)),
+        prefix(18) + greeting(bytes(16)),
+        prefix(45) + b"\x10" + bytes(44),
+    ],
+)
+@pytest.mark.parametrize("ends", ["waits", "closes", "resets"])
+def test_whatever_a_stranger_says_ends_its_own_connection_and_nothing_else(words: bytes, ends: str) -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        low, high, here, there = await swarm.linked()
+
+        def call() -> None:
+            for _ in range(4):
+                stranger = Caller.of(swarm.addresses[1])
+                with contextlib.suppress(ConnectionError):
+                    stranger.socket.sendall(words)
+                if ends == "resets":
+                    stranger.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                if ends == "waits" and len(words) > 100:
+                    assert stranger.is_cut()
+                stranger.close()
+
+        await asyncio.to_thread(call)
+        await still_linked(low, there)
+        assert [up for _, up, _ in here.links] == [True] == [up for _, up, _ in there.links]
+        assert not there.failed and all(peer is None for peer, _ in there.refused), "and nobody is blamed"
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_a_stranger_that_knows_every_public_key_gets_a_greeting_and_nothing_else() -> None:
+    """Whoever holds the contract: it can compute no answer to a challenge."""
+
+    async def scene() -> None:
+        swarm = Swarm(2)
+        low, high, _, there = await swarm.linked()
+        thief = Terms(0, new_identity(), PROLOGUE, SECTIONS)
+
+        def call() -> bytes:
+            stranger = Caller.of(swarm.addresses[1])
+            challenge = read_greeting(stranger.receive())
+            key = edge_key(thief.identity, swarm.identities[1].public)
+            stranger.send(hello(thief, swarm.identities[1].public, key, challenge)[0])
+            return stranger.receive()
+
+        assert await asyncio.to_thread(call) == b""
+        await there.until(lambda: bool(there.refused))
+        assert "a key outside the allow list" in there.refused[0][1] and "from 127.0.0.1" in there.refused[0][1]
+        await still_linked(low, there)
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_what_an_eavesdropper_has_heard_opens_no_other_connection() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        high = swarm.links(1, [0], there)
+        await high.start()
+        tap = Tap(swarm.addresses[1])
+        true, swarm.addresses[1] = swarm.addresses[1], await tap.open()
+        low = swarm.links(0, [1], here)
+        await low.start()
+        await there.until(lambda: there.is_up(0))
+        await here.until(lambda: here.is_up(1))
+        await still_linked(low, there)
+        heard = b"".join(data for towards, data in tap.seen if towards)
+
+        def replay() -> bool:
+            again = Caller.of(true)
+            again.receive()
+            again.socket.sendall(heard)
+            return again.is_cut()
+
+        assert await asyncio.to_thread(replay)
+        await still_linked(low, there)
+        assert [up for _, up, _ in there.links] == [True] and len(there.messages) == 2
+        assert {peer for peer, _ in there.refused} == {None}
+        await low.close()
+        await high.close()
+        await tap.close()
+
+    asyncio.run(scene())
+
+
+def test_idle_callers_are_few_and_do_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handshaker, "HANDSHAKE_S", 0.3)
+
+    async def scene() -> None:
+        swarm = Swarm(2)
+        there = Recorder()
+        high = swarm.links(1, [0], there)
+        await high.start()
+        idle = [socket.create_connection(split_address(swarm.addresses[1]), timeout=20) for _ in range(3 * WAITING)]
+        here = Recorder()
+        low = swarm.links(0, [1], here)
+        await low.start()
+        await there.until(lambda: there.is_up(0))
+        await here.until(lambda: here.is_up(1))
+        connections = high._engine._sockets._connections
+        assert len(connections) <= WAITING + 1
+        assert await asyncio.to_thread(lambda: all(Caller(each).is_cut() for each in idle))
+        await still_linked(low, there)
+        assert len(connections) == 1
+        for each in idle:
+            each.close()
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_a_crowd_at_one_address_does_not_push_out_whoever_comes_from_another() -> None:
+    room: WaitingRoom[int] = WaitingRoom(most=8)
+    assert [room.enter(number, "10.0.0.9") for number in range(8)] == [None] * 8
+    assert room.enter(-1, "10.0.0.1") == 0, "the longest waiting of the crowd"
+    for number in range(8, 1000):
+        gone = room.enter(number, "10.0.0.9")
+        assert gone is not None and gone != -1
+    room.leave(-1)
+    assert room.enter(2000, "10.0.0.9") is None
+    now, admitted = 0.0, 0
+    for _ in range(20_000):
+        now += 1e-3
+        admitted += room.admits(now, "10.0.0.9")
+    assert admitted <= 64 + 20 * 10 + 1 and room.admits(now, "10.0.0.1")
+    for host in range(5000):
+        room.admits(now, f"10.1.{host // 256}.{host % 256}")
+    assert len(room._of_one) <= 1024, "addresses are remembered in bounded memory"
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") != network_of("2001:db8:0:1::1")
+    assert network_of("::ffff:10.0.0.9") == "10.0.0.9" and network_of("fe80::1%eth0") == network_of("fe80::2")
+
+
+def test_calls_are_looked_at_at_a_bounded_rate() -> None:
+    room: WaitingRoom[int] = WaitingRoom()
+    now, looked = 0.0, 0
+    while now < 10:
+        looked += 1
+        now += max(room.looks(now), 1e-5)
+    assert looked <= 10 * 1000 + 200 + 1
+
+
+def test_a_bucket_is_full_at_first_and_refills() -> None:
+    bucket = Bucket(rate=2.0, burst=3.0)
+    assert [bucket.take(10.0) for _ in range(4)] == [True, True, True, False]
+    assert bucket.take(10.5) and not bucket.take(10.5) and not bucket.take(9.0), "a clock that goes back gives nothing"
+    assert [bucket.take(1000.0) for _ in range(4)] == [True, True, True, False]
+    assert Bucket(2.0, 3.0).charge(0.0, 7.0) == 2.0
+
+
+# -- on the line ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("towards", [True, False])
+def test_flipped_bits_blame_nobody_and_lose_nothing(towards: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever they fall, six at least: in the handshake, in a length, in a header, in a body."""
+    monkeypatch.setattr(handshaker, "HANDSHAKE_S", 0.5)
+
+    async def scene() -> None:
+        swarm = Swarm(2, size=3000)
+        here, there = Recorder(), Recorder()
+        high = swarm.links(1, [0], there)
+        await high.start()
+        flips, passed = [3, 30, 700, 5000, 12_500, 20_000, 26_000, 31_000], 0
+
+        def flip(data: bytes, way: bool) -> bytes:
+            nonlocal passed
+            if way != towards:
+                return data
+            begin, passed = passed, passed + len(data)
+            changed = bytearray(data)
+            while flips and flips[0] < passed:
+                if (at := flips.pop(0)) >= begin:
+                    changed[at - begin] ^= 16
+            return bytes(changed)
+
+        tap = Tap(swarm.addresses[1], flip)
+        swarm.addresses[1] = await tap.open()
+        low = swarm.links(0, [1], here)
+        await low.start()
+        await there.until(lambda: there.is_up(0))
+        await here.until(lambda: here.is_up(1))
+        sender, to, got = (low, 1, there) if towards else (high, 0, here)
+        for round in range(6):
+            sender.send(to, Message(Kind.PUSH, round, 0, np.full(3000, round, np.float32)))
+        await got.until(lambda: len(got.messages) == 6)
+        assert [message.round for _, message in got.messages] == list(range(6))
+        assert all((message.params == round).all() for round, (_, message) in enumerate(got.messages))  # type: ignore[union-attr]
+        assert tap.connections > 3, "the line did break"
+        assert [up for _, up, _ in got.links] == [True], "and nobody was told"
+        assert {peer for each in (here, there) for peer, _ in each.refused} <= {None}
+        await low.close()
+        await high.close()
+        await tap.close()
+
+    asyncio.run(scene())
+
+
+def test_a_transfer_that_is_cut_again_and_again_is_gone_on_with() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2, size=1_000_000)
+        here, there = Recorder(), Recorder()
+        high = swarm.links(1, [0], there)
+        await high.start()
+        tap = Tap(swarm.addresses[1])
+        cuts = [500_000, 1_500_000, 1_600_000, 3_900_000]
+
+        def cut(data: bytes, towards: bool) -> bytes:
+            if cuts and sum(len(each) for way, each in tap.seen if way) > cuts[0]:
+                cuts.pop(0)
+                tap.cut()
+            return data
+
+        tap.change = cut
+        swarm.addresses[1] = await tap.open()
+        low = swarm.links(0, [1], here)
+        await low.start()
+        await here.until(lambda: here.is_up(1))
+        model = np.random.default_rng(0).normal(size=1_000_000).astype(np.float32)
+        low.send(1, Message(Kind.PUSH, 0, 0, model))
+        await there.until(lambda: len(there.messages) == 1)
+        assert there.messages[0][1] == Message(Kind.PUSH, 0, 0, model)
+        assert not cuts and tap.connections == 5
+        assert [up for _, up, _ in here.links] == [True] == [up for _, up, _ in there.links]
+        # What had left when the line was cut and never came is sent again, and no more than was under way.
+        assert high.bytes_received < 1.02 * 4_000_000
+        assert await low.part(5)
+        await low.close()
+        await high.close()
+        await tap.close()
+
+    asyncio.run(scene())
+
+
+def test_a_line_that_carries_a_model_slowly_is_not_silent_and_pings_pass() -> None:
+    """A megabyte at 1.6 Mbit/s takes twenty times as long as silence may last; what counts is that bytes come."""
+
+    async def scene() -> None:
+        swarm = Swarm(2, size=100_000)
+        here, there = Recorder(), Recorder()
+        quick = Liveness(ping_s=0.05, silence_s=0.5, retry_s=0.05)
+        high = swarm.links(1, [0], there, liveness=quick)
+        await high.start()
+        tap = Tap(swarm.addresses[1], rate=200_000)
+        swarm.addresses[1] = await tap.open()
+        low = swarm.links(0, [1], here, liveness=quick)
+        await low.start()
+        await here.until(lambda: here.is_up(1))
+        low.send(1, Message(Kind.PUSH, 0, 0, np.ones(100_000, np.float32)))
+        await there.until(lambda: len(there.messages) == 1)
+        assert tap.connections == 1 and [up for _, up, _ in there.links] == [True]
+        assert low._engine._neighbours[1].pace.window < 200_000
+        await low.close()
+        await high.close()
+        await tap.close()
+
+    asyncio.run(scene())
+
+
+# -- neighbours -------------------------------------------------------------------------------------------------------
+
+
+def liar(swarm: Swarm, sections: dict[str, bytes] | None = None, prologue: bytes = PROLOGUE) -> Terms:
+    return Terms(0, swarm.identities[0], prologue, sections or SECTIONS)
+
+
+def test_names_that_change_with_every_handshake_fill_no_log() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        there = Recorder()
+        high = swarm.links(1, [0], there)
+        await high.start()
+        public = swarm.identities[1].public
+
+        def call() -> int:
+            answered = 0
+            for number in range(200):
+                terms = liar(swarm, {f"name-{number}-{k}": bytes(32) for k in range(60)}, prologue=b"q" * 32)
+                with contextlib.closing(Caller.of(swarm.addresses[1])) as caller, contextlib.suppress(ConnectionError):
+                    begin = caller.receive()
+                    if begin:
+                        key = edge_key(terms.identity, public)
+                        caller.send(hello(terms, public, key, read_greeting(begin))[0])
+                        answered += bool(caller.receive())
+            return answered
+
+        answered = await asyncio.to_thread(call)
+        assert 0 < answered <= HANDSHAKES[1] + 20
+        lines = [reason for _, reason in there.refused]
+        assert len(lines) <= 2 * BURST + 10 and sum(map(len, lines)) < 60_000
+        await high.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("kind", ["pings", "messages"])
+def test_a_neighbour_that_floods_is_read_later_and_the_others_as_ever(kind: str) -> None:
+    async def scene() -> None:
+        swarm = Swarm(3)
+        there = Recorder()
+        middle = swarm.links(1, [0, 2], there)
+        await middle.start()
+        honest = swarm.links(2, [1], Recorder())
+        await honest.start()
+        await there.until(lambda: there.is_up(2))
+        caller = await asyncio.to_thread(Caller.of, swarm.addresses[1])
+        await asyncio.to_thread(caller.link, liar(swarm), swarm.identities[1].public)
+        await there.until(lambda: there.is_up(0))
+        many = int(1.5 * (RECORDS if kind == "pings" else MESSAGES)[1])
+        header, _ = encode(Message(Kind.WITHDRAW, 0), 0, swarm.schema)
+        say = (RECEIVED, bytes(16)) if kind == "pings" else (MESSAGE, header)
+        records = b"".join(
+            caller.lengths[0].write(len(each)) + each for each in (caller.sealer.seal(*say) for _ in range(many))
+        )
+        sending = asyncio.create_task(asyncio.to_thread(caller.socket.sendall, records))
+        connection = middle._engine._neighbours[0].connection
+        assert connection is not None
+        while not connection.deaf:
+            await asyncio.sleep(0)
+        honest.send(1, Message(Kind.HELLO, 0, 7))
+        await there.until(lambda: any(peer == 2 for peer, _ in there.messages))
+        assert there.is_up(0) and not there.refused
+        await middle.close()
+        await honest.close()
+        with contextlib.suppress(ConnectionError):
+            await sending
+        caller.close()
+
+    asyncio.run(scene())
+
+
+def test_whoever_announces_a_model_and_sends_none_of_it_takes_the_memory_of_one() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        there = Recorder()
+        high = swarm.links(1, [0], there)
+        await high.start()
+        caller = await asyncio.to_thread(Caller.of, swarm.addresses[1])
+        await asyncio.to_thread(caller.link, liar(swarm), swarm.identities[1].public)
+        await there.until(lambda: there.is_up(0))
+        header, _ = encode(Message(Kind.PUSH, 0, 0, np.ones(100, np.float32)), 0, swarm.schema)
+        for _ in range(50):
+            caller.say(MESSAGE, header)
+        caller.say(MESSAGE, encode(Message(Kind.SKIP, 0), 0, swarm.schema)[0])
+        await there.until(lambda: len(there.messages) == 1)
+        caller.socket.sendall(caller.lengths[0].write(RECORD + 1))
+        assert await asyncio.to_thread(caller.is_cut)
+        await there.until(lambda: not there.is_up(0))
+        assert "a frame of" in there.links[-1][2]
+        await high.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("field", ["nested", "nothing"])
+def test_a_header_made_to_break_its_reader_is_refused_in_words(field: str) -> None:
+    """Lists in lists, a thousand deep: printing them used to end the links' thread, and the peer with it."""
+
+    async def scene() -> None:
+        swarm = Swarm(2)
+        there = Recorder()
+        high = swarm.links(1, [0], there)
+        await high.start()
+        caller = await asyncio.to_thread(Caller.of, swarm.addresses[1])
+        await asyncio.to_thread(caller.link, liar(swarm), swarm.identities[1].public)
+        await there.until(lambda: there.is_up(0))
+        nested = b"\x97\x01" + b"\x91" * 1005 + b"\xc0" + bytes(5)
+        caller.say(MESSAGE, nested if field == "nested" else b"")
+        await there.until(lambda: bool(there.refused))
+        assert there.refused[0][0] == 0 and "msgpack" in there.refused[0][1]
+        caller.say(MESSAGE, encode(Message(Kind.SKIP, 0), 0, swarm.schema)[0])
+        await there.until(lambda: len(there.messages) == 1)
+        assert not there.failed
+        await high.close()
+        caller.close()
+
+    asyncio.run(scene())
+
+
+def test_the_newest_authenticated_connection_carries_the_edge() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        there = Recorder()
+        high = swarm.links(1, [0], there, liveness=QUICK)
+        await high.start()
+        callers = []
+        for number in range(5):
+            caller = await asyncio.to_thread(Caller.of, swarm.addresses[1])
+            await asyncio.to_thread(caller.link, liar(swarm), swarm.identities[1].public)
+            await there.until(lambda number=number: [up for _, up, _ in there.links].count(True) == number + 1)
+            callers.append(caller)
+        assert all([await asyncio.to_thread(caller.is_cut) for caller in callers[:-1]])
+        assert len(high._engine._sockets._connections) == 1
+        callers[-1].say(MESSAGE, encode(Message(Kind.SKIP, 0), 0, swarm.schema)[0])
+        await there.until(lambda: len(there.messages) == 1)
+        await high.close()
+
+    asyncio.run(scene())
