@@ -37,10 +37,13 @@ def run_card(results: Results) -> dict[str, Any]:
         "digests": {
             "evaluation": design.digest,
             "contract": digest(design.contract).hex(),
-            "data": design.data,
+            "clips": design.clips,
+            "features": design.features,
             "split": design.split.digest(),
             "layout": layout_of(design.contract.model).digest().hex(),
         },
+        "network": design.network,
+        "images": design.images,
         "data": {
             "source": request.data.name if request.data else "built-in drawn clips",
             "items": len(design.items),
@@ -83,6 +86,7 @@ def card_markdown(card: dict[str, Any]) -> str:
     lines.append(f"- epoch taken: {card['epoch_taken']}; no test clip enters any choice")
     for group in ("versions", "machine", "digests", "steps"):
         lines.append(f"- {group}: " + ", ".join(f"{name} `{value}`" for name, value in card[group].items()))
+    lines += [f"- network: {card['network']}", f"- images: {card['images']}"]
     data = card["data"]
     lines += [f"- data: {data['source']}, {data['items']} items of {data['subjects']} subjects", ""]
     lines += ["| | UF1 | 95 % interval | UAR | " + ("samples right" if card["leak_warning"] else "accuracy") + " |"]

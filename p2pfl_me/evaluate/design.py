@@ -11,14 +11,17 @@ from pathlib import Path
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
+from p2pfl_me.data.preprocess.recipe import recipe_of
+from p2pfl_me.data.preprocess.said import images_words
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.dealing import count_peers, deal, with_peers
 from p2pfl_me.evaluate.engines import Engine, engine_of
 from p2pfl_me.evaluate.folds import Split, make_split
 from p2pfl_me.evaluate.holdout import LEAK, HoldOut
-from p2pfl_me.evaluate.items import Items, data_digest, read_clips, read_items
+from p2pfl_me.evaluate.items import Items, clips_digest, features_digest, read_clips, read_items
 from p2pfl_me.evaluate.units import Unit, peers_left, units_of
 from p2pfl_me.learning.features import Progress
+from p2pfl_me.learning.origin import network_words
 from p2pfl_me.learning.trainer import Labels
 from p2pfl_me.topology import plan_of
 
@@ -49,7 +52,8 @@ class Request:
 class Design:
     """`contract` has the peers' number; `items` are those of the first seed, `homes` by seed and pool.
 
-    `digest` covers contract, clips, features, folds and dealing: results belong together only under one digest.
+    `clips` is the digest of the clips alone, `features` that of what the network makes of them. `digest` covers
+    contract, clips, features, folds and dealing: results belong together only under one digest.
     """
 
     request: Request
@@ -57,7 +61,8 @@ class Design:
     items: Items = field(repr=False)
     split: Split = field(repr=False)
     homes: Mapping[int, Mapping[str, Labels]] = field(repr=False)
-    data: str
+    clips: str
+    features: str
     digest: str
 
     @property
@@ -67,6 +72,16 @@ class Design:
     def split_text(self) -> str:
         """The folds as JSON, by subjects: known before anything is trained."""
         return json.dumps(self.split.to_json(self.items.clips), indent=1) + "\n"
+
+    @property
+    def network(self) -> str:
+        """Where the weights come from that nobody trained here."""
+        return network_words(self.contract, self.request.weights, self.request.all_seeds)
+
+    @property
+    def images(self) -> str:
+        """What was done to the clips before the network saw them."""
+        return images_words(self.items.clips, recipe_of(self.contract.model))
 
     def of_seed(self, seed: int) -> Contract:
         return self.contract.model_copy(update={"seed": seed})
@@ -104,16 +119,17 @@ def make_design(
         for seed in request.all_seeds
     }
     _require_company(split, homes)
-    data = data_digest(items)
+    found, features = clips_digest(clips), features_digest(items)
     values = {
         "p2pme": __version__,
         "contract": contract.model_dump(mode="json"),
         "split": split.digest(),
-        "data": data,
+        "clips": found,
+        "features": features,
         "peers": request.peers,
     }
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-    return Design(request, contract, items, split, homes, data, digest)
+    return Design(request, contract, items, split, homes, found, features, digest)
 
 
 def _to_the_last_round(contract: Contract) -> Contract:

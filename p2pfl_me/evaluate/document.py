@@ -143,6 +143,8 @@ def _how(results: Results) -> list[tuple[str, str]]:
     dealt = "one data set a peer" if request.peers == "dataset" else f"by {contract.data.partition.by}"
     if split.protocol.leaks:
         dealt = "sample by sample, at random"
+    drawn = contract.model.backbone.frozen and contract.model.weights.source == "seed"
+    backbone = ", drawn frozen layers" if drawn else ""
     steps = ", ".join(f"{arm} {results.steps(arm):,}" for arm in (Arm.ISOLATED, Arm.GOSSIP, Arm.POOLED))
     return [
         ("Held out", f"{split.protocol.words}; {len(split.folds)} folds, split {split.digest()[:12]}"),
@@ -159,6 +161,8 @@ def _how(results: Results) -> list[tuple[str, str]]:
             f"{contract.model.backbone}, input {contract.model.input}, trainable {contract.model.trainable}: "
             f"{layout.size:,} values travel",
         ),
+        ("Network", design.network),
+        ("Images", design.images),
         (
             "Training steps",
             f"{steps} in all; the work took {sum(each.seconds for each in results.took):,.0f} s of cores",
@@ -172,9 +176,10 @@ def _how(results: Results) -> list[tuple[str, str]]:
         ),
         (
             "Seeds",
-            ", ".join(map(str, request.all_seeds)) + " (initial model, shuffles, dropout, dealing, drawn backbone)",
+            f"{', '.join(map(str, request.all_seeds))} (initial model, shuffles, dropout, dealing{backbone})",
         ),
-        ("Clips", f"digest {design.data[:12]}"),
+        ("Clips", f"digest {design.clips}, of the clips alone"),
+        ("Features", f"digest {design.features}, of what the network makes of them"),
     ]
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.frames import frame_files
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
+from p2pfl_me.data.images import file_bytes
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.data.source import prepare
 from p2pfl_me.errors import DataError
@@ -103,8 +105,32 @@ def read_items(
     return Items(tuple(clips), labels, part)
 
 
-def data_digest(items: Items) -> str:
-    """SHA-256 (hex) of who is evaluated and of the very features that are trained on."""
+def clips_digest(clips: Iterable[Clip]) -> str:
+    """SHA-256 (hex) of the clips alone, whatever network looks at them: two papers with the same one used the same.
+
+    Of each clip data set, subject, name, label and coded frames, and what lies on the disk: of a folder the names of
+    its frames and the bytes of the first and the last, of a file all its bytes.
+    """
+    files: dict[Path, bytes] = {}
+    rows = []
+    for clip in clips:
+        if clip.path not in files:
+            files[clip.path] = _content(clip.path)
+        coded = (clip.dataset, clip.subject, clip.clip, clip.label, clip.onset, clip.apex, clip.offset)
+        rows.append(hashlib.sha256("\x1f".join(map(str, coded)).encode() + files[clip.path]).digest())
+    return hashlib.sha256(b"".join(sorted(rows))).hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    if not path.is_dir():
+        return hashlib.sha256(file_bytes(path)).digest()
+    frames = list(frame_files(path).values())
+    ends = b"".join(hashlib.sha256(file_bytes(frame)).digest() for frame in (frames[0], frames[-1]))
+    return hashlib.sha256("/".join(frame.name for frame in frames).encode() + ends).digest()
+
+
+def features_digest(items: Items) -> str:
+    """SHA-256 (hex) of who is evaluated and of the very features that are trained on: it changes with the network."""
     digest = hashlib.sha256()
     for clip in items.clips:
         digest.update(f"{clip.dataset}\x1f{clip.subject}\x1f{clip.clip}\x1f{clip.label}\n".encode())

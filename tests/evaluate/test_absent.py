@@ -58,7 +58,8 @@ def three_labs(tmp_path: Path, wrong: dict[Arm, set[int]] | None = None, distanc
         Items(clips, labels, nothing),
         make_split(clips, HoldOut.LAB, folds=5, seed=1),
         {seed: {"all": lab} for seed in (1, 2)},
-        "0" * 64,
+        "c" * 64,
+        "f" * 64,
         "0" * 64,
     )
     peers = np.where(lab == np.arange(3)[:, None], -1, labels)

@@ -10,7 +10,7 @@ import pytest
 
 from p2pfl_me.data.manifest import Clip, write_manifest
 from p2pfl_me.evaluate.holdout import HoldOut
-from p2pfl_me.evaluate.items import Items, data_digest, read_clips, read_items
+from p2pfl_me.evaluate.items import Items, features_digest, read_clips, read_items
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.trainer import Part
 from tests.evaluate.making import contract
@@ -48,7 +48,7 @@ def test_a_clip_is_one_item_and_under_the_frame_split_each_frame_is(tmp_path: Pa
     assert len(frames) == 10 and frames.names[:4] == ("c0#1", "c0#2", "c0#3", "c1#1")
     assert frames.labels.tolist() == [0, 0, 0, 1, 2, 2, 2, 2, 0, 0]
     assert frames.part([1, 9]).clips.tolist() == [1, 9]
-    assert data_digest(frames) != data_digest(items)
+    assert features_digest(frames) != features_digest(items)
 
 
 @pytest.mark.parametrize("changed", ["label", "feature", "order"])
@@ -56,11 +56,11 @@ def test_the_digest_follows_labels_features_and_order(changed: str) -> None:
     bank = np.arange(12, dtype=np.float32).reshape(4, 3)
     clips = tuple(Clip(Path("x"), "a", f"a/{n}", f"c{n}", CLASSES[n]) for n in range(3))
     labels, rows = np.arange(3), np.array([2, 0, 1])
-    before = data_digest(Items(clips, labels, Part(bank, rows, labels, np.arange(3))))
+    before = features_digest(Items(clips, labels, Part(bank, rows, labels, np.arange(3))))
     if changed == "label":
         clips = (*clips[:2], Clip(Path("x"), "a", "a/2", "c2", CLASSES[0]))
     if changed == "feature":
         bank = bank + np.float32([[0], [0], [1e-3], [0]])
     if changed == "order":
         rows = np.array([0, 2, 1])
-    assert data_digest(Items(clips, labels, Part(bank, rows, labels, np.arange(3)))) != before
+    assert features_digest(Items(clips, labels, Part(bank, rows, labels, np.arange(3)))) != before

@@ -1,0 +1,50 @@
+"""Where the weights come from that nobody trains here, in words for pages and run folders. Without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from p2pfl_me.contract import Contract
+
+TRAINED_ON = "trained_on"
+"""The key of a .safetensors file's metadata that says what its weights were trained on."""
+IMAGENET = "ImageNet-1k (torchvision's IMAGENET1K_V1)"
+
+
+def network_words(contract: Contract, weights: Path | None = None, seeds: Sequence[int] = ()) -> str:
+    """`vgg16, frozen layers: random, drawn from seed 1, never trained.`
+
+    Parameters
+    ----------
+    weights:
+        The user's file, where there is one; without it nothing is known of what it was trained on.
+    seeds:
+        Those of all runs; by default the contract's.
+    """
+    network, source = contract.model.backbone, contract.model.weights
+    drawn = seeds or (contract.seed,)
+    of = f"seed{'s' if len(drawn) > 1 else ''} {', '.join(map(str, drawn))}"
+    if not network.frozen:
+        return f"{network}, trained whole from a model drawn from {of}; nothing was trained before."
+    if source.source == "seed":
+        return f"{network}, frozen layers: random, drawn from {of}, never trained."
+    if source.source == "imagenet":
+        return f"{network}, frozen layers: trained on {IMAGENET}."
+    known = trained_on(weights)
+    origin = f"trained on {known}" if known else "of unknown origin: the file does not say what it was trained on"
+    return f"{network}, frozen layers: file, sha256 {source.sha256}, {origin}."
+
+
+def trained_on(weights: Path | None) -> str | None:
+    """What a weights file says of itself; None where it says nothing."""
+    if weights is None or weights.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(weights, framework="numpy") as file:
+            said = (file.metadata() or {}).get(TRAINED_ON, "")
+    except (SafetensorError, OSError):
+        return None
+    return " ".join(str(said).split()) or None
