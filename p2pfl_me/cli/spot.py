@@ -40,6 +40,9 @@ def spot(
     Prints one row an expression: film, person, kind, times in seconds. With --truth, a CSV with `film, kind, onset_s,
     offset_s` (or `onset, offset` in frames), also the score of the Micro-Expression Grand Challenge: F1 at an overlap
     of half, micro and macro, over all films; and STRS where a model names what is spotted.
+
+    Stretches of a second or more in which nothing could be spotted are rows, too: `no face`, `no picture`, `too slow`.
+    Exit code 1 if that is most of a film.
     """
     import sys
     from dataclasses import replace
@@ -65,8 +68,8 @@ def spot(
             click.echo(f"{film.name} {words}", err=True)
         with click.progressbar(length=film.frames, label=film.name, file=sys.stderr) as bar:
             step = lambda count, bar=bar: bar.update(1)  # noqa: E731
-            spotted = watch_film(film, settings, namer, step) if online else spot_film(film, settings, step)
-        found.append((film, spotted))
+            result = watch_film(film, settings, namer, step) if online else spot_film(film, settings, step)
+        found.append((film, result))
     if out:
         with create(out) as file:
             write_spotted(file, found)
@@ -74,3 +77,10 @@ def spot(
         write_spotted(sys.stdout, found)
     if true is not None:
         click.echo(score_text(score_films(true, found)), err=out is None)
+    for film, result in found:
+        if result.words:
+            click.echo(f"{film.name}: {result.words}", err=True)
+    if unseen := [film.name for film, result in found if result.unseen]:
+        which = "this film says" if len(found) == 1 else f"{len(unseen)} of {len(found)} films say"
+        click.echo(f"Too little was seen: {which} nothing of the person ({', '.join(unseen)})", err=True)
+        raise SystemExit(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +76,7 @@ def open_film(path: Path, fps: float | None = None) -> Film:
             raise DataError("holds no numbered images", where=str(path), fix="name a film or a folder of its frames")
         if fps is None:
             raise DataError("frames of an unknown rate", where=str(path), fix="name it, for example --fps 200")
+        _require_change(path, list(files.values()))
         return Film(path, fps, len(files), min(files), (max(files) + 1 - min(files)) / fps)
     if not path.is_file():
         raise DataError("no such film", where=str(path), fix="correct the path")
@@ -94,6 +95,17 @@ def open_film(path: Path, fps: float | None = None) -> Film:
         )
     rate = fps or stated or 0.0
     return Film(path, rate, max(1, video.frames), seconds=video.frames / rate if video.frames else None, video=video)
+
+
+def _require_change(folder: Path, files: Sequence[Path]) -> None:
+    """See that something changes in frames, as `look_at` does of a video file."""
+    first = read_image(files[0])
+    if len(files) == 1:
+        raise DataError("holds one picture", where=str(folder), fix="bring a film: nothing moves in a picture")
+    if all(np.array_equal(first, read_image(file)) for file in files[1:]):
+        raise DataError(
+            f"holds no film: its {len(files)} pictures are one and the same", where=str(folder), fix="export it anew"
+        )
 
 
 def _video(film: Film, video: Video) -> Iterator[Picture]:

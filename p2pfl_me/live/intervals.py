@@ -11,22 +11,27 @@ from pathlib import Path
 from typing import TextIO
 
 from p2pfl_me.errors import DataError
+from p2pfl_me.live.absence import Lack
 from p2pfl_me.live.film import Film
-from p2pfl_me.live.whole import Spotted
+from p2pfl_me.live.whole import Result
 from p2pfl_me.spotting.event import Verdict
 from p2pfl_me.spotting.interval import MICRO_LIMIT_S, Interval, Kind
 
 COLUMNS = ("film", "person", "kind", "label", "probability", "onset_s", "apex_s", "offset_s", "where", "evidence")
-OTHERS = {"blink", "turn", "head turn"}
-"""Rows of a truth that are no expressions: drawn films name them."""
+OTHERS = {"blink", "turn", "head turn", *Lack}
+"""Rows of a truth that are no expressions: drawn films name them, and so do our own rows of what was not seen."""
 
 
-def write_spotted(file: TextIO, films: Iterable[tuple[Film, Iterable[Spotted]]]) -> None:
-    """One row an expression; blinks and head turns are left out."""
+def write_spotted(file: TextIO, films: Iterable[tuple[Film, Result]]) -> None:
+    """One row an expression, and one for each stretch in which none could be seen; blinks and head turns are left
+    out."""
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
-    for film, spotted in films:
-        for person, event, name in ((each.person, each.event, each.name) for each in spotted):
+    for film, result in films:
+        for lost in result.absences:
+            times = [f"{lost.onset_s:.3f}", "", f"{lost.offset_s:.3f}"]
+            writer.writerow([film.name, "", lost.kind.value, "", "", *times, "", ""])
+        for person, event, name in ((each.person, each.event, each.name) for each in result.events):
             if event.verdict is not Verdict.EXPRESSION:
                 continue
             label = name.label if name and name.sure else ""

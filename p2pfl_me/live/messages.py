@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.errors import WireError
+from p2pfl_me.live.absence import Absence
 from p2pfl_me.live.watcher import Report, Told
 from p2pfl_me.spotting.event import Verdict
 
@@ -98,8 +99,14 @@ def report_json(number: int, report: Report, work_ms: float) -> str:
                 for seen in report.persons
             ],
             "events": [_told(told) for told in report.events],
+            "absences": [_absence(each) for each in report.absences],
+            "lacking": _absence(report.lacking) if report.lacking else None,
         }
     )
+
+
+def _absence(absence: Absence) -> dict[str, Any]:
+    return {"kind": absence.kind.value, "onset": round(absence.onset_s, 3), "offset": round(absence.offset_s, 3)}
 
 
 def _told(told: Told) -> dict[str, Any]:

@@ -44,6 +44,15 @@ class RateMeter:
         return self._rate(len(self._seen) - 1) if self._seen else None
 
     @property
+    def slow(self) -> bool:
+        """Whether too few pictures come to spot anything; by the last two before there is a rate."""
+        if (rate := self.watched_fps) is not None:
+            return rate < LEAST_FPS
+        if len(self._seen) < 2:
+            return False
+        return self._seen[-1][0] - self._seen[-2][0] > 1 / LEAST_FPS
+
+    @property
     def dropped(self) -> int:
         """Pictures that the camera took and nobody watched."""
         return 0 if self._first is None else max(0, self._taken - self._first + 1 - self.received)

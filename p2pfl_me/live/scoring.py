@@ -9,17 +9,15 @@ from p2pfl_me.contract.network import Model
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.errors import DataError
 from p2pfl_me.live.film import Film
-from p2pfl_me.live.whole import Spotted
+from p2pfl_me.live.whole import Result, Spotted
 from p2pfl_me.spotting import metric
 from p2pfl_me.spotting.event import Verdict
 from p2pfl_me.spotting.interval import Interval
 
 
-def score_films(
-    truth: Mapping[str, tuple[Interval, ...]], found: Iterable[tuple[Film, Iterable[Spotted]]]
-) -> metric.Scores:
+def score_films(truth: Mapping[str, tuple[Interval, ...]], found: Iterable[tuple[Film, Result]]) -> metric.Scores:
     """The challenge's scores over all films; persons are not told apart."""
-    return metric.score(metric.Film(truth[film.name], _intervals(spotted)) for film, spotted in found)
+    return metric.score(metric.Film(truth[film.name], _intervals(result.events)) for film, result in found)
 
 
 def in_classes(truth: Mapping[str, tuple[Interval, ...]], model: Model) -> dict[str, tuple[Interval, ...]]:

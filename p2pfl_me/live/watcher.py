@@ -5,13 +5,14 @@ The one path of camera and film. A function of the pictures and their time stamp
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.live.absence import Absence, AbsenceMeter, Lack
 from p2pfl_me.live.index import EmotionIndex
 from p2pfl_me.live.naming import Name, Namer
 from p2pfl_me.live.person import Person
@@ -20,7 +21,7 @@ from p2pfl_me.live.tracker import Look, Tracker
 from p2pfl_me.spotting.event import Event, Verdict
 from p2pfl_me.spotting.interval import Kind
 from p2pfl_me.spotting.settings import SpotterSettings
-from p2pfl_me.spotting.spotter import LiveSpotter
+from p2pfl_me.spotting.spotter import LiveSpotter, Observation
 
 Image = npt.NDArray[np.uint8]
 
@@ -30,6 +31,8 @@ class State(StrEnum):
 
     LEARNING = "learning"
     WATCHING = "watching"
+    SLOW = "slow"
+    """Pictures come too seldom: nothing is spotted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one picture gave."""
+    """What one picture gave; `absences` are those that it ended, `lacking` the one that lasts."""
 
     time_s: float
     persons: tuple[Seen, ...]
     events: tuple[Told, ...]
+    absences: tuple[Absence, ...]
+    lacking: Absence | None
     camera_fps: float | None
     watched_fps: float | None
     dropped: int
@@ -78,17 +83,21 @@ class Watcher:
         self._spotters: dict[int, LiveSpotter] = {}
         self._indices: dict[int, EmotionIndex] = {}
         self._rates = RateMeter()
+        self.absence = AbsenceMeter()
 
     def push(self, time_s: float, image: Image, taken: int) -> Report:
         """One picture, uint8 (H, W, 3) RGB, with its time stamp and the camera's count of pictures."""
         self._rates.push(time_s, taken)
         persons, events = [], []
-        for look in self._tracker.push(time_s, image):
+        looks = self._tracker.push(time_s, image)
+        lack = lack_of(looks, self._rates)
+        for look in looks:
             number = look.person.number
             spotter = self._spotters.setdefault(number, LiveSpotter(self._settings))
-            events += [self._told(look.person, event) for event in spotter.push(look.observation)]
-            persons.append(self._seen(time_s, look, spotter))
-        return self._report(time_s, persons, events)
+            seen = look.observation if lack is None else Observation(time_s, None, None)
+            events += [self._told(look.person, event) for event in spotter.push(seen)]
+            persons.append(self._seen(time_s, look, spotter, slow=lack is Lack.RATE))
+        return self._report(time_s, persons, events, tuple(self.absence.push(time_s, lack)))
 
     def finish(self) -> tuple[Told, ...]:
         """The events that were waited for, when no picture follows: of the persons who are still there."""
@@ -108,7 +117,7 @@ class Watcher:
             self._indices.setdefault(person.number, EmotionIndex()).add(event.apex_s, name.label)
         return Told(person.number, event, name)
 
-    def _seen(self, time_s: float, look: Look, spotter: LiveSpotter) -> Seen:
+    def _seen(self, time_s: float, look: Look, spotter: LiveSpotter, *, slow: bool) -> Seen:
         face, newest = look.person.face, spotter.newest
         index = self._indices.get(look.person.number)
         return Seen(
@@ -116,7 +125,7 @@ class Watcher:
             x=face.x,
             y=face.y,
             side=face.side,
-            state=State.WATCHING if spotter.progress >= 1 else State.LEARNING,
+            state=State.SLOW if slow else State.WATCHING if spotter.progress >= 1 else State.LEARNING,
             progress=spotter.progress,
             evidence=newest.evidence.doublings if newest else None,
             threshold=newest.threshold if newest else None,
@@ -124,6 +133,24 @@ class Watcher:
             index=index.at(time_s) if index else None,
         )
 
-    def _report(self, time_s: float, persons: Iterable[Seen], events: Iterable[Told]) -> Report:
-        rates = self._rates
-        return Report(time_s, tuple(persons), tuple(events), rates.camera_fps, rates.watched_fps, rates.dropped)
+    def _report(
+        self, time_s: float, persons: Iterable[Seen], events: Iterable[Told], absences: tuple[Absence, ...]
+    ) -> Report:
+        rates, lacking = self._rates, self.absence.current
+        return Report(
+            time_s,
+            tuple(persons),
+            tuple(events),
+            absences,
+            lacking,
+            rates.camera_fps,
+            rates.watched_fps,
+            rates.dropped,
+        )
+
+
+def lack_of(looks: Sequence[Look], rates: RateMeter) -> Lack | None:
+    """Why nothing can be spotted in a picture, if so."""
+    if not looks:
+        return Lack.FACE
+    return Lack.RATE if rates.slow else None

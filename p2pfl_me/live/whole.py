@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from p2pfl_me.live.absence import Absence, AbsenceMeter
 from p2pfl_me.live.film import Film
 from p2pfl_me.live.naming import Name, Namer
+from p2pfl_me.live.rates import RateMeter
 from p2pfl_me.live.tracker import Tracker
-from p2pfl_me.live.watcher import Watcher
+from p2pfl_me.live.watcher import Watcher, lack_of
 from p2pfl_me.spotting.event import Event
 from p2pfl_me.spotting.settings import SpotterSettings
 from p2pfl_me.spotting.spotter import Observation, spot
@@ -25,34 +27,55 @@ class Spotted:
     name: Name | None = None
 
 
-def spot_film(film: Film, settings: SpotterSettings, progress: Progress | None = None) -> list[Spotted]:
-    """All events of all persons in the order of onset, by the film's own thresholds and neutral faces."""
-    tracker = Tracker(settings)
+@dataclass(frozen=True)
+class Result:
+    """What a film gave: its events in the order of onset, and where nothing could be spotted."""
+
+    events: tuple[Spotted, ...]
+    absences: tuple[Absence, ...]
+    unseen: bool
+    """Whether so much of it was not seen that it says nothing of the person."""
+    words: str
+    """What was not seen, in words; empty where all was."""
+
+
+def spot_film(film: Film, settings: SpotterSettings, progress: Progress | None = None) -> Result:
+    """All events of all persons, by the film's own thresholds and neutral faces."""
+    tracker, rates, meter = Tracker(settings), RateMeter(), AbsenceMeter()
     seen: dict[int, list[Observation]] = {}
+    absences: list[Absence] = []
     for count, picture in enumerate(film.pictures(), 1):
-        for look in tracker.push(picture.time_s, picture.image):
-            seen.setdefault(look.person.number, []).append(look.observation)
+        rates.push(picture.time_s, count)
+        looks = tracker.push(picture.time_s, picture.image)
+        lack = lack_of(looks, rates)
+        absences += meter.push(picture.time_s, lack)
+        for look in looks:
+            observed = look.observation if lack is None else Observation(picture.time_s, None, None)
+            seen.setdefault(look.person.number, []).append(observed)
         if progress:
             progress(count)
-    return _ordered(Spotted(number, event) for number, each in seen.items() for event in spot(each, settings))
+    events = (Spotted(number, event) for number, each in seen.items() for event in spot(each, settings))
+    return _result(events, absences, meter)
 
 
 def watch_film(
     film: Film, settings: SpotterSettings, namer: Namer | None = None, progress: Progress | None = None
-) -> list[Spotted]:
+) -> Result:
     """The same as the live page decides it, from what was seen so far; named where there is a model."""
-    return _ordered(_watched(film, Watcher(settings, namer), progress))
-
-
-def _watched(film: Film, watcher: Watcher, progress: Progress | None) -> Iterator[Spotted]:
+    watcher = Watcher(settings, namer)
+    events: list[Spotted] = []
+    absences: list[Absence] = []
     for count, picture in enumerate(film.pictures(), 1):
-        for told in watcher.push(picture.time_s, picture.image, count).events:
-            yield Spotted(told.person, told.event, told.name)
+        report = watcher.push(picture.time_s, picture.image, count)
+        events += [Spotted(told.person, told.event, told.name) for told in report.events]
+        absences += report.absences
         if progress:
             progress(count)
-    for told in watcher.finish():
-        yield Spotted(told.person, told.event, told.name)
+    events += [Spotted(told.person, told.event, told.name) for told in watcher.finish()]
+    return _result(events, absences, watcher.absence)
 
 
-def _ordered(found: Iterable[Spotted]) -> list[Spotted]:
-    return sorted(found, key=lambda each: (each.event.interval.onset_s, each.person))
+def _result(events: Iterable[Spotted], absences: Iterable[Absence], meter: AbsenceMeter) -> Result:
+    found = sorted(events, key=lambda each: (each.event.interval.onset_s, each.person))
+    lost = (*absences, *meter.finish())
+    return Result(tuple(found), lost, meter.unseen, meter.words())

@@ -9,7 +9,7 @@ import pytest
 from p2pfl_me.data.synthetic.film import FilmPlan
 from p2pfl_me.data.synthetic.film_file import write_film
 from p2pfl_me.live.film import open_film
-from p2pfl_me.live.whole import Spotted, watch_film
+from p2pfl_me.live.whole import Result, watch_film
 from p2pfl_me.spotting.settings import SpotterSettings
 
 PLAN = FilmPlan(micro=2, blinks=1, turns=1, seed=4)
@@ -32,6 +32,6 @@ def half(film: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def watched(film: Path) -> list[Spotted]:
+def watched(film: Path) -> Result:
     """What the live page tells of the film."""
     return watch_film(open_film(film), SpotterSettings())

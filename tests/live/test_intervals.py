@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from p2pfl_me.errors import DataError
+from p2pfl_me.live.absence import Absence, Lack
 from p2pfl_me.live.film import Film, open_film
 from p2pfl_me.live.intervals import COLUMNS, read_truth, write_spotted
 from p2pfl_me.live.naming import Name
-from p2pfl_me.live.whole import Spotted
+from p2pfl_me.live.whole import Result, Spotted
 from p2pfl_me.spotting.event import Event, Verdict
 from p2pfl_me.spotting.interval import Interval, Kind
 from p2pfl_me.spotting.regions import Group
@@ -76,10 +77,16 @@ def test_what_was_spotted_is_written_without_blinks_and_can_be_read_back(tmp_pat
         Spotted(1, Event(Verdict.BLINK, interval, 1.2, Group.BROWS, 3.0)),
     ]
     file = io.StringIO()
-    write_spotted(file, [(FILM, events)])
+    lost = (Absence(Lack.FACE, 4.0, 7.5), Absence(Lack.RATE, 8.0, 9.5))
+    write_spotted(file, [(FILM, Result(tuple(events), lost, False, ""))])
     rows = list(csv.DictReader(io.StringIO(file.getvalue())))
-    assert tuple(rows[0]) == COLUMNS and [row["label"] for row in rows] == ["fear", ""]
-    assert truth(tmp_path, file.getvalue())["a.avi"][0] == Interval(1.0, 1.4, Kind.MICRO, "fear")
+    assert tuple(rows[0]) == COLUMNS and [row["label"] for row in rows] == ["", "", "fear", ""]
+    assert [(row["kind"], row["onset_s"], row["offset_s"]) for row in rows[:2]] == [
+        ("no face", "4.000", "7.500"),
+        ("too slow", "8.000", "9.500"),
+    ]
+    again = truth(tmp_path, file.getvalue())["a.avi"]
+    assert again[0] == Interval(1.0, 1.4, Kind.MICRO, "fear") and len(again) == 2, "absences are no expressions"
 
 
 def test_a_folder_of_frames_is_a_film_with_gaps(tmp_path: Path) -> None:

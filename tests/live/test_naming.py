@@ -18,7 +18,7 @@ from p2pfl_me.live.film import open_film
 from p2pfl_me.live.load import load_namer
 from p2pfl_me.live.naming import Namer, event_frames, event_images
 from p2pfl_me.live.person import Moment, Person
-from p2pfl_me.live.whole import Spotted, watch_film
+from p2pfl_me.live.whole import Result, watch_film
 from p2pfl_me.spotting.event import Verdict
 from p2pfl_me.spotting.settings import SpotterSettings
 from tests.learning.runs import contract, random_model, write_run
@@ -90,16 +90,18 @@ def test_a_face_that_is_not_found_again_is_aligned_by_the_eyes_it_is_held_by(eve
 
 
 def test_spotted_expressions_are_named_and_a_second_look_tells_the_same(
-    tmp_path: Path, film: Path, watched: list[Spotted], event: tuple[Moment, ...]
+    tmp_path: Path, film: Path, watched: Result, event: tuple[Moment, ...]
 ) -> None:
     agreed = contract("model.input=flow", "model.preprocess.align=face")
     run = write_run(tmp_path / "run", agreed, {peer: random_model(agreed, peer) for peer in range(3)})
     namer = load_namer(run, "torch", None, 0.0)
     named = watch_film(open_film(film), SpotterSettings(), namer)
-    assert [(each.person, each.event) for each in named] == [(each.person, each.event) for each in watched]
-    for each in named:
+    assert [(each.person, each.event) for each in named.events] == [
+        (each.person, each.event) for each in watched.events
+    ]
+    for each in named.events:
         assert (each.name is not None) == (each.event.verdict is Verdict.EXPRESSION)
         if each.name:
             assert each.name.sure and each.name.label in agreed.model.classes and 1 / 3 <= each.name.probability <= 1
-    assert all(each.name is None for each in watched)
+    assert all(each.name is None for each in watched.events)
     assert not replace(namer, abstain_below=1.0).name(event, APEX_S).sure

@@ -12,7 +12,7 @@ from p2pfl_me.live.film import Film
 from p2pfl_me.live.intervals import read_truth
 from p2pfl_me.live.naming import Name
 from p2pfl_me.live.scoring import in_classes, score_films, score_text
-from p2pfl_me.live.whole import Spotted
+from p2pfl_me.live.whole import Result, Spotted
 from p2pfl_me.spotting.event import Event, Verdict
 from p2pfl_me.spotting.interval import Interval, Kind
 from p2pfl_me.spotting.regions import Group
@@ -48,7 +48,7 @@ def test_strs_of_two_films_by_hand(tmp_path: Path) -> None:
         (ONE, [spotted(1.13, "negative"), spotted(3.0, "positive", sure=False), spotted(5.0, "surprise")]),
         (TWO, [spotted(1.0, "positive"), spotted(6.0, "negative"), spotted(4.0, "surprise", verdict=Verdict.BLINK)]),
     ]
-    scores = score_films(truth, found)
+    scores = score_films(truth, [(film, Result(tuple(events), (), False, "")) for film, events in found])
     assert (scores.micro.tp, scores.micro.fp, scores.micro.fn) == (4, 1, 1)
     assert scores.recognition_f1 == pytest.approx(1 / 3)
     assert scores.strs == pytest.approx(0.8 / 3)

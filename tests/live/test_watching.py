@@ -17,7 +17,7 @@ from p2pfl_me.live.rates import RateMeter
 from p2pfl_me.live.scoring import score_films
 from p2pfl_me.live.tracker import LOST_S, Tracker
 from p2pfl_me.live.watcher import Report, State, Watcher
-from p2pfl_me.live.whole import Spotted, spot_film, watch_film
+from p2pfl_me.live.whole import Result, spot_film, watch_film
 from p2pfl_me.spotting.event import Verdict
 from p2pfl_me.spotting.settings import SpotterSettings
 from tests.live.conftest import PLAN
@@ -25,7 +25,7 @@ from tests.live.conftest import PLAN
 SETTINGS = SpotterSettings()
 
 
-def test_the_planted_expressions_are_spotted_and_nothing_else(film: Path, watched: list[Spotted]) -> None:
+def test_the_planted_expressions_are_spotted_and_nothing_else(film: Path, watched: Result) -> None:
     opened = open_film(film)
     truth = read_truth(film.with_suffix(".csv"), [opened])
     assert opened.seconds == pytest.approx(film_seconds(PLAN), abs=0.05)
@@ -33,8 +33,9 @@ def test_the_planted_expressions_are_spotted_and_nothing_else(film: Path, watche
     for spotted in (whole, watched):
         counts = score_films(truth, [(opened, spotted)]).overall
         assert (counts.tp, counts.fp, counts.fn) == (2, 0, 0), spotted
-        assert {each.person for each in spotted} == {1}
-    assert Verdict.TURN in {each.event.verdict for each in whole}
+        assert {each.person for each in spotted.events} == {1}
+        assert not (spotted.absences or spotted.unseen or spotted.words)
+    assert Verdict.TURN in {each.event.verdict for each in whole.events}
 
 
 def test_two_persons_have_a_neutral_face_and_events_each(film: Path) -> None:
@@ -83,7 +84,7 @@ def test_the_rate_is_the_cameras_and_not_the_watched_ones() -> None:
 
 @pytest.mark.parametrize("look", [spot_film, watch_film])
 def test_a_film_that_breaks_off_is_not_taken_for_one_without_events(
-    half: Path, look: Callable[[Film, SpotterSettings], list[Spotted]]
+    half: Path, look: Callable[[Film, SpotterSettings], Result]
 ) -> None:
     with pytest.raises(DataError, match=r"half\.avi: only \d+ of the \d+ pictures"):
         look(open_film(half), SETTINGS)
