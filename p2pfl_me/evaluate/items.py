@@ -18,8 +18,8 @@ from p2pfl_me.data.source import prepare
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.learning.features import Progress
+from p2pfl_me.learning.samples import read_samples
 from p2pfl_me.learning.trainer import Labels, Part
-from p2pfl_me.peer.shard import read_samples
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,16 +1,10 @@
-"""What is trained on, computed once per image and kept in an append-only mapped file (0600): the frozen layers' output,
-or, of a network that is trained whole, the image itself as float32.
-
-`rows` holds float32 vectors, `keys` the 32-byte content digests of the images they belong to, in the same order. A row
-counts once its key stands, so a torn write is harmless. A lock lets local peers share one cache.
+"""What is trained on, computed once per image and kept in a cache of rows, float32 (D,): the frozen layers' output, or,
+of a network that is trained whole, the image itself.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.errors import DataError, WeightsError
-from p2pfl_me.files import open_private, private_opener
+from p2pfl_me.data.row_cache import RowCache
+from p2pfl_me.errors import WeightsError
 from p2pfl_me.learning.backbone import Backbone, load_backbone
 from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.layout import input_width
@@ -36,54 +30,6 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 Image = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
-
-
-class FeatureCache:
-    """Rows of float32 (D,) by content digest, in one pair of files."""
-
-    def __init__(self, folder: Path, name: str, width: int) -> None:
-        self._rows, self._keys = folder / f"{name}.rows", folder / f"{name}.keys"
-        self._lock = folder / f"{name}.lock"
-        self._width = width
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the cache while rows are added."""
-        with _private(self._lock, "a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    def index(self) -> dict[bytes, int]:
-        """Content digest -> row."""
-        if not self._keys.exists():
-            return {}
-        data = self._keys.read_bytes()
-        return {data[begin : begin + KEY]: begin // KEY for begin in range(0, len(data) // KEY * KEY, KEY)}
-
-    def append(self, keys: Sequence[bytes], rows: Vector) -> None:
-        """Add rows (n, D) after the last that counts; call while `writing`."""
-        count = len(self.index())
-        try:
-            with _private(self._rows, "r+b") as file:
-                file.seek(count * self._width * 4)
-                file.write(np.ascontiguousarray(rows, dtype="<f4").data)
-            with _private(self._keys, "r+b") as file:
-                file.seek(count * KEY)
-                file.truncate()
-                file.write(b"".join(keys))
-        except OSError as error:
-            raise DataError(
-                f"the feature cache cannot be written: {error.strerror}",
-                where=str(self._rows),
-                fix="free some space, or move P2PME_HOME to a larger disk",
-            ) from error
-
-    def bank(self) -> Vector:
-        """All rows, float32 (N, D), mapped copy-on-write: nothing is read before it is used, or written ever."""
-        count = len(self.index())
-        if count == 0:
-            return np.empty((0, self._width), dtype=np.float32)
-        return np.memmap(self._rows, dtype="<f4", mode="c", shape=(count, self._width))
 
 
 def feature_rows(
@@ -117,7 +63,7 @@ def feature_rows(
                 f"{model.backbone} takes no weights of frozen layers", where=str(weights), fix="leave --weights out"
             )
         name, make = f"pixels-{model.input_size}", nn.Identity
-    store = FeatureCache(cache, name, input_width(model))
+    store = RowCache(cache, name, (input_width(model),), "<f4", what="feature cache")
     keys = [key for key, _ in images]
     index = store.index()
     if any(key not in index for key in keys):
@@ -131,7 +77,7 @@ def feature_rows(
 
 def _compute(
     module: nn.Module,
-    store: FeatureCache,
+    store: RowCache,
     missing: dict[bytes, Callable[[], Image]],
     device: torch.device,
     progress: Progress | None,
@@ -161,9 +107,3 @@ def normalise(images: Image) -> Tensor:
     """uint8 (N, H, W, 3) RGB -> float32 (N, 3, H, W) with ImageNet's mean 0 and deviation 1."""
     scaled = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
     return scaled.sub_(torch.tensor(MEAN).view(3, 1, 1)).div_(torch.tensor(DEVIATION).view(3, 1, 1))
-
-
-def _private(path: Path, mode: str):  # type: ignore[no-untyped-def]
-    """Open a file that only its owner may read, made if it is missing."""
-    os.close(open_private(path, os.O_CREAT | os.O_RDWR))
-    return open(path, mode, opener=private_opener)

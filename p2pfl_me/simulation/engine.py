@@ -21,13 +21,14 @@ from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Trainer, make_trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
 from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.process import core_start, schema_of, start_event, traffic_before
 from p2pfl_me.peer.recording import Recorded
-from p2pfl_me.peer.shard import load_shard, samples_of
+from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.simulation.clock import Clock

@@ -16,8 +16,9 @@ from p2pfl_me.data.manifest import Clip
 from p2pfl_me.errors import ContractError, P2pmeError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Part, Samples
-from p2pfl_me.peer.shard import Shard, samples_of, summary_of
+from p2pfl_me.peer.shard import Shard, summary_of
 from p2pfl_me.simulation.batched import BatchedEngine, require_memory_for
 from p2pfl_me.simulation.lockstep_fit import require_lockstep
 from p2pfl_me.simulation.lockstep_log import LockstepLog

@@ -15,9 +15,9 @@ import numpy as np
 from p2pfl_me.contract import Contract
 from p2pfl_me.gossip.stop import Progress, StopRule, advance, stop_reason
 from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Trainer, make_trainer
 from p2pfl_me.message import Vector
-from p2pfl_me.peer.shard import samples_of
 from p2pfl_me.swarm.shards import Shards
 
 

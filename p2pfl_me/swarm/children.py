@@ -17,9 +17,9 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.data.preprocess.note import in_words
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.home import cache_dir
+from p2pfl_me.learning.samples import read_samples
 from p2pfl_me.peer.process import run_peer
 from p2pfl_me.peer.settings import PeerSettings
-from p2pfl_me.peer.shard import read_samples
 from p2pfl_me.progress import showing
 from p2pfl_me.swarm.average import score_average
 from p2pfl_me.swarm.baselines import run_baseline

@@ -17,10 +17,11 @@ import torch
 from safetensors.numpy import save_file
 
 from p2pfl_me.contract import Contract, contract_from_yaml
+from p2pfl_me.data.row_cache import RowCache
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.learning.architectures import architecture_of
 from p2pfl_me.learning.backbone import load_backbone
-from p2pfl_me.learning.features import FeatureCache, feature_rows, frozen_layers, normalise
+from p2pfl_me.learning.features import feature_rows, frozen_layers, normalise
 from p2pfl_me.learning.weight_files import CHANNELS, KERAS, read_weights
 
 Image = npt.NDArray[np.uint8]
@@ -160,7 +161,7 @@ def test_a_feature_is_computed_once_and_kept(tmp_path: Path, trainable: str, wid
 
 
 def test_a_torn_write_is_harmless(tmp_path: Path) -> None:
-    cache = FeatureCache(tmp_path, "f", 4)
+    cache = RowCache(tmp_path, "f", (4,), "<f4")
     rows = np.arange(12, dtype=np.float32).reshape(3, 4)
     with cache.writing():
         cache.append([b"a" * 32, b"b" * 32], rows[:2])

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from p2pfl_me.contract import digest, load_contract
 from p2pfl_me.data.source import peer_clips
 from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import make_trainer
-from p2pfl_me.peer.shard import samples_of
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import greeting
 from tests.small import Command, events, p2pme, wait_for, write_contract, write_vectors

@@ -18,11 +18,11 @@ import numpy.typing as npt
 from p2pfl_me.contract.preprocess import Faceless
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.manifest import SHOWN
-from p2pfl_me.data.preprocess.cache import ImageCache
-from p2pfl_me.data.preprocess.inputs import ClipImages, planned_images
-from p2pfl_me.data.preprocess.note import ClipNote, FaceSource
+from p2pfl_me.data.preprocess.inputs import ClipImages, clip_images
+from p2pfl_me.data.preprocess.note import NOTE_BYTES, ClipNote, FaceSource
 from p2pfl_me.data.preprocess.plan import plan_clip, plan_digest, sample_digest
 from p2pfl_me.data.preprocess.recipe import Recipe
+from p2pfl_me.data.row_cache import RowCache
 from p2pfl_me.errors import DataError
 
 Image = npt.NDArray[np.uint8]
@@ -68,7 +68,7 @@ def prepare_clips(clips: Sequence[Clip], recipe: Recipe, cache: Path, progress: 
     DataError
         A clip cannot be used; or no face is found in some and the contract refuses those, all of which are named.
     """
-    store = ImageCache(cache, recipe.digest(), recipe.size)
+    store = _store(cache, recipe)
     with _one_opencv_thread():
         samples = list(_in_order(lambda clip: _samples(clip, recipe), clips))
         keys = [[sample_digest(digest, sample) for sample in range(count)] for digest, count in samples]
@@ -80,7 +80,7 @@ def prepare_clips(clips: Sequence[Clip], recipe: Recipe, cache: Path, progress: 
                 _make(clips, keys, list(lacking.values()), recipe, store, progress)
             index = store.index()
     rows = [[index[key] for key in own] for own in keys]
-    notes = store.notes([own[0] for own in rows])
+    notes = tuple(map(ClipNote.from_bytes, store.notes([own[0] for own in rows])))
     if recipe.aligned and recipe.options.faceless is Faceless.REFUSE:
         _refuse_faceless(clips, notes)
     return Prepared(
@@ -90,6 +90,12 @@ def prepare_clips(clips: Sequence[Clip], recipe: Recipe, cache: Path, progress: 
         tuple(key for own in keys for key in own),
         notes,
     )
+
+
+def _store(cache: Path, recipe: Recipe) -> RowCache:
+    """Where the images of one recipe lie; another has files of its own."""
+    name, shape = f"images-{recipe.digest().hex()[:24]}", (recipe.size, recipe.size, 3)
+    return RowCache(cache, name, shape, np.uint8, NOTE_BYTES, what="image cache")
 
 
 def _samples(clip: Clip, recipe: Recipe) -> tuple[bytes, int]:
@@ -103,19 +109,19 @@ def _make(
     keys: Sequence[Sequence[bytes]],
     places: Sequence[int],
     recipe: Recipe,
-    store: ImageCache,
+    store: RowCache,
     progress: Progress | None,
 ) -> None:
     def make(place: int) -> ClipImages:
-        return planned_images(plan_clip(clips[place], recipe), recipe)
+        return clip_images(clips[place], recipe)
 
     batch: list[tuple[int, ClipImages]] = []
     for done, found in enumerate(zip(places, _in_order(make, places), strict=True), 1):
         batch.append(found)
         if len(batch) == WRITTEN or done == len(places):
             images = np.concatenate([made.images for _, made in batch])
-            notes = [made.note for _, made in batch for _ in made.images]
-            store.append([key for place, _ in batch for key in keys[place]], notes, images)
+            notes = [made.note.to_bytes() for _, made in batch for _ in made.images]
+            store.append([key for place, _ in batch for key in keys[place]], images, notes)
             batch.clear()
         if progress:
             progress(done, len(places))

@@ -16,8 +16,8 @@ from p2pfl_me.data.twins.take import TwinSpec
 from p2pfl_me.data.twins.write import Twin, write_twin
 from p2pfl_me.errors import DataError
 from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import make_trainer
-from p2pfl_me.peer.shard import samples_of
 
 NAMES = list(TWINS)
 BASE = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 3}}\n"

@@ -16,7 +16,7 @@ from p2pfl_me.contract.preprocess import Input, Preprocess
 from p2pfl_me.data.clip import ApexSource
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.data.preprocess import prepare as module
-from p2pfl_me.data.preprocess.inputs import clip_images, planned_images
+from p2pfl_me.data.preprocess.inputs import ClipImages, clip_images
 from p2pfl_me.data.preprocess.note import ClipNote, FaceSource, counts, in_words
 from p2pfl_me.data.preprocess.prepare import Prepared, prepare_clips
 from p2pfl_me.data.preprocess.recipe import Recipe
@@ -43,11 +43,11 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folders of the clips whose images are made."""
     seen: list[str] = []
 
-    def spy(plan: object, recipe: Recipe) -> object:
-        seen.append(plan.files[0].parent.name)  # type: ignore[attr-defined]
-        return planned_images(plan, recipe)  # type: ignore[arg-type]
+    def spy(clip: Clip, recipe: Recipe) -> ClipImages:
+        seen.append(clip.path.name)
+        return clip_images(clip, recipe)
 
-    monkeypatch.setattr(module, "planned_images", spy)
+    monkeypatch.setattr(module, "clip_images", spy)
     return seen
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.peer.shard import read_samples, samples_of
+from p2pfl_me.learning.samples import read_samples, samples_of
 from tests.data.make import picture, save
 
 LABELS = ("negative", "positive", "surprise")

@@ -1,0 +1,117 @@
+"""Rows of numbers that were made once, in an append-only mapped file of the user's private cache (0600), by digest.
+
+Images of clips and features of images lie in such files. `rows` holds the numbers; `keys` the 32-byte digests, each
+with what is noted of its row, in the same order. A row counts once its key stands: a torn write is harmless. A lock
+lets local peers share one cache.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from p2pfl_me.errors import DataError
+from p2pfl_me.files import open_private, private_folder, refusing
+
+KEY = 32
+
+
+@dataclass(frozen=True)
+class RowCache:
+    """One pair of files, of rows of one `shape` and `dtype`, with a note of `noted` bytes each.
+
+    `name` is the files' name, and says all that the rows depend on but what the keys do; `what` they are, in words.
+    """
+
+    folder: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: npt.DTypeLike
+    noted: int = 0
+    what: str = "cache"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the cache while rows are added.
+
+        Raises
+        ------
+        DataError
+            The folder cannot be written.
+        """
+        with self._refusing():
+            file = self._open("lock")
+        with os.fdopen(file, "r+b"):
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def index(self) -> dict[bytes, int]:
+        """Digest -> row."""
+        data, entry = self._entries(), KEY + self.noted
+        return {data[row * entry : row * entry + KEY]: row for row in range(len(data) // entry)}
+
+    def notes(self, rows: Sequence[int]) -> list[bytes]:
+        """What is noted of some rows."""
+        data, entry = self._entries(), KEY + self.noted
+        return [data[row * entry + KEY : (row + 1) * entry] for row in rows]
+
+    def append(self, keys: Sequence[bytes], rows: npt.NDArray[Any], notes: Sequence[bytes] = ()) -> None:
+        """Add rows (n, *shape) after the last that counts; call while `writing`.
+
+        Raises
+        ------
+        DataError
+            The disk is full or cannot be written.
+        """
+        count = self._count()
+        added = np.ascontiguousarray(rows, dtype=self.dtype)
+        entries = b"".join(key + note for key, note in zip(keys, notes or [b""] * len(keys), strict=True))
+        assert len(entries) == len(added) * (KEY + self.noted), "a key and a note for each row"
+        with self._refusing():
+            with os.fdopen(self._open("rows"), "r+b") as file:
+                file.seek(count * self._row_bytes)
+                file.write(added.data)
+            with os.fdopen(self._open("keys"), "r+b") as file:
+                file.seek(count * (KEY + self.noted))
+                file.truncate()
+                file.write(entries)
+
+    def bank(self) -> npt.NDArray[Any]:
+        """All rows, (N, *shape), mapped copy-on-write: nothing is read before it is used, or written ever."""
+        count = self._count()
+        if count == 0:
+            return np.empty((0, *self.shape), dtype=self.dtype)
+        return np.memmap(self._path("rows"), dtype=self.dtype, mode="c", shape=(count, *self.shape))
+
+    @property
+    def _row_bytes(self) -> int:
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+    def _path(self, ending: str) -> Path:
+        return self.folder / f"{self.name}.{ending}"
+
+    def _open(self, ending: str) -> int:
+        private_folder(self.folder)
+        return open_private(self._path(ending), os.O_CREAT | os.O_RDWR)
+
+    def _entries(self) -> bytes:
+        path = self._path("keys")
+        return path.read_bytes() if path.exists() else b""
+
+    def _count(self) -> int:
+        path = self._path("keys")
+        return path.stat().st_size // (KEY + self.noted) if path.exists() else 0
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        fix = "free some space, or move P2PME_HOME to a larger disk"
+        with refusing(DataError, self._path("rows"), fix, f"the {self.what} cannot be written"):
+            yield
