@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from p2pfl_me.contract import Contract, load_contract
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.message import Vector
+from p2pfl_me.networks.code import Given
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.sweep import sweep
 
@@ -161,6 +162,8 @@ def sweep_and_report(
     record: bool = False,
     lies: Lies | None = None,
     report: bool = True,
+    network: Given | None = None,
+    trained: Sequence[str] = (),
     chosen: bool = False,
     rules: IdentityRules = ASK,
     console: Console | None = None,
@@ -181,6 +184,8 @@ def sweep_and_report(
         baselines=baselines,
         record=record,
         lies=lies,
+        network=network,
+        trained=trained,
         chosen=chosen,
         rules=rules,
         console=console,

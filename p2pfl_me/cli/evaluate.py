@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.own_network import own_network, require_network
 from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder (default: evaluations/TIME).")
 @click.option("--jobs", metavar="N", type=click.IntRange(1), help="Worker processes (default: one a core).")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
+@own_network
 @click.option("--subjects-leak", is_flag=True, help="Needed for `frames`, whose every page it is then stamped on.")
 @identity_options
 def evaluate(
@@ -42,6 +44,8 @@ def evaluate(
     out: Path | None,
     jobs: int | None,
     weights: Path | None,
+    network: str | None,
+    trained: tuple[str, ...],
     subjects_leak: bool,
     rules: IdentityRules,
 ) -> None:
@@ -62,10 +66,20 @@ def evaluate(
     from p2pfl_me.swarm.console import Console
     from p2pfl_me.swarm.sweep import names_classes, with_classes_of
 
-    contract = load_contract(topology, overrides) if topology else ready_contract(overrides)
+    require_network(network, trained)
+    another = network is not None
+    if topology:
+        contract = load_contract(topology, overrides, another_network=another)
+    else:
+        contract = ready_contract(overrides, another_network=another)
     console = Console()
+    contract = with_classes_of(contract, data, console, chosen=names_classes(overrides), rules=rules)
+    if network:
+        from p2pfl_me.learning.own import with_network
+
+        contract = with_network(contract, network, trained=trained)
     request = Request(
-        contract=with_classes_of(contract, data, console, chosen=names_classes(overrides), rules=rules),
+        contract=contract,
         protocol=HoldOut(protocol),
         peers=peers,
         out=out or Path("evaluations") / f"{datetime.now():%Y%m%d-%H%M%S}",

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.own_network import own_network_of_run
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
@@ -13,11 +15,19 @@ import click
 @click.option("--int8", is_flag=True, help="8 bits a value: a quarter of the size, and faster.")
 @click.option("--peer", metavar="K", type=click.IntRange(0), help="One peer's model (default: the average of all).")
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Clips to check on (default: the run's).")
+@own_network_of_run
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @click.option("--max-loss", metavar="UF1", type=click.FloatRange(0, 1), default=0.01, show_default=True,
               help="What int8 may lose.")  # fmt: skip
 def export(
-    run: Path, out: Path, int8: bool, peer: int | None, data: Path | None, weights: Path | None, max_loss: float
+    run: Path,
+    out: Path,
+    int8: bool,
+    peer: int | None,
+    data: Path | None,
+    weights: Path | None,
+    network: str | None,
+    max_loss: float,
 ) -> None:
     """Write the model of the run folder RUN to an ONNX file for small devices.
 
@@ -37,6 +47,7 @@ def export(
         data=data,
         home=home(),
         weights=weights,
+        network=network,
         max_loss=max_loss,
     )
     found = done.agreement

@@ -21,6 +21,7 @@ COMMANDS = {
     "predict": "Say which expression an image, a clip or a film shows.",
     "report": "Write the convergence report on one or more runs.",
     "replay": "Live a recorded peer's run again, and see where it differs.",
+    "network": "List networks; see whether one of your own can be trained by gossip.",
     "topology": "List, show and write topologies.",
     "data": "Draw, check and split clips.",
     "spot": "Spot expressions in films, to a CSV of intervals and scores.",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.own_network import own_network, require_network
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--key", metavar="FILE", type=click.Path(path_type=Path), help="This peer's private key.")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
+@own_network
 @click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="Run folder (default: runs/NAME).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", metavar="N", type=click.IntRange(1), help="torch threads (default: 1 on loopback).")
@@ -41,6 +43,8 @@ def peer(
     test: Path | None,
     key: Path | None,
     weights: Path | None,
+    network: str | None,
+    trained: tuple[str, ...],
     run: Path | None,
     device: str,
     threads: int | None,
@@ -60,7 +64,8 @@ def peer(
 
     if test and not data:
         raise DataError("--test goes with --data", fix="name this peer's own clips, too, or leave --test out")
-    contract = load_contract(topology, overrides)
+    require_network(network, trained)
+    contract = load_contract(topology, overrides, another_network=network is not None)
     # Ctrl-C in the seconds of imports below would end in whatever they were doing; nothing is lost yet.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(130))
@@ -71,6 +76,10 @@ def peer(
     from p2pfl_me.peer.process import run_peer
     from p2pfl_me.peer.settings import PeerSettings
 
+    if network:
+        from p2pfl_me.learning.own import with_network
+
+        contract = with_network(contract, network, trained=trained)
     settings = PeerSettings(
         peer=peer_id,
         contract=contract,

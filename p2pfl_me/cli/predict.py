@@ -6,14 +6,19 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.own_network import own_network_of_run
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("input", type=click.Path(path_type=Path))
 @click.option("--peer", metavar="K", type=click.IntRange(0), help="One peer's model (default: the average of all).")
+@own_network_of_run
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def predict(model: Path, input: Path, peer: int | None, weights: Path | None, as_json: bool) -> None:
+def predict(
+    model: Path, input: Path, peer: int | None, weights: Path | None, network: str | None, as_json: bool
+) -> None:
     """Say which expression INPUT shows: an image, a folder of numbered frames, or a film of one expression.
 
     MODEL is a run folder or a file of `p2pme export`. A model of motion takes folders and films; a single picture it
@@ -25,7 +30,7 @@ def predict(model: Path, input: Path, peer: int | None, weights: Path | None, as
     from p2pfl_me.home import home
     from p2pfl_me.learning.recogniser import load_recogniser
 
-    found = predict_input(load_recogniser(model, peer=peer, home=home(), weights=weights), input)
+    found = predict_input(load_recogniser(model, peer=peer, home=home(), weights=weights, network=network), input)
     if as_json:
         click.echo(
             json.dumps(

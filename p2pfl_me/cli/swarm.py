@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.own_network import own_network, require_network
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--attack", metavar="NAME", help="Some peers lie: sign_flip, noise, alie, ... (docs/robust.md).")
 @click.option("--liars", metavar="N", type=click.IntRange(1), help="How many of them (default: 1, with --attack).")
+@own_network
 @click.option("--no-report", is_flag=True, help="Leave the report out; `p2pme report RUN` writes it later.")
 @identity_options
 def swarm(
@@ -41,6 +43,8 @@ def swarm(
     record: bool,
     attack: str | None,
     liars: int | None,
+    network: str | None,
+    trained: tuple[str, ...],
     no_report: bool,
     rules: IdentityRules,
 ) -> None:
@@ -56,7 +60,8 @@ def swarm(
     from p2pfl_me.contract import load_contract
     from p2pfl_me.swarm.sweep import names_classes
 
-    contract = load_contract(topology, overrides)
+    require_network(network, trained)
+    contract = load_contract(topology, overrides, another_network=network is not None)
     code = sweep_and_report(
         contract,
         run or new_run_folder(contract),
@@ -67,6 +72,8 @@ def swarm(
         baselines=baselines,
         record=record,
         lies=lies_of(attack, liars),
+        network=network,
+        trained=trained,
         report=not no_report,
         chosen=names_classes(overrides),
         rules=rules,

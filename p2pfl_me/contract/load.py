@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from p2pfl_me.choice import Choice, Conflict
-from p2pfl_me.contract.model import ANOTHER_NETWORK, Contract
+from p2pfl_me.contract.model import Contract
+from p2pfl_me.contract.network import ANOTHER_NETWORK
 from p2pfl_me.contract.source import Source, parse, read_yaml
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.graph import build_graph

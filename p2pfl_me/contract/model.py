@@ -13,7 +13,7 @@ from p2pfl_me.choice import Conflict, Part
 from p2pfl_me.contract.clips import Data, Partition, Synthetic
 from p2pfl_me.contract.gossip import PERSONAL, Deadline, Gossip, Patience
 from p2pfl_me.contract.members import Loopback, Member, Peers
-from p2pfl_me.contract.network import CASME2_CLASSES, LabelMapping, Model, Weights
+from p2pfl_me.contract.network import ANOTHER_NETWORK, CASME2_CLASSES, LabelMapping, Model, Weights
 from p2pfl_me.contract.preprocess import Input, Preprocess
 from p2pfl_me.contract.training import Training
 from p2pfl_me.errors import ContractError
@@ -45,10 +45,6 @@ __all__ = [
 
 Topology = Annotated[SerializeAsAny[AnyTopology], BeforeValidator(TOPOLOGIES.parse_mapping)]
 """The section `topology`: a kind of graph with its options (docs/topologies.md)."""
-
-
-ANOTHER_NETWORK = "another network"
-"""In the context of a validation: the user's own network will take the place of the one that is named."""
 
 
 class Contract(Part):

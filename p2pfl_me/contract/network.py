@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator, model_validator
 
 from p2pfl_me.choice import Conflict, Part
 from p2pfl_me.contract.label_maps import LABEL_MAPS, LabelMap
@@ -89,6 +89,8 @@ def _short(network: Network) -> object:
 
 
 Backbone = Annotated[Network, BeforeValidator(_named), PlainSerializer(_short)]
+ANOTHER_NETWORK = "another network"
+"""In the context of a validation: the user's own network will take the place of the one that is named."""
 VGG16, OWN = NETWORKS.of("vgg16"), "own"
 
 
@@ -150,8 +152,10 @@ class Model(Part):
         return Input.IMAGE if value == "apex" else value
 
     @model_validator(mode="after")
-    def _fits_the_network(self) -> Model:
+    def _fits_the_network(self, info: ValidationInfo) -> Model:
         network = self.backbone
+        if info.context and info.context.get(ANOTHER_NETWORK):
+            return self
         if self.trainable not in network.trainables:
             known = " or ".join(network.trainables)
             raise Conflict(

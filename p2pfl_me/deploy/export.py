@@ -29,6 +29,7 @@ from p2pfl_me.learning.recogniser import (
     run_contract,
 )
 from p2pfl_me.message import Vector
+from p2pfl_me.networks.code import Given
 
 FLOAT32_DIFFERENCE = 1e-3
 """Largest difference of a probability between two float32 computations that counts as rounding."""
@@ -67,6 +68,7 @@ def export_model(
     data: Path | None = None,
     home: Path,
     weights: Path | None = None,
+    network: Given | None = None,
     max_loss: float = 0.01,
 ) -> Exported:
     """Write the model of a run folder (its peers' average, or one peer's) to `out`.
@@ -84,17 +86,17 @@ def export_model(
         There is no such model, no clips to check it on, or the file disagrees with PyTorch and is not written.
     """
     require_onnx()
-    contract = run_contract(run)
-    network = assemble(contract, final_params(run, contract, peer), cache=cache_dir(home), weights=weights)
+    contract = run_contract(run, network)
+    module = assemble(contract, final_params(run, contract, peer), cache=cache_dir(home), weights=weights)
     clips = export_clips(contract, run, data, home)
     source = f"run {run.resolve().name}, {'average of the peers' if peer is None else f'peer {peer}'}"
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "float32.onnx"
-        write_onnx(network, contract, source, draft)
+        write_onnx(module, contract, source, draft)
         if precision is Precision.INT8:
             plain, draft = draft, Path(folder) / "int8.onnx"
             quantise(plain, draft, np.concatenate([images_of(contract, clip) for clip in clips.calibration]))
-        agreement = _compare(contract, TorchRecogniser(contract, network), OnnxRecogniser(draft), clips.check)
+        agreement = _compare(contract, TorchRecogniser(contract, module), OnnxRecogniser(draft), clips.check)
         _refuse_disagreement(agreement, precision, max_loss, out)
         _move(draft, out)
     return Exported(out, precision, source, contract.model.classes, agreement)

@@ -13,7 +13,7 @@ SETTINGS = ("gossip.protocol=qg_dsgdm", "training.dropout=0.2")
 """What differs from that graph's ready contract. Chosen by subjects that were not tested (docs/measurements.md)."""
 
 
-def ready_contract(overrides: Sequence[str] = ()) -> Contract:
+def ready_contract(overrides: Sequence[str] = (), *, another_network: bool = False) -> Contract:
     """The ready contract, with the user's `section.key=value` texts put in place.
 
     Raises
@@ -22,4 +22,4 @@ def ready_contract(overrides: Sequence[str] = ()) -> Contract:
         An override is wrong.
     """
     text = contract_text(GRAPH, name="evaluate", overrides=SETTINGS)
-    return contract_from_yaml(text, overrides=overrides)
+    return contract_from_yaml(text, overrides=overrides, another_network=another_network)

@@ -6,10 +6,8 @@ layout. Everything here runs on drawn inputs, on the CPU, in a fraction of a sec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,14 +20,13 @@ from p2pfl_me.errors import NetworkError
 from p2pfl_me.learning.losses import CrossEntropy
 from p2pfl_me.learning.module import ModuleStep, frozen_parts
 from p2pfl_me.networks import Group, Layout
-from p2pfl_me.networks.code import Code
+from p2pfl_me.networks.code import Code, Given
 from p2pfl_me.networks.kinds.own import STILL_SEED, Own, held_by, still_digest
 from p2pfl_me.networks.network import Use
 
 BATCH = 4
 SEEDS = (STILL_SEED, 1, 2)
 """Of the builds that are compared: what a layout depends on must be none of them."""
-Given = str | Path | Callable[..., Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +52,7 @@ def with_network(contract: Contract, given: Given, *, trained: Sequence[str] = (
     trained:
         Parts to train and send, by the beginning of their tensors' names; all that asks for gradients if empty.
     side:
-        Of its input in pixels; by default what its builder says, else the contract's where that states an own
-        network, else 64.
+        Of its input in pixels; by default what its builder says (`build.input_size = 28`), else the contract's.
 
     Raises
     ------
@@ -68,7 +64,7 @@ def with_network(contract: Contract, given: Given, *, trained: Sequence[str] = (
         own = model.backbone.bound(code)
         own.built(model.use, STILL_SEED)
         return contract.model_copy(update={"model": model.model_copy(update={"backbone": own})})
-    found = examine(code, len(model.classes), trained=trained, side=side or code.own_side() or Own.side)
+    found = examine(code, len(model.classes), trained=trained, side=side or code.own_side() or model.input_size)
     agreed = contract.model_copy(update={"model": stating(model, found)})
     _ = agreed.at_home  # refuses parts that this network does not have
     return agreed

@@ -17,12 +17,15 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from p2pfl_me.contract import Contract, digest, load_contract
-from p2pfl_me.errors import RunError, WeightsError
+from p2pfl_me.errors import NetworkError, RunError, WeightsError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.features import normalise
 from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.network import assemble
+from p2pfl_me.learning.own import with_network
 from p2pfl_me.message import Vector
+from p2pfl_me.networks.code import Given
+from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.widths import holders
 
 BATCH = 64
@@ -74,6 +77,7 @@ def load_recogniser(
     peer: int | None = None,
     home: Path,
     weights: Path | None = None,
+    network: Given | None = None,
 ) -> Recogniser:
     """The model in a run folder (the average of its peers' last checkpoints, or one peer's own), or an exported file.
 
@@ -85,6 +89,8 @@ def load_recogniser(
         The user's private folder, in whose cache the backbone lies or is made.
     weights:
         The backbone's file, where the contract takes it from one that is not in the cache yet.
+    network:
+        The code of the user's own network, where the run's contract states one.
 
     Raises
     ------
@@ -102,7 +108,7 @@ def load_recogniser(
             where=str(model),
             fix=f"write a file with `p2pme export {model} -o model.onnx` and name that",
         )
-    contract = run_contract(model)
+    contract = run_contract(model, network)
     params = final_params(model, contract, peer)
     return TorchRecogniser(contract, assemble(contract, params, cache=cache_dir(home), weights=weights))
 
@@ -127,8 +133,8 @@ def clip_scores(scores: Vector) -> Vector:
     return np.asarray(powers / powers.sum(), dtype=np.float32)
 
 
-def run_contract(run: Path) -> Contract:
-    """The contract of a run folder.
+def run_contract(run: Path, network: Given | None = None) -> Contract:
+    """The contract of a run folder, with the code of the network that it states.
 
     Raises
     ------
@@ -143,7 +149,16 @@ def run_contract(run: Path) -> Contract:
             where=str(run),
             fix=f"name one of them, like {run / several[0]}" if several else "name the folder that --run named",
         )
-    return load_contract(path)
+    contract = load_contract(path)
+    if network is None:
+        return contract
+    if not isinstance(contract.model.backbone, Own):
+        raise NetworkError(
+            f"the run's network is {contract.model.backbone}, not one of your own",
+            where=str(path),
+            fix="leave --network out",
+        )
+    return with_network(contract, network)
 
 
 def final_params(run: Path, contract: Contract, peer: int | None = None) -> Vector:

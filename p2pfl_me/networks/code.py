@@ -27,6 +27,8 @@ from p2pfl_me.networks.network import Use
 if TYPE_CHECKING:
     from torch import nn
 
+Given = str | Path | Callable[..., Any]
+"""A network as a user names it: `FILE.py:NAME`, or a function or class."""
 CLASSES = frozenset({"classes", "num_classes", "n_classes"})
 """Names under which a builder may ask for the number of classes."""
 
@@ -40,7 +42,7 @@ class Code:
     key: int = 0
 
     @staticmethod
-    def of(given: str | Path | Callable[..., Any]) -> Code:
+    def of(given: Given) -> Code:
         """From `FILE.py:NAME`, or from a function or class; of one that lies in a module of its own, by its name.
 
         Raises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.home import home
+from p2pfl_me.networks.code import Given
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import STOPPED, SwarmOptions, launch
 
@@ -32,6 +33,8 @@ def sweep(
     baselines: bool = False,
     record: bool = False,
     lies: Lies | None = None,
+    network: Given | None = None,
+    trained: Sequence[str] = (),
     chosen: bool = False,
     rules: IdentityRules = ASK,
     console: Console,
@@ -39,9 +42,13 @@ def sweep(
     """Run `seeds` swarms, seeds contract.seed, contract.seed + 1, ...: the worst exit code, and the runs to report on.
 
     One seed runs in `folder` itself, several in folder/seed-S each. A stopped swarm ends the sweep. `chosen` classes
-    stay, as in `with_classes_of`.
+    stay, as in `with_classes_of`. `network` and `trained` are the user's own, as in `learning.own.with_network`.
     """
     contract = with_classes_of(contract, data, console, chosen=chosen, rules=rules)
+    if network is not None:  # after the classes, of which it needs the number
+        from p2pfl_me.learning.own import with_network
+
+        contract = with_network(contract, network, trained=trained)
     code, runs = 0, []
     for seed in range(contract.seed, contract.seed + seeds):
         run = folder / f"seed-{seed}" if seeds > 1 else folder
