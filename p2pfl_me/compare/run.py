@@ -19,6 +19,7 @@ from p2pfl_me.compare.shared import deal_once, run_baselines, shared_key
 from p2pfl_me.compare.skew import AS_WRITTEN
 from p2pfl_me.contract.model import Model
 from p2pfl_me.home import home
+from p2pfl_me.report.paired import power_words
 from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.launcher import CHILDREN, STOPPED, SwarmOptions
 from p2pfl_me.swarm.sweep import names_classes, with_classes_of
@@ -39,6 +40,10 @@ def compare(request: Request, console: Console) -> int:
     grid = _with_classes(make_grid(request), request, console)
     for note in grid.notes:
         console.say(note)
+    first = grid.groups[0]
+    side_by_side = sum(not group.condition and group.setting == first.setting for group in grid.groups)
+    if words := power_words(len(grid.seeds), side_by_side):
+        console.say(words)
     for condition, reason in grid.refused:
         console.say(f"stress `{condition.name}` is left out: {reason}")
     cells = [(group, seed) for seed in grid.seeds for group in grid.groups]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from p2pfl_me.report.formatting import many
+
 EXACT_UP_TO = 16
 """Seeds whose 2^n sign patterns are all counted; above it, 2^16 patterns are drawn from a fixed stream."""
 LEVEL = 0.05
@@ -93,6 +95,18 @@ def holm(ps: Sequence[float], level: float = LEVEL) -> tuple[bool, ...]:
 def seeds_needed(pairs: int, level: float = LEVEL) -> int:
     """The fewest seeds with which one of `pairs` tests can be supported at all: 2^(1 - n) <= level / pairs."""
     return 1 + math.ceil(math.log2(max(pairs, 1) / level))
+
+
+def power_words(seeds: int, methods: int) -> str:
+    """What so many seeds can show of the differences between so many set-ups, told before anything runs."""
+    pairs = methods * (methods - 1) // 2
+    if not pairs:
+        return ""
+    least, needed = min(1.0, 2.0 ** (1 - seeds)), seeds_needed(pairs)
+    words = f"{many(seeds, 'seed')}, {many(pairs, 'pair')}: the smallest p is {least:.2g}"
+    if seeds < needed:
+        return f"{words}, so no difference in score can be shown, however large; it takes --seeds {needed} at least"
+    return f"{words}; a difference can be shown that is the same way round under (nearly) all seeds"
 
 
 def cannot_tell(seeds: int, pairs: int) -> str:

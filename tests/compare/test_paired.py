@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pfl_me.report.paired import holm, paired, seeds_needed, sign_flip
+from p2pfl_me.report.paired import holm, paired, power_words, seeds_needed, sign_flip
 
 whole = st.integers(-50, 50).map(float)
 
@@ -45,6 +45,21 @@ def test_eight_seeds_support_one_of_six_pairs_and_seven_do_not() -> None:
     assert tests(8) == [False] * 5 + [True]
     assert tests(7) == [False] * 6
     assert seeds_needed(6) == 8 and seeds_needed(1) == 6
+
+
+def test_what_the_seeds_can_show_is_said_and_true() -> None:
+    assert power_words(3, 1) == ""
+    for seeds in range(1, 12):
+        for methods in (2, 3, 4):
+            pairs = methods * (methods - 1) // 2
+            clear = [paired("a", "b", [0.1] * seeds).p] + [1.0] * (pairs - 1)
+            can = holm(clear)[0]
+            words = power_words(seeds, methods)
+            assert ("can be shown, however" not in words) == can and f"smallest p is {2.0 ** (1 - seeds):.2g}" in words
+    assert power_words(3, 4) == (
+        "3 seeds, 6 pairs: the smallest p is 0.25, so no difference in score can be shown, however large; it takes "
+        "--seeds 8 at least"
+    )
 
 
 def test_more_seeds_than_can_be_counted_out_agree_with_the_normal_limit() -> None:
