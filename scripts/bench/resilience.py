@@ -6,7 +6,7 @@
 Ten peers, clips dealt by subject, the cores of real peers in the event simulator, all liars on one board: they see
 every honest model as soon as it is sent. f is the number of liars; where a graph has too few links for that, one less,
 down to 1, and the rule is left out where even that is refused. With --out, results are kept line by line and a second
-start goes on. The column `clean` has the same honest peers with nobody lying, so figures of a line are of the same peers.
+start goes on. `clean` has the same honest peers with nobody lying, so that figures of a line are of the same peers.
 """
 
 from __future__ import annotations
