@@ -32,10 +32,10 @@ from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.home import cache_dir, home
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.process import schema_of
-from p2pfl_me.peer.shard import samples_of
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.simulation.pace import ORDINARY
