@@ -14,9 +14,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.errors import IdentityError
+from p2pfl_me.files import PRIVATE, open_private, private_folder, refusing
 from p2pfl_me.wire.noise import private_bytes, public_bytes
 
 HEADING = "p2pme private key, X25519; keep it secret"
+LONGEST = 4096
+"""Bytes of a key's file that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +63,20 @@ def fingerprint(public: bytes) -> str:
 
 
 def save_identity(path: Path, identity: Identity) -> None:
-    """Write a private key with mode 0600; an existing file is never overwritten.
+    """Write a private key with mode 0600 in a folder that only its owner may write to; nothing is ever overwritten.
 
     Raises
     ------
     IdentityError
-        The file exists or cannot be written.
+        The file exists or cannot be written, or others could exchange it.
     """
     text = f"# {HEADING}\n{base64.b64encode(private_bytes(identity.private)).decode()}\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise IdentityError("already exists", where=str(path), fix="name another file with --out") from error
-    except OSError as error:
-        raise IdentityError(f"cannot be written: {error.strerror}", where=str(path), fix="name another file") from error
+    with refusing(IdentityError, path, "name another file with --out"):
+        private_folder(path.parent)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)  # follows no link either
+        except FileExistsError as error:
+            raise IdentityError("already exists", where=str(path), fix="name another file with --out") from error
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
@@ -84,26 +86,14 @@ def save_identity(path: Path, identity: Identity) -> None:
 
 
 def load_identity(path: Path) -> Identity:
-    """Read a private key, and refuse one that others on this machine could read.
+    """Read a private key, and refuse one that others on this machine could have read or exchanged.
 
     Raises
     ------
     IdentityError
-        Missing, readable by others, or not a key.
+        Missing, readable by others, another user's, a symbolic link, in a folder open to all, or not a key.
     """
-    try:
-        mode = path.stat().st_mode
-        text = path.read_text(encoding="ascii")
-    except FileNotFoundError as error:
-        raise IdentityError("no such key", where=str(path), fix="make one with `p2pme keys new`") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise IdentityError(f"cannot be read: {error}", where=str(path), fix="check the file") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise IdentityError(
-            f"this private key is open to others (mode {stat.S_IMODE(mode):04o})",
-            where=str(path),
-            fix=f"chmod 600 {path}; if others may have read it, make a new one",
-        )
+    text = _read_private(path)
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     try:
         raw = base64.b64decode("".join(lines), validate=True)
@@ -115,16 +105,69 @@ def load_identity(path: Path) -> Identity:
 
 
 def loopback_identities(folder: Path, count: int) -> list[Identity]:
-    """The keys of `count` loopback peers of one user, made on first use in the folder that they share."""
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # peers start together; one of them makes the keys
+    """The keys of `count` loopback peers of one user, made on first use in the folder that they share.
+
+    Raises
+    ------
+    IdentityError
+        The folder or a key in it is not private.
+    """
+    lock = folder / ".lock"
+    with refusing(IdentityError, lock, "mend that, or set P2PME_HOME"):
+        file = open_private(lock, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)  # peers start together; one of them makes the keys
         identities = []
         for peer in range(count):
             path = folder / f"loopback-{peer}.key"
-            if not path.exists():
+            if not path.exists() and not path.is_symlink():
                 save_identity(path, new_identity())
             identities.append(load_identity(path))
         return identities
+    finally:
+        os.close(file)
+
+
+def _read_private(path: Path) -> str:
+    """The text of a private file, looked at through one descriptor, so that it cannot be exchanged in between."""
+    if not path.parent.exists():
+        raise IdentityError("no such key", where=str(path), fix="make one with `p2pme keys new`")
+    with refusing(IdentityError, path, "check the file", "cannot be trusted"):
+        private_folder(path.parent)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise IdentityError("no such key", where=str(path), fix="make one with `p2pme keys new`") from error
+    except OSError as error:
+        if path.is_symlink():
+            raise IdentityError(
+                "is a symbolic link, which is not followed",
+                where=str(path),
+                fix=f"name the key itself: {path.resolve()}",
+            ) from error
+        raise IdentityError(f"cannot be read: {error.strerror}", where=str(path), fix="check the file") from error
+    try:
+        _require_private(path, os.fstat(descriptor))
+        return os.read(descriptor, LONGEST).decode("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise IdentityError(f"cannot be read: {error}", where=str(path), fix="check the file") from error
+    finally:
+        os.close(descriptor)
+
+
+def _require_private(path: Path, info: os.stat_result) -> None:
+    if not stat.S_ISREG(info.st_mode):
+        raise IdentityError("is no file", where=str(path), fix="name the key itself")
+    if os.geteuid() and info.st_uid not in (os.geteuid(), 0):
+        raise IdentityError(
+            f"belongs to another user (uid {info.st_uid})", where=str(path), fix="make a key of your own"
+        )
+    if info.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise IdentityError(
+            f"this private key is open to others (mode {stat.S_IMODE(info.st_mode):04o})",
+            where=str(path),
+            fix=f"chmod 600 {path}; if others may have read it, make a new one",
+        )
 
 
 def _identity(private: X25519PrivateKey) -> Identity:

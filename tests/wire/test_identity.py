@@ -49,6 +49,45 @@ def test_what_is_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
         load_identity(path)
 
 
+def test_a_link_a_pipe_and_a_folder_are_no_keys(tmp_path: Path) -> None:
+    true, link, pipe = tmp_path / "true.key", tmp_path / "link.key", tmp_path / "pipe.key"
+    save_identity(true, new_identity())
+    link.symlink_to(true)
+    os.mkfifo(pipe, 0o600)
+    for path, what in ((link, "symbolic link"), (pipe, "is no file"), (tmp_path, "is no file")):
+        with pytest.raises(IdentityError, match=what):
+            load_identity(path)
+    with pytest.raises(IdentityError, match="already exists"):
+        save_identity(link, new_identity())
+    (tmp_path / "dangling.key").symlink_to(tmp_path / "target")
+    with pytest.raises(IdentityError, match="already exists"):
+        save_identity(tmp_path / "dangling.key", new_identity())
+    assert not (tmp_path / "target").exists(), "nothing is written through a link"
+
+
+def test_a_folder_open_to_all_holds_no_key(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    save_identity(folder / "me.key", new_identity())
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(IdentityError, match="others may write to"):
+        load_identity(folder / "me.key")
+    with pytest.raises(IdentityError, match="others may write to"):
+        save_identity(folder / "other.key", new_identity())
+    assert not (folder / "other.key").exists()
+
+
+@pytest.mark.parametrize("name", [".lock", "loopback-1.key"])
+def test_a_link_in_the_shared_folder_is_neither_followed_nor_emptied(tmp_path: Path, name: str) -> None:
+    target, folder = tmp_path / "precious", tmp_path / "keys"
+    folder.mkdir(mode=0o700)
+    target.write_text("precious")
+    (folder / name).symlink_to(target)
+    with pytest.raises(IdentityError, match="symbolic link"):
+        loopback_identities(folder, 2)
+    assert target.read_text() == "precious"
+
+
 def test_a_missing_key_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(IdentityError, match="p2pme keys new"):
         load_identity(tmp_path / "absent.key")
