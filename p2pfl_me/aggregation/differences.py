@@ -16,8 +16,10 @@ import numpy.typing as npt
 from p2pfl_me.aggregation.rule import Neighbourhood
 from p2pfl_me.message import Vector
 
-BLOCK = 1 << 13
-"""Values a block: a dozen of them fit into a core's second cache; OpenBLAS takes threads from 10,000 on."""
+BLOCK = 1 << 14
+"""Values a block: a dozen of them fit into a core's second cache."""
+PIECE = 1 << 13
+"""Values a product: OpenBLAS takes threads from 10,000 on, and sums in another order with each number of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,44 @@ def blocks(size: int) -> Iterator[slice]:
     return (slice(begin, min(begin + BLOCK, size)) for begin in range(0, size, BLOCK))
 
 
+def product(one: Vector, other: Vector) -> float:
+    """The inner product of two blocks."""
+    if one.size <= PIECE:
+        return float(np.dot(one, other))
+    return float(np.dot(one[:PIECE], other[:PIECE])) + product(one[PIECE:], other[PIECE:])
+
+
+class Measuring:
+    """Squared distances from one's own model, a block at a time, for a pass that does more with each block."""
+
+    def __init__(self, around: Neighbourhood) -> None:
+        self._around, self._peers = around, around.peers
+        self._squares = [0.0] * len(self._peers)
+        self._own = 0.0
+        self._scratch = np.empty(BLOCK, dtype=np.float32)
+
+    def add(self, block: slice) -> None:
+        """Blocks together make up the models, each once."""
+        mine = self._around.own[block]
+        tmp = self._scratch[: mine.size]
+        self._own += product(mine, mine)
+        for at, peer in enumerate(self._peers):
+            np.subtract(self._around.models[peer][block], mine, out=tmp)
+            self._squares[at] += product(tmp, tmp)
+
+    @property
+    def found(self) -> Distances:
+        """Once all blocks are in."""
+        of = {peer: math.sqrt(square) for peer, square in zip(self._peers, self._squares, strict=True)}
+        return Distances(of, math.sqrt(self._own))
+
+
 def distances(around: Neighbourhood) -> Distances:
     """One pass over the models."""
-    own, peers = around.own, around.peers
-    scratch = np.empty(BLOCK, dtype=np.float32)
-    squares, own_square = dict.fromkeys(peers, 0.0), 0.0
-    for block in blocks(own.size):
-        mine, tmp = own[block], scratch[: own[block].size]
-        own_square += float(np.dot(mine, mine))
-        for peer in peers:
-            np.subtract(around.models[peer][block], mine, out=tmp)
-            squares[peer] += float(np.dot(tmp, tmp))
-    return Distances({peer: math.sqrt(square) for peer, square in squares.items()}, math.sqrt(own_square))
+    measuring = Measuring(around)
+    for block in blocks(around.own.size):
+        measuring.add(block)
+    return measuring.found
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +117,14 @@ def gram(around: Neighbourhood) -> Gram:
     own_square = 0.0
     for block in blocks(own.size):
         mine = own[block]
-        own_square += float(np.dot(mine, mine))
+        own_square += product(mine, mine)
         rows = [
             np.subtract(around.models[peer][block], mine, out=scratch[at, : mine.size]) for at, peer in enumerate(peers)
         ]
         for a, one in enumerate(rows, start=1):
             into = products[a]
             for b in range(a):
-                into[b + 1] += float(np.dot(one, rows[b]))
+                into[b + 1] += product(one, rows[b])
     full = np.array(products)
     full += np.tril(full, -1).T
     return Gram((around.me, *peers), full, math.sqrt(own_square))
