@@ -29,6 +29,7 @@ from p2pfl_me.wire.sockets import Connection, Outcome, Sockets
 from p2pfl_me.wire.traffic import Ledger, TrafficLedger
 
 REFUSED = os.strerror(errno.ECONNREFUSED).lower()
+TWICE = "another process runs with the same key; stop one of the two, and make a new key if that is not yours"
 BURST = 4
 """Records sent to a neighbour in one turn, so that no link starves the others."""
 
@@ -215,6 +216,9 @@ class Engine:
 
         try:
             session.receive(frame, deliver)
+            if session.is_twice:
+                session.is_twice = False
+                self.stranger(f"peer {peer} has seen peer {self._me}, this one, twice: {TWICE}")
             if session.acknowledged != neighbour.pace.acknowledged:
                 neighbour.pace.on_acknowledged(now, session.acknowledged)
         except Unauthentic as error:
@@ -233,7 +237,20 @@ class Engine:
 
     # -- up and down (called by the handshaker, too) ------------------------------------------------------------
 
-    def replace(self, neighbour: Neighbour) -> None:
+    def replace(self, neighbour: Neighbour, theirs: Standing) -> None:
+        """Whoever lost its connection and dials again knows the conversation, whoever began anew has closed its own:
+        one that did neither runs beside another."""
+        old, session = neighbour.connection, neighbour.session
+        alive = old is not None and time.monotonic() - old.heard_at < 2 * self._liveness.ping_s
+        neighbour.is_twice = alive and not session.goes_on(theirs)
+        if old is not None and neighbour.is_twice:
+            self.stranger(f"peer {neighbour.peer} is there twice: {TWICE}")
+            session.queue_twice()
+            if old.is_clear and (told := session.next_record(0)):
+                self._sockets.send(old, told[0])
+        self._disconnect(neighbour)
+
+    def _disconnect(self, neighbour: Neighbour) -> None:
         if neighbour.connection:
             self._sockets.close(neighbour.connection)
             del self._linked[neighbour.connection]
@@ -244,6 +261,8 @@ class Engine:
         if begins and neighbour.is_up:
             self._tell_down(neighbour, "the neighbour opened a new link")
         neighbour.session.connected(theirs, seals.sealer, seals.opener)
+        if neighbour.is_twice:
+            neighbour.session.queue_twice()
         neighbour.connection, neighbour.dialling, neighbour.pace = connection, None, Pace()
         neighbour.heard = time.monotonic()
         neighbour.failures, neighbour.unreachable, neighbour.complaint = 0, "", ""
@@ -256,7 +275,7 @@ class Engine:
 
     def _lost(self, neighbour: Neighbour, reason: str) -> None:
         """A connection has ended. Nobody need know, if another takes its place soon."""
-        self.replace(neighbour)
+        self._disconnect(neighbour)
         if neighbour.session.has_parted:
             self._down(neighbour, reason)
             return
@@ -271,7 +290,7 @@ class Engine:
 
     def _down(self, neighbour: Neighbour, reason: str) -> None:
         """Give a link up, and with it what was under way."""
-        self.replace(neighbour)
+        self._disconnect(neighbour)
         if neighbour.is_up:
             if neighbour.dialling:
                 self.hang_up(neighbour.dialling)  # it may have spoken of this conversation already

@@ -47,7 +47,7 @@ NO_KEY = "the public key that the contract names is no key; correct the contract
 class HandshakeEvents(Protocol):
     """Whom the handshaker tells."""
 
-    def replace(self, neighbour: Neighbour) -> None:
+    def replace(self, neighbour: Neighbour, theirs: Standing) -> None:
         """End the connection there was with a neighbour: a newer one has shown that it is there."""
 
     def up(self, neighbour: Neighbour, connection: Connection, theirs: Standing, seals: Seals) -> None:
@@ -231,7 +231,7 @@ class Handshaker:
         theirs = Standing.read(frame, seals.opener)
         self._traffic.frame_received(neighbour.peer, len(frame))
         if isinstance(self.forget(connection), _Call):
-            self._events.replace(neighbour)
+            self._events.replace(neighbour, theirs)
             self._say_standing(connection, neighbour, seals)
         self._events.up(neighbour, connection, theirs, seals)
 

@@ -29,6 +29,7 @@ class Neighbour:
     endpoint: Endpoint
     session: Session
     is_up: bool = False
+    is_twice: bool = False
     connection: Connection | None = None
     lost_at: float = 0.0
     pace: Pace = field(default_factory=Pace)

@@ -22,9 +22,10 @@ from p2pfl_me.wire.codec import Header, Schema, check_weights, decode_header, en
 from p2pfl_me.wire.noise import TAG, Ciphers
 from p2pfl_me.wire.records import HEADER, PAYLOAD, Opener, Sealer, Unauthentic
 
-MESSAGE, BODY, RECEIVED, BYE, STANDING = 16, 17, 18, 19, 20
+MESSAGE, BODY, RECEIVED, BYE, STANDING, TWICE = 16, 17, 18, 19, 20, 21
 """Kinds of record: a frame's header, a piece of its body, what has come so far (a heartbeat, too), the last word of
-whoever leaves, and the first one on a connection: which conversation this is, and how far it has come.
+whoever leaves, the first one on a connection (which conversation this is, and how far it has come), and the news that
+two processes speak with the receiver's key.
 
 A BYE is answered by a BYE: then all that was said before it has been read, and the connection may end.
 """
@@ -115,6 +116,9 @@ class Session:
         self._sent = self._confirmed = 0
         self._model: tuple[tuple[Kind, int, int], weakref.ref[Vector | Packed]] | None = None
         self._pings_due = 0
+        self._twice_due = False
+        self.is_twice = False
+        """Whether the other end has seen two of us."""
         self._bye_due = self._bye_said = self._bye_heard = False
         self._incoming: _Incoming | None = None
         self._whole = 0
@@ -189,6 +193,10 @@ class Session:
         """Say what has been received, once for all that has come until it leaves."""
         self._pings_due = 1
 
+    def queue_twice(self) -> None:
+        """Tell the other end that it is there twice, before anything else."""
+        self._twice_due = True
+
     def queue_bye(self) -> None:
         """After all that is queued, once."""
         if not self._bye_said:
@@ -200,6 +208,9 @@ class Session:
         `most` bytes of body at most, 0 for none now. A ping may pass between the pieces of a long body; messages keep
         their order.
         """
+        if self._twice_due:
+            self._twice_due = False
+            return self._sealer.seal(TWICE, b""), None, 0
         if self._pings_due:
             self._pings_due = 0
             return self._sealer.seal(RECEIVED, _RECEIVED.pack(self._whole, self.received)), None, 0
@@ -257,6 +268,8 @@ class Session:
             if not self._confirmed <= messages <= self._confirmed + self._sent + 1:
                 raise WireError(f"{messages} messages confirmed, which were not sent")
             self._confirm(messages)
+        elif kind == TWICE:
+            self.is_twice = True
         elif kind == BYE:
             self._bye_heard = True
             self.queue_bye()

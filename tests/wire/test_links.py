@@ -19,7 +19,7 @@ from p2pfl_me.wire.identity import new_identity
 from p2pfl_me.wire.links import Liveness
 from p2pfl_me.wire.sockets import BURST, split_address
 from p2pfl_me.wire.thread_bridge import UNREAD
-from tests.wire.peers import QUICK, Recorder, Swarm
+from tests.wire.peers import QUICK, Recorder, Swarm, free_ports
 
 
 def test_models_travel_both_ways_whole_and_in_order() -> None:
@@ -160,6 +160,26 @@ def test_either_side_may_restart(restarted: int) -> None:
         links[other].send(restarted, Message(Kind.OFFER, 0, 0, model))
         await recorders[restarted].until(lambda: len(recorders[restarted].messages) == 1)
         for each in links:
+            await each.close()
+
+    asyncio.run(scene())
+
+
+def test_two_processes_with_one_identity_are_both_told_and_so_is_their_neighbour() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        low, high, here, there = await swarm.linked()
+        second = Recorder()
+        swarm.addresses[0] = f"tcp://127.0.0.1:{free_ports(1)[0]}"
+        twin = swarm.links(0, [1], second)
+        await twin.start()
+        for recorder in (here, second):
+            await recorder.until(
+                lambda recorder=recorder: any("this one, twice" in said for _, said in recorder.refused)
+            )
+        assert any("peer 0 is there twice" in reason for _, reason in there.refused)
+        assert {peer for each in (here, there, second) for peer, _ in each.refused} == {None}
+        for each in (low, twin, high):
             await each.close()
 
     asyncio.run(scene())
