@@ -136,7 +136,13 @@ class DPSGD:
         row = self._weights_at(self.round)
         for peer in sorted(row):
             edge = self._edges[peer]
-            if reason := self._why_absent(peer):
+            if self.me > peer and edge.offered:
+                self._missing[peer] = f"has not settled round {edge.offered.round + 1}"
+                actions.append(Send(peer, edge.offered.question(self.round)))
+                if self._is_last:
+                    self._withdrawing.add(peer)
+                    self._due[peer] = now + self._pace.settling_s
+            elif reason := self._why_absent(peer):
                 self._missing[peer] = reason
             elif self.me < peer:
                 if edge.mail and edge.mail.round == self.round:
@@ -146,9 +152,6 @@ class DPSGD:
                     self._missing[peer] = "silent"
                 else:
                     self._due[peer] = now + self._pace.wait_s(edge)
-            elif edge.offered:
-                self._missing[peer] = f"has not settled round {edge.offered.round + 1}"
-                actions.append(Send(peer, edge.offered.question(self.round)))
             else:
                 self._due[peer] = now + self._pace.wait_s(edge)
                 self._sent[peer] = content = self._exchange.pack(peer, self.round, self._out)
@@ -187,6 +190,8 @@ class DPSGD:
                 return [*gone_on, *self._begin_if_joined(now)]
             case Kind.LEAVE:
                 self._members.left(sender)
+                if edge.offered and self._is_last and sender in self._due:
+                    return [Send(sender, edge.offered.question(self.round))]  # it may have answered on a lost link
                 return [*self._drop(now, sender, "left"), *self._begin_if_joined(now)]
             case Kind.OFFER:
                 return self._on_offer(now, sender, message)
@@ -250,7 +255,7 @@ class DPSGD:
         self._members.went_down(peer)
         edge.linked_since = False
         edge.mail = None  # the other end has dropped what was under way on the lost link; so must this one
-        if edge.offered and peer in self._due and self.round + 1 >= self._settings.stop.rounds:
+        if edge.offered and self._is_last:
             return []  # the last round: only now can the link return and tell whether the offer was answered
         return self._drop(now, peer, "unreachable")
 
@@ -285,16 +290,15 @@ class DPSGD:
         if fault := self._exchange.fault(sender, message.round, message.content):
             return [Refuse(sender, fault)]
         edge.offered = None
-        if sender not in self._due:
-            self._pace.arrived(edge, offered.round, now)
+        self._pace.arrived(edge, offered.round, now)
+        if offered.round != self.round or sender not in self._due:
             found = self._exchange.correction(
                 sender, offered.round, offered.weight, offered.own, offered.content, message.content
             )
             self._corrections.append((sender, offered.round, found))
-            return []
-        del self._due[sender]
-        self._models[sender] = message.content
-        self._pace.arrived(edge, self.round, now)
+        else:
+            self._models[sender] = message.content
+        self._due.pop(sender, None)
         return self._mix_if_settled(now)
 
     def _on_withdraw(self, now: float, sender: int, round: int) -> list[Action]:
@@ -337,6 +341,11 @@ class DPSGD:
             return []
         self._missing[peer] = reason
         return self._mix_if_settled(now)
+
+    @property
+    def _is_last(self) -> bool:
+        """What is not settled in this round never will be."""
+        return self.round + 1 >= self._settings.stop.rounds
 
     def _is_settled(self, peer: int) -> bool:
         return self._phase in {_Phase.EXCHANGING, _Phase.EVALUATING} and peer not in self._due
