@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.gossip.search import Fault, Patience, search  # noqa: E402
+from tests.gossip.search import Fault, Patience, search
 
 GRAPHS = {
     "two": {0: {1: 0.5}, 1: {0: 0.5}},
