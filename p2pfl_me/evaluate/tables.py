@@ -174,8 +174,8 @@ def interval_words(score: ArmScore | None) -> str:
 
 
 def bracketed(score: ArmScore | None) -> str:
-    """`0.719 [0.652, 0.781]`."""
-    return NOBODY if score is None else f"{score.mean:.3f} [{score.interval.low:.3f}, {score.interval.high:.3f}]"
+    """`0.719 [0.65, 0.78]`: many stand in a row."""
+    return NOBODY if score is None else f"{score.mean:.3f} [{score.interval.low:.2f}, {score.interval.high:.2f}]"
 
 
 def number(value: float) -> str:

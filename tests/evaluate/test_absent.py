@@ -96,7 +96,7 @@ def test_no_page_table_card_or_file_prints_another_number(tmp_path: Path) -> Non
     for table in (triple_table(results), field_table(results), class_table(results), peer_table(results)):
         cells = [cell for row in table.rows if not row[0].startswith("always") for cell in row[1:]]
         scores = {cell for cell in cells if "." in cell}
-        assert scores <= {"1.000", "1.000 ± 0.000", "1.000 [1.000, 1.000]", "1.000 to 1.000"}, table
+        assert scores <= {"1.000", "1.000 ± 0.000", "1.000 [1.00, 1.00]", "1.000 to 1.000"}, table
     card = run_card(results)
     for found in (card["scores"], *card["scores_by_dataset"].values()):
         for scores in found.values():
@@ -133,7 +133,7 @@ def test_a_data_set_that_nobody_was_asked_about_has_no_score(tmp_path: Path) -> 
     kept = replace(split, folds=tuple(fold for fold in split.folds if fold.name != "B"))
     partly = replace(results, answers=answers, design=replace(results.design, split=kept))
     assert partly.score(Arm.POOLED, "uf1", "B") is None
-    assert all(row[3:5] == ("1.000 [1.000, 1.000]",) * 2 for row in field_table(partly).rows)
+    assert all(row[3:5] == ("1.000 [1.00, 1.00]",) * 2 for row in field_table(partly).rows)
     assert all(row[5:7] == ("–", "–") for row in field_table(partly).rows)
     assert run_card(partly)["scores_by_dataset"]["B"]["gossip"]["uf1"] is None
     assert {row[3] for row in class_table(partly).rows if row[0].startswith("B")} == {"–"}

@@ -1,7 +1,7 @@
 """Pages and figures as text that somebody has looked at and approved; a change of any number, word or look is seen.
 
-A test gives a name and a text. If the text is another than the approved one, the test fails and shows the difference; once
-the new one has been looked at, `P2PME_APPROVE=1 pytest ...` writes it down.
+A test gives a name and a text. If the text is another than the approved one, the test fails and shows the difference;
+once the new one has been looked at, `P2PME_APPROVE=1 pytest ...` writes it down.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def _artist(artist: Artist, axes: Axes) -> Iterator[str]:
     match artist:
         case Line2D():
             look = f"{to_hex(artist.get_color())} {artist.get_linewidth():g} {artist._dash_pattern}"  # type: ignore[attr-defined]
-            mark = f"{artist.get_marker()} {artist.get_markersize():g} {artist.get_markeredgewidth():g}"
+            face = to_hex(artist.get_markerfacecolor())
+            mark = f"{artist.get_marker()} {artist.get_markersize():g} {artist.get_markeredgewidth():g} {face}"
             yield f"line {look} mark {mark} {after}: x {_numbers(artist.get_xdata())} y {_numbers(artist.get_ydata())}"
         case Annotation() | Text() if artist.get_text():
             place = artist.xy if isinstance(artist, Annotation) else artist.get_position()
@@ -87,8 +88,8 @@ def _artist(artist: Artist, axes: Axes) -> Iterator[str]:
         case Collection():
             faces = [to_hex(colour) for colour in artist.get_facecolor()]
             edges = sorted({to_hex(colour) for colour in artist.get_edgecolor()})
-            widths = _numbers(np.unique(artist.get_linewidth()))
-            yield f"marks {len(artist.get_paths())} {faces} {edges} {widths} {_numbers(artist.get_offsets().ravel())} {after}"
+            widths, places = _numbers(np.unique(artist.get_linewidth())), _numbers(artist.get_offsets())
+            yield f"marks {len(artist.get_paths())} {faces} {edges} {widths} {places} {after}"
 
 
 def _ticks(axes: Axes, which: str) -> list[str]:
