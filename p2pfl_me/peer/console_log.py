@@ -29,10 +29,18 @@ def in_words(event: Mapping[str, Any]) -> str | None:
             return f"behind the neighbours: on to round {event['to_round'] + 1}"
         case "refused":
             return f"refused: {event['reason']}"
+        case "misbehaviour":
+            return "; ".join(suspicion(event, peer) for peer in event["new"]) or None
         case "finish":
             return f"finished after {event['rounds']} rounds: {event['reason']}" if event["reason"] != "error" else None
         case _:
             return None
+
+
+def suspicion(event: Mapping[str, Any], peer: int) -> str:
+    """Why a neighbour has just become suspect; nothing follows from it by itself."""
+    signs = ", ".join(event["signs"].get(str(peer), ())) or "odd rounds before"
+    return f"neighbour {peer} looks wrong (score {event['scores'][str(peer)]:.1f}: {signs}); ask its lab"
 
 
 _SHOWN = (("accuracy", "accuracy"), ("uf1", "UF1"))

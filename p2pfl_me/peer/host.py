@@ -19,7 +19,7 @@ from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Message, Vector
-from p2pfl_me.peer.misbehaviour import MisbehaviourScores
+from p2pfl_me.peer.misbehaviour import SUSPECT, MisbehaviourScores
 
 T = TypeVar("T")
 
@@ -99,6 +99,8 @@ class Host:
     # -- handlers of the links ----------------------------------------------------------------------------------
 
     def on_message(self, peer: int, message: Message) -> None:
+        if message.params is not None:
+            self._misbehaviour.heard(peer, message.params)
         self._feed(lambda now: self._core.on_message(now, peer, message))
 
     def on_link(self, peer: int, up: bool, reason: str) -> None:
@@ -112,6 +114,19 @@ class Host:
         if peer is not None and self._misbehaviour.refused(time.monotonic(), peer):
             self._note("link", neighbour=peer, state="quarantined", reason="too many refused frames")
             self._links.quarantine(peer)
+
+    def _note_misbehaviour(self, mixed: Mixed) -> None:
+        found = self._misbehaviour.concluded(time.monotonic(), mixed)
+        if found:
+            suspects = [peer for peer, each in found.items() if each.score >= SUSPECT]
+            self._note(
+                "misbehaviour",
+                round=mixed.round,
+                scores={str(peer): round(each.score, 3) for peer, each in found.items()},
+                signs={str(peer): [sign.value for sign in each.signs] for peer, each in found.items()},
+                suspects=suspects,
+                new=self._misbehaviour.newly(suspects),
+            )
 
     def on_failed(self, error: Exception) -> None:
         self._fail(error)
@@ -153,6 +168,7 @@ class Host:
                         lambda trained: self._feed(lambda now: self._core.on_trained(now, trained)),
                     )
                 case Mixed():
+                    self._note_misbehaviour(action)
                     self._in_worker(
                         partial(self._work.conclude, action, links.bytes_sent, links.bytes_received),
                         lambda loss: self._feed(lambda now: self._core.on_evaluated(now, loss)),

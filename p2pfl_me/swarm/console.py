@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.peer.console_log import suspicion
 
 GOING = frozenset({"starting", "joining", "training"})
 """States of a peer that may conclude another round."""
@@ -62,6 +63,8 @@ class PeerView:
     up: set[int] = field(default_factory=set)
     sent: int = 0
     missed: int = 0
+    suspects: dict[int, float] = field(default_factory=dict)
+    """The neighbours that look wrong to this peer, with their misbehaviour scores."""
     rounds: dict[int, Concluded] = field(default_factory=dict)
 
     def take(self, event: dict[str, Any]) -> None:
@@ -79,6 +82,8 @@ class PeerView:
                 self.loss, self.scores, self.sent = event["loss"], event["test"] or {}, event["bytes_sent"]
                 self.missed += len(event["missing"])
                 self.rounds[self.round] = Concluded(self.loss, self.scores, self.sent)
+            case "misbehaviour":
+                self.suspects = {peer: event["scores"][str(peer)] for peer in event["suspects"]}
             case "traffic":
                 self.sent = event["bytes_sent"]
             case "finish":
@@ -98,9 +103,9 @@ class Console:
             print(f"[{time.monotonic() - self._begun:6.1f} s] {text}", file=self._stream, flush=True)
 
     @contextmanager
-    def watching(self, contract: Contract, run: Path) -> Iterator[Watch]:
-        """Show the peers of a run while it goes on."""
-        watch = Watch(contract, run)
+    def watching(self, contract: Contract, run: Path, liars: Collection[int] = frozenset()) -> Iterator[Watch]:
+        """Show the peers of a run while it goes on; scores in lines are of those who don't lie."""
+        watch = Watch(contract, run, liars)
         if self._quiet:
             yield watch
         elif self._stream.isatty():
@@ -135,8 +140,8 @@ class Console:
 class Watch:
     """Follows the event logs of a run."""
 
-    def __init__(self, contract: Contract, run: Path) -> None:
-        self.contract = contract
+    def __init__(self, contract: Contract, run: Path, liars: Collection[int] = frozenset()) -> None:
+        self.contract, self.liars = contract, liars
         self.peers = {peer: PeerView() for peer in range(contract.peers.count)}
         self.notes: list[str] = []
         self.on_round: Any = None
@@ -149,11 +154,15 @@ class Watch:
         for peer, tail in self._tails.items():
             for event in tail.events():
                 self.peers[peer].take(event)
+                if event.get("event") == "misbehaviour":
+                    for other in event["new"]:
+                        self.say(f"peer {peer}: {suspicion(event, other)}")
         going = [view.round for view in self.peers.values() if view.state in GOING]
         reached = min(going) if going else max(view.round for view in self.peers.values())
         for round in range(self._told + 1, reached + 1):
             if self.on_round:
-                self.on_round(self.contract, round, self.peers)
+                honest = {peer: view for peer, view in self.peers.items() if peer not in self.liars}
+                self.on_round(self.contract, round, honest)
             for view in self.peers.values():
                 view.rounds.pop(round, None)
         self._told = max(self._told, reached)

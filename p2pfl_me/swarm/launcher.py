@@ -161,7 +161,7 @@ def _run_peers(
             table.say(f"peer {peer} {_manner(code)}{go_on}")
 
     expected = {0}
-    with console.watching(contract, options.run) as table:
+    with console.watching(contract, options.run, liars) as table:
         while any(process.exitcode is None for process in processes.values()):
             table.update()
             name_the_dead(expected)

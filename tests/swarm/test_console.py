@@ -108,13 +108,16 @@ def test_a_terminal_gets_a_table(tmp_path: Path) -> None:
     watch = Watch(CONTRACT, tmp_path)
     log(tmp_path, 0, {"event": "link", "neighbour": 1, "state": "up"}, a_round(0, 0.2, {"1": "deadline"}))
     log(tmp_path, 1, {"event": "finish", "reason": "rounds"})
+    odd = {"round": 0, "scores": {"1": 3.26, "2": 0.6}, "signs": {"1": ["no model in time"]}, "suspects": [1]}
+    log(tmp_path, 0, {"event": "misbehaviour", **odd, "new": [1]})
     watch.update()
     watch.say("a note")
     out = io.StringIO()
     RichConsole(file=out, width=120).print(_Picture(watch))
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.getvalue().splitlines() if "│" in line]
     assert rows == [
-        ["0", "training", "1/3", "1.500", "0.500", "0.200", "1", "1", "2.0"],
-        ["1", "done", "0/3", "", "", "", "0", "", "0.0"],
+        ["0", "training", "1/3", "1.500", "0.500", "0.200", "1", "1", "1 (3.3)", "2.0"],
+        ["1", "done", "0/3", "", "", "", "0", "", "", "0.0"],
     ]
     assert "a note" in out.getvalue()
+    assert "peer 0: neighbour 1 looks wrong (score 3.3: no model in time)" in out.getvalue()
