@@ -31,6 +31,7 @@ FLOORS = {
     "data": 4,
     "learning": 5,
     "deploy": 6,
+    "federation": 6,
     "adversary": 6,
     "peer": 6,
     "live": 7,

@@ -18,6 +18,7 @@ def keys() -> None:
 )
 def new(out: Path) -> None:
     """Make a private key (mode 0600) and print the public key that goes into the contract."""
+    from p2pfl_me.federation.words import as_words
     from p2pfl_me.wire.identity import fingerprint, new_identity, save_identity
 
     identity = new_identity()
@@ -25,6 +26,7 @@ def new(out: Path) -> None:
     click.echo(f"private key   {out} (keep it here, and secret)")
     click.echo(f"public_key    {identity.public_text}")
     click.echo(f"fingerprint   {fingerprint(identity.public)}")
+    click.echo(f"  in words    {as_words(fingerprint(identity.public))}")
     click.echo("Send the public key to the other laboratories, and compare the fingerprint over the phone.")
 
 
@@ -39,9 +41,12 @@ def show(file: Path) -> None:
 
 @keys.command("fingerprint")
 @click.argument("key", metavar="FILE|PUBLIC_KEY")
-def show_fingerprint(key: str) -> None:
+@click.option("--words", is_flag=True, help="As words, which are easier to say.")
+def show_fingerprint(key: str, words: bool) -> None:
     """Print the fingerprint of a private key's file or of a public key."""
+    from p2pfl_me.federation.words import as_words
     from p2pfl_me.wire.identity import fingerprint, load_identity, public_from_text
 
     is_public = len(key) == 44 and key.endswith("=") and not Path(key).exists()
-    click.echo(fingerprint(public_from_text(key) if is_public else load_identity(Path(key)).public))
+    found = fingerprint(public_from_text(key) if is_public else load_identity(Path(key)).public)
+    click.echo(as_words(found) if words else found)

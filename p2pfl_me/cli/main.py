@@ -26,6 +26,8 @@ COMMANDS = {
     "data": "Draw, check and split clips.",
     "spot": "Spot expressions in films, to a CSV of intervals and scores.",
     "live": "Open a page that marks micro-expressions of a camera or a film.",
+    "init": "Make a laboratory's folder: its key, its card, the commands to type.",
+    "members": "Bring in the other laboratories' cards, to one contract.",
     "keys": "Make keys, show them, compare fingerprints.",
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from p2pfl_me.contract.load import apply_overrides
-from p2pfl_me.contract.model import CASME2_CLASSES
+from p2pfl_me.contract.model import CASME2_CLASSES, Member
 from p2pfl_me.contract.source import Source
 from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.kind import fitting_protocol
@@ -53,6 +53,7 @@ _COMMENTS: Mapping[str, str] = {
     "topology.directed": "true: models go one way, and protocol push_sum is needed",
     "topology.edges": "each once, in any order",
     "peers.loopback": "all on this machine; elsewhere list `members` with id, address, public_key",
+    "peers.members": "id, where the others reach it, and its public key",
     "peers.loopback.base_port": "peer k listens on 127.0.0.1:(base_port + k)",
     "model.weights": "source: seed draws the frozen layers from the seed, so that it runs offline;\n"
     "source: imagenet or file learns more",
@@ -66,7 +67,13 @@ _COMMENTS: Mapping[str, str] = {
 """By key, or by key and value where what there is to say depends on it."""
 
 
-def contract_text(kind: str, count: int | None = None, name: str | None = None, overrides: Sequence[str] = ()) -> str:
+def contract_text(
+    kind: str,
+    count: int | None = None,
+    name: str | None = None,
+    overrides: Sequence[str] = (),
+    members: Sequence[Member] = (),
+) -> str:
     """The YAML text of a contract of `kind` for `count` peers on loopback, checked to load and to be connected.
 
     Parameters
@@ -77,6 +84,8 @@ def contract_text(kind: str, count: int | None = None, name: str | None = None, 
         Number of peers; the kind's own default when None.
     overrides:
         `section.key=value` texts, as for `load_contract`.
+    members:
+        Peers at addresses of their own, by id, in place of `count` on loopback.
 
     Raises
     ------
@@ -88,14 +97,16 @@ def contract_text(kind: str, count: int | None = None, name: str | None = None, 
         fix = f"did you mean `{near[0]}`? " if near else ""
         raise ContractError(f"unknown topology kind `{kind}`", fix=f"{fix}known: {', '.join(TOPOLOGIES)}")
     about = TOPOLOGIES[kind]
-    count = about.ready_count if count is None else count
+    count = len(members) or (about.ready_count if count is None else count)
     options = about.example(count)
     values: dict[str, Any] = {
         "version": 1,
         "name": name or about.ready_file or kind,
         "seed": 1,
         "topology": {"kind": kind, **options},
-        "peers": {"loopback": {"count": count, "base_port": BASE_PORT}},
+        "peers": {"members": [member.model_dump(exclude_unset=True) for member in members]}
+        if members
+        else {"loopback": {"count": count, "base_port": BASE_PORT}},
         "model": dict(MODEL),
         "training": dict(TRAINING),
         "gossip": {"protocol": fitting_protocol(TOPOLOGIES.of(kind, **options))},

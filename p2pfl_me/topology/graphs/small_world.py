@@ -25,7 +25,7 @@ class SmallWorld(Topology):
 
     @classmethod
     def example(cls, count: int) -> dict[str, Any]:
-        return {"neighbours": 4, "rewire": 0.3, "seed": 0}
+        return {"neighbours": max(2, min(4, (count - 1) // 2 * 2)), "rewire": 0.3, "seed": 0}
 
     def asked_edges(self, count: int) -> tuple[str, float, float] | None:
         return "neighbours", self.neighbours, self.neighbours * count / 2

@@ -1,0 +1,47 @@
+"""`p2pme init`: a laboratory's folder with its key and card, and what to type next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+EXAMPLES = """\b
+Two labs on one machine, to try it out:
+  p2pme init lab-a --labs 2 --id 0
+  p2pme init lab-b --labs 2 --id 1
+  p2pme members add lab-a lab-b/cards/lab-1.card
+  p2pme members add lab-b lab-a/cards/lab-0.card
+  p2pme peer --id 0 --topology lab-a/contract.yaml --key lab-a/lab.key --run lab-a/run &
+  p2pme peer --id 1 --topology lab-b/contract.yaml --key lab-b/lab.key --run lab-b/run
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("folder", metavar="[FOLDER]", type=click.Path(path_type=Path), default=Path("lab"))
+@click.option(
+    "--labs", metavar="N", type=click.IntRange(min=2), default=3, show_default=True, help="How many there are."
+)
+@click.option(
+    "--id", "lab", metavar="K", type=click.IntRange(min=0), default=0, show_default=True, help="Which is yours."
+)
+@click.option("--address", metavar="tcp://HOST:PORT", help="Where the others reach it (default: this machine alone).")
+@click.option("--kind", metavar="KIND", default="ring", show_default=True, help="Kind of graph: `p2pme topology list`.")
+@click.option("--name", default="federation", show_default=True, help="Name of the contract.")
+@click.option("--set", "settings", metavar="K=V", multiple=True, help="Set the contract: training.rounds=5.")
+def init(
+    folder: Path, labs: int, lab: int, address: str | None, kind: str, name: str, settings: tuple[str, ...]
+) -> None:
+    """Make a laboratory's FOLDER: a private key, a card for the other labs, and, once all cards are in, the contract.
+
+    All labs type the same --labs, --kind, --name and --set, and each its own --id and --address. No YAML is typed.
+    """
+    from p2pfl_me.cli.members import say_next
+    from p2pfl_me.federation.folder import Draft, found
+
+    made = found(folder, Draft(kind, labs, name, settings), lab, address or "")
+    click.echo(f"private key   {made.key} (keep it here, and secret)")
+    click.echo(f"card          {made.card_path(lab)} (send it to the other labs)")
+    if address is None:
+        click.echo("address       this machine alone, to try it out; --address tcp://HOST:PORT lets other machines in")
+    say_next(made)
