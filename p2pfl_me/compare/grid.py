@@ -18,6 +18,7 @@ from p2pfl_me.compare.fit import require_fit, with_peers
 from p2pfl_me.compare.skew import AS_WRITTEN, Skew
 from p2pfl_me.contract import Contract, digest, load_contract
 from p2pfl_me.errors import ContractError
+from p2pfl_me.topology.cut import cut_warning
 
 if TYPE_CHECKING:
     from p2pfl_me.adversary import Lies
@@ -214,6 +215,8 @@ def _row(
         contract = with_peers(_like(contract, leader, path, notes), leader.peers.count, str(path))
         contract.gossip.aggregation.require_finished()
         require_fit(contract, str(path))
+        if warning := cut_warning(contract):
+            notes[f"{path}: {warning}"] = None
         if condition and condition.lies:
             condition.lies.require_fit(contract)
         if require := ENGINES[request.engine].require:

@@ -37,6 +37,7 @@ from p2pfl_me.peer.shard import Shard, load_shard
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.topology import plan_of
+from p2pfl_me.topology.cut import cut_warning
 from p2pfl_me.widths import sliced
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.links import Links
@@ -174,6 +175,8 @@ async def _run(
         core = deceit.core(core, peer)
     if _is_recorded(settings):
         core = Recorded(core, settings.run, start)
+    if settings.console_log and (warning := cut_warning(contract)):
+        print(f"note: {warning}", flush=True)
     if settings.console_log and core.waiting_for:
         waited = ", ".join(map(str, sorted(core.waiting_for)))
         print(f"waiting for neighbours {waited} (up to {contract.gossip.join_timeout_s:g} s)", flush=True)

@@ -41,6 +41,7 @@ from p2pfl_me.swarm.launcher import SwarmOptions
 from p2pfl_me.swarm.record import Record, undone_if_refused
 from p2pfl_me.swarm.shards import all_clips, read_shards, write_shards
 from p2pfl_me.topology import plan_of
+from p2pfl_me.topology.cut import cut_warning
 from p2pfl_me.widths import sliced
 
 
@@ -62,6 +63,8 @@ def simulate(
         Before anything is run.
     """
     schedule = plan_of(contract)
+    if warning := cut_warning(contract):
+        console.say(f"note: {warning}")
     if options.lies:
         options.lies.require_fit(contract)
     with undone_if_refused(options.run, contract):

@@ -27,6 +27,7 @@ from p2pfl_me.swarm.launcher import SwarmOptions
 from p2pfl_me.swarm.record import Record, undone_if_refused
 from p2pfl_me.swarm.shards import Shards, write_shards
 from p2pfl_me.topology import schedule_of
+from p2pfl_me.topology.cut import cut_warning
 
 
 def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> int:
@@ -48,6 +49,8 @@ def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> 
             fix="take --engine simulate",
         )
     schedule = schedule_of(contract)
+    if warning := cut_warning(contract):
+        console.say(f"note: {warning}")
     workers = os.cpu_count() or 1
     require_memory_for(contract, schedule, workers)
     with undone_if_refused(options.run, contract):

@@ -75,10 +75,13 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
     from p2pfl_me.swarm.memory import require_memory
     from p2pfl_me.swarm.shards import write_shards
     from p2pfl_me.topology import plan_of
+    from p2pfl_me.topology.cut import cut_warning
 
     _refuse_remote(contract)
     require_memory(contract)
     plan_of(contract)
+    if warning := cut_warning(contract):
+        console.say(f"note: {warning}")
     if options.lies:
         options.lies.require_fit(contract)
         console.say(f"{options.lies.words}; peers {', '.join(map(str, sorted(options.liars(contract))))}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2pfl_me.topology.arcs import DirectedSchedule
+from p2pfl_me.topology.cut import cut_remark
 from p2pfl_me.topology.directed import directed_schedule_of, link_count
 from p2pfl_me.topology.schedule import Schedule, schedule_of
 from p2pfl_me.topology.spectral import EPS, Figures, directed_figures, spectral_figures
@@ -94,7 +95,10 @@ def _summary(
         degrees=tuple(len(schedule.neighbours(peer)) for peer in range(schedule.size)),
         figures=figures,
         weights=_weights(contract, rows if figures else ()),
-        remarks=contract.topology.remark(figures) if figures else (),
+        remarks=(
+            *(contract.topology.remark(figures) if figures else ()),
+            *([cut] if (cut := cut_remark(contract)) else ()),
+        ),
     )
 
 
