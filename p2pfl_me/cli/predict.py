@@ -15,14 +15,23 @@ from p2pfl_me.cli.own_network import own_network_of_run
 @click.option("--peer", metavar="K", type=click.IntRange(0), help="One peer's model (default: the average of all).")
 @own_network_of_run
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
+@click.option("--as-it-is", is_flag=True, help="Look for no face and no motion: INPUT is cropped to a face.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def predict(
-    model: Path, input: Path, peer: int | None, weights: Path | None, network: str | None, as_json: bool
+    model: Path,
+    input: Path,
+    peer: int | None,
+    weights: Path | None,
+    network: str | None,
+    as_it_is: bool,
+    as_json: bool,
 ) -> None:
     """Say which expression INPUT shows: an image, a folder of numbered frames, or a film of one expression.
 
     MODEL is a run folder or a file of `p2pme export`. A model of motion takes folders and films; a single picture it
-    takes as a flow image that is ready. For research; not for decisions about people (docs/export.md).
+    takes as a flow image that is ready. What shows no face, or no motion, is named by no class.
+
+    For research; not for decisions about people (docs/export.md).
     """
     import json
 
@@ -30,7 +39,10 @@ def predict(
     from p2pfl_me.home import home
     from p2pfl_me.learning.recogniser import load_recogniser
 
-    found = predict_input(load_recogniser(model, peer=peer, home=home(), weights=weights, network=network), input)
+    recogniser = load_recogniser(model, peer=peer, home=home(), weights=weights, network=network)
+    found = predict_input(recogniser, input, as_it_is=as_it_is)
+    for words in found.said:
+        click.echo(f"{input.name} {words}", err=True)
     if as_json:
         click.echo(
             json.dumps(
@@ -38,6 +50,7 @@ def predict(
                     "input": str(found.path),
                     "kind": found.kind.value,
                     "samples": found.samples,
+                    "said": list(found.said),
                     "class": found.label,
                     "probabilities": found.probabilities,
                 },

@@ -18,12 +18,15 @@ import numpy.typing as npt
 from p2pfl_me.data.blank import blank_words, is_blank
 from p2pfl_me.data.fields import Fields, can_read_fields, field_pictures, fields_of
 from p2pfl_me.data.film_end import require_end
+from p2pfl_me.data.still import Still
 from p2pfl_me.errors import DataError
 
 Image = npt.NDArray[np.uint8]
 
 PROBED = 12
 """Pictures that may all be the same before a film is asked whether it is interlaced."""
+RUSTLING = 40
+"""Pictures in which somebody moves; of fewer, a film stands still if most are the one before once more."""
 BARE = {b"\xff\xd8\xff": "motion JPEG", b"\x12\x00\x0a": "AV1"}
 BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
 START, PROGRAM = b"\0\0\1", 0xBA
@@ -82,15 +85,18 @@ def look_at(path: Path) -> Video:
                 "is no film that OpenCV can read", where=str(path), fix="convert it, as to MP4 with H.264, or AVI"
             )
         stated, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        alike, asked = 1, False
-        while (bgr := _next(capture)) is None or np.array_equal(bgr, first):
-            if not asked and (bgr is None or alike == PROBED):
-                asked = True
-                if fields := fields_of(path):
-                    return Video(path, fields.fps, 0, fields, (fields.words,))
-            if bgr is None:
-                raise _unchanging(path, alike, first)
-            alike += 1
+        still, before, count, same, repeated = Still(first), first, 1, True, 0
+        while (bgr := _next(capture)) is not None and still.like(bgr):
+            count += 1
+            same = same and np.array_equal(bgr, first)
+            repeated += np.array_equal(bgr, before)
+            before = bgr
+            if same and count == PROBED and (fields := fields_of(path)):
+                return Video(path, fields.fps, 0, fields, (fields.words,))
+        if bgr is None and (2 * repeated >= count - 1 or count >= RUSTLING):
+            if same and count < PROBED and (fields := fields_of(path)):
+                return Video(path, fields.fps, 0, fields, (fields.words,))
+            raise _unchanging(path, count, first)
     finally:
         capture.release()
     rate = None if bare_stream(path) or not stated > 0 else stated
@@ -120,7 +126,7 @@ def _unchanging(path: Path, count: int, first: Image) -> DataError:
     blank = f", which {blank_words(first)}" if is_blank(first) else ""
     way = "convert it: ffmpeg -i FILE -vf bwdif NEW.mp4"
     return DataError(
-        f"gives one and the same picture {count} times{blank}",
+        f"shows one and the same picture {count} times{blank}",
         where=str(path),
         fix="nothing moves in it: export it anew"
         if can_read_fields()

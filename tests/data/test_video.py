@@ -82,6 +82,14 @@ def test_a_film_of_one_picture_throughout_is_refused_and_a_long_title_is_not(tmp
         look_at(written(tmp_path / "still.avi", [still] * 30))
     with pytest.raises(DataError, match=r"one and the same picture 5 times, .* it is black throughout"):
         look_at(written(tmp_path / "black.avi", [black] * 5))
+    face = cv2.resize(picture(3, 24), (320, 240), interpolation=cv2.INTER_CUBIC)
+    for name, codec in (("drifts.avi", "MJPG"), ("drifts.mp4", "mp4v")):  # lossy: no two of its pictures are the same
+        for count in (10, 60):
+            with pytest.raises(DataError, match=f"one and the same picture {count} times"):
+                look_at(written(tmp_path / name, [face] * count, codec=codec))
+    covered = [picture(seed, 64) // 60 for seed in range(45)]
+    with pytest.raises(DataError, match=r"one and the same picture 45 times, .* it is black throughout"):
+        look_at(written(tmp_path / "covered.avi", covered))
     with pytest.raises(DataError, match="holds one picture"):
         look_at(written(tmp_path / "one.avi", [still]))
     titled = look_at(written(tmp_path / "titled.avi", [still] * 40 + [picture(2, 64)]))

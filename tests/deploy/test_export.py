@@ -68,8 +68,14 @@ def test_the_command_predicts_with_either(folder: Path, monkeypatch: pytest.Monk
     image = save(folder / "face.png", picture(7, 64))
     said = []
     for model in (folder / "new" / "model.onnx", folder / "run"):
-        table = CliRunner().invoke(cli, ["predict", str(model), str(image)], catch_exceptions=False).output
-        found = CliRunner().invoke(cli, ["predict", str(model), str(image), "--json"], catch_exceptions=False).output
+        table = (
+            CliRunner().invoke(cli, ["predict", "--as-it-is", str(model), str(image)], catch_exceptions=False).output
+        )
+        found = (
+            CliRunner()
+            .invoke(cli, ["predict", "--as-it-is", str(model), str(image), "--json"], catch_exceptions=False)
+            .output
+        )
         said.append(json.loads(found))
         assert table.splitlines()[0] == f"{image} (image): {said[-1]['class']}" and len(table.splitlines()) == 4
     assert said[0]["probabilities"] == pytest.approx(said[1]["probabilities"], abs=1e-4)

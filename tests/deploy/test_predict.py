@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from p2pfl_me.data.synthetic.film import FilmPlan
+from p2pfl_me.data.synthetic.film import film_frames as drawn_frames
 from p2pfl_me.deploy import film as films
 from p2pfl_me.deploy.predict import Kind, predict
 from p2pfl_me.errors import DataError
@@ -23,17 +28,17 @@ def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Recogniser:
 
 def test_an_image_a_clip_and_a_film(recogniser: Recogniser, tmp_path: Path) -> None:
     image = save(tmp_path / "face.png", picture(1, 64))
-    found = predict(recogniser, image)
+    found = predict(recogniser, image, as_it_is=True)
     assert found.kind is Kind.IMAGE and found.samples == 1
     assert list(found.probabilities) == list(recogniser.classes)
     assert sum(found.probabilities.values()) == pytest.approx(1, abs=1e-5)
     assert found.probabilities[found.label] == max(found.probabilities.values())
     for index in range(5):  # the middle frame is the picture above
         save(tmp_path / "clip" / f"img{index + 1}.png", picture(1 if index == 2 else 50 + index, 64))
-    clip = predict(recogniser, tmp_path / "clip")
+    clip = predict(recogniser, tmp_path / "clip", as_it_is=True)
     assert clip.kind is Kind.CLIP
     assert clip.probabilities == pytest.approx(found.probabilities, abs=1e-6)
-    moving = predict(recogniser, film(tmp_path / "film.avi", 12))
+    moving = predict(recogniser, film(tmp_path / "film.avi", 12), as_it_is=True)
     assert moving.kind is Kind.FILM and set(moving.probabilities) == set(recogniser.classes)
 
 
@@ -69,3 +74,56 @@ def test_scores_do_not_depend_on_what_stands_beside(recogniser: Recogniser) -> N
     images = np.stack([picture(seed, 64) for seed in range(3)])
     alone = np.concatenate([recogniser.scores(images[index : index + 1]) for index in range(3)])
     np.testing.assert_allclose(recogniser.scores(images), alone, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def face() -> list[np.ndarray]:
+    """Six frames of a drawn person who sways, BGR."""
+    plan = FilmPlan(micro=1, blinks=0, turns=0, seed=4)
+    return [frame[..., ::-1].copy() for frame in islice(drawn_frames(plan), 0, 60, 10)]
+
+
+def clip_of(folder: Path, frames: Iterable[np.ndarray]) -> Path:
+    for number, frame in enumerate(frames, 1):
+        save(folder / f"{number}.png", frame)
+    return folder
+
+
+def film_of(path: Path, frames: list[np.ndarray]) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, frames[0].shape[1::-1])
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+def test_a_face_that_moves_is_named(recogniser: Recogniser, tmp_path: Path, face: list[np.ndarray]) -> None:
+    for path in (
+        clip_of(tmp_path / "clip", face),
+        film_of(tmp_path / "film.avi", face),
+        save(tmp_path / "a.png", face[0]),
+    ):
+        assert predict(recogniser, path).label in recogniser.classes
+
+
+def test_no_class_is_named_without_a_face_or_a_motion(
+    recogniser: Recogniser, tmp_path: Path, face: list[np.ndarray]
+) -> None:
+    noise = [picture(seed, 120) for seed in range(6)]
+    sideways = [np.rot90(frame).copy() for frame in face]
+    two = [np.hstack((frame, frame)) for frame in face]
+    black = [np.zeros_like(face[0])] * 3
+    for name, frames, says in [
+        ("noise", noise, "shows no face"),
+        ("sideways", sideways, "shows no face"),
+        ("two", two, "two faces that are as large"),
+        ("black", black, r"black throughout"),
+        ("still", [face[0]] * 4, "one and the same"),
+        ("one", face[:1], "holds one picture"),
+    ]:
+        for path in (clip_of(tmp_path / name, frames), film_of(tmp_path / f"{name}.avi", frames)):
+            with pytest.raises(DataError, match=says):
+                predict(recogniser, path)
+    for name, image, says in (("n", noise[0], "no face"), ("s", sideways[0], "no face"), ("b", black[0], "black")):
+        with pytest.raises(DataError, match=says):
+            predict(recogniser, save(tmp_path / f"{name}.png", image))

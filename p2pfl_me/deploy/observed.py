@@ -1,0 +1,74 @@
+"""Whether an input shows one face that moves: a model names one of its classes of anything, so it is not asked."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from p2pfl_me.contract.preprocess import Input
+from p2pfl_me.data.blank import read_shown
+from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.preprocess.faces import EyesSource, Face, find_faces
+from p2pfl_me.data.preprocess.plan import plan_clip
+from p2pfl_me.data.preprocess.recipe import Recipe
+from p2pfl_me.errors import DataError
+
+LOOKED_AT = 5
+"""Pictures of a clip in which a face is looked for, evenly from the first to the last."""
+AS_LARGE = 0.6
+"""Side of a second face, as a share of the first's, from which nobody knows who is meant."""
+CROPPED = "or, where it is cropped to a face that is not found, take it as it is (--as-it-is)"
+
+
+def require_observed(clip: Clip, recipe: Recipe, *, name: Path) -> None:
+    """See that there is something to name.
+
+    Raises
+    ------
+    DataError
+        No face, two faces that are as large, or, in a clip or film, nothing that moves.
+    """
+    plan = plan_clip(clip, recipe)
+    if plan.is_picture and recipe.input is Input.FLOW:
+        return  # an image of a motion, which shows no face
+    files = plan.files
+    if not plan.is_picture:
+        _require_motion(clip, name)
+    places = np.linspace(0, len(files) - 1, min(LOOKED_AT, len(files))).round().astype(int)
+    found = [faces for place in dict.fromkeys(places) if (faces := find_faces(read_shown(files[place])))]
+    if not found:
+        raise DataError(
+            "shows no face, and without one there is no expression to name",
+            where=str(name),
+            fix=f"bring a face that is upright, lit and large enough, {CROPPED}",
+        )
+    if all(_two(faces) for faces in found):
+        raise DataError(
+            "shows two faces that are as large, and nobody says which is meant",
+            where=str(name),
+            fix="crop it to one of them",
+        )
+
+
+def _require_motion(clip: Clip, name: Path) -> None:
+    """Two frames at least, of which one differs."""
+    files = list(frame_files(clip.path).values())
+    first = read_shown(files[0])
+    if not any(not np.array_equal(first, read_shown(file)) for file in islice(files, 1, None)):
+        many = f"{len(files)} pictures that are one and the same" if len(files) > 1 else "one picture"
+        raise DataError(
+            f"holds {many}: nothing moves, and there is no expression to name",
+            where=str(name),
+            fix="bring the frames from onset to offset",
+        )
+
+
+def _two(faces: tuple[Face, ...]) -> bool:
+    if len(faces) < 2:
+        return False
+    first, second = faces[:2]
+    sure = first.eyes is second.eyes is EyesSource.SEEN
+    return sure and second.side >= AS_LARGE * first.side
