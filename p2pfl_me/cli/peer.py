@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="Run folder (default: runs/NAME).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", metavar="N", type=click.IntRange(1), help="torch threads (default: 1 on loopback).")
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen, if not at the contract's port (HOST * for all).")
 @click.option("--resume", is_flag=True, help="Go on from this peer's checkpoint in the run folder.")
 @click.option("--record", is_flag=True, help="Keep what this peer is fed, for `p2pme replay` (a model a message).")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract; all peers must.")
@@ -48,6 +49,7 @@ def peer(
     run: Path | None,
     device: str,
     threads: int | None,
+    listen: str | None,
     resume: bool,
     record: bool,
     overrides: tuple[str, ...],
@@ -91,6 +93,7 @@ def peer(
         weights=weights,
         device=device,
         threads=threads,
+        listen=listen,
         resume=resume,
         record=record,
         rules=rules,

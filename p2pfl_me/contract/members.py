@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
 from p2pfl_me.choice import Part
+
+ADDRESS = r"^tcp://[^\s/:]+(:\d{1,5})$|^tcp://\[[0-9a-fA-F:.]+\]:\d{1,5}$"
 
 
 def is_loopback(address: str) -> bool:
@@ -17,6 +20,34 @@ def is_loopback(address: str) -> bool:
         return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name, which may stand for any machine
         return False
+
+
+def undialable(address: str) -> str | None:
+    """Why nobody could ever call `tcp://HOST:PORT`, as far as it shows without asking; None if somebody might."""
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    if not 1 <= int(port) <= 65_535:
+        return f"port {port} does not exist (1 to 65535)"
+    host = host.strip("[]")
+    try:
+        number = ipaddress.ip_address(host)
+    except ValueError:
+        return _no_name(host)
+    if number.is_unspecified:
+        return f"{host} is every address of a machine and none that others could call; name the one they see"
+    if number.is_multicast or str(number) == "255.255.255.255":
+        return f"{host} is no single machine's address"
+    return None
+
+
+def _no_name(host: str) -> str | None:
+    """RFC 1123: letters, digits and hyphens; the last label is never a number alone, or it would be read as one."""
+    if host == "*":
+        return "* is every address of a machine and none that others could call; name the one they see"
+    if re.fullmatch(r"[0-9.]+", host):
+        return f"{host} is no IPv4 address (four numbers from 0 to 255)"
+    labels = host.removesuffix(".").split(".")
+    good = len(host) <= 253 and all(re.fullmatch(r"(?!-)[\w-]{1,63}(?<!-)", label) for label in labels)
+    return None if good else f"{host} is no name that could be looked up"
 
 
 class Loopback(Part):
@@ -33,23 +64,35 @@ class Loopback(Part):
 
 
 class Member(Part):
-    """One peer at an address. Any address but loopback must carry the peer's public key."""
+    """One peer at an address. Any address but loopback must carry the peer's public key.
+
+    `dial_only`: nobody can call this peer (a firewall, an address that changes), so it calls all its neighbours; it
+    needs no address.
+    """
 
     id: Annotated[int, Field(ge=0)]
-    address: Annotated[str, Field(pattern=r"^tcp://[^\s/:]+(:\d{1,5})$|^tcp://\[[0-9a-fA-F:]+\]:\d{1,5}$")]
+    address: Annotated[str, Field(pattern=ADDRESS)] | None = None
     public_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")] | None = None
+    dial_only: bool = False
 
     @property
     def is_loopback(self) -> bool:
-        return is_loopback(self.address)
+        return self.address is not None and is_loopback(self.address)
 
     @field_validator("address")
     @classmethod
-    def _port_exists(cls, address: str) -> str:
-        port = int(address.rpartition(":")[2])
-        if not 1 <= port <= 65_535:
-            raise ValueError(f"port {port} does not exist (1 to 65535)")
+    def _can_be_dialled(cls, address: str | None) -> str | None:
+        if address is not None and (fault := undialable(address)):
+            raise ValueError(fault)
         return address
+
+    @model_validator(mode="after")
+    def _address_unless_it_dials(self) -> Member:
+        if self.address is None and not self.dial_only:
+            raise ValueError(
+                f"peer {self.id} has no address; where nobody can call it, say so (dial_only: true), and it will call"
+            )
+        return self
 
     @model_validator(mode="after")
     def _key_unless_loopback(self) -> Member:
@@ -80,7 +123,7 @@ class Peers(Part):
             ids = [member.id for member in self.members]
             if sorted(ids) != list(range(len(ids))):
                 raise ValueError(f"ids must be 0..{len(ids) - 1}, each once; found {sorted(ids)}")
-            addresses = [member.address for member in self.members]
+            addresses = [member.address for member in self.members if member.address]
             if len(set(addresses)) != len(addresses):
                 raise ValueError("two members share one address")
             keys = [member.public_key for member in self.members if member.public_key]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.contract.members import ADDRESS, Member
 from p2pfl_me.errors import ContractError, IdentityError
 from p2pfl_me.home import keys_dir
 from p2pfl_me.peer.settings import PeerSettings
@@ -16,10 +18,10 @@ from p2pfl_me.wire.links import Endpoint
 
 @dataclass(frozen=True)
 class Directory:
-    """One peer's place in the contract; `neighbours` is its allow list."""
+    """One peer's place in the contract; `neighbours` is its allow list. It listens at `listen`, nowhere if None."""
 
     me: int
-    address: str
+    listen: str | None
     identity: Identity
     neighbours: tuple[Endpoint, ...]
 
@@ -41,12 +43,39 @@ def directory_of(settings: PeerSettings, schedule: Plan) -> Directory:
     members = {k: contract.peers.member(k) for k in (peer, *schedule.neighbours(peer))}
     made = loopback_identities(keys_dir(settings.home), count) if _needs_made_keys(contract) else []
     public = {k: public_from_text(m.public_key) if m.public_key else made[k].public for k, m in members.items()}
+    neighbours = tuple(
+        Endpoint(k, members[k].address or "", public[k], dialled=_dials(members[peer], members[k]))
+        for k in schedule.neighbours(peer)
+    )
     return Directory(
         peer,
-        members[peer].address,
+        _listens(members[peer], settings.listen, called=any(not each.dialled for each in neighbours)),
         _own(settings.key, made[peer] if made else None, public[peer], peer),
-        tuple(Endpoint(k, members[k].address, public[k]) for k in schedule.neighbours(peer)),
+        neighbours,
     )
+
+
+def _dials(me: Member, other: Member) -> bool:
+    """Whether `me` is the end of this edge that calls: whoever cannot be called, else the lower id."""
+    return me.dial_only or (not other.dial_only and me.id < other.id)
+
+
+def _listens(member: Member, listen: str | None, *, called: bool) -> str | None:
+    """An address in the contract that is not loopback stands for its port on every interface of this machine.
+
+    Raises
+    ------
+    ContractError
+        `listen` is no address.
+    """
+    if listen is not None:
+        address = f"tcp://{listen.removeprefix('tcp://')}"
+        if not re.fullmatch(ADDRESS, address):
+            raise ContractError(f"`{listen}` is no address", where="--listen", fix="write HOST:PORT, or *:PORT for all")
+        return address
+    if member.address is None or (member.dial_only and not called):
+        return None
+    return member.address if member.is_loopback else f"tcp://*:{member.address.rpartition(':')[2]}"
 
 
 def _needs_made_keys(contract: Contract) -> bool:

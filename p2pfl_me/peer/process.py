@@ -243,7 +243,7 @@ def start_event(
 def _links(contract: Contract, directory: Directory, layout: Layout, handlers: Host, ledger: JsonLines) -> Links:
     return Links(
         directory.me,
-        directory.address,
+        directory.listen,
         directory.identity,
         directory.neighbours,
         prologue=digest(contract),

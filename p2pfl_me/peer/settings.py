@@ -32,6 +32,8 @@ class PeerSettings:
         torch threads; None takes one on loopback, where peers share a machine, and torch's default elsewhere.
     resume:
         Go on from the checkpoint in `run`.
+    listen:
+        Where this peer listens (HOST:PORT, HOST `*` for every interface) if that is not what its neighbours call.
     record:
         Write down what the core is fed, for `p2pme replay`; a peer that was recorded stays so when it resumes.
     rules:
@@ -51,6 +53,7 @@ class PeerSettings:
     device: str = "auto"
     threads: int | None = None
     resume: bool = False
+    listen: str | None = None
     record: bool = False
     rules: IdentityRules = ASK
     console_log: bool = False

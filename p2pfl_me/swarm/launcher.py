@@ -232,7 +232,7 @@ def _refuse_remote(contract: Contract) -> None:
     for member in contract.peers.members or ():
         if not member.is_loopback:
             raise ContractError(
-                f"peer {member.id} is at {member.address}, and a swarm runs on this machine only",
+                f"peer {member.id} is at {member.address or 'no address'}, and a swarm runs on this machine only",
                 where=contract.name,
                 fix="start each peer on its own machine with `p2pme peer`, or use a loopback contract",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from p2pfl_me.topology.arcs import DirectedSchedule, as_directed
+from p2pfl_me.topology.reach import require_dialable
 from p2pfl_me.topology.schedule import Schedule, require_finished, schedule_of
 from p2pfl_me.topology.slices import require_connected_slices
 
@@ -41,11 +42,14 @@ def plan_of(contract: Contract) -> Plan:
     ------
     ContractError
         The topology cannot be built on the contract's peers, or has arcs only and the protocol needs edges, or peers of
-        one width could not agree.
+        one width could not agree, or two neighbours only dial.
     """
+    plan: Plan
     if contract.gossip.protocol.follows_arcs:
-        return directed_schedule_of(contract)
-    schedule = schedule_of(contract)
-    if contract.peers.widths:
-        require_connected_slices(contract, schedule)
-    return schedule
+        plan = directed_schedule_of(contract)
+    else:
+        plan = schedule_of(contract)
+        if contract.peers.widths:
+            require_connected_slices(contract, plan)
+    require_dialable(contract, plan)
+    return plan

@@ -53,7 +53,7 @@ class Engine:
     def __init__(
         self,
         terms: Terms,
-        address: str,
+        listen: str | None,
         neighbours: Sequence[Endpoint],
         schema: Schema,
         liveness: Liveness,
@@ -61,7 +61,7 @@ class Engine:
         events: LinkEvents,
     ) -> None:
         self.reactor = Reactor(self, f"links-{terms.me}")
-        self._me, self._address, self._liveness, self._events = terms.me, address, liveness, events
+        self._me, self._listen, self._liveness, self._events = terms.me, listen, liveness, events
         self._schema = schema
         self._neighbours = {each.peer: Neighbour(each, self._conversation(each.peer)) for each in neighbours}
         self.traffic = TrafficLedger(self._neighbours, ledger, self.reactor.post)
@@ -81,7 +81,8 @@ class Engine:
             The port is taken or the address is not this machine's.
         """
         try:
-            self._sockets.listen(self._address)
+            if self._listen:
+                self._sockets.listen(self._listen)
         except PeerError as error:
             raise PeerError(error.what, where=f"peer {self._me} at {error.where}", fix=error.fix) from error
         for neighbour in self._neighbours.values():

@@ -33,8 +33,8 @@ class Links:
 
     Parameters
     ----------
-    me, address, identity:
-        This peer's id, the address it listens at (`tcp://HOST:PORT`) and its key pair.
+    me, listen, identity:
+        This peer's id, where it listens (`tcp://HOST:PORT`, HOST `*` for every interface; None: nowhere), and its keys.
     neighbours:
         The allow list: nobody else gets an answer.
     prologue, sections:
@@ -50,7 +50,7 @@ class Links:
     def __init__(
         self,
         me: int,
-        address: str,
+        listen: str | None,
         identity: Identity,
         neighbours: Sequence[Endpoint],
         *,
@@ -64,7 +64,7 @@ class Links:
         self._me, self._schema = me, schema
         self._bridge = ThreadBridge(handlers, self._read_on)
         terms = Terms(me, identity, prologue, dict(sections))
-        self._engine = Engine(terms, address, neighbours, schema, liveness or Liveness(), ledger, self._bridge)
+        self._engine = Engine(terms, listen, neighbours, schema, liveness or Liveness(), ledger, self._bridge)
         self._reactor = self._engine.reactor
         self._peers = {endpoint.peer for endpoint in neighbours}
         self._started = self._closed = False

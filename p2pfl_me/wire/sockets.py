@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
-from p2pfl_me.contract.members import is_loopback
 from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.wire.framing import FrameReader, Lengths
 
@@ -100,7 +99,7 @@ class Sockets:
     # -- opening and closing ------------------------------------------------------------------------------------
 
     def listen(self, address: str) -> None:
-        """Listen at `address`; one that is not loopback stands for its port on every interface of this machine.
+        """Listen at `tcp://HOST:PORT`; `*` stands for every interface of this machine.
 
         Raises
         ------
@@ -114,7 +113,7 @@ class Sockets:
                 f"cannot listen: {(getattr(error, 'strerror', None) or str(error)).lower()}",
                 where=address,
                 fix="is this peer running already? Stop it, or choose other ports in the contract "
-                "(locally: --set peers.loopback.base_port=N)",
+                "(locally: --set peers.loopback.base_port=N; one lab alone: --listen)",
             ) from error
         self._server.setblocking(False)
         self._watch_calls(True)
@@ -355,18 +354,17 @@ def _prepare(socket: plain.socket) -> None:
 
 
 def _server(address: str) -> plain.socket:
-    """Loopback addresses are bound as they stand; of any other, the port on every interface of this machine."""
     host, port = split_address(address)
-    family = plain.AF_INET6 if ":" in host else plain.AF_INET
-    if is_loopback(address):
+    if host != "*":
+        family = plain.AF_INET6 if ":" in host else plain.AF_INET
         return plain.create_server((host, port), family=family, backlog=BACKLOG)
     if plain.has_dualstack_ipv6():
         try:
             return plain.create_server(("", port), family=plain.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
         except OSError as error:
-            if error.errno == errno.EADDRINUSE or family == plain.AF_INET6:
+            if error.errno == errno.EADDRINUSE:
                 raise
-    return plain.create_server(("", port), family=family, backlog=BACKLOG)
+    return plain.create_server(("", port), backlog=BACKLOG)
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -113,6 +113,41 @@ def test_a_port_that_does_not_exist_is_refused(port: str) -> None:
     assert f"port {port} does not exist" in complaint(BASE.replace("  loopback: {count: 10}\n", members))
 
 
+@pytest.mark.parametrize(
+    ("host", "what"),
+    [
+        ("*", "none that others could call"),
+        ("0.0.0.0", "none that others could call"),
+        ("[::]", "none that others could call"),
+        ("999.1.1.1", "no IPv4 address"),
+        ("1.2.3", "no IPv4 address"),
+        ("255.255.255.255", "no single machine"),
+        ("224.0.0.1", "no single machine"),
+        ("lab..example", "no name"),
+        ("-lab.example", "no name"),
+        ("x" * 64, "no name"),
+    ],
+)
+def test_an_address_that_nobody_can_dial_is_refused(host: str, what: str) -> None:
+    members = f"  members:\n  - {{id: 0, address: 'tcp://{host}:4000', public_key: '{KEY}'}}\n"
+    assert what in complaint(BASE.replace("  loopback: {count: 10}\n", members))
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "[2001:db8::1]", "[::ffff:10.0.0.1]", "gossip.lab-a.example", "lab_a"])
+def test_an_address_that_somebody_might_dial_is_taken(host: str) -> None:
+    members = f"  members:\n  - {{id: 0, address: 'tcp://{host}:4000', public_key: '{KEY}'}}\n"
+    contract = contract_from_yaml(BASE.replace("  loopback: {count: 10}\n", members))
+    assert contract.peers.member(0).address == f"tcp://{host}:4000"
+
+
+def test_only_who_dials_needs_no_address() -> None:
+    members = f"  members:\n  - {{id: 0, public_key: '{KEY}'MORE}}\n"
+    text = BASE.replace("  loopback: {count: 10}\n", members)
+    assert "dial_only: true" in complaint(text.replace("MORE", ""))
+    member = contract_from_yaml(text.replace("MORE", ", dial_only: true")).peers.member(0)
+    assert member.dial_only and member.address is None and not member.is_loopback
+
+
 def test_two_members_cannot_share_a_key() -> None:
     member = "  - {{id: {0}, address: 'tcp://lab{0}:4000', public_key: '{1}'}}\n"
     members = "  members:\n" + member.format(0, KEY) + member.format(1, KEY)

@@ -90,8 +90,8 @@ class Swarm:
         self.schema = Schema(size, b"s" * 32)
         self.entries: dict[int, list[Mapping[str, Any]]] = {peer: [] for peer in range(count)}
 
-    def endpoint(self, peer: int) -> Endpoint:
-        return Endpoint(peer, self.addresses[peer], self.identities[peer].public)
+    def endpoint(self, peer: int, dialled: bool | None = None) -> Endpoint:
+        return Endpoint(peer, self.addresses[peer], self.identities[peer].public, dialled)
 
     def links(
         self,
@@ -104,12 +104,13 @@ class Swarm:
         sections: Mapping[str, bytes] | None = None,
         liveness: Liveness = QUICK,
         ledger: Ledger | None = None,
+        dialled: bool | None = None,
     ) -> Links:
         return Links(
             me,
             self.addresses[me],
             identity or self.identities[me],
-            [self.endpoint(peer) for peer in neighbours],
+            [self.endpoint(peer, dialled) for peer in neighbours],
             prologue=prologue,
             sections=sections or {"training": b"1" * 32},
             schema=self.schema,

@@ -165,6 +165,42 @@ def test_either_side_may_restart(restarted: int) -> None:
     asyncio.run(scene())
 
 
+def test_the_higher_id_may_be_the_one_that_calls_and_then_needs_no_port() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        low = swarm.links(0, [1], here, dialled=False)
+        swarm.addresses[1] = None  # type: ignore[call-overload]
+        high = swarm.links(1, [0], there, dialled=True)
+        await low.start()
+        await high.start()
+        await here.until(lambda: here.is_up(1))
+        await there.until(lambda: there.is_up(0))
+        high.send(0, Message(Kind.HELLO, 0, 7))
+        low.send(1, Message(Kind.HELLO, 0, 7))
+        await here.until(lambda: len(here.messages) == 1)
+        await there.until(lambda: len(there.messages) == 1)
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_a_name_that_cannot_be_looked_up_is_named() -> None:
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here = Recorder()
+        swarm.addresses[1] = "tcp://nobody.invalid:4000"
+        low = swarm.links(0, [1], here)
+        await low.start()
+        await here.until(lambda: bool(here.refused))
+        peer, reason = here.refused[0]
+        assert peer is None and "peer 1 at tcp://nobody.invalid:4000: the name nobody.invalid cannot be" in reason
+        await low.close()
+
+    asyncio.run(scene())
+
+
 def test_two_processes_with_one_identity_are_both_told_and_so_is_their_neighbour() -> None:
     async def scene() -> None:
         swarm = Swarm(2)
