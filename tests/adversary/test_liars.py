@@ -88,13 +88,15 @@ def test_the_mean_is_led_away_and_robust_rules_are_not(attack: str) -> None:
         assert error(play(agreed("mesh", rule), lies)) < 3 * alone, rule
 
 
-@pytest.mark.parametrize("attack", [kind for kind in ATTACKS if kind not in ("mute", "round_claim")])
+@pytest.mark.parametrize("attack", list(ATTACKS))
 def test_honest_peers_have_all_their_rounds_under_every_attack(attack: str) -> None:
     # On a ring both neighbours of one peer may be liars: there one is what a rule can stand.
     for topology, rule, liars in (("ring", "trimmed_mean", 1), ("regular", {"kind": "nna", "f": 2}, 2)):
         honest = play(agreed(topology, rule), Lies(ATTACKS.of(attack), liars))
         assert len(honest) == PEERS - liars
-        assert {each.rounds for each in honest.values()} == {ROUNDS}
+        had = {each.rounds for each in honest.values()}
+        # Whoever waits for silence until its deadline falls behind others, and joins them where they are.
+        assert had == {ROUNDS} if attack != "mute" else max(had) == ROUNDS
         assert all(np.isfinite(each.params).all() for each in honest.values())
 
 
