@@ -1,4 +1,4 @@
-"""Ten commands, as ten terminals would start them; one is killed and comes back. And what the wire shows of it all."""
+"""Four commands, as four terminals would start them; one is killed and comes back. And what the wire shows of it all."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def start(home: Path, contract: Path, folder: Path, peer: int, *more: str) -> Co
     )
 
 
-def test_ten_commands_reach_the_end_and_a_killed_one_rejoins(tmp_path: Path) -> None:
-    rounds = 500
-    contract = write_contract(tmp_path / "ten.yaml", 10, training=f"{{rounds: {rounds}, local_epochs: 4}}")
+def test_four_commands_reach_the_end_and_a_killed_one_rejoins(tmp_path: Path) -> None:
+    rounds = 400
+    contract = write_contract(tmp_path / "four.yaml", 4, training=f"{{rounds: {rounds}, local_epochs: 4}}")
     run = tmp_path / "run"
-    peers = {peer: start(tmp_path / "home", contract, tmp_path, peer) for peer in range(10)}
+    peers = {peer: start(tmp_path / "home", contract, tmp_path, peer) for peer in range(4)}
     try:
         wait_for(lambda: len(events(run, 3, "round")) >= 10, "peer 3 in round 10", 120)
         peers[3].kill()
@@ -56,7 +56,7 @@ def test_ten_commands_reach_the_end_and_a_killed_one_rejoins(tmp_path: Path) -> 
     first, second = events(run, 3, "start")
     assert first["resumed_round"] is None and second["resumed_round"] >= 10
     last = events(run, 3, "round")[-1]
-    assert last["round"] == rounds - 1 and set(last["weights"]) == {"2", "4"}
+    assert last["round"] == rounds - 1 and set(last["weights"]) == {"0", "2"}
     missed = [event for event in events(run, 2, "round") if "3" in event["missing"]]
     assert missed and len(missed) < rounds - 10, "it was away for a while, then mixed again"
     assert events(run, 2, "finish")[-1]["reason"] == "rounds"
