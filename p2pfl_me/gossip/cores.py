@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from p2pfl_me.compression import MAX_WEIGHT
 from p2pfl_me.gossip.kind import Seat, Start
 from p2pfl_me.gossip.protocol import Protocol
 from p2pfl_me.gossip.rules import Personal, Rule
@@ -17,13 +19,18 @@ if TYPE_CHECKING:
     from p2pfl_me.contract import Contract
     from p2pfl_me.contract.gossip import Gossip
 
-__all__ = ["Start", "core_of", "exchanged_size", "packed_limit", "rule_of", "watches_all"]
+__all__ = ["Start", "core_of", "exchanged_size", "largest_value", "packed_limit", "rule_of", "watches_all"]
 
 
 def exchanged_size(gossip: Gossip, size: int, home: Ranges) -> int:
     """float32 values in a message of a model of `size`, of which `home` stays home."""
     watched = TAIL if watches_all(gossip) else 0
     return gossip.protocol.exchanged(size - sizes_of(home) if gossip.personal else size) + watched
+
+
+def largest_value(gossip: Gossip) -> float:
+    """The magnitude above which a value of a message is absurd."""
+    return math.inf if gossip.protocol.sends_sums else MAX_WEIGHT
 
 
 def packed_limit(gossip: Gossip, size: int, home: Ranges, shapes: tuple[tuple[int, ...], ...]) -> int:

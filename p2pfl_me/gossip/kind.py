@@ -94,6 +94,8 @@ class ProtocolKind(Choice):
     """While both ends of every edge agree, averaging leaves the average of all models as it was."""
     exchanges_model: ClassVar[bool] = False
     """What is exchanged is the trained model itself, and what follows is its average."""
+    sends_sums: ClassVar[bool] = False
+    """Messages hold running sums, which grow with the rounds: the core itself looks at the models in them."""
     may_aggregate: ClassVar[bool] = False
     """Another aggregation may take the place of its weighted mean over a round's neighbours."""
 

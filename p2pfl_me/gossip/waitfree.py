@@ -6,17 +6,19 @@ on a certain neighbour; an averaging may ask to wait for messages, but only unti
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Protocol
 
-from p2pfl_me.gossip.deadline import deadline
+from p2pfl_me.gossip.catch_up import FASTER
+from p2pfl_me.gossip.deadline import deadline, settling_s
 from p2pfl_me.gossip.edge import SILENCES
 from p2pfl_me.gossip.kind import Seat
 from p2pfl_me.gossip.membership import Membership
-from p2pfl_me.gossip.protocol import Action, Finish, Memory, Mixed, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.protocol import Action, Finish, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
 from p2pfl_me.message import Kind, Message, Vector
@@ -43,7 +45,7 @@ class Averaging(Protocol):
     def merge(self, round: int) -> Merged:
         """The model of this round, from one's own and what has come."""
 
-    def take(self, sender: int, message: Message, params: Vector) -> list[Send]:
+    def take(self, sender: int, message: Message, params: Vector) -> Sequence[Send | Refuse]:
         """A message has come while `params` is the model that training started from, or the trained one after it."""
 
     def lost(self, peer: int) -> None:
@@ -86,6 +88,10 @@ class WaitFree:
         self._offsets: deque[float] = deque(maxlen=REMEMBERED_ARRIVALS)
         self._silences: Counter[int] = Counter()
         """neighbour -> deadlines that have passed since its last word."""
+        self._work: deque[float] = deque(maxlen=REMEMBERED_ARRIVALS)
+        self._started = self._begun_at = 0.0
+        self._claims: dict[int, int] = {}
+        self._asked = False
         self._largest_distance: float | None = None
 
     @property
@@ -98,24 +104,25 @@ class WaitFree:
 
     def start(self, now: float) -> list[Action]:
         """Wait for the neighbours, but no longer than the join timeout."""
+        self._started = now
         return [
             SetTimer(Timer.JOIN, self.round, now + self._settings.join_wait_s(self._completed)),
-            *self._begin_if_joined(),
+            *self._begin_if_joined(now),
         ]
 
     def on_trained(self, now: float, params: Vector) -> list[Action]:
         """Local training of this round has ended with `params`."""
         if self._phase is not _Phase.TRAINING:
             return []
-        self._phase, self._trained_at = _Phase.WAITING, now
+        self._phase, self._trained_at, self._asked = _Phase.WAITING, now, False
+        self._work.append(now - self._begun_at)
         sends = self._averaging.trained(self.round, self._params, params, self._membership.there)
         self._params = params
         timers: list[Action] = []
         if self._late():
             limits = self._settings
-            wait = deadline(
-                self._offsets, min_s=limits.deadline_min_s, max_s=limits.deadline_max_s, mads=limits.deadline_mads
-            )
+            most = limits.deadline_max_s - self._settling_s
+            wait = deadline(self._offsets, min_s=limits.deadline_min_s, max_s=most, mads=limits.deadline_mads)
             timers.append(SetTimer(Timer.DEADLINE, self.round, now + wait))
         else:
             self._offsets.append(0.0)
@@ -128,21 +135,28 @@ class WaitFree:
         self._completed = self.round + 1
         self.progress = advance(self.progress, validation_loss)
         reason = stop_reason(self._settings.stop, self._completed, self.progress, self._largest_distance)
-        return self._finish(reason) if reason else self._begin(self._completed)
+        return self._finish(reason) if reason else self._begin(now, self._completed)
 
     def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
         """A message of a neighbour; what does not fit is ignored, never an error."""
-        if sender not in self._membership.neighbours or self._phase is _Phase.DONE:
+        if sender not in self._membership.neighbours:
             return []
+        last, is_push = self._settings.stop.rounds, message.kind is Kind.PUSH
+        if message.round > last or (message.at > last and not is_push):
+            return [Refuse(sender, f"{message.kind.value} speaks of a round beyond the contract's last")]
+        if self._phase is _Phase.DONE:  # who is done still says again what was lost
+            return [*self._averaging.take(sender, message, self._params)] if message.kind is Kind.WITHDRAW else []
+        if is_push:
+            message = replace(message, at=self._believed(now, sender, message.at))
         del self._silences[sender]
         match message.kind:
             case Kind.HELLO:
                 self._membership.greeted(sender, message.at)
-                return self._begin_if_joined()
+                return self._begin_if_joined(now)
             case Kind.LEAVE:
                 self._membership.left(sender)
                 self._averaging.lost(sender)
-                return [*self._begin_if_joined(), *self._merge_if_complete(now)]
+                return [*self._begin_if_joined(now), *self._merge_if_complete(now)]
             case _:
                 replies = self._averaging.take(sender, message, self._params)
                 if self._phase is _Phase.WAITING and not self._late():
@@ -152,13 +166,18 @@ class WaitFree:
     def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
         """A timer that was set has come; a stale one is ignored."""
         if timer is Timer.JOIN:
-            return self._begin(self._place_to_join()) if self._phase is _Phase.JOINING else []
+            return self._begin(now, self._place_to_join()) if self._phase is _Phase.JOINING else []
         if timer is Timer.GREETING:
             self._membership.excuse_greetings()
-            return self._begin_if_joined()
+            return self._begin_if_joined(now)
         if self._phase is not _Phase.WAITING or round != self.round:
             return []
-        self._silences.update(self._late())
+        late = self._late()
+        if not self._asked:
+            self._asked = True
+            again: list[Action] = [Send(peer, Message(Kind.WITHDRAW, self.round, self.round)) for peer in sorted(late)]
+            return [*again, SetTimer(Timer.DEADLINE, self.round, now + self._settling_s)]
+        self._silences.update(late)
         return self._merge(now)
 
     def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
@@ -181,9 +200,9 @@ class WaitFree:
 
     # -- rounds -------------------------------------------------------------------------------------------------
 
-    def _begin_if_joined(self) -> list[Action]:
+    def _begin_if_joined(self, now: float) -> list[Action]:
         if self._phase is _Phase.JOINING and not self._membership.awaited:
-            return self._begin(self._place_to_join())
+            return self._begin(now, self._place_to_join())
         return []
 
     def _place_to_join(self) -> int:
@@ -192,8 +211,24 @@ class WaitFree:
         slowest = min(rounds, default=0)
         return max(self.round, min(slowest, self._settings.stop.rounds - 1))
 
-    def _begin(self, round: int) -> list[Action]:
-        self.round = round
+    def _believed(self, now: float, sender: int, claim: int) -> int:
+        """How many trainings a neighbour's model may be said to hold, by its own word.
+
+        As many as one's own or another neighbour's, or as one's clock allows a machine that is `FASTER`: a model's age
+        is its weight where they merge, and costs a liar nothing.
+        """
+        self._claims[sender] = claim
+        others = [other for peer, other in self._claims.items() if peer != sender]
+        pace_s = min(self._work, default=math.inf) / FASTER
+        by_clock = claim if pace_s <= 0 else math.floor((now - self._started) / pace_s)
+        return min(claim, max(self.round + 1, by_clock, *others))
+
+    @property
+    def _settling_s(self) -> float:
+        return settling_s(self._settings.deadline_min_s, self._settings.deadline_max_s)
+
+    def _begin(self, now: float, round: int) -> list[Action]:
+        self.round, self._begun_at = round, now
         if round >= self._settings.stop.rounds:
             return self._finish("rounds")
         self._phase = _Phase.TRAINING

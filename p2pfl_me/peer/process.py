@@ -19,7 +19,7 @@ from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract, section_digests
 from p2pfl_me.errors import P2pmeError, PeerError, RunError
 from p2pfl_me.files import private_folder, refusing, write_whole
-from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, packed_limit
+from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, largest_value, packed_limit
 from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.gossip.stop import Progress
@@ -217,7 +217,7 @@ def schema_of(contract: Contract, layout: Layout) -> Schema:
     exchanged = exchanged_size(gossip, size, home)
     # Slices differ in length from edge to edge, as compressed models do: the core knows which is due.
     packed = 4 * exchanged if contract.peers.widths else packed_limit(gossip, size, home, layout.dimensions)
-    return Schema(exchanged, layout.digest(), packed)
+    return Schema(exchanged, layout.digest(), packed, largest_value(gossip))
 
 
 def start_event(

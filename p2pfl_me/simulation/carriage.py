@@ -76,7 +76,7 @@ class Plain:
             deliver(message_of(header, np.frombuffer(record[1], dtype=np.uint8)))
         else:
             params = np.frombuffer(record[1], dtype="<f4")
-            check_weights(header, params)
+            check_weights(header, params, self._schema.largest)
             deliver(message_of(header, params))
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.cores import Start, core_of, exchanged_size
+from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, largest_value
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.clock import Clock
@@ -62,7 +62,9 @@ def mix_alone(contract: Contract, rounds: int) -> Course:
         boot,
         {peer: plan.neighbours(peer) for peer in range(plan.size)},
         FaultModel(),
-        Schema(exchanged_size(contract.gossip, SIZE, ()), b"mixing".ljust(32, b".")),
+        Schema(
+            exchanged_size(contract.gossip, SIZE, ()), b"mixing".ljust(32, b"."), largest=largest_value(contract.gossip)
+        ),
         clock=Clock(),
         seed=contract.seed,
     )

@@ -22,7 +22,7 @@ from p2pfl_me.choice import derive_seed
 from p2pfl_me.compression import COMPRESSIONS
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, packed_limit
+from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, largest_value, packed_limit
 from p2pfl_me.gossip.kind import PROTOCOLS
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import advance
@@ -147,6 +147,7 @@ def play(trial: Trial) -> tuple[Simulation, Journal]:
         exchanged_size(contract.gossip, SIZE, HOME),
         b"trial".ljust(32, b"."),
         packed_limit(contract.gossip, SIZE, HOME, SHAPES),
+        largest_value(contract.gossip),
     )
     simulation = Simulation(boot, neighbours, trial.faults, schema, clock=clock, seed=contract.seed, sealed=True)
     simulation.run(PATIENCE_S)

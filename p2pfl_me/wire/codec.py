@@ -31,11 +31,14 @@ class Schema:
     """The shape of the models that travel: number of float32 values, and the digest of their layout (32 bytes).
 
     Under a contract with compression `packed` is the most bytes that a compressed model may have, otherwise 0.
+    `largest` is the magnitude above which a value is absurd; infinite where messages hold running sums, which grow as
+    long as a run goes on, and the core checks the models in them.
     """
 
     size: int
     digest: bytes
     packed: int = 0
+    largest: float = MAX_WEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def _shown(value: object) -> str:
     return repr(value)[:32]
 
 
-def check_weights(header: Header, piece: Vector) -> None:
+def check_weights(header: Header, piece: Vector, largest: float = MAX_WEIGHT) -> None:
     """Check some of a model's weights, best while they are still in the cache.
 
     Raises
@@ -108,12 +111,13 @@ def check_weights(header: Header, piece: Vector) -> None:
         NaN, infinity or an absurd size among them.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        if float(piece @ piece) <= MAX_WEIGHT**2:
+        if float(piece @ piece) <= largest**2 < math.inf:
             return
         least, most = float(piece.min()), float(piece.max())  # NaN survives both
-    if least >= -MAX_WEIGHT and most <= MAX_WEIGHT:
+    finite = math.isfinite(least) and math.isfinite(most)
+    if finite and least >= -largest and most <= largest:
         return
-    what = "weights of absurd size" if math.isfinite(least) and math.isfinite(most) else "NaN or infinite weights"
+    what = "weights of absurd size" if finite else "NaN or infinite weights"
     raise WireError(f"{header.kind.value} of round {header.round} holds {what}")
 
 

@@ -314,7 +314,8 @@ class Session:
             self._opener.open_into(record, incoming.bytes[incoming.received : end])
             self.received += size
             if not self._schema.packed:  # a packed model is for the core to check: it knows what the edge remembers
-                check_weights(incoming.header, cast(Vector, incoming.content)[incoming.received // 4 : end // 4])
+                piece = cast(Vector, incoming.content)[incoming.received // 4 : end // 4]
+                check_weights(incoming.header, piece, self._schema.largest)
         except Unauthentic:
             raise
         except WireError:

@@ -72,3 +72,10 @@ def test_an_answer_of_the_last_round_is_waited_for_across_a_cut() -> None:
         trained = sum(len(swarm.mixed[peer]) for peer in range(2))
         if not any(finish.unsettled for finish in swarm.finished.values()):
             np.testing.assert_allclose(swarm.params.sum(axis=0), trained, atol=1e-5)
+
+
+def test_a_mute_neighbour_does_not_end_the_meetings_of_others() -> None:
+    """Who asks and gets no answer keeps those who ask it waiting for a few rounds only."""
+    swarm = run(contract_of({"kind": "mesh"}, 5, 40, {"protocol": "adpsgd"}), apart(5), idle, liars={1: Mute})
+    for peer in (0, 2, 3, 4):
+        assert sum(bool(mixed.weights) for mixed in swarm.mixed[peer][20:]) >= 8

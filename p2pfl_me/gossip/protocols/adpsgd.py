@@ -10,14 +10,14 @@ the same end asks, the earlier one in a fixed order of all peers, so those who w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from p2pfl_me.gossip.chance import Chance, chance_of
 from p2pfl_me.gossip.kind import ProtocolKind, Seat
-from p2pfl_me.gossip.protocol import NOTHING, Memory, Protocol, Send
+from p2pfl_me.gossip.protocol import NOTHING, Memory, Protocol, Refuse, Send
 from p2pfl_me.gossip.waitfree import Merged, waitfree_core
 from p2pfl_me.message import Kind, Message, Vector
 
@@ -40,17 +40,30 @@ class AdPsgd(ProtocolKind):
         return waitfree_core(seat, PairAveraging(seat.peer, seat.row, chance_of(seat.contract.seed, seat.peer)))
 
 
+PATIENCE = 4
+"""Rounds after which an offer without an answer no longer keeps others waiting."""
+
+
+def _is_repeated(offer: Send, round: int) -> bool:
+    """An offer that stands is said again after 2, 4, 8, ... rounds."""
+    age = round - offer.message.round
+    return age > 1 and age & (age - 1) == 0
+
+
 class PairAveraging:
     """After each local training, average with one neighbour drawn at random among those whom this peer asks.
 
     A lost offer or answer is made good: an offer that stands is repeated after 2, 4, 8, ... rounds, and a repeated one
-    gets the same answer. Only an exchange whose link ends between the two corrections stays one-sided.
+    gets the same answer. Only an exchange whose link ends between the two corrections stays one-sided. A neighbour that
+    never answers holds nobody up for more than `PATIENCE` rounds.
     """
 
     def __init__(self, me: int, neighbours_at: Callable[[int], Mapping[int, float]], chance: Chance) -> None:
         self._me, self._neighbours_at, self._chance = me, neighbours_at, chance
         self._offer: Send | None = None
         """What this peer has asked and has no answer to."""
+        self._standing: dict[int, Send] = {}
+        """Offers that nobody has answered for so long that others no longer wait for it; the answer may still come."""
         self._asking: dict[int, Message] = {}
         """Offers that wait until then."""
         self._answered: dict[int, Message] = {}
@@ -62,11 +75,14 @@ class PairAveraging:
     def trained(self, round: int, start: Vector, params: Vector, there: frozenset[int]) -> list[Send]:
         self._own = self._corrected(params)
         self._correction = None
+        if self._offer is not None and round - self._offer.message.round >= PATIENCE:
+            self._standing[self._offer.to], self._offer = self._offer, None
+        again = [offer for offer in (*self._standing.values(), self._offer) if offer and _is_repeated(offer, round)]
         if self._offer is not None:
-            age = round - self._offer.message.round
-            return [self._offer] if age > 1 and age & (age - 1) == 0 else []
-        answers = self._answer_all(self._own)
-        candidates = sorted(peer for peer in there & self._neighbours_at(round).keys() if asks(self._me, peer))
+            return again
+        answers = [*again, *self._answer_all(self._own)]
+        met = there & self._neighbours_at(round).keys() - self._standing.keys()
+        candidates = sorted(peer for peer in met if asks(self._me, peer))
         if not candidates:
             return answers
         partner = candidates[int(self._chance("whom", round, 0) * len(candidates))]
@@ -84,7 +100,7 @@ class PairAveraging:
         weights = {peer: 0.5 ** (len(met) - place) for place, peer in enumerate(met)}
         return Merged(own, dict(sorted(weights.items())), dict(sorted(met.items())))
 
-    def take(self, sender: int, message: Message, params: Vector) -> list[Send]:
+    def take(self, sender: int, message: Message, params: Vector) -> Sequence[Send | Refuse]:
         if message.params is None:
             return []
         if message.kind is Kind.OFFER:
@@ -93,9 +109,10 @@ class PairAveraging:
                 return [Send(sender, before)] if before.round == message.round else []
             self._asking[sender] = message
             return [] if self._offer else self._answer_all(params)
-        offer = self._offer
+        offer = self._standing.get(sender, self._offer)
         if message.kind is Kind.ANSWER and offer and (offer.to, offer.message.round) == (sender, message.round):
-            self._offer = None
+            if self._standing.pop(sender, None) is None:
+                self._offer = None
             assert offer.message.params is not None
             self._correct(sender, offer.message.params, message.params)
             return self._answer_all(params)
@@ -127,6 +144,7 @@ class PairAveraging:
     def lost(self, peer: int) -> None:
         self._asking.pop(peer, None)
         self._answered.pop(peer, None)
+        self._standing.pop(peer, None)
         if self._offer and self._offer.to == peer:
             self._offer = None
 

@@ -6,7 +6,7 @@ account: Danner and Jelasity, ICDCS 2018, randomised.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import ClassVar, Literal
 
@@ -17,7 +17,7 @@ from p2pfl_me.aggregation import mix
 from p2pfl_me.choice import Part, PositiveInt
 from p2pfl_me.gossip.chance import Chance, chance_of
 from p2pfl_me.gossip.kind import ProtocolKind, Seat
-from p2pfl_me.gossip.protocol import Memory, Protocol, Send
+from p2pfl_me.gossip.protocol import Memory, Protocol, Refuse, Send
 from p2pfl_me.gossip.waitfree import Merged, waitfree_core
 from p2pfl_me.message import Kind, Message, Vector
 
@@ -152,7 +152,7 @@ class Push:
             return 1.0 if theirs > own else 0.0
         return theirs / (own + theirs) if own + theirs else 0.5
 
-    def take(self, sender: int, message: Message, params: Vector) -> list[Send]:
+    def take(self, sender: int, message: Message, params: Vector) -> Sequence[Send | Refuse]:
         held = self._inbox.get(sender)
         if message.kind is Kind.PUSH and message.params is not None and (held is None or held[0] <= message.round):
             self._inbox[sender] = message.round, message.at, message.params

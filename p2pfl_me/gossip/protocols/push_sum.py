@@ -8,15 +8,16 @@ older checkpoint takes back what it has forgotten having sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.compression import MAX_WEIGHT
 from p2pfl_me.gossip.kind import ProtocolKind, Seat
-from p2pfl_me.gossip.protocol import Memory, Protocol, Send
+from p2pfl_me.gossip.protocol import Memory, Protocol, Refuse, Send
 from p2pfl_me.gossip.waitfree import Merged, waitfree_core
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.topology.arcs import DirectedSchedule, as_directed
@@ -25,6 +26,8 @@ Mass = npt.NDArray[np.float64]
 """x and, last, w: float64 (P + 1,)."""
 LEAST_WEIGHT = 0.05
 """Below this share of mass a model is mostly rounding; a flow that takes back more must wait."""
+ROUNDING = 1e-6
+"""Weight below which a flow is rounding of the sums it comes from."""
 Shares = Callable[[int], Mapping[int, float]]
 """round -> {peer: share}."""
 
@@ -34,6 +37,7 @@ class PushSumProtocol(ProtocolKind):
     follows_matrix: ClassVar[bool] = True
     follows_arcs: ClassVar[bool] = True
     predicted: ClassVar[bool] = True
+    sends_sums: ClassVar[bool] = True
 
     def exchanged(self, size: int) -> int:
         """The model and its weight, each value as two float32."""
@@ -43,7 +47,8 @@ class PushSumProtocol(ProtocolKind):
         plan, peer = seat.plan, seat.peer
         arcs = plan if isinstance(plan, DirectedSchedule) else as_directed(plan)
         flows = Flows(lambda round: arcs.receivers(peer, round), lambda round: arcs.senders(peer, round))
-        return waitfree_core(seat, PushSum(peer, flows, seat.start.params, seat.start.memory))
+        pushing = PushSum(peer, flows, seat.start.params, seat.start.memory, seat.contract.peers.count)
+        return waitfree_core(seat, pushing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,16 @@ class Flows:
 
 
 class PushSum:
-    """One peer's mass. Shares are of the mass at the moment of sending; the rest stays."""
+    """One peer's mass. Shares are of the mass at the moment of sending; the rest stays.
 
-    def __init__(self, me: int, flows: Flows, params: Vector, memory: Memory) -> None:
-        self._me, self._flows = me, flows
+    `peers` is how many share the mass: a message that brings more weight than twice all there is, or a model whose
+    values are absurd, is refused. The running sums themselves grow with the rounds, and have no limit.
+    """
+
+    def __init__(self, me: int, flows: Flows, params: Vector, memory: Memory, peers: int = 1000) -> None:
+        self._me, self._flows, self._peers = me, flows, peers
+        self._last: dict[int, int] = {}
+        """receiver -> the last round in which something was sent to it."""
         own = memory.get("mass")
         self._mass: Mass = _with_weight(params, 1.0) if own is None else own.copy()
         self._sent = _by_peer(memory, "sent")
@@ -77,7 +88,7 @@ class PushSum:
             flow = before * share
             self._mass -= flow
             total = self._sent[peer] + flow if peer in self._sent else flow
-            self._sent[peer] = total
+            self._sent[peer], self._last[peer] = total, round
             sends.append(Send(peer, Message(Kind.PUSH, round, round, encode_mass(total))))
         return sends
 
@@ -104,11 +115,28 @@ class PushSum:
         distance = {peer: float(np.linalg.norm(_model(flows[peer]) - mine)) / norm for peer in weights}
         return Merged(params, weights, distance)
 
-    def take(self, sender: int, message: Message, params: Vector) -> list[Send]:
-        if message.kind is Kind.PUSH and message.params is not None and self._latest.get(sender, -1) < message.round:
-            self._latest[sender] = message.round
-            self._come[sender] = message.round, message.params
+    def take(self, sender: int, message: Message, params: Vector) -> Sequence[Send | Refuse]:
+        if message.kind is Kind.WITHDRAW and self._last.get(sender, -1) >= message.round:
+            # It waits for what was sent in that round or later: here it is again.
+            last = self._last[sender]
+            return [Send(sender, Message(Kind.PUSH, last, last, encode_mass(self._sent[sender])))]
+        if message.kind is not Kind.PUSH or message.params is None or self._latest.get(sender, -1) >= message.round:
+            return []
+        if fault := self._fault(sender, decode_mass(message.params)):
+            return [Refuse(sender, fault)]
+        self._latest[sender] = message.round
+        self._come[sender] = message.round, message.params
         return []
+
+    def _fault(self, sender: int, total: Mass) -> str | None:
+        """Why what a neighbour's sums bring beyond those that were taken cannot be, or None."""
+        flow = total - self._taken[sender] if sender in self._taken else total
+        weight = abs(float(flow[-1]))
+        if weight > 2 * self._peers:
+            return f"a message with the weight of {weight:.3g} peers, where there are {self._peers}"
+        if float(np.abs(flow[:-1]).max(initial=0.0)) > MAX_WEIGHT * (weight + LEAST_WEIGHT):
+            return "a message whose model holds absurd weights"
+        return None
 
     def lost(self, peer: int) -> None:
         """A fresh link may lead to an earlier life of the peer, whose rounds begin lower."""

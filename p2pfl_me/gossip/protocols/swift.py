@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from p2pfl_me.aggregation import mix
 from p2pfl_me.gossip.kind import ProtocolKind, Seat
-from p2pfl_me.gossip.protocol import NOTHING, Memory, Protocol, Send
+from p2pfl_me.gossip.protocol import NOTHING, Memory, Protocol, Refuse, Send
 from p2pfl_me.gossip.waitfree import Merged, waitfree_core
 from p2pfl_me.message import Kind, Message, Vector
 
@@ -51,7 +51,7 @@ class Swift:
         mixture = mix(self._me, self._own, row, models)
         return Merged(mixture.params, {peer: row[peer] for peer in sorted(models)}, mixture.distance)
 
-    def take(self, sender: int, message: Message, params: Vector) -> list[Send]:
+    def take(self, sender: int, message: Message, params: Vector) -> Sequence[Send | Refuse]:
         known = self._known.get(sender)
         if message.kind is Kind.PUSH and message.params is not None and (known is None or known[0] <= message.round):
             self._known[sender] = message.round, message.params
