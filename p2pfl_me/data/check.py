@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark, in_order, place
+from p2pfl_me.data.drawn import words_of
 from p2pfl_me.data.duplicates import DuplicateWatch, values_of
 from p2pfl_me.data.identity import Identities
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
@@ -148,6 +149,7 @@ class _Tally:
     absent: int = 0
     no_apex: int = 0
     lone: int = 0
+    drawn: int = 0
 
     def take(self, found: Found, look: Look) -> None:
         if isinstance(found, Problem):
@@ -180,6 +182,7 @@ class _Tally:
         self.absent += look.absent
         self.no_apex += look.folder and clip.apex is None
         self.lone += look.lone
+        self.drawn += clip.drawn
 
     def report(self, classes: Sequence[str] | None) -> CheckReport:
         if not (self.clips or self.problems or self.dropped):
@@ -206,6 +209,8 @@ class _Tally:
             yield "no image was opened"
         if self.any_label:
             yield "no classes were named, so any label passes: --topology FILE or --classes A,B,... finds others"
+        if words := words_of(self.drawn, self.clips):
+            yield f"{words}, which were never alive: no result on them says anything about people"
         if self.grey:
             yield f"{self.grey} clips are grey: repeated over three channels"
         if len(self.sizes) > 1:

@@ -40,7 +40,8 @@ class Clip:
     """One clip. `subject` is namespaced by data set: CASME's 01 and CASME II's 01 are different people.
 
     `line` is the line of the manifest that was read (0: none), `row` the row of the data set's own sheet, `fps` frames
-    per second of the camera. `told`: the user said who this is, so that no spelling like it asks again.
+    per second of the camera. `told`: the user said who this is, so that no spelling like it asks again. `drawn`: the
+    face was never alive.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class Clip:
     apex_source: ApexSource | None = None
     row: Row | None = None
     told: bool = False
+    drawn: bool = False
 
 
 class Fault(StrEnum):

@@ -1,8 +1,8 @@
 """The manifest: a CSV that names one's own clips. Reading it row by row, and writing it.
 
 Columns: `path`, `dataset`, `subject`, `clip`, `label`; where known `onset`, `apex`, `offset` (frame numbers), `split`
-(train, validation or test), `fps`, `apex_source`, `source`, the row of a data set's sheet that it was made from, and
-`person`, who is meant where `subject` leaves it open.
+(train, validation or test), `fps`, `apex_source`, `source`, the row of a data set's sheet that it was made from,
+`person`, who is meant where `subject` leaves it open, and `drawn`, `yes` of a face that was never alive.
 `path` is an image, a folder of numbered frames, or a file of feature vectors with the row as `clip` (see `vectors`);
 relative paths start at the manifest's folder.
 """
@@ -47,7 +47,7 @@ __all__ = [
 
 REQUIRED = ("path", "dataset", "subject", "clip", "label")
 FRAMES = ("onset", "apex", "offset")
-MORE = ("split", "fps", "apex_source", "source", "person")
+MORE = ("split", "fps", "apex_source", "source", "person", "drawn")
 FRAME = re.compile(r"[0-9]{1,9}|/|")
 """A frame number, or unknown: CASME II marks an unknown apex with a slash."""
 SOURCE = re.compile(r"(.+) row ([0-9]{1,9})")
@@ -146,7 +146,15 @@ def write_manifest(path: Path, clips: Iterable[Clip], *, absolute: bool = True) 
     for clip in clips:
         person = clip.subject.removeprefix(f"{clip.dataset}/") if clip.told else None
         frames = (clip.onset, clip.apex, clip.offset)
-        known = (*frames, clip.split, _number(clip.fps), clip.apex_source, clip.row, person)
+        known = (
+            *frames,
+            clip.split,
+            _number(clip.fps),
+            clip.apex_source,
+            clip.row,
+            person,
+            "yes" if clip.drawn else None,
+        )
         place = clip.path.absolute() if absolute else os.path.relpath(clip.path, path.parent)
         cells = ["" if value is None else str(value) for value in known]
         writer.writerow([place, clip.dataset, clip.subject, clip.clip, clip.label, *cells])
@@ -192,7 +200,7 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
             yield Fault.CELL, f"`{name}` is empty"
     if (label := cells.get("label")) and (complaint := labels.complaint(label)):
         yield Fault.LABEL, complaint
-    for name, known in (("split", SPLITS), ("apex_source", tuple(ApexSource))):
+    for name, known in (("split", SPLITS), ("apex_source", tuple(ApexSource)), ("drawn", ("yes", "no"))):
         if (value := cells.get(name)) and value not in known:
             yield Fault.CELL, f"unknown {name} {value!r}; known: {', '.join(known)}"
     if (value := cells.get("fps")) and not _is_rate(value):
@@ -238,6 +246,7 @@ def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row 
         ApexSource(apex_source) if apex_source else None,
         source,
         told=bool(person),
+        drawn=cells.get("drawn") == "yes",
     )
 
 

@@ -1,17 +1,19 @@
 """One door to all that `--data` may name: a manifest, a file of feature vectors, the folder of a published data set.
 
-Behind it every clip bears the name of its person and its class, and what is wrong with rows among others is known:
-spellings that could be one person, subjects in two splits, clips of one name.
+Behind it every clip bears the name of its person and its class, drawn faces are known as such, and so is what is wrong
+with rows among others: spellings that could be one person, subjects in two splits, clips of one name.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from p2pfl_me.data.clip import Clip, Dropped, Fault, Manifest, Problem, Remark, in_order
 from p2pfl_me.data.datasets.rows import dataset_rows
+from p2pfl_me.data.drawn import DrawnMarks
 from p2pfl_me.data.identity import Identities
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.labels import Labels, as_labels
@@ -35,12 +37,13 @@ def rows_of(path: Path, labels: Labels, who: Identities) -> Iterator[Found]:
     DataError
         Nothing there that is known.
     """
-    splits, names = SplitWatch(), NameWatch()
+    splits, names, drawn = SplitWatch(), NameWatch(), DrawnMarks()
     for found in _written(path, labels):
         if not isinstance(found, Clip):
             yield found
             continue
         clip, said = who.see(found)
+        clip = replace(clip, drawn=True) if not clip.drawn and drawn.on(clip) else clip
         yield from said
         yield from splits.see(clip)
         yield from names.see(clip)

@@ -2,7 +2,8 @@
 
 Tensors `features` float32 (N, D), `labels` int64 (N,), `subjects` int64 (N,), optionally `split` int64 (N,) with
 0, 1, 2 for train, validation, test; metadata `classes`, a JSON list, and optionally `dataset`, which tells one lab's
-subject 3 from another's. Its rows stand in manifests like clips: the file as `path`, the row as `clip`.
+subject 3 from another's, and `drawn`, `yes` of faces that were never alive. Its rows stand in manifests like clips: the
+file as `path`, the row as `clip`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def vectors_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             named, dataset = json.loads(metadata.get("classes", "[]")), metadata.get("dataset", "vectors")
+            drawn = metadata.get("drawn") == "yes"
             labels, subjects = file.get_tensor("labels"), file.get_tensor("subjects")
             split = file.get_tensor("split") if "split" in file.keys() else None  # noqa: SIM118
             shape = file.get_slice("features").get_shape()
@@ -71,6 +73,7 @@ def vectors_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
             classes[labels[row]],
             split=SPLITS[split[row]] if split is not None else None,
             line=row + 1,
+            drawn=drawn,
         )
         for row in range(len(labels))
     )

@@ -16,6 +16,7 @@ from p2pfl_me.evaluate.results import SCORES, Results
 from p2pfl_me.evaluate.statistics import known
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.warning import warning_words
 
 PACKAGES = ("torch", "torchvision", "numpy", "networkx", "opencv-python-headless")
 
@@ -26,6 +27,7 @@ def run_card(results: Results) -> dict[str, Any]:
     return {
         "subjects_leak": design.split.protocol.leaks,
         "leak_warning": LEAK if design.split.protocol.leaks else None,
+        "warnings": list(design.warnings),
         "command": results.command,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
@@ -48,6 +50,7 @@ def run_card(results: Results) -> dict[str, Any]:
             "source": request.data.name if request.data else "built-in drawn clips",
             "items": len(design.items),
             "subjects": len({clip.subject for clip in design.items.clips}),
+            "drawn": sum(clip.drawn for clip in design.items.clips),
             "support": {
                 name: dict(zip(results.classes, results.support(name), strict=True)) for name in results.datasets
             },
@@ -79,8 +82,9 @@ def run_card(results: Results) -> dict[str, Any]:
 def card_markdown(card: dict[str, Any]) -> str:
     """The same for a repository or a paper's appendix."""
     lines = ["# Run card", ""]
-    if card["leak_warning"]:
-        lines += [f"**{card['leak_warning']}: this is no measure of recognition.**", ""]
+    warnings = warning_words(card["warnings"])
+    if warnings:
+        lines += [f"**{warnings}: this is no measure of recognition.**", ""]
     for name in ("command", "written", "protocol", "folds", "seeds", "engine", "peers", "dealt_by", "rounds"):
         lines.append(f"- {name}: `{card[name]}`")
     lines.append(f"- epoch taken: {card['epoch_taken']}; no test clip enters any choice")
@@ -94,7 +98,7 @@ def card_markdown(card: dict[str, Any]) -> str:
     for arm, scores in card["scores"].items():
         uf1, low, high = scores["uf1"]["mean"], scores["uf1"]["low"], scores["uf1"]["high"]
         others = " | ".join(f"{scores[metric]['mean']:.3f}" for metric in ("uar", "accuracy"))
-        warning = f" ({card['leak_warning']})" if card["leak_warning"] else ""
+        warning = f" ({warnings})" if warnings else ""
         lines.append(f"| {Arm(arm).words}{warning} | {uf1:.3f} | {low:.3f} to {high:.3f} | {others} |")
     lines += ["", "```yaml", card["contract"].rstrip(), "```"]
     return "\n".join(lines) + "\n"

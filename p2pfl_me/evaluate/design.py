@@ -10,6 +10,7 @@ from pathlib import Path
 
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.drawn import drawn_words
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.preprocess.said import images_words
@@ -68,6 +69,12 @@ class Design:
     @property
     def engine(self) -> Engine:
         return engine_of(self.contract)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the results are no measure of recognition, in words that stand on every page, picture and table."""
+        leak = LEAK if self.split.protocol.leaks else ""
+        return tuple(filter(None, (leak, drawn_words(self.items.clips))))
 
     def split_text(self) -> str:
         """The folds as JSON, by subjects: known before anything is trained."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from p2pfl_me.contract import dump_contract
-from p2pfl_me.evaluate.holdout import LEAK, HoldOut
-from p2pfl_me.evaluate.leak_warning import with_warning
+from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.results import Results
 from p2pfl_me.evaluate.tables import (
     NOBODY,
@@ -27,6 +26,7 @@ from p2pfl_me.report.arms_picture import HEADER, arms_figure, arms_rows
 from p2pfl_me.report.confusion_picture import confusion_panels
 from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Picture, Section
 from p2pfl_me.report.paired import holm
+from p2pfl_me.report.warning import with_warning
 
 SMALL = 10
 """A class with fewer items than this says next to nothing about itself."""
@@ -62,7 +62,7 @@ def compose(results: Results) -> Document:
         colophon="Written by p2pme evaluate. predictions.csv holds every answer, card.json every digest and version.",
         eyebrow="p2pme evaluation",
     )
-    return with_warning(document, LEAK) if split.protocol.leaks else document
+    return with_warning(document, results.design.warnings)
 
 
 def _verdict(results: Results) -> str:

@@ -11,11 +11,11 @@ import numpy as np
 from p2pfl_me.evaluate.answers import rows
 from p2pfl_me.evaluate.card import card_markdown, run_card
 from p2pfl_me.evaluate.document import compose
-from p2pfl_me.evaluate.holdout import LEAK
 from p2pfl_me.evaluate.results import SCORES, Results
 from p2pfl_me.evaluate.statistics import by_model
-from p2pfl_me.report.numbers import Cell, csv_text
+from p2pfl_me.report.numbers import Cell
 from p2pfl_me.report.style import house_style
+from p2pfl_me.report.warning import warned_csv, warning_words
 from p2pfl_me.report.write import write_document
 
 
@@ -49,9 +49,7 @@ DIFFERENCES = ("first", "second", "uf1", "low", "high", "p")
 
 
 def _csv(results: Results, header: Sequence[str], lines: Iterator[tuple[Cell, ...]]) -> str:
-    if not results.design.split.protocol.leaks:
-        return csv_text(header, list(lines))
-    return csv_text((*header, "warning"), [(*line, LEAK) for line in lines])
+    return warned_csv(header, list(lines), warning_words(results.design.warnings))
 
 
 def _predictions(results: Results) -> Iterator[tuple[Cell, ...]]:

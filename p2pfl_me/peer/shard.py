@@ -55,5 +55,6 @@ def summary_of(clips: Sequence[Clip]) -> dict[str, Any]:
     return {
         **{split: count[split] for split in SPLITS},
         "subjects": len({clip.subject for clip in clips if clip.split != "test"}),
+        "drawn": sum(clip.drawn for clip in clips),
         "classes": dict(sorted(Counter(clip.label for clip in clips if clip.split == "train").items())),
     }

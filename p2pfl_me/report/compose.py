@@ -38,6 +38,7 @@ from p2pfl_me.report.results import (
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.sections import run_sections
 from p2pfl_me.report.traffic import peer_traffic, readable_bytes, total_sent
+from p2pfl_me.report.warning import with_warning
 
 SCORE_HEADER = ("clips_dealt", "set_up", "seed", "arm", "which", "metric", "score")
 ORDER = (Arm.ISOLATED, Arm.GOSSIP, Arm.AVERAGE, Arm.FEDAVG, Arm.POOLED)
@@ -65,7 +66,7 @@ def compose(comparison: Comparison, *, in_full: bool) -> Document:
     else:
         contracts = tuple(Code(method.name, dump_contract(method.runs[0].contract)) for method in first.methods)
         sections.append(Section("The contracts", contracts, "contracts"))
-    return Document(
+    document = Document(
         title=_title(first),
         subtitle=_subtitle(comparison, runs),
         verdict=verdict(first),
@@ -73,6 +74,7 @@ def compose(comparison: Comparison, *, in_full: bool) -> Document:
         sections=tuple(sections),
         colophon="Written by p2pme from the run folders alone. Each figure can be drawn again from its CSV.",
     )
+    return with_warning(document, [words for run in runs for words in run.warnings])
 
 
 def score_rows(comparison: Comparison) -> list[tuple[Cell, ...]]:

@@ -80,8 +80,10 @@ class Picture:
 
 def drawn(draw: Draw, numbers: str, width: float, warning: str = "") -> Figure:
     """A figure from the text of its CSV. Its layout is settled, so that all formats show the same one."""
-    figure = draw(csv_rows(numbers), width)
-    if warning:
+    rows = csv_rows(numbers)
+    said = [row.pop("warning", "") for row in rows]
+    figure = draw(rows, width)
+    if warning := warning or next(filter(None, said), ""):
         figure.suptitle(warning.upper(), color=VERMILION, fontsize="medium", fontweight="bold")
     with other_letters():
         figure.draw_without_rendering()

@@ -91,6 +91,7 @@ class Start:
     validation: int | None
     test: int | None
     subjects: int | None
+    drawn: int | None
     classes: Mapping[str, int]
     resumed_round: int | None
 
@@ -220,6 +221,7 @@ def _start(event: Json) -> Start:
         validation=whole(data.get("validation")),
         test=whole(data.get("test")),
         subjects=whole(data.get("subjects")),
+        drawn=whole(data.get("drawn")),
         classes=classes,
         resumed_round=whole(event.get("resumed_round")),
     )

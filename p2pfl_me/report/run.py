@@ -43,6 +43,7 @@ class Manifest:
     exits: Mapping[int, int] = field(default_factory=dict)
     liars: tuple[int, ...] = ()
     attack: str = ""
+    warnings: tuple[str, ...] = ()
     present: bool = False
 
 
@@ -90,6 +91,12 @@ class Run:
     @property
     def seed(self) -> int:
         return self.contract.seed
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why its results are no measure of recognition; of peers that ran elsewhere, by their logs."""
+        drawn = any(start.drawn for log in self.peers for start in log.starts)
+        return self.manifest.warnings or (("drawn faces",) if drawn else ())
 
     @property
     def silent(self) -> tuple[int, ...]:
@@ -190,8 +197,16 @@ def _manifest(fields: Json) -> Manifest:
         exits={peer: code for peer, value in by_peer(fields.get("exit")) if (code := whole(value)) is not None},
         liars=tuple(peer for each in (liars if isinstance(liars, list) else ()) if (peer := whole(each)) is not None),
         attack=_attack(mapping(lies.get("attack"))),
+        warnings=_warnings(fields, data),
         present=bool(fields),
     )
+
+
+def _warnings(fields: Json, data: Json) -> tuple[str, ...]:
+    """What must stand on every page; runs from before there were marks say by their source that they are drawn."""
+    said = fields.get("warnings")
+    words = tuple(text(each) for each in said if text(each)) if isinstance(said, list) else ()
+    return words or (("drawn faces",) if text(data.get("source")) == "synthetic" else ())
 
 
 def _attack(fields: Json) -> str:

@@ -16,10 +16,10 @@ from p2pfl_me.report.groups import methods_of
 from p2pfl_me.report.html import render_html
 from p2pfl_me.report.markdown import render_markdown
 from p2pfl_me.report.methods import Comparison, Setting
-from p2pfl_me.report.numbers import csv_text
 from p2pfl_me.report.run import find_runs, read_run
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.svg import files_of
+from p2pfl_me.report.warning import warned_csv, warning_words
 
 
 def write_report(runs: Sequence[Path], out: Path) -> Path:
@@ -53,9 +53,11 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
     RunError
         `out` cannot be written.
     """
+    runs = (run for setting in comparison.settings for method in setting.methods for run in method.runs)
+    words = warning_words([words for run in runs for words in run.warnings])
     tables = {
-        "scores.csv": csv_text(SCORE_HEADER, score_rows(comparison)),
-        "pairs.csv": csv_text(PAIR_HEADER, pair_rows(comparison)),
+        "scores.csv": warned_csv(SCORE_HEADER, score_rows(comparison), words),
+        "pairs.csv": warned_csv(PAIR_HEADER, pair_rows(comparison), words),
     }
     with house_style():
         return write_document(compose(comparison, in_full=False), tables, out)

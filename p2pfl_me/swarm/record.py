@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from p2pfl_me import __version__, files
 from p2pfl_me.contract import Contract, digest, dump_contract
+from p2pfl_me.data.drawn import drawn_words
 from p2pfl_me.errors import P2pmeError, RunError
 from p2pfl_me.files import private_folder, refusing
 
@@ -93,6 +94,7 @@ class Record:
             "peers": contract.peers.count,
             "lies": lies.to_json(contract) if lies else None,
             "data": None,
+            "warnings": [],
             "exit": {},
         }
         self._write()
@@ -106,7 +108,14 @@ class Record:
             "validation": sum(clip.split == "validation" for clip in own),
             "test": len(shards.test),
             "subjects": len({clip.subject for clip in (*own, *shards.test)}),
+            "drawn": sum(clip.drawn for clip in (*own, *shards.test)),
         }
+        self.warn(drawn_words((*own, *shards.test)))
+
+    def warn(self, words: str) -> None:
+        """Keep words that must stand on every page of this run; nothing where they are empty."""
+        if words and words not in self._values["warnings"]:
+            self._values["warnings"].append(words)
         self._write()
 
     def finish(self, exits: Mapping[int, int | None], code: int) -> int:

@@ -90,7 +90,7 @@ def test_a_written_set_is_sound_can_move_and_shows_neutral_faces_when_asked(tmp_
     (tmp_path / "set").rename(tmp_path / "moved")
     report = check_manifest(tmp_path / "moved", (*CASME2_CLASSES, NEUTRAL))
     assert report.problems == () and report.clips == 27 and report.classes[NEUTRAL] == 6
-    assert {path.suffix for path in (tmp_path / "moved").iterdir()} == {"", ".csv"}
+    assert {path.suffix for path in (tmp_path / "moved").iterdir()} == {"", ".csv", ".txt"}
     for clip in read_clips(tmp_path / "moved", (*CASME2_CLASSES, NEUTRAL)).clips:
         frames = frame_files(clip.path)
         assert clip.onset == 1 and clip.apex in range(2, 7) and clip.offset == len(frames) == 7

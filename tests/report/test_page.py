@@ -114,7 +114,7 @@ def test_a_graph_of_very_many_links_is_not_drawn_but_told(tmp_path: Path) -> Non
 
 def test_markdown_says_the_same_and_its_links_exist(full: Path) -> None:
     text = (full.parent / "report.md").read_text()
-    assert text.startswith("# ring\n") and "## How they came to agree" in text and "```yaml" in text
+    assert text.startswith("# DRAWN FACES: ring\n") and "## How they came to agree" in text and "```yaml" in text
     for target in re.findall(r"\]\(([^)]+)\)", text):
         assert (full.parent / target).is_file()
 

@@ -18,13 +18,14 @@ import numpy as np
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
+from p2pfl_me.data.drawn import MARK, mark_folder, signed
 from p2pfl_me.data.manifest import Clip, Manifest, write_manifest
 from p2pfl_me.data.synthetic.clip import CAMERAS, FRAMES, draw_apex, draw_clip, expose
 from p2pfl_me.data.synthetic.expression import draw_style
 from p2pfl_me.data.synthetic.face import draw_face
 from p2pfl_me.errors import DataError
 
-VERSION = 5
+VERSION = 6
 """Raise it when the drawing changes, so that no cache holds clips of two kinds."""
 NEUTRAL = "neutral"
 PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY)
@@ -64,7 +65,7 @@ def subjects_manifest(spec: Synthetic, seed: int, classes: Sequence[str], *, neu
         dataset = list(CAMERAS)[number % len(CAMERAS)]
         for index, label in enumerate([*labels, *(NEUTRAL,) * neutral]):
             path = Path(f"s{number:03d}") / f"c{index:02d}"
-            clips.append(Clip(path, dataset, f"{dataset}/s{number:03d}", f"c{index:02d}", label))
+            clips.append(Clip(path, dataset, f"{dataset}/s{number:03d}", f"c{index:02d}", label, drawn=True))
     return Manifest(Path("synthetic"), tuple(clips))
 
 
@@ -106,6 +107,8 @@ def _draw(folder: Path, spec: Synthetic, seed: int, planned: Manifest) -> None:
         by_subject.setdefault(clip.path.parts[0], []).append(clip)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (folder / MARK).exists():
+            mark_folder(folder, "built-in clips")
         missing = [name for name in by_subject if not (folder / name).exists()]
         for name in missing:
             _draw_subject(folder, name, by_subject[name], spec, seed)
@@ -134,7 +137,7 @@ def _draw_subject(folder: Path, name: str, clips: Sequence[Clip], spec: Syntheti
             place.mkdir(parents=True)
             for index, frame in enumerate(drawn.frames, 1):
                 _, data = cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), PNG)
-                (place / f"img{index:03d}.png").write_bytes(data.tobytes())
+                (place / f"img{index:03d}.png").write_bytes(signed(data.tobytes()))
         draft.rename(folder / name)
 
 

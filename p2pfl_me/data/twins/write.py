@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.data.clip import Row
+from p2pfl_me.data.drawn import mark_folder, signed
 from p2pfl_me.data.twins.film import Frame, actor_of, encoded, take_frames
 from p2pfl_me.data.twins.old_sheet import old_sheet
 from p2pfl_me.data.twins.recipe import Book, Cell, Recipe, Tree
@@ -47,6 +48,7 @@ def write_twin(recipes: Sequence[Recipe], folder: Path, spec: TwinSpec, title: s
                 jobs = [pool.submit(_draw, recipe, take, sources, folder, spec) for take in takes]
                 for job in jobs:
                     job.result()
+        mark_folder(folder, f"a twin of {title}, seed {spec.seed}")
         planted = [each for recipe, takes in planned for each in _finish(recipe, takes, folder)]
     except OSError as error:
         raise DataError(
@@ -82,7 +84,7 @@ def _draw(recipe: Recipe, take: Take, takes: dict[int, Take], folder: Path, spec
 
 
 def _write(path: Path, tree: Tree, frame: Frame, recipe: Recipe, *, torn: bool) -> None:
-    data = encoded(_cut(frame, tree), path.suffix, grey=recipe.grey)
+    data = signed(encoded(_cut(frame, tree), path.suffix, grey=recipe.grey))
     path.write_bytes(data[: len(data) // 40] if torn else data)
 
 

@@ -5,14 +5,19 @@ A figure has it drawn into it: a picture file is what gets copied into papers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
 from p2pfl_me.report.document import Block, Bullets, Code, Document, Paragraph, Picture, Section, Table
+from p2pfl_me.report.numbers import Cell, csv_text
 
 
-def with_warning(document: Document, words: str) -> Document:
-    """The document with `words` at its head, in every section, table and figure."""
+def with_warning(document: Document, warnings: Sequence[str]) -> Document:
+    """The document with all warnings at its head, in every section, table and figure; the same where there is none."""
+    if not warnings:
+        return document
+    words = warning_words(warnings)
     upper = words.upper()
     return replace(
         document,
@@ -22,6 +27,16 @@ def with_warning(document: Document, words: str) -> Document:
         sections=tuple(_section(section, words) for section in document.sections),
         colophon=f"{document.colophon} {upper}.",
     )
+
+
+def warning_words(warnings: Sequence[str]) -> str:
+    """Several warnings as one."""
+    return "; ".join(dict.fromkeys(warnings))
+
+
+def warned_csv(header: Sequence[str], rows: Sequence[Sequence[Cell]], words: str) -> str:
+    """A table as CSV, with the warning in every row where there is one."""
+    return csv_text((*header, "warning"), [(*row, words) for row in rows]) if words else csv_text(header, rows)
 
 
 def _section(section: Section, words: str) -> Section:

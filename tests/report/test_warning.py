@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from p2pfl_me.evaluate.leak_warning import with_warning
 from p2pfl_me.report.document import Document, Paragraph, Picture, Section, Table
 from p2pfl_me.report.numbers import Row
 from p2pfl_me.report.style import NARROW, WIDTH, house_style, new_figure
 from p2pfl_me.report.svg import files_of, svg_bytes
+from p2pfl_me.report.warning import with_warning
 
 
 def draw(rows: Sequence[Row], width: float) -> Figure:
-    assert rows == [{"peer": "0", "warning": "subjects leak"}]
+    assert rows == [{"peer": "0"}], "its figure never sees the column"
     return new_figure(2, width)[0]
 
 
@@ -22,7 +22,7 @@ def test_every_picture_bears_the_words_also_as_a_file_of_its_own() -> None:
     plain = Picture("scores", "Scores", "Higher is better.", "bars", draw, ("peer",), ((0,),))
     blocks = (Table(("a",), (("1",),), caption="One."), plain, Paragraph("Words."))
     document = Document("Title", "", "Verdict.", (), (Section("Section", blocks, anchor="section"),), "")
-    table, picture, words = with_warning(document, "subjects leak").sections[0].blocks
+    table, picture, words = with_warning(document, ["subjects leak"]).sections[0].blocks
     assert isinstance(table, Table) and isinstance(picture, Picture) and words == blocks[2]
     assert table.caption == "SUBJECTS LEAK. One."
     with house_style():

@@ -1,0 +1,103 @@
+"""The mark of drawn faces: a file in the folder, a few bytes in every picture. It goes with them wherever they go.
+
+A result on drawn faces says nothing about people, and a twin of a published data set looks like that data set to all
+who read it. So whatever the drawing programs write says so, and whoever reads a clip looks for it: in its manifest, in
+a file in the folders above it, and in the head of its first picture.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.images import IMAGES
+from p2pfl_me.data.vectors import is_vectors
+from p2pfl_me.files import write_whole
+
+MARK = "DRAWN_FACES.txt"
+"""The file that marks a folder and all below it."""
+SIGN = b"p2pfl_me: a drawn face, nobody's"
+SEEN = 2048
+"""Bytes at the head of a picture in which the sign is looked for."""
+LEVELS = 8
+"""Folders above a clip in which the file is looked for."""
+PNG_HEAD = 33
+"""Signature and IHDR, before which nothing may stand."""
+
+
+def mark_folder(folder: Path, what: str) -> None:
+    """Say in a file that what lies in `folder` is drawn.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    text = f"These faces were never alive: {what}, drawn by p2pfl_me.\nA result on them says nothing about people.\n"
+    write_whole(folder / MARK, text, public=True)
+
+
+def signed(picture: bytes) -> bytes:
+    """An encoded PNG, JPEG or BMP with the sign in it; its pixels are the same."""
+    if picture.startswith(b"\x89PNG"):
+        body = b"tEXtComment\0" + SIGN
+        chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+        return picture[:PNG_HEAD] + chunk + picture[PNG_HEAD:]
+    if picture.startswith(b"\xff\xd8"):
+        return picture[:2] + b"\xff\xfe" + struct.pack(">H", len(SIGN) + 2) + SIGN + picture[2:]
+    assert picture.startswith(b"BM"), "no other pictures are drawn"
+    (begin,) = struct.unpack_from("<I", picture, 10)  # where the pixels begin: room is made before them
+    sizes = struct.pack("<IHHI", len(picture) + len(SIGN), 0, 0, begin + len(SIGN))
+    return b"BM" + sizes + picture[14:begin] + SIGN + picture[begin:]
+
+
+def drawn_words(clips: Iterable[Clip]) -> str:
+    """What must stand on every page of results on these clips; nothing where no clip is drawn."""
+    of_all = [clip.drawn for clip in clips]
+    return words_of(sum(of_all), len(of_all))
+
+
+def words_of(drawn: int, clips: int) -> str:
+    """The same, of so many clips that are drawn."""
+    if not drawn:
+        return ""
+    return "drawn faces" if drawn == clips else f"{drawn} of {clips} clips are drawn faces"
+
+
+class DrawnMarks:
+    """Tells drawn clips by what lies on the disk, each folder looked at once."""
+
+    def __init__(self) -> None:
+        self._marked = lru_cache(1 << 16)(self._is_marked)
+
+    def on(self, clip: Clip) -> bool:
+        """Whether the clip's own row, a folder above it, or its first picture says that it is drawn."""
+        if clip.drawn or is_vectors(clip.path):
+            return clip.drawn
+        return self._marked(clip.path.parent.absolute(), LEVELS) or _is_signed(clip.path)
+
+    def _is_marked(self, folder: Path, levels: int) -> bool:
+        if os.path.exists(folder / MARK):  # noqa: PTH110 - a name out of a sheet may be longer than any file's
+            return True
+        return levels > 1 and folder != folder.parent and self._marked(folder.parent, levels - 1)
+
+
+def _is_signed(path: Path) -> bool:
+    """Whether a picture, or one of a folder's, bears the sign. What cannot be read is told by whoever reads it."""
+    try:
+        if path.suffix.lower() not in IMAGES or path.is_dir():
+            with os.scandir(path) as entries:
+                names = (entry.name for entry in entries)
+                name = next((name for name in names if os.path.splitext(name)[1].lower() in IMAGES), None)  # noqa: PTH122
+            if name is None:
+                return False
+            path = path / name
+        with path.open("rb") as file:
+            return SIGN in file.read(SEEN)
+    except OSError:
+        return False

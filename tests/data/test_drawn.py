@@ -1,0 +1,119 @@
+"""Drawn faces say so: by a file in their folder, by a sign in every picture, and in every list of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from p2pfl_me.cli.data import data
+from p2pfl_me.contract import contract_from_yaml
+from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
+from p2pfl_me.data.check import check_manifest
+from p2pfl_me.data.drawn import MARK, SIGN, drawn_words, signed
+from p2pfl_me.data.labels import Labels
+from p2pfl_me.data.look import Images
+from p2pfl_me.data.manifest import write_manifest
+from p2pfl_me.data.reading import read_clips
+from p2pfl_me.data.source import peer_clips, prepare
+from p2pfl_me.data.synthetic import subjects_manifest, write_synthetic
+from p2pfl_me.data.twins.known import TWINS
+from p2pfl_me.data.twins.take import TwinSpec
+from p2pfl_me.data.twins.write import write_twin
+from p2pfl_me.swarm.record import Record
+from p2pfl_me.swarm.shards import write_shards
+from tests.data.make import good, picture, row, rows, save
+
+TEXT = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 2}}\n"
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("drawn") / "SMIC"
+    write_twin(TWINS["smic"], folder, TwinSpec(subjects=3, clips=3, seed=1, height=64), "smic")
+    return folder
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".bmp"])
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_sign_changes_no_pixel(ending: str, grey: bool) -> None:
+    image = picture(1, side=40)[..., 0] if grey else picture(1, side=40)
+    data = cv2.imencode(ending, image)[1].tobytes()
+    told = signed(data)
+    assert SIGN in told and SIGN not in data
+    shown, expected = (cv2.imdecode(np.frombuffer(each, np.uint8), cv2.IMREAD_UNCHANGED) for each in (told, data))
+    np.testing.assert_array_equal(shown, expected)
+
+
+def _mark_alone(folder: Path) -> None:
+    """Somebody saved all pictures again: the file is left."""
+    for path in folder.rglob("*"):
+        if path.suffix in {".jpg", ".png", ".bmp"}:
+            cv2.imwrite(str(path), cv2.imread(str(path)))
+
+
+def _signs_alone(folder: Path) -> None:
+    """Somebody copied the pictures and left the file behind."""
+    (folder / MARK).unlink()
+
+
+@pytest.mark.parametrize("keep", [_mark_alone, _signs_alone])
+def test_a_twin_is_known_by_its_file_or_by_its_pictures(
+    twin: Path, tmp_path: Path, keep: Callable[[Path], None]
+) -> None:
+    shutil.copytree(twin, tmp_path / "SMIC")
+    keep(tmp_path / "SMIC")
+    clips = read_clips(tmp_path / "SMIC", Labels()).clips
+    assert clips and all(clip.drawn for clip in clips) and drawn_words(clips) == "drawn faces"
+
+
+def test_the_word_goes_from_list_to_list(twin: Path, tmp_path: Path) -> None:
+    shutil.copytree(twin, tmp_path / "SMIC")
+    assert CliRunner().invoke(data, ["manifest", str(tmp_path / "SMIC"), "-o", str(tmp_path / "m.csv")]).exit_code == 0
+    _mark_alone(tmp_path / "SMIC")
+    _signs_alone(tmp_path / "SMIC")
+    assert not any(clip.drawn for clip in read_clips(tmp_path / "SMIC", Labels()).clips), "nothing is left but the list"
+    clips = read_clips(tmp_path / "m.csv", None).clips
+    assert all(clip.drawn for clip in clips)
+    assert any("never alive" in note for note in check_manifest(tmp_path / "m.csv", None, Images.NONE).notes)
+    agreed = contract_from_yaml(TEXT + "model: {classes: [negative, positive, surprise]}\ndata: {test_fraction: 0.3}\n")
+    run = tmp_path / "run"
+    shards, digest = write_shards(agreed, tmp_path / "m.csv", tmp_path, run)
+    assert all(clip.drawn for path in run.rglob("*.csv") for clip in read_clips(path, None, may_be_empty=True).clips)
+    record = Record(run, agreed)
+    record.data(tmp_path / "m.csv", digest, shards)
+    values = json.loads((run / "manifest.json").read_text())
+    assert values["warnings"] == ["drawn faces"] and values["data"]["drawn"] == len(clips)
+
+
+def test_living_faces_are_not_taken_for_drawn_ones_and_a_mixture_is_counted(twin: Path, tmp_path: Path) -> None:
+    table = good(tmp_path)
+    assert not any(clip.drawn for clip in read_clips(rows(tmp_path / "a.csv", table), None).clips)
+    shutil.copyfile(next(twin.rglob("*.bmp"), None) or next(twin.rglob("*.jpg")), tmp_path / "x.jpg")
+    clips = read_clips(rows(tmp_path / "b.csv", [*table, row("x.jpg", "99")]), None).clips
+    assert drawn_words(clips) == f"1 of {len(clips)} clips are drawn faces"
+    assert drawn_words(clips[:-1]) == ""
+    write_manifest(tmp_path / "c.csv", clips)
+    assert [clip.drawn for clip in read_clips(tmp_path / "c.csv", None).clips] == [clip.drawn for clip in clips]
+
+
+def test_built_in_clips_are_drawn_in_every_door(tmp_path: Path) -> None:
+    spec = Synthetic(subjects=2, clips_per_subject=1)
+    written = write_synthetic(spec, 1, tmp_path / "set", subjects_manifest(spec, 1, CASME2_CLASSES))
+    assert all(clip.drawn for clip in read_clips(written.source, None).clips)
+    agreed = contract_from_yaml(TEXT + "data: {synthetic: {subjects: 4, clips_per_subject: 1}}\n")
+    assert all(clip.drawn for clip in prepare(agreed, None, tmp_path).clips)
+    assert all(clip.drawn for clip in peer_clips(agreed, 0, None, None, tmp_path))
+
+
+def test_a_folder_of_marked_ones_marks_what_lies_below(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "b" / "c" / "1.png", picture(1))
+    (tmp_path / "a" / MARK).write_text("")
+    table = [row("a/b/c/1.png")]
+    assert read_clips(rows(tmp_path / "m.csv", table), None).clips[0].drawn

@@ -1,0 +1,45 @@
+"""An evaluation on drawn faces says so on its page, card, pictures and tables, and one on living faces does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.evaluate.card import card_markdown, run_card
+from p2pfl_me.evaluate.document import compose
+from p2pfl_me.evaluate.results import Results
+from p2pfl_me.evaluate.write import texts
+from p2pfl_me.report.document import pictures
+from p2pfl_me.report.markdown import render_markdown
+from p2pfl_me.report.style import house_style
+from tests.evaluate.test_absent import three_labs
+
+
+def drawn(results: Results, count: int) -> Results:
+    """The same results, of which so many clips are drawn."""
+    items = results.design.items
+    clips = tuple(replace(clip, drawn=place < count) for place, clip in enumerate(items.clips))
+    return replace(results, design=replace(results.design, items=replace(items, clips=clips)))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_drawn_faces_are_told_wherever_a_number_stands(tmp_path: Path, share: float) -> None:
+    living = three_labs(tmp_path)
+    total = len(living.design.items)
+    results = drawn(living, round(share * total))
+    words = {0.0: "", 0.5: f"{round(total / 2)} of {total} clips are drawn faces", 1.0: "drawn faces"}[share]
+    with house_style():
+        document = compose(results)
+    page, card, files = render_markdown(document), run_card(results), texts(results)
+    assert card["warnings"] == ([words] if words else [])
+    assert {picture.warning for _, picture in pictures(document.sections)} == {words}
+    assert all((words in section.title) for section in document.sections)
+    if words:
+        assert page.startswith(f"# {words.upper()}: ") and words in card_markdown(card)
+        for name in ("predictions.csv", "scores.csv", "differences.csv"):
+            header, *lines = files[name].splitlines()
+            assert header.endswith(",warning") and all(line.endswith(words) for line in lines), name
+    else:
+        assert "drawn faces" not in page and "warning" not in files["scores.csv"].splitlines()[0]
