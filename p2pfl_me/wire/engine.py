@@ -176,6 +176,12 @@ class Engine:
     def looks_at_calls(self, now: float) -> float:
         return self._handshaker.waiting.looks(now)
 
+    def admits(self, now: float, host: str) -> bool:
+        if self._handshaker.waiting.admits(now, host):
+            return True
+        self.stranger(f"a connection from {host}, of which there are too many")
+        return False
+
     def on_call(self, connection: Connection) -> None:
         self._handshaker.on_call(connection, time.monotonic())
 

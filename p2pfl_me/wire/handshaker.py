@@ -109,11 +109,7 @@ class Handshaker:
     # -- beginning and ending -----------------------------------------------------------------------------------
 
     def on_call(self, connection: Connection, now: float) -> None:
-        """Greet whoever calls, if there is room."""
-        if not self.waiting.admits(now, connection.host):
-            self._events.stranger(f"a connection from {connection.host}, of which there are too many")
-            self._events.hang_up(connection)
-            return
+        """Greet whoever calls; if there is no room, another goes."""
         if (goes := self.waiting.enter(connection, connection.host)) is not None:
             self._events.hang_up(goes)
         self._under_way[connection] = call = _Call(now, os.urandom(CHALLENGE))

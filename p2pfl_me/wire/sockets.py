@@ -77,6 +77,9 @@ class Listener(Protocol):
     def looks_at_calls(self, now: float) -> float:
         """One more call has come; for how many seconds none should be looked at."""
 
+    def admits(self, now: float, host: str) -> bool:
+        """Whether a call from this address is to be answered at all."""
+
 
 class Sockets:
     """The sockets of one peer. `most` is the length of the longest frame from somebody who is not known yet."""
@@ -239,6 +242,9 @@ class Sockets:
                 self._calls_from = now + 1.0  # no files left: later, when some have been closed
                 continue
             self._calls_from = now + self._listener.looks_at_calls(now)
+            if not self._listener.admits(now, str(address[0])):
+                socket.close()
+                continue
             try:
                 _prepare(socket)
             except OSError:
