@@ -5,10 +5,10 @@
 
 Four processes swap models of 1 MB around a ring, a round at a time, with nothing to train: all that a flood can slow
 down is what is measured. Peer 1 is attacked, by strangers who hold the contract and no key, or by peer 4, a neighbour
-of its that lies. Before and after each flood the ring runs undisturbed; the ratio is that of the flooded rounds a second
-to the mean of both. The attackers run on this machine, with the lowest priority, so the ratio holds what they cost as
-well as what they do; how much of a core the attacked peer spends beside its rounds says what they do alone. Ends with 1
-if a flood took more than half of the speed, or the attacked peer died or grew by 200 MB.
+of its that lies. Before and after each flood the ring runs undisturbed; the ratio is that of the flooded rounds a
+second to the mean of both. The attackers run on this machine, with the lowest priority, so the ratio holds what they
+cost as well as what they do; how much of a core the attacked peer spends beside its rounds says what they do alone.
+Ends with 1 if a flood took more than half of the speed, or the attacked peer died or grew by 200 MB.
 """
 
 from __future__ import annotations
