@@ -1,4 +1,4 @@
-"""Four commands, as four terminals would start them; one is killed and comes back. And what the wire shows of it all."""
+"""Four commands, as four terminals would start them; one is killed and returns. And what the wire shows of it all."""
 
 from __future__ import annotations
 
