@@ -38,10 +38,10 @@ FLOORS = {
     "swarm": 7,
     "report": 7,
     "simulation": 8,
-    "api": 8,
     "compare": 9,
     "evaluate": 9,
-    "cli": 10,
+    "api": 10,
+    "cli": 11,
 }
 FORBIDDEN = {
     "topology": {"torch", "zmq", "asyncio", "threading", "time", "socket"},

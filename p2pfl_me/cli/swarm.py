@@ -55,7 +55,7 @@ def swarm(
 
     With --attack some of the peers lie, to see how the others stand it; scores are those of the others.
     """
-    from p2pfl_me.api import new_run_folder, sweep_and_report
+    from p2pfl_me.api.swarms import new_run_folder, sweep_and_report
     from p2pfl_me.cli.lies import lies_of
     from p2pfl_me.contract import load_contract
     from p2pfl_me.swarm.sweep import names_classes

@@ -36,7 +36,7 @@ class IdentityRules:
     same: tuple[tuple[str, ...], ...] = ()
     different: tuple[tuple[str, ...], ...] = ()
     otherwise: Said | None = None
-    persons: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    persons: Mapping[tuple[str, str], str] = field(default_factory=dict, hash=False)
 
     def of(self, one: str, other: str) -> Said | None:
         """What is said of two names, both of data sets or both `DATASET/SUBJECT`."""

@@ -28,6 +28,17 @@ def evaluate(request: Request, console: Console) -> int:
     Raises
     ------
     P2pmeError
+        As `evaluated`.
+    """
+    return STOPPED if evaluated(request, console) is None else 0
+
+
+def evaluated(request: Request, console: Console) -> Results | None:
+    """The same, for whoever wants the results themselves; None when stopped.
+
+    Raises
+    ------
+    P2pmeError
         The request cannot be met, training diverged, or the disk failed. What is finished is kept.
     """
     cache = cache_dir(request.home)
@@ -56,11 +67,12 @@ def evaluate(request: Request, console: Console) -> int:
         _do(design, store, console)
     except KeyboardInterrupt:
         console.say(f"stopped; give the same command again with --out {request.out}: finished folds are kept")
-        return STOPPED
+        return None
     console.say("writing the page")
-    page = write_results(_results(design, store, time.monotonic() - begun), request.out)
+    results = _results(design, store, time.monotonic() - begun)
+    page = write_results(results, request.out)
     console.say(f"report: {page}")
-    return 0
+    return results
 
 
 def _do(design: Design, store: Store, console: Console) -> None:

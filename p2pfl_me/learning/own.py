@@ -42,7 +42,14 @@ class Examined:
     remarks: tuple[str, ...] = field(default=())
 
 
-def with_network(contract: Contract, given: Given, *, trained: Sequence[str] = (), side: int | None = None) -> Contract:
+def with_network(
+    contract: Contract,
+    given: Given,
+    *,
+    trained: Sequence[str] = (),
+    side: int | None = None,
+    shape: Sequence[int] | None = None,
+) -> Contract:
     """A contract whose network is the user's: stated by its layout if it named another, compared if it names this one.
 
     Parameters
@@ -54,6 +61,9 @@ def with_network(contract: Contract, given: Given, *, trained: Sequence[str] = (
     side:
         Of its input in pixels; by default what its builder says (`build.input_size = 28`), else the contract's.
 
+    shape:
+        Of one sample that is no image, or (3, side, side) of one that is.
+
     Raises
     ------
     NetworkError
@@ -64,7 +74,10 @@ def with_network(contract: Contract, given: Given, *, trained: Sequence[str] = (
         own = model.backbone.bound(code)
         own.built(model.use, STILL_SEED)
         return contract.model_copy(update={"model": model.model_copy(update={"backbone": own})})
-    found = examine(code, len(model.classes), trained=trained, side=side or code.own_side() or model.input_size)
+    if shape is not None and len(shape) == 3 and tuple(shape) == (3, shape[1], shape[1]):
+        side, shape = shape[1], None
+    its_side = side or code.own_side() or model.input_size
+    found = examine(code, len(model.classes), trained=trained, side=its_side, shape=shape)
     agreed = contract.model_copy(update={"model": stating(model, found)})
     _ = agreed.at_home  # refuses parts that this network does not have
     return agreed

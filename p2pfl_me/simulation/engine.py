@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +39,7 @@ from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.swarm.average import score_average, shard_settings
 from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions
+from p2pfl_me.swarm.launcher import STOPPED, SwarmOptions
 from p2pfl_me.swarm.record import Record, undone_if_refused
 from p2pfl_me.swarm.shards import all_clips, read_shards, write_shards
 from p2pfl_me.topology import plan_of
@@ -76,7 +78,7 @@ def simulate(
     clips = all_clips(read_shards(contract, options.run))
     samples_of(contract, clips, cache=cache_dir(options.home), weights=options.weights, device=options.device)
     clock = Clock()
-    machines = _Machines(contract, options, clock)
+    machines = _Machines(contract, options, clock, console)
     simulation = Simulation(
         machines.boot,
         {peer: schedule.neighbours(peer) for peer in range(schedule.size)},
@@ -86,7 +88,10 @@ def simulate(
         seed=contract.seed,
         sealed=sealed or any(link.corruption for link in (faults.link, *faults.links.values())),
     )
-    simulation.run()
+    with suppress(_Stopped):
+        simulation.run()
+    if console.listens:
+        machines.told.update()
     for peer, error in sorted(simulation.failed.items()):
         console.say(f"peer {peer}: {error}")
     exits = {peer: 0 if peer in simulation.finished else 1 for peer in range(schedule.size)}
@@ -94,14 +99,23 @@ def simulate(
     kept = [peer for peer in exits if peer not in liars and checkpoint_path(options.run, peer).exists()]
     if kept:
         score_average(contract, options.run, options.home, options.weights, kept)
+    if console.stopped:
+        return record.finish(exits, STOPPED)
     return record.finish(exits, max(code for peer, code in exits.items() if peer not in liars))
+
+
+class _Stopped(Exception):
+    """A listener asked for the end."""
 
 
 class _Machines:
     """The peers' data, trainers and files; a peer that comes back after a crash finds its own again."""
 
-    def __init__(self, contract: Contract, options: SwarmOptions, clock: Clock) -> None:
-        self._contract, self._options, self._clock = contract, options, clock
+    def __init__(self, contract: Contract, options: SwarmOptions, clock: Clock, console: Console) -> None:
+        self._contract, self._options, self._clock, self._console = contract, options, clock, console
+        self.told = console.following(contract, options.run)
+        """Follows the logs for whoever wants to be told of each round."""
+        self._concluded = 0
         self._schedule = plan_of(contract)
         self._epoch = time.time()
         self._initial = initial_params(contract, cache=cache_dir(options.home), weights=options.weights)
@@ -142,7 +156,17 @@ class _Machines:
         if self._deceit and self._board:
             lies = peer in self._board.liars
             core = self._deceit.core(core, peer) if lies else Observed(core, peer, self._board)
-        return Life(Recorded(core, self._options.run, start) if self._options.record else core, _Work(work, log))
+        return Life(
+            Recorded(core, self._options.run, start) if self._options.record else core, _Work(work, log, self._tell)
+        )
+
+    def _tell(self) -> None:
+        """A peer has concluded a round: look at the logs once as many have as there are peers."""
+        self._concluded += 1
+        if self._console.listens and self._concluded % self._contract.peers.count == 0:
+            self.told.update()
+            if self._console.stopped:
+                raise _Stopped
 
     def _checkpoint(self, peer: int) -> Checkpoint:
         here = digest(self._contract).hex(), layout_of(self._contract.model).digest().hex()
@@ -155,14 +179,16 @@ class _Machines:
 class _Work:
     """A peer's own work, with the end of its life written down as `peer.process` does."""
 
-    def __init__(self, work: RoundWork, log: JsonLines) -> None:
-        self._work, self._log = work, log
+    def __init__(self, work: RoundWork, log: JsonLines, tell: Callable[[], None]) -> None:
+        self._work, self._log, self._tell = work, log, tell
 
     def train(self, round: int, params: Vector, seconds: float) -> Vector:
         return self._work.train(round, params, seconds)
 
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
-        return self._work.conclude(mixed, sent, received)
+        loss = self._work.conclude(mixed, sent, received)
+        self._tell()
+        return loss
 
     def note(self, event: str, **values: Any) -> None:
         self._work.note(event, **values)

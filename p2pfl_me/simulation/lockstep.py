@@ -15,15 +15,16 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.errors import ContractError, P2pmeError
 from p2pfl_me.home import cache_dir
+from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Part, Samples
 from p2pfl_me.peer.shard import Shard, summary_of
-from p2pfl_me.simulation.batched import BatchedEngine, require_memory_for
+from p2pfl_me.simulation.batched import BatchedEngine, Training, require_memory_for
 from p2pfl_me.simulation.lockstep_fit import require_lockstep
 from p2pfl_me.simulation.lockstep_log import LockstepLog
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions
+from p2pfl_me.swarm.console import Concluded, Console
+from p2pfl_me.swarm.launcher import STOPPED, SwarmOptions
 from p2pfl_me.swarm.record import Record, undone_if_refused
 from p2pfl_me.swarm.shards import Shards, write_shards
 from p2pfl_me.topology import schedule_of
@@ -31,7 +32,7 @@ from p2pfl_me.topology.cut import cut_warning
 
 
 def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> int:
-    """Run a contract's peers round by round and return 0, or 1 when one's training diverged.
+    """Run a contract's peers round by round and return 0, 130 when stopped, or 1 when one's training diverged.
 
     The final weights are those of real peers whom nothing delays, to the bit. The clock is virtual: a round lasts as
     long as the slowest peer's training and the busiest peer's line would take.
@@ -63,23 +64,35 @@ def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> 
     log = LockstepLog(options.run, contract, schedule, time.time())
     for peer, own in enumerate(samples):
         log.start(peer, Shard(own, summary_of(shards.of(peer))))
-    code = 0
+    code, done = 0, contract.training.rounds
     with BatchedEngine(contract, schedule, samples, start=start, test=test, workers=workers) as engine:
         try:
             for round in range(contract.training.rounds):
                 training = engine.train(round)
                 log.trained(engine)
                 engine.mix(round)
-                log.round(round, engine, training, engine.score()[0] if len(test) else None)
+                scores = engine.score()[0] if len(test) else None
+                log.round(round, engine, training, scores)
+                console.concluded(contract, round + 1, _told(training, scores, log.sent))
+                if console.stopped:
+                    code, done = STOPPED, round + 1
+                    break
         except P2pmeError as error:
             console.say(str(error))
             code = error.exit_code
         else:
-            log.finish(engine)
+            log.finish(engine, done, "stopped" if code else "rounds")
             score = engine.score_of(engine.average()) if len(test) else None
             average = {"peers": list(range(schedule.size)), "test": score.to_json() if score else None}
             (options.run / "average.json").write_text(json.dumps(average), encoding="utf-8")
     return record.finish(dict.fromkeys(range(schedule.size), code), code)
+
+
+def _told(training: Training, scores: Sequence[Metrics] | None, sent: Sequence[int]) -> dict[int, Concluded]:
+    """A round as the listener of a swarm is told of it."""
+    losses = training.losses.tolist()
+    of_test = [each.to_json() for each in scores] if scores else [dict[str, float]() for _ in losses]
+    return {peer: Concluded(loss, of_test[peer], sent[peer]) for peer, loss in enumerate(losses)}
 
 
 def _samples(contract: Contract, shards: Shards, options: SwarmOptions) -> tuple[list[Samples], Part]:

@@ -91,13 +91,18 @@ class LockstepLog:
                 round_seconds=_short(self._seconds - begun),
             )
 
-    def finish(self, engine: BatchedEngine) -> None:
+    @property
+    def sent(self) -> Sequence[int]:
+        """Bytes that each peer has sent."""
+        return self._sent
+
+    def finish(self, engine: BatchedEngine, rounds: int, reason: str) -> None:
         """The last line of every log, and the final models of a swarm that is not too large for that."""
-        rounds, layout = self._contract.training.rounds, layout_of(self._contract.model)
+        layout = layout_of(self._contract.model)
         here = digest(self._contract).hex(), layout.digest().hex()
         for peer, params in enumerate(engine.params):
             model = hashlib.sha256(params.data).hexdigest()
-            self._write(peer, event="finish", reason="rounds", rounds=rounds, detail="", digest=model)
+            self._write(peer, event="finish", reason=reason, rounds=rounds, detail="", digest=model)
             if len(engine.params) <= KEPT:
                 save_checkpoint(self._run, Checkpoint(peer, rounds, params, Progress(), *here))
 

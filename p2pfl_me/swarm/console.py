@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,29 @@ class Concluded:
     sent: int
 
 
+@dataclass(frozen=True)
+class RoundNews:
+    """A round that all who go on have concluded, counted from 1 to `rounds`; `peers` are those that took part.
+
+    `stop()` ends the run as Ctrl-C would: every peer keeps its last round.
+    """
+
+    round: int
+    rounds: int
+    peers: Mapping[int, Concluded]
+    stop: Callable[[], None] = field(repr=False)
+
+    def mean(self, metric: str) -> float | None:
+        """The mean over these peers of the training loss ("loss") or of a test score ("uf1", "uar", "accuracy")."""
+        found = [each.loss if metric == "loss" else each.scores.get(metric) for each in self.peers.values()]
+        known = [value for value in found if value is not None]
+        return sum(known) / len(known) if known else None
+
+
+Listener = Callable[[RoundNews], object]
+"""Called after each round; what it returns is not looked at."""
+
+
 @dataclass
 class PeerView:
     """What is known of one peer so far; `rounds` are those that no line has told of yet, counted from 1."""
@@ -91,11 +114,13 @@ class PeerView:
 
 
 class Console:
-    """Lines for whoever starts a swarm; `stream` is a terminal or a pipe."""
+    """Lines for whoever starts a swarm; `stream` is a terminal or a pipe. `on_round` is told of each round."""
 
-    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False, on_round: Listener | None = None) -> None:
         self._stream = stream or sys.stdout
-        self._quiet = quiet
+        self._quiet, self._on_round = quiet, on_round
+        self.stopped = False
+        """Whether a listener asked for the run's end."""
         self._begun = time.monotonic()
 
     def say(self, text: str) -> None:
@@ -105,7 +130,7 @@ class Console:
     @contextmanager
     def watching(self, contract: Contract, run: Path, liars: Collection[int] = frozenset()) -> Iterator[Watch]:
         """Show the peers of a run while it goes on; scores in lines are of those who don't lie."""
-        watch = Watch(contract, run, liars)
+        watch = self.following(contract, run, liars)
         if self._quiet:
             yield watch
         elif self._stream.isatty():
@@ -115,11 +140,39 @@ class Console:
                 yield watch
                 watch.settle()
         else:
-            watch.on_round = self._round_line
+            watch.on_round = self._line_and_news
             watch.on_say = self.say
             yield watch
             watch.settle()
             self.say(f"all peers have ended  {sum(view.sent for view in watch.peers.values()) / 1e6:.1f} MB out")
+
+    def following(self, contract: Contract, run: Path, liars: Collection[int] = frozenset()) -> Watch:
+        """A watch that shows nothing, and tells the listener of each round."""
+        watch = Watch(contract, run, liars)
+        watch.on_round = self._news
+        return watch
+
+    @property
+    def listens(self) -> bool:
+        """Whether anybody wants to be told of rounds."""
+        return self._on_round is not None
+
+    def concluded(self, contract: Contract, round: int, peers: Mapping[int, Concluded]) -> None:
+        """Tell the listener of a round, counted from 1."""
+        if self._on_round and peers and not self.stopped:
+            self._on_round(RoundNews(round, contract.training.rounds, peers, self._stop))
+
+    def _stop(self) -> None:
+        self.stopped = True
+
+    def _news(self, contract: Contract, round: int, peers: dict[int, PeerView]) -> None:
+        self.concluded(
+            contract, round, {peer: view.rounds[round] for peer, view in peers.items() if round in view.rounds}
+        )
+
+    def _line_and_news(self, contract: Contract, round: int, peers: dict[int, PeerView]) -> None:
+        self._round_line(contract, round, peers)
+        self._news(contract, round, peers)
 
     def _round_line(self, contract: Contract, round: int, peers: dict[int, PeerView]) -> None:
         there = [view.rounds[round] for view in peers.values() if round in view.rounds]

@@ -168,6 +168,8 @@ def _run_peers(
         while any(process.exitcode is None for process in processes.values()):
             table.update()
             name_the_dead(expected)
+            if console.stopped and not interrupts.count:
+                interrupts.ask()
             if interrupts.count:
                 _stop(processes.values(), hard=interrupts.count > 1)
             elif failed := unbegun():
@@ -317,6 +319,11 @@ class _Interrupts:
             yield
         finally:
             self._raises = False
+
+    def ask(self) -> None:
+        """Stop the swarm as Ctrl-C would."""
+        self.count += 1
+        self._come.set()
 
     def _note(self, *_: object) -> None:
         self.count += 1

@@ -128,3 +128,7 @@ def flat_norm(classes: int) -> nn.Module:
 
 
 number = 3
+
+
+def flat_rows(classes: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(16 * 16 * 3, classes))

@@ -1,0 +1,149 @@
+"""Several contracts on the same clips and seeds, from a notebook."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from p2pfl_me.api.clips import Clips
+from p2pfl_me.api.extras import pandas
+from p2pfl_me.api.result import Result
+from p2pfl_me.api.running import Engine, prepared
+from p2pfl_me.compare.engines import ENGINES
+from p2pfl_me.compare.grid import Request, make_grid
+from p2pfl_me.compare.page import cell_folder
+from p2pfl_me.compare.run import compare as run_comparison
+from p2pfl_me.contract import Contract, dump_contract
+from p2pfl_me.errors import ContractError, RunError
+from p2pfl_me.swarm.console import Console
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+STOPPED = 130
+NAMES: dict[Engine, str] = {"processes": "processes", "simulate": "simulate", "lockstep": "batched"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Finished runs by contract, one a seed; `folder` holds the page."""
+
+    folder: Path
+    runs: Mapping[str, tuple[Result, ...]] = field(repr=False)
+
+    def final(self, metric: str = "uf1") -> dict[str, list[float]]:
+        """The mean over the peers after the last round, one value a seed."""
+        return {
+            name: [float(np.nanmean(scores[-1])) for each in runs if len(scores := each.scores(metric))]
+            for name, runs in self.runs.items()
+        }
+
+    def to_frame(self) -> DataFrame:
+        """One row a round, peer, seed and contract, with every metric on the test clips.
+
+        Raises
+        ------
+        P2pmeError
+            pandas is not installed.
+        """
+        frames = [
+            each.to_frame().assign(contract=name, seed=each.contract.seed)
+            for name, runs in self.runs.items()
+            for each in runs
+        ]
+        joined: DataFrame = pandas().concat(frames, ignore_index=True)
+        return joined
+
+    def plot(self, metric: str = "uf1", ax: Axes | None = None) -> Axes:
+        """Each contract's mean over peers and seeds, by round."""
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            _, ax = plt.subplots()
+        for name, runs in self.runs.items():
+            curves = [np.nanmean(each.scores(metric), axis=1) for each in runs]
+            shortest = min(map(len, curves))
+            ax.plot(np.mean([curve[:shortest] for curve in curves], axis=0), label=name)
+        ax.set(xlabel="round", ylabel=metric, title=f"{metric}, mean over peers and seeds")
+        ax.legend()
+        return ax
+
+    def _repr_html_(self) -> str:
+        """A small table for notebooks."""
+        lines = ["<tr><th></th><th>UF1</th><th>seeds</th></tr>"]
+        for name, values in self.final().items():
+            spread = f" +- {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+            score = f"{np.mean(values):.3f}{spread}" if values else "-"
+            lines.append(f"<tr><th>{escape(name)}</th><td>{score}</td><td>{len(values)}</td></tr>")
+        return f"<table>{''.join(lines)}</table>"
+
+
+def compare(
+    contracts: Mapping[str, Contract] | Sequence[Contract],
+    *,
+    data: Clips | Path | str | None = None,
+    engine: Engine = "lockstep",
+    seeds: int = 3,
+    baselines: bool = False,
+    folder: Path | str | None = None,
+    jobs: int = 1,
+    quiet: bool = True,
+) -> Comparison:
+    """Run every contract under every seed on the same clips.
+
+    Parameters
+    ----------
+    contracts:
+        By name, or several whose own names differ.
+    folder:
+        Where finished runs are kept, so that a stopped comparison goes on; comparisons/TIME by default.
+
+    Raises
+    ------
+    P2pmeError
+        A contract or the clips cannot be used, or a run failed.
+    KeyboardInterrupt
+        It was stopped; the same call with the same folder goes on.
+    """
+    named = dict(contracts) if isinstance(contracts, Mapping) else {each.name: each for each in contracts}
+    if not named or len(named) < len(contracts):
+        raise ContractError("contracts need names that differ", where="contracts", fix="give them in a dict, by name")
+    if slip := next((name for name in named if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name)), None):
+        raise ContractError(f"`{slip}` is no name of a contract", where="contracts", fix="take letters, digits, ._-")
+    if engine not in NAMES or NAMES[engine] not in ENGINES:
+        raise ContractError(f"there is no engine `{engine}`", where="engine", fix=f"choose {', '.join(NAMES)}")
+    if own := [name for name, each in named.items() if each.model.backbone.kind == "own"]:
+        raise ContractError(
+            "a comparison's cells are made from files, which hold no code of your own",
+            where=own[0],
+            fix="run it by itself: run(contract, network=...)",
+        )
+    out = Path(folder) if folder else Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}"
+    with tempfile.TemporaryDirectory() as drafts:
+        paths, clips = [], None
+        for name, each in named.items():
+            agreed, clips = prepared(each, data, None, ())
+            paths.append(Path(drafts) / f"{name}.yaml")
+            paths[-1].write_text(dump_contract(agreed), encoding="utf-8")
+        request = Request(
+            tuple(paths), out, seeds=seeds, baselines=baselines, engine=NAMES[engine], data=clips, jobs=jobs
+        )
+        code = run_comparison(request, Console(sys.stdout, quiet=quiet))
+        if code == STOPPED:
+            raise KeyboardInterrupt
+        if code:
+            raise RunError("a run failed", where=str(out), fix="look into its cells; the same call runs them again")
+        grid = make_grid(request)
+    return Comparison(
+        out, {group.name: tuple(Result(cell_folder(out, group, seed)) for seed in grid.seeds) for group in grid.groups}
+    )

@@ -1,0 +1,190 @@
+"""Isolated, gossip and pooled on held-out subjects, from a notebook."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from p2pfl_me.api.clips import Clips
+from p2pfl_me.api.extras import pandas
+from p2pfl_me.api.running import prepared
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import ContractError, DataError
+from p2pfl_me.evaluate.design import Request
+from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
+from p2pfl_me.evaluate.ready import ready_contract
+from p2pfl_me.evaluate.results import Results
+from p2pfl_me.evaluate.run import evaluated
+from p2pfl_me.home import home
+from p2pfl_me.networks.code import Given
+from p2pfl_me.report.arms import Arm
+from p2pfl_me.swarm.console import Console
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+Metric = Literal["uf1", "uar"]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What an evaluation found; `folder` holds its pages and the answers that everything is computed from."""
+
+    folder: Path
+    results: Results = field(repr=False)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the outputs, in the order of `confusion`."""
+        return self.results.classes
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Who was asked: isolated, gossip, average, pooled."""
+        return tuple(arm.value for arm in self.results.arms)
+
+    def score(self, arm: str, metric: Metric = "uf1", dataset: str = "") -> tuple[float, float, float] | None:
+        """(mean over seeds and models, lower and upper end of its 95 % interval over subjects); None: not asked.
+
+        Raises
+        ------
+        DataError
+            There is no such arm or data set.
+        """
+        found = self.results.score(self._arm(arm), metric, self._dataset(dataset))
+        return None if found is None else (found.mean, found.interval.low, found.interval.high)
+
+    def confusion(self, arm: str) -> npt.NDArray[np.float64]:
+        """Confusion matrix, float64 (K, K), the mean over seeds and models: rows are the true classes.
+
+        Raises
+        ------
+        DataError
+            There is no such arm.
+        """
+        return self.results.confusion(self._arm(arm))
+
+    def to_frame(self) -> DataFrame:
+        """One row an arm and data set ("" is all of them): UF1 and UAR with their intervals.
+
+        Raises
+        ------
+        P2pmeError
+            pandas is not installed.
+        """
+        rows = []
+        for arm in self.arms:
+            for dataset in ("", *self.results.datasets):
+                row: dict[str, object] = {"arm": arm, "dataset": dataset}
+                for metric in ("uf1", "uar"):
+                    mean, low, high = self.score(arm, metric, dataset) or (float("nan"),) * 3
+                    row |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
+                rows.append(row)
+        frame: DataFrame = pandas().DataFrame(rows)
+        return frame
+
+    def plot(self, metric: Metric = "uf1", ax: Axes | None = None) -> Axes:
+        """Every arm's score with its interval."""
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            _, ax = plt.subplots()
+        for place, arm in enumerate(self.arms):
+            if found := self.score(arm, metric):
+                mean, low, high = found
+                ax.errorbar([mean], [place], xerr=[[mean - low], [high - mean]], fmt="o", color="C0", capsize=3)
+        ax.set(yticks=range(len(self.arms)), yticklabels=self.arms, xlabel=f"{metric}, 95 % interval over subjects")
+        ax.invert_yaxis()
+        return ax
+
+    def _repr_html_(self) -> str:
+        """A small table for notebooks."""
+        lines = ["<tr><th></th><th>UF1</th><th>95 % interval</th><th>UAR</th></tr>"]
+        for arm in self.arms:
+            uf1, uar = self.score(arm, "uf1"), self.score(arm, "uar")
+            cells = (f"{uf1[0]:.3f}", f"{uf1[1]:.3f} to {uf1[2]:.3f}") if uf1 else ("-", "-")
+            lines.append(
+                f"<tr><th>{escape(arm)}</th><td>{cells[0]}</td><td>{cells[1]}</td>"
+                f"<td>{f'{uar[0]:.3f}' if uar else '-'}</td></tr>"
+            )
+        return f"<table>{''.join(lines)}</table>"
+
+    def _arm(self, name: str) -> Arm:
+        if name not in self.arms:
+            raise DataError(f"there is no arm `{name}`", where=str(self.folder), fix=f"choose {', '.join(self.arms)}")
+        return Arm(name)
+
+    def _dataset(self, name: str) -> str:
+        if name and name not in self.results.datasets:
+            known = ", ".join(self.results.datasets)
+            raise DataError(f"there is no data set `{name}`", where=str(self.folder), fix=f"choose {known}")
+        return name
+
+
+def evaluate(
+    contract: Contract | Path | str | None = None,
+    *,
+    data: Clips | Path | str | None = None,
+    protocol: str = "loso",
+    peers: int | Literal["dataset"] = "dataset",
+    seeds: int = 3,
+    folds: int = FOLDS,
+    network: Given | None = None,
+    trained: Sequence[str] = (),
+    folder: Path | str | None = None,
+    jobs: int | None = None,
+    quiet: bool = True,
+) -> Evaluation:
+    """Train isolated peers, gossip and one pooled model from scratch in every fold; a fold holds subjects out.
+
+    Parameters
+    ----------
+    contract:
+        The settings; by default the contract that `p2pme evaluate` starts from.
+    protocol:
+        "loso" (one subject a fold), "kfold", "lodo" (one data set a fold), or another of `p2pme evaluate`.
+    peers:
+        "dataset": one a data set; or a number, to whom the subjects are dealt.
+    folder:
+        Where finished folds are kept, so that a stopped evaluation goes on; evaluations/TIME by default.
+    jobs:
+        Processes; one a core by default. One is right for a network that lies in no file.
+
+    Raises
+    ------
+    P2pmeError
+        The contract, the clips or the network cannot be used, or training diverged.
+    KeyboardInterrupt
+        It was stopped; the same call with the same folder goes on.
+    """
+    if protocol not in list(HoldOut):
+        raise ContractError(f"there is no protocol `{protocol}`", where="protocol", fix=f"choose {', '.join(HoldOut)}")
+    if contract is None:
+        contract = ready_contract(another_network=network is not None)
+    agreed, path = prepared(contract, data, network, trained)
+    out = Path(folder) if folder else Path("evaluations") / f"{datetime.now():%Y%m%d-%H%M%S}"
+    request = Request(
+        contract=agreed,
+        protocol=HoldOut(protocol),
+        peers=str(peers),
+        out=out,
+        home=home(),
+        data=path,
+        seeds=seeds,
+        folds=folds,
+        jobs=jobs or os.cpu_count() or 1,
+    )
+    results = evaluated(request, Console(sys.stdout, quiet=quiet))
+    if results is None:
+        raise KeyboardInterrupt
+    return Evaluation(out, results)

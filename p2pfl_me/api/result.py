@@ -1,0 +1,180 @@
+"""What came of a run: arrays, a pandas frame, a table and a picture for the notebook."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from p2pfl_me.api.extras import pandas
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import RunError
+from p2pfl_me.message import Vector
+from p2pfl_me.networks.code import Given
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+    from p2pfl_me.report.run import Run
+
+Array = npt.NDArray[np.float64]
+METRICS = ("uf1", "uar", "accuracy", "macro_f1", "weighted_f1", "loss")
+STOPPED = 130
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished or stopped run, read from its folder.
+
+    `network` is the code of the user's own network, which no folder holds.
+    """
+
+    run: Path
+    exit_code: int = 0
+    network: Given | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped before its end; what it had by then is here all the same."""
+        return self.exit_code == STOPPED
+
+    @property
+    def contract(self) -> Contract:
+        """What its peers agreed on."""
+        return self._read.contract
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the outputs, in the order of `confusion`."""
+        return self.contract.model.classes
+
+    @property
+    def peers(self) -> tuple[int, ...]:
+        """The ids of the columns of `scores`."""
+        return tuple(log.peer for log in self._read.peers)
+
+    def scores(self, metric: str = "uf1") -> Array:
+        """Scores of each peer's own model after each round, float64 (rounds, peers), NaN where it missed one.
+
+        `metric` is uf1, uar, accuracy, macro_f1 or weighted_f1 on the test clips, or loss, in training.
+
+        Raises
+        ------
+        RunError
+            The run cannot be read, or there is no such metric.
+        """
+        from p2pfl_me.report.results import score_curves
+
+        if metric not in METRICS:
+            raise RunError(f"no metric `{metric}`", where=str(self.run), fix=f"choose {', '.join(METRICS)}")
+        return score_curves(self._read, metric).values
+
+    @property
+    def average(self) -> Mapping[str, Any]:
+        """Test scores of the average of the final models.
+
+        Raises
+        ------
+        RunError
+            The run was stopped before there was one, or has no test clips.
+        """
+        path = self.run / "average.json"
+        found = json.loads(path.read_text(encoding="utf-8"))["test"] if path.exists() else None
+        if found is None:
+            raise RunError("this run has no scored average model", where=str(self.run), fix="let it run to its end")
+        return dict(found)
+
+    @property
+    def confusion(self) -> npt.NDArray[np.int64]:
+        """Confusion matrix of the average model, int64 (K, K): rows are the true classes."""
+        return np.array(self.average["confusion"], dtype=np.int64)
+
+    def params(self, peer: int | None = None) -> Vector:
+        """A peer's last model, or the average of all, float32 (P,).
+
+        Raises
+        ------
+        RunError
+            There is no such checkpoint.
+        """
+        from p2pfl_me.learning.recogniser import final_params
+
+        return final_params(self.run, self.contract, peer)
+
+    def to_frame(self) -> DataFrame:
+        """One row a round and peer: round, peer, and every metric on the test clips.
+
+        Raises
+        ------
+        P2pmeError
+            pandas is not installed.
+        """
+        frames = pandas()
+        rows = []
+        for log in self._read.peers:
+            for each in log.rounds:
+                test = each.scores("test")
+                scores = {name: test.get(name) if test else None for name in METRICS if name != "loss"}
+                rows.append({"round": each.round, "peer": log.peer, "loss": each.loss, **scores})
+        frame: DataFrame = frames.DataFrame(rows, columns=["round", "peer", "loss", *METRICS[:-1]])
+        return frame.sort_values(["round", "peer"], ignore_index=True)
+
+    def confusion_frame(self) -> DataFrame:
+        """The average model's confusion matrix with the classes' names: true ones down, given ones across."""
+        frame: DataFrame = pandas().DataFrame(self.confusion, index=list(self.classes), columns=list(self.classes))
+        return frame
+
+    def plot(self, metric: str = "uf1", ax: Axes | None = None) -> Axes:
+        """Each peer's curve, thin, and their mean, thick.
+
+        Raises
+        ------
+        RunError
+            As in `scores`.
+        """
+        import warnings
+
+        import matplotlib.pyplot as plt
+
+        values = self.scores(metric)
+        if ax is None:
+            _, ax = plt.subplots()
+        ax.plot(values, color="0.75", linewidth=0.8)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a round that nobody scored has no mean
+            mean = np.nanmean(values, axis=1) if values.size else np.empty(0)
+        ax.plot(mean, color="C0", linewidth=2, label=f"mean of {values.shape[1]} peers")
+        ax.set(xlabel="round", ylabel=metric, title=f"{self.contract.name}: {metric} of each peer's own model")
+        ax.legend()
+        return ax
+
+    def _repr_html_(self) -> str:
+        """A small table for notebooks."""
+        contract, scores = self.contract, self.scores("uf1")
+        final = [value for value in scores[-1] if np.isfinite(value)] if len(scores) else []
+        state = "stopped" if self.stopped else "finished" if self.exit_code == 0 else f"ended with {self.exit_code}"
+        path = self.run / "average.json"
+        average = json.loads(path.read_text(encoding="utf-8"))["test"] if path.exists() else None
+        rows = {
+            "run": f"{self.run} ({state})",
+            "graph, network": f"{contract.topology.kind}, {contract.model.backbone}, {contract.peers.count} peers",
+            "rounds": f"{len(scores)} of {contract.training.rounds}",
+            "UF1 of the peers": f"{np.mean(final):.3f} (worst {min(final):.3f})" if final else "no test clips",
+            "UF1 of the average model": f"{average['uf1']:.3f}" if average else "none",
+        }
+        lines = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in rows.items())
+        return f"<table>{lines}</table>"
+
+    @cached_property
+    def _read(self) -> Run:
+        from p2pfl_me.report.run import read_run
+
+        return read_run(self.run)

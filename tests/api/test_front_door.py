@@ -1,0 +1,246 @@
+"""The front door: own arrays and an own module, every engine, callbacks that stop, results in the notebook's forms."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import p2pfl_me
+from p2pfl_me import Clips, Contract
+from p2pfl_me.errors import ContractError, DataError, NetworkError, P2pmeError
+from tests.networks import mylab
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+
+def arrays(count: int = 60, side: int = 16) -> tuple[Any, Any, Any]:
+    """Images that show their class, of ten subjects."""
+    random = np.random.default_rng(0)
+    y = np.arange(count) % 3
+    x = random.integers(0, 120, (count, side, side, 3), dtype=np.uint8)
+    for klass in range(3):
+        x[y == klass, 5 * klass : 5 * klass + 5] += 120
+    return x, y, np.arange(count) // 6
+
+
+def small(engine_rounds: int = 3, **more: Any) -> Contract:
+    return p2pfl_me.contract(
+        "ring", peers=3, training={"rounds": engine_rounds, "local_epochs": 1}, model__input="image", **more
+    )
+
+
+def test_a_contract_without_a_file() -> None:
+    contract = p2pfl_me.contract("ring", peers=7, training__rounds=np.int64(5), **{"gossip.protocol": "qg_dsgdm"})
+    assert contract.peers.count == 7 and contract.training.rounds == 5 and contract.gossip.protocol.kind == "qg_dsgdm"
+    assert contract.training.local_epochs == 2, "a section given in part keeps the rest"
+    for slip in ({"peers": 0}, {"peers": "many"}, {"training__round": 3}, {"model__classes": {1, 2}}, {"kind": "rong"}):
+        with pytest.raises(ContractError) as caught:
+            p2pfl_me.contract(slip.pop("kind", "ring"), **slip)  # type: ignore[arg-type]
+        assert caught.value.fix
+
+
+@pytest.mark.parametrize("engine", ["simulate", "lockstep"])
+def test_own_arrays_and_an_own_module_in_every_engine(engine: Any, tmp_path: Path) -> None:
+    x, y, subjects = arrays()
+    clips = Clips.from_arrays(x, y, subjects, "mine", classes=["low", "middle", "high"])
+
+    def build(classes: int) -> nn.Module:
+        return mylab.Net(classes, 16)
+
+    build.input_size = 16  # type: ignore[attr-defined]
+    heard = []
+    result = p2pfl_me.run(
+        small(), data=clips, network=build, engine=engine, folder=tmp_path / "r", on_round=heard.append
+    )
+    assert result.exit_code == 0 and not result.stopped
+    assert [news.round for news in heard] == [1, 2, 3] and heard[0].rounds == 3
+    assert len(heard[-1].peers) == 3 and 0 <= (heard[-1].mean("uf1") or 0) <= 1 and heard[0].mean("loss") is not None
+    assert result.classes == ("low", "middle", "high") and result.scores("uf1").shape == (3, 3)
+    assert result.confusion.sum() > 0
+    probabilities = p2pfl_me.predict(result, x[:4])
+    assert probabilities.shape == (4, 3) and np.allclose(probabilities.sum(axis=1), 1)
+    page = result._repr_html_()
+    assert "own" in page and "3 of 3" in page
+    axes = result.plot()
+    assert len(axes.lines) == 4 and axes.get_ylabel() == "uf1"
+    np.testing.assert_allclose(axes.lines[-1].get_ydata(), result.scores().mean(axis=1))
+
+
+def test_the_engines_end_with_the_same_bits(tmp_path: Path) -> None:
+    x, y, subjects = arrays()
+    clips = Clips.from_arrays(torch.from_numpy(x), torch.from_numpy(y), subjects)
+    contract = small(2, model__backbone="ststnet")
+    found = [
+        p2pfl_me.run(contract, data=clips, engine=engine, folder=tmp_path / engine)
+        for engine in ("simulate", "lockstep")
+    ]
+    assert (found[0].params(1) == found[1].params(1)).all()
+    assert found[0].params().shape == (1_715,)
+
+
+@pytest.mark.parametrize("engine", ["simulate", "lockstep", "processes"])
+def test_a_listener_may_stop_a_run_which_keeps_what_it_has(engine: Any, tmp_path: Path) -> None:
+    x, y, subjects = arrays()
+    clips = Clips.from_arrays(x.astype(np.float32) / 255, y, subjects)
+    heard = []
+
+    def listen(news: p2pfl_me.RoundNews) -> None:
+        heard.append(news.round)
+        if news.round == 2:
+            news.stop()
+
+    contract = small(2000 if engine == "processes" else 20)
+    result = p2pfl_me.run(
+        contract, data=clips, network=mylab.flat_rows, engine=engine, folder=tmp_path / "run", on_round=listen
+    )
+    assert result.stopped and heard == [1, 2]
+    assert 2 <= len(result.scores()) < 200 and result.params(0).size
+    assert "stopped" in result._repr_html_()
+
+
+def test_frames_name_classes_and_columns(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    x, y, subjects = arrays()
+    clips = Clips.from_arrays(x, ["abc"[each] for each in y], [f"s{each}" for each in subjects])
+    result = p2pfl_me.run(small(2, model__backbone="mlp"), data=clips, engine="lockstep")
+    frame = result.to_frame()
+    assert list(frame.columns) == ["round", "peer", "loss", "uf1", "uar", "accuracy", "macro_f1", "weighted_f1"]
+    assert len(frame) == 6
+    np.testing.assert_allclose(frame.pivot(index="round", columns="peer", values="uf1"), result.scores("uf1"))
+    assert list(result.confusion_frame().columns) == ["a", "b", "c"] and isinstance(frame, pandas.DataFrame)
+
+
+def test_evaluate_and_compare_from_the_front_door(tmp_path: Path) -> None:
+    x, y, subjects = arrays()
+    clips = Clips.from_arrays(x, y, subjects)
+    contract = small(2, model__backbone="mlp")
+    found = p2pfl_me.evaluate(contract, data=clips, protocol="kfold", folds=2, peers=2, seeds=1, jobs=1)
+    assert set(found.arms) >= {"gossip", "pooled", "isolated"} and (found.folder / "report.html").exists()
+    mean, low, high = found.score("pooled") or (0, 0, 0)
+    assert low <= mean <= high and found.confusion("pooled").sum() == 60
+    assert "pooled" in found._repr_html_() and len(found.plot().get_yticks()) == len(found.arms)
+    with pytest.raises(DataError, match="there is no arm `x`"):
+        found.score("x")
+    both = {
+        name: p2pfl_me.contract(
+            name, peers=4, training={"rounds": 2, "local_epochs": 1}, model__backbone="mlp", model__input="image"
+        )
+        for name in ("ring", "mesh")
+    }
+    page = p2pfl_me.compare(both, data=clips, seeds=1)
+    assert set(page.runs) == {"ring", "mesh"} and all(len(values) == 1 for values in page.final().values())
+    assert "mesh" in page._repr_html_() and len(page.plot().lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"x": np.zeros((3, 4, 4, 3), np.int64)}, "can be neither"),
+        ({"x": np.zeros((60, 4, 4), np.uint8)}, "is no batch of images"),
+        ({"x": np.full((60, 5), np.nan, np.float32)}, "NaN"),
+        ({"x": np.zeros((0, 4, 4, 3), np.uint8), "y": [], "subjects": []}, "holds no sample"),
+        ({"y": np.zeros(3, np.int64)}, "x has 60 samples"),
+        ({"subjects": [1, 2]}, "x has 60 samples"),
+        ({"y": np.full(60, -1)}, "classes go from 0"),
+        ({"y": np.full(60, 5), "classes": ["a", "b"]}, "classes go from 0 to 1"),
+        ({"y": ["q"] * 60, "classes": ["a", "b"]}, "names `q`"),
+        ({"y": np.zeros(60)}, "are no labels"),
+        ({"classes": ["a", "a", "b"]}, "are no classes"),
+        ({"y": np.zeros(60, np.int64)}, "are no classes"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_told_in_words(change: dict[str, Any], says: str) -> None:
+    x, y, subjects = arrays()
+    with pytest.raises(DataError, match=says) as caught:
+        Clips.from_arrays(**{"x": x, "y": y, "subjects": subjects, **change})
+    assert caught.value.where and caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"data": np.zeros((4, 8, 8, 3))}, "a ndarray is no clips"),
+        ({"data": 3}, "a int is no clips"),
+        ({"engine": "fast"}, "there is no engine `fast`"),
+        ({"engine": "lockstep", "baselines": True}, "trains no baselines"),
+        ({"trained": ["fc"]}, "names parts of no network"),
+        ({"network": nn.Linear(3, 3)}, "asks for `input`|cannot be built|gives a"),
+        ({"network": 3}, "a function or a class"),
+        ({"data": "nowhere.csv"}, "no such"),
+    ],
+)
+def test_slips_are_answered_as_on_the_command_line(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(P2pmeError, match=says) as caught:
+        p2pfl_me.run(small(), **{"engine": "lockstep", **arguments})
+    assert caught.value.fix
+    with pytest.raises(ContractError, match="is no contract"):
+        p2pfl_me.run(7)  # type: ignore[arg-type]
+
+
+def test_real_peers_need_a_network_that_lies_in_a_file(tmp_path: Path) -> None:
+    x, y, subjects = arrays()
+    with pytest.raises(NetworkError, match="where other processes cannot find it"):
+        p2pfl_me.run(small(), data=Clips.from_arrays(x, y, subjects), network=lambda classes: mylab.Net(classes, 16))
+
+
+def test_equal_arrays_are_kept_once_and_privately(tmp_path: Path) -> None:
+    x, y, subjects = arrays(12)
+    one, two = (Clips.from_arrays(x, y, subjects).path() for _ in range(2))
+    assert one == two and Clips.from_arrays(x, y, subjects, "other").path() != one
+    assert all(each.stat().st_mode & 0o077 == 0 for each in one.iterdir())
+
+
+TYPED = """
+from typing import assert_type
+
+import numpy as np
+import numpy.typing as npt
+
+import p2pfl_me
+from p2pfl_me import Clips, Contract, Evaluation, Result, RoundNews
+
+contract = p2pfl_me.contract("ring", peers=3, training__rounds=2)
+assert_type(contract, Contract)
+assert_type(p2pfl_me.load("ring.yaml"), Contract)
+clips = Clips.from_arrays(np.zeros((4, 8, 8, 3), np.uint8), [0, 1, 0, 1], [1, 1, 2, 2])
+assert_type(clips, Clips)
+
+
+def listen(news: RoundNews) -> None:
+    news.stop()
+
+
+result = p2pfl_me.run(contract, data=clips, engine="lockstep", on_round=listen)
+assert_type(result, Result)
+assert_type(p2pfl_me.run_swarm(contract), Result)
+assert_type(result.scores("uf1"), npt.NDArray[np.float64])
+assert_type(result.classes, tuple[str, ...])
+assert_type(p2pfl_me.evaluate(contract), Evaluation)
+p2pfl_me.predict(result, "a.png").shape
+p2pfl_me.run(contract, engine="slow")  # type: ignore[arg-type]
+"""
+
+
+def test_it_is_typed_from_outside(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TYPED)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(ROOT / ".mypy_cache"), "mine.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
