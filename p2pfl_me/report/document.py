@@ -79,12 +79,17 @@ class Picture:
 
 
 def drawn(draw: Draw, numbers: str, width: float, warning: str = "") -> Figure:
-    """A figure from the text of its CSV. Its layout is settled, so that all formats show the same one."""
+    """A figure from the text of its CSV."""
     rows = csv_rows(numbers)
     said = [row.pop("warning", "") for row in rows]
     figure = draw(rows, width)
     if warning := warning or next(filter(None, said), ""):
         figure.suptitle(warning.upper(), color=VERMILION, fontsize="medium", fontweight="bold")
+    return figure
+
+
+def settled(figure: Figure) -> Figure:
+    """The same with its layout fixed: one that is saved in several formats looks the same in all, in any order."""
     with other_letters():
         figure.draw_without_rendering()
     figure.set_layout_engine("none")

@@ -8,7 +8,7 @@ from p2pfl_me.report.arms_picture import arms_figure
 from p2pfl_me.report.comparison_pictures import DRAW
 from p2pfl_me.report.confusion_picture import confusion_figure
 from p2pfl_me.report.consensus_picture import consensus_figure
-from p2pfl_me.report.document import Draw, drawn
+from p2pfl_me.report.document import Draw, drawn, settled
 from p2pfl_me.report.score_picture import scores_figure
 from p2pfl_me.report.style import WIDTH
 from p2pfl_me.report.traffic_picture import traffic_figure
@@ -26,4 +26,4 @@ FIGURES: dict[str, Draw] = {
 
 def figure_from_csv(name: str, numbers: str, width: float = WIDTH) -> Figure:
     """Draw NAME.png's figure from the text of NAME.csv, `width` inches wide; inside `house_style`."""
-    return drawn(FIGURES[name], numbers, width)
+    return settled(drawn(FIGURES[name], numbers, width))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from p2pfl_me.report.document import Picture
+from p2pfl_me.report.document import Picture, settled
 from p2pfl_me.report.style import NARROW, THEMED, WIDTH, other_letters
 
 DPI = 200
@@ -29,7 +29,7 @@ class Files:
 
 def files_of(picture: Picture) -> Files:
     """Draw `picture`; inside `house_style`."""
-    figure = picture.figure(WIDTH)
+    figure = settled(picture.figure(WIDTH))
     phone = None if picture.raster else svg_bytes(picture.figure(NARROW))
     return Files(png_bytes(figure), svg_bytes(figure), pdf_bytes(figure), phone)
 

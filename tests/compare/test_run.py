@@ -20,9 +20,10 @@ from p2pfl_me.errors import DataError, RunError
 from p2pfl_me.report.figures import figure_from_csv
 from p2pfl_me.report.run import read_run
 from p2pfl_me.report.style import house_style
-from p2pfl_me.report.svg import png_bytes, svg_bytes
+from p2pfl_me.report.svg import files_of, png_bytes, svg_bytes
 from p2pfl_me.swarm.console import Console
 from tests.compare import fakes
+from tests.report.fixture import unsaved
 from tests.small import Command, events, wait_for, write_contract, write_vectors
 
 
@@ -36,6 +37,14 @@ def prepared(folder: Path, patch: pytest.MonkeyPatch) -> Request:
     )
     data = write_vectors(folder / "vectors.safetensors", range(12))
     return Request(paths, folder / "out", seeds=2, baselines=False, engine="instant", data=data)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_pictures() -> Iterator[None]:
+    """Pictures are drawn and not saved, but where a test is about them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("p2pfl_me.report.write.files_of", unsaved)
+        yield
 
 
 @pytest.fixture
@@ -151,7 +160,10 @@ def test_a_folder_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
     clear(tmp_path / "not there")
 
 
-def test_every_figure_is_drawn_again_from_its_csv_to_the_same_bytes(request_: Request) -> None:
+def test_every_figure_is_drawn_again_from_its_csv_to_the_same_bytes(
+    request_: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("p2pfl_me.report.write.files_of", files_of)
     run(replace(request_, varied=("training.batch_size=8,16",)))
     pages = sorted(request_.out.glob("*.png"))
     names = [page.stem for page in pages]

@@ -22,7 +22,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation, Text
 
-from p2pfl_me.report.document import Document, Picture
+from p2pfl_me.report.document import Document, Picture, settled
 from p2pfl_me.report.markdown import render_markdown
 from p2pfl_me.report.style import NARROW, WIDTH, house_style
 
@@ -54,7 +54,7 @@ def figure_words(pictures: Iterator[Picture] | list[Picture]) -> str:
         for picture in pictures:
             found += [f"=== {picture.name}: {picture.title}", *picture.numbers().splitlines()[:3]]
             for width in (WIDTH, NARROW):
-                figure = picture.figure(width)
+                figure = settled(picture.figure(width))
                 found += [f"--- {width:g} inches wide, {figure.get_figheight():.2f} high", *_figure(figure)]
     return "\n".join(found) + "\n"
 
