@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.document import figure_named
 from p2pfl_me.report.numbers import Cell, Row
 from p2pfl_me.report.style import ARM_COLOURS, BACKGROUND, INK, MUTED, NARROW, PAPER, RULE, new_figure
 
@@ -43,6 +44,7 @@ def arms_rows(arms: Sequence[ArmRow], chance: float | None) -> tuple[tuple[Cell,
     return tuple(rows)
 
 
+@figure_named("result", "triple")
 def arms_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows."""
     arms = [Arm(name) for name in dict.fromkeys(row["arm"] for row in rows) if name != CHANCE]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.report.comparison_pictures import picture
+from p2pfl_me.report.comparison_picture import picture
 from p2pfl_me.report.document import Block, Table
 from p2pfl_me.report.formatting import NONE, many, share
 from p2pfl_me.report.methods import Setting, closing_of, distances

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from p2pfl_me.report.comparison_pictures import picture
+from p2pfl_me.report.comparison_picture import picture
 from p2pfl_me.report.comparison_scores import course_rows
 from p2pfl_me.report.document import Block, Table
 from p2pfl_me.report.formatting import NONE, known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from p2pfl_me.report.comparison_pictures import picture
+from p2pfl_me.report.comparison_picture import picture
 from p2pfl_me.report.document import Block, Table
 from p2pfl_me.report.formatting import NONE, many
 from p2pfl_me.report.mixing import Mixing, exact_after, reaches, slope_of

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from p2pfl_me.report.arms import Arm
-from p2pfl_me.report.comparison_pictures import picture
+from p2pfl_me.report.comparison_picture import picture
 from p2pfl_me.report.document import Block, Paragraph, Table
 from p2pfl_me.report.formatting import figure
 from p2pfl_me.report.methods import MB, METRIC, Method, Setting, course_of

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from p2pfl_me.report.document import Picture
+from p2pfl_me.report.document import Picture, figure_named
 from p2pfl_me.report.events import Counts
 from p2pfl_me.report.numbers import Cell, Row
 from p2pfl_me.report.results import Floats
@@ -58,6 +58,7 @@ def confusion_panels(
     )
 
 
+@figure_named("confusion")
 def confusion_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows: a matrix a model, two in a row, on a phone one."""
     unit = next(name for name in reversed(rows[0]) if name != "warning")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from p2pfl_me.report.consensus import Agreement, Contraction
-from p2pfl_me.report.document import Picture
+from p2pfl_me.report.document import Picture, figure_named
 from p2pfl_me.report.numbers import Row
 from p2pfl_me.report.style import (
     AMBER,
@@ -80,6 +80,7 @@ _LINES = (
 """Column of the CSV, its name at the line's end, and the line."""
 
 
+@figure_named("consensus")
 def consensus_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows."""
     figure, axes = new_figure(3.5, width)

@@ -15,6 +15,19 @@ from p2pfl_me.report.style import VERMILION, other_letters
 
 Draw = Callable[[Sequence[Row], float], Figure]
 """From the rows of a figure's CSV and a width in inches to the figure."""
+FIGURES: dict[str, Draw] = {}
+"""By the name of their files; every module that ends in `_picture` puts its own here (`figures` finds them)."""
+
+
+def figure_named(*names: str) -> Callable[[Draw], Draw]:
+    """Decorates a drawing with the names of its files."""
+
+    def register(draw: Draw) -> Draw:
+        for name in names:
+            assert FIGURES.setdefault(name, draw) is draw, f"two figures are called {name}"
+        return draw
+
+    return register
 
 
 @dataclass(frozen=True, slots=True)

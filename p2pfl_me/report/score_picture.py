@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from p2pfl_me.report.arms import Arm
-from p2pfl_me.report.document import Picture
+from p2pfl_me.report.document import Picture, figure_named
 from p2pfl_me.report.numbers import Cell, Row
 from p2pfl_me.report.results import PeerCurves, curve_points, final_scores, isolated_curves, part_of, score_curves
 from p2pfl_me.report.run import Run
@@ -82,6 +82,7 @@ def score_picture(run: Run) -> Picture | None:
     )
 
 
+@figure_named("scores")
 def scores_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows."""
     metric = next(name for name in reversed(rows[0]))

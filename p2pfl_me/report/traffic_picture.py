@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from p2pfl_me.report.document import Picture
+from p2pfl_me.report.document import Picture, figure_named
 from p2pfl_me.report.numbers import Row
 from p2pfl_me.report.style import BLUE, INK, MUTED, RULE, headline, new_figure
 from p2pfl_me.report.traffic import PeerTraffic, readable_bytes, total_sent
@@ -43,6 +43,7 @@ def traffic_picture(rows: Sequence[PeerTraffic]) -> Picture | None:
     )
 
 
+@figure_named("traffic")
 def traffic_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows."""
     sent = {int(row["peer"]): int(row["bytes_sent"]) for row in rows}

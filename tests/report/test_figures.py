@@ -20,13 +20,14 @@ from matplotlib.text import Annotation
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.arms_picture import HEADER, ArmRow, arms_figure, arms_rows
 from p2pfl_me.report.comparison_cost import cost_blocks
-from p2pfl_me.report.comparison_pictures import DRAW
+from p2pfl_me.report.comparison_picture import DRAW
 from p2pfl_me.report.comparison_scores import score_blocks
 from p2pfl_me.report.compose import compose
 from p2pfl_me.report.confusion_picture import confusion_panels
 from p2pfl_me.report.consensus import agreement, contraction_of
 from p2pfl_me.report.consensus_picture import consensus_picture
 from p2pfl_me.report.document import Document, Picture, Table, drawn
+from p2pfl_me.report.figures import figures
 from p2pfl_me.report.graph_picture import SCORES, graph_figure
 from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.numbers import Row, csv_rows, csv_text
@@ -416,7 +417,9 @@ def test_every_figure_of_every_page_is_drawn_from_its_csv(runs: dict[str, tuple[
     with house_style():
         pages: list[Document] = [compose(Comparison((setting(runs),)), in_full=False)]
         sections = [*pages[0].sections, *run_sections(runs["ring"][0], "", "", 2)]
-        figures = [block for section in sections for block in section.blocks if isinstance(block, Picture)]
-        assert len(figures) >= 9
-        for picture in figures:
+        drawings = [block for section in sections for block in section.blocks if isinstance(block, Picture)]
+        assert len(drawings) >= 9
+        for picture in drawings:
             assert isinstance(picture.figure(NARROW), Figure), picture.name
+            if picture.name != "graph":
+                assert figures()[picture.name] is picture.draw, "a reader finds it by the name of its files"

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from p2pfl_me.report.document import Draw, Picture
+from p2pfl_me.report.document import Draw, Picture, figure_named
 from p2pfl_me.report.line_styles import line_styles_of, names_of
 from p2pfl_me.report.mixing_picture import mixing_by
 from p2pfl_me.report.numbers import Cell, Row
@@ -208,3 +208,6 @@ DRAW: dict[str, Draw] = {
     "mixing-mb": mixing_by("mb_a_peer", "MB sent a peer, on the wire"),
 }
 """Every figure by the name of its files."""
+
+for _name, _draw in DRAW.items():
+    figure_named(_name)(_draw)
