@@ -25,9 +25,9 @@ if TYPE_CHECKING:
         run,
         run_swarm,
     )
+    from p2pfl_me.console.news import RoundNews
     from p2pfl_me.contract import Contract
     from p2pfl_me.errors import P2pmeError
-    from p2pfl_me.swarm.console import RoundNews
 
 __all__ = [
     "Clips",
@@ -49,7 +49,7 @@ __all__ = [
 _ELSEWHERE = {
     "Contract": "p2pfl_me.contract",
     "P2pmeError": "p2pfl_me.errors",
-    "RoundNews": "p2pfl_me.swarm.console",
+    "RoundNews": "p2pfl_me.console.news",
 }
 
 

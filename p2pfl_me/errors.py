@@ -5,6 +5,8 @@ The command line prints these and nothing else; any other exception is a bug in 
 
 from __future__ import annotations
 
+from p2pfl_me.exits import Exit
+
 
 class P2pmeError(Exception):
     """An error in the user's words.
@@ -19,7 +21,7 @@ class P2pmeError(Exception):
         What to do next.
     """
 
-    exit_code = 2
+    exit_code = Exit.REFUSED
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         self.what = what
@@ -66,7 +68,7 @@ class NetworkError(P2pmeError):
 class PeerError(P2pmeError):
     """A peer cannot start or go on: a taken port, a full disk, no neighbour."""
 
-    exit_code = 3
+    exit_code = Exit.CANNOT_GO_ON
 
 
 class RunError(P2pmeError):

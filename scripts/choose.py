@@ -25,7 +25,9 @@ import numpy as np
 import torch
 
 from p2pfl_me.choice import derive_seed
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.classes import with_classes_of
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.evaluate.dealing import deal, with_peers
 from p2pfl_me.evaluate.engines import gossip
@@ -38,8 +40,6 @@ from p2pfl_me.home import cache_dir, home
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.trainer import FeatureTrainer, Samples
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.sweep import with_classes_of
 
 
 def half_of(clips: tuple[Clip, ...], half: int) -> tuple[Clip, ...]:
@@ -108,7 +108,7 @@ def main() -> None:
         futures = {}
         for words, seed, half in product(arguments.tried, seeds, (0, 1)):
             contract = ready_contract([*words.split(), f"seed={seed}"])
-            contract = with_classes_of(contract, arguments.data, Console(quiet=True))
+            contract = with_classes_of(contract, arguments.data, Console(quiet=True).say)
             ask = partial(judge, contract, arguments.data, arguments.peers, half)
             futures[words, seed, half] = pool.submit(ask)
         found = {}

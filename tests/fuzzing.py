@@ -25,7 +25,9 @@ from p2pfl_me.errors import ContractError, DataError, IdentityError, P2pmeError,
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
-from p2pfl_me.report.reading import json_lines
+from p2pfl_me.run.codec import encode as encode_event
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.reading import read_log
 from p2pfl_me.wire.admission import CHALLENGE, PROOF, edge_key
 from p2pfl_me.wire.codec import Schema, decode_header, encode
 from p2pfl_me.wire.framing import FrameReader, Lengths
@@ -49,6 +51,7 @@ from p2pfl_me.wire.records import Opener, Sealer
 from p2pfl_me.wire.session import BODY, MESSAGE, RECEIVED, STANDING, Session, Standing
 from tests.compression.pairs import ALL as COMPRESSIONS
 from tests.compression.pairs import SIZE, ends, model
+from tests.run.making import a_round, start
 
 LONGEST = 1 << 16
 """Bytes of an input; what is longer is bounded by the same checks and takes longer to make."""
@@ -273,9 +276,7 @@ def _files(folder: Path) -> dict[str, Target]:
     save_identity(folder / "key" / "sample.key", new_identity())
     columns = {"labels": np.array([0, 1, 1]), "subjects": np.array([4, 5, 5]), "split": np.array([0, 1, 2])}
     vectors = save({"features": np.ones((3, 4), np.float32), **columns}, {"classes": json.dumps(["a", "b"])})
-    log = b"".join(
-        json.dumps(each).encode() + b"\n" for each in ({"event": "start", "peer": 0}, {"event": "round", "loss": 1.5})
-    )
+    log = b"".join(encode_event(1.0, each).encode() + b"\n" for each in (start(), a_round(0, 0.5)))
     contract = b"version: 1\nname: x\nseed: 1\ntopology: {kind: ring}\npeers:\n  loopback: {count: 3}\n"
 
     def written(name: str, data: bytes) -> Path:
@@ -305,7 +306,7 @@ def _files(folder: Path) -> dict[str, Target]:
     return {
         "checkpoint": Target((sample,), read_checkpoint, WeightsError),
         "vectors": Target((vectors,), read_vectors, DataError),
-        "log": Target((log,), lambda data: json_lines(written("log.jsonl", data)), P2pmeError),
+        "log": Target((log,), lambda data: read_log(RunFolder(written("peer-0.jsonl", data).parent), 0), P2pmeError),
         "contract": Target((contract,), read_contract, ContractError),
         "identity": Target(
             ((folder / "key" / "sample.key").read_bytes(),),

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import load_contract
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions, launch
+from p2pfl_me.options import RunOptions
+from p2pfl_me.swarm.launcher import launch
 from tests.wire.peers import free_base
 
 CLASSES = ("negative", "positive", "surprise")
@@ -96,7 +97,7 @@ def p2pme(home: Path, *arguments: str | Path, timeout_s: float = 120.0) -> tuple
 def swarm(contract: Path, data: Path, run: Path, *overrides: str) -> None:
     """Real peers to their end, from this process: one fork server, and one import of torch, for all such tests."""
     stream = io.StringIO()
-    options = SwarmOptions(home=contract.parent / "home", run=run, data=data)
+    options = RunOptions(home=contract.parent / "home", run=run, data=data)
     code = launch(load_contract(contract, overrides), options, Console(stream))
     assert code == 0, stream.getvalue()
 

@@ -12,8 +12,8 @@ import pytest
 from p2pfl_me.errors import P2pmeError, RunError
 from p2pfl_me.files import UnsafeFile, open_private, private_folder, private_opener, refusing, replacing, write_whole
 from p2pfl_me.home import home, keys_dir
-from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.slots import replace_file, versions
+from p2pfl_me.run.lines import EventLog
 
 
 def mode(path: Path) -> int:
@@ -62,7 +62,7 @@ def test_a_link_under_a_name_of_ours_is_never_written_through(tmp_path: Path, wr
         replace_file(path, [b"text"])
     else:
         with pytest.raises((UnsafeFile, P2pmeError), match="symbolic link"):
-            JsonLines(path) if writer == "log" else replace_file(path, [b"text"])
+            EventLog(path) if writer == "log" else replace_file(path, [b"text"])
     assert victim.read_text() == "years of work"
 
 

@@ -22,15 +22,15 @@ from p2pfl_me.compare.engines import ENGINES
 from p2pfl_me.compare.grid import Request, make_grid
 from p2pfl_me.compare.page import cell_folder
 from p2pfl_me.compare.run import compare as run_comparison
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, dump_contract
 from p2pfl_me.errors import ContractError, RunError
-from p2pfl_me.swarm.console import Console
+from p2pfl_me.exits import Exit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-STOPPED = 130
 NAMES: dict[Engine, str] = {"processes": "processes", "simulate": "simulate", "lockstep": "batched"}
 
 
@@ -139,7 +139,7 @@ def compare(
             tuple(paths), out, seeds=seeds, baselines=baselines, engine=NAMES[engine], data=clips, jobs=jobs
         )
         code = run_comparison(request, Console(sys.stdout, quiet=quiet))
-        if code == STOPPED:
+        if code == Exit.STOPPED:
             raise KeyboardInterrupt
         if code:
             raise RunError("a run failed", where=str(out), fix="look into its cells; the same call runs them again")

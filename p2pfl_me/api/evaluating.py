@@ -17,6 +17,7 @@ import numpy.typing as npt
 from p2pfl_me.api.clips import Clips
 from p2pfl_me.api.extras import pandas
 from p2pfl_me.api.running import prepared
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError, DataError
 from p2pfl_me.evaluate.design import Request
@@ -27,7 +28,6 @@ from p2pfl_me.evaluate.run import evaluated
 from p2pfl_me.home import home
 from p2pfl_me.networks.code import Given
 from p2pfl_me.report.arms import Arm
-from p2pfl_me.swarm.console import Console
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,8 +16,10 @@ import numpy.typing as npt
 from p2pfl_me.api.extras import pandas
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import RunError
+from p2pfl_me.exits import Exit
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Given
+from p2pfl_me.run.folder import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 METRICS = ("uf1", "uar", "accuracy", "macro_f1", "weighted_f1", "loss")
-STOPPED = 130
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Result:
     @property
     def stopped(self) -> bool:
         """Whether it was stopped before its end; what it had by then is here all the same."""
-        return self.exit_code == STOPPED
+        return self.exit_code == Exit.STOPPED
 
     @property
     def contract(self) -> Contract:
@@ -86,7 +87,7 @@ class Result:
         RunError
             The run was stopped before there was one, or has no test clips.
         """
-        path = self.run / "average.json"
+        path = RunFolder(self.run).average
         found = json.loads(path.read_text(encoding="utf-8"))["test"] if path.exists() else None
         if found is None:
             raise RunError("this run has no scored average model", where=str(self.run), fix="let it run to its end")
@@ -161,7 +162,7 @@ class Result:
         contract, scores = self.contract, self.scores("uf1")
         final = [value for value in scores[-1] if np.isfinite(value)] if len(scores) else []
         state = "stopped" if self.stopped else "finished" if self.exit_code == 0 else f"ended with {self.exit_code}"
-        path = self.run / "average.json"
+        path = RunFolder(self.run).average
         average = json.loads(path.read_text(encoding="utf-8"))["test"] if path.exists() else None
         rows = {
             "run": f"{self.run} ({state})",

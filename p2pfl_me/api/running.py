@@ -13,14 +13,15 @@ from p2pfl_me.api.contracts import load
 from p2pfl_me.api.extras import in_notebook
 from p2pfl_me.api.result import Result
 from p2pfl_me.api.swarms import new_run_folder, sweep_and_report
+from p2pfl_me.console.lines import Console
+from p2pfl_me.console.news import Listener, RoundNews
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import CASME2_CLASSES
+from p2pfl_me.data.classes import with_classes_of
 from p2pfl_me.errors import ContractError
 from p2pfl_me.home import home
 from p2pfl_me.networks.code import Given
-from p2pfl_me.swarm.console import Console, Listener, RoundNews
-from p2pfl_me.swarm.launcher import SwarmOptions
-from p2pfl_me.swarm.sweep import with_classes_of
+from p2pfl_me.options import RunOptions
 
 Engine = Literal["processes", "simulate", "lockstep"]
 ENGINES: tuple[Engine, ...] = ("processes", "simulate", "lockstep")
@@ -123,7 +124,7 @@ def prepared(
     path = path_of(data)
     if isinstance(data, Clips) and not contract.model.label_map and contract.model.classes == CASME2_CLASSES:
         contract = contract.model_copy(update={"model": contract.model.model_copy(update={"classes": data.classes})})
-    contract = with_classes_of(contract, path, Console(quiet=True))
+    contract = with_classes_of(contract, path, Console(quiet=True).say)
     if trained and network is None:
         raise ContractError("names parts of no network", where="trained", fix="give the network, too")
     if network is not None:
@@ -135,7 +136,7 @@ def prepared(
 
 
 def _run(contract: Contract, engine: Engine, folder: Path, data: Path | None, baselines: bool, console: Console) -> int:
-    options = SwarmOptions(home=home(), run=folder, data=data, command="p2pfl_me.run")
+    options = RunOptions(home=home(), run=folder, data=data, command="p2pfl_me.run")
     if engine == "processes":
         return sweep_and_report(contract, folder, data=data, baselines=baselines, report=False, console=console)
     if engine == "simulate":

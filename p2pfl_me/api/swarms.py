@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.networks.code import Given
-from p2pfl_me.swarm.console import Console
 from p2pfl_me.swarm.sweep import sweep
 
 if TYPE_CHECKING:

@@ -92,7 +92,7 @@ def compare(
     from p2pfl_me.compare.grid import Request
     from p2pfl_me.compare.run import compare as run
     from p2pfl_me.compare.skew import parse_skew
-    from p2pfl_me.swarm.console import Console
+    from p2pfl_me.console.lines import Console
 
     request = Request(
         contracts=contracts,

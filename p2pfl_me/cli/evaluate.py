@@ -58,13 +58,13 @@ def evaluate(
     import os
     from datetime import datetime
 
+    from p2pfl_me.console.lines import Console
     from p2pfl_me.contract import load_contract
+    from p2pfl_me.data.classes import names_classes, with_classes_of
     from p2pfl_me.evaluate.design import Request
     from p2pfl_me.evaluate.ready import ready_contract
     from p2pfl_me.evaluate.run import evaluate as run
     from p2pfl_me.home import home
-    from p2pfl_me.swarm.console import Console
-    from p2pfl_me.swarm.sweep import names_classes, with_classes_of
 
     require_network(network, trained)
     another = network is not None
@@ -73,7 +73,7 @@ def evaluate(
     else:
         contract = ready_contract(overrides, another_network=another)
     console = Console()
-    contract = with_classes_of(contract, data, console, chosen=names_classes(overrides), rules=rules)
+    contract = with_classes_of(contract, data, console.say, chosen=names_classes(overrides), rules=rules)
     if network:
         from p2pfl_me.learning.own import with_network
 

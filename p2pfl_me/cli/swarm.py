@@ -58,7 +58,7 @@ def swarm(
     from p2pfl_me.api.swarms import new_run_folder, sweep_and_report
     from p2pfl_me.cli.lies import lies_of
     from p2pfl_me.contract import load_contract
-    from p2pfl_me.swarm.sweep import names_classes
+    from p2pfl_me.data.classes import names_classes
 
     require_network(network, trained)
     contract = load_contract(topology, overrides, another_network=network is not None)

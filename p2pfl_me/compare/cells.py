@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import RunError
 from p2pfl_me.files import private_folder, refusing, write_whole
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.manifest import Manifest, read_manifest_file, told_lies
 
 if TYPE_CHECKING:
     from p2pfl_me.adversary import Lies
@@ -23,21 +25,17 @@ def is_finished(run: Path, contract: Contract, data_digest: str, lies: Lies | No
 
     All honest peers ended with exit code 0; how a liar ends says nothing.
     """
-    manifest = json_object(run / "manifest.json")
-    data = manifest.get("data")
-    exits = manifest.get("exit")
+    manifest = read_manifest_file(RunFolder(run)) or Manifest()
     liars = lies.liars(contract) if lies else frozenset()
-    honest = [str(peer) for peer in range(contract.peers.count) if peer not in liars]
+    honest = [peer for peer in range(contract.peers.count) if peer not in liars]
     return (
-        bool(manifest.get("finished"))
-        and isinstance(exits, dict)
-        and len(exits) == contract.peers.count
-        and all(exits.get(peer) == 0 for peer in honest)
-        and manifest.get("lies") == (lies.to_json(contract) if lies else None)
-        and manifest.get("contract_digest") == digest(contract).hex()
-        and isinstance(data, dict)
-        and data.get("digest") == data_digest
-        and bool(json_object(run / "average.json"))
+        bool(manifest.finished)
+        and len(manifest.exit) == contract.peers.count
+        and all(manifest.exit.get(peer) == 0 for peer in honest)
+        and manifest.lies == (told_lies(lies.to_json(contract)) if lies else None)
+        and manifest.contract_digest == digest(contract).hex()
+        and manifest.clips.digest == data_digest
+        and bool(json_object(RunFolder(run).average))
     )
 
 

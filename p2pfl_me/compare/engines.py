@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from p2pfl_me.errors import ContractError, PeerError
 
 if TYPE_CHECKING:
+    from p2pfl_me.console.lines import Console
     from p2pfl_me.contract import Contract
-    from p2pfl_me.swarm.console import Console
-    from p2pfl_me.swarm.launcher import SwarmOptions
+    from p2pfl_me.options import RunOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Faults:
     churn: float = 0.0
 
 
-Launch = Callable[["Contract", "SwarmOptions", "Console"], int]
+Launch = Callable[["Contract", "RunOptions", "Console"], int]
 """Run one contract into `options.run`, in the usual format of a run folder; the exit code, 130 when stopped."""
 
 
@@ -50,13 +50,13 @@ class Engine:
     require: Callable[[Contract, str], None] | None = None
 
 
-def _processes(contract: Contract, options: SwarmOptions, console: Console) -> int:
+def _processes(contract: Contract, options: RunOptions, console: Console) -> int:
     from p2pfl_me.swarm.launcher import launch
 
     return launch(contract, options, console)
 
 
-def _simulate(contract: Contract, options: SwarmOptions, console: Console) -> int:
+def _simulate(contract: Contract, options: RunOptions, console: Console) -> int:
     from p2pfl_me.simulation.engine import simulate
 
     return simulate(contract, options, console)
@@ -65,7 +65,7 @@ def _simulate(contract: Contract, options: SwarmOptions, console: Console) -> in
 def _simulate_under(faults: Faults) -> Launch:
     from p2pfl_me.compare.fault_model import fault_model_of
 
-    def run(contract: Contract, options: SwarmOptions, console: Console) -> int:
+    def run(contract: Contract, options: RunOptions, console: Console) -> int:
         from p2pfl_me.simulation.engine import simulate
 
         return simulate(contract, options, console, faults=fault_model_of(faults, contract))
@@ -73,7 +73,7 @@ def _simulate_under(faults: Faults) -> Launch:
     return run
 
 
-def _batched(contract: Contract, options: SwarmOptions, console: Console) -> int:
+def _batched(contract: Contract, options: RunOptions, console: Console) -> int:
     from p2pfl_me.simulation.lockstep import run_batched
 
     return run_batched(contract, options, console)

@@ -17,12 +17,16 @@ from p2pfl_me.compare.page import cell_folder, write_page
 from p2pfl_me.compare.resilience import resilience_lines
 from p2pfl_me.compare.shared import deal_once, run_baselines, shared_key
 from p2pfl_me.compare.skew import AS_WRITTEN
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract.model import Model
+from p2pfl_me.data.classes import names_classes, with_classes_of
+from p2pfl_me.exits import Exit
 from p2pfl_me.home import home
+from p2pfl_me.options import RunOptions
 from p2pfl_me.report.paired import power_words
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import CHILDREN, STOPPED, SwarmOptions
-from p2pfl_me.swarm.sweep import names_classes, with_classes_of
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.results import scores_from
+from p2pfl_me.swarm.launcher import CHILDREN
 from p2pfl_me.workers import pool
 
 Cell = tuple[Group, int]
@@ -55,7 +59,7 @@ def compare(request: Request, console: Console) -> int:
     if done is None:
         console.say(f"stopped; every run in {request.out / 'cells'} can be read by itself with `p2pme report`")
         console.say("give the same command again to go on: finished cells are kept")
-        return STOPPED
+        return Exit.STOPPED
     console.say("writing the page")
     page = write_page(grid, request.out, done, request.target)
     for line in resilience_lines(grid, request.out, done):
@@ -75,7 +79,7 @@ def _with_classes(grid: Grid, request: Request, console: Console) -> Grid:
     for group in grid.groups:
         model = group.contract.model
         if model not in known:
-            known[model] = with_classes_of(group.contract, request.data, console, chosen=chosen).model
+            known[model] = with_classes_of(group.contract, request.data, console.say, chosen=chosen).model
         groups.append(replace(group, contract=group.contract.model_copy(update={"model": known[model]})))
     return replace(grid, groups=tuple(groups))
 
@@ -102,7 +106,7 @@ def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> lis
         _lend_baselines(request, *cell)
     begun, told = time.monotonic(), len(done)
     for cell, code in _codes(request, waiting):
-        if code == STOPPED:
+        if code == Exit.STOPPED:
             return None
         told += 1
         if code == 0:
@@ -130,16 +134,16 @@ def _deal(request: Request, cells: Sequence[Cell], console: Console) -> dict[Pat
 def _baselines(request: Request, cells: Sequence[Cell], console: Console) -> None:
     """Once for every way of dealing and seed, whatever the topology."""
     needed = {_shared(request, group, seed): group.of_seed(seed) for group, seed in cells}
-    missing = {folder: each for folder, each in needed.items() if not json_object(folder / "baselines.json")}
+    missing = {folder: each for folder, each in needed.items() if not json_object(RunFolder(folder).baselines)}
     for number, (folder, contract) in enumerate(missing.items(), start=1):
         console.say(f"baselines {number}/{len(missing)}, for all topologies of seed {contract.seed}")
         run_baselines(contract, folder, home(), request.weights)
 
 
 def _lend_baselines(request: Request, group: Group, seed: int) -> None:
-    shared = _shared(request, group, seed) / "baselines.json"
+    shared = RunFolder(_shared(request, group, seed)).baselines
     if request.baselines:
-        shutil.copyfile(shared, cell_folder(request.out, group, seed) / "baselines.json")
+        shutil.copyfile(shared, RunFolder(cell_folder(request.out, group, seed)).baselines)
 
 
 def _shared(request: Request, group: Group, seed: int) -> Path:
@@ -164,7 +168,7 @@ def run_cell(request: Request, engine: Engine, cell: Cell, home: Path) -> int:
     group, seed = cell
     run = cell_folder(request.out, group, seed)
     clear(run)
-    options = SwarmOptions(
+    options = RunOptions(
         home=home,
         run=run,
         data=request.data,
@@ -184,12 +188,9 @@ def _title(cell: Cell) -> str:
 
 
 def _outcome(request: Request, cell: Cell, code: int) -> str:
-    from p2pfl_me.report.events import scores_of
-    from p2pfl_me.report.reading import json_file
-
     if code:
         return f"failed with exit code {code}"
-    scores = scores_of(json_file(cell_folder(request.out, *cell) / "average.json").get("test"))
+    scores = scores_from(json_object(RunFolder(cell_folder(request.out, *cell)).average).get("test"))
     return "no test clips" if scores is None or scores.uf1 is None else f"UF1 {scores.uf1:.3f}"
 
 

@@ -14,8 +14,9 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.files import refusing, write_whole
 from p2pfl_me.home import cache_dir
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.results import join_baselines
 from p2pfl_me.swarm.launcher import BASELINES, CHILDREN
-from p2pfl_me.swarm.record import join_baselines
 from p2pfl_me.workers import fork_server
 
 Child = Callable[..., None]
@@ -38,13 +39,13 @@ def deal_once(contract: Contract, data: Path | None, home: Path, folder: Path) -
     DataError
         The clips cannot be used or dealt.
     """
-    from p2pfl_me.swarm.shards import write_shards
+    from p2pfl_me.data.shards import write_shards
 
     _, digest = write_shards(contract, data, cache_dir(home), folder)
     mark = folder / "data.json"
     said = json.dumps({"key": shared_key(contract), "seed": contract.seed, "digest": digest})
     if not mark.is_file() or mark.read_text(encoding="utf-8") != said:
-        (folder / "baselines.json").unlink(missing_ok=True)
+        RunFolder(folder).baselines.unlink(missing_ok=True)
         with refusing(RunError, mark, "free some space, or name another folder with --out"):
             write_whole(mark, said)
     return digest

@@ -16,6 +16,7 @@ from p2pfl_me.data.source import prepare
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
 from p2pfl_me.home import cache_dir
+from p2pfl_me.run.folder import RunFolder
 
 CALIBRATION = 200
 """Clips whose activations set the ranges of int8; more change nothing."""
@@ -57,7 +58,7 @@ def export_clips(contract: Contract, run: Path, data: Path | None, home: Path) -
 
 
 def _of_run(contract: Contract, run: Path) -> Sequence[Clip]:
-    paths = sorted((run / "shards").glob("*.csv"))
+    paths = sorted(RunFolder(run).shards.glob("*.csv"))
     if not paths:
         raise DataError(
             "this run left no list of clips (a local swarm does), and an export is checked on some",

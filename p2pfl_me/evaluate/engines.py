@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from math import ceil
-from typing import Any
 
 import numpy as np
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.errors import P2pmeError, PeerError
+from p2pfl_me.errors import PeerError
 from p2pfl_me.gossip.cores import Start, core_of
-from p2pfl_me.gossip.protocol import Finish, Mixed
+from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
 from p2pfl_me.message import Vector
-from p2pfl_me.peer.process import schema_of
+from p2pfl_me.peer.duty import Untold
+from p2pfl_me.peer.start import schema_of
 from p2pfl_me.simulation.batched import BatchedEngine
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.host import Life, Simulation
@@ -86,21 +86,15 @@ def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector) ->
     return np.stack([work.params for work in works])
 
 
-class _Work:
+class _Work(Untold):
     """A peer that only trains: nothing is logged, kept or scored before the last round."""
 
     def __init__(self, trainer: Trainer, params: Vector) -> None:
         self._trainer, self.params = trainer, params
 
-    def train(self, round: int, params: Vector, seconds: float) -> Vector:
+    def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
         return self._trainer.train(params, round).params
 
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
         self.params = mixed.params
         return None
-
-    def note(self, event: str, **values: Any) -> None:
-        """A run that is only asked for its models tells nothing."""
-
-    def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
-        """Its end stands in the simulation."""

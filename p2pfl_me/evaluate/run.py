@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.evaluate.answers import gather
 from p2pfl_me.evaluate.design import Design, Request, make_design
 from p2pfl_me.evaluate.items import read_clips, read_items
@@ -14,9 +15,8 @@ from p2pfl_me.evaluate.results import Results, Took
 from p2pfl_me.evaluate.store import Store
 from p2pfl_me.evaluate.units import units_of
 from p2pfl_me.evaluate.write import write_results
+from p2pfl_me.exits import Exit
 from p2pfl_me.home import cache_dir
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import STOPPED
 
 TELL_S = 2.0
 """Seconds between lines of progress."""
@@ -30,7 +30,7 @@ def evaluate(request: Request, console: Console) -> int:
     P2pmeError
         As `evaluated`.
     """
-    return STOPPED if evaluated(request, console) is None else 0
+    return Exit.STOPPED if evaluated(request, console) is None else 0
 
 
 def evaluated(request: Request, console: Console) -> Results | None:

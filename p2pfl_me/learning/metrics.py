@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.run import events as run
+
 Counts = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 
@@ -135,17 +137,17 @@ class Metrics:
         """The mean of per-class `scores` (K,) weighted by support."""
         return float(_ratio((scores * self.support).sum(), self.support.sum()))
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers for the event log; macro F1 is UF1 under its other name."""
-        return {
-            "loss": None if np.isnan(self.loss) else float(self.loss),
-            "accuracy": self.accuracy,
-            "uf1": self.uf1,
-            "uar": self.uar,
-            "macro_f1": self.uf1,
-            "weighted_f1": self.weighted(self.f1),
-            "confusion": self.confusion.tolist(),
-        }
+    def scores(self) -> run.Scores:
+        """Plain numbers for a run's files; macro F1 is UF1 under its other name."""
+        return run.Scores(
+            loss=float(self.loss) if np.isfinite(self.loss) else None,
+            accuracy=self.accuracy,
+            uf1=self.uf1,
+            uar=self.uar,
+            macro_f1=self.uf1,
+            weighted_f1=self.weighted(self.f1),
+            confusion=tuple(map(tuple, self.confusion.tolist())),
+        )
 
     def table(self, classes: Sequence[str]) -> str:
         """The classification report as text: precision, recall, F1 and support per class, macro and weighted."""

@@ -26,6 +26,7 @@ from p2pfl_me.learning.own import with_network
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Given
 from p2pfl_me.networks.kinds.own import Own
+from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.widths import holders
 
 BATCH = 64
@@ -141,7 +142,7 @@ def run_contract(run: Path, network: Given | None = None) -> Contract:
     RunError
         Not the folder of one run.
     """
-    path = run / "contract.yaml"
+    path = RunFolder(run).contract
     if not path.is_file():
         several = sorted(each.parent.name for each in run.glob("*/contract.yaml")) if run.is_dir() else []
         raise RunError(
@@ -185,7 +186,7 @@ def final_params(run: Path, contract: Contract, peer: int | None = None) -> Vect
 def _checkpoints(run: Path, count: int, peer: int | None) -> Iterable[tuple[int, Path]]:
     if peer is not None and not 0 <= peer < count:
         raise RunError(f"there is no peer {peer}", where=str(run), fix=f"choose one from 0 to {count - 1}")
-    return ((each, run / f"checkpoint-{each}.safetensors") for each in (range(count) if peer is None else (peer,)))
+    return ((each, RunFolder(run).checkpoint(each)) for each in (range(count) if peer is None else (peer,)))
 
 
 def _params(path: Path, contract: Contract, layout: Layout) -> Vector:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from p2pfl_me.errors import PeerError, RunError
 from p2pfl_me.files import private_folder, refusing, write_whole
+from p2pfl_me.run.folder import RunFolder
 
 REMEMBERED = 8
 """Arrays whose digest is kept while they live: one model goes to many neighbours."""
@@ -37,7 +38,7 @@ class BlobStore:
     """The store of one run folder. A model that one peer trained and others received lies in it once."""
 
     def __init__(self, run: Path) -> None:
-        self._folder = run / "contents"
+        self._folder = RunFolder(run).blobs
         self._digests = Digests()
 
     def keep(self, values: npt.NDArray[Any]) -> str:

@@ -20,6 +20,7 @@ from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.slots import replace_file, versions
 from p2pfl_me.peer.tensorfile import checksum, safetensors_parts
+from p2pfl_me.run.folder import RunFolder
 
 MEMORY = "memory."
 
@@ -38,7 +39,7 @@ class Checkpoint:
 
 
 def checkpoint_path(run: Path, peer: int) -> Path:
-    return run / f"checkpoint-{peer}.safetensors"
+    return RunFolder(run).checkpoint(peer)
 
 
 def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:

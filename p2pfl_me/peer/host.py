@@ -13,13 +13,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
-from p2pfl_me.message import Message, Vector
+from p2pfl_me.message import Message
+from p2pfl_me.peer.duty import Work
 from p2pfl_me.peer.misbehaviour import SUSPECT, MisbehaviourScores
+from p2pfl_me.run import events
+from p2pfl_me.run.events import AnyEvent, LinkState
 
 T = TypeVar("T")
 
@@ -42,14 +45,6 @@ class Links(Protocol):
     def quarantine(self, peer: int) -> None: ...
     async def part(self, timeout_s: float) -> bool: ...
     async def close(self) -> None: ...
-
-
-class Work(Protocol):
-    """What happens in the worker thread, and what is written down about it."""
-
-    def train(self, round: int, params: Vector) -> Vector: ...
-    def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None: ...
-    def note(self, event: str, **values: Any) -> None: ...
 
 
 class Host:
@@ -90,7 +85,7 @@ class Host:
             await links.close()
             # What the rounds say was read before their own answers had left.
             with suppress(P2pmeError):  # a full disk: what failed, or the log's last line, tells it
-                self._work.note("traffic", bytes_sent=links.bytes_sent, bytes_received=links.bytes_received)
+                self._work.note(events.Traffic(links.bytes_sent, links.bytes_received))
 
     def stop(self) -> None:
         """The user stops the peer: say goodbye to the neighbours and finish."""
@@ -106,13 +101,13 @@ class Host:
     def on_link(self, peer: int, up: bool, reason: str) -> None:
         if up:
             self.met.add(peer)
-        self._note("link", neighbour=peer, state="up" if up else "down", reason=reason)
+        self._note(events.Link(peer, LinkState.UP if up else LinkState.DOWN, reason))
         self._feed(lambda now: self._core.on_peer(now, peer, up))
 
     def on_refused(self, peer: int | None, reason: str) -> None:
-        self._note("refused", neighbour=peer, reason=reason)
+        self._note(events.Refused(peer, reason))
         if peer is not None and self._misbehaviour.refused(time.monotonic(), peer):
-            self._note("link", neighbour=peer, state="quarantined", reason="too many refused frames")
+            self._note(events.Link(peer, LinkState.QUARANTINED, "too many refused frames"))
             self._links.quarantine(peer)
 
     def _note_misbehaviour(self, mixed: Mixed) -> None:
@@ -120,20 +115,21 @@ class Host:
         if found:
             suspects = [peer for peer, each in found.items() if each.score >= SUSPECT]
             self._note(
-                "misbehaviour",
-                round=mixed.round,
-                scores={str(peer): round(each.score, 3) for peer, each in found.items()},
-                signs={str(peer): [sign.value for sign in each.signs] for peer, each in found.items()},
-                suspects=suspects,
-                new=self._misbehaviour.newly(suspects),
+                events.Misbehaviour(
+                    round=mixed.round,
+                    scores={peer: round(each.score, 3) for peer, each in found.items()},
+                    signs={peer: tuple(sign.value for sign in each.signs) for peer, each in found.items()},
+                    suspects=tuple(suspects),
+                    new=tuple(self._misbehaviour.newly(suspects)),
+                )
             )
 
     def on_failed(self, error: Exception) -> None:
         self._fail(error)
 
-    def _note(self, event: str, **values: Any) -> None:
+    def _note(self, event: AnyEvent) -> None:
         try:
-            self._work.note(event, **values)
+            self._work.note(event)
         except P2pmeError as error:  # a full disk: this is a callback of the loop, which would print it and go on
             self._fail(error)
 
@@ -181,7 +177,7 @@ class Host:
 
     def _note_jump(self, round: int) -> None:
         if self._round >= 0 and round > self._round + 1:
-            self._work.note("catch_up", from_round=self._round + 1, to_round=round)
+            self._work.note(events.CatchUp(self._round + 1, round))
         self._round = round
 
     def _call_at(self, at: float, call: Callable[[float], list[Action]]) -> None:

@@ -16,12 +16,13 @@ from p2pfl_me.gossip.protocol import Action, Protocol, Timer
 from p2pfl_me.message import Message, Vector
 from p2pfl_me.peer.blob_store import BlobStore
 from p2pfl_me.peer.checkpoint import Checkpoint
-from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.inputs import answers_of, line_of
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.lines import JsonLines
 
 
 def inputs_path(run: Path, peer: int) -> Path:
-    return run / f"inputs-{peer}.jsonl"
+    return RunFolder(run).inputs(peer)
 
 
 class Recorded:

@@ -28,6 +28,7 @@ from p2pfl_me.peer.blob_store import BlobStore
 from p2pfl_me.peer.checkpoint import checkpoint_path, load_checkpoint
 from p2pfl_me.peer.inputs import answers_of, in_words, input_of, recorded_answers, whole
 from p2pfl_me.peer.recording import inputs_path
+from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.topology import Plan, plan_of
 
 
@@ -80,8 +81,7 @@ def recorded_peers(run: Path) -> list[int]:
     """
     if not run.is_dir():
         raise RunError("no such folder", where=str(run), fix="name a run folder, the DIR of `p2pme swarm --run DIR`")
-    names = [path.stem.removeprefix("inputs-") for path in run.glob("inputs-*.jsonl")]
-    if not (peers := sorted(int(name) for name in names if name.isdigit())):
+    if not (peers := list(RunFolder(run).inputs.all())):
         raise RunError(
             "no peer of this run was recorded",
             where=str(run),
@@ -215,7 +215,7 @@ def _compare_with_checkpoint(found: Replayed, run: Path, contract: Contract) -> 
 
 
 def _contract_of(run: Path) -> Contract:
-    path = run / "contract.yaml"
+    path = RunFolder(run).contract
     try:
         return contract_from_yaml(path.read_text(encoding="utf-8"), name=str(path))
     except OSError as error:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from p2pfl_me.data.clip import SPLITS, Clip
+from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.preprocess.note import counts
 from p2pfl_me.data.source import peer_clips
 from p2pfl_me.errors import DataError
@@ -16,6 +15,7 @@ from p2pfl_me.learning.features import Progress
 from p2pfl_me.learning.samples import read_samples
 from p2pfl_me.learning.trainer import Samples
 from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.run.events import Data
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Shard:
     """One peer's samples, and what the event log may say about them: counts, no names."""
 
     samples: Samples = field(repr=False)
-    summary: dict[str, Any]
+    summary: Data
 
 
 def load_shard(settings: PeerSettings, progress: Progress | None = None) -> Shard:
@@ -46,15 +46,17 @@ def load_shard(settings: PeerSettings, progress: Progress | None = None) -> Shar
     samples, notes = read_samples(
         contract, clips, cache=cache, weights=settings.weights, device=settings.device, progress=progress
     )
-    return Shard(samples, summary_of(clips) | {"sources": counts(notes)})
+    return Shard(samples, replace(summary_of(clips), sources=counts(notes)))
 
 
-def summary_of(clips: Sequence[Clip]) -> dict[str, Any]:
+def summary_of(clips: Sequence[Clip]) -> Data:
     """Counts of clips by split, of subjects, and of training clips by class."""
     count = Counter(clip.split for clip in clips)
-    return {
-        **{split: count[split] for split in SPLITS},
-        "subjects": len({clip.subject for clip in clips if clip.split != "test"}),
-        "drawn": sum(clip.drawn for clip in clips),
-        "classes": dict(sorted(Counter(clip.label for clip in clips if clip.split == "train").items())),
-    }
+    return Data(
+        train=count["train"],
+        validation=count["validation"],
+        test=count["test"],
+        subjects=len({clip.subject for clip in clips if clip.split != "test"}),
+        drawn=sum(clip.drawn for clip in clips),
+        classes=dict(sorted(Counter(clip.label for clip in clips if clip.split == "train").items())),
+    )

@@ -7,18 +7,20 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from p2pfl_me.gossip.protocol import Mixed
+from p2pfl_me.errors import P2pmeError
+from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import advance
 from p2pfl_me.learning.trainer import Trained, Trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, save_checkpoint
-from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.sketch import Sketcher, encode_sketch
 from p2pfl_me.peer.slots import Keeper, settle
+from p2pfl_me.run import events
+from p2pfl_me.run.events import AnyEvent, Reason
+from p2pfl_me.run.lines import EventLog
 
 
 class RoundWork:
@@ -38,7 +40,7 @@ class RoundWork:
         self,
         trainer: Trainer,
         sketcher: Sketcher,
-        log: JsonLines,
+        log: EventLog,
         run: Path,
         start: Checkpoint,
         traffic_before: tuple[int, int] = (0, 0),
@@ -56,15 +58,22 @@ class RoundWork:
         self._trained: Trained | None = None
         self._train_seconds = 0.0
 
-    def note(self, event: str, **values: Any) -> None:
+    def note(self, event: AnyEvent) -> None:
         """Write one event; called from the loop's thread, a line is written whole."""
-        self._log.write(event=event, **values)
+        self._log.write(event)
+
+    def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
+        """Write the last line of this life."""
+        if finish:
+            self.note(events.Finish(Reason(finish.reason), finish.rounds, digest=self.digest()))
+        else:
+            self.note(events.Finish(Reason.ERROR, None, str(error or "")))
 
     def digest(self) -> str:
         """SHA-256 (hex) of the model as it stands in the last checkpoint: equal runs end with equal digests."""
         return hashlib.sha256(self._checkpoint.params.data).hexdigest()
 
-    def finish(self, *, sync: bool) -> None:
+    def settle(self, *, sync: bool) -> None:
         """Leave the last checkpoint alone in the run folder; nothing waits for the disk unless `sync`."""
         if sync:
             self._keeper.join()
@@ -78,7 +87,7 @@ class RoundWork:
         self._train_seconds = now - begun if seconds is None else seconds
         self._round_begun = now - self._train_seconds
         self._trained = trained
-        self.note("trained", round=round, loss=trained.loss, steps=trained.steps, seconds=_short(self._train_seconds))
+        self.note(events.Trained(round, trained.loss, trained.steps, _short(self._train_seconds)))
         return trained.params
 
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
@@ -101,26 +110,27 @@ class RoundWork:
         self._keeper.replaced(save_checkpoint(self._run, self._checkpoint))
         now = self._clock()
         self.note(
-            "round",
-            round=mixed.round,
-            loss=trained.loss,
-            steps=trained.steps,
-            train_seconds=_short(self._train_seconds),
-            wait_seconds=_short(mixed.wait),
-            weights={str(peer): weight for peer, weight in mixed.weights.items()},
-            missing={str(peer): reason for peer, reason in mixed.missing.items()},
-            refused={str(peer): reason for peer, reason in mixed.refused.items()},
-            distance={str(peer): _short(distance) for peer, distance in mixed.distance.items()},
-            consensus=mixed.consensus,
-            norm=float(np.linalg.norm(mixed.params)),
-            test=test.to_json() if test else None,
-            validation=validation.to_json() if validation else None,
-            sketch_trained=encode_sketch(self._sketcher.sketch(trained.params)),
-            sketch_mixed=encode_sketch(self._sketcher.sketch(mixed.params)),
-            bytes_sent=self._sent_before + sent,
-            bytes_received=self._received_before + received,
-            seconds=_short(now - self._begun),
-            round_seconds=_short(now - self._round_begun),
+            events.Round(
+                round=mixed.round,
+                loss=trained.loss,
+                steps=trained.steps,
+                train_seconds=_short(self._train_seconds),
+                wait_seconds=_short(mixed.wait),
+                weights=dict(mixed.weights),
+                missing=dict(mixed.missing),
+                refused=dict(mixed.refused),
+                distance={peer: _short(distance) for peer, distance in mixed.distance.items()},
+                consensus=mixed.consensus,
+                norm=float(np.linalg.norm(mixed.params)),
+                test=test.scores() if test else None,
+                validation=validation.scores() if validation else None,
+                sketch_trained=encode_sketch(self._sketcher.sketch(trained.params)),
+                sketch_mixed=encode_sketch(self._sketcher.sketch(mixed.params)),
+                bytes_sent=self._sent_before + sent,
+                bytes_received=self._received_before + received,
+                seconds=_short(now - self._begun),
+                round_seconds=_short(now - self._round_begun),
+            )
         )
         return validation_loss
 

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from p2pfl_me.report.events import LinkChange
 from p2pfl_me.report.run import Run
+from p2pfl_me.run.events import Link
 
 
 def failures(run: Run) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ def _absent(run: Run) -> Iterator[str]:
 
 def _ended(run: Run) -> Iterator[str]:
     for log in run.peers:
-        code = run.manifest.exits.get(log.peer)
+        code = run.manifest.exit.get(log.peer)
         where = f"after round {log.last_round}" if log.rounds else "before its first round ended"
         if log.finish is None:
             how = f" (exit code {code}{_signal(code)})" if code else ""
@@ -89,7 +89,7 @@ def _links(run: Run) -> Iterator[str]:
             yield f"Peer {log.peer} {what} {_peer(neighbour)}{times}{why}."
 
 
-def _faults(links: Sequence[LinkChange], finished: AbstractSet[int | None]) -> Iterator[LinkChange]:
+def _faults(links: Sequence[Link], finished: AbstractSet[int | None]) -> Iterator[Link]:
     """The changes that are faults: a link that falls because its neighbour took leave is none.
 
     It took leave if the log says so, or if its own log ends in order and the link never came back.

@@ -36,9 +36,9 @@ def methods_of(runs: Sequence[Run]) -> tuple[Method, ...]:
 
 def _key(run: Run) -> tuple[Any, ...]:
     # A drawn data set is another one for every seed, a folder of clips is not: its digest counts.
-    digest = "" if run.manifest.data_source == "synthetic" else run.manifest.data_digest
+    digest = "" if run.manifest.clips.source == "synthetic" else run.manifest.clips.digest
     lies = (run.manifest.attack, len(run.manifest.liars))
-    return (run.contract.model_copy(update={"seed": 0}).model_dump_json(), run.manifest.data_source, digest, *lies)
+    return (run.contract.model_copy(update={"seed": 0}).model_dump_json(), run.manifest.clips.source, digest, *lies)
 
 
 def _name(run: Run, others: Sequence[Run]) -> str:

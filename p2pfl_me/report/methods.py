@@ -102,7 +102,8 @@ def same_clips(one: Run, other: Run) -> bool:
     """Whether two runs of one seed had the same clips, dealt and split in the same way, so that they can be paired."""
     first, second = one.contract, other.contract
     return (
-        (one.manifest.data_source, one.manifest.data_digest) == (other.manifest.data_source, other.manifest.data_digest)
+        (one.manifest.clips.source, one.manifest.clips.digest)
+        == (other.manifest.clips.source, other.manifest.clips.digest)
         and (first.seed, first.data, first.peers.count) == (second.seed, second.data, second.peers.count)
         and first.model.classes == second.model.classes
     )

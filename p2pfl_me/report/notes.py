@@ -36,7 +36,7 @@ def _of_run(run: Run) -> Iterator[str]:
         yield "No peer had clips of other subjects to be tested on, so this run says nothing about recognition."
     if part == "validation":
         yield ("There was no test set: the scores are on validation clips, which the stop rule may have looked at.")
-    if manifest.data_source == "synthetic":
+    if manifest.clips.source == "synthetic":
         yield (
             "The clips are drawn faces, made from the seed. They show that the peers learn together; they say "
             "nothing about how well real micro-expressions are recognised."

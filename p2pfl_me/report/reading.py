@@ -84,39 +84,3 @@ def json_file(path: Path) -> Json:
         return mapping(json.loads(path.read_text(encoding="utf-8", errors="replace")))
     except (OSError, ValueError, RecursionError):
         return {}
-
-
-def json_lines(path: Path) -> tuple[list[Json], int]:
-    """The objects of a JSON-lines file, and how many of its lines could not be read.
-
-    A last line without its newline that does not parse was being written when the process was stopped; it is
-    not counted.
-    """
-    try:
-        content = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return [], 0
-    lines = content.split("\n")
-    torn = lines.pop()
-    objects: list[Json] = []
-    unreadable = 0
-    for line in lines:
-        if not line.strip():
-            continue
-        item = _object(line)
-        if item is None:
-            unreadable += 1
-        else:
-            objects.append(item)
-    last = _object(torn) if torn.strip() else None
-    if last is not None:
-        objects.append(last)
-    return objects, unreadable
-
-
-def _object(line: str) -> Json | None:
-    try:
-        item = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return item if isinstance(item, dict) else None

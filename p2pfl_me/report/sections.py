@@ -197,7 +197,7 @@ def _failures(run: Run) -> Iterable[Block]:
     share = received_share(run)
     if share is not None:
         yield Paragraph(f"{100 * share:.1f} % of the neighbours' models that were expected arrived in time.")
-    unreadable = sum(log.unreadable for log in run.peers)
+    unreadable = sum(len(log.unread) for log in run.peers)
     if unreadable:
         lines = "1 line" if unreadable == 1 else f"{unreadable} lines"
         yield Paragraph(f"{lines} of the event logs could not be read and were passed over.")
@@ -229,14 +229,14 @@ def _what_ran(run: Run) -> Iterable[Block]:
         ("model", f"{contract.model.backbone}, {contract.model.trainable} trainable, {contract.model.input} input"),
         ("backbone weights", contract.model.weights.source),
         ("parameters exchanged", ", ".join(f"{count:,}" for count in parameters)),
-        ("data", manifest.data_source),
-        ("data digest", manifest.data_digest),
+        ("data", manifest.clips.source),
+        ("data digest", manifest.clips.digest),
         ("clips", _clips(run)),
         ("ended because", ", ".join(sorted({_reason(log.finish.reason) for log in run.peers if log.finish}))),
         ("started", _time(manifest.started)),
         ("finished", _finished(run)),
         ("command", manifest.command),
-        ("p2pme", manifest.version or ", ".join(sorted({start.version for start in starts}))),
+        ("p2pme", manifest.p2pme or ", ".join(sorted({start.version for start in starts}))),
         ("Python, torch, numpy", ", ".join(filter(None, (manifest.python, manifest.torch, manifest.numpy)))),
         ("platform", _platform(run, sorted({start.device for start in starts if start.device}))),
     ]
@@ -263,14 +263,14 @@ def _clips(run: Run) -> str:
     parts = [
         f"{count:,} {name}"
         for name, count in (
-            ("to train on", manifest.train),
-            ("to validate", manifest.validation),
-            ("to test", manifest.test),
+            ("to train on", manifest.clips.train),
+            ("to validate", manifest.clips.validation),
+            ("to test", manifest.clips.test),
         )
         if count
     ]
-    if manifest.subjects:
-        parts.append(f"of {manifest.subjects} subjects")
+    if manifest.clips.subjects:
+        parts.append(f"of {manifest.clips.subjects} subjects")
     return ", ".join(parts)
 
 
@@ -291,7 +291,7 @@ def _time(stamp: str) -> str:
 
 
 def _finished(run: Run) -> str:
-    if not run.manifest.present:
+    if not run.manifest.p2pme:
         return ""
     if not run.manifest.finished:
         return "not finished: the run was stopped, or is still going"

@@ -10,38 +10,38 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import torch
 
 from p2pfl_me.adversary import Board, Observed
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, digest
-from p2pfl_me.errors import P2pmeError
+from p2pfl_me.data.shards import all_clips, read_shards, write_shards
+from p2pfl_me.exits import Exit
 from p2pfl_me.gossip.cores import core_of
-from p2pfl_me.gossip.protocol import Finish, Mixed
+from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Trainer, make_trainer
-from p2pfl_me.message import Vector
+from p2pfl_me.options import RunOptions
+from p2pfl_me.peer.average import score_average, shard_settings
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
-from p2pfl_me.peer.eventlog import JsonLines
-from p2pfl_me.peer.process import core_start, schema_of, start_event, traffic_before
 from p2pfl_me.peer.recording import Recorded
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
+from p2pfl_me.peer.start import core_start, schema_of, start_event, traffic_before
 from p2pfl_me.peer.work import RoundWork
+from p2pfl_me.run.beginning import undone_if_refused
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.lines import EventLog
+from p2pfl_me.run.manifest import ManifestFile, told_lies
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.simulation.pace import ORDINARY
-from p2pfl_me.swarm.average import score_average, shard_settings
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import STOPPED, SwarmOptions
-from p2pfl_me.swarm.record import Record, undone_if_refused
-from p2pfl_me.swarm.shards import all_clips, read_shards, write_shards
 from p2pfl_me.topology import plan_of
 from p2pfl_me.topology.cut import cut_warning
 from p2pfl_me.widths import sliced
@@ -49,7 +49,7 @@ from p2pfl_me.widths import sliced
 
 def simulate(
     contract: Contract,
-    options: SwarmOptions,
+    options: RunOptions,
     console: Console,
     *,
     faults: FaultModel = ORDINARY,
@@ -70,9 +70,11 @@ def simulate(
     if options.lies:
         options.lies.require_fit(contract)
     with undone_if_refused(options.run, contract):
-        record = Record(options.run, contract, options.command, engine="simulate", lies=options.lies)
+        told = told_lies(options.lies.to_json(contract)) if options.lies else None
+        manifest = ManifestFile(options.run, contract, options.command, engine="simulate", lies=told)
         shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
-        record.data(options.data, data_digest, shards)
+        manifest.data(shards.counts(options.data, data_digest))
+        manifest.warn(shards.warning())
     torch.set_num_threads(1)
     # All features once, in one pass: peers find theirs in the cache.
     clips = all_clips(read_shards(contract, options.run))
@@ -100,8 +102,8 @@ def simulate(
     if kept:
         score_average(contract, options.run, options.home, options.weights, kept)
     if console.stopped:
-        return record.finish(exits, STOPPED)
-    return record.finish(exits, max(code for peer, code in exits.items() if peer not in liars))
+        return manifest.finish(exits, Exit.STOPPED)
+    return manifest.finish(exits, max(code for peer, code in exits.items() if peer not in liars))
 
 
 class _Stopped(Exception):
@@ -111,7 +113,7 @@ class _Stopped(Exception):
 class _Machines:
     """The peers' data, trainers and files; a peer that comes back after a crash finds its own again."""
 
-    def __init__(self, contract: Contract, options: SwarmOptions, clock: Clock, console: Console) -> None:
+    def __init__(self, contract: Contract, options: RunOptions, clock: Clock, console: Console) -> None:
         self._contract, self._options, self._clock, self._console = contract, options, clock, console
         self.told = console.following(contract, options.run)
         """Follows the logs for whoever wants to be told of each round."""
@@ -122,7 +124,7 @@ class _Machines:
         settings = (contract, options.run, options.home, options.weights)
         self._shards = [load_shard(shard_settings(*settings, peer)) for peer in range(contract.peers.count)]
         self._trainers: dict[int, Trainer] = {}
-        self._logs: dict[int, JsonLines] = {}
+        self._logs: dict[int, EventLog] = {}
         self._sketcher = Sketcher(layout_of(contract.model).size, contract.seed)
         self._board = Board(options.liars(contract)) if options.lies else None
         """What liars see: every model that any honest peer sends."""
@@ -141,24 +143,23 @@ class _Machines:
         again = peer in self._logs
         start = self._checkpoint(peer)
         if not again:
-            run = self._options.run
-            self._logs[peer] = JsonLines(run / f"peer-{peer}.jsonl", clock=lambda: self._epoch + self._clock.now)
+            path = RunFolder(self._options.run).log(peer)
+            self._logs[peer] = EventLog(path, clock=lambda: self._epoch + self._clock.now, limit=None)
             samples, width = self._shards[peer].samples, self._contract.peers.width(peer)
             if self._deceit and self._board and peer in self._board.liars:
                 samples = self._deceit.samples(samples)
             self._trainers[peer] = make_trainer(self._contract, peer, samples, self._options.device, width=width)
         log, trainer = self._logs[peer], self._trainers[peer]
         resumed = start.completed if again else None
-        log.write(**start_event(self._contract, peer, trainer.device, 1, self._shards[peer], resumed))
-        before = traffic_before(self._options.run / f"peer-{peer}.jsonl") if again else (0, 0)
+        log.write(start_event(self._contract, peer, trainer.device, 1, self._shards[peer], resumed))
+        before = traffic_before(RunFolder(self._options.run), peer) if again else (0, 0)
         work = RoundWork(trainer, self._sketcher, log, self._options.run, start, before, lambda: self._clock.now)
         core = core_of(self._contract, peer, self._schedule, core_start(start, self._contract))
         if self._deceit and self._board:
             lies = peer in self._board.liars
             core = self._deceit.core(core, peer) if lies else Observed(core, peer, self._board)
-        return Life(
-            Recorded(core, self._options.run, start) if self._options.record else core, _Work(work, log, self._tell)
-        )
+        recorded = Recorded(core, self._options.run, start) if self._options.record else core
+        return Life(recorded, _Telling(work, self._tell))
 
     def _tell(self) -> None:
         """A peer has concluded a round: look at the logs once as many have as there are peers."""
@@ -176,26 +177,14 @@ class _Machines:
         return Checkpoint(peer, 0, sliced(shapes, self._contract.peers.width(peer), self._initial), Progress(), *here)
 
 
-class _Work:
-    """A peer's own work, with the end of its life written down as `peer.process` does."""
+class _Telling:
+    """A peer's own work, and a word after each round that it has concluded."""
 
-    def __init__(self, work: RoundWork, log: JsonLines, tell: Callable[[], None]) -> None:
-        self._work, self._log, self._tell = work, log, tell
-
-    def train(self, round: int, params: Vector, seconds: float) -> Vector:
-        return self._work.train(round, params, seconds)
+    def __init__(self, work: RoundWork, tell: Callable[[], None]) -> None:
+        self._work, self._tell = work, tell
+        self.train, self.note, self.finished = work.train, work.note, work.finished
 
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
         loss = self._work.conclude(mixed, sent, received)
         self._tell()
         return loss
-
-    def note(self, event: str, **values: Any) -> None:
-        self._work.note(event, **values)
-
-    def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
-        if finish:
-            reason, rounds, detail = finish.reason, finish.rounds, ""
-            self._log.write(event="finish", reason=reason, rounds=rounds, detail=detail, digest=self._work.digest())
-        else:
-            self._log.write(event="finish", reason="error", rounds=None, detail=str(error))

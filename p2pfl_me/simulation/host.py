@@ -11,26 +11,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any, Protocol
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Message, Vector
+from p2pfl_me.peer.duty import Work
+from p2pfl_me.run import events
+from p2pfl_me.run.events import LinkState
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.network import Network
 from p2pfl_me.wire.codec import Schema
-
-
-class Work(Protocol):
-    """What a peer computes and keeps. A round that was concluded is what the peer starts from after a crash."""
-
-    def train(self, round: int, params: Vector, seconds: float) -> Vector: ...
-    def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None: ...
-    def note(self, event: str, **values: Any) -> None: ...
-    def finished(self, finish: Finish | None, error: P2pmeError | None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +92,11 @@ class Simulation:
         self._feed(to, lambda core: core.on_message(self.clock.now, sender, message))
 
     def on_link(self, to: int, peer: int, up: bool) -> None:
-        self._lives[to].work.note("link", neighbour=peer, state="up" if up else "down", reason="")
+        self._lives[to].work.note(events.Link(peer, LinkState.UP if up else LinkState.DOWN))
         self._feed(to, lambda core: core.on_peer(self.clock.now, peer, up))
 
     def on_refused(self, to: int, sender: int, reason: str) -> None:
-        self._lives[to].work.note("refused", neighbour=sender, reason=reason)
+        self._lives[to].work.note(events.Refused(sender, reason))
 
     # -- lives ----------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -11,27 +10,32 @@ from itertools import pairwise
 
 import numpy as np
 
+from p2pfl_me.console.lines import Console
+from p2pfl_me.console.watch import Concluded
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.manifest import Clip
+from p2pfl_me.data.shards import Shards, write_shards
 from p2pfl_me.errors import ContractError, P2pmeError
+from p2pfl_me.exits import Exit
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Part, Samples
+from p2pfl_me.options import RunOptions
 from p2pfl_me.peer.shard import Shard, summary_of
+from p2pfl_me.run.beginning import undone_if_refused
+from p2pfl_me.run.events import Reason, Scores
+from p2pfl_me.run.manifest import ManifestFile
+from p2pfl_me.run.results import write_average
 from p2pfl_me.simulation.batched import BatchedEngine, Training, require_memory_for
 from p2pfl_me.simulation.lockstep_fit import require_lockstep
 from p2pfl_me.simulation.lockstep_log import LockstepLog
-from p2pfl_me.swarm.console import Concluded, Console
-from p2pfl_me.swarm.launcher import STOPPED, SwarmOptions
-from p2pfl_me.swarm.record import Record, undone_if_refused
-from p2pfl_me.swarm.shards import Shards, write_shards
 from p2pfl_me.topology import schedule_of
 from p2pfl_me.topology.cut import cut_warning
 
 
-def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> int:
+def run_batched(contract: Contract, options: RunOptions, console: Console) -> int:
     """Run a contract's peers round by round and return 0, 130 when stopped, or 1 when one's training diverged.
 
     The final weights are those of real peers whom nothing delays, to the bit. The clock is virtual: a round lasts as
@@ -55,10 +59,11 @@ def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> 
     workers = os.cpu_count() or 1
     require_memory_for(contract, schedule, workers)
     with undone_if_refused(options.run, contract):
-        record = Record(options.run, contract, options.command, engine="batched")
+        manifest = ManifestFile(options.run, contract, options.command, engine="batched")
         cache = cache_dir(options.home)
         shards, data_digest = write_shards(contract, options.data, cache, options.run)
-        record.data(options.data, data_digest, shards)
+        manifest.data(shards.counts(options.data, data_digest))
+        manifest.warn(shards.warning())
     samples, test = _samples(contract, shards, options)
     start = initial_params(contract, cache=cache, weights=options.weights)
     log = LockstepLog(options.run, contract, schedule, time.time())
@@ -75,27 +80,26 @@ def run_batched(contract: Contract, options: SwarmOptions, console: Console) -> 
                 log.round(round, engine, training, scores)
                 console.concluded(contract, round + 1, _told(training, scores, log.sent))
                 if console.stopped:
-                    code, done = STOPPED, round + 1
+                    code, done = Exit.STOPPED, round + 1
                     break
         except P2pmeError as error:
             console.say(str(error))
             code = error.exit_code
         else:
-            log.finish(engine, done, "stopped" if code else "rounds")
+            log.finish(engine, done, Reason.STOPPED if code else Reason.ROUNDS)
             score = engine.score_of(engine.average()) if len(test) else None
-            average = {"peers": list(range(schedule.size)), "test": score.to_json() if score else None}
-            (options.run / "average.json").write_text(json.dumps(average), encoding="utf-8")
-    return record.finish(dict.fromkeys(range(schedule.size), code), code)
+            write_average(options.run, range(schedule.size), score.scores() if score else None)
+    return manifest.finish(dict.fromkeys(range(schedule.size), code), code)
 
 
 def _told(training: Training, scores: Sequence[Metrics] | None, sent: Sequence[int]) -> dict[int, Concluded]:
     """A round as the listener of a swarm is told of it."""
     losses = training.losses.tolist()
-    of_test = [each.to_json() for each in scores] if scores else [dict[str, float]() for _ in losses]
+    of_test = [each.scores() for each in scores] if scores else [Scores() for _ in losses]
     return {peer: Concluded(loss, of_test[peer], sent[peer]) for peer, loss in enumerate(losses)}
 
 
-def _samples(contract: Contract, shards: Shards, options: SwarmOptions) -> tuple[list[Samples], Part]:
+def _samples(contract: Contract, shards: Shards, options: RunOptions) -> tuple[list[Samples], Part]:
     """Each peer's own training samples, and the common test part: all features are asked for at once."""
     own = [[clip for clip in clips if clip.split == "train"] for clips in shards.peers]
     everything: Sequence[Clip] = [clip for clips in (*own, shards.test) for clip in clips]

@@ -14,10 +14,13 @@ from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, save_checkpoint
-from p2pfl_me.peer.eventlog import JsonLines
-from p2pfl_me.peer.process import schema_of, start_event
 from p2pfl_me.peer.shard import Shard
 from p2pfl_me.peer.sketch import Sketcher, encode_sketch
+from p2pfl_me.peer.start import schema_of, start_event
+from p2pfl_me.run import events
+from p2pfl_me.run.events import AnyEvent, Reason
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.lines import EventLog
 from p2pfl_me.simulation.batched import CPU, BatchedEngine, Training, Verdict
 from p2pfl_me.simulation.carriage import Plain
 from p2pfl_me.simulation.pace import STEP_S, exchange_seconds
@@ -49,7 +52,7 @@ class LockstepLog:
 
     def start(self, peer: int, shard: Shard) -> None:
         """The first line of a log."""
-        self._write(peer, **start_event(self._contract, peer, CPU, 1, shard, None))
+        self._write(peer, start_event(self._contract, peer, CPU, 1, shard, None))
 
     def trained(self, engine: BatchedEngine) -> None:
         """Look at the models between training and mixing."""
@@ -67,21 +70,18 @@ class LockstepLog:
         for peer, params in enumerate(engine.params):
             steps = int(training.steps[peer])
             verdict = engine.verdicts[peer] if engine.verdicts else Verdict(self._schedule.weights(peer, round), {}, {})
-            self._write(
-                peer,
-                event="round",
+            told = events.Round(
                 round=round,
                 loss=float(training.losses[peer]),
                 steps=steps,
                 train_seconds=STEP_S * steps,
                 wait_seconds=_short(self._seconds - begun - STEP_S * steps),
-                weights={str(other): weight for other, weight in verdict.weights.items()},
+                weights=dict(verdict.weights),
                 missing={},
-                refused={str(other): reason for other, reason in verdict.refused.items()},
-                distance={str(other): _short(distance) for other, distance in verdict.distance.items()},
-                consensus=None,
+                refused=dict(verdict.refused),
+                distance={other: _short(distance) for other, distance in verdict.distance.items()},
                 norm=float(np.linalg.norm(params)),
-                test=scores[peer].to_json() if scores else None,
+                test=scores[peer].scores() if scores else None,
                 validation=None,
                 sketch_trained=self._sketches.get(peer),
                 sketch_mixed=self._sketch(params) if peer in self._sketched else None,
@@ -90,19 +90,20 @@ class LockstepLog:
                 seconds=_short(self._seconds),
                 round_seconds=_short(self._seconds - begun),
             )
+            self._write(peer, told)
 
     @property
     def sent(self) -> Sequence[int]:
         """Bytes that each peer has sent."""
         return self._sent
 
-    def finish(self, engine: BatchedEngine, rounds: int, reason: str) -> None:
+    def finish(self, engine: BatchedEngine, rounds: int, reason: Reason) -> None:
         """The last line of every log, and the final models of a swarm that is not too large for that."""
         layout = layout_of(self._contract.model)
         here = digest(self._contract).hex(), layout.digest().hex()
         for peer, params in enumerate(engine.params):
             model = hashlib.sha256(params.data).hexdigest()
-            self._write(peer, event="finish", reason=reason, rounds=rounds, detail="", digest=model)
+            self._write(peer, events.Finish(reason, rounds, digest=model))
             if len(engine.params) <= KEPT:
                 save_checkpoint(self._run, Checkpoint(peer, rounds, params, Progress(), *here))
 
@@ -115,10 +116,10 @@ class LockstepLog:
     def _sketch(self, params: Vector) -> str:
         return encode_sketch(self._sketcher.sketch(params))
 
-    def _write(self, to: int, **values: object) -> None:
-        log = JsonLines(self._run / f"peer-{to}.jsonl", clock=lambda: self._epoch + self._seconds)
+    def _write(self, to: int, event: AnyEvent) -> None:
+        log = EventLog(RunFolder(self._run).log(to), clock=lambda: self._epoch + self._seconds, limit=None)
         try:
-            log.write(**values)
+            log.write(event)
         finally:
             log.close()
 

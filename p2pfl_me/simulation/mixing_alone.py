@@ -19,6 +19,7 @@ from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, largest_value
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.message import Vector
+from p2pfl_me.peer.duty import Untold
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.host import Life, Simulation
@@ -96,20 +97,18 @@ class _Tally:
         self.models[round] += models
 
 
-class _Idle:
+class _Idle(Untold):
     """No training; what was mixed is measured."""
 
     def __init__(self, peer: int, tally: _Tally, models: Any) -> None:
         self._peer, self._tally, self._models = peer, tally, models
 
-    def train(self, round: int, params: Vector, seconds: float) -> Vector:
+    def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
         return params
 
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
         self._tally.add(mixed.round, mixed.params, self._models())
         return None
-
-    def note(self, event: str, **values: Any) -> None: ...
 
     def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
         if error:

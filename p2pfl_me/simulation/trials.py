@@ -21,12 +21,13 @@ from p2pfl_me.aggregation import AGGREGATIONS, Neighbourhood
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.compression import COMPRESSIONS
 from p2pfl_me.contract import Contract
-from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, largest_value, packed_limit
 from p2pfl_me.gossip.kind import PROTOCOLS
-from p2pfl_me.gossip.protocol import Finish, Mixed
+from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.gossip.stop import advance
 from p2pfl_me.message import Vector
+from p2pfl_me.peer.duty import Untold
+from p2pfl_me.run.events import AnyEvent, Refused
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel, draw_faults
 from p2pfl_me.simulation.host import Life, Simulation
@@ -187,13 +188,13 @@ def drift(journal: Journal) -> float:
     return float(np.linalg.norm(average - owed) / np.linalg.norm(average))
 
 
-class _VectorWork:
+class _VectorWork(Untold):
     """Stands for training: shrink and add noise that follows from (seed, peer, round)."""
 
     def __init__(self, peer: int, seed: int, journal: Journal, clock: Clock) -> None:
         self._peer, self._seed, self._journal, self._clock = peer, seed, journal, clock
 
-    def train(self, round: int, params: Vector, seconds: float) -> Vector:
+    def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
         noise = np.random.default_rng(derive_seed(self._seed, "noise", self._peer, round))
         trained: Vector = np.float32(0.9) * params + noise.standard_normal(params.size, dtype=np.float32)
         self._journal.trained[self._peer, round].append(trained)
@@ -210,12 +211,9 @@ class _VectorWork:
         )
         return None
 
-    def note(self, event: str, **values: Any) -> None:
-        if event == "refused":
-            self._journal.refused.append(str(values["reason"]))
-
-    def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
-        """The simulation itself remembers who finished."""
+    def note(self, event: AnyEvent) -> None:
+        if isinstance(event, Refused):
+            self._journal.refused.append(event.reason)
 
 
 def _everyone_finishes(trial: Trial, simulation: Simulation) -> Iterator[str]:

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.shards import Shards
 from p2pfl_me.gossip.stop import Progress, StopRule, advance, stop_reason
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Trainer, make_trainer
 from p2pfl_me.message import Vector
-from p2pfl_me.swarm.shards import Shards
+from p2pfl_me.run.results import plain
 
 
 def run_baseline(contract: Contract, name: str, shards: Shards, *, cache: Path, weights: Path | None) -> dict[str, Any]:
@@ -91,4 +92,4 @@ def _validation_loss(trainers: list[Trainer], params: Vector) -> float | None:
 
 def _scores(trainer: Trainer, params: Vector) -> dict[str, Any] | None:
     metrics = trainer.evaluate(params, "test")
-    return metrics.to_json() if metrics else None
+    return plain(metrics.scores()) if metrics else None

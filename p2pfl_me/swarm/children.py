@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -15,16 +14,16 @@ import torch
 from p2pfl_me.adversary import Board, Lies
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.preprocess.note import in_words
+from p2pfl_me.data.shards import all_clips, read_shards
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.samples import read_samples
+from p2pfl_me.peer.average import score_average
 from p2pfl_me.peer.process import run_peer
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.progress import showing
-from p2pfl_me.swarm.average import score_average
+from p2pfl_me.run.results import write_baseline
 from p2pfl_me.swarm.baselines import run_baseline
-from p2pfl_me.swarm.record import write_whole
-from p2pfl_me.swarm.shards import all_clips, read_shards
 
 
 def peer_child(settings: PeerSettings) -> None:
@@ -77,8 +76,7 @@ def baseline_child(contract: Contract, run: Path, home: Path, weights: Path | No
         torch.set_num_threads(1)
         shards = read_shards(contract, run)
         cache = cache_dir(home)
-        result = run_baseline(contract, name, shards, cache=cache, weights=weights)
-        write_whole(run / f"baseline-{name}.json", json.dumps(result))
+        write_baseline(run, name, run_baseline(contract, name, shards, cache=cache, weights=weights))
 
 
 class _in_the_users_words:

@@ -11,58 +11,33 @@ import threading
 import time
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.identity_rules import ASK, IdentityRules
-from p2pfl_me.errors import ContractError, P2pmeError, PeerError
+from p2pfl_me.errors import ContractError, P2pmeError
+from p2pfl_me.exits import Exit
 from p2pfl_me.home import cache_dir, keys_dir
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.record import Record, join_baselines, undone_if_refused
+from p2pfl_me.options import RunOptions
+from p2pfl_me.run.beginning import undone_if_refused
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.manifest import ManifestFile, told_lies
+from p2pfl_me.run.results import join_baselines
 from p2pfl_me.workers import fork_server
-
-if TYPE_CHECKING:
-    from p2pfl_me.adversary import Lies
 
 STOP_S = 2.0
 """Seconds that stopped peers have to say goodbye before they are killed."""
 LOOK_S = 0.2
 """Seconds between looks at the peers and their logs."""
-STOPPED = 130
-REFUSED = frozenset({P2pmeError.exit_code, PeerError.exit_code})
+REFUSED = frozenset({Exit.REFUSED, Exit.CANNOT_GO_ON})
 """Exit codes of a child that told the user all there is to tell; the log of any other is kept."""
 BASELINES = ("isolated", "pooled", "fedavg")
 CHILDREN = "p2pfl_me.swarm.children"
 """What the fork server imports for all peers."""
 
 
-@dataclass(frozen=True)
-class SwarmOptions:
-    """Private settings of a local swarm; what the peers agree on stands in the contract.
-
-    `lies`: some of the peers lie, to see how the others stand it. Scores are then those of the honest.
-    """
-
-    home: Path
-    run: Path
-    data: Path | None = None
-    weights: Path | None = None
-    device: str = "auto"
-    baselines: bool = False
-    record: bool = False
-    command: str = ""
-    rules: IdentityRules = ASK
-    lies: Lies | None = None
-
-    def liars(self, contract: Contract) -> frozenset[int]:
-        """The peers that lie."""
-        return self.lies.liars(contract) if self.lies else frozenset()
-
-
-def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
+def launch(contract: Contract, options: RunOptions, console: Console) -> int:
     """Run a swarm to its end and return its exit code: 0, 130 when stopped, 1 when a peer failed.
 
     A swarm that could not begin, whatever the reason, does not leave its run folder to block the corrected command.
@@ -72,8 +47,8 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
     ContractError, DataError, RunError
         Before any peer is started.
     """
+    from p2pfl_me.data.shards import write_shards
     from p2pfl_me.swarm.memory import require_memory
-    from p2pfl_me.swarm.shards import write_shards
     from p2pfl_me.topology import plan_of
     from p2pfl_me.topology.cut import cut_warning
 
@@ -88,7 +63,8 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
     with _Interrupts() as interrupts:
         try:
             with undone_if_refused(options.run, contract):
-                record = Record(options.run, contract, options.command, lies=options.lies)
+                told = told_lies(options.lies.to_json(contract)) if options.lies else None
+                manifest = ManifestFile(options.run, contract, options.command, lies=told)
                 context = fork_server(CHILDREN)
                 warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
                 warm.start()
@@ -98,14 +74,15 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
                     with interrupts.at_once():
                         shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules)
                 except KeyboardInterrupt:
-                    return record.finish({}, STOPPED)
-                record.data(options.data, data_digest, shards)
+                    return manifest.finish({}, Exit.STOPPED)
+                manifest.data(shards.counts(options.data, data_digest))
+                manifest.warn(shards.warning())
                 keys_dir(options.home)
                 children = _Children(context, interrupts)
                 from_here = (contract, options.run, options.home, options.weights)
                 code = children.run_all({"features": ("features_child", (*from_here, options.device))}, console)
-                if code == STOPPED:
-                    return record.finish({}, code)
+                if code == Exit.STOPPED:
+                    return manifest.finish({}, code)
                 if code:
                     raise _NotBegun(code)
                 exits = _run_peers(contract, options, children, console, interrupts)
@@ -113,12 +90,9 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
             return refused.code
         liars = options.liars(contract)
         code = _verdict({peer: exit for peer, exit in exits.items() if peer not in liars}, interrupts.count > 0)
-        if code != STOPPED:
-            done = [
-                peer
-                for peer in exits
-                if peer not in liars and (options.run / f"checkpoint-{peer}.safetensors").exists()
-            ]
+        if code != Exit.STOPPED:
+            folder = RunFolder(options.run)
+            done = [peer for peer in exits if peer not in liars and folder.checkpoint(peer).exists()]
             jobs: dict[str, tuple[str, tuple[Any, ...]]] = {}
             if done:
                 jobs["average model"] = ("average_child", (*from_here, done))
@@ -126,7 +100,7 @@ def launch(contract: Contract, options: SwarmOptions, console: Console) -> int:
                 jobs |= {f"baseline {name}": ("baseline_child", (*from_here, name)) for name in BASELINES}
             code = children.run_all(jobs, console, at_once=os.cpu_count() or 1) or code
             join_baselines(options.run)
-        return record.finish(exits, STOPPED if interrupts.count else code)
+        return manifest.finish(exits, Exit.STOPPED if interrupts.count else code)
 
 
 class _NotBegun(P2pmeError):
@@ -138,7 +112,7 @@ class _NotBegun(P2pmeError):
 
 
 def _run_peers(
-    contract: Contract, options: SwarmOptions, children: _Children, console: Console, interrupts: _Interrupts
+    contract: Contract, options: RunOptions, children: _Children, console: Console, interrupts: _Interrupts
 ) -> dict[int, int | None]:
     liars = options.liars(contract)
     processes = {
@@ -176,7 +150,7 @@ def _run_peers(
                 # The others would wait for it until the join timeout, and then run without a part of the data.
                 table.say(f"peer {failed[0]} could not begin, so the swarm is stopped")
                 _stop(processes.values(), hard=False)
-                expected = {0, STOPPED, -signal.SIGTERM, -signal.SIGKILL}
+                expected = {0, Exit.STOPPED, -signal.SIGTERM, -signal.SIGKILL}
             else:
                 interrupts.wait(LOOK_S)
         table.update()
@@ -187,17 +161,17 @@ def _run_peers(
     return {peer: process.exitcode for peer, process in processes.items()}
 
 
-def _settings(contract: Contract, options: SwarmOptions, peer: int) -> Any:
+def _settings(contract: Contract, options: RunOptions, peer: int) -> Any:
     from p2pfl_me.peer.settings import PeerSettings
 
-    shards = options.run / "shards"
+    folder = RunFolder(options.run)
     return PeerSettings(
         peer=peer,
         contract=contract,
         run=options.run,
         home=options.home,
-        data=shards / f"peer-{peer}.csv",
-        test=shards / "test.csv",
+        data=folder.shard(peer),
+        test=folder.test,
         weights=options.weights,
         device=options.device,
         record=options.record,
@@ -226,7 +200,7 @@ def _stop(processes: Any, *, hard: bool) -> None:
 
 def _verdict(exits: Mapping[int, int | None], interrupted: bool) -> int:
     if interrupted:
-        return STOPPED
+        return Exit.STOPPED
     return 0 if all(code == 0 for code in exits.values()) else 1
 
 
@@ -277,7 +251,7 @@ class _Children:
                 running[title] = self.start(name, arguments)
             if self._interrupts.wait(LOOK_S / 4):
                 _stop(running.values(), hard=False)
-                return STOPPED
+                return Exit.STOPPED
             for title, process in list(running.items()):
                 if process.exitcode is not None:
                     del running[title]

@@ -8,17 +8,17 @@ from __future__ import annotations
 import hashlib
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from p2pfl_me.message import Packed, Vector
+from p2pfl_me.run.ledger import Sent
 from p2pfl_me.wire.framing import on_wire
 from p2pfl_me.wire.session import Outgoing
 
-Ledger = Callable[[Mapping[str, Any]], None]
-"""Gets one mapping for each message that left: to, kind, round, bytes, wire, sha256 (or kind ping and count)."""
+Ledger = Callable[[Sent], None]
+"""Gets one entry for each message that left, and one for the heartbeats to a neighbour since the last."""
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class TrafficLedger:
         self._pings = {peer: _Pings() for peer in self.totals}
         self._ledger, self._post = ledger, post
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="egress-digest")
-        self._due: deque[tuple[dict[str, Any], Future[str] | None]] = deque()
+        self._due: deque[tuple[Sent, Future[str] | None]] = deque()
         self._hashed: tuple[weakref.ref[Vector | Packed], Future[str]] | None = None
 
     def frame_sent(self, peer: int, size: int) -> int:
@@ -68,14 +68,8 @@ class TrafficLedger:
         message = out.message
         if self._ledger is None:
             return
-        entry = {
-            "to": peer,
-            "kind": message.kind.value,
-            "round": message.round,
-            "bytes": len(out.header) + (out.body.nbytes if out.body else 0),
-            "wire": out.wire,
-            "sha256": None,
-        }
+        size = len(out.header) + (out.body.nbytes if out.body else 0)
+        entry = Sent(peer, message.kind.value, size, out.wire, round=message.round)
         self._due.append((entry, None if message.content is None else self._digest(message.content)))
         self._write()
 
@@ -83,8 +77,7 @@ class TrafficLedger:
         """Book the heartbeats sent to `peer` since the last time."""
         pings = self._pings[peer]
         if pings.count and self._ledger is not None:
-            entry = {"to": peer, "kind": "ping", "count": pings.count, "bytes": 0, "wire": pings.wire, "sha256": None}
-            self._due.append((entry, None))
+            self._due.append((Sent(peer, "ping", 0, pings.wire, count=pings.count), None))
             self._write()
         self._pings[peer] = _Pings()
 
@@ -109,7 +102,7 @@ class TrafficLedger:
         while self._due and ((digest := self._due[0][1]) is None or digest.done()):
             entry, _ = self._due.popleft()
             if digest is not None:
-                entry["sha256"] = digest.result()
+                entry = replace(entry, sha256=digest.result())
             if self._ledger is not None:
                 self._ledger(entry)
 

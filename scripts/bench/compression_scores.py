@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from p2pfl_me.compare.grid import Request, make_grid
 from p2pfl_me.compare.page import cell_folder
 from p2pfl_me.compare.run import compare
+from p2pfl_me.console.lines import Console
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.methods import track_of
 from p2pfl_me.report.results import final_scores
 from p2pfl_me.report.run import Run, read_run
-from p2pfl_me.swarm.console import Console
 
 Values = NDArray[np.float64]
 WAYS = (

@@ -28,6 +28,10 @@ import numpy as np
 from memory import Memory  # beside this script
 from safetensors.numpy import save_file
 
+from p2pfl_me.run.events import Round, Trained
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.reading import read_log
+
 PEERS = 10
 CLASSES = tuple("abcdefg")
 
@@ -160,15 +164,17 @@ def rounds_of(run: Path) -> tuple[list[float], float, list[float], float]:
     """Seconds from round to round (slowest peer each), the first training step's end, accuracies, MB sent."""
     ends: dict[int, float] = {}
     first, accuracies, sent = float("inf"), [], 0.0
-    for path in sorted(run.glob("peer-*.jsonl")):
-        events = [json.loads(line) for line in path.read_text().splitlines()]
-        rounds = [event for event in events if event["event"] == "round"]
-        for event in rounds:
-            ends[event["round"]] = max(ends.get(event["round"], 0.0), event["t"])
-        trained = [event for event in events if event["event"] == "trained"]
-        first = min(first, trained[0]["t"] - trained[0]["seconds"])
-        accuracies.append(rounds[-1]["test"]["accuracy"])
-        sent += rounds[-1]["bytes_sent"]
+    folder = RunFolder(run)
+    for peer in folder.log.all():
+        lines = read_log(folder, peer).events
+        rounds = [(line.t, line.event) for line in lines if isinstance(line.event, Round)]
+        for t, event in rounds:
+            ends[event.round] = max(ends.get(event.round, 0.0), t)
+        first = min(first, *(line.t - line.event.seconds for line in lines if isinstance(line.event, Trained)))
+        last = rounds[-1][1]
+        if last.test and last.test.accuracy is not None:
+            accuracies.append(last.test.accuracy)
+        sent += last.bytes_sent
     times = [ends[round] for round in sorted(ends)]
     return [after - before for before, after in itertools.pairwise(times)], first, accuracies, sent / 1e6
 

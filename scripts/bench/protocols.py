@@ -28,13 +28,16 @@ from pathlib import Path
 
 import torch
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, load_contract
 from p2pfl_me.home import home
+from p2pfl_me.options import RunOptions
+from p2pfl_me.run.events import Round
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.reading import read_log
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.pace import ORDINARY
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions
 
 RING = Path(__file__).parents[2] / "topologies" / "ring.yaml"
 ROWS: dict[str, tuple[str, ...]] = {
@@ -119,7 +122,7 @@ def run(row: str, setting: str, seed: int, seconds: float, step: float) -> Resul
     contract = load_contract(RING, [*ROWS[row], *more, f"training.rounds={NO_END}", f"seed={seed}"])
     folder = Path(tempfile.mkdtemp(prefix="protocols-"))
     try:
-        options = SwarmOptions(home=home(), run=folder / "run")
+        options = RunOptions(home=home(), run=folder / "run")
         code = simulate(contract, options, Console(StringIO(), quiet=True), faults=faults)
         assert code == 0, f"{row}, {setting}, seed {seed}: exit code {code}"
         return read(folder / "run", contract)
@@ -131,13 +134,15 @@ def read(run: Path, contract: Contract) -> Result:
     scores, sent, rounds = [], [], []
     by_width: dict[float, list[float]] = defaultdict(list)
     for peer in range(contract.peers.count):
-        events = [json.loads(text) for text in (run / f"peer-{peer}.jsonl").read_text().splitlines()]
-        mixed = [event for event in events if event["event"] == "round"]
-        scores.append(mixed[-1]["test"]["uf1"])
+        lines = read_log(RunFolder(run), peer).events
+        mixed = [line.event for line in lines if isinstance(line.event, Round)]
+        test = mixed[-1].test
+        assert test is not None and test.uf1 is not None
+        scores.append(test.uf1)
         by_width[contract.peers.width(peer)].append(scores[-1])
-        sent.append(mixed[-1]["bytes_sent"])
+        sent.append(mixed[-1].bytes_sent)
         rounds.append(len(mixed))
-    average = json.loads((run / "average.json").read_text())["test"]["uf1"]
+    average = json.loads(RunFolder(run).average.read_text())["test"]["uf1"]
     return Result(
         rounds=statistics.mean(rounds),
         megabytes=statistics.mean(sent) / 1e6,

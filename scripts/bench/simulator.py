@@ -11,7 +11,6 @@ import os
 import platform
 import resource
 import time
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.message import Vector
+from p2pfl_me.peer.duty import Untold
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel, LinkQuality
 from p2pfl_me.simulation.host import Life, Simulation
@@ -27,16 +27,14 @@ from p2pfl_me.topology.schedule import schedule_of
 from p2pfl_me.wire.codec import Schema
 
 
-class Idle:
+class Idle(Untold):
     """No training: what is timed is the protocol, the frames, the seals and the mixing."""
 
-    def train(self, round: int, params: Vector, seconds: float) -> Vector:
+    def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
         return params
 
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
         return None
-
-    def note(self, event: str, **values: Any) -> None: ...
 
     def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
         assert error is None

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from p2pfl_me.choice import Choice, Registry
 from p2pfl_me.compare.grid import Request, make_grid
 from p2pfl_me.compression import COMPRESSIONS, Compression, EdgeState, Shapes
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, contract_from_yaml, load_contract
 from p2pfl_me.contract.gossip import Gossip
 from p2pfl_me.errors import ContractError
@@ -21,11 +22,11 @@ from p2pfl_me.evaluate.engines import gossip
 from p2pfl_me.gossip.kind import PROTOCOLS, ProtocolKind, RoundProtocol
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import Part, Samples
+from p2pfl_me.options import RunOptions
 from p2pfl_me.simulation.batched import BatchedEngine
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.lockstep import run_batched
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions, launch
+from p2pfl_me.swarm.launcher import launch
 from p2pfl_me.topology import plan_of, schedule_of
 from p2pfl_me.topology.kind import TOPOLOGIES, Pairs, Topology
 from p2pfl_me.topology.weighing import WEIGHTS, Weights
@@ -106,7 +107,7 @@ def test_it_is_refused_by_name_everywhere(unfinished: tuple[Path, Contract, str]
     path, contract, said = unfinished
     samples = [Samples(Part(np.zeros((2, 2048), np.float32), np.arange(2), np.zeros(2, np.int64), np.arange(2)))] * 4
     start = np.zeros(layout_of(contract.model).size, np.float32)
-    options = SwarmOptions(home=tmp_path / "home", run=tmp_path / "run")
+    options = RunOptions(home=tmp_path / "home", run=tmp_path / "run")
     engines: dict[str, Callable[[], Any]] = {
         "real peers": lambda: launch(contract, options, Console(StringIO(), quiet=True)),
         "event simulator": lambda: simulate(contract, options, Console(StringIO(), quiet=True)),

@@ -3,72 +3,71 @@
 from __future__ import annotations
 
 import base64
-import json
 
 import numpy as np
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.shards import write_shards
+from p2pfl_me.exits import Exit
 from p2pfl_me.home import cache_dir
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import STOPPED, SwarmOptions
-from p2pfl_me.swarm.record import Record, new_folder
-from p2pfl_me.swarm.shards import write_shards
+from p2pfl_me.options import RunOptions
+from p2pfl_me.run.beginning import new_folder
+from p2pfl_me.run.events import Finish, Reason, Scores
+from p2pfl_me.run.manifest import ManifestFile
+from p2pfl_me.run.results import write_average
+from tests.run.making import a_round, log
 from tests.small import CLASSES
 
 MEAN = {"ring": 0.50, "mesh": 0.62, "line": 0.48, "star": 0.55}
 
 
-def instant(contract: Contract, options: SwarmOptions, console: Console) -> int:
+def instant(contract: Contract, options: RunOptions, console: Console) -> int:
     """A whole run at once."""
     new_folder(options.run, contract)
-    record = Record(options.run, contract, options.command)
+    manifest = ManifestFile(options.run, contract, options.command)
     shards, digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
-    record.data(options.data, digest, shards)
+    manifest.data(shards.counts(options.data, digest))
+    manifest.warn(shards.warning())
     random = np.random.default_rng(contract.seed)
     best = MEAN[contract.topology.kind] + random.uniform(-0.05, 0.05)
     models = random.normal(size=(contract.peers.count, 64)) + 5
     for peer in range(contract.peers.count):
-        lines = []
         for round in range(contract.training.rounds):
             score = best * (round + 1) / contract.training.rounds - 0.01 * peer
-            lines.append(
-                {
-                    "event": "round",
-                    "round": round,
-                    "test": scores(score),
-                    "seconds": 1.5 * (round + 1),
-                    "bytes_sent": 2_000_000 * (round + 1) * (3 if contract.topology.kind == "mesh" else 1),
-                    "bytes_received": 0,
-                    "sketch_trained": sketch(models[peer]),
-                    "sketch_mixed": sketch(models.mean(0) + 0.4 * (models[peer] - models.mean(0))),
-                }
+            done = a_round(
+                round,
+                test=scores(score),
+                seconds=1.5 * (round + 1),
+                bytes_sent=2_000_000 * (round + 1) * (3 if contract.topology.kind == "mesh" else 1),
+                sketch_trained=sketch(models[peer]),
+                sketch_mixed=sketch(models.mean(0) + 0.4 * (models[peer] - models.mean(0))),
             )
-        lines.append({"event": "finish", "reason": "rounds", "rounds": contract.training.rounds})
-        (options.run / f"peer-{peer}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (options.run / "average.json").write_text(json.dumps({"peers": [], "test": scores(best + 0.02)}))
-    return record.finish(dict.fromkeys(range(contract.peers.count), 0), 0)
+            log(options.run, peer, done)
+        log(options.run, peer, Finish(Reason.ROUNDS, contract.training.rounds))
+    write_average(options.run, [], scores(best + 0.02))
+    return manifest.finish(dict.fromkeys(range(contract.peers.count), 0), 0)
 
 
-def stopped_after_two(contract: Contract, options: SwarmOptions, console: Console) -> int:
+def stopped_after_two(contract: Contract, options: RunOptions, console: Console) -> int:
     """The third swarm is stopped by the user, and leaves half a folder."""
     if len(list(options.run.parents[1].glob("*/seed-*/average.json"))) < 2:
         return instant(contract, options, console)
     new_folder(options.run, contract)
-    return Record(options.run, contract, options.command).finish({0: 1}, STOPPED)
+    return ManifestFile(options.run, contract, options.command).finish({0: 1}, Exit.STOPPED)
 
 
-def failing_line(contract: Contract, options: SwarmOptions, console: Console) -> int:
+def failing_line(contract: Contract, options: RunOptions, console: Console) -> int:
     """Peers of a line always fail."""
     if contract.topology.kind != "line":
         return instant(contract, options, console)
     new_folder(options.run, contract)
-    return Record(options.run, contract, options.command).finish({0: 1}, 1)
+    return ManifestFile(options.run, contract, options.command).finish({0: 1}, 1)
 
 
-def scores(value: float) -> dict[str, object]:
-    size = len(CLASSES)
-    found = dict.fromkeys(("accuracy", "uf1", "uar", "macro_f1", "weighted_f1"), value)
-    return {**found, "loss": 1.0, "confusion": (10 * np.eye(size, dtype=int)).tolist()}
+def scores(value: float) -> Scores:
+    confusion = tuple(map(tuple, (10 * np.eye(len(CLASSES), dtype=int)).tolist()))
+    return Scores(1.0, *[value] * 5, confusion)
 
 
 def sketch(values: np.ndarray) -> str:

@@ -8,8 +8,8 @@ import pytest
 
 from p2pfl_me.compare.grid import Request, make_grid
 from p2pfl_me.compare.run import compare
+from p2pfl_me.console.lines import Console
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.swarm.console import Console
 from tests.small import write_contract, write_vectors
 
 CASES = {

@@ -16,12 +16,12 @@ from p2pfl_me.compare.cells import claim, clear
 from p2pfl_me.compare.engines import ENGINES, Engine
 from p2pfl_me.compare.grid import Request
 from p2pfl_me.compare.run import compare
+from p2pfl_me.console.lines import Console
 from p2pfl_me.errors import DataError, RunError
 from p2pfl_me.report.figures import figure_from_csv
 from p2pfl_me.report.run import read_run
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.svg import files_of, png_bytes, svg_bytes
-from p2pfl_me.swarm.console import Console
 from tests.compare import fakes
 from tests.report.fixture import unsaved
 from tests.small import Command, events, wait_for, write_contract, write_vectors

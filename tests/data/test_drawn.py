@@ -21,13 +21,13 @@ from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.look import Images
 from p2pfl_me.data.manifest import write_manifest
 from p2pfl_me.data.reading import read_clips
+from p2pfl_me.data.shards import write_shards
 from p2pfl_me.data.source import peer_clips, prepare
 from p2pfl_me.data.synthetic import subjects_manifest, write_synthetic
 from p2pfl_me.data.twins.known import TWINS
 from p2pfl_me.data.twins.take import TwinSpec
 from p2pfl_me.data.twins.write import write_twin
-from p2pfl_me.swarm.record import Record
-from p2pfl_me.swarm.shards import write_shards
+from p2pfl_me.run.manifest import ManifestFile
 from tests.data.make import good, picture, row, rows, save
 
 TEXT = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 2}}\n"
@@ -86,8 +86,9 @@ def test_the_word_goes_from_list_to_list(twin: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shards, digest = write_shards(agreed, tmp_path / "m.csv", tmp_path, run)
     assert all(clip.drawn for path in run.rglob("*.csv") for clip in read_clips(path, None, may_be_empty=True).clips)
-    record = Record(run, agreed)
-    record.data(tmp_path / "m.csv", digest, shards)
+    manifest = ManifestFile(run, agreed)
+    manifest.data(shards.counts(tmp_path / "m.csv", digest))
+    manifest.warn(shards.warning())
     values = json.loads((run / "manifest.json").read_text())
     assert values["warnings"] == ["drawn faces"] and values["data"]["drawn"] == len(clips)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.evaluate.design import Request
@@ -14,7 +15,6 @@ from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.results import Results
 from p2pfl_me.evaluate.run import evaluate
 from p2pfl_me.evaluate.write import texts
-from p2pfl_me.swarm.console import Console
 from tests.small import CLASSES, write_vectors
 
 

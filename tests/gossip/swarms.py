@@ -16,6 +16,7 @@ from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.layout import Ranges
+from p2pfl_me.peer.duty import Untold
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.host import Life, Simulation
@@ -103,11 +104,11 @@ def run(
     return swarm
 
 
-class _Work:
+class _Work(Untold):
     def __init__(self, peer: int, train: Train, swarm: Swarm, clock: Clock, home: Ranges) -> None:
         self._peer, self._train, self._swarm, self._clock, self._home = peer, train, swarm, clock, home
 
-    def train(self, round: int, params: Vector, seconds: float) -> Vector:
+    def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
         return self._train(self._peer, round, params)
 
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
@@ -116,9 +117,6 @@ class _Work:
         start = self._swarm.starts[self._peer]
         self._swarm.starts[self._peer] = Start(mixed.params, mixed.round + 1, start.progress, mixed.memory, self._home)
         return None
-
-    def note(self, event: str, **values: Any) -> None:
-        pass
 
     def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
         assert error is None

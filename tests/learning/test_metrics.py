@@ -69,5 +69,5 @@ def test_the_table_reads_like_a_classification_report() -> None:
 
 
 def test_no_prediction_is_no_crash() -> None:
-    found = Metrics(np.zeros((3, 3), dtype=np.int64)).to_json()
-    assert found["uf1"] == found["accuracy"] == 0.0 and found["loss"] is None
+    found = Metrics(np.zeros((3, 3), dtype=np.int64)).scores()
+    assert found.uf1 == found.accuracy == 0.0 and found.loss is None

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, load_contract
 from p2pfl_me.deploy.export import export_model
 from p2pfl_me.errors import NetworkError
 from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.own import with_network
+from p2pfl_me.options import RunOptions, launch
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.lockstep import run_batched
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions, launch
 from tests.networks import mylab
 from tests.small import CLASSES, Command, events, p2pme, wait_for, write_contract
 
@@ -48,7 +48,7 @@ def digests(run: Path) -> list[str]:
 
 
 def run(engine: str, contract: Contract, tmp_path: Path, data: Path) -> list[str]:
-    options = SwarmOptions(home=tmp_path / "home", run=tmp_path / engine, data=data)
+    options = RunOptions(home=tmp_path / "home", run=tmp_path / engine, data=data)
     code = {"real": launch, "simulated": simulate, "lockstep": run_batched}[engine](
         contract, options, Console(quiet=True)
     )

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from p2pfl_me.errors import PeerError, WeightsError
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
-from p2pfl_me.peer.eventlog import JsonLines
 from p2pfl_me.peer.misbehaviour import HALF_LIFE_S, MisbehaviourScores
 from p2pfl_me.peer.sketch import WIDTH, Sketcher, encode_sketch
+from p2pfl_me.run.lines import EventLog
+from tests.run.making import start
 
 PARAMS = np.arange(5, dtype=np.float32)
 STATE = Checkpoint(3, 7, PARAMS, Progress(0.25, 2), "c" * 64, "l" * 64)
@@ -70,8 +71,8 @@ def test_a_missing_or_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 def test_a_torn_line_does_not_swallow_the_next(tmp_path: Path) -> None:
     path = tmp_path / "peer-0.jsonl"
     path.write_text('{"event":"round","round":0}\n{"event":"rou')
-    log = JsonLines(path)
-    log.write(event="start")
+    log = EventLog(path)
+    log.write(start())
     log.close()
     lines = path.read_text().splitlines()
     assert len(lines) == 3
@@ -81,13 +82,13 @@ def test_a_torn_line_does_not_swallow_the_next(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PeerError, match="cannot be written"):
-        JsonLines(tmp_path / "file" / "peer-0.jsonl")
+        EventLog(tmp_path / "file" / "peer-0.jsonl")
 
 
 def test_a_full_disk_is_named_and_costs_nothing_that_was_kept(tmp_path: Path) -> None:
-    log = JsonLines(Path("/dev/full"))
+    log = EventLog(Path("/dev/full"))
     with pytest.raises(PeerError, match="No space left") as caught:
-        log.write(event="round")
+        log.write(start())
     assert "--resume" in str(caught.value)
     with contextlib.suppress(OSError):
         log.close()

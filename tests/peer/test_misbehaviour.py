@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from p2pfl_me.console.words import in_words
+from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Train
 from p2pfl_me.message import Kind, Message, Vector
-from p2pfl_me.peer.console_log import in_words
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.misbehaviour import HALF_LIFE_S, LIMIT, SUSPECT, MisbehaviourScores, Sign
+from p2pfl_me.run.events import AnyEvent, Misbehaviour
 
 OWN = np.ones(100, np.float32)
 
@@ -127,16 +129,18 @@ class Core:
 
 class Work:
     def __init__(self) -> None:
-        self.notes: list[dict[str, Any]] = []
+        self.notes: list[AnyEvent] = []
 
-    def train(self, round: int, params: Vector) -> Vector:
+    def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
         return params
 
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
         return None
 
-    def note(self, event: str, **values: Any) -> None:
-        self.notes.append({"event": event, **values})
+    def note(self, event: AnyEvent) -> None:
+        self.notes.append(event)
+
+    def finished(self, finish: Finish | None, error: P2pmeError | None) -> None: ...
 
 
 class Links:
@@ -163,9 +167,9 @@ def test_a_running_peer_writes_scores_down_says_so_once_and_cuts_nobody_off() ->
     host = Host(core, work, lambda handlers: links)
     host.on_message(3, Message(Kind.OFFER, 0, 0, OWN))
     asyncio.run(host.run())
-    told = [note for note in work.notes if note["event"] == "misbehaviour"]
-    assert len(told) == 12 and all(note["scores"].keys() == {"3"} for note in told)
-    assert [note["new"] for note in told].count([3]) == 1 and told[-1]["suspects"] == [3]
+    told = [note for note in work.notes if isinstance(note, Misbehaviour)]
+    assert len(told) == 12 and all(note.scores.keys() == {3} for note in told)
+    assert [note.new for note in told].count((3,)) == 1 and told[-1].suspects == (3,)
     lines = [line for note in told if (line := in_words(note))]
     assert len(lines) == 1 and "neighbour 3 looks wrong" in lines[0] and "far beyond the others" in lines[0]
     assert not links.quarantined

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import load_contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.gossip.dpsgd import DPSGD
+from p2pfl_me.options import RunOptions
 from p2pfl_me.peer.checkpoint import checkpoint_path
 from p2pfl_me.peer.recording import inputs_path
 from p2pfl_me.peer.replay import recorded_peers, replay
 from p2pfl_me.peer.slots import versions
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions
 from tests.small import Command, events, p2pme, wait_for, write_contract, write_vectors
 
 PEERS = 3
@@ -33,7 +33,7 @@ def recorded(folder: Path, gossip: str = "{}", topology: str = "{kind: ring}", r
     vectors = write_vectors(folder / "vectors.safetensors", range(9), per_subject=6)
     training = f"{{rounds: {rounds}, local_epochs: 1}}"
     path = write_contract(folder / "trouble.yaml", PEERS, gossip=gossip, topology=topology, training=training)
-    options = SwarmOptions(home=folder / "home", run=folder / "run", data=vectors, record=True)
+    options = RunOptions(home=folder / "home", run=folder / "run", data=vectors, record=True)
     simulate(load_contract(path), options, Console(quiet=True), faults=TROUBLE)
     return folder / "run"
 

@@ -17,6 +17,9 @@ import numpy as np
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.style import WIDTH
 from p2pfl_me.report.svg import Files
+from p2pfl_me.run.codec import encode
+from p2pfl_me.run.events import Finish, Link, LinkState, Reason, Refused, Traffic
+from tests.run.making import a_round, start
 
 CLASSES = ("disgust", "fear", "happiness", "others", "repression", "sadness", "surprise")
 SUPPORT = (34, 12, 26, 48, 20, 10, 18)
@@ -138,8 +141,15 @@ def sketch(vector: np.ndarray) -> str:
 
 
 def append(path: Path, *events: dict[str, Any]) -> None:
+    """Append lines; an event has ordinary values in what is not given."""
     with path.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(event) + "\n" for event in events)
+        file.writelines(json.dumps({**ORDINARY.get(event.get("event", ""), {}), **event}) + "\n" for event in events)
+
+
+ORDINARY = {
+    said.NAME: json.loads(encode(1.77e9, said))
+    for said in (start(), a_round(0), Link(1, LinkState.UP), Refused(1, ""), Traffic(0, 0), Finish(Reason.ROUNDS, None))
+}
 
 
 def _manifest(recipe: Recipe) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.report.events import read_peer_log
 from p2pfl_me.report.reading import counts, floats_of_base64, number, whole
 from p2pfl_me.report.run import find_runs, read_run
+from p2pfl_me.run.folder import RunFolder
 from tests.report.fixture import Recipe as R
 from tests.report.fixture import append, contract_text, write_run
 
@@ -26,7 +27,7 @@ def test_a_full_run(tmp_path: Path) -> None:
     assert run.average is not None and run.average.confusion is not None
     assert run.average.confusion.sum() == 12
     assert set(run.baselines.isolated) == {0, 1, 2} and len(run.baselines.pooled) == 3
-    assert run.manifest.exits == {0: 0, 1: 0, 2: 0}
+    assert run.manifest.exit == {0: 0, 1: 0, 2: 0}
     assert run.silent == ()
     first = run.peers[0].rounds[0]
     assert first.sketch_mixed is not None and first.sketch_mixed.shape == (1024,)
@@ -50,7 +51,11 @@ def test_the_torn_last_line_is_ignored_and_other_bad_lines_are_counted(tmp_path:
     log.write_text("\n".join([*lines[:2], "not json", "[1]", lines[2][: len(lines[2]) // 2]]))
     (folder / "baselines.json").write_text('{"isolated": {"peers": {"0": [')
     run = read_run(folder)
-    assert len(run.peers[1].rounds) == 1 and run.peers[1].unreadable == 2 and run.peers[1].finish is None
+    assert (
+        len(run.peers[1].rounds) == 1
+        and [each.line for each in run.peers[1].unread] == [3, 4]
+        and run.peers[1].finish is None
+    )
     assert not run.baselines
 
 
@@ -65,7 +70,7 @@ def test_a_restarted_peer_counts_a_repeated_round_once_and_its_bytes_go_on(tmp_p
         {"event": "start", "resumed_round": 1},
         {"event": "round", "round": 1, "loss": 1.5, "bytes_sent": 110},
     )
-    read = read_peer_log(log, 0)
+    read = read_peer_log(RunFolder(log.parent), 0)
     assert [(each.round, each.loss, each.bytes_sent) for each in read.rounds] == [(1, 3.0, 100), (2, 1.5, 310)]
     assert read.finish is None and read.starts[1].resumed_round == 1
 
@@ -115,7 +120,7 @@ FIELDS = ("round", "loss", "weights", "missing", "test", "sketch_mixed", "bytes_
 def test_any_event_reads(tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, object]]) -> None:
     log = tmp_path_factory.mktemp("log") / "peer-0.jsonl"
     log.write_text("".join(json.dumps(event) + "\n" for event in events))
-    read = read_peer_log(log, 0)
+    read = read_peer_log(RunFolder(log.parent), 0)
     assert [each.round for each in read.rounds] == sorted({each.round for each in read.rounds})
 
 

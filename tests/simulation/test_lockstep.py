@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import digest, load_contract
 from p2pfl_me.errors import ContractError, PeerError
 from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.options import RunOptions
 from p2pfl_me.peer.checkpoint import load_checkpoint
 from p2pfl_me.report.run import read_run
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.lockstep import run_batched
 from p2pfl_me.simulation.lockstep_fit import require_lockstep
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions
 from tests.small import events, write_contract, write_vectors
 
 PEERS = 6
@@ -38,7 +38,7 @@ OTHER = {"t", "wait_seconds", "seconds", "round_seconds", "distance", "bytes_rec
 def test_it_leaves_what_the_simulator_leaves(tmp_path: Path, topology: str, gossip: str) -> None:
     data = write_vectors(tmp_path / "vectors.safetensors", range(12), per_subject=6)
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS, topology=topology, gossip=gossip))
-    one, other = (SwarmOptions(home=tmp_path / "home", run=tmp_path / name, data=data) for name in ("one", "other"))
+    one, other = (RunOptions(home=tmp_path / "home", run=tmp_path / name, data=data) for name in ("one", "other"))
     assert run_batched(contract, one, Console()) == 0
     assert simulate(contract, other, Console()) == 0
     for peer in range(PEERS):
@@ -48,7 +48,7 @@ def test_it_leaves_what_the_simulator_leaves(tmp_path: Path, topology: str, goss
         (mine,), (theirs,) = events(one.run, peer, "finish"), events(other.run, peer, "finish")
         assert mine["digest"] == theirs["digest"]
         (mine,), (theirs,) = events(one.run, peer, "start"), events(other.run, peer, "start")
-        assert mine["data"] == {key: value for key, value in theirs["data"].items() if key != "sources"}
+        assert mine["data"] == theirs["data"]
         here = {"contract_digest": digest(contract).hex(), "layout_digest": layout_of(contract.model).digest().hex()}
         kept, expected = (load_checkpoint(run, peer, **here) for run in (one.run, other.run))
         assert kept.completed == expected.completed
@@ -62,7 +62,7 @@ def test_its_clock_goes_about_as_the_simulators(tmp_path: Path) -> None:
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS, training="{rounds: 8, local_epochs: 2}"))
     seconds = []
     for run in (run_batched, simulate):
-        options = SwarmOptions(home=tmp_path / "home", run=tmp_path / run.__name__, data=data)
+        options = RunOptions(home=tmp_path / "home", run=tmp_path / run.__name__, data=data)
         assert run(contract, options, Console()) == 0
         seconds.append(max(events(options.run, peer, "round")[-1]["seconds"] for peer in range(PEERS)))
     assert seconds[0] == pytest.approx(seconds[1], rel=0.35)
@@ -91,5 +91,5 @@ def test_too_many_peers_for_the_memory_leave_no_folder(tmp_path: Path, monkeypat
     monkeypatch.setattr("p2pfl_me.simulation.batched.available_bytes", lambda: 1_000_000)
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS))
     with pytest.raises(PeerError, match="at most 0 peers"):
-        run_batched(contract, SwarmOptions(home=tmp_path / "home", run=tmp_path / "run"), Console())
+        run_batched(contract, RunOptions(home=tmp_path / "home", run=tmp_path / "run"), Console())
     assert not (tmp_path / "run").exists()

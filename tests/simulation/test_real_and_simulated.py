@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import load_contract
+from p2pfl_me.options import RunOptions
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
 from p2pfl_me.simulation.pace import ORDINARY
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions
 from tests.small import events, swarm, write_contract, write_vectors
 
 PEERS = 16
@@ -42,7 +42,7 @@ def test_a_real_swarm_and_its_simulation_end_bit_equal(
     path = write_contract(tmp_path / "swarm.yaml", PEERS, topology=topology, training=training, gossip=gossip)
     real, simulated = tmp_path / "real", tmp_path / "simulated"
     swarm(path, vectors, real)
-    options = SwarmOptions(home=tmp_path / "home", run=simulated, data=vectors)
+    options = RunOptions(home=tmp_path / "home", run=simulated, data=vectors)
     assert simulate(load_contract(path), options, Console()) == 0
     assert digests(real) == digests(simulated)
     for peer in range(PEERS):
@@ -59,7 +59,7 @@ def test_seals_and_the_network_change_no_bit_and_bytes_are_counted_alike(tmp_pat
         ("sealed", ORDINARY, True),
         ("slow", FaultModel(LinkQuality((0.5, 2.0), bandwidth_bps=1e8), compute_s=(0.1, 0.5)), False),
     ):
-        options = SwarmOptions(home=tmp_path / "home", run=tmp_path / name, data=vectors)
+        options = RunOptions(home=tmp_path / "home", run=tmp_path / name, data=vectors)
         assert simulate(contract, options, Console(), faults=faults, sealed=sealed) == 0
         sent[name] = [events(tmp_path / name, peer, "round")[-1]["bytes_sent"] for peer in range(PEERS)]
     assert digests(tmp_path / "plain") == digests(tmp_path / "sealed") == digests(tmp_path / "slow")
@@ -69,7 +69,7 @@ def test_seals_and_the_network_change_no_bit_and_bytes_are_counted_alike(tmp_pat
 def test_a_crash_and_a_return_are_told_as_real_peers_tell_them(tmp_path: Path, vectors: Path) -> None:
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS, training="{rounds: 12, local_epochs: 1}"))
     faults = FaultModel(compute_s=(1.0, 1.0), crashes=(Crash(4.5, 3, 9.2),), silence_s=0.5)
-    options = SwarmOptions(home=tmp_path / "home", run=tmp_path / "run", data=vectors)
+    options = RunOptions(home=tmp_path / "home", run=tmp_path / "run", data=vectors)
     assert simulate(contract, options, Console(), faults=faults) == 0
     first, second = events(tmp_path / "run", 3, "start")
     assert first["resumed_round"] is None and second["resumed_round"] > 0
@@ -82,7 +82,7 @@ def test_a_crash_and_a_return_are_told_as_real_peers_tell_them(tmp_path: Path, v
 def test_peers_stopped_at_a_time_keep_the_rounds_that_fit_into_it(tmp_path: Path, vectors: Path) -> None:
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS, gossip="{protocol: swift}"))
     faults = FaultModel(LinkQuality((0.01, 0.01)), compute_s=(1.0, 1.0), slow={5: 2.0}, stop_s=2.5)
-    options = SwarmOptions(home=tmp_path / "home", run=tmp_path / "run", data=vectors)
+    options = RunOptions(home=tmp_path / "home", run=tmp_path / "run", data=vectors)
     assert simulate(contract, options, Console(), faults=faults) == 0
     steps = {peer: events(tmp_path / "run", peer, "round")[0]["steps"] for peer in range(PEERS)}
     for peer in range(PEERS):

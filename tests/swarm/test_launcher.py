@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import contract_from_yaml
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions, _Interrupts, _NotBegun, _run_peers
-from tests.swarm.test_console import a_round, lines, log
+from p2pfl_me.options import RunOptions
+from p2pfl_me.swarm.launcher import _Interrupts, _NotBegun, _run_peers
+from tests.console.test_lines import lines
+from tests.run.making import a_round, log, start, trained
 
 CONTRACT = contract_from_yaml(
     "version: 1\nname: trio\ntopology: {kind: mesh}\npeers:\n  loopback: {count: 3}\ntraining: {rounds: 3}\n"
 )
 KILLED = -signal.SIGKILL
-TRAINED = {"event": "trained", "loss": 1.5}
+TRAINED = trained()
 
 
 class Process:
@@ -66,7 +68,7 @@ class Interrupts:
 
 def run_peers(run: Path, *processes: Process) -> tuple[dict[int, int | None], list[str]]:
     out = io.StringIO()
-    options: Any = SwarmOptions(home=run / "home", run=run)
+    options: Any = RunOptions(home=run / "home", run=run)
     children: Any = Children(*processes)
     interrupts: Any = Interrupts(*processes)
     exits = _run_peers(CONTRACT, options, children, Console(out), interrupts)
@@ -75,7 +77,7 @@ def run_peers(run: Path, *processes: Process) -> tuple[dict[int, int | None], li
 
 def test_peers_that_all_die_at_once_are_named_each(tmp_path: Path) -> None:
     for peer in range(3):
-        log(tmp_path, peer, {"event": "start"}, TRAINED, a_round(0, 0.2))
+        log(tmp_path, peer, start(), TRAINED, a_round(0, 0.2))
     exits, said = run_peers(tmp_path, *(Process([None, KILLED]) for _ in range(3)))
     assert exits == dict.fromkeys(range(3), KILLED)
     assert said == [f"peer {peer} was killed by SIGKILL" for peer in range(3)]
@@ -83,14 +85,14 @@ def test_peers_that_all_die_at_once_are_named_each(tmp_path: Path) -> None:
 
 def test_the_last_to_die_is_named_and_nobody_goes_on_without_it(tmp_path: Path) -> None:
     for peer in range(3):
-        log(tmp_path, peer, {"event": "start"}, TRAINED, a_round(0, 0.2))
+        log(tmp_path, peer, start(), TRAINED, a_round(0, 0.2))
     _, said = run_peers(tmp_path, Process([None, 3]), Process([None, None, 0]), Process([None, None, -signal.SIGSEGV]))
     assert said == ["peer 0 ended with exit code 3; the others go on", "peer 2 was killed by SIGSEGV"]
 
 
 def test_peers_that_the_launcher_itself_stopped_are_not_named(tmp_path: Path) -> None:
-    log(tmp_path, 0, {"event": "start"})
-    log(tmp_path, 1, {"event": "start"}, TRAINED, a_round(0, 0.2))
+    log(tmp_path, 0, start())
+    log(tmp_path, 1, start(), TRAINED, a_round(0, 0.2))
     stopped = Process([None], when_stopped=130), Process([None], when_stopped=-signal.SIGTERM)
     _, said = run_peers(tmp_path, Process([None, 3]), *stopped)
     assert said == ["peer 0 ended with exit code 3", "peer 0 could not begin, so the swarm is stopped"]
@@ -107,7 +109,7 @@ def test_a_killed_peer_holds_up_no_line_of_the_others(tmp_path: Path) -> None:
     out = io.StringIO()
     with Console(out).watching(CONTRACT, tmp_path) as watch:
         for peer in range(3):
-            log(tmp_path, peer, {"event": "start"}, *(a_round(each, 0.2) for each in range(1 if peer == 1 else 3)))
+            log(tmp_path, peer, start(), *(a_round(each, 0.2) for each in range(1 if peer == 1 else 3)))
         watch.update()
         watch.died(1)
         watch.update()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract.model import CASME2_CLASSES
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.sweep import names_classes, with_classes_of
+from p2pfl_me.data.classes import names_classes, with_classes_of
 from tests.data.make import contract, good, picture, row, rows, save
 
 
@@ -21,7 +21,7 @@ def own(tmp_path: Path) -> Path:
 
 def test_a_ready_contract_takes_the_classes_of_the_clips_and_says_so(own: Path) -> None:
     stream = io.StringIO()
-    found = with_classes_of(contract(), own, Console(stream))
+    found = with_classes_of(contract(), own, Console(stream).say)
     assert found.model.classes == ("negative", "positive", "surprise")
     said = " ".join(stream.getvalue().split())
     assert f"classes taken from {own}: negative, positive, surprise" in said
@@ -34,10 +34,10 @@ def test_classes_that_the_user_chose_stay(own: Path, tmp_path: Path) -> None:
     save(tmp_path / "joy.png", picture(99))
     rows(own, table)
     chosen = contract("model: {classes: [negative, positive, surprise, fear]}\n")
-    assert with_classes_of(chosen, own, Console(io.StringIO())) == chosen
+    assert with_classes_of(chosen, own, Console(io.StringIO()).say) == chosen
     seven = contract(f"model: {{classes: [{', '.join(CASME2_CLASSES)}]}}\n")
-    assert with_classes_of(seven, own, Console(io.StringIO())) != seven  # as every ready contract has them
-    assert with_classes_of(seven, own, Console(io.StringIO()), chosen=True) == seven
+    assert with_classes_of(seven, own, Console(io.StringIO()).say) != seven  # as every ready contract has them
+    assert with_classes_of(seven, own, Console(io.StringIO()).say, chosen=True) == seven
 
 
 @pytest.mark.parametrize(

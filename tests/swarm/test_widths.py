@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import digest, load_contract
 from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.options import RunOptions
 from p2pfl_me.peer.checkpoint import load_checkpoint
 from p2pfl_me.peer.replay import replay
 from p2pfl_me.simulation.engine import simulate
-from p2pfl_me.swarm.console import Console
-from p2pfl_me.swarm.launcher import SwarmOptions
 from p2pfl_me.widths import held, holders
 from tests.small import events, p2pme, write_contract, write_vectors
 
@@ -46,7 +46,7 @@ def test_peers_of_three_widths_learn_together(tmp_path: Path) -> None:
             if entry["kind"] in ("offer", "answer"):
                 width = min(contract.peers.width(peer), contract.peers.width(entry["to"]))
                 assert 0 <= entry["bytes"] - 4 * held(layout.dimensions, width).sum() < 100
-    simulated = SwarmOptions(home=tmp_path / "home", run=tmp_path / "simulated", data=vectors)
+    simulated = RunOptions(home=tmp_path / "home", run=tmp_path / "simulated", data=vectors)
     assert simulate(contract, simulated, Console(quiet=True)) == 0
     finals = [
         [events(folder, peer, "finish")[-1]["digest"] for peer in range(PEERS)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from p2pfl_me.message import Kind, Message
+from p2pfl_me.run.ledger import Sent
 from p2pfl_me.wire.codec import Schema, encode
 from p2pfl_me.wire.refusal_log import BURST, REFILL_S, RefusalLog
 from p2pfl_me.wire.session import Outgoing
@@ -24,7 +24,7 @@ def outgoing(message: Message) -> Outgoing:
 
 
 def test_entries_stand_in_the_order_in_which_messages_left() -> None:
-    entries: list[Mapping[str, Any]] = []
+    entries: list[Sent] = []
     calls: deque[Callable[[], None]] = deque()
     ledger = TrafficLedger([1, 2], entries.append, calls.append)
     model = np.arange(1000, dtype=np.float32)
@@ -38,14 +38,14 @@ def test_entries_stand_in_the_order_in_which_messages_left() -> None:
         calls.popleft()()
     assert ledger.totals[2].sent == 3 * 33
     digest = hashlib.sha256(np.arange(1000, dtype=np.float32).tobytes()).hexdigest()
-    assert [(e["to"], e["kind"], e["sha256"]) for e in entries] == [
+    assert [(e.to, e.kind, e.sha256) for e in entries] == [
         (1, "offer", digest),
         (2, "offer", digest),
         (1, "skip", None),
         (2, "ping", None),
     ]
-    assert entries[0]["wire"] == 5000 and entries[0]["bytes"] > 4000
-    assert entries[3] == {"to": 2, "kind": "ping", "count": 3, "bytes": 0, "wire": 99, "sha256": None}
+    assert entries[0].wire == 5000 and entries[0].bytes > 4000
+    assert entries[3] == Sent(to=2, kind="ping", bytes=0, wire=99, count=3)
 
 
 def test_the_ledger_does_not_keep_a_model_alive() -> None:

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import json
-import resource
 from pathlib import Path
 
 import pytest
 
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.errors import RunError
-from p2pfl_me.swarm.record import join_baselines, undone_if_refused, write_whole
-
-
-def test_a_write_that_fails_half_way_leaves_what_was_there(tmp_path: Path) -> None:
-    path = tmp_path / "average.json"
-    write_whole(path, "old")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
-    try:
-        with pytest.raises(RunError) as caught:
-            write_whole(path, "new" * 10_000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert caught.value.where == str(path) and "free some space" in caught.value.fix
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+from p2pfl_me.run.beginning import undone_if_refused
+from p2pfl_me.run.results import join_baselines
 
 
 def test_baselines_that_cannot_be_joined_stay_apart(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from p2pfl_me.swarm.console import Watch
+    from p2pfl_me.console.watch import Watch
 
 
 class _Picture:
@@ -44,8 +44,8 @@ class _Picture:
                 f"{view.state}, lies" if peer in watch.liars else view.state,
                 f"{view.round}/{watch.contract.training.rounds}",
                 _number(view.loss),
-                _number(view.scores.get("accuracy")),
-                _number(view.scores.get("uf1")),
+                _number(view.scores.accuracy),
+                _number(view.scores.uf1),
                 str(len(view.up)),
                 str(view.missed or ""),
                 _suspects(view.suspects),

@@ -3,53 +3,32 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 from rich.console import Console as RichConsole
 
+from p2pfl_me.console.lines import Console
+from p2pfl_me.console.table import _Picture
+from p2pfl_me.console.watch import Watch
 from p2pfl_me.contract import contract_from_yaml
-from p2pfl_me.swarm.console import Console, Tail, Watch
-from p2pfl_me.swarm.table import _Picture
+from p2pfl_me.run.events import Finish, Link, LinkState, Misbehaviour, Reason, Traffic
+from p2pfl_me.run.ledger import Sent, sent_line
+from tests.run.making import a_round, log, start, trained
 
 CONTRACT = contract_from_yaml(
     "version: 1\nname: duo\ntopology: {kind: ring}\npeers:\n  loopback: {count: 2}\ntraining: {rounds: 3}\n"
 )
 
 
-def log(run: Path, peer: int, *events: dict[str, object]) -> None:
-    with (run / f"peer-{peer}.jsonl").open("a") as file:
-        file.writelines(json.dumps(event) + "\n" for event in events)
-
-
-def a_round(
-    number: int, uf1: float, missing: dict[str, str] | None = None, *, loss: float = 1.5, sent: int = 2_000_000
-) -> dict[str, object]:
-    test = {"accuracy": 0.5, "uf1": uf1}
-    missing = missing or {}
-    return {"event": "round", "round": number, "loss": loss, "test": test, "missing": missing, "bytes_sent": sent}
-
-
-def test_a_tail_reads_whole_lines_once(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    tail = Tail(path)
-    assert list(tail.events()) == []
-    path.write_text('{"event":"a"}\n{"event":"b')
-    assert [event["event"] for event in tail.events()] == ["a"]
-    with path.open("a") as file:
-        file.write('"}\nnot json\n{"event":"c"}\n')
-    assert [event["event"] for event in tail.events()] == ["b", "c"]
-
-
 def test_a_pipe_gets_one_line_a_round_when_all_have_it(tmp_path: Path) -> None:
     out = io.StringIO()
     with Console(out).watching(CONTRACT, tmp_path) as watch:
-        log(tmp_path, 0, {"event": "start"}, a_round(0, 0.2), a_round(1, 0.4))
-        log(tmp_path, 1, {"event": "start"}, a_round(0, 0.1))
+        log(tmp_path, 0, start(), a_round(0, 0.2), a_round(1, 0.4))
+        log(tmp_path, 1, start(), a_round(0, 0.1))
         watch.update()
         assert "round   1/3  2 peers" in out.getvalue() and "round   2/3" not in out.getvalue()
         assert "UF1 0.150 (worst 0.100)" in out.getvalue()
-        log(tmp_path, 1, {"event": "finish", "reason": "error"})
+        log(tmp_path, 1, Finish(Reason.ERROR, None))
         watch.say("peer 1 ended with exit code 3; the others go on")
         watch.update()
     assert "round   2/3  1 peers" in out.getvalue()
@@ -67,11 +46,11 @@ def test_every_line_shows_its_own_round_however_many_passed_since_the_last_look(
         log(
             tmp_path,
             0,
-            {"event": "start"},
-            *(a_round(each, 0.1 * (each + 1), loss=3.0 - each, sent=10**6 * (each + 1)) for each in range(3)),
-            {"event": "trained", "loss": 9.0},
+            start(),
+            *(a_round(each, 0.1 * (each + 1), loss=3.0 - each, bytes_sent=10**6 * (each + 1)) for each in range(3)),
+            trained(9.0),
         )
-        log(tmp_path, 1, {"event": "start"}, *(a_round(each, 0.5, loss=1.0, sent=10**6) for each in (0, 2)))
+        log(tmp_path, 1, start(), *(a_round(each, 0.5, loss=1.0, bytes_sent=10**6) for each in (0, 2)))
         watch.update()
         watch.update()
     assert [line.replace("accuracy 0.500 (worst 0.500)  ", "") for line in lines(out)[:3]] == [
@@ -85,7 +64,7 @@ def test_a_round_that_all_jumped_over_has_no_line(tmp_path: Path) -> None:
     out = io.StringIO()
     with Console(out).watching(CONTRACT, tmp_path) as watch:
         for peer in range(2):
-            log(tmp_path, peer, {"event": "start"}, a_round(0, 0.2), a_round(2, 0.4))
+            log(tmp_path, peer, start(), a_round(0, 0.2), a_round(2, 0.4))
         watch.update()
     assert [line.split("/")[0] for line in lines(out)[:2]] == ["round   1", "round   3"]
 
@@ -94,10 +73,11 @@ def test_the_last_that_is_told_of_bytes_is_what_left(tmp_path: Path) -> None:
     out = io.StringIO()
     with Console(out).watching(CONTRACT, tmp_path) as watch:
         for peer in range(2):
-            log(tmp_path, peer, {"event": "start"}, a_round(0, 0.2, sent=1_000))
+            log(tmp_path, peer, start(), a_round(0, 0.2, bytes_sent=1_000))
         watch.update()
-        log(tmp_path, 0, {"event": "traffic", "bytes_sent": 1_100_000}, {"event": "finish", "reason": "rounds"})
-        (tmp_path / "egress-1.jsonl").write_text('{"wire": 900000}\n{"wire": 1400000}\n{"wi')  # killed
+        log(tmp_path, 0, Traffic(1_100_000, 0), Finish(Reason.ROUNDS, 3))
+        lines_of = "".join(sent_line(0, Sent(0, "offer", 1, wire)) + "\n" for wire in (900_000, 1_400_000))
+        (tmp_path / "egress-1.jsonl").write_text(lines_of + '{"wi')  # killed
         watch.died(1)
     assert lines(out)[0].endswith("0.0 MB out")
     assert lines(out)[-1] == "all peers have ended  3.4 MB out"
@@ -106,10 +86,9 @@ def test_the_last_that_is_told_of_bytes_is_what_left(tmp_path: Path) -> None:
 
 def test_a_terminal_gets_a_table(tmp_path: Path) -> None:
     watch = Watch(CONTRACT, tmp_path)
-    log(tmp_path, 0, {"event": "link", "neighbour": 1, "state": "up"}, a_round(0, 0.2, {"1": "deadline"}))
-    log(tmp_path, 1, {"event": "finish", "reason": "rounds"})
-    odd = {"round": 0, "scores": {"1": 3.26, "2": 0.6}, "signs": {"1": ["no model in time"]}, "suspects": [1]}
-    log(tmp_path, 0, {"event": "misbehaviour", **odd, "new": [1]})
+    log(tmp_path, 0, Link(1, LinkState.UP), a_round(0, 0.2, {1: "deadline"}))
+    log(tmp_path, 1, Finish(Reason.ROUNDS, 3))
+    log(tmp_path, 0, Misbehaviour(0, {1: 3.26, 2: 0.6}, {1: ("no model in time",)}, (1,), (1,)))
     watch.update()
     watch.say("a note")
     out = io.StringIO()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from p2pfl_me.learning.trainer import make_trainer
 from p2pfl_me.peer.checkpoint import load_checkpoint
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import load_shard
-from p2pfl_me.swarm.record import write_whole
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.results import write_average
 from p2pfl_me.widths import holders
 
 
@@ -28,13 +28,10 @@ def score_average(contract: Contract, run: Path, home: Path, weights: Path | Non
     average = (total / holders(layout.dimensions, map(contract.peers.width, peers))).astype(np.float32)
     shard = load_shard(shard_settings(contract, run, home, weights, peers[0]))
     metrics = make_trainer(contract, peers[0], shard.samples, "cpu").evaluate(average, "test")
-    result = {"peers": list(peers), "test": metrics.to_json() if metrics else None}
-    write_whole(run / "average.json", json.dumps(result))
+    write_average(run, peers, metrics.scores() if metrics else None)
 
 
 def shard_settings(contract: Contract, run: Path, home: Path, weights: Path | None, peer: int) -> PeerSettings:
     """How a swarm starts a peer: its shard and the common test clips are files in the run folder."""
-    shards = run / "shards"
-    return PeerSettings(
-        peer, contract, run, home, data=shards / f"peer-{peer}.csv", test=shards / "test.csv", weights=weights
-    )
+    folder = RunFolder(run)
+    return PeerSettings(peer, contract, run, home, data=folder.shard(peer), test=folder.test, weights=weights)

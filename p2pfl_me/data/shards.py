@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.drawn import drawn_words
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.manifest import Clip, write_manifest
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.source import deal, prepare
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.manifest import Clips
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,23 @@ class Shards:
 
     peers: tuple[tuple[Clip, ...], ...]
     test: tuple[Clip, ...]
+
+    def counts(self, source: Path | None, digest: str) -> Clips:
+        """What a run's manifest says of the clips of `source`, whose rows have this digest."""
+        own = [clip for clips in self.peers for clip in clips]
+        return Clips(
+            source=source.name if source else "synthetic",
+            digest=digest,
+            train=sum(clip.split == "train" for clip in own),
+            validation=sum(clip.split == "validation" for clip in own),
+            test=len(self.test),
+            subjects=len({clip.subject for clip in (*own, *self.test)}),
+            drawn=sum(clip.drawn for clip in (*own, *self.test)),
+        )
+
+    def warning(self) -> str:
+        """What must stand on every page of a run on these clips; empty where nothing must."""
+        return drawn_words([clip for clips in (*self.peers, self.test) for clip in clips])
 
     def of(self, peer: int) -> tuple[Clip, ...]:
         """All that one peer reads."""
@@ -38,9 +58,10 @@ def write_shards(
     """
     manifest = prepare(contract, data, cache, rules)
     shards = Shards(deal(contract, manifest), manifest.part("test"))
+    folder = RunFolder(run)
     for peer, clips in enumerate(shards.peers):
-        write_manifest(run / "shards" / f"peer-{peer}.csv", clips)
-    write_manifest(run / "shards" / "test.csv", shards.test)
+        write_manifest(folder.shard(peer), clips)
+    write_manifest(folder.test, shards.test)
     # Without the split, which follows from the seed: runs on the same clips are known by the same digest.
     rows = sorted(f"{c.subject}|{c.clip}|{c.label}" for c in manifest.clips)
     return shards, hashlib.sha256("\n".join(rows).encode()).hexdigest()
@@ -48,9 +69,9 @@ def write_shards(
 
 def read_shards(contract: Contract, run: Path) -> Shards:
     """The shards of a run as they were written."""
-    classes, folder = contract.model.classes, run / "shards"
-    peers = [read_clips(folder / f"peer-{peer}.csv", classes).clips for peer in range(contract.peers.count)]
-    return Shards(tuple(peers), read_clips(folder / "test.csv", classes, may_be_empty=True).clips)
+    classes, folder = contract.model.classes, RunFolder(run)
+    peers = [read_clips(folder.shard(peer), classes).clips for peer in range(contract.peers.count)]
+    return Shards(tuple(peers), read_clips(folder.test, classes, may_be_empty=True).clips)
 
 
 def all_clips(shards: Shards) -> Sequence[Clip]:

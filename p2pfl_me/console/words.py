@@ -1,0 +1,53 @@
+"""An event in words, for the terminal of whoever runs one peer by hand."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from p2pfl_me.run import events
+from p2pfl_me.run.events import AnyEvent, Reason, Scores
+
+_SHOWN = (("accuracy", "accuracy"), ("uf1", "UF1"))
+
+
+def in_words(event: AnyEvent) -> str | None:
+    """One line for an event that a user wants to see, None for the others."""
+    match event:
+        case events.Start(data=data):
+            resumed = f", resuming after round {event.resumed_round}" if event.resumed_round is not None else ""
+            return (
+                f"{data.train} clips of {data.subjects} subjects to train on, {data.test} to test on, "
+                f"{event.parameters:,} parameters, {event.device}{resumed}"
+            )
+        case events.Link():
+            reason = f" ({event.reason})" if event.reason else ""
+            return f"neighbour {event.neighbour} is {event.state.value}{reason}"
+        case events.Round():
+            missing = "".join(f"  without {peer} ({reason})" for peer, reason in event.missing.items())
+            loss = "none" if event.loss is None else f"{event.loss:.3f}"
+            sent = event.bytes_sent / 1e6
+            return f"round {event.round + 1}  loss {loss}{_scores(event.test)}  {sent:.1f} MB sent{missing}"
+        case events.CatchUp():
+            return f"behind the neighbours: on to round {event.to_round + 1}"
+        case events.Refused():
+            return f"refused: {event.reason}"
+        case events.Misbehaviour():
+            return "; ".join(suspicion(event, peer) for peer in event.new) or None
+        case events.Finish():
+            ended = event.reason is not Reason.ERROR
+            return f"finished after {event.rounds} rounds: {event.reason.value}" if ended else None
+        case events.Trained() | events.Traffic():
+            return None  # for reports
+        case _:
+            assert_never(event)
+
+
+def suspicion(event: events.Misbehaviour, peer: int) -> str:
+    """Why a neighbour has just become suspect; nothing follows from it by itself."""
+    signs = ", ".join(event.signs.get(peer, ())) or "odd rounds before"
+    return f"neighbour {peer} looks wrong (score {event.scores[peer]:.1f}: {signs}); ask its lab"
+
+
+def _scores(scores: Scores | None) -> str:
+    known = ((title, getattr(scores, name, None)) for name, title in _SHOWN)
+    return "".join(f"  {title} {value:.3f}" for title, value in known if value is not None)

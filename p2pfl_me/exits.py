@@ -1,0 +1,30 @@
+"""Every exit code of `p2pme`, in one table: what a shell or a unit file may act on (docs/exit-codes.md)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Why a command ended."""
+
+    DONE = 0
+    FAILED = 1
+    REFUSED = 2
+    CANNOT_GO_ON = 3
+    BUG = 70
+    STOPPED = 130
+
+    @property
+    def says(self) -> str:
+        return _SAYS[self]
+
+
+_SAYS = {
+    Exit.DONE: "All that was asked is done, and was seen to be.",
+    Exit.FAILED: "A part of it failed (a peer of a swarm, a cell of a comparison, a check); the lines above name it.",
+    Exit.REFUSED: "What was asked cannot be done as it was asked (contract, data, key, option); nothing has run.",
+    Exit.CANNOT_GO_ON: "A peer could not start or go on: a taken port, a full disk, a link that failed.",
+    Exit.BUG: "An error of p2pme itself; it names a file to report.",
+    Exit.STOPPED: "Its user stopped it (Ctrl-C, SIGTERM, SIGHUP); what is kept can be gone on with.",
+}

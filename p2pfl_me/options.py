@@ -1,0 +1,38 @@
+"""What is private to whoever starts all peers of a contract on one machine; the rest is the contract's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.data.identity_rules import ASK, IdentityRules
+
+if TYPE_CHECKING:
+    from p2pfl_me.adversary import Lies
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Settings of one run in one folder, under any engine.
+
+    `home` holds keys and caches; `record` writes down what the cores are fed, for `p2pme replay`; `command` is what
+    the manifest says was typed. `lies`: some of the peers lie, to see how the others stand it; scores are then those
+    of the honest.
+    """
+
+    home: Path
+    run: Path
+    data: Path | None = None
+    weights: Path | None = None
+    device: str = "auto"
+    baselines: bool = False
+    record: bool = False
+    command: str = ""
+    rules: IdentityRules = ASK
+    lies: Lies | None = None
+
+    def liars(self, contract: Contract) -> frozenset[int]:
+        """The peers that lie."""
+        return self.lies.liars(contract) if self.lies else frozenset()

@@ -1,0 +1,187 @@
+"""Every event of a peer's log, `peer-K.jsonl`: real peers, the event simulator and lockstep write these, nothing else.
+
+Rounds, like peers, count from 0 here; pages count rounds from 1. Byte counters hold seals, headers and framing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict
+
+from p2pfl_me.run.declare import STRICT, Event, Says, event
+
+Matrix = tuple[tuple[int, ...], ...]
+Sources = Mapping[str, Mapping[str, int]]
+
+
+class LinkState(StrEnum):
+    """What became of a link."""
+
+    UP = "up"
+    DOWN = "down"
+    QUARANTINED = "quarantined"
+    LEFT = "left"
+    REFUSED = "refused"
+
+
+class Reason(StrEnum):
+    """Why a peer ended."""
+
+    ROUNDS = "rounds"
+    """All rounds of the contract are done."""
+    PATIENCE = "patience"
+    """Its validation loss no longer fell, and its neighbours agreed."""
+    STOPPED = "stopped"
+    """Its user stopped it."""
+    ERROR = "error"
+    """It could not go on; `detail` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one model scores on one set of clips."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    loss: Annotated[float | None, Says("mean cross-entropy; null where it is no number", "nat")] = None
+    accuracy: Annotated[float | None, Says("share of clips that are named rightly")] = None
+    uf1: Annotated[float | None, Says("mean over all classes of F1 = 2TP / (2TP + FP + FN)")] = None
+    uar: Annotated[float | None, Says("mean over all classes of recall")] = None
+    macro_f1: Annotated[float | None, Says("`uf1` under its other name")] = None
+    weighted_f1: Annotated[float | None, Says("mean of F1 over classes by their clips")] = None
+    confusion: Annotated[Matrix | None, Says("rows are the true classes, columns the named ones", "clips")] = None
+
+    def get(self, metric: str) -> float | None:
+        """One of the numbers by its name: "uf1", "uar", "accuracy", ..."""
+        value = getattr(self, metric, None)
+        return value if isinstance(value, float) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a peer's clips are, in counts: no name, no path."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    train: Annotated[int, Says("clips it trains on")]
+    validation: Annotated[int, Says("clips it stops by")]
+    test: Annotated[int, Says("clips of people that nobody trains on")]
+    subjects: Annotated[int, Says("people among its own clips")]
+    drawn: Annotated[int | None, Says("clips of drawn faces; null in runs from before they were marked")] = None
+    classes: Annotated[Mapping[str, int], Says("training clips by class")] = field(default_factory=dict)
+    sources: Annotated[Sources, Says("clips by where apex and face come from")] = field(default_factory=dict)
+
+
+@event("start")
+class Start(Event):
+    """A life of a peer begins; the first line of each."""
+
+    peer: Annotated[int, Says("its id in the contract")]
+    pid: Annotated[int, Says("its process")]
+    version: Annotated[str, Says("of p2pme")]
+    contract_digest: Annotated[str, Says("SHA-256 of the contract", "hex")]
+    layout_digest: Annotated[str, Says("SHA-256 of the model's names and shapes", "hex")]
+    parameters: Annotated[int, Says("trainable values of the model")]
+    device: Annotated[str, Says("where it trains: cpu, cuda, ...")]
+    threads: Annotated[int, Says("of torch")]
+    data: Annotated[Data, Says("its clips, see below")]
+    resumed_round: Annotated[int | None, Says("rounds that were behind it; null when it begins anew")] = None
+
+
+@event("link")
+class Link(Event):
+    """A link to a neighbour changed."""
+
+    neighbour: Annotated[int, Says("its id")]
+    state: Annotated[LinkState, Says("up, down, left, refused or quarantined")]
+    reason: Annotated[str, Says("why; empty where nothing is to be said")] = ""
+
+
+@event("refused")
+class Refused(Event):
+    """A frame was refused."""
+
+    neighbour: Annotated[int | None, Says("who sent it; null for a stranger")]
+    reason: Annotated[str, Says("what was wrong with it")]
+
+
+@event("trained")
+class Trained(Event):
+    """The local epochs of a round are done."""
+
+    round: Annotated[int, Says("from 0")]
+    loss: Annotated[float | None, Says("mean training loss; null where it is no number", "nat")]
+    steps: Annotated[int, Says("of the optimiser")]
+    seconds: Annotated[float, Says("how long it took", "s")]
+
+
+@event("catch_up")
+class CatchUp(Event):
+    """Rounds were left out, because the neighbours had gone on."""
+
+    from_round: Annotated[int, Says("the first that was left out")]
+    to_round: Annotated[int, Says("the one it goes on with")]
+
+
+@event("round")
+class Round(Event):
+    """A round is done: mixed, scored, and kept."""
+
+    round: Annotated[int, Says("from 0")]
+    loss: Annotated[float | None, Says("mean training loss before mixing", "nat")]
+    steps: Annotated[int, Says("of the optimiser")]
+    train_seconds: Annotated[float, Says("training", "s")]
+    wait_seconds: Annotated[float, Says("from the end of training to the mixing", "s")]
+    weights: Annotated[Mapping[int, float], Says("weight of each neighbour that was mixed, by id")]
+    missing: Annotated[Mapping[int, str], Says("why each other neighbour was not, by id")]
+    norm: Annotated[float | None, Says("Euclidean norm of the mixed model")]
+    test: Annotated[Scores | None, Says("of the mixed model on clips of people nobody trains on")]
+    validation: Annotated[Scores | None, Says("of the mixed model on the peer's validation clips")]
+    sketch_trained: Annotated[str | None, Says("count sketch before mixing: little-endian float32", "base64")]
+    sketch_mixed: Annotated[str | None, Says("count sketch after mixing", "base64")]
+    bytes_sent: Annotated[int, Says("up to the mixing, over all lives", "B")]
+    bytes_received: Annotated[int, Says("up to the mixing, over all lives", "B")]
+    seconds: Annotated[float, Says("since this life began", "s")]
+    round_seconds: Annotated[float, Says("since this round's training began", "s")]
+    distance: Annotated[Mapping[int, float], Says("relative distance to each neighbour's model, by id")] = field(
+        default_factory=dict
+    )
+    refused: Annotated[Mapping[int, str], Says("whose model arrived and was not used, and why, by id")] = field(
+        default_factory=dict
+    )
+    consensus: Annotated[float | None, Says("gossiped estimate of the consensus distance, if asked for")] = None
+
+
+@event("misbehaviour")
+class Misbehaviour(Event):
+    """How odd the neighbours looked in a round; nothing follows from it by itself."""
+
+    round: Annotated[int, Says("from 0")]
+    scores: Annotated[Mapping[int, float], Says("score of each neighbour, fading, by id")]
+    signs: Annotated[Mapping[int, tuple[str, ...]], Says("what was odd in this round, by id")]
+    suspects: Annotated[tuple[int, ...], Says("ids of those whose score is high")]
+    new: Annotated[tuple[int, ...], Says("ids of those that have just become suspects")]
+
+
+@event("traffic")
+class Traffic(Event):
+    """All that this life sent and received; written when its links are closed. A killed peer leaves none."""
+
+    bytes_sent: Annotated[int, Says("in this life", "B")]
+    bytes_received: Annotated[int, Says("in this life", "B")]
+
+
+@event("finish")
+class Finish(Event):
+    """A life of a peer ends; its last line. A killed peer leaves none."""
+
+    reason: Annotated[Reason, Says("rounds, patience, stopped or error")]
+    rounds: Annotated[int | None, Says("rounds that were done; null after an error")]
+    detail: Annotated[str, Says("what went wrong; empty where nothing did")] = ""
+    digest: Annotated[str | None, Says("SHA-256 of the final model's bytes", "hex")] = None
+
+
+AnyEvent = Start | Link | Refused | Trained | CatchUp | Round | Misbehaviour | Traffic | Finish
+"""What a log may say. Readers match all of it and end in `assert_never`: a new event is decided on by each."""

@@ -1,0 +1,102 @@
+"""Where each file of a run lies. Every path below a run folder is made here, and docs/run-folder.md is made of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A kind of file: its name, K for a peer's id, and what is in it."""
+
+    name: str
+    says: str
+
+
+FILES: list[File] = []
+
+
+@dataclass(frozen=True, slots=True)
+class PerPeer:
+    """One file for each peer."""
+
+    folder: Path
+    pattern: str
+
+    def __call__(self, peer: int) -> Path:
+        return self.folder / self.pattern.replace("K", str(peer))
+
+    def all(self) -> dict[int, Path]:
+        """Those that are there, by peer."""
+        before, after = (re.escape(part) for part in Path(self.pattern).name.split("K"))
+        where = (self.folder / self.pattern).parent
+        names = ((re.fullmatch(f"{before}([0-9]+){after}", path.name), path) for path in _listed(where))
+        return dict(sorted((int(match[1]), path) for match, path in names if match))
+
+
+class _One:
+    def __init__(self, name: str, says: str) -> None:
+        self._name = name
+        FILES.append(File(name, says))
+
+    def __get__(self, folder: RunFolder, owner: Any = None) -> Path:
+        return folder.path / self._name
+
+
+class _Each:
+    def __init__(self, pattern: str, says: str) -> None:
+        self._pattern = pattern
+        FILES.append(File(pattern, says))
+
+    def __get__(self, folder: RunFolder, owner: Any = None) -> PerPeer:
+        return PerPeer(folder.path, self._pattern)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run. `K` in a name is a peer's id."""
+
+    path: Path
+
+    contract = _One("contract.yaml", "what all peers agreed on; a folder without it is no run")
+    manifest = _One("manifest.json", "what ran, where, with which versions; written by swarm and simulators")
+    log = _Each("peer-K.jsonl", "the event log of peer K, see below")
+    ledger = _Each("egress-K.jsonl", "the egress ledger of peer K, see below")
+    checkpoint = _Each("checkpoint-K.safetensors", "peer K's model and the state to resume from")
+    inputs = _Each("inputs-K.jsonl", "with --record: what peer K's core was fed and answered (docs/replay.md)")
+    blobs = _One("contents", "with --record: the models of all records, by SHA-256")
+    shard = _Each("shards/peer-K.csv", "the clips that a swarm dealt to peer K")
+    test = _One("shards/test.csv", "the clips of people that nobody trains on")
+    average = _One("average.json", "scores of the average of all final models")
+    baselines = _One("baselines.json", "scores of isolated, pooled and star FedAvg training, by round")
+
+    def is_run(self) -> bool:
+        return self.contract.is_file()
+
+    @property
+    def shards(self) -> Path:
+        return self.test.parent
+
+    def older_logs(self, peer: int) -> list[Path]:
+        """Earlier parts of a log that grew too long, the oldest first."""
+        log = self.log(peer)
+        found = (
+            (re.fullmatch(rf"{re.escape(log.stem)}\.([0-9]+)\.jsonl", path.name), path) for path in _listed(self.path)
+        )
+        return [path for _, path in sorted((int(match[1]), path) for match, path in found if match)]
+
+    def baseline(self, name: str) -> Path:
+        """The part of `baselines` that one child trains."""
+        return self.path / f"baseline-{name}.json"
+
+    def baseline_parts(self) -> dict[str, Path]:
+        """The parts that are there, by name."""
+        found = (path for path in sorted(self.path.glob("baseline-*.json")) if path.is_file())
+        return {path.stem.removeprefix("baseline-"): path for path in found}
+
+
+def _listed(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []

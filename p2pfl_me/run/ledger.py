@@ -1,0 +1,44 @@
+"""The egress ledger, `egress-K.jsonl`: a line for each message that left a peer. It is never shortened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict
+
+from p2pfl_me.run.declare import STRICT, LineError, Says, adapter, validated
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that left, or the heartbeats to a neighbour since the last such line. Null fields are not written."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    to: Annotated[int, Says("the neighbour's id")]
+    kind: Annotated[str, Says("of the message: offer, answer, ...; or ping")]
+    bytes: Annotated[int, Says("header and model, before sealing", "B")]
+    wire: Annotated[int, Says("on the wire: seals and ZeroMQ's framing included", "B")]
+    round: Annotated[int | None, Says("that it belongs to, from 0")] = None
+    sha256: Annotated[str | None, Says("of the model that it carried", "hex")] = None
+    count: Annotated[int | None, Says("how many heartbeats this line sums up")] = None
+
+
+def sent_line(t: float, sent: Sent) -> str:
+    """The line, without its newline."""
+    return f'{{"t":{round(t, 6)!r},' + adapter(Sent).dump_json(sent, exclude_none=True).decode()[1:]
+
+
+def read_ledger(path: Path) -> Iterator[Sent]:
+    """What a ledger lists; lines that are damaged or torn are passed over, and an absent file lists nothing."""
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    yield validated(Sent, line, "ledger")
+                except LineError:
+                    continue
+    except FileNotFoundError:
+        return

@@ -1,0 +1,176 @@
+"""RUN/manifest.json: what was run, where, with which versions, seeds and digests, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict
+
+from p2pfl_me import __version__
+from p2pfl_me.contract import Contract, digest
+from p2pfl_me.errors import RunError
+from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.run.declare import STRICT, LineError, Says, adapter, validated
+from p2pfl_me.run.folder import RunFolder
+
+FIX = "free some space, or name another folder with --run"
+
+
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """The clips of a run, in counts."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    source: Annotated[str, Says("name of the folder or file, without its path; or synthetic")] = ""
+    digest: Annotated[str, Says("SHA-256 of the rows, whatever their split", "hex")] = ""
+    train: Annotated[int | None, Says("clips that peers train on")] = None
+    validation: Annotated[int | None, Says("clips that peers stop by")] = None
+    test: Annotated[int | None, Says("clips that nobody trains on")] = None
+    subjects: Annotated[int | None, Says("people")] = None
+    drawn: Annotated[int | None, Says("clips of drawn faces; null in runs from before they were marked")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldLies:
+    """Who of the peers lied, to see how the others stand it, and how."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    liars: Annotated[tuple[int, ...], Says("ids of the peers that lied")] = ()
+    attack: Annotated[Mapping[str, Any], Says("kind and options of the attack")] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What ran. Older runs say less: what is empty or null here was not said."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    p2pme: Annotated[str, Says("version")] = ""
+    python: Annotated[str, Says("version")] = ""
+    torch: Annotated[str, Says("version")] = ""
+    numpy: Annotated[str, Says("version")] = ""
+    pyzmq: Annotated[str, Says("version, in runs of before 0.2, whose links went through it")] = ""
+    cryptography: Annotated[str, Says("version")] = ""
+    networkx: Annotated[str, Says("version")] = ""
+    platform: Annotated[str, Says("of the machine")] = ""
+    cpu_count: Annotated[int | None, Says("cores of the machine")] = None
+    started: Annotated[str, Says("when, in ISO 8601")] = ""
+    finished: Annotated[str | None, Says("when, in ISO 8601; null while it runs, or where it was killed")] = None
+    command: Annotated[str, Says("as it was typed")] = ""
+    engine: Annotated[str, Says("processes, simulate or batched")] = ""
+    seed: Annotated[int | None, Says("of the contract")] = None
+    contract_digest: Annotated[str, Says("SHA-256 of the contract", "hex")] = ""
+    peers: Annotated[int | None, Says("how many")] = None
+    lies: Annotated[ToldLies | None, Says("who lied and how, see below; null where nobody did")] = None
+    warnings: Annotated[tuple[str, ...], Says("what must stand on every page of this run")] = ()
+    data: Annotated[Clips | None, Says("the clips, see below")] = None
+    exit: Annotated[Mapping[int, int | None], Says("exit code of each peer's process, by id")] = field(
+        default_factory=dict
+    )
+
+    @property
+    def clips(self) -> Clips:
+        """What it says of the clips; nothing where they were not dealt."""
+        return self.data or Clips()
+
+    @property
+    def said_warnings(self) -> tuple[str, ...]:
+        """What must stand on every page; runs from before there were marks say by their source that they are drawn."""
+        return self.warnings or (("drawn faces",) if self.clips.source == "synthetic" else ())
+
+    @property
+    def liars(self) -> tuple[int, ...]:
+        """The peers that lied."""
+        return self.lies.liars if self.lies else ()
+
+    @property
+    def attack(self) -> str:
+        """How they lied, in words."""
+        fields = dict(self.lies.attack) if self.lies else {}
+        kind = fields.pop("kind", "")
+        options = ", ".join(f"{key} {value}" for key, value in fields.items() if value is not None)
+        return f"{kind}{f' ({options})' if options else ''}"
+
+
+class ManifestFile:
+    """The manifest of a run that goes on; each call brings the file up to date.
+
+    Raises
+    ------
+    RunError
+        The disk is full or the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        contract: Contract,
+        command: str = "",
+        engine: str = "processes",
+        lies: ToldLies | None = None,
+    ) -> None:
+        self._path = RunFolder(run).manifest
+        self._values = Manifest(
+            p2pme=__version__,
+            python=platform.python_version(),
+            torch=metadata.version("torch"),
+            numpy=metadata.version("numpy"),
+            cryptography=metadata.version("cryptography"),
+            networkx=metadata.version("networkx"),
+            platform=platform.platform(),
+            cpu_count=os.cpu_count(),
+            started=_now(),
+            command=command or " ".join(sys.argv),
+            engine=engine,
+            seed=contract.seed,
+            contract_digest=digest(contract).hex(),
+            peers=contract.peers.count,
+            lies=lies,
+        )
+        self._write()
+
+    def data(self, clips: Clips) -> None:
+        """The clips have been dealt."""
+        self._values = replace(self._values, data=clips)
+        self._write()
+
+    def warn(self, words: str) -> None:
+        """Keep words that must stand on every page of this run; nothing where they are empty."""
+        if words and words not in self._values.warnings:
+            self._values = replace(self._values, warnings=(*self._values.warnings, words))
+            self._write()
+
+    def finish(self, exits: Mapping[int, int | None], code: int) -> int:
+        """The run has ended; gives `code` back."""
+        self._values = replace(self._values, finished=_now(), exit=dict(exits))
+        self._write()
+        return code
+
+    def _write(self) -> None:
+        with refusing(RunError, self._path, FIX):
+            write_whole(self._path, json.dumps(adapter(Manifest).dump_python(self._values, mode="json"), indent=1))
+
+
+def told_lies(values: Mapping[str, Any]) -> ToldLies:
+    """Lies from their JSON form."""
+    return validated(ToldLies, json.dumps(values), "lies")
+
+
+def read_manifest_file(folder: RunFolder) -> Manifest | None:
+    """What a run's manifest says; None where there is none, or something else under its name."""
+    try:
+        return validated(Manifest, folder.manifest.read_bytes(), "manifest")
+    except (OSError, LineError):
+        return None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
