@@ -97,8 +97,9 @@ def main() -> None:
 
 
 def scratch(folder: Path) -> Path:
-    """The tracked files of this tree, as they are now."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    """The files of this tree that git does not ignore, as they are now."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -190,12 +191,12 @@ class Suite:
     """A room's tests in the scratch tree, and which of them reach which line."""
 
     def __init__(self, tree: Path, paths: tuple[str, ...], *, real: bool) -> None:
-        self._tree, self._marks = tree, [] if real else ["-m", "not processes"]
+        self._tree, self._marks, self._said = tree, [] if real else ["-m", "not processes"], ""
         report = tree / ".coverage"
         report.unlink(missing_ok=True)
         code = self._pytest(["--cov=p2pfl_me", "--cov-report=", "--cov-context=test", *self._marks, *paths], None)
         if code:
-            sys.exit(f"the tests of {', '.join(paths)} fail without any change: {code}")
+            sys.exit(f"the tests of {', '.join(paths)} fail without any change:\n{self._said[-3000:]}")
         self._reached = CoverageData(str(report))
         self._reached.read()
 
@@ -234,6 +235,7 @@ class Suite:
             )
         except subprocess.TimeoutExpired:
             return 1
+        self._said = done.stdout
         return done.returncode
 
 

@@ -26,7 +26,7 @@ def test_it_runs_in_lockstep() -> None:
 
 def test_what_the_user_sets_wins() -> None:
     contract = ready_contract(["gossip.protocol=dpsgd", "training.dropout=0.5", "training.rounds=3", "seed=4"])
-    assert (contract.gossip.protocol, contract.training.dropout) == ("dpsgd", 0.5)
+    assert (contract.gossip.protocol.kind, contract.training.dropout) == ("dpsgd", 0.5)
     assert (contract.training.rounds, contract.seed) == (3, 4)
     with pytest.raises(ContractError, match=r"training\.round"):
         ready_contract(["training.round=3"])

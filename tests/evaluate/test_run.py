@@ -119,6 +119,7 @@ def test_worker_processes_give_the_same_answers(tmp_path: Path) -> None:
     assert (tmp_path / "other" / "predictions.csv").read_bytes() == (asked.out / "predictions.csv").read_bytes()
 
 
+@pytest.mark.processes
 def test_killed_it_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path) -> None:
     data = write_vectors(tmp_path / "vectors.safetensors", range(8))
     out = tmp_path / "out"
@@ -144,6 +145,7 @@ def group_lives(group: int) -> bool:
     return True
 
 
+@pytest.mark.processes
 def test_ctrl_c_ends_in_order(tmp_path: Path) -> None:
     data = write_vectors(tmp_path / "vectors.safetensors", range(8))
     out = tmp_path / "out"
