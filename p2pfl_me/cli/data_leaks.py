@@ -19,19 +19,26 @@ if TYPE_CHECKING:
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="The clips of a split.json.")
 @click.option("--rows-only", is_flag=True, help="Open no image: compare subjects, clips and frame numbers.")
+@click.option("--weights", metavar="FILE", type=click.Path(path_type=Path, exists=True), help="A backbone's file.")
 @identity_options
-def audit(paths: tuple[Path, ...], data: Path | None, rows_only: bool, rules: IdentityRules) -> None:
+def audit(
+    paths: tuple[Path, ...], data: Path | None, rows_only: bool, weights: Path | None, rules: IdentityRules
+) -> None:
     """Look for leaks; exit code 1 if there is one, 2 if all clips are in one place, so that nothing can be compared.
 
     PATH is a run, what `p2pme data split` or `p2pme evaluate` wrote, or manifests: those named together are audited as
     one split. Subjects, clips, neighbouring frames, identical and near-identical images must stand on one side and at
-    one peer only.
+    one peer only. With --weights, what that file says that it was trained on is compared with all but training parts.
     """
     from p2pfl_me.data.audit.leaks import audit as look
     from p2pfl_me.data.audit.parts import read_audited
     from p2pfl_me.data.audit.words import audit_text
+    from p2pfl_me.data.trained_on import read_record
 
-    found = [look(split, images=not rows_only) for split in read_audited(paths, data, rules)]
+    record = read_record(weights) if weights else None
+    if weights and record is None:
+        click.echo(f"note: {weights} does not say what it was trained on: of unknown origin, it is not compared")
+    found = [look(split, images=not rows_only, weights=record) for split in read_audited(paths, data, rules)]
     click.echo("\n\n".join(audit_text(each) for each in found))
     raise SystemExit(1 if any(each.leaking for each in found) else 2 if any(each.silent for each in found) else 0)
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from p2pfl_me.cli.identity import identity_options
+
+if TYPE_CHECKING:
+    from p2pfl_me.data.identity_rules import IdentityRules
 
 
 @click.command()
@@ -17,16 +23,32 @@ import click
 @click.option("--start", type=click.Choice(["seed", "imagenet"]), default="seed", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-def pretrain(folder: Path, out: Path, self_supervised: bool, epochs: int, start: str, seed: int, device: str) -> None:
+@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Whose the images are: a manifest.")
+@identity_options
+def pretrain(
+    folder: Path,
+    out: Path,
+    self_supervised: bool,
+    epochs: int,
+    start: str,
+    seed: int,
+    device: str,
+    data: Path | None,
+    rules: IdentityRules,
+) -> None:
     """Train VGG16's block 5 on the images in DIR, and write a backbone that all peers can start from.
 
-    Each sub-folder of DIR is a class; with --self-supervised the images need no labels. The weights carry traces of the
-    images: give them only to whom you would give a model trained on these.
+    Each sub-folder of DIR is a class; with --self-supervised the images need no labels. Where a manifest.csv or a
+    published data set lies in DIR, or --data names one, all images of some subjects are held out, else some images. The
+    file says what it was trained on, so that an evaluation on the same people or pictures is told. The weights carry
+    traces of the images: give them only to whom you would give a model trained on these.
     """
     import hashlib
     from typing import Literal, cast
 
     from p2pfl_me.data.folder import read_folder
+    from p2pfl_me.data.owners import owners_of
+    from p2pfl_me.data.trained_on import record_of
     from p2pfl_me.home import cache_dir, home
     from p2pfl_me.learning.pretraining import pretrain as train
     from p2pfl_me.learning.pretraining import require_new, save_pretrained
@@ -35,6 +57,15 @@ def pretrain(folder: Path, out: Path, self_supervised: bool, epochs: int, start:
     found = read_folder(folder, 64, labelled=not self_supervised)
     named = f"{len(found.classes)} classes" if found.classes else "no labels"
     click.echo(f"{len(found.images)} images, {named}")
+    owners = owners_of(found.paths, folder, data, rules)
+    known = [clip for clip in owners if clip]
+    people = len({clip.subject for clip in known})
+    whose = (
+        f"{people} subjects of {', '.join(sorted({clip.dataset for clip in known}))}" if known else "unknown subjects"
+    )
+    if known and len(known) < len(owners):
+        whose += f", {len(owners) - len(known)} images of unknown ones"
+    click.echo(f"they are of {whose}")
     trained = train(
         found.images,
         found.labels,
@@ -44,11 +75,15 @@ def pretrain(folder: Path, out: Path, self_supervised: bool, epochs: int, start:
         start=cast(Literal["seed", "imagenet"], start),
         cache=cache_dir(home()),
         device=device,
+        groups=[clip.subject if clip else None for clip in owners],
         told=lambda epoch, loss, accuracy: click.echo(
             f"epoch {epoch}/{epochs}  loss {loss:.3f}  accuracy on held out images {accuracy:.3f}"
         ),
     )
-    save_pretrained(trained, out)
-    click.echo(f"{out}: accuracy {trained.accuracy:.3f} where chance is {trained.chance:.3f}. In the contract:")
+    began = " after ImageNet-1k" if start == "imagenet" else ""
+    words = f"{len(found.images)} images, {named}, of {whose}{began}"
+    save_pretrained(trained, out, record_of(words, found.digests, found.signatures, known))
+    held = "subjects held out" if trained.by_subject else "images held out, whose subjects may be among the others"
+    click.echo(f"{out}: accuracy {trained.accuracy:.3f} where chance is {trained.chance:.3f}, {held}. In the contract:")
     click.echo(f"  weights: {{source: file, sha256: {hashlib.sha256(out.read_bytes()).hexdigest()}}}")
     click.echo(f"and each peer names its copy with --weights {out}")

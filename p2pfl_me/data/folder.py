@@ -9,18 +9,26 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.data.audit.alike import Signature, signature_of
+from p2pfl_me.data.audit.pictures import pixel_digest
 from p2pfl_me.data.frames import is_mirror
-from p2pfl_me.data.images import IMAGES, read_image
+from p2pfl_me.data.images import IMAGES, Image, read_image
 from p2pfl_me.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFolder:
-    """`images` uint8 (n, S, S, 3) RGB; `labels` int64 (n,) of `classes`, both empty without labels."""
+    """`images` uint8 (n, S, S, 3) RGB; `labels` int64 (n,) of `classes`, both empty without labels.
+
+    `paths` are theirs, `digests` and `signatures` (of those that are not flat) what tells them again.
+    """
 
     images: npt.NDArray[np.uint8] = field(repr=False)
     labels: npt.NDArray[np.int64] = field(repr=False)
     classes: tuple[str, ...]
+    paths: tuple[Path, ...] = field(repr=False)
+    digests: tuple[bytes, ...] = field(repr=False)
+    signatures: tuple[Signature, ...] = field(repr=False)
 
 
 def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
@@ -51,9 +59,24 @@ def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
             )
     if len(paths) < 2:
         raise DataError("holds fewer than two images", where=str(folder), fix=f"known endings: {', '.join(IMAGES)}")
-    images = np.stack([_square(read_image(path), size) for path in paths])
+    squares: list[Image] = []
+    digests: list[bytes] = []
+    signatures: list[Signature] = []
+    for path in paths:
+        image = read_image(path)
+        squares.append(_square(image, size))
+        digests.append(pixel_digest(image))
+        if (signature := signature_of(image)) is not None:
+            signatures.append(signature)
     labels = [classes.index(_class_of(path, folder)) for path in paths] if labelled else []
-    return ImageFolder(images, np.array(labels, dtype=np.int64), classes)
+    return ImageFolder(
+        np.stack(squares),
+        np.array(labels, dtype=np.int64),
+        classes,
+        tuple(paths),
+        tuple(digests),
+        tuple(signatures),
+    )
 
 
 def _hidden(path: Path, folder: Path) -> bool:

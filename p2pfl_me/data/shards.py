@@ -13,6 +13,7 @@ from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.manifest import Clip, write_manifest
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.source import deal, prepare
+from p2pfl_me.data.trained_on import TrainedOn, seen_of
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import Clips
 
@@ -40,6 +41,11 @@ class Shards:
     def warning(self) -> str:
         """What must stand on every page of a run on these clips; empty where nothing must."""
         return drawn_words([clip for clips in (*self.peers, self.test) for clip in clips])
+
+    def seen_by(self, record: TrainedOn | None) -> str:
+        """Which clips that are scored the weights were trained on, in words of warning; empty where it is none."""
+        scored = [clip for clips in self.peers for clip in clips if clip.split == "validation"] + list(self.test)
+        return seen_of(record, scored).words("scored clips") if record and scored else ""
 
     def of(self, peer: int) -> tuple[Clip, ...]:
         """All that one peer reads."""

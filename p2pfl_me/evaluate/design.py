@@ -14,6 +14,7 @@ from p2pfl_me.data.drawn import drawn_words
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.preprocess.said import images_words
+from p2pfl_me.data.trained_on import read_kept_record, seen_of
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.dealing import count_peers, deal, with_peers
 from p2pfl_me.evaluate.engines import Engine, engine_of
@@ -54,7 +55,8 @@ class Design:
     """`contract` has the peers' number; `items` are those of the first seed, `homes` by seed and pool.
 
     `clips` is the digest of the clips alone, `features` that of what the network makes of them. `digest` covers
-    contract, clips, features, folds and dealing: results belong together only under one digest.
+    contract, clips, features, folds and dealing: results belong together only under one digest. `seen` says which clips
+    the weights were trained on, if any; `known`, whether their file says what they were trained on.
     """
 
     request: Request
@@ -65,6 +67,8 @@ class Design:
     clips: str
     features: str
     digest: str
+    seen: str = ""
+    known: bool = False
 
     @property
     def engine(self) -> Engine:
@@ -74,7 +78,13 @@ class Design:
     def warnings(self) -> tuple[str, ...]:
         """Why the results are no measure of recognition, in words that stand on every page, picture and table."""
         leak = LEAK if self.split.protocol.leaks else ""
-        return tuple(filter(None, (leak, drawn_words(self.items.clips))))
+        return tuple(filter(None, (leak, self.seen, drawn_words(self.items.clips))))
+
+    @property
+    def origin_unknown(self) -> bool:
+        """Whether nobody can say what the weights were trained on."""
+        weights = self.contract.model.weights
+        return self.contract.model.backbone.frozen and weights.source == "file" and not self.known
 
     def split_text(self) -> str:
         """The folds as JSON, by subjects: known before anything is trained."""
@@ -136,7 +146,9 @@ def make_design(
         "peers": request.peers,
     }
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-    return Design(request, contract, items, split, homes, found, features, digest)
+    record = read_kept_record(request.contract.model.weights, request.weights, cache)
+    seen = seen_of(record, clips).words() if record else ""
+    return Design(request, contract, items, split, homes, found, features, digest, seen, record is not None)
 
 
 def _to_the_last_round(contract: Contract) -> Contract:

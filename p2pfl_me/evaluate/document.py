@@ -195,6 +195,16 @@ def _notes(results: Results) -> tuple[str, ...]:
         notes.append(
             "The held-out subjects were removed from their peers before training; no peer saw a clip of theirs."
         )
+    if results.design.seen:
+        notes.append(
+            f"The {results.design.seen}, before any peer began: a score on these is no score on strangers. Take "
+            "weights of other people, or of none."
+        )
+    elif results.design.origin_unknown:
+        notes.append(
+            "The weights file does not say what it was trained on: whether it has seen the held-out subjects is not "
+            "known."
+        )
     if split.protocol is HoldOut.LAB:
         notes.append(
             "A peer whose clips are all held out sits that fold out; the graph is built for those that are left."

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.trained_on import copy_record, kept_record
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.files import replacing
 from p2pfl_me.learning.architectures import Architecture, architecture_of
@@ -79,6 +80,8 @@ def load_backbone(contract: Contract, *, cache: Path, weights: Path | None = Non
             where=str(weights),
             fix="all peers need the same file; compare with `sha256sum`",
         )
+    if not (record := kept_record(source, cache)).exists():
+        copy_record(weights, record)
     return _kept(architecture, path, lambda: read_weights(weights, architecture))
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.shards import Shards
+from p2pfl_me.data.trained_on import TRAINED_ON, read_kept_record
+from p2pfl_me.run.manifest import ManifestFile
 
-TRAINED_ON = "trained_on"
-"""The key of a .safetensors file's metadata that says what its weights were trained on."""
 IMAGENET = "ImageNet-1k (torchvision's IMAGENET1K_V1)"
 
 
@@ -36,6 +37,23 @@ def network_words(contract: Contract, weights: Path | None = None, seeds: Sequen
     known = trained_on(weights)
     origin = f"trained on {known}" if known else "of unknown origin: the file does not say what it was trained on"
     return f"{network}, frozen layers: file, sha256 {source.sha256}, {origin}."
+
+
+def tell_of_weights(
+    manifest: ManifestFile, contract: Contract, weights: Path | None, cache: Path, shards: Shards
+) -> str:
+    """Write into a run's manifest where the weights come from, and the warning where they have seen clips that are
+    scored, which is given back.
+
+    Raises
+    ------
+    WeightsError
+        What the file says of itself cannot be read.
+    """
+    manifest.network(network_words(contract, weights))
+    words = shards.seen_by(read_kept_record(contract.model.weights, weights, cache))
+    manifest.warn(words)
+    return words
 
 
 def trained_on(weights: Path | None) -> str | None:

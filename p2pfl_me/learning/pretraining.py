@@ -7,10 +7,10 @@ what a processor without a GPU can afford.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from p2pfl_me import __version__
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Loopback, Model, Peers, Training, Weights
+from p2pfl_me.data.trained_on import TrainedOn
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.files import replacing
 from p2pfl_me.learning.backbone import load_backbone
@@ -45,12 +46,14 @@ Told = Callable[[int, float, float], None]
 
 @dataclass(frozen=True, eq=False)
 class Pretrained:
-    """A whole VGG16 by torchvision's names (`features.0.weight`, ...), and the accuracy on held out images."""
+    """A whole VGG16 by torchvision's names (`features.0.weight`, ...), and the accuracy on what was held out: all
+    images of some subjects (`by_subject`) or, where those are not known, some images."""
 
     tensors: dict[str, Vector] = field(repr=False)
     accuracy: float
     chance: float
     method: str
+    by_subject: bool = False
 
 
 def pretrain(
@@ -64,6 +67,7 @@ def pretrain(
     cache: Path,
     device: str = "auto",
     told: Told | None = None,
+    groups: Sequence[str | None] = (),
 ) -> Pretrained:
     """Train block 5 on images (n, 64, 64, 3) with labels (n,) of `classes`; without any (both empty) on turned ones.
 
@@ -73,6 +77,8 @@ def pretrain(
         Where all five blocks come from.
     told:
         Called after each epoch with (epoch, loss, accuracy).
+    groups:
+        Whose each image is (n,), where known: all images of one are held out together, others each by itself.
 
     Raises
     ------
@@ -87,7 +93,7 @@ def pretrain(
     turned = 1 if classes else len(TURNS)
     bank = np.concatenate([_block4(layers, np.rot90(images, turn, axes=(1, 2)), where) for turn in range(turned)])
     truth = labels if classes else np.repeat(np.arange(len(TURNS)), len(images))
-    trainer = FeatureTrainer(contract, 0, _parts(bank, truth, len(images), seed), where)
+    trainer = FeatureTrainer(contract, 0, _parts(bank, truth, len(images), seed, groups), where)
     params, accuracy = initial_params(contract, cache=cache), 0.0
     for epoch in range(epochs):
         trained = trainer.train(params, epoch)
@@ -101,7 +107,8 @@ def pretrain(
         layer, kind = name.split(".")
         if layer.startswith("conv5_"):
             tensors[f"features.{BLOCK5[int(layer[-1])]}.{kind}"] = view.copy()
-    return Pretrained(tensors, accuracy, 1 / len(contract.model.classes), method)
+    by_subject = len(set(groups) - {None}) > 1
+    return Pretrained(tensors, accuracy, 1 / len(contract.model.classes), method, by_subject)
 
 
 def require_new(path: Path) -> None:
@@ -118,8 +125,8 @@ def require_new(path: Path) -> None:
         raise WeightsError("is there already", where=str(path), fix="name a new file with -o")
 
 
-def save_pretrained(found: Pretrained, path: Path) -> None:
-    """Write the weights such that `model.weights: {source: file}` takes them.
+def save_pretrained(found: Pretrained, path: Path, record: TrainedOn | None = None) -> None:
+    """Write the weights such that `model.weights: {source: file}` takes them, with the record of what they saw.
 
     Raises
     ------
@@ -128,7 +135,9 @@ def save_pretrained(found: Pretrained, path: Path) -> None:
     """
     try:
         with replacing(path, public=True) as draft:
-            save_file(found.tensors, draft, {"p2pme": __version__, "method": found.method})
+            more = record.metadata() if record else {}
+            tensors: dict[str, npt.NDArray[Any]] = {**found.tensors, **(record.tensors() if record else {})}
+            save_file(tensors, draft, {"p2pme": __version__, "method": found.method, **more})
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot be written: {error}", where=str(path), fix="name another file") from error
 
@@ -155,10 +164,17 @@ def _block4(layers: torch.nn.Module, images: Image, device: torch.device) -> Vec
     return np.concatenate(rows)
 
 
-def _parts(bank: Vector, labels: Labels, images: int, seed: int) -> Samples:
-    """An image is held out in all its turns or in none."""
-    order = np.random.default_rng(derive_seed(seed, "pretrain")).permutation(images)
-    held = np.isin(np.arange(len(bank)) % images, order[: max(1, round(HELD_OUT * images))])
+def _parts(bank: Vector, labels: Labels, images: int, seed: int, groups: Sequence[str | None] = ()) -> Samples:
+    """An image is held out in all its turns or in none, and with all of its group, where there are several."""
+    known = groups if len(set(groups) - {None}) > 1 else (None,) * images
+    names = [image if name is None else name for image, name in enumerate(known)]
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    group_of = np.array([places[name] for name in names])
+    order = np.random.default_rng(derive_seed(seed, "pretrain")).permutation(len(places))
+    sizes = np.bincount(group_of, minlength=len(places))[order]
+    wanted = max(1, round(HELD_OUT * images))
+    count = min(int(np.searchsorted(np.cumsum(sizes), wanted)) + 1, len(places) - 1)
+    held = np.isin(group_of[np.arange(len(bank)) % images], order[:count])
 
     def part(rows: Labels) -> Part:
         return Part(bank, rows, labels[rows], np.arange(len(rows)))

@@ -41,6 +41,8 @@ def _of_run(run: Run) -> Iterator[str]:
             "The clips are drawn faces, made from the seed. They show that the peers learn together; they say "
             "nothing about how well real micro-expressions are recognised."
         )
+    if manifest.network and contract.model.weights.source == "file":
+        yield f"The network: {manifest.network}"
     if contract.model.weights.source == "seed":
         yield (
             "The frozen backbone is random: drawn from the contract's seed so that everything runs offline. "

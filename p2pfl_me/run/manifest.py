@@ -71,6 +71,7 @@ class Manifest:
     peers: Annotated[int | None, Says("how many")] = None
     lies: Annotated[ToldLies | None, Says("who lied and how, see below; null where nobody did")] = None
     warnings: Annotated[tuple[str, ...], Says("what must stand on every page of this run")] = ()
+    network: Annotated[str, Says("where the weights come from that nobody trained here, in words")] = ""
     data: Annotated[Clips | None, Says("the clips, see below")] = None
     exit: Annotated[Mapping[int, int | None], Says("exit code of each peer's process, by id")] = field(
         default_factory=dict
@@ -147,6 +148,11 @@ class ManifestFile:
         if words and words not in self._values.warnings:
             self._values = replace(self._values, warnings=(*self._values.warnings, words))
             self._write()
+
+    def network(self, words: str) -> None:
+        """Where the weights come from that nobody trains in this run."""
+        self._values = replace(self._values, network=words)
+        self._write()
 
     def finish(self, exits: Mapping[int, int | None], code: int) -> int:
         """The run has ended; gives `code` back."""

@@ -24,6 +24,7 @@ from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.origin import tell_of_weights
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Trainer, make_trainer
 from p2pfl_me.options import RunOptions
@@ -72,9 +73,11 @@ def simulate(
     with undone_if_refused(options.run, contract):
         told = told_lies(options.lies.to_json(contract)) if options.lies else None
         manifest = ManifestFile(options.run, contract, options.command, engine="simulate", lies=told)
-        shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
+        shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run, options.rules)
         manifest.data(shards.counts(options.data, data_digest))
         manifest.warn(shards.warning())
+        if words := tell_of_weights(manifest, contract, options.weights, cache_dir(options.home), shards):
+            console.say(f"warning: {words}")
     torch.set_num_threads(1)
     # All features once, in one pass: peers find theirs in the cache.
     clips = all_clips(read_shards(contract, options.run))

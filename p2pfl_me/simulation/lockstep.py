@@ -20,6 +20,7 @@ from p2pfl_me.exits import Exit
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.origin import tell_of_weights
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Part, Samples
 from p2pfl_me.options import RunOptions
@@ -61,9 +62,11 @@ def run_batched(contract: Contract, options: RunOptions, console: Console) -> in
     with undone_if_refused(options.run, contract):
         manifest = ManifestFile(options.run, contract, options.command, engine="batched")
         cache = cache_dir(options.home)
-        shards, data_digest = write_shards(contract, options.data, cache, options.run)
+        shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules)
         manifest.data(shards.counts(options.data, data_digest))
         manifest.warn(shards.warning())
+        if words := tell_of_weights(manifest, contract, options.weights, cache_dir(options.home), shards):
+            console.say(f"warning: {words}")
     samples, test = _samples(contract, shards, options)
     start = initial_params(contract, cache=cache, weights=options.weights)
     log = LockstepLog(options.run, contract, schedule, time.time())

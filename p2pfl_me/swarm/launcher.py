@@ -48,6 +48,7 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
         Before any peer is started.
     """
     from p2pfl_me.data.shards import write_shards
+    from p2pfl_me.learning.origin import tell_of_weights
     from p2pfl_me.swarm.memory import require_memory
     from p2pfl_me.topology import plan_of
     from p2pfl_me.topology.cut import cut_warning
@@ -73,10 +74,12 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 try:
                     with interrupts.at_once():
                         shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules)
+                        manifest.data(shards.counts(options.data, data_digest))
+                        manifest.warn(shards.warning())
+                        if words := tell_of_weights(manifest, contract, options.weights, cache, shards):
+                            console.say(f"warning: {words}")
                 except KeyboardInterrupt:
                     return manifest.finish({}, Exit.STOPPED)
-                manifest.data(shards.counts(options.data, data_digest))
-                manifest.warn(shards.warning())
                 keys_dir(options.home)
                 children = _Children(context, interrupts)
                 from_here = (contract, options.run, options.home, options.weights)

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 
-from p2pfl_me.data.audit.alike import Signature, close_pairs, signature_of
+from p2pfl_me.data.audit.alike import close_pairs
 from p2pfl_me.data.audit.parts import Audited, Placed
+from p2pfl_me.data.audit.pictures import Seen, key_pictures
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.data.frames import frame_files
 from p2pfl_me.data.identity import could_be
-from p2pfl_me.data.images import IMAGES, read_image
-from p2pfl_me.data.look import Images, Looker
+from p2pfl_me.data.images import IMAGES
+from p2pfl_me.data.trained_on import TrainedOn, seen_of
 from p2pfl_me.data.vectors import is_vectors
-from p2pfl_me.errors import DataError
 
 NEIGHBOURS = 5
 """Frames apart: at 200 frames/s, 25 ms, in which no face changes."""
@@ -64,6 +59,7 @@ class Audit:
     leaks: tuple[Leak, ...]
     unread: int
     on_purpose: bool = False
+    with_weights: bool = False
 
     @property
     def leaking(self) -> bool:
@@ -72,18 +68,18 @@ class Audit:
     @property
     def silent(self) -> bool:
         """All clips are in one place, so that nothing could be compared, and nothing is known of leaks."""
-        return len(self.places) < 2 and not self.leaking
+        return len(self.places) < 2 and not (self.leaking or self.with_weights)
 
     @property
     def sound(self) -> bool:
         return not (self.leaking or self.silent)
 
 
-def audit(split: Audited, *, images: bool = True) -> Audit:
+def audit(split: Audited, *, images: bool = True, weights: TrainedOn | None = None) -> Audit:
     """All leaks of one split.
 
     Images compared are each clip's onset and apex (or the frame midway), or the picture itself; feature vectors are
-    compared by their bytes.
+    compared by their bytes. What `weights` were trained on is one more place, which may share with training parts only.
     """
     clips = split.clips
     found = _Found()
@@ -93,11 +89,13 @@ def audit(split: Audited, *, images: bool = True) -> Audit:
     found.neighbours(clips)
     unread = 0
     if images:
-        seen = _seen(clips)
+        seen = key_pictures([placed.clip for placed in clips])
         unread = sum(each is None for each in seen)
         found.images(clips, [each for each in seen if each is not None])
+    if weights:
+        found.weights(clips, weights, images=images)
     places = tuple(dict.fromkeys(placed.place for placed in clips))
-    return Audit(split.name, len(clips), places, found.leaks(), unread, split.leaks)
+    return Audit(split.name, len(clips), places, found.leaks(), unread, split.leaks, weights is not None)
 
 
 class _Found:
@@ -144,6 +142,14 @@ class _Found:
                         if mine != theirs:
                             self.note(Kind.SPELLING, one, other, " and ".join(sorted((mine, theirs))))
 
+    def weights(self, clips: Sequence[Placed], record: TrainedOn, *, images: bool) -> None:
+        """Clips outside the training parts whose subject or pictures the weights were trained on."""
+        scored = [placed for placed in clips if not placed.place.startswith("train")]
+        seen = seen_of(record, [placed.clip for placed in scored], images=images)
+        for kind, places in ((Kind.SUBJECT, seen.subjects), (Kind.IDENTICAL, seen.pictures), (Kind.ALIKE, seen.alike)):
+            for place in sorted(places):
+                self.note(kind, "weights", scored[place].place, _name(scored[place]))
+
     def neighbours(self, clips: Sequence[Placed]) -> None:
         """Clips of one film whose frames overlap or nearly touch, as far as onsets and offsets are known."""
         films: dict[Hashable, list[tuple[int, int, Placed]]] = defaultdict(list)
@@ -157,7 +163,7 @@ class _Found:
                 for begin, _, other in spans[index + 1 : bisect_left(starts, end + NEIGHBOURS + 1)]:
                     self.note(Kind.FRAMES, placed.place, other.place, f"{_name(placed)} and {_name(other)}, at {begin}")
 
-    def images(self, clips: Sequence[Placed], seen: Sequence[_Seen]) -> None:
+    def images(self, clips: Sequence[Placed], seen: Sequence[Seen]) -> None:
         by_digest: dict[bytes, dict[str, Placed]] = defaultdict(dict)
         for each in seen:
             for digest in each.digests:
@@ -199,45 +205,3 @@ def _span(clip: Clip) -> tuple[Hashable, int, int] | None:
     if clip.onset is None or clip.offset is None:
         return clip.path, 0, WHOLE
     return clip.path, clip.onset, clip.offset
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """What one clip's images showed: digests of their pixels, signatures of those that are not flat."""
-
-    index: int
-    digests: frozenset[bytes]
-    signatures: tuple[Signature, ...]
-
-
-def _seen(clips: Sequence[Placed]) -> list[_Seen | None]:
-    looker = Looker(Images.KEY)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda pair: _look(pair[0], pair[1].clip, looker), enumerate(clips)))
-
-
-def _look(index: int, clip: Clip, looker: Looker) -> _Seen | None:
-    if is_vectors(clip.path):
-        digest = looker.look(clip).digest
-        return _Seen(index, frozenset((digest,)), ()) if digest else None
-    try:
-        pictures = [read_image(path) for path in _key_frames(clip)]
-    except (DataError, OSError):
-        return None
-    digests = frozenset(
-        hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()[:16] for image in pictures
-    )
-    signatures = (signature_of(image) for image in pictures)
-    return _Seen(index, digests, tuple(each for each in signatures if each is not None))
-
-
-def _key_frames(clip: Clip) -> Iterator[Path]:
-    if not clip.path.is_dir():
-        yield clip.path
-        return
-    frames = frame_files(clip.path)
-    first = min(frames) if clip.onset is None else clip.onset
-    last = max(frames) if clip.offset is None else clip.offset
-    inside = [number for number in frames if first <= number <= last] or list(frames)
-    apex = inside[len(inside) // 2] if clip.apex not in frames or clip.apex is None else clip.apex
-    yield from (frames[number] for number in sorted({inside[0], apex}))

@@ -1,4 +1,4 @@
-"""An evaluation on drawn faces says so on its page, card, pictures and tables, and one on living faces does not."""
+"""What makes results no measure of recognition stands on page, card, pictures and tables, and nothing else does."""
 
 from __future__ import annotations
 
@@ -43,3 +43,13 @@ def test_drawn_faces_are_told_wherever_a_number_stands(tmp_path: Path, share: fl
             assert header.endswith(",warning") and all(line.endswith(words) for line in lines), name
     else:
         assert "drawn faces" not in page and "warning" not in files["scores.csv"].splitlines()[0]
+
+
+def test_weights_that_have_seen_the_clips_are_told_wherever_a_number_stands(tmp_path: Path) -> None:
+    living, words = three_labs(tmp_path), "weights were trained on subjects of 3 of 9 clips"
+    results = replace(living, design=replace(living.design, seen=words, known=True))
+    with house_style():
+        document = compose(results)
+    assert run_card(results)["warnings"] == [words] and words in card_markdown(run_card(results))
+    assert {picture.warning for _, picture in pictures(document.sections)} == {words}
+    assert "no score on strangers" in render_markdown(document)

@@ -1,0 +1,66 @@
+"""What a clip's pictures show: its onset and apex (or the frame midway), or the picture itself, as digests of pixels
+and as signatures that survive another size, format or light.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from p2pfl_me.data.audit.alike import Signature, signature_of
+from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.images import Image, read_image
+from p2pfl_me.data.look import Images, Looker
+from p2pfl_me.data.vectors import is_vectors
+from p2pfl_me.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What one clip's images showed: digests of their pixels, signatures of those that are not flat."""
+
+    index: int
+    digests: frozenset[bytes]
+    signatures: tuple[Signature, ...]
+
+
+def key_pictures(clips: Sequence[Clip]) -> list[Seen | None]:
+    """One for each clip, on all cores; None where its pictures cannot be read."""
+    looker = Looker(Images.KEY)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda pair: _look(pair[0], pair[1], looker), enumerate(clips)))
+
+
+def pixel_digest(image: Image) -> bytes:
+    """16 bytes of a picture (H, W, 3) as it was decoded."""
+    return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()[:16]
+
+
+def _look(index: int, clip: Clip, looker: Looker) -> Seen | None:
+    if is_vectors(clip.path):
+        digest = looker.look(clip).digest
+        return Seen(index, frozenset((digest,)), ()) if digest else None
+    try:
+        pictures = [read_image(path) for path in _key_frames(clip)]
+    except (DataError, OSError):
+        return None
+    digests = frozenset(map(pixel_digest, pictures))
+    signatures = (signature_of(image) for image in pictures)
+    return Seen(index, digests, tuple(each for each in signatures if each is not None))
+
+
+def _key_frames(clip: Clip) -> Iterator[Path]:
+    if not clip.path.is_dir():
+        yield clip.path
+        return
+    frames = frame_files(clip.path)
+    first = min(frames) if clip.onset is None else clip.onset
+    last = max(frames) if clip.offset is None else clip.offset
+    inside = [number for number in frames if first <= number <= last] or list(frames)
+    apex = inside[len(inside) // 2] if clip.apex not in frames or clip.apex is None else clip.apex
+    yield from (frames[number] for number in sorted({inside[0], apex}))

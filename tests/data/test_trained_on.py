@@ -1,0 +1,185 @@
+"""Weights say what they were trained on, and whoever scores clips with them is told which of these they have seen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from safetensors.numpy import load_file, save_file
+
+from p2pfl_me.cli.data import data
+from p2pfl_me.cli.main import cli
+from p2pfl_me.contract import Contract, contract_from_yaml
+from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.folder import read_folder
+from p2pfl_me.data.owners import owners_of
+from p2pfl_me.data.reading import read_clips
+from p2pfl_me.data.shards import write_shards
+from p2pfl_me.data.synthetic.face import draw_face
+from p2pfl_me.data.trained_on import TrainedOn, read_kept_record, read_record, record_of, seen_of
+from p2pfl_me.errors import DataError, WeightsError
+from p2pfl_me.learning.backbone import load_backbone
+from p2pfl_me.learning.origin import tell_of_weights
+from p2pfl_me.learning.pretraining import _parts
+from p2pfl_me.run.manifest import ManifestFile
+from tests.data.make import row, rows, save
+
+
+def face(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.asarray(draw_face(np.random.default_rng(seed)).canvas, dtype=np.uint8)
+
+
+def people(folder: Path, count: int = 6, first: int = 0) -> Path:
+    """A picture for each of so many people, in a folder of their own, with a manifest."""
+    table = []
+    for number in range(first, first + count):
+        save(folder / f"sub{number:02d}" / "a.png", face(number))
+        label = ("negative", "positive")[number % 2]
+        table.append(row(f"sub{number:02d}/a.png", f"sub{number:02d}", label, split="test" if number > 3 else "train"))
+    return rows(folder / "manifest.csv", table)
+
+
+def record(folder: Path, manifest: Path | None = None) -> TrainedOn:
+    found = read_folder(folder, 64, labelled=False)
+    owners = [clip for clip in owners_of(found.paths, folder, manifest) if clip]
+    return record_of("six pictures", found.digests, found.signatures, owners)
+
+
+def weights_file(path: Path, known: TrainedOn | None) -> Path:
+    tensors = {"x": np.zeros(1, np.float32), **(known.tensors() if known else {})}
+    save_file(tensors, path, known.metadata() if known else {"method": "labels"})
+    return path
+
+
+def test_a_record_is_read_as_it_was_written_and_holds_no_name_and_no_picture(tmp_path: Path) -> None:
+    people(tmp_path / "faces")
+    known = record(tmp_path / "faces")
+    path = weights_file(tmp_path / "w.safetensors", known)
+    again = read_record(path)
+    assert again and again.words == "six pictures" and again.datasets == ("lab",)
+    for name, value in known.tensors().items():
+        np.testing.assert_array_equal(again.tensors()[name], value)
+    assert len(known.subjects) == len(known.digests) == 6 and b"sub0" not in path.read_bytes()
+    assert sum(value.nbytes for value in known.tensors().values()) == 6 * (16 + 16 + 24)
+
+
+def test_subjects_pictures_and_their_copies_are_found_and_strangers_are_not(tmp_path: Path) -> None:
+    people(tmp_path / "faces", 4)
+    known = record(tmp_path / "faces")
+    assert seen_of(known, read_clips(people(tmp_path / "strangers", 4, first=50), None).clips).words() == ""
+    same = tuple(replace(clip, subject="x/9", dataset="x") for clip in read_clips(tmp_path / "faces", None).clips)
+    assert seen_of(known, same).pictures == frozenset(range(4)), "the pictures alone"
+    for place, clip in enumerate(same):
+        image = cv2.resize(cv2.imread(str(clip.path)), (120, 120), interpolation=cv2.INTER_AREA)
+        save(tmp_path / "again" / f"{place}.jpg", (image * 0.8).astype(np.uint8))
+    again = [replace(clip, path=tmp_path / "again" / f"{place}.jpg") for place, clip in enumerate(same)]
+    found = seen_of(known, again)
+    assert found.alike == frozenset(range(4)) and not (found.pictures or found.subjects)
+    assert "near-identical pictures of 4 of 4" in found.words()
+    spelt = [replace(clip, path=tmp_path / "gone.png", subject="lab/S1", dataset="lab") for clip in same]
+    assert seen_of(known, spelt).subjects == frozenset(range(4)), "another spelling is the same person"
+    assert seen_of(known, spelt, images=False).words() == "weights were trained on subjects of 4 of 4 clips"
+
+
+def test_a_file_without_a_record_is_of_unknown_origin_and_a_damaged_record_is_refused(tmp_path: Path) -> None:
+    assert read_record(weights_file(tmp_path / "w.safetensors", None)) is None
+    assert read_record(tmp_path / "w.pth") is None
+    people(tmp_path / "faces", 2)
+    path = weights_file(tmp_path / "w2.safetensors", record(tmp_path / "faces"))
+    tensors = load_file(path) | {"trained_on.digests": np.zeros((2, 3), np.uint8)}
+    save_file(tensors, path, {"trained_on": "x", "trained_on.datasets": "[]"})
+    with pytest.raises(WeightsError, match="another shape"):
+        read_record(path)
+
+
+def test_whose_pictures_they_are_is_known_by_a_manifest_a_data_set_or_a_folders_name(tmp_path: Path) -> None:
+    manifest = people(tmp_path / "faces", 3)
+    found = read_folder(tmp_path / "faces", 64, labelled=False)
+    owners = owners_of(found.paths, tmp_path / "faces")
+    assert [clip and clip.subject for clip in owners] == ["lab/sub00", "lab/sub01", "lab/sub02"]
+    for number in range(3):
+        save(tmp_path / "copy" / f"Sub{number}" / "b.png", face(number))
+    paths = sorted((tmp_path / "copy").rglob("*.png"))
+    assert owners_of(paths, tmp_path / "copy") == (None, None, None)
+    elsewhere = owners_of(paths, tmp_path / "copy", manifest)
+    assert [clip and clip.subject for clip in elsewhere] == ["lab/sub00", "lab/sub01", "lab/sub02"]
+    with pytest.raises(DataError):
+        owners_of(paths, tmp_path / "copy", tmp_path / "nowhere.csv")
+
+
+@pytest.mark.parametrize("turns", [1, 4])
+def test_all_pictures_of_a_subject_are_held_out_together(turns: int) -> None:
+    names = [f"s{number % 7}" for number in range(40)]
+    parts = _parts(np.zeros((40 * turns, 2), np.float32), np.zeros(40 * turns, np.int64), 40, 1, names)
+    assert parts.validation is not None
+    held = {names[place % 40] for place in parts.validation.rows.tolist()}
+    trained = {names[place % 40] for place in parts.train.rows.tolist()}
+    assert held and trained and not held & trained and len(held) + len(trained) == 7
+    some = [name if place < 30 else None for place, name in enumerate(names)]
+    mixed = _parts(np.zeros((40, 2), np.float32), np.zeros(40, np.int64), 40, 1, some)
+    assert mixed.validation is not None
+    held = {some[place] for place in mixed.validation.rows.tolist()} - {None}
+    assert not held & {some[place] for place in mixed.train.rows.tolist()}
+    alone = _parts(np.zeros((40, 2), np.float32), np.zeros(40, np.int64), 40, 1, ["one"] * 40)
+    assert alone.validation is not None and len(alone.validation) == 4, "nobody else is there to be held out"
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(data, [str(word) for word in words])
+
+
+def test_an_audit_compares_weights_with_all_but_the_training_parts(tmp_path: Path) -> None:
+    manifest = people(tmp_path / "faces")
+    path = weights_file(tmp_path / "w.safetensors", record(tmp_path / "faces"))
+    assert run("audit", manifest).exit_code == 0
+    found = run("audit", manifest, "--weights", path)
+    assert found.exit_code == 1 and "weights" in found.output and "lab/sub04" in found.output
+    assert "lab/sub00" not in found.output
+    people(tmp_path / "others", first=60)
+    clean = weights_file(tmp_path / "c.safetensors", record(tmp_path / "others"))
+    assert run("audit", manifest, "--weights", clean).exit_code == 0
+    nothing = run("audit", manifest, "--weights", weights_file(tmp_path / "n.safetensors", None))
+    assert "unknown origin" in nothing.output
+
+
+def agreed(sha: str) -> Contract:
+    return contract_from_yaml(
+        "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 2}}\n"
+        f"model: {{classes: [negative, positive], weights: {{source: file, sha256: {sha}}}}}\n"
+    )
+
+
+def test_a_run_says_that_its_weights_have_seen_the_test_clips(tmp_path: Path) -> None:
+    manifest = people(tmp_path / "faces")
+    path = weights_file(tmp_path / "w.safetensors", record(tmp_path / "faces"))
+    contract = agreed("ab" * 32)
+    shards, digest = write_shards(contract, manifest, tmp_path, tmp_path / "run")
+    kept = ManifestFile(tmp_path / "run", contract)
+    kept.data(shards.counts(manifest, digest))
+    words = tell_of_weights(kept, contract, path, tmp_path, shards)
+    values = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert "of 2 of 2 scored clips" in words and words in values["warnings"] and "six pictures" in values["network"]
+    assert tell_of_weights(kept, contract, None, tmp_path, shards) == ""
+
+
+def test_what_pretrain_writes_is_told_by_whoever_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command, to a file that a contract takes; its record outlives the file in the cache."""
+    monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
+    manifest, out = people(tmp_path / "faces"), tmp_path / "w.safetensors"
+    words = ["pretrain", str(tmp_path / "faces"), "-o", str(out), "--self-supervised", "--epochs", "1"]
+    done = CliRunner().invoke(cli, [*words, "--device", "cpu"], catch_exceptions=False)
+    assert "6 subjects of lab" in done.output and "subjects held out" in done.output
+    clips: tuple[Clip, ...] = read_clips(manifest, None).clips
+    known = read_record(out)
+    assert known and seen_of(known, clips).subjects == seen_of(known, clips).pictures == frozenset(range(6))
+    contract = agreed(hashlib.sha256(out.read_bytes()).hexdigest())
+    load_backbone(contract, cache=tmp_path, weights=out)
+    out.unlink()
+    again = read_kept_record(contract.model.weights, None, tmp_path)
+    assert again and again.words == known.words
