@@ -20,7 +20,7 @@ from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.items import Items
 from p2pfl_me.evaluate.results import SCORES, Results, Took
 from p2pfl_me.evaluate.statistics import by_model, difference, interval, mean_counts, statistic
-from p2pfl_me.evaluate.tables import class_table, field_table, peer_table, triple_table
+from p2pfl_me.evaluate.tables import class_table, field_table, p_words, peer_table, triple_table
 from p2pfl_me.evaluate.units import FoldUnit
 from p2pfl_me.evaluate.write import texts
 from p2pfl_me.learning.metrics import present_mean
@@ -120,6 +120,20 @@ def test_the_worst_peer_is_the_worst_of_those_asked(tmp_path: Path) -> None:
     assert everywhere is not None and (everywhere.worst, everywhere.mean) == (0, pytest.approx(2 / 3))
     assert there is not None and (there.worst, there.mean) == (1, 1), "peer C was not asked about its own clips"
     np.testing.assert_array_equal(results.confusion(Arm.GOSSIP).sum(axis=1), results.support())
+
+
+def test_of_many_peers_the_first_are_shown_and_the_others_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("p2pfl_me.evaluate.tables.MOST_PEERS", 2)
+    table = peer_table(three_labs(tmp_path))
+    assert [row[0] for row in table.rows] == ["peer 0", "peer 1"]
+    assert "The other 1 stand in scores.csv." in table.caption
+
+
+@pytest.mark.parametrize(("p", "words"), [(1.0, "1.000"), (0.001, "0.001"), (0.00099, "< 0.001"), (0.0, "< 0.001")])
+def test_a_small_p_is_not_printed_as_none(p: float, words: str) -> None:
+    assert p_words(p) == words
 
 
 def test_a_data_set_that_nobody_was_asked_about_has_no_score(tmp_path: Path) -> None:

@@ -90,6 +90,33 @@ def test_random_samples_are_a_part_of_every_class_and_leak() -> None:
     assert said["subjects"] == ["a/0", "a/1", "a/2", "a/3"]
 
 
+def test_a_class_of_one_sample_stays_in_training_and_one_of_two_gives_one() -> None:
+    labels = [LABELS[0]] * 10 + [LABELS[1]] * 2 + [LABELS[2]]
+    clips = [clip("a", n, n, label) for n, label in enumerate(labels)]
+    (fold,) = make_split(clips, HoldOut.FRAMES, folds=5, seed=0).folds
+    assert Counter(clips[item].label for item in fold.test) == {LABELS[0]: 2, LABELS[1]: 1}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "few", "enough"),
+    [
+        (HoldOut.LOSO, [("a", 0)], [("a", 0), ("a", 1)]),
+        (HoldOut.KFOLD, [("a", 0), ("a", 1)], [("a", 0), ("a", 1), ("b", 0)]),
+        (HoldOut.LAB, [("a", 0), ("a", 1)], [("a", 0), ("b", 0)]),
+        (HoldOut.SINGLE, [("a", 0), ("a", 1), ("b", 0)], [("a", 0), ("a", 1), ("b", 0), ("b", 1)]),
+    ],
+)
+def test_each_protocol_needs_just_so_many(
+    protocol: HoldOut, few: list[tuple[str, int]], enough: list[tuple[str, int]]
+) -> None:
+    def clips(who: list[tuple[str, int]]) -> list[Clip]:
+        return [clip(*each, number, LABELS[number % 2]) for number, each in enumerate(who * 2)]
+
+    with pytest.raises(DataError, match="at least"):
+        make_split(clips(few), protocol, folds=3, seed=0)
+    assert all(fold.test and fold.train for fold in make_split(clips(enough), protocol, folds=3, seed=0).folds)
+
+
 def test_a_split_names_subjects_and_its_digest_follows_what_is_held_out() -> None:
     clips = [clip("a", n % 5, n, LABELS[n % 3]) for n in range(30)]
     split = make_split(clips, HoldOut.KFOLD, folds=2, seed=0)

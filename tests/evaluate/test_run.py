@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -11,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from p2pfl_me.errors import DataError, RunError
+from p2pfl_me.console.lines import Console
+from p2pfl_me.errors import ContractError, DataError, RunError
 from p2pfl_me.evaluate import engines, pool
 from p2pfl_me.evaluate.design import make_design
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.outcome import outcome_from
+from p2pfl_me.evaluate.run import _progress, _readable
 from p2pfl_me.evaluate.store import Store
 from p2pfl_me.evaluate.train import _alone, do
 from p2pfl_me.evaluate.units import FoldUnit, Unit, WholeUnit
@@ -42,7 +45,11 @@ def units(out: Path) -> dict[Path, int]:
 def test_from_vectors_to_the_page(tmp_path: Path) -> None:
     asked = make_request(tmp_path, seeds=2)
     code, said = run(asked)
-    assert code == 0 and "5 folds, 2 peers, topology ring, 2 seeds, 14 units" in said and "left" in said
+    assert (
+        code == 0
+        and "60 clips of 5 subjects, 5 folds, 2 peers, topology ring, 2 seeds, 14 units" in said
+        and "left" in said
+    )
     out = asked.out
     answers = csv_rows((out / "predictions.csv").read_text())
     assert len(answers) == 2 * 60 * (2 + 2 + 1 + 1), "every model answers about every clip once"
@@ -243,6 +250,43 @@ def test_a_peer_whose_only_subject_is_held_out_is_left_out_of_that_fold(tmp_path
     assert sum(row["arm"] == "gossip" for row in rows) == 60 * 4
     card = json.loads((asked.out / "card.json").read_text())
     assert "gossip" in card["scores"] and "gossip_home" not in card["scores"], "no peer of one's own is left"
+
+
+def test_a_graph_that_cannot_be_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ContractError):
+        run(make_request(tmp_path, "topology={kind: torus, rows: 2, columns: 2}", peers="3"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_split_is_on_the_disk_before_anything_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = make_request(tmp_path)
+
+    def stop(bench: object, unit: Unit) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pool, "do", stop)
+    code, said = run(asked)
+    assert code == 130 and "finished folds are kept" in said
+    split = json.loads((asked.out / "split.json").read_text())
+    assert sorted(name for fold in split["folds"] for name in fold["held_out"]) == [f"vectors/{n}" for n in range(5)]
+
+
+def test_progress_is_told_by_tenths_and_time_in_words_that_fit() -> None:
+    stream = io.StringIO()
+    told = _progress(Console(stream), "{} of {}")
+    for done in range(1, 31):
+        told(done, 30)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].endswith("1 of 30") and lines[-1].endswith("30 of 30") and len(lines) == 11
+    assert [_readable(seconds) for seconds in (0, 89, 90, 600)] == ["0 s", "89 s", "2 min", "10 min"]
+
+
+def test_work_takes_the_time_it_takes(tmp_path: Path) -> None:
+    asked = make_request(tmp_path)
+    design = make_design(asked, tmp_path)
+    bench = pool._bench(asked, design.contract, design.split, 1)
+    for unit in (FoldUnit(1, 0), WholeUnit(1, "all", 0)):
+        assert 0 < do(bench, unit).seconds < 600
 
 
 def test_nobody_to_gossip_with_is_refused(tmp_path: Path) -> None:

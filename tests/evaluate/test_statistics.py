@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pfl_me.evaluate.answers import tally
-from p2pfl_me.evaluate.statistics import Difference, Score, by_model, difference, interval, statistic
+from p2pfl_me.evaluate.statistics import EXACT_UP_TO, Difference, Score, by_model, difference, interval, statistic
 from p2pfl_me.learning.metrics import Counts, Metrics, accuracy, confusion_matrix, uar, uf1
 
 
@@ -113,6 +113,16 @@ def test_under_the_null_p_is_small_as_seldom_as_it_says() -> None:
 def test_a_plain_difference_is_found() -> None:
     found = compared(counts(1, 1, 30, 3, skill=0.9), counts(1, 1, 30, 3, skill=0.3))
     assert found.mean > 0.2 and found.p < 0.01 and found.interval.low > 0 and not found.exact
+
+
+def test_up_to_twelve_subjects_every_pattern_is_counted() -> None:
+    for subjects, exact in ((EXACT_UP_TO, True), (EXACT_UP_TO + 1, False)):
+        first, second = counts(1, 1, subjects, 3, skill=0.6), counts(1, 1, subjects, 3, skill=0.4)
+        found = compared(first, second, draws=300)
+        assert found.exact is exact
+        steps = 2**subjects if exact else 301
+        assert found.p * steps == pytest.approx(round(found.p * steps)) and found.p >= 1 / steps
+    assert compared(first, second, draws=300) == found, "drawn from a fixed stream"
 
 
 def test_one_pooled_model_stands_beside_every_peer_where_that_peer_was_asked() -> None:
