@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar
@@ -41,6 +41,8 @@ class Links(Protocol):
     def bytes_sent(self) -> int: ...
     @property
     def bytes_received(self) -> int: ...
+    @property
+    def unreachable(self) -> Mapping[int, str]: ...
     def send(self, peer: int, message: Message) -> bool: ...
     def quarantine(self, peer: int) -> None: ...
     async def part(self, timeout_s: float) -> bool: ...
@@ -66,6 +68,8 @@ class Host:
         self._round = -1
         self.met: set[int] = set()
         """Neighbours with whom there has been a link."""
+        self.unreachable: Mapping[int, str] = {}
+        """At the end: those whom this peer called in vain, with address and reason."""
 
     async def run(self) -> Finish:
         links = self._links
@@ -82,6 +86,7 @@ class Host:
         finally:
             for timer in self._timers:
                 timer.cancel()
+            self.unreachable = dict(links.unreachable)
             await links.close()
             # What the rounds say was read before their own answers had left.
             with suppress(P2pmeError):  # a full disk: what failed, or the log's last line, tells it

@@ -128,7 +128,10 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
         finish = await host.run()
         work.settle(sync=finish.reason != "stopped")
         if directory.neighbours and not host.met and finish.reason != "stopped" and not settings.resume:
-            alone = ", ".join(str(each.peer) for each in directory.neighbours)
+            why = host.unreachable
+            alone = ", ".join(
+                f"{k} at {why[k]}" if k in why else str(k) for k in (each.peer for each in directory.neighbours)
+            )
             raise PeerError(
                 f"trained alone: none of its neighbours ({alone}) was ever there",
                 where=str(RunFolder(settings.run).log(peer)),

@@ -20,7 +20,7 @@ class Sent:
     to: Annotated[int, Says("the neighbour's id")]
     kind: Annotated[str, Says("of the message: offer, answer, ...; or ping")]
     bytes: Annotated[int, Says("header and model, before sealing", "B")]
-    wire: Annotated[int, Says("on the wire: seals and ZeroMQ's framing included", "B")]
+    wire: Annotated[int, Says("on the wire: seals and lengths included", "B")]
     round: Annotated[int | None, Says("that it belongs to, from 0")] = None
     sha256: Annotated[str | None, Says("of the model that it carried", "hex")] = None
     count: Annotated[int | None, Says("how many heartbeats this line sums up")] = None

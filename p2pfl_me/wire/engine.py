@@ -106,6 +106,11 @@ class Engine:
         """Whether all who are there have said so."""
         return all(not each.is_up or each.session.is_over for each in self._neighbours.values())
 
+    def unreachable(self) -> dict[int, str]:
+        """Where and why neighbours that we call cannot be reached, by peer; from any thread."""
+        found = self._neighbours.items()
+        return {peer: f"{each.endpoint.address}: {why}" for peer, each in found if (why := each.unreachable)}
+
     def quarantine(self, peer: int) -> None:
         """Drop the link to a neighbour and ignore it from now on."""
         neighbour = self._neighbours[peer]
@@ -158,9 +163,9 @@ class Engine:
             neighbour.dialling = self._sockets.dial(*found[neighbour.failures % len(found)], now)
         except OSError as error:
             why = (error.strerror or str(error)).lower()
+            self._failed_to_reach(neighbour, why)
             if not isinstance(error, ConnectionError):  # a neighbour that has not begun yet is nothing to complain of
                 self.complain(neighbour, f"peer {neighbour.peer} at {neighbour.endpoint.address}: {why}")
-            self._failed_to_reach(neighbour, why)
             return
         self._handshaker.on_dialling(neighbour.dialling, neighbour, now)
 

@@ -140,6 +140,11 @@ class Links:
         return self._engine.traffic.totals
 
     @property
+    def unreachable(self) -> Mapping[int, str]:
+        """The neighbours that are ours to call and cannot be reached, each with its address and why."""
+        return self._engine.unreachable()
+
+    @property
     def bytes_sent(self) -> int:
         """Bytes on the wire to all neighbours."""
         return sum(each.sent for each in self.traffic.values())

@@ -147,6 +147,7 @@ class Links:
     bytes_sent = bytes_received = 0
 
     def __init__(self) -> None:
+        self.unreachable: dict[int, str] = {}
         self.quarantined: list[int] = []
 
     def quarantine(self, peer: int) -> None:

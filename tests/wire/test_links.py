@@ -41,11 +41,11 @@ def test_models_travel_both_ways_whole_and_in_order() -> None:
         assert await high.part(5)
         await low.close()
         await high.close()
-        sent = [entry for entry in swarm.entries[1] if entry["kind"] == "offer"]
-        assert len(sent) == 4 and all(entry["wire"] > entry["bytes"] > 4 * 700_001 for entry in sent)
-        assert len({entry["sha256"] for entry in sent}) == 4
-        assert high.bytes_sent >= sum(entry["wire"] for entry in sent)
-        assert low.bytes_received >= sum(entry["wire"] for entry in sent)
+        sent = [entry for entry in swarm.entries[1] if entry.kind == "offer"]
+        assert len(sent) == 4 and all(entry.wire > entry.bytes > 4 * 700_001 for entry in sent)
+        assert len({entry.sha256 for entry in sent}) == 4
+        assert high.bytes_sent >= sum(entry.wire for entry in sent)
+        assert low.bytes_received >= sum(entry.wire for entry in sent)
 
     asyncio.run(scene())
 
@@ -176,6 +176,7 @@ def test_the_higher_id_may_be_the_one_that_calls_and_then_needs_no_port() -> Non
         await high.start()
         await here.until(lambda: here.is_up(1))
         await there.until(lambda: there.is_up(0))
+        assert not low.unreachable and not high.unreachable
         high.send(0, Message(Kind.HELLO, 0, 7))
         low.send(1, Message(Kind.HELLO, 0, 7))
         await here.until(lambda: len(here.messages) == 1)
@@ -196,6 +197,7 @@ def test_a_name_that_cannot_be_looked_up_is_named() -> None:
         await here.until(lambda: bool(here.refused))
         peer, reason = here.refused[0]
         assert peer is None and "peer 1 at tcp://nobody.invalid:4000: the name nobody.invalid cannot be" in reason
+        assert low.unreachable[1].startswith("tcp://nobody.invalid:4000: the name")
         await low.close()
 
     asyncio.run(scene())
