@@ -11,6 +11,8 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.data.drawn import drawn_words
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.manifest import Clip, write_manifest
+from p2pfl_me.data.preprocess.recipe import recipe_of
+from p2pfl_me.data.preprocess.said import images_words
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.source import deal, prepare
 from p2pfl_me.data.trained_on import TrainedOn, seen_of
@@ -25,9 +27,10 @@ class Shards:
     peers: tuple[tuple[Clip, ...], ...]
     test: tuple[Clip, ...]
 
-    def counts(self, source: Path | None, digest: str) -> Clips:
+    def counts(self, contract: Contract, source: Path | None, digest: str) -> Clips:
         """What a run's manifest says of the clips of `source`, whose rows have this digest."""
         own = [clip for clips in self.peers for clip in clips]
+        images = images_words([*own, *self.test], recipe_of(contract.model))
         return Clips(
             source=source.name if source else "synthetic",
             digest=digest,
@@ -35,6 +38,7 @@ class Shards:
             validation=sum(clip.split == "validation" for clip in own),
             test=len(self.test),
             subjects=len({clip.subject for clip in (*own, *self.test)}),
+            images=images,
             drawn=sum(clip.drawn for clip in (*own, *self.test)),
         )
 

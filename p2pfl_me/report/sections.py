@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from p2pfl_me.contract import Contract, digest, dump_contract
 from p2pfl_me.learning.metrics import Metrics
+from p2pfl_me.learning.origin import network_words
 from p2pfl_me.report.confusion_picture import confusion_picture
 from p2pfl_me.report.consensus import agreement, contraction_of
 from p2pfl_me.report.consensus_picture import consensus_picture
@@ -227,7 +228,8 @@ def _what_ran(run: Run) -> Iterable[Block]:
             f"Adam at {contract.training.learning_rate:g}",
         ),
         ("model", f"{contract.model.backbone}, {contract.model.trainable} trainable, {contract.model.input} input"),
-        ("backbone weights", contract.model.weights.source),
+        ("network", _network(run)),
+        ("images", manifest.clips.images),
         ("parameters exchanged", ", ".join(f"{count:,}" for count in parameters)),
         ("data", manifest.clips.source),
         ("data digest", manifest.clips.digest),
@@ -251,6 +253,16 @@ def _what_ran(run: Run) -> Iterable[Block]:
             f"The logs of peers {', '.join(map(str, strangers))} name another contract than the one in this folder."
         )
     yield Code("The contract in force", dump_contract(contract))
+
+
+def _network(run: Run) -> str:
+    """As the run folder says; an older one, or a lab's own peer's, tells by its contract what that knows."""
+    if run.manifest.network:
+        return run.manifest.network
+    weights = run.contract.model.weights
+    if weights.source == "file":
+        return f"file, sha256 {weights.sha256}; what it was trained on was not recorded in this folder"
+    return network_words(run.contract)
 
 
 def _rounds(run: Run) -> str:

@@ -36,6 +36,7 @@ class Clips:
     validation: Annotated[int | None, Says("clips that peers stop by")] = None
     test: Annotated[int | None, Says("clips that nobody trains on")] = None
     subjects: Annotated[int | None, Says("people")] = None
+    images: Annotated[str, Says("what was done to the clips before the network saw them, in words")] = ""
     drawn: Annotated[int | None, Says("clips of drawn faces; null in runs from before they were marked")] = None
 
 

@@ -74,7 +74,7 @@ def simulate(
         told = told_lies(options.lies.to_json(contract)) if options.lies else None
         manifest = ManifestFile(options.run, contract, options.command, engine="simulate", lies=told)
         shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run, options.rules)
-        manifest.data(shards.counts(options.data, data_digest))
+        manifest.data(shards.counts(contract, options.data, data_digest))
         manifest.warn(shards.warning())
         if words := tell_of_weights(manifest, contract, options.weights, cache_dir(options.home), shards):
             console.say(f"warning: {words}")

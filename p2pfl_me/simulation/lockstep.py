@@ -63,7 +63,7 @@ def run_batched(contract: Contract, options: RunOptions, console: Console) -> in
         manifest = ManifestFile(options.run, contract, options.command, engine="batched")
         cache = cache_dir(options.home)
         shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules)
-        manifest.data(shards.counts(options.data, data_digest))
+        manifest.data(shards.counts(contract, options.data, data_digest))
         manifest.warn(shards.warning())
         if words := tell_of_weights(manifest, contract, options.weights, cache_dir(options.home), shards):
             console.say(f"warning: {words}")

@@ -74,7 +74,7 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 try:
                     with interrupts.at_once():
                         shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules)
-                        manifest.data(shards.counts(options.data, data_digest))
+                        manifest.data(shards.counts(contract, options.data, data_digest))
                         manifest.warn(shards.warning())
                         if words := tell_of_weights(manifest, contract, options.weights, cache, shards):
                             console.say(f"warning: {words}")

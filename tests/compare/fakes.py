@@ -27,7 +27,7 @@ def instant(contract: Contract, options: RunOptions, console: Console) -> int:
     new_folder(options.run, contract)
     manifest = ManifestFile(options.run, contract, options.command)
     shards, digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
-    manifest.data(shards.counts(options.data, digest))
+    manifest.data(shards.counts(contract, options.data, digest))
     manifest.warn(shards.warning())
     random = np.random.default_rng(contract.seed)
     best = MEAN[contract.topology.kind] + random.uniform(-0.05, 0.05)

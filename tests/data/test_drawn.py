@@ -87,7 +87,7 @@ def test_the_word_goes_from_list_to_list(twin: Path, tmp_path: Path) -> None:
     shards, digest = write_shards(agreed, tmp_path / "m.csv", tmp_path, run)
     assert all(clip.drawn for path in run.rglob("*.csv") for clip in read_clips(path, None, may_be_empty=True).clips)
     manifest = ManifestFile(run, agreed)
-    manifest.data(shards.counts(tmp_path / "m.csv", digest))
+    manifest.data(shards.counts(agreed, tmp_path / "m.csv", digest))
     manifest.warn(shards.warning())
     values = json.loads((run / "manifest.json").read_text())
     assert values["warnings"] == ["drawn faces"] and values["data"]["drawn"] == len(clips)

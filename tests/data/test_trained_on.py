@@ -161,7 +161,7 @@ def test_a_run_says_that_its_weights_have_seen_the_test_clips(tmp_path: Path) ->
     contract = agreed("ab" * 32)
     shards, digest = write_shards(contract, manifest, tmp_path, tmp_path / "run")
     kept = ManifestFile(tmp_path / "run", contract)
-    kept.data(shards.counts(manifest, digest))
+    kept.data(shards.counts(contract, manifest, digest))
     words = tell_of_weights(kept, contract, path, tmp_path, shards)
     values = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert "of 2 of 2 scored clips" in words and words in values["warnings"] and "six pictures" in values["network"]

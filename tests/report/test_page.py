@@ -15,7 +15,7 @@ import pytest
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.errors import RunError
 from p2pfl_me.report import write_report
-from p2pfl_me.report.document import Paragraph
+from p2pfl_me.report.document import Paragraph, Table
 from p2pfl_me.report.run import read_run
 from p2pfl_me.report.sections import run_sections
 from tests.report.fixture import Recipe as R
@@ -201,3 +201,29 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_reporting_needs_no_torch() -> None:
     code = "import sys, p2pfl_me.report.write; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "words"),
+    [
+        ("{}", "", "vgg16, frozen layers: random, drawn from seed 1, never trained."),
+        ("{weights: {source: imagenet}}", "", "trained on ImageNet-1k"),
+        ("{backbone: mlp}", "", "mlp, trained whole from a model drawn from seed 1"),
+        (f"{{weights: {{source: file, sha256: {'ab' * 32}}}}}", "", "what it was trained on was not recorded"),
+        (
+            f"{{weights: {{source: file, sha256: {'ab' * 32}}}}}",
+            "vgg16, file, trained on x.",
+            "vgg16, file, trained on x.",
+        ),
+    ],
+)
+def test_the_page_on_a_run_says_what_its_network_is(tmp_path: Path, model: str, said: str, words: str) -> None:
+    folder = write_run(tmp_path / "run", **SMALL, baselines=False)
+    text = (folder / "contract.yaml").read_text()
+    (folder / "contract.yaml").write_text(re.sub(r"^model: .*$", f"model: {model}", text, flags=re.MULTILINE))
+    run = read_run(folder)
+    clips = replace(run.manifest.clips, images="504 ready pictures as given")
+    run = replace(run, manifest=replace(run.manifest, network=said, data=clips))
+    table = next(block for block in run_sections(run, "", "", 2)[-1].blocks if isinstance(block, Table))
+    rows = {name: value for name, value, *_ in table.rows}
+    assert words in rows["network"] and rows["images"] == "504 ready pictures as given"
