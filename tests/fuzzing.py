@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from p2pfl_me.message import Kind, Message
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
 from p2pfl_me.run.codec import encode as encode_event
 from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.ledger import Sent, read_ledger, sent_line
+from p2pfl_me.run.manifest import read_manifest_file
 from p2pfl_me.run.reading import read_log
 from p2pfl_me.wire.admission import CHALLENGE, PROOF, edge_key
 from p2pfl_me.wire.codec import Schema, decode_header, encode
@@ -62,6 +65,22 @@ TOKENS = (
     b"!!int ''", b"!!python/name:os", b"\x00", b"\xff\xfe", b"\r", b"\xe2\x80\xa8", b"1e999", b"NaN", b"-0", b"9" * 400,
     b"BF16", b"F8_E4M3", b"I64", b"\n", b"\xed\xa0\x80", b": ", b"? ",
 )  # fmt: skip
+TEXTS = (
+    b"9" * 400,
+    b"9" * 5000,
+    b"1e999",
+    b"NaN",
+    b"-1",
+    b"0",
+    b"null",
+    b"true",
+    b"[]",
+    b"{}",
+    b'""',
+    b"1e400",
+    b"-0.0",
+)
+NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
 NUMBERS = (0, 1, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
 
 
@@ -71,7 +90,10 @@ def mutated(random: Random, samples: Sequence[bytes]) -> bytes:
     for _ in range(random.choice((0, 1, 1, 2, 3, 8))):
         at = random.randrange(len(data) + 1)
         end = min(len(data), at + random.choice((1, 2, 4, 8, random.randrange(1, 200))))
-        match random.randrange(9):
+        match random.randrange(11):
+            case 9 | 10 if numbers := [*NUMBER.finditer(data)]:
+                first, last = random.choice(numbers).span()
+                data[first:last] = random.choice(TEXTS)
             case 0 if data:
                 data[at % len(data)] ^= 1 << random.randrange(8)
             case 1:
@@ -279,6 +301,17 @@ def _files(folder: Path) -> dict[str, Target]:
     log = b"".join(encode_event(1.0, each).encode() + b"\n" for each in (start(), a_round(0, 0.5)))
     contract = b"version: 1\nname: x\nseed: 1\ntopology: {kind: ring}\npeers:\n  loopback: {count: 3}\n"
 
+    ledger = sent_line(1.0, Sent(1, "offer", 100, 200, 3, "ab" * 32)).encode() + b"\n"
+    known = {
+        "p2pme": "1",
+        "cpu_count": 2,
+        "peers": 3,
+        "data": {"source": "x", "train": 5},
+        "exit": {"0": 0},
+        "warnings": ["a"],
+    }
+    manifest = json.dumps(known).encode()
+
     def written(name: str, data: bytes) -> Path:
         path = folder / name
         path.parent.mkdir(exist_ok=True, mode=0o700)
@@ -299,6 +332,11 @@ def _files(folder: Path) -> dict[str, Target]:
         with contextlib.suppress(UnicodeDecodeError):
             contract_from_yaml(data.decode())
 
+    def read_manifest(data: bytes) -> None:
+        run = RunFolder(folder)
+        written(run.manifest.name, data)
+        read_manifest_file(run)
+
     def read_public_key(data: bytes) -> None:
         public_from_text(data.decode(errors="replace"))
 
@@ -307,6 +345,8 @@ def _files(folder: Path) -> dict[str, Target]:
         "checkpoint": Target((sample,), read_checkpoint, WeightsError),
         "vectors": Target((vectors,), read_vectors, DataError),
         "log": Target((log,), lambda data: read_log(RunFolder(written("peer-0.jsonl", data).parent), 0), P2pmeError),
+        "ledger": Target((ledger,), lambda data: list(read_ledger(written("egress-0.jsonl", data))), P2pmeError),
+        "manifest": Target((manifest,), read_manifest, P2pmeError),
         "contract": Target((contract,), read_contract, ContractError),
         "identity": Target(
             ((folder / "key" / "sample.key").read_bytes(),),

@@ -10,7 +10,7 @@ from tests.fuzzing import attack, targets
 
 NAMES = [
     "header", "frames", "greeting", "hello", "introduction", "reply", "answer", "record", "standing", "session",
-    "packed session", "checkpoint", "vectors", "log", "contract", "identity", "public key",
+    "packed session", "checkpoint", "vectors", "log", "ledger", "manifest", "contract", "identity", "public key",
 ]  # fmt: skip
 
 

@@ -18,6 +18,10 @@ from p2pfl_me.run.events import AnyEvent
 __all__ = ["Logged", "decode", "encode", "events"]
 
 
+LAST = 1e11
+"""Unix seconds of the last time that a clock may tell, in the year 5138."""
+
+
 @dataclass(frozen=True, slots=True)
 class Logged:
     """A line as it was read: when it was written (Unix seconds, by the writer's clock) and what it says."""
@@ -54,6 +58,6 @@ def decode(line: bytes | str) -> Logged:
     if kind is None or (isinstance(version, int) and version > kind.VERSION):
         which = f"`{name[:40]}`" if kind is None else f"`{name}` in version {version}"
         raise UnknownEvent(f"holds the event {which}", fix="read it with the version of p2pme that wrote it")
-    if isinstance(t, bool) or not isinstance(t, int | float):
+    if isinstance(t, bool) or not isinstance(t, int | float) or not abs(t) < LAST:  # NaN, too
         raise LineError(f"{name}: `t` is no time")
     return Logged(float(t), cast(AnyEvent, validated(kind, line, name)))
