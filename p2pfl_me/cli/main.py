@@ -9,6 +9,7 @@ import sys
 import click
 
 from p2pfl_me import __version__
+from p2pfl_me.cli.terminal import tolerate_any_name
 from p2pfl_me.errors import P2pmeError
 
 COMMANDS = {
@@ -61,6 +62,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run a command: errors in the user's words on stderr, no traceback, an exit code that says what happened."""
+    tolerate_any_name()
     try:
         sys.exit(cli.main(standalone_mode=False))
     except P2pmeError as error:
@@ -76,6 +78,16 @@ def main() -> None:
         # Whoever read our output has gone; without this Python complains once more while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except UnicodeEncodeError as error:
+        name = ascii(error.object[max(0, error.start - 40) : error.end + 40])
+        click.echo(f"Error: a name holds what cannot be written as {error.encoding}: {name}\n  -> rename it", err=True)
+        sys.exit(P2pmeError.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            sys.exit(_report_bug(error))
+        # No bug of ours: the disk, or who may read and write there.
+        click.echo(f"Error: {error.filename}: {error.strerror}\n  -> see that it is there, and yours to use", err=True)
+        sys.exit(P2pmeError.exit_code)
     except Exception as error:
         sys.exit(_report_bug(error))
 

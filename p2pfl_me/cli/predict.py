@@ -35,6 +35,7 @@ def predict(
     """
     import json
 
+    from p2pfl_me.cli.terminal import bar
     from p2pfl_me.deploy.predict import predict as predict_input
     from p2pfl_me.home import home
     from p2pfl_me.learning.recogniser import load_recogniser
@@ -61,4 +62,4 @@ def predict(
     click.echo(f"{found.path} ({found.kind.value}): {found.label}")
     wide = max(map(len, found.probabilities))
     for name, share in sorted(found.probabilities.items(), key=lambda item: -item[1]):
-        click.echo(f"  {name:{wide}}  {share:6.3f}  {'█' * round(30 * share)}")
+        click.echo(f"  {name:{wide}}  {share:6.3f}  {bar(round(30 * share))}")

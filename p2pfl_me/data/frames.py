@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,6 +65,25 @@ def frame_files(folder: Path) -> dict[int, Path]:
     return {number: folder / found[number] for number in sorted(found)}
 
 
+def is_clip_folder(place: Path) -> bool:
+    """Whether a clip is a folder of frames.
+
+    Raises
+    ------
+    DataError
+        Nobody may look, or its name is not UTF-8, so that no list of clips can hold it.
+    """
+    try:
+        str(place).encode()
+        return stat.S_ISDIR(place.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except UnicodeEncodeError as error:
+        raise DataError(f"has a name that is not UTF-8: {place.name!a}", fix="rename it") from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(place), fix="see who may read it") from error
+
+
 def frame_numbers(folder: Path) -> list[int]:
     """The numbers of `frame_files` alone; empty where there is no folder.
 
@@ -72,7 +92,7 @@ def frame_numbers(folder: Path) -> list[int]:
     DataError
         As there.
     """
-    return list(frame_files(folder)) if folder.is_dir() else []
+    return list(frame_files(folder)) if is_clip_folder(folder) else []
 
 
 def has_frames(folder: Path) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from p2pfl_me.data.blank import blank_words, is_blank
 from p2pfl_me.data.clip import Clip, Fault, Problem
-from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.frames import frame_files, is_clip_folder
 from p2pfl_me.data.images import read_image
 from p2pfl_me.data.vectors import is_vectors, vector_row, vectors_bank
 from p2pfl_me.errors import DataError
@@ -63,7 +63,7 @@ class Looker:
         try:
             if is_vectors(clip.path):
                 return self._vector(clip)
-            return self._film(clip) if clip.path.is_dir() else _seen(clip, [clip.path])
+            return self._film(clip) if is_clip_folder(clip.path) else _seen(clip, [clip.path])
         except DataError as error:
             return _bad(clip, Fault.UNREADABLE, f"{error.where} {error.what}")
         except OSError as error:

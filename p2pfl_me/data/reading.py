@@ -6,6 +6,7 @@ with rows among others: spellings that could be one person, subjects in two spli
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,7 +27,7 @@ Found = Clip | Dropped | Problem | Remark
 
 def is_dataset(path: Path) -> bool:
     """Whether `path` is a folder without a manifest, and so a data set's, if anything."""
-    return path.is_dir() and not manifest_path(path).exists()
+    return os.path.isdir(path) and not os.path.exists(manifest_path(path))  # noqa: PTH110, PTH112 - they never raise
 
 
 def rows_of(path: Path, labels: Labels, who: Identities) -> Iterator[Found]:

@@ -77,6 +77,10 @@ def look_at(path: Path) -> Video:
     DataError
         It is no film, shows one picture alone, or is interlaced and PyAV is not installed.
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # OpenCV would end this process
+        raise DataError(f"has a name that is not UTF-8: {path.name!a}", fix="rename it") from error
     capture = _open(path)
     try:
         first = _next(capture) if capture.isOpened() else None

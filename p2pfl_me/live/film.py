@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.frames import frame_files, is_clip_folder
 from p2pfl_me.data.images import read_image
 from p2pfl_me.data.video import Video, bare_stream, look_at
 from p2pfl_me.errors import DataError
@@ -70,7 +70,7 @@ def open_film(path: Path, fps: float | None = None) -> Film:
     DataError
         No such file, no film, or a folder without frames or rate.
     """
-    if path.is_dir():
+    if is_clip_folder(path):
         files = frame_files(path)
         if not files:
             raise DataError("holds no numbered images", where=str(path), fix="name a film or a folder of its frames")

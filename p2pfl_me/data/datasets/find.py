@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,12 +43,27 @@ def find_sources(folder: Path) -> list[Source]:
     DataError
         None is recognised; the error says what was looked for, and what was found of it.
     """
+    _require_readable(folder)
     seen = _see(folder)
     sources = [source for layout in LAYOUTS for source in _sources(layout, seen)]
     if not sources:
         raise _refusal(folder, seen)
     passed = tuple(_passed_over(seen, {source.layout.name for source in sources}))
     return [replace(sources[0], remarks=(*sources[0].remarks, *passed)), *sources[1:]]
+
+
+def _require_readable(folder: Path) -> None:
+    """See that a folder without a data set is not one that nobody may look into, or whose name no list can hold."""
+    try:
+        str(folder.absolute()).encode()
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        return
+    except UnicodeEncodeError as error:
+        what = f"lies under a name that is not UTF-8, which no list of clips can hold: {str(folder)!a}"
+        raise DataError(what, fix="rename it") from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(folder), fix="see who may read it") from error
 
 
 def _see(folder: Path) -> _Seen:

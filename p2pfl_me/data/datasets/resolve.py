@@ -13,8 +13,9 @@ from pathlib import Path
 
 from p2pfl_me.contract.label_maps import plain
 from p2pfl_me.data.clip import ApexSource, Clip, Dropped, Fault, Problem, Quirk, Remark, Row
-from p2pfl_me.data.datasets.layout import Entry, Layout, is_folder
+from p2pfl_me.data.datasets.layout import Entry, Layout
 from p2pfl_me.data.datasets.sheet import frame_number
+from p2pfl_me.data.frames import is_clip_folder
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.errors import DataError
 
@@ -92,12 +93,12 @@ def _label(entry: Entry, layout: Layout, labels: Labels) -> str | None:
 
 
 def _there(entry: Entry, numbers: Numbers) -> Sequence[int]:
-    if not is_folder(entry.folder):
-        raise Unusable(Fault.MISSING, f"no such folder: {entry.folder}")
     try:
+        if not is_clip_folder(entry.folder):
+            raise Unusable(Fault.MISSING, f"no such folder: {entry.folder}")
         found = numbers(entry.folder)
     except DataError as error:
-        raise Unusable(Fault.FRAMES, f"{error.where} {error.what}") from error
+        raise Unusable(Fault.FRAMES, f"{entry.folder} {error.what}") from error
     if not found:
         raise Unusable(Fault.FRAMES, f"no numbered images in {entry.folder}")
     return found

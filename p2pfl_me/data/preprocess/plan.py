@@ -11,7 +11,7 @@ import numpy as np
 
 from p2pfl_me.contract.preprocess import Apex, Input
 from p2pfl_me.data.clip import ApexSource, Clip
-from p2pfl_me.data.frames import frame_files
+from p2pfl_me.data.frames import frame_files, is_clip_folder
 from p2pfl_me.data.images import file_bytes
 from p2pfl_me.data.preprocess.recipe import Recipe
 from p2pfl_me.errors import DataError
@@ -51,7 +51,7 @@ def plan_clip(clip: Clip, recipe: Recipe) -> Plan:
     DataError
         A folder lacks a frame, or magnification does not know the camera's rate.
     """
-    if not clip.path.is_dir():
+    if not is_clip_folder(clip.path):
         return Plan((clip.path,), (), (0,), 1)
     frames = frame_files(clip.path)
     if not frames:
