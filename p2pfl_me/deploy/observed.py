@@ -11,15 +11,13 @@ from p2pfl_me.contract.preprocess import Input
 from p2pfl_me.data.blank import read_shown
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.frames import frame_files
-from p2pfl_me.data.preprocess.faces import EyesSource, Face, find_faces
+from p2pfl_me.data.preprocess.faces import find_faces, two_are_meant
 from p2pfl_me.data.preprocess.plan import plan_clip
 from p2pfl_me.data.preprocess.recipe import Recipe
 from p2pfl_me.errors import DataError
 
 LOOKED_AT = 5
 """Pictures of a clip in which a face is looked for, evenly from the first to the last."""
-AS_LARGE = 0.6
-"""Side of a second face, as a share of the first's, from which nobody knows who is meant."""
 CROPPED = "or, where it is cropped to a face that is not found, take it as it is (--as-it-is)"
 
 
@@ -45,7 +43,7 @@ def require_observed(clip: Clip, recipe: Recipe, *, name: Path) -> None:
             where=str(name),
             fix=f"bring a face that is upright, lit and large enough, {CROPPED}",
         )
-    if all(_two(faces) for faces in found):
+    if all(map(two_are_meant, found)):
         raise DataError(
             "shows two faces that are as large, and nobody says which is meant",
             where=str(name),
@@ -64,11 +62,3 @@ def _require_motion(clip: Clip, name: Path) -> None:
             where=str(name),
             fix="bring the frames from onset to offset",
         )
-
-
-def _two(faces: tuple[Face, ...]) -> bool:
-    if len(faces) < 2:
-        return False
-    first, second = faces[:2]
-    sure = first.eyes is second.eyes is EyesSource.SEEN
-    return sure and second.side >= AS_LARGE * first.side

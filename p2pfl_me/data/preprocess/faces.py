@@ -33,6 +33,8 @@ EYE_WIDTH = 160
 """Faces are brought to this width in pixels for the search of eyes."""
 USUAL_EYES: tuple[Point, Point] = ((0.31, 0.40), (0.69, 0.40))
 """Where eyes lie in a face's box, in units of its side; taken where the cascades see no pair."""
+AS_LARGE = 0.6
+"""Side of a second face, as a share of the first's, from which nobody knows who is meant."""
 ODD = 0.25
 """The most that a pair of eyes may differ from the usual one (shares of the box, summed)."""
 
@@ -94,6 +96,14 @@ def find_faces(frame: Image) -> tuple[Face, ...]:
         if not search.evened:  # without eyes to confirm it, a face found in stretched contrast is often none
             without_eyes = without_eyes or faces
     return without_eyes
+
+
+def two_are_meant(faces: Sequence[Face]) -> bool:
+    """Whether a second face, seen with its eyes, is about as large as the first: nobody knows who is meant."""
+    if len(faces) < 2:
+        return False
+    first, second = faces[:2]
+    return first.eyes is second.eyes is EyesSource.SEEN and second.side >= AS_LARGE * first.side
 
 
 def _boxes(search: _Search, grey: Image) -> list[tuple[float, float, float]]:

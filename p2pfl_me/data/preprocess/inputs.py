@@ -15,7 +15,7 @@ from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.images import resized
 from p2pfl_me.data.preprocess.alignment import Alignment, align_face, align_whole
 from p2pfl_me.data.preprocess.apex import greatest_flow
-from p2pfl_me.data.preprocess.faces import EyesSource, find_face
+from p2pfl_me.data.preprocess.faces import EyesSource, find_faces, two_are_meant
 from p2pfl_me.data.preprocess.flow import STILL, flow_image
 from p2pfl_me.data.preprocess.magnification import band_pass, magnify
 from p2pfl_me.data.preprocess.note import ClipNote, FaceSource
@@ -79,9 +79,12 @@ def frames_images(plan: Plan, recipe: Recipe, frame: View, align: Align | None =
 
 def align_frame(frame: Image) -> tuple[Alignment, FaceSource]:
     """A clip's transform, from its onset (H, W, 3): by the largest face, or of the whole frame where there is none."""
-    face = find_face(frame)
-    if face is None:
+    faces = find_faces(frame)
+    if not faces:
         return align_whole(frame.shape[1], frame.shape[0]), FaceSource.WHOLE
+    face = faces[0]
+    if two_are_meant(faces):
+        return align_face(face), FaceSource.LARGEST
     return align_face(face), FaceSource.EYES if face.eyes is EyesSource.SEEN else FaceSource.BOX
 
 

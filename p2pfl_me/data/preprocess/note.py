@@ -20,6 +20,8 @@ class FaceSource(StrEnum):
     """The face was found; its eyes are taken to lie where eyes usually do."""
     WHOLE = "whole"
     """No face was found: the frame is taken whole."""
+    LARGEST = "largest"
+    """Several faces of about one size were found: the largest is taken."""
 
 
 _APEX, _FACE = (None, *ApexSource), (None, *FaceSource)
@@ -65,6 +67,8 @@ def in_words(notes: Iterable[ClipNote]) -> tuple[str, ...]:
         said.append(f"no face is found in {whole} of {total} clips: their frames are taken whole")
     if box := face.get(FaceSource.BOX):
         said.append(f"no eyes are found in {box} of {total} clips: they are aligned by the face's box")
+    if largest := face.get(FaceSource.LARGEST):
+        said.append(f"two faces as large are found in {largest} of {total} clips: the larger is taken, crop the others")
     for source, way in ((ApexSource.MIDDLE, "the middle frame"), (ApexSource.FLOW, "the frame of greatest flow")):
         if number := apex.get(source):
             said.append(f"the apex of {number} of {sum(apex.values())} clips is {way}")

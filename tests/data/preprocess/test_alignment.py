@@ -11,7 +11,7 @@ from p2pfl_me.contract.preprocess import Region
 from p2pfl_me.data.preprocess.alignment import SIDE, align_eyes, align_whole
 from p2pfl_me.data.preprocess.faces import EyesSource, find_face, find_faces
 from p2pfl_me.data.preprocess.inputs import align_frame
-from p2pfl_me.data.preprocess.note import FaceSource
+from p2pfl_me.data.preprocess.note import ClipNote, FaceSource, in_words
 from p2pfl_me.data.preprocess.regions import EYE_DISTANCE, MIDDLE, mask, rectangles
 from tests.data.preprocess.make import SMALL, person, texture
 
@@ -82,6 +82,15 @@ def test_two_people_are_two_faces_the_larger_first() -> None:
     found = find_faces(both)
     assert len(found) == 2 and found[0].side > 1.5 * found[1].side
     assert found[0].left_eye[0] < SMALL.width < found[1].left_eye[0]
+
+
+def test_of_two_faces_that_are_as_large_the_choice_is_told() -> None:
+    one, two = person(3).frame(), person(4).frame()
+    _, source = align_frame(np.ascontiguousarray(np.hstack((one, two))))
+    assert source is FaceSource.LARGEST
+    (said,) = in_words((ClipNote(face=source), ClipNote(face=FaceSource.EYES)))
+    assert "two faces as large are found in 1 of 2 clips" in said
+    assert ClipNote.from_bytes(ClipNote(face=source).to_bytes()).face is source
 
 
 def test_a_face_that_fills_a_cropped_frame_is_found_with_its_eyes() -> None:
