@@ -29,11 +29,11 @@ def csv_rows(text: str) -> list[Row]:
 def _cell(cell: Cell) -> str | int:
     if isinstance(cell, str):
         # A spreadsheet would take such a name for a formula.
-        return f"'{cell}" if cell.startswith(_FORMULA) else cell
+        return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell
     if isinstance(cell, float):
         return f"{cell:.7g}"
     return "" if cell is None else cell
 
 
 def _text(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 
+from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.comparison_pairs import pair_rows
 from p2pfl_me.report.compose import compose, score_rows
 from p2pfl_me.report.document import Document, Picture
@@ -15,7 +17,7 @@ from p2pfl_me.report.methods import Comparison, Method, Setting, UnderFaults
 from p2pfl_me.report.mixing import Mixing
 from p2pfl_me.report.numbers import csv_text
 from p2pfl_me.report.run import read_run
-from p2pfl_me.report.style import house_style
+from p2pfl_me.report.style import _SETTINGS, ARM_COLOURS, THEMED, house_style
 from p2pfl_me.report.svg import Files
 from tests.report.approving import approve, figure_words, page_words
 from tests.report.fixture import append, write_run
@@ -84,3 +86,10 @@ def test_the_markup_of_a_page(one: Document, tmp_path: Path) -> None:
     page = render_html(one, files)
     body = page[page.index("<body>") :]
     approve("one-run-markup", "\n".join(line for line in body[: body.index("contract digest")].splitlines()) + "\n")
+
+
+def test_the_house_style() -> None:
+    with house_style():
+        settings = [f"{name}: {matplotlib.rcParams[name]}" for name in sorted(_SETTINGS)]
+    colours = [f"{colour} {name}" for colour, name in THEMED.items()]
+    approve("house-style", "\n".join([*settings, *colours, *(f"{arm} {ARM_COLOURS[arm]}" for arm in Arm)]) + "\n")

@@ -21,6 +21,14 @@ def contraction(recipe: Recipe) -> Contraction:
     return Contraction(float(values.max()), (float(np.sqrt((values**2).mean())),))
 
 
+def test_two_peers_have_a_distance_and_a_prediction_and_one_has_none(tmp_path: Path) -> None:
+    two = read_run(write_run(tmp_path / "two", **SMALL, count=2, rounds=2, kind="mesh"))
+    rows = agreement(two, contraction_of(two))
+    assert [row.peers for row in rows] == [2, 2] and all(row.expected is not None for row in rows)
+    one = read_run(write_run(tmp_path / "one", **SMALL, count=1, rounds=2, kind="mesh"))
+    assert contraction_of(one) is None and agreement(one, None) == ()
+
+
 def test_a_sketch_keeps_distances() -> None:
     random = np.random.default_rng(3)
     a, b = random.normal(size=(2, VALUES))

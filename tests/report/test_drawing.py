@@ -12,17 +12,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+import p2pfl_me.report
 from p2pfl_me.report.compose import compose
 from p2pfl_me.report.document import Picture
-from p2pfl_me.report.graph_picture import graph_figure
+from p2pfl_me.report.graph_picture import _luminance, graph_figure
 from p2pfl_me.report.markdown import escape
 from p2pfl_me.report.methods import Comparison, Method, Setting
+from p2pfl_me.report.numbers import csv_rows, csv_text
 from p2pfl_me.report.run import Run, read_run
 from p2pfl_me.report.score_picture import score_picture
-from p2pfl_me.report.style import BLUE, INK, NARROW, WIDTH, end_labels, house_style, move_apart, new_figure, short
+from p2pfl_me.report.style import (
+    AMBER,
+    ARM_COLOURS,
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    NARROW,
+    PURPLE,
+    TEAL,
+    THEMED,
+    VERMILION,
+    WIDTH,
+    end_labels,
+    house_style,
+    move_apart,
+    new_figure,
+    short,
+)
 from p2pfl_me.report.svg import png_bytes, svg_bytes, themed
 from p2pfl_me.topology import build_graph
 from tests.report.fixture import write_run
@@ -65,6 +86,41 @@ def test_the_style_leaves_matplotlib_as_it_was() -> None:
     with house_style():
         assert matplotlib.rcParams["text.parse_math"] is False
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("colour", "luminance"),
+    [("#ffffff", 1.0), ("#000000", 0.0), ("#808080", 0.2159), ("#ff0000", 0.2126), ("#0a0a0a", 0.003)],
+)
+def test_luminance_is_that_of_the_web(colour: str, luminance: float) -> None:
+    assert _luminance(to_rgba(colour)) == pytest.approx(luminance, abs=5e-4)
+
+
+def test_letters_have_the_contrast_that_they_claim() -> None:
+    for colour in (INK, MUTED, BLUE, VERMILION, GREEN, PURPLE, AMBER, TEAL, *ARM_COLOURS.values()):
+        assert 1.05 / (_luminance(to_rgba(colour)) + 0.05) >= 4.5, colour
+
+
+def test_colours_on_dark_paper_have_it_too() -> None:
+    page = (Path(p2pfl_me.report.__file__).parent / "templates" / "report.html.j2").read_text()
+    dark = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", page[page.index("prefers-color-scheme: dark") :]))
+    assert set(THEMED.values()) <= set(dark)
+    paper = _luminance(to_rgba(dark["paper"])) + 0.05
+    for name in ("ink", "muted", "blue", "vermilion", "green", "purple", "amber", "teal"):
+        assert (_luminance(to_rgba(dark[name])) + 0.05) / paper >= 4.5, name
+
+
+@given(
+    st.lists(
+        st.one_of(st.none(), st.integers(-9, 9), st.text(alphabet="ab=+-@' ,\"\n\t", max_size=5)),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_a_csv_gives_back_what_was_written(cells: list[str | int | None]) -> None:
+    header = [f"c{number}" for number in range(len(cells))]
+    (row,) = csv_rows(csv_text([*header, "last"], [[*cells, "x"]]))
+    assert [row[name] for name in header] == ["" if cell is None else str(cell) for cell in cells]
 
 
 def test_short_and_escape() -> None:

@@ -227,3 +227,14 @@ def test_the_page_on_a_run_says_what_its_network_is(tmp_path: Path, model: str, 
     table = next(block for block in run_sections(run, "", "", 2)[-1].blocks if isinstance(block, Table))
     rows = {name: value for name, value, *_ in table.rows}
     assert words in rows["network"] and rows["images"] == "504 ready pictures as given"
+
+
+def test_a_class_that_no_clip_shows_has_dashes_and_every_table_is_whole(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", **{**SMALL, "support": (5, 4, 0)}))
+    tables = [block for each in run_sections(run, "", "", 2) for block in each.blocks if isinstance(block, Table)]
+    assert len(tables) >= 3
+    for table in tables:
+        assert {len(row) for row in table.rows} == {len(table.header)}
+    classes = next(table for table in tables if table.header[0] == "class")
+    assert classes.rows[2][0] == "c" and classes.rows[2][-3:] == ("–", "–", "–"), "nobody was asked about it"
+    assert all("." in cell for cell in classes.rows[0][-3:])
