@@ -22,7 +22,7 @@ from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Parag
 from p2pfl_me.report.failures import lasting
 from p2pfl_me.report.formatting import figure, many
 from p2pfl_me.report.methods import Comparison, Method, Setting, default_target
-from p2pfl_me.report.notes import COMPARED_NOTES, honesty_notes
+from p2pfl_me.report.notes import COMPARED_NOTES, honesty_notes, liar_notes
 from p2pfl_me.report.numbers import Cell
 from p2pfl_me.report.results import (
     METRICS,
@@ -59,7 +59,8 @@ def compose(comparison: Comparison, *, in_full: bool) -> Document:
         sections.append(Section("Mixing alone", tuple(blocks), "mixing"))
     if comparison.under_faults:
         sections.append(Section("Under stress", tuple(fault_blocks(first, comparison.under_faults)), "stress"))
-    notes = (*(() if in_full else COMPARED_NOTES), *honesty_notes(runs))
+    disturbed = [run for each in comparison.under_faults for method in each.methods for run in method.runs]
+    notes = (*(() if in_full else COMPARED_NOTES), *liar_notes(disturbed), *honesty_notes(runs))
     sections.append(Section("Before you believe these numbers", (Bullets(notes),), "notes"))
     if in_full:
         sections += _runs_in_full(first.methods)

@@ -21,17 +21,25 @@ COMPARED_NOTES = (
 def honesty_notes(runs: Sequence[Run]) -> tuple[str, ...]:
     """Notes on the runs of a report, each once, in the order of weight."""
     notes = dict.fromkeys(note for run in runs for note in _of_run(run))
-    return (*notes, *_of_few_clips(runs), *_of_all(runs))
+    return (*liar_notes(runs), *notes, *_of_few_clips(runs), *_of_all(runs))
+
+
+def liar_notes(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Who lied by which attack, seed by seed: an attack a note."""
+    lied: dict[tuple[str, int], dict[int, tuple[int, ...]]] = {}
+    for run in runs:
+        if run.manifest.liars:
+            lied.setdefault((run.manifest.attack, len(run.manifest.liars)), {})[run.seed] = run.manifest.liars
+    return tuple(
+        f"{'One peer' if count == 1 else f'{count} peers'} lied, to see how the others stand it (attack {attack}): "
+        + "; ".join(f"{', '.join(map(str, liars))} with seed {seed}" for seed, liars in sorted(by_seed.items()))
+        + ". The figures of such runs are of their honest peers alone."
+        for (attack, count), by_seed in lied.items()
+    )
 
 
 def _of_run(run: Run) -> Iterator[str]:
     contract, manifest, part = run.contract, run.manifest, part_of(run)
-    if liars := manifest.liars:
-        many = f"Peers {', '.join(map(str, liars))}" if len(liars) > 1 else f"Peer {liars[0]}"
-        yield (
-            f"{many} of {contract.peers.count} lied, to see how the others stand it (attack {manifest.attack}). "
-            "Every figure here is of the honest peers alone."
-        )
     if part is None:
         yield "No peer had clips of other subjects to be tested on, so this run says nothing about recognition."
     if part == "validation":

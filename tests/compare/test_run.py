@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from p2pfl_me.adversary import parse_lies
 from p2pfl_me.compare.cells import claim, clear
 from p2pfl_me.compare.engines import ENGINES, Engine
 from p2pfl_me.compare.grid import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.console.lines import Console
-from p2pfl_me.errors import DataError, RunError
+from p2pfl_me.errors import ContractError, DataError, RunError
 from p2pfl_me.report.figures import figure_from_csv
 from p2pfl_me.report.run import read_run
 from p2pfl_me.report.style import house_style
@@ -250,3 +251,40 @@ def test_ctrl_c_leaves_readable_cells_and_exit_code_130(request_: Request, tmp_p
     assert code == 130, output
     assert "same command again" in output and "Traceback" not in output
     assert read_run(cell).peers[0].rounds
+
+
+def test_liars_are_in_no_figure_and_what_they_cost_is_told(request_: Request) -> None:
+    lies = (parse_lies("sign_flip", 1), parse_lies("{kind: noise, times: 3}", 2))
+    request = replace(request_, contracts=request_.contracts[:2], lies=lies)
+    code, said = run(request)
+    assert code == 0 and "12/12" in said
+    table = [
+        line.split("] ", 1)[1]
+        for line in said.splitlines()
+        if "nobody lies" in line or "] ring  " in line or "] mesh  " in line
+    ]
+    assert "1 liar: sign_flip" in table[0] and "2 liars: noise (times 3.0)" in table[0]
+    assert len(table) == 3
+    for line in table[1:]:
+        name, calm, one, cost, two, other = line.split()
+        # Who lies is drawn from the seed, and peers differ: the cost is that of the same peers, seed by seed.
+        assert (cost, other) == ("0.100", "0.100") and float(calm) > float(one) > 0.3 and float(two) < 0.9, name
+    for seed in (1, 2):
+        for cell, each in zip(("ring--1-liar-sign_flip", "ring--2-liars-noise-times-3.0"), lies, strict=True):
+            found = read_run(request.out / "cells" / f"{cell}--instant" / f"seed-{seed}")
+            liars = each.liars(found.contract)
+            assert {log.peer for log in found.peers} == {0, 1, 2, 3} - liars
+            assert set(found.manifest.liars) == liars and not found.silent
+    page = (request.out / "report.html").read_text()
+    page = page.replace("&#39;", "'")
+    assert "One peer lied, to see how the others stand it (attack sign_flip)" in page
+    assert "2 peers lied, to see how the others stand it (attack noise (times 3.0))" in page
+    assert "honest peers' own models" in page
+    assert "0.988" not in page and "0.987" not in page
+    code, said = run(request)
+    assert code == 0 and "12 of 12 cells are finished already" in said
+
+
+def test_lockstep_has_no_liars(request_: Request) -> None:
+    with pytest.raises(ContractError, match="lockstep sends no messages"):
+        run(replace(request_, engine="batched", lies=(parse_lies("zero", 1),)))
