@@ -14,7 +14,7 @@ from p2pfl_me.home import cache_dir
 from p2pfl_me.options import RunOptions
 from p2pfl_me.run.beginning import new_folder
 from p2pfl_me.run.events import Finish, Reason, Scores
-from p2pfl_me.run.manifest import ManifestFile
+from p2pfl_me.run.manifest import ManifestFile, told_lies
 from p2pfl_me.run.results import write_average
 from tests.run.making import a_round, log
 from tests.small import CLASSES
@@ -25,7 +25,8 @@ MEAN = {"ring": 0.50, "mesh": 0.62, "line": 0.48, "star": 0.55}
 def instant(contract: Contract, options: RunOptions, console: Console) -> int:
     """A whole run at once. Under liars the honest are worse by 0.1, and the liars score as nobody does."""
     new_folder(options.run, contract)
-    manifest = ManifestFile(options.run, contract, options.command, lies=options.lies)
+    told = told_lies(options.lies.to_json(contract)) if options.lies else None
+    manifest = ManifestFile(options.run, contract, options.command, lies=told)
     liars = options.liars(contract)
     shards, digest = write_shards(contract, options.data, cache_dir(options.home), options.run)
     manifest.data(shards.counts(contract, options.data, digest))
