@@ -46,7 +46,10 @@ def look_up(address: str, answer: Callable[[Sequence[Found], str], None]) -> Non
         else:
             answer([(int(family), _address(at)) for family, _, _, _, at in found if len(at) in {2, 4}], "")
 
-    threading.Thread(target=work, daemon=True, name="look-up").start()
+    try:
+        threading.Thread(target=work, daemon=True, name="look-up").start()
+    except RuntimeError:  # the system gives no more threads now
+        answer((), "the name could not be looked up for lack of threads")
 
 
 def _address(found: tuple[object, ...]) -> Address:

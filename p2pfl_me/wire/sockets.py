@@ -27,6 +27,7 @@ CALLS = 16
 BACKLOG = 256
 LINGER_S = 1.0
 """How long what has not left yet may still take when everything is closed."""
+OUT_OF_FILES_S = 1.0
 _OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 Address = tuple[str, int] | tuple[str, int, int, int]
@@ -234,12 +235,13 @@ class Sockets:
                 return True
             try:
                 socket, address = self._server.accept()
-            except (BlockingIOError, ConnectionError):
+            except BlockingIOError:
                 return True
             except OSError as error:
-                if error.errno not in _OUT_OF_FILES:
-                    raise
-                self._calls_from = now + 1.0  # no files left: later, when some have been closed
+                # A caller that is gone again, or what the network had to say of it (accept(2)): on with the next. Where
+                # no files are left: later, when some have been closed.
+                if error.errno in _OUT_OF_FILES:
+                    self._calls_from = now + OUT_OF_FILES_S
                 continue
             self._calls_from = now + self._listener.looks_at_calls(now)
             if not self._listener.admits(now, str(address[0])):
