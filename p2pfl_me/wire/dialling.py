@@ -3,18 +3,93 @@ thread of their own, since that may take the system half a minute."""
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
 
-from p2pfl_me.wire.sockets import Address, split_address
+from p2pfl_me.wire.handshaker import Handshaker
+from p2pfl_me.wire.neighbour import Neighbour
+from p2pfl_me.wire.reactor import Reactor
+from p2pfl_me.wire.sockets import Address, Sockets, split_address
+
+REFUSED = os.strerror(errno.ECONNREFUSED).lower()
 
 FIRST_S, MOST_S = 0.1, 2.0
 """Between two attempts, doubled from one to the other."""
 
 Found = tuple[int, Address]
 """Address family and address."""
+
+
+class DialEvents(Protocol):
+    """Whom the dialler tells."""
+
+    def gone(self, neighbour: Neighbour) -> None:
+        """Nobody listens at the neighbour's address: its process has ended."""
+
+    def complain(self, neighbour: Neighbour, complaint: str) -> None: ...
+
+
+class Dialler:
+    """Calls the neighbours that are peer `me`'s to call, until each has answered. One thread's, the reactor's."""
+
+    def __init__(self, me: int, sockets: Sockets, handshaker: Handshaker, reactor: Reactor, events: DialEvents) -> None:
+        self._me, self._sockets, self._handshaker = me, sockets, handshaker
+        self._reactor, self._events = reactor, events
+
+    def begin(self, neighbour: Neighbour) -> None:
+        """The first attempt, if the neighbour is ours to call."""
+        if neighbour.endpoint.is_dialled_by(self._me) and self._handshaker.can_dial(neighbour):
+            self._dial(neighbour)
+
+    def again(self, neighbour: Neighbour) -> None:
+        """The next attempt, in its time, if the neighbour is ours to call."""
+        if neighbour.endpoint.is_dialled_by(self._me):
+            self._reactor.call_later(delay(neighbour.failures), partial(self._dial, neighbour))
+
+    def failed(self, neighbour: Neighbour, why: str) -> None:
+        """An attempt has come to nothing."""
+        neighbour.failures += 1
+        neighbour.unreachable = why
+        if why == REFUSED:
+            self._events.gone(neighbour)
+        self.again(neighbour)
+
+    def _dial(self, neighbour: Neighbour) -> None:
+        if not self._is_wanted(neighbour):
+            return
+        address = neighbour.endpoint.address
+        if found := numbers_of(address):
+            self._connect(neighbour, found, "")
+        else:
+            look_up(address, lambda found, why: self._reactor.post(partial(self._connect, neighbour, found, why)))
+
+    def _connect(self, neighbour: Neighbour, found: Sequence[Found], why: str) -> None:
+        if not self._is_wanted(neighbour):
+            return
+        now = time.monotonic()
+        try:
+            if not found:
+                raise OSError(why)
+            connection = self._sockets.dial(*found[neighbour.failures % len(found)], now)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            self.failed(neighbour, why)
+            if not isinstance(error, ConnectionError):  # a neighbour that has not begun yet is nothing to complain of
+                self._events.complain(neighbour, f"peer {neighbour.peer} at {neighbour.endpoint.address}: {why}")
+            return
+        neighbour.dialling = connection
+        self._handshaker.on_dialling(connection, neighbour, now)
+
+    def _is_wanted(self, neighbour: Neighbour) -> bool:
+        done = neighbour.quarantined or neighbour.dialling or neighbour.connection
+        return not done and self._reactor.is_running
 
 
 def delay(failures: int) -> float:

@@ -5,8 +5,6 @@ Who may come in stands in `handshaker`, sealing and order in `session`, sockets 
 
 from __future__ import annotations
 
-import errno
-import os
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -15,7 +13,7 @@ from typing import Protocol
 from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.message import Message
 from p2pfl_me.wire.codec import Schema
-from p2pfl_me.wire.dialling import Found, delay, look_up, numbers_of
+from p2pfl_me.wire.dialling import Dialler
 from p2pfl_me.wire.endpoint import Endpoint, Liveness
 from p2pfl_me.wire.handshake import MAX_FRAME, Terms
 from p2pfl_me.wire.handshaker import Handshaker, Seals
@@ -28,7 +26,6 @@ from p2pfl_me.wire.session import Outgoing, Session, Standing
 from p2pfl_me.wire.sockets import Connection, Outcome, Sockets
 from p2pfl_me.wire.traffic import Ledger, TrafficLedger
 
-REFUSED = os.strerror(errno.ECONNREFUSED).lower()
 TWICE = "another process runs with the same key; stop one of the two, and make a new key if that is not yours"
 BURST = 4
 """Records sent to a neighbour in one turn, so that no link starves the others."""
@@ -67,6 +64,7 @@ class Engine:
         self.traffic = TrafficLedger(self._neighbours, ledger, self.reactor.post)
         self._sockets = Sockets(self, MAX_FRAME)
         self._handshaker = Handshaker(terms, self._neighbours, self, self.traffic, self._sockets.send)
+        self._dialler = Dialler(terms.me, self._sockets, self._handshaker, self.reactor, self)
         self._linked: dict[Connection, Neighbour] = {}
         self._refusal_log = RefusalLog()
 
@@ -86,8 +84,7 @@ class Engine:
         except PeerError as error:
             raise PeerError(error.what, where=f"peer {self._me} at {error.where}", fix=error.fix) from error
         for neighbour in self._neighbours.values():
-            if neighbour.endpoint.is_dialled_by(self._me) and self._handshaker.can_dial(neighbour):
-                self._dial(neighbour)
+            self._dialler.begin(neighbour)
         self._beat()
 
     def send(self, peer: int, out: Outgoing, link: int) -> None:
@@ -141,41 +138,6 @@ class Engine:
         self._sockets.close_all()
         self.traffic.close()
 
-    # -- dialling -----------------------------------------------------------------------------------------------
-
-    def _dial(self, neighbour: Neighbour) -> None:
-        """Try to reach a neighbour now, unless that is under way or not wanted any more."""
-        if neighbour.quarantined or neighbour.dialling or neighbour.connection or not self.reactor.is_running:
-            return
-        address = neighbour.endpoint.address
-        if found := numbers_of(address):
-            self._connect(neighbour, found, "")
-        else:
-            look_up(address, lambda found, why: self.reactor.post(partial(self._connect, neighbour, found, why)))
-
-    def _connect(self, neighbour: Neighbour, found: Sequence[Found], why: str) -> None:
-        if neighbour.quarantined or neighbour.dialling or neighbour.connection:
-            return
-        now = time.monotonic()
-        try:
-            if not found:
-                raise OSError(why)
-            neighbour.dialling = self._sockets.dial(*found[neighbour.failures % len(found)], now)
-        except OSError as error:
-            why = (error.strerror or str(error)).lower()
-            self._failed_to_reach(neighbour, why)
-            if not isinstance(error, ConnectionError):  # a neighbour that has not begun yet is nothing to complain of
-                self.complain(neighbour, f"peer {neighbour.peer} at {neighbour.endpoint.address}: {why}")
-            return
-        self._handshaker.on_dialling(neighbour.dialling, neighbour, now)
-
-    def _failed_to_reach(self, neighbour: Neighbour, why: str) -> None:
-        neighbour.failures += 1
-        neighbour.unreachable = why
-        if why == REFUSED:
-            self._down(neighbour, "connection lost")  # nobody listens there any more
-        self.reactor.call_later(delay(neighbour.failures), partial(self._dial, neighbour))
-
     # -- in (called by the sockets) -----------------------------------------------------------------------------
 
     def looks_at_calls(self, now: float) -> float:
@@ -215,7 +177,7 @@ class Engine:
         self._handshaker.forget(connection)
         if neighbour and neighbour.dialling is connection:
             neighbour.dialling = None
-            self._failed_to_reach(neighbour, reason)
+            self._dialler.failed(neighbour, reason)
 
     def _on_record(self, neighbour: Neighbour, connection: Connection, frame: memoryview) -> None:
         peer, session, now = neighbour.peer, neighbour.session, time.monotonic()
@@ -292,7 +254,7 @@ class Engine:
             self._down(neighbour, reason)
             return
         neighbour.lost_at = now = time.monotonic()
-        self._dial_if_ours(neighbour)
+        self._dialler.again(neighbour)
 
         def give_up() -> None:
             if neighbour.connection is None and neighbour.lost_at == now:
@@ -308,19 +270,18 @@ class Engine:
                 self.hang_up(neighbour.dialling)  # it may have spoken of this conversation already
             self._tell_down(neighbour, reason)
             neighbour.session = self._conversation(neighbour.peer)
-            self._dial_if_ours(neighbour)
+            self._dialler.again(neighbour)
 
     def _tell_down(self, neighbour: Neighbour, reason: str) -> None:
         neighbour.is_up = False
         self.traffic.sum_pings(neighbour.peer)
         self._events.on_link(neighbour.peer, False, reason, neighbour.link)
 
-    def _dial_if_ours(self, neighbour: Neighbour) -> None:
-        if neighbour.endpoint.is_dialled_by(self._me):
-            self.reactor.call_later(delay(neighbour.failures), partial(self._dial, neighbour))
-
     def _conversation(self, peer: int) -> Session:
         return Session(self._me, peer, None, self._schema)
+
+    def gone(self, neighbour: Neighbour) -> None:
+        self._down(neighbour, "connection lost")
 
     def stranger(self, reason: str) -> None:
         if line := self._refusal_log.line(time.monotonic(), reason):
