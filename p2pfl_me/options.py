@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.clip import Manifest
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 class RunOptions:
     """Settings of one run in one folder, under any engine.
 
-    `home` holds keys and caches; `record` writes down what the cores are fed, for `p2pme replay`; `command` is what
-    the manifest says was typed. `lies`: some of the peers lie, to see how the others stand it; scores are then those
-    of the honest.
+    `read` are the clips of `data`, where they have been read already. `home` holds keys and caches; `record` writes
+    down what the cores are fed, for `p2pme replay`; `command` is what the manifest says was typed. `lies`: some of the
+    peers lie, to see how the others stand it; scores are then those of the honest.
     """
 
     home: Path
@@ -31,6 +32,7 @@ class RunOptions:
     record: bool = False
     command: str = ""
     rules: IdentityRules = ASK
+    read: Manifest | None = field(default=None, repr=False)
     lies: Lies | None = None
 
     def liars(self, contract: Contract) -> frozenset[int]:

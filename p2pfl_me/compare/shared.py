@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import RunError
@@ -18,6 +19,9 @@ from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.results import join_baselines
 from p2pfl_me.swarm.launcher import BASELINES, CHILDREN
 from p2pfl_me.workers import fork_server
+
+if TYPE_CHECKING:
+    from p2pfl_me.data.shards import Shards
 
 Child = Callable[..., None]
 
@@ -59,10 +63,13 @@ def run_baselines(contract: Contract, folder: Path, home: Path, weights: Path | 
     RunError
         One of them failed; its own message has been printed.
     """
+    from p2pfl_me.data.shards import read_shards
+
+    shards = read_shards(contract, folder)
     context = fork_server(CHILDREN)
     here = (contract, folder, home, weights)
-    _run_all(context, [(_features, (*here, "auto"))])
-    _run_all(context, [(_baseline, (*here, name)) for name in BASELINES])
+    _run_all(context, [(_features, (contract, shards, home, weights, "auto"))])
+    _run_all(context, [(_baseline, (*here, name, shards)) for name in BASELINES])
     join_baselines(folder)
 
 
@@ -90,13 +97,13 @@ def _run_all(context: ForkServerContext, jobs: Sequence[tuple[Child, tuple[objec
             process.join()
 
 
-def _features(contract: Contract, run: Path, home: Path, weights: Path | None, device: str) -> None:
+def _features(contract: Contract, shards: Shards, home: Path, weights: Path | None, device: str) -> None:
     from p2pfl_me.swarm.children import features_child
 
-    features_child(contract, run, home, weights, device)
+    features_child(contract, shards, home, weights, device)
 
 
-def _baseline(contract: Contract, run: Path, home: Path, weights: Path | None, name: str) -> None:
+def _baseline(contract: Contract, run: Path, home: Path, weights: Path | None, name: str, shards: Shards) -> None:
     from p2pfl_me.swarm.children import baseline_child
 
-    baseline_child(contract, run, home, weights, name)
+    baseline_child(contract, run, home, weights, name, shards)

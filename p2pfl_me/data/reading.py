@@ -107,6 +107,30 @@ def scan_clips(
     return Manifest(source, sound, dict(sorted(dropped.items()))), in_order(problems), tuple(remarks)
 
 
+def with_labels(read: Manifest, labels: Labels) -> Manifest:
+    """Clips that were read with any label, with the classes that a run takes of them.
+
+    Raises
+    ------
+    DataError
+        Labels that are none of the run's.
+    """
+    problems: list[Problem] = []
+    clips: list[Clip] = []
+    dropped: Counter[str] = Counter()
+    for clip in read.clips:
+        if complaint := labels.complaint(clip.label):
+            problems.append(Problem(clip.line, Fault.LABEL, complaint, clip.row))
+        elif (label := labels.of(clip.label, clip.dataset)) is None:
+            dropped[clip.label] += 1
+        else:
+            clips.append(clip if label == clip.label else replace(clip, label=label))
+    refuse(
+        problems, where=str(read.source), fix="correct the labels, or name the classes: --set model.classes=[A,B,...]"
+    )
+    return Manifest(read.source, tuple(clips), dict(sorted(dropped.items())))
+
+
 def read_clips(
     path: Path,
     labels: Sequence[str] | Labels | None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.drawn import drawn_words
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
-from p2pfl_me.data.manifest import Clip, write_manifest
+from p2pfl_me.data.manifest import Clip, Manifest, write_manifest
 from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.preprocess.said import images_words
 from p2pfl_me.data.reading import read_clips
@@ -57,7 +57,12 @@ class Shards:
 
 
 def write_shards(
-    contract: Contract, data: Path | None, cache: Path, run: Path, rules: IdentityRules = ASK
+    contract: Contract,
+    data: Path | None,
+    cache: Path,
+    run: Path,
+    rules: IdentityRules = ASK,
+    read: Manifest | None = None,
 ) -> tuple[Shards, str]:
     """Deal the clips to the peers and write the manifests; also a digest of the rows (hex), for the run's manifest.
 
@@ -66,7 +71,7 @@ def write_shards(
     DataError
         The clips cannot be used or dealt.
     """
-    manifest = prepare(contract, data, cache, rules)
+    manifest = prepare(contract, data, cache, rules, read)
     shards = Shards(deal(contract, manifest), manifest.part("test"))
     folder = RunFolder(run)
     for peer, clips in enumerate(shards.peers):

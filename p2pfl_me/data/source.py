@@ -19,8 +19,10 @@ from p2pfl_me.data.synthetic import subjects_manifest, synthesise
 from p2pfl_me.errors import DataError
 
 
-def prepare(contract: Contract, data: Path | None, cache: Path, rules: IdentityRules = ASK) -> Manifest:
-    """All clips of a local run, each with its split.
+def prepare(
+    contract: Contract, data: Path | None, cache: Path, rules: IdentityRules = ASK, read: Manifest | None = None
+) -> Manifest:
+    """All clips of a local run, each with its split; `read` are those of `data`, where they have been read already.
 
     Raises
     ------
@@ -29,7 +31,7 @@ def prepare(contract: Contract, data: Path | None, cache: Path, rules: IdentityR
     """
     if data is None:
         return synthesise(contract.data.synthetic, contract.seed, cache, split=_synthetic_split(contract))
-    manifest = read_clips(data, labels_of(contract), rules)
+    manifest = read or read_clips(data, labels_of(contract), rules)
     refuse(
         contradictions(manifest.clips),
         where=str(data),

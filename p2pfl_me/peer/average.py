@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from p2pfl_me.contract import Contract, digest
+from p2pfl_me.data.shards import Shards
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import make_trainer
 from p2pfl_me.peer.checkpoint import load_checkpoint
@@ -18,7 +19,9 @@ from p2pfl_me.run.results import write_average
 from p2pfl_me.widths import holders
 
 
-def score_average(contract: Contract, run: Path, home: Path, weights: Path | None, peers: Sequence[int]) -> None:
+def score_average(
+    contract: Contract, run: Path, home: Path, weights: Path | None, peers: Sequence[int], shards: Shards
+) -> None:
     """Write average.json from the checkpoints of `peers`."""
     layout = layout_of(contract.model)
     digests = {"contract_digest": digest(contract).hex(), "layout_digest": layout.digest().hex()}
@@ -26,12 +29,16 @@ def score_average(contract: Contract, run: Path, home: Path, weights: Path | Non
     for peer in peers:
         total += load_checkpoint(run, peer, **digests).params
     average = (total / holders(layout.dimensions, map(contract.peers.width, peers))).astype(np.float32)
-    shard = load_shard(shard_settings(contract, run, home, weights, peers[0]))
+    shard = load_shard(shard_settings(contract, run, home, weights, peers[0], shards))
     metrics = make_trainer(contract, peers[0], shard.samples, "cpu").evaluate(average, "test")
     write_average(run, peers, metrics.scores() if metrics else None)
 
 
-def shard_settings(contract: Contract, run: Path, home: Path, weights: Path | None, peer: int) -> PeerSettings:
-    """How a swarm starts a peer: its shard and the common test clips are files in the run folder."""
+def shard_settings(
+    contract: Contract, run: Path, home: Path, weights: Path | None, peer: int, shards: Shards
+) -> PeerSettings:
+    """How a swarm starts a peer: its shard and the common test clips are files in the run folder, read already."""
     folder = RunFolder(run)
-    return PeerSettings(peer, contract, run, home, data=folder.shard(peer), test=folder.test, weights=weights)
+    return PeerSettings(
+        peer, contract, run, home, folder.shard(peer), folder.test, weights=weights, clips=shards.of(peer)
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 
 
@@ -38,6 +39,8 @@ class PeerSettings:
         Write down what the core is fed, for `p2pme replay`; a peer that was recorded stays so when it resumes.
     rules:
         What the user said of spellings that could be one person.
+    clips:
+        What stands in `data` and `test`, from whoever dealt and wrote them: nothing is parsed twice in a run.
     console_log:
         Print a line for each event; a swarm's peers leave that to the launcher.
     """
@@ -56,4 +59,5 @@ class PeerSettings:
     listen: str | None = None
     record: bool = False
     rules: IdentityRules = ASK
+    clips: tuple[Clip, ...] | None = field(default=None, repr=False)
     console_log: bool = False

@@ -36,7 +36,9 @@ def load_shard(settings: PeerSettings, progress: Progress | None = None) -> Shar
     """
     contract = settings.contract
     cache = cache_dir(settings.home)
-    clips = peer_clips(contract, settings.peer, settings.data, settings.test, cache, settings.rules)
+    clips = settings.clips
+    if clips is None:
+        clips = peer_clips(contract, settings.peer, settings.data, settings.test, cache, settings.rules)
     if not any(clip.split == "train" for clip in clips):
         raise DataError(
             f"peer {settings.peer} has no clips to train on",

@@ -16,7 +16,7 @@ import torch
 from p2pfl_me.adversary import Board, Observed
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, digest
-from p2pfl_me.data.shards import all_clips, read_shards, write_shards
+from p2pfl_me.data.shards import Shards, all_clips, write_shards
 from p2pfl_me.exits import Exit
 from p2pfl_me.gossip.cores import core_of
 from p2pfl_me.gossip.protocol import Mixed
@@ -73,17 +73,19 @@ def simulate(
     with undone_if_refused(options.run, contract):
         told = told_lies(options.lies.to_json(contract)) if options.lies else None
         manifest = ManifestFile(options.run, contract, options.command, engine="simulate", lies=told)
-        shards, data_digest = write_shards(contract, options.data, cache_dir(options.home), options.run, options.rules)
+        cache = cache_dir(options.home)
+        shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules, options.read)
         manifest.data(shards.counts(contract, options.data, data_digest))
         manifest.warn(shards.warning())
-        if words := tell_of_weights(manifest, contract, options.weights, cache_dir(options.home), shards):
+        if words := tell_of_weights(manifest, contract, options.weights, cache, shards):
             console.say(f"warning: {words}")
     torch.set_num_threads(1)
     # All features once, in one pass: peers find theirs in the cache.
-    clips = all_clips(read_shards(contract, options.run))
-    samples_of(contract, clips, cache=cache_dir(options.home), weights=options.weights, device=options.device)
+    samples_of(
+        contract, all_clips(shards), cache=cache_dir(options.home), weights=options.weights, device=options.device
+    )
     clock = Clock()
-    machines = _Machines(contract, options, clock, console)
+    machines = _Machines(contract, options, shards, clock, console)
     simulation = Simulation(
         machines.boot,
         {peer: schedule.neighbours(peer) for peer in range(schedule.size)},
@@ -103,7 +105,7 @@ def simulate(
     liars = options.liars(contract)
     kept = [peer for peer in exits if peer not in liars and checkpoint_path(options.run, peer).exists()]
     if kept:
-        score_average(contract, options.run, options.home, options.weights, kept)
+        score_average(contract, options.run, options.home, options.weights, kept, shards)
     if console.stopped:
         return manifest.finish(exits, Exit.STOPPED)
     return manifest.finish(exits, max(code for peer, code in exits.items() if peer not in liars))
@@ -116,7 +118,7 @@ class _Stopped(Exception):
 class _Machines:
     """The peers' data, trainers and files; a peer that comes back after a crash finds its own again."""
 
-    def __init__(self, contract: Contract, options: RunOptions, clock: Clock, console: Console) -> None:
+    def __init__(self, contract: Contract, options: RunOptions, shards: Shards, clock: Clock, console: Console) -> None:
         self._contract, self._options, self._clock, self._console = contract, options, clock, console
         self.told = console.following(contract, options.run)
         """Follows the logs for whoever wants to be told of each round."""
@@ -125,7 +127,7 @@ class _Machines:
         self._epoch = time.time()
         self._initial = initial_params(contract, cache=cache_dir(options.home), weights=options.weights)
         settings = (contract, options.run, options.home, options.weights)
-        self._shards = [load_shard(shard_settings(*settings, peer)) for peer in range(contract.peers.count)]
+        self._shards = [load_shard(shard_settings(*settings, peer, shards)) for peer in range(contract.peers.count)]
         self._trainers: dict[int, Trainer] = {}
         self._logs: dict[int, EventLog] = {}
         self._sketcher = Sketcher(layout_of(contract.model).size, contract.seed)

@@ -62,7 +62,7 @@ def run_batched(contract: Contract, options: RunOptions, console: Console) -> in
     with undone_if_refused(options.run, contract):
         manifest = ManifestFile(options.run, contract, options.command, engine="batched")
         cache = cache_dir(options.home)
-        shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules)
+        shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules, options.read)
         manifest.data(shards.counts(contract, options.data, data_digest))
         manifest.warn(shards.warning())
         if words := tell_of_weights(manifest, contract, options.weights, cache_dir(options.home), shards):

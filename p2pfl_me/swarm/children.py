@@ -14,7 +14,7 @@ import torch
 from p2pfl_me.adversary import Board, Lies
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.preprocess.note import in_words
-from p2pfl_me.data.shards import all_clips, read_shards
+from p2pfl_me.data.shards import Shards, all_clips
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.samples import read_samples
@@ -44,15 +44,14 @@ def liar_child(settings: PeerSettings, lies: Lies) -> None:
     os._exit(code)
 
 
-def features_child(contract: Contract, run: Path, home: Path, weights: Path | None, device: str) -> None:
+def features_child(contract: Contract, shards: Shards, home: Path, weights: Path | None, device: str) -> None:
     """Fill the feature cache for all shards with all cores, before the peers share them."""
     with _in_the_users_words():
         torch.set_num_threads(os.cpu_count() or 1)
-        clips = all_clips(read_shards(contract, run))
         with showing("images of clips") as preparing, showing("features of samples") as progress:
             _, notes = read_samples(
                 contract,
-                clips,
+                all_clips(shards),
                 cache=cache_dir(home),
                 weights=weights,
                 device=device,
@@ -63,18 +62,19 @@ def features_child(contract: Contract, run: Path, home: Path, weights: Path | No
             print(f"note: {line}", flush=True)
 
 
-def average_child(contract: Contract, run: Path, home: Path, weights: Path | None, peers: Sequence[int]) -> None:
+def average_child(
+    contract: Contract, run: Path, home: Path, weights: Path | None, peers: Sequence[int], shards: Shards
+) -> None:
     """Score the average of the peers' final models: average.json."""
     with _in_the_users_words():
         torch.set_num_threads(1)
-        score_average(contract, run, home, weights, peers)
+        score_average(contract, run, home, weights, peers, shards)
 
 
-def baseline_child(contract: Contract, run: Path, home: Path, weights: Path | None, name: str) -> None:
+def baseline_child(contract: Contract, run: Path, home: Path, weights: Path | None, name: str, shards: Shards) -> None:
     """One baseline on the same shards: baseline-NAME.json."""
     with _in_the_users_words():
         torch.set_num_threads(1)
-        shards = read_shards(contract, run)
         cache = cache_dir(home)
         write_baseline(run, name, run_baseline(contract, name, shards, cache=cache, weights=weights))
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
@@ -25,6 +25,9 @@ from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import ManifestFile, told_lies
 from p2pfl_me.run.results import join_baselines
 from p2pfl_me.workers import fork_server
+
+if TYPE_CHECKING:
+    from p2pfl_me.data.shards import Shards
 
 STOP_S = 2.0
 """Seconds that stopped peers have to say goodbye before they are killed."""
@@ -73,7 +76,9 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 cache = cache_dir(options.home)
                 try:
                     with interrupts.at_once():
-                        shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules)
+                        shards, data_digest = write_shards(
+                            contract, options.data, cache, options.run, options.rules, options.read
+                        )
                         manifest.data(shards.counts(contract, options.data, data_digest))
                         manifest.warn(shards.warning())
                         if words := tell_of_weights(manifest, contract, options.weights, cache, shards):
@@ -83,12 +88,15 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 keys_dir(options.home)
                 children = _Children(context, interrupts)
                 from_here = (contract, options.run, options.home, options.weights)
-                code = children.run_all({"features": ("features_child", (*from_here, options.device))}, console)
+                code = children.run_all(
+                    {"features": ("features_child", (contract, shards, options.home, options.weights, options.device))},
+                    console,
+                )
                 if code == Exit.STOPPED:
                     return manifest.finish({}, code)
                 if code:
                     raise _NotBegun(code)
-                exits = _run_peers(contract, options, children, console, interrupts)
+                exits = _run_peers(contract, options, shards, children, console, interrupts)
         except _NotBegun as refused:
             return refused.code
         liars = options.liars(contract)
@@ -98,9 +106,9 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
             done = [peer for peer in exits if peer not in liars and folder.checkpoint(peer).exists()]
             jobs: dict[str, tuple[str, tuple[Any, ...]]] = {}
             if done:
-                jobs["average model"] = ("average_child", (*from_here, done))
+                jobs["average model"] = ("average_child", (*from_here, done, shards))
             if options.baselines:
-                jobs |= {f"baseline {name}": ("baseline_child", (*from_here, name)) for name in BASELINES}
+                jobs |= {f"baseline {name}": ("baseline_child", (*from_here, name, shards)) for name in BASELINES}
             code = children.run_all(jobs, console, at_once=os.cpu_count() or 1) or code
             join_baselines(options.run)
         return manifest.finish(exits, Exit.STOPPED if interrupts.count else code)
@@ -115,13 +123,18 @@ class _NotBegun(P2pmeError):
 
 
 def _run_peers(
-    contract: Contract, options: RunOptions, children: _Children, console: Console, interrupts: _Interrupts
+    contract: Contract,
+    options: RunOptions,
+    shards: Shards,
+    children: _Children,
+    console: Console,
+    interrupts: _Interrupts,
 ) -> dict[int, int | None]:
     liars = options.liars(contract)
     processes = {
-        peer: children.start("liar_child", (_settings(contract, options, peer), options.lies))
+        peer: children.start("liar_child", (_settings(contract, options, shards, peer), options.lies))
         if peer in liars
-        else children.start("peer_child", (_settings(contract, options, peer),))
+        else children.start("peer_child", (_settings(contract, options, shards, peer),))
         for peer in range(contract.peers.count)
     }
     told: set[int] = set()
@@ -164,7 +177,7 @@ def _run_peers(
     return {peer: process.exitcode for peer, process in processes.items()}
 
 
-def _settings(contract: Contract, options: RunOptions, peer: int) -> Any:
+def _settings(contract: Contract, options: RunOptions, shards: Shards, peer: int) -> Any:
     from p2pfl_me.peer.settings import PeerSettings
 
     folder = RunFolder(options.run)
@@ -178,6 +191,7 @@ def _settings(contract: Contract, options: RunOptions, peer: int) -> Any:
         weights=options.weights,
         device=options.device,
         record=options.record,
+        clips=shards.of(peer),
     )
 
 

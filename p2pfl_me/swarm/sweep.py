@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.classes import with_classes_of
+from p2pfl_me.data.classes import read_with_classes
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.exits import Exit
 from p2pfl_me.home import home
@@ -43,7 +43,7 @@ def sweep(
     One seed runs in `folder` itself, several in folder/seed-S each. A stopped swarm ends the sweep. `chosen` classes
     stay, as in `with_classes_of`. `network` and `trained` are the user's own, as in `learning.own.with_network`.
     """
-    contract = with_classes_of(contract, data, console.say, chosen=chosen, rules=rules)
+    contract, read = read_with_classes(contract, data, console.say, chosen=chosen, rules=rules)
     if network is not None:  # after the classes, of which it needs the number
         from p2pfl_me.learning.own import with_network
 
@@ -62,6 +62,7 @@ def sweep(
             baselines=baselines,
             record=record,
             rules=rules,
+            read=read,
             lies=lies,
         )
         exit_code = launch(contract.model_copy(update={"seed": seed}), options, console)

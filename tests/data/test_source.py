@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.classes import read_with_classes
+from p2pfl_me.data.labels import Labels, labels_of
 from p2pfl_me.data.manifest import Manifest, write_manifest
+from p2pfl_me.data.reading import read_clips, with_labels
+from p2pfl_me.data.shards import write_shards
 from p2pfl_me.data.source import deal, peer_clips, prepare
 from p2pfl_me.errors import DataError
+from p2pfl_me.run.folder import RunFolder
 from tests.data.make import contract, good, rows
 
 DRAWN = "data: {test_fraction: 0.25, synthetic: {subjects: 8, clips_per_subject: 2}}\n"
@@ -91,3 +96,29 @@ def test_a_subject_on_both_sides_is_refused(own: Path, tmp_path: Path) -> None:
     write_manifest(tmp_path / "test.csv", [replace(clip, split="test") for clip in common])
     with pytest.raises(DataError, match="one side only"):
         peer_clips(rule, 0, own, tmp_path / "test.csv", tmp_path)
+
+
+def test_clips_that_were_read_once_are_the_ones_that_would_be_read_again(tmp_path: Path) -> None:
+    own = rows(tmp_path / "manifest.csv", good(tmp_path))
+    rule = contract(OWN)
+    read = read_with_classes(rule, own, lambda _: None, chosen=True)[1]
+    assert read is not None
+    own.unlink()
+    assert prepare(rule, own, tmp_path, read=read).clips
+    own = rows(tmp_path / "manifest.csv", good(tmp_path))
+    assert prepare(rule, own, tmp_path, read=read) == prepare(rule, own, tmp_path)
+    taken, any_label = read_with_classes(contract(""), own, lambda _: None)
+    assert taken.model.classes == ("negative", "positive", "surprise")
+    assert any_label == read_clips(own, labels_of(taken))
+    with pytest.raises(DataError, match="unknown label 'positive'"):
+        with_labels(read, Labels(("negative", "surprise")))
+
+
+def test_a_peer_that_was_given_its_clips_reads_no_list(tmp_path: Path) -> None:
+    own = rows(tmp_path / "manifest.csv", good(tmp_path, subjects=6))
+    rule = contract(OWN)
+    shards, _ = write_shards(rule, own, tmp_path, tmp_path / "run")
+    for peer in range(3):
+        folder = RunFolder(tmp_path / "run")
+        parsed = peer_clips(rule, peer, folder.shard(peer), folder.test, tmp_path)
+        assert [replace(clip, line=0) for clip in parsed] == [replace(clip, line=0) for clip in shards.of(peer)]
