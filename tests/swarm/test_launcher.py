@@ -12,6 +12,7 @@ import pytest
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import contract_from_yaml
+from p2pfl_me.data.shards import Shards
 from p2pfl_me.options import RunOptions
 from p2pfl_me.swarm.launcher import _Interrupts, _NotBegun, _run_peers
 from tests.console.test_lines import lines
@@ -71,7 +72,7 @@ def run_peers(run: Path, *processes: Process) -> tuple[dict[int, int | None], li
     options: Any = RunOptions(home=run / "home", run=run)
     children: Any = Children(*processes)
     interrupts: Any = Interrupts(*processes)
-    exits = _run_peers(CONTRACT, options, children, Console(out), interrupts)
+    exits = _run_peers(CONTRACT, options, Shards(((),) * CONTRACT.peers.count, ()), children, Console(out), interrupts)
     return exits, [line for line in lines(out) if line.startswith("peer")]
 
 
