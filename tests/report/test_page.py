@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,12 @@ class Checker(HTMLParser):
         self.ids: list[str] = []
         self.references: list[str] = []
         self.words: list[str] = []
+        self.headings: list[int] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
         if tag not in VOID:
             self.open.append(tag)
         for name, value in attrs:
@@ -65,6 +69,8 @@ def check(page: Path) -> Checker:
     checker = Checker()
     checker.feed(text)
     assert checker.open == []
+    assert checker.headings[0] == 1 and checker.headings.count(1) == 1
+    assert all(next_ <= level + 1 for level, next_ in pairwise(checker.headings)), "no level is left out"
     assert not checker.tags & {"script", "iframe", "link", "object", "embed", "form"}
     assert len(set(checker.ids)) == len(checker.ids)
     for reference in checker.references:
