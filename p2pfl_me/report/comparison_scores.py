@@ -12,7 +12,7 @@ from p2pfl_me.report.document import Block, Paragraph, Table
 from p2pfl_me.report.formatting import figure
 from p2pfl_me.report.methods import MB, METRIC, Method, Setting, course_of
 from p2pfl_me.report.numbers import Cell
-from p2pfl_me.report.results import Spread, curve_points, final_scores, isolated_curves, spread
+from p2pfl_me.report.results import curve_points, extremes, final_scores, isolated_curves, over_seeds
 from p2pfl_me.report.run import Run
 
 SHOWN_METRICS = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
@@ -52,16 +52,24 @@ def score_picture_of(setting: Setting, target: float | None) -> Iterator[Block]:
 
 def _score_rows(setting: Setting, metric: str) -> Iterator[tuple[str, ...]]:
     for method in setting.methods:
-        peers = (figure(spread(values)) for values in _peers(method, metric))
-        yield (method.name, figure(over(method, Arm.AVERAGE, metric)), *peers)
+        yield (method.name, _figure(method, Arm.AVERAGE, metric), *_peers(method, Arm.GOSSIP, metric))
     for lent in _lent(setting):
         name = f"{lent.name}: " if lent.name else ""
-        if over(lent, Arm.ISOLATED, metric) is not None:
-            alone = (figure(spread(values)) for values in _peers(lent, metric, Arm.ISOLATED))
-            yield (f"{name}{Arm.ISOLATED.words}", "", *alone)
+        if over_seeds(lent.runs, Arm.ISOLATED, metric) is not None:
+            yield (f"{name}{Arm.ISOLATED.words}", "", *_peers(lent, Arm.ISOLATED, metric))
         for arm in (Arm.FEDAVG, Arm.POOLED):
-            if (found := over(lent, arm, metric)) is not None:
-                yield (f"{name}{arm.words}", figure(found), "", "", "")
+            if over_seeds(lent.runs, arm, metric) is not None:
+                yield (f"{name}{arm.words}", _figure(lent, arm, metric), "", "", "")
+
+
+def _figure(method: Method, arm: Arm, metric: str) -> str:
+    return figure(over_seeds(method.runs, arm, metric))
+
+
+def _peers(method: Method, arm: Arm, metric: str) -> tuple[str, ...]:
+    """The mean, the worst and the best peer; the last two are nobody's where there is one."""
+    ends = extremes(method.runs, arm, metric) or (None, None)
+    return (_figure(method, arm, metric), *map(figure, ends))
 
 
 def _lent(setting: Setting) -> Iterator[Method]:
@@ -115,17 +123,6 @@ def _baseline_courses(runs: Sequence[Run]) -> Iterator[tuple[str, list[tuple[int
         shared = sorted(set.intersection(*(set(course) for course in courses))) if courses else []
         if shared:
             yield name, [(index, float(np.mean([course[index] for course in courses]))) for index in shared]
-
-
-def over(method: Method, arm: Arm, metric: str) -> Spread | None:
-    """The arm's mean and spread over seeds."""
-    return spread(list(method.score(arm, metric).values()))
-
-
-def _peers(method: Method, metric: str, arm: Arm = Arm.GOSSIP) -> tuple[list[float], list[float], list[float]]:
-    """Mean, worst and best peer of every run."""
-    finals = [list(final.values()) for run in method.runs if (final := final_scores(run, arm, metric))]
-    return [float(np.mean(final)) for final in finals], [min(final) for final in finals], [max(f) for f in finals]
 
 
 def _cell(value: float) -> float | None:
