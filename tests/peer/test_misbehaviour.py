@@ -68,7 +68,10 @@ def test_who_behaves_has_no_score() -> None:
 )
 def test_what_is_odd_raises_the_score_of_that_neighbour_alone_and_fades(sign: Sign, odd: Any, models: Any) -> None:
     scores = rounds(20, models, **odd)
-    assert scores.score(0.0, 3) >= 0.9 * SUSPECT
+    if sign is Sign.LEFT_OUT:  # most rules leave somebody out, be all of them honest
+        assert 1.0 < scores.score(0.0, 3) < SUSPECT
+    else:
+        assert scores.score(0.0, 3) >= 0.9 * SUSPECT
     assert scores.score(0.0, 1) == scores.score(0.0, 2) == 0.0
     for peer in (1, 2, 3):
         scores.heard(peer, models(peer, 99) if models else unlike(990 + peer))
