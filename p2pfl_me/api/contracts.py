@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,17 @@ import numpy as np
 from p2pfl_me.contract import Contract, contract_from_yaml, load_contract
 from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError
+from p2pfl_me.networks.code import Given
 
 
-def contract(kind: str | Path, *, peers: int | None = None, **overrides: Any) -> Contract:
+def contract(
+    kind: str | Path,
+    *,
+    peers: int | None = None,
+    network: Given | None = None,
+    trained: Sequence[str] = (),
+    **overrides: Any,
+) -> Contract:
     """The ready contract of a kind of graph, as `p2pme topology new` writes it, or the one in a file.
 
     Parameters
@@ -23,6 +31,8 @@ def contract(kind: str | Path, *, peers: int | None = None, **overrides: Any) ->
         "ring", "exponential", ... (`p2pme topology list`), "small" (for the small network), or a path.
     peers:
         Number of peers, all on this machine; the kind's own default when None.
+    network, trained:
+        Your own network in place of the contract's, and the parts of it to train and send, as in `run`.
     overrides:
         Values by `section__key` or, in a mapping, "section.key": `training__rounds=5`,
         `**{"model.classes": ["a", "b"]}`, `training={"rounds": 5, "local_epochs": 1}`.
@@ -31,14 +41,26 @@ def contract(kind: str | Path, *, peers: int | None = None, **overrides: Any) ->
     ------
     ContractError
         There is no such kind or file, or a value is none that a contract can hold.
+    NetworkError
+        The network cannot be trained by gossip.
     """
+    agreed = _contract(kind, peers, overrides, another_network=network is not None)
+    if network is None:
+        return agreed
+    from p2pfl_me.learning.own import with_network
+
+    return with_network(agreed, network, trained=trained)
+
+
+def _contract(kind: str | Path, peers: int | None, overrides: Mapping[str, Any], *, another_network: bool) -> Contract:
     given = [f"{key}={_as_yaml(key, value)}" for key, value in _flat(overrides)]
     if isinstance(kind, Path) or "/" in kind or kind.endswith((".yaml", ".yml")):
         more = [] if peers is None else [f"peers.loopback.count={_as_yaml('peers', peers)}"]
-        return load_contract(kind, [*given, *more])
+        return load_contract(kind, [*given, *more], another_network=another_network)
     if peers is not None and (not isinstance(peers, int | np.integer) or isinstance(peers, bool) or peers < 1):
         raise ContractError(f"`{peers}` is no number of peers", where="peers", fix="give a whole number from 1 on")
-    return contract_from_yaml(contract_text(kind, None if peers is None else int(peers)), kind, given)
+    text = contract_text(kind, None if peers is None else int(peers))
+    return contract_from_yaml(text, kind, given, another_network=another_network)
 
 
 def load(path: Path | str, **overrides: Any) -> Contract:

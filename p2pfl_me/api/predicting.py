@@ -46,7 +46,7 @@ def predict(
     from p2pfl_me.learning.recogniser import load_recogniser
 
     folder = model.run if isinstance(model, Result) else Path(model)
-    code = network if network is not None or not isinstance(model, Result) else model.network
+    code = model.network if network is None and isinstance(model, Result) else network
     recogniser = load_recogniser(folder, peer=peer, home=home(), network=code)
     if isinstance(x, str | Path):
         from p2pfl_me.deploy.predict import predict as predict_path

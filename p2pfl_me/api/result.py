@@ -18,7 +18,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.exits import Exit
 from p2pfl_me.message import Vector
-from p2pfl_me.networks.code import Given
+from p2pfl_me.networks.code import Code
 from p2pfl_me.run.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Result:
 
     run: Path
     exit_code: int = 0
-    network: Given | None = None
+    network: Code | None = None
 
     @property
     def stopped(self) -> bool:

@@ -20,7 +20,8 @@ from p2pfl_me.contract.model import CASME2_CLASSES
 from p2pfl_me.data.classes import with_classes_of
 from p2pfl_me.errors import ContractError
 from p2pfl_me.home import home
-from p2pfl_me.networks.code import Given
+from p2pfl_me.networks.code import Code, Given
+from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.options import RunOptions
 
 Engine = Literal["processes", "simulate", "lockstep"]
@@ -81,7 +82,12 @@ def run(
         from p2pfl_me.report import write_report
 
         write_report([where], where / "report")
-    return Result(where, code, network)
+    return Result(where, code, _code_of(agreed))
+
+
+def _code_of(contract: Contract) -> Code | None:
+    backbone = contract.model.backbone
+    return backbone.code if isinstance(backbone, Own) else None
 
 
 def run_swarm(
@@ -122,9 +128,15 @@ def prepared(
             f"a {type(contract).__name__} is no contract", where="contract", fix='give contract("ring") or a path'
         )
     path = path_of(data)
-    if isinstance(data, Clips) and not contract.model.label_map and contract.model.classes == CASME2_CLASSES:
-        contract = contract.model_copy(update={"model": contract.model.model_copy(update={"classes": data.classes})})
-    contract = with_classes_of(contract, path, Console(quiet=True).say)
+    classes = contract.model.classes
+    if isinstance(data, Clips) and not contract.model.label_map and classes == CASME2_CLASSES:
+        classes = data.classes
+    else:
+        classes = with_classes_of(contract, path, Console(quiet=True).say).model.classes
+    if classes != contract.model.classes:
+        from p2pfl_me.learning.own import for_classes
+
+        contract = for_classes(contract, classes)
     if trained and network is None:
         raise ContractError("names parts of no network", where="trained", fix="give the network, too")
     if network is not None:

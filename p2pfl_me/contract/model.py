@@ -79,6 +79,11 @@ class Contract(Part):
         network, there = self.model.backbone, self.model.layout.groups
         lacking = [part for part in self.gossip.personal if part not in there]
         known = ", ".join(part for part in PERSONAL if part in there) or "false"
+        if not lacking and set(there) <= set(self.gossip.personal):
+            return Conflict(
+                f"gossip.personal keeps all that is trained of {network} home: nothing is left to exchange",
+                "leave a part out of gossip.personal",
+            )
         what = f"gossip.personal names {lacking[0]}, and what is trained of {network} has none" if lacking else ""
         return Conflict(what, f"write gossip.personal: {known}") if lacking else None
 

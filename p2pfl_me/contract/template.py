@@ -38,6 +38,11 @@ TRAINING: Mapping[str, Any] = {
 }
 """Values that all ready contracts share, so that runs of two of them differ only in their graph."""
 
+SMALL, SMALL_GRAPH = "small", "exponential"
+"""The ready contract of the small network, and its graph: peers with few clips take few steps a round, and a ring mixes
+those too slowly."""
+SMALL_VALUES = ("model.backbone=ststnet", "training.rounds=60", "training.augment=mirror")
+
 _COMMENTS: Mapping[str, str] = {
     "seed": "every random draw of a run comes from it",
     "topology.center": "id of the peer in the middle",
@@ -55,10 +60,12 @@ _COMMENTS: Mapping[str, str] = {
     "peers.loopback": "all on this machine; elsewhere list `members` with id, address, public_key",
     "peers.members": "id, where the others reach it, and its public key",
     "peers.loopback.base_port": "peer k listens on 127.0.0.1:(base_port + k)",
+    "model.backbone: ststnet": "trained whole: 1,683 parameters for three classes, 7 kB a message",
+    "training.augment": "each epoch takes a clip or its mirror image: expressions have no side",
     "model.weights": "source: seed draws the frozen layers from the seed, so that it runs offline;\n"
     "source: imagenet or file learns more",
     "model.input": "onset-to-apex optical flow; or image",
-    "model.trainable": "263,175 numbers travel for seven classes; block5 adds the last convolutions",
+    "model.trainable: head": "263,175 numbers travel for seven classes; block5 adds the last convolutions",
     "model.classes": "labels, in the order of the outputs; a peer's data may lack some",
     "training.local_epochs": "between two exchanges",
     "gossip.protocol: dpsgd": "after every round each peer averages with its neighbours",
@@ -79,7 +86,7 @@ def contract_text(
     Parameters
     ----------
     kind:
-        A name in `TOPOLOGIES`.
+        A name in `TOPOLOGIES`, or `small`: the small network, trained whole, on an exponential graph.
     count:
         Number of peers; the kind's own default when None.
     overrides:
@@ -92,6 +99,8 @@ def contract_text(
     ContractError
         The kind is unknown, an override is wrong, or the graph cannot be built.
     """
+    if kind == SMALL:
+        return contract_text(SMALL_GRAPH, count, name or SMALL, (*SMALL_VALUES, *overrides), members)
     if kind not in TOPOLOGIES:
         near = difflib.get_close_matches(kind, list(TOPOLOGIES), n=1, cutoff=0.5)
         fix = f"did you mean `{near[0]}`? " if near else ""
@@ -114,6 +123,8 @@ def contract_text(
     contract = apply_overrides(Source(f"new {kind}", values, {}), overrides)
     plan_of(contract)
     given = contract.model_dump(mode="json", exclude_unset=True)
+    if not contract.model.backbone.frozen:
+        del given["model"]["weights"]  # there are no frozen layers for them
     topology = contract.topology
     head = [f"# {topology.kind}: {topology.summary}.", f"# Needs: {topology.needs}."]
     return "\n".join([*head, *_lines(given, ())]) + "\n"

@@ -83,6 +83,23 @@ def with_network(
     return agreed
 
 
+def for_classes(contract: Contract, classes: tuple[str, ...]) -> Contract:
+    """The contract for other classes; a user's own network that it states is built and stated anew for so many.
+
+    Raises
+    ------
+    NetworkError
+        It cannot be built for them, or there is no code here.
+    """
+    model = contract.model.model_copy(update={"classes": classes})
+    own, use = model.backbone, model.use
+    if isinstance(own, Own) and len(classes) != len(contract.model.classes) and (code := own.code) is not None:
+        parameters = dict(code.build(use, STILL_SEED).named_parameters())
+        trained = [name for name, _, _ in own.tensors if name in parameters]
+        model = stating(model, examine(code, len(classes), trained=trained, side=use.side, shape=own.input))
+    return contract.model_copy(update={"model": model})
+
+
 def stating(model: Model, found: Examined) -> Model:
     """A contract's section with this network in place of its own."""
     kept = {key: getattr(model, key) for key in ("input", "preprocess", "label_map", "classes")}

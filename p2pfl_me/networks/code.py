@@ -27,8 +27,6 @@ from p2pfl_me.networks.network import Use
 if TYPE_CHECKING:
     from torch import nn
 
-Given = str | Path | Callable[..., Any]
-"""A network as a user names it: `FILE.py:NAME`, or a function or class."""
 CLASSES = frozenset({"classes", "num_classes", "n_classes"})
 """Names under which a builder may ask for the number of classes."""
 
@@ -50,6 +48,8 @@ class Code:
         NetworkError
             It is neither.
         """
+        if isinstance(given, Code):
+            return given
         if isinstance(given, str | Path):
             return Code(_absolute(str(given)))
         if not callable(given):
@@ -116,6 +116,10 @@ class Code:
                 fix="return the module itself",
             )
         return module
+
+
+Given = str | Path | Code | Callable[..., Any]
+"""A network as a user names it: `FILE.py:NAME`, or a function or class."""
 
 
 def _asked(factory: Callable[..., Any], use: Use, where: str) -> tuple[list[Any], dict[str, Any]]:

@@ -15,7 +15,8 @@ from p2pfl_me.topology.graphs.edges import Edges
 from p2pfl_me.topology.kind import TOPOLOGIES
 
 FOLDER = Path(__file__).parents[2] / "topologies"
-FILES = sorted(FOLDER.glob("*.yaml"))
+SMALL = FOLDER / "small.yaml"
+FILES = sorted(path for path in FOLDER.glob("*.yaml") if path != SMALL)
 READY = TOPOLOGIES
 
 
@@ -59,6 +60,17 @@ def test_a_ready_contract_runs_offline_and_says_why(path: Path) -> None:
 def test_new_writes_the_ready_contract(kind: str) -> None:
     """One source: after a change of the template, write the files anew with `p2pme topology new KIND --force`."""
     assert contract_text(kind) == (FOLDER / f"{TOPOLOGIES[kind].ready_file or kind}.yaml").read_text(encoding="utf-8")
+
+
+def test_the_small_networks_contract_is_written_by_new_and_sends_seven_kilobytes() -> None:
+    assert contract_text("small") == SMALL.read_text(encoding="utf-8")
+    contract = load_contract(SMALL)
+    assert contract.name == "small" and plan_of(contract).size == 10
+    assert contract.model.backbone.kind == "ststnet" and contract.model.input_size == 28
+    three = load_contract(SMALL, ["model.label_map=megc2019"])
+    assert 4 * three.model.layout.size < 7_000
+    assert "  weights:" not in SMALL.read_text(encoding="utf-8"), "nothing is frozen"
+    assert contract_from_yaml(contract_text("small", 4)).peers.count == 4
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 12, 64, 100])

@@ -55,6 +55,11 @@ class Own(Whole):
     def identity(self) -> Hashable:
         return self._code
 
+    @property
+    def code(self) -> Code | None:
+        """What was bound to it here."""
+        return self._code
+
     def bound(self, code: Code) -> Own:
         """The same network with its code."""
         out = self.model_copy()
