@@ -15,9 +15,10 @@ from p2pfl_me.deploy.export import export_model
 from p2pfl_me.errors import NetworkError
 from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.own import with_network
-from p2pfl_me.options import RunOptions, launch
+from p2pfl_me.options import RunOptions
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.lockstep import run_batched
+from p2pfl_me.swarm.launcher import launch
 from tests.networks import mylab
 from tests.small import CLASSES, Command, events, p2pme, wait_for, write_contract
 
