@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.live.absence import Absence
-from p2pfl_me.live.watcher import Report, Told
+from p2pfl_me.live.watcher import Report, Told, Watcher
 from p2pfl_me.spotting.event import Verdict
 
 Image = npt.NDArray[np.uint8]
@@ -103,6 +103,13 @@ def report_json(number: int, report: Report, work_ms: float) -> str:
             "lacking": _absence(report.lacking) if report.lacking else None,
         }
     )
+
+
+def end_json(watcher: Watcher) -> str:
+    """That a film is over, with what was still waited for, and what was not seen of it in words."""
+    told, absences = watcher.finish(), [_absence(each) for each in watcher.absence.finish()]
+    words = watcher.absence.words()
+    return json.dumps({"say": "end", "events": [_told(each) for each in told], "absences": absences, "words": words})
 
 
 def _absence(absence: Absence) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def make_app(show: Show, gate: Gate) -> Starlette:
 
     async def watch(socket: WebSocket) -> None:
         if len(open_pages) >= MOST_PAGES:
+            await socket.accept()  # a browser tells its page no reason of a socket that was never open
             await socket.close(TOO_MANY)
             return
         open_pages.add(socket)

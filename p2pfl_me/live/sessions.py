@@ -12,7 +12,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from p2pfl_me.errors import P2pmeError, WireError
 from p2pfl_me.live.film import Film, Picture
-from p2pfl_me.live.messages import CONSENT, CameraPicture, decode, encode, read_picture, report_json
+from p2pfl_me.live.messages import (
+    CONSENT,
+    CameraPicture,
+    decode,
+    encode,
+    end_json,
+    read_picture,
+    report_json,
+)
 from p2pfl_me.live.watcher import Watcher
 
 AHEAD = 4
@@ -60,7 +68,7 @@ async def film_session(socket: WebSocket, make: MakeWatcher, film: Film) -> None
                     if listener.done():
                         return
                     await socket.send_bytes(message)
-                await socket.send_text(json.dumps({"say": "end"}))
+                await socket.send_text(end_json(watcher))
                 await listener
             finally:
                 listener.cancel()

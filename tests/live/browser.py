@@ -1,18 +1,18 @@
-"""A headless Chromium whose camera is a drawn film, on the page that the real command serves."""
+"""A headless Chromium whose camera is the test, on the page that the real command serves."""
 
 from __future__ import annotations
 
+import base64
 import shutil
-import statistics
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 
-from p2pfl_me.data.synthetic.film import FilmPlan, film_frames
+from p2pfl_me.live.film import Image
 from tests.small import Command
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -26,52 +26,75 @@ FLAGS = (
     "--disable-quic",
     "--use-fake-ui-for-media-stream",
 )
-BITS, BLOCK = 12, 16
-CAMERA_FPS = 30.0
-"""Chromium plays an MJPEG file at this rate, over and over."""
-
-READ_CODE = """
-([bits, block]) => {
-  const video = document.getElementById("video"), codes = (window.codes = []);
-  const canvas = new OffscreenCanvas(bits * block, block);
-  const context = canvas.getContext("2d", {willReadFrequently: true});
-  const read = (now, about) => {
-    const top = video.videoHeight - block;
-    context.drawImage(video, 0, top, bits * block, block, 0, 0, bits * block, block);
-    const row = context.getImageData(0, block / 2, bits * block, 1).data;
-    let number = 0;
-    for (let bit = 0; bit < bits; bit++) number += row[4 * (bit * block + block / 2)] > 128 ? 2 ** bit : 0;
-    codes.push([about.mediaTime, number]);
-    if (codes.length < 40) video.requestVideoFrameCallback(read);
+PATIENCE_MS = 180_000
+"""How long a busy machine may take for anything; nothing is ever waited for so long."""
+CAMERA = """
+(() => {
+  // A camera whose every picture the test gives, with a time stamp of its own: no clock of this machine plays a part.
+  const still = document.createElement("canvas");
+  [still.width, still.height] = [640, 480];
+  let picture = null, number = 0, over = false;
+  navigator.mediaDevices.getUserMedia = async () => {
+    still.getContext("2d").fillRect(0, 0, 640, 480);
+    const stream = still.captureStream(30);
+    const again = setInterval(() => still.getContext("2d").fillRect(0, 0, 640, 480), 30);
+    window.unplug = () => {
+      clearInterval(again);
+      const [track] = stream.getVideoTracks();
+      track.stop();
+      track.dispatchEvent(new Event("ended"));
+    };
+    return stream;
   };
-  video.requestVideoFrameCallback(read);
-}
+  for (const kind of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]) {
+    const draw = kind.prototype.drawImage;
+    kind.prototype.drawImage = function (image, ...rest) {
+      return draw.call(this, image instanceof HTMLVideoElement ? picture : image, ...rest);
+    };
+  }
+  const answered = async () => {
+    while (window.p2pme.reports < number) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+  HTMLVideoElement.prototype.requestVideoFrameCallback = async function (told) {
+    await answered();
+    const [time, jpeg] = (await window.nextPicture()) ?? [];
+    if (jpeg === undefined) return (window.filmIsOver = true);
+    const bytes = Uint8Array.from(atob(jpeg), (letter) => letter.charCodeAt(0));
+    picture = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
+    number += 1;
+    told(performance.now(), { mediaTime: time, presentedFrames: number });
+  };
+})();
 """
+"""Runs before the page: it asks Python for the camera's pictures, each as soon as the last was answered."""
 
 
-def write_camera_film(plan: FilmPlan, path: Path) -> int:
-    """The film as Chromium's fake camera takes it, each frame with its number in black and white at its lower edge."""
-    count = 0
-    with path.open("wb") as file:
-        for number, frame in enumerate(film_frames(plan)):
-            for bit in range(BITS):
-                frame[-BLOCK:, bit * BLOCK : (bit + 1) * BLOCK] = 255 * (number >> bit & 1)
-            _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, 92))
-            file.write(data.tobytes())
-            count += 1
-    return count
+def give_pictures(page: Page, pictures: Iterable[tuple[float, Image]]) -> None:
+    """Be the page's camera: uint8 (H, W, 3) RGB, with their time stamps in seconds."""
+    steps = iter(pictures)
+
+    def following() -> tuple[float, str] | None:
+        step = next(steps, None)
+        if step is None:
+            return None
+        _, data = cv2.imencode(".jpg", cv2.cvtColor(step[1], cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, 92))
+        return step[0], base64.b64encode(data.tobytes()).decode()
+
+    page.expose_function("nextPicture", following)
+    page.add_init_script(CAMERA)
 
 
 @contextmanager
-def chromium(camera: Path | None = None) -> Iterator[Browser]:
-    """A fresh browser with an empty profile; without a camera film it has no camera."""
-    fake = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}") if camera else ()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=[*FLAGS, *fake])
-        try:
-            yield browser
-        finally:
-            browser.close()
+def chromium(playwright: Playwright, *, camera: bool) -> Iterator[Browser]:
+    """A fresh browser with an empty profile, and with a test picture for a camera or with none."""
+    fake = ("--use-fake-device-for-media-stream",) if camera else ()
+    browser = playwright.chromium.launch(
+        executable_path=CHROMIUM, headless=True, args=[*FLAGS, *fake], timeout=PATIENCE_MS
+    )
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 @contextmanager
@@ -87,27 +110,15 @@ def serving(home: Path, *arguments: str) -> Iterator[str]:
         command.finish(timeout_s=10)
 
 
-def watch_camera(page: Page, url: str) -> None:
+def start(page: Page, url: str, what: str = "camera") -> None:
     """Agree and start."""
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(url)
     page.get_by_role("checkbox").check()
-    page.get_by_role("button", name="Start the camera").click()
-    page.locator("#stage").wait_for()
-    page.evaluate(READ_CODE, [BITS, BLOCK])
+    page.get_by_role("button", name=f"Start the {what}").click()
 
 
-def film_begin_s(page: Page) -> float:
-    """Where the film's first frame lies on the camera's clock, in seconds: by the numbers in the pictures."""
-    codes: list[tuple[float, int]] = page.evaluate("window.codes")
-    return statistics.median(stamp - number / CAMERA_FPS for stamp, number in codes)
-
-
-def page_events(page: Page) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = page.evaluate("window.p2pme.events")
-    return events
-
-
-def watched_fps(page: Page) -> float:
-    """Pictures a second that were watched last, as the page shows it; 0 before it knows."""
-    words = page.locator("#meter-camera .note").inner_text().split()
-    return float(words[0]) if words else 0.0
+def page_list(page: Page, name: str) -> list[dict[str, Any]]:
+    """`events` or `absences`."""
+    found: list[dict[str, Any]] = page.evaluate(f"window.p2pme.{name}")
+    return found

@@ -1,39 +1,72 @@
 // Pictures of the camera as JPEG messages, each with its number, the camera's own count and its time stamp.
+// Browsers differ: what is missing is replaced where it can be, and named where it cannot.
 
 const HEADER = 16;
 const QUALITY = 0.9;
 const AHEAD = 3; // pictures on the way before one is left out
+const WANTED = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 120 } };
 
 export async function openCamera(video) {
-  if (!navigator.mediaDevices) throw new Error("This browser gives pages no camera here.");
-  if (!("requestVideoFrameCallback" in HTMLVideoElement.prototype)) {
-    throw new Error("This browser does not tell the time of each picture. Take a newer one.");
+  if (!navigator.mediaDevices?.getUserMedia) {
+    throw new Error("This browser gives pages no camera here. Open the address that p2pme printed, on this computer.");
   }
-  const stream = await navigator.mediaDevices.getUserMedia({
-    audio: false,
-    video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 120 } },
-  });
+  let stream;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: WANTED });
+  } catch (error) {
+    if (error.name !== "OverconstrainedError") throw error;
+    stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: true }); // whatever it gives
+  }
   video.srcObject = stream;
   await video.play();
   return stream;
 }
 
-// Calls send(message, captured) with an ArrayBuffer for every picture that the socket keeps up with.
+// A canvas and a way from it to a JPEG; throws where the browser has none.
+function jpegs() {
+  if (typeof OffscreenCanvas === "function" && "convertToBlob" in OffscreenCanvas.prototype) {
+    const canvas = new OffscreenCanvas(1, 1);
+    if (canvas.getContext("2d")) return [canvas, () => canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY })];
+  }
+  const canvas = document.createElement("canvas");
+  if (!canvas.toBlob || !canvas.getContext("2d")) {
+    throw new Error("This browser cannot turn a picture into a JPEG. Take a newer one.");
+  }
+  return [canvas, () => new Promise((resolve, reject) => canvas.toBlob(
+    (blob) => (blob ? resolve(blob) : reject(new Error("This browser gave no JPEG of a picture."))), "image/jpeg", QUALITY))];
+}
+
+// Calls told(now, about) for every picture of a video, from one to the next: with the time and the count that the camera
+// gives, or, where the browser tells neither, whenever the video's own clock has moved on.
+function onNextPicture(video, told) {
+  if (video.requestVideoFrameCallback) return video.requestVideoFrameCallback(told);
+  const before = video.currentTime;
+  const look = (now) => {
+    if (video.currentTime === before) return requestAnimationFrame(look);
+    video.seenPictures = (video.seenPictures ?? 0) + 1;
+    told(now, { mediaTime: video.currentTime, presentedFrames: video.seenPictures });
+  };
+  return requestAnimationFrame(look);
+}
+
+// Calls send(message, number, captured) with an ArrayBuffer for every picture that the socket keeps up with, and
+// failed(error) once if the browser gives none.
 export class Capture {
-  constructor(video, send) {
+  constructor(video, send, failed) {
     this.video = video;
     this.send = send;
+    this.failed = failed;
     this.waiting = 0;
     this.number = 0;
     this.running = true;
     this.busy = false;
-    this.canvas = new OffscreenCanvas(1, 1);
+    [this.canvas, this.encode] = jpegs();
     this.context = this.canvas.getContext("2d", { alpha: false, desynchronized: true });
     this.next();
   }
 
   next() {
-    if (this.running) this.video.requestVideoFrameCallback((now, about) => this.take(now, about));
+    if (this.running) onNextPicture(this.video, (now, about) => this.take(now, about));
   }
 
   async take(now, about) {
@@ -42,13 +75,14 @@ export class Capture {
     this.busy = true;
     try {
       const { videoWidth: width, videoHeight: height } = this.video;
+      if (!width || !height) return;
       if (this.canvas.width !== width || this.canvas.height !== height) {
         this.canvas.width = width;
         this.canvas.height = height;
       }
       this.context.drawImage(this.video, 0, 0);
       const captured = about.captureTime ?? now;
-      const jpeg = await this.canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
+      const jpeg = await this.encode();
       const message = new ArrayBuffer(HEADER + jpeg.size);
       const view = new DataView(message);
       view.setUint32(0, this.number, true);
@@ -59,6 +93,9 @@ export class Capture {
       this.waiting += 1;
       this.send(message, this.number, captured);
       this.number += 1;
+    } catch (error) {
+      if (this.running) this.failed(error);
+      this.running = false;
     } finally {
       this.busy = false;
     }
@@ -71,4 +108,19 @@ export class Capture {
   stop() {
     this.running = false;
   }
+}
+
+// A JPEG as something that can be drawn, with its width and height, and close().
+export async function decodeJpeg(bytes) {
+  const blob = new Blob([bytes], { type: "image/jpeg" });
+  if (typeof createImageBitmap === "function") return createImageBitmap(blob);
+  const image = new Image();
+  image.src = URL.createObjectURL(blob);
+  try {
+    await image.decode();
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
+  image.close = () => {};
+  return image;
 }

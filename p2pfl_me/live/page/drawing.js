@@ -18,24 +18,30 @@ function prepared(canvas) {
   return { context, width, height };
 }
 
+// A box with round corners, where the browser can round them.
+function box(context, x, y, width, height, radius) {
+  context.beginPath();
+  if (context.roundRect) context.roundRect(x, y, width, height, radius);
+  else context.rect(x, y, width, height);
+}
+
 export function drawBoxes(canvas, persons, size, marks) {
   const { context, width } = prepared(canvas);
   const scale = width / size.width;
-  for (const { person, box, state, progress } of persons) {
-    const [x, y, side] = box.map((value) => value * scale);
+  for (const { person, box: place, state, progress } of persons) {
+    const [x, y, side] = place.map((value) => value * scale);
     const mark = marks.get(person);
     context.lineWidth = mark ? 3 : 2;
     context.strokeStyle = mark ? style("--vermilion") : state === "watching" ? "#ffffffd0" : "#ffffff80";
-    context.beginPath();
-    context.roundRect(x, y, side, side, 8);
+    box(context, x, y, side, side, 8);
     context.stroke();
-    const text = mark || `person ${person}` + (state === "watching" ? "" : ` · learning ${Math.round(100 * progress)} %`);
+    const doing = { watching: "", slow: " · too slow to watch", learning: ` · learning ${Math.round(100 * progress)} %` };
+    const text = mark || `person ${person}${doing[state]}`;
     context.font = "600 13px system-ui, sans-serif";
     const long = context.measureText(text).width + 14;
     const top = Math.max(2, y - 26);
     context.fillStyle = mark ? style("--vermilion") : "#14171bd0";
-    context.beginPath();
-    context.roundRect(x, top, long, 22, 5);
+    box(context, x, top, long, 22, 5);
     context.fill();
     context.fillStyle = mark ? "#14171b" : "#fff";
     context.fillText(text, x + 7, top + 15);

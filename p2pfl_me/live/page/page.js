@@ -1,18 +1,20 @@
 // The page: consent, then pictures to the server and reports back, then what they say.
 
-import { Capture, openCamera } from "./capture.js";
+import { Capture, decodeJpeg, openCamera } from "./capture.js";
 import { LANE, drawBoxes, drawIndex, drawTimeline, laneCount, signed } from "./drawing.js";
 
 const $ = (id) => document.getElementById(id);
+const SILENT = 1500; // milliseconds without a picture from which that is said
 const seconds = (value) => value.toFixed(2);
 const facts = await (await fetch("facts.json")).json();
 const film = facts.source === "film";
 
 const state = {
   samples: [], events: [], points: [], latencies: [], sent: new Map(), marks: new Map(),
-  persons: [], now: 0, size: { width: 640, height: 480 }, lastFace: 0, stream: null, socket: null, capture: null,
+  persons: [], now: 0, size: { width: 640, height: 480 }, stream: null, socket: null, capture: null,
+  absences: [], lacking: null, heard: 0, muted: false,
 };
-window.p2pme = { events: state.events, facts }; // what the tests read
+window.p2pme = { events: state.events, absences: state.absences, facts, reports: 0 }; // what the tests read
 
 const names = facts.abstainBelow === null ? "spots expressions, names none (no model given)"
   : `${facts.model}, ${facts.abstainBelow > 1 ? "names none" : `names none below ${facts.abstainBelow.toFixed(2)}`}`;
@@ -32,18 +34,33 @@ $("start").addEventListener("click", start);
 $("stop").addEventListener("click", () => stop("Stopped."));
 $("download").addEventListener("click", download);
 
+const REASONS = {
+  NotFoundError: "No camera was found. Connect one, or show a film: p2pme live MODEL --source FILE",
+  NotAllowedError: "The browser was not allowed to use the camera. Allow it for this page, then start again.",
+  NotReadableError: "The camera is there but cannot be read: another program may hold it. Close that, then start again.",
+  OverconstrainedError: "The camera gives no picture of the size or rate that was asked for",
+  AbortError: "The camera stopped before it gave a picture. Connect it anew, then start again.",
+  SecurityError: "The browser forbids pages the camera: its settings, or those of this computer, say so.",
+};
+
+function reasonOf(error) {
+  const known = REASONS[error.name] ?? (error.message || `The camera cannot be used (${error.name}).`);
+  return error.name === "OverconstrainedError" ? `${known}${error.constraint ? ` (${error.constraint})` : ""}.` : known;
+}
+
 async function start() {
   $("start").disabled = true;
+  $("trouble").hidden = true;
   try {
     if (!film) state.stream = await openCamera($("video"));
   } catch (error) {
-    const known = {
-      NotFoundError: "No camera was found. Connect one, or show a film: p2pme live MODEL --source FILE",
-      NotAllowedError: "The browser was not allowed to use the camera. Allow it for this page and load it again.",
-      NotReadableError: "The camera is there but cannot be read: another program may hold it.",
-    };
-    fail(known[error.name] ?? error.message);
+    fail(reasonOf(error));
     return;
+  }
+  for (const track of state.stream?.getVideoTracks() ?? []) {
+    track.addEventListener("ended", () => stop("The camera is gone: it was unplugged, or taken away from this page."));
+    track.addEventListener("mute", () => (state.muted = true));
+    track.addEventListener("unmute", () => (state.muted = false));
   }
   const socket = new WebSocket(new URL("watch", location.href.replace(/^http/, "ws")));
   state.socket = socket;
@@ -51,16 +68,21 @@ async function start() {
   socket.onopen = () => {
     socket.send(JSON.stringify({ say: "consent" }));
     show();
-    if (!film) state.capture = new Capture($("video"), (message, number, captured) => {
-      state.sent.set(number, captured);
-      if (socket.readyState === WebSocket.OPEN) socket.send(message);
-    });
+    if (film) return;
+    try {
+      state.capture = new Capture($("video"), (message, number, captured) => {
+        state.sent.set(number, captured);
+        if (socket.readyState === WebSocket.OPEN) socket.send(message);
+      }, (error) => fail(error.message));
+    } catch (error) {
+      fail(error.message);
+    }
   };
-  socket.onmessage = ({ data }) => receive(data, socket);
+  socket.onmessage = ({ data }) => receive(data, socket).catch((error) => fail(error.message));
   socket.onclose = (event) => {
-    if (!state.socket) return;
+    if (state.socket !== socket) return;
     if (event.code === 1008) stop("");
-    else if (event.code === 1013) fail("Too many pages are open already. Close one.");
+    else if (event.code === 1013) fail("Too many pages are open already. Close one, then start again.");
     else fail("The p2pme command has ended, or cannot be reached. Start it again and open its new address.");
   };
 }
@@ -69,6 +91,8 @@ function show() {
   $("consent").hidden = true;
   $("stage").hidden = false;
   $("notice").hidden = $("stop").hidden = false;
+  document.querySelector(".dot").hidden = false;
+  state.heard = performance.now();
   $("notice-text").textContent = film ? "The film is being watched. Nothing is recorded." : "Camera on. Nothing is recorded.";
   $("video").hidden = film;
   $("film").hidden = !film;
@@ -80,7 +104,12 @@ async function receive(data, socket) {
   if (typeof data === "string") {
     const report = JSON.parse(data);
     if (report.say === "error") return fail(report.what);
-    if (report.say === "end") return stop("The film is over.");
+    if (report.say === "end") {
+      report.events.forEach(addEvent);
+      report.absences.forEach(addAbsence);
+      state.lacking = null;
+      return stop(["The film is over.", report.words].filter(Boolean).join(" Of it: "));
+    }
     state.capture?.answered();
     const captured = state.sent.get(report.number);
     state.sent.delete(report.number);
@@ -89,7 +118,7 @@ async function receive(data, socket) {
   const begun = performance.now();
   const length = new DataView(data).getUint32(0, true);
   const report = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
-  const picture = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
+  const picture = await decodeJpeg(new Uint8Array(data, 4 + length));
   const canvas = $("film");
   if (canvas.width !== picture.width) [canvas.width, canvas.height] = [picture.width, picture.height];
   canvas.getContext("2d").drawImage(picture, 0, 0);
@@ -101,9 +130,10 @@ async function receive(data, socket) {
 function take(report, latency) {
   state.now = report.time;
   state.persons = report.persons;
+  state.lacking = report.lacking;
+  state.heard = performance.now();
   state.latencies.push(latency);
   if (state.latencies.length > 300) state.latencies.shift();
-  if (report.persons.length) state.lastFace = report.time;
   for (const each of report.persons) {
     if (each.evidence !== null) {
       state.samples.push({ person: each.person, time: each.evidenceTime, evidence: each.evidence, threshold: each.threshold });
@@ -113,13 +143,36 @@ function take(report, latency) {
   if (state.samples.length > 4000) state.samples.splice(0, 1000);
   if (state.points.length > 20000) state.points.splice(0, 5000);
   report.events.forEach(addEvent);
+  report.absences.forEach(addAbsence);
   meters(report);
+  window.p2pme.reports += 1;
+}
+
+function addRow(cells, name) {
+  $("download").disabled = false;
+  $("no-events").hidden = true;
+  const row = document.createElement("tr");
+  row.className = name;
+  for (const [text, small, kind] of cells) {
+    const cell = row.insertCell();
+    cell.textContent = text;
+    if (kind) cell.className = kind;
+    if (small) cell.append(" ", Object.assign(document.createElement("small"), { textContent: small }));
+  }
+  $("events").prepend(row);
+}
+
+function addAbsence(absence) {
+  state.absences.push(absence);
+  const words = { "no face": "no face was seen", "no picture": "no picture came", "too slow": "too few pictures" };
+  addRow([
+    ["–"], [words[absence.kind]], ["–"], [seconds(absence.onset), "", "number"], ["–", "", "number"],
+    [seconds(absence.offset), "", "number"], ["–"], ["–", "", "number"],
+  ], "left-out");
 }
 
 function addEvent(event) {
   state.events.push(event);
-  $("download").disabled = false;
-  $("no-events").hidden = true;
   const expression = event.kind === "micro" || event.kind === "macro";
   const words = { micro: "micro-expression", macro: "longer expression" };
   const cells = [
@@ -128,22 +181,15 @@ function addEvent(event) {
     [seconds(event.onset), "", "number"], [seconds(event.apex), "", "number"], [seconds(event.offset), "", "number"],
     [event.where], [event.evidence.toFixed(1), "", "number"],
   ];
-  const row = document.createElement("tr");
-  if (!expression) row.className = "left-out";
-  for (const [text, small, name] of cells) {
-    const cell = row.insertCell();
-    cell.textContent = text;
-    if (name) cell.className = name;
-    if (small) cell.append(" ", Object.assign(document.createElement("small"), { textContent: small }));
-  }
-  $("events").prepend(row);
+  addRow(cells, expression ? "" : "left-out");
   if (!expression) return;
   state.marks.set(event.person, event.label || words[event.kind]);
   setTimeout(() => state.marks.delete(event.person), 1500);
 }
 
+const put = (id, value) => (document.querySelector(`#${id} b`).textContent = value);
+
 function meters(report) {
-  const put = (id, value) => (document.querySelector(`#${id} b`).textContent = value);
   const sorted = [...state.latencies].sort((a, b) => a - b);
   const at = (share) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]);
   put("meter-camera", report.cameraFps === null ? "–" : Math.round(report.cameraFps));
@@ -177,11 +223,19 @@ function draw() {
   $("timeline").style.setProperty("height", `${Math.max(176, LANE * lanes + 20)}px`);
   drawTimeline($("timeline"), state.samples, state.events, state.now);
   if (facts.classes.length) drawIndex($("index"), state.points, state.now);
+  const silent = state.socket ? performance.now() - state.heard : 0;
+  if (silent > SILENT) for (const id of ["meter-camera", "meter-latency", "meter-p95"]) put(id, "–");
+  if (!film) {
+    $("notice-text").textContent = !state.socket ? $("notice-text").textContent
+      : silent > SILENT ? "The camera gives no picture. Nothing is recorded." : "Camera on. Nothing is recorded.";
+  }
   const learning = state.persons.find((each) => each.state === "learning");
   const marked = state.persons.filter((each) => state.marks.has(each.person));
   $("state").textContent = !state.socket ? "Nothing is watched any more"
+    : silent > SILENT ? noPicture(Math.round(silent / 1000))
     : !state.latencies.length ? "Waiting for the first picture"
-    : !state.persons.length ? "No face is seen. Face the camera, in good light, and nearer."
+    : !state.persons.length ? noFace()
+    : state.lacking?.kind === "too slow" ? "Too few pictures a second: nothing is watched"
     : marked.length ? marked.map(({ person }) => `Person ${person}: ${state.marks.get(person)}`).join(" · ")
     : learning ? `Learning the neutral face of person ${learning.person}: keep still for ${facts.baseline} s`
     : "No event";
@@ -189,18 +243,32 @@ function draw() {
     const node = document.createElement("div");
     node.className = "person";
     const title = Object.assign(document.createElement("strong"), { textContent: `Person ${each.person} ` });
-    const text = each.state === "watching" ? "neutral face known" : "learning the neutral face";
+    const text = { watching: "neutral face known", learning: "learning the neutral face", slow: "too few pictures" }[each.state];
     node.append(title, Object.assign(document.createElement("span"), { textContent: text }));
     if (each.index !== null) node.append(` · index ${signed(each.index)}`);
-    if (each.state !== "watching") node.append(Object.assign(document.createElement("progress"), { value: each.progress }));
+    if (each.state === "learning") node.append(Object.assign(document.createElement("progress"), { value: each.progress }));
     return node;
   });
   $("people").replaceChildren(...people);
   setTimeout(() => requestAnimationFrame(draw), 80);
 }
 
+function noPicture(silent) {
+  const why = document.hidden ? "this page is in the background"
+    : state.muted ? "the camera is switched off, or held by another program"
+    : film ? "the command is still at work" : "is the camera still connected?";
+  return `No picture for ${silent} s: ${why}`;
+}
+
+function noFace() {
+  const since = state.lacking ? ` for ${Math.round(state.lacking.offset - state.lacking.onset)} s` : "";
+  return `No face is seen${since}. Face the camera, upright, in good light, and nearer.`;
+}
+
 function stop(why) {
   const socket = state.socket;
+  if (socket && state.lacking) addAbsence(state.lacking);
+  state.lacking = null;
   state.socket = null;
   state.capture?.stop();
   state.stream?.getTracks().forEach((track) => track.stop());
@@ -215,12 +283,18 @@ function fail(what) {
   stop("");
   $("trouble").hidden = false;
   $("trouble-text").textContent = what;
+  $("start").disabled = !$("agree").checked; // whoever has mended it may start again
+  if (!state.latencies.length) {
+    $("stage").hidden = true;
+    $("consent").hidden = false;
+  }
 }
 
 function download() {
   const columns = ["person", "kind", "label", "probability", "onset", "apex", "offset", "where", "evidence"];
   const head = columns.map((name) => (["onset", "apex", "offset"].includes(name) ? `${name}_s` : name)).join(",");
-  const rows = state.events.map((event) => columns.map((name) => event[name] ?? "").join(","));
+  const rows = [...state.events, ...state.absences].sort((one, other) => one.onset - other.onset)
+    .map((each) => columns.map((name) => each[name] ?? "").join(","));
   const file = new Blob([[head, ...rows].join("\r\n") + "\r\n"], { type: "text/csv" });
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: "intervals.csv" });
   link.click();
