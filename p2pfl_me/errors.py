@@ -65,6 +65,12 @@ class NetworkError(P2pmeError):
     """A user's own network cannot be imported, built or trained, or is not the one that the contract states."""
 
 
+class DivergedError(WeightsError):
+    """Training diverged: the model is of no use to anyone, and its lab is told so before its neighbours are."""
+
+    exit_code = Exit.DIVERGED
+
+
 class PeerError(P2pmeError):
     """A peer cannot start or go on: a taken port, a full disk, no neighbour."""
 

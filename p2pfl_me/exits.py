@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -12,6 +13,8 @@ class Exit(IntEnum):
     FAILED = 1
     REFUSED = 2
     CANNOT_GO_ON = 3
+    INCOMPLETE = 4
+    DIVERGED = 5
     BUG = 70
     STOPPED = 130
 
@@ -20,11 +23,22 @@ class Exit(IntEnum):
         return _SAYS[self]
 
 
+def verdict(codes: Iterable[int | None]) -> Exit:
+    """What the ends of all peers together are worth."""
+    found = set(codes)
+    if found <= {Exit.DONE}:
+        return Exit.DONE
+    return Exit.INCOMPLETE if found <= {Exit.DONE, Exit.INCOMPLETE} else Exit.FAILED
+
+
 _SAYS = {
     Exit.DONE: "All that was asked is done, and was seen to be.",
     Exit.FAILED: "A part of it failed (a peer of a swarm, a cell of a comparison, a check); the lines above name it.",
     Exit.REFUSED: "What was asked cannot be done as it was asked (contract, data, key, option); nothing has run.",
     Exit.CANNOT_GO_ON: "A peer could not start or go on: a taken port, a full disk, a link that failed.",
+    Exit.INCOMPLETE: "A peer came to its end without all of its rounds trained, or some of them shared with nobody; "
+    "the log's last line counts them. A swarm: at least one peer did, and none failed.",
+    Exit.DIVERGED: "Training diverged; the same contract would again.",
     Exit.BUG: "An error of p2pme itself; it names a file to report.",
     Exit.STOPPED: "Its user stopped it (Ctrl-C, SIGTERM, SIGHUP); what is kept can be gone on with.",
 }

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 Vector = npt.NDArray[np.float32]
 """A flat float32 vector of all trainable parameters, shape (P,), in the order of the model's layout."""
+MAX_WEIGHT = 1e4
+"""Magnitude above which a weight is absurd, and with it the model's norm; those of trained networks stay below 10."""
 Packed = npt.NDArray[np.uint8]
 """A compressed vector, as bytes."""
 

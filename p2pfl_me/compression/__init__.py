@@ -8,13 +8,11 @@ from p2pfl_me.compression.compressor import COMPRESSIONS, Compression, EdgeState
 from p2pfl_me.compression.float16 import Float16
 from p2pfl_me.compression.fragments import Fragments
 from p2pfl_me.compression.jwins import Jwins
-from p2pfl_me.compression.limits import MAX_WEIGHT
 from p2pfl_me.compression.power import Power
 from p2pfl_me.compression.topk import TopK
 
 __all__ = [
     "COMPRESSIONS",
-    "MAX_WEIGHT",
     "Compression",
     "EdgeState",
     "Float16",

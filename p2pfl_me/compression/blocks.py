@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.compression.compressor import Compression, EdgeState, Payload, Shapes
-from p2pfl_me.compression.limits import MAX_WEIGHT, require_length
+from p2pfl_me.compression.limits import require_length
 from p2pfl_me.compression.stateless import Stateless
 from p2pfl_me.compression.streams import Edge
 from p2pfl_me.errors import WireError
-from p2pfl_me.message import Vector
+from p2pfl_me.message import MAX_WEIGHT, Vector
 
 PIECE = 1 << 14
 """Values that are worked on at a time: a few float32 pieces fit into a core's cache. A multiple of both blocks."""

@@ -9,9 +9,7 @@ import numpy.typing as npt
 
 from p2pfl_me.compression.compressor import Payload
 from p2pfl_me.errors import WireError
-
-MAX_WEIGHT = 1e4
-"""Magnitude above which a weight is absurd; those of trained networks stay below 10."""
+from p2pfl_me.message import MAX_WEIGHT
 
 _MAX_BITS16 = int(np.float16(MAX_WEIGHT).view(np.uint16))
 _MAX_BITS32 = int(np.float32(MAX_WEIGHT).view(np.uint32))

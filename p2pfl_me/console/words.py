@@ -34,8 +34,10 @@ def in_words(event: AnyEvent) -> str | None:
         case events.Misbehaviour():
             return "; ".join(suspicion(event, peer) for peer in event.new) or None
         case events.Finish():
-            ended = event.reason is not Reason.ERROR
-            return f"finished after {event.rounds} rounds: {event.reason.value}" if ended else None
+            if event.reason in (Reason.ERROR, Reason.DIVERGED):
+                return None  # the error itself is printed
+            short = f"; {event.detail}" if event.detail else ""
+            return f"finished after {event.rounds} rounds: {event.reason.value}{short}"
         case events.Trained() | events.Traffic():
             return None  # for reports
         case _:

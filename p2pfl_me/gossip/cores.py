@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from p2pfl_me.compression import MAX_WEIGHT
 from p2pfl_me.gossip.kind import Seat, Start
 from p2pfl_me.gossip.protocol import Protocol
 from p2pfl_me.gossip.rules import Personal, Rule
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import StopRule
 from p2pfl_me.gossip.watch import TAIL
+from p2pfl_me.message import MAX_WEIGHT
 from p2pfl_me.networks.layout import Ranges, sizes_of
 from p2pfl_me.topology import Plan
 

@@ -18,11 +18,8 @@ import numpy.typing as npt
 from p2pfl_me.aggregation import Mixture
 from p2pfl_me.gossip.exchange import Content
 from p2pfl_me.gossip.protocol import NOTHING, Memory
-from p2pfl_me.message import Packed, Vector
+from p2pfl_me.message import MAX_WEIGHT, Packed, Vector
 from p2pfl_me.widths import held
-
-LARGEST = 1e4
-"""Magnitude above which a weight is absurd, as on the wire."""
 
 Places = npt.NDArray[np.int64]
 
@@ -51,7 +48,7 @@ class Sliced:
             return f"a slice of {content.nbytes} bytes where {due} were due"
         values = _values(content)
         with np.errstate(invalid="ignore"):
-            sound = bool((np.abs(values) <= LARGEST).all())  # NaN is not
+            sound = bool((np.abs(values) <= MAX_WEIGHT).all())  # NaN is not
         return None if sound else "a slice with NaN, infinite or absurd weights"
 
     def average(

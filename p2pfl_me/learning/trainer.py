@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,13 +13,13 @@ from torch import Tensor
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
-from p2pfl_me.errors import DataError, WeightsError
+from p2pfl_me.errors import DataError, DivergedError
 from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.losses import make_loss
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
 from p2pfl_me.learning.steps import make_step
-from p2pfl_me.message import Vector
+from p2pfl_me.message import MAX_WEIGHT, Vector
 from p2pfl_me.widths import held
 
 EVALUATION_BATCH = 256
@@ -133,8 +134,8 @@ class FeatureTrainer:
 
         Raises
         ------
-        WeightsError
-            Training diverged: the loss or the parameters are no longer finite.
+        DivergedError
+            The loss or the parameters are no longer finite, or the model is larger than anybody takes.
         """
         if self._slice is None:
             out = params.copy()
@@ -149,7 +150,7 @@ class FeatureTrainer:
 
         Raises
         ------
-        WeightsError
+        DivergedError
             As in `train`; `params` are of no use then.
         """
         step = self._step
@@ -174,11 +175,14 @@ class FeatureTrainer:
         mean = float(total) / len(self._rows)
         with np.errstate(all="ignore"):  # that weights are too large is told below, in words
             length = np.dot(params, params)
-        if not (np.isfinite(mean) and np.isfinite(length)):
-            raise WeightsError(
-                f"training diverged in round {round}: the loss or the weights are not finite",
+        if not (np.isfinite(mean) and length <= MAX_WEIGHT**2):  # NaN is not
+            norm = f"{math.sqrt(length):.3g}" if np.isfinite(length) else "not finite"
+            raise DivergedError(
+                f"training diverged in round {round + 1}: loss {mean:.3g}, norm of the weights {norm}, "
+                f"where {MAX_WEIGHT:g} is the most that anybody takes",
                 where=f"peer {self._peer}",
-                fix="lower training.learning_rate in the contract",
+                fix=f"lower training.learning_rate in the contract ({self._training.learning_rate:g}), for all peers, "
+                "and begin a new run",
             )
         return mean, steps
 

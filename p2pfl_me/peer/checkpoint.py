@@ -8,7 +8,8 @@ unfinished: then the version before it is taken.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,31 @@ MEMORY = "memory."
 
 
 @dataclass(frozen=True)
+class Course:
+    """What became of the rounds of all lives: how many were trained, of how many a neighbour's model was mixed in, and
+    in how many somebody was due and nobody came. Rounds that were left out to catch up are none of these."""
+
+    trained: int = 0
+    shared: int = 0
+    alone: int = 0
+
+    def after(self, *, shared: bool, due: bool) -> Course:
+        """One round later."""
+        return Course(self.trained + 1, self.shared + shared, self.alone + (due and not shared))
+
+    def shortfall(self, rounds: int) -> str:
+        """What is missing of `rounds` that were trained and shared, in words; empty where nothing is."""
+        parts = []
+        if self.trained < rounds:
+            parts.append(f"trained {self.trained} of {rounds} rounds")
+        if self.trained and not self.shared:
+            parts.append("shared none of them with anybody")
+        elif self.alone:
+            parts.append(f"was alone in {self.alone} of them")
+        return " and ".join(parts)
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """`completed` rounds are behind these parameters, float32 (P,); `memory` is the protocol's state beside them."""
 
@@ -36,6 +62,7 @@ class Checkpoint:
     contract_digest: str
     layout_digest: str
     memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
+    course: Course = field(default_factory=lambda: Course())
 
 
 def checkpoint_path(run: Path, peer: int) -> Path:
@@ -59,6 +86,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
         "layout_digest": checkpoint.layout_digest,
         "best_loss": repr(checkpoint.progress.best_loss),
         "stale_rounds": str(checkpoint.progress.stale_rounds),
+        **{name: str(count) for name, count in asdict(checkpoint.course).items()},
         "checksum": str(checksum(tensors.values())),
     }
     try:
@@ -98,6 +126,12 @@ def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest
     raise first
 
 
+def _course(metadata: Mapping[str, str]) -> Course:
+    """Of a checkpoint from before these were counted: as if every round had been trained and shared."""
+    done = metadata["round"]
+    return Course(int(metadata.get("trained", done)), int(metadata.get("shared", done)), int(metadata.get("alone", 0)))
+
+
 def _read(path: Path, peer: int, contract_digest: str, layout_digest: str) -> Checkpoint:
     try:
         with safe_open(path, framework="numpy") as file:
@@ -113,6 +147,7 @@ def _read(path: Path, peer: int, contract_digest: str, layout_digest: str) -> Ch
             contract_digest=metadata["contract_digest"],
             layout_digest=metadata["layout_digest"],
             memory=memory,
+            course=_course(metadata),
         )
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(

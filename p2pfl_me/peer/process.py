@@ -18,6 +18,7 @@ from p2pfl_me.contract import Contract, digest, section_digests
 from p2pfl_me.errors import P2pmeError, PeerError
 from p2pfl_me.exits import Exit
 from p2pfl_me.gossip.cores import core_of
+from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.trainer import Samples, make_trainer
@@ -28,8 +29,7 @@ from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.start import core_start, refuse_second_beginning, schema_of, start_event, starting_point
-from p2pfl_me.peer.work import RoundWork
-from p2pfl_me.run import events
+from p2pfl_me.peer.work import RoundWork, failure
 from p2pfl_me.run.beginning import keep_contract
 from p2pfl_me.run.events import AnyEvent, Reason
 from p2pfl_me.run.folder import RunFolder
@@ -67,18 +67,17 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
         own = EventLog(RunFolder(settings.run).log(settings.peer), _print_line if settings.console_log else None)
         own.claim()  # before a word is written: the log may be that of a living peer
         log = own
-        reason = asyncio.run(_run(settings, log, directory, deceit))
-        return Exit.STOPPED if reason is Reason.STOPPED else Exit.DONE
+        return asyncio.run(_run(settings, log, directory, deceit))
     except P2pmeError as error:
         print(f"peer {settings.peer}: {error}", file=sys.stderr, flush=True)
-        _note_failure(log, str(error))
+        _note_failure(log, error, str(error))
         return error.exit_code
     except Exception as error:
         # A bug of ours: the neighbours' runs go on, this one ends, and its log keeps what we need to mend it.
         where = RunFolder(settings.run).log(settings.peer)
         text = f"internal error, {type(error).__name__}: {error}"
         print(f"peer {settings.peer}: {text}\n  -> please report it with {where}", file=sys.stderr, flush=True)
-        _note_failure(log, f"{text}\n{traceback.format_exc()}")
+        _note_failure(log, error, f"{text}\n{traceback.format_exc()}")
         return Exit.BUG
 
 
@@ -96,7 +95,7 @@ def _print_line(event: AnyEvent) -> None:
         print(line, flush=True)
 
 
-async def _run(settings: PeerSettings, log: EventLog, directory: Directory, deceit: Deceit | None) -> Reason:
+async def _run(settings: PeerSettings, log: EventLog, directory: Directory, deceit: Deceit | None) -> Exit:
     contract, peer = settings.contract, settings.peer
     schedule = plan_of(contract)
     layout = layout_of(contract.model)
@@ -139,9 +138,24 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
                 "and begin again with another --run",
             )
         work.finished(finish, None)
-        return Reason(finish.reason)
+        return _exit(settings, finish, work.shortfall(finish))
     finally:
         ledger.close()
+
+
+def _exit(settings: PeerSettings, finish: Finish, shortfall: str) -> Exit:
+    """What an end is worth; a peer that did less than the contract asks says so."""
+    if finish.reason == Reason.STOPPED:
+        return Exit.STOPPED
+    if shortfall:
+        log = RunFolder(settings.run).log(settings.peer)
+        print(
+            f"peer {settings.peer}: {shortfall}\n  -> {log} says when, and who was not there",
+            file=sys.stderr,
+            flush=True,
+        )
+        return Exit.INCOMPLETE
+    return Exit.DONE
 
 
 def _is_recorded(settings: PeerSettings) -> bool:
@@ -163,10 +177,10 @@ def _links(contract: Contract, directory: Directory, layout: Layout, handlers: H
     )
 
 
-def _note_failure(log: EventLog | None, detail: str) -> None:
+def _note_failure(log: EventLog | None, error: Exception, detail: str) -> None:
     if log is None:
         return
     try:
-        log.write(events.Finish(Reason.ERROR, None, detail))
+        log.write(failure(error, detail))
     except P2pmeError:
         return  # the disk that is full is the one the log is on; the message stands on stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from p2pfl_me.errors import P2pmeError
+from p2pfl_me.errors import DivergedError, P2pmeError
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import advance
 from p2pfl_me.learning.trainer import Trained, Trainer
@@ -64,10 +64,17 @@ class RoundWork:
 
     def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
         """Write the last line of this life."""
+        course = self._checkpoint.course
         if finish:
-            self.note(events.Finish(Reason(finish.reason), finish.rounds, digest=self.digest()))
+            reason, digest = Reason(finish.reason), self.digest()
+            told = events.Finish(reason, finish.rounds, self.shortfall(finish), digest, course.trained, course.alone)
         else:
-            self.note(events.Finish(Reason.ERROR, None, str(error or "")))
+            told = failure(error, str(error or ""))
+        self.note(told)
+
+    def shortfall(self, finish: Finish) -> str:
+        """What is missing of the rounds that a peer should have trained and shared; empty where nothing is."""
+        return "" if finish.reason == Reason.STOPPED else self._checkpoint.course.shortfall(finish.rounds)
 
     def digest(self) -> str:
         """SHA-256 (hex) of the model as it stands in the last checkpoint: equal runs end with equal digests."""
@@ -106,6 +113,7 @@ class RoundWork:
             params=mixed.params,
             progress=advance(self._checkpoint.progress, validation_loss),
             memory=mixed.memory,
+            course=self._checkpoint.course.after(shared=bool(mixed.weights), due=bool(mixed.missing)),
         )
         self._keeper.replaced(save_checkpoint(self._run, self._checkpoint))
         now = self._clock()
@@ -133,6 +141,11 @@ class RoundWork:
             )
         )
         return validation_loss
+
+
+def failure(error: Exception | None, detail: str) -> events.Finish:
+    """The last line of a life that an error ended."""
+    return events.Finish(Reason.DIVERGED if isinstance(error, DivergedError) else Reason.ERROR, None, detail)
 
 
 def _short(value: float) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from p2pfl_me.report.run import Run
-from p2pfl_me.run.events import Link
+from p2pfl_me.run.events import Link, Reason
 
 
 def failures(run: Run) -> tuple[str, ...]:
@@ -44,11 +44,15 @@ def _ended(run: Run) -> Iterator[str]:
         if log.finish is None:
             how = f" (exit code {code}{_signal(code)})" if code else ""
             yield f"Peer {log.peer} stopped without a word {where}{how}."
-        elif log.finish.reason == "error":
+        elif log.finish.reason is Reason.DIVERGED:
+            yield f"Peer {log.peer} diverged {where}: {log.finish.detail}."
+        elif log.finish.reason is Reason.ERROR:
             detail = f": {log.finish.detail}" if log.finish.detail else ""
             yield f"Peer {log.peer} failed {where}{detail}."
-        elif log.finish.reason == "stopped":
+        elif log.finish.reason is Reason.STOPPED:
             yield f"Peer {log.peer} was stopped {where}."
+        elif log.finish.detail:
+            yield f"Peer {log.peer} came to its end, but {log.finish.detail}."
         elif code:
             yield f"Peer {log.peer} finished its rounds and then left with exit code {code}{_signal(code)}."
 

@@ -1,10 +1,11 @@
-"""The part of docs/run-folder.md that follows from the declarations: files, events, fields, units."""
+"""The parts of docs/run-folder.md and exit-codes.md that follow from declarations: files, events, fields, codes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from p2pfl_me.exits import Exit
 from p2pfl_me.run.codec import events
 from p2pfl_me.run.declare import REGISTRY, described
 from p2pfl_me.run.folder import FILES
@@ -17,6 +18,12 @@ BEGIN, END = "<!-- made by scripts/run_folder_docs.py -->", "<!-- end of what is
 def declarations() -> str:
     """Markdown of everything that is declared, between its marks."""
     return "\n".join([BEGIN, "", *_lines(), END])
+
+
+def exit_codes() -> str:
+    """Markdown of all exit codes, between its marks."""
+    table = _table(("code", "name", "meaning"), ((str(each.value), each.name, each.says) for each in Exit))
+    return "\n".join([BEGIN, "", *table, END])
 
 
 def _lines() -> Iterator[str]:

@@ -39,6 +39,8 @@ class Reason(StrEnum):
     """Its user stopped it."""
     ERROR = "error"
     """It could not go on; `detail` says why."""
+    DIVERGED = "diverged"
+    """Its training diverged; `detail` says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +179,12 @@ class Traffic(Event):
 class Finish(Event):
     """A life of a peer ends; its last line. A killed peer leaves none."""
 
-    reason: Annotated[Reason, Says("rounds, patience, stopped or error")]
+    reason: Annotated[Reason, Says("rounds, patience, stopped, error or diverged")]
     rounds: Annotated[int | None, Says("rounds that were done; null after an error")]
-    detail: Annotated[str, Says("what went wrong; empty where nothing did")] = ""
+    detail: Annotated[str, Says("what went wrong, or what is missing of its rounds; empty where nothing is")] = ""
     digest: Annotated[str | None, Says("SHA-256 of the final model's bytes", "hex")] = None
+    trained: Annotated[int | None, Says("rounds it trained, in all its lives; others it left out to catch up")] = None
+    alone: Annotated[int | None, Says("rounds in which somebody was due and nobody came, in all its lives")] = None
 
 
 AnyEvent = Start | Link | Refused | Trained | CatchUp | Round | Misbehaviour | Traffic | Finish

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -17,9 +17,9 @@ from p2pfl_me.adversary import Board, Observed
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.data.shards import Shards, all_clips, write_shards
-from p2pfl_me.exits import Exit
+from p2pfl_me.exits import Exit, verdict
 from p2pfl_me.gossip.cores import core_of
-from p2pfl_me.gossip.protocol import Mixed
+from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.layout import layout_of
@@ -101,14 +101,17 @@ def simulate(
         machines.told.update()
     for peer, error in sorted(simulation.failed.items()):
         console.say(f"peer {peer}: {error}")
-    exits = {peer: 0 if peer in simulation.finished else 1 for peer in range(schedule.size)}
+    # What a fault model takes away is what it was asked for, and no peer's failure.
+    short = machines.short(simulation.finished) if faults is ORDINARY else frozenset[int]()
+    ends = {peer: Exit.INCOMPLETE if peer in short else Exit.DONE for peer in simulation.finished}
+    exits = {peer: ends.get(peer, Exit.FAILED) for peer in range(schedule.size)}
     liars = options.liars(contract)
     kept = [peer for peer in exits if peer not in liars and checkpoint_path(options.run, peer).exists()]
     if kept:
         score_average(contract, options.run, options.home, options.weights, kept, shards)
     if console.stopped:
         return manifest.finish(exits, Exit.STOPPED)
-    return manifest.finish(exits, max(code for peer, code in exits.items() if peer not in liars))
+    return manifest.finish(exits, verdict(code for peer, code in exits.items() if peer not in liars))
 
 
 class _Stopped(Exception):
@@ -130,6 +133,7 @@ class _Machines:
         self._shards = [load_shard(shard_settings(*settings, peer, shards)) for peer in range(contract.peers.count)]
         self._trainers: dict[int, Trainer] = {}
         self._logs: dict[int, EventLog] = {}
+        self._works: dict[int, RoundWork] = {}
         self._sketcher = Sketcher(layout_of(contract.model).size, contract.seed)
         self._board = Board(options.liars(contract)) if options.lies else None
         """What liars see: every model that any honest peer sends."""
@@ -164,6 +168,7 @@ class _Machines:
             lies = peer in self._board.liars
             core = self._deceit.core(core, peer) if lies else Observed(core, peer, self._board)
         recorded = Recorded(core, self._options.run, start) if self._options.record else core
+        self._works[peer] = work
         return Life(recorded, _Telling(work, self._tell))
 
     def _tell(self) -> None:
@@ -173,6 +178,10 @@ class _Machines:
             self.told.update()
             if self._console.stopped:
                 raise _Stopped
+
+    def short(self, finished: Mapping[int, Finish]) -> frozenset[int]:
+        """The peers that came to their end without all of their rounds trained and shared."""
+        return frozenset(peer for peer, finish in finished.items() if self._works[peer].shortfall(finish))
 
     def _checkpoint(self, peer: int) -> Checkpoint:
         here = digest(self._contract).hex(), layout_of(self._contract.model).digest().hex()

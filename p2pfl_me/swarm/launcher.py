@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError, P2pmeError
-from p2pfl_me.exits import Exit
+from p2pfl_me.exits import Exit, verdict
 from p2pfl_me.home import cache_dir, keys_dir
 from p2pfl_me.options import RunOptions
 from p2pfl_me.run.beginning import undone_if_refused
@@ -33,7 +33,7 @@ STOP_S = 2.0
 """Seconds that stopped peers have to say goodbye before they are killed."""
 LOOK_S = 0.2
 """Seconds between looks at the peers and their logs."""
-REFUSED = frozenset({Exit.REFUSED, Exit.CANNOT_GO_ON})
+REFUSED = frozenset({Exit.REFUSED, Exit.CANNOT_GO_ON, Exit.DIVERGED})
 """Exit codes of a child that told the user all there is to tell; the log of any other is kept."""
 BASELINES = ("isolated", "pooled", "fedavg")
 CHILDREN = "p2pfl_me.swarm.children"
@@ -41,7 +41,8 @@ CHILDREN = "p2pfl_me.swarm.children"
 
 
 def launch(contract: Contract, options: RunOptions, console: Console) -> int:
-    """Run a swarm to its end and return its exit code: 0, 130 when stopped, 1 when a peer failed.
+    """Run a swarm to its end and return its exit code: 0, 130 when stopped, 1 when a peer failed,
+    4 when none failed and one did not train or share all of its rounds.
 
     A swarm that could not begin, whatever the reason, does not leave its run folder to block the corrected command.
 
@@ -100,7 +101,8 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
         except _NotBegun as refused:
             return refused.code
         liars = options.liars(contract)
-        code = _verdict({peer: exit for peer, exit in exits.items() if peer not in liars}, interrupts.count > 0)
+        honest = [exit for peer, exit in exits.items() if peer not in liars]
+        code = Exit.STOPPED if interrupts.count else verdict(honest)
         if code != Exit.STOPPED:
             folder = RunFolder(options.run)
             done = [peer for peer in exits if peer not in liars and folder.checkpoint(peer).exists()]
@@ -198,6 +200,10 @@ def _settings(contract: Contract, options: RunOptions, shards: Shards, peer: int
 def _manner(code: int | None) -> str:
     if code is not None and code < 0:
         return f"was killed by {signal.Signals(-code).name}"
+    if code == Exit.INCOMPLETE:
+        return "came to its end without all of its rounds trained and shared"
+    if code == Exit.DIVERGED:
+        return "diverged"
     return f"ended with exit code {code}"
 
 
@@ -213,12 +219,6 @@ def _stop(processes: Any, *, hard: bool) -> None:
         if process.exitcode is None:
             process.kill()
             process.join()
-
-
-def _verdict(exits: Mapping[int, int | None], interrupted: bool) -> int:
-    if interrupted:
-        return Exit.STOPPED
-    return 0 if all(code == 0 for code in exits.values()) else 1
 
 
 def _refuse_remote(contract: Contract) -> None:

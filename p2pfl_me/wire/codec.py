@@ -13,14 +13,12 @@ import msgpack
 import numpy as np
 
 from p2pfl_me.errors import WireError
-from p2pfl_me.message import Kind, Message, Packed, Vector
+from p2pfl_me.message import MAX_WEIGHT, Kind, Message, Packed, Vector
 from p2pfl_me.wire.bounded import unpacked_list
 
 VERSION = 1
 MAX_HEADER = 1024
 MAX_ROUND = 2**31
-MAX_WEIGHT = 1e4
-"""Magnitude above which a weight is absurd, and with it the model's norm; those of trained networks stay below 10."""
 
 _KINDS = {kind.value: kind for kind in Kind}
 _CARRIES_PARAMS = {Kind.OFFER, Kind.ANSWER, Kind.PUSH}

@@ -15,7 +15,7 @@ from p2pfl_me.errors import PeerError
 from p2pfl_me.run import events, lines
 from p2pfl_me.run.codec import decode, encode
 from p2pfl_me.run.declare import REGISTRY, Event, LineError, UnknownEvent, described, event
-from p2pfl_me.run.document import BEGIN, END, declarations
+from p2pfl_me.run.document import BEGIN, END, declarations, exit_codes
 from p2pfl_me.run.events import AnyEvent
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.ledger import Sent, read_ledger, sent_line
@@ -199,9 +199,10 @@ def test_paths_of_peers_are_found_by_number(tmp_path: Path) -> None:
 
 
 def test_the_page_of_the_run_folder_says_what_is_declared() -> None:
-    text = (DOCS / "run-folder.md").read_text(encoding="utf-8")
-    made = text[text.index(BEGIN) : text.index(END) + len(END)]
-    assert made == declarations(), "run scripts/run_folder_docs.py"
+    for page, expected in (("run-folder.md", declarations()), ("exit-codes.md", exit_codes())):
+        text = (DOCS / page).read_text(encoding="utf-8")
+        made = text[text.index(BEGIN) : text.index(END) + len(END)]
+        assert made == expected, "run scripts/run_folder_docs.py"
 
 
 def test_an_event_without_words_or_with_a_name_twice_is_no_declaration() -> None:

@@ -15,11 +15,10 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.compression import MAX_WEIGHT
 from p2pfl_me.gossip.kind import ProtocolKind, Seat
 from p2pfl_me.gossip.protocol import Memory, Protocol, Refuse, Send
 from p2pfl_me.gossip.waitfree import Merged, waitfree_core
-from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.message import MAX_WEIGHT, Kind, Message, Vector
 from p2pfl_me.topology.arcs import DirectedSchedule, as_directed
 
 Mass = npt.NDArray[np.float64]
