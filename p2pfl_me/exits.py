@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -21,6 +22,12 @@ class Exit(IntEnum):
     @property
     def says(self) -> str:
         return _SAYS[self]
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """What stops a command in order: Ctrl-C, SIGTERM, SIGHUP; less what whoever started it has had ignored (nohup)."""
+    heard = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    return tuple(number for number in heard if signal.getsignal(number) is not signal.SIG_IGN)
 
 
 def verdict(codes: Iterable[int | None]) -> Exit:

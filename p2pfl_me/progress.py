@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from p2pfl_me.output import put
+
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
@@ -38,6 +40,6 @@ def _lines(what: str, stream: TextIO) -> Progress:
         nonlocal told
         if (tenth := 10 * done // total) != told:
             told = tenth
-            print(f"{what}: {done}/{total}", file=stream, flush=True)
+            put(f"{what}: {done}/{total}", stream)
 
     return line

@@ -3,6 +3,8 @@
 The server and its children share the terminal with the command that starts them, so Ctrl-C reaches them all. Only the
 command answers it, and ends them in order.
 
+Children end with the process that started them, however that ends: kill -9 of a launcher leaves nobody behind.
+
 Children need modules of this package only, so none of them runs the program again that started it: a user's script that
 calls `run_swarm` would start swarms in its own swarm's peers, and no `if __name__ == "__main__"` is asked of it.
 """
@@ -14,6 +16,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +24,8 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from types import ModuleType
 
+LEAVE_S = 5.0
+"""Seconds that a child has to end in order when its parent has gone."""
 _HIDING = threading.Lock()
 
 
@@ -56,6 +61,11 @@ class _Process(ForkServerProcess):
     def start(self) -> None:
         with _main_hidden():
             super().start()
+
+    def run(self) -> None:
+        """In the child: whoever started it may be killed, and it must not train on and hold its port."""
+        threading.Thread(target=_end_with_parent, daemon=True, name="parent").start()
+        super().run()
 
 
 class _Context(ForkServerContext):
@@ -108,11 +118,12 @@ def _begin() -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for its next task for ever."""
+    """The parent holds a pipe that ends with it, however it ends. A peer takes leave of its neighbours first."""
     if parent := multiprocessing.parent_process():
         parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(LEAVE_S)
         os._exit(1)

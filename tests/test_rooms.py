@@ -15,6 +15,7 @@ FLOORS = {
     "exits": 0,
     "errors": 0,
     "files": 0,
+    "output": 0,
     "message": 0,
     "home": 0,
     "progress": 0,

@@ -72,3 +72,16 @@ def test_a_script_needs_no_guard_because_workers_do_not_run_it_again(tmp_path: P
     command = [sys.executable, str(tmp_path / "mine.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("once\n1 2 True\n", "")
+
+
+def test_any_child_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    """Of a swarm, of baselines, of a comparison: kill -9 of the command leaves nobody who trains on."""
+    script = (
+        "import os, signal, sys, time\nfrom p2pfl_me.workers import fork_server\n"
+        "child = fork_server('json').Process(target=time.sleep, args=(600,), daemon=True)\n"
+        "child.start()\nprint(child.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    # The child holds this pipe, too: it is read to its end only when the child is gone.
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL and done.stdout.strip().isdigit()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
-import os
+import signal
 import sys
 
 import click
@@ -11,6 +12,8 @@ import click
 from p2pfl_me import __version__
 from p2pfl_me.cli.terminal import tolerate_any_name
 from p2pfl_me.errors import P2pmeError
+from p2pfl_me.exits import Exit, stop_signals
+from p2pfl_me.output import to_nowhere
 
 COMMANDS = {
     "swarm": "Run all peers of a contract on this machine, to a report.",
@@ -63,8 +66,12 @@ def cli() -> None:
 def main() -> None:
     """Run a command: errors in the user's words on stderr, no traceback, an exit code that says what happened."""
     tolerate_any_name()
+    for number in set(stop_signals()) - {signal.SIGINT}:
+        signal.signal(number, signal.default_int_handler)  # as Ctrl-C; who knows better sets its own
     try:
-        sys.exit(cli.main(standalone_mode=False))
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code)
     except P2pmeError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -73,21 +80,27 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
-        sys.exit(130)
+        sys.exit(Exit.STOPPED)
     except BrokenPipeError:
         # Whoever read our output has gone; without this Python complains once more while it shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        to_nowhere(sys.stdout)
         sys.exit(0)
     except UnicodeEncodeError as error:
         name = ascii(error.object[max(0, error.start - 40) : error.end + 40])
         click.echo(f"Error: a name holds what cannot be written as {error.encoding}: {name}\n  -> rename it", err=True)
-        sys.exit(P2pmeError.exit_code)
+        sys.exit(Exit.REFUSED)
     except OSError as error:
-        if error.filename is None:
-            sys.exit(_report_bug(error))
         # No bug of ours: the disk, or who may read and write there.
-        click.echo(f"Error: {error.filename}: {error.strerror}\n  -> see that it is there, and yours to use", err=True)
-        sys.exit(P2pmeError.exit_code)
+        if error.filename is not None:
+            click.echo(
+                f"Error: {error.filename}: {error.strerror}\n  -> see that it is there and yours to use", err=True
+            )
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            to_nowhere(sys.stdout)
+            click.echo(f"Error: the output cannot be written: {error.strerror}\n  -> give it another place", err=True)
+        else:
+            sys.exit(_report_bug(error))
+        sys.exit(Exit.REFUSED)
     except Exception as error:
         sys.exit(_report_bug(error))
 
@@ -100,7 +113,7 @@ def _report_bug(error: Exception) -> int:
     with tempfile.NamedTemporaryFile("w", prefix="p2pme-error-", suffix=".txt", delete=False) as file:
         file.write("".join(traceback.format_exception(error)))
     click.echo(f"Internal error, {type(error).__name__}: {error}\n  -> please report it with {file.name}", err=True)
-    return 70
+    return Exit.BUG
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,14 +64,15 @@ def peer(
     """
     from p2pfl_me.contract import load_contract
     from p2pfl_me.errors import DataError
+    from p2pfl_me.exits import Exit, stop_signals
 
     if test and not data:
         raise DataError("--test goes with --data", fix="name this peer's own clips, too, or leave --test out")
     require_network(network, trained)
     contract = load_contract(topology, overrides, another_network=network is not None)
     # Ctrl-C in the seconds of imports below would end in whatever they were doing; nothing is lost yet.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(130))
+    for number in stop_signals():
+        signal.signal(number, lambda *_: os._exit(Exit.STOPPED))
     if contract.peers.count > 1:
         # Before torch is imported: peers that share a machine take one thread each.
         os.environ.setdefault("OMP_NUM_THREADS", str(threads or 1))
@@ -100,6 +102,7 @@ def peer(
         console_log=True,
     )
     code = run_peer(settings)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # its reader has gone; the log has all of it
+            stream.flush()
     os._exit(code)  # a training step that is still running in its thread must not hold a stopped peer up

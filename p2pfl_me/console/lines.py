@@ -12,6 +12,7 @@ from typing import TextIO
 from p2pfl_me.console.news import Listener, RoundNews
 from p2pfl_me.console.watch import Concluded, PeerView, Watch
 from p2pfl_me.contract import Contract
+from p2pfl_me.output import put
 
 
 class Console:
@@ -26,7 +27,7 @@ class Console:
 
     def say(self, text: str) -> None:
         if not self._quiet:
-            print(f"[{time.monotonic() - self._begun:6.1f} s] {text}", file=self._stream, flush=True)
+            put(f"[{time.monotonic() - self._begun:6.1f} s] {text}", self._stream)
 
     @contextmanager
     def watching(self, contract: Contract, run: Path, liars: Collection[int] = frozenset()) -> Iterator[Watch]:

@@ -16,12 +16,13 @@ import torch
 from p2pfl_me.console.words import in_words
 from p2pfl_me.contract import Contract, digest, section_digests
 from p2pfl_me.errors import P2pmeError, PeerError
-from p2pfl_me.exits import Exit
+from p2pfl_me.exits import Exit, stop_signals
 from p2pfl_me.gossip.cores import core_of
 from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.trainer import Samples, make_trainer
+from p2pfl_me.output import put
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.recording import Recorded, inputs_path
@@ -52,10 +53,10 @@ class Deceit(Protocol):
 def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
     """Run one peer to its end and return its exit code; errors are printed and logged, never raised.
 
-    SIGINT and SIGTERM stop it at once: the neighbours are told, the last checkpoint stands, the exit code is 130.
+    SIGINT, SIGTERM and SIGHUP stop it at once: the neighbours are told, the last checkpoint stands, the code is 130.
     """
     # A user who stops a peer that is still reading its data waits for nothing either.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         signal.signal(number, lambda *_: os._exit(Exit.STOPPED))
     _allow_many_connections()
     log: EventLog | None = None
@@ -69,14 +70,14 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
         log = own
         return asyncio.run(_run(settings, log, directory, deceit))
     except P2pmeError as error:
-        print(f"peer {settings.peer}: {error}", file=sys.stderr, flush=True)
+        put(f"peer {settings.peer}: {error}", sys.stderr)
         _note_failure(log, error, str(error))
         return error.exit_code
     except Exception as error:
         # A bug of ours: the neighbours' runs go on, this one ends, and its log keeps what we need to mend it.
         where = RunFolder(settings.run).log(settings.peer)
         text = f"internal error, {type(error).__name__}: {error}"
-        print(f"peer {settings.peer}: {text}\n  -> please report it with {where}", file=sys.stderr, flush=True)
+        put(f"peer {settings.peer}: {text}\n  -> please report it with {where}", sys.stderr)
         _note_failure(log, error, f"{text}\n{traceback.format_exc()}")
         return Exit.BUG
 
@@ -92,7 +93,7 @@ def _allow_many_connections() -> None:
 
 def _print_line(event: AnyEvent) -> None:
     if line := in_words(event):
-        print(line, flush=True)
+        put(line)
 
 
 async def _run(settings: PeerSettings, log: EventLog, directory: Directory, deceit: Deceit | None) -> Exit:
@@ -115,13 +116,13 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
     if _is_recorded(settings):
         core = Recorded(core, settings.run, start)
     if settings.console_log and (warning := cut_warning(contract)):
-        print(f"note: {warning}", flush=True)
+        put(f"note: {warning}")
     if settings.console_log and core.waiting_for:
         waited = ", ".join(map(str, sorted(core.waiting_for)))
-        print(f"waiting for neighbours {waited} (up to {contract.gossip.join_timeout_s:g} s)", flush=True)
+        put(f"waiting for neighbours {waited} (up to {contract.gossip.join_timeout_s:g} s)")
     host = Host(core, work, lambda handlers: _links(contract, directory, layout, handlers, ledger))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         loop.add_signal_handler(number, host.stop)
     try:
         finish = await host.run()
@@ -149,11 +150,7 @@ def _exit(settings: PeerSettings, finish: Finish, shortfall: str) -> Exit:
         return Exit.STOPPED
     if shortfall:
         log = RunFolder(settings.run).log(settings.peer)
-        print(
-            f"peer {settings.peer}: {shortfall}\n  -> {log} says when, and who was not there",
-            file=sys.stderr,
-            flush=True,
-        )
+        put(f"peer {settings.peer}: {shortfall}\n  -> {log} says when, and who was not there", sys.stderr)
         return Exit.INCOMPLETE
     return Exit.DONE
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from p2pfl_me.data.shards import Shards, all_clips
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.samples import read_samples
+from p2pfl_me.output import put
 from p2pfl_me.peer.average import score_average
 from p2pfl_me.peer.process import run_peer
 from p2pfl_me.peer.settings import PeerSettings
@@ -29,8 +31,9 @@ from p2pfl_me.swarm.baselines import run_baseline
 def peer_child(settings: PeerSettings) -> None:
     """One peer, exactly as `p2pme peer` runs it."""
     code = run_peer(settings)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
     os._exit(code)
 
 
@@ -39,8 +42,9 @@ def liar_child(settings: PeerSettings, lies: Lies) -> None:
     contract = settings.contract
     deceit = lies.deceit(contract, Board(lies.liars(contract)))
     code = run_peer(settings, deceit)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
     os._exit(code)
 
 
@@ -59,7 +63,7 @@ def features_child(contract: Contract, shards: Shards, home: Path, weights: Path
                 preparing=preparing,
             )
         for line in in_words(notes):
-            print(f"note: {line}", flush=True)
+            put(f"note: {line}")
 
 
 def average_child(
@@ -88,5 +92,5 @@ class _in_the_users_words:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, P2pmeError):
-            print(f"Error: {error}", file=sys.stderr, flush=True)
+            put(f"Error: {error}", sys.stderr)
             os._exit(error.exit_code)

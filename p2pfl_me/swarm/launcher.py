@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError, P2pmeError
-from p2pfl_me.exits import Exit, verdict
+from p2pfl_me.exits import Exit, stop_signals, verdict
 from p2pfl_me.home import cache_dir, keys_dir
 from p2pfl_me.options import RunOptions
 from p2pfl_me.run.beginning import undone_if_refused
@@ -279,7 +279,7 @@ class _Children:
 
 
 class _Interrupts:
-    """Counts Ctrl-C and SIGTERM instead of raising, so that the peers can be stopped in order.
+    """Counts Ctrl-C, SIGTERM and SIGHUP instead of raising, so that the peers can be stopped in order.
 
     Signals are the main thread's: a swarm in another one leaves them as they are, and is not stopped by them.
     """
@@ -290,7 +290,7 @@ class _Interrupts:
         self._come = threading.Event()
 
     def __enter__(self) -> _Interrupts:
-        heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        heard = stop_signals() if threading.current_thread() is threading.main_thread() else ()
         self._before = {number: signal.getsignal(number) for number in heard}
         for number in self._before:
             signal.signal(number, self._note)

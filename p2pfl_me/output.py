@@ -1,0 +1,25 @@
+"""What is printed while work goes on for hours: a reader who has gone, or a full disk behind it, ends no run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+
+def put(text: str, stream: TextIO | None = None) -> None:
+    """Print a line at once. Where it cannot be written (`| head`, a full disk), this and later lines go nowhere."""
+    stream = stream or sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except (OSError, ValueError):  # ValueError: the stream is closed
+        to_nowhere(stream)
+
+
+def to_nowhere(stream: TextIO) -> None:
+    """Whatever is still in the stream's buffer, or comes later, is dropped without a word."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -1,0 +1,69 @@
+"""Output that cannot be written ends no run, and no success is reported that nobody can have seen."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.output import put
+
+LONG = """
+import sys
+from p2pfl_me.console.lines import Console
+console = Console()
+for number in range(20_000):
+    console.say(f"round {number}")
+print("still there", file=sys.stderr)
+"""
+
+
+def test_a_reader_who_has_gone_ends_no_work() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -c '{LONG}' | head -n 1", shell=True, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.count("round") == 1 and done.stderr == "still there\n"
+
+
+def test_a_full_disk_behind_the_output_ends_no_work() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", LONG], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 0 and done.stderr == "still there\n"
+
+
+def test_a_closed_stream_is_no_error() -> None:
+    stream = io.StringIO()
+    stream.close()
+    put("text", stream)
+
+
+@pytest.mark.parametrize("command", [["topology", "list"], ["--help"]])
+def test_an_answer_that_cannot_be_written_is_no_success(command: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "p2pfl_me.cli.main", *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2 and "the output cannot be written: No space left" in done.stderr
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+def test_a_letter_that_the_output_lacks_is_shown_as_its_number() -> None:
+    script = "from p2pfl_me.cli.terminal import tolerate_any_name\nfrom p2pfl_me.output import put\ntolerate_any_name()\nput('Zürich \u2014 ok')\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        env={"PYTHONIOENCODING": "ascii", "PYTHONPATH": ":".join(sys.path)},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0 and done.stdout == b"Z\\xfcrich \\u2014 ok\n"
