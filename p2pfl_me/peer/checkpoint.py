@@ -39,14 +39,17 @@ class Course:
         """One round later."""
         return Course(self.trained + 1, self.shared + shared, self.alone + (due and not shared))
 
-    def shortfall(self, rounds: int) -> str:
-        """What is missing of `rounds` that were trained and shared, in words; empty where nothing is."""
+    def shortfall(self, rounds: int, *, common: bool) -> str:
+        """What is missing of `rounds` that were trained and, where rounds are `common`, shared; empty if nothing is.
+
+        A protocol without common rounds promises of none that somebody is met in it.
+        """
         parts = []
         if self.trained < rounds:
             parts.append(f"trained {self.trained} of {rounds} rounds")
-        if self.trained and not self.shared:
+        if common and self.alone and not self.shared:
             parts.append("shared none of them with anybody")
-        elif self.alone:
+        elif common and self.alone:
             parts.append(f"was alone in {self.alone} of them")
         return " and ".join(parts)
 

@@ -109,7 +109,8 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
     resumed = start.completed if settings.resume else None
     log.write(start_event(contract, peer, trainer.device, threads, shard, resumed))
     ledger = Ledger(RunFolder(settings.run).ledger(peer))
-    work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, before)
+    sketcher, common = Sketcher(layout.size, contract.seed), contract.gossip.protocol.common_rounds
+    work = RoundWork(trainer, sketcher, log, settings.run, start, before, common_rounds=common)
     core = core_of(contract, peer, schedule, core_start(start, contract))
     if deceit:
         core = deceit.core(core, peer)

@@ -32,6 +32,8 @@ class RoundWork:
         The state to go on from; each round's checkpoint replaces it.
     traffic_before:
         (bytes sent, bytes received) in this peer's earlier lives.
+    common_rounds:
+        The protocol's trait: neighbours go through their rounds together.
     clock:
         Seconds since any moment; a simulator has its own.
     """
@@ -45,7 +47,10 @@ class RoundWork:
         start: Checkpoint,
         traffic_before: tuple[int, int] = (0, 0),
         clock: Callable[[], float] = time.monotonic,
+        *,
+        common_rounds: bool = True,
     ) -> None:
+        self._common_rounds = common_rounds
         self._trainer = trainer
         self._sketcher = sketcher
         self._log = log
@@ -74,7 +79,9 @@ class RoundWork:
 
     def shortfall(self, finish: Finish) -> str:
         """What is missing of the rounds that a peer should have trained and shared; empty where nothing is."""
-        return "" if finish.reason == Reason.STOPPED else self._checkpoint.course.shortfall(finish.rounds)
+        if finish.reason == Reason.STOPPED:
+            return ""
+        return self._checkpoint.course.shortfall(finish.rounds, common=self._common_rounds)
 
     def digest(self) -> str:
         """SHA-256 (hex) of the model as it stands in the last checkpoint: equal runs end with equal digests."""

@@ -36,13 +36,14 @@ FULL, ALONE, NOBODY_DUE = (True, False), (False, True), (False, False)
         ((FULL, FULL), 3, "trained 2 of 3 rounds"),
         ((FULL, ALONE, FULL), 3, "was alone in 1 of them"),
         ((ALONE, ALONE, ALONE), 3, "shared none of them with anybody"),
-        ((NOBODY_DUE, NOBODY_DUE), 2, "shared none of them with anybody"),
+        ((NOBODY_DUE, NOBODY_DUE), 2, ""),
         ((ALONE, FULL), 60, "trained 2 of 60 rounds and was alone in 1 of them"),
         ((), 5, "trained 0 of 5 rounds"),
     ],
 )
 def test_what_is_missing_is_told(rounds: tuple[tuple[bool, bool], ...], of: int, words: str) -> None:
-    assert course(*rounds).shortfall(of) == words
+    assert course(*rounds).shortfall(of, common=True) == words
+    assert course(*rounds).shortfall(of, common=False) == (("trained" in words and words.partition(" and ")[0]) or "")
 
 
 def test_the_course_of_earlier_lives_is_in_the_checkpoint(tmp_path: Path) -> None:
