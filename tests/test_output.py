@@ -58,7 +58,12 @@ def test_an_answer_that_cannot_be_written_is_no_success(command: list[str]) -> N
 
 
 def test_a_letter_that_the_output_lacks_is_shown_as_its_number() -> None:
-    script = "from p2pfl_me.cli.terminal import tolerate_any_name\nfrom p2pfl_me.output import put\ntolerate_any_name()\nput('Zürich \u2014 ok')\n"
+    script = """
+from p2pfl_me.cli.terminal import tolerate_any_name
+from p2pfl_me.output import put
+tolerate_any_name()
+put("Z\\xfcrich \\u2014 ok")
+"""
     done = subprocess.run(
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,

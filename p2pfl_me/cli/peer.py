@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", metavar="N", type=click.IntRange(1), help="torch threads (default: 1 on loopback).")
 @click.option("--listen", metavar="HOST:PORT", help="Where to listen, if not at the contract's port (HOST * for all).")
-@click.option("--resume", is_flag=True, help="Go on from this peer's checkpoint in the run folder.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint in the run folder, or not at all.")
+@click.option("--fresh", is_flag=True, help="Begin anew; what this peer left in the run folder is put aside.")
 @click.option("--record", is_flag=True, help="Keep what this peer is fed, for `p2pme replay` (a model a message).")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract; all peers must.")
 @identity_options
@@ -52,6 +53,7 @@ def peer(
     threads: int | None,
     listen: str | None,
     resume: bool,
+    fresh: bool,
     record: bool,
     overrides: tuple[str, ...],
     rules: IdentityRules,
@@ -59,15 +61,17 @@ def peer(
     """Run one peer of the contract to its end.
 
     Without --data it trains on its share of the built-in drawn faces. Faces stay here; only trained weights leave,
-    encrypted, to the neighbours that the contract names, and RUN/egress-K.jsonl lists each message. In a folder where
-    it has begun already it goes on with --resume or not at all.
+    encrypted, to the neighbours that the contract names, and RUN/egress-K.jsonl lists each message. The same command
+    begins or goes on, as the run folder says: give it again after a stop, a crash or a reboot.
     """
     from p2pfl_me.contract import load_contract
-    from p2pfl_me.errors import DataError
+    from p2pfl_me.errors import DataError, P2pmeError
     from p2pfl_me.exits import Exit, stop_signals
 
     if test and not data:
         raise DataError("--test goes with --data", fix="name this peer's own clips, too, or leave --test out")
+    if resume and fresh:
+        raise P2pmeError("--resume and --fresh exclude each other", fix="leave both out: the run folder knows")
     require_network(network, trained)
     contract = load_contract(topology, overrides, another_network=network is not None)
     # Ctrl-C in the seconds of imports below would end in whatever they were doing; nothing is lost yet.
@@ -78,8 +82,9 @@ def peer(
         os.environ.setdefault("OMP_NUM_THREADS", str(threads or 1))
     from p2pfl_me.home import home
     from p2pfl_me.peer.process import run_peer
-    from p2pfl_me.peer.settings import PeerSettings
+    from p2pfl_me.peer.settings import Begin, PeerSettings
 
+    begin = Begin.RESUME if resume else Begin.FRESH if fresh else Begin.AS_THE_FOLDER_SAYS
     if network:
         from p2pfl_me.learning.own import with_network
 
@@ -96,7 +101,7 @@ def peer(
         device=device,
         threads=threads,
         listen=listen,
-        resume=resume,
+        begin=begin,
         record=record,
         rules=rules,
         console_log=True,

@@ -51,9 +51,7 @@ class BlobStore:
         """
         name = self._digests.of(values)
         path = self._folder / name
-        with refusing(
-            PeerError, path, "free some space, or go on with --resume and without --record", "cannot be recorded"
-        ):
+        with refusing(PeerError, path, "free some space, or go on without --record", "cannot be recorded"):
             if not path.exists():
                 private_folder(self._folder)
                 write_whole(path, (np.ascontiguousarray(values).view(np.uint8).data,))

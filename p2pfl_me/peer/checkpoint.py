@@ -98,9 +98,9 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
         raise PeerError(
             f"cannot write the checkpoint of round {checkpoint.completed}: {error}",
             where=str(path),
-            fix="free some space, then go on with --resume"
+            fix="free some space, then give the same command again"
             if error.errno in {errno.ENOSPC, errno.EDQUOT}
-            else "mend that, then go on with --resume",
+            else "mend that, then give the same command again",
         ) from error
     return path
 
@@ -116,7 +116,7 @@ def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest
     path = checkpoint_path(run, peer)
     if not any(each.exists() for each in versions(path)):
         raise WeightsError(
-            "no checkpoint to resume from", where=str(path), fix="start without --resume, or name the run with --run"
+            "no checkpoint to resume from", where=str(path), fix="leave --resume out, or name the run with --run"
         )
     first: WeightsError | None = None
     for each in versions(path):
@@ -154,7 +154,9 @@ def _read(path: Path, peer: int, contract_digest: str, layout_digest: str) -> Ch
         )
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(
-            f"not a checkpoint of p2pme: {error}", where=str(path), fix="move it away and start without --resume"
+            f"not a checkpoint of p2pme: {error}",
+            where=str(path),
+            fix="put a copy in its place, or begin again with --fresh",
         ) from error
     for found, wanted, name in (
         (checkpoint.peer, peer, "peer id"),

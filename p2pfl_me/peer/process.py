@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -26,10 +27,10 @@ from p2pfl_me.output import put
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.recording import Recorded, inputs_path
-from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.peer.settings import Begin, PeerSettings
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
-from p2pfl_me.peer.start import core_start, refuse_second_beginning, schema_of, start_event, starting_point
+from p2pfl_me.peer.start import core_start, goes_on, put_aside, schema_of, start_event, starting_point
 from p2pfl_me.peer.work import RoundWork, failure
 from p2pfl_me.run.beginning import keep_contract
 from p2pfl_me.run.events import AnyEvent, Reason
@@ -62,9 +63,10 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
     log: EventLog | None = None
     try:
         directory = directory_of(settings, plan_of(settings.contract))  # a wrong id or key leaves the folder alone
+        if settings.begin is Begin.FRESH and (aside := put_aside(settings.run, settings.peer)):
+            put(f"what peer {settings.peer} had left here is in {aside}")
         keep_contract(settings.run, settings.contract)
-        if not settings.resume:
-            refuse_second_beginning(settings.run, settings.peer)
+        settings = replace(settings, resume=goes_on(settings))
         own = EventLog(RunFolder(settings.run).log(settings.peer), _print_line if settings.console_log else None)
         own.claim()  # before a word is written: the log may be that of a living peer
         log = own

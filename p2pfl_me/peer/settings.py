@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
+
+
+class Begin(Enum):
+    """Whether a life of a peer begins its run or goes on with it."""
+
+    AS_THE_FOLDER_SAYS = "auto"
+    """It goes on where there is a checkpoint, and begins where there is nothing."""
+    RESUME = "resume"
+    FRESH = "fresh"
+    """What this peer has left in the folder is put aside, never removed."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +42,10 @@ class PeerSettings:
         The user's backbone file when the contract says `source: file`.
     threads:
         torch threads; None takes one on loopback, where peers share a machine, and torch's default elsewhere.
+    begin:
+        Whether to begin or to go on: as the run folder says, or one of them by force.
     resume:
-        Go on from the checkpoint in `run`.
+        What came of that: go on from the checkpoint in `run`.
     listen:
         Where this peer listens (HOST:PORT, HOST `*` for every interface) if that is not what its neighbours call.
     record:
@@ -55,6 +68,7 @@ class PeerSettings:
     weights: Path | None = None
     device: str = "auto"
     threads: int | None = None
+    begin: Begin = Begin.AS_THE_FOLDER_SAYS
     resume: bool = False
     listen: str | None = None
     record: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -10,15 +11,18 @@ import torch
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import PeerError
+from p2pfl_me.files import private_folder, refusing
 from p2pfl_me.gossip.cores import Start, exchanged_size, largest_value, packed_limit
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint
-from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.peer.settings import Begin, PeerSettings
 from p2pfl_me.peer.shard import Shard
+from p2pfl_me.peer.slots import versions
 from p2pfl_me.run import events
 from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.lines import EventLog
 from p2pfl_me.run.reading import read_log
 from p2pfl_me.widths import sliced
 from p2pfl_me.wire.codec import Schema
@@ -49,22 +53,54 @@ def traffic_before(folder: RunFolder, peer: int) -> tuple[int, int]:
     return (rounds[-1].bytes_sent, rounds[-1].bytes_received) if rounds else (0, 0)
 
 
-def refuse_second_beginning(run: Path, peer: int) -> None:
-    """A peer that begins anew writes over what it learned there before, and its log would tell two lives as one.
+def goes_on(settings: PeerSettings) -> bool:
+    """Whether this life resumes: a unit file repeats one command, and the folder knows where its peer stands.
 
     Raises
     ------
     PeerError
-        The folder holds a round of this peer. One that ended before its first round may begin again.
+        The log tells of rounds, and the checkpoint is missing: to begin again would tell two lives as one.
+    """
+    folder, peer = RunFolder(settings.run), settings.peer
+    if settings.begin is not Begin.AS_THE_FOLDER_SAYS:
+        return settings.begin is Begin.RESUME
+    if any(path.exists() for path in versions(folder.checkpoint(peer))):
+        return True
+    if any(isinstance(line.event, events.Round) for line in read_log(folder, peer).events):
+        raise PeerError(
+            f"peer {peer} has been here, and its checkpoint is missing",
+            where=str(folder.checkpoint(peer)),
+            fix="put it back, name another folder with --run, or begin again with --fresh (the old log is put aside)",
+        )
+    return False
+
+
+def put_aside(run: Path, peer: int) -> Path | None:
+    """Move all that a peer has left in a run folder into a folder of its own there; that folder, if there was any.
+
+    Raises
+    ------
+    PeerError
+        A running peer writes there, or something cannot be moved.
     """
     folder = RunFolder(run)
-    if folder.checkpoint(peer).exists():
-        fix = "go on with --resume, or name another folder with --run"
-    elif any(isinstance(line.event, events.Round) for line in read_log(folder, peer).events):
-        fix = "name another folder with --run; the checkpoint to resume from is missing"
-    else:
-        return
-    raise PeerError(f"peer {peer} has begun here already, and would be written over", where=str(run), fix=fix)
+    left = [*versions(folder.checkpoint(peer)), *folder.older_logs(peer)]
+    left += [folder.log(peer), folder.ledger(peer), folder.inputs(peer)]
+    left = [path for path in left if path.exists()]
+    if not left:
+        return None
+    if folder.log(peer).exists():
+        log = EventLog(folder.log(peer))
+        try:
+            log.claim()
+        finally:
+            log.close()
+    aside = next(each for number in count(1) if not (each := run / f"before-{number}").exists())
+    with refusing(PeerError, aside, "move them yourself, or name another folder with --run"):
+        private_folder(aside)
+        for path in left:
+            path.replace(aside / path.name)
+    return aside
 
 
 def core_start(checkpoint: Checkpoint, contract: Contract) -> Start:

@@ -23,7 +23,7 @@ LOG_BYTES = 16 * 2**20
 """An event log that has grown to this many bytes is put aside, and a new one begun."""
 KEPT_LOGS = 7
 """So many are put aside at most; then the oldest goes. With the current one: 128 MiB a peer."""
-FIX = "free some space or choose another folder with --run, then go on with --resume"
+FIX = "free some space or choose another folder with --run, then give the same command again"
 
 
 class Lines:

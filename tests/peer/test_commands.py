@@ -46,12 +46,16 @@ def test_four_commands_reach_the_end_and_a_killed_one_rejoins(tmp_path: Path) ->
         wait_for(lambda: len(events(run, 3, "round")) >= 10, "peer 3 in round 10", 120)
         peers[3].kill()
         peers[3].finish()
-        peers[3] = start(tmp_path / "home", contract, tmp_path, 3, "--resume")
+        peers[3] = start(tmp_path / "home", contract, tmp_path, 3)
         results = {peer: command.finish(240) for peer, command in peers.items()}
     finally:
         for command in peers.values():
             if command.process.poll() is None:
                 command.kill()
+    code, output = results.pop(3)
+    detail = events(run, 3, "finish")[-1]["detail"]
+    assert code == (4 if detail else 0) and (not events(run, 3, "catch_up") or f"of {rounds} rounds" in detail), output
+    assert not detail or f"peer 3: {detail}" in output
     assert {peer: code for peer, (code, _) in results.items() if code} == {}, results
     first, second = events(run, 3, "start")
     assert first["resumed_round"] is None and second["resumed_round"] >= 10
@@ -181,18 +185,21 @@ def test_a_peer_that_met_nobody_does_not_end_well(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "checkpoint-0.safetensors").exists()
 
 
-def test_a_finished_peer_is_not_begun_again_in_its_folder(tmp_path: Path) -> None:
+def test_one_command_begins_and_goes_on_as_the_folder_says(tmp_path: Path) -> None:
     contract = write_contract(tmp_path / "c.yaml", 1, topology="{kind: mesh}")
-    run = tmp_path / "run"
-    assert start(tmp_path / "home", contract, tmp_path, 0).finish()[0] == 0
-    kept = {path.name: path.read_bytes() for path in run.iterdir()}
-    code, output = start(tmp_path / "home", contract, tmp_path, 0).finish()
-    assert code == 3 and f"{run}: peer 0 has begun here already" in output, output
-    assert "--resume" in output and "--run" in output and "Traceback" not in output
-    assert {path.name: path.read_bytes() for path in run.iterdir()} == kept
+    home, run = tmp_path / "home", tmp_path / "run"
+    assert start(home, contract, tmp_path, 0).finish()[0] == 0
+    model = (run / "checkpoint-0.safetensors").read_bytes()
+    code, output = start(home, contract, tmp_path, 0).finish()  # a unit file repeats it after a reboot
+    assert code == 0 and "resuming after round 3" in output, output
+    assert (run / "checkpoint-0.safetensors").read_bytes() == model and len(events(run, 0, "round")) == 3
     (run / "checkpoint-0.safetensors").unlink()  # its log would tell of two lives as of one
-    code, output = start(tmp_path / "home", contract, tmp_path, 0).finish()
-    assert code == 3 and "--run" in output and "go on with --resume" not in output, output
+    code, output = start(home, contract, tmp_path, 0).finish()
+    assert code == 3 and "its checkpoint is missing" in output and "--fresh" in output, output
+    code, output = start(home, contract, tmp_path, 0, "--fresh").finish()
+    assert code == 0 and f"what peer 0 had left here is in {run / 'before-1'}" in output, output
+    assert (run / "checkpoint-0.safetensors").read_bytes() == model and len(events(run, 0, "start")) == 1
+    assert len(events(run / "before-1", 0, "start")) == 2
 
 
 def test_a_peer_that_ended_before_its_first_round_may_begin_again(tmp_path: Path) -> None:
