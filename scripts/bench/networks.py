@@ -1,0 +1,100 @@
+"""STSTNet in lockstep beside a plain PyTorch loop over the same peers, on one core; and the bytes of one message.
+
+    python scripts/bench/networks.py [--rounds 60] [--peers 10] [--clips 31]
+
+The loop is what a notebook would hold: the module as published (three streams), autograd, `torch.optim.Adam`, the
+parameters averaged over the ring after every round. Both train the same drawn clips, 2 epochs a round in batches of 32.
+The target: lockstep takes at most a third of the loop's time, and a message at most 8 kB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from p2pfl_me.contract import Contract, contract_from_yaml
+from p2pfl_me.contract.template import contract_text
+from p2pfl_me.learning.layout import input_width, layout_of
+from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.steps import whole_module
+from p2pfl_me.learning.trainer import Part, Samples
+from p2pfl_me.simulation.batched import BatchedEngine
+from p2pfl_me.topology import schedule_of
+
+
+def drawn(contract: Contract, peers: int, clips: int) -> list[Samples]:
+    random = np.random.default_rng(0)
+    bank = random.normal(size=(peers * clips, input_width(contract.model))).astype(np.float32)
+    labels = random.integers(0, 3, len(bank))
+    rows = np.arange(len(bank)).reshape(peers, clips)
+    return [Samples(Part(bank, own, labels[own], np.arange(clips))) for own in rows]
+
+
+def plain_loop(contract: Contract, samples: list[Samples]) -> float:
+    """Seconds of the loop that a notebook would hold."""
+    training, side = contract.training, contract.model.input_size
+    modules = [whole_module(contract.model, training.dropout) for _ in samples]
+    for module in modules[1:]:
+        module.load_state_dict(modules[0].state_dict())
+    begun = time.perf_counter()
+    for _ in range(training.rounds):
+        for module, own in zip(modules, samples, strict=True):
+            module.train()
+            adam = torch.optim.Adam(module.parameters(), training.learning_rate)
+            images = torch.from_numpy(own.train.bank[own.train.rows]).view(-1, 3, side, side)
+            labels = torch.from_numpy(own.train.labels)
+            for _ in range(training.local_epochs):
+                for some in torch.randperm(len(labels)).split(training.batch_size):
+                    adam.zero_grad()
+                    cross_entropy(module(images[some]), labels[some]).backward()
+                    adam.step()
+        _average_ring(modules)
+    return time.perf_counter() - begun
+
+
+def _average_ring(modules: list[nn.Module]) -> None:
+    states = [{name: value.clone() for name, value in each.state_dict().items()} for each in modules]
+    for peer, module in enumerate(modules):
+        near = [states[peer - 1], states[peer], states[(peer + 1) % len(states)]]
+        mixed = {
+            name: sum(each[name] for each in near) / 3 if value.is_floating_point() else value
+            for name, value in states[peer].items()
+        }
+        module.load_state_dict(mixed)
+
+
+def lockstep(contract: Contract, samples: list[Samples]) -> float:
+    """Seconds of the same rounds in the lockstep engine, in this process."""
+    with TemporaryDirectory() as cache:
+        start = initial_params(contract, cache=Path(cache))
+    begun = time.perf_counter()
+    with BatchedEngine(contract, schedule_of(contract), samples, start=start, workers=1) as engine:
+        for round in range(contract.training.rounds):
+            engine.step(round, evaluate=False)
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--peers", type=int, default=10)
+    parser.add_argument("--clips", type=int, default=31, help="Of each peer.")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    overrides = ["model.backbone=ststnet", "model.classes=[a, b, c]", f"training.rounds={arguments.rounds}"]
+    contract = contract_from_yaml(contract_text("ring", arguments.peers, overrides=overrides))
+    samples = drawn(contract, arguments.peers, arguments.clips)
+    loop, ours = plain_loop(contract, samples), lockstep(contract, samples)
+    print(f"plain loop {loop:.1f} s, lockstep {ours:.1f} s: ratio {ours / loop:.2f} (target 0.33)")
+    print(f"a model of {layout_of(contract.model).size} values: {4 * layout_of(contract.model).size} bytes")
+
+
+if __name__ == "__main__":
+    main()
