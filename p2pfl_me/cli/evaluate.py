@@ -60,7 +60,7 @@ def evaluate(
 
     from p2pfl_me.console.lines import Console
     from p2pfl_me.contract import load_contract
-    from p2pfl_me.data.classes import names_classes, with_classes_of
+    from p2pfl_me.data.classes import names_classes, read_with_classes
     from p2pfl_me.evaluate.design import Request
     from p2pfl_me.evaluate.ready import ready_contract
     from p2pfl_me.evaluate.run import evaluate as run
@@ -73,7 +73,7 @@ def evaluate(
     else:
         contract = ready_contract(overrides, another_network=another)
     console = Console()
-    contract = with_classes_of(contract, data, console.say, chosen=names_classes(overrides), rules=rules)
+    contract, read = read_with_classes(contract, data, console.say, chosen=names_classes(overrides), rules=rules)
     if network:
         from p2pfl_me.learning.own import with_network
 
@@ -91,5 +91,6 @@ def evaluate(
         jobs=jobs or os.cpu_count() or 1,
         subjects_leak=subjects_leak,
         rules=rules,
+        read=read,
     )
     raise SystemExit(run(request, console))

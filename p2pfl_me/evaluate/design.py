@@ -10,6 +10,7 @@ from pathlib import Path
 
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.clip import Clip, Manifest
 from p2pfl_me.data.drawn import drawn_words
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.preprocess.recipe import recipe_of
@@ -30,7 +31,10 @@ from p2pfl_me.topology import plan_of
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `p2pme evaluate` was asked for; `peers` is "dataset" or a number."""
+    """What `p2pme evaluate` was asked for; `peers` is "dataset" or a number.
+
+    `read` are the clips of `data`, if they have been read already.
+    """
 
     contract: Contract
     protocol: HoldOut
@@ -44,6 +48,7 @@ class Request:
     jobs: int = 1
     subjects_leak: bool = False
     rules: IdentityRules = ASK
+    read: Manifest | None = field(default=None, repr=False)
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
@@ -56,7 +61,8 @@ class Design:
 
     `clips` is the digest of the clips alone, `features` that of what the network makes of them. `digest` covers
     contract, clips, features, folds and dealing: results belong together only under one digest. `seen` says which clips
-    the weights were trained on, if any; `known`, whether their file says what they were trained on.
+    the weights were trained on, if any; `known`, whether their file says what they were trained on. `given` are all
+    clips as they were read, once.
     """
 
     request: Request
@@ -69,6 +75,7 @@ class Design:
     digest: str
     seen: str = ""
     known: bool = False
+    given: tuple[Clip, ...] = field(default=(), repr=False)
 
     @property
     def engine(self) -> Engine:
@@ -118,7 +125,7 @@ def make_design(
         The clips, the protocol, the topology or the number of peers cannot be.
     """
     _require_consent(request)
-    clips = read_clips(request.contract, request.data, cache, request.rules)
+    clips = read_clips(request.contract, request.data, cache, request.rules, request.read)
     items = read_items(
         request.contract,
         clips,
@@ -148,7 +155,7 @@ def make_design(
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     record = read_kept_record(request.contract.model.weights, request.weights, cache)
     seen = seen_of(record, clips).words() if record else ""
-    return Design(request, contract, items, split, homes, found, features, digest, seen, record is not None)
+    return Design(request, contract, items, split, homes, found, features, digest, seen, record is not None, clips)
 
 
 def _to_the_last_round(contract: Contract) -> Contract:

@@ -13,7 +13,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.data.frames import frame_files
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.images import file_bytes
-from p2pfl_me.data.manifest import Clip
+from p2pfl_me.data.manifest import Clip, Manifest
 from p2pfl_me.data.source import prepare
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.holdout import HoldOut
@@ -58,8 +58,10 @@ class Items:
         return Part(samples.bank, samples.rows[chosen], samples.labels[chosen], samples.clips[chosen], variants)
 
 
-def read_clips(contract: Contract, data: Path | None, cache: Path, rules: IdentityRules = ASK) -> tuple[Clip, ...]:
-    """All clips; a split that the manifest brings along is not asked: the protocol says what is held out.
+def read_clips(
+    contract: Contract, data: Path | None, cache: Path, rules: IdentityRules = ASK, read: Manifest | None = None
+) -> tuple[Clip, ...]:
+    """All clips, `read` if they have been; a split that they bring is not asked: the protocol says what is held out.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def read_clips(contract: Contract, data: Path | None, cache: Path, rules: Identi
         The manifest cannot be used.
     """
     hints = contract.data.model_copy(update={"test_fraction": 0.0, "validation_fraction": 0.0})
-    everything = prepare(contract.model_copy(update={"data": hints}), data, cache, rules).clips
+    everything = prepare(contract.model_copy(update={"data": hints}), data, cache, rules, read).clips
     return tuple(replace(clip, split="train") for clip in everything)
 
 

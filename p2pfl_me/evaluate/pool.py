@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import torch
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.clip import Clip
 from p2pfl_me.errors import PeerError
 from p2pfl_me.evaluate.dealing import deal
 from p2pfl_me.evaluate.design import Design, Request
 from p2pfl_me.evaluate.folds import Split
-from p2pfl_me.evaluate.items import read_clips, read_items
+from p2pfl_me.evaluate.items import read_items
 from p2pfl_me.evaluate.outcome import Outcome
 from p2pfl_me.evaluate.train import Bench, do
 from p2pfl_me.evaluate.units import Unit
@@ -32,14 +34,15 @@ def outcomes(design: Design, units: Sequence[Unit]) -> Iterator[tuple[Unit, Outc
         A unit's own error, or a worker that died.
     """
     request = design.request
+    job = job_of(design)
     if request.jobs == 1 or len(units) < 2:
         torch.set_num_threads(1)
         for unit in units:
-            yield unit, do(_bench(request, design.contract, design.split, unit.seed), unit)
+            yield unit, do(_bench(job, unit.seed), unit)
         return
     try:
         with pool(request.jobs, "p2pfl_me.evaluate.train") as workers:
-            futures = {workers.submit(_do, request, design.contract, design.split, unit): unit for unit in units}
+            futures = {workers.submit(_do, job, unit): unit for unit in units}
             for future in as_completed(futures):
                 yield futures[future], future.result()
     except BrokenProcessPool as error:
@@ -50,16 +53,33 @@ def outcomes(design: Design, units: Sequence[Unit]) -> Iterator[tuple[Unit, Outc
         ) from error
 
 
-def _do(request: Request, contract: Contract, split: Split, unit: Unit) -> Outcome:
-    return do(_bench(request, contract, split, unit.seed), unit)
+@dataclass(frozen=True)
+class Job:
+    """What all units share; known by the design's digest alone, which covers the rest."""
+
+    digest: str
+    request: Request = field(compare=False)
+    contract: Contract = field(compare=False)
+    split: Split = field(compare=False)
+    clips: tuple[Clip, ...] = field(compare=False)
+
+
+def job_of(design: Design) -> Job:
+    """The job of a design; its clips travel once."""
+    request = replace(design.request, read=None)
+    return Job(design.digest, request, design.contract, design.split, design.given)
+
+
+def _do(job: Job, unit: Unit) -> Outcome:
+    return do(_bench(job, unit.seed), unit)
 
 
 @lru_cache(maxsize=1)
-def _bench(request: Request, contract: Contract, split: Split, seed: int) -> Bench:
+def _bench(job: Job, seed: int) -> Bench:
     """One seed's samples at a time: units come seed by seed, and a bank may be large."""
+    request, split = job.request, job.split
     cache = cache_dir(request.home)
-    agreed = contract.model_copy(update={"seed": seed})
-    clips = read_clips(request.contract, request.data, cache, request.rules)
-    items = read_items(agreed, clips, request.protocol, cache=cache, weights=request.weights)
+    agreed = job.contract.model_copy(update={"seed": seed})
+    items = read_items(agreed, job.clips, request.protocol, cache=cache, weights=request.weights)
     start = initial_params(agreed, cache=cache, weights=request.weights)
     return Bench(agreed, items, split, deal(agreed, items, split, request.peers), start)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from p2pfl_me.console.lines import Console
 from p2pfl_me.evaluate.answers import gather
 from p2pfl_me.evaluate.design import Design, Request, make_design
-from p2pfl_me.evaluate.items import read_clips, read_items
+from p2pfl_me.evaluate.items import read_items
 from p2pfl_me.evaluate.pool import outcomes
 from p2pfl_me.evaluate.results import Results, Took
 from p2pfl_me.evaluate.store import Store
@@ -54,10 +54,9 @@ def evaluated(request: Request, console: Console) -> Results | None:
     if len(waiting) < len(units):
         console.say(f"{len(units) - len(waiting)} of {len(units)} units are finished already")
     for seed in sorted({unit.seed for unit in waiting} - {request.contract.seed}):
-        clips = read_clips(request.contract, request.data, cache, request.rules)
         read_items(
             design.of_seed(seed),
-            clips,
+            design.given,
             request.protocol,
             cache=cache,
             weights=request.weights,
