@@ -1,0 +1,67 @@
+"""The first screen claims what a paired test holds, says what it cannot tell, and compares only what can be paired."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.claims import _beside, luck, verdict
+from p2pfl_me.report.comparison_pairs import pair_blocks, pair_tests
+from p2pfl_me.report.document import Paragraph
+from p2pfl_me.report.methods import Method, Setting
+from p2pfl_me.report.paired import paired
+from p2pfl_me.report.run import Run, read_run
+from tests.report.fixture import write_run
+
+SMALL = {"count": 3, "rounds": 2, "classes": ("a", "b", "c"), "support": (9, 9, 9)}
+
+
+def test_more_than_luck_is_written_only_where_all_tests_together_hold() -> None:
+    seeds = range(8)
+    gossip = {seed: 0.6 + 0.01 * seed for seed in seeds}
+    clear, dull = (
+        {seed: gossip[seed] - gap(seed) for seed in seeds} for gap in (lambda n: 0.1, lambda n: 0.1 * (-1) ** n)
+    )
+    alone, pooled = _beside(gossip, {Arm.ISOLATED: clear, Arm.POOLED: dull})
+    assert "0.10 above, more than luck over 8 seeds (p = 0.0078)" in alone
+    assert pooled.startswith(" Pooling all clips in one place gives") and "which may be luck (p = 1)" in pooled
+    (only,) = _beside(gossip, {Arm.ISOLATED: {}, Arm.POOLED: {9: 0.5, 3: 0.7}})
+    assert "which 1 seed cannot tell from luck (it takes 6)" in only and "0.07 below" in only, (
+        "of the seed that both ran"
+    )
+
+
+def test_so_few_seeds_are_told_how_many_it_takes() -> None:
+    three = paired("a", "b", [0.1, 0.1, 0.1])
+    assert luck(three, False, 2) == ", which 3 seeds cannot tell from luck (it takes 7)"
+    assert luck(paired("a", "b", [0.1] * 7), True, 2) == ", more than luck over 7 seeds (p = 0.016)"
+
+
+def runs(folder: Path, name: str, kind: str, offset: float, seeds: range) -> tuple[Run, ...]:
+    made = [
+        write_run(folder / f"{name}{seed}", **SMALL, name=name, kind=kind, seed=seed, offset=offset) for seed in seeds
+    ]
+    return tuple(read_run(each) for each in made)
+
+
+def test_only_runs_of_one_seed_on_the_same_clips_are_paired(tmp_path: Path) -> None:
+    ring, mesh = (Method(kind, runs(tmp_path, kind, kind, 0.0, range(1, 3))) for kind in ("ring", "mesh"))
+    assert [test.seeds for test, _ in pair_tests(Setting("", (ring, mesh)))] == [2]
+    first, second = mesh.runs
+    clips = replace(first.manifest.clips, digest="00" * 32)
+    other = Method("mesh", (replace(first, manifest=replace(first.manifest, data=clips)), second))
+    assert [test.seeds for test, _ in pair_tests(Setting("", (ring, other)))] == [1]
+    apart = Method("mesh", tuple(replace(run, manifest=replace(run.manifest, data=clips)) for run in mesh.runs))
+    setting = Setting("", (ring, apart))
+    assert pair_tests(setting) == () and "no two ran one seed on the same clips" in verdict(setting)
+    (words,) = pair_blocks(setting)
+    assert isinstance(words, Paragraph) and "nothing to test" in words.words
+    later = Method("mesh", runs(tmp_path, "later", "mesh", 0.0, range(3, 5)))
+    assert pair_tests(Setting("", (ring, later))) == ()
+
+
+def test_a_run_without_scores_claims_nothing(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", **SMALL, part=None))
+    for methods in ((Method("a", (run,)),), (Method("a", (run,)), Method("b", (run,)))):
+        assert verdict(Setting("", methods)).startswith("No scores")
