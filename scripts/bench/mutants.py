@@ -56,7 +56,19 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Mod: ast.FloorDiv,
 }
 LOOKS = {
-    *("alpha", "aspect", "figsize", "fontsize", "gap", "height", "labelsize", "linestyle", "linewidth", "linewidths"),
+    *(
+        "alpha",
+        "aspect",
+        "figsize",
+        "fontsize",
+        "gap",
+        "height",
+        "labelsize",
+        "linestyle",
+        "linestyles",
+        "linewidth",
+        "linewidths",
+    ),
     *("markeredgewidth", "markersize", "nbins", "numticks", "pad", "shrink", "steps", "width", "xytext", "zorder"),
     *("eq", "slots", "frozen", "repr", "dpi", "indent", "clip_on"),
 }
