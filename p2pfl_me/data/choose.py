@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.identity import bare
+from p2pfl_me.data.spelling import clean, loose
 from p2pfl_me.errors import DataError
 
 COLUMNS = {
@@ -62,20 +64,24 @@ def read_list(path: Path) -> tuple[Wanted, ...]:
 
 
 def choose(clips: Sequence[Clip], wanted: Sequence[Wanted], where: Path) -> tuple[Clip, ...]:
-    """The clips that are wanted, in their own order. Case, blanks and leading zeros of names do not matter.
+    """The clips that are wanted, in their own order. Case, blanks and leading zeros of names do not matter, nor any other
+    spelling that could be the same subject, where only one is meant.
 
     Raises
     ------
     DataError
         Names on the list that are no clip, or several; all of them with their lines.
     """
-    known: dict[tuple[str, str], list[Clip]] = defaultdict(list)
+    known: dict[tuple[tuple[str, ...], str], list[Clip]] = defaultdict(list)
     for clip in clips:
-        known[_bare(clip.subject), _bare(clip.clip)].append(clip)
+        known[loose(bare(clip), inside=clip.dataset), _bare(clip.clip)].append(clip)
     taken: set[int] = set()
     wrong = []
     for each in wanted:
-        found = [clip for clip in known[_bare(each.subject), _bare(each.clip)] if _of(clip, each.dataset)]
+        subject = clean(each.subject).rpartition("/")[2]
+        key = (loose(subject, inside=each.dataset), _bare(each.clip))
+        found = [clip for clip in known[key] if _of(clip, each.dataset)]
+        found = [clip for clip in found if bare(clip) == subject] or found
         taken.update(map(id, found))
         if len(found) != 1:
             what = "no such clip" if not found else f"{len(found)} clips are named so; add a column `dataset`"
@@ -93,8 +99,8 @@ def _shortened(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _bare(name: str) -> str:
-    """Without the data set or camera before it: `casme2/sub01` is `sub1`, `hs/s01_ne_01` is `s1_ne_1`."""
-    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", re.sub(r"\s", "", name.lower()).rpartition("/")[2])
+    """Without the camera before it, and as no eye tells it apart: `hs/s01_ne_01` is `s1_ne_1`."""
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", re.sub(r"\s", "", clean(name).casefold()).rpartition("/")[2])
 
 
 def _of(clip: Clip, dataset: str) -> bool:
