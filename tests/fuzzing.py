@@ -63,7 +63,7 @@ TOKENS = (
     b"\xdb\xff\xff\xff\xff",
     b"\xc1", b"\xcb\x7f\xf8" + bytes(6), b"\xcf" + b"\xff" * 8, b"[" * 200, b"{\"a\":" * 100, b"- " * 40, b"&a ", b"*a",
     b"!!int ''", b"!!python/name:os", b"\x00", b"\xff\xfe", b"\r", b"\xe2\x80\xa8", b"1e999", b"NaN", b"-0", b"9" * 400,
-    b"BF16", b"F8_E4M3", b"I64", b"\n", b"\xed\xa0\x80", b": ", b"? ",
+    b"BF16", b"F8_E4M3", b"F8_E5M2", b"F4", b"I64", b"\n", b"\xed\xa0\x80", b": ", b"? ",
 )  # fmt: skip
 TEXTS = (
     b"9" * 400,
@@ -80,6 +80,7 @@ TEXTS = (
     b"1e400",
     b"-0.0",
 )
+KIND = re.compile(rb"[FIU](32|64|8)")
 NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
 NUMBERS = (0, 1, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
 
@@ -90,7 +91,10 @@ def mutated(random: Random, samples: Sequence[bytes]) -> bytes:
     for _ in range(random.choice((0, 1, 1, 2, 3, 8))):
         at = random.randrange(len(data) + 1)
         end = min(len(data), at + random.choice((1, 2, 4, 8, random.randrange(1, 200))))
-        match random.randrange(11):
+        match random.randrange(13):
+            case 11 | 12 if kinds := [*KIND.finditer(data)]:
+                first, last = random.choice(kinds).span()
+                data[first:last] = random.choice((b"BF16", b"F8_E4M3", b"F4", b"C64", b"F16", b"BOOL"))
             case 9 | 10 if numbers := [*NUMBER.finditer(data)]:
                 first, last = random.choice(numbers).span()
                 data[first:last] = random.choice(TEXTS)

@@ -17,6 +17,7 @@ FLOORS = {
     "files": 0,
     "output": 0,
     "message": 0,
+    "tensors": 0,
     "home": 0,
     "progress": 0,
     "workers": 0,

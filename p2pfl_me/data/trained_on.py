@@ -26,6 +26,7 @@ from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.identity import could_be
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.files import replacing
+from p2pfl_me.tensors import tensor
 
 Bytes = npt.NDArray[np.uint8]
 TRAINED_ON = "trained_on"
@@ -90,7 +91,7 @@ def read_record(path: Path) -> TrainedOn | None:
             if f"{TRAINED_ON}.datasets" not in metadata:
                 return None
             found: Mapping[str, Bytes] = {
-                name: file.get_tensor(f"{TRAINED_ON}.{name}") for name in ("subjects", "digests", "sketches")
+                name: tensor(file, f"{TRAINED_ON}.{name}") for name in ("subjects", "digests", "sketches")
             }
             datasets = tuple(map(str, json.loads(metadata[f"{TRAINED_ON}.datasets"])))
         widths = {"subjects": DIGEST, "digests": DIGEST, "sketches": BITS // 8}

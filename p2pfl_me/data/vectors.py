@@ -19,6 +19,7 @@ from p2pfl_me.data.clip import SPLITS, Clip, Manifest
 from p2pfl_me.data.number import is_number
 from p2pfl_me.errors import DataError
 from p2pfl_me.message import Vector
+from p2pfl_me.tensors import tensor
 
 
 def is_vectors(path: Path) -> bool:
@@ -38,9 +39,11 @@ def vectors_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
             metadata = file.metadata() or {}
             named, dataset = json.loads(metadata.get("classes", "[]")), metadata.get("dataset", "vectors")
             drawn = metadata.get("drawn") == "yes"
-            labels, subjects = file.get_tensor("labels"), file.get_tensor("subjects")
-            split = file.get_tensor("split") if "split" in file.keys() else None  # noqa: SIM118
+            labels, subjects = tensor(file, "labels"), tensor(file, "subjects")
+            split = tensor(file, "split") if "split" in file.keys() else None  # noqa: SIM118
             shape = file.get_slice("features").get_shape()
+        if not isinstance(named, list):
+            raise ValueError("`classes` is no list")
     except FileNotFoundError as error:
         raise DataError("no such file", where=str(path), fix="check --data") from error
     except (SafetensorError, OSError, ValueError) as error:

@@ -114,7 +114,7 @@ def _kept(architecture: Architecture, path: Path, make: Callable[[], Tensors]) -
         with safe_open(path, framework="pt") as file:
             digest = bytes.fromhex((file.metadata() or {})["sha256"])
             tensors = {name: file.get_tensor(name).numpy() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:  # TypeError: a kind numpy has not
         raise WeightsError(f"damaged: {error}", where=str(path), fix="delete it; it will be made again") from error
     return Backbone(architecture, tensors, digest)
 

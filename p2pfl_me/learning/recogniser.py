@@ -27,6 +27,7 @@ from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Given
 from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.tensors import tensor
 from p2pfl_me.widths import holders
 
 BATCH = 64
@@ -193,8 +194,8 @@ def _params(path: Path, contract: Contract, layout: Layout) -> Vector:
     try:
         with safe_open(path, framework="numpy") as file:
             agreed = (file.metadata() or {}).get("contract_digest")
-            params: Vector = file.get_tensor("params")
-    except (OSError, SafetensorError) as error:
+            params: Vector = tensor(file, "params")
+    except (OSError, SafetensorError, ValueError) as error:
         raise WeightsError(
             f"not a checkpoint of p2pme: {error}", where=str(path), fix="remove it, or name another run"
         ) from error

@@ -22,6 +22,7 @@ from p2pfl_me.message import Vector
 from p2pfl_me.peer.slots import replace_file, versions
 from p2pfl_me.peer.tensorfile import checksum, safetensors_parts
 from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.tensors import tensor
 
 MEMORY = "memory."
 
@@ -139,9 +140,9 @@ def _read(path: Path, peer: int, contract_digest: str, layout_digest: str) -> Ch
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            params = file.get_tensor("params")
+            params = tensor(file, "params")
             names = [name for name in file.keys() if name.startswith(MEMORY)]  # noqa: SIM118 (not a mapping)
-            memory = {name.removeprefix(MEMORY): file.get_tensor(name) for name in sorted(names)}
+            memory = {name.removeprefix(MEMORY): tensor(file, name) for name in sorted(names)}
         checkpoint = Checkpoint(
             peer=int(metadata["peer"]),
             completed=int(metadata["round"]),
