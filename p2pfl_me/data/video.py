@@ -7,7 +7,7 @@ is seen by the pictures never changing; such a film is then read by PyAV, which 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.data.blank import blank_words, is_blank
+from p2pfl_me.data.damage import damage_of
 from p2pfl_me.data.fields import Fields, can_read_fields, field_pictures, fields_of
 from p2pfl_me.data.film_end import require_end
 from p2pfl_me.data.still import Still
@@ -27,6 +28,7 @@ PROBED = 12
 """Pictures that may all be the same before a film is asked whether it is interlaced."""
 RUSTLING = 40
 """Pictures in which somebody moves; of fewer, a film stands still if most are the one before once more."""
+MOTION_JPEG = cv2.VideoWriter.fourcc(*"MJPG")
 BARE = {b"\xff\xd8\xff": "motion JPEG", b"\x12\x00\x0a": "AV1"}
 BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
 START, PROGRAM = b"\0\0\1", 0xBA
@@ -52,21 +54,25 @@ class Video:
         Raises
         ------
         DataError
-            The file breaks off, which shows at its end.
+            The file breaks off, or its pictures are damaged JPEGs, which shows at its end.
         """
         if self.fields:
             yield from field_pictures(self.path, self.fields)
             return
-        capture = _open(self.path)
-        count = 0
+        capture, packets = _open(self.path), _jpegs(self.path)
+        count, damaged = 0, list[int]()
         try:
             while (bgr := _next(capture)) is not None:
                 stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                if (packet := next(packets, None)) and damage_of(packet):
+                    damaged.append(count)
                 count += 1
                 yield stamp, np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
             require_end(self.path, capture.get(cv2.CAP_PROP_FRAME_COUNT), count)
+            _require_whole(self.path, damaged, count)
         finally:
             capture.release()
+            packets.close()
 
 
 def look_at(path: Path) -> Video:
@@ -136,6 +142,28 @@ def _unchanging(path: Path, count: int, first: Image) -> DataError:
         if can_read_fields()
         else f"OpenCV does so with interlaced films (AVCHD, DV, MPEG-2): pip install 'p2pfl_me[films]', or {way}",
     )
+
+
+def _jpegs(path: Path) -> Generator[bytes, None, None]:
+    """The packets of a film of motion JPEG, as they lie in the file; none of other films."""
+    capture = _open(path)
+    try:
+        if int(capture.get(cv2.CAP_PROP_FOURCC)) != MOTION_JPEG or not capture.set(cv2.CAP_PROP_FORMAT, -1):
+            return
+        while (packet := _next(capture)) is not None:
+            yield packet.tobytes()
+    finally:
+        capture.release()
+
+
+def _require_whole(path: Path, damaged: Sequence[int], count: int) -> None:
+    """See that the decoder made up no picture; where it complains of the first, too, the film is of another kind."""
+    if damaged and damaged[0] > 0:
+        raise DataError(
+            f"has {len(damaged)} damaged pictures of {count}, the first is number {damaged[0] + 1}",
+            where=str(path),
+            fix="copy it anew, or cut out the part before or behind them",
+        )
 
 
 def _open(path: Path) -> cv2.VideoCapture:

@@ -124,3 +124,15 @@ def test_a_bare_stream_has_the_rate_that_its_owner_names_and_no_other(tmp_path: 
 def test_what_has_no_container_is_known_by_its_first_bytes(tmp_path: Path, head: bytes, bare: bool) -> None:
     (tmp_path / "film").write_bytes(head + bytes(100))
     assert bool(bare_stream(tmp_path / "film")) is bare
+
+
+def test_a_film_of_damaged_jpegs_is_refused_at_its_end(tmp_path: Path) -> None:
+    faces = [cv2.resize(picture(seed, 40), (160, 160), interpolation=cv2.INTER_CUBIC) for seed in range(20)]
+    film = written(tmp_path / "film.avi", faces)
+    assert len(list(look_at(film).pictures())) == 20
+    data = bytearray(film.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 1500] = bytes(1500)
+    film.write_bytes(data)
+    with pytest.raises(DataError, match=r"has 1 damaged pictures of 20, the first is number 1\d"):
+        list(look_at(film).pictures())
