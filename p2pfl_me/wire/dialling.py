@@ -3,9 +3,7 @@ thread of their own, since that may take the system half a minute."""
 
 from __future__ import annotations
 
-import errno
 import ipaddress
-import os
 import socket
 import threading
 import time
@@ -16,9 +14,7 @@ from typing import Protocol
 from p2pfl_me.wire.handshaker import Handshaker
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.reactor import Reactor
-from p2pfl_me.wire.sockets import Address, Sockets, split_address
-
-REFUSED = os.strerror(errno.ECONNREFUSED).lower()
+from p2pfl_me.wire.sockets import UNREACHABLE, Address, Sockets, split_address
 
 FIRST_S, MOST_S = 0.1, 2.0
 """Between two attempts, doubled from one to the other."""
@@ -57,7 +53,7 @@ class Dialler:
         """An attempt has come to nothing."""
         neighbour.failures += 1
         neighbour.unreachable = why
-        if why == REFUSED:
+        if why == UNREACHABLE:
             self._events.gone(neighbour)
         self.again(neighbour)
 

@@ -1,44 +1,77 @@
-"""TCP in one thread: a socket that listens, a connection for each caller and for each neighbour that is dialled.
+"""ZeroMQ's STREAM sockets in one thread: one that listens, with a connection for each caller, and one for each dialled.
 
-Frames in, frames out, connections that come and go; what a frame means is not known here. Every byte that a stranger
-can send passes Python's memory-safe code only, in bounded memory, and the worst that it can end is its own connection.
-Only `wake` may be called from another thread.
+Frames in, frames out, connections that come and go; what a frame means is not known here. ZeroMQ accepts, connects and
+moves the bytes in its own thread, in bounded memory a connection; a STREAM socket speaks no protocol of ZeroMQ's to
+whoever calls: no parts that are kept until the last has come, no heartbeats, no names that a caller chooses. What a
+stranger can do is to open a connection and to send bytes that are thrown away. Only `wake` may be called from another
+thread.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import selectors
 import socket as plain
 import time
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
 
 from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.wire.framing import FrameReader, Lengths
 
 BURST = 4
 """Frames taken from a connection in one turn, so that no link starves the others."""
+CHUNKS = 256
+"""Pieces of up to 8 KiB taken from a socket in one turn, for the same reason."""
 CALLS = 16
-"""Callers looked at in one turn, for the same reason."""
+"""Callers looked at in one turn."""
 BACKLOG = 256
+"""Callers that wait to be looked at."""
+QUEUED_OUT, QUEUED_IN = 16, 128
+"""Messages and pieces that ZeroMQ keeps for a connection beside what the kernel does: 16 MiB out, 1 MiB in at most."""
+MOST_HELD = 1 << 23
+"""Bytes kept of a connection that is not read for a while; whoever sends more is cut off."""
+REMEMBERED = 4096
+"""Connections that we closed, whose last word may still be on its way to us."""
+CONNECT_S = 10.0
 LINGER_S = 1.0
 """How long what has not left yet may still take when everything is closed."""
-OUT_OF_FILES_S = 1.0
-_OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+UNREACHABLE = "refused or unreachable"
+"""Why a call did not get through. ZeroMQ does not tell the two apart."""
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 """Numbers to connect to: host and port, and IPv6's flow and scope."""
 
 
 class Outcome(Enum):
-    """What became of a frame: handed to the kernel (or next in line), or without a receiver."""
+    """What became of a frame: handed on (or next in line), or without a receiver."""
 
     SENT = auto()
     GONE = auto()
+
+
+@dataclass(slots=True, eq=False)
+class _Station:
+    """One STREAM socket, its connections by the id that ZeroMQ gave them, and who tells of a failed call."""
+
+    socket: zmq.Socket[bytes]
+    monitor: zmq.Socket[bytes] | None = None
+    connections: dict[bytes, Connection] = field(default_factory=dict)
+    closed: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+
+    def files(self) -> list[int]:
+        """The descriptors to wait for."""
+        return [int(each.getsockopt(zmq.FD)) for each in (self.socket, self.monitor) if each is not None]
+
+    def has_come(self) -> bool:
+        """Whether something is to be read; what ZeroMQ's thread had to say is settled then."""
+        sockets = [each for each in (self.socket, self.monitor) if each is not None]
+        return any(int(each.getsockopt(zmq.EVENTS)) & zmq.POLLIN for each in sockets)
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +81,8 @@ class Connection:
     `deaf` while nothing is to be read from it, `mute` once nothing can be sent any more.
     """
 
-    socket: plain.socket = field(repr=False)
+    station: _Station = field(repr=False)
+    id: bytes
     host: str
     reader: FrameReader = field(repr=False)
     heard_at: float
@@ -56,9 +90,11 @@ class Connection:
     deaf: bool = False
     closed: bool = False
     mute: bool = False
+    ended: bool = False
     lengths: Lengths = field(default_factory=Lengths, repr=False)
     rest: list[memoryview] = field(default_factory=list, repr=False)
-    events: int = 0
+    chunks: deque[memoryview] = field(default_factory=deque, repr=False)
+    held: int = 0
 
     @property
     def is_clear(self) -> bool:
@@ -87,18 +123,23 @@ class Sockets:
 
     def __init__(self, listener: Listener, most: int) -> None:
         self._listener, self._most = listener, most
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context.set(zmq.MAX_SOCKETS, 1 << 16)
         self._selector = selectors.DefaultSelector()
-        self._server: plain.socket | None = None
-        self._answers = False
+        self._server: _Station | None = None
+        self._stations: list[_Station] = []
+        self._calls: deque[Connection] = deque()
         self._calls_from = 0.0
-        self._hearing = True
-        self._connections: set[Connection] = set()
         self._unread: set[Connection] = set()
-        """Connections whose last bytes may hold another frame."""
+        """Connections of which something is left to read."""
+        self._stuck: set[Connection] = set()
+        """Connections whose way out is full."""
+        self._leaving: list[tuple[_Station, bytes]] = []
+        """Connections that we have closed and that ZeroMQ could not be told of yet."""
         self._woken, self._waker = plain.socketpair()
         for each in (self._woken, self._waker):
             each.setblocking(False)
-        self._selector.register(self._woken, selectors.EVENT_READ, None)
+        self._selector.register(self._woken, selectors.EVENT_READ)
 
     # -- opening and closing ------------------------------------------------------------------------------------
 
@@ -111,16 +152,14 @@ class Sockets:
             The port is taken or the address is not this machine's.
         """
         try:
-            self._server = _server(address)
-        except (OSError, OverflowError) as error:
+            self._server = self._bound(address)
+        except (zmq.ZMQError, OverflowError) as error:
             raise PeerError(
                 f"cannot listen: {(getattr(error, 'strerror', None) or str(error)).lower()}",
                 where=address,
                 fix="is this peer running already? Stop it, or choose other ports in the contract "
                 "(locally: --set peers.loopback.base_port=N; one lab alone: --listen)",
             ) from error
-        self._server.setblocking(False)
-        self._watch_calls(True)
 
     def dial(self, family: int, address: Address, now: float) -> Connection:
         """Begin to connect; `on_connected` or `on_closed` says how it went.
@@ -130,18 +169,20 @@ class Sockets:
         OSError
             It failed at once.
         """
-        socket = plain.socket(family, plain.SOCK_STREAM)
+        station = self._opened(ipv6=family == plain.AF_INET6)
         try:
-            _prepare(socket)
-            failure = socket.connect_ex(address)
-            if failure not in {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}:
-                raise OSError(failure, os.strerror(failure))  # of the kind that belongs to the number
-        except OSError:
-            socket.close()
-            raise
-        connection = Connection(socket, address[0], FrameReader(self._most), now, connecting=True)
-        self._connections.add(connection)
-        self._watch(connection)
+            # Never by itself: who dials again knows why. (With -1 ZeroMQ drops what came last before an end.)
+            station.socket.setsockopt(zmq.RECONNECT_IVL, 2**31 - 1)
+            station.socket.setsockopt(zmq.CONNECT_TIMEOUT, int(1000 * CONNECT_S))
+            station.monitor = station.socket.get_monitor_socket(zmq.EVENT_CLOSED)
+            self._selector.register(int(station.monitor.getsockopt(zmq.FD)), selectors.EVENT_READ)
+            host = f"[{address[0]}]" if family == plain.AF_INET6 else address[0]
+            station.socket.connect(f"tcp://{host}:{address[1]}")
+        except zmq.ZMQError as error:
+            self._retire(station)
+            raise OSError(error.errno, (error.strerror or str(error)).lower()) from error
+        connection = Connection(station, b"", address[0], FrameReader(self._most), now, connecting=True)
+        station.connections[b""] = connection
         return connection
 
     def close(self, connection: Connection) -> None:
@@ -149,27 +190,40 @@ class Sockets:
         if connection.closed:
             return
         connection.closed = True
-        self._connections.discard(connection)
         self._unread.discard(connection)
-        if connection.events:
-            self._selector.unregister(connection.socket)
+        self._stuck.discard(connection)
         connection.rest.clear()
-        connection.socket.close()
+        connection.chunks.clear()
+        station = connection.station
+        station.connections.pop(connection.id, None)
+        if station is not self._server:
+            self._retire(station)
+        elif not connection.ended:
+            station.closed[connection.id] = None
+            if len(station.closed) > REMEMBERED:
+                station.closed.popitem(last=False)
+            self._leaving.append((station, connection.id))
+            self._take_leave()
 
     def close_all(self) -> None:
         """Close everything; what was handed over before still leaves, for up to `LINGER_S` seconds."""
         until = time.monotonic() + LINGER_S
-        for connection in [*self._connections]:
-            with contextlib.suppress(OSError):
-                for piece in connection.rest:
-                    connection.socket.settimeout(max(0.001, until - time.monotonic()))
-                    connection.socket.sendall(piece)
-            self.close(connection)
-        if self._server:
-            self._server.close()
+        while self._stuck and time.monotonic() < until:
+            self._selector.select(0.01)
+            for connection in [*self._stuck]:
+                self._flush(connection)
+        for station in [*self._stations]:
+            self._retire(station, linger=True)
+        self._server = None
+        self._context.term()
         self._selector.close()
         self._woken.close()
         self._waker.close()
+
+    @property
+    def connections(self) -> int:
+        """How many there are, of callers and of neighbours that were dialled."""
+        return sum(len(station.connections) for station in self._stations)
 
     # -- use ----------------------------------------------------------------------------------------------------
 
@@ -185,37 +239,31 @@ class Sockets:
         """Whether to read on from a connection: what is not read makes its sender wait."""
         if connection.deaf == hear and not connection.closed:
             connection.deaf = not hear
-            self._watch(connection)
+            if hear and (connection.chunks or connection.ended):
+                self._unread.add(connection)
 
     def work(self, now: float, *, hear: bool) -> bool:
         """Do what can be done at once: frames in, if `hear`; whether anything moved."""
-        self._hear_all(hear)
-        if self._server and not self._answers and self._calls_from <= now:
-            self._watch_calls(True)
-        unread = [each for each in self._unread if not each.deaf] if hear else []
-        moved = bool(unread)
-        for key, events in self._selector.select(0):
-            connection: Connection | None = key.data
-            if connection is None:
-                moved |= key.fileobj is self._server and self._answer(now)
-                continue
-            if events & selectors.EVENT_WRITE:
-                moved = True
-                self._on_writable(connection)
-            if events & selectors.EVENT_READ and connection not in unread:
-                moved = True
-                self._read(connection, now)
-        for connection in unread:
-            self._read(connection, now)
+        moved = self._look_at_calls(now)
+        for connection in [*self._stuck]:
+            moved |= self._flush(connection)
+        self._take_leave()
+        if not hear:
+            return moved
+        for connection in [each for each in self._unread if not each.deaf]:
+            moved = True
+            self._read(connection)
+        for station in [*self._stations]:
+            moved |= self._receive(station, now)
         return moved
 
     def wait(self, timeout_s: float | None, now: float, *, hear: bool) -> None:
         """Sleep until `work` may have something to do, or `wake`; `timeout_s` at most."""
-        self._hear_all(hear)
-        if self._server and self._calls_from > now:
-            left = self._calls_from - now
+        if self._calls and (left := self._calls_from - now) >= 0:
             timeout_s = left if timeout_s is None else min(timeout_s, left)
-        self._selector.select(timeout_s)
+        come = [station.has_come() for station in self._stations]  # of all: each then says anew when more comes
+        if not hear or not (any(come) or any(not each.deaf for each in self._unread)):
+            self._selector.select(timeout_s)
         with contextlib.suppress(BlockingIOError):
             self._woken.recv(64)
 
@@ -226,153 +274,204 @@ class Sockets:
 
     # -- calls --------------------------------------------------------------------------------------------------
 
-    def _answer(self, now: float) -> bool:
-        """Look at some of those who call."""
-        assert self._server is not None
-        for _ in range(CALLS):
+    def _look_at_calls(self, now: float) -> bool:
+        """Answer some of those who have called."""
+        moved = False
+        for _ in range(min(CALLS, len(self._calls))):
             if self._calls_from > now:
-                self._watch_calls(False)
-                return True
-            try:
-                socket, address = self._server.accept()
-            except BlockingIOError:
-                return True
-            except OSError as error:
-                # A caller that is gone again, or what the network had to say of it (accept(2)): on with the next. Where
-                # no files are left: later, when some have been closed.
-                if error.errno in _OUT_OF_FILES:
-                    self._calls_from = now + OUT_OF_FILES_S
+                break
+            connection, moved = self._calls.popleft(), True
+            if connection.closed:
                 continue
             self._calls_from = now + self._listener.looks_at_calls(now)
-            if not self._listener.admits(now, str(address[0])):
-                socket.close()
-                continue
-            try:
-                _prepare(socket)
-            except OSError:
-                socket.close()
-                continue
-            connection = Connection(socket, str(address[0]), FrameReader(self._most), now)
-            self._connections.add(connection)
-            self._watch(connection)
-            self._listener.on_call(connection)
-        return True
+            if self._listener.admits(now, connection.host):
+                self._listener.on_call(connection)
+                self._unread.add(connection)
+            else:
+                self.close(connection)
+        return moved
+
+    def _on_call(self, station: _Station, name: bytes, host: str, now: float) -> None:
+        connection = Connection(station, name, host, FrameReader(self._most), now)
+        station.connections[name] = connection
+        if not host or len(self._calls) >= BACKLOG:
+            self.close(connection)
+        else:
+            self._calls.append(connection)
 
     # -- bytes --------------------------------------------------------------------------------------------------
 
-    def _read(self, connection: Connection, now: float) -> None:
+    def _receive(self, station: _Station, now: float) -> bool:
+        """Take what has come on a socket; whether anything had."""
+        if station.monitor is not None:
+            self._hear_of_failure(station)
+        for taken in range(CHUNKS):
+            if station.socket.closed:
+                return True
+            try:
+                name = station.socket.recv(zmq.NOBLOCK, copy=False)
+                data = station.socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return taken > 0
+            self._on_data(station, name, data, now)
+        return True
+
+    def _on_data(self, station: _Station, named: zmq.Frame, data: bytes, now: float) -> None:
+        """A piece of a connection's bytes; an empty one says that it has come up, or ended."""
+        name = named.bytes
+        connection = station.connections.get(name) or station.connections.get(b"")
+        if connection is None:
+            if not data and name not in station.closed:
+                self._on_call(station, name, _caller(named), now)
+        elif connection.connecting:
+            del station.connections[b""]
+            connection.id, connection.connecting = name, False
+            station.connections[name] = connection
+            self._listener.on_connected(connection)
+        elif data:
+            connection.heard_at = now
+            connection.chunks.append(memoryview(data))
+            connection.held += len(data)
+            if connection.held > MOST_HELD:
+                self._lost(connection, "it sends although nobody reads")
+            else:
+                self._read(connection)
+        else:
+            connection.ended = True
+            self._read(connection)
+
+    def _hear_of_failure(self, station: _Station) -> None:
+        assert station.monitor is not None
+        while not station.monitor.closed:
+            try:
+                told = parse_monitor_message(station.monitor.recv_multipart(zmq.NOBLOCK))
+            except zmq.Again:
+                return
+            connection = station.connections.get(b"")
+            if told["event"] == zmq.EVENT_CLOSED and connection is not None:
+                self._lost(connection, UNREACHABLE)
+                return
+
+    def _read(self, connection: Connection) -> None:
         """Take a few frames; tell of the connection's end after the last that came."""
         self._unread.discard(connection)
+        if connection in self._calls:
+            return  # nobody has looked at it yet
         for _ in range(BURST):
             if connection.closed or connection.deaf:
-                break
-            try:
-                frame = connection.reader.next_frame()
-                if frame is None:
-                    count = connection.socket.recv_into(connection.reader.space())
-                    if not count:
-                        self._lost(connection, "")
-                        return
-                    connection.heard_at = now
-                    connection.reader.filled(count)
-                    frame = connection.reader.next_frame()
-            except BlockingIOError:
                 return
+            try:
+                frame = self._next_frame(connection)
             except WireError as error:
                 self._lost(connection, error.what)
                 return
-            except OSError as error:
-                self._lost(connection, _in_words(error))
+            if frame is None:
+                if connection.ended:
+                    self._lost(connection, "")
                 return
-            if frame is not None:
-                self._listener.on_frame(connection, frame)
+            self._listener.on_frame(connection, frame)
         if not connection.closed:
             self._unread.add(connection)
 
-    def _on_writable(self, connection: Connection) -> None:
-        if connection.closed:
-            return
-        if connection.connecting:
-            failure = connection.socket.getsockopt(plain.SOL_SOCKET, plain.SO_ERROR)
-            if failure:
-                self._lost(connection, os.strerror(failure).lower())
-                return
-            connection.connecting = False
-            self._watch(connection)
-            self._listener.on_connected(connection)
-        else:
-            self._flush(connection)
+    def _next_frame(self, connection: Connection) -> memoryview | None:
+        reader, chunks = connection.reader, connection.chunks
+        while (frame := reader.next_frame()) is None and chunks:
+            space, chunk = reader.space(), chunks[0]
+            count = min(space.nbytes, chunk.nbytes)
+            space[:count] = chunk[:count]
+            reader.filled(count)
+            connection.held -= count
+            if count == chunk.nbytes:
+                chunks.popleft()
+            else:
+                chunks[0] = chunk[count:]
+        return frame
 
-    def _flush(self, connection: Connection) -> None:
-        rest = connection.rest
+    def _flush(self, connection: Connection) -> bool:
+        """Hand on what is left; whether anything was."""
+        rest, socket, moved = connection.rest, connection.station.socket, False
         try:
             while rest:
-                sent = connection.socket.sendmsg(rest[:2])
-                while rest and sent >= rest[0].nbytes:
-                    sent -= rest.pop(0).nbytes
-                if sent:
-                    rest[0] = rest[0][sent:]
-        except BlockingIOError:
-            pass
-        except OSError:
+                socket.send(connection.id, zmq.SNDMORE | zmq.NOBLOCK)
+                socket.send(rest[0], zmq.NOBLOCK, copy=False)
+                rest.pop(0)
+                moved = True
+        except zmq.Again:
+            self._stuck.add(connection)
+            return moved
+        except zmq.ZMQError:
             # What came before the end still counts: reading will find it, and then the end.
             rest.clear()
-            connection.mute = True
-        self._watch(connection)
+            connection.mute = moved = True
+        self._stuck.discard(connection)
+        return moved
 
     def _lost(self, connection: Connection, reason: str) -> None:
         self.close(connection)
         self._listener.on_closed(connection, reason)
 
-    # -- what to wait for ---------------------------------------------------------------------------------------
+    # -- ZeroMQ's sockets ---------------------------------------------------------------------------------------
 
-    def _watch_calls(self, answers: bool) -> None:
-        assert self._server is not None
-        self._answers = answers
-        if answers:
-            self._selector.register(self._server, selectors.EVENT_READ, None)
-        else:
-            self._selector.unregister(self._server)
-
-    def _hear_all(self, hear: bool) -> None:
-        if hear != self._hearing:
-            self._hearing = hear
-            for connection in self._connections:
-                self._watch(connection)
-
-    def _watch(self, connection: Connection) -> None:
-        if connection.closed:
-            return
-        reads = self._hearing and not connection.deaf and not connection.connecting
-        events = selectors.EVENT_READ * reads | selectors.EVENT_WRITE * bool(connection.rest or connection.connecting)
-        if events == connection.events:
-            return
-        if not connection.events:
-            self._selector.register(connection.socket, events, connection)
-        elif events:
-            self._selector.modify(connection.socket, events, connection)
-        else:
-            self._selector.unregister(connection.socket)
-        connection.events = events
-
-
-def _prepare(socket: plain.socket) -> None:
-    socket.setblocking(False)
-    socket.setsockopt(plain.IPPROTO_TCP, plain.TCP_NODELAY, 1)
-
-
-def _server(address: str) -> plain.socket:
-    host, port = split_address(address)
-    if host != "*":
-        family = plain.AF_INET6 if ":" in host else plain.AF_INET
-        return plain.create_server((host, port), family=family, backlog=BACKLOG)
-    if plain.has_dualstack_ipv6():
+    def _bound(self, address: str) -> _Station:
+        host, port = split_address(address)
+        if host != "*":
+            return self._bound_to(f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}", ":" in host)
         try:
-            return plain.create_server(("", port), family=plain.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
+            return self._bound_to(f"tcp://*:{port}", plain.has_dualstack_ipv6())
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EADDRINUSE:
                 raise
-    return plain.create_server(("", port), backlog=BACKLOG)
+        return self._bound_to(f"tcp://*:{port}", ipv6=False)
+
+    def _bound_to(self, endpoint: str, ipv6: bool) -> _Station:
+        station = self._opened(ipv6=ipv6)
+        try:
+            station.socket.setsockopt(zmq.BACKLOG, BACKLOG)
+            station.socket.bind(endpoint)
+        except zmq.ZMQError:
+            self._retire(station)
+            raise
+        return station
+
+    def _opened(self, *, ipv6: bool) -> _Station:
+        station = _Station(self._context.socket(zmq.STREAM))
+        limits = {zmq.SNDHWM: QUEUED_OUT, zmq.RCVHWM: QUEUED_IN, zmq.IPV6: int(ipv6), zmq.LINGER: 0}
+        for option, value in limits.items():
+            station.socket.setsockopt(option, value)
+        self._stations.append(station)
+        self._selector.register(int(station.socket.getsockopt(zmq.FD)), selectors.EVENT_READ)
+        return station
+
+    def _retire(self, station: _Station, *, linger: bool = False) -> None:
+        if station not in self._stations:
+            return
+        self._stations.remove(station)
+        for file in station.files():
+            self._selector.unregister(file)
+        if station.monitor is not None:
+            station.socket.disable_monitor()
+            station.monitor.close(linger=0)
+        station.socket.close(linger=int(1000 * LINGER_S) if linger else 0)
+
+    def _take_leave(self) -> None:
+        """Have ZeroMQ close what we have closed; not now, if its way out is full."""
+        waiting, self._leaving = self._leaving, []
+        for station, name in waiting:
+            try:
+                station.socket.send(name, zmq.SNDMORE | zmq.NOBLOCK)
+                station.socket.send(b"", zmq.NOBLOCK)
+            except zmq.Again:
+                self._leaving.append((station, name))
+            except zmq.ZMQError:
+                continue  # it has ended by itself
+
+
+def _caller(named: zmq.Frame) -> str:
+    """The address of a caller, empty if it has gone again before anybody could ask."""
+    try:
+        return str(named.get("Peer-Address"))
+    except zmq.ZMQError:
+        return ""
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -380,7 +479,3 @@ def split_address(address: str) -> tuple[str, int]:
     host, _, port = address.removeprefix("tcp://").rpartition(":")
     host = host.strip("[]")
     return ("127.0.0.1" if host.lower() == "localhost" else host), int(port)
-
-
-def _in_words(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

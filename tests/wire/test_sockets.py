@@ -1,29 +1,42 @@
-"""What the system may say against a call ends nothing: it is looked at later, or the next one is."""
+"""STREAM sockets as they are used here: callers are looked at, last words arrive, ends are told, memory is bounded."""
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
+import resource
 import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 
 import pytest
 
-from p2pfl_me.wire.sockets import CALLS, OUT_OF_FILES_S, Connection, Sockets, split_address
+from p2pfl_me.wire.dialling import numbers_of
+from p2pfl_me.wire.framing import Lengths
+from p2pfl_me.wire.sockets import CALLS, MOST_HELD, UNREACHABLE, Connection, Outcome, Sockets, split_address
 from tests.wire.peers import free_ports
 
 
-class Doorkeeper:
-    """Counts who comes; admits all."""
+class Keeper:
+    """Writes down what it is told; admits all."""
 
     def __init__(self) -> None:
         self.calls: list[Connection] = []
+        self.connected: list[Connection] = []
+        self.frames: list[bytes] = []
         self.ended: list[str] = []
 
     def on_call(self, connection: Connection) -> None:
         self.calls.append(connection)
 
-    def on_connected(self, connection: Connection) -> None: ...
-    def on_frame(self, connection: Connection, frame: memoryview) -> None: ...
+    def on_connected(self, connection: Connection) -> None:
+        self.connected.append(connection)
+
+    def on_frame(self, connection: Connection, frame: memoryview) -> None:
+        self.frames.append(bytes(frame))
+
     def on_closed(self, connection: Connection, reason: str) -> None:
         self.ended.append(reason)
 
@@ -31,64 +44,151 @@ class Doorkeeper:
         return 0.0
 
     def admits(self, now: float, host: str) -> bool:
-        return True
+        return host == "127.0.0.1"
 
 
-class Failing:
-    """A listening socket of which the next `accept` fails."""
+class End:
+    """Sockets with their keeper."""
 
-    def __init__(self, true: socket.socket, number: int) -> None:
-        self._true, self._number = true, number
+    def __init__(self, most: int = 1 << 20) -> None:
+        self.keeper = Keeper()
+        self.sockets = Sockets(self.keeper, most)
+        self.address = f"tcp://127.0.0.1:{free_ports(1)[0]}"
 
-    def fileno(self) -> int:
-        return self._true.fileno()
-
-    def close(self) -> None:
-        self._true.close()
-
-    def accept(self) -> tuple[socket.socket, object]:
-        if number := self._number:
-            self._number = 0
-            raise OSError(number, os.strerror(number))
-        return self._true.accept()
+    def listen(self) -> End:
+        self.sockets.listen(self.address)
+        return self
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ECONNABORTED, errno.EPROTO,
-                                    errno.ENETDOWN, errno.EHOSTUNREACH, errno.EPERM])  # fmt: skip
-def test_whatever_the_system_says_against_a_call_the_next_one_is_answered(number: int) -> None:
-    keeper = Doorkeeper()
-    sockets = Sockets(keeper, 100)
-    address = f"tcp://127.0.0.1:{free_ports(1)[0]}"
-    sockets.listen(address)
-    assert sockets._server is not None
-    sockets._watch_calls(False)
-    sockets._server = Failing(sockets._server, number)  # type: ignore[assignment]
-    sockets._watch_calls(True)
-    caller = socket.create_connection(split_address(address), timeout=20)
-    now = 100.0
-    while not keeper.calls:
-        sockets.wait(5.0, now, hear=True)
-        sockets.work(now, hear=True)
-        now += OUT_OF_FILES_S / 2
-    assert len(keeper.calls) == 1 and now < 100 + 4 * OUT_OF_FILES_S
-    caller.close()
-    while not keeper.ended:
-        sockets.wait(5.0, now, hear=True)
-        sockets.work(now, hear=True)
-    sockets.close_all()
+def run(until: Callable[[], object], *ends: End, timeout_s: float = 20.0) -> None:
+    """Turn the ends until something holds."""
+    over = time.monotonic() + timeout_s
+    while not until():
+        assert time.monotonic() < over, "it never came"
+        for end in ends:
+            end.sockets.work(time.monotonic(), hear=True)
+            end.sockets.wait(0.01, time.monotonic(), hear=True)
+
+
+def caller(end: End) -> socket.socket:
+    return socket.create_connection(split_address(end.address), timeout=20)
+
+
+def dial(one: End, other: End) -> Connection:
+    ((family, address),) = numbers_of(other.address)
+    return one.sockets.dial(family, address, time.monotonic())
 
 
 def test_a_crowd_is_looked_at_a_few_at_a_time() -> None:
-    keeper = Doorkeeper()
-    sockets = Sockets(keeper, 100)
-    address = f"tcp://127.0.0.1:{free_ports(1)[0]}"
-    sockets.listen(address)
-    crowd = [socket.create_connection(split_address(address), timeout=20) for _ in range(3 * CALLS)]
-    sockets.work(0.0, hear=True)
-    assert 0 < len(keeper.calls) <= CALLS
-    while len(keeper.calls) < len(crowd):
-        sockets.wait(5.0, 0.0, hear=True)
-        sockets.work(0.0, hear=True)
+    end = End().listen()
+    crowd = [caller(end) for _ in range(3 * CALLS)]
+    seen = [0]
+    while seen[-1] < len(crowd):
+        run(lambda: len(end.keeper.calls) > seen[-1], end)
+        assert len(end.keeper.calls) - seen[-1] <= CALLS
+        seen.append(len(end.keeper.calls))
     for each in crowd:
         each.close()
-    sockets.close_all()
+    run(lambda: len(end.keeper.ended) == len(crowd), end)
+    end.sockets.close_all()
+
+
+def test_last_words_arrive_both_ways_before_the_end_is_told() -> None:
+    for closes in ("called", "calling"):
+        one, other = End(), End().listen()
+        connection = dial(one, other)
+        run(lambda: one.keeper.connected and other.keeper.calls, one, other)  # noqa: B023
+        speaker, told, end = (other.keeper.calls[0], one, other) if closes == "called" else (connection, other, one)
+        words = [os.urandom(300_000), b"farewell"]
+        for each in words:
+            run(lambda: speaker.is_clear, one, other)  # noqa: B023
+            assert end.sockets.send(speaker, each) is Outcome.SENT
+        run(lambda: len(told.keeper.frames) == 2, one, other)  # noqa: B023
+        end.sockets.close(speaker)
+        run(lambda: told.keeper.ended, one, other)  # noqa: B023
+        assert told.keeper.frames == words and told.keeper.ended == [""] and not end.keeper.ended
+        one.sockets.close_all()
+        other.sockets.close_all()
+
+
+def test_what_was_handed_over_leaves_although_everything_is_closed() -> None:
+    one, other = End(), End().listen()
+    connection = dial(one, other)
+    run(lambda: one.keeper.connected, one, other)
+    one.sockets.send(connection, b"the last of all")
+    one.sockets.close_all()
+    run(lambda: other.keeper.ended, other)
+    assert other.keeper.frames == [b"the last of all"]
+    other.sockets.close_all()
+
+
+def test_nobody_there_is_told() -> None:
+    one, nobody = End(), End()
+    dial(one, nobody)
+    run(lambda: one.keeper.ended, one)
+    assert one.keeper.ended == [UNREACHABLE]
+    one.sockets.close_all()
+    nobody.sockets.close_all()
+
+
+def test_who_sends_although_nobody_reads_is_cut_off_and_costs_bounded_memory() -> None:
+    end = End(most=1 << 30).listen()
+    loud = caller(end)
+    run(lambda: end.keeper.calls, end)
+    end.sockets.hear(end.keeper.calls[0], hear=False)
+    loud.settimeout(0.05)
+    sent, piece = 0, Lengths().write(1 << 29) + bytes(1 << 20)
+
+    def shout() -> bool:
+        nonlocal sent
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            sent += loud.send(piece)
+        return bool(end.keeper.ended)
+
+    run(shout, end)
+    assert end.keeper.ended == ["it sends although nobody reads"] and sent < 16 * MOST_HELD
+    end.sockets.close_all()
+
+
+def test_a_caller_from_elsewhere_is_closed_without_a_word() -> None:
+    end = End().listen()
+    end.keeper.admits = lambda now, host: False  # type: ignore[method-assign]
+    stranger = caller(end)
+
+    def closed() -> bool:
+        stranger.settimeout(0.01)
+        try:
+            return stranger.recv(100) == b""
+        except TimeoutError:
+            return False
+
+    run(closed, end)
+    assert not end.keeper.calls and not end.keeper.ended
+    end.sockets.close_all()
+
+
+CROWDED = """
+import sys
+from tests.wire.test_sockets import End, run
+end = End().listen()
+print(end.address, flush=True)
+run(lambda: len(end.keeper.ended) >= 60, end, timeout_s=60)
+run(lambda: b"still there" in end.keeper.frames, end, timeout_s=60)
+end.sockets.close_all()
+"""
+
+
+@pytest.mark.processes
+def test_with_no_files_left_callers_wait_and_nothing_ends() -> None:
+    def few() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+
+    child = subprocess.Popen([sys.executable, "-c", CROWDED], stdout=subprocess.PIPE, text=True, preexec_fn=few)
+    assert child.stdout is not None
+    where = split_address(child.stdout.readline().strip())
+    crowd = [socket.create_connection(where, timeout=20) for _ in range(60)]
+    for each in crowd:
+        each.close()
+    with socket.create_connection(where, timeout=20) as last:
+        last.sendall(Lengths().write(11) + b"still there")
+        assert child.wait(90) == 0

@@ -155,11 +155,11 @@ def test_idle_callers_are_few_and_do_not_stay(monkeypatch: pytest.MonkeyPatch) -
         await low.start()
         await there.until(lambda: there.is_up(0))
         await here.until(lambda: here.is_up(1))
-        connections = high._engine._sockets._connections
-        assert len(connections) <= WAITING + 1
+        sockets = high._engine._sockets
+        assert sockets.connections <= WAITING + 1
         assert await asyncio.to_thread(lambda: all(Caller(each).is_cut() for each in idle))
         await still_linked(low, there)
-        assert len(connections) == 1
+        assert sockets.connections == 1
         for each in idle:
             each.close()
         await low.close()
@@ -448,7 +448,7 @@ def test_the_newest_authenticated_connection_carries_the_edge() -> None:
             await there.until(lambda number=number: [up for _, up, _ in there.links].count(True) == number + 1)
             callers.append(caller)
         assert all([await asyncio.to_thread(caller.is_cut) for caller in callers[:-1]])
-        assert len(high._engine._sockets._connections) == 1
+        assert high._engine._sockets.connections == 1
         callers[-1].say(MESSAGE, encode(Message(Kind.SKIP, 0), 0, swarm.schema)[0])
         await there.until(lambda: len(there.messages) == 1)
         await high.close()
