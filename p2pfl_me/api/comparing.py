@@ -122,10 +122,10 @@ def compare(
         raise ContractError(f"`{slip}` is no name of a contract", where="contracts", fix="take letters, digits, ._-")
     if engine not in NAMES or NAMES[engine] not in ENGINES:
         raise ContractError(f"there is no engine `{engine}`", where="engine", fix=f"choose {', '.join(NAMES)}")
-    if own := [name for name, each in named.items() if each.model.backbone.kind == "own"]:
+    if own := next((name for name, each in named.items() if each.model.backbone.kind == "own"), None):
         raise ContractError(
             "a comparison's cells are made from files, which hold no code of your own",
-            where=own[0],
+            where=own,
             fix="run it by itself: run(contract, network=...)",
         )
     out = Path(folder) if folder else Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}"

@@ -144,6 +144,7 @@ def prepared(
 
         shape = data.x.shape[1:] if isinstance(data, Clips) and data.rows else None
         contract = with_network(contract, network, trained=trained, shape=shape)
+    contract.model.backbone.require()
     return contract, path
 
 

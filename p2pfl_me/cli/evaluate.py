@@ -78,6 +78,7 @@ def evaluate(
         from p2pfl_me.learning.own import with_network
 
         contract = with_network(contract, network, trained=trained)
+    contract.model.backbone.require()
     request = Request(
         contract=contract,
         protocol=HoldOut(protocol),

@@ -7,6 +7,8 @@ from typing import Literal
 
 import click
 
+from p2pfl_me.cli.own_network import own_network_of_run
+
 
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
@@ -15,6 +17,7 @@ import click
 @click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any.")
 @click.option("--runtime", type=click.Choice(["torch", "onnx"]), help="By default torch for a run, onnx for a file.")
 @click.option("--peer", metavar="K", type=click.IntRange(0), help="One peer's model of a run, not the average.")
+@own_network_of_run
 @click.option("--abstain", metavar="P", type=click.FloatRange(0, 1), help="Name no class below P (default: 0.5).")
 @click.option("--validation", metavar="MANIFEST", type=click.Path(path_type=Path), help="Clips that set P instead.")
 @click.option("--no-open", is_flag=True, help="Print the page's address and open no browser.")
@@ -25,6 +28,7 @@ def live(
     port: int,
     runtime: Literal["torch", "onnx"] | None,
     peer: int | None,
+    network: str | None,
     abstain: float | None,
     validation: Path | None,
     no_open: bool,
@@ -51,7 +55,7 @@ def live(
     from p2pfl_me.spotting.settings import SpotterSettings
 
     film = None if source == "camera" else open_film(Path(source), fps)
-    namer = load_namer(model, runtime, peer, abstain, validation) if model else None
+    namer = load_namer(model, runtime, peer, abstain, validation, network) if model else None
     show = Show(film, namer, model.name if model else "", SpotterSettings())
 
     if film:

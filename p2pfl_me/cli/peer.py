@@ -89,6 +89,7 @@ def peer(
         from p2pfl_me.learning.own import with_network
 
         contract = with_network(contract, network, trained=trained)
+    contract.model.backbone.require()
     settings = PeerSettings(
         peer=peer_id,
         contract=contract,

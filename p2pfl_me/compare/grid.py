@@ -116,6 +116,12 @@ def make_grid(request: Request) -> Grid:
     ]
     for condition, variant in product(runnable, variants):
         groups += _row(request, names, variant, condition.skew or skews[0], counts[0], condition, notes)
+    if own := next((group for group in groups if group.contract.model.backbone.kind == "own"), None):
+        raise ContractError(
+            "a comparison's cells are made from files, which hold no code of your own",
+            where=own.name,
+            fix="run that contract by `p2pme swarm --network` or `p2pme evaluate --network`",
+        )
     _require_unique(groups)
     first = groups[0].contract.seed
     return Grid(tuple(groups), tuple(range(first, first + request.seeds)), conditions, refused, tuple(notes))

@@ -10,6 +10,7 @@ import numpy as np
 from p2pfl_me.home import home
 from p2pfl_me.live.abstention import validated_threshold
 from p2pfl_me.live.naming import ABSTAIN_BELOW, Namer
+from p2pfl_me.networks.code import Given
 
 
 def load_namer(
@@ -18,6 +19,7 @@ def load_namer(
     peer: int | None,
     abstain_below: float | None = None,
     validation: Path | None = None,
+    network: Given | None = None,
 ) -> Namer:
     """A run folder or an exported file, ready to name.
 
@@ -27,6 +29,8 @@ def load_namer(
         The abstention threshold; by default that of the validation clips, where there are some.
     validation:
         A manifest of clips whose subjects the model never saw.
+    network:
+        The code of the user's own network, where the run's contract states one.
 
     Raises
     ------
@@ -35,7 +39,7 @@ def load_namer(
     """
     from p2pfl_me.learning.recogniser import load_recogniser
 
-    recogniser = load_recogniser(model, runtime=runtime, peer=peer, home=home())
+    recogniser = load_recogniser(model, runtime=runtime, peer=peer, home=home(), network=network)
     size = recogniser.contract.model.input_size
     recogniser.scores(
         np.zeros((1, size, size, 3), dtype=np.uint8)

@@ -75,6 +75,10 @@ class Network(Choice):
         """Whether peers may hold a part of it: the head's first hidden units (`peers.widths`)."""
         return self.step(use) is Step.HEAD
 
+    def require(self) -> object:
+        """See, before anything begins, that it can be built here."""
+        return None
+
     def inputs(self, use: Use) -> int:
         """Values of one row of the bank."""
         return math.prod(self.shape(use))

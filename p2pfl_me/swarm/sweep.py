@@ -48,6 +48,7 @@ def sweep(
         from p2pfl_me.learning.own import with_network
 
         contract = with_network(contract, network, trained=trained)
+    contract.model.backbone.require()
     code, runs = 0, []
     for seed in range(contract.seed, contract.seed + seeds):
         run = folder / f"seed-{seed}" if seeds > 1 else folder

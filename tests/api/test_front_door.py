@@ -12,6 +12,7 @@ from torch import nn
 
 import p2pfl_me
 from p2pfl_me import Clips, Contract
+from p2pfl_me.contract import dump_contract
 from p2pfl_me.errors import ContractError, DataError, NetworkError, P2pmeError
 from tests.networks import mylab
 
@@ -204,6 +205,21 @@ def test_real_peers_need_a_network_that_lies_in_a_file(tmp_path: Path) -> None:
     x, y, subjects = arrays()
     with pytest.raises(NetworkError, match="where other processes cannot find it"):
         p2pfl_me.run(small(), data=Clips.from_arrays(x, y, subjects), network=lambda classes: mylab.Net(classes, 16))
+
+
+def test_a_stated_network_without_its_code_is_refused_before_anything_begins(tmp_path: Path) -> None:
+    x, y, subjects = arrays()
+    clips = Clips.from_arrays(x, y, subjects)
+    own = small(1, network=mylab.build, model__classes=["0", "1", "2"])
+    path = tmp_path / "own.yaml"
+    path.write_text(dump_contract(own))
+    with pytest.raises(NetworkError, match="each lab's own code"):
+        p2pfl_me.run(path, data=clips, folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    result = p2pfl_me.run(path, data=clips, network=mylab.build, engine="lockstep", folder=tmp_path / "run")
+    assert result.exit_code == 0
+    with pytest.raises(ContractError, match="hold no code"):
+        p2pfl_me.compare({"own": own}, data=clips)
 
 
 def test_equal_arrays_are_kept_once_and_privately(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from p2pfl_me.learning.network import assemble, initial_params
 from p2pfl_me.learning.steps import make_step, whole_module
 from p2pfl_me.learning.trainer import Part, Samples, make_trainer
 from p2pfl_me.networks import NETWORKS, Group, Whole
+from p2pfl_me.widths import held
 
 CPU = torch.device("cpu")
 BASE = "version: 1\nname: t\ntopology: {kind: ring}\npeers:\n  loopback: {count: 3}\n"
@@ -201,6 +202,17 @@ def test_a_network_that_lacks_its_parts_is_refused_by_name() -> None:
                 use(contract.model)
     finally:
         NETWORKS.remove("unfinished")
+
+
+def test_a_narrow_peer_trains_a_slice_of_the_pixels_head(tmp_path: Path) -> None:
+    contract = of("mlp", "peers.widths={1: 0.5}")
+    layout, start = layout_of(contract.model), initial_params(contract, cache=tmp_path)
+    mine = held(layout.dimensions, 0.5)
+    narrow = np.where(mine, start, 0).astype(np.float32)
+    trained = make_trainer(contract, 1, Samples(drawn(contract, 9)), "cpu", width=0.5).train(narrow, 0).params
+    assert (trained[mine] != start[mine]).any() and not trained[~mine].any()
+    with pytest.raises(ContractError, match="slices the head's hidden units"):
+        of("ststnet", "peers.widths={1: 0.5}")
 
 
 def test_another_network_brings_its_own_input_and_part() -> None:

@@ -60,6 +60,21 @@ class Own(Whole):
         """What was bound to it here."""
         return self._code
 
+    def require(self) -> Code:
+        """Its code.
+
+        Raises
+        ------
+        NetworkError
+            None was bound to it.
+        """
+        if self._code is None:
+            raise NetworkError(
+                f"the contract's network {self.called} is each lab's own code, and none was named here",
+                fix="name your copy with --network FILE.py:FUNCTION",
+            )
+        return self._code
+
     def bound(self, code: Code) -> Own:
         """The same network with its code."""
         out = self.model_copy()
@@ -84,16 +99,12 @@ class Own(Whole):
         NetworkError
             There is no code here, or it is another network's; says where.
         """
-        if self._code is None:
-            raise NetworkError(
-                f"the contract's network {self.called} is each lab's own code, and none was named here",
-                fix="name your copy with --network FILE.py:FUNCTION",
-            )
-        module = self._code.build(use, seed)
+        code = self.require()
+        module = code.build(use, seed)
         if difference := self._difference(module, seed == STILL_SEED):
             raise NetworkError(
                 f"is not the contract's network {self.called}: {difference}",
-                where=self._code.where,
+                where=code.where,
                 fix="all peers need the same code; `p2pme network check` writes the section of the contract",
             )
         return module
