@@ -116,7 +116,7 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
     core = core_of(contract, peer, schedule, core_start(start, contract))
     if deceit:
         core = deceit.core(core, peer)
-    if _is_recorded(settings):
+    elif _is_recorded(settings):  # a lie is no answer of a core, so a liar's life cannot be lived again
         core = Recorded(core, settings.run, start)
     if settings.console_log and (warning := cut_warning(contract)):
         put(f"note: {warning}")

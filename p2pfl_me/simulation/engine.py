@@ -165,10 +165,11 @@ class _Machines:
         common, now = self._contract.gossip.protocol.common_rounds, lambda: self._clock.now
         work = RoundWork(trainer, self._sketcher, log, self._options.run, start, before, now, common_rounds=common)
         core = core_of(self._contract, peer, self._schedule, core_start(start, self._contract))
-        if self._deceit and self._board:
-            lies = peer in self._board.liars
-            core = self._deceit.core(core, peer) if lies else Observed(core, peer, self._board)
-        recorded = Recorded(core, self._options.run, start) if self._options.record else core
+        if self._board and self._deceit and peer in self._board.liars:
+            recorded = self._deceit.core(core, peer)  # a lie is no answer of a core: no record
+        else:
+            honest = Observed(core, peer, self._board) if self._board else core
+            recorded = Recorded(honest, self._options.run, start) if self._options.record else honest
         self._works[peer] = work
         return Life(recorded, _Telling(work, self._tell))
 
