@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pfl_me.report.paired import holm, paired, power_words, seeds_needed, sign_flip
+from p2pfl_me.report.paired import cannot_tell, holm, paired, power_words, seeds_needed, sign_flip
 
 whole = st.integers(-50, 50).map(float)
 
@@ -56,6 +56,7 @@ def test_what_the_seeds_can_show_is_said_and_true() -> None:
             can = holm(clear)[0]
             words = power_words(seeds, methods)
             assert ("can be shown, however" not in words) == can and f"smallest p is {2.0 ** (1 - seeds):.2g}" in words
+    assert cannot_tell(6, 1) == cannot_tell(8, 6) == "" and "--seeds 6" in cannot_tell(5, 1)
     assert power_words(3, 4) == (
         "3 seeds, 6 pairs: the smallest p is 0.25, so no difference in score can be shown, however large; it takes "
         "--seeds 8 at least"

@@ -42,6 +42,7 @@ from p2pfl_me.report.style import (
     house_style,
     move_apart,
     new_figure,
+    percent_log_axis,
     short,
 )
 from p2pfl_me.report.svg import png_bytes, svg_bytes, themed
@@ -118,6 +119,24 @@ def test_a_csv_gives_back_what_was_written(cells: list[str | int | None]) -> Non
     header = [f"c{number}" for number in range(len(cells))]
     (row,) = csv_rows(csv_text([*header, "last"], [[*cells, "x"]]))
     assert [row[name] for name in header] == ["" if cell is None else str(cell) for cell in cells]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (0.02, 0.3, ["2 %", "5 %", "10 %", "20 %"]),
+        (2e-5, 1.5, ["0.01 %", "0.1 %", "1 %", "10 %", "100 %"]),
+        (0.1, 0.11, ["10 %", "20 %"]),
+    ],
+)
+def test_a_log_axis_of_shares_has_as_many_labels_as_it_spans(low: float, high: float, labels: list[str]) -> None:
+    with house_style():
+        figure, axes = new_figure(3)
+        axes.set_ylim(low, high)
+        percent_log_axis(axes)
+        assert [words for words, _ in shown_ticks(figure, "y")] == labels
+        bottom, top = axes.get_ylim()
+    assert bottom <= low and high <= top and top / bottom >= 4 - 1e-9
 
 
 def test_short_and_escape() -> None:
