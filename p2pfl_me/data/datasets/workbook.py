@@ -22,6 +22,7 @@ from p2pfl_me.errors import DataError
 
 if TYPE_CHECKING:
     import xlrd
+    from openpyxl.cell.cell import Cell, MergedCell
     from openpyxl.worksheet.worksheet import Worksheet
 
 SHEETS = {".xlsx", ".xlsm", ".xls", ".csv", ".tsv"}
@@ -32,6 +33,7 @@ FOREIGN = {
     ".numbers": "a Numbers sheet",
 }
 """Sheets that are not read, and are not passed over in silence."""
+MOST_CELLS = 5_000_000
 DELIMITERS = ",;\t|"
 WHOLE_FLOAT = re.compile(r"(-?[0-9]+)[.,]0+")
 SHOWN = 8
@@ -114,8 +116,9 @@ def _new_workbook(path: Path) -> tuple[Table, ...]:
 
 
 def _new_table(sheet: Worksheet, formulas: Worksheet | None) -> Table:
-    cells = [[_new_cell(cell.value, cell.data_type) for cell in row] for row in sheet.iter_rows()]
-    for number, row in enumerate(formulas.iter_rows() if formulas else ()):
+    rows, columns = _extent(sheet)
+    cells = [[_new_cell(cell.value, cell.data_type) for cell in row] for row in _cells(sheet, rows, columns)]
+    for number, row in enumerate(_cells(formulas, rows, columns) if formulas else ()):
         for column, cell in enumerate(row):
             if cell.data_type == "f" and not cells[number][column]:
                 cells[number][column] = Unread(
@@ -129,6 +132,20 @@ def _new_table(sheet: Worksheet, formulas: Worksheet | None) -> Table:
     return Table(
         sheet.title, tuple(map(tuple, cells)), sheet.sheet_state != "visible", (*said, *_hidden_rows(hidden, cells))
     )
+
+
+def _extent(sheet: Worksheet) -> tuple[int, int]:
+    """The last row and column of values and formulas: a colour in the farthest corner makes no table of billions."""
+    filled = [place for place, cell in sheet._cells.items() if cell.value is not None or cell.data_type == "f"]
+    rows, columns = max((row for row, _ in filled), default=0), max((column for _, column in filled), default=0)
+    # A formula without a value is none among the values: what it stands in is seen beside others of its row.
+    if rows * columns > MOST_CELLS:
+        raise ValueError(f"its sheet `{sheet.title}` spreads over {rows:,} rows and {columns:,} columns")
+    return rows, columns
+
+
+def _cells(sheet: Worksheet, rows: int, columns: int) -> Iterator[tuple[Cell | MergedCell, ...]]:
+    return sheet.iter_rows(max_row=rows, max_col=columns) if rows and columns else iter(())
 
 
 def _new_cell(value: object, kind: str) -> str:

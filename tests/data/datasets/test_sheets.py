@@ -12,6 +12,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 import xlrd
+from openpyxl.styles import PatternFill
 from openpyxl.worksheet.worksheet import Worksheet
 
 from p2pfl_me.data.clip import Manifest
@@ -174,6 +175,17 @@ def test_a_table_in_text_is_read_whatever_parts_its_columns(folder: Path, delimi
 def test_sheets_that_are_not_read_are_refused_with_the_reason(folder: Path, ending: str, kind: str) -> None:
     (folder / BOOK).rename((folder / BOOK).with_suffix(ending))
     with pytest.raises(DataError, match=rf"{kind}.* sheet, which is not read.*save it as \.xlsx"):
+        read(folder)
+
+
+def test_a_colour_in_the_farthest_corner_takes_no_time_and_a_value_there_is_told(folder: Path) -> None:
+    def coloured(sheet: Worksheet) -> None:
+        sheet["XFD1048576"].fill = PatternFill("solid", start_color="FF0000")
+
+    changed(folder, coloured)
+    assert len(read(folder)[0].clips) == 20
+    changed(folder, put("XFD1048576", 1))
+    with pytest.raises(DataError, match=r"cannot be read: its sheet `Sheet1` spreads over 1,048,576 rows"):
         read(folder)
 
 
