@@ -74,9 +74,15 @@ class Comparison:
             curves = [np.nanmean(each.scores(metric), axis=1) for each in runs]
             shortest = min(map(len, curves))
             ax.plot(np.mean([curve[:shortest] for curve in curves], axis=0), label=name)
-        ax.set(xlabel="round", ylabel=metric, title=f"{metric}, mean over peers and seeds")
+        said = "".join(f"{words.upper()}: " for words in self.warnings)
+        ax.set(xlabel="round", ylabel=metric, title=f"{said}{metric}, mean over peers and seeds")
         ax.legend()
         return ax
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the scores are no measure of recognition, in any of the runs."""
+        return tuple(dict.fromkeys(words for runs in self.runs.values() for each in runs for words in each.warnings))
 
     def _repr_html_(self) -> str:
         """A small table for notebooks."""
@@ -85,6 +91,7 @@ class Comparison:
             spread = f" +- {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
             score = f"{np.mean(values):.3f}{spread}" if values else "-"
             lines.append(f"<tr><th>{escape(name)}</th><td>{score}</td><td>{len(values)}</td></tr>")
+        lines += [f"<tr><td colspan=3>{escape(words)}</td></tr>" for words in self.warnings]
         return f"<table>{''.join(lines)}</table>"
 
 

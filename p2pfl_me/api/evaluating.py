@@ -105,6 +105,8 @@ class Evaluation:
                 ax.errorbar([mean], [place], xerr=[[mean - low], [high - mean]], fmt="o", color="C0", capsize=3)
         ax.set(yticks=range(len(self.arms)), yticklabels=self.arms, xlabel=f"{metric}, 95 % interval over subjects")
         ax.invert_yaxis()
+        if warnings := self.results.design.warnings:
+            ax.set_title("; ".join(warnings).upper())
         return ax
 
     def _repr_html_(self) -> str:
@@ -117,6 +119,7 @@ class Evaluation:
                 f"<tr><th>{escape(arm)}</th><td>{cells[0]}</td><td>{cells[1]}</td>"
                 f"<td>{f'{uar[0]:.3f}' if uar else '-'}</td></tr>"
             )
+        lines += [f"<tr><td colspan=4>{escape(words)}</td></tr>" for words in self.results.design.warnings]
         return f"<table>{''.join(lines)}</table>"
 
     def _arm(self, name: str) -> Arm:

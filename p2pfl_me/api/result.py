@@ -153,9 +153,15 @@ class Result:
             warnings.simplefilter("ignore", RuntimeWarning)  # a round that nobody scored has no mean
             mean = np.nanmean(values, axis=1) if values.size else np.empty(0)
         ax.plot(mean, color="C0", linewidth=2, label=f"mean of {values.shape[1]} peers")
-        ax.set(xlabel="round", ylabel=metric, title=f"{self.contract.name}: {metric} of each peer's own model")
+        said = "".join(f"{words.upper()}: " for words in self.warnings)
+        ax.set(xlabel="round", ylabel=metric, title=f"{said}{self.contract.name}: {metric} of each peer's own model")
         ax.legend()
         return ax
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why its scores are no measure of recognition, as drawn faces, or weights that have seen the test clips."""
+        return self._read.warnings
 
     def _repr_html_(self) -> str:
         """A small table for notebooks."""
@@ -170,6 +176,7 @@ class Result:
             "rounds": f"{len(scores)} of {contract.training.rounds}",
             "UF1 of the peers": f"{np.mean(final):.3f} (worst {min(final):.3f})" if final else "no test clips",
             "UF1 of the average model": f"{average['uf1']:.3f}" if average else "none",
+            **({"no measure of recognition": "; ".join(self.warnings)} if self.warnings else {}),
         }
         lines = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in rows.items())
         return f"<table>{lines}</table>"

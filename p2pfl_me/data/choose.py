@@ -64,8 +64,10 @@ def read_list(path: Path) -> tuple[Wanted, ...]:
 
 
 def choose(clips: Sequence[Clip], wanted: Sequence[Wanted], where: Path) -> tuple[Clip, ...]:
-    """The clips that are wanted, in their own order. Case, blanks and leading zeros of names do not matter, nor any other
-    spelling that could be the same subject, where only one is meant.
+    """The clips that are wanted, in their own order.
+
+    Case, blanks and leading zeros of names do not matter, nor does any other spelling that could be the same subject,
+    where only one is meant.
 
     Raises
     ------
