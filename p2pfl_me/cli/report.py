@@ -19,8 +19,9 @@ import click
 def report(runs: tuple[Path, ...], out: Path | None) -> None:
     """Write the convergence report on RUN folders: a page, its figures, and their numbers.
 
-    One RUN is shown in full; several are compared as well. Runs that differ only in their seed are taken
-    together. The page needs no network and no script.
+    One RUN is shown in full; several are compared as well. Runs that differ only in their seed are taken together;
+    folders that several laboratories kept of one run (lab-a/ lab-b/) are read as that run. The page needs no network
+    and no script.
     """
     from p2pfl_me.report import write_report
 

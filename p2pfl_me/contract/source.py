@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +76,7 @@ def read_yaml(text: str, where: str) -> Any:
 
 def _require_plain(text: str, where: str) -> None:
     """Look at the events of a document, one at a time, before anything is built of them."""
-    depth = 0
+    depth, resolver = 0, yaml.SafeLoader("")
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = f"{where}:{event.start_mark.line + 1 if event.start_mark else 1}"
         if isinstance(event, yaml.AliasEvent):
@@ -86,9 +87,34 @@ def _require_plain(text: str, where: str) -> None:
             )
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
             raise ContractError(f"a tag ({event.tag})", where=line, fix="write the plain value")
+        if isinstance(event, yaml.ScalarEvent) and event.style is None:
+            tag: str = resolver.resolve(yaml.ScalarNode, event.value, (True, False))  # type: ignore[no-untyped-call]
+            _refuse_surprise(event.value, tag, line)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise ContractError(f"nested more than {MAX_DEPTH} deep", where=line, fix="check brackets and indentation")
+
+
+_MEANT = {
+    "bool": re.compile("true|false", re.IGNORECASE),
+    "int": re.compile("[-+]?(0|[1-9][0-9_]*)"),
+    "float": re.compile(r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9_]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|nan)", re.IGNORECASE),
+}
+"""What a plain word must look like to be taken for a truth value or a number."""
+
+
+def _refuse_surprise(text: str, tag: str, line: str) -> None:
+    """YAML 1.1 takes `yes` for true, `010` for 8, `1:30` for 90, `2026-01-02` for a date: nobody would mean it."""
+    kind = tag.rpartition(":")[2]
+    meant = _MEANT.get(kind)
+    if kind != "timestamp" and (meant is None or meant.fullmatch(text)):
+        return
+    taken = {"bool": "a truth value", "int": "a number", "float": "a number", "timestamp": "a date"}[kind]
+    raise ContractError(
+        f"`{text[:40]}` would be taken for {taken}",
+        where=line,
+        fix=f'write "{text[:40]}" in quotes if it is a word, true or false, or the number in plain digits',
+    )
 
 
 def _walk(node: yaml.Node, path: Path, name: str) -> Iterator[tuple[Path, int]]:

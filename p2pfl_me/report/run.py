@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from p2pfl_me.contract import Contract, load_contract
+from p2pfl_me.contract import Contract, digest, load_contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.report.events import PeerLog, Scores, read_peer_log, scores_of
 from p2pfl_me.report.reading import Json, by_peer, json_file, mapping, whole
@@ -105,6 +105,37 @@ def find_runs(paths: Sequence[Path]) -> tuple[Path, ...]:
         found.extend(inside)
     unique = dict.fromkeys(path.resolve() for path in found)
     return tuple(unique)
+
+
+def read_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
+    """The runs of several folders; those that laboratories kept of one and the same run are read as one.
+
+    Each laboratory has its own folder of a run: the same contract, other peers. Folders of the same contract that share
+    a peer are runs of their own.
+
+    Raises
+    ------
+    RunError, ContractError
+        As `read_run`.
+    """
+    found: list[Run] = []
+    for run in map(read_run, folders):
+        for place, other in enumerate(found):
+            if _parts_of_one(other, run):
+                peers = sorted((*other.peers, *run.peers), key=lambda log: log.peer)
+                found[place] = replace(other, peers=tuple(peers), egress={**other.egress, **run.egress})
+                break
+        else:
+            found.append(run)
+    return tuple(found)
+
+
+def _parts_of_one(one: Run, other: Run) -> bool:
+    """A swarm's folder has a manifest and holds all of its peers; a laboratory's has none."""
+    if one.manifest != Manifest() or other.manifest != Manifest() or digest(one.contract) != digest(other.contract):
+        return False
+    mine, theirs = ({log.peer for log in run.peers} for run in (one, other))
+    return bool(mine and theirs) and not mine & theirs
 
 
 def read_run(folder: Path) -> Run:

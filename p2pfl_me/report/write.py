@@ -16,7 +16,7 @@ from p2pfl_me.report.groups import methods_of
 from p2pfl_me.report.html import render_html
 from p2pfl_me.report.markdown import render_markdown
 from p2pfl_me.report.methods import Comparison, Setting
-from p2pfl_me.report.run import find_runs, read_run
+from p2pfl_me.report.run import find_runs, read_runs
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.svg import files_of
 from p2pfl_me.report.warning import warned_csv, warning_words
@@ -25,7 +25,8 @@ from p2pfl_me.report.warning import warned_csv, warning_words
 def write_report(runs: Sequence[Path], out: Path) -> Path:
     """Write the report on the run folders `runs` into the folder `out`; give back the path of its page.
 
-    A folder that holds run folders (of a command with --seeds) stands for all of them. Files of an earlier
+    A folder that holds run folders (of a command with --seeds) stands for all of them; folders that laboratories kept
+    of one run are read as that run. Files of an earlier
     report in `out` are replaced.
 
     Raises
@@ -38,7 +39,7 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     folders = find_runs(runs)
     if not folders:
         raise RunError("no run to report on", fix="name at least one run folder")
-    methods = methods_of([read_run(folder) for folder in folders])
+    methods = methods_of(read_runs(folders))
     with house_style():
         files = _files(compose(Comparison((Setting("", methods),)), in_full=True))
     _write(files, out)

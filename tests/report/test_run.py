@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.report.events import read_peer_log
 from p2pfl_me.report.reading import counts, floats_of_base64, number, whole
-from p2pfl_me.report.run import find_runs, read_run
+from p2pfl_me.report.run import find_runs, read_run, read_runs
 from p2pfl_me.run.folder import RunFolder
 from tests.report.fixture import Recipe as R
 from tests.report.fixture import append, contract_text, write_run
@@ -131,3 +131,18 @@ def test_coercions_refuse_what_is_not_meant() -> None:
     assert counts([[1, 2], [3]]) is None and counts([[1, -2], [0, 1]]) is None and counts([]) is None
     assert floats_of_base64("!!") is None and floats_of_base64("AAAAAAA=") is None
     assert floats_of_base64("AADAfw==") is None, "NaN"
+
+
+def test_the_folders_of_several_laboratories_are_one_run(tmp_path: Path) -> None:
+    whole = write_run(tmp_path / "whole", **SMALL)
+    for name, peers in (("lab-a", (0, 2)), ("lab-b", (1,))):
+        (tmp_path / name).mkdir()
+        for kind in ("peer-{}.jsonl", "egress-{}.jsonl"):
+            for peer in peers:
+                (tmp_path / name / kind.format(peer)).write_bytes((whole / kind.format(peer)).read_bytes())
+        (tmp_path / name / "contract.yaml").write_bytes((whole / "contract.yaml").read_bytes())
+    (run,) = read_runs([tmp_path / name for name in ("lab-b", "lab-a")])
+    assert [log.peer for log in run.peers] == [0, 1, 2] and list(run.silent) == []
+    assert set(run.egress) == {0, 1, 2}
+    assert len(read_runs([tmp_path / "lab-a", tmp_path / "lab-a"])) == 2, "the same peers twice are two runs"
+    assert len(read_runs([whole, tmp_path / "lab-b"])) == 2, "a swarm's run is whole"

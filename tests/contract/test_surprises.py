@@ -1,0 +1,56 @@
+"""Plain words that YAML 1.1 takes for something else are refused where they stand, in files and in overrides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from p2pfl_me.contract.source import read_yaml
+from p2pfl_me.errors import ContractError
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["yes", "No", "on", "OFF", "010", "1:30", "12:30:45", "0x1F", "0b11", "1:30.5", "2026-01-02"],
+)
+def test_what_nobody_would_have_meant_is_refused_with_its_line(word: str) -> None:
+    if isinstance(read_or_error(word), str):
+        return  # plain text to YAML 1.1: no surprise
+    with pytest.raises(ContractError, match=rf"^c\.yaml:2: `{word}` would be taken for .*\n.*in quotes"):
+        read_yaml(f"a: 1\nb: {word}\n", "c.yaml")
+    with pytest.raises(ContractError, match="would be taken for"):
+        read_yaml(f"a: [1, {{b: {word}}}]\n", "c.yaml")
+    assert read_yaml(f"a: '{word}'", "c.yaml") == {"a": word}
+
+
+def read_or_error(word: str) -> Any:
+    try:
+        return read_yaml(word, "x")
+    except ContractError:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("true", True),
+        ("False", False),
+        ("0", 0),
+        ("-17", -17),
+        ("1_000", 1000),
+        ("0.001", 0.001),
+        (".5", 0.5),
+        ("1.0e-3", 0.001),
+        ("1.", 1.0),
+        ("null", None),
+        ("~", None),
+        ("ring", "ring"),
+        ("y", "y"),
+        ("127.0.0.1:47000", "127.0.0.1:47000"),
+        ("tcp://10.0.0.1:47000", "tcp://10.0.0.1:47000"),
+        ("", None),
+    ],
+)
+def test_what_is_meant_stays(text: str, value: object) -> None:
+    assert read_yaml(f"a: {text}", "c.yaml") == {"a": value}
