@@ -16,6 +16,7 @@ FLOORS = {
     "errors": 0,
     "files": 0,
     "output": 0,
+    "machine": 0,
     "message": 0,
     "tensors": 0,
     "home": 0,

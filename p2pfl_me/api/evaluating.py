@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from p2pfl_me.evaluate.ready import ready_contract
 from p2pfl_me.evaluate.results import Results
 from p2pfl_me.evaluate.run import evaluated
 from p2pfl_me.home import home
+from p2pfl_me.machine import cores
 from p2pfl_me.networks.code import Given
 from p2pfl_me.report.arms import Arm
 
@@ -185,7 +185,7 @@ def evaluate(
         data=path,
         seeds=seeds,
         folds=folds,
-        jobs=jobs or os.cpu_count() or 1,
+        jobs=jobs or cores(),
     )
     results = evaluated(request, Console(sys.stdout, quiet=quiet))
     if results is None:

@@ -10,6 +10,7 @@ import click
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.own_network import own_network, require_network
 from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
+from p2pfl_me.machine import cores
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -55,7 +56,6 @@ def evaluate(
     once, then scored over all classes, with intervals over subjects and paired tests. Ctrl-C stops; the same command
     with the same --out goes on.
     """
-    import os
     from datetime import datetime
 
     from p2pfl_me.console.lines import Console
@@ -89,7 +89,7 @@ def evaluate(
         weights=weights,
         seeds=seeds,
         folds=folds,
-        jobs=jobs or os.cpu_count() or 1,
+        jobs=jobs or cores(),
         subjects_leak=subjects_leak,
         rules=rules,
         read=read,

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from p2pfl_me.errors import ContractError, PeerError
+from p2pfl_me.machine import cores
 
 if TYPE_CHECKING:
     from p2pfl_me.console.lines import Console
@@ -80,7 +81,6 @@ def _batched(contract: Contract, options: RunOptions, console: Console) -> int:
 
 
 def _require_lockstep(contract: Contract, where: str) -> None:
-    import os
 
     from p2pfl_me.simulation.batched import require_memory_for
     from p2pfl_me.simulation.lockstep_fit import require_lockstep
@@ -88,7 +88,7 @@ def _require_lockstep(contract: Contract, where: str) -> None:
 
     require_lockstep(contract, where)
     try:
-        require_memory_for(contract, schedule_of(contract), os.cpu_count() or 1)
+        require_memory_for(contract, schedule_of(contract), cores())
     except PeerError as error:
         raise ContractError(error.what, where=where, fix=error.fix) from error
 

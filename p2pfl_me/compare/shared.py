@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -15,6 +14,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.files import refusing, write_whole
 from p2pfl_me.home import cache_dir
+from p2pfl_me.machine import cores
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.results import join_baselines
 from p2pfl_me.swarm.launcher import BASELINES, CHILDREN
@@ -78,7 +78,7 @@ def _run_all(context: ForkServerContext, jobs: Sequence[tuple[Child, tuple[objec
     waiting, running = list(jobs), list[ForkServerProcess]()
     try:
         while waiting or running:
-            while waiting and len(running) < (os.cpu_count() or 1):
+            while waiting and len(running) < cores():
                 target, arguments = waiting.pop(0)
                 process = context.Process(target=target, args=arguments, daemon=True)
                 process.start()

@@ -5,7 +5,6 @@ Clips pass through one by one: what is kept of each is a digest and counts, so m
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.labels import Labels, as_labels
 from p2pfl_me.data.look import Images, Look, Looker
 from p2pfl_me.data.reading import is_dataset, rows_of
+from p2pfl_me.machine import cores
 
 AHEAD = 16
 """Clips that each worker may be ahead of the count."""
@@ -74,7 +74,7 @@ def check_manifest(
     labels = as_labels(classes)
     tally = _Tally(images, any_label=labels.classes is None and not is_dataset(path))
     who = Identities(rules)
-    for found, look in _looked(rows_of(path, labels, who), images, workers or os.cpu_count() or 1):
+    for found, look in _looked(rows_of(path, labels, who), images, workers or cores()):
         tally.take(found, look)
     tally.problems += who.unheard()
     return tally.report(labels.classes)
@@ -83,7 +83,7 @@ def check_manifest(
 def sound_clips(clips: Sequence[Clip], workers: int | None = None) -> tuple[tuple[Clip, ...], tuple[Problem, ...]]:
     """The clips whose every frame can be read and that stand there once, and what is wrong with the others."""
     watch, sound, problems = DuplicateWatch(), list[Clip](), list[Problem]()
-    for clip, look in _looked(clips, Images.ALL, workers or os.cpu_count() or 1):
+    for clip, look in _looked(clips, Images.ALL, workers or cores()):
         if fault := _image_fault(clip, look, watch):
             problems.append(fault)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from p2pfl_me.data.images import file_bytes
 from p2pfl_me.data.look import LISTINGS, Images, Looker
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
+from p2pfl_me.machine import cores
 
 NAMED = ("subject", "label", "split")
 VECTORS = b"vectors"
@@ -66,7 +66,7 @@ def contradictions(clips: Sequence[Clip]) -> tuple[Problem, ...]:
     """
     first = partial(_first_file, listing=lru_cache(LISTINGS)(frame_files))
     watch, found = DuplicateWatch(), list[Problem]()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # files are read and hashed outside the interpreter's lock
+    with ThreadPoolExecutor(cores()) as pool:  # files are read and hashed outside the interpreter's lock
         suspects: dict[bytes | None, list[Clip]] = defaultdict(list)
         for clip, digest in zip(clips, pool.map(first, clips), strict=True):
             suspects[digest].append(clip)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from p2pfl_me.evaluate.holdout import LEAK
 from p2pfl_me.evaluate.results import SCORES, Results
 from p2pfl_me.evaluate.statistics import known
 from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.machine import cores
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.warning import warning_words
 
@@ -35,7 +35,7 @@ def run_card(results: Results) -> dict[str, Any]:
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in PACKAGES},
         },
-        "machine": {"platform": platform.platform(), "cores": os.cpu_count(), "jobs": request.jobs},
+        "machine": {"platform": platform.platform(), "cores": cores(), "jobs": request.jobs},
         "digests": {
             "evaluation": design.digest,
             "contract": digest(design.contract).hex(),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import resource
 import signal
 import sys
 import traceback
@@ -23,6 +21,7 @@ from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.trainer import Samples, make_trainer
+from p2pfl_me.machine import allow_many_files
 from p2pfl_me.output import put
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.host import Host
@@ -40,9 +39,6 @@ from p2pfl_me.topology import plan_of
 from p2pfl_me.topology.cut import cut_warning
 from p2pfl_me.wire.links import Links
 
-FILES = 65_536
-"""Open files and connections that a peer allows itself, where the system does."""
-
 
 class Deceit(Protocol):
     """What a swarm puts between a peer and its work to see how the others stand a liar. `p2pme peer` has none."""
@@ -59,7 +55,7 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
     # A user who stops a peer that is still reading its data waits for nothing either.
     for number in stop_signals():
         signal.signal(number, lambda *_: os._exit(Exit.STOPPED))
-    _allow_many_connections()
+    allow_many_files()  # strangers who connect and say nothing must not use up those that checkpoints need
     log: EventLog | None = None
     try:
         directory = directory_of(settings, plan_of(settings.contract))  # a wrong id or key leaves the folder alone
@@ -82,15 +78,6 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
         put(f"peer {settings.peer}: {text}\n  -> please report it with {where}", sys.stderr)
         _note_failure(log, error, f"{text}\n{traceback.format_exc()}")
         return Exit.BUG
-
-
-def _allow_many_connections() -> None:
-    """Strangers who connect and say nothing must not use up the files that checkpoints need."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
-    if soft < wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _print_line(event: AnyEvent) -> None:

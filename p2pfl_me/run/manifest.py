@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import RunError
 from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.machine import cores
 from p2pfl_me.run.declare import STRICT, LineError, Says, adapter, validated
 from p2pfl_me.run.folder import RunFolder
 
@@ -58,11 +58,11 @@ class Manifest:
     python: Annotated[str, Says("version")] = ""
     torch: Annotated[str, Says("version")] = ""
     numpy: Annotated[str, Says("version")] = ""
-    pyzmq: Annotated[str, Says("version, in runs of before 0.2, whose links went through it")] = ""
+    pyzmq: Annotated[str, Says("version")] = ""
     cryptography: Annotated[str, Says("version")] = ""
     networkx: Annotated[str, Says("version")] = ""
     platform: Annotated[str, Says("of the machine")] = ""
-    cpu_count: Annotated[int | None, Says("cores of the machine")] = None
+    cpu_count: Annotated[int | None, Says("cores that it might use")] = None
     started: Annotated[str, Says("when, in ISO 8601")] = ""
     finished: Annotated[str | None, Says("when, in ISO 8601; null while it runs, or where it was killed")] = None
     command: Annotated[str, Says("as it was typed")] = ""
@@ -125,10 +125,11 @@ class ManifestFile:
             python=platform.python_version(),
             torch=metadata.version("torch"),
             numpy=metadata.version("numpy"),
+            pyzmq=metadata.version("pyzmq"),
             cryptography=metadata.version("cryptography"),
             networkx=metadata.version("networkx"),
             platform=platform.platform(),
-            cpu_count=os.cpu_count(),
+            cpu_count=cores(),
             started=_now(),
             command=command or " ".join(sys.argv),
             engine=engine,

@@ -25,6 +25,7 @@ from p2pfl_me.gossip.cores import Start, exchanged_size, rule_of
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
+from p2pfl_me.machine import available_bytes
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.crew import Crew, Job, shared
 from p2pfl_me.simulation.mixing_tiles import (
@@ -38,7 +39,6 @@ from p2pfl_me.simulation.mixing_tiles import (
     tiles_of,
     total,
 )
-from p2pfl_me.swarm.memory import available_bytes
 from p2pfl_me.topology import Schedule
 from p2pfl_me.wire.malloc import reuse_freed_memory
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.origin import tell_of_weights
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Part, Samples
+from p2pfl_me.machine import cores
 from p2pfl_me.options import RunOptions
 from p2pfl_me.peer.shard import Shard, summary_of
 from p2pfl_me.run.beginning import undone_if_refused
@@ -57,7 +57,7 @@ def run_batched(contract: Contract, options: RunOptions, console: Console) -> in
     schedule = schedule_of(contract)
     if warning := cut_warning(contract):
         console.say(f"note: {warning}")
-    workers = os.cpu_count() or 1
+    workers = cores()
     require_memory_for(contract, schedule, workers)
     with undone_if_refused(options.run, contract):
         manifest = ManifestFile(options.run, contract, options.command, engine="batched")

@@ -19,6 +19,7 @@ from p2pfl_me.data.shards import Shards, all_clips
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.samples import read_samples
+from p2pfl_me.machine import cores
 from p2pfl_me.output import put
 from p2pfl_me.peer.average import score_average
 from p2pfl_me.peer.process import run_peer
@@ -51,7 +52,7 @@ def liar_child(settings: PeerSettings, lies: Lies) -> None:
 def features_child(contract: Contract, shards: Shards, home: Path, weights: Path | None, device: str) -> None:
     """Fill the feature cache for all shards with all cores, before the peers share them."""
     with _in_the_users_words():
-        torch.set_num_threads(os.cpu_count() or 1)
+        torch.set_num_threads(cores())
         with showing("images of clips") as preparing, showing("features of samples") as progress:
             _, notes = read_samples(
                 contract,

@@ -5,7 +5,6 @@ The launcher itself never imports torch: one fork server does, once, and every p
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -19,6 +18,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError, P2pmeError
 from p2pfl_me.exits import Exit, stop_signals, verdict
 from p2pfl_me.home import cache_dir, keys_dir
+from p2pfl_me.machine import cores
 from p2pfl_me.options import RunOptions
 from p2pfl_me.run.beginning import undone_if_refused
 from p2pfl_me.run.folder import RunFolder
@@ -53,12 +53,13 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
     """
     from p2pfl_me.data.shards import write_shards
     from p2pfl_me.learning.origin import tell_of_weights
-    from p2pfl_me.swarm.memory import require_memory
+    from p2pfl_me.swarm.memory import require_files, require_memory
     from p2pfl_me.topology import plan_of
     from p2pfl_me.topology.cut import cut_warning
 
     _refuse_remote(contract)
     require_memory(contract)
+    require_files(contract)
     plan_of(contract)
     if warning := cut_warning(contract):
         console.say(f"note: {warning}")
@@ -111,7 +112,7 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 jobs["average model"] = ("average_child", (*from_here, done, shards))
             if options.baselines:
                 jobs |= {f"baseline {name}": ("baseline_child", (*from_here, name, shards)) for name in BASELINES}
-            code = children.run_all(jobs, console, at_once=os.cpu_count() or 1) or code
+            code = children.run_all(jobs, console, at_once=cores()) or code
             join_baselines(options.run)
         return manifest.finish(exits, Exit.STOPPED if interrupts.count else code)
 

@@ -1,28 +1,19 @@
-"""Whether the machine has the memory for all peers of a contract as real processes, asked before any starts."""
+"""Whether memory and open files suffice for all peers of a contract as real processes, asked before any starts."""
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.machine import allow_many_files, available_bytes
 
 PROCESS_BYTES = 90_000_000
 """What a real peer takes before its models: interpreter, torch's own pages, links (docs/measurements.md)."""
 PROCESS_MODELS = 7
 """Models that a real peer holds: its own, trained, gradients, two moments, one that arrives, one that leaves."""
+OWN_FILES, PEER_FILES = 64, 8
+"""Open files of a launcher: its own, and for each peer its log, the pipes to its process, and the fork server's."""
 SWARM_FIX = "write --set peers.loopback.count={fit} or fewer, or take a machine with more memory"
-
-
-def available_bytes() -> int:
-    """What Linux says can still be had without swapping; elsewhere, the machine's whole memory."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def require_memory(contract: Contract, where: str = "", fix: str = SWARM_FIX) -> None:
@@ -45,4 +36,22 @@ def require_bytes(contract: Contract, each: int, where: str, fix: str) -> None:
             f"{count} peers take about {each * count / 1e9:.0f} GB, and {free / 1e9:.0f} GB are free",
             where=where,
             fix=fix.format(fit=max(1, free // each)),
+        )
+
+
+def require_files(contract: Contract) -> None:
+    """Raise this process's limit of open files, and refuse more peers than it can watch over.
+
+    Raises
+    ------
+    ContractError
+        With the largest number of peers that would fit.
+    """
+    allowed, count = allow_many_files(), contract.peers.count
+    if OWN_FILES + count * PEER_FILES > allowed:
+        raise ContractError(
+            f"{count} peers take about {OWN_FILES + count * PEER_FILES} open files here, and {allowed} are allowed",
+            where=contract.name,
+            fix=f"write --set peers.loopback.count={max(1, (allowed - OWN_FILES) // PEER_FILES)} or fewer, or raise "
+            "the limit (ulimit -Hn, LimitNOFILE of the unit)",
         )

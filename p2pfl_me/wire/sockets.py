@@ -10,6 +10,7 @@ thread.
 from __future__ import annotations
 
 import contextlib
+import errno
 import selectors
 import socket as plain
 import time
@@ -22,6 +23,7 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from p2pfl_me.errors import PeerError, WireError
+from p2pfl_me.machine import holder_of
 from p2pfl_me.wire.framing import FrameReader, Lengths
 
 BURST = 4
@@ -154,8 +156,12 @@ class Sockets:
         try:
             self._server = self._bound(address)
         except (zmq.ZMQError, OverflowError) as error:
+            port = address.rpartition(":")[2]
+            taken = getattr(error, "errno", None) == errno.EADDRINUSE and port.isascii() and port.isdigit()
+            holder = holder_of(int(port)) if taken else ""
             raise PeerError(
-                f"cannot listen: {(getattr(error, 'strerror', None) or str(error)).lower()}",
+                f"cannot listen: {(getattr(error, 'strerror', None) or str(error)).lower()}"
+                f"{f' by {holder}' if holder else ''}",
                 where=address,
                 fix="is this peer running already? Stop it, or choose other ports in the contract "
                 "(locally: --set peers.loopback.base_port=N; one lab alone: --listen)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import resource
 import socket
 import threading
@@ -151,6 +152,7 @@ def test_a_taken_port_a_mended_contract_and_a_foreign_run_folder(tmp_path: Path)
         command = start(tmp_path / "home", contract, tmp_path, 0)
         code, output = command.finish()
     assert code == 3 and port in output and "cannot listen" in output, output
+    assert f"by process {os.getpid()} (" in output, "who holds the port is named"
     # Nobody has come to a first checkpoint under the first contract, so a mended one takes the folder.
     mended = write_contract(tmp_path / "mended.yaml", 1, topology="{kind: mesh}", training="{rounds: 2}")
     code, output = start(tmp_path / "home", mended, tmp_path, 0).finish()

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from p2pfl_me.console.lines import Console
-from p2pfl_me.contract import load_contract
+from p2pfl_me.contract import contract_from_yaml, load_contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.options import RunOptions
 from p2pfl_me.swarm.launcher import launch
-from p2pfl_me.swarm.memory import require_memory
+from p2pfl_me.swarm.memory import require_files, require_memory
 from tests.small import write_contract
 
 
@@ -29,3 +29,16 @@ def test_a_swarm_of_more_peers_than_memory_starts_nothing(tmp_path: Path, monkey
         else:
             with pytest.raises(ContractError, match="GB are free"):
                 require_memory(smaller)
+
+
+def test_more_peers_than_this_process_may_open_files_for_are_refused_with_the_number_that_fits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    contract = contract_from_yaml("version: 1\nname: many\ntopology: {kind: ring}\npeers: {loopback: {count: 40}}\n")
+    monkeypatch.setattr("p2pfl_me.swarm.memory.allow_many_files", lambda: 1024)
+    require_files(contract)
+    monkeypatch.setattr("p2pfl_me.swarm.memory.allow_many_files", lambda: 256)
+    with pytest.raises(
+        ContractError, match=r"40 peers take about 384 open files here, and 256 are.*\n.*count=24 or fewer"
+    ):
+        require_files(contract)

@@ -5,7 +5,6 @@ and as signatures that survive another size, format or light.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from p2pfl_me.data.images import Image, read_image
 from p2pfl_me.data.look import Images, Looker
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
+from p2pfl_me.machine import cores
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Seen:
 def key_pictures(clips: Sequence[Clip]) -> list[Seen | None]:
     """One for each clip, on all cores; None where its pictures cannot be read."""
     looker = Looker(Images.KEY)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return list(pool.map(lambda pair: _look(pair[0], pair[1], looker), enumerate(clips)))
 
 

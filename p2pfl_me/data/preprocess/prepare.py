@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +23,7 @@ from p2pfl_me.data.preprocess.plan import plan_clip, plan_digest, sample_digest
 from p2pfl_me.data.preprocess.recipe import Recipe
 from p2pfl_me.data.row_cache import RowCache
 from p2pfl_me.errors import DataError
+from p2pfl_me.machine import cores
 
 Image = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
@@ -132,7 +132,7 @@ def _in_order(work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator
 
     OpenCV and hashing work outside the interpreter's lock.
     """
-    workers = os.cpu_count() or 1
+    workers = cores()
     waiting: deque[Future[Made]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from p2pfl_me.data.twins.old_sheet import old_sheet
 from p2pfl_me.data.twins.recipe import Book, Cell, Recipe, Tree
 from p2pfl_me.data.twins.take import Folder, Planted, Take, TwinSpec, plan_takes, plant
 from p2pfl_me.errors import DataError
+from p2pfl_me.machine import cores
 
 HEIGHT = 320
 """Pixels of a frame's height unless another is asked for: quick to draw, and large enough for a face detector."""
@@ -42,7 +42,7 @@ def write_twin(recipes: Sequence[Recipe], folder: Path, spec: TwinSpec, title: s
         raise DataError("is no empty folder", where=str(folder), fix="name a new one with -o")
     planned = [(recipe, _takes(recipe, spec, title)) for recipe in recipes]
     try:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # drawing and encoding work outside the interpreter's lock
+        with ThreadPoolExecutor(cores()) as pool:  # drawing and encoding work outside the interpreter's lock
             for recipe, takes in planned:
                 sources = {take.serial: take for take in takes}
                 jobs = [pool.submit(_draw, recipe, take, sources, folder, spec) for take in takes]

@@ -1,0 +1,93 @@
+"""What this process may use of the machine: cores, memory, open files, ports; a container's limits, not its host's."""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+from contextlib import suppress
+from pathlib import Path
+
+LISTENING = "0A"
+"""A socket's state in Linux's /proc/net/tcp."""
+CGROUPS = Path("/sys/fs/cgroup")
+FILES = 65_536
+"""Open files and connections that a process allows itself, where the system does."""
+
+
+def cores() -> int:
+    """Cores that may compute at once, 1 at least: those of the machine, of the process's mask, of the container."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([allowed, *(math.ceil(share) for folder in _groups() if (share := _cpu_share(folder)))]))
+
+
+def available_bytes() -> int:
+    """Memory that can still be had without swapping, here and in each container around; else the machine's whole."""
+    free = [_left(folder) for folder in _groups()]
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free.append(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")))
+    except (OSError, StopIteration):
+        free.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(found for found in free if found is not None)
+
+
+def allow_many_files() -> int:
+    """Raise the soft limit of open files as far as is wanted and allowed; what it is now."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return FILES if soft == resource.RLIM_INFINITY else soft
+
+
+def holder_of(port: int) -> str:
+    """Who listens at a TCP port of this machine, as far as this user may see: "process 4711 (p2pme ...)", or ""."""
+    sockets = set[str]()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError, ValueError, IndexError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    sockets.add(f"socket:[{fields[9]}]")
+    if not sockets:
+        return ""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # another user's, or gone meanwhile
+            if any(str(file.readlink()) in sockets for file in (process / "fd").iterdir()):
+                words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                return f"process {process.name} ({' '.join(words).strip()[:80]})"
+    return "a process of another user"
+
+
+def _groups() -> list[Path]:
+    """The control groups that this process is in, version 2, from its own up to the root of what it sees."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    own = next((line[3:].strip("/") for line in lines if line.startswith("0::")), None)
+    if own is None:
+        return []
+    folder = CGROUPS / own if (CGROUPS / own).is_dir() else CGROUPS  # a container's own root has another name outside
+    return [folder, *(parent for parent in folder.parents if parent.is_relative_to(CGROUPS))]
+
+
+def _cpu_share(group: Path) -> float | None:
+    try:
+        quota, period = (group / "cpu.max").read_text().split()
+        return int(quota) / int(period)
+    except (OSError, ValueError):
+        return None  # no limit ("max"), no such file
+
+
+def _left(group: Path) -> int | None:
+    """Bytes until the group's limit. What it holds of files can be had back, so it does not count."""
+    try:
+        limit, used = int((group / "memory.max").read_text()), int((group / "memory.current").read_text())
+        numbers = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):
+        return None
+    return max(0, limit - used + int(numbers.get("inactive_file", 0)))
