@@ -20,7 +20,7 @@ from p2pfl_me.topology import plan_of, schedule_of
 from p2pfl_me.wire.codec import Schema
 from tests.gossip.swarms import contract_of
 
-SIZE, ROUNDS, PEERS = 64, 12, 10
+SIZE, ROUNDS, PEERS = 64, 7, 10
 GOAL = np.linspace(-1, 1, SIZE, dtype=np.float32)
 
 
