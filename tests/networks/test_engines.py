@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click import UsageError
 from safetensors.numpy import load_file, save_file
 
+from p2pfl_me.cli.main import cli
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, load_contract
+from p2pfl_me.contract.model import CASME2_CLASSES
 from p2pfl_me.deploy.export import export_model
 from p2pfl_me.errors import NetworkError
+from p2pfl_me.exits import Exit
 from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.own import with_network
 from p2pfl_me.options import RunOptions
@@ -20,7 +24,7 @@ from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.lockstep import run_batched
 from p2pfl_me.swarm.launcher import launch
 from tests.networks import mylab
-from tests.small import CLASSES, Command, events, p2pme, wait_for, write_contract
+from tests.small import CLASSES, Command, events, wait_for, write_contract
 
 OWN = f"{mylab.__file__}:frozen"
 PEERS = 3
@@ -115,32 +119,37 @@ def test_an_own_network_is_killed_and_resumed(tmp_path: Path) -> None:
     finally:
         for command in commands:
             command.kill() if command.process.poll() is None else None
-    assert [code for code, _ in ends] == [0] * PEERS, ends
+    # Whoever was away, and whoever was without it meanwhile, may have missed a round: that is no failure.
+    assert {code for code, _ in ends} <= {Exit.DONE, Exit.INCOMPLETE}, ends
     starts = events(folder, 1, "start")
     assert len(starts) == 2 and starts[1]["resumed_round"] > 0
+    assert [events(folder, each, "finish")[-1]["reason"] for each in range(PEERS)] == ["rounds"] * PEERS
 
 
-@pytest.mark.processes
-def test_an_own_network_runs_by_command_and_becomes_a_checked_onnx_file(tmp_path: Path) -> None:
+def test_an_own_network_becomes_a_checked_onnx_file(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     path = agreed(tmp_path, "input: image")
-    training = ("--set", "training.rounds=1", "--set", "data.synthetic.subjects=8", "--set", "peers.loopback.count=2")
-    code, output = p2pme(
-        tmp_path,
-        "swarm",
-        path,
-        "--network",
-        OWN,
-        "--run",
-        tmp_path / "run",
-        "--no-report",
-        *training,
-        "--set",
-        "model.classes=[disgust, fear, happiness, others, repression, sadness, surprise]",
-    )
-    assert code == 0, output
+    faces = ["data.synthetic.subjects=6", "data.synthetic.clips_per_subject=7", "peers.loopback.count=2"]
+    contract = load_contract(path, ["training.rounds=1", f"model.classes=[{', '.join(CASME2_CLASSES)}]", *faces])
+    options = RunOptions(home=tmp_path, run=tmp_path / "run")
+    assert run_batched(with_network(contract, OWN), options, Console(quiet=True)) == 0
     out = tmp_path / "model.onnx"
     with pytest.raises(NetworkError, match=r"--network FILE\.py:FUNCTION"):
         export_model(tmp_path / "run", out, home=tmp_path)
     done = export_model(tmp_path / "run", out, home=tmp_path, network=OWN)
     assert done.agreement.difference < 1e-3 and out.stat().st_size < 50_000
+
+
+@pytest.mark.parametrize("command", ["swarm", "evaluate", "peer"])
+def test_a_slip_of_a_command_is_told_in_words(tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P2PME_HOME", str(tmp_path))
+    path = agreed(tmp_path, "")
+    where = {
+        "swarm": [str(path)],
+        "evaluate": ["--topology", str(path)],
+        "peer": ["--id", "0", "--topology", str(path)],
+    }
+    with pytest.raises(NetworkError, match="has no `nothing`"):
+        cli.main([command, *where[command], "--network", f"{mylab.__file__}:nothing"], standalone_mode=False)
+    with pytest.raises(UsageError, match="--trained names a part"):
+        cli.main([command, *where[command], "--trained", "fc"], standalone_mode=False)
