@@ -32,6 +32,10 @@ class Kind(Enum):
     """The higher id has waited long enough; the lower id replies ANSWER (already sent) or SKIP."""
     PUSH = "push"
     """The sender's state of a wait-free protocol; no answer is due. `at` is what that protocol says with it."""
+    PRESENT = "present"
+    """Before the start: who is there, as far as the sender knows. `at` is a mask of the 31 ids from 31 `round` on."""
+    BEGUN = "begun"
+    """The sender has begun to train: the run is under way."""
     LEAVE = "leave"
     """The sender has finished and will not take part in later rounds."""
 

@@ -67,7 +67,7 @@ class PeerView:
                 self.sent = max(self.sent, event.bytes_sent)
             case events.Finish():
                 self.state = _ENDED.get(event.reason, event.reason.value)
-            case events.Refused() | events.CatchUp():
+            case events.Begin() | events.Refused() | events.CatchUp():
                 pass  # for reports
             case _:
                 assert_never(event)

@@ -26,7 +26,11 @@ def in_words(event: AnyEvent) -> str | None:
             missing = "".join(f"  without {peer} ({reason})" for peer, reason in event.missing.items())
             loss = "none" if event.loss is None else f"{event.loss:.3f}"
             sent = event.bytes_sent / 1e6
-            return f"round {event.round + 1}  loss {loss}{_scores(event.test)}  {sent:.1f} MB sent{missing}"
+            alone = "  ALONE: shared with nobody" if event.alone else ""
+            return f"round {event.round + 1}  loss {loss}{_scores(event.test)}  {sent:.1f} MB sent{missing}{alone}"
+        case events.Begin():
+            missing = ", ".join(map(str, event.missing))
+            return f"training begins without {missing}: nothing was heard of them" if missing else None
         case events.CatchUp():
             return f"behind the neighbours: on to round {event.to_round + 1}"
         case events.Refused():

@@ -78,12 +78,23 @@ Personal = Annotated[
 ]
 
 
+class Start(Part):
+    """When training begins: once the `quorum` is there, all peers or so many.
+
+    After `patience` seconds those that are there begin without the others; who comes later joins where they are.
+    """
+
+    quorum: Literal["all"] | Annotated[int, Field(ge=2)] = "all"
+    patience: Seconds = 600.0
+
+
 class Gossip(Part):
     """The exchange (docs/protocols.md).
 
     `protocol`, `weights`, `compression`, `aggregation`: a name, or a mapping with its options (docs/protocols.md,
     docs/topologies.md, docs/compression.md, docs/robust.md). An option of the protocol may also stand beside its name:
-    `momentum: 0.8`, `push: {merge: limited}`. `personal`: the parts that stay home, unsent.
+    `momentum: 0.8`, `push: {merge: limited}`. `personal`: the parts that stay home, unsent. `alone`: what a peer does
+    in a round for which none of its neighbours is there; one that waits does so for the patience of the start.
     """
 
     protocol: Annotated[SerializeAsAny[ProtocolKind], BeforeValidator(PROTOCOLS.parse)] = Dpsgd()
@@ -98,7 +109,23 @@ class Gossip(Part):
     )
     patience: Patience | None = None
     deadline: Deadline = Deadline()
-    join_timeout_s: Seconds = 600.0
+    start: Start = Start()
+    # What came later is left out of every dump while it is the default.
+    alone: Literal["train", "wait"] = Field(default="train", exclude_if=lambda value: value == "train")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _join_timeout_is_the_starts_patience(cls, given: Any) -> Any:
+        """`join_timeout_s: 60` is short for `start: {patience: 60}`, and what contracts said before."""
+        if not isinstance(given, Mapping) or "join_timeout_s" not in given:
+            return given
+        start = given.get("start", {})
+        if isinstance(start, Mapping) and "patience" in start:
+            raise Conflict("the patience of the start stands here twice", "leave gossip.join_timeout_s out")
+        rest = {key: value for key, value in given.items() if key != "join_timeout_s"}
+        return (
+            {**rest, "start": {**start, "patience": given["join_timeout_s"]}} if isinstance(start, Mapping) else given
+        )
 
     @model_validator(mode="before")
     @classmethod

@@ -19,13 +19,15 @@ class Word:
     """What one neighbour that is there says.
 
     `round` is where it says it stands. `meets`: it would be met in the round that comes next. `by_clock` is the
-    furthest round that this peer's clock allows it, at one's own pace and at `FASTER` times that.
+    furthest round that this peer's clock allows it, at one's own pace and at `FASTER` times that. `stood`: on the link
+    that is up it has been seen where this peer stands, so that its clock can tell.
     """
 
     round: int
     meets: bool = True
     by_clock: int = 0
     by_clock_if_alone: int = 0
+    stood: bool = False
 
 
 def place(own: int, words: Sequence[Word], *, neighbours: int, last: int, joining: bool = False) -> int:
@@ -43,7 +45,7 @@ def place(own: int, words: Sequence[Word], *, neighbours: int, last: int, joinin
         The contract's last round. What claims to be beyond counts for nothing.
     joining:
         The peer has just started and knows nothing else: the words of more than half of those that are there will do,
-        and where there is one, its word alone.
+        and where there is one, its word alone, unless it said otherwise before.
 
     Notes
     -----
@@ -52,7 +54,8 @@ def place(own: int, words: Sequence[Word], *, neighbours: int, last: int, joinin
     half of those that it would meet next still stand there. So of two neighbours, one that lies can hold back (nobody
     could tell which of the two is wrong) and can't drag away.
     """
-    claims = sorted((word.round for word in words if own < word.round <= last), reverse=True)
+    heard = [word for word in words if not (joining and word.stood)]
+    claims = sorted((word.round for word in heard if own < word.round <= last), reverse=True)
     enough = len(words) // 2 + 1 if joining else max(2, neighbours // 2 + 1)
     agreed = claims[enough - 1] if len(claims) >= enough else own
     met = [word for word in words if word.meets]

@@ -50,6 +50,7 @@ def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol
         The protocol is unfinished.
     """
     gossip, patience = contract.gossip, contract.gossip.patience
+    everyone = _connected_with(peer, plan)
     settings = Settings(
         stop=StopRule(
             contract.training.rounds,
@@ -59,9 +60,22 @@ def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol
         deadline_min_s=gossip.deadline.min_s,
         deadline_max_s=gossip.deadline.max_s,
         deadline_mads=gossip.deadline.mads,
-        join_timeout_s=gossip.join_timeout_s,
+        join_timeout_s=gossip.start.patience,
+        everyone=everyone,
+        quorum=len(everyone) if gossip.start.quorum == "all" else min(gossip.start.quorum, len(everyone)),
+        wait_alone=gossip.alone == "wait",
     )
     return gossip.protocol.core(Seat(contract, peer, plan, start, settings))
+
+
+def _connected_with(peer: int, plan: Plan) -> frozenset[int]:
+    """All whom news of `peer` can reach along the plan's links, itself among them."""
+    found, ahead = {peer}, [peer]
+    while ahead:
+        new = set(plan.neighbours(ahead.pop())) - found
+        found |= new
+        ahead += new
+    return frozenset(found)
 
 
 def rule_of(gossip: Gossip, start: Start) -> Rule:

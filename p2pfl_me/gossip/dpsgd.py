@@ -21,6 +21,7 @@ from p2pfl_me.aggregation.rules.mean import Mean
 from p2pfl_me.gossip.catch_up import place
 from p2pfl_me.gossip.edge import SILENCES, Edge, Offered
 from p2pfl_me.gossip.exchange import Content, Exchange, Whole, carrying
+from p2pfl_me.gossip.gathering import Gathering
 from p2pfl_me.gossip.membership import Membership
 from p2pfl_me.gossip.pace import Pace
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
@@ -38,6 +39,7 @@ class _Phase(Enum):
     TRAINING = auto()
     EXCHANGING = auto()
     EVALUATING = auto()
+    ALONE = auto()
     DONE = auto()
 
 
@@ -86,6 +88,7 @@ class DPSGD:
         self._weights_at = weights_at
         self._neighbours = frozenset(neighbours)
         self._members = Membership(neighbours)
+        self._gathering = Gathering(me, self._members, settings, resumed=completed > 0)
         self._edges = {peer: Edge() for peer in sorted(neighbours)}
         self._rule = rule or Plain()
         self._exchange = exchange or Whole(me, Mean(), settings.stop.rounds)
@@ -107,20 +110,26 @@ class DPSGD:
         """What answers of earlier rounds still owe this model."""
         self._begun_at = self._trained_at = self._mixed_at = 0.0
         self._largest_distance: float | None = None
+        self._alone = False
 
     @property
     def waiting_for(self) -> frozenset[int]:
         """The neighbours this peer now waits for: their greeting before the first round, their model later."""
-        return self._members.awaited if self._phase is _Phase.JOINING else frozenset(self._due)
+        match self._phase:
+            case _Phase.JOINING:
+                return self._gathering.waiting_for
+            case _Phase.ALONE:
+                return self._neighbours - self._members.gone
+            case _:
+                return frozenset(self._due)
 
     # -- inputs ---------------------------------------------------------------------------------------------
 
     def start(self, now: float) -> list[Action]:
-        """Wait for the neighbours, but no longer than the join timeout."""
+        """Wait for the others, but no longer than the contract's patience."""
         for edge in self._edges.values():
             edge.stood = self.round, now
-        at = now + self._settings.join_wait_s(self._completed)
-        return [SetTimer(Timer.JOIN, self.round, at), *self._begin_if_joined(now)]
+        return [*self._gathering.start(now), *self._begin_if_joined(now)]
 
     def on_trained(self, now: float, params: Vector) -> list[Action]:
         """Local training of this round has ended with `params`."""
@@ -137,7 +146,8 @@ class DPSGD:
         for peer in sorted(row):
             edge = self._edges[peer]
             if self.me > peer and edge.offered:
-                self._missing[peer] = f"has not settled round {edge.offered.round + 1}"
+                absent = self._members.why_absent(peer)
+                self._missing[peer] = absent or f"has not settled round {edge.offered.round + 1}"
                 actions.append(Send(peer, edge.offered.question(self.round)))
                 if self._is_last:
                     self._withdrawing.add(peer)
@@ -165,7 +175,7 @@ class DPSGD:
             return []
         self._pace.worked(self._trained_at - self._begun_at + now - self._mixed_at)
         self._completed = self.round + 1
-        self.progress = advance(self.progress, validation_loss)
+        self.progress = advance(self.progress, validation_loss, alone=self._alone)
         reason = stop_reason(self._settings.stop, self._completed, self.progress, self._largest_distance)
         if reason:
             return self._finish(reason)
@@ -175,24 +185,30 @@ class DPSGD:
         """A message of a neighbour; anything that does not fit is answered, refused or ignored, never an error."""
         if sender not in self._neighbours:
             return []
-        if max(message.round, message.at) > self._settings.stop.rounds:
+        if message.kind is not Kind.PRESENT and max(message.round, message.at) > self._settings.stop.rounds:
             return [Refuse(sender, f"{message.kind.value} speaks of a round beyond the contract's last")]
         if self._phase is _Phase.DONE:
             return self._after_the_end(sender, message)
+        self._edges[sender].silences = 0
+        if self._phase is _Phase.JOINING:
+            told = self._gathering.hear(now, sender, message)
+            return [*told, *self._take(now, sender, message), *self._begin_if_joined(now)]
+        return self._take(now, sender, message)
+
+    def _take(self, now: float, sender: int, message: Message) -> list[Action]:
         edge = self._edges[sender]
-        edge.silences = 0
         match message.kind:
             case Kind.HELLO:
                 # A greeting opens a fresh link: the sender may have come back from an older checkpoint.
                 self._members.greeted(sender, message.at)
                 self._stands(now, sender)
                 gone_on = self._drop(now, sender, f"went on to round {message.at}") if message.at > self.round else []
-                return [*gone_on, *self._begin_if_joined(now)]
+                return [*gone_on, *self._go_on_if_alone(now)]
             case Kind.LEAVE:
                 self._members.left(sender)
                 if edge.offered and self._is_last and sender in self._due:
                     return [Send(sender, edge.offered.question(self.round))]  # it may have answered on a lost link
-                return [*self._drop(now, sender, "left"), *self._begin_if_joined(now)]
+                return self._drop(now, sender, "left")
             case Kind.OFFER:
                 return self._on_offer(now, sender, message)
             case Kind.ANSWER:
@@ -205,16 +221,15 @@ class DPSGD:
                 return self._drop(now, sender, f"skipped by the neighbour, now in round {message.at}")
             case Kind.WITHDRAW:
                 return self._on_withdraw(now, sender, message.round)
-            case Kind.PUSH:
+            case Kind.PRESENT:  # it waits, and the run is under way
+                return [] if self._phase is _Phase.JOINING else [Send(sender, Message(Kind.BEGUN, 0))]
+            case Kind.PUSH | Kind.BEGUN:
                 return []
 
     def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
         """A timer that was set has come; a stale one is ignored."""
-        if timer is Timer.JOIN:
-            return self._begin(now, self._place(now, self.round)) if self._phase is _Phase.JOINING else []
-        if timer is Timer.GREETING:
-            self._members.excuse_greetings()
-            return self._begin_if_joined(now)
+        if timer is not Timer.DEADLINE:
+            return self._on_patience(now, timer, round)
         if self._phase is not _Phase.EXCHANGING or round != self.round:
             return []
         actions: list[Action] = []
@@ -232,7 +247,7 @@ class DPSGD:
                 self._missing[peer] = "deadline"
                 actions.append(Send(peer, Message(Kind.SKIP, self.round, self.round)))
             else:
-                self._missing[peer] = "does not say whether it answered"
+                self._missing[peer] = self._members.why_absent(peer) or "does not say whether it answered"
         return [*actions, *self._next_deadline(), *self._mix_if_settled(now)]
 
     def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
@@ -246,12 +261,12 @@ class DPSGD:
             self._members.came_up(peer)
             # On an edge that is settled for this round, the next exchange is the next round's.
             at = self.round + 1 if self._is_settled(peer) else self.round
-            actions: list[Action] = [Send(peer, Message(Kind.HELLO, self.round, at))]
-            if edge.offered:
-                actions.append(Send(peer, edge.offered.question(self.round)))
+            hello = Send(peer, Message(Kind.HELLO, self.round, at))
             if self._phase is _Phase.JOINING:
-                actions.append(SetTimer(Timer.GREETING, self.round, now + self._settings.deadline_min_s))
-            return actions
+                return [hello, *self._gathering.linked(now)]
+            begun = Send(peer, Message(Kind.BEGUN, 0))
+            asked = [Send(peer, edge.offered.question(self.round))] if edge.offered else []
+            return [hello, begun, *asked]
         self._members.went_down(peer)
         edge.linked_since = False
         edge.mail = None  # the other end has dropped what was under way on the lost link; so must this one
@@ -362,14 +377,39 @@ class DPSGD:
     # -- rounds -------------------------------------------------------------------------------------------------
 
     def _begin_if_joined(self, now: float) -> list[Action]:
-        if self._phase is _Phase.JOINING and not self._members.awaited:
-            return self._begin(now, self._place(now, self.round))
-        return []
+        return self._open(now) if self._phase is _Phase.JOINING and self._gathering.enough else []
+
+    def _open(self, now: float) -> list[Action]:
+        """The start is over."""
+        return [*self._gathering.begin(), *self._begin(now, self._place(now, self.round))]
+
+    def _on_patience(self, now: float, timer: Timer, round: int) -> list[Action]:
+        """A timer of the start, or of one who is alone."""
+        if timer is Timer.ALONE:
+            return self._finish("alone") if self._phase is _Phase.ALONE and round == self.round else []
+        if self._phase is not _Phase.JOINING:
+            return []
+        match timer:
+            case Timer.JOIN:
+                return self._open(now)
+            case Timer.GREETING:
+                self._members.excuse_greetings()
+                return self._begin_if_joined(now)
+            case _:
+                return self._gathering.tell(now)
+
+    def _go_on_if_alone(self, now: float) -> list[Action]:
+        return self._begin(now, self._place(now, self.round)) if self._phase is _Phase.ALONE else []
 
     def _begin(self, now: float, round: int) -> list[Action]:
         self.round = round
         if self.round >= self._settings.stop.rounds:
             return self._finish("rounds")
+        if self._settings.wait_alone and self._neighbours and not self._members.there:
+            if self._neighbours <= self._members.gone:
+                return self._finish("alone")
+            self._phase = _Phase.ALONE
+            return [SetTimer(Timer.ALONE, self.round, now + self._settings.join_timeout_s)]
         self._phase, self._begun_at = _Phase.TRAINING, now
         skips: list[Action] = []
         for peer, edge in self._edges.items():
@@ -389,6 +429,9 @@ class DPSGD:
             if correction is not None:
                 self._params = self._params + self._rule.late(round, correction)
         late = tuple((peer, round) for peer, round, _ in self._corrections)
+        # Who stops by patience leaves others behind, who do nothing wrong.
+        parted = self._settings.stop.patience is not None and set(self._missing.values()) == {"left"}
+        self._alone = bool(row) and not self._models and not parted
         self._corrections.clear()
         trusted = {peer: far for peer, far in mixture.distance.items() if peer not in mixture.refused}
         self._largest_distance = self._how_far(trusted)
@@ -409,6 +452,7 @@ class DPSGD:
                 self._rule.distance,
                 mixture.refused,
                 late,
+                self._alone,
             )
         ]
 
@@ -445,4 +489,6 @@ class DPSGD:
         ]
         open = [(peer, edge.offered.round) for peer, edge in self._edges.items() if edge.offered]
         open += [(peer, round) for peer, round, _ in self._corrections]  # came after the last mixing
-        return [*leave, Finish(reason, self._completed, unsettled=tuple(sorted(open)))]
+        trained, alone = self.progress.trained, self.progress.alone
+        skipped = self._completed - trained
+        return [*leave, Finish(reason, trained, tuple(sorted(open)), skipped, alone)]

@@ -26,6 +26,16 @@ class Membership:
         """Those who have neither greeted nor left."""
         return self.neighbours - self._greeted - self._left
 
+    @property
+    def ungreeted(self) -> frozenset[int]:
+        """Those who are there and have not greeted yet."""
+        return self.there - self._greeted
+
+    @property
+    def gone(self) -> frozenset[int]:
+        """Those who have left."""
+        return frozenset(self._left)
+
     def came_up(self, peer: int) -> None:
         self._reachable.add(peer)
 

@@ -83,4 +83,4 @@ class Pace:
 
             return by_clock(since, now - when, claim, cost_s)
 
-        return Word(claim, meets, furthest(1.0), furthest(FASTER))
+        return Word(claim, meets, furthest(1.0), furthest(FASTER), edge.linked_since)

@@ -26,7 +26,11 @@ NOTHING: Memory = MappingProxyType({})
 
 class Timer(Enum):
     JOIN = "join"
-    """The wait for the neighbours before the first round is over."""
+    """The wait for the others before the first round is over."""
+    TELL = "tell"
+    """It is time to tell the neighbours who is there."""
+    ALONE = "alone"
+    """The wait for any neighbour is over."""
     GREETING = "greeting"
     """The wait for the greetings of those whose links are up is over."""
     DEADLINE = "deadline"
@@ -51,6 +55,13 @@ class SetTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class Began:
+    """The wait at the start is over. `missing` are those of whom nothing was heard."""
+
+    missing: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Train:
     """Train from `params` (not to be written to) and call `on_trained` with the result."""
 
@@ -67,7 +78,8 @@ class Mixed:
     whose model came and was measured, `wait` the seconds from the end of training to here. `memory`
     is what the core must find again, beside `params`, after a restart. `consensus` is its estimate of all peers'
     consensus distance relative to ||x_i||, where it has one. `late`: (neighbour, earlier round) of each exchange
-    that was settled only now, and is in `params` since.
+    that was settled only now; where the rule is the weighted mean, it is in `params` since. `alone`: no neighbour took
+    part, although one should have.
     """
 
     round: int
@@ -80,6 +92,7 @@ class Mixed:
     consensus: float | None = None
     refused: Mapping[int, str] = field(default_factory=dict)
     late: tuple[tuple[int, int], ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +105,8 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The protocol is over for this peer. `rounds` counts those completed.
+    """The protocol is over for this peer. `rounds` counts those that it has trained, `skipped` those it has not, and
+    `alone` those of the trained ones that it shared with nobody.
 
     `unsettled`: (neighbour, round) of each offer of which this peer did not learn in time whether it was
     answered: the neighbour may have averaged with it, and this peer has not.
@@ -101,9 +115,16 @@ class Finish:
     reason: str
     rounds: int
     unsettled: tuple[tuple[int, int], ...] = ()
+    skipped: int = 0
+    alone: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every round was trained, and none alone."""
+        return not self.skipped and not self.alone
 
 
-Action = Send | SetTimer | Train | Mixed | Refuse | Finish
+Action = Send | SetTimer | Began | Train | Mixed | Refuse | Finish
 
 
 class Protocol(TypingProtocol):

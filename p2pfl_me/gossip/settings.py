@@ -19,7 +19,10 @@ class Settings:
     deadline_max_s: float
     deadline_mads: float
     join_timeout_s: float
-
-    def join_wait_s(self, completed: int) -> float:
-        """How long to wait for all neighbours; one that comes back to a run under way waits only for greetings."""
-        return min(self.join_timeout_s, self.deadline_min_s) if completed else self.join_timeout_s
+    """The patience of the start, and of who is alone under `wait_alone`."""
+    everyone: frozenset[int] = frozenset()
+    """All whom the graph connects with this peer, itself among them."""
+    quorum: int | None = None
+    """How many of them begin together; None: one's own neighbours are enough."""
+    wait_alone: bool = False
+    """Whether a peer to whom nobody is linked waits instead of training alone."""

@@ -21,14 +21,19 @@ class Progress:
 
     best_loss: float = float("inf")
     stale_rounds: int = 0
+    trained: int = 0
+    """Rounds that this peer has really trained."""
+    alone: int = 0
+    """Those of them that it shared with nobody."""
 
 
-def advance(progress: Progress, validation_loss: float | None) -> Progress:
+def advance(progress: Progress, validation_loss: float | None, *, alone: bool = False) -> Progress:
     """The memory after one more round."""
+    progress = replace(progress, trained=progress.trained + 1, alone=progress.alone + alone)
     if validation_loss is None:
         return progress
     if validation_loss < progress.best_loss:
-        return Progress(validation_loss, 0)
+        return replace(progress, best_loss=validation_loss, stale_rounds=0)
     return replace(progress, stale_rounds=progress.stale_rounds + 1)
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 from p2pfl_me.gossip.catch_up import FASTER
 from p2pfl_me.gossip.deadline import deadline, settling_s
 from p2pfl_me.gossip.edge import SILENCES
+from p2pfl_me.gossip.gathering import Gathering
 from p2pfl_me.gossip.kind import Seat
 from p2pfl_me.gossip.membership import Membership
 from p2pfl_me.gossip.protocol import Action, Finish, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
@@ -60,6 +61,7 @@ class _Phase(Enum):
     TRAINING = auto()
     WAITING = auto()
     EVALUATING = auto()
+    ALONE = auto()
     DONE = auto()
 
 
@@ -68,6 +70,7 @@ class WaitFree:
 
     def __init__(
         self,
+        me: int,
         neighbours: tuple[int, ...],
         params: Vector,
         settings: Settings,
@@ -80,6 +83,7 @@ class WaitFree:
         self.progress = progress or Progress()
         self._completed = completed
         self._membership = Membership(neighbours)
+        self._gathering = Gathering(me, self._membership, settings, resumed=completed > 0)
         self._params = params
         self._settings = settings
         self._averaging = averaging
@@ -91,24 +95,27 @@ class WaitFree:
         self._work: deque[float] = deque(maxlen=REMEMBERED_ARRIVALS)
         self._started = self._begun_at = 0.0
         self._claims: dict[int, int] = {}
-        self._asked = False
+        self._asked = self._alone = False
         self._largest_distance: float | None = None
 
     @property
     def waiting_for(self) -> frozenset[int]:
-        if self._phase is _Phase.JOINING:
-            return self._membership.awaited
-        return self._late() if self._phase is _Phase.WAITING else frozenset()
+        match self._phase:
+            case _Phase.JOINING:
+                return self._gathering.waiting_for
+            case _Phase.ALONE:
+                return self._membership.neighbours - self._membership.gone
+            case _Phase.WAITING:
+                return self._late()
+            case _:
+                return frozenset()
 
     # -- inputs -------------------------------------------------------------------------------------------------
 
     def start(self, now: float) -> list[Action]:
-        """Wait for the neighbours, but no longer than the join timeout."""
+        """Wait for the others, but no longer than the contract's patience."""
         self._started = now
-        return [
-            SetTimer(Timer.JOIN, self.round, now + self._settings.join_wait_s(self._completed)),
-            *self._begin_if_joined(now),
-        ]
+        return [*self._gathering.start(now), *self._begin_if_joined(now)]
 
     def on_trained(self, now: float, params: Vector) -> list[Action]:
         """Local training of this round has ended with `params`."""
@@ -133,7 +140,7 @@ class WaitFree:
         if self._phase is not _Phase.EVALUATING:
             return []
         self._completed = self.round + 1
-        self.progress = advance(self.progress, validation_loss)
+        self.progress = advance(self.progress, validation_loss, alone=self._alone)
         reason = stop_reason(self._settings.stop, self._completed, self.progress, self._largest_distance)
         return self._finish(reason) if reason else self._begin(now, self._completed)
 
@@ -142,21 +149,31 @@ class WaitFree:
         if sender not in self._membership.neighbours:
             return []
         last, is_push = self._settings.stop.rounds, message.kind is Kind.PUSH
-        if message.round > last or (message.at > last and not is_push):
+        if message.kind is not Kind.PRESENT and (message.round > last or (message.at > last and not is_push)):
             return [Refuse(sender, f"{message.kind.value} speaks of a round beyond the contract's last")]
         if self._phase is _Phase.DONE:  # who is done still says again what was lost
             return [*self._averaging.take(sender, message, self._params)] if message.kind is Kind.WITHDRAW else []
         if is_push:
             message = replace(message, at=self._believed(now, sender, message.at))
         del self._silences[sender]
+        if self._phase is _Phase.JOINING:
+            told = self._gathering.hear(now, sender, message)
+            return [*told, *self._take(now, sender, message), *self._begin_if_joined(now)]
+        return self._take(now, sender, message)
+
+    def _take(self, now: float, sender: int, message: Message) -> list[Action]:
         match message.kind:
             case Kind.HELLO:
                 self._membership.greeted(sender, message.at)
-                return self._begin_if_joined(now)
+                return self._begin(now, self.round) if self._phase is _Phase.ALONE else []
+            case Kind.PRESENT:  # it waits, and the run is under way
+                return [] if self._phase is _Phase.JOINING else [Send(sender, Message(Kind.BEGUN, 0))]
+            case Kind.BEGUN:
+                return []
             case Kind.LEAVE:
                 self._membership.left(sender)
                 self._averaging.lost(sender)
-                return [*self._begin_if_joined(now), *self._merge_if_complete(now)]
+                return self._merge_if_complete(now)
             case _:
                 replies = self._averaging.take(sender, message, self._params)
                 if self._phase is _Phase.WAITING and not self._late():
@@ -165,11 +182,8 @@ class WaitFree:
 
     def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
         """A timer that was set has come; a stale one is ignored."""
-        if timer is Timer.JOIN:
-            return self._begin(now, self._place_to_join()) if self._phase is _Phase.JOINING else []
-        if timer is Timer.GREETING:
-            self._membership.excuse_greetings()
-            return self._begin_if_joined(now)
+        if timer is not Timer.DEADLINE:
+            return self._on_patience(now, timer, round)
         if self._phase is not _Phase.WAITING or round != self.round:
             return []
         late = self._late()
@@ -187,9 +201,9 @@ class WaitFree:
         if reachable:
             self._membership.came_up(peer)
             hello = Send(peer, Message(Kind.HELLO, self.round, self.round))
-            if self._phase is not _Phase.JOINING:
-                return [hello]
-            return [hello, SetTimer(Timer.GREETING, self.round, now + self._settings.deadline_min_s)]
+            if self._phase is _Phase.JOINING:
+                return [hello, *self._gathering.linked(now)]
+            return [hello, Send(peer, Message(Kind.BEGUN, 0))]
         self._membership.went_down(peer)
         self._averaging.lost(peer)
         return self._merge_if_complete(now)
@@ -201,9 +215,26 @@ class WaitFree:
     # -- rounds -------------------------------------------------------------------------------------------------
 
     def _begin_if_joined(self, now: float) -> list[Action]:
-        if self._phase is _Phase.JOINING and not self._membership.awaited:
-            return self._begin(now, self._place_to_join())
-        return []
+        return self._open(now) if self._phase is _Phase.JOINING and self._gathering.enough else []
+
+    def _open(self, now: float) -> list[Action]:
+        """The start is over."""
+        return [*self._gathering.begin(), *self._begin(now, self._place_to_join())]
+
+    def _on_patience(self, now: float, timer: Timer, round: int) -> list[Action]:
+        """A timer of the start, or of one who is alone."""
+        if timer is Timer.ALONE:
+            return self._finish("alone") if self._phase is _Phase.ALONE and round == self.round else []
+        if self._phase is not _Phase.JOINING:
+            return []
+        match timer:
+            case Timer.JOIN:
+                return self._open(now)
+            case Timer.GREETING:
+                self._membership.excuse_greetings()
+                return self._begin_if_joined(now)
+            case _:
+                return self._gathering.tell(now)
 
     def _place_to_join(self) -> int:
         """A peer that comes late starts where the slowest of the others is, so that it does not end up alone."""
@@ -231,6 +262,12 @@ class WaitFree:
         self.round, self._begun_at = round, now
         if round >= self._settings.stop.rounds:
             return self._finish("rounds")
+        members = self._membership
+        if self._settings.wait_alone and members.neighbours and not members.there:
+            if members.neighbours <= members.gone:
+                return self._finish("alone")
+            self._phase = _Phase.ALONE
+            return [SetTimer(Timer.ALONE, round, now + self._settings.join_timeout_s)]
         self._phase = _Phase.TRAINING
         return [Train(round, self._params)]
 
@@ -249,19 +286,33 @@ class WaitFree:
         self._params = merged.params
         self._largest_distance = max(merged.distance.values(), default=None)
         memory, wait = self._averaging.memory(), now - self._trained_at
-        return [Mixed(self.round, merged.params, merged.weights, missing, merged.distance, wait, memory)]
+        members = self._membership
+        absent = {peer: reason for peer in sorted(members.neighbours) if (reason := members.why_absent(peer))}
+        parted = self._settings.stop.patience is not None and set(absent.values()) == {"left"}
+        self._alone = bool(members.neighbours) and not members.there and not merged.weights and not parted
+        if self._alone:
+            missing = absent
+        weights, distance = merged.weights, merged.distance
+        return [Mixed(self.round, merged.params, weights, missing, distance, wait, memory, alone=self._alone)]
 
     def _finish(self, reason: str) -> list[Action]:
         self._phase = _Phase.DONE
         leave: list[Action] = [
             Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._membership.there)
         ]
-        return [*leave, Finish(reason, self._completed)]
+        trained, alone = self.progress.trained, self.progress.alone
+        return [*leave, Finish(reason, trained, skipped=self._completed - trained, alone=alone)]
 
 
 def waitfree_core(seat: Seat, averaging: Averaging) -> WaitFree:
     """The core of a peer around its averaging."""
     start = seat.start
     return WaitFree(
-        seat.neighbours, start.params, seat.settings, averaging, completed=start.completed, progress=start.progress
+        seat.peer,
+        seat.neighbours,
+        start.params,
+        seat.settings,
+        averaging,
+        completed=start.completed,
+        progress=start.progress,
     )

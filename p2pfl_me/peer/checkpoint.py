@@ -40,17 +40,14 @@ class Course:
         """One round later."""
         return Course(self.trained + 1, self.shared + shared, self.alone + (due and not shared))
 
-    def shortfall(self, rounds: int, *, common: bool) -> str:
-        """What is missing of `rounds` that were trained and, where rounds are `common`, shared; empty if nothing is.
-
-        A protocol without common rounds promises of none that somebody is met in it.
-        """
+    def shortfall(self, rounds: int) -> str:
+        """What is missing of `rounds` that should have been trained and shared; empty if nothing is."""
         parts = []
         if self.trained < rounds:
             parts.append(f"trained {self.trained} of {rounds} rounds")
-        if common and self.alone and not self.shared:
+        if self.alone and not self.shared:
             parts.append("shared none of them with anybody")
-        elif common and self.alone:
+        elif self.alone:
             parts.append(f"was alone in {self.alone} of them")
         return " and ".join(parts)
 
@@ -147,7 +144,12 @@ def _read(path: Path, peer: int, contract_digest: str, layout_digest: str) -> Ch
             peer=int(metadata["peer"]),
             completed=int(metadata["round"]),
             params=params,
-            progress=Progress(float(metadata["best_loss"]), int(metadata["stale_rounds"])),
+            progress=Progress(
+                float(metadata["best_loss"]),
+                int(metadata["stale_rounds"]),
+                int(metadata.get("trained", metadata["round"])),
+                int(metadata.get("alone", 0)),
+            ),
             contract_digest=metadata["contract_digest"],
             layout_digest=metadata["layout_digest"],
             memory=memory,

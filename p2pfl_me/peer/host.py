@@ -16,7 +16,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Train
+from p2pfl_me.gossip.protocol import Action, Began, Finish, Mixed, Refuse, Send, SetTimer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Message
 from p2pfl_me.peer.duty import Work
@@ -162,6 +162,8 @@ class Host:
                     links.send(to, message)
                 case SetTimer(timer, round, at):
                     self._call_at(at, partial(self._core.on_timer, timer=timer, round=round))
+                case Began(missing):
+                    self._note(events.Begin(tuple(sorted(missing))))
                 case Train(round, params):
                     self._note_jump(round)
                     self._in_worker(

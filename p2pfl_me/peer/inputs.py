@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.gossip.inputs import Evaluated, Heard, Input, Linked, Rang, Started, Stopped, Trained
-from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.protocol import Action, Began, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.message import Kind, Message
 
 Keep = Callable[[npt.NDArray[Any]], str]
@@ -112,11 +112,15 @@ def _answer(action: Action, digest: Keep) -> dict[str, Any]:
         case Mixed():
             weights = {str(peer): weight for peer, weight in action.weights.items()}
             memory = {name: digest(values) for name, values in sorted(action.memory.items())}
-            return {"mixed": action.round, "params": digest(action.params), "weights": weights, "memory": memory}
+            late = [list(each) for each in action.late]
+            answer = {"mixed": action.round, "params": digest(action.params), "weights": weights, "memory": memory}
+            return {**answer, **({"late": late} if late else {}), **({"alone": True} if action.alone else {})}
         case Refuse(peer, reason):
             return {"refuse": peer, "reason": reason}
+        case Began(missing):
+            return {"began": True, "missing": sorted(missing)}
         case Finish(reason, rounds):
-            return {"finish": reason, "rounds": rounds}
+            return {"finish": reason, "rounds": rounds, "skipped": action.skipped, "alone": action.alone}
 
 
 def in_words(line: Mapping[str, Any]) -> str:

@@ -98,8 +98,7 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
     resumed = start.completed if settings.resume else None
     log.write(start_event(contract, peer, trainer.device, threads, shard, resumed))
     ledger = Ledger(RunFolder(settings.run).ledger(peer))
-    sketcher, common = Sketcher(layout.size, contract.seed), contract.gossip.protocol.common_rounds
-    work = RoundWork(trainer, sketcher, log, settings.run, start, before, common_rounds=common)
+    work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, before)
     core = core_of(contract, peer, schedule, core_start(start, contract))
     if deceit:
         core = deceit.core(core, peer)
@@ -109,7 +108,7 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
         put(f"note: {warning}")
     if settings.console_log and core.waiting_for:
         waited = ", ".join(map(str, sorted(core.waiting_for)))
-        put(f"waiting for neighbours {waited} (up to {contract.gossip.join_timeout_s:g} s)")
+        put(f"waiting for neighbours {waited} (up to {contract.gossip.start.patience:g} s)")
     host = Host(core, work, lambda handlers: _links(contract, directory, layout, handlers, ledger))
     loop = asyncio.get_running_loop()
     for number in stop_signals():

@@ -51,6 +51,8 @@ class Recorded:
             params=self._blobs.keep(start.params),
             best_loss=repr(start.progress.best_loss),
             stale_rounds=start.progress.stale_rounds,
+            trained=start.progress.trained,
+            alone=start.progress.alone,
             memory={name: self._tensor(values) for name, values in sorted(start.memory.items())},
         )
 

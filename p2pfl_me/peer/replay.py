@@ -191,7 +191,8 @@ def _start_of(line: _Line, contract: Contract, blobs: BlobStore) -> Start:
         name: blobs.find(each["content"], each["dtype"]).reshape(each["shape"])
         for name, each in dict(values["memory"]).items()
     }
-    progress = Progress(float(values["best_loss"]), whole(values["stale_rounds"]))
+    counts = (whole(values[name]) for name in ("stale_rounds", "trained", "alone"))
+    progress = Progress(float(values["best_loss"]), *counts)
     params = blobs.find(values["params"], "<f4").astype(np.float32, copy=False)
     return Start(params, whole(values["completed"]), progress, memory, contract.at_home, layout.dimensions)
 

@@ -32,8 +32,6 @@ class RoundWork:
         The state to go on from; each round's checkpoint replaces it.
     traffic_before:
         (bytes sent, bytes received) in this peer's earlier lives.
-    common_rounds:
-        The protocol's trait: neighbours go through their rounds together.
     clock:
         Seconds since any moment; a simulator has its own.
     """
@@ -47,10 +45,7 @@ class RoundWork:
         start: Checkpoint,
         traffic_before: tuple[int, int] = (0, 0),
         clock: Callable[[], float] = time.monotonic,
-        *,
-        common_rounds: bool = True,
     ) -> None:
-        self._common_rounds = common_rounds
         self._trainer = trainer
         self._sketcher = sketcher
         self._log = log
@@ -71,8 +66,9 @@ class RoundWork:
         """Write the last line of this life."""
         course = self._checkpoint.course
         if finish:
-            reason, digest = Reason(finish.reason), self.digest()
-            told = events.Finish(reason, finish.rounds, self.shortfall(finish), digest, course.trained, course.alone)
+            reason, shortfall = Reason(finish.reason), self.shortfall(finish)
+            counts = course.trained, course.alone, finish.unsettled
+            told = events.Finish(reason, finish.rounds, shortfall, self.digest(), *counts)
         else:
             told = failure(error, str(error or ""))
         self.note(told)
@@ -81,7 +77,7 @@ class RoundWork:
         """What is missing of the rounds that a peer should have trained and shared; empty where nothing is."""
         if finish.reason == Reason.STOPPED:
             return ""
-        return self._checkpoint.course.shortfall(finish.rounds, common=self._common_rounds)
+        return self._checkpoint.course.shortfall(finish.rounds + finish.skipped)
 
     def digest(self) -> str:
         """SHA-256 (hex) of the model as it stands in the last checkpoint: equal runs end with equal digests."""
@@ -120,7 +116,7 @@ class RoundWork:
             params=mixed.params,
             progress=advance(self._checkpoint.progress, validation_loss),
             memory=mixed.memory,
-            course=self._checkpoint.course.after(shared=bool(mixed.weights), due=bool(mixed.missing)),
+            course=self._checkpoint.course.after(shared=bool(mixed.weights), due=mixed.alone),
         )
         self._keeper.replaced(save_checkpoint(self._run, self._checkpoint))
         now = self._clock()
@@ -136,6 +132,8 @@ class RoundWork:
                 refused=dict(mixed.refused),
                 distance={peer: _short(distance) for peer, distance in mixed.distance.items()},
                 consensus=mixed.consensus,
+                late=mixed.late,
+                alone=mixed.alone,
                 norm=float(np.linalg.norm(mixed.params)),
                 test=test.scores() if test else None,
                 validation=validation.scores() if validation else None,

@@ -45,8 +45,8 @@ def fault_blocks(setting: Setting, under_faults: Sequence[UnderFaults]) -> Itera
             tuple((name, *(_last_seconds(each, name) for each in shown)) for name in calm),
             frozenset(range(1, len(header))),
             "Seconds until the slowest peer had ended its last round, mean over seeds. Waiting for a neighbour that "
-            f"does not join ends after {setting.methods[0].runs[0].contract.gossip.join_timeout_s:g} s "
-            "(gossip.join_timeout_s).",
+            f"does not join ends after {setting.methods[0].runs[0].contract.gossip.start.patience:g} s "
+            "(gossip.start.patience).",
         )
     left_out = [f"{each.name}: not run, {each.reason}." for each in under_faults if each.reason]
     if left_out:

@@ -122,7 +122,7 @@ def read_peer_log(folder: RunFolder, peer: int) -> PeerLog:
                 received += traffic.bytes_received
             case events.Finish():
                 finish = line.event
-            case events.Trained() | events.Misbehaviour() | events.Link():
+            case events.Begin() | events.Trained() | events.Misbehaviour() | events.Link():
                 pass  # links that go down after the end are the end's
             case _:
                 assert_never(line.event)

@@ -235,6 +235,7 @@ def _what_ran(run: Run) -> Iterable[Block]:
         ("data digest", manifest.clips.digest),
         ("clips", _clips(run)),
         ("ended because", ", ".join(sorted({_reason(log.finish.reason) for log in run.peers if log.finish}))),
+        *_short_lives(run),
         ("started", _time(manifest.started)),
         ("finished", _finished(run)),
         ("command", manifest.command),
@@ -286,11 +287,22 @@ def _clips(run: Run) -> str:
     return ", ".join(parts)
 
 
+def _short_lives(run: Run) -> list[tuple[str, str]]:
+    """Which peers came to their end without all of their rounds, or without company."""
+    told = [
+        f"peer {log.peer} {log.finish.detail}"
+        for log in run.peers
+        if log.finish and log.finish.detail and log.finish.reason not in (Reason.ERROR, Reason.DIVERGED)
+    ]
+    return [("not whole", "; ".join(told))] if told else []
+
+
 def _reason(reason: str) -> str:
     return {
         "rounds": "all rounds were done",
         "patience": "validation loss no longer fell and the neighbourhood agreed",
         "stopped": "stopped from outside",
+        "alone": "no neighbour was there any more",
         "error": "an error",
     }.get(reason, reason)
 

@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 from p2pfl_me.run.declare import STRICT, Event, Says, event
 
 Matrix = tuple[tuple[int, ...], ...]
+Pairs = tuple[tuple[int, int], ...]
 Sources = Mapping[str, Mapping[str, int]]
 
 
@@ -35,6 +36,8 @@ class Reason(StrEnum):
     """All rounds of the contract are done."""
     PATIENCE = "patience"
     """Its validation loss no longer fell, and its neighbours agreed."""
+    ALONE = "alone"
+    """None of its neighbours was there any more, and the contract says that it waits (`gossip.alone`)."""
     STOPPED = "stopped"
     """Its user stopped it."""
     ERROR = "error"
@@ -90,6 +93,13 @@ class Start(Event):
     threads: Annotated[int, Says("of torch")]
     data: Annotated[Data, Says("its clips, see below")]
     resumed_round: Annotated[int | None, Says("rounds that were behind it; null when it begins anew")] = None
+
+
+@event("begin")
+class Begin(Event):
+    """The wait at the start is over, and training begins."""
+
+    missing: Annotated[tuple[int, ...], Says("ids of the peers of whom nothing was heard")]
 
 
 @event("link")
@@ -154,6 +164,8 @@ class Round(Event):
         default_factory=dict
     )
     consensus: Annotated[float | None, Says("gossiped estimate of the consensus distance, if asked for")] = None
+    late: Annotated[Pairs, Says("[neighbour, earlier round] of each exchange that was settled only now")] = ()
+    alone: Annotated[bool, Says("whether it was shared with nobody, although it should have been")] = False
 
 
 @event("misbehaviour")
@@ -179,13 +191,14 @@ class Traffic(Event):
 class Finish(Event):
     """A life of a peer ends; its last line. A killed peer leaves none."""
 
-    reason: Annotated[Reason, Says("rounds, patience, stopped, error or diverged")]
-    rounds: Annotated[int | None, Says("rounds that were done; null after an error")]
+    reason: Annotated[Reason, Says("rounds, patience, alone, stopped, error or diverged")]
+    rounds: Annotated[int | None, Says("rounds that were trained; null after an error")]
     detail: Annotated[str, Says("what went wrong, or what is missing of its rounds; empty where nothing is")] = ""
     digest: Annotated[str | None, Says("SHA-256 of the final model's bytes", "hex")] = None
     trained: Annotated[int | None, Says("rounds it trained, in all its lives; others it left out to catch up")] = None
     alone: Annotated[int | None, Says("rounds in which somebody was due and nobody came, in all its lives")] = None
+    unsettled: Annotated[Pairs, Says("[neighbour, round] of each exchange that may count at the neighbour alone")] = ()
 
 
-AnyEvent = Start | Link | Refused | Trained | CatchUp | Round | Misbehaviour | Traffic | Finish
+AnyEvent = Start | Begin | Link | Refused | Trained | CatchUp | Round | Misbehaviour | Traffic | Finish
 """What a log may say. Readers match all of it and end in `assert_never`: a new event is decided on by each."""

@@ -162,8 +162,7 @@ class _Machines:
         resumed = start.completed if again else None
         log.write(start_event(self._contract, peer, trainer.device, 1, self._shards[peer], resumed))
         before = traffic_before(RunFolder(self._options.run), peer) if again else (0, 0)
-        common, now = self._contract.gossip.protocol.common_rounds, lambda: self._clock.now
-        work = RoundWork(trainer, self._sketcher, log, self._options.run, start, before, now, common_rounds=common)
+        work = RoundWork(trainer, self._sketcher, log, self._options.run, start, before, lambda: self._clock.now)
         core = core_of(self._contract, peer, self._schedule, core_start(start, self._contract))
         if self._board and self._deceit and peer in self._board.liars:
             recorded = self._deceit.core(core, peer)  # a lie is no answer of a core: no record

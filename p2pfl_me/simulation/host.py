@@ -14,7 +14,7 @@ from random import Random
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.protocol import Action, Began, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Message, Vector
 from p2pfl_me.peer.duty import Work
@@ -139,6 +139,8 @@ class Simulation:
                     self.network.send(peer, to, message)
                 case SetTimer(timer, round, at):
                     self._later(peer, at, partial(self._ring, timer, round))
+                case Began(missing):
+                    self._lives[peer].work.note(events.Begin(tuple(sorted(missing))))
                 case Train(round, params):
                     low, high = self.faults.compute_s
                     seconds = self._compute[peer].uniform(low, high) * self.faults.slow.get(peer, 1.0)

@@ -207,7 +207,7 @@ class _VectorWork(Untold):
         self._journal.mixed[self._peer, mixed.round].append(mixed)
         self._journal.until[self._peer, mixed.round] = self._clock.now
         self._journal.starts[self._peer] = Start(
-            mixed.params, mixed.round + 1, advance(start.progress, None), mixed.memory, HOME, SHAPES
+            mixed.params, mixed.round + 1, advance(start.progress, None, alone=mixed.alone), mixed.memory, HOME, SHAPES
         )
         return None
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from p2pfl_me.aggregation.rules.mean import Mean
-from p2pfl_me.gossip.dpsgd import DPSGD
+from p2pfl_me.gossip.dpsgd import DPSGD, _Phase
 from p2pfl_me.gossip.exchange import Whole
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Send, Timer, Train
 from p2pfl_me.gossip.settings import Settings
@@ -171,9 +171,9 @@ def _steps(world: World, rows: Rows, rounds: int, liar: int | None, patience: Pa
         yield step(lambda after, pair=pair: _link(after, *pair))
     for peer in world.absent:
         yield step(lambda after, peer=peer: _arrive(after, peer, rows, rounds))
-    if world.absent:  # whoever waits for the one that is late may give it up
+    if world.absent or passes[Patience.ARRIVALS]:  # a greeting was lost, or its sender does not come
         for peer, core in world.cores.items():
-            if core.waiting_for and not core._due:
+            if core._phase is _Phase.JOINING:
                 yield step(lambda after, peer=peer: _join(after, peer))
     if world.fault is not Fault.NONE:
         yield from _faults(world, step, liar, rows, rounds)
@@ -331,6 +331,8 @@ def _copied(core: DPSGD) -> DPSGD:
     for name, value in vars(core._members).items():
         if isinstance(value, dict | set):
             setattr(twin._members, name, value.copy())
+    twin._gathering = copy.copy(core._gathering)
+    twin._gathering._members, twin._gathering._known = twin._members, core._gathering._known.copy()
     return twin
 
 
@@ -354,6 +356,8 @@ def _core_key(core: DPSGD) -> Any:
     return (
         core.round,
         core._phase.value,
+        tuple(sorted(core._gathering._known)),
+        core._gathering._under_way,
         float(core._params[0]),
         float(core._out[0]),
         tuple(sorted(core._due)),

@@ -14,6 +14,7 @@ from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, largest_value
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.protocol import Protocol as Core
+from p2pfl_me.gossip.stop import advance
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.layout import Ranges
 from p2pfl_me.peer.duty import Untold
@@ -56,6 +57,10 @@ class Swarm:
     finished: dict[int, Finish] = field(default_factory=dict)
     ended: dict[int, float] = field(default_factory=dict)
     """peer -> when its last round was over"""
+    began: dict[int, float] = field(default_factory=dict)
+    """peer -> when its start was over"""
+    missing: dict[int, frozenset[int]] = field(default_factory=dict)
+    """peer -> who was not there then"""
     sent: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -115,8 +120,19 @@ class _Work(Untold):
         self._swarm.mixed[self._peer].append(mixed)
         self._swarm.ended[self._peer] = self._clock.now
         start = self._swarm.starts[self._peer]
-        self._swarm.starts[self._peer] = Start(mixed.params, mixed.round + 1, start.progress, mixed.memory, self._home)
+        self._swarm.starts[self._peer] = Start(
+            mixed.params,
+            mixed.round + 1,
+            advance(start.progress, None, alone=mixed.alone),
+            mixed.memory,
+            self._home,
+        )
         return None
+
+    def note(self, event: AnyEvent) -> None:
+        if isinstance(event, Begin):
+            self._swarm.began.setdefault(self._peer, self._clock.now)
+            self._swarm.missing.setdefault(self._peer, frozenset(event.missing))
 
     def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
         assert error is None

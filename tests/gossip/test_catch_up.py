@@ -45,6 +45,7 @@ def said(round: int, clock: int = 0, alone: int = 0, *, meets: bool = True) -> W
         (0, [said(40), said(42)], 2, True, 40, "joining: both"),
         (0, [said(40)], 2, True, 40, "joining: the only one that is there"),
         (0, [said(10**9)], 1, True, 0, "joining: beyond the contract"),
+        (0, [Word(40, stood=True)], 1, True, 0, "joining: the only one, who stood here a moment ago"),
         (10, [said(5), said(7)], 2, False, 10, "nobody is dragged back"),
     ],
 )

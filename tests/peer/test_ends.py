@@ -42,8 +42,7 @@ FULL, ALONE, NOBODY_DUE = (True, False), (False, True), (False, False)
     ],
 )
 def test_what_is_missing_is_told(rounds: tuple[tuple[bool, bool], ...], of: int, words: str) -> None:
-    assert course(*rounds).shortfall(of, common=True) == words
-    assert course(*rounds).shortfall(of, common=False) == (("trained" in words and words.partition(" and ")[0]) or "")
+    assert course(*rounds).shortfall(of) == words
 
 
 def test_the_course_of_earlier_lives_is_in_the_checkpoint(tmp_path: Path) -> None:

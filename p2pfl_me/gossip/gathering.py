@@ -1,0 +1,104 @@
+"""The start: who is there, told from neighbour to neighbour, until enough are to begin together.
+
+Each peer tells its neighbours whom it knows to be there, in masks of 31 ids, whenever it knows more. Once the quorum is
+there, or somebody's patience is over, BEGUN goes through the swarm, and all begin; who comes later is told that the
+run is under way and waits for nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from p2pfl_me.gossip.membership import Membership
+from p2pfl_me.gossip.protocol import Action, Began, Send, SetTimer, Timer
+from p2pfl_me.gossip.settings import Settings
+from p2pfl_me.message import Kind, Message
+
+TELL_S = 0.05
+"""News are collected for so long before they are told."""
+IDS = 31
+"""In one message."""
+
+
+class Gathering:
+    """One peer's view of the start. `resumed`: it comes back to a run, and waits for greetings only."""
+
+    def __init__(self, me: int, members: Membership, settings: Settings, *, resumed: bool) -> None:
+        self._members, self._settings, self._resumed = members, settings, resumed
+        self._known = {me}
+        self._told: frozenset[int] = frozenset()
+        self._under_way = False
+        """A neighbour has begun."""
+
+    @property
+    def missing(self) -> frozenset[int]:
+        """Whom this peer does not know to be there."""
+        known = self._known | self._members.gone
+        return (self._settings.everyone or self._members.awaited) - known
+
+    @property
+    def waiting_for(self) -> frozenset[int]:
+        """The neighbours that have not greeted, or else those further away that are missing."""
+        return self._members.awaited or self.missing
+
+    @property
+    def enough(self) -> bool:
+        """Whether this peer may begin."""
+        quorum, members = self._settings.quorum, self._members
+        if self._under_way:  # greetings on their way say where the others stand
+            return not members.ungreeted
+        if self._resumed or quorum is None:
+            return not members.awaited
+        here = len(self._settings.everyone) - len(self.missing)
+        return here >= quorum and not (members.awaited if quorum == len(self._settings.everyone) else members.ungreeted)
+
+    def start(self, now: float) -> list[Action]:
+        """Wait, but no longer than the contract's patience."""
+        wait_s = self._settings.join_timeout_s
+        if self._resumed:
+            wait_s = min(wait_s, self._settings.deadline_min_s)
+        return [SetTimer(Timer.JOIN, 0, now + wait_s)]
+
+    def linked(self, now: float) -> list[Action]:
+        """A link is up: its greeting has a while to come."""
+        return [SetTimer(Timer.GREETING, 0, now + self._settings.deadline_min_s)]
+
+    def hear(self, now: float, sender: int, message: Message) -> list[Action]:
+        """A message that came before the beginning."""
+        self._known.add(sender)
+        match message.kind:
+            case Kind.PRESENT:
+                self._known |= _ids(message)
+            case Kind.HELLO | Kind.LEAVE:  # of who is beyond its first round, or has ended
+                self._under_way |= message.at > 0
+            case _:
+                self._under_way = True
+        return self._tell_later(now)
+
+    def tell(self, now: float) -> list[Action]:
+        """The timer to tell has come. What was lost is told again after a while."""
+        masks = list(_masks(self._known))
+        sends: list[Action] = [Send(peer, mask) for peer in sorted(self._members.there) for mask in masks]
+        return [*sends, SetTimer(Timer.TELL, 0, now + self._settings.deadline_min_s)]
+
+    def begin(self) -> list[Action]:
+        """What is said when this peer begins."""
+        news = [] if self._resumed else [*_masks(self._known)]
+        begun = [*news, Message(Kind.BEGUN, 0)]
+        return [Began(self.missing), *(Send(peer, each) for peer in sorted(self._members.there) for each in begun)]
+
+    def _tell_later(self, now: float) -> list[Action]:
+        quorum = self._settings.quorum
+        if self._resumed or quorum is None or self.enough or self._known <= self._told:
+            return []
+        self._told = frozenset(self._known)
+        return [SetTimer(Timer.TELL, 0, now + TELL_S)]
+
+
+def _masks(ids: set[int]) -> Iterator[Message]:
+    for chunk in sorted({peer // IDS for peer in ids}):
+        yield Message(Kind.PRESENT, chunk, sum(1 << peer % IDS for peer in ids if peer // IDS == chunk))
+
+
+def _ids(message: Message) -> set[int]:
+    return {message.round * IDS + bit for bit in range(IDS) if message.at >> bit & 1}

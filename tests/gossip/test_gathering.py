@@ -1,0 +1,113 @@
+"""The start and the company: all begin together or say who is missing, and nobody is alone in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.message import Vector
+from p2pfl_me.simulation.faults import Crash, FaultModel
+from tests.gossip.liars import Mute
+from tests.gossip.swarms import contract_of, run
+from tests.gossip.test_protocols import ALL, RING, apart, idle
+
+NEVER = 1e6
+
+
+def absent(*peers: int, until: float = NEVER) -> FaultModel:
+    return FaultModel(late=dict.fromkeys(peers, until))
+
+
+@pytest.mark.parametrize("protocol", ALL)
+@pytest.mark.parametrize(
+    "topology", [RING, {"kind": "mesh"}, {"kind": "base", "meets": 1}], ids=lambda each: each["kind"]
+)
+def test_all_begin_together_when_the_last_has_come(protocol: str, topology: dict[str, Any]) -> None:
+    """One lab is three minutes late: it costs time and not a round."""
+    swarm = run(contract_of(topology, 7, 8, {"protocol": protocol}), apart(7), idle, absent(2, until=180.0))
+    assert all(finish.is_whole and finish.rounds == 8 for finish in swarm.finished.values())
+    assert min(swarm.began.values()) >= 180 and max(swarm.began.values()) < 183
+    assert not any(swarm.missing.values())
+
+
+@pytest.mark.parametrize("protocol", ALL)
+def test_without_one_all_others_begin_together_and_say_who_is_missing(protocol: str) -> None:
+    """The neighbours of the absent one don't wait while the others train, and lose it alone."""
+    gossip = {"protocol": protocol, "start": {"patience": 60}}
+    contract = contract_of(RING, 5, 12, gossip)
+    swarm = run(contract, apart(5), idle, absent(2, until=10_000.0))
+    there = (0, 1, 3, 4)
+    assert {swarm.missing[peer] for peer in there} == {frozenset({2})}
+    began = [swarm.began[peer] for peer in there]
+    assert min(began) >= 60 and max(began) - min(began) < 1
+    assert all(swarm.finished[peer].is_whole for peer in there)
+    assert max(swarm.ended[peer] for peer in there) < 200
+    late = swarm.finished[2]
+    assert not late.is_whole, "who comes when all have ended says so"
+
+
+@pytest.mark.parametrize("protocol", ["dpsgd", "push"])
+def test_a_quorum_of_so_many_begins_when_they_are_there(protocol: str) -> None:
+    gossip = {"protocol": protocol, "start": {"quorum": 6, "patience": 600}}
+    swarm = run(contract_of(RING, 8, 20, gossip), apart(8), idle, absent(2, 3, until=30.0))
+    assert max(began for peer, began in swarm.began.items() if peer not in (2, 3)) < 5
+    assert all(swarm.missing[peer] == {2, 3} for peer in range(8) if peer not in (2, 3))
+
+
+def test_who_comes_later_joins_where_the_others_are() -> None:
+    gossip = {"start": {"patience": 10}}
+    swarm = run(contract_of(RING, 6, 60, gossip), apart(6), idle, absent(3, until=40.0))
+    first = swarm.mixed[3][0].round
+    assert 20 < first < 40
+    assert swarm.finished[3].skipped == first and swarm.finished[3].rounds == 60 - first
+    assert swarm.began[3] - 40 < 3, "it waits for nobody"
+    assert all(mixed.weights for mixed in swarm.mixed[3][3:])
+
+
+def test_a_mute_neighbour_delays_the_start_by_no_more_than_the_patience() -> None:
+    swarm = run(contract_of(RING, 5, 3, {"start": {"patience": 20}}), apart(5), idle, liars={1: Mute})
+    assert max(swarm.began.values()) <= 21
+
+
+# -- alone -------------------------------------------------------------------------------------------------------------
+
+
+def lonely(alone: str) -> Contract:
+    return contract_of({"kind": "line"}, 2, 20, {"alone": alone, "start": {"patience": 50}})
+
+
+def step(peer: int, round: int, params: Vector) -> Vector:
+    return params + np.float32(1)
+
+
+@pytest.mark.parametrize("protocol", ALL)
+def test_who_trains_alone_says_so(protocol: str) -> None:
+    contract = contract_of({"kind": "line"}, 2, 20, {"protocol": protocol})
+    swarm = run(contract, apart(2), step, FaultModel(crashes=(Crash(5.5, 1),), silence_s=0.2))
+    alone = [mixed.round for mixed in swarm.mixed[0] if mixed.alone]
+    assert len(alone) >= 10 and swarm.finished[0].alone == len(alone) and not swarm.finished[0].is_whole
+    assert swarm.finished[0].rounds == 20
+
+
+def test_who_waits_goes_on_when_company_returns() -> None:
+    swarm = run(lonely("wait"), apart(2), step, FaultModel(crashes=(Crash(5.5, 1, 30.0),), silence_s=0.2))
+    assert sum(mixed.alone for mixed in swarm.mixed[0]) <= 1
+    assert all(swarm.finished[peer].reason == "rounds" for peer in range(2))
+    assert all(mixed.weights for mixed in swarm.mixed[0][-10:])
+
+
+def test_who_waits_in_vain_ends_and_says_why() -> None:
+    swarm = run(lonely("wait"), apart(2), step, FaultModel(crashes=(Crash(5.5, 1),), silence_s=0.2))
+    finish = swarm.finished[0]
+    assert finish.reason == "alone" and finish.rounds < 10
+
+
+def test_skipped_rounds_are_counted() -> None:
+    crash = FaultModel(crashes=(Crash(4.5, 2, 20.0),), silence_s=0.2)
+    swarm = run(contract_of(RING, 5, 30, {}), apart(5), step, crash)
+    finish, trained = swarm.finished[2], len({mixed.round for mixed in swarm.mixed[2]})
+    assert finish.skipped > 5 and finish.rounds == trained == 30 - finish.skipped
+    assert all(swarm.finished[peer].is_whole for peer in (0, 1, 3, 4))
