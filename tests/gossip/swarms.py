@@ -18,6 +18,7 @@ from p2pfl_me.gossip.stop import advance
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.layout import Ranges
 from p2pfl_me.peer.duty import Untold
+from p2pfl_me.run.events import AnyEvent, Begin
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.host import Life, Simulation
