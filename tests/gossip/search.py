@@ -262,7 +262,8 @@ def _perform(world: World, peer: int, actions: list[Action]) -> None:
     for action in actions:
         match action:
             case Send(to, message):
-                if world.up[peer, to]:
+                idle = message.kind is Kind.BEGUN and world.cores[to]._phase is not _Phase.JOINING
+                if world.up[peer, to] and not idle:  # which says nothing to who has begun
                     world.lines[peer, to] += (message,)
             case Train(round, params):
                 world.train[peer] = (round, params)

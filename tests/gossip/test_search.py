@@ -37,9 +37,11 @@ def test_nor_when_deadlines_pass_at_any_moment() -> None:
     assert found.states > 1000 and not found.broken, found.broken
 
 
-@pytest.mark.parametrize("fault", [Fault.NONE, Fault.LOSS, Fault.DUPLICATE])
-def test_three_peers_in_a_line(fault: Fault) -> None:
-    found = search(LINE, 2, fault, patience=Patience.ARRIVALS)
+@pytest.mark.parametrize(
+    ("fault", "rounds"), [(Fault.NONE, 2), (Fault.LOSS, 1), (Fault.DUPLICATE, 1), (Fault.FLAP, 1), (Fault.LATE, 1)]
+)
+def test_three_peers_in_a_line(fault: Fault, rounds: int) -> None:
+    found = search(LINE, rounds, fault, patience=Patience.RETURNS)
     assert not found.broken, found.broken
 
 
