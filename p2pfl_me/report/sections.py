@@ -24,6 +24,7 @@ from p2pfl_me.report.run import Run
 from p2pfl_me.report.score_picture import score_picture
 from p2pfl_me.report.traffic import by_kind, peer_traffic, readable_bytes
 from p2pfl_me.report.traffic_picture import traffic_picture
+from p2pfl_me.run.events import Reason
 
 MOST_FAILURES = 40
 VECTOR_LINKS = 1000
