@@ -23,7 +23,8 @@ from p2pfl_me.wire.reactor import Reactor
 from p2pfl_me.wire.records import RECORD, Unauthentic
 from p2pfl_me.wire.refusal_log import RefusalLog
 from p2pfl_me.wire.session import Outgoing, Session, Standing
-from p2pfl_me.wire.sockets import Connection, Outcome, Sockets
+from p2pfl_me.wire.sockets import Sockets
+from p2pfl_me.wire.station import Connection, Outcome
 from p2pfl_me.wire.traffic import Ledger, TrafficLedger
 
 TWICE = "another process runs with the same key; stop one of the two, and make a new key if that is not yours"

@@ -29,7 +29,7 @@ from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.noise import AwaitingReply, Ciphers
 from p2pfl_me.wire.records import Opener, Sealer
 from p2pfl_me.wire.session import STANDING, Standing
-from p2pfl_me.wire.sockets import Connection, Outcome
+from p2pfl_me.wire.station import Connection, Outcome
 from p2pfl_me.wire.traffic import TrafficLedger
 
 HANDSHAKE_S = 10.0

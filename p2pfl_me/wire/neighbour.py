@@ -9,7 +9,7 @@ from p2pfl_me.wire.endpoint import Endpoint
 from p2pfl_me.wire.pace import Pace
 from p2pfl_me.wire.refusal_log import RefusalLog
 from p2pfl_me.wire.session import Session
-from p2pfl_me.wire.sockets import Connection
+from p2pfl_me.wire.station import Connection
 
 HANDSHAKES = (1.0, 10.0)
 """Handshakes a second and at once: what a line that flaps needs."""

@@ -14,9 +14,7 @@ import errno
 import selectors
 import socket as plain
 import time
-from collections import OrderedDict, deque
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from collections import deque
 from typing import Protocol
 
 import zmq
@@ -24,7 +22,8 @@ from zmq.utils.monitor import parse_monitor_message
 
 from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.machine import holder_of
-from p2pfl_me.wire.framing import FrameReader, Lengths
+from p2pfl_me.wire.framing import FrameReader
+from p2pfl_me.wire.station import Connection, Outcome, Station, caller_of
 
 BURST = 4
 """Frames taken from a connection in one turn, so that no link starves the others."""
@@ -48,60 +47,6 @@ UNREACHABLE = "refused or unreachable"
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 """Numbers to connect to: host and port, and IPv6's flow and scope."""
-
-
-class Outcome(Enum):
-    """What became of a frame: handed on (or next in line), or without a receiver."""
-
-    SENT = auto()
-    GONE = auto()
-
-
-@dataclass(slots=True, eq=False)
-class _Station:
-    """One STREAM socket, its connections by the id that ZeroMQ gave them, and who tells of a failed call."""
-
-    socket: zmq.Socket[bytes]
-    monitor: zmq.Socket[bytes] | None = None
-    connections: dict[bytes, Connection] = field(default_factory=dict)
-    closed: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
-
-    def files(self) -> list[int]:
-        """The descriptors to wait for."""
-        return [int(each.getsockopt(zmq.FD)) for each in (self.socket, self.monitor) if each is not None]
-
-    def has_come(self) -> bool:
-        """Whether something is to be read; what ZeroMQ's thread had to say is settled then."""
-        sockets = [each for each in (self.socket, self.monitor) if each is not None]
-        return any(int(each.getsockopt(zmq.EVENTS)) & zmq.POLLIN for each in sockets)
-
-
-@dataclass(slots=True, eq=False)
-class Connection:
-    """One TCP connection. `host` is who called, or whom we dialled; `heard_at` when bytes last came from there.
-
-    `deaf` while nothing is to be read from it, `mute` once nothing can be sent any more.
-    """
-
-    station: _Station = field(repr=False)
-    id: bytes
-    host: str
-    reader: FrameReader = field(repr=False)
-    heard_at: float
-    connecting: bool = False
-    deaf: bool = False
-    closed: bool = False
-    mute: bool = False
-    ended: bool = False
-    lengths: Lengths = field(default_factory=Lengths, repr=False)
-    rest: list[memoryview] = field(default_factory=list, repr=False)
-    chunks: deque[memoryview] = field(default_factory=deque, repr=False)
-    held: int = 0
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether a frame would leave at once, as far as it is known."""
-        return not (self.rest or self.connecting or self.mute or self.closed)
 
 
 class Listener(Protocol):
@@ -128,15 +73,15 @@ class Sockets:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, 1 << 16)
         self._selector = selectors.DefaultSelector()
-        self._server: _Station | None = None
-        self._stations: list[_Station] = []
+        self._server: Station | None = None
+        self._stations: list[Station] = []
         self._calls: deque[Connection] = deque()
         self._calls_from = 0.0
         self._unread: set[Connection] = set()
         """Connections of which something is left to read."""
         self._stuck: set[Connection] = set()
         """Connections whose way out is full."""
-        self._leaving: list[tuple[_Station, bytes]] = []
+        self._leaving: list[tuple[Station, bytes]] = []
         """Connections that we have closed and that ZeroMQ could not be told of yet."""
         self._woken, self._waker = plain.socketpair()
         for each in (self._woken, self._waker):
@@ -297,7 +242,7 @@ class Sockets:
                 self.close(connection)
         return moved
 
-    def _on_call(self, station: _Station, name: bytes, host: str, now: float) -> None:
+    def _on_call(self, station: Station, name: bytes, host: str, now: float) -> None:
         connection = Connection(station, name, host, FrameReader(self._most), now)
         station.connections[name] = connection
         if not host or len(self._calls) >= BACKLOG:
@@ -307,7 +252,7 @@ class Sockets:
 
     # -- bytes --------------------------------------------------------------------------------------------------
 
-    def _receive(self, station: _Station, now: float) -> bool:
+    def _receive(self, station: Station, now: float) -> bool:
         """Take what has come on a socket; whether anything had."""
         if station.monitor is not None:
             self._hear_of_failure(station)
@@ -322,22 +267,20 @@ class Sockets:
             self._on_data(station, name, data, now)
         return True
 
-    def _on_data(self, station: _Station, named: zmq.Frame, data: bytes, now: float) -> None:
+    def _on_data(self, station: Station, named: zmq.Frame, data: bytes, now: float) -> None:
         """A piece of a connection's bytes; an empty one says that it has come up, or ended."""
         name = named.bytes
         connection = station.connections.get(name) or station.connections.get(b"")
         if connection is None:
             if not data and name not in station.closed:
-                self._on_call(station, name, _caller(named), now)
+                self._on_call(station, name, caller_of(named), now)
         elif connection.connecting:
             del station.connections[b""]
             connection.id, connection.connecting = name, False
             station.connections[name] = connection
             self._listener.on_connected(connection)
         elif data:
-            connection.heard_at = now
-            connection.chunks.append(memoryview(data))
-            connection.held += len(data)
+            connection.take(data, now)
             if connection.held > MOST_HELD:
                 self._lost(connection, "it sends although nobody reads")
             else:
@@ -346,7 +289,7 @@ class Sockets:
             connection.ended = True
             self._read(connection)
 
-    def _hear_of_failure(self, station: _Station) -> None:
+    def _hear_of_failure(self, station: Station) -> None:
         assert station.monitor is not None
         while not station.monitor.closed:
             try:
@@ -367,7 +310,7 @@ class Sockets:
             if connection.closed or connection.deaf:
                 return
             try:
-                frame = self._next_frame(connection)
+                frame = connection.next_frame()
             except WireError as error:
                 self._lost(connection, error.what)
                 return
@@ -378,20 +321,6 @@ class Sockets:
             self._listener.on_frame(connection, frame)
         if not connection.closed:
             self._unread.add(connection)
-
-    def _next_frame(self, connection: Connection) -> memoryview | None:
-        reader, chunks = connection.reader, connection.chunks
-        while (frame := reader.next_frame()) is None and chunks:
-            space, chunk = reader.space(), chunks[0]
-            count = min(space.nbytes, chunk.nbytes)
-            space[:count] = chunk[:count]
-            reader.filled(count)
-            connection.held -= count
-            if count == chunk.nbytes:
-                chunks.popleft()
-            else:
-                chunks[0] = chunk[count:]
-        return frame
 
     def _flush(self, connection: Connection) -> bool:
         """Hand on what is left; whether anything was."""
@@ -418,7 +347,7 @@ class Sockets:
 
     # -- ZeroMQ's sockets ---------------------------------------------------------------------------------------
 
-    def _bound(self, address: str) -> _Station:
+    def _bound(self, address: str) -> Station:
         host, port = split_address(address)
         if host != "*":
             return self._bound_to(f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}", ":" in host)
@@ -429,7 +358,7 @@ class Sockets:
                 raise
         return self._bound_to(f"tcp://*:{port}", ipv6=False)
 
-    def _bound_to(self, endpoint: str, ipv6: bool) -> _Station:
+    def _bound_to(self, endpoint: str, ipv6: bool) -> Station:
         station = self._opened(ipv6=ipv6)
         try:
             station.socket.setsockopt(zmq.BACKLOG, BACKLOG)
@@ -439,8 +368,8 @@ class Sockets:
             raise
         return station
 
-    def _opened(self, *, ipv6: bool) -> _Station:
-        station = _Station(self._context.socket(zmq.STREAM))
+    def _opened(self, *, ipv6: bool) -> Station:
+        station = Station(self._context.socket(zmq.STREAM))
         limits = {zmq.SNDHWM: QUEUED_OUT, zmq.RCVHWM: QUEUED_IN, zmq.IPV6: int(ipv6), zmq.LINGER: 0}
         for option, value in limits.items():
             station.socket.setsockopt(option, value)
@@ -448,7 +377,7 @@ class Sockets:
         self._selector.register(int(station.socket.getsockopt(zmq.FD)), selectors.EVENT_READ)
         return station
 
-    def _retire(self, station: _Station, *, linger: bool = False) -> None:
+    def _retire(self, station: Station, *, linger: bool = False) -> None:
         if station not in self._stations:
             return
         self._stations.remove(station)
@@ -470,14 +399,6 @@ class Sockets:
                 self._leaving.append((station, name))
             except zmq.ZMQError:
                 continue  # it has ended by itself
-
-
-def _caller(named: zmq.Frame) -> str:
-    """The address of a caller, empty if it has gone again before anybody could ask."""
-    try:
-        return str(named.get("Peer-Address"))
-    except zmq.ZMQError:
-        return ""
 
 
 def split_address(address: str) -> tuple[str, int]:

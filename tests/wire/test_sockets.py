@@ -15,7 +15,8 @@ import pytest
 
 from p2pfl_me.wire.dialling import numbers_of
 from p2pfl_me.wire.framing import Lengths
-from p2pfl_me.wire.sockets import CALLS, MOST_HELD, UNREACHABLE, Connection, Outcome, Sockets, split_address
+from p2pfl_me.wire.sockets import CALLS, MOST_HELD, UNREACHABLE, Sockets, split_address
+from p2pfl_me.wire.station import Connection, Outcome
 from tests.wire.peers import free_ports
 
 
