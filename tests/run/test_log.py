@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pfl_me.errors import PeerError
+from p2pfl_me.exits import Exit
 from p2pfl_me.run import events, lines
 from p2pfl_me.run.codec import decode, encode
 from p2pfl_me.run.declare import REGISTRY, Event, LineError, UnknownEvent, described, event
@@ -203,6 +205,14 @@ def test_the_page_of_the_run_folder_says_what_is_declared() -> None:
         text = (DOCS / page).read_text(encoding="utf-8")
         made = text[text.index(BEGIN) : text.index(END) + len(END)]
         assert made == expected, "run scripts/run_folder_docs.py"
+
+
+def test_the_unit_file_repeats_what_may_end_otherwise_next_time() -> None:
+    text = (DOCS / "deploy.md").read_text(encoding="utf-8")
+    listed = re.search(r"^RestartPreventExitStatus=(.*)$", text, re.M)
+    assert listed is not None
+    again = {Exit.DONE, Exit.FAILED, Exit.CANNOT_GO_ON, Exit.BUG}  # done is no failure, so nothing is repeated
+    assert {Exit(int(code)) for code in listed[1].split()} == set(Exit) - again
 
 
 def test_an_event_without_words_or_with_a_name_twice_is_no_declaration() -> None:

@@ -1,0 +1,37 @@
+"""`p2pme status`: how a run stands, from its folder, while it goes on or afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--json", "form", flag_value="json", help="As JSON.")
+@click.option("--openmetrics", "form", flag_value="openmetrics", help="As OpenMetrics text, for a textfile collector.")
+def status(run: Path, form: str | None) -> None:
+    """Say how the peers of RUN stand: their last round, and what each says of its neighbours.
+
+    It reads the logs in the folder and nothing else, so it works while peers run. Where laboratories keep folders of
+    their own, each shows its own peer. The exit code is 0, whatever the peers' state.
+    """
+    import time
+
+    from p2pfl_me.console.status import as_json, as_lines, as_openmetrics, status_of
+    from p2pfl_me.contract import load_contract
+    from p2pfl_me.errors import RunError
+    from p2pfl_me.run.folder import RunFolder
+
+    folder = RunFolder(run)
+    if not folder.is_run():
+        raise RunError("not a run folder: it holds no contract.yaml", where=str(run), fix="name the DIR of --run")
+    peers = status_of(folder, load_contract(folder.contract))
+    if form == "json":
+        click.echo(as_json(peers))
+    elif form == "openmetrics":
+        click.echo(as_openmetrics(peers), nl=False)
+    else:
+        for line in as_lines(peers, time.time()):
+            click.echo(line)

@@ -1,0 +1,151 @@
+"""How a run stands, from its folder alone: each peer, its last round, and what it says of each neighbour."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import assert_never
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.run import events
+from p2pfl_me.run.events import LinkState
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.reading import read_log
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """What a peer last said of a neighbour: up, gone (the link fell), left, refused, quarantined, or suspect while up.
+
+    `since` is Unix seconds by this peer's clock; `why` is empty where nothing is to be said.
+    """
+
+    peer: int
+    state: str
+    since: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """One peer. `state`: absent (no log), joining, training, or the reason why it ended; `round` counts from 1."""
+
+    peer: int
+    state: str
+    round: int
+    rounds: int
+    seen: float | None
+    """When it last wrote a line, Unix seconds."""
+    loss: float | None
+    uf1: float | None
+    bytes_sent: int
+    alone: int
+    """Rounds of this log in which somebody was due and nobody came."""
+    neighbours: tuple[Neighbour, ...]
+
+
+_STATES = {
+    LinkState.UP: "up",
+    LinkState.DOWN: "gone",
+    LinkState.LEFT: "left",
+    LinkState.REFUSED: "refused",
+    LinkState.QUARANTINED: "quarantined",
+}
+
+
+def status_of(folder: RunFolder, contract: Contract) -> tuple[PeerStatus, ...]:
+    """Every peer of the contract, as far as its log is in this folder."""
+    return tuple(_peer(folder, peer, contract.training.rounds) for peer in range(contract.peers.count))
+
+
+def _peer(folder: RunFolder, peer: int, rounds: int) -> PeerStatus:
+    state, done, alone, sent = "absent", 0, 0, 0
+    seen: float | None = None
+    last: events.Round | None = None
+    links: dict[int, Neighbour] = {}
+    suspects: frozenset[int] = frozenset()
+    for line in read_log(folder, peer).events:
+        seen = line.t
+        match line.event:
+            case events.Start():
+                state, links = "joining", {}
+            case events.Trained():
+                state = "training"
+            case events.Round() as told:
+                state, last, done, sent = "training", told, told.round + 1, told.bytes_sent
+                alone += bool(told.missing and not told.weights)
+            case events.Link(neighbour=other, state=link, reason=why):
+                links[other] = Neighbour(other, _STATES[link], line.t, why)
+            case events.Misbehaviour(suspects=named):
+                suspects = frozenset(named)
+            case events.Traffic(bytes_sent=of_life):
+                sent = max(sent, of_life)
+            case events.Finish(reason=reason):
+                state = reason.value
+            case events.Refused() | events.CatchUp():
+                pass  # for reports
+            case _:
+                assert_never(line.event)
+    neighbours = tuple(
+        Neighbour(each.peer, "suspect", each.since, each.why) if each.state == "up" and each.peer in suspects else each
+        for _, each in sorted(links.items())
+    )
+    uf1 = last.test.uf1 if last and last.test else None
+    return PeerStatus(peer, state, done, rounds, seen, last.loss if last else None, uf1, sent, alone, neighbours)
+
+
+def as_json(peers: Sequence[PeerStatus]) -> str:
+    """One object with a list of peers; its keys are the fields of `PeerStatus`."""
+    return json.dumps({"peers": [asdict(each) for each in peers]}, indent=1)
+
+
+def as_lines(peers: Sequence[PeerStatus], now: float) -> Iterator[str]:
+    """For a terminal."""
+    for each in peers:
+        parts = [f"peer {each.peer}", each.state, f"round {each.round}/{each.rounds}"]
+        parts += [f"loss {each.loss:.3f}"] if each.loss is not None else []
+        parts += [f"UF1 {each.uf1:.3f}"] if each.uf1 is not None else []
+        parts += [f"alone in {each.alone}"] if each.alone else []
+        parts += [f"last line {_ago(now - each.seen)}"] if each.seen is not None else []
+        yield "  ".join(parts)
+        for other in each.neighbours:
+            why = f": {other.why}" if other.why else ""
+            yield f"    neighbour {other.peer} {other.state}, {_ago(now - other.since)}{why}"
+
+
+def as_openmetrics(peers: Sequence[PeerStatus]) -> str:
+    """OpenMetrics 1.0 text, for a node exporter's textfile collector or a scrape: numbers only, no name of a person."""
+    there = [each for each in peers if each.seen is not None]
+    families = (
+        ("p2pme_round", "gauge", "Rounds that are done.", [(each, "", each.round) for each in there]),
+        ("p2pme_loss", "gauge", "Mean training loss of the last round.", [(each, "", each.loss) for each in there]),
+        ("p2pme_uf1", "gauge", "UF1 on test clips after the last round.", [(each, "", each.uf1) for each in there]),
+        ("p2pme_alone", "gauge", "Rounds shared with nobody.", [(each, "", each.alone) for each in there]),
+        ("p2pme_sent_bytes", "gauge", "Bytes on the wire.", [(each, "", each.bytes_sent) for each in there]),
+        ("p2pme_last_line_seconds", "gauge", "Unix time of the last line.", [(each, "", each.seen) for each in there]),
+        (
+            "p2pme_neighbour_up",
+            "gauge",
+            "1 while the link to a neighbour is up.",
+            [
+                (each, f',neighbour="{other.peer}"', int(other.state in {"up", "suspect"}))
+                for each in there
+                for other in each.neighbours
+            ],
+        ),
+    )
+    lines = []
+    for name, kind, words, values in families:
+        lines += [f"# TYPE {name} {kind}", f"# HELP {name} {words}"]
+        lines += [f'{name}{{peer="{each.peer}"{more}}} {value!r}' for each, more, value in values if value is not None]
+    return "\n".join([*lines, "# EOF", ""])
+
+
+def _ago(seconds: float) -> str:
+    """A clock that was set back gives no negative time."""
+    seconds = max(0.0, seconds)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

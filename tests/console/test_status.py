@@ -1,0 +1,68 @@
+"""How a run stands, read from its folder: states with names, why, since when; as lines, JSON and OpenMetrics."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from p2pfl_me.cli.status import status
+from p2pfl_me.console.status import Neighbour, as_json, as_lines, as_openmetrics, status_of
+from p2pfl_me.contract import contract_from_yaml, dump_contract
+from p2pfl_me.errors import RunError
+from p2pfl_me.run.events import Finish, Link, LinkState, Misbehaviour, Reason
+from p2pfl_me.run.folder import RunFolder
+from tests.run.making import a_round, log, start, trained
+
+CONTRACT = contract_from_yaml(
+    "version: 1\nname: trio\ntopology: {kind: ring}\npeers: {loopback: {count: 3}}\ntraining: {rounds: 4}\n"
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path)
+    folder.contract.write_text(dump_contract(CONTRACT))
+    log(tmp_path, 0, start(), Link(1, LinkState.UP), Link(2, LinkState.UP), t=100)
+    log(tmp_path, 0, trained(), a_round(0, 0.25, {1: "deadline", 2: "down"}, bytes_sent=500), t=150)
+    log(tmp_path, 0, Link(2, LinkState.DOWN, "silent for 20 s"), Misbehaviour(0, {1: 4.0}, {}, (1,), (1,)), t=200)
+    log(tmp_path, 1, start(1), Finish(Reason.DIVERGED, None, "loss 1e9"), t=170)
+    return folder
+
+
+def test_each_peer_and_neighbour_has_a_state_with_its_reason_and_time(run: RunFolder) -> None:
+    zero, one, two = status_of(run, CONTRACT)
+    assert (zero.state, zero.round, zero.rounds, zero.seen, zero.alone, zero.bytes_sent) == (
+        "training",
+        1,
+        4,
+        200,
+        1,
+        500,
+    )
+    assert zero.neighbours == (Neighbour(1, "suspect", 100), Neighbour(2, "gone", 200, "silent for 20 s"))
+    assert (one.state, one.round, two.state, two.seen) == ("diverged", 0, "absent", None)
+
+
+def test_it_is_told_in_lines_json_and_openmetrics(run: RunFolder) -> None:
+    peers = status_of(run, CONTRACT)
+    lines = list(as_lines(peers, now=260))
+    assert lines[0] == "peer 0  training  round 1/4  loss 1.500  UF1 0.250  alone in 1  last line 60 s ago"
+    assert "    neighbour 2 gone, 60 s ago: silent for 20 s" in lines and lines[-1] == "peer 2  absent  round 0/4"
+    assert "last line 0 s ago" in next(as_lines(peers, now=0)), "a clock that was set back"
+    told = json.loads(as_json(peers))["peers"]
+    assert told[0]["neighbours"][1] == {"peer": 2, "state": "gone", "since": 200, "why": "silent for 20 s"}
+    text = as_openmetrics(peers)
+    assert text.endswith("# EOF\n") and 'p2pme_round{peer="0"} 1\n' in text and 'peer="2"' not in text.split("neigh")[0]
+    assert 'p2pme_neighbour_up{peer="0",neighbour="2"} 0\n' in text
+    assert 'p2pme_neighbour_up{peer="0",neighbour="1"} 1\n' in text
+
+
+def test_the_command_reads_a_folder_or_says_what_it_is(run: RunFolder, tmp_path: Path) -> None:
+    for form in ([], ["--json"], ["--openmetrics"]):
+        done = CliRunner().invoke(status, [str(run.path), *form])
+        assert done.exit_code == 0 and done.output, done
+    done = CliRunner().invoke(status, [str(tmp_path / "absent")])
+    assert isinstance(done.exception, RunError)
