@@ -83,7 +83,7 @@ def _peer(folder: RunFolder, peer: int, rounds: int) -> PeerStatus:
                 sent = max(sent, of_life)
             case events.Finish(reason=reason):
                 state = reason.value
-            case events.Refused() | events.CatchUp():
+            case events.Begin() | events.Refused() | events.CatchUp():
                 pass  # for reports
             case _:
                 assert_never(line.event)
