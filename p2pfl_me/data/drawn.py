@@ -97,6 +97,8 @@ def _is_signed(path: Path) -> bool:
             if name is None:
                 return False
             path = path / name
+        if not os.path.isfile(path):  # noqa: PTH113 - a pipe would be waited for without end
+            return False
         with path.open("rb") as file:
             return SIGN in file.read(SEEN)
     except OSError:

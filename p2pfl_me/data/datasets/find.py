@@ -88,7 +88,8 @@ def _walk(place: Path, depth: int, frames: dict[str, list[Path]]) -> Iterator[Pa
 
 def _files(place: Path) -> list[Path]:
     try:
-        return sorted(path for path in place.iterdir() if path.suffix.lower() in KNOWN and path.name[0] not in "~.")
+        named = (path for path in place.iterdir() if path.suffix.lower() in KNOWN and path.name[0] not in "~.")
+        return sorted(path for path in named if path.is_file())  # a pipe would be waited for without end
     except OSError:
         return []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import os
 import re
 import zipfile
 from collections.abc import Callable
@@ -220,3 +221,8 @@ def test_what_a_formula_was_calculated_to_is_taken(tmp_path: Path) -> None:
     assert tables_of(tmp_path / "a.xlsx", 0)[0].rows == (("a", "b"), ("1", "2"))
     found = read_sheet(tmp_path / "a.xlsx", {"b": ("b",), "a": ("a",)}, {})
     assert found is not None and found.rows[0].cells == {"a": "1", "b": "2"} and found.said == ()
+
+
+def test_a_pipe_beside_the_sheet_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "notes.xlsx")
+    assert len(read(folder)[0].clips) == 20
