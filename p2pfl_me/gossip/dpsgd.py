@@ -393,7 +393,7 @@ class DPSGD:
             case Timer.JOIN:
                 return self._open(now)
             case Timer.GREETING:
-                self._members.excuse_greetings()
+                self._gathering.patient(now)
                 return self._begin_if_joined(now)
             case _:
                 return self._gathering.tell(now)

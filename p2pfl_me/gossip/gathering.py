@@ -16,6 +16,8 @@ from p2pfl_me.message import Kind, Message
 
 TELL_S = 0.05
 """News are collected for so long before they are told."""
+TICK_S = 1e-3
+"""Timers of a real clock may ring so much early."""
 IDS = 31
 """In one message."""
 
@@ -29,6 +31,9 @@ class Gathering:
         self._told: frozenset[int] = frozenset()
         self._under_way = False
         """A neighbour has begun."""
+        self._linking_until = float("inf")
+        """Until when to wait for neighbours that are there, and whose link is not up yet."""
+        self._now = 0.0
 
     @property
     def missing(self) -> frozenset[int]:
@@ -46,7 +51,8 @@ class Gathering:
         """Whether this peer may begin."""
         quorum, members = self._settings.quorum, self._members
         if self._under_way:  # greetings on their way say where the others stand
-            return not members.ungreeted
+            linking = members.awaited & self._known if self._now < self._linking_until else frozenset()
+            return not members.ungreeted and not linking
         if self._resumed or quorum is None:
             return not members.awaited
         here = len(self._settings.everyone) - len(self.missing)
@@ -66,6 +72,7 @@ class Gathering:
     def hear(self, now: float, sender: int, message: Message) -> list[Action]:
         """A message that came before the beginning."""
         self._known.add(sender)
+        self._now, was = now, self._under_way
         match message.kind:
             case Kind.PRESENT:
                 self._known |= _ids(message)
@@ -73,7 +80,15 @@ class Gathering:
                 self._under_way |= message.at > 0
             case _:
                 self._under_way = True
+        if self._under_way and not was:
+            self._linking_until = now + self._settings.deadline_min_s
+            return [*self.linked(now), *self._tell_later(now)]
         return self._tell_later(now)
+
+    def patient(self, now: float) -> None:
+        """The timer of the greetings has come: a link that is up is enough, should its greeting be lost."""
+        self._now = now + TICK_S
+        self._members.excuse_greetings()
 
     def tell(self, now: float) -> list[Action]:
         """The timer to tell has come. What was lost is told again after a while."""

@@ -231,7 +231,7 @@ class WaitFree:
             case Timer.JOIN:
                 return self._open(now)
             case Timer.GREETING:
-                self._membership.excuse_greetings()
+                self._gathering.patient(now)
                 return self._begin_if_joined(now)
             case _:
                 return self._gathering.tell(now)

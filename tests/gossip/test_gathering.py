@@ -9,7 +9,7 @@ import pytest
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.message import Vector
-from p2pfl_me.simulation.faults import Crash, FaultModel
+from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
 from tests.gossip.liars import Mute
 from tests.gossip.swarms import contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart, idle
@@ -111,3 +111,11 @@ def test_skipped_rounds_are_counted() -> None:
     finish, trained = swarm.finished[2], len({mixed.round for mixed in swarm.mixed[2]})
     assert finish.skipped > 5 and finish.rounds == trained == 30 - finish.skipped
     assert all(swarm.finished[peer].is_whole for peer in (0, 1, 3, 4))
+
+
+def test_a_link_that_comes_up_last_is_waited_for_although_all_are_known_to_be_there() -> None:
+    """On a ring news of both ends of a slow link go round the other way, and come sooner than the link."""
+    slow = FaultModel(links={(0, 6): LinkQuality(latency_s=(0.7, 0.7))})
+    swarm = run(contract_of(RING, 7, 6, {}), apart(7), idle, slow)
+    assert all(finish.is_whole for finish in swarm.finished.values())
+    assert not any(mixed.missing for rounds in swarm.mixed.values() for mixed in rounds)
