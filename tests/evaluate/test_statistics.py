@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pfl_me.evaluate.answers import tally
+from p2pfl_me.evaluate.answers import gather, tally
+from p2pfl_me.evaluate.outcome import Guesses, Outcome
 from p2pfl_me.evaluate.statistics import EXACT_UP_TO, Difference, Score, by_model, difference, interval, statistic
 from p2pfl_me.learning.metrics import Counts, Metrics, accuracy, confusion_matrix, uar, uf1
+from p2pfl_me.report.arms import Arm
 
 
 def counts(seed: int, models: int, subjects: int, classes: int, skill: float = 0.5, clips: int = 6) -> Counts:
@@ -131,3 +133,15 @@ def test_one_pooled_model_stands_beside_every_peer_where_that_peer_was_asked() -
     found = compared(peers, pooled)
     beside = [by_model(pooled)[0], by_model(np.delete(pooled, 4, axis=1))[0], by_model(pooled)[0]]
     assert found.mean == pytest.approx(float(np.mean(by_model(peers) - np.array(beside))))
+
+
+def test_the_home_arms_ask_the_peer_to_whom_each_item_belongs() -> None:
+    """Two pools of two peers: item by item the answer of its own peer, and none where that one was not asked."""
+    homes = [np.array([0, 1, -1, -1]), np.array([-1, -1, 1, 0])]
+    guesses = (
+        Guesses(Arm.GOSSIP, 0, (0, 1, 2), (0, 1, 2)),
+        Guesses(Arm.GOSSIP, 1, (0, 1, 2), (2, 0, 1)),
+    )
+    found = gather(1, [Outcome(guesses, {}, None, 0.0)], homes, 4, 2)
+    assert found.models[Arm.GOSSIP_HOME].tolist() == [[0, 0, 1, -1]]
+    assert found.models[Arm.ISOLATED_HOME].tolist() == [[-1] * 4] == found.models[Arm.POOLED].tolist()
