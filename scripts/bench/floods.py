@@ -44,6 +44,8 @@ RING, ATTACKED, LIAR = 4, 1, 4
 VALUES = 263_175
 SCHEMA = Schema(VALUES, bytes(32))
 PROLOGUE, SECTIONS = b"p" * 32, {"training": b"1" * 32}
+RESET = b"\1\0\0\0\0\0\0\0"
+"""For SO_LINGER: a connection that is closed is reset at once."""
 HELD = 1000
 """Connections that a flood holds at a time."""
 
@@ -124,7 +126,7 @@ def knock(address: str, _: Terms, __: bytes) -> None:
     """Connections that end as soon as they stand, by a reset."""
     while True:
         with contextlib.suppress(OSError), contextlib.closing(Caller.of(address)) as caller:
-            caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
 def rubbish(address: str, _: Terms, __: bytes) -> None:
@@ -134,6 +136,26 @@ def rubbish(address: str, _: Terms, __: bytes) -> None:
         with contextlib.suppress(OSError), contextlib.closing(Caller.of(address)) as caller:
             for _ in range(1000):
                 caller.socket.sendall(frame)
+
+
+def resets(address: str, _: Terms, __: bytes) -> None:
+    """Connections that are reset while much of what they sent lies unread."""
+    junk = os.urandom(1 << 22)
+    while True:
+        with contextlib.suppress(OSError), contextlib.closing(Caller.of(address)) as caller:
+            caller.socket.setblocking(False)
+            caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            caller.socket.send(junk)
+
+
+def unread(address: str, liar: Terms, public: bytes) -> None:
+    """A neighbour that says more than it may, so that it is read later, and resets its connection before that."""
+    while True:
+        caller = linked(address, liar, public)
+        with contextlib.suppress(OSError), contextlib.closing(caller):
+            caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            for _ in range(30_000):
+                caller.say(RECEIVED, bytes(16))
 
 
 def proofs(address: str, _: Terms, public: bytes) -> None:
@@ -197,7 +219,7 @@ def beginnings(address: str, liar: Terms, public: bytes) -> None:
 
 
 FLOODS = {each.__name__: each for each in (
-    hold, knock, rubbish, proofs, handshakes, flaps, pings, withdrawals, beginnings,
+    hold, knock, rubbish, resets, proofs, handshakes, flaps, pings, unread, withdrawals, beginnings,
 )}  # fmt: skip
 
 
