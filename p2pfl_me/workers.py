@@ -11,10 +11,13 @@ calls `run_swarm` would start swarms in its own swarm's peers, and no `if __name
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +29,8 @@ from types import ModuleType
 
 LEAVE_S = 5.0
 """Seconds that a child has to end in order when its parent has gone."""
+LONGEST_TMPDIR = 60
+"""Bytes; what multiprocessing adds to it takes some 40."""
 _HIDING = threading.Lock()
 
 
@@ -33,6 +38,7 @@ def fork_server(preload: str) -> ForkServerContext:
     """Start the server, which imports the module `preload`, unless it runs; do not wait for it."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # read when the libraries are imported there
+    _leave_room_for_sockets()
     context = _Context()
     context.set_forkserver_preload([preload])
     with _deaf_children():
@@ -53,6 +59,15 @@ def pool(size: int, preload: str) -> Iterator[ProcessPoolExecutor]:
         for child in multiprocessing.active_children():
             child.terminate()
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_room_for_sockets() -> None:
+    """The server listens at a Unix socket below TMPDIR, whose whole path Linux holds in 108 bytes."""
+    config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    if "tempdir" in config or len(os.fsencode(tempfile.gettempdir())) <= LONGEST_TMPDIR:
+        return
+    config["tempdir"] = folder = tempfile.mkdtemp(prefix="p2pme-", dir="/tmp")  # 0700
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 class _Process(ForkServerProcess):

@@ -85,3 +85,20 @@ def test_any_child_ends_with_the_process_that_started_it(tmp_path: Path) -> None
     # The child holds this pipe, too: it is read to its end only when the child is gone.
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL and done.stdout.strip().isdigit()
+
+
+def test_a_long_tmpdir_leaves_room_for_the_servers_socket(tmp_path: Path) -> None:
+    folder = tmp_path / ("long-" * 20) / ("long-" * 20)
+    folder.mkdir(parents=True)
+    script = (
+        "from p2pfl_me.workers import pool\nwith pool(1, 'json') as workers: print(workers.submit(abs, -3).result())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "TMPDIR": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
