@@ -325,6 +325,8 @@ def _finished(run: Run) -> str:
         took = datetime.fromisoformat(run.manifest.finished) - start
     except (TypeError, ValueError):
         return run.manifest.finished
+    if took.total_seconds() < 0:
+        return f"{_time(run.manifest.finished)} (the machine's clock was set back meanwhile)"
     return f"{_time(run.manifest.finished)} ({took.total_seconds():.0f} s later)"
 
 

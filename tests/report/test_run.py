@@ -13,6 +13,7 @@ from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.report.events import read_peer_log
 from p2pfl_me.report.reading import counts, floats_of_base64, number, whole
 from p2pfl_me.report.run import find_runs, read_run, read_runs
+from p2pfl_me.report.sections import _finished
 from p2pfl_me.run.folder import RunFolder
 from tests.report.fixture import Recipe as R
 from tests.report.fixture import append, contract_text, write_run
@@ -146,3 +147,14 @@ def test_the_folders_of_several_laboratories_are_one_run(tmp_path: Path) -> None
     assert set(run.egress) == {0, 1, 2}
     assert len(read_runs([tmp_path / "lab-a", tmp_path / "lab-a"])) == 2, "the same peers twice are two runs"
     assert len(read_runs([whole, tmp_path / "lab-b"])) == 2, "a swarm's run is whole"
+
+
+def test_a_clock_that_was_set_back_gives_no_negative_time(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", **SMALL)
+    path = folder / "manifest.json"
+    told = _finished(read_run(folder))
+    assert told.endswith("s later)") and "(-" not in told
+    path.write_text(path.read_text().replace("2026-03-02T10:00:48", "2026-03-02T09:00:00"))
+    assert _finished(read_run(folder)).endswith("(the machine's clock was set back meanwhile)")
+    path.write_text(path.read_text().replace("2026-03-02T10:00:00+00:00", "2026-03-02T10:00:00"))
+    assert "later" not in _finished(read_run(folder)), "times with and without a zone are not subtracted"
