@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ from p2pfl_me.cli.data import data
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
 from p2pfl_me.data.check import check_manifest
-from p2pfl_me.data.drawn import MARK, SIGN, drawn_words, signed
+from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.drawn import MARK, SIGN, DrawnMarks, drawn_words, signed
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.look import Images
 from p2pfl_me.data.manifest import write_manifest
@@ -111,6 +113,13 @@ def test_built_in_clips_are_drawn_in_every_door(tmp_path: Path) -> None:
     agreed = contract_from_yaml(TEXT + "data: {synthetic: {subjects: 4, clips_per_subject: 1}}\n")
     assert all(clip.drawn for clip in prepare(agreed, None, tmp_path).clips)
     assert all(clip.drawn for clip in peer_clips(agreed, 0, None, None, tmp_path))
+
+
+def test_a_pipe_among_the_pictures_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "film").mkdir()
+    os.mkfifo(tmp_path / "film" / "1.png")
+    assert not DrawnMarks().on(Clip(tmp_path / "film", "lab", "lab/1", "c", "x"))
+    assert not DrawnMarks().on(Clip(tmp_path / "film" / "1.png", "lab", "lab/1", "c", "x"))
 
 
 def test_a_folder_of_marked_ones_marks_what_lies_below(tmp_path: Path) -> None:
