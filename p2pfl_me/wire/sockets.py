@@ -253,41 +253,39 @@ class Sockets:
     # -- bytes --------------------------------------------------------------------------------------------------
 
     def _receive(self, station: Station, now: float) -> bool:
-        """Take what has come on a socket; whether anything had."""
+        """Take what has come on a socket, then read the connections that it was for; whether anything had come."""
         if station.monitor is not None:
             self._hear_of_failure(station)
-        for taken in range(CHUNKS):
-            if station.socket.closed:
-                return True
+        touched: dict[Connection, None] = {}
+        taken, socket, connections = 0, station.socket, station.connections
+        while taken < CHUNKS and not socket.closed:
             try:
-                name = station.socket.recv(zmq.NOBLOCK, copy=False)
-                data = station.socket.recv(zmq.NOBLOCK)
+                name = socket.recv(zmq.NOBLOCK)
             except zmq.Again:
-                return taken > 0
-            self._on_data(station, name, data, now)
-        return True
-
-    def _on_data(self, station: Station, named: zmq.Frame, data: bytes, now: float) -> None:
-        """A piece of a connection's bytes; an empty one says that it has come up, or ended."""
-        name = named.bytes
-        connection = station.connections.get(name) or station.connections.get(b"")
-        if connection is None:
-            if not data and name not in station.closed:
-                self._on_call(station, name, caller_of(named), now)
-        elif connection.connecting:
-            del station.connections[b""]
-            connection.id, connection.connecting = name, False
-            station.connections[name] = connection
-            self._listener.on_connected(connection)
-        elif data:
-            connection.take(data, now)
-            if connection.held > MOST_HELD:
-                self._lost(connection, "it sends although nobody reads")
+                break
+            taken += 1
+            if connection := connections.get(name):
+                if data := socket.recv(zmq.NOBLOCK):
+                    connection.take(data, now)
+                else:
+                    connection.ended = True
+                touched[connection] = None
             else:
-                self._read(connection)
-        else:
-            connection.ended = True
+                self._on_news(station, name, socket.recv(zmq.NOBLOCK, copy=False), now)
+        for connection in touched:
+            if connection.held > MOST_HELD and not connection.closed:
+                self._lost(connection, "it sends although nobody reads")
             self._read(connection)
+        return taken > 0
+
+    def _on_news(self, station: Station, name: bytes, frame: zmq.Frame, now: float) -> None:
+        """A connection has come up: one that we dialled, or a caller's. Or something of one that we have closed."""
+        if dialled := station.connections.pop(b"", None):
+            dialled.id, dialled.connecting = name, False
+            station.connections[name] = dialled
+            self._listener.on_connected(dialled)
+        elif not frame.bytes and name not in station.closed:
+            self._on_call(station, name, caller_of(frame), now)
 
     def _hear_of_failure(self, station: Station) -> None:
         assert station.monitor is not None
