@@ -75,7 +75,7 @@ class Gathering:
         self._now, was = now, self._under_way
         match message.kind:
             case Kind.PRESENT:
-                self._known |= _ids(message)
+                self._known |= _ids(message) & self._settings.everyone  # ids that nobody has would grow without end
             case Kind.HELLO | Kind.LEAVE:  # of who is beyond its first round, or has ended
                 self._under_way |= message.at > 0
             case _:

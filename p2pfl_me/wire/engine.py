@@ -93,6 +93,8 @@ class Engine:
         neighbour = self._neighbours[peer]
         if neighbour.is_up and neighbour.link == link:
             neighbour.session.queue_encoded(out)
+            if neighbour.session.is_behind:  # it reads nothing, or never says that it has: memory would go on growing
+                self._down(neighbour, "too far behind with what it says it has received")
 
     def say_bye(self) -> None:
         """Ask every neighbour to say when it has read all that was queued for it."""

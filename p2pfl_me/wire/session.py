@@ -31,6 +31,9 @@ A BYE is answered by a BYE: then all that was said before it has been read, and 
 """
 SHORT_PIECE = 1 << 10
 """A piece of a body is not shorter, but for its last: what a piece costs to open is bounded by what it brings."""
+MOST_MESSAGES, MOST_MODELS, MOST_BYTES = 4096, 16, 1 << 28
+"""Kept for an end that does not say it has received them: so many messages, and so many models or bytes of models,
+whichever is more. One that is further behind, or says so, is no company."""
 _RECEIVED = struct.Struct(">QQ")
 _STANDING = struct.Struct(">8s8sQQ")
 _NOBODY = bytes(8)
@@ -188,6 +191,15 @@ class Session:
                 return
             self._model = what, weakref.ref(content)
         self._queue.append(out)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the other end has left so much unconfirmed that no more should be kept for it."""
+        queued = len(self._queue)
+        if not MOST_MODELS < queued <= MOST_MESSAGES:
+            return queued > MOST_MESSAGES
+        models = [out.body.nbytes for out in self._queue if out.body is not None]
+        return len(models) > MOST_MODELS and sum(models) > MOST_BYTES
 
     def queue_ping(self) -> None:
         """Say what has been received, once for all that has come until it leaves."""

@@ -120,8 +120,9 @@ class Sockets:
         OSError
             It failed at once.
         """
-        station = self._opened(ipv6=family == plain.AF_INET6)
+        station = None
         try:
+            station = self._opened(ipv6=family == plain.AF_INET6)
             # Never by itself: who dials again knows why. (With -1 ZeroMQ drops what came last before an end.)
             station.socket.setsockopt(zmq.RECONNECT_IVL, 2**31 - 1)
             station.socket.setsockopt(zmq.CONNECT_TIMEOUT, int(1000 * CONNECT_S))
@@ -129,8 +130,9 @@ class Sockets:
             self._selector.register(int(station.monitor.getsockopt(zmq.FD)), selectors.EVENT_READ)
             host = f"[{address[0]}]" if family == plain.AF_INET6 else address[0]
             station.socket.connect(f"tcp://{host}:{address[1]}")
-        except zmq.ZMQError as error:
-            self._retire(station)
+        except zmq.ZMQError as error:  # no descriptor may be left, too, even for the socket itself
+            if station:
+                self._retire(station)
             raise OSError(error.errno, (error.strerror or str(error)).lower()) from error
         connection = Connection(station, b"", address[0], FrameReader(self._most), now, connecting=True)
         station.connections[b""] = connection

@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.message import Vector
+from p2pfl_me.gossip.gathering import Gathering
+from p2pfl_me.gossip.membership import Membership
+from p2pfl_me.gossip.protocol import Send
+from p2pfl_me.gossip.settings import Settings
+from p2pfl_me.gossip.stop import StopRule
+from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
+from p2pfl_me.wire.codec import MAX_ROUND
 from tests.gossip.liars import Mute
 from tests.gossip.swarms import contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart, idle
@@ -70,6 +76,19 @@ def test_who_comes_later_joins_where_the_others_are() -> None:
 def test_a_mute_neighbour_delays_the_start_by_no_more_than_the_patience() -> None:
     swarm = run(contract_of(RING, 5, 3, {"start": {"patience": 20}}), apart(5), idle, liars={1: Mute})
     assert max(swarm.began.values()) <= 21
+
+
+def test_ids_that_nobody_has_are_neither_kept_nor_passed_on() -> None:
+    """A liar names a hundred million: each would be told to everybody by everybody."""
+    members = Membership({1})
+    members.came_up(1)
+    settings = Settings(StopRule(3), 1.0, 2.0, 3.0, 60.0, everyone=frozenset(range(40)), quorum=40)
+    gathering = Gathering(0, members, settings, resumed=False)
+    for chunk in [0, *range(2, 2000), MAX_ROUND]:
+        gathering.hear(0.0, 1, Message(Kind.PRESENT, chunk, (1 << 31) - 1))
+    told = [each.message for each in gathering.tell(1.0) if isinstance(each, Send)]
+    assert told == [Message(Kind.PRESENT, 0, (1 << 31) - 1)]
+    assert gathering.missing == frozenset(range(31, 40))
 
 
 # -- alone -------------------------------------------------------------------------------------------------------------

@@ -193,3 +193,41 @@ def test_with_no_files_left_callers_wait_and_nothing_ends() -> None:
     with socket.create_connection(where, timeout=20) as last:
         last.sendall(Lengths().write(11) + b"still there")
         assert child.wait(90) == 0
+
+
+STARVED = """
+import resource, socket
+from tests.wire.test_sockets import End, dial, run
+one, other = End().listen(), End().listen()
+for spare in range(12):
+    held = []
+    try:
+        while True:
+            held.append(socket.socket())
+    except OSError:
+        pass
+    for each in held[:spare]:
+        each.close()
+    try:
+        one.sockets.close(dial(one, other))
+    except OSError as error:
+        print(error.strerror, flush=True)
+    for each in held:
+        each.close()
+dial(one, other)
+run(lambda: one.keeper.connected, one, other)
+for end in (one, other):
+    end.sockets.close_all()
+"""
+
+
+@pytest.mark.processes
+def test_a_call_for_which_no_file_is_left_fails_as_a_call_and_the_next_gets_through() -> None:
+    """However few are left: a call needs several, one after another."""
+
+    def few() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+
+    done = subprocess.run([sys.executable, "-c", STARVED], capture_output=True, text=True, preexec_fn=few, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "too many open files" in done.stdout

@@ -21,7 +21,7 @@ from p2pfl_me.wire.links import Links, Liveness
 from p2pfl_me.wire.neighbour import HANDSHAKES, MESSAGES, RECORDS
 from p2pfl_me.wire.records import RECORD
 from p2pfl_me.wire.refusal_log import BURST
-from p2pfl_me.wire.session import MESSAGE, RECEIVED
+from p2pfl_me.wire.session import MESSAGE, MOST_BYTES, MOST_MESSAGES, RECEIVED
 from p2pfl_me.wire.sockets import split_address
 from tests.wire.peers import QUICK, Recorder, Swarm
 from tests.wire.raw import Caller, Tap
@@ -382,6 +382,39 @@ def test_a_neighbour_that_floods_is_read_later_and_the_others_as_ever(kind: str)
         await honest.close()
         with contextlib.suppress(ConnectionError):
             await sending
+        caller.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.parametrize("kind", [Kind.SKIP, Kind.ANSWER])
+def test_for_a_neighbour_that_confirms_nothing_little_is_kept(kind: Kind, reads: bool) -> None:
+    """It asks on and on, and the answers that it does not confirm are kept for it: a model a round."""
+
+    async def scene() -> None:
+        swarm = Swarm(2, size=1 << 20)
+        model = np.zeros(1 << 20, np.float32)
+        there = Recorder()
+        high = swarm.links(1, [0], there)
+        await high.start()
+        caller = await asyncio.to_thread(Caller.of, swarm.addresses[1])
+        await asyncio.to_thread(caller.link, liar(swarm), swarm.identities[1].public)
+        await there.until(lambda: there.is_up(0))
+        reading = asyncio.create_task(asyncio.to_thread(caller.is_cut)) if reads else None
+        session = high._engine._neighbours[0].session
+        sent = 0
+        while there.is_up(0):
+            assert sent < 2 * MOST_MESSAGES and len(session._queue) <= MOST_MESSAGES
+            sent += high.send(0, Message(kind, sent, sent, model if kind is Kind.ANSWER else None))
+            await asyncio.wrap_future(high._reactor.ask(lambda: None))  # the thread has done it
+        most = MOST_BYTES // model.nbytes if kind is Kind.ANSWER else MOST_MESSAGES
+        assert sent == most + 1 and "behind" in there.links[-1][2]
+        assert high._engine._neighbours[0].session is not session
+        caller.socket.shutdown(socket.SHUT_RDWR)
+        if reading:
+            assert await reading
+        await high.close()
         caller.close()
 
     asyncio.run(scene())
