@@ -120,7 +120,7 @@ class DPSGD:
                 return self._gathering.waiting_for
             case _Phase.ALONE:
                 return self._neighbours - self._members.gone
-            case _:
+            case _Phase.TRAINING | _Phase.EXCHANGING | _Phase.EVALUATING | _Phase.DONE:
                 return frozenset(self._due)
 
     # -- inputs ---------------------------------------------------------------------------------------------
@@ -395,7 +395,7 @@ class DPSGD:
             case Timer.GREETING:
                 self._gathering.patient(now)
                 return self._begin_if_joined(now)
-            case _:
+            case Timer.TELL | Timer.DEADLINE:
                 return self._gathering.tell(now)
 
     def _go_on_if_alone(self, now: float) -> list[Action]:

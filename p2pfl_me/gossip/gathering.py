@@ -78,7 +78,7 @@ class Gathering:
                 self._known |= _ids(message) & self._settings.everyone  # ids that nobody has would grow without end
             case Kind.HELLO | Kind.LEAVE:  # of who is beyond its first round, or has ended
                 self._under_way |= message.at > 0
-            case _:
+            case Kind.BEGUN | Kind.OFFER | Kind.ANSWER | Kind.SKIP | Kind.WITHDRAW | Kind.PUSH:
                 self._under_way = True
         if self._under_way and not was:
             self._linking_until = now + self._settings.deadline_min_s

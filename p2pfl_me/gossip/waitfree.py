@@ -107,7 +107,7 @@ class WaitFree:
                 return self._membership.neighbours - self._membership.gone
             case _Phase.WAITING:
                 return self._late()
-            case _:
+            case _Phase.TRAINING | _Phase.EVALUATING | _Phase.DONE:
                 return frozenset()
 
     # -- inputs -------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class WaitFree:
                 self._membership.left(sender)
                 self._averaging.lost(sender)
                 return self._merge_if_complete(now)
-            case _:
+            case Kind.OFFER | Kind.ANSWER | Kind.SKIP | Kind.WITHDRAW | Kind.PUSH:
                 replies = self._averaging.take(sender, message, self._params)
                 if self._phase is _Phase.WAITING and not self._late():
                     self._offsets.append(now - self._trained_at)
@@ -233,7 +233,7 @@ class WaitFree:
             case Timer.GREETING:
                 self._gathering.patient(now)
                 return self._begin_if_joined(now)
-            case _:
+            case Timer.TELL | Timer.DEADLINE:
                 return self._gathering.tell(now)
 
     def _place_to_join(self) -> int:
