@@ -29,6 +29,8 @@ class Gathering:
         self._members, self._settings, self._resumed = members, settings, resumed
         self._known = {me}
         self._told: frozenset[int] = frozenset()
+        self._again_at = 0.0
+        """When all is told again, news or not."""
         self._under_way = False
         """A neighbour has begun."""
         self._linking_until = float("inf")
@@ -94,7 +96,10 @@ class Gathering:
         """The timer to tell has come. What was lost is told again after a while."""
         masks = list(_masks(self._known))
         sends: list[Action] = [Send(peer, mask) for peer in sorted(self._members.there) for mask in masks]
-        return [*sends, SetTimer(Timer.TELL, 0, now + self._settings.deadline_min_s)]
+        if now + TICK_S < self._again_at:  # one who repeats is enough, however many news there are
+            return sends
+        self._again_at = now + self._settings.deadline_min_s
+        return [*sends, SetTimer(Timer.TELL, 0, self._again_at)]
 
     def begin(self) -> list[Action]:
         """What is said when this peer begins."""

@@ -10,7 +10,7 @@ import pytest
 from p2pfl_me.contract import Contract
 from p2pfl_me.gossip.gathering import Gathering
 from p2pfl_me.gossip.membership import Membership
-from p2pfl_me.gossip.protocol import Send
+from p2pfl_me.gossip.protocol import Action, Send, SetTimer, Timer
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import StopRule
 from p2pfl_me.message import Kind, Message, Vector
@@ -89,6 +89,32 @@ def test_ids_that_nobody_has_are_neither_kept_nor_passed_on() -> None:
     told = [each.message for each in gathering.tell(1.0) if isinstance(each, Send)]
     assert told == [Message(Kind.PRESENT, 0, (1 << 31) - 1)]
     assert gathering.missing == frozenset(range(31, 40))
+
+
+def test_who_waits_tells_the_same_at_one_pace_however_many_have_come() -> None:
+    members = Membership({1})
+    members.came_up(1)
+    settings = Settings(StopRule(3), 1.0, 2.0, 3.0, 600.0, everyone=frozenset(range(31)), quorum=31)
+    gathering = Gathering(0, members, settings, resumed=False)
+    timers: list[float] = []
+    told: list[tuple[float, Message]] = []
+
+    def perform(now: float, actions: list[Action]) -> None:
+        timers.extend(each.at for each in actions if isinstance(each, SetTimer) and each.timer is Timer.TELL)
+        told.extend((now, each.message) for each in actions if isinstance(each, Send))
+
+    def tell_until(end: float) -> None:
+        while timers and min(timers) < end:
+            timers.remove(now := min(timers))
+            perform(now, gathering.tell(now))
+
+    for peer in range(1, 30):
+        tell_until(0.3 * peer)
+        perform(0.3 * peer, gathering.hear(0.3 * peer, 1, Message(Kind.PRESENT, 0, 1 << peer)))
+    tell_until(100.0)
+    assert all(any(0 <= at - 0.3 * peer < 0.1 and one.at >> peer & 1 for at, one in told) for peer in range(1, 30))
+    late = [at for at, _ in told if at > 10]
+    assert 85 <= len(late) <= 91, "once a second"
 
 
 # -- alone -------------------------------------------------------------------------------------------------------------
