@@ -130,6 +130,7 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
         work.finished(finish, None)
         return _exit(settings, finish, work.shortfall(finish))
     finally:
+        work.end()
         ledger.close()
 
 

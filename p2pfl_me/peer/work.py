@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,13 +58,20 @@ class RoundWork:
         self._begun = self._round_begun = clock()
         self._trained: Trained | None = None
         self._train_seconds = 0.0
+        self._telling, self._over = threading.Lock(), False
 
     def note(self, event: AnyEvent) -> None:
         """Write one event; called from the loop's thread, a line is written whole."""
         self._log.write(event)
 
+    def end(self) -> None:
+        """This life is over: a step that still runs in its thread leaves no line and no checkpoint any more."""
+        with self._telling:
+            self._over = True
+
     def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
         """Write the last line of this life."""
+        self.end()
         course = self._checkpoint.course
         if finish:
             reason, shortfall = Reason(finish.reason), self.shortfall(finish)
@@ -84,7 +92,8 @@ class RoundWork:
         return hashlib.sha256(self._checkpoint.params.data).hexdigest()
 
     def settle(self, *, sync: bool) -> None:
-        """Leave the last checkpoint alone in the run folder; nothing waits for the disk unless `sync`."""
+        """End, and leave the last checkpoint alone in the run folder; nothing waits for the disk unless `sync`."""
+        self.end()
         if sync:
             self._keeper.join()
         settle(checkpoint_path(self._run, self._checkpoint.peer), sync=sync)
@@ -97,7 +106,9 @@ class RoundWork:
         self._train_seconds = now - begun if seconds is None else seconds
         self._round_begun = now - self._train_seconds
         self._trained = trained
-        self.note(events.Trained(round, trained.loss, trained.steps, _short(self._train_seconds)))
+        with self._telling:
+            if not self._over:
+                self.note(events.Trained(round, trained.loss, trained.steps, _short(self._train_seconds)))
         return trained.params
 
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
@@ -110,41 +121,44 @@ class RoundWork:
         test = self._trainer.evaluate(mixed.params, "test")
         validation = self._trainer.evaluate(mixed.params, "validation")
         validation_loss = validation.loss if validation else None
-        self._checkpoint = replace(
-            self._checkpoint,
-            completed=mixed.round + 1,
-            params=mixed.params,
-            progress=advance(self._checkpoint.progress, validation_loss),
-            memory=mixed.memory,
-            course=self._checkpoint.course.after(shared=bool(mixed.weights), due=mixed.alone),
-        )
-        self._keeper.replaced(save_checkpoint(self._run, self._checkpoint))
-        now = self._clock()
-        self.note(
-            events.Round(
-                round=mixed.round,
-                loss=trained.loss,
-                steps=trained.steps,
-                train_seconds=_short(self._train_seconds),
-                wait_seconds=_short(mixed.wait),
-                weights=dict(mixed.weights),
-                missing=dict(mixed.missing),
-                refused=dict(mixed.refused),
-                distance={peer: _short(distance) for peer, distance in mixed.distance.items()},
-                consensus=mixed.consensus,
-                late=mixed.late,
-                alone=mixed.alone,
-                norm=float(np.linalg.norm(mixed.params)),
-                test=test.scores() if test else None,
-                validation=validation.scores() if validation else None,
-                sketch_trained=encode_sketch(self._sketcher.sketch(trained.params)),
-                sketch_mixed=encode_sketch(self._sketcher.sketch(mixed.params)),
-                bytes_sent=self._sent_before + sent,
-                bytes_received=self._received_before + received,
-                seconds=_short(now - self._begun),
-                round_seconds=_short(now - self._round_begun),
+        with self._telling:
+            if self._over:
+                return validation_loss
+            self._checkpoint = replace(
+                self._checkpoint,
+                completed=mixed.round + 1,
+                params=mixed.params,
+                progress=advance(self._checkpoint.progress, validation_loss),
+                memory=mixed.memory,
+                course=self._checkpoint.course.after(shared=bool(mixed.weights), due=mixed.alone),
             )
-        )
+            self._keeper.replaced(save_checkpoint(self._run, self._checkpoint))
+            now = self._clock()
+            self.note(
+                events.Round(
+                    round=mixed.round,
+                    loss=trained.loss,
+                    steps=trained.steps,
+                    train_seconds=_short(self._train_seconds),
+                    wait_seconds=_short(mixed.wait),
+                    weights=dict(mixed.weights),
+                    missing=dict(mixed.missing),
+                    refused=dict(mixed.refused),
+                    distance={peer: _short(distance) for peer, distance in mixed.distance.items()},
+                    consensus=mixed.consensus,
+                    late=mixed.late,
+                    alone=mixed.alone,
+                    norm=float(np.linalg.norm(mixed.params)),
+                    test=test.scores() if test else None,
+                    validation=validation.scores() if validation else None,
+                    sketch_trained=encode_sketch(self._sketcher.sketch(trained.params)),
+                    sketch_mixed=encode_sketch(self._sketcher.sketch(mixed.params)),
+                    bytes_sent=self._sent_before + sent,
+                    bytes_received=self._received_before + received,
+                    seconds=_short(now - self._begun),
+                    round_seconds=_short(now - self._round_begun),
+                )
+            )
         return validation_loss
 
 

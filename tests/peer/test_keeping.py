@@ -7,6 +7,7 @@ import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -14,11 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pfl_me.errors import PeerError, WeightsError
+from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.learning.trainer import Trained, Trainer
+from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
 from p2pfl_me.peer.misbehaviour import HALF_LIFE_S, MisbehaviourScores
 from p2pfl_me.peer.sketch import WIDTH, Sketcher, encode_sketch
+from p2pfl_me.peer.work import RoundWork
+from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
+from p2pfl_me.run.reading import read_log
 from tests.run.making import start
 
 PARAMS = np.arange(5, dtype=np.float32)
@@ -79,6 +86,39 @@ def test_a_torn_line_does_not_swallow_the_next(tmp_path: Path) -> None:
     assert json.loads(lines[2])["event"] == "start"
 
 
+class _Stopped:
+    """A trainer whose peer is told to stop in the middle of `at`."""
+
+    def __init__(self, at: str) -> None:
+        self.at, self.work = at, cast(RoundWork, None)
+
+    def train(self, params: Vector, round: int) -> Trained:
+        self._stop("train")
+        return Trained(params, 0.5, 1)
+
+    def evaluate(self, params: Vector, part: str) -> None:
+        self._stop(part)
+
+    def _stop(self, here: str) -> None:
+        if here == self.at:
+            self.work.settle(sync=False)
+            self.work.finished(Finish("stopped", 7), None)
+
+
+@pytest.mark.parametrize("at", ["train", "test", "validation"])
+def test_a_step_that_outlives_its_peer_leaves_no_trace(tmp_path: Path, at: str) -> None:
+    """Its thread goes on until the process is gone: `finish` stays the last word, with the checkpoint that it names."""
+    trainer, log = _Stopped(at), EventLog(RunFolder(tmp_path).log(3))
+    save_checkpoint(tmp_path, STATE)
+    trainer.work = work = RoundWork(cast(Trainer, trainer), Sketcher(5, 1), log, tmp_path, STATE)
+    work.conclude(Mixed(7, work.train(7, PARAMS) + 1, {}, {}, {}, 0.0), 0, 0)
+    log.close()
+    assert [line.event.NAME for line in read_log(RunFolder(tmp_path), 3).events] == ["trained", "finish"][
+        at == "train" :
+    ]
+    assert load(tmp_path).completed == STATE.completed
+
+
 def test_a_log_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PeerError, match="cannot be written"):
@@ -89,7 +129,7 @@ def test_a_full_disk_is_named_and_costs_nothing_that_was_kept(tmp_path: Path) ->
     log = EventLog(Path("/dev/full"))
     with pytest.raises(PeerError, match="No space left") as caught:
         log.write(start())
-    assert "--resume" in str(caught.value)
+    assert "give the same command again" in str(caught.value)
     with contextlib.suppress(OSError):
         log.close()
 
