@@ -135,6 +135,10 @@ def _complaint(source: Source, detail: ErrorDetails, overridden: set[str]) -> Co
         return ContractError(f"`{dotted}` is missing", where=where, fix="add it")
     given = detail.get("input")
     shown = f" (found {given!r})" if isinstance(given, str | int | float | bool | None) else ""
+    if kind in {"model_type", "model_attributes_type"} and path:
+        keys = _known_keys(source.values, path)
+        fix = f"give `{dotted}.kind`: {', '.join(_kinds(path))}" if "kind" in keys else f"its keys: {', '.join(keys)}"
+        return ContractError(f"`{dotted}` is a section, not one value{shown}", where=where, fix=fix)
     reason = detail.get("ctx", {}).get("error")
     fix = reason.fix if isinstance(reason, Conflict) else "correct the value"
     return ContractError(f"`{dotted}`: {message}{shown}", where=where, fix=fix)

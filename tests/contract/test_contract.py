@@ -196,6 +196,22 @@ def test_overrides_are_checked_like_the_file() -> None:
 
 
 @pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("peers=4", "its keys: loopback, members, widths"),
+        ("peers.loopback=4", "its keys: count, base_port"),
+        ("training=five", "its keys: rounds"),
+        ("topology=ring", "give `topology.kind`: base, "),
+        ("training.loss=3", "give `training.loss.kind`: "),
+        ("peers={members: [3]}", "its keys: id, address"),
+    ],
+)
+def test_one_value_where_a_section_stands_is_told_what_the_section_holds(override: str, says: str) -> None:
+    told = complaint(BASE, override)
+    assert "is a section, not one value" in told and says in told
+
+
+@pytest.mark.parametrize(
     "override",
     ["topology.kind=rnig", "trainig.rounds=3", "gossip.compression.kind=topkk", "model.classes=[1, 2]", "topology=5"],
 )
