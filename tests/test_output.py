@@ -42,6 +42,25 @@ def test_a_closed_stream_is_no_error() -> None:
     put("text", stream)
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_the_shell_has_closed_are_no_error(closed: str, tmp_path: Path) -> None:
+    """And no file that is opened later gets their numbers, here or in a child."""
+    program = (
+        "import os, sys, subprocess; from p2pfl_me.cli.terminal import open_what_is_closed as fill; fill();"
+        "print(1); print(2, file=sys.stderr); sys.stdout.isatty();"
+        "low = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY); assert low > 2, low; os.close(low);"
+        "code = 'import os; [os.fstat(each) for each in range(3)]';"
+        "open(sys.argv[1], 'w').write(str(subprocess.call([sys.executable, '-c', code])))"
+    )
+    told = tmp_path / "told"
+    subprocess.run(f'{sys.executable} -c "{program}" {told} {closed}', shell=True, capture_output=True, timeout=60)
+    assert told.read_text() == "0"
+    done = subprocess.run(
+        f"{sys.executable} -m p2pfl_me.cli.main topology list {closed}", shell=True, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize("command", [["topology", "list"], ["--help"]])
 def test_an_answer_that_cannot_be_written_is_no_success(command: list[str]) -> None:
     with Path("/dev/full").open("w") as full:

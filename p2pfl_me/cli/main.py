@@ -10,7 +10,7 @@ import sys
 import click
 
 from p2pfl_me import __version__
-from p2pfl_me.cli.terminal import tolerate_any_name
+from p2pfl_me.cli.terminal import open_what_is_closed, tolerate_any_name
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.exits import Exit, stop_signals
 from p2pfl_me.output import to_nowhere
@@ -66,6 +66,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run a command: errors in the user's words on stderr, no traceback, an exit code that says what happened."""
+    open_what_is_closed()
     tolerate_any_name()
     for number in set(stop_signals()) - {signal.SIGINT}:
         signal.signal(number, signal.default_int_handler)  # as Ctrl-C; who knows better sets its own
