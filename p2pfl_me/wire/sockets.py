@@ -33,6 +33,8 @@ CALLS = 16
 """Callers looked at in one turn."""
 BACKLOG = 256
 """Callers that wait to be looked at."""
+COPIED = 1 << 14
+"""Frames up to this length leave in one piece with their prefix; copying longer ones costs more than a second piece."""
 QUEUED_OUT, QUEUED_IN = 16, 128
 """Messages and pieces that ZeroMQ keeps for a connection beside what the kernel does: 16 MiB out, 1 MiB in at most."""
 MOST_HELD = 1 << 23
@@ -184,7 +186,11 @@ class Sockets:
         """Hand over a frame, whose memory must not be written to any more; only when the connection `is_clear`."""
         if connection.closed or connection.mute:
             return Outcome.GONE
-        connection.rest += [memoryview(connection.lengths.write(len(frame))), memoryview(frame).cast("B")]
+        prefix = connection.lengths.write(len(frame))
+        if len(frame) <= COPIED:
+            connection.rest.append(memoryview(prefix + frame))
+        else:
+            connection.rest += [memoryview(prefix), memoryview(frame).cast("B")]
         self._flush(connection)
         return Outcome.GONE if connection.mute else Outcome.SENT
 
