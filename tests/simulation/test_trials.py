@@ -19,7 +19,7 @@ from p2pfl_me.simulation.trials import EXCHANGES, Trial, broken_promises, draw_t
 from p2pfl_me.topology import schedule_of
 from p2pfl_me.wire.codec import Schema
 
-FRESH = {name: 12 if "+" in name else 25 for name in EXCHANGES} | {"dpsgd": 90}
+FRESH = {name: 6 if "+" in name else 15 for name in EXCHANGES} | {"dpsgd": 40}
 
 
 @pytest.mark.parametrize("protocol", FRESH)
