@@ -8,6 +8,8 @@ import resource
 from contextlib import suppress
 from pathlib import Path
 
+from p2pfl_me.errors import ContractError
+
 LISTENING = "0A"
 """A socket's state in Linux's /proc/net/tcp."""
 CGROUPS = Path("/sys/fs/cgroup")
@@ -30,6 +32,27 @@ def available_bytes() -> int:
     except (OSError, StopIteration):
         free.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return min(found for found in free if found is not None)
+
+
+def require_bytes(count: int, each: int, where: str, fix: str, *, shared: int = 0) -> None:
+    """Refuse `count` peers of `each` bytes, beside what they have in common, where this machine has fewer free.
+
+    Raises
+    ------
+    ContractError
+        With `fix`, in which {fit} becomes the largest number of peers that would fit.
+    """
+    free, needed = available_bytes(), count * each + shared
+    if needed > free:
+        raise ContractError(
+            f"{count} peers take about {_gigabytes(needed)}, and {_gigabytes(free)} are free",
+            where=where,
+            fix=fix.format(fit=fit) if (fit := (free - shared) // each) > 0 else "take a machine with more memory",
+        )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.{0 if size >= 10e9 else 1}f} GB"
 
 
 def allow_many_files() -> int:

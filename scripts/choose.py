@@ -30,8 +30,8 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.data.classes import with_classes_of
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.evaluate.dealing import deal, with_peers
-from p2pfl_me.evaluate.engines import gossip
 from p2pfl_me.evaluate.folds import make_split
+from p2pfl_me.evaluate.gossiping import gossip
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.items import read_clips, read_items
 from p2pfl_me.evaluate.ready import ready_contract

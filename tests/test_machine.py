@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from p2pfl_me import machine
+from p2pfl_me.errors import ContractError
 
 
 @pytest.fixture
@@ -70,3 +71,17 @@ def test_who_holds_a_port_is_named() -> None:
         port = server.getsockname()[1]
         assert machine.holder_of(port).startswith(f"process {os.getpid()} (")
     assert machine.holder_of(port) == ""
+
+
+@pytest.mark.parametrize(
+    ("each", "shared", "fix"),
+    [(4_000, 4_000, "take 8 or fewer"), (4_500, 4_000, "take 7 or fewer"), (4_000, 36_000, "take a machine with more")],
+)
+def test_more_peers_than_memory_are_refused_with_the_number_that_fits(
+    each: int, shared: int, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "available_bytes", lambda: 39_999)
+    machine.require_bytes(9, 4_000, "here", "take {fit} or fewer")
+    with pytest.raises(ContractError, match="9 peers take about") as caught:
+        machine.require_bytes(9, each, "here", "take {fit} or fewer", shared=shared)
+    assert caught.value.fix.startswith(fix)

@@ -45,10 +45,11 @@ FLOORS = {
     "swarm": 9,
     "report": 9,
     "simulation": 10,
-    "compare": 11,
-    "evaluate": 11,
-    "api": 12,
-    "cli": 13,
+    "engines": 11,
+    "compare": 12,
+    "evaluate": 12,
+    "api": 13,
+    "cli": 14,
 }
 FORBIDDEN = {
     "topology": {"torch", "zmq", "asyncio", "threading", "time", "socket"},

@@ -18,12 +18,12 @@ from p2pfl_me.api.clips import Clips
 from p2pfl_me.api.extras import pandas
 from p2pfl_me.api.result import Result
 from p2pfl_me.api.running import Engine, prepared
-from p2pfl_me.compare.engines import ENGINES
 from p2pfl_me.compare.grid import Request, make_grid
 from p2pfl_me.compare.page import cell_folder
 from p2pfl_me.compare.run import compare as run_comparison
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, dump_contract
+from p2pfl_me.engines import ENGINES
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.exits import Exit
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-NAMES: dict[Engine, str] = {"processes": "processes", "simulate": "simulate", "lockstep": "batched"}
+NAMES: dict[Engine, str] = {"processes": "processes", "simulate": "simulate", "lockstep": "lockstep"}
 
 
 @dataclass(frozen=True)

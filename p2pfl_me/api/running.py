@@ -157,9 +157,9 @@ def _run(contract: Contract, engine: Engine, folder: Path, data: Path | None, ba
 
         return simulate(contract, options, console)
     if engine == "lockstep":
-        from p2pfl_me.simulation.lockstep import run_batched
+        from p2pfl_me.simulation.lockstep import run_lockstep
 
-        return run_batched(contract, options, console)
+        return run_lockstep(contract, options, console)
     assert_never(engine)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from p2pfl_me.compare.engines import DEFAULT, ENGINES
+from p2pfl_me.engines import DEFAULT, ENGINES
 
 if TYPE_CHECKING:
     from p2pfl_me.adversary import Lies

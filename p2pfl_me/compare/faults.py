@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from p2pfl_me.compare.engines import Engine, Faults
 from p2pfl_me.compare.skew import Skew, parse_skew
+from p2pfl_me.engines import Engine
+from p2pfl_me.simulation.fitted_faults import Faults
 
 if TYPE_CHECKING:
     from p2pfl_me.adversary import Lies

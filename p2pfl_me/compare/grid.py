@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from p2pfl_me.compare.engines import DEFAULT, ENGINES, Faults
 from p2pfl_me.compare.faults import FaultCondition, conditions_of
 from p2pfl_me.compare.fit import require_fit, with_peers
 from p2pfl_me.compare.skew import AS_WRITTEN, Skew
 from p2pfl_me.contract import Contract, digest, load_contract
+from p2pfl_me.engines import DEFAULT, ENGINES
 from p2pfl_me.errors import ContractError
+from p2pfl_me.simulation.fitted_faults import Faults
 from p2pfl_me.topology.cut import cut_warning
 
 if TYPE_CHECKING:

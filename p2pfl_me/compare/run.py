@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from p2pfl_me.compare.cells import claim, clear, is_finished, json_object
-from p2pfl_me.compare.engines import ENGINES, Engine
 from p2pfl_me.compare.grid import Grid, Group, Request, make_grid
 from p2pfl_me.compare.page import cell_folder, write_page
 from p2pfl_me.compare.resilience import resilience_lines
@@ -20,6 +19,7 @@ from p2pfl_me.compare.skew import AS_WRITTEN
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract.model import Model
 from p2pfl_me.data.classes import names_classes, with_classes_of
+from p2pfl_me.engines import ENGINES, Engine
 from p2pfl_me.exits import Exit
 from p2pfl_me.home import home
 from p2pfl_me.options import RunOptions

@@ -16,10 +16,11 @@ from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.preprocess.said import images_words
 from p2pfl_me.data.trained_on import read_kept_record, seen_of
+from p2pfl_me.engines import EngineName
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.dealing import count_peers, deal, with_peers
-from p2pfl_me.evaluate.engines import Engine, engine_of
 from p2pfl_me.evaluate.folds import Split, make_split
+from p2pfl_me.evaluate.gossiping import engine_of
 from p2pfl_me.evaluate.holdout import LEAK, HoldOut
 from p2pfl_me.evaluate.items import Items, clips_digest, features_digest, read_clips, read_items
 from p2pfl_me.evaluate.units import Unit, peers_left, units_of
@@ -78,7 +79,7 @@ class Design:
     given: tuple[Clip, ...] = field(default=(), repr=False)
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> EngineName:
         return engine_of(self.contract)
 
     @property

@@ -13,8 +13,8 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.data.few_shot import few_shot
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.dealing import with_peers
-from p2pfl_me.evaluate.engines import gossip
 from p2pfl_me.evaluate.folds import Fold, Split
+from p2pfl_me.evaluate.gossiping import gossip
 from p2pfl_me.evaluate.items import Items
 from p2pfl_me.evaluate.outcome import Guesses, Outcome
 from p2pfl_me.evaluate.units import FoldUnit, Unit, WholeUnit, peers_left, touches, untouched

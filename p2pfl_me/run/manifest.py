@@ -66,7 +66,7 @@ class Manifest:
     started: Annotated[str, Says("when, in ISO 8601")] = ""
     finished: Annotated[str | None, Says("when, in ISO 8601; null while it runs, or where it was killed")] = None
     command: Annotated[str, Says("as it was typed")] = ""
-    engine: Annotated[str, Says("processes, simulate or batched")] = ""
+    engine: Annotated[str, Says("processes, simulate or lockstep")] = ""
     seed: Annotated[int | None, Says("of the contract")] = None
     contract_digest: Annotated[str, Says("SHA-256 of the contract", "hex")] = ""
     peers: Annotated[int | None, Says("how many")] = None

@@ -119,7 +119,7 @@ class Crew:
                     give(ready)
         except (EOFError, OSError):
             fix = "see whether the machine ran out of memory"
-            raise PeerError("a worker of the batched engine was killed", fix=fix) from None
+            raise PeerError("a worker of lockstep was killed", fix=fix) from None
         return results
 
 

@@ -1,4 +1,4 @@
-"""`run_batched`: a contract's whole run in lockstep, left behind as a run folder like that of real peers."""
+"""`run_lockstep`: a contract's whole run in lockstep, left behind as a run folder like that of real peers."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from p2pfl_me.run.beginning import undone_if_refused
 from p2pfl_me.run.events import Reason, Scores
 from p2pfl_me.run.manifest import ManifestFile
 from p2pfl_me.run.results import write_average
-from p2pfl_me.simulation.batched import BatchedEngine, Training, require_memory_for
 from p2pfl_me.simulation.lockstep_fit import require_lockstep
 from p2pfl_me.simulation.lockstep_log import LockstepLog
+from p2pfl_me.simulation.lockstep_rounds import Lockstep, Training, require_memory_for
 from p2pfl_me.topology import schedule_of
 from p2pfl_me.topology.cut import cut_warning
 
 
-def run_batched(contract: Contract, options: RunOptions, console: Console) -> int:
+def run_lockstep(contract: Contract, options: RunOptions, console: Console) -> int:
     """Run a contract's peers round by round and return 0, 130 when stopped, or 1 when one's training diverged.
 
     The final weights are those of real peers whom nothing delays, to the bit. The clock is virtual: a round lasts as
@@ -44,7 +44,7 @@ def run_batched(contract: Contract, options: RunOptions, console: Console) -> in
 
     Raises
     ------
-    ContractError, DataError, PeerError, RunError
+    ContractError, DataError, RunError
         Before anything is run; peers that lie are refused.
     """
     require_lockstep(contract)
@@ -60,7 +60,7 @@ def run_batched(contract: Contract, options: RunOptions, console: Console) -> in
     workers = cores()
     require_memory_for(contract, schedule, workers)
     with undone_if_refused(options.run, contract):
-        manifest = ManifestFile(options.run, contract, options.command, engine="batched")
+        manifest = ManifestFile(options.run, contract, options.command, engine="lockstep")
         cache = cache_dir(options.home)
         shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules, options.read)
         manifest.data(shards.counts(contract, options.data, data_digest))
@@ -73,7 +73,7 @@ def run_batched(contract: Contract, options: RunOptions, console: Console) -> in
     for peer, own in enumerate(samples):
         log.start(peer, Shard(own, summary_of(shards.of(peer))))
     code, done = 0, contract.training.rounds
-    with BatchedEngine(contract, schedule, samples, start=start, test=test, workers=workers) as engine:
+    with Lockstep(contract, schedule, samples, start=start, test=test, workers=workers) as engine:
         try:
             for round in range(contract.training.rounds):
                 training = engine.train(round)

@@ -8,7 +8,7 @@ from p2pfl_me.gossip.kind import PROTOCOLS
 
 
 def require_lockstep(contract: Contract, where: str = "") -> None:
-    """Refuse what the batched engine cannot run to the bits of real peers.
+    """Refuse what lockstep cannot run to the bits of real peers.
 
     Raises
     ------
@@ -28,6 +28,4 @@ def require_lockstep(contract: Contract, where: str = "") -> None:
         what, fix = "patience lets peers stop in different rounds", "leave gossip.patience out"
     else:
         return
-    raise ContractError(
-        f"the batched engine cannot run it: {what}", where=where, fix=f"{fix}, or take --engine simulate"
-    )
+    raise ContractError(f"lockstep cannot run it: {what}", where=where, fix=f"{fix}, or take --engine simulate")

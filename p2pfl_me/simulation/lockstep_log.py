@@ -21,8 +21,8 @@ from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent, Reason
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
-from p2pfl_me.simulation.batched import CPU, BatchedEngine, Training, Verdict
 from p2pfl_me.simulation.carriage import Plain
+from p2pfl_me.simulation.lockstep_rounds import CPU, Lockstep, Training, Verdict
 from p2pfl_me.simulation.pace import STEP_S, exchange_seconds
 from p2pfl_me.topology import Schedule
 
@@ -54,11 +54,11 @@ class LockstepLog:
         """The first line of a log."""
         self._write(peer, start_event(self._contract, peer, CPU, 1, shard, None))
 
-    def trained(self, engine: BatchedEngine) -> None:
+    def trained(self, engine: Lockstep) -> None:
         """Look at the models between training and mixing."""
         self._sketches = {peer: self._sketch(engine.trained[peer]) for peer in self._sketched}
 
-    def round(self, round: int, engine: BatchedEngine, training: Training, scores: Sequence[Metrics] | None) -> None:
+    def round(self, round: int, engine: Lockstep, training: Training, scores: Sequence[Metrics] | None) -> None:
         """A round's line in every log."""
         for edge in self._schedule.edges(round):
             low, high = min(edge.a, edge.b), max(edge.a, edge.b)
@@ -97,7 +97,7 @@ class LockstepLog:
         """Bytes that each peer has sent."""
         return self._sent
 
-    def finish(self, engine: BatchedEngine, rounds: int, reason: Reason) -> None:
+    def finish(self, engine: Lockstep, rounds: int, reason: Reason) -> None:
         """The last line of every log, and the final models of a swarm that is not too large for that."""
         layout = layout_of(self._contract.model)
         here = digest(self._contract).hex(), layout.digest().hex()

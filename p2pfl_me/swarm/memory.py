@@ -5,7 +5,7 @@ from __future__ import annotations
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.learning.layout import layout_of
-from p2pfl_me.machine import allow_many_files, available_bytes
+from p2pfl_me.machine import allow_many_files, require_bytes
 
 PROCESS_BYTES = 90_000_000
 """What a real peer takes before its models: interpreter, torch's own pages, links (docs/measurements.md)."""
@@ -17,26 +17,10 @@ SWARM_FIX = "write --set peers.loopback.count={fit} or fewer, or take a machine 
 
 
 def require_memory(contract: Contract, where: str = "", fix: str = SWARM_FIX) -> None:
-    """Refuse more peers than this machine's free memory holds as real processes; see `require_bytes`."""
+    """Refuse more peers than this machine's free memory holds as real processes; see `machine.require_bytes`."""
     model = 4 * layout_of(contract.model).size
-    require_bytes(contract, PROCESS_BYTES + PROCESS_MODELS * model, where or contract.name, fix)
-
-
-def require_bytes(contract: Contract, each: int, where: str, fix: str) -> None:
-    """Refuse more peers of `each` bytes than this machine has free.
-
-    Raises
-    ------
-    ContractError
-        With `fix`, in which {fit} becomes the largest number of peers that would fit, 1 at least.
-    """
-    free, count = available_bytes(), contract.peers.count
-    if each * count > free:
-        raise ContractError(
-            f"{count} peers take about {each * count / 1e9:.0f} GB, and {free / 1e9:.0f} GB are free",
-            where=where,
-            fix=fix.format(fit=max(1, free // each)),
-        )
+    each = PROCESS_BYTES + PROCESS_MODELS * model
+    require_bytes(contract.peers.count, each, where or contract.name, fix)
 
 
 def require_files(contract: Contract) -> None:

@@ -1,8 +1,8 @@
 """Encrypted links to the neighbours over TCP. There is no other kind: without a handshake nothing is sent.
 
 The lower id of an edge dials, and both directions use that one connection. `Links` is the side that an asyncio loop
-sees; the links themselves live in a thread of their own (`engine`), so that a model is sealed, sent and opened while
-the loop averages another. What crosses between the two are whole messages, in order.
+sees; the links themselves live in a thread of their own (`multiplexer`), so that a model is sealed, sent and opened
+while the loop averages another. What crosses between the two are whole messages, in order.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from functools import partial
 from p2pfl_me.message import Message
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.endpoint import Endpoint, LinkHandlers, Liveness
-from p2pfl_me.wire.engine import Engine
 from p2pfl_me.wire.handshake import Terms
 from p2pfl_me.wire.identity import Identity
 from p2pfl_me.wire.malloc import reuse_freed_memory
+from p2pfl_me.wire.multiplexer import Multiplexer
 from p2pfl_me.wire.records import PAYLOAD
 from p2pfl_me.wire.session import encoded
 from p2pfl_me.wire.thread_bridge import ThreadBridge
@@ -64,8 +64,8 @@ class Links:
         self._me, self._schema = me, schema
         self._bridge = ThreadBridge(handlers, self._read_on)
         terms = Terms(me, identity, prologue, dict(sections))
-        self._engine = Engine(terms, listen, neighbours, schema, liveness or Liveness(), ledger, self._bridge)
-        self._reactor = self._engine.reactor
+        self._multiplexer = Multiplexer(terms, listen, neighbours, schema, liveness or Liveness(), ledger, self._bridge)
+        self._reactor = self._multiplexer.reactor
         self._peers = {endpoint.peer for endpoint in neighbours}
         self._started = self._closed = False
 
@@ -85,7 +85,7 @@ class Links:
         self._started = True
         self._reactor.start()
         try:
-            await asyncio.wrap_future(self._reactor.ask(self._engine.start))
+            await asyncio.wrap_future(self._reactor.ask(self._multiplexer.start))
         except Exception:
             await self.close()
             raise
@@ -96,10 +96,10 @@ class Links:
         Handing it to the kernel is not enough: a connection that is closed while something lies unread at its other end
         may be reset, and a neighbour would wait in vain for what was our last word.
         """
-        self._reactor.post(self._engine.say_bye)
+        self._reactor.post(self._multiplexer.say_bye)
         try:
             async with asyncio.timeout(timeout_s):
-                while not await asyncio.wrap_future(self._reactor.ask(self._engine.is_over)):
+                while not await asyncio.wrap_future(self._reactor.ask(self._multiplexer.is_over)):
                     await asyncio.sleep(PART_POLL_S)
         except (TimeoutError, RuntimeError):  # or the links have failed
             return False
@@ -112,7 +112,7 @@ class Links:
         self._closed = True
         self._bridge.close()
         if not self._started:
-            self._engine.close()
+            self._multiplexer.close()
             return
         self._reactor.stop()
         await asyncio.to_thread(self._reactor.join)
@@ -126,23 +126,23 @@ class Links:
         link = self._bridge.link(peer)
         if link is None:
             return False
-        self._reactor.post(partial(self._engine.send, peer, encoded(message, self._me, self._schema), link))
+        self._reactor.post(partial(self._multiplexer.send, peer, encoded(message, self._me, self._schema), link))
         return True
 
     def quarantine(self, peer: int) -> None:
         """Drop the link to a neighbour and ignore it from now on."""
-        self._reactor.post(partial(self._engine.quarantine, peer))
+        self._reactor.post(partial(self._multiplexer.quarantine, peer))
         self._bridge.quarantine(peer)
 
     @property
     def traffic(self) -> Mapping[int, Traffic]:
         """Bytes on the wire by neighbour, with seals, headers and lengths."""
-        return self._engine.traffic.totals
+        return self._multiplexer.traffic.totals
 
     @property
     def unreachable(self) -> Mapping[int, str]:
         """The neighbours that are ours to call and cannot be reached, each with its address and why."""
-        return self._engine.unreachable()
+        return self._multiplexer.unreachable()
 
     @property
     def bytes_sent(self) -> int:

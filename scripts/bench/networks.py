@@ -25,7 +25,7 @@ from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.steps import whole_module
 from p2pfl_me.learning.trainer import Part, Samples
-from p2pfl_me.simulation.batched import BatchedEngine
+from p2pfl_me.simulation.lockstep_rounds import Lockstep
 from p2pfl_me.topology import schedule_of
 
 
@@ -75,7 +75,7 @@ def lockstep(contract: Contract, samples: list[Samples]) -> float:
     with TemporaryDirectory() as cache:
         start = initial_params(contract, cache=Path(cache))
     begun = time.perf_counter()
-    with BatchedEngine(contract, schedule_of(contract), samples, start=start, workers=1) as engine:
+    with Lockstep(contract, schedule_of(contract), samples, start=start, workers=1) as engine:
         for round in range(contract.training.rounds):
             engine.step(round, evaluate=False)
     return time.perf_counter() - begun

@@ -14,12 +14,12 @@ from p2pfl_me.aggregation import AGGREGATIONS, Aggregation, Neighbourhood
 from p2pfl_me.compare.grid import Request, make_grid
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import ContractError
-from p2pfl_me.evaluate.engines import gossip
+from p2pfl_me.evaluate.gossiping import gossip
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
-from p2pfl_me.simulation.batched import BatchedEngine
+from p2pfl_me.simulation.lockstep_rounds import Lockstep
 from p2pfl_me.topology import plan_of, schedule_of
 from tests.gossip.swarms import run
 from tests.small import write_contract
@@ -76,7 +76,7 @@ def test_every_rule_has_the_same_bits_in_every_engine(options: str) -> None:
         lambda peer, round, params: trainers[peer].train(params, round).params,
         home=home,
     )
-    with BatchedEngine(agreed, schedule_of(agreed), own, start=start(agreed), workers=2) as engine:
+    with Lockstep(agreed, schedule_of(agreed), own, start=start(agreed), workers=2) as engine:
         for round in range(ROUNDS):
             engine.step(round, evaluate=False)
     np.testing.assert_array_equal(engine.params, simulated.params)
@@ -107,13 +107,13 @@ def test_an_unfinished_rule_is_refused_by_name_everywhere(unfinished: Contract, 
     with pytest.raises(ContractError, match=words):
         core_of(unfinished, 0, schedule, Start(begin))
     with pytest.raises(ContractError, match=words):
-        BatchedEngine(unfinished, schedule, own, start=begin)
+        Lockstep(unfinished, schedule, own, start=begin)
     with pytest.raises(ContractError, match=words):
         gossip(unfinished, own, begin)
     with pytest.raises(ContractError, match=words):
         unfinished.gossip.aggregation.aggregate(Neighbourhood(0, 0, 1, begin, {1: 0.5}, {1: begin}))
     path = write_contract(tmp_path / "swarm.yaml", PEERS, gossip="{aggregation: unfinished}")
-    for engine in ("processes", "simulate", "batched"):
+    for engine in ("processes", "simulate", "lockstep"):
         with pytest.raises(ContractError, match=words):
             make_grid(Request(contracts=(path,), out=tmp_path / "out", engine=engine))
 

@@ -18,14 +18,14 @@ from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, contract_from_yaml, load_contract
 from p2pfl_me.contract.gossip import Gossip
 from p2pfl_me.errors import ContractError
-from p2pfl_me.evaluate.engines import gossip
+from p2pfl_me.evaluate.gossiping import gossip
 from p2pfl_me.gossip.kind import PROTOCOLS, ProtocolKind, RoundProtocol
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import Part, Samples
 from p2pfl_me.options import RunOptions
-from p2pfl_me.simulation.batched import BatchedEngine
 from p2pfl_me.simulation.engine import simulate
-from p2pfl_me.simulation.lockstep import run_batched
+from p2pfl_me.simulation.lockstep import run_lockstep
+from p2pfl_me.simulation.lockstep_rounds import Lockstep
 from p2pfl_me.swarm.launcher import launch
 from p2pfl_me.topology import plan_of, schedule_of
 from p2pfl_me.topology.kind import TOPOLOGIES, Pairs, Topology
@@ -111,8 +111,8 @@ def test_it_is_refused_by_name_everywhere(unfinished: tuple[Path, Contract, str]
     engines: dict[str, Callable[[], Any]] = {
         "real peers": lambda: launch(contract, options, Console(StringIO(), quiet=True)),
         "event simulator": lambda: simulate(contract, options, Console(StringIO(), quiet=True)),
-        "lockstep": lambda: run_batched(contract, options, Console(StringIO(), quiet=True)),
-        "lockstep of evaluate": lambda: BatchedEngine(contract, schedule_of(contract), samples, start=start),
+        "lockstep": lambda: run_lockstep(contract, options, Console(StringIO(), quiet=True)),
+        "lockstep of evaluate": lambda: Lockstep(contract, schedule_of(contract), samples, start=start),
         "evaluate": lambda: gossip(contract, samples, start),
         "compare": lambda: make_grid(Request(contracts=(path,), out=tmp_path / "compare")),
         "any plan": lambda: plan_of(contract),

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pfl_me.compare.engines import Faults
-from p2pfl_me.compare.fault_model import fault_model_of, round_seconds
 from p2pfl_me.compare.grid import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, contract_from_yaml
+from p2pfl_me.simulation.fitted_faults import Faults, fault_model_of, round_seconds
 from p2pfl_me.simulation.pace import ORDINARY
 from tests.small import write_contract, write_vectors
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pfl_me.compare.engines import ENGINES, Engine
 from p2pfl_me.compare.fit import nearest, with_peers
 from p2pfl_me.compare.grid import Request, make_grid
 from p2pfl_me.compare.skew import parse_skew
 from p2pfl_me.contract import contract_from_yaml
+from p2pfl_me.engines import ENGINES, Engine
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology import schedule_of
 from tests.compare.fakes import instant

@@ -58,7 +58,7 @@ CASES = {
     "momentum for another protocol": ({"gossip": "{momentum: 0.9}"}, {}, "qg_dsgdm", "momentum"),
     "lockstep without rounds": (
         {"gossip": "{protocol: adpsgd}"},
-        {"engine": "batched"},
+        {"engine": "lockstep"},
         "lockstep",
         "--engine simulate",
     ),
@@ -76,10 +76,9 @@ def test_it_is_refused(tmp_path: Path, case: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("engine", ["processes", "simulate", "batched"])
+@pytest.mark.parametrize("engine", ["processes", "simulate", "lockstep"])
 def test_more_peers_than_memory(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("swarm.memory", "simulation.batched"):
-        monkeypatch.setattr(f"p2pfl_me.{module}.available_bytes", lambda: 500_000_000)
+    monkeypatch.setattr("p2pfl_me.machine.available_bytes", lambda: 500_000_000)
     contract = write_contract(tmp_path / "swarm.yaml", 4)
     assert make_grid(Request((contract,), tmp_path / "out", engine=engine)).groups
     with pytest.raises(P2pmeError, match="GB") as caught:

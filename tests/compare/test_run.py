@@ -14,10 +14,10 @@ import pytest
 
 from p2pfl_me.adversary import parse_lies
 from p2pfl_me.compare.cells import claim, clear
-from p2pfl_me.compare.engines import ENGINES, Engine
 from p2pfl_me.compare.grid import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.console.lines import Console
+from p2pfl_me.engines import ENGINES, Engine
 from p2pfl_me.errors import ContractError, DataError, RunError
 from p2pfl_me.report.figures import figure_from_csv
 from p2pfl_me.report.run import read_run
@@ -287,4 +287,4 @@ def test_liars_are_in_no_figure_and_what_they_cost_is_told(request_: Request) ->
 
 def test_lockstep_has_no_liars(request_: Request) -> None:
     with pytest.raises(ContractError, match="lockstep sends no messages"):
-        run(replace(request_, engine="batched", lies=(parse_lies("zero", 1),)))
+        run(replace(request_, engine="lockstep", lies=(parse_lies("zero", 1),)))

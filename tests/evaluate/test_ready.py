@@ -10,7 +10,7 @@ from p2pfl_me.contract import load_contract
 from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError
 from p2pfl_me.evaluate.dealing import with_peers
-from p2pfl_me.evaluate.engines import Engine, engine_of
+from p2pfl_me.evaluate.gossiping import engine_of
 from p2pfl_me.evaluate.ready import SETTINGS, ready_contract
 from p2pfl_me.topology import plan_of
 
@@ -21,7 +21,7 @@ def test_its_graph_can_be_built_on_any_number_of_peers() -> None:
 
 
 def test_it_runs_in_lockstep() -> None:
-    assert engine_of(ready_contract()) is Engine.BATCHED
+    assert engine_of(ready_contract()) == "lockstep"
 
 
 def test_what_the_user_sets_wins() -> None:

@@ -60,7 +60,7 @@ def test_from_vectors_to_the_page(tmp_path: Path) -> None:
         by_hand = Metrics(confusion_matrix(true, guess, 3))
         assert card["scores"]["pooled"]["uf1"]["seeds"][seed - 1] == pytest.approx(by_hand.uf1)
         assert card["scores"]["pooled"]["uar"]["seeds"][seed - 1] == pytest.approx(by_hand.uar)
-    assert card["engine"] == "batched" and card["seeds"] == [1, 2] and card["leak_warning"] is None
+    assert card["engine"] == "lockstep" and card["seeds"] == [1, 2] and card["leak_warning"] is None
     assert card["steps"]["pooled"] == 2 * 5 * 2 * 2, "seeds x folds x rounds x batches of 48 clips"
     page, words = (out / "report.html").read_text(), (out / "report.md").read_text()
     assert "pooled" in page and "leak" not in words.lower().replace("leave", "")
@@ -219,7 +219,7 @@ def test_what_knows_no_rounds_runs_on_the_simulated_network(tmp_path: Path, prot
     asked = make_request(tmp_path, f"gossip.protocol={protocol}", "training.rounds=1", subjects=range(4))
     code, said = run(asked)
     assert code == 0, said
-    assert json.loads((asked.out / "card.json").read_text())["engine"] == "simulated"
+    assert json.loads((asked.out / "card.json").read_text())["engine"] == "simulate"
 
 
 def test_random_samples_need_the_flag_and_bear_its_words_everywhere(tmp_path: Path) -> None:

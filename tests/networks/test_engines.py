@@ -21,7 +21,7 @@ from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.own import with_network
 from p2pfl_me.options import RunOptions
 from p2pfl_me.simulation.engine import simulate
-from p2pfl_me.simulation.lockstep import run_batched
+from p2pfl_me.simulation.lockstep import run_lockstep
 from p2pfl_me.swarm.launcher import launch
 from tests.networks import mylab
 from tests.small import CLASSES, Command, events, wait_for, write_contract
@@ -54,7 +54,7 @@ def digests(run: Path) -> list[str]:
 
 def run(engine: str, contract: Contract, tmp_path: Path, data: Path) -> list[str]:
     options = RunOptions(home=tmp_path / "home", run=tmp_path / engine, data=data)
-    code = {"real": launch, "simulated": simulate, "lockstep": run_batched}[engine](
+    code = {"real": launch, "simulated": simulate, "lockstep": run_lockstep}[engine](
         contract, options, Console(quiet=True)
     )
     assert code == 0
@@ -132,7 +132,7 @@ def test_an_own_network_becomes_a_checked_onnx_file(tmp_path: Path) -> None:
     faces = ["data.synthetic.subjects=6", "data.synthetic.clips_per_subject=7", "peers.loopback.count=2"]
     contract = load_contract(path, ["training.rounds=1", f"model.classes=[{', '.join(CASME2_CLASSES)}]", *faces])
     options = RunOptions(home=tmp_path, run=tmp_path / "run")
-    assert run_batched(with_network(contract, OWN), options, Console(quiet=True)) == 0
+    assert run_lockstep(with_network(contract, OWN), options, Console(quiet=True)) == 0
     out = tmp_path / "model.onnx"
     with pytest.raises(NetworkError, match=r"--network FILE\.py:FUNCTION"):
         export_model(tmp_path / "run", out, home=tmp_path)

@@ -10,13 +10,13 @@ import pytest
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import digest, load_contract
-from p2pfl_me.errors import ContractError, PeerError
+from p2pfl_me.errors import ContractError
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.options import RunOptions
 from p2pfl_me.peer.checkpoint import load_checkpoint
 from p2pfl_me.report.run import read_run
 from p2pfl_me.simulation.engine import simulate
-from p2pfl_me.simulation.lockstep import run_batched
+from p2pfl_me.simulation.lockstep import run_lockstep
 from p2pfl_me.simulation.lockstep_fit import require_lockstep
 from tests.small import events, write_contract, write_vectors
 
@@ -40,7 +40,7 @@ def test_it_leaves_what_the_simulator_leaves(tmp_path: Path, topology: str, goss
     data = write_vectors(tmp_path / "vectors.safetensors", range(12), per_subject=6)
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS, topology=topology, gossip=gossip))
     one, other = (RunOptions(home=tmp_path / "home", run=tmp_path / name, data=data) for name in ("one", "other"))
-    assert run_batched(contract, one, Console()) == 0
+    assert run_lockstep(contract, one, Console()) == 0
     assert simulate(contract, other, Console()) == 0
     for peer in range(PEERS):
         for mine, theirs in zip(events(one.run, peer, "round"), events(other.run, peer, "round"), strict=True):
@@ -56,14 +56,14 @@ def test_it_leaves_what_the_simulator_leaves(tmp_path: Path, topology: str, goss
         assert kept.completed == expected.completed
         np.testing.assert_array_equal(kept.params, expected.params)
     assert json.loads((one.run / "average.json").read_text()) == json.loads((other.run / "average.json").read_text())
-    assert read_run(one.run).manifest.engine == "batched"
+    assert read_run(one.run).manifest.engine == "lockstep"
 
 
 def test_its_clock_goes_about_as_the_simulators(tmp_path: Path) -> None:
     data = write_vectors(tmp_path / "vectors.safetensors", range(12), per_subject=6)
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS, training="{rounds: 8, local_epochs: 2}"))
     seconds = []
-    for run in (run_batched, simulate):
+    for run in (run_lockstep, simulate):
         options = RunOptions(home=tmp_path / "home", run=tmp_path / run.__name__, data=data)
         assert run(contract, options, Console()) == 0
         seconds.append(max(events(options.run, peer, "round")[-1]["seconds"] for peer in range(PEERS)))
@@ -90,8 +90,8 @@ def test_what_has_no_lockstep_is_refused_with_the_nearest_that_works(tmp_path: P
 
 
 def test_too_many_peers_for_the_memory_leave_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("p2pfl_me.simulation.batched.available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr("p2pfl_me.machine.available_bytes", lambda: 1_000_000)
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS))
-    with pytest.raises(PeerError, match="at most 0 peers"):
-        run_batched(contract, RunOptions(home=tmp_path / "home", run=tmp_path / "run"), Console())
+    with pytest.raises(ContractError, match="a machine with more memory"):
+        run_lockstep(contract, RunOptions(home=tmp_path / "home", run=tmp_path / "run"), Console())
     assert not (tmp_path / "run").exists()

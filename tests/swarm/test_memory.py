@@ -16,9 +16,9 @@ from tests.small import write_contract
 
 
 def test_a_swarm_of_more_peers_than_memory_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("p2pfl_me.swarm.memory.available_bytes", lambda: 2_000_000_000)
+    monkeypatch.setattr("p2pfl_me.machine.available_bytes", lambda: 2_000_000_000)
     contract = load_contract(write_contract(tmp_path / "many.yaml", 400))
-    with pytest.raises(ContractError, match="400 peers take about 39 GB, and 2 GB are free") as caught:
+    with pytest.raises(ContractError, match=r"400 peers take about 39 GB, and 2\.0 GB are free") as caught:
         launch(contract, RunOptions(home=tmp_path / "home", run=tmp_path / "run"), Console(quiet=True))
     assert "--set peers.loopback.count=20 or fewer" in caught.value.fix
     assert not (tmp_path / "run").exists()

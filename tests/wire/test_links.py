@@ -416,7 +416,7 @@ def test_a_busy_loop_holds_the_sender_back_and_loses_nothing() -> None:
         model = np.ones(400_000, np.float32)
         for round in range(60):
             low.send(1, Message(Kind.ANSWER, round, round, model))
-        sending, receiving = low._engine._neighbours[1], high._bridge
+        sending, receiving = low._multiplexer._neighbours[1], high._bridge
         until = time.monotonic() + 60
         while not (receiving.is_full and sending.pace.piece == 0) and time.monotonic() < until:
             os.sched_yield()  # this is the loop: while it is busy here, it hears nothing

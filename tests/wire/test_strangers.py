@@ -155,7 +155,7 @@ def test_idle_callers_are_few_and_do_not_stay(monkeypatch: pytest.MonkeyPatch) -
         await low.start()
         await there.until(lambda: there.is_up(0))
         await here.until(lambda: here.is_up(1))
-        sockets = high._engine._sockets
+        sockets = high._multiplexer._sockets
         assert sockets.connections <= WAITING + 1
         assert await asyncio.to_thread(lambda: all(Caller(each).is_cut() for each in idle))
         await still_linked(low, there)
@@ -307,7 +307,7 @@ def test_a_line_that_carries_a_model_slowly_is_not_silent_and_pings_pass() -> No
         low.send(1, Message(Kind.PUSH, 0, 0, np.ones(100_000, np.float32)))
         await there.until(lambda: len(there.messages) == 1)
         assert tap.connections == 1 and [up for _, up, _ in there.links] == [True]
-        assert low._engine._neighbours[1].pace.window < 200_000
+        assert low._multiplexer._neighbours[1].pace.window < 200_000
         await low.close()
         await high.close()
         await tap.close()
@@ -371,7 +371,7 @@ def test_a_neighbour_that_floods_is_read_later_and_the_others_as_ever(kind: str)
             caller.lengths[0].write(len(each)) + each for each in (caller.sealer.seal(*say) for _ in range(many))
         )
         sending = asyncio.create_task(asyncio.to_thread(caller.socket.sendall, records))
-        connection = middle._engine._neighbours[0].connection
+        connection = middle._multiplexer._neighbours[0].connection
         assert connection is not None
         while not connection.deaf:
             await asyncio.sleep(0)
@@ -402,7 +402,7 @@ def test_for_a_neighbour_that_confirms_nothing_little_is_kept(kind: Kind, reads:
         await asyncio.to_thread(caller.link, liar(swarm), swarm.identities[1].public)
         await there.until(lambda: there.is_up(0))
         reading = asyncio.create_task(asyncio.to_thread(caller.is_cut)) if reads else None
-        session = high._engine._neighbours[0].session
+        session = high._multiplexer._neighbours[0].session
         sent = 0
         while there.is_up(0):
             assert sent < 2 * MOST_MESSAGES and len(session._queue) <= MOST_MESSAGES
@@ -410,7 +410,7 @@ def test_for_a_neighbour_that_confirms_nothing_little_is_kept(kind: Kind, reads:
             await asyncio.wrap_future(high._reactor.ask(lambda: None))  # the thread has done it
         most = MOST_BYTES // model.nbytes if kind is Kind.ANSWER else MOST_MESSAGES
         assert sent == most + 1 and "behind" in there.links[-1][2]
-        assert high._engine._neighbours[0].session is not session
+        assert high._multiplexer._neighbours[0].session is not session
         caller.socket.shutdown(socket.SHUT_RDWR)
         if reading:
             assert await reading
@@ -481,7 +481,7 @@ def test_the_newest_authenticated_connection_carries_the_edge() -> None:
             await there.until(lambda number=number: [up for _, up, _ in there.links].count(True) == number + 1)
             callers.append(caller)
         assert all([await asyncio.to_thread(caller.is_cut) for caller in callers[:-1]])
-        assert high._engine._sockets.connections == 1
+        assert high._multiplexer._sockets.connections == 1
         callers[-1].say(MESSAGE, encode(Message(Kind.SKIP, 0), 0, swarm.schema)[0])
         await there.until(lambda: len(there.messages) == 1)
         await high.close()

@@ -1,7 +1,7 @@
 """The lockstep engine: seconds a round, their parts, share of the machine's matrix-product peak, memory.
 
-    python scripts/bench/batched.py             # job A (10 x 1,372 vectors, 5 epochs) and 1,000 peers x 137 vectors
-    python scripts/bench/batched.py --large     # and 10,000 peers x 16 vectors (11 GB)
+    python scripts/bench/lockstep.py             # job A (10 x 1,372 vectors, 5 epochs) and 1,000 peers x 137 vectors
+    python scripts/bench/lockstep.py --large     # and 10,000 peers x 16 vectors (11 GB)
 
 Peers of the large jobs meet four others each round (a random regular graph); every peer's own model and the average
 are scored on a common test part of 137 vectors (256 for job A). Best and worst of several rounds.
@@ -23,7 +23,7 @@ from memory import Memory  # beside this script
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.learning.layout import HIDDEN, layout_of
 from p2pfl_me.learning.trainer import Part, Samples
-from p2pfl_me.simulation.batched import BatchedEngine
+from p2pfl_me.simulation.lockstep_rounds import Lockstep
 from p2pfl_me.topology.graphs.epidemic import epidemic_schedule
 
 WIDTH = 2048
@@ -76,7 +76,7 @@ def measure(job: Job, workers: int, peak: float) -> None:
     start = (0.02 * random.standard_normal(layout.size)).astype(np.float32)
     schedule = epidemic_schedule(job.peers, 4, 0)
     own = [Samples(each) for each in made[:-1]]
-    with BatchedEngine(contract, schedule, own, start=start, test=made[-1], workers=workers) as engine:
+    with Lockstep(contract, schedule, own, start=start, test=made[-1], workers=workers) as engine:
         results, totals = [], []
         for round in range(job.rounds):
             begun = time.perf_counter()

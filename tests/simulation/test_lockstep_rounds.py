@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from p2pfl_me.aggregation import mix
 from p2pfl_me.contract import Contract, contract_from_yaml
-from p2pfl_me.errors import DataError, PeerError, WeightsError
+from p2pfl_me.errors import ContractError, DataError, WeightsError
 from p2pfl_me.gossip.kind import PROTOCOLS
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import confusion_matrix
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation import mixing_tiles
-from p2pfl_me.simulation.batched import BatchedEngine, require_memory, require_memory_for
+from p2pfl_me.simulation.lockstep_rounds import Lockstep, require_memory_for
 from p2pfl_me.simulation.mixing_tiles import Spread, mix_tile, rows_of, tiles_of, total
 from p2pfl_me.topology import CompleteSchedule, Schedule, StaticSchedule, build_graph, mixing_matrix, schedule_of
 from p2pfl_me.topology.graphs.base import base_schedule
@@ -77,7 +77,7 @@ def one_by_one(agreed: Contract, schedule: Schedule, samples: list[Samples], rou
 @pytest.mark.parametrize("weights", ["none", "balanced"])
 def test_rounds_have_the_bits_of_peers_that_train_and_mix_one_by_one(name: str, weights: str) -> None:
     agreed, (samples, test) = contract(local_epochs=2, class_weights=weights), parts()
-    engine = BatchedEngine(agreed, SCHEDULES[name], samples, start=start(agreed), test=test)
+    engine = Lockstep(agreed, SCHEDULES[name], samples, start=start(agreed), test=test)
     results = [engine.step(round) for round in range(3)]
     expected = one_by_one(agreed, SCHEDULES[name], samples, 3)
     np.testing.assert_array_equal(engine.params, np.stack(expected))
@@ -91,7 +91,7 @@ def test_the_number_of_workers_changes_no_bit(protocol: str) -> None:
     found = []
     for workers in (1, 3):
         begun = {"start": start(agreed), "test": test, "workers": workers}
-        with BatchedEngine(agreed, SCHEDULES["ring"], samples, **begun) as engine:
+        with Lockstep(agreed, SCHEDULES["ring"], samples, **begun) as engine:
             found.append(([engine.step(round) for round in range(2)], engine.params, engine.average()))
     (ones, params, average), (threes, others, their_average) = found
     np.testing.assert_array_equal(params, others)
@@ -107,7 +107,7 @@ def test_the_number_of_workers_changes_no_bit(protocol: str) -> None:
 def test_training_that_diverges_in_a_worker_is_told_here() -> None:
     agreed, (samples, _) = contract(local_epochs=1, learning_rate=1e38), parts()
     with (
-        BatchedEngine(agreed, SCHEDULES["ring"], samples, start=start(agreed), workers=2) as engine,
+        Lockstep(agreed, SCHEDULES["ring"], samples, start=start(agreed), workers=2) as engine,
         pytest.raises(WeightsError, match="diverged in round 1"),
     ):
         engine.step(0)
@@ -115,7 +115,7 @@ def test_training_that_diverges_in_a_worker_is_told_here() -> None:
 
 def test_scores_are_those_of_each_model_and_of_the_average() -> None:
     agreed, (samples, test) = contract(local_epochs=1), parts()
-    engine = BatchedEngine(agreed, SCHEDULES["ring"], samples, start=start(agreed), test=test)
+    engine = Lockstep(agreed, SCHEDULES["ring"], samples, start=start(agreed), test=test)
     result = engine.step(0)
     assert result.scores is not None and result.average_score is not None
     layout = layout_of(agreed.model)
@@ -154,33 +154,25 @@ def test_equal_models_are_at_distance_zero() -> None:
     assert spread.before == 0
 
 
-def test_too_many_peers_are_refused_with_the_number_that_fits() -> None:
-    require_memory(9, 1000, 0, 0, 36_000)
-    with pytest.raises(PeerError, match="at most 8 peers"):
-        require_memory(9, 1000, 0, 4_000, 39_999)
-    with pytest.raises(PeerError, match="at most 7 peers"):
-        require_memory(9, 1000, 500, 4_000, 39_999)
-
-
 def test_the_links_of_thousands_who_all_meet_are_counted_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     everyone, ring = CompleteSchedule(10_000), StaticSchedule(build_graph(Ring(kind="ring"), 10_000))
     size = layout_of(contract().model).size
-    monkeypatch.setattr("p2pfl_me.simulation.batched.available_bytes", lambda: 10_000 * 4 * size + 2_000_000_000)
+    monkeypatch.setattr("p2pfl_me.machine.available_bytes", lambda: 10_000 * 4 * size + 2_000_000_000)
     require_memory_for(contract(), ring, 1)
-    with pytest.raises(PeerError, match="take at most"):
+    with pytest.raises(ContractError, match="peers or fewer"):
         require_memory_for(contract(), everyone, 1)
 
 
 def test_memory_is_asked_for_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     agreed, (samples, _) = contract(), parts()
-    monkeypatch.setattr("p2pfl_me.simulation.batched.available_bytes", lambda: 1_000_000)
-    with pytest.raises(PeerError, match="batched engine"):
-        BatchedEngine(agreed, SCHEDULES["ring"], samples, start=start(agreed))
+    monkeypatch.setattr("p2pfl_me.machine.available_bytes", lambda: 1_000_000)
+    with pytest.raises(ContractError, match="GB are free"):
+        Lockstep(agreed, SCHEDULES["ring"], samples, start=start(agreed))
 
 
 def test_peers_without_samples_and_a_foreign_start_are_refused() -> None:
     agreed, (samples, _) = contract(), parts()
     with pytest.raises(DataError, match="5 peers have samples"):
-        BatchedEngine(agreed, schedule_of(agreed), samples[:-1], start=start(agreed))
+        Lockstep(agreed, schedule_of(agreed), samples[:-1], start=start(agreed))
     with pytest.raises(DataError, match="shape"):
-        BatchedEngine(agreed, schedule_of(agreed), samples, start=start(agreed)[:-1])
+        Lockstep(agreed, schedule_of(agreed), samples, start=start(agreed)[:-1])

@@ -20,12 +20,12 @@ import torch
 
 from p2pfl_me.aggregation import Neighbourhood
 from p2pfl_me.contract import Contract
-from p2pfl_me.errors import DataError, PeerError
+from p2pfl_me.errors import DataError
 from p2pfl_me.gossip.cores import Start, exchanged_size, rule_of
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
-from p2pfl_me.machine import available_bytes
+from p2pfl_me.machine import require_bytes
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.crew import Crew, Job, shared
 from p2pfl_me.simulation.mixing_tiles import (
@@ -46,6 +46,7 @@ _WORKER_MODELS = 8
 """Vectors a worker holds beside its peer's row: trained copy, gradients, two moments, buffers; rounded up."""
 _LINK_BYTES = 150
 """What a neighbour's share in a round takes in the lists from which the rows of W are made."""
+FEWER = "take {fit} peers or fewer, or a machine with more memory"
 CPU = torch.device("cpu")
 
 
@@ -94,7 +95,7 @@ class Verdict:
     refused: Mapping[int, str]
 
 
-class BatchedEngine:
+class Lockstep:
     """All peers of a contract in lockstep, on the CPU. Its workers go with its `with` block; its models stay.
 
     Parameters
@@ -112,10 +113,8 @@ class BatchedEngine:
     ------
     DataError
         The number of peers differs between schedule and samples, or `start` has another length.
-    PeerError
-        The models would not fit into memory.
     ContractError
-        Nothing carries out the contract's aggregation.
+        The models would not fit into memory, or nothing carries out the contract's aggregation.
     """
 
     def __init__(
@@ -171,7 +170,7 @@ class BatchedEngine:
         }
         self._crew = Crew(jobs, workers)
 
-    def __enter__(self) -> BatchedEngine:
+    def __enter__(self) -> Lockstep:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -280,13 +279,13 @@ class BatchedEngine:
         return metrics
 
 
-def require_memory_for(contract: Contract, schedule: Schedule, workers: int) -> None:
+def require_memory_for(contract: Contract, schedule: Schedule, workers: int, where: str = "") -> None:
     """Refuse peers of a contract whose models and links would not fit into this machine's free memory.
 
     Raises
     ------
-    PeerError
-        With the largest number of peers that would fit.
+    ContractError
+        With the largest number of peers that would fit. `where` is the contract's file.
     """
     layout = layout_of(contract.model)
     size = layout.size
@@ -299,7 +298,7 @@ def require_memory_for(contract: Contract, schedule: Schedule, workers: int) -> 
     used = (schedule.neighbours(peer) if schedule.period == 1 else schedule.weights(peer, 0) for peer in range(count))
     links = _LINK_BYTES * sum(map(len, used)) // count
     overhead = workers * (_WORKER_MODELS * layout.size + 4 * max(TILE, NARROWEST * count)) * 4
-    require_memory(count, size, links, overhead, available_bytes())
+    require_bytes(count, 4 * size + links, where or contract.name, FEWER, shared=overhead)
 
 
 def _gathered(part: Part) -> Part:
@@ -310,25 +309,3 @@ def _gathered(part: Part) -> Part:
 def _is_plain(contract: Contract) -> bool:
     """Whether the trained models themselves are averaged: then one array is all it takes."""
     return contract.gossip.protocol.exchanges_model and not contract.gossip.personal
-
-
-def require_memory(count: int, size: int, links: int, extra: int, available: int) -> None:
-    """Refuse `count` peers where `available` bytes are too few for all.
-
-    Each has a model of `size` float32 values and `links` bytes of links; `extra` bytes are for all together.
-
-    Raises
-    ------
-    PeerError
-        With the largest number of peers that would fit.
-    """
-    each = size * 4 + links
-    needed = count * each + extra
-    if needed > available:
-        fit = max(0, (available - extra) // each)
-        raise PeerError(
-            f"{count} models of {size} values and their links take {needed / 1e9:.1f} GB, "
-            f"and {available / 1e9:.1f} GB are free",
-            where="batched engine",
-            fix=f"take at most {fit} peers, or a machine with more memory",
-        )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from p2pfl_me.compare.engines import Faults
 from p2pfl_me.contract import Contract
 from p2pfl_me.gossip.cores import exchanged_size
 from p2pfl_me.learning.layout import layout_of
@@ -14,6 +13,19 @@ from p2pfl_me.topology import plan_of
 
 OUTAGE_ROUNDS = 3
 """Rounds that a peer misses when it goes away; its neighbours notice within one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong in the network and with its peers, whatever the contract.
+
+    `loss`: share of messages lost. `straggler`: how many times as long peer 0 takes. `churn`: share of the peers that
+    go away and come back.
+    """
+
+    loss: float = 0.0
+    straggler: float = 1.0
+    churn: float = 0.0
 
 
 def fault_model_of(faults: Faults, contract: Contract) -> FaultModel:

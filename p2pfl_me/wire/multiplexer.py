@@ -33,7 +33,7 @@ BURST = 4
 
 
 class LinkEvents(Protocol):
-    """Who is told, from the engine's thread. `link` numbers a neighbour's links: what was said on one ends with it."""
+    """Who is told, from the links' thread. `link` numbers a neighbour's links: what was said on one ends with it."""
 
     @property
     def is_full(self) -> bool:
@@ -45,7 +45,7 @@ class LinkEvents(Protocol):
     def on_failed(self, error: Exception) -> None: ...
 
 
-class Engine:
+class Multiplexer:
     """All links of one peer. Every method but `wake` belongs to the reactor's thread."""
 
     def __init__(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import StrEnum
 from math import ceil
 
 import numpy as np
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.engines import EngineName
 from p2pfl_me.errors import PeerError
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Mixed
@@ -18,26 +18,18 @@ from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.duty import Untold
 from p2pfl_me.peer.start import schema_of
-from p2pfl_me.simulation.batched import BatchedEngine
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.host import Life, Simulation
+from p2pfl_me.simulation.lockstep_rounds import Lockstep
 from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.topology import plan_of, schedule_of
 
 
-class Engine(StrEnum):
-    """`batched`: synchronous rounds in lockstep, bit for bit what real peers reach. `simulated`: the cores themselves,
-    exchanging messages over a simulated network without faults."""
-
-    BATCHED = "batched"
-    SIMULATED = "simulated"
-
-
-def engine_of(contract: Contract) -> Engine:
-    """The engine for a contract's protocol."""
+def engine_of(contract: Contract) -> EngineName:
+    """Synchronous rounds go in lockstep, bit for bit what real peers reach; other protocols, and compression, by the
+    cores themselves, which exchange messages over a simulated network without faults."""
     gossip = contract.gossip
-    lockstep = gossip.protocol.in_lockstep and gossip.compression is None
-    return Engine.BATCHED if lockstep else Engine.SIMULATED
+    return "lockstep" if gossip.protocol.in_lockstep and gossip.compression is None else "simulate"
 
 
 def gossip(contract: Contract, samples: Sequence[Samples], start: Vector) -> Vector:
@@ -50,8 +42,8 @@ def gossip(contract: Contract, samples: Sequence[Samples], start: Vector) -> Vec
     WeightsError, PeerError
         Training diverged; a peer never finished.
     """
-    if engine_of(contract) is Engine.BATCHED:
-        with BatchedEngine(contract, schedule_of(contract), samples, start=start, workers=1) as engine:
+    if engine_of(contract) == "lockstep":
+        with Lockstep(contract, schedule_of(contract), samples, start=start, workers=1) as engine:
             for round in range(contract.training.rounds):
                 engine.step(round, evaluate=False)
             return engine.params
