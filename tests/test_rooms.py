@@ -30,6 +30,7 @@ FLOORS = {
     "compression": 1,
     "spotting": 1,
     "gossip": 2,
+    "privacy": 2,
     "contract": 3,
     "run": 4,
     "console": 5,
@@ -55,6 +56,7 @@ FORBIDDEN = {
     "topology": {"torch", "zmq", "asyncio", "threading", "time", "socket"},
     "aggregation": {"torch", "zmq", "asyncio", "threading", "time", "socket", "pathlib", "random"},
     "gossip": {"torch", "zmq", "asyncio", "threading", "time", "socket", "pathlib", "random"},
+    "privacy": {"torch", "zmq", "asyncio", "socket"},
     "report": {"torch"},
     "spotting": {"torch", "zmq", "asyncio", "threading", "time", "socket", "pathlib", "random"},
 }

@@ -15,6 +15,7 @@ from p2pfl_me.contract.gossip import PERSONAL, Deadline, Gossip, Patience
 from p2pfl_me.contract.members import Loopback, Member, Peers
 from p2pfl_me.contract.network import ANOTHER_NETWORK, CASME2_CLASSES, LabelMapping, Model, Weights
 from p2pfl_me.contract.preprocess import Input, Preprocess
+from p2pfl_me.contract.privacy import Privacy, batch_conflict, conflict
 from p2pfl_me.contract.training import Training
 from p2pfl_me.errors import ContractError
 from p2pfl_me.networks.layout import Ranges
@@ -36,6 +37,7 @@ __all__ = [
     "Patience",
     "Peers",
     "Preprocess",
+    "Privacy",
     "Synthetic",
     "Topology",
     "Training",
@@ -59,6 +61,8 @@ class Contract(Part):
     training: Training = Training()
     gossip: Gossip = Gossip()
     data: Data = Data()
+    # What came later is left out of every dump while it is the default.
+    privacy: Privacy = Field(default=Privacy(), exclude_if=lambda value: value == Privacy())
 
     @property
     def at_home(self) -> Ranges:
@@ -140,4 +144,11 @@ class Contract(Part):
     def _patience_needs_validation(self) -> Contract:
         if self.gossip.patience and self.data.validation_fraction == 0:
             raise ValueError("gossip.patience needs data.validation_fraction above 0: it watches the validation loss")
+        return self
+
+    @model_validator(mode="after")
+    def _privacy_is_what_it_says(self, info: ValidationInfo) -> Contract:
+        another_follows = bool(info.context and info.context.get(ANOTHER_NETWORK))
+        if fault := conflict(self) or (None if another_follows else batch_conflict(self)):
+            raise fault
         return self

@@ -1,0 +1,94 @@
+"""The section `privacy`: what protects a peer from its neighbours (docs/privacy.md). Nothing of it is on by default."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BeforeValidator, Field, SerializeAsAny
+
+from p2pfl_me.choice import Conflict, Part
+from p2pfl_me.privacy.budget import Budget
+from p2pfl_me.privacy.dp_sgd import DpSgd
+from p2pfl_me.privacy.noising import NOISES, SharedNoise
+
+if TYPE_CHECKING:
+    from p2pfl_me.contract.model import Contract
+
+STATISTICS = "running_var"
+"""What a layer that normalises by the batch leaves in the model's vector."""
+
+
+def _noise(given: object) -> object:
+    return None if given in ("none", None) else NOISES.parse(given)
+
+
+def _training(given: object) -> object:
+    """`training: dp_sgd` is short for `training: {kind: dp_sgd}`."""
+    if given in ("none", None):
+        return None
+    return {"kind": given} if isinstance(given, str) else given
+
+
+class Privacy(Part):
+    """`training`: how gradients are kept from telling of one unit. `noise`: what is laid over a model before it is
+    sent. `budget`: what either may spend in a run; a peer that has spent it sends no more."""
+
+    training: Annotated[DpSgd | None, BeforeValidator(_training)] = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    noise: Annotated[SerializeAsAny[SharedNoise] | None, BeforeValidator(_noise)] = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    budget: Budget | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    @property
+    def spends(self) -> bool:
+        """Whether what is sent is differentially private, and counted against a budget."""
+        return self.training is not None or (self.noise is not None and self.noise.is_private)
+
+
+def conflict(contract: Contract) -> Conflict | None:
+    """What of the other sections would make the section's promises untrue."""
+    privacy, training = contract.privacy, contract.training
+    if privacy.training and privacy.noise:
+        return Conflict(
+            "privacy.training and privacy.noise protect the same models twice, and would spend twice",
+            "leave one of the two out",
+        )
+    if privacy.spends and not privacy.budget:
+        return Conflict(
+            "privacy has no budget to keep", "write privacy.budget: {epsilon: 8}, or what you can answer for"
+        )
+    if privacy.budget and not privacy.spends:
+        return Conflict(
+            "privacy.budget bounds nothing: no mechanism that spends is chosen",
+            "write privacy.training: dp_sgd, or leave the budget out",
+        )
+    if privacy.spends and contract.gossip.patience:
+        return Conflict(
+            "with a privacy budget nobody may stop by patience: when a peer stops would tell of its validation clips",
+            "leave gossip.patience out",
+        )
+    if privacy.training and training.class_weights != "none":
+        return Conflict(
+            "class_weights: balanced makes each clip's gradient depend on all the others' labels, and DP-SGD could not "
+            "say what one clip adds",
+            "write training.class_weights: none",
+        )
+    return None
+
+
+def batch_conflict(contract: Contract) -> Conflict | None:
+    """A layer that normalises by the batch, whose samples then are in each other's gradients."""
+    names = [name for name, _ in contract.model.layout.shapes]
+    if not contract.privacy.training or not any(name.rpartition(".")[2] == STATISTICS for name in names):
+        return None
+    network = contract.model.backbone
+    groups = "normalisation" in type(network).model_fields
+    return Conflict(
+        f"{network} normalises by the batch: a sample is in the gradients of all others, and DP-SGD cannot cut out "
+        "what one adds",
+        f"write model.backbone: {{kind: {network}, normalisation: group}}"
+        if groups
+        else "replace BatchNorm by GroupNorm (torch.nn.GroupNorm) in the network",
+    )

@@ -1,0 +1,1 @@
+"""The noises that a contract may name, one a file."""
