@@ -44,7 +44,8 @@ _SAYS = {
     Exit.REFUSED: "What was asked cannot be done as it was asked (contract, data, key, option); nothing has run.",
     Exit.CANNOT_GO_ON: "A peer could not start or go on: a taken port, a full disk, a link that failed.",
     Exit.INCOMPLETE: "A peer came to its end without all of its rounds trained, or some of them shared with nobody; "
-    "the log's last line counts them. A swarm: at least one peer did, and none failed.",
+    "the log's last line counts them. A swarm: at least one peer did, and none failed. `doctor`: something could "
+    "not be tried now.",
     Exit.DIVERGED: "Training diverged; the same contract would again.",
     Exit.BUG: "An error of p2pme itself; it names a file to report.",
     Exit.STOPPED: "Its user stopped it (Ctrl-C, SIGTERM, SIGHUP); what is kept can be gone on with.",

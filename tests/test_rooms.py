@@ -42,6 +42,7 @@ FLOORS = {
     "adversary": 7,
     "peer": 7,
     "options": 8,
+    "doctor": 10,
     "live": 9,
     "swarm": 9,
     "report": 9,

@@ -17,7 +17,7 @@ from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.duty import Untold
-from p2pfl_me.peer.start import schema_of
+from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.simulation.lockstep_rounds import Lockstep

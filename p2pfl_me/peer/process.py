@@ -26,10 +26,11 @@ from p2pfl_me.output import put
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.recording import Recorded, inputs_path
+from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.peer.settings import Begin, PeerSettings
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
-from p2pfl_me.peer.start import core_start, goes_on, put_aside, schema_of, start_event, starting_point
+from p2pfl_me.peer.start import core_start, goes_on, put_aside, start_event, starting_point
 from p2pfl_me.peer.work import RoundWork, failure
 from p2pfl_me.run.beginning import keep_contract
 from p2pfl_me.run.events import AnyEvent, Reason

@@ -12,7 +12,7 @@ from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import PeerError
 from p2pfl_me.files import private_folder, refusing
-from p2pfl_me.gossip.cores import Start, exchanged_size, largest_value, packed_limit
+from p2pfl_me.gossip.cores import Start
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.network import initial_params
@@ -25,7 +25,6 @@ from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
 from p2pfl_me.run.reading import read_log
 from p2pfl_me.widths import sliced
-from p2pfl_me.wire.codec import Schema
 
 
 def starting_point(settings: PeerSettings, layout: Layout) -> tuple[Checkpoint, tuple[int, int]]:
@@ -107,15 +106,6 @@ def core_start(checkpoint: Checkpoint, contract: Contract) -> Start:
     """What the core takes from a checkpoint."""
     params, memory, shapes = checkpoint.params, checkpoint.memory, layout_of(contract.model).dimensions
     return Start(params, checkpoint.completed, checkpoint.progress, memory, contract.at_home, shapes)
-
-
-def schema_of(contract: Contract, layout: Layout) -> Schema:
-    """What a message of this contract's protocol carries."""
-    gossip, size, home = contract.gossip, layout.size, contract.at_home
-    exchanged = exchanged_size(gossip, size, home)
-    # Slices differ in length from edge to edge, as compressed models do: the core knows which is due.
-    packed = 4 * exchanged if contract.peers.widths else packed_limit(gossip, size, home, layout.dimensions)
-    return Schema(exchanged, layout.digest(), packed, largest_value(gossip))
 
 
 def start_event(

@@ -31,9 +31,10 @@ from p2pfl_me.options import RunOptions
 from p2pfl_me.peer.average import score_average, shard_settings
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
 from p2pfl_me.peer.recording import Recorded
+from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
-from p2pfl_me.peer.start import core_start, schema_of, start_event, traffic_before
+from p2pfl_me.peer.start import core_start, start_event, traffic_before
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.run.beginning import undone_if_refused
 from p2pfl_me.run.folder import RunFolder

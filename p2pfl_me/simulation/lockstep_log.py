@@ -14,9 +14,10 @@ from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, save_checkpoint
+from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.peer.shard import Shard
 from p2pfl_me.peer.sketch import Sketcher, encode_sketch
-from p2pfl_me.peer.start import schema_of, start_event
+from p2pfl_me.peer.start import start_event
 from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent, Reason
 from p2pfl_me.run.folder import RunFolder

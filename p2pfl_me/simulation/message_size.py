@@ -7,7 +7,7 @@ import numpy as np
 from p2pfl_me.contract import Contract
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.message import Kind, Message
-from p2pfl_me.peer.start import schema_of
+from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.simulation.carriage import Plain
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from functools import partial
 
+from p2pfl_me.errors import WireError
 from p2pfl_me.message import Message
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.endpoint import Endpoint, LinkHandlers, Liveness
@@ -128,6 +130,21 @@ class Links:
             return False
         self._reactor.post(partial(self._multiplexer.send, peer, encoded(message, self._me, self._schema), link))
         return True
+
+    async def echo(self, peer: int, payload: bytes) -> float:
+        """Seconds until `payload`, a record at most, has gone to `peer` and come back.
+
+        Raises
+        ------
+        WireError
+            There is no link, or it has gone meanwhile. A peer that does not answer is the caller's to give up.
+        """
+        link = self._bridge.link(peer)
+        if link is None:
+            raise WireError(f"there is no link to peer {peer}")
+        answer: Future[float] = Future()
+        self._reactor.post(partial(self._engine.echo, peer, payload, link, answer))
+        return await asyncio.wrap_future(answer)
 
     def quarantine(self, peer: int) -> None:
         """Drop the link to a neighbour and ignore it from now on."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import Protocol
 
@@ -95,6 +96,21 @@ class Multiplexer:
             neighbour.session.queue_encoded(out)
             if neighbour.session.is_behind:  # it reads nothing, or never says that it has: memory would go on growing
                 self._down(neighbour, "too far behind with what it says it has received")
+
+    def echo(self, peer: int, payload: bytes, link: int, answer: Future[float]) -> None:
+        """Have `payload` come back over the neighbour's link of that number; the seconds that takes, or a WireError."""
+        neighbour = self._neighbours[peer]
+        self._forget_echo(neighbour)
+        neighbour.echo = time.monotonic(), answer
+        if neighbour.connection is None or neighbour.link != link:
+            self._forget_echo(neighbour)
+            return
+        neighbour.session.queue_echo(payload)
+
+    def _forget_echo(self, neighbour: Neighbour) -> None:
+        if neighbour.echo and neighbour.echo[1].set_running_or_notify_cancel():
+            neighbour.echo[1].set_exception(WireError(f"the link to peer {neighbour.peer} has gone"))
+        neighbour.echo = None
 
     def say_bye(self) -> None:
         """Ask every neighbour to say when it has read all that was queued for it."""
@@ -193,6 +209,9 @@ class Multiplexer:
 
         try:
             session.receive(frame, deliver)
+            if session.is_echoed:
+                session.is_echoed = False
+                self._echoed(neighbour)
             if session.is_twice:
                 session.is_twice = False
                 self.stranger(f"peer {peer} has seen peer {self._me}, this one, twice: {TWICE}")
@@ -211,6 +230,12 @@ class Multiplexer:
         if pause:
             self._sockets.hear(connection, hear=False)
             self.reactor.call_later(pause, partial(self._sockets.hear, connection, hear=True))
+
+    def _echoed(self, neighbour: Neighbour) -> None:
+        if neighbour.echo:
+            (asked_at, answer), neighbour.echo = neighbour.echo, None
+            if answer.set_running_or_notify_cancel():
+                answer.set_result(time.monotonic() - asked_at)
 
     # -- up and down (called by the handshaker, too) ------------------------------------------------------------
 
@@ -232,6 +257,7 @@ class Multiplexer:
             self._sockets.close(neighbour.connection)
             del self._linked[neighbour.connection]
             neighbour.connection = None
+        self._forget_echo(neighbour)
 
     def up(self, neighbour: Neighbour, connection: Connection, theirs: Standing, seals: Seals) -> None:
         begins = not neighbour.session.goes_on(theirs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from p2pfl_me.wire.budget import Bucket
@@ -23,7 +24,7 @@ MESSAGES = (200.0, 2000.0)
 class Neighbour:
     """`is_up` while our owner has been told of a link; `link` counts them. `connection` carries it, but for moments in
     which it is made anew (since `lost_at`). `dialling` is our attempt to reach the neighbour, and `failures` counts
-    those in a row.
+    those in a row. `echo`: when bytes were sent that are to come back, and who is told how long that takes.
     """
 
     endpoint: Endpoint
@@ -39,6 +40,7 @@ class Neighbour:
     failures: int = 0
     unreachable: str = ""
     quarantined: bool = False
+    echo: tuple[float, Future[float]] | None = None
     complaint: str = ""
     complaints: RefusalLog = field(default_factory=RefusalLog)
     handshakes: Bucket = field(default_factory=lambda: Bucket(*HANDSHAKES))

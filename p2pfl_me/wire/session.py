@@ -19,6 +19,7 @@ import numpy as np
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import Kind, Message, Packed, Vector
 from p2pfl_me.wire.codec import Header, Schema, check_weights, decode_header, encode, message_of
+from p2pfl_me.wire.echo import ECHO, ECHOED, Echoes
 from p2pfl_me.wire.noise import TAG, Ciphers
 from p2pfl_me.wire.records import HEADER, PAYLOAD, Opener, Sealer, Unauthentic
 
@@ -123,6 +124,9 @@ class Session:
         self.is_twice = False
         """Whether the other end has seen two of us."""
         self._bye_due = self._bye_said = self._bye_heard = False
+        self._echoes = Echoes()
+        self.is_echoed = False
+        """Whether what was to be echoed has come back."""
         self._incoming: _Incoming | None = None
         self._whole = 0
         self.received = 0
@@ -162,12 +166,13 @@ class Session:
         self._sealer, self._opener, self._other = sealer, opener, theirs.mine
         self._sent = self.received = self.acknowledged = self._pings_due = 0
         self._bye_due, self._bye_heard = self._bye_said, False
+        self._echoes, self.is_echoed = Echoes(), False
 
     # -- out ----------------------------------------------------------------------------------------------------
 
     @property
     def is_idle(self) -> bool:
-        return self._sent == len(self._queue) and not self._pings_due and not self._bye_due
+        return self._sent == len(self._queue) and not self._pings_due and not self._bye_due and self._echoes.is_idle
 
     @property
     def is_over(self) -> bool:
@@ -209,6 +214,11 @@ class Session:
         """Tell the other end that it is there twice, before anything else."""
         self._twice_due = True
 
+    def queue_echo(self, payload: bytes) -> None:
+        """Have `payload` sent back; `is_echoed` once it has come."""
+        self._echoes.ask(payload)
+        self.is_echoed = False
+
     def queue_bye(self) -> None:
         """After all that is queued, once."""
         if not self._bye_said:
@@ -226,6 +236,8 @@ class Session:
         if self._pings_due:
             self._pings_due = 0
             return self._sealer.seal(RECEIVED, _RECEIVED.pack(self._whole, self.received)), None, 0
+        if (echo := self._echoes.next()) is not None:
+            return self._sealer.seal(*echo), None, 0
         if self._sent == len(self._queue):
             if not self._bye_due:
                 return None
@@ -282,6 +294,8 @@ class Session:
             self._confirm(messages)
         elif kind == TWICE:
             self.is_twice = True
+        elif kind in (ECHO, ECHOED):
+            self.is_echoed |= self._echoes.hear(kind, bytes(data))
         elif kind == BYE:
             self._bye_heard = True
             self.queue_bye()

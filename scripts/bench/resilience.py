@@ -35,7 +35,7 @@ from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
 from p2pfl_me.message import Vector
-from p2pfl_me.peer.start import schema_of
+from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.simulation.pace import ORDINARY

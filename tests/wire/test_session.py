@@ -253,3 +253,45 @@ def test_an_answer_that_is_asked_for_again_does_not_travel_again() -> None:
         one.receive(record, lambda _: None)
     gc.collect()
     assert one._model is not None and one._model[1]() is None, "and nothing is kept alive for it"
+
+
+def test_what_is_to_be_echoed_overtakes_what_is_left_of_a_model() -> None:
+    here, there = pair()
+    here.queue(MODEL)
+    heard: list[Message] = []
+    header = here.next_record()
+    assert header
+    there.receive(header[0], heard.append)
+    here.queue_echo(b"are you there")
+    echo = here.next_record()
+    assert echo and echo[1] is None
+    there.receive(echo[0], heard.append)
+    back = there.next_record()
+    assert back and not heard
+    here.receive(back[0], heard.append)
+    assert here.is_echoed and not there.is_echoed
+    body = here.next_record()
+    assert body
+    there.receive(body[0], heard.append)
+    assert heard == [MODEL]
+
+
+def test_one_echo_at_a_time_and_only_of_what_was_sent() -> None:
+    """Otherwise a neighbour could have anything kept, or make a line look faster than it is."""
+    here, there = pair()
+    for _ in range(2):
+        here.queue_echo(b"again")
+        record = here.next_record()
+        assert record
+        if not there.is_idle:
+            with pytest.raises(WireError, match="before the last has gone back"):
+                there.receive(record[0], lambda _: None)
+        else:
+            there.receive(record[0], lambda _: None)
+    forged = there.next_record()
+    assert forged
+    here.queue_echo(b"other")
+    here.next_record()
+    with pytest.raises(WireError, match="which were not sent"):
+        here.receive(forged[0], lambda _: None)
+    assert not here.is_echoed

@@ -1,0 +1,98 @@
+"""`p2pme doctor`: what would keep a peer from its run, before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from p2pfl_me.cli.finite import FiniteRange
+from p2pfl_me.cli.identity import identity_options
+
+if TYPE_CHECKING:
+    from p2pfl_me.data.identity_rules import IdentityRules
+
+
+@click.command()
+@click.option("--id", "peer_id", metavar="K", type=int, required=True, help="This peer's id in the contract.")
+@click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
+@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
+@click.option("--test", metavar="PATH", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
+@click.option("--key", metavar="FILE", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
+@click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
+@click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--listen", metavar="HOST:PORT", help="As for `p2pme peer`.")
+@click.option("--record", is_flag=True, help="As for `p2pme peer`.")
+@click.option(
+    "--wait",
+    "patience",
+    metavar="S",
+    type=FiniteRange(0.1, 3600),
+    default=10.0,
+    show_default=True,
+    help="How long neighbours have to answer.",
+)
+@click.option(
+    "--mbit",
+    metavar="R",
+    type=FiniteRange(0.001, 1e6),
+    help="Reckon with so many Mbit/s where no line can be measured.",
+)
+@click.option("--json", "as_json_", is_flag=True, help="As JSON.")
+@click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract; all peers must.")
+@identity_options
+def doctor(
+    peer_id: int,
+    topology: Path,
+    data: Path | None,
+    test: Path | None,
+    key: Path | None,
+    weights: Path | None,
+    run: Path | None,
+    device: str,
+    listen: str | None,
+    record: bool,
+    patience: float,
+    mbit: float | None,
+    as_json_: bool,
+    overrides: tuple[str, ...],
+    rules: IdentityRules,
+) -> None:
+    """Look for what would keep this peer from its run, and say what to do.
+
+    Give it the options of `p2pme peer`. It reads contract, key and clips, takes the port for a moment, calls the
+    neighbours and measures the lines to those that answer (`p2pme doctor` or `p2pme peer` there), and weighs them
+    against the model's size and the deadline. It trains and sends nothing. Exit code 0: nothing stands in the way; 1:
+    something does; 4: something could not be tried now.
+    """
+    import sys
+
+    from p2pfl_me.contract import load_contract
+    from p2pfl_me.doctor.examine import examine
+    from p2pfl_me.doctor.finding import exit_of
+    from p2pfl_me.doctor.say import as_json, as_lines
+    from p2pfl_me.home import home
+    from p2pfl_me.peer.settings import PeerSettings
+
+    contract = load_contract(topology, overrides)
+    settings = PeerSettings(
+        peer=peer_id,
+        contract=contract,
+        run=run or Path("runs") / contract.name,
+        home=home(),
+        data=data,
+        test=test,
+        key=key,
+        weights=weights,
+        device=device,
+        listen=listen,
+        record=record,
+        rules=rules,
+    )
+    findings = examine(settings, patience, mbit * 1e6 if mbit else None)
+    for line in [as_json(findings)] if as_json_ else as_lines(findings):
+        click.echo(line)
+    sys.stdout.flush()
+    sys.exit(exit_of(findings))

@@ -1,0 +1,158 @@
+"""Everything that is looked at, in the order in which a run would fail on it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from p2pfl_me.contract import Contract, digest
+from p2pfl_me.data.source import peer_clips
+from p2pfl_me.doctor import machine
+from p2pfl_me.doctor.calling import Absent, Linked, Met, Refused, call
+from p2pfl_me.doctor.finding import Finding, bad, good, left_open, note, refusals
+from p2pfl_me.doctor.line import Line, weigh
+from p2pfl_me.errors import PeerError
+from p2pfl_me.home import cache_dir
+from p2pfl_me.peer.directory import Directory, directory_of
+from p2pfl_me.peer.schema import schema_of
+from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.lines import EventLog
+from p2pfl_me.topology import plan_of
+from p2pfl_me.topology.cut import cut_warning
+from p2pfl_me.wire.identity import fingerprint
+
+PATIENCE_S = 10.0
+"""How long neighbours that are there have to answer."""
+
+
+def examine(settings: PeerSettings, patience_s: float = PATIENCE_S, bits_per_s: float | None = None) -> list[Finding]:
+    """Look at all that this peer's run would need; `bits_per_s` is believed of lines that cannot be measured."""
+    contract, found = settings.contract, list[Finding]()
+    schema = schema_of(contract, contract.model.layout)
+    sent = schema.packed or 4 * schema.size
+    with refusals("contract", found):
+        plan = plan_of(contract)
+        about = f"{contract.name}: {contract.topology.kind}, {plan.size} peers, {contract.training.rounds} rounds"
+        found.append(good("contract", f"{about}; digest {digest(contract).hex()[:16]} (the same for all)"))
+        if warning := cut_warning(contract):
+            found.append(note("contract", warning))
+        with refusals("key", found):
+            directory = directory_of(settings, plan)
+            found.append(good("key", f"private, and the contract's: {fingerprint(directory.identity.public)}"))
+            found += _neighbours(settings, directory, sent, patience_s, bits_per_s)
+        found.append(machine.disk(settings, 4 * contract.model.layout.size, len(plan.neighbours(settings.peer))))
+    found += _data(settings)
+    found += _weights(contract, settings.weights)
+    found.append(machine.memory(4 * contract.model.layout.size))
+    found.append(machine.clock())
+    with refusals("network", found):
+        contract.model.backbone.require()
+        found += machine.device(settings.device, contract)
+    return found
+
+
+def _neighbours(
+    settings: PeerSettings, directory: Directory, sent: int, patience_s: float, bits_per_s: float | None
+) -> Iterator[Finding]:
+    """The port, and each neighbour. Nobody is called in the name of a peer that runs: it would lose its links."""
+    if not directory.neighbours:
+        yield note("neighbours", "the contract gives this peer none: it would train alone")
+        return
+    if running := _runs(settings):
+        yield left_open("neighbours", running, f"`p2pme status {settings.run}` says how its links are")
+        return
+    try:
+        met = asyncio.run(call(settings.contract, directory, patience_s))
+    except PeerError as error:
+        yield bad("port", f"{error.where}: {error.what}", error.fix)
+        return
+    yield good("port", f"free: {directory.listen}" if directory.listen else "none: this peer calls, and is not called")
+    unmeasured = 0
+    for peer, each in met.items():
+        finding = _met(settings.contract, peer, each, sent)
+        unmeasured += not (isinstance(each, Linked) and each.line)
+        yield finding
+    if unmeasured and bits_per_s is not None:
+        line = Line.of_rate(bits_per_s)
+        yield weigh("line", settings.contract, sent, line, shared_by=unmeasured)
+
+
+def _met(contract: Contract, peer: int, met: Met, sent: int) -> Finding:
+    about = f"peer {peer}"
+    match met:
+        case Linked(None):
+            return note(
+                about, "linked: key and contract are the same", "its p2pme is older and measures no lines; update it"
+            )
+        case Linked(line) if line:
+            found = weigh(about, contract, sent, line)
+            return Finding(about, found.verdict, f"linked, {1e3 * line.trip_s:.3g} ms away. {found.says}", found.fix)
+        case Refused(why):
+            return bad(about, why, "compare contract, digest and fingerprints with that lab")
+        case Absent(why, certain=True):
+            return bad(about, why, "correct the address in all peers' contract, or this machine's name service")
+        case Absent(why) | Linked(why):
+            return left_open(
+                about, str(why), "have `p2pme doctor` or `p2pme peer` run there at the same time, then ask again"
+            )
+
+
+def _runs(settings: PeerSettings) -> str:
+    """Whether this peer runs now in the folder of its run: its log is claimed then."""
+    path = RunFolder(settings.run).log(settings.peer)
+    if not path.exists():
+        return ""
+    log = EventLog(path)
+    try:
+        log.claim()
+    except PeerError:
+        return f"peer {settings.peer} runs now in {settings.run}"
+    finally:
+        log.close()
+    return ""
+
+
+def _data(settings: PeerSettings) -> list[Finding]:
+    """Its clips against the contract's classes."""
+    contract, found = settings.contract, list[Finding]()
+    if settings.data is None:
+        return [note("data", "no --data: this peer would train on drawn faces", "name its clips with --data")]
+    with refusals("data", found):
+        clips = peer_clips(
+            contract, settings.peer, settings.data, settings.test, cache_dir(settings.home), settings.rules
+        )
+        training = Counter(clip.label for clip in clips if clip.split == "train")
+        if not training:
+            return [bad("data", f"{settings.data}: no clips to train on", "give it some, or leave this peer out")]
+        named = ", ".join(f"{label} {count}" for label, count in sorted(training.items()))
+        found.append(good("data", f"{sum(training.values())} clips to train on: {named}"))
+        if lacking := [label for label in contract.model.classes if label not in training]:
+            found.append(note("data", f"none of {', '.join(lacking)}: this lab learns of them from the others"))
+    return found
+
+
+def _weights(contract: Contract, path: Path | None) -> list[Finding]:
+    """The file of frozen layers, where the contract names one."""
+    if contract.model.weights.source != "file":
+        return []
+    if path is None:
+        return [bad("weights", "the contract names a file of weights, and none was given", "name it with --weights")]
+    try:
+        with path.open("rb") as file:
+            here = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return [bad("weights", f"{path}: {error.strerror}", "name the file with --weights")]
+    wanted = contract.model.weights.sha256
+    if here != wanted:
+        return [
+            bad(
+                "weights",
+                f"{path}: SHA-256 {here[:16]}, and the contract has {str(wanted)[:16]}",
+                "get the other labs' file",
+            )
+        ]
+    return [good("weights", f"{path}: the contract's")]

@@ -1,0 +1,100 @@
+"""What the run needs of this machine: room on the disk, memory, a clock for its log, a GPU if one is asked for."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.doctor.finding import Finding, bad, good, note
+from p2pfl_me.machine import available_bytes, cores
+from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.run.lines import KEPT_LOGS, LOG_BYTES
+from p2pfl_me.swarm.memory import PROCESS_BYTES, PROCESS_MODELS
+
+VERSIONS = 3
+"""Of a checkpoint, at most, on the disk at once."""
+LEDGER_LINE = 170
+"""Bytes that the egress ledger grows by for a message."""
+YEAR_S = 365.25 * 86400
+FIRST_YEAR = 2025
+"""Before this program was written: a clock that says so has lost its battery."""
+UNSYNCHRONISED = 5
+"""TIME_ERROR of Linux's adjtimex(2)."""
+
+
+def disk(settings: PeerSettings, model: int, neighbours: int) -> Finding:
+    """Room for checkpoints, log, ledger and record of the whole run. `model` is in bytes."""
+    contract, place = settings.contract, _existing(settings.run)
+    messages = contract.training.rounds * neighbours
+    needed = VERSIONS * model + (1 + KEPT_LOGS) * LOG_BYTES + LEDGER_LINE * messages
+    if settings.record:
+        needed += 2 * model * messages
+    free = shutil.disk_usage(place).free
+    says = f"the run takes up to {_bytes(needed)} at {settings.run}, and {_bytes(free)} are free"
+    return good("disk", says) if needed < free else bad("disk", says, "free some space, or name another --run")
+
+
+def memory(model: int) -> Finding:
+    """What a peer takes once it runs; preparing pictures and frozen layers may take more for a while."""
+    needed, free = PROCESS_BYTES + PROCESS_MODELS * model, available_bytes()
+    says = f"a peer of this contract takes about {_bytes(needed)}, and {_bytes(free)} are free; {cores()} cores"
+    return (
+        good("memory", says)
+        if needed < free
+        else bad("memory", says, "end what else runs here, or take a machine with more")
+    )
+
+
+def clock(now: float | None = None) -> Finding:
+    """No clock is ever compared between machines; but logs are read by people."""
+    year = 1970 + int((time.time() if now is None else now) / YEAR_S)
+    if year < FIRST_YEAR:
+        return note(
+            "clock", f"this machine believes that it is {year}; its log will, too", "set the clock (timedatectl)"
+        )
+    if _is_unsynchronised():
+        return note(
+            "clock", "nobody keeps this machine's clock; times in its log may be off", "timedatectl set-ntp true"
+        )
+    return good("clock", "set; peers never compare clocks, so none need agree")
+
+
+def device(name: str, contract: Contract) -> Iterator[Finding]:
+    """Whether a GPU that is asked for is there."""
+    if contract.model.backbone.frozen and contract.model.weights.source != "file":
+        yield good("network", f"{contract.model.backbone}, frozen layers from {contract.model.weights.source}")
+    if name == "cpu":
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        yield good("device", f"a GPU is there: {torch.cuda.get_device_name(0)}")
+    elif name == "cuda":
+        yield bad(
+            "device", "--device cuda, and torch sees no GPU", "leave --device out, or mend driver and torch's build"
+        )
+    else:
+        yield good("device", "no GPU that torch sees: this peer trains on the processor")
+
+
+def _is_unsynchronised() -> bool:
+    """Linux's own word; False where it has none."""
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "adjtimex"):
+        return False
+    state = ctypes.create_string_buffer(512)  # struct timex with modes 0: read only
+    return int(libc.adjtimex(state)) == UNSYNCHRONISED
+
+
+def _existing(path: Path) -> Path:
+    """The folder itself, or the nearest around it that is there."""
+    path = path.absolute()
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"

@@ -1,0 +1,33 @@
+"""Findings as lines for people, and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from p2pfl_me.doctor.finding import Finding, Verdict
+
+
+def as_lines(findings: Sequence[Finding]) -> Iterator[str]:
+    width = max(len(finding.about) for finding in findings)
+    for finding in findings:
+        yield f"{finding.verdict:<4}  {finding.about:<{width}}  {finding.says}"
+        if finding.fix:
+            yield f"{'':<4}  {'':<{width}}  -> {finding.fix}"
+    yield in_short(findings)
+
+
+def in_short(findings: Sequence[Finding]) -> str:
+    """The last line: whether the run can begin."""
+    count = Counter(finding.verdict for finding in findings)
+    if count[Verdict.BAD]:
+        return f"{count[Verdict.BAD]} of {len(findings)} would keep this peer from its run."
+    if count[Verdict.OPEN]:
+        return f"Nothing found that would; {count[Verdict.OPEN]} could not be tried now."
+    return "Nothing stands in the way of this peer's run."
+
+
+def as_json(findings: Sequence[Finding]) -> str:
+    found = [{"about": f.about, "verdict": f.verdict, "says": f.says, "fix": f.fix} for f in findings]
+    return json.dumps({"findings": found, "in_short": in_short(findings)}, indent=1)

@@ -1,0 +1,17 @@
+"""What a message of a contract's protocol carries. No torch here: light commands need it, too."""
+
+from __future__ import annotations
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.gossip.cores import exchanged_size, largest_value, packed_limit
+from p2pfl_me.learning.layout import Layout
+from p2pfl_me.wire.codec import Schema
+
+
+def schema_of(contract: Contract, layout: Layout) -> Schema:
+    """The shape of the models that travel."""
+    gossip, size, home = contract.gossip, layout.size, contract.at_home
+    exchanged = exchanged_size(gossip, size, home)
+    # Slices differ in length from edge to edge, as compressed models do: the core knows which is due.
+    packed = 4 * exchanged if contract.peers.widths else packed_limit(gossip, size, home, layout.dimensions)
+    return Schema(exchanged, layout.digest(), packed, largest_value(gossip))

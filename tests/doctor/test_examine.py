@@ -1,0 +1,166 @@
+"""Two labs look at each other before a run: what is well is said to be, and each thing that is not has its remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from p2pfl_me.cli.doctor import doctor
+from p2pfl_me.contract import Contract, contract_from_yaml
+from p2pfl_me.doctor import machine
+from p2pfl_me.doctor.calling import Absent, Linked, Met, Refused, call
+from p2pfl_me.doctor.examine import examine
+from p2pfl_me.doctor.finding import Finding, Verdict, exit_of
+from p2pfl_me.doctor.say import as_json
+from p2pfl_me.exits import Exit
+from p2pfl_me.peer.directory import directory_of
+from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.lines import EventLog
+from p2pfl_me.topology import plan_of
+from p2pfl_me.wire.identity import Identity, new_identity, save_identity
+from tests.small import CLASSES, write_vectors
+from tests.wire.peers import free_ports
+
+KEYS: list[Identity] = [new_identity() for _ in range(3)]
+
+
+def settings(folder: Path, peer: int, ports: list[int], **sections: str) -> PeerSettings:
+    """A lab of three on a line: 0 - 1 - 2."""
+    members = "\n".join(
+        f"    - {{id: {k}, public_key: '{key.public_text}', address: 'tcp://127.0.0.1:{port}'}}"
+        for k, (key, port) in enumerate(zip(KEYS, ports, strict=True))
+    )
+    more = "\n".join(f"{name}: {section}" for name, section in sections.items())
+    contract = contract_from_yaml(
+        f"version: 1\nname: x\ntopology: {{kind: line}}\npeers:\n  members:\n{members}\n"
+        f"model: {{classes: [{', '.join(CLASSES)}]}}\n{more}\n"
+    )
+    key = folder / f"{peer}.key"
+    if not key.exists():
+        save_identity(key, KEYS[peer])
+    run = folder / f"run-{peer}"
+    return PeerSettings(peer, contract, run, folder / "home", key=key, device="cpu")
+
+
+def meet(*labs: PeerSettings, patience_s: float = 5.0) -> list[dict[int, Met]]:
+    async def scene() -> list[dict[int, Met]]:
+        return [*await asyncio.gather(*(called(lab.contract, lab) for lab in labs))]
+
+    async def called(contract: Contract, lab: PeerSettings) -> dict[int, Met]:
+        return await call(contract, directory_of(lab, plan_of(contract)), patience_s)
+
+    return asyncio.run(scene())
+
+
+def about(findings: list[Finding], what: str) -> Finding:
+    return next(finding for finding in findings if finding.about == what)
+
+
+def test_labs_that_look_at_the_same_time_measure_the_lines_between_them(tmp_path: Path) -> None:
+    ports = free_ports(3)
+    for found, neighbours in zip(
+        meet(*(settings(tmp_path, k, ports) for k in range(3))), ([1], [0, 2], [1]), strict=True
+    ):
+        assert list(found) == neighbours
+        for met in found.values():
+            assert isinstance(met, Linked) and met.line
+            assert 0 <= met.line.trip_s <= met.line.seconds and met.line.size >= 1 << 12
+
+
+def test_two_contracts_that_differ_are_named_by_section(tmp_path: Path) -> None:
+    ports = free_ports(3)
+    labs = settings(tmp_path, 0, ports), settings(tmp_path, 1, ports, training="{rounds: 7}")
+    here, there = meet(*labs, patience_s=2.0)
+    for met in (here[1], there[0]):
+        assert isinstance(met, Refused) and "`training` differ" in met.why
+
+
+def test_nobody_there_is_left_open_and_the_reason_is_the_systems(tmp_path: Path) -> None:
+    ports = free_ports(3)
+    found = examine(settings(tmp_path, 1, ports), patience_s=0.2)
+    lower, higher = about(found, "peer 0"), about(found, "peer 2")
+    assert lower.verdict is higher.verdict is Verdict.OPEN
+    assert f"(at tcp://127.0.0.1:{ports[1]}), and has not" in lower.says
+    assert f"the machine answers, and nobody listens at port {ports[2]}" in higher.says
+    assert exit_of(found) is Exit.INCOMPLETE
+
+
+def test_a_name_that_means_nothing_is_wrong_whoever_is_there(tmp_path: Path) -> None:
+    lab = settings(tmp_path, 0, free_ports(3))
+    members = lab.contract.peers.members
+    assert members
+    nowhere = members[1].model_copy(update={"address": "tcp://lab-b.invalid:4000"})
+    peers = lab.contract.peers.model_copy(update={"members": (members[0], nowhere, members[2])})
+    (found,) = meet(replace(lab, contract=lab.contract.model_copy(update={"peers": peers})), patience_s=20.0)
+    assert isinstance(found[1], Absent) and found[1].certain
+
+
+def test_a_key_that_others_can_read_keeps_a_peer_from_its_run(tmp_path: Path) -> None:
+    lab = settings(tmp_path, 0, free_ports(3))
+    assert lab.key
+    lab.key.chmod(0o644)
+    found = examine(lab)
+    assert about(found, "key").verdict is Verdict.BAD and "chmod 600" in about(found, "key").fix
+    assert exit_of(found) is Exit.FAILED
+
+
+def test_a_port_that_is_taken_is_said_with_who_has_it(tmp_path: Path) -> None:
+    ports = free_ports(3)
+    with socket.create_server(("127.0.0.1", ports[1])):
+        found = examine(settings(tmp_path, 1, ports))
+    assert about(found, "port").verdict is Verdict.BAD and "in use" in about(found, "port").says
+
+
+def test_nobody_is_called_in_the_name_of_a_peer_that_runs(tmp_path: Path) -> None:
+    """Its neighbours would take the doctor for it, and drop its links."""
+    lab = settings(tmp_path, 0, free_ports(3))
+    lab.run.mkdir(mode=0o700)
+    log = EventLog(RunFolder(lab.run).log(0))
+    log.claim()
+    try:
+        found = examine(lab)
+    finally:
+        log.close()
+    assert about(found, "neighbours").says == f"peer 0 runs now in {lab.run}"
+    assert not any(finding.about.startswith("peer ") for finding in found)
+
+
+def test_clips_are_held_against_the_contracts_classes(tmp_path: Path) -> None:
+    lab = settings(tmp_path, 0, free_ports(3))
+    own = replace(lab, data=write_vectors(tmp_path / "own.safetensors", [1, 2, 3]))
+    found = examine(own, patience_s=0.1)
+    assert "negative" in about(found, "data").says and about(found, "data").verdict is Verdict.GOOD
+    missing = examine(replace(lab, data=tmp_path / "none.csv"), patience_s=0.1)
+    assert about(missing, "data").verdict is Verdict.BAD and about(missing, "data").fix
+
+
+def test_a_clock_without_a_battery_is_told(tmp_path: Path) -> None:
+    assert machine.clock(now=0.0).verdict is Verdict.NOTE and "1970" in machine.clock(now=0.0).says
+
+
+def test_a_disk_that_the_run_would_fill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = settings(tmp_path, 0, free_ports(3))
+    assert machine.disk(lab, 1000, 2).verdict is Verdict.GOOD
+    full = machine.disk(replace(lab, record=True), 10**13, 2)
+    assert full.verdict is Verdict.BAD and full.fix
+
+
+def test_the_command_says_the_same_to_people_and_to_programs(tmp_path: Path) -> None:
+    path = tmp_path / "alone.yaml"
+    loopback = f"{{count: 3, base_port: {free_ports(1)[0]}}}"
+    path.write_text(f"version: 1\nname: x\ntopology: {{kind: ring}}\npeers: {{loopback: {loopback}}}\n")
+    words = ["--id", "7", "--topology", str(path), "--run", str(tmp_path / "run"), "--device", "cpu", "--wait", "0.1"]
+    lines = CliRunner().invoke(doctor, words)
+    told = CliRunner().invoke(doctor, [*words, "--json"])
+    assert lines.exit_code == told.exit_code == Exit.FAILED
+    found = json.loads(told.output)["findings"]
+    key = next(each for each in found if each["about"] == "key")
+    assert key["verdict"] == "bad" and key["says"] in lines.output and "choose --id from 0 to 2" in lines.output
+    assert "Nothing stands in the way" in as_json([Finding("a", Verdict.GOOD, "b")])
