@@ -143,7 +143,7 @@ class Links:
         if link is None:
             raise WireError(f"there is no link to peer {peer}")
         answer: Future[float] = Future()
-        self._reactor.post(partial(self._engine.echo, peer, payload, link, answer))
+        self._reactor.post(partial(self._multiplexer.echo, peer, payload, link, answer))
         return await asyncio.wrap_future(answer)
 
     def quarantine(self, peer: int) -> None:
