@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from p2pfl_me.aggregation.rules.mean import Mean
-from p2pfl_me.gossip.dpsgd import DPSGD, _Phase
+from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.exchange import Whole
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Send, Timer, Train
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import StopRule
+from p2pfl_me.gossip.synchronous import Phase
 from p2pfl_me.message import Kind, Message, Vector
 
 Rows = Mapping[int, Mapping[int, float]]
@@ -173,7 +174,7 @@ def _steps(world: World, rows: Rows, rounds: int, liar: int | None, patience: Pa
         yield step(lambda after, peer=peer: _arrive(after, peer, rows, rounds))
     if world.absent or passes[Patience.ARRIVALS]:  # a greeting was lost, or its sender does not come
         for peer, core in world.cores.items():
-            if core._phase is _Phase.JOINING:
+            if core._phase is Phase.JOINING:
                 yield step(lambda after, peer=peer: _join(after, peer))
     if world.fault is not Fault.NONE:
         yield from _faults(world, step, liar, rows, rounds)
@@ -262,7 +263,7 @@ def _perform(world: World, peer: int, actions: list[Action]) -> None:
     for action in actions:
         match action:
             case Send(to, message):
-                idle = message.kind is Kind.BEGUN and world.cores[to]._phase is not _Phase.JOINING
+                idle = message.kind is Kind.BEGUN and world.cores[to]._phase is not Phase.JOINING
                 if world.up[peer, to] and not idle:  # which says nothing to who has begun
                     world.lines[peer, to] += (message,)
             case Train(round, params):

@@ -1,0 +1,351 @@
+"""What peers of common rounds share, however they exchange: the start, training, where to go on, the end.
+
+A subclass says how a round's models travel and what becomes of them. It keeps in `_due` until when it waits for whom,
+and nobody waits past that, whatever the other end says.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+
+from p2pfl_me.aggregation import Mixture
+from p2pfl_me.gossip.catch_up import place
+from p2pfl_me.gossip.edge import Edge
+from p2pfl_me.gossip.gathering import Gathering
+from p2pfl_me.gossip.membership import Membership
+from p2pfl_me.gossip.pace import Pace
+from p2pfl_me.gossip.protocol import Action, Finish, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.rules import Plain, Rule
+from p2pfl_me.gossip.settings import Settings
+from p2pfl_me.gossip.stop import Progress, advance, stop_reason
+from p2pfl_me.message import Kind, Message, Vector
+
+
+class Phase(Enum):
+    JOINING = auto()
+    TRAINING = auto()
+    EXCHANGING = auto()
+    EVALUATING = auto()
+    ALONE = auto()
+    DONE = auto()
+
+
+class Synchronous(ABC):
+    """One peer's core, but for the exchange.
+
+    Parameters
+    ----------
+    me:
+        This peer's id.
+    weights_at:
+        round -> {neighbour: W_ij}, this peer's row of the mixing matrix without the diagonal.
+    neighbours:
+        Everyone who is a neighbour in some round.
+    params:
+        The model to start from, float32 (P,).
+    rule:
+        What is exchanged after training and what follows from its average; the trained model itself if None.
+    watches_all:
+        The stop rule goes by the rule's own estimate of all peers' distance, not by the neighbours' models.
+    completed:
+        Rounds completed before (a resumed peer); training starts with round `completed`, or later if the
+        neighbours are further.
+    """
+
+    def __init__(
+        self,
+        me: int,
+        weights_at: Callable[[int], Mapping[int, float]],
+        neighbours: tuple[int, ...],
+        params: Vector,
+        settings: Settings,
+        *,
+        rule: Rule | None = None,
+        watches_all: bool = False,
+        completed: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
+        self.me = me
+        self.round = completed
+        self.progress = progress or Progress()
+        self._completed = completed
+        self._weights_at = weights_at
+        self._neighbours = frozenset(neighbours)
+        self._members = Membership(neighbours)
+        self._gathering = Gathering(me, self._members, settings, resumed=completed > 0)
+        self._edges = {peer: Edge() for peer in sorted(neighbours)}
+        self._rule = rule or Plain()
+        self._watches_all = watches_all
+        self._params = params
+        """The model that the last round ended with."""
+        self._trained = self._out = params
+        """What local training made of it, and what of that is exchanged."""
+        self._settings = settings
+        self._phase = Phase.JOINING
+        self._pace = Pace(settings)
+        self._due: dict[int, float] = {}
+        """Until when to wait for whom."""
+        self._missing: dict[int, str] = {}
+        self._begun_at = self._trained_at = self._mixed_at = 0.0
+        self._largest_distance: float | None = None
+        self._alone = False
+
+    # -- what a subclass says -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _exchange(self, now: float) -> list[Action]:
+        """The round's training has ended with `_trained`; tell the neighbours `_out`."""
+
+    @abstractmethod
+    def _take(self, now: float, sender: int, message: Message) -> list[Action]:
+        """A message of a neighbour, before this peer's end."""
+
+    @abstractmethod
+    def _after_the_end(self, sender: int, message: Message) -> list[Action]:
+        """A message that came after it."""
+
+    @abstractmethod
+    def _given_up(self, now: float) -> list[Action]:
+        """The deadline of someone in `_due` has come."""
+
+    @abstractmethod
+    def _linked(self, peer: int) -> list[Action]:
+        """What is said on a fresh link beside the greeting."""
+
+    @abstractmethod
+    def _cut_off(self, now: float, peer: int) -> list[Action]:
+        """The link to `peer` has gone down."""
+
+    @abstractmethod
+    def _mix_if_settled(self, now: float) -> list[Action]:
+        """Conclude the round by `_mixed`, unless somebody is waited for."""
+
+    def _unsettled(self) -> list[tuple[int, int]]:
+        """At the end: (neighbour, round) of exchanges of which this peer does not know whether they count."""
+        return []
+
+    # -- inputs ---------------------------------------------------------------------------------------------
+
+    @property
+    def waiting_for(self) -> frozenset[int]:
+        """The neighbours this peer now waits for: their greeting before the first round, their model later."""
+        match self._phase:
+            case Phase.JOINING:
+                return self._gathering.waiting_for
+            case Phase.ALONE:
+                return self._neighbours - self._members.gone
+            case Phase.TRAINING | Phase.EXCHANGING | Phase.EVALUATING | Phase.DONE:
+                return frozenset(self._due)
+
+    def start(self, now: float) -> list[Action]:
+        """Wait for the others, but no longer than the contract's patience."""
+        for edge in self._edges.values():
+            edge.stood = self.round, now
+        return [*self._gathering.start(now), *self._begin_if_joined(now)]
+
+    def on_trained(self, now: float, params: Vector) -> list[Action]:
+        """Local training of this round has ended with `params`."""
+        if self._phase is not Phase.TRAINING:
+            return []
+        self._phase = Phase.EXCHANGING
+        self._trained, self._trained_at = params, now
+        self._pace.trained(self.round, now)
+        self._out = self._rule.outgoing(self.round, self._params, params)
+        self._missing, self._due = {}, {}
+        return self._exchange(now)
+
+    def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]:
+        """The host has logged and stored the round that `Mixed` announced."""
+        if self._phase is not Phase.EVALUATING:
+            return []
+        self._pace.worked(self._trained_at - self._begun_at + now - self._mixed_at)
+        self._completed = self.round + 1
+        self.progress = advance(self.progress, validation_loss, alone=self._alone)
+        reason = stop_reason(self._settings.stop, self._completed, self.progress, self._largest_distance)
+        if reason:
+            return self._finish(reason)
+        return self._begin(now, self._place(now, self.round + 1))
+
+    def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
+        """A message of a neighbour; anything that does not fit is answered, refused or ignored, never an error."""
+        if sender not in self._neighbours:
+            return []
+        if message.kind is not Kind.PRESENT and max(message.round, message.at) > self._settings.stop.rounds:
+            return [Refuse(sender, f"{message.kind.value} speaks of a round beyond the contract's last")]
+        if self._phase is Phase.DONE:
+            return self._after_the_end(sender, message)
+        self._edges[sender].silences = 0
+        if self._phase is Phase.JOINING:
+            told = self._gathering.hear(now, sender, message)
+            return [*told, *self._take(now, sender, message), *self._begin_if_joined(now)]
+        return self._take(now, sender, message)
+
+    def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
+        """A timer that was set has come; a stale one is ignored."""
+        if timer is not Timer.DEADLINE:
+            return self._on_patience(now, timer, round)
+        if self._phase is not Phase.EXCHANGING or round != self.round:
+            return []
+        return [*self._given_up(now), *self._next_deadline(), *self._mix_if_settled(now)]
+
+    def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
+        """The link to `peer` has come up or gone down."""
+        if peer not in self._neighbours:
+            return []
+        if self._phase is Phase.DONE:
+            return [Send(peer, Message(Kind.LEAVE, self.round, self._completed))] if reachable else []
+        if reachable:
+            self._members.came_up(peer)
+            # On an edge that is settled for this round, the next exchange is the next round's.
+            at = self.round + 1 if self._is_settled(peer) else self.round
+            hello, linked = Send(peer, Message(Kind.HELLO, self.round, at)), self._linked(peer)
+            if self._phase is Phase.JOINING:
+                return [hello, *linked, *self._gathering.linked(now)]
+            return [hello, Send(peer, Message(Kind.BEGUN, 0)), *linked]
+        self._members.went_down(peer)
+        self._edges[peer].linked_since = False
+        return self._cut_off(now, peer)
+
+    def on_stop(self, now: float) -> list[Action]:
+        """The user stops this peer."""
+        return [] if self._phase is Phase.DONE else self._finish("stopped")
+
+    # -- words that every exchange has ---------------------------------------------------------------------------
+
+    def _greeted(self, now: float, sender: int, at: int) -> list[Action]:
+        """HELLO opens a fresh link: the sender may have come back from an older checkpoint."""
+        self._members.greeted(sender, at)
+        self._stands(now, sender)
+        gone_on = self._drop(now, sender, f"went on to round {at}") if at > self.round else []
+        return [*gone_on, *self._go_on_if_alone(now)]
+
+    def _presence(self, sender: int) -> list[Action]:
+        """PRESENT: it waits, and the run is under way."""
+        return [] if self._phase is Phase.JOINING else [Send(sender, Message(Kind.BEGUN, 0))]
+
+    def _drop(self, now: float, peer: int, reason: str) -> list[Action]:
+        if self._due.pop(peer, None) is None:
+            return []
+        self._missing[peer] = reason
+        return self._mix_if_settled(now)
+
+    @property
+    def _is_last(self) -> bool:
+        """What is not settled in this round never will be."""
+        return self.round + 1 >= self._settings.stop.rounds
+
+    def _is_settled(self, peer: int) -> bool:
+        return self._phase in {Phase.EXCHANGING, Phase.EVALUATING} and peer not in self._due
+
+    def _why_absent(self, peer: int) -> str | None:
+        if reason := self._members.why_absent(peer):
+            return reason
+        if self._edges[peer].withdrawn == self.round:
+            return "withdrawn by the neighbour"
+        if (seen := self._members.rounds.get(peer, 0)) > self.round:
+            return f"went on to round {seen}"
+        return None
+
+    # -- rounds -------------------------------------------------------------------------------------------------
+
+    def _begin_if_joined(self, now: float) -> list[Action]:
+        return self._open(now) if self._phase is Phase.JOINING and self._gathering.enough else []
+
+    def _open(self, now: float) -> list[Action]:
+        """The start is over."""
+        return [*self._gathering.begin(), *self._begin(now, self._place(now, self.round))]
+
+    def _on_patience(self, now: float, timer: Timer, round: int) -> list[Action]:
+        """A timer of the start, or of one who is alone."""
+        if timer is Timer.ALONE:
+            return self._finish("alone") if self._phase is Phase.ALONE and round == self.round else []
+        if self._phase is not Phase.JOINING:
+            return []
+        match timer:
+            case Timer.JOIN:
+                return self._open(now)
+            case Timer.GREETING:
+                self._gathering.patient(now)
+                return self._begin_if_joined(now)
+            case Timer.TELL | Timer.DEADLINE:
+                return self._gathering.tell(now)
+
+    def _go_on_if_alone(self, now: float) -> list[Action]:
+        return self._begin(now, self._place(now, self.round)) if self._phase is Phase.ALONE else []
+
+    def _begin(self, now: float, round: int) -> list[Action]:
+        self.round = round
+        if self.round >= self._settings.stop.rounds:
+            return self._finish("rounds")
+        if self._settings.wait_alone and self._neighbours and not self._members.there:
+            if self._neighbours <= self._members.gone:
+                return self._finish("alone")
+            self._phase = Phase.ALONE
+            return [SetTimer(Timer.ALONE, self.round, now + self._settings.join_timeout_s)]
+        self._phase, self._begun_at = Phase.TRAINING, now
+        skips: list[Action] = []
+        for peer, edge in self._edges.items():
+            if edge.mail and edge.mail.round < self.round:
+                skips.append(Send(peer, Message(Kind.SKIP, edge.mail.round, self.round)))
+                edge.mail = None
+        return [*skips, Train(self.round, self._params)]
+
+    def _mixed(
+        self, now: float, mixture: Mixture, memory: Memory, late: tuple[tuple[int, int], ...], *, alone: bool
+    ) -> list[Action]:
+        """The round's averaging is done; `_params` is its model."""
+        self._alone = alone
+        trusted = {peer: far for peer, far in mixture.distance.items() if peer not in mixture.refused}
+        self._largest_distance = self._how_far(trusted)
+        return [
+            Mixed(
+                self.round,
+                self._params,
+                mixture.weights,
+                dict(sorted(self._missing.items())),
+                mixture.distance,
+                now - self._trained_at,
+                {**self._rule.memory(), **memory},
+                self._rule.distance,
+                mixture.refused,
+                late,
+                self._alone,
+            )
+        ]
+
+    def _how_far(self, distance: Mapping[int, float]) -> float | None:
+        """What the stop rule takes for disagreement: that of all peers if it is watched, else the neighbours'."""
+        return self._rule.distance if self._watches_all else max(distance.values(), default=None)
+
+    def _place(self, now: float, own: int) -> int:
+        """Where to go on: in round `own`, or further where the neighbours have gone without this peer."""
+        last = self._settings.stop.rounds - 1
+        claims = {
+            peer: self._members.rounds[peer] for peer in sorted(self._members.there & self._members.rounds.keys())
+        }
+        words = self._pace.words(self._edges, claims, own, now, self._weights_at) if own <= last else []
+        joining = self._phase is Phase.JOINING
+        return place(own, words, neighbours=len(self._neighbours), last=last, joining=joining)
+
+    def _see(self, now: float, peer: int, round: int) -> None:
+        self._members.rounds[peer] = max(round, self._members.rounds.get(peer, 0))
+        self._stands(now, peer)
+
+    def _stands(self, now: float, peer: int) -> None:
+        """Remember when a neighbour was not ahead: later words of it are measured from here."""
+        if (seen := self._members.rounds[peer]) <= self.round:
+            self._edges[peer].stood, self._edges[peer].linked_since = (seen, now), True
+
+    def _next_deadline(self) -> list[Action]:
+        return [SetTimer(Timer.DEADLINE, self.round, min(self._due.values()))] if self._due else []
+
+    def _finish(self, reason: str) -> list[Action]:
+        self._phase = Phase.DONE
+        leave: list[Action] = [
+            Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._members.there)
+        ]
+        trained, alone = self.progress.trained, self.progress.alone
+        skipped = self._completed - trained
+        return [*leave, Finish(reason, trained, tuple(sorted(self._unsettled())), skipped, alone)]
