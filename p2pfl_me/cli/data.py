@@ -91,14 +91,14 @@ def check(
 
 def _labels(topology: Path | None, classes: str | None, label_map: str | None) -> Labels:
     """The labels that may stand there: named in one way, or else any, or those that the data set is known to have."""
-    from p2pfl_me.contract import load_contract
+    from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.contract.label_maps import label_map_named
     from p2pfl_me.data.labels import Labels, labels_of
 
     if sum(given is not None for given in (topology, classes, label_map)) > 1:
         raise click.UsageError("give one of --topology, --classes and --label-map")
     if topology:
-        return labels_of(load_contract(topology))
+        return labels_of(read_contract(topology))
     if label_map is not None:
         table = label_map_named(label_map)
         return Labels(table.classes, table)
@@ -124,14 +124,14 @@ def split(path: Path, topology: Path, out: Path, peers: int | None, rules: Ident
     The manifests point to the images where they lie; nothing is copied. A peer takes them with
     `p2pme peer --data DIR/peer-K.csv --test DIR/test.csv`.
     """
-    from p2pfl_me.contract import load_contract
+    from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.data import source
     from p2pfl_me.data.describe import parts_text
     from p2pfl_me.data.manifest import write_manifest
     from p2pfl_me.errors import DataError
     from p2pfl_me.home import home
 
-    contract = load_contract(topology)
+    contract = read_contract(topology)
     # Shards of an earlier split into more peers would stay beside the new ones, with subjects of theirs.
     if (out / "test.csv").exists() or any(out.glob("peer-*.csv")):
         raise DataError("this folder holds a split already", where=str(out), fix="name another with -o, or remove it")

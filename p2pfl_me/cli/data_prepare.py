@@ -26,7 +26,7 @@ def prepare(path: Path, topology: Path, out: Path | None, rules: IdentityRules) 
     """
     from dataclasses import replace
 
-    from p2pfl_me.contract import load_contract
+    from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.data.labels import labels_of
     from p2pfl_me.data.manifest import write_manifest
     from p2pfl_me.data.preprocess.note import FaceSource, counts, in_words
@@ -38,7 +38,7 @@ def prepare(path: Path, topology: Path, out: Path | None, rules: IdentityRules) 
     from p2pfl_me.home import cache_dir, home
     from p2pfl_me.progress import showing
 
-    contract = load_contract(topology)
+    contract = read_contract(topology)
     clips = read_clips(path, labels_of(contract), rules).clips
     if any(is_vectors(clip.path) for clip in clips):
         raise DataError("holds feature vectors, which need no images", where=str(path), fix="use it as it is")

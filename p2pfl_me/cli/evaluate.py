@@ -59,7 +59,7 @@ def evaluate(
     from datetime import datetime
 
     from p2pfl_me.console.lines import Console
-    from p2pfl_me.contract import load_contract
+    from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.data.classes import names_classes, read_with_classes
     from p2pfl_me.evaluate.design import Request
     from p2pfl_me.evaluate.ready import ready_contract
@@ -69,7 +69,7 @@ def evaluate(
     require_network(network, trained)
     another = network is not None
     if topology:
-        contract = load_contract(topology, overrides, another_network=another)
+        contract = read_contract(topology, overrides, another_network=another)
     else:
         contract = ready_contract(overrides, another_network=another)
     console = Console()

@@ -64,7 +64,7 @@ def peer(
     encrypted, to the neighbours that the contract names, and RUN/egress-K.jsonl lists each message. The same command
     begins or goes on, as the run folder says: give it again after a stop, a crash or a reboot.
     """
-    from p2pfl_me.contract import load_contract
+    from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.errors import DataError, P2pmeError
     from p2pfl_me.exits import Exit, stop_signals
 
@@ -73,7 +73,7 @@ def peer(
     if resume and fresh:
         raise P2pmeError("--resume and --fresh exclude each other", fix="leave both out: the run folder knows")
     require_network(network, trained)
-    contract = load_contract(topology, overrides, another_network=network is not None)
+    contract = read_contract(topology, overrides, another_network=network is not None)
     # Ctrl-C in the seconds of imports below would end in whatever they were doing; nothing is lost yet.
     for number in stop_signals():
         signal.signal(number, lambda *_: os._exit(Exit.STOPPED))

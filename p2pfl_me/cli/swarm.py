@@ -57,11 +57,11 @@ def swarm(
     """
     from p2pfl_me.api.swarms import new_run_folder, sweep_and_report
     from p2pfl_me.cli.lies import lies_of
-    from p2pfl_me.contract import load_contract
+    from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.data.classes import names_classes
 
     require_network(network, trained)
-    contract = load_contract(topology, overrides, another_network=network is not None)
+    contract = read_contract(topology, overrides, another_network=network is not None)
     code = sweep_and_report(
         contract,
         run or new_run_folder(contract),

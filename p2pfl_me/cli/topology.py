@@ -35,14 +35,14 @@ def list_kinds() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every edge.")
 def show(file: Path, out: Path | None, as_json: bool) -> None:
     """Show the graph of the contract FILE: edges, degrees, diameter, spectral gap, rounds to consensus, a picture."""
-    from p2pfl_me.contract import load_contract
+    from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.errors import RunError
     from p2pfl_me.topology import build_graph
     from p2pfl_me.topology.layout import DRAWN_LINKS
     from p2pfl_me.topology.summary import SHOWN_EDGES, as_text, summarise
     from p2pfl_me.topology.summary import as_json as to_json
 
-    contract = load_contract(file)
+    contract = read_contract(file)
     summary = summarise(contract, None if as_json else SHOWN_EDGES)
     if out is not None and summary.links > DRAWN_LINKS:
         raise RunError(

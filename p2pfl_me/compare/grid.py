@@ -15,7 +15,8 @@ import yaml
 from p2pfl_me.compare.faults import FaultCondition, conditions_of
 from p2pfl_me.compare.fit import require_fit, with_peers
 from p2pfl_me.compare.skew import AS_WRITTEN, Skew
-from p2pfl_me.contract import Contract, digest, load_contract
+from p2pfl_me.contract import Contract, digest
+from p2pfl_me.contract.ready import read_contract
 from p2pfl_me.engines import DEFAULT, ENGINES
 from p2pfl_me.errors import ContractError
 from p2pfl_me.simulation.fitted_faults import Faults
@@ -188,7 +189,7 @@ def _key(text: str) -> str:
 def _loaded(path: Path, overrides: Sequence[str], variant: Variant) -> Contract:
     """Load a contract; a complaint about an override names the contract and the option as the user wrote it."""
     try:
-        return load_contract(path, overrides)
+        return read_contract(path, overrides)
     except ContractError as error:
         option, _, key = error.where.partition(" ")
         if option != "--set":
@@ -269,7 +270,7 @@ def _note_peers(contract: Contract, leader: Contract, path: Path, notes: dict[st
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    names = [load_contract(path).name for path in paths]
+    names = [read_contract(path).name for path in paths]
     return [name if names.count(name) == 1 else path.stem for name, path in zip(names, paths, strict=True)]
 
 

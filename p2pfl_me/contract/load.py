@@ -34,7 +34,9 @@ def load_contract(path: Path | str, overrides: Sequence[str] = (), *, another_ne
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ContractError(
-            "no such contract", where=str(path), fix="`p2pme topology list` names the kinds, `new` writes one"
+            "no such contract",
+            where=str(path),
+            fix="name a file, or a ready one as `ring` (`p2pme topology list`); `p2pme topology new` writes one",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(f"cannot be read: {error}", where=str(path), fix="check the file") from error
