@@ -11,6 +11,7 @@ from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.networks.code import Given
+from p2pfl_me.run.latest import RUNS, mark_latest
 from p2pfl_me.swarm.sweep import sweep
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def new_run_folder(contract: Contract) -> Path:
     """runs/NAME-TIME, below the working directory."""
-    return Path("runs") / f"{contract.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    return RUNS / f"{contract.name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def sweep_and_report(
@@ -42,7 +43,7 @@ def sweep_and_report(
 ) -> int:
     """Run one swarm or several seeds of it in `folder`, then write folder/report; the worst exit code.
 
-    What a stopped swarm has left is reported all the same. `chosen` classes stay, whatever the labels of the clips.
+    What a stopped swarm has left is reported all the same; `runs/latest` leads there (`run.latest`). `chosen` classes stay, whatever the labels of the clips.
     With `lies` some of the peers lie, and scores are those of the others.
     """
     console = console or Console()
@@ -62,6 +63,8 @@ def sweep_and_report(
         rules=rules,
         console=console,
     )
+    if runs:
+        mark_latest(folder)
     if report and runs:
         from p2pfl_me.report import write_report
 

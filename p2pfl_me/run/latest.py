@@ -1,0 +1,26 @@
+"""`runs/latest`, a link to the newest run of the default place, so that its name need not be typed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+RUNS = Path("runs")
+LATEST = "latest"
+
+
+def mark_latest(run: Path) -> None:
+    """Let `runs/latest` lead to `run`, if that lies in `runs/`; elsewhere, and where no link can be, nothing is done.
+
+    A file or folder that somebody named `latest` stays. The link changes at once: whoever follows it meanwhile finds
+    the run of before or this one.
+    """
+    link = RUNS / LATEST
+    if run.parent != RUNS or run.name == LATEST or (link.exists() and not link.is_symlink()):
+        return
+    passing = RUNS / f".{LATEST}-{secrets.token_hex(4)}"
+    with suppress(OSError):  # a file system without links: the run's own name serves
+        passing.symlink_to(run.name, target_is_directory=True)
+        os.replace(passing, link)
