@@ -43,7 +43,8 @@ def sweep_and_report(
 ) -> int:
     """Run one swarm or several seeds of it in `folder`, then write folder/report; the worst exit code.
 
-    What a stopped swarm has left is reported all the same; `runs/latest` leads there (`run.latest`). `chosen` classes stay, whatever the labels of the clips.
+    What a stopped swarm has left is reported all the same; `runs/latest` leads there (`run.latest`). `chosen` classes
+    stay, whatever the labels of the clips.
     With `lies` some of the peers lie, and scores are those of the others.
     """
     console = console or Console()

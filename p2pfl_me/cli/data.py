@@ -91,8 +91,8 @@ def check(
 
 def _labels(topology: Path | None, classes: str | None, label_map: str | None) -> Labels:
     """The labels that may stand there: named in one way, or else any, or those that the data set is known to have."""
-    from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.contract.label_maps import label_map_named
+    from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.data.labels import Labels, labels_of
 
     if sum(given is not None for given in (topology, classes, label_map)) > 1:

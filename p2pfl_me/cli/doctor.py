@@ -69,14 +69,14 @@ def doctor(
     """
     import sys
 
-    from p2pfl_me.contract import load_contract
+    from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.doctor.examine import examine
     from p2pfl_me.doctor.finding import exit_of
     from p2pfl_me.doctor.say import as_json, as_lines
     from p2pfl_me.home import home
     from p2pfl_me.peer.settings import PeerSettings
 
-    contract = load_contract(topology, overrides)
+    contract = read_contract(topology, overrides)
     settings = PeerSettings(
         peer=peer_id,
         contract=contract,

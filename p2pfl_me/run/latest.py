@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -23,4 +22,4 @@ def mark_latest(run: Path) -> None:
     passing = RUNS / f".{LATEST}-{secrets.token_hex(4)}"
     with suppress(OSError):  # a file system without links: the run's own name serves
         passing.symlink_to(run.name, target_is_directory=True)
-        os.replace(passing, link)
+        passing.replace(link)
