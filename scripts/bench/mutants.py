@@ -1,12 +1,16 @@
 """Does a room's test suite notice small changes? Seeded mutants, each run against the tests that reach its line.
 
     python scripts/bench/mutants.py --rooms evaluate report --count 20 --seed 1
+    python scripts/bench/mutants.py --rooms wire --count 20 --only wire/pace.py    # out of one file
 
 The tree is copied to a scratch folder; nothing is changed in place. There the room's tests run once, and coverage says
-which tests reach which line. Then, one after the other, a mutant is written, those tests run (`-x`, with a time-out),
-and the file is put back. A mutant on a line that no test reaches is unnoticed without running anything. Kinds:
-comparisons flipped, `and`/`or`, `+`/`-` and `*`/`/` exchanged, operands swapped, constants one off or doubled,
-statements deleted. Left out is what only looks: how thick a line or how large a letter is (`LOOKS`), and annotations.
+which tests reach which line. Then, one after the other, a mutant is written, those tests run (`mutant_suite.py`), and
+the file is put back. A mutant that no test reaches is unnoticed without running anything. Kinds: comparisons flipped,
+`and`/`or`, `+`/`-` and `*`/`/` exchanged, operands swapped, constants one off or doubled, statements deleted. Left out
+is what only looks: how thick a line or how large a letter is (`LOOKS`), and annotations.
+
+Whatever nobody notices is listed at the end with its line, unless `equal_mutants.txt` says why it changes nothing that
+anybody could notice; the exit code is 1 then.
 """
 
 from __future__ import annotations
@@ -14,17 +18,17 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
-import os
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverage import CoverageData
+from mutant_suite import Suite, import_large
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {
@@ -73,7 +77,6 @@ LOOKS = {
     *("eq", "slots", "frozen", "repr", "dpi", "indent", "clip_on"),
 }
 """Keyword arguments whose numbers say how a figure or a text looks, or how a value class is made."""
-SLACK_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -88,24 +91,45 @@ class Mutant:
     def __str__(self) -> str:
         return f"{self.file.relative_to('p2pfl_me')}:{self.line} {self.how}"
 
+    def key(self, line: str) -> str:
+        """Which mutant it is wherever its line has moved to."""
+        return f"{self.file.relative_to('p2pfl_me')} {self.how}\n{line}"
 
-def main() -> None:
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=list(ROOMS))
     parser.add_argument("--count", type=int, default=20, help="mutants a room")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="of files whose path holds this")
     parser.add_argument("--processes", action="store_true", help="with the tests of real processes, too")
     options = parser.parse_args()
-    total = noticed = 0
+    import_large()
+    total, unnoticed, equal = 0, [], argued()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         tree = scratch(Path(folder))
         for room in options.rooms:
             suite = Suite(tree, ROOMS[room], real=options.processes)
-            for mutant in chosen(tree / "p2pfl_me" / room, options.count, f"{options.seed} {room}", tree):
-                verdict = suite.verdict(mutant)
-                total, noticed = total + 1, noticed + (verdict != "UNNOTICED")
-                print(f"{verdict:9} {mutant}", flush=True)
-    print(f"{noticed} of {total} noticed, seed {options.seed}")
+            for mutant in chosen(tree / "p2pfl_me" / room, options.count, f"{options.seed} {room}", tree, options.only):
+                begun, text = time.monotonic(), (tree / mutant.file).read_text()
+                line = text.splitlines()[mutant.line - 1].strip()
+                verdict = (
+                    "equal"
+                    if mutant.key(line) in equal
+                    else suite.verdict(mutant.file, mutant.line, changed(text, mutant))
+                )
+                total += 1
+                if verdict == "UNNOTICED":
+                    unnoticed.append(f"{mutant}\n    {line}")
+                print(f"{verdict:9} {time.monotonic() - begun:5.1f} s  {mutant}", flush=True)
+    print(f"{total - len(unnoticed)} of {total} noticed or equal, seed {options.seed}", *unnoticed, sep="\n")
+    return 1 if unnoticed else 0
+
+
+def argued() -> set[str]:
+    """Blocks of three lines: the file and the change, the line as it stands, why nobody could notice."""
+    blocks = (Path(__file__).parent / "equal_mutants.txt").read_text().strip().split("\n\n")
+    return {"\n".join(part.strip() for part in block.splitlines()[:2]) for block in blocks}
 
 
 def scratch(folder: Path) -> Path:
@@ -119,10 +143,9 @@ def scratch(folder: Path) -> Path:
     return folder
 
 
-def chosen(room: Path, count: int, seed: str, tree: Path) -> list[Mutant]:
-    found = [
-        each for path in sorted(room.rglob("*.py")) for each in mutants_of(path.relative_to(tree), path.read_text())
-    ]
+def chosen(room: Path, count: int, seed: str, tree: Path, only: str) -> list[Mutant]:
+    files = [path for path in sorted(room.rglob("*.py")) if only in str(path)]
+    found = [each for path in files for each in mutants_of(path.relative_to(tree), path.read_text())]
     return sorted(random.Random(seed).sample(found, min(count, len(found))), key=str)
 
 
@@ -199,57 +222,5 @@ def change(node: ast.AST, parent: ast.AST, how: str) -> None:
         node.value = not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else 2 * value
 
 
-class Suite:
-    """A room's tests in the scratch tree, and which of them reach which line."""
-
-    def __init__(self, tree: Path, paths: tuple[str, ...], *, real: bool) -> None:
-        self._tree, self._marks, self._said = tree, [] if real else ["-m", "not processes"], ""
-        report = tree / ".coverage"
-        report.unlink(missing_ok=True)
-        code = self._pytest(["--cov=p2pfl_me", "--cov-report=", "--cov-context=test", *self._marks, *paths], None)
-        if code:
-            sys.exit(f"the tests of {', '.join(paths)} fail without any change:\n{self._said[-3000:]}")
-        self._reached = CoverageData(str(report))
-        self._reached.read()
-
-    def verdict(self, mutant: Mutant) -> str:
-        path = self._tree / mutant.file
-        before = path.read_text()
-        tests = self._tests_of(str(path), mutant.line)
-        if not tests:
-            return "UNNOTICED"
-        path.write_text(changed(before, mutant))
-        listed = self._tree / "tests.txt"
-        listed.write_text("\n".join(tests) + "\n")
-        try:
-            return (
-                "noticed"
-                if self._pytest(["-x", *self._marks, f"@{listed}"], 60 + SLACK_S * len(tests))
-                else "UNNOTICED"
-            )
-        finally:
-            path.write_text(before)
-
-    def _tests_of(self, path: str, line: int) -> list[str]:
-        """By node id; of a line that runs when its module is imported, all tests of the room that reach the module."""
-        contexts = self._reached.contexts_by_lineno(path)
-        found = {each.rpartition("|")[0] for each in contexts.get(line, ()) if each}
-        if not found and line in contexts:
-            found = {each.rpartition("|")[0] for every in contexts.values() for each in every if each}
-        return sorted(found)
-
-    def _pytest(self, arguments: list[str], timeout_s: float | None) -> int:
-        environment = {**os.environ, "PYTHONPATH": str(self._tree), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-        try:
-            done = subprocess.run(
-                command, cwd=self._tree, env=environment, capture_output=True, timeout=timeout_s, check=False, text=True
-            )
-        except subprocess.TimeoutExpired:
-            return 1
-        self._said = done.stdout
-        return done.returncode
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""A room's tests, run against one change after the other as fast as they tell.
+
+Each run is a fork of this process, which has imported what is large; `-x`, the quick files first, and processor time
+bounded by what the tests take without a change. What the tests that reach the line let pass meets all others that reach
+its file: what is cached, or made once for several tests, is reached by the first of them only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from coverage import CoverageData
+
+LARGE = (
+    "pytest",
+    "hypothesis",
+    "numpy",
+    "scipy.optimize",
+    "scipy.stats",
+    "networkx",
+    "zmq",
+    "torch",
+    "matplotlib.figure",
+)
+"""Imported once: every run of tests is a fork, so none of them waits for these. Nothing of the tree is among them."""
+SLACK_S, SAID = 10.0, "said.txt"
+
+
+def import_large() -> None:
+    os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="Agg")
+    for name in LARGE:
+        importlib.import_module(name)
+
+
+class Times:
+    """A plugin of pytest that writes down how long each test took, with its fixtures."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._took = path, Counter[str]()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._took[report.nodeid] += report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        self._path.write_text(json.dumps(self._took))
+
+
+class Suite:
+    """A room's tests in the scratch tree, and which of them reach which line."""
+
+    def __init__(self, tree: Path, paths: tuple[str, ...], *, real: bool) -> None:
+        self._tree, self._marks = tree, [] if real else ["-m", "not processes"]
+        report, times = tree / ".coverage", tree / "times.json"
+        report.unlink(missing_ok=True)
+        coverage = ["--cov=p2pfl_me", "--cov-report=", "--cov-context=test"]
+        if self._run([*coverage, *self._marks, *paths], None, Times(times)):
+            said = (tree / SAID).read_text()[-3000:]
+            sys.exit(f"the tests of {', '.join(paths)} fail without any change:\n{said}")
+        self._took: dict[str, float] = json.loads(times.read_text())
+        self._order = {name: place for place, name in enumerate(self._took)}
+        self._reached = CoverageData(str(report))
+        self._reached.read()
+
+    def verdict(self, file: Path, line: int, mutant: str) -> str:
+        path = self._tree / file
+        at_line, in_file = self._tests_of(str(path), line)
+        before = path.read_text()
+        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
+            compiled.unlink()
+        path.write_text(mutant)
+        try:
+            for tests in filter(None, (at_line, in_file - at_line)):
+                if self._run(["-x", *self._marks, *self._quick_first(tests)], sum(map(self._took.__getitem__, tests))):
+                    return "noticed"
+            return "UNNOTICED"
+        finally:
+            path.write_text(before)
+
+    def _tests_of(self, path: str, line: int) -> tuple[set[str], set[str]]:
+        """Those that reach the line, and those that reach its file at all; what runs at import, all the latter."""
+        contexts = self._reached.contexts_by_lineno(path)
+        found = {at: {name.rpartition("|")[0] for name in names if name} for at, names in contexts.items()}
+        return found.get(line, set()), set().union(*found.values()) if line in contexts else set()
+
+    def _quick_first(self, tests: set[str]) -> list[str]:
+        """By whole files, so that what a file makes once is made once."""
+        files = Counter[str]()
+        for name in tests:
+            files[name.partition("::")[0]] += self._took[name]  # type: ignore[assignment]
+        return sorted(
+            tests, key=lambda name: (files[name.partition("::")[0]], name.partition("::")[0], self._order[name])
+        )
+
+    def _run(self, arguments: list[str], usual_s: float | None, *plugins: object) -> bool:
+        """Whether a test failed, or took far longer than it takes without a change."""
+        context = multiprocessing.get_context("fork")
+        child = context.Process(target=in_child, args=(self._tree, arguments, usual_s, plugins))
+        child.start()
+        child.join(None if usual_s is None else 6 * (usual_s + SLACK_S))
+        with suppress(ProcessLookupError):
+            assert child.pid is not None
+            os.killpg(child.pid, signal.SIGKILL)
+        child.join()
+        return child.exitcode != 0
+
+
+def in_child(tree: Path, arguments: list[str], usual_s: float | None, plugins: tuple[object, ...]) -> None:
+    os.setsid()
+    os.chdir(tree)
+    sys.path.insert(0, str(tree))
+    os.environ["PYTHONPATH"] = str(tree)
+    said = os.open(SAID, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(said, stream)
+    if usual_s is not None:
+        sys.dont_write_bytecode = True
+        limit = int(2 * (usual_s + SLACK_S))
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
+    sys.exit(pytest.main(["-p", "no:cacheprovider", "--no-header", *arguments], plugins))
