@@ -10,15 +10,21 @@
 
 Everything is typed, nothing is read from global settings, and slips are answered as on the command line: a `P2pmeError`
 that says what, where, and what to do.
+
+What is here is imported when it is first used: who starts a swarm would else wait for torch and matplotlib.
 """
 
-from p2pfl_me.api.clips import Clips
-from p2pfl_me.api.comparing import Comparison, compare
-from p2pfl_me.api.contracts import contract, load
-from p2pfl_me.api.evaluating import Evaluation, evaluate
-from p2pfl_me.api.predicting import predict
-from p2pfl_me.api.result import Result
-from p2pfl_me.api.running import run, run_swarm
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from p2pfl_me.api.clips import Clips
+    from p2pfl_me.api.comparing import Comparison, compare
+    from p2pfl_me.api.contracts import contract, load
+    from p2pfl_me.api.evaluating import Evaluation, evaluate
+    from p2pfl_me.api.predicting import predict
+    from p2pfl_me.api.result import Result
+    from p2pfl_me.api.running import run, run_swarm
 
 __all__ = [
     "Clips",
@@ -33,3 +39,22 @@ __all__ = [
     "run",
     "run_swarm",
 ]
+_FROM = {
+    "Clips": "clips",
+    "Comparison": "comparing",
+    "Evaluation": "evaluating",
+    "Result": "result",
+    "compare": "comparing",
+    "contract": "contracts",
+    "evaluate": "evaluating",
+    "load": "contracts",
+    "predict": "predicting",
+    "run": "running",
+    "run_swarm": "running",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_FROM[name]}"), name)
