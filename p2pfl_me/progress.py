@@ -14,14 +14,15 @@ Progress = Callable[[int, int], None]
 
 
 @contextmanager
-def showing(what: str, stream: TextIO | None = None) -> Iterator[Progress]:
-    """Show the progress of `what`, as "images of clips"; nothing is shown where nothing has to be done.
+def showing(*what: str, stream: TextIO | None = None) -> Iterator[tuple[Progress, ...]]:
+    """Show the progress of each `what`, as "images of clips"; nothing is shown where nothing has to be done.
 
-    What is piped holds whole lines only: no bar breaks a log.
+    Several are the bars of one display: two displays would write over one another's line. What is piped holds whole
+    lines only: no bar breaks a log.
     """
     stream = stream or sys.stdout
     if not stream.isatty():
-        yield _lines(what, stream)
+        yield tuple(_lines(each, stream) for each in what)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -29,8 +30,12 @@ def showing(what: str, stream: TextIO | None = None) -> Iterator[Progress]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bars(*columns, console=Console(file=stream)) as bars:
-        task = bars.add_task(what, total=None, visible=False)
-        yield lambda done, total: bars.update(task, completed=done, total=total, visible=True)
+
+        def bar(text: str) -> Progress:
+            task = bars.add_task(text, total=None, visible=False)
+            return lambda done, total: bars.update(task, completed=done, total=total, visible=True)
+
+        yield tuple(bar(each) for each in what)
 
 
 def _lines(what: str, stream: TextIO) -> Progress:

@@ -13,7 +13,7 @@ class Terminal(io.StringIO):
 
 
 def run(stream: io.StringIO, total: int) -> str:
-    with showing("images of clips", stream) as progress:
+    with showing("images of clips", stream=stream) as (progress,):
         for done in range(1, total + 1):
             progress(done, total)
     return stream.getvalue()
@@ -30,3 +30,16 @@ def test_a_terminal_gets_a_bar_that_ends_full() -> None:
     shown = run(Terminal(), 7)
     assert "images of clips" in shown and "7/7" in shown
     assert "images of clips" not in run(Terminal(), 0)
+
+
+def test_two_pieces_of_work_share_one_display() -> None:
+    stream = Terminal()
+    with showing("images of clips", "features of samples", stream=stream) as (first, second):
+        first(1, 2)
+        second(1, 4)
+        first(2, 2)
+        second(4, 4)
+    shown = stream.getvalue()
+    # One display hides the cursor once; a second would have hidden it again and drawn over the first one's line.
+    assert shown.count("\x1b[?25l") <= 1
+    assert "2/2" in shown and "4/4" in shown

@@ -42,7 +42,7 @@ def prepare(path: Path, topology: Path, out: Path | None, rules: IdentityRules) 
     clips = read_clips(path, labels_of(contract), rules).clips
     if any(is_vectors(clip.path) for clip in clips):
         raise DataError("holds feature vectors, which need no images", where=str(path), fix="use it as it is")
-    with showing("images of clips") as progress:
+    with showing("images of clips") as (progress,):
         prepared = prepare_clips(clips, recipe_of(contract.model), cache_dir(home()), progress)
     click.echo(f"{len(clips)} clips give {len(prepared.rows)} samples")
     for name, found in counts(prepared.notes).items():

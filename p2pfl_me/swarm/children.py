@@ -53,7 +53,7 @@ def features_child(contract: Contract, shards: Shards, home: Path, weights: Path
     """Fill the feature cache for all shards with all cores, before the peers share them."""
     with _in_the_users_words():
         torch.set_num_threads(cores())
-        with showing("images of clips") as preparing, showing("features of samples") as progress:
+        with showing("images of clips", "features of samples") as (preparing, progress):
             _, notes = read_samples(
                 contract,
                 all_clips(shards),
