@@ -102,14 +102,20 @@ def _looked(rows: Iterable[Row], images: Images, workers: int) -> Iterator[tuple
         return
     looker = Looker(images)
     with ThreadPoolExecutor(workers) as pool:  # images decode outside the interpreter's lock
-        ahead: deque[tuple[Row, Future[Look] | None]] = deque()
+        ahead: deque[tuple[Row, Future[Look] | Look]] = deque()
         for found in rows:
-            ahead.append((found, pool.submit(looker.look, found) if isinstance(found, Clip) else None))
-            if len(ahead) > AHEAD * workers:
-                done, future = ahead.popleft()
-                yield done, future.result() if future else Look()
-        for done, future in ahead:
-            yield done, future.result() if future else Look()
+            if not isinstance(found, Clip):
+                ahead.append((found, Look()))
+            else:
+                ahead.append((found, looker.look(found) if looker.is_light(found) else pool.submit(looker.look, found)))
+            while ahead and (len(ahead) > AHEAD * workers or isinstance(ahead[0][1], Look)):
+                yield _done(*ahead.popleft())
+        for row, look in ahead:
+            yield _done(row, look)
+
+
+def _done(row: Row, look: Future[Look] | Look) -> tuple[Row, Look]:
+    return row, look if isinstance(look, Look) else look.result()
 
 
 def _image_fault(clip: Clip, look: Look, watch: DuplicateWatch) -> Problem | None:

@@ -15,8 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.data.images import IMAGES
+from p2pfl_me.data.images import IMAGES, file_bytes
 from p2pfl_me.data.vectors import is_vectors
+from p2pfl_me.errors import DataError
 from p2pfl_me.files import write_whole
 
 MARK = "DRAWN_FACES.txt"
@@ -97,9 +98,6 @@ def _is_signed(path: Path) -> bool:
             if name is None:
                 return False
             path = path / name
-        if not os.path.isfile(path):  # noqa: PTH113 - a pipe would be waited for without end
-            return False
-        with path.open("rb") as file:
-            return SIGN in file.read(SEEN)
-    except OSError:
+        return SIGN in file_bytes(path, SEEN)
+    except (DataError, OSError):
         return False

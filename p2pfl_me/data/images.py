@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -85,8 +86,8 @@ def _eight_bits(image: npt.NDArray[np.generic], path: Path) -> Image:
     return np.asarray(np.asarray(image, dtype=np.uint16) >> 8, dtype=np.uint8)
 
 
-def file_bytes(path: Path) -> bytes:
-    """What a file holds.
+def file_bytes(path: Path, most: int | None = None) -> bytes:
+    """What a file holds, or its first `most` bytes.
 
     Raises
     ------
@@ -94,11 +95,29 @@ def file_bytes(path: Path) -> bytes:
         It cannot be read.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for without end
-            raise DataError("is not a file", where=str(path), fix="correct the path")
-        return path.read_bytes()
+        # Without O_NONBLOCK a pipe would be waited for. No call is made that need not be: small files come in masses.
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            info = os.fstat(file)
+            if not stat.S_ISREG(info.st_mode):
+                raise DataError("is not a file", where=str(path), fix="correct the path")
+            size = info.st_size if most is None else min(most, info.st_size)
+            return _read(file, size)
+        finally:
+            os.close(file)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=str(path), fix="correct the path") from error
+
+
+def _read(file: int, size: int) -> bytes:
+    """So many bytes, fewer where the file was cut meanwhile; the system may hand them over in parts."""
+    data = os.read(file, size)
+    if len(data) == size:
+        return data
+    parts = [data]
+    while parts[-1] and (left := size - sum(map(len, parts))):
+        parts.append(os.read(file, left))
+    return b"".join(parts)
 
 
 def resized(image: Image, size: int) -> Image:

@@ -13,6 +13,7 @@ import csv
 import io
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -215,13 +216,15 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
     if frames != sorted(frames):
         yield Fault.ORDER, f"onset <= apex <= offset does not hold: {', '.join(map(str, frames))}"
     if path := cells.get("path"):
+        place = root / path
         try:
-            place = root / path
-            if not (place.is_file() or place.is_dir()):
-                what = "neither a file nor a folder" if place.exists() else "no such file or folder"
-                yield Fault.MISSING, f"{what}: {place}"
-        except OSError as error:
-            yield Fault.MISSING, f"{error.strerror}: {root / path}"
+            mode = place.stat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                yield Fault.MISSING, f"neither a file nor a folder: {place}"
+        except (FileNotFoundError, NotADirectoryError):
+            yield Fault.MISSING, f"no such file or folder: {place}"
+        except (OSError, ValueError) as error:
+            yield Fault.MISSING, f"{getattr(error, 'strerror', error)}: {place}"
 
 
 def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row | None) -> Clip:

@@ -23,7 +23,7 @@ from p2pfl_me.tensors import tensor
 
 
 def is_vectors(path: Path) -> bool:
-    return path.suffix == ".safetensors"
+    return str(path).endswith(".safetensors")  # asked several times of every clip; a Path parses its suffix anew
 
 
 def vectors_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:

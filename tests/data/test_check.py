@@ -10,8 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from p2pfl_me.data.check import check_manifest
+from p2pfl_me.data.check import check_manifest, sound_clips
+from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.identity import Identities
+from p2pfl_me.data.labels import as_labels
+from p2pfl_me.data.look import LIGHT
 from p2pfl_me.data.manifest import Fault
+from p2pfl_me.data.reading import rows_of
 from p2pfl_me.errors import DataError
 from tests.data.make import CLASSES, good, picture, row, rows, save
 
@@ -222,3 +227,25 @@ def test_damaged_jpegs_and_few_bits_are_problems(tmp_path: Path) -> None:
     said = [problem.text for problem in report.problems]
     assert [problem.kind for problem in report.problems] == [Fault.UNREADABLE] * 3
     assert "zeros.jpg is damaged" in said[0] and "half.jpg is damaged" in said[1] and "12 are used" in said[2]
+
+
+def test_clips_come_in_order_whoever_opens_them(tmp_path: Path) -> None:
+    """Light pictures are opened at once, heavy ones by threads; folders of both."""
+    sides = (28, 160, 160, 28, 28, 160)
+    files = [save(tmp_path / f"{number}.png", picture(number, side)) for number, side in enumerate(sides)]
+    assert {file.stat().st_size < LIGHT for file in files} == {True, False}
+    table = [row(file.name, f"{number:02d}") for number, file in enumerate(files)]
+    for number in (1, 2):
+        save(tmp_path / "film" / f"{number}.png", picture(90 + number, 160))
+    table += [row("film", "90"), row("gone", "91"), row("0.png", "92"), row("2.png", "93")]
+    clips = [
+        clip
+        for clip in rows_of(rows(tmp_path / "m.csv", table), as_labels(None), Identities())
+        if isinstance(clip, Clip)
+    ]
+    sound, problems = sound_clips(clips, workers=2)
+    assert [clip.clip for clip in sound] == [*(file.name for file in files), "film"]
+    assert [str(problem)[:35] for problem in problems] == [
+        "line 10: the same pixels as line 2,",
+        "line 11: the same pixels as line 4,",
+    ]
