@@ -170,7 +170,7 @@ class Results:
         return [int(count) for count in self.counts(Arm.POOLED, dataset)[0].sum(axis=(0, 1, 3))]
 
     @cached_property
-    def agreed(self) -> bool:
+    def one_model(self) -> bool:
         """Whether the gossip peers and their average gave the same answers because they are one model."""
         distance = self.distance()
         return (
@@ -180,6 +180,13 @@ class Results:
                 bool(np.all((each.models[Arm.GOSSIP] == each.models[Arm.AVERAGE]) | (each.models[Arm.GOSSIP] < 0)))
                 for each in self.answers
             )
+        )
+
+    @cached_property
+    def agreed(self) -> bool:
+        """Whether they also were asked about the same, so that every number of the two is the same by construction."""
+        return self.one_model and all(
+            bool(np.all(each.models[Arm.GOSSIP] == each.models[Arm.AVERAGE])) for each in self.answers
         )
 
     def arm_rows(self) -> tuple[ArmRow, ...]:

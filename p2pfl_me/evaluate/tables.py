@@ -105,13 +105,18 @@ def class_table(results: Results) -> Table:
 
 
 def once(results: Results) -> str:
-    """Why a row that a reader looks for is not there a second time."""
-    if not results.agreed:
-        return ""
-    return (
-        " Gossip peers and their average are one model here: after the last exchange the peers agreed in all folds, so "
-        "their numbers are the same."
-    )
+    """Why a row that a reader looks for is not there a second time, or why the rows of one model differ."""
+    if results.agreed:
+        return (
+            " Gossip peers and their average are one model here: after the last exchange the peers agreed in all folds, "
+            "so their numbers are the same."
+        )
+    if results.one_model:
+        return (
+            " Gossip peers and their average are one model here; where their numbers differ, it is by the folds that "
+            "some peers sat out."
+        )
+    return ""
 
 
 def peer_table(results: Results) -> Table:

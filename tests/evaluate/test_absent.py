@@ -158,15 +158,40 @@ def test_a_data_set_that_nobody_was_asked_about_has_no_score(tmp_path: Path) -> 
 def test_numbers_that_are_one_by_construction_are_said_once(tmp_path: Path) -> None:
     words = [row[0] for row in field_table(three_labs(tmp_path)).rows]
     assert len(words) == 4
-    one = three_labs(tmp_path, distance=0.0)
+    one = everybody_asked(three_labs(tmp_path, distance=0.0))
     assert [row[0] for row in field_table(one).rows] == [
         "Isolated peers",
         "Gossip peers = Average of the gossip models",
         "Pooled training",
     ]
-    assert "one model" in field_table(one).caption
-    apart = three_labs(tmp_path, {Arm.AVERAGE: {0}}, distance=0.0)
+    assert "numbers are the same" in field_table(one).caption
+    apart = everybody_asked(three_labs(tmp_path, {Arm.AVERAGE: {0}}, distance=0.0))
     assert len(field_table(apart).rows) == 4, "answers that differ are two rows, whatever the distance says"
+
+
+def everybody_asked(results: Results) -> Results:
+    """The same, of labs whose peers sit nothing out."""
+    labels = results.design.items.labels
+    full = {Arm.GOSSIP: np.tile(labels, (3, 1)), Arm.ISOLATED: np.tile(labels, (3, 1))}
+    return replace(results, answers=tuple(replace(each, models={**each.models, **full}) for each in results.answers))
+
+
+def test_one_model_whose_peers_sat_folds_out_has_numbers_of_its_own(tmp_path: Path) -> None:
+    """The model is wrong about lab A alone: two of three peers were asked there, and all but one elsewhere."""
+    results = three_labs(tmp_path, distance=0.0)
+    lab = np.array([LABS.index(each.dataset) for each in results.design.items.clips])
+    labels = results.design.items.labels
+    said = np.where(lab == 0, (labels + 1) % 3, labels)
+    rows = np.where(lab == np.arange(3)[:, None], -1, said)
+    answers = tuple(
+        replace(each, models={**each.models, Arm.GOSSIP: rows, Arm.AVERAGE: said[None]}) for each in results.answers
+    )
+    one = replace(results, answers=answers)
+    gossip, average = one.score(Arm.GOSSIP, "accuracy"), one.score(Arm.AVERAGE, "accuracy")
+    assert gossip is not None and gossip.mean == pytest.approx((1 + 0.5 + 0.5) / 3)
+    assert average is not None and average.mean == pytest.approx(2 / 3)
+    table = field_table(one)
+    assert len(table.rows) == 4 and "sat out" in table.caption and "numbers are the same" not in table.caption
 
 
 @settings(max_examples=40, deadline=None)
