@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
@@ -40,12 +40,14 @@ def sweep_and_report(
     chosen: bool = False,
     rules: IdentityRules = ASK,
     console: Console | None = None,
+    tell: Callable[[dict[str, Any]], object] | None = None,
 ) -> int:
     """Run one swarm or several seeds of it in `folder`, then write folder/report; the worst exit code.
 
     What a stopped swarm has left is reported all the same; `runs/latest` leads there (`run.latest`). `chosen` classes
     stay, whatever the labels of the clips.
-    With `lies` some of the peers lie, and scores are those of the others.
+    With `lies` some of the peers lie, and scores are those of the others. The numbers go to `tell`, as docs/json.md has
+    them.
     """
     console = console or Console()
     code, runs = sweep(
@@ -66,11 +68,20 @@ def sweep_and_report(
     )
     if runs:
         mark_latest(folder)
+    page = None
     if report and runs:
         from p2pfl_me.report import write_report
 
         console.say("writing the report")
-        console.say(f"report: {write_report(runs, folder / 'report')}")
-    else:
-        console.say(f"run folder: {folder}")
+        page = write_report(runs, folder / "report")
+    if runs:
+        from p2pfl_me.report.run import read_runs
+        from p2pfl_me.report.summary import as_lines, as_object
+
+        read = read_runs(runs)
+        for line in as_lines(read):
+            console.say(line)
+        if tell:
+            tell({"exit_code": code, "report": page and str(page), **as_object(read)})
+    console.say(f"report: {page}" if page else f"run folder: {folder}")
     return code

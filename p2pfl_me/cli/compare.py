@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from p2pfl_me.cli.shared import examples
 from p2pfl_me.engines import DEFAULT, ENGINES
 
 if TYPE_CHECKING:
@@ -45,7 +46,13 @@ def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
     return tuple(parse_lies(attack, count) for attack in attacks for count in liars or (1,))
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme compare ring base3 --seeds 3",
+        "p2pme compare ring mesh --engine simulate --stress",
+        "p2pme compare small --vary training.local_epochs=1,2 --data FOLDER",
+    )
+)
 @click.argument("contracts", metavar="CONTRACT...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--seeds", metavar="N", type=click.IntRange(1), default=3, show_default=True, help="Repeat each cell.")
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips: a manifest or its folder.")

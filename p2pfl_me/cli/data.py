@@ -13,6 +13,7 @@ from p2pfl_me.cli.data_sets import manifest, twin
 from p2pfl_me.cli.film import film
 from p2pfl_me.cli.finite import FiniteRange
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -24,7 +25,12 @@ def data() -> None:
     """Draw, check and split clips."""
 
 
-@data.command()
+@data.command(
+    epilog=examples(
+        "p2pme data synth -o drawn",
+        "p2pme data check drawn",
+    )
+)
 @click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="A new folder.")
 @click.option("--subjects", type=click.IntRange(2), default=48, show_default=True)
 @click.option("--clips", type=click.IntRange(1), default=14, show_default=True, help="Clips per subject.")
@@ -45,7 +51,12 @@ def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, 
     click.echo(f"{len(drawn.clips)} clips of {subjects} subjects: {drawn.source}")
 
 
-@data.command()
+@data.command(
+    epilog=examples(
+        "p2pme data check FOLDER",
+        "p2pme data check FOLDER --label-map megc3 --json",
+    )
+)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), help="The contract with the classes.")
 @click.option("--classes", metavar="A,B,...", help="The classes, where there is no contract.")
@@ -110,7 +121,11 @@ def _labels(topology: Path | None, classes: str | None, label_map: str | None) -
     return Labels()
 
 
-@data.command()
+@data.command(
+    epilog=examples(
+        "p2pme data split FOLDER --topology ring -o split",
+    )
+)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
 @click.option(

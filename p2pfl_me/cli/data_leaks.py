@@ -9,20 +9,33 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.json_output import json_option, set_aside
+from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
     from p2pfl_me.data.forget import Runs
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme data audit runs/latest",
+        "p2pme data audit train.csv test.csv",
+    )
+)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="The clips of a split.json.")
 @click.option("--rows-only", is_flag=True, help="Open no image: compare subjects, clips and frame numbers.")
+@json_option
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path, exists=True), help="A backbone's file.")
 @identity_options
 def audit(
-    paths: tuple[Path, ...], data: Path | None, rows_only: bool, weights: Path | None, rules: IdentityRules
+    paths: tuple[Path, ...],
+    data: Path | None,
+    rows_only: bool,
+    as_json: bool,
+    weights: Path | None,
+    rules: IdentityRules,
 ) -> None:
     """Look for leaks; exit code 1 if there is one, 2 if all clips are in one place, so that nothing can be compared.
 
@@ -32,18 +45,25 @@ def audit(
     """
     from p2pfl_me.data.audit.leaks import audit as look
     from p2pfl_me.data.audit.parts import read_audited
-    from p2pfl_me.data.audit.words import audit_text
+    from p2pfl_me.data.audit.words import audit_text, audits_object
     from p2pfl_me.data.trained_on import read_record
 
-    record = read_record(weights) if weights else None
-    if weights and record is None:
-        click.echo(f"note: {weights} does not say what it was trained on: of unknown origin, it is not compared")
-    found = [look(split, images=not rows_only, weights=record) for split in read_audited(paths, data, rules)]
-    click.echo("\n\n".join(audit_text(each) for each in found))
+    with set_aside(as_json) as tell:
+        record = read_record(weights) if weights else None
+        if weights and record is None:
+            click.echo(f"note: {weights} does not say what it was trained on: of unknown origin, it is not compared")
+        found = [look(split, images=not rows_only, weights=record) for split in read_audited(paths, data, rules)]
+        click.echo("\n\n".join(audit_text(each) for each in found))
+        tell(audits_object(found))
     raise SystemExit(1 if any(each.leaking for each in found) else 2 if any(each.silent for each in found) else 0)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme data forget casme2/sub01 runs/latest",
+        "p2pme data forget casme2/sub01 --data manifest.csv -o rest.csv runs/latest",
+    )
+)
 @click.argument("subject")
 @click.argument("runs", metavar="RUN...", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--data", metavar="MANIFEST", type=click.Path(path_type=Path), help="Take the subject out of it.")

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme data prepare FOLDER --topology ring",
+    )
+)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), help="A manifest of the apexes taken.")

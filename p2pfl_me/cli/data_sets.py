@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme data twin casme2 -o twin",
+        "p2pme evaluate --data twin --protocol loso",
+    )
+)
 @click.argument("name", metavar="NAME")
 @click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="A new folder.")
 @click.option("--subjects", type=click.IntRange(1), default=4, show_default=True)
@@ -39,7 +45,11 @@ def twin(name: str, out: Path, subjects: int, clips: int, seed: int, height: int
     click.echo(f"{written.clips} clips: {written.folder}")
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme data manifest FOLDER -o manifest.csv --label-map megc3",
+    )
+)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A CSV.")
 @click.option(

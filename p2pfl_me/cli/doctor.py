@@ -9,19 +9,25 @@ import click
 
 from p2pfl_me.cli.finite import FiniteRange
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.shared import examples, out_option
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme doctor --id 0 --topology lab-a/contract.yaml --key lab-a/lab.key --data /films",
+        "p2pme doctor --id 3 --topology ring --wait 1 --json",
+    )
+)
 @click.option("--id", "peer_id", metavar="K", type=int, required=True, help="This peer's id in the contract.")
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
 @click.option("--test", metavar="PATH", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
 @click.option("--key", metavar="FILE", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
-@click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
+@out_option("As for `p2pme peer`.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--listen", metavar="HOST:PORT", help="As for `p2pme peer`.")
 @click.option("--record", is_flag=True, help="As for `p2pme peer`.")
@@ -50,7 +56,7 @@ def doctor(
     test: Path | None,
     key: Path | None,
     weights: Path | None,
-    run: Path | None,
+    out: Path | None,
     device: str,
     listen: str | None,
     record: bool,
@@ -80,7 +86,7 @@ def doctor(
     settings = PeerSettings(
         peer=peer_id,
         contract=contract,
-        run=run or Path("runs") / contract.name,
+        run=out or Path("runs") / contract.name,
         home=home(),
         data=data,
         test=test,

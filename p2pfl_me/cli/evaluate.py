@@ -9,6 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.own_network import own_network, require_network
+from p2pfl_me.cli.shared import examples
 from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
 from p2pfl_me.machine import cores
 
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme evaluate --data FOLDER --protocol loso --peers dataset",
+        "p2pme evaluate --topology small --seeds 1 --data FOLDER",
+    )
+)
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips (default: drawn ones).")
 @click.option("--protocol", type=click.Choice([each.value for each in HoldOut]), default="loso", show_default=True)
 @click.option("--peers", metavar="N", default="dataset", show_default=True, help="`dataset` (one each), or a number.")

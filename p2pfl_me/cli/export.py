@@ -7,9 +7,15 @@ from pathlib import Path
 import click
 
 from p2pfl_me.cli.own_network import own_network_of_run
+from p2pfl_me.cli.shared import examples
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme export runs/latest -o model.onnx",
+        "p2pme export runs/latest -o model.onnx --int8",
+    )
+)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="model.onnx.")
 @click.option("--int8", is_flag=True, help="8 bits a value: a quarter of the size, and faster.")

@@ -7,9 +7,15 @@ from pathlib import Path
 import click
 
 from p2pfl_me.cli.finite import FiniteRange
+from p2pfl_me.cli.shared import examples
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme data film -o film.avi --micro 10",
+        "p2pme spot film.avi --truth film.avi.csv",
+    )
+)
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A new .avi or .mp4.")
 @click.option("--micro", type=click.IntRange(0), default=10, show_default=True, help="Micro-expressions.")
 @click.option("--macro", type=click.IntRange(0), default=0, show_default=True, help="Longer expressions.")

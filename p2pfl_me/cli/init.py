@@ -12,8 +12,8 @@ Two labs on one machine, to try it out:
   p2pme init lab-b --labs 2 --id 1
   p2pme members add lab-a lab-b/cards/lab-1.card
   p2pme members add lab-b lab-a/cards/lab-0.card
-  p2pme peer --id 0 --topology lab-a/contract.yaml --key lab-a/lab.key --run lab-a/run &
-  p2pme peer --id 1 --topology lab-b/contract.yaml --key lab-b/lab.key --run lab-b/run
+  p2pme peer --id 0 --topology lab-a/contract.yaml --key lab-a/lab.key --out lab-a/run &
+  p2pme peer --id 1 --topology lab-b/contract.yaml --key lab-b/lab.key --out lab-b/run
 """
 
 

@@ -6,13 +6,19 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.shared import examples
+
 
 @click.group()
 def keys() -> None:
     """Make keys, show them, compare fingerprints."""
 
 
-@keys.command()
+@keys.command(
+    epilog=examples(
+        "p2pme keys new -o lab.key",
+    )
+)
 @click.option(
     "-o", "--out", metavar="FILE", type=click.Path(path_type=Path), default=Path("p2pme.key"), show_default=True
 )
@@ -30,7 +36,11 @@ def new(out: Path) -> None:
     click.echo("Send the public key to the other laboratories, and compare the fingerprint over the phone.")
 
 
-@keys.command()
+@keys.command(
+    epilog=examples(
+        "p2pme keys show lab.key",
+    )
+)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 def show(file: Path) -> None:
     """Print the public key of the private key in FILE."""
@@ -39,7 +49,12 @@ def show(file: Path) -> None:
     click.echo(load_identity(file).public_text)
 
 
-@keys.command("fingerprint")
+@keys.command(
+    "fingerprint",
+    epilog=examples(
+        "p2pme keys fingerprint lab.key --words",
+    ),
+)
 @click.argument("key", metavar="FILE|PUBLIC_KEY")
 @click.option("--words", is_flag=True, help="As words, which are easier to say.")
 def show_fingerprint(key: str, words: bool) -> None:

@@ -8,9 +8,15 @@ from typing import Literal
 import click
 
 from p2pfl_me.cli.own_network import own_network_of_run
+from p2pfl_me.cli.shared import examples
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme live --source FILM",
+        "p2pme live runs/latest --source camera",
+    )
+)
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--source", metavar="camera|FILE", default="camera", show_default=True, help="The camera, or a film.")
 @click.option("--fps", metavar="N", type=click.FloatRange(1, 1000), help="Pictures a second, for a folder of frames.")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from p2pfl_me.cli.shared import examples
+
 if TYPE_CHECKING:
     from p2pfl_me.federation.folder import LabFolder
 
@@ -16,7 +18,11 @@ def members() -> None:
     """Bring in the other laboratories' cards; with the last one the contract is written."""
 
 
-@members.command()
+@members.command(
+    epilog=examples(
+        "p2pme members add lab-a lab-b/cards/lab-1.card",
+    )
+)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("cards", metavar="CARD...", nargs=-1, required=True)
 def add(folder: Path, cards: tuple[str, ...]) -> None:
@@ -41,7 +47,12 @@ def add(folder: Path, cards: tuple[str, ...]) -> None:
     say_next(lab)
 
 
-@members.command("list")
+@members.command(
+    "list",
+    epilog=examples(
+        "p2pme members list lab-a",
+    ),
+)
 @click.argument("folder", type=click.Path(path_type=Path))
 def list_members(folder: Path) -> None:
     """Show whose cards are in FOLDER, with the fingerprints to compare over the phone."""
@@ -67,5 +78,5 @@ def say_next(lab: LabFolder) -> None:
         click.echo(f"  p2pme members add {lab.path} THEIR.card")
         return
     click.echo(f"all {lab.draft.labs} labs are in {lab.path / CONTRACT}; it is the same in every lab. Now, here:")
-    run = f"p2pme peer --id {lab.lab} --topology {lab.contract} --key {lab.key} --run {lab.path / 'run'}"
+    run = f"p2pme peer --id {lab.lab} --topology {lab.contract} --key {lab.key} --out {lab.path / 'run'}"
     click.echo(f"  {run} --data YOUR_CLIPS      (without --data: built-in drawn faces)")

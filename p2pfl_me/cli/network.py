@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import click
 
+from p2pfl_me.cli.shared import examples
+
 
 @click.group()
 def network() -> None:
     """List networks; see whether one of your own can be trained by gossip."""
 
 
-@network.command("list")
+@network.command(
+    "list",
+    epilog=examples(
+        "p2pme network list --classes 5",
+    ),
+)
 @click.option("--classes", metavar="K", type=click.IntRange(2), default=3, show_default=True)
 def list_networks(classes: int) -> None:
     """Every network: its input, what is trained and sent of it, a model's bytes."""
@@ -30,7 +37,11 @@ def list_networks(classes: int) -> None:
     click.echo(f"own{'':17} {'any':>7}\n  {Own.about}; `p2pme network check` writes what the contract says of it")
 
 
-@network.command()
+@network.command(
+    epilog=examples(
+        "p2pme network check mylab.py:build --classes 3 --input-size 28",
+    )
+)
 @click.argument("given", metavar="FILE.py:NAME")
 @click.option("--classes", metavar="K", type=click.IntRange(2), default=3, show_default=True, help="Outputs.")
 @click.option("--input-size", "side", metavar="PIXELS", type=click.IntRange(1, 1024), help="Side of its input.")

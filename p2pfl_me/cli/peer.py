@@ -13,12 +13,18 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.own_network import own_network, require_network
+from p2pfl_me.cli.shared import examples, out_option
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme peer --id 0 --topology lab-a/contract.yaml --key lab-a/lab.key --data /films",
+        "p2pme peer --id 3 --topology ring",
+    )
+)
 @click.option("--id", "peer_id", metavar="K", type=int, required=True, help="This peer's id in the contract.")
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
 @click.option(
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--key", metavar="FILE", type=click.Path(path_type=Path), help="This peer's private key.")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @own_network
-@click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="Run folder (default: runs/NAME).")
+@out_option("Run folder (default: runs/NAME).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", metavar="N", type=click.IntRange(1), help="torch threads (default: 1 on loopback).")
 @click.option("--listen", metavar="HOST:PORT", help="Where to listen, if not at the contract's port (HOST * for all).")
@@ -48,7 +54,7 @@ def peer(
     weights: Path | None,
     network: str | None,
     trained: tuple[str, ...],
-    run: Path | None,
+    out: Path | None,
     device: str,
     threads: int | None,
     listen: str | None,
@@ -83,6 +89,7 @@ def peer(
     from p2pfl_me.home import home
     from p2pfl_me.peer.process import run_peer
     from p2pfl_me.peer.settings import Begin, PeerSettings
+    from p2pfl_me.run.latest import RUNS
 
     begin = Begin.RESUME if resume else Begin.FRESH if fresh else Begin.AS_THE_FOLDER_SAYS
     if network:
@@ -93,7 +100,7 @@ def peer(
     settings = PeerSettings(
         peer=peer_id,
         contract=contract,
-        run=run or Path("runs") / contract.name,
+        run=out or RUNS / contract.name,
         home=home(),
         data=data,
         test=test,

@@ -7,9 +7,15 @@ from pathlib import Path
 import click
 
 from p2pfl_me.cli.own_network import own_network_of_run
+from p2pfl_me.cli.shared import examples
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme predict runs/latest FILM",
+        "p2pme predict model.onnx PICTURE --json",
+    )
+)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("input", type=click.Path(path_type=Path))
 @click.option("--peer", metavar="K", type=click.IntRange(0), help="One peer's model (default: the average of all).")

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme pretrain PICTURES -o backbone.safetensors",
+        "p2pme swarm ring --set model.weights.source=file --weights backbone.safetensors",
+    )
+)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A new .safetensors file."

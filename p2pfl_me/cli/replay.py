@@ -6,8 +6,15 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.shared import examples
 
-@click.command()
+
+@click.command(
+    epilog=examples(
+        "p2pme swarm ring --rounds 5 --record",
+        "p2pme replay runs/latest",
+    )
+)
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--peer", "peers", metavar="K", type=int, multiple=True, help="Only this peer (may stand several times).")
 def replay(run: Path, peers: tuple[int, ...]) -> None:

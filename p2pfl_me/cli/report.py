@@ -6,8 +6,15 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.shared import examples
 
-@click.command()
+
+@click.command(
+    epilog=examples(
+        "p2pme report runs/latest",
+        "p2pme report lab-a/run lab-b/run -o report",
+    )
+)
 @click.argument("runs", metavar="RUN [RUN...]", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o",

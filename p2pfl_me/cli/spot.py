@@ -7,8 +7,14 @@ from typing import Literal
 
 import click
 
+from p2pfl_me.cli.shared import examples
 
-@click.command()
+
+@click.command(
+    epilog=examples(
+        "p2pme spot FILM",
+    )
+)
 @click.argument("films", metavar="FILM...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--truth", metavar="CSV", type=click.Path(path_type=Path), help="Score against these intervals.")
 @click.option(

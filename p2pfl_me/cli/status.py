@@ -6,8 +6,15 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.shared import examples
 
-@click.command()
+
+@click.command(
+    epilog=examples(
+        "p2pme status runs/latest",
+        "p2pme status runs/latest --openmetrics",
+    )
+)
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--json", "form", flag_value="json", help="As JSON.")
 @click.option("--openmetrics", "form", flag_value="openmetrics", help="As OpenMetrics text, for a textfile collector.")
@@ -26,7 +33,7 @@ def status(run: Path, form: str | None) -> None:
 
     folder = RunFolder(run)
     if not folder.is_run():
-        raise RunError("not a run folder: it holds no contract.yaml", where=str(run), fix="name the DIR of --run")
+        raise RunError("not a run folder: it holds no contract.yaml", where=str(run), fix="name the DIR of --out")
     peers = status_of(folder, load_contract(folder.contract))
     if form == "json":
         click.echo(as_json(peers))

@@ -8,17 +8,26 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.own_network import own_network, require_network
+from p2pfl_me.cli.shared import examples, out_option, with_rounds
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "p2pme swarm ring",
+        "p2pme swarm small --data FOLDER --baselines --seeds 3",
+        "p2pme swarm torus --rounds 20 --attack sign_flip --liars 2",
+    )
+)
 @click.argument("topology", metavar="TOPOLOGY", type=click.Path(path_type=Path))
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips: a manifest or its folder.")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract: training.rounds=5.")
-@click.option("--run", metavar="DIR", type=click.Path(path_type=Path), help="Run folder (default: runs/NAME-TIME).")
+@out_option("Run folder (default: runs/NAME-TIME; runs/latest leads to the newest).")
+@click.option("--rounds", metavar="N", type=click.IntRange(1), help="Of training (default: the contract's).")
 @click.option("--baselines", is_flag=True, help="Also train isolated, pooled and with star FedAvg.")
 @click.option("--seeds", metavar="N", type=click.IntRange(1), default=1, help="Repeat with N seeds, one joint report.")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
@@ -29,13 +38,15 @@ if TYPE_CHECKING:
 @click.option("--attack", metavar="NAME", help="Some peers lie: sign_flip, noise, alie, ... (docs/robust.md).")
 @click.option("--liars", metavar="N", type=click.IntRange(1), help="How many of them (default: 1, with --attack).")
 @own_network
+@json_option
 @click.option("--no-report", is_flag=True, help="Leave the report out; `p2pme report RUN` writes it later.")
 @identity_options
 def swarm(
     topology: Path,
     data: Path | None,
     overrides: tuple[str, ...],
-    run: Path | None,
+    out: Path | None,
+    rounds: int | None,
     baselines: bool,
     seeds: int,
     weights: Path | None,
@@ -45,6 +56,7 @@ def swarm(
     liars: int | None,
     network: str | None,
     trained: tuple[str, ...],
+    as_json: bool,
     no_report: bool,
     rules: IdentityRules,
 ) -> None:
@@ -61,21 +73,24 @@ def swarm(
     from p2pfl_me.data.classes import names_classes
 
     require_network(network, trained)
+    overrides = with_rounds(overrides, rounds)
     contract = read_contract(topology, overrides, another_network=network is not None)
-    code = sweep_and_report(
-        contract,
-        run or new_run_folder(contract),
-        seeds=seeds,
-        data=data,
-        weights=weights,
-        device=device,
-        baselines=baselines,
-        record=record,
-        lies=lies_of(attack, liars),
-        network=network,
-        trained=trained,
-        report=not no_report,
-        chosen=names_classes(overrides),
-        rules=rules,
-    )
+    with set_aside(as_json) as tell:
+        code = sweep_and_report(
+            contract,
+            out or new_run_folder(contract),
+            seeds=seeds,
+            data=data,
+            weights=weights,
+            device=device,
+            baselines=baselines,
+            record=record,
+            lies=lies_of(attack, liars),
+            network=network,
+            trained=trained,
+            report=not no_report,
+            chosen=names_classes(overrides),
+            rules=rules,
+            tell=tell,
+        )
     raise SystemExit(code)

@@ -6,13 +6,20 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.shared import examples
+
 
 @click.group()
 def topology() -> None:
     """List the kinds of graphs, show a contract's graph, write a new contract."""
 
 
-@topology.command("list")
+@topology.command(
+    "list",
+    epilog=examples(
+        "p2pme topology list",
+    ),
+)
 def list_kinds() -> None:
     """Name every kind of graph and what it needs."""
     from p2pfl_me.topology.kind import TOPOLOGIES
@@ -23,7 +30,12 @@ def list_kinds() -> None:
     click.echo("\nWrite a contract with `p2pme topology new KIND`, look at one with `p2pme topology show FILE`.")
 
 
-@topology.command()
+@topology.command(
+    epilog=examples(
+        "p2pme topology show torus",
+        "p2pme topology show ring --json",
+    )
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -65,7 +77,11 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
     click.echo(f"picture    {out or none}")
 
 
-@topology.command()
+@topology.command(
+    epilog=examples(
+        "p2pme topology new torus --peers 16 --set topology.rows=4 --set topology.columns=4 -o mine.yaml",
+    )
+)
 @click.argument("kind")
 @click.option("--peers", metavar="N", type=click.IntRange(1, 10_000), help="Number of peers (10; hypercube 8).")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Another value, as topology.degree=3.")

@@ -35,7 +35,7 @@ def disk(settings: PeerSettings, model: int, neighbours: int) -> Finding:
         needed += 2 * model * messages
     free = shutil.disk_usage(place).free
     says = f"the run takes up to {_bytes(needed)} at {settings.run}, and {_bytes(free)} are free"
-    return good("disk", says) if needed < free else bad("disk", says, "free some space, or name another --run")
+    return good("disk", says) if needed < free else bad("disk", says, "free some space, or name another --out")
 
 
 def memory(model: int) -> Finding:

@@ -149,7 +149,7 @@ def run_contract(run: Path, network: Given | None = None) -> Contract:
         raise RunError(
             "holds several runs" if several else "is not a run folder: it has no contract.yaml",
             where=str(run),
-            fix=f"name one of them, like {run / several[0]}" if several else "name the folder that --run named",
+            fix=f"name one of them, like {run / several[0]}" if several else "name the folder that --out named",
         )
     contract = load_contract(path)
     if network is None:

@@ -114,7 +114,7 @@ def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest
     path = checkpoint_path(run, peer)
     if not any(each.exists() for each in versions(path)):
         raise WeightsError(
-            "no checkpoint to resume from", where=str(path), fix="leave --resume out, or name the run with --run"
+            "no checkpoint to resume from", where=str(path), fix="leave --resume out, or name the run with --out"
         )
     first: WeightsError | None = None
     for each in versions(path):

@@ -126,7 +126,7 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
                 f"trained alone: none of its neighbours ({alone}) was ever there",
                 where=str(RunFolder(settings.run).log(peer)),
                 fix="compare addresses, ports and public keys with theirs (lines `refused` there), "
-                "and begin again with another --run",
+                "and begin again with another --out",
             )
         work.finished(finish, None)
         return _exit(settings, finish, work.shortfall(finish))

@@ -80,7 +80,7 @@ def recorded_peers(run: Path) -> list[int]:
         There are none, or no such folder.
     """
     if not run.is_dir():
-        raise RunError("no such folder", where=str(run), fix="name a run folder, the DIR of `p2pme swarm --run DIR`")
+        raise RunError("no such folder", where=str(run), fix="name a run folder, the DIR of `p2pme swarm --out DIR`")
     if not (peers := list(RunFolder(run).inputs.all())):
         raise RunError(
             "no peer of this run was recorded",

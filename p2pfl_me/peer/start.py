@@ -69,7 +69,7 @@ def goes_on(settings: PeerSettings) -> bool:
         raise PeerError(
             f"peer {peer} has been here, and its checkpoint is missing",
             where=str(folder.checkpoint(peer)),
-            fix="put it back, name another folder with --run, or begin again with --fresh (the old log is put aside)",
+            fix="put it back, name another folder with --out, or begin again with --fresh (the old log is put aside)",
         )
     return False
 
@@ -95,7 +95,7 @@ def put_aside(run: Path, peer: int) -> Path | None:
         finally:
             log.close()
     aside = next(each for number in count(1) if not (each := run / f"before-{number}").exists())
-    with refusing(PeerError, aside, "move them yourself, or name another folder with --run"):
+    with refusing(PeerError, aside, "move them yourself, or name another folder with --out"):
         private_folder(aside)
         for path in left:
             path.replace(aside / path.name)

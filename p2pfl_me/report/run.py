@@ -100,7 +100,7 @@ def find_runs(paths: Sequence[Path]) -> tuple[Path, ...]:
             raise RunError(
                 what,
                 where=str(path),
-                fix="name the folder that `p2pme swarm` or `p2pme peer` was given with --run",
+                fix="name the folder that `p2pme swarm` or `p2pme peer` was given with --out",
             )
         found.extend(inside)
     unique = dict.fromkeys(path.resolve() for path in found)
@@ -153,7 +153,7 @@ def read_run(folder: Path) -> Run:
         raise RunError(
             "not a run folder: it holds no contract.yaml",
             where=str(folder),
-            fix="name the folder that `p2pme swarm` or `p2pme peer` was given with --run",
+            fix="name the folder that `p2pme swarm` or `p2pme peer` was given with --out",
         )
     contract = load_contract(files.contract)
     manifest = read_manifest_file(files) or Manifest()

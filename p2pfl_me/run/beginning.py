@@ -26,8 +26,8 @@ def new_folder(run: Path, contract: Contract) -> None:
     """
     folder = RunFolder(run)
     if folder.contract.exists():
-        raise RunError("this folder holds a run already", where=str(run), fix="name another with --run, or remove it")
-    with refusing(RunError, run, "name another with --run"):
+        raise RunError("this folder holds a run already", where=str(run), fix="name another with --out, or remove it")
+    with refusing(RunError, run, "name another with --out"):
         private_folder(run)
         write_whole(folder.contract, dump_contract(contract), sync=True)
 
@@ -63,19 +63,19 @@ def keep_contract(run: Path, contract: Contract) -> None:
     """
     path = RunFolder(run).contract
     try:
-        with refusing(RunError, run, "name another with --run"):
+        with refusing(RunError, run, "name another with --out"):
             private_folder(run)
             kept = contract_from_yaml(path.read_text(encoding="utf-8"), name=str(path)) if path.exists() else None
             if kept is None or (digest(kept) != digest(contract) and not RunFolder(run).checkpoint.all()):
                 write_whole(path, dump_contract(contract), sync=True)
                 return
     except UnicodeDecodeError as error:
-        raise RunError("is not text", where=str(path), fix="name another folder with --run") from error
+        raise RunError("is not text", where=str(path), fix="name another folder with --out") from error
     if digest(kept) != digest(contract):
         here, there = section_digests(contract), section_digests(kept)
         parts = ", ".join(f"`{key}`" for key in here if here[key] != there[key])
         raise RunError(
             f"this folder holds a run under another contract ({parts} differ)",
             where=str(run),
-            fix="name another folder with --run, or use this one's own contract.yaml",
+            fix="name another folder with --out, or use this one's own contract.yaml",
         )

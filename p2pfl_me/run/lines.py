@@ -23,7 +23,7 @@ LOG_BYTES = 16 * 2**20
 """An event log that has grown to this many bytes is put aside, and a new one begun."""
 KEPT_LOGS = 7
 """So many are put aside at most; then the oldest goes. With the current one: 128 MiB a peer."""
-FIX = "free some space or choose another folder with --run, then give the same command again"
+FIX = "free some space or choose another folder with --out, then give the same command again"
 
 
 class Lines:
@@ -66,7 +66,7 @@ class Lines:
             raise PeerError(
                 "a running peer writes here",
                 where=str(self._path),
-                fix="stop it first, or name another folder with --run",
+                fix="stop it first, or name another folder with --out",
             )
         self._claimed = True
 

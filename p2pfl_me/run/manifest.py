@@ -22,7 +22,7 @@ from p2pfl_me.machine import cores
 from p2pfl_me.run.declare import STRICT, LineError, Says, adapter, validated
 from p2pfl_me.run.folder import RunFolder
 
-FIX = "free some space, or name another folder with --run"
+FIX = "free some space, or name another folder with --out"
 
 
 @dataclass(frozen=True, slots=True)

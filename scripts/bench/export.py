@@ -1,6 +1,6 @@
 """A run's model in ONNX float32 and int8 beside PyTorch: images a second, and what becomes of its scores.
 
-p2pme swarm topologies/ring.yaml --run runs/ring
+p2pme swarm topologies/ring.yaml --out runs/ring
 python scripts/bench/export.py runs/ring
 """
 

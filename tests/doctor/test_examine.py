@@ -156,7 +156,7 @@ def test_the_command_says_the_same_to_people_and_to_programs(tmp_path: Path) -> 
     path = tmp_path / "alone.yaml"
     loopback = f"{{count: 3, base_port: {free_ports(1)[0]}}}"
     path.write_text(f"version: 1\nname: x\ntopology: {{kind: ring}}\npeers: {{loopback: {loopback}}}\n")
-    words = ["--id", "7", "--topology", str(path), "--run", str(tmp_path / "run"), "--device", "cpu", "--wait", "0.1"]
+    words = ["--id", "7", "--topology", str(path), "--out", str(tmp_path / "run"), "--device", "cpu", "--wait", "0.1"]
     lines = CliRunner().invoke(doctor, words)
     told = CliRunner().invoke(doctor, [*words, "--json"])
     assert lines.exit_code == told.exit_code == Exit.FAILED

@@ -106,7 +106,7 @@ def test_an_own_network_is_killed_and_resumed(tmp_path: Path) -> None:
     more = ["--set", "training.rounds=40", "--set", "gossip.deadline.min_s=2"]
 
     def peer(number: int, *extra: str) -> Command:
-        arguments = ["peer", "--id", number, "--topology", path, "--network", OWN, "--run", folder, *more, *extra]
+        arguments = ["peer", "--id", number, "--topology", path, "--network", OWN, "--out", folder, *more, *extra]
         return Command([*map(str, arguments), "--data", str(shards / f"peer-{number}.csv")], tmp_path / "home")
 
     commands = [peer(number) for number in range(PEERS)]

@@ -34,7 +34,7 @@ def start(home: Path, contract: Path, folder: Path, peer: int, *more: str) -> Co
         write_vectors(folder / "test.safetensors", [1000, 1001])
     options = ["--id", str(peer), "--topology", str(contract), "--data", str(data)]
     return Command(
-        ["peer", *options, "--test", str(folder / "test.safetensors"), "--run", str(folder / "run"), *more], home
+        ["peer", *options, "--test", str(folder / "test.safetensors"), "--out", str(folder / "run"), *more], home
     )
 
 
@@ -141,7 +141,7 @@ def test_the_wire_shows_no_weights(tmp_path: Path) -> None:
 )
 def test_wrong_input_is_answered_in_words(tmp_path: Path, options: list[str], says: str) -> None:
     contract = write_contract(tmp_path / "c.yaml", 3)
-    code, output = p2pme(tmp_path / "home", "peer", "--topology", contract, "--run", tmp_path / "run", *options)
+    code, output = p2pme(tmp_path / "home", "peer", "--topology", contract, "--out", tmp_path / "run", *options)
     assert code in {2, 3}, output
     assert says in output and "->" in output
     assert "Traceback" not in output

@@ -57,7 +57,7 @@ def test_real_peers_one_killed_and_resumed_are_replayed_to_their_checkpoints(tmp
     run = tmp_path / "run"
 
     def start(peer: int, *more: str) -> Command:
-        options = ["--id", str(peer), "--topology", str(contract), "--data", str(vectors), "--run", str(run)]
+        options = ["--id", str(peer), "--topology", str(contract), "--data", str(vectors), "--out", str(run)]
         return Command(["peer", *options, *more], tmp_path / "home")
 
     commands = {peer: start(peer, "--record") for peer in range(PEERS)}

@@ -77,7 +77,7 @@ def test_a_restarted_peer_counts_a_repeated_round_once_and_its_bytes_go_on(tmp_p
 
 
 def test_no_run_folder_is_an_error_in_the_users_words(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"not a run folder.*\n.*--run"):
+    with pytest.raises(RunError, match=r"not a run folder.*\n.*--out"):
         find_runs([tmp_path])
     with pytest.raises(RunError, match="no such run folder"):
         find_runs([tmp_path / "absent"])

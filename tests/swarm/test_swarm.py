@@ -66,7 +66,7 @@ def test_every_protocol_runs_on_real_peers(tmp_path: Path, vectors: Path, gossip
 def test_arcs_run_on_real_peers(tmp_path: Path, vectors: Path, topology: str) -> None:
     contract = write_contract(tmp_path / "arcs.yaml", 4, topology=topology, gossip="{protocol: push_sum}")
     run = tmp_path / "run"
-    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", vectors, "--run", run)
+    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", vectors, "--out", run)
     assert code == 0, output
     assert any(event["weights"] for peer in range(4) for event in events(run, peer, "round"))
     assert (run / "report" / "index.html").exists()
@@ -88,7 +88,7 @@ def test_compressed_models_travel_between_real_peers(tmp_path: Path, vectors: Pa
 def test_a_killed_peer_is_named_and_the_others_go_on(tmp_path: Path, vectors: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 4, training="{rounds: 400, local_epochs: 2}")
     run = tmp_path / "run"
-    command = Command(["swarm", str(contract), "--data", str(vectors), "--run", str(run)], tmp_path / "home")
+    command = Command(["swarm", str(contract), "--data", str(vectors), "--out", str(run)], tmp_path / "home")
     try:
         wait_for(lambda: len(events(run, 2, "round")) >= 5, "peer 2 in round 5")
         os.kill(events(run, 2, "start")[0]["pid"], signal.SIGKILL)
@@ -111,7 +111,7 @@ def test_a_peer_that_cannot_begin_stops_the_swarm_instead_of_the_clock(tmp_path:
     with socket.socket() as squatter:
         squatter.bind(("127.0.0.1", int(taken)))
         squatter.listen()
-        code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", vectors, "--run", tmp_path / "run")
+        code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", vectors, "--out", tmp_path / "run")
     assert code == 1, output
     assert f"127.0.0.1:{taken}: cannot listen" in output
     assert "peer 1 could not begin, so the swarm is stopped" in output
@@ -122,7 +122,7 @@ def test_a_peer_that_cannot_begin_stops_the_swarm_instead_of_the_clock(tmp_path:
 def test_ctrl_c_stops_all_within_three_seconds_and_leaves_a_readable_run(tmp_path: Path, vectors: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 4, training="{rounds: 100000}")
     run = tmp_path / "run"
-    options = ["--data", str(vectors), "--run", str(run), "--no-report"]
+    options = ["--data", str(vectors), "--out", str(run), "--no-report"]
     command = Command(["swarm", str(contract), *options], tmp_path / "home")
     try:
         wait_for(lambda: all(events(run, peer, "round") for peer in range(4)), "all peers in round 1")
@@ -146,7 +146,7 @@ def test_ctrl_c_stops_all_within_three_seconds_and_leaves_a_readable_run(tmp_pat
 def test_seeds_and_baselines_meet_in_one_report(tmp_path: Path, vectors: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 3)
     folder = tmp_path / "sweep"
-    options = ["--data", vectors, "--run", folder, "--seeds", "2", "--baselines"]
+    options = ["--data", vectors, "--out", folder, "--seeds", "2", "--baselines"]
     code, output = p2pme(tmp_path / "home", "swarm", contract, *options)
     assert code == 0, output
     for seed in (1, 2):
@@ -162,7 +162,7 @@ def test_a_run_without_test_clips_goes_all_the_way(tmp_path: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 2, training="{rounds: 1, local_epochs: 1}")
     vectors = write_vectors(tmp_path / "vectors.safetensors", range(4))
     run = tmp_path / "run"
-    options = ["--data", vectors, "--run", run, "--baselines", "--set", "data.test_fraction=0"]
+    options = ["--data", vectors, "--out", run, "--baselines", "--set", "data.test_fraction=0"]
     code, output = p2pme(tmp_path / "home", "swarm", contract, *options)
     assert code == 0 and "no clips" not in output, output
     assert json.loads((run / "average.json").read_text())["test"] is None
@@ -170,7 +170,7 @@ def test_a_run_without_test_clips_goes_all_the_way(tmp_path: Path) -> None:
     assert "nothing about recognition" in page and "baselines were not run" not in page
     alone = ["--id", "0", "--topology", contract, "--set", "peers.loopback.count=1", "--set", "topology.kind=mesh"]
     shards = ["--data", run / "shards" / "peer-0.csv", "--test", run / "shards" / "test.csv"]
-    code, output = p2pme(tmp_path / "home", "peer", *alone, *shards, "--run", tmp_path / "alone")
+    code, output = p2pme(tmp_path / "home", "peer", *alone, *shards, "--out", tmp_path / "alone")
     assert code == 0, output
 
 
@@ -231,7 +231,7 @@ def test_what_comes_after_the_peers_and_cannot_be_written_is_told_in_words(tmp_p
     run.mkdir()
     for name in ("average", "baseline-pooled"):
         (run / f"{name}.json").mkdir()
-    options = ["--data", vectors, "--run", run, "--baselines", "--no-report"]
+    options = ["--data", vectors, "--out", run, "--baselines", "--no-report"]
     code, output = p2pme(tmp_path / "home", "swarm", contract, *options)
     assert code == 2, output
     for name in ("average", "baseline-pooled"):
@@ -257,7 +257,7 @@ def test_what_cannot_run_is_refused_before_anything_starts(
 ) -> None:
     path = write_contract(tmp_path / "c.yaml", 3, **contract)
     data = [] if options else ["--data", vectors]
-    code, output = p2pme(tmp_path / "home", "swarm", path, "--run", tmp_path / "run", *data, *options)
+    code, output = p2pme(tmp_path / "home", "swarm", path, "--out", tmp_path / "run", *data, *options)
     assert code == 2 and says in output and "->" in output, output
     assert "Traceback" not in output
     assert not (tmp_path / "run").exists()
@@ -270,7 +270,7 @@ def test_a_refused_swarm_neither_blocks_the_corrected_one_nor_takes_files_that_w
     run = tmp_path / "run"
     run.mkdir()
     (run / "notes.txt").write_text("mine")
-    options = ["swarm", contract, "--data", vectors, "--run", run, "--no-report"]
+    options = ["swarm", contract, "--data", vectors, "--out", run, "--no-report"]
     code, output = p2pme(tmp_path / "home", *options, "--set", "peers.loopback.count=13")
     assert code == 2 and "cannot be dealt to 13 peers" in output
     assert [path.name for path in run.iterdir()] == ["notes.txt"]
@@ -287,14 +287,14 @@ def test_a_refused_backbone_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / "notes.txt").write_text("mine")
-    code, output = p2pme(tmp_path / "home", "swarm", contract, "--weights", tmp_path / "bad.pth", "--run", run)
+    code, output = p2pme(tmp_path / "home", "swarm", contract, "--weights", tmp_path / "bad.pth", "--out", run)
     assert code == 2 and "bad.pth" in output and "features ended with exit code 2" in output, output
     assert [path.name for path in run.iterdir()] == ["notes.txt"]
 
 
 def test_a_folder_with_a_run_is_not_written_over(tmp_path: Path, vectors: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 3, training="{rounds: 1, local_epochs: 1}")
-    options = ["swarm", contract, "--data", vectors, "--run", tmp_path / "run", "--no-report"]
+    options = ["swarm", contract, "--data", vectors, "--out", tmp_path / "run", "--no-report"]
     assert p2pme(tmp_path / "home", *options)[0] == 0
     code, output = p2pme(tmp_path / "home", *options)
     assert code == 2 and "holds a run already" in output
@@ -308,10 +308,10 @@ def test_a_folder_of_images_with_labels_of_its_own(tmp_path: Path) -> None:
         rows.append(f"{index}.png,lab,{index // 2},{index},{('surprise', 'tense')[index % 2]}")
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
     contract = write_contract(tmp_path / "ring.yaml", 3, model="{input: flow}", training="{rounds: 1}")
-    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", tmp_path, "--run", tmp_path / "run")
+    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", tmp_path, "--out", tmp_path / "run")
     assert code == 0, output
     assert f"classes taken from {tmp_path}: surprise, tense" in output
     assert not [path for path in (tmp_path / "run").rglob("*.png") if "report" not in path.parts]
     (tmp_path / "manifest.csv").write_text("\n".join(rows).replace("surprise", "suprise") + "\n")
-    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", tmp_path, "--run", tmp_path / "slip")
+    code, output = p2pme(tmp_path / "home", "swarm", contract, "--data", tmp_path, "--out", tmp_path / "slip")
     assert code == 2 and "unknown label 'suprise'" in output, output

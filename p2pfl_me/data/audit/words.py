@@ -1,8 +1,10 @@
-"""An audit in plain text, for the command line."""
+"""An audit in plain text and as one object (docs/json.md), for the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 from p2pfl_me.data.audit.leaks import Audit
 
@@ -23,6 +25,17 @@ def audit_text(audit: Audit) -> str:
         ]
     lines.append(_verdict(audit))
     return "\n".join(lines)
+
+
+def audits_object(audits: Sequence[Audit]) -> dict[str, Any]:
+    """What `p2pme data audit --json` prints."""
+    return {
+        "format": 1,
+        "audits": [
+            {"verdict": "leaks" if each.leaking else "nothing compared" if each.silent else "no leak", **asdict(each)}
+            for each in audits
+        ],
+    }
 
 
 def _verdict(audit: Audit) -> str:

@@ -1,0 +1,44 @@
+"""`--json` of commands that work for long: one object on standard output, whatever is said meanwhile on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import click
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object (docs/json.md); the rest goes to stderr."
+)
+
+
+@contextmanager
+def set_aside(as_json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """With `as_json` all output in the block goes to standard error, that of child processes too.
+
+    What the block calls with an object is printed after it, on standard output; without `as_json` it is not.
+    """
+    objects: list[dict[str, Any]] = []
+    if not as_json:
+        yield objects.append
+        return
+    told, sys.stdout = sys.stdout, sys.stderr
+    told.flush()
+    kept = None
+    with suppress(OSError):  # no such descriptor: nothing of children to turn aside
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    try:
+        yield objects.append
+    finally:
+        sys.stderr.flush()
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
+        sys.stdout = told
+    for each in objects:
+        click.echo(json.dumps(each, ensure_ascii=False, allow_nan=False))

@@ -1,0 +1,72 @@
+"""A run in numbers: the object that `--json` prints, and the lines of scores at a command's end (docs/json.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.results import average_interval, final_scores, over_seeds
+from p2pfl_me.report.run import Run
+
+FORMAT = 1
+"""Of the object; keys are added without another number, and removed or changed only with one."""
+METRICS = ("uf1", "uar", "accuracy")
+ARMS = (Arm.ISOLATED, Arm.GOSSIP, Arm.AVERAGE, Arm.FEDAVG, Arm.POOLED)
+
+
+def as_object(runs: Sequence[Run]) -> dict[str, Any]:
+    """`{"format": 1, "runs": [...]}`."""
+    return {"format": FORMAT, "runs": [_run(run) for run in runs]}
+
+
+def _run(run: Run) -> dict[str, Any]:
+    contract, interval = run.contract, average_interval(run)
+    return {
+        "folder": str(run.folder),
+        "name": contract.name,
+        "seed": contract.seed,
+        "graph": contract.topology.kind,
+        "protocol": contract.gossip.protocol.kind,
+        "network": str(contract.model.backbone),
+        "classes": list(contract.model.classes),
+        "peers": contract.peers.count,
+        "liars": sorted(run.manifest.liars),
+        "rounds": contract.training.rounds,
+        "rounds_done": {str(log.peer): max((each.round for each in log.rounds), default=0) for log in run.peers},
+        "scores": {arm.value: scores for arm in ARMS if (scores := _scores(run, arm))},
+        "average_uf1_interval": list(interval) if interval else None,
+        "bytes_sent": {str(peer): sum(each.wire for each in sent) for peer, sent in sorted(run.egress.items())},
+        "warnings": list(run.warnings),
+    }
+
+
+def _scores(run: Run, arm: Arm) -> dict[str, Any]:
+    """By metric: the number of an arm with one model, or those of its peers by id."""
+    found: dict[str, Any] = {}
+    for metric in METRICS:
+        if final := final_scores(run, arm, metric):
+            found[metric] = final[-1] if set(final) == {-1} else {str(peer): final[peer] for peer in sorted(final)}
+    return found
+
+
+def as_lines(runs: Sequence[Run]) -> list[str]:
+    """One line an arm: UF1, UAR and accuracy, of arms with peers the mean and the worst; over seeds the deviation."""
+    lines = [_line(runs, arm) for arm in ARMS if over_seeds(runs, arm, METRICS[0])]
+    if not lines:
+        return ["no test clips, so no score"]
+    words = dict.fromkeys(words for run in runs for words in run.warnings)
+    return lines + [f"no measure of recognition: {each}" for each in words]
+
+
+def _line(runs: Sequence[Run], arm: Arm) -> str:
+    parts = []
+    for metric, title in zip(METRICS, ("UF1", "UAR", "accuracy"), strict=True):
+        spread = over_seeds(runs, arm, metric)
+        if spread is None:
+            continue
+        deviation = f" ± {spread.std:.3f}" if spread.std is not None else ""
+        finals = [final for run in runs if len(final := final_scores(run, arm, metric)) > 1]
+        worst = f" (worst peer {min(min(final.values()) for final in finals):.3f})" if finals else ""
+        parts.append(f"{title} {spread.mean:.3f}{deviation}{worst}")
+    return f"{arm.words}: {', '.join(parts)}"

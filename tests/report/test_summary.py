@@ -1,0 +1,54 @@
+"""What `--json` prints of a run and the lines at a command's end: each number against the folder that it was read from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from p2pfl_me.report.run import read_runs
+from p2pfl_me.report.summary import as_lines, as_object
+from tests.report.fixture import Recipe, write_run
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    made = []
+    for seed in (1, 2):
+        folder = tmp_path / f"seed-{seed}"
+        write_run(folder, Recipe(count=3, seed=seed))
+        made.append(folder)
+    return made
+
+
+def test_each_number_is_the_folders(runs: list[Path]) -> None:
+    read = read_runs(runs)
+    told = json.loads(json.dumps(as_object(read), allow_nan=False))
+    assert told["format"] == 1
+    assert [each["seed"] for each in told["runs"]] == [1, 2]
+    for run, each in zip(read, told["runs"], strict=True):
+        assert each["rounds_done"] == {str(log.peer): log.rounds[-1].round for log in run.peers}
+        for log in run.peers:
+            last = log.rounds[-1].scores("test")
+            assert last is not None
+            assert each["scores"]["gossip"]["uf1"][str(log.peer)] == pytest.approx(last.get("uf1"))
+            assert each["bytes_sent"][str(log.peer)] == sum(kind.wire for kind in run.egress[log.peer])
+        assert run.average is not None
+        assert each["scores"]["average"]["uar"] == pytest.approx(run.average.get("uar"))
+
+
+def test_the_lines_show_mean_deviation_and_the_worst_peer_of_all_seeds(runs: list[Path]) -> None:
+    read = read_runs(runs)
+    finals = [[log.rounds[-1].scores("test").get("uf1") for log in run.peers] for run in read]  # type: ignore[union-attr]
+    line = next(line for line in as_lines(read) if line.startswith("Gossip peers"))
+    means = [sum(final) / len(final) for final in finals]  # type: ignore[arg-type]
+    assert f"UF1 {sum(means) / 2:.3f} ± " in line
+    assert f"(worst peer {min(min(final) for final in finals):.3f})" in line  # type: ignore[type-var]
+
+
+def test_without_test_clips_no_score_is_made_up(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", Recipe(count=2, part=None, average=False, baselines=False))
+    read = read_runs([tmp_path / "run"])
+    assert as_lines(read)[0] == "no test clips, so no score"
+    assert as_object(read)["runs"][0]["scores"] == {}
