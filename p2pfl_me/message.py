@@ -18,7 +18,7 @@ Packed = npt.NDArray[np.uint8]
 
 
 class Kind(Enum):
-    """The kinds of message. OFFER, ANSWER and PUSH carry a model, the others only their header."""
+    """The kinds of message. OFFER, ANSWER, PUSH and FINAL carry a model, the others only their header."""
 
     HELLO = "hello"
     """First message on a fresh link: the sender's current round, so that a returning peer can catch up."""
@@ -38,6 +38,10 @@ class Kind(Enum):
     """The sender has begun to train: the run is under way."""
     LEAVE = "leave"
     """The sender has finished and will not take part in later rounds."""
+    WANT = "want"
+    """The sender is behind and nobody is left to train with: may it have the receiver's final model?"""
+    FINAL = "final"
+    """The sender's final model; `at` rounds are behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,8 @@ class Message:
     """One message of the gossip protocol.
 
     `round` is the round it belongs to; for SKIP, HELLO and LEAVE `at` is the round the sender stands in.
-    OFFER, ANSWER and PUSH carry a model, as `params` or, under a contract with compression, as `packed`; the receiver
-    owns the array and must not write to the sender's.
+    OFFER, ANSWER, PUSH and FINAL carry a model, as `params` or, under a contract with compression, as `packed`; the
+    receiver owns the array and must not write to the sender's.
     """
 
     kind: Kind

@@ -25,6 +25,7 @@ COMMANDS = {
     "predict": "Say which expression an image, a clip or a film shows.",
     "report": "Write the convergence report on one or more runs.",
     "doctor": "Say what would keep a peer from its run, before it.",
+    "serve": "Hand out the final model of a peer that is done.",
     "status": "Say how a run stands: its peers, and what they say of their neighbours.",
     "replay": "Live a recorded peer's run again, and see where it differs.",
     "network": "List networks; see whether one of your own can be trained by gossip.",

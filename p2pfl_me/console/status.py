@@ -83,6 +83,10 @@ def _peer(folder: RunFolder, peer: int, rounds: int) -> PeerStatus:
                 sent = max(sent, of_life)
             case events.Finish(reason=reason):
                 state = reason.value
+            case events.Handed(round=round):
+                state, done = "handed", round + 1
+            case events.HandsOut():
+                state = "hands out"
             case events.Begin() | events.Refused() | events.CatchUp():
                 pass  # for reports
             case _:

@@ -67,6 +67,10 @@ class PeerView:
                 self.sent = max(self.sent, event.bytes_sent)
             case events.Finish():
                 self.state = _ENDED.get(event.reason, event.reason.value)
+            case events.Handed(round=round):
+                self.state, self.round = "handed", round + 1
+            case events.HandsOut():
+                self.state = "hands out"
             case events.Begin() | events.Refused() | events.CatchUp():
                 pass  # for reports
             case _:

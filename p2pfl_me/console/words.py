@@ -31,6 +31,11 @@ def in_words(event: AnyEvent) -> str | None:
         case events.Begin():
             missing = ", ".join(map(str, event.missing))
             return f"training begins without {missing}: nothing was heard of them" if missing else None
+        case events.Handed():
+            givers = ", ".join(map(str, event.givers))
+            return f"all others are done: their final model taken from {givers}{_scores(event.test)}"
+        case events.HandsOut():
+            return f"done; handing out the final model for up to {event.seconds:g} s"
         case events.CatchUp():
             return f"behind the neighbours: on to round {event.to_round + 1}"
         case events.Refused():

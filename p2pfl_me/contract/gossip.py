@@ -95,6 +95,7 @@ class Gossip(Part):
     docs/topologies.md, docs/compression.md, docs/robust.md). An option of the protocol may also stand beside its name:
     `momentum: 0.8`, `push: {merge: limited}`. `personal`: the parts that stay home, unsent. `alone`: what a peer does
     in a round for which none of its neighbours is there; one that waits does so for the patience of the start.
+    `hand_out`: for so many seconds a peer that is done stays, to hand its final model to neighbours that come back.
     """
 
     protocol: Annotated[SerializeAsAny[ProtocolKind], BeforeValidator(PROTOCOLS.parse)] = Dpsgd()
@@ -112,6 +113,9 @@ class Gossip(Part):
     start: Start = Start()
     # What came later is left out of every dump while it is the default.
     alone: Literal["train", "wait"] = Field(default="train", exclude_if=lambda value: value == "train")
+    hand_out: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0.0, exclude_if=lambda value: value == 0
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -179,6 +183,11 @@ class Gossip(Part):
                     "patience of everyone sends sketches with the models, and compression would spoil them",
                     "write patience.of: neighbours, or leave gossip.compression out",
                 )
+        if self.hand_out and compression:
+            raise Conflict(
+                "hand_out sends final models whole, and compression leaves no room for them",
+                "leave gossip.hand_out out, or gossip.compression",
+            )
         if self.personal and compression and compression.needs_matrices:
             raise Conflict(
                 f"compression {compression.kind} needs the whole model's matrices, and personal keeps one at home",

@@ -134,6 +134,8 @@ class Contract(Part):
                 f"with peers.widths each value is averaged among those that hold it, and aggregation "
                 f"{gossip.aggregation} compares whole models; leave one of the two out"
             )
+        if gossip.hand_out:
+            raise ValueError("gossip.hand_out gives away whole models; with peers.widths leave it out")
         if gossip.patience and gossip.patience.of == "everyone":
             raise ValueError("patience of everyone compares whole models; with peers.widths take `of: neighbours`")
         if not self.model.backbone.slices(self.model.use):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from p2pfl_me.gossip.hand_out import Final, HandOut, Place
 from p2pfl_me.gossip.kind import Seat, Start
 from p2pfl_me.gossip.protocol import Protocol
 from p2pfl_me.gossip.rules import Personal, Rule
@@ -65,7 +67,24 @@ def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol
         quorum=len(everyone) if gossip.start.quorum == "all" else min(gossip.start.quorum, len(everyone)),
         wait_alone=gossip.alone == "wait",
     )
-    return gossip.protocol.core(Seat(contract, peer, plan, start, settings))
+    core = gossip.protocol.core(Seat(contract, peer, plan, start, settings))
+    return handing_out(contract, core, plan.neighbours(peer), start) if gossip.hand_out else core
+
+
+def handing_out(
+    contract: Contract, core: Protocol, neighbours: Sequence[int], start: Start, stays_s: float | None = None
+) -> Protocol:
+    """A core that hands out its final model when it is done (`stays_s`: the contract's), or takes that of others."""
+    gossip, home = contract.gossip, start.home if contract.gossip.personal else ()
+    return HandOut(
+        core,
+        neighbours,
+        Place(start.params, start.completed, start.progress),
+        Final(exchanged_size(gossip, start.params.size, home), home),
+        stays_s=gossip.hand_out if stays_s is None else stays_s,
+        patience_s=gossip.deadline.max_s,
+        rounds=contract.training.rounds,
+    )
 
 
 def _connected_with(peer: int, plan: Plan) -> frozenset[int]:

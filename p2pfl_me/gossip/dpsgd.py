@@ -123,7 +123,7 @@ class DPSGD(Synchronous):
                 return self._on_withdraw(now, sender, message.round)
             case Kind.PRESENT:
                 return self._presence(sender)
-            case Kind.PUSH | Kind.BEGUN:
+            case Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL:
                 return []
 
     def _given_up(self, now: float) -> list[Action]:

@@ -35,6 +35,8 @@ class Timer(Enum):
     """The wait for the greetings of those whose links are up is over."""
     DEADLINE = "deadline"
     """The wait for the neighbours' models of one round is over."""
+    HAND_OUT = "hand_out"
+    """The wait for the final models of those who are done is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Mixed:
     is what the core must find again, beside `params`, after a restart. `consensus` is its estimate of all peers'
     consensus distance relative to ||x_i||, where it has one. `late`: (neighbour, earlier round) of each exchange
     that was settled only now; where the rule is the weighted mean, it is in `params` since. `alone`: no neighbour took
-    part, although one should have.
+    part, although one should have. `handed`: nothing was trained, this is the final model of neighbours that are done.
     """
 
     round: int
@@ -93,6 +95,7 @@ class Mixed:
     refused: Mapping[int, str] = field(default_factory=dict)
     late: tuple[tuple[int, int], ...] = ()
     alone: bool = False
+    handed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,8 @@ class Finish:
     `alone` those of the trained ones that it shared with nobody.
 
     `unsettled`: (neighbour, round) of each offer of which this peer did not learn in time whether it was
-    answered: the neighbour may have averaged with it, and this peer has not.
+    answered: the neighbour may have averaged with it, and this peer has not. `stays_s`: the host keeps the links and
+    goes on feeding the core for so long, or until it says `Leave`.
     """
 
     reason: str
@@ -117,6 +121,7 @@ class Finish:
     unsettled: tuple[tuple[int, int], ...] = ()
     skipped: int = 0
     alone: int = 0
+    stays_s: float = 0.0
 
     @property
     def is_whole(self) -> bool:
@@ -124,7 +129,12 @@ class Finish:
         return not self.skipped and not self.alone
 
 
-Action = Send | SetTimer | Began | Train | Mixed | Refuse | Finish
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Nobody needs a peer any more that is done and has stayed."""
+
+
+Action = Send | SetTimer | Began | Train | Mixed | Refuse | Finish | Leave
 
 
 class Protocol(TypingProtocol):

@@ -269,7 +269,7 @@ class Synchronous(ABC):
             case Timer.GREETING:
                 self._gathering.patient(now)
                 return self._begin_if_joined(now)
-            case Timer.TELL | Timer.DEADLINE:
+            case Timer.TELL | Timer.DEADLINE | Timer.HAND_OUT:
                 return self._gathering.tell(now)
 
     def _go_on_if_alone(self, now: float) -> list[Action]:

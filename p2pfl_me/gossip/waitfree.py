@@ -168,7 +168,7 @@ class WaitFree:
                 return self._begin(now, self.round) if self._phase is _Phase.ALONE else []
             case Kind.PRESENT:  # it waits, and the run is under way
                 return [] if self._phase is _Phase.JOINING else [Send(sender, Message(Kind.BEGUN, 0))]
-            case Kind.BEGUN:
+            case Kind.BEGUN | Kind.WANT | Kind.FINAL:
                 return []
             case Kind.LEAVE:
                 self._membership.left(sender)
@@ -233,7 +233,7 @@ class WaitFree:
             case Timer.GREETING:
                 self._gathering.patient(now)
                 return self._begin_if_joined(now)
-            case Timer.TELL | Timer.DEADLINE:
+            case Timer.TELL | Timer.DEADLINE | Timer.HAND_OUT:
                 return self._gathering.tell(now)
 
     def _place_to_join(self) -> int:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.protocol import Action, Began, Finish, Mixed, Refuse, Send, SetTimer, Train
+from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Message
 from p2pfl_me.peer.duty import Work
@@ -65,6 +65,7 @@ class Host:
         self._misbehaviour = MisbehaviourScores()
         self._timers: list[asyncio.TimerHandle] = []
         self._finish: asyncio.Future[Finish] | None = None
+        self._released = asyncio.Event()
         self._round = -1
         self.met: set[int] = set()
         """Neighbours with whom there has been a link."""
@@ -78,6 +79,8 @@ class Host:
             await links.start()
             self._feed(self._core.start)
             finish = await self._finish
+            if finish.stays_s:
+                await self._stay(finish.stays_s)
             await links.part(PART_S if finish.reason != "stopped" else STOPPED_PART_S)
             return finish
         except P2pmeError as error:
@@ -91,6 +94,12 @@ class Host:
             # What the rounds say was read before their own answers had left.
             with suppress(P2pmeError):  # a full disk: what failed, or the log's last line, tells it
                 self._work.note(events.Traffic(links.bytes_sent, links.bytes_received))
+
+    async def _stay(self, seconds: float) -> None:
+        """A peer that is done answers those who come back, for a while."""
+        self._note(events.HandsOut(seconds))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._released.wait(), seconds)
 
     def stop(self) -> None:
         """The user stops the peer: say goodbye to the neighbours and finish."""
@@ -181,6 +190,8 @@ class Host:
                 case Finish():
                     if self._finish and not self._finish.done():
                         self._finish.set_result(action)
+                case Leave():
+                    self._released.set()
 
     def _note_jump(self, round: int) -> None:
         if self._round >= 0 and round > self._round + 1:
@@ -221,6 +232,7 @@ class Host:
     def _fail(self, error: Exception) -> None:
         if self._finish and not self._finish.done():
             self._finish.set_exception(error)
+        self._released.set()
 
     async def _leave(self, error: P2pmeError) -> None:
         """Tell the neighbours, so that they need not wait for silence."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.gossip.inputs import Evaluated, Heard, Input, Linked, Rang, Started, Stopped, Trained
-from p2pfl_me.gossip.protocol import Action, Began, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.message import Kind, Message
 
 Keep = Callable[[npt.NDArray[Any]], str]
@@ -114,13 +114,17 @@ def _answer(action: Action, digest: Keep) -> dict[str, Any]:
             memory = {name: digest(values) for name, values in sorted(action.memory.items())}
             late = [list(each) for each in action.late]
             answer = {"mixed": action.round, "params": digest(action.params), "weights": weights, "memory": memory}
-            return {**answer, **({"late": late} if late else {}), **({"alone": True} if action.alone else {})}
+            marks = {name: True for name in ("alone", "handed") if getattr(action, name)}
+            return {**answer, **({"late": late} if late else {}), **marks}
         case Refuse(peer, reason):
             return {"refuse": peer, "reason": reason}
         case Began(missing):
             return {"began": True, "missing": sorted(missing)}
         case Finish(reason, rounds):
-            return {"finish": reason, "rounds": rounds, "skipped": action.skipped, "alone": action.alone}
+            stays = {"stays": action.stays_s} if action.stays_s else {}
+            return {"finish": reason, "rounds": rounds, "skipped": action.skipped, "alone": action.alone, **stays}
+        case Leave():
+            return {"leave": True}
 
 
 def in_words(line: Mapping[str, Any]) -> str:

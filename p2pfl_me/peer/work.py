@@ -116,6 +116,8 @@ class RoundWork:
 
         `sent` and `received` count this life's bytes on the wire.
         """
+        if mixed.handed:
+            return self._take(mixed)
         trained, self._trained = self._trained, None
         assert trained is not None
         test = self._trainer.evaluate(mixed.params, "test")
@@ -160,6 +162,20 @@ class RoundWork:
                 )
             )
         return validation_loss
+
+    def _take(self, mixed: Mixed) -> float | None:
+        """Keep the neighbours' final model; no round of one's own is in it."""
+        test = self._trainer.evaluate(mixed.params, "test")
+        validation = self._trainer.evaluate(mixed.params, "validation")
+        with self._telling:
+            if not self._over:
+                self._checkpoint = replace(
+                    self._checkpoint, completed=mixed.round + 1, params=mixed.params, memory=mixed.memory
+                )
+                self._keeper.replaced(save_checkpoint(self._run, self._checkpoint))
+                scores = (each.scores() if each else None for each in (test, validation))
+                self.note(events.Handed(mixed.round, tuple(sorted(mixed.weights)), *scores))
+        return validation.loss if validation else None
 
 
 def failure(error: Exception | None, detail: str) -> events.Finish:

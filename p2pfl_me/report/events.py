@@ -122,6 +122,8 @@ def read_peer_log(folder: RunFolder, peer: int) -> PeerLog:
                 received += traffic.bytes_received
             case events.Finish():
                 finish = line.event
+            case events.Handed() | events.HandsOut():
+                pass  # its last line says what that left of its rounds
             case events.Begin() | events.Trained() | events.Misbehaviour() | events.Link():
                 pass  # links that go down after the end are the end's
             case _:

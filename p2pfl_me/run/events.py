@@ -36,6 +36,8 @@ class Reason(StrEnum):
     """All rounds of the contract are done."""
     PATIENCE = "patience"
     """Its validation loss no longer fell, and its neighbours agreed."""
+    HANDED = "handed"
+    """It came back when its neighbours were done, and took their final model."""
     ALONE = "alone"
     """None of its neighbours was there any more, and the contract says that it waits (`gossip.alone`)."""
     STOPPED = "stopped"
@@ -168,6 +170,23 @@ class Round(Event):
     alone: Annotated[bool, Says("whether it was shared with nobody, although it should have been")] = False
 
 
+@event("handed")
+class Handed(Event):
+    """The final model of neighbours that are done has taken the place of one's own; no round was trained for it."""
+
+    round: Annotated[int, Says("the last that is behind it, from 0")]
+    givers: Annotated[tuple[int, ...], Says("ids of those whose final models it is the mean of")]
+    test: Annotated[Scores | None, Says("of it on clips of people nobody trains on")]
+    validation: Annotated[Scores | None, Says("of it on the peer's validation clips")]
+
+
+@event("hands_out")
+class HandsOut(Event):
+    """All rounds are done, and the peer stays to hand its final model to neighbours that come back."""
+
+    seconds: Annotated[float, Says("for so long at most", "s")]
+
+
 @event("misbehaviour")
 class Misbehaviour(Event):
     """How odd the neighbours looked in a round; nothing follows from it by itself."""
@@ -191,7 +210,7 @@ class Traffic(Event):
 class Finish(Event):
     """A life of a peer ends; its last line. A killed peer leaves none."""
 
-    reason: Annotated[Reason, Says("rounds, patience, alone, stopped, error or diverged")]
+    reason: Annotated[Reason, Says("rounds, patience, handed, alone, stopped, error or diverged")]
     rounds: Annotated[int | None, Says("rounds that were trained; null after an error")]
     detail: Annotated[str, Says("what went wrong, or what is missing of its rounds; empty where nothing is")] = ""
     digest: Annotated[str | None, Says("SHA-256 of the final model's bytes", "hex")] = None
@@ -200,5 +219,7 @@ class Finish(Event):
     unsettled: Annotated[Pairs, Says("[neighbour, round] of each exchange that may count at the neighbour alone")] = ()
 
 
-AnyEvent = Start | Begin | Link | Refused | Trained | CatchUp | Round | Misbehaviour | Traffic | Finish
+AnyEvent = (
+    Start | Begin | Link | Refused | Trained | CatchUp | Round | Handed | HandsOut | Misbehaviour | Traffic | Finish
+)
 """What a log may say. Readers match all of it and end in `assert_never`: a new event is decided on by each."""

@@ -14,7 +14,7 @@ from random import Random
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.protocol import Action, Began, Finish, Mixed, Refuse, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Message, Vector
 from p2pfl_me.peer.duty import Work
@@ -68,6 +68,8 @@ class Simulation:
         self._lives: dict[int, Life] = {}
         self._born: dict[int, int] = defaultdict(int)
         self._counted: dict[int, tuple[int, int]] = {}
+        self._staying: dict[int, Finish] = {}
+        """Those who are done, and stay for others."""
 
     def run(self, until: float = float("inf")) -> bool:
         """Run to the end, or to `until` seconds; False if something is still to come then."""
@@ -110,6 +112,7 @@ class Simulation:
         self._perform(peer, life.core.start(self.clock.now))
 
     def _crash(self, peer: int) -> None:
+        self._staying.pop(peer, None)
         if self._lives.pop(peer, None):
             self.network.leave(peer, orderly=False)
 
@@ -150,8 +153,17 @@ class Simulation:
                     self._later(peer, self.clock.now + seconds, partial(self._conclude, peer, action))
                 case Refuse(sender, reason):
                     self.on_refused(peer, sender, reason)
+                case Finish() if action.stays_s:
+                    self._staying[peer] = action
+                    self._later(peer, self.clock.now + action.stays_s, self._leave)
                 case Finish():
                     self._end(peer, action, None)
+                case Leave():
+                    self._end(peer, self._staying.pop(peer), None)
+
+    def _leave(self, life: Life) -> list[Action]:
+        """One that was done has stayed long enough."""
+        return [Leave()]
 
     def _ring(self, timer: Timer, round: int, life: Life) -> list[Action]:
         return life.core.on_timer(self.clock.now, timer, round)

@@ -21,7 +21,7 @@ MAX_HEADER = 1024
 MAX_ROUND = 2**31
 
 _KINDS = {kind.value: kind for kind in Kind}
-_CARRIES_PARAMS = {Kind.OFFER, Kind.ANSWER, Kind.PUSH}
+_CARRIES_PARAMS = {Kind.OFFER, Kind.ANSWER, Kind.PUSH, Kind.FINAL}
 
 
 @dataclass(frozen=True, slots=True)

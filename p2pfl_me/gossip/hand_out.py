@@ -1,0 +1,287 @@
+"""Who is done hands out its final model: to a neighbour that comes back when nobody is left to train with.
+
+A layer around any core. The end that is done stays for `gossip.hand_out` seconds, says so on every fresh link (LEAVE)
+and answers WANT with FINAL. The end that is behind asks before it would train a round alone, takes the mean of what
+comes from those who left ahead of it, and ends; the rounds between it has not trained, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+import numpy as np
+
+from p2pfl_me.gossip.protocol import Action, Finish, Leave, Mixed, Protocol, Refuse, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.rules import Personal
+from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.message import MAX_WEIGHT, Kind, Message, Vector
+from p2pfl_me.networks.layout import Ranges
+
+HANDED = "handed"
+"""The reason to finish of who took its neighbours' final model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """How a model travels as FINAL: without what stays `home`, filled up to the `size` of this contract's messages."""
+
+    size: int
+    home: Ranges = ()
+
+    def packed(self, params: Vector) -> Vector:
+        """What is sent of a model, float32 (size,)."""
+        sent = Personal(self.home).outgoing(0, params, params)
+        return np.concatenate([sent, np.zeros(self.size - sent.size, np.float32)])
+
+    def unpacked(self, content: Vector, own: Vector) -> Vector | None:
+        """The model that came, with one's own part at home; None where it is none."""
+        sent = own.size - sum(end - begin for begin, end in self.home)
+        model = content[:sent]
+        if content.dtype != np.float32 or not np.isfinite(model).all() or np.abs(model).max(initial=0.0) > MAX_WEIGHT:
+            return None
+        return Personal(self.home).incoming(own, own, model)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a peer stands when its core begins: its model, and the rounds behind it."""
+
+    params: Vector = field(repr=False)
+    completed: int
+    progress: Progress
+
+
+class _State(Enum):
+    TRAINING = auto()
+    ASKING = auto()
+    TAKING = auto()
+    """The neighbours' model is being stored."""
+    DONE = auto()
+
+
+class HandOut:
+    """A core, and around it what this module says.
+
+    Parameters
+    ----------
+    stays_s:
+        How long a peer that is done stays, at most; it goes as soon as all its neighbours are done, too.
+    patience_s:
+        How long the final models have to come.
+    rounds:
+        The contract's.
+    """
+
+    def __init__(
+        self,
+        core: Protocol,
+        neighbours: Sequence[int],
+        place: Place,
+        final: Final,
+        *,
+        stays_s: float,
+        patience_s: float,
+        rounds: int,
+    ) -> None:
+        self._core, self._neighbours, self._final = core, frozenset(neighbours), final
+        self._stays_s, self._patience_s, self._rounds = stays_s, patience_s, rounds
+        self._params, self._completed = place.params, place.completed
+        self._trained, self._alone = place.progress.trained, place.progress.alone
+        self._state = _State.TRAINING
+        self._linked: set[int] = set()
+        self._ended: dict[int, int] = {}
+        """neighbour -> the rounds that were behind it when it left."""
+        self._deaf: set[int] = set()
+        """Those who were asked over this link, and did not answer."""
+        self._held: Train | None = None
+        """The round that this peer trains if nothing comes."""
+        self._asked: set[int] = set()
+        self._got: dict[int, Vector] = {}
+
+    @property
+    def waiting_for(self) -> frozenset[int]:
+        if self._state is _State.ASKING:
+            return frozenset(self._asked - self._got.keys())
+        return self._core.waiting_for
+
+    # -- inputs -------------------------------------------------------------------------------------------------
+
+    def start(self, now: float) -> list[Action]:
+        return self._out(now, self._core.start(now))
+
+    def on_trained(self, now: float, params: Vector) -> list[Action]:
+        return self._out(now, self._core.on_trained(now, params))
+
+    def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]:
+        if self._state is not _State.TAKING:
+            return self._out(now, self._core.on_evaluated(now, validation_loss))
+        self._state = _State.DONE
+        self._core.on_stop(now)  # its goodbye would tell of where it stood
+        leave = [Send(peer, self._goodbye()) for peer in sorted(self._linked)]
+        skipped = self._completed - self._trained
+        return [*leave, *self._end(Finish(HANDED, self._trained, skipped=skipped, alone=self._alone))]
+
+    def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
+        if sender not in self._neighbours:
+            return []
+        match message.kind:
+            case Kind.WANT:
+                if self._state is not _State.DONE:
+                    return []
+                return [Send(sender, Message(Kind.FINAL, self._rounds, self._completed, self._packed()))]
+            case Kind.FINAL:
+                return self._on_final(now, sender, message)
+            case Kind.LEAVE:
+                self._ended[sender] = min(message.at, self._rounds)
+            case Kind.HELLO:
+                self._ended.pop(sender, None)
+            case _:
+                pass
+        out = self._out(now, self._core.on_message(now, sender, message))
+        return [*out, *self._settle(now), *self._go_if_all_have()]
+
+    def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
+        if timer is not Timer.HAND_OUT:
+            return self._out(now, self._core.on_timer(now, timer, round))
+        if self._state is not _State.ASKING or self._held is None or self._held.round != round:
+            return []
+        self._deaf |= self._asked - self._got.keys()
+        self._asked &= self._got.keys()
+        return self._settle(now)
+
+    def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
+        if peer not in self._neighbours:
+            return []
+        (self._linked.add if reachable else self._linked.discard)(peer)
+        self._deaf.discard(peer)
+        if not reachable:
+            self._asked.discard(peer)
+        if self._state is _State.DONE:
+            self._core.on_peer(now, peer, reachable)
+            return [Send(peer, self._goodbye())] if reachable else []
+        out = self._out(now, self._core.on_peer(now, peer, reachable))
+        return [*out, *self._settle(now)]
+
+    def on_stop(self, now: float) -> list[Action]:
+        if self._state is _State.DONE:
+            return [Leave()]
+        self._state = _State.DONE
+        return self._core.on_stop(now)
+
+    # -- who is behind ------------------------------------------------------------------------------------------
+
+    def _out(self, now: float, actions: Sequence[Action]) -> list[Action]:
+        out: list[Action] = []
+        for action in actions:
+            match action:
+                case Train():
+                    out += self._before_training(now, action)
+                case Mixed():
+                    self._params, self._completed = action.params, action.round + 1
+                    self._trained, self._alone = self._trained + 1, self._alone + action.alone
+                    out.append(action)
+                case Finish():
+                    out += self._end(action)
+                case _:
+                    out.append(action)
+        return out
+
+    def _before_training(self, now: float, train: Train) -> list[Action]:
+        ahead = {peer for peer in self._linked - self._deaf if self._ended.get(peer, 0) > train.round}
+        if not ahead or self._linked - self._ended.keys():
+            return [train]
+        self._state, self._held = _State.ASKING, train
+        self._asked, self._got = ahead, {}
+        wants = [Send(peer, Message(Kind.WANT, train.round)) for peer in sorted(ahead)]
+        return [*wants, SetTimer(Timer.HAND_OUT, train.round, now + self._patience_s)]
+
+    def _on_final(self, now: float, sender: int, message: Message) -> list[Action]:
+        if self._state is not _State.ASKING or sender not in self._asked or message.params is None:
+            return []
+        model = self._final.unpacked(message.params, self._params)
+        if model is None:
+            self._asked.discard(sender)
+            self._deaf.add(sender)
+            return [Refuse(sender, "a final model that is none"), *self._settle(now)]
+        self._got[sender] = model
+        return self._settle(now)
+
+    def _settle(self, now: float) -> list[Action]:
+        """Take what has come once all has, or train after all, with whoever has come back or alone."""
+        if self._state is not _State.ASKING or self._held is None:
+            return []
+        if self._linked - self._ended.keys():
+            return self._train_after_all()
+        if self._asked - self._got.keys():
+            return []
+        return self._take() if self._got else self._train_after_all()
+
+    def _train_after_all(self) -> list[Action]:
+        held, self._held, self._state = self._held, None, _State.TRAINING
+        return [held] if held else []
+
+    def _take(self) -> list[Action]:
+        self._state = _State.TAKING
+        own, givers = self._params, sorted(self._got)
+        models = np.stack([self._got[peer] for peer in givers])
+        self._params = np.asarray(models.mean(axis=0, dtype=np.float64), dtype=np.float32)
+        self._completed = max(self._ended.get(peer, 0) for peer in givers)
+        norm = float(np.linalg.norm(own)) or 1.0
+        distance = {peer: float(np.linalg.norm(self._got[peer] - own)) / norm for peer in givers}
+        weights = dict.fromkeys(givers, 1 / len(givers))
+        self._got.clear()
+        return [Mixed(self._completed - 1, self._params, weights, {}, distance, 0.0, handed=True)]
+
+    # -- who is done --------------------------------------------------------------------------------------------
+
+    def _end(self, finish: Finish) -> list[Action]:
+        self._state = _State.DONE
+        if finish.reason not in ("rounds", "patience", HANDED) or not self._neighbours:
+            return [finish]
+        return [replace(finish, stays_s=self._stays_s), *self._go_if_all_have()]
+
+    def _go_if_all_have(self) -> list[Action]:
+        """Whether nobody can come back any more who would want anything."""
+        done = all(self._ended.get(peer, 0) >= self._rounds for peer in self._neighbours)
+        return [Leave()] if done and self._state is _State.DONE else []
+
+    def _goodbye(self) -> Message:
+        return Message(Kind.LEAVE, min(self._completed, self._rounds), self._completed)
+
+    def _packed(self) -> Vector:
+        return self._final.packed(self._params)
+
+
+class Ended:
+    """The core of a peer that is done, for whoever only hands its model out."""
+
+    def __init__(self, progress: Progress, completed: int) -> None:
+        self._progress, self._completed = progress, completed
+
+    @property
+    def waiting_for(self) -> frozenset[int]:
+        return frozenset()
+
+    def start(self, now: float) -> list[Action]:
+        trained = self._progress.trained
+        return [Finish("rounds", trained, skipped=self._completed - trained, alone=self._progress.alone)]
+
+    def on_trained(self, now: float, params: Vector) -> list[Action]:
+        return []
+
+    def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]:
+        return []
+
+    def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
+        return []
+
+    def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
+        return []
+
+    def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
+        return []
+
+    def on_stop(self, now: float) -> list[Action]:
+        return []

@@ -1,0 +1,127 @@
+"""A lab that comes back when the others are done gets their final model, instead of training on alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from p2pfl_me.contract import contract_from_yaml
+from p2pfl_me.errors import ContractError
+from p2pfl_me.gossip.hand_out import Ended, Final, HandOut, Place
+from p2pfl_me.gossip.protocol import Finish, Leave, Mixed, Refuse, Send, Train
+from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.simulation.faults import Crash, FaultModel
+from tests.gossip.swarms import Swarm, contract_of, run
+from tests.gossip.test_protocols import ALL, RING, apart, idle
+
+ROUNDS, GONE_AT, BACK_AT = 12, 4.5, 60.0
+
+
+def back_when_all_is_over(protocol: str, hand_out: float, *, back: float = BACK_AT, **gossip: Any) -> Swarm:
+    """Peer 2 of five dies in round 5 and comes back when the others have long been done."""
+    contract = contract_of(RING, 5, ROUNDS, {"protocol": protocol, "hand_out": hand_out, **gossip})
+    return run(contract, apart(5), idle, FaultModel(crashes=(Crash(GONE_AT, 2, back),), silence_s=0.5))
+
+
+@pytest.mark.parametrize("protocol", ALL)
+def test_who_comes_back_at_the_end_takes_the_final_model(protocol: str) -> None:
+    swarm = back_when_all_is_over(protocol, 600.0)
+    late = swarm.finished[2]
+    assert late.reason == "handed" and late.skipped and not late.is_whole
+    assert late.rounds + late.skipped == ROUNDS and late.alone == 0
+    handed = swarm.mixed[2][-1]
+    assert handed.handed and set(handed.weights) == {1, 3}
+    np.testing.assert_allclose(swarm.starts[2].params, (swarm.starts[1].params + swarm.starts[3].params) / 2, atol=1e-6)
+    assert swarm.ended[2] < BACK_AT + 20
+    assert all(swarm.finished[peer].reason == "rounds" for peer in (0, 1, 3, 4))
+
+
+@pytest.mark.parametrize("protocol", ["dpsgd", "push"])
+def test_after_the_stated_time_nobody_is_there(protocol: str) -> None:
+    swarm = back_when_all_is_over(protocol, 10.0, back=500.0)
+    assert swarm.finished[2].reason == "rounds" and swarm.finished[2].alone
+
+
+@pytest.mark.parametrize("protocol", ALL)
+def test_where_nobody_is_missing_nobody_stays_and_no_bit_changes(protocol: str) -> None:
+    contract = contract_of(RING, 5, ROUNDS, {"protocol": protocol, "hand_out": 600.0})
+    plain = contract_of(RING, 5, ROUNDS, {"protocol": protocol})
+    staying, going = (run(each, apart(5), idle) for each in (contract, plain))
+    assert staying.params.tobytes() == going.params.tobytes()
+    assert max(staying.ended.values()) == max(going.ended.values())
+
+
+def test_a_neighbour_that_is_back_in_time_is_trained_with() -> None:
+    """Its place is found among those that go on; nobody hands it anything."""
+    swarm = back_when_all_is_over("dpsgd", 600.0, back=8.0)
+    assert swarm.finished[2].reason == "rounds" and not any(mixed.handed for mixed in swarm.mixed[2])
+
+
+def lagging(params: Vector, *, completed: int = 3) -> HandOut:
+    class Alone(Ended):
+        def start(self, now: float) -> list[Any]:
+            return [Train(completed, params)]
+
+    place = Place(params, completed, Progress(trained=completed))
+    return HandOut(Alone(Progress(), 0), (1, 3), place, Final(8), stays_s=60, patience_s=30, rounds=ROUNDS)
+
+
+def asked(core: HandOut) -> list[int]:
+    """Its neighbours are there, and done; whom it asks."""
+    for peer in (1, 3):
+        core.on_peer(0.0, peer, True)
+        core.on_message(0.0, peer, Message(Kind.LEAVE, ROUNDS, ROUNDS))
+    return [action.to for action in core.start(0.0) if isinstance(action, Send) and action.message.kind is Kind.WANT]
+
+
+def test_what_is_no_model_is_refused_and_the_other_ones_is_taken() -> None:
+    core = lagging(np.zeros(8, np.float32))
+    assert asked(core) == [1, 3]
+    bad = np.full(8, np.nan, np.float32)
+    assert [type(each) for each in core.on_message(1.0, 1, Message(Kind.FINAL, ROUNDS, ROUNDS, bad))] == [Refuse]
+    (mixed,) = core.on_message(1.0, 3, Message(Kind.FINAL, ROUNDS, ROUNDS, np.ones(8, np.float32)))
+    assert isinstance(mixed, Mixed) and mixed.round == ROUNDS - 1 and mixed.params.tolist() == [1.0] * 8
+    actions = core.on_evaluated(2.0, None)
+    finish = next(action for action in actions if isinstance(action, Finish))
+    assert (finish.reason, finish.rounds, finish.skipped, finish.stays_s) == ("handed", 3, ROUNDS - 3, 60)
+    assert isinstance(actions[-1], Leave), "its neighbours are done, too"
+
+
+def test_givers_that_are_mute_or_gone_cost_their_patience_once() -> None:
+    core = lagging(np.zeros(8, np.float32))
+    asked(core)
+    assert not core.on_peer(1.0, 1, False)
+    trains = core.on_peer(2.0, 3, False)
+    assert [type(each) for each in trains] == [Train], "both have gone: it trains after all"
+
+
+def test_somebody_who_goes_on_training_is_better_than_a_final_model() -> None:
+    core = lagging(np.zeros(8, np.float32))
+    core.on_peer(0.0, 3, True)
+    core.on_message(0.0, 3, Message(Kind.LEAVE, ROUNDS, ROUNDS))
+    core.start(0.0)
+    assert [type(each) for each in core.on_peer(1.0, 1, True)] == [Train]
+
+
+@pytest.mark.parametrize("home", [(), ((5, 8),), ((0, 2), (4, 6))])
+def test_parts_at_home_stay_there(home: tuple[tuple[int, int], ...]) -> None:
+    theirs, mine = np.arange(8, dtype=np.float32), -np.ones(8, np.float32)
+    final = Final(20, home)
+    packed = final.packed(theirs)
+    assert packed.size == 20
+    model = final.unpacked(packed, mine)
+    assert model is not None
+    kept = np.zeros(8, dtype=bool)
+    for low, high in home:
+        kept[low:high] = True
+    assert (model[kept] == -1).all() and (model[~kept] == theirs[~kept]).all()
+    assert not np.isin(theirs[kept & (theirs > 0)], packed).any(), "what stays home never left"
+
+
+def test_whole_models_and_compression_do_not_go_together() -> None:
+    text = "version: 1\nname: x\ntopology: {kind: ring}\npeers: {loopback: {count: 5}}\n"
+    with pytest.raises(ContractError, match="hand_out sends final models whole"):
+        contract_from_yaml(text + "gossip: {hand_out: 60, compression: int8}\n")
