@@ -139,7 +139,7 @@ def evaluate(
     *,
     data: Clips | Path | str | None = None,
     protocol: str = "loso",
-    peers: int | Literal["dataset"] = "dataset",
+    peers: int | Literal["auto", "dataset"] = "auto",
     seeds: int = 3,
     folds: int = FOLDS,
     network: Given | None = None,
@@ -157,7 +157,8 @@ def evaluate(
     protocol:
         "loso" (one subject a fold), "kfold", "lodo" (one data set a fold), or another of `p2pme evaluate`.
     peers:
-        "dataset": one a data set; or a number, to whom the subjects are dealt.
+        "dataset": one a data set; a number, to whom the subjects are dealt; "auto": "dataset" where there are several
+        that leave each other company, else 10, or fewer where there are too few subjects.
     folder:
         Where finished folds are kept, so that a stopped evaluation goes on; evaluations/TIME by default.
     jobs:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.json_output import json_option, set_aside
+from p2pfl_me.cli.shared import examples, out_option
 from p2pfl_me.engines import DEFAULT, ENGINES
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
 @click.option("--liars", metavar="N[,N]", callback=_liars, help="How many (default: 1, with --attack).")
 @click.option("--baselines/--no-baselines", default=True, show_default=True, help="Isolated, pooled and star FedAvg.")
 @click.option("--engine", type=click.Choice(list(ENGINES)), default=DEFAULT, show_default=True)
-@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder (default: comparisons/TIME).")
+@out_option("Folder (default: comparisons/TIME).")
+@json_option
 @click.option("--target", metavar="SCORE", type=click.FloatRange(0, 1), help="UF1 to count rounds, seconds and MB to.")
 @click.option("--jobs", metavar="N", type=click.IntRange(1), default=1, help="Cells at once, in-process engines only.")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contracts.")
@@ -85,6 +87,7 @@ def compare(
     baselines: bool,
     engine: str,
     out: Path | None,
+    as_json: bool,
     target: float | None,
     jobs: int,
     weights: Path | None,
@@ -119,4 +122,12 @@ def compare(
         target=target,
         jobs=jobs,
     )
-    raise SystemExit(run(request, Console()))
+    with set_aside(as_json) as tell:
+        code = run(request, Console())
+        cells = sorted(contract.parent for contract in request.out.glob("cells/*/*/contract.yaml"))
+        if as_json and cells:
+            from p2pfl_me.report.run import read_runs
+            from p2pfl_me.report.summary import as_object
+
+            tell({"exit_code": code, "folder": str(request.out), **as_object(read_runs(cells))})
+    raise SystemExit(code)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from p2pfl_me import __version__
@@ -17,8 +18,8 @@ from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.preprocess.said import images_words
 from p2pfl_me.data.trained_on import read_kept_record, seen_of
 from p2pfl_me.engines import EngineName
-from p2pfl_me.errors import DataError
-from p2pfl_me.evaluate.dealing import count_peers, deal, with_peers
+from p2pfl_me.errors import ContractError, DataError
+from p2pfl_me.evaluate.dealing import BY_DATASET, count_peers, deal, with_peers
 from p2pfl_me.evaluate.folds import Split, make_split
 from p2pfl_me.evaluate.gossiping import engine_of
 from p2pfl_me.evaluate.holdout import LEAK, HoldOut
@@ -30,9 +31,15 @@ from p2pfl_me.learning.trainer import Labels
 from p2pfl_me.topology import plan_of
 
 
+AUTO, AUTO_CHOICES = "auto", (BY_DATASET, "10", "4", "2")
+"""One data set a peer where there are several, else as many peers as the subjects allow."""
+Homes = Mapping[int, Mapping[str, Labels]]
+"""Whose each item is, by seed and pool."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `p2pme evaluate` was asked for; `peers` is "dataset" or a number.
+    """What `p2pme evaluate` was asked for; `peers` is "dataset", a number, or "auto" for what the clips allow.
 
     `read` are the clips of `data`, if they have been read already.
     """
@@ -70,7 +77,7 @@ class Design:
     contract: Contract
     items: Items = field(repr=False)
     split: Split = field(repr=False)
-    homes: Mapping[int, Mapping[str, Labels]] = field(repr=False)
+    homes: Homes = field(repr=False)
     clips: str
     features: str
     digest: str
@@ -137,13 +144,7 @@ def make_design(
         preparing=preparing,
     )
     split = make_split(items.clips, request.protocol, folds=request.folds, seed=request.contract.seed)
-    contract = with_peers(_to_the_last_round(request.contract), count_peers(items, split, request.peers))
-    plan_of(contract)
-    homes = {
-        seed: deal(contract.model_copy(update={"seed": seed}), items, split, request.peers)
-        for seed in request.all_seeds
-    }
-    _require_company(split, homes)
+    request, contract, homes = _dealt(request, items, split)
     found, features = clips_digest(clips), features_digest(items)
     values = {
         "p2pme": __version__,
@@ -159,12 +160,30 @@ def make_design(
     return Design(request, contract, items, split, homes, found, features, digest, seen, record is not None, clips)
 
 
+def _dealt(request: Request, items: Items, split: Split) -> tuple[Request, Contract, Homes]:
+    """The peers and whose each item is; what `AUTO` stands for is the first of its choices that gives all company."""
+    if request.peers == AUTO:
+        *first, last = AUTO_CHOICES
+        for wanted in first:
+            with suppress(ContractError, DataError):
+                return _dealt(replace(request, peers=wanted), items, split)
+        return _dealt(replace(request, peers=last), items, split)
+    contract = with_peers(_to_the_last_round(request.contract), count_peers(items, split, request.peers))
+    plan_of(contract)
+    homes = {
+        seed: deal(contract.model_copy(update={"seed": seed}), items, split, request.peers)
+        for seed in request.all_seeds
+    }
+    _require_company(split, homes)
+    return request, contract, homes
+
+
 def _to_the_last_round(contract: Contract) -> Contract:
     """Without a stop rule: no epoch is chosen."""
     return contract.model_copy(update={"gossip": contract.gossip.model_copy(update={"patience": None})})
 
 
-def _require_company(split: Split, homes: Mapping[int, Mapping[str, Labels]]) -> None:
+def _require_company(split: Split, homes: Homes) -> None:
     for home in homes.values():
         for fold in split.folds:
             if (left := len(peers_left(fold, home[fold.pool]))) < 2:

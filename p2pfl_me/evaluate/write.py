@@ -19,6 +19,10 @@ from p2pfl_me.report.warning import warned_csv, warning_words
 from p2pfl_me.report.write import write_document
 
 
+CARD = "card.json"
+"""The run card for machines; `card.md` is the same for people."""
+
+
 def write_results(results: Results, out: Path) -> Path:
     """Write everything below `out` and give the page's path.
 
@@ -35,7 +39,7 @@ def texts(results: Results) -> dict[str, str]:
     """What lies beside the page, by file name."""
     card = run_card(results)
     return {
-        "card.json": json.dumps(card, indent=1) + "\n",
+        CARD: json.dumps(card, indent=1) + "\n",
         "card.md": card_markdown(card),
         "predictions.csv": _csv(results, PREDICTIONS, _predictions(results)),
         "scores.csv": _csv(results, SCORE_HEADER, _scores(results)),

@@ -62,10 +62,12 @@ def test_what_means_the_same_is_written_the_same() -> None:
             if not isinstance(parameter, click.Option):
                 continue
             assert parameter.help or parameter.show_default, f"{name}: {parameter.opts}"
-            by_option.setdefault(parameter.opts[-1], set()).add(type(parameter.type))
+            by_option.setdefault(next(each for each in parameter.opts if each.startswith("--")), set()).add(
+                type(parameter.type)
+            )
             if "--out" in parameter.opts:
                 assert "-o" in parameter.opts, f"{name}: --out without -o"
-    for option in ("--out", "--seeds", "--rounds", "--set", "--data", "--json"):
+    for option in ("--seeds", "--rounds", "--set", "--data", "--topology"):
         assert len(by_option[option]) == 1, option
 
 

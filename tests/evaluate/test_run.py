@@ -14,7 +14,7 @@ import pytest
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.errors import ContractError, DataError, RunError
-from p2pfl_me.evaluate import engines, pool
+from p2pfl_me.evaluate import gossiping, pool
 from p2pfl_me.evaluate.design import make_design
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.outcome import outcome_from
@@ -173,7 +173,7 @@ def test_no_peer_trains_on_a_held_out_subject(tmp_path: Path, monkeypatch: pytes
     subject = np.array([clip.subject for clip in design.items.clips])
     bench = pool._bench(pool.job_of(design), 1)
     seen: list[set[str]] = []
-    real = engines.gossip
+    real = gossiping.gossip
 
     def watching(contract: object, samples: list[object], start: object) -> object:
         seen.extend(set(subject[own.train.clips].tolist()) for own in samples)  # type: ignore[attr-defined]
@@ -209,7 +209,7 @@ def test_the_cores_on_a_simulated_network_reach_the_lockstep_models(
     design = make_design(asked, tmp_path)
     bench = pool._bench(pool.job_of(design), 1)
     lockstep = do(bench, FoldUnit(1, 0))
-    monkeypatch.setattr(engines, "engine_of", lambda contract: engines.Engine.SIMULATED)
+    monkeypatch.setattr(gossiping, "engine_of", lambda contract: "simulate")
     simulated = do(bench, FoldUnit(1, 0))
     assert simulated.guesses == lockstep.guesses and simulated.distance == lockstep.distance
 
@@ -300,6 +300,17 @@ def test_nobody_to_gossip_with_is_refused(tmp_path: Path) -> None:
         run(make_request(tmp_path, peers="²"))
     with pytest.raises(DataError, match="cannot be dealt"):
         run(make_request(tmp_path, peers="9"))
+
+
+def test_left_to_itself_it_takes_as_many_peers_as_the_clips_allow(tmp_path: Path) -> None:
+    for name in ("few", "many", "three"):
+        (tmp_path / name).mkdir()
+    few = make_design(make_request(tmp_path / "few", peers="auto"), tmp_path)
+    assert (few.request.peers, few.contract.peers.count) == ("2", 2)  # one data set of five subjects
+    many = make_design(make_request(tmp_path / "many", subjects=range(24), peers="auto"), tmp_path)
+    assert (many.request.peers, many.contract.peers.count) == ("10", 10)
+    with pytest.raises(DataError, match="only 1 peer has clips left"):
+        make_design(make_request(tmp_path / "three", subjects=range(3), peers="auto"), tmp_path)
 
 
 def test_a_spoilt_unit_is_told_with_its_file(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_the_lines_show_mean_deviation_and_the_worst_peer_of_all_seeds(runs: lis
 
 
 def test_without_test_clips_no_score_is_made_up(tmp_path: Path) -> None:
-    write_run(tmp_path / "run", Recipe(count=2, part=None, average=False, baselines=False))
+    write_run(tmp_path / "run", Recipe(count=3, part=None, average=False, baselines=False))
     read = read_runs([tmp_path / "run"])
     assert as_lines(read)[0] == "no test clips, so no score"
     assert as_object(read)["runs"][0]["scores"] == {}
