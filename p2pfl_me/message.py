@@ -18,7 +18,8 @@ Packed = npt.NDArray[np.uint8]
 
 
 class Kind(Enum):
-    """The kinds of message. OFFER, ANSWER, PUSH and FINAL carry a model, the others only their header."""
+    """The kinds of message. OFFER, ANSWER, PUSH, FINAL and MASKED carry a model, the words about masks some bytes, the
+    others only their header."""
 
     HELLO = "hello"
     """First message on a fresh link: the sender's current round, so that a returning peer can catch up."""
@@ -36,6 +37,16 @@ class Kind(Enum):
     """Before the start: who is there, as far as the sender knows. `at` is a mask of the 31 ids from 31 `round` on."""
     BEGUN = "begun"
     """The sender has begun to train: the run is under way."""
+    KEY = "key"
+    """Under masks: the public key of the sender's life, which its neighbours hand on to each other."""
+    CIRCLE = "circle"
+    """Under masks: those of all neighbours of the sender that it knows, for who gives it models."""
+    MASKED = "masked"
+    """Under masks: the sender's model for this one receiver, hidden from it until it is one of a sum."""
+    ROSTER = "roster"
+    """Under masks: whose models the sender, as a receiver, will sum; its own life alone if it has no sum."""
+    PLEDGE = "pledge"
+    """Under masks: what the sender gives of its secrets for the sum over one roster, and for no other."""
     LEAVE = "leave"
     """The sender has finished and will not take part in later rounds."""
     WANT = "want"

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from p2pfl_me.choice import Conflict, Part
+from p2pfl_me.gossip.kind import PROTOCOLS
 from p2pfl_me.privacy.budget import Budget
 from p2pfl_me.privacy.dp_sgd import DpSgd
+from p2pfl_me.privacy.exchanges.plain import Plain
+from p2pfl_me.privacy.exchanging import EXCHANGES, ExchangeForm
 from p2pfl_me.privacy.noising import NOISES, SharedNoise
 
 if TYPE_CHECKING:
@@ -31,7 +34,12 @@ def _training(given: object) -> object:
 
 class Privacy(Part):
     """`training`: how gradients are kept from telling of one unit. `noise`: what is laid over a model before it is
-    sent. `budget`: what either may spend in a run; a peer that has spent it sends no more."""
+    sent. `budget`: what either may spend in a run; a peer that has spent it sends no more. `exchange`: the form in
+    which models travel; plain, or one by which a neighbour learns sums only."""
+
+    exchange: Annotated[SerializeAsAny[ExchangeForm], BeforeValidator(EXCHANGES.parse)] = Field(
+        default=Plain(), exclude_if=lambda value: value == Plain()
+    )
 
     training: Annotated[DpSgd | None, BeforeValidator(_training)] = Field(
         default=None, exclude_if=lambda value: value is None
@@ -50,6 +58,8 @@ class Privacy(Part):
 def conflict(contract: Contract) -> Conflict | None:
     """What of the other sections would make the section's promises untrue."""
     privacy, training = contract.privacy, contract.training
+    if privacy.exchange.sums_only and (fault := _sums_conflict(contract)):
+        return fault
     if privacy.training and privacy.noise:
         return Conflict(
             "privacy.training and privacy.noise protect the same models twice, and would spend twice",
@@ -75,6 +85,41 @@ def conflict(contract: Contract) -> Conflict | None:
             "say what one clip adds",
             "write training.class_weights: none",
         )
+    return None
+
+
+def _sums_conflict(contract: Contract) -> Conflict | None:
+    """What needs single models, or edges by themselves, where a receiver learns sums only."""
+    gossip, form = contract.gossip, contract.privacy.exchange
+    if not gossip.protocol.may_sum:
+        return Conflict(
+            f"protocol {gossip.protocol} needs more of a neighbour than a sum that may be lost for a round",
+            "take protocol: " + " or ".join(name for name, kind in PROTOCOLS.items() if kind.may_sum),
+        )
+    if not gossip.aggregation.follows_w:
+        return Conflict(
+            f"aggregation {gossip.aggregation} compares the neighbours' models, and under {form} nobody sees one: "
+            "a sum cannot be searched for a liar's part",
+            "leave one of the two out; whom you fear more decides (docs/security.md)",
+        )
+    if gossip.compression:
+        return Conflict(
+            f"compression {gossip.compression} corrects both ends of an edge by what each has seen of the other, and "
+            f"under {form} neither sees anything",
+            "leave gossip.compression out; privacy.exchange: {kind: masks, bits: 16} makes messages smaller",
+        )
+    if gossip.patience:
+        return Conflict(
+            f"patience watches how far the neighbours' models are, which {form} hides", "leave gossip.patience out"
+        )
+    if contract.topology.changes:
+        return Conflict(
+            f"on {contract.topology} a receiver's neighbours change every round, and {form} lie between those that "
+            "know each other",
+            "take a graph that stands: regular, torus, mesh, exponential",
+        )
+    if contract.peers.widths:
+        return Conflict(f"peers.widths sends slices, which {form} cannot sum", "leave peers.widths out")
     return None
 
 

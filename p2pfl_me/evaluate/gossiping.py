@@ -20,6 +20,7 @@ from p2pfl_me.peer.duty import Untold
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.host import Life, Simulation
+from p2pfl_me.simulation.keys import simulated_keys
 from p2pfl_me.simulation.lockstep_rounds import Lockstep
 from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.topology import plan_of, schedule_of
@@ -29,7 +30,8 @@ def engine_of(contract: Contract) -> EngineName:
     """Synchronous rounds go in lockstep, bit for bit what real peers reach; other protocols, and compression, by the
     cores themselves, which exchange messages over a simulated network without faults."""
     gossip = contract.gossip
-    return "lockstep" if gossip.protocol.in_lockstep and gossip.compression is None else "simulate"
+    alike = gossip.protocol.in_lockstep and gossip.compression is None and not contract.privacy.exchange.sums_only
+    return "lockstep" if alike else "simulate"
 
 
 def gossip(contract: Contract, samples: Sequence[Samples], start: Vector) -> Vector:
@@ -55,7 +57,8 @@ def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector) ->
     works = [_Work(make_trainer(contract, peer, own, "cpu"), start) for peer, own in enumerate(samples)]
 
     def boot(peer: int) -> Life:
-        begin = Start(start, home=contract.at_home, shapes=layout.dimensions)
+        keys = simulated_keys(contract, peer, 0)
+        begin = Start(start, home=contract.at_home, shapes=layout.dimensions, keys=keys)
         return Life(core_of(contract, peer, plan, begin), works[peer])
 
     # A peer takes as long as it has steps to do; no seed of this run's own decides anything.

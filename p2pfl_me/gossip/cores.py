@@ -35,11 +35,12 @@ def largest_value(gossip: Gossip) -> float:
     return math.inf if gossip.protocol.sends_sums else MAX_WEIGHT
 
 
-def packed_limit(gossip: Gossip, size: int, home: Ranges, shapes: tuple[tuple[int, ...], ...]) -> int:
-    """The most bytes of a compressed model, 0 without compression."""
+def packed_limit(contract: Contract, size: int, home: Ranges, shapes: tuple[tuple[int, ...], ...]) -> int:
+    """The most bytes of a compressed or masked model, 0 where models travel as they are."""
+    gossip = contract.gossip
     chosen = gossip.compression
     if chosen is None:
-        return 0
+        return contract.privacy.exchange.limit(exchanged_size(gossip, size, home), contract.peers.count)
     return chosen.limit(exchanged_size(gossip, size, home), shapes if chosen.needs_matrices else ())
 
 

@@ -125,6 +125,8 @@ class DPSGD(Synchronous):
                 return self._presence(sender)
             case Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL:
                 return []
+            case Kind.KEY | Kind.CIRCLE | Kind.MASKED | Kind.ROSTER | Kind.PLEDGE:
+                return []
 
     def _given_up(self, now: float) -> list[Action]:
         actions: list[Action] = []

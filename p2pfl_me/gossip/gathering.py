@@ -49,6 +49,11 @@ class Gathering:
         return self._members.awaited or self.missing
 
     @property
+    def together(self) -> bool:
+        """Whether all begin together, as far as this peer knows."""
+        return not (self._under_way or self._resumed) and self._settings.quorum == len(self._settings.everyone)
+
+    @property
     def enough(self) -> bool:
         """Whether this peer may begin."""
         quorum, members = self._settings.quorum, self._members
@@ -82,6 +87,10 @@ class Gathering:
                 self._under_way |= message.at > 0
             case Kind.BEGUN | Kind.OFFER | Kind.ANSWER | Kind.SKIP | Kind.WITHDRAW | Kind.PUSH:
                 self._under_way = True
+            case Kind.MASKED | Kind.ROSTER | Kind.PLEDGE:
+                self._under_way = True
+            case Kind.KEY | Kind.CIRCLE:  # said before the beginning, too
+                pass
         if self._under_way and not was:
             self._linking_until = now + self._settings.deadline_min_s
             return [*self.linked(now), *self._tell_later(now)]

@@ -15,6 +15,7 @@ from p2pfl_me.gossip.protocol import NOTHING, Memory, Protocol
 from p2pfl_me.gossip.rules import Rule
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.keyring import Keyring
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.layout import Ranges
 from p2pfl_me.topology.directed import Plan
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 class Start:
     """Where a core starts: `completed` rounds are behind `params`, float32 (P,).
 
-    `home`: what of it stays home in personalised learning; `shapes`: of its tensors (of one tensor if empty).
+    `home`: what of it stays home in personalised learning; `shapes`: of its tensors (of one tensor if empty). `keys`:
+    of this life, where the contract hides models from the neighbours.
     """
 
     params: Vector = field(repr=False)
@@ -37,6 +39,7 @@ class Start:
     memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
     home: Ranges = ()
     shapes: tuple[tuple[int, ...], ...] = ()
+    keys: Keyring | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class ProtocolKind(Choice):
     """What is exchanged is the trained model itself, and what follows is its average."""
     sends_sums: ClassVar[bool] = False
     """Messages hold running sums, which grow with the rounds: the core itself looks at the models in them."""
+    may_sum: ClassVar[bool] = False
+    """A receiver needs no more than the sum of its neighbours' models, and may do without it for a round."""
     may_aggregate: ClassVar[bool] = False
     """Another aggregation may take the place of its weighted mean over a round's neighbours."""
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from p2pfl_me.choice import derive_seed
+from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.cores import exchanged_size, rule_of, watches_all
 from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.exchange import Compressed, Exchange, Whole
 from p2pfl_me.gossip.kind import Seat
+from p2pfl_me.gossip.masked import Masked
+from p2pfl_me.gossip.protocol import Protocol
+from p2pfl_me.gossip.rules import Rule
 from p2pfl_me.gossip.sketch import Sketcher
 from p2pfl_me.gossip.slices import Sliced
 from p2pfl_me.gossip.watch import Watch
@@ -17,12 +21,20 @@ WINDOW_ERROR = 0.1
 """What a window of the watch may leave of the distance between sketches."""
 
 
-def round_core(seat: Seat) -> DPSGD:
-    """The core of one peer."""
+def round_core(seat: Seat) -> Protocol:
+    """The core of one peer.
+
+    Raises
+    ------
+    ContractError
+        Models are to be hidden from the neighbours, and there are no keys for it.
+    """
     gossip, start, plan = seat.contract.gossip, seat.start, seat.plan
     if isinstance(plan, DirectedSchedule):
         raise TypeError("a protocol of rounds follows edges, not arcs")
     rule = rule_of(gossip, start)
+    if seat.contract.privacy.exchange.sums_only:
+        return _summing_core(seat, rule)
     if watches_all(gossip):
         sketcher = Sketcher(start.params.size, seat.contract.seed)
         rule = Watch(rule, sketcher, rounds_to_average(plan, WINDOW_ERROR), start.memory)
@@ -35,6 +47,31 @@ def round_core(seat: Seat) -> DPSGD:
         rule=rule,
         exchange=_exchange(seat),
         watches_all=watches_all(gossip),
+        completed=start.completed,
+        progress=start.progress,
+    )
+
+
+def _summing_core(seat: Seat, rule: Rule) -> Masked:
+    """The core of a peer that learns sums only."""
+    form, plan, start = seat.contract.privacy.exchange, seat.plan, seat.start
+    if start.keys is None:
+        raise ContractError(
+            f"privacy.exchange: {form} hides models under keys, and here peers have none",
+            where=seat.contract.name,
+            fix="run it by real peers or --engine simulate, or write privacy.exchange: plain",
+        )
+    around = {peer: frozenset(plan.neighbours(peer)) for peer in seat.neighbours}
+    terms = max(len(plan.neighbours(peer)) for peer in range(plan.size))
+    seed = derive_seed(seat.contract.seed, "rounding")
+    return Masked(
+        seat.peer,
+        seat.row,
+        seat.neighbours,
+        start.params,
+        seat.settings,
+        form.sums(seat.peer, start.keys, around, terms, seed),
+        rule=rule,
         completed=start.completed,
         progress=start.progress,
     )

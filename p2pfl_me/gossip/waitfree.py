@@ -174,6 +174,8 @@ class WaitFree:
                 self._membership.left(sender)
                 self._averaging.lost(sender)
                 return self._merge_if_complete(now)
+            case Kind.KEY | Kind.CIRCLE | Kind.MASKED | Kind.ROSTER | Kind.PLEDGE:
+                return []
             case Kind.OFFER | Kind.ANSWER | Kind.SKIP | Kind.WITHDRAW | Kind.PUSH:
                 replies = self._averaging.take(sender, message, self._params)
                 if self._phase is _Phase.WAITING and not self._late():

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from p2pfl_me.contract import Contract
+from p2pfl_me.contract import Contract, digest
 from p2pfl_me.contract.members import ADDRESS, Member
 from p2pfl_me.errors import ContractError, IdentityError
 from p2pfl_me.home import keys_dir
+from p2pfl_me.keyring import Keyring
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.topology import Plan
 from p2pfl_me.wire.identity import Identity, fingerprint, load_identity, loopback_identities, public_from_text
 from p2pfl_me.wire.links import Endpoint
+from p2pfl_me.wire.noise import private_bytes
 
 
 @dataclass(frozen=True)
 class Directory:
-    """One peer's place in the contract; `neighbours` is its allow list. It listens at `listen`, nowhere if None."""
+    """One peer's place in the contract; `neighbours` is its allow list. It listens at `listen`, nowhere if None.
+
+    `keys`: of this life, where the contract hides models from the neighbours.
+    """
 
     me: int
     listen: str | None
     identity: Identity
     neighbours: tuple[Endpoint, ...]
+    keys: Keyring | None = None
 
 
 def directory_of(settings: PeerSettings, schedule: Plan) -> Directory:
@@ -47,12 +55,26 @@ def directory_of(settings: PeerSettings, schedule: Plan) -> Directory:
         Endpoint(k, members[k].address or "", public[k], dialled=_dials(members[peer], members[k]))
         for k in schedule.neighbours(peer)
     )
+    identity = _own(settings.key, made[peer] if made else None, public[peer], peer)
     return Directory(
         peer,
         _listens(members[peer], settings.listen, called=any(not each.dialled for each in neighbours)),
-        _own(settings.key, made[peer] if made else None, public[peer], peer),
+        identity,
         neighbours,
+        _life_keys(contract, peer, identity, made, schedule),
     )
+
+
+def _life_keys(
+    contract: Contract, peer: int, identity: Identity, made: Sequence[Identity], plan: Plan
+) -> Keyring | None:
+    """What masks need: the keys of the neighbours' neighbours, and a secret that no other life has."""
+    if not contract.privacy.exchange.sums_only:
+        return None
+    met = {far for near in plan.neighbours(peer) for far in plan.neighbours(near)} - {peer}
+    stated = {far: contract.peers.member(far).public_key for far in sorted(met)}
+    publics = {far: public_from_text(text) if text else made[far].public for far, text in stated.items()}
+    return Keyring(digest(contract), private_bytes(identity.private), publics, os.urandom(32))
 
 
 def _dials(me: Member, other: Member) -> bool:

@@ -100,7 +100,7 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
     log.write(start_event(contract, peer, trainer.device, threads, shard, resumed))
     ledger = Ledger(RunFolder(settings.run).ledger(peer))
     work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, before)
-    core = core_of(contract, peer, schedule, core_start(start, contract))
+    core = core_of(contract, peer, schedule, replace(core_start(start, contract), keys=directory.keys))
     if deceit:
         core = deceit.core(core, peer)
     elif _is_recorded(settings):  # a lie is no answer of a core, so a liar's life cannot be lived again

@@ -13,5 +13,5 @@ def schema_of(contract: Contract, layout: Layout) -> Schema:
     gossip, size, home = contract.gossip, layout.size, contract.at_home
     exchanged = exchanged_size(gossip, size, home)
     # Slices differ in length from edge to edge, as compressed models do: the core knows which is due.
-    packed = 4 * exchanged if contract.peers.widths else packed_limit(gossip, size, home, layout.dimensions)
+    packed = 4 * exchanged if contract.peers.widths else packed_limit(contract, size, home, layout.dimensions)
     return Schema(exchanged, layout.digest(), packed, largest_value(gossip))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -43,6 +44,7 @@ from p2pfl_me.run.manifest import ManifestFile, told_lies
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.host import Life, Simulation
+from p2pfl_me.simulation.keys import simulated_keys
 from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.topology import plan_of
 from p2pfl_me.topology.cut import cut_warning
@@ -135,6 +137,7 @@ class _Machines:
         self._trainers: dict[int, Trainer] = {}
         self._logs: dict[int, EventLog] = {}
         self._works: dict[int, RoundWork] = {}
+        self._lives: Counter[int] = Counter()
         self._sketcher = Sketcher(layout_of(contract.model).size, contract.seed)
         self._board = Board(options.liars(contract)) if options.lies else None
         """What liars see: every model that any honest peer sends."""
@@ -164,7 +167,10 @@ class _Machines:
         log.write(start_event(self._contract, peer, trainer.device, 1, self._shards[peer], resumed))
         before = traffic_before(RunFolder(self._options.run), peer) if again else (0, 0)
         work = RoundWork(trainer, self._sketcher, log, self._options.run, start, before, lambda: self._clock.now)
-        core = core_of(self._contract, peer, self._schedule, core_start(start, self._contract))
+        self._lives[peer] += 1
+        keys = simulated_keys(self._contract, peer, self._lives[peer])
+        begin = replace(core_start(start, self._contract), keys=keys)
+        core = core_of(self._contract, peer, self._schedule, begin)
         if self._board and self._deceit and peer in self._board.liars:
             recorded = self._deceit.core(core, peer)  # a lie is no answer of a core: no record
         else:

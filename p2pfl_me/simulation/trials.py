@@ -7,9 +7,9 @@ every promise that was broken. The tests run a few hundred fresh seeds, `scripts
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from random import Random
 from typing import Any
@@ -27,10 +27,12 @@ from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.gossip.stop import advance
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.duty import Untold
+from p2pfl_me.privacy.exchanging import EXCHANGES as FORMS
 from p2pfl_me.run.events import AnyEvent, Refused
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel, draw_faults
 from p2pfl_me.simulation.host import Life, Simulation
+from p2pfl_me.simulation.keys import simulated_keys
 from p2pfl_me.topology import Schedule, plan_of, schedule_of
 from p2pfl_me.wire.codec import Schema
 
@@ -41,8 +43,10 @@ EXCHANGES: tuple[str, ...] = (
     *PROTOCOLS,
     *(f"dpsgd+{each}" for each in COMPRESSIONS),
     *(f"dpsgd+{each}" for each in ("trimmed_mean", "krum", "cs_plus")),
+    *(f"dpsgd+{name}" for name, form in FORMS.items() if form.sums_only),
 )
-"""What a trial can be of: every protocol, D-PSGD with every compression, and with one aggregation of each sort."""
+"""What a trial can be of: every protocol, D-PSGD with every compression, with one aggregation of each sort, and in
+every form by which a receiver learns sums only."""
 PATIENCE_S = 1e6
 """Virtual seconds after which a swarm that still runs is said to hang."""
 
@@ -90,12 +94,16 @@ class Journal:
 def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
     """The trial of a seed: 5 to 20 peers, 3 to 8 rounds.
 
-    `protocol` is one of the contract's, with or without a compression or an aggregation: `dpsgd`, `dpsgd+int8`.
+    `protocol` is one of the contract's, with or without a compression, an aggregation or a form of the exchange:
+    `dpsgd`, `dpsgd+int8`, `dpsgd+masks`.
     """
     random = Random(derive_seed(seed, "trial", protocol))
     count, rounds = random.randint(5, 20), random.randint(3, 8)
     exchange, _, more = protocol.partition("+")
     aggregation, compression = (more, "") if more in AGGREGATIONS else ("mean", more)
+    form = "plain"
+    if more in FORMS:
+        form, compression = more, ""
     kinds: list[Mapping[str, Any]] = [
         {"kind": "ring"},
         {"kind": "mesh"},
@@ -103,7 +111,9 @@ def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
         {"kind": "random", "seed": random.randrange(1000)},
         {"kind": "exponential"},
     ]
-    if aggregation != "mean":
+    if form != "plain":
+        kinds = [{"kind": "mesh"}, {"kind": "exponential"}, {"kind": "regular", "degree": 4, "seed": seed % 1000}]
+    elif aggregation != "mean":
         kinds = [{"kind": "mesh"}, {"kind": "exponential"}]
     elif not compression or not COMPRESSIONS[compression].remembers_edges:
         kinds += [
@@ -131,6 +141,8 @@ def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
             "join_timeout_s": random.choice((5.0, 60.0)),
         },
     }
+    if form != "plain":
+        values["privacy"] = {"exchange": {"kind": form}}
     return Trial(seed, Contract.model_validate(values), draw_faults(random, count, rounds), protocol)
 
 
@@ -139,15 +151,19 @@ def play(trial: Trial) -> tuple[Simulation, Journal]:
     journal, clock = Journal(), Clock()
     contract, schedule = trial.contract, plan_of(trial.contract)
 
+    lives: Counter[int] = Counter()
+
     def boot(peer: int) -> Life:
+        lives[peer] += 1
         start = journal.starts.setdefault(peer, Start(np.zeros(SIZE, np.float32), home=HOME, shapes=SHAPES))
+        start = replace(start, keys=simulated_keys(contract, peer, lives[peer]))
         return Life(core_of(contract, peer, schedule, start), _VectorWork(peer, contract.seed, journal, clock))
 
     neighbours = {peer: schedule.neighbours(peer) for peer in range(schedule.size)}
     schema = Schema(
         exchanged_size(contract.gossip, SIZE, HOME),
         b"trial".ljust(32, b"."),
-        packed_limit(contract.gossip, SIZE, HOME, SHAPES),
+        packed_limit(contract, SIZE, HOME, SHAPES),
         largest_value(contract.gossip),
     )
     simulation = Simulation(boot, neighbours, trial.faults, schema, clock=clock, seed=contract.seed, sealed=True)
@@ -165,10 +181,12 @@ def broken_promises(trial: Trial) -> list[str]:
         *_refusals_have_a_cause(trial, journal),
         *_models_are_sound(journal, within_hull=protocol.within_hull and not compression),
     ]
-    if protocol.exchanges_model and not compression:
+    if trial.contract.privacy.exchange.sums_only:
+        broken += _sums_are_those_of_the_mean(trial.contract, journal, schedule_of(trial.contract))
+    elif protocol.exchanges_model and not compression:
         schedule = schedule_of(trial.contract)
         broken += _rounds_are_what_the_rule_says(trial.contract, journal, schedule)
-    if protocol.common_rounds:
+    if protocol.common_rounds and not trial.contract.privacy.exchange.sums_only:
         broken += _edges_are_symmetric(trial, simulation, journal)
     if protocol.keeps_average and gossip.aggregation.follows_w and (compression is None or compression.keeps_average):
         broken += _average_is_kept(trial, journal)
@@ -258,6 +276,32 @@ def _rounds_are_what_the_rule_says(contract: Contract, journal: Journal, schedul
             )
             if not any(each.params.tobytes() == mixed.params.tobytes() for each in made):
                 yield f"peer {peer} round {round}: not the {rule} of the models of that round"
+
+
+def _sums_are_those_of_the_mean(contract: Contract, journal: Journal, schedule: Schedule) -> Iterator[str]:
+    """A receiver holds the weighted mean with those on its roster, but for the rounding of words; or its own model, and
+    says why. No roster is shorter than the contract allows."""
+    form, error = contract.privacy.exchange, contract.privacy.exchange.error(_most_neighbours(schedule))
+    for (peer, round), rounds in journal.mixed.items():
+        row = schedule.weights(peer, round)
+        for mixed in rounds:
+            used = mixed.weights.keys()
+            if row.keys() != used | mixed.missing.keys() or used & mixed.missing.keys():
+                yield f"peer {peer} round {round}: a neighbour is neither in the sum nor said to be missing"
+            if used and len(used) < form.least:
+                yield f"peer {peer} round {round}: a sum of {len(used)} models"
+            versions = [journal.trained[other, round] for other in (peer, *used)]
+            share = 1 - sum(mixed.weights.values())
+            made = (
+                share * own + sum(row[other] * model for other, model in zip(used, theirs, strict=True))
+                for own, *theirs in product(*versions)
+            )
+            if not any(float(np.abs(each - mixed.params).max()) <= error + 1e-5 for each in made):
+                yield f"peer {peer} round {round}: not the mean of the models of that round"
+
+
+def _most_neighbours(schedule: Schedule) -> int:
+    return max(len(schedule.neighbours(peer)) for peer in range(schedule.size))
 
 
 def _edges_are_symmetric(trial: Trial, simulation: Simulation, journal: Journal) -> Iterator[str]:

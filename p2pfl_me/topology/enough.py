@@ -8,6 +8,7 @@ from p2pfl_me.aggregation import AGGREGATIONS, Aggregation
 from p2pfl_me.errors import ContractError
 
 if TYPE_CHECKING:
+    from p2pfl_me.contract import Contract
     from p2pfl_me.topology.schedule import Schedule
 
 LOOKED_AT = 64
@@ -38,6 +39,30 @@ def require_neighbours(rule: Aggregation, schedule: Schedule) -> None:
         f"{f' ({options})' if options else ''} needs {least}",
         where="gossip.aggregation",
         fix=fix,
+    )
+
+
+def require_circles(contract: Contract, schedule: Schedule) -> None:
+    """Refuse a graph on which a sum over some peer's neighbours would hold fewer models than the form asks for.
+
+    Raises
+    ------
+    ContractError
+        With the peer, and what would do.
+    """
+    form = contract.privacy.exchange
+    found = fewest_neighbours(schedule, form.least) if form.sums_only else None
+    if found is None:
+        return
+    peer, count = found
+    raise ContractError(
+        f"peer {peer} has {count} neighbour{'s' * (count != 1)}, and a sum under {form} holds {form.least} models at "
+        "least: of fewer it is hardly a secret",
+        where="privacy.exchange",
+        fix="take a graph with more links"
+        + (
+            " (regular), or allow_pairs: true if a sum of two will do" if count == form.least - 1 == 2 else " (regular)"
+        ),
     )
 
 

@@ -16,7 +16,7 @@ import networkx as nx
 
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.density import require_few_edges
-from p2pfl_me.topology.enough import require_neighbours
+from p2pfl_me.topology.enough import require_circles, require_neighbours
 from p2pfl_me.topology.kind import Weigh
 from p2pfl_me.topology.mixing import metropolis_hastings
 
@@ -227,6 +227,7 @@ def schedule_of(contract: Contract) -> Schedule:
     require_few_edges(topology, count)
     schedule = topology.schedule(count, contract.gossip.weights.weigh)
     require_neighbours(contract.gossip.aggregation, schedule)
+    require_circles(contract, schedule)
     return schedule
 
 
@@ -239,7 +240,8 @@ def require_finished(contract: Contract) -> None:
         With its name and what it lacks.
     """
     gossip = contract.gossip
-    for choice in (contract.topology, gossip.protocol, gossip.weights, gossip.aggregation, gossip.compression):
+    of_gossip = gossip.protocol, gossip.weights, gossip.aggregation, gossip.compression
+    for choice in (contract.topology, *of_gossip, contract.privacy.exchange):
         if choice is not None:
             choice.require_finished()
 

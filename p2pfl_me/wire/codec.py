@@ -22,6 +22,8 @@ MAX_ROUND = 2**31
 
 _KINDS = {kind.value: kind for kind in Kind}
 _CARRIES_PARAMS = {Kind.OFFER, Kind.ANSWER, Kind.PUSH, Kind.FINAL}
+_CARRIES_BYTES = {Kind.KEY, Kind.CIRCLE, Kind.MASKED, Kind.ROSTER, Kind.PLEDGE}
+"""Under masks only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ def decode_header(data: bytes, sender: int, schema: Schema) -> Header:
         raise WireError(f"peer {sender} speaks as peer {claimed}")
     if digest != schema.digest:
         raise WireError("a model of another layout; compare the `model` part of the contracts")
-    due = (schema.packed or 4 * schema.size) if kind in _CARRIES_PARAMS else 0
+    due = schema.packed if kind in _CARRIES_BYTES else 0
+    if kind in _CARRIES_PARAMS:
+        due = schema.packed or 4 * schema.size
     if body != due and not (schema.packed and 0 < body < due):
         at_most = "at most " if schema.packed else ""
         raise WireError(f"{kind.value} with {body} bytes where {at_most}{due} were due")

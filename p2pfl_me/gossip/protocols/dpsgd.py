@@ -14,6 +14,7 @@ class Dpsgd(RoundProtocol):
     kind: Literal["dpsgd"] = "dpsgd"
     predicted: ClassVar[bool] = True
     compressible: ClassVar[bool] = True
+    may_sum: ClassVar[bool] = True
     may_aggregate: ClassVar[bool] = True
     may_be_personal: ClassVar[bool] = True
     may_slice: ClassVar[bool] = True

@@ -17,6 +17,7 @@ class QgDsgdm(RoundProtocol):
     kind: Literal["qg_dsgdm"] = "qg_dsgdm"
     momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
     compressible: ClassVar[bool] = True
+    may_sum: ClassVar[bool] = True
     may_aggregate: ClassVar[bool] = True
 
     def rule(self, start: Start) -> Rule:

@@ -1,0 +1,1 @@
+"""One form of the exchange a file; `exchanging` says what each declares."""

@@ -1,0 +1,55 @@
+"""Masks between a receiver's neighbours: it learns their weighted sum and no single model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from p2pfl_me.keyring import Keyring
+from p2pfl_me.privacy.exchanging import ExchangeForm
+from p2pfl_me.privacy.fixed_point import FixedPoint
+
+if TYPE_CHECKING:
+    from p2pfl_me.privacy.masked_sums import MaskedSums
+
+A_PEER = 92
+"""Bytes of the longest word about masks for each of a receiver's neighbours (`mask_words`)."""
+HONEST, HONEST_PAIR = 3, 2
+"""Honest models that a sum must hold at least."""
+REACH = {8: 1.0, 16: 8.0, 32: 1000.0}
+"""Values beyond are cut to it; what a word of so many bits leaves room for."""
+
+
+class Masks(ExchangeForm):
+    """`colluders`: so many of a receiver's neighbours may tell it all that they know, and it still learns no sum of
+    fewer than three honest models (of two under `allow_pairs`). `bits` of a value on the wire; `reach`: values beyond
+    are cut to it (1000 with 32 bits, 8 with 16, 1 with 8).
+    """
+
+    kind: Literal["masks"] = "masks"
+    sums_only: ClassVar[bool] = True
+    colluders: Annotated[int, Field(ge=0, le=100)] = 0
+    allow_pairs: bool = False
+    bits: Literal[8, 16, 32] = 32
+    reach: Annotated[float, Field(gt=0, le=1e4)] | None = None
+
+    @property
+    def least(self) -> int:
+        return self.colluders + (HONEST_PAIR if self.allow_pairs else HONEST)
+
+    def limit(self, size: int, peers: int) -> int:
+        return size * self.bits // 8 + A_PEER * peers + 100
+
+    def point(self, terms: int) -> FixedPoint:
+        """How values become words, for sums of at most so many terms."""
+        return FixedPoint(self.bits, self.reach or REACH[self.bits], terms)
+
+    def error(self, terms: int) -> float:
+        return self.point(terms).error
+
+    def sums(self, me: int, keys: Keyring, around: Mapping[int, frozenset[int]], terms: int, seed: int) -> MaskedSums:
+        from p2pfl_me.privacy.masked_sums import MaskedSums
+
+        return MaskedSums(me, keys, self.point(terms), self.least, around, seed)

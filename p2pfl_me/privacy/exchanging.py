@@ -1,0 +1,49 @@
+"""The seam of what a neighbour gets to see: what a contract's `privacy.exchange` names. One kind a file in
+`exchanges/`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from p2pfl_me.choice import Choice, Registry
+from p2pfl_me.keyring import Keyring
+
+if TYPE_CHECKING:
+    from p2pfl_me.privacy.masked_sums import MaskedSums
+
+
+class ExchangeForm(Choice):
+    """In which form models go to the neighbours."""
+
+    what: ClassVar[str] = "exchange"
+    sums_only: ClassVar[bool] = False
+    """A receiver learns the weighted sum of its neighbours' models, and no single one."""
+
+    def limit(self, size: int, peers: int) -> int:
+        """The most bytes of a message about `size` exchanged values in a run of `peers`, 0 for plain float32."""
+        return 0
+
+    @property
+    def least(self) -> int:
+        """The fewest models that a sum may hold."""
+        return 1
+
+    def error(self, terms: int) -> float:
+        """The most by which a value of a sum of so many models may miss, but for float32's own rounding."""
+        return 0.0
+
+    @property
+    def carried_by(self) -> tuple[str, ...]:
+        return ("sums",) if self.sums_only else ()
+
+    def sums(self, me: int, keys: Keyring, around: Mapping[int, frozenset[int]], terms: int, seed: int) -> MaskedSums:
+        """What hides one life's models and opens its sums.
+
+        `around`: receiver -> its neighbours; `terms`: the most models in any sum; `seed`: the contract's, for rounding.
+        """
+        raise self.unfinished("sums")
+
+
+EXCHANGES = Registry(ExchangeForm, "p2pfl_me.privacy.exchanges")
+"""Every form by its name in the contract."""
