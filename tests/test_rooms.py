@@ -23,6 +23,7 @@ FLOORS = {
     "progress": 0,
     "workers": 0,
     "choice": 0,
+    "keyring": 0,
     "widths": 0,
     "aggregation": 0,
     "networks": 0,

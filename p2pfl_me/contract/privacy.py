@@ -108,6 +108,8 @@ def _sums_conflict(contract: Contract) -> Conflict | None:
             f"under {form} neither sees anything",
             "leave gossip.compression out; privacy.exchange: {kind: masks, bits: 16} makes messages smaller",
         )
+    if gossip.hand_out:
+        return Conflict(f"hand_out sends a final model as it is, which {form} hide", "leave gossip.hand_out out")
     if gossip.patience:
         return Conflict(
             f"patience watches how far the neighbours' models are, which {form} hides", "leave gossip.patience out"

@@ -189,7 +189,7 @@ class Masked(Synchronous):
             case Kind.WITHDRAW:
                 self._see(now, sender, message.at)
                 return self._without(now, sender, "gives no model") if message.round == self.round else []
-            case Kind.OFFER | Kind.ANSWER | Kind.PUSH | Kind.BEGUN:
+            case Kind.OFFER | Kind.ANSWER | Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL:
                 return []
 
     def _on_masked(self, now: float, sender: int, message: Message) -> list[Action]:

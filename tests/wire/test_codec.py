@@ -20,7 +20,7 @@ rounds = st.integers(0, 2**31)
 
 @given(kind=st.sampled_from(list(Kind)), round=rounds, at=rounds)
 def test_a_message_comes_back_as_it_was(kind: Kind, round: int, at: int) -> None:
-    params = np.arange(5, dtype=np.float32) if kind in {Kind.OFFER, Kind.ANSWER, Kind.PUSH} else None
+    params = np.arange(5, dtype=np.float32) if kind in {Kind.OFFER, Kind.ANSWER, Kind.PUSH, Kind.FINAL} else None
     message = Message(kind, round, at, params)
     data, body = encode(message, 3, SCHEMA)
     header = decode_header(data, 3, SCHEMA)
