@@ -33,7 +33,7 @@ def write_page(grid: Grid, out: Path, done: Sequence[tuple[Group, int]], target:
             methods[group.folder] = Method(group.name, tuple(read_run(cell_folder(out, group, each)) for each in seeds))
     calm = [group for group in grid.groups if not group.condition]
     settings = [
-        Setting(name, own)
+        Setting(name, own, target)
         for name in dict.fromkeys(group.setting for group in calm)
         if (own := tuple(methods[g.folder] for g in calm if g.setting == name and g.folder in methods))
     ]
@@ -52,4 +52,4 @@ def write_page(grid: Grid, out: Path, done: Sequence[tuple[Group, int]], target:
         )
         under_faults.append(UnderFaults(condition.name, own, refused.get(condition.name, "")))
     mixings, unmixed = mixings_of([g for g in calm if g.setting == calm[0].setting and g.folder in methods])
-    return write_comparison(Comparison(tuple(settings), tuple(under_faults), target, mixings, unmixed), out)
+    return write_comparison(Comparison(tuple(settings), tuple(under_faults), mixings, unmixed), out)

@@ -25,7 +25,7 @@ from p2pfl_me.home import home
 from p2pfl_me.options import RunOptions
 from p2pfl_me.report.paired import power_words
 from p2pfl_me.run.folder import RunFolder
-from p2pfl_me.run.results import scores_from
+from p2pfl_me.run.results import read_average
 from p2pfl_me.swarm.launcher import CHILDREN
 from p2pfl_me.workers import pool
 
@@ -190,7 +190,7 @@ def _title(cell: Cell) -> str:
 def _outcome(request: Request, cell: Cell, code: int) -> str:
     if code:
         return f"failed with exit code {code}"
-    scores = scores_from(json_object(RunFolder(cell_folder(request.out, *cell)).average).get("test"))
+    scores = read_average(cell_folder(request.out, *cell))
     return "no test clips" if scores is None or scores.uf1 is None else f"UF1 {scores.uf1:.3f}"
 
 

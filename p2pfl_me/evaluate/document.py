@@ -22,7 +22,7 @@ from p2pfl_me.evaluate.tables import (
 )
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.report.arms import Arm
-from p2pfl_me.report.arms_picture import HEADER, arms_figure, arms_rows
+from p2pfl_me.report.arms_picture import HEADER, arms_rows
 from p2pfl_me.report.confusion_picture import confusion_panels
 from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Picture, Section
 from p2pfl_me.report.paired import holm
@@ -116,7 +116,6 @@ def _picture(results: Results) -> Picture:
             "dotted line is what always naming the most frequent class gives."
         ),
         alt="UF1 of isolated, gossip and pooled models with intervals",
-        draw=arms_figure,
         header=HEADER,
         rows=arms_rows(results.arm_rows(), results.chance()),
     )

@@ -42,7 +42,7 @@ def triple_table(results: Results) -> Table:
         f"A mean counts the models that were asked.{once(results)}"
     )
     header = ("", "UF1", "95 % interval", "UAR", right(results), "worst peer")
-    return Table(header, tuple(rows), frozenset(range(1, 6)), caption)
+    return Table(header, tuple(rows), caption)
 
 
 def difference_table(results: Results) -> Table:
@@ -63,7 +63,9 @@ def difference_table(results: Results) -> Table:
         "paired permutation test, which swaps a subject's answers between the two sides, in all seeds together. More "
         f"than luck: p holds at {LEVEL:g} over the {len(found)} pairs together (Holm)."
     )
-    return Table(("", "difference", "95 % interval", "p", "more than luck"), tuple(rows), frozenset({1, 2, 3}), caption)
+    return Table(
+        ("", "difference", "95 % interval", "p", "more than luck"), tuple(rows), caption, words=frozenset({0, 4})
+    )
 
 
 def field_table(results: Results) -> Table:
@@ -83,7 +85,7 @@ def field_table(results: Results) -> Table:
         f"UF1 and UAR over all classes with 95 % intervals over draws of subjects, from one pool of answers; "
         f"{unit(results)}s: {counts}. A mean counts the models that were asked.{once(results)}"
     )
-    return Table(header, tuple(rows), frozenset(range(1, len(header))), caption)
+    return Table(header, tuple(rows), caption)
 
 
 def class_table(results: Results) -> Table:
@@ -101,7 +103,7 @@ def class_table(results: Results) -> Table:
         "F1 of each class, mean over seeds and over the models that were asked; – where no held-out "
         f"{unit(results)} shows the class.{once(results)}"
     )
-    return Table(header, tuple(rows), frozenset(range(1, len(header))), caption)
+    return Table(header, tuple(rows), caption)
 
 
 def once(results: Results) -> str:
@@ -137,7 +139,7 @@ def peer_table(results: Results) -> Table:
         f"and {unit(results)}s before any is held out.{more}"
     )
     header = ("", "data sets", "subjects", f"{unit(results)}s", "isolated", "gossip")
-    return Table(header, tuple(rows), frozenset({2, 3, 4, 5}), caption)
+    return Table(header, tuple(rows), caption, words=frozenset({0, 1}))
 
 
 def report_table(results: Results, arm: Arm) -> Table:
@@ -156,7 +158,7 @@ def report_table(results: Results, arm: Arm) -> Table:
     seeds = len(results.answers)
     joined = f" {seeds} seeds' answers in one matrix, so its macro F1 is not quite the mean UF1." if seeds > 1 else ""
     caption = f"Classification report of: {arm.words}. Support is {unit(results)}s held out.{joined}"
-    return Table(("", "precision", "recall", "F1", "support"), tuple(rows), frozenset({1, 2, 3, 4}), caption)
+    return Table(("", "precision", "recall", "F1", "support"), tuple(rows), caption)
 
 
 def p_words(p: float) -> str:
@@ -165,7 +167,7 @@ def p_words(p: float) -> str:
 
 def plain_table(rows: Sequence[tuple[str, str]], caption: str = "") -> Table:
     """Names and values, without a header."""
-    return Table(("", ""), tuple(rows), frozenset(), caption)
+    return Table(("", ""), tuple(rows), caption, words=frozenset({0, 1}))
 
 
 def spread(score: ArmScore | None) -> str:

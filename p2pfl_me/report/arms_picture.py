@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from p2pfl_me.report.arms import Arm
-from p2pfl_me.report.document import figure_named
+from p2pfl_me.report.figures import figure_named
 from p2pfl_me.report.numbers import Cell, Row
 from p2pfl_me.report.style import ARM_COLOURS, BACKGROUND, INK, MUTED, NARROW, PAPER, RULE, new_figure
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.report.comparison_picture import picture
 from p2pfl_me.report.document import Block, Table
 from p2pfl_me.report.formatting import NONE, many, share
-from p2pfl_me.report.methods import Setting, closing_of, distances
-from p2pfl_me.report.numbers import Cell
+from p2pfl_me.report.methods import Setting, closing_of
 from p2pfl_me.topology import (
     Figures,
     directed_figures,
@@ -23,7 +21,7 @@ FIGURES_LIMIT = 2_000
 
 
 def agreement_blocks(setting: Setting) -> Iterator[Block]:
-    """The table of predictions and measurements, and the figure of distances."""
+    """The table of predictions and measurements."""
     rows = []
     for method in setting.methods:
         contract = method.runs[0].contract
@@ -55,29 +53,11 @@ def agreement_blocks(setting: Setting) -> Iterator[Block]:
             "distance at the end",
         ),
         tuple(rows),
-        frozenset(range(1, 8)),
         "The first five are predicted from the graph alone. At most, expected, measured: the share of the consensus "
         "distance that one exchange leaves (largest eigenvalue; when models differ at random; geometric mean over "
         "rounds and seeds). A graph that changes has no bound for a single round. Distance at the end: to the average "
         "model, as a share of its norm.",
     )
-    numbers: list[tuple[Cell, ...]] = [
-        ("set-up", method.name, index, distance, predicted)
-        for method in setting.methods
-        for index, distance, predicted in distances(method)
-    ]
-    if any(isinstance(row[3], float) and row[3] > 1e-9 for row in numbers):
-        yield picture(
-            "consensus-distance",
-            "Distance between the models after every exchange, measured and predicted",
-            "Lower is closer together. Dashed: what the graph predicts of each exchange, from the distance measured "
-            "just before it, when the differences point nowhere in particular. A solid line above its dashed one: what "
-            "is left lies along the graph's slow directions, or exchanges were lost. Exact agreement has no place on a "
-            "log axis.",
-            "Line chart on a log axis of the consensus distance by round for every set-up, with predictions",
-            ("kind", "series", "round", "distance", "predicted_distance"),
-            numbers,
-        )
 
 
 def _figures_of(contract: Contract) -> Figures:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from p2pfl_me.report.comparison_picture import picture
 from p2pfl_me.report.document import Block, Table
 from p2pfl_me.report.formatting import NONE, many
 from p2pfl_me.report.mixing import Mixing, exact_after, reaches, slope_of
-from p2pfl_me.report.numbers import Cell
+from p2pfl_me.report.mixing_picture import mixing_pictures
 from p2pfl_me.report.results import Floats
 
 
@@ -47,30 +46,8 @@ def mixing_blocks(mixings: Sequence[Mixing], left_out: Sequence[str]) -> Iterato
         "measured",
         "MB a peer",
     )
-    yield Table(header, tuple(rows), frozenset(range(1, 7)), words)
-    numbers: list[tuple[Cell, ...]] = [
-        ("set-up", mixing.name, round, float(mixing.megabytes[round]), float(now), float(mixing.predicted[round]))
-        for mixing in mixings
-        for round, now in enumerate(mixing.measured)
-    ]
-    columns = ("kind", "series", "round", "mb_a_peer", "distance", "predicted_distance")
-    yield picture(
-        "mixing-mb",
-        "Mixing alone: distance by megabytes",
-        "Further left is cheaper: what agreement costs in traffic. A line that falls to the bottom has reached the "
-        "exact mean.",
-        "Line chart on a log axis of the distance between models by megabytes sent, for every set-up",
-        columns,
-        numbers,
-    )
-    yield picture(
-        "mixing-rounds",
-        "Mixing alone: distance by rounds",
-        "The measured line lies on the predicted one, which follows from the graph and its weights alone.",
-        "Line chart on a log axis of the distance between models by round, for every set-up, with predictions",
-        columns,
-        numbers,
-    )
+    yield Table(header, tuple(rows), words)
+    yield from mixing_pictures(mixings)
 
 
 def _exact(course: Floats) -> str:

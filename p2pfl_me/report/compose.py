@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
 from p2pfl_me.contract import dump_contract
 from p2pfl_me.report.arms import Arm
-from p2pfl_me.report.arms_picture import HEADER, ArmRow, arms_figure, arms_rows
+from p2pfl_me.report.arms_picture import HEADER, ArmRow, arms_rows
 from p2pfl_me.report.claims import verdict
 from p2pfl_me.report.comparison_agreement import agreement_blocks
 from p2pfl_me.report.comparison_cost import cost_blocks
 from p2pfl_me.report.comparison_faults import fault_blocks
 from p2pfl_me.report.comparison_mixing import mixing_blocks
 from p2pfl_me.report.comparison_pairs import pair_blocks
-from p2pfl_me.report.comparison_scores import score_blocks, score_picture_of
+from p2pfl_me.report.comparison_scores import score_blocks
 from p2pfl_me.report.consensus import agreement, contraction_of
 from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Paragraph, Picture, Section, Table
 from p2pfl_me.report.failures import lasting
+from p2pfl_me.report.figures import SettingPart, setting_figures
 from p2pfl_me.report.formatting import figure, many
-from p2pfl_me.report.methods import Comparison, Method, Setting, default_target
+from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.notes import COMPARED_NOTES, honesty_notes, liar_notes
 from p2pfl_me.report.numbers import Cell
 from p2pfl_me.report.results import (
@@ -53,7 +55,8 @@ def compose(comparison: Comparison, *, in_full: bool) -> Document:
     runs = [run for setting in comparison.settings for method in setting.methods for run in method.runs]
     sections: list[Section] = []
     for index, setting in enumerate(comparison.settings):
-        sections += _setting_sections(comparison, setting, index, in_full=in_full)
+        slug = _slug(setting.name, index) if len(comparison.settings) > 1 else ""
+        sections += _setting_sections(setting, slug, in_full=in_full)
     if comparison.mixings:
         blocks = mixing_blocks(comparison.mixings, comparison.unmixed)
         sections.append(Section("Mixing alone", tuple(blocks), "mixing"))
@@ -97,30 +100,31 @@ def score_rows(comparison: Comparison) -> list[tuple[Cell, ...]]:
     return rows
 
 
-def _setting_sections(comparison: Comparison, setting: Setting, index: int, *, in_full: bool) -> Iterator[Section]:
-    several = len(comparison.settings) > 1
-    slug = _slug(setting.name, index) if several else ""
-    target = comparison.target if comparison.target is not None else default_target(setting)
-    if several:
+def _setting_sections(setting: Setting, slug: str, *, in_full: bool) -> Iterator[Section]:
+    """`slug` is empty where there is one setting alone."""
+    if slug:
         yield Section(f"Clips dealt: {setting.name}", (), slug)
-    parts: list[tuple[str, str, Iterator[Block]]]
+    parts: list[tuple[str, str, Iterator[Block]]] = []
     if len(setting.methods) == 1:
-        parts = [("Result", "result", _result(setting.methods[0]))]
+        parts.append(("Result", "result", _result(setting.methods[0])))
         if len(setting.methods[0].runs) > 1:
-            parts.append(("Over the seeds", "seeds", _over_seeds(setting)))
-    else:
-        parts = [
-            ("Scores", "scores", score_blocks(setting, target)),
-            ("Is any better?", "pairs", pair_blocks(setting)),
-        ]
-    if len(setting.methods) > 1 or not in_full:
-        parts += [
-            ("How the models agree", "agreement", agreement_blocks(setting)),
-            ("What it costs", "cost", cost_blocks(setting, target)),
-        ]
-    for title, name, blocks in parts:
-        if shown := tuple(blocks):
-            yield Section(title, shown, f"{slug}-{name}" if slug else name, slug, 3 if several else 2)
+            seeds = chain(_over_seeds(setting.methods[0].runs), setting_figures(SettingPart.SCORES, setting))
+            parts.append(("Over the seeds", "seeds", seeds))
+    for part, (title, blocks) in _PARTS.items():
+        if len(setting.methods) > 1 or (not in_full and part in {SettingPart.AGREEMENT, SettingPart.COST}):
+            parts.append((title, part.value, chain(blocks(setting), setting_figures(part, setting))))
+    for title, name, found in parts:
+        if shown := tuple(found):
+            yield Section(title, shown, f"{slug}-{name}" if slug else name, slug, 3 if slug else 2)
+
+
+_PARTS: dict[SettingPart, tuple[str, Callable[[Setting], Iterator[Block]]]] = {
+    SettingPart.SCORES: ("Scores", score_blocks),
+    SettingPart.PAIRS: ("Is any better?", pair_blocks),
+    SettingPart.AGREEMENT: ("How the models agree", agreement_blocks),
+    SettingPart.COST: ("What it costs", cost_blocks),
+}
+"""The title of each part, and what stands before its figures."""
 
 
 def _runs_in_full(methods: Sequence[Method]) -> Iterator[Section]:
@@ -197,7 +201,6 @@ def _result(method: Method) -> Iterator[Block]:
             )
         ),
         alt="Dot plot of final UF1 by way of training",
-        draw=arms_figure,
         header=HEADER,
         rows=arms_rows(rows, chance_uf1(runs)),
     )
@@ -210,7 +213,7 @@ def _result(method: Method) -> Iterator[Block]:
     caption = f"Scores on {part} clips at the last round"
     caption += f"; mean ± standard deviation over {len(runs)} seeds." if several else "."
     header = ("", *METRICS.values(), "worst peer, UF1", "best peer, UF1")
-    yield Table(header, tuple(table), frozenset(range(1, len(header))), caption)
+    yield Table(header, tuple(table), caption)
     if not several and (interval := average_interval(runs[0])):
         yield Paragraph(
             f"Drawing the {part} clips again and again gives a 95 % interval of {interval[0]:.2f} to {interval[1]:.2f} "
@@ -230,8 +233,7 @@ def _arm_row(runs: Sequence[Run], arm: Arm) -> ArmRow | None:
     return ArmRow(arm, found.mean, tuple(models), found.std)
 
 
-def _over_seeds(setting: Setting) -> Iterator[Block]:
-    runs = setting.methods[0].runs
+def _over_seeds(runs: Sequence[Run]) -> Iterator[Block]:
     arms = [arm for arm in ORDER if over_seeds(runs, arm, "uf1") is not None]
     header = ("seed", "rounds", *(arm.words for arm in arms), "worst peer", "sent a peer", "distance")
     rows = []
@@ -253,8 +255,7 @@ def _over_seeds(setting: Setting) -> Iterator[Block]:
         "UF1 at the last round of every seed. Distance: between a peer's model and the average model after the last "
         "exchange, as a share of its norm."
     )
-    yield Table(header, tuple(rows), frozenset(range(1, len(header))), caption)
-    yield from score_picture_of(setting, None)
+    yield Table(header, tuple(rows), caption)
 
 
 def _sent_a_peer(runs: Sequence[Run]) -> Spread | None:

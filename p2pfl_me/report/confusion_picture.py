@@ -9,31 +9,31 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from p2pfl_me.report.document import Picture, figure_named
-from p2pfl_me.report.events import Counts
+from p2pfl_me.report.document import Picture
+from p2pfl_me.report.figures import RunPart, figure_named, in_run
 from p2pfl_me.report.numbers import Cell, Row
-from p2pfl_me.report.results import Floats
+from p2pfl_me.report.results import Counts, Floats, confusion_of, mean_confusion
+from p2pfl_me.report.run import Run
 from p2pfl_me.report.style import BLUE, INK, MUTED, NARROW, RULE, short
 
 MOST_CLASSES = 14
 
 
-def confusion_picture(classes: Sequence[str], average: Counts | None, peers: Floats | None) -> Picture | None:
+@in_run(RunPart.CLASSES)
+def confusion_picture(run: Run) -> Picture | None:
     """Confusion matrices, each (K, K) with rows the true classes; None where there is none of the right size."""
-    panels: list[tuple[str, Floats]] = []
-    for name, matrix in (("average model", average), ("mean peer", peers)):
-        if matrix is not None and matrix.shape == (len(classes), len(classes)):
-            panels.append((name, np.asarray(matrix, dtype=np.float64)))
+    classes = run.contract.model.classes
+    named = (("average model", confusion_of(run.average)), ("mean peer", mean_confusion(run)))
     return confusion_panels(
         classes,
-        panels,
+        [(name, matrix) for name, matrix in named if matrix is not None and len(matrix) == len(classes)],
         "The mean peer is the average of all peers' matrices, so its counts need not be whole.",
         "Confusion matrices of the average model and of the mean peer",
     )
 
 
 def confusion_panels(
-    classes: Sequence[str], panels: Sequence[tuple[str, Floats]], remark: str, alt: str, unit: str = "clip"
+    classes: Sequence[str], panels: Sequence[tuple[str, Floats | Counts]], remark: str, alt: str, unit: str = "clip"
 ) -> Picture | None:
     """A matrix for each named panel, two in a row; None without panels or with more classes than can be read."""
     if not panels or len(classes) > MOST_CLASSES:
@@ -52,7 +52,6 @@ def confusion_panels(
             f"share of the row. A good model is dark on the diagonal. {remark}"
         ),
         alt=alt,
-        draw=confusion_figure,
         header=("model", "true", "predicted", f"{unit}s"),
         rows=tuple(rows),
     )

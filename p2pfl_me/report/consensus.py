@@ -6,13 +6,16 @@ E ||s(x) - s(y)||^2 = ||x - y||^2 (with 1024 buckets a distance is met within 2 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from p2pfl_me.report.events import Round, Sketch
 from p2pfl_me.report.run import Run
+
+Sketch = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,32 +87,39 @@ def contraction_of(run: Run) -> Contraction | None:
 
 def agreement(run: Run, contraction: Contraction | None) -> tuple[Agreement, ...]:
     """Consensus distance of every round that at least two peers logged with both sketches."""
-    by_round: dict[int, list[Round]] = {}
+    by_round: dict[int, list[tuple[Sketch, Sketch]]] = {}
     for log in run.peers:
         for each in log.rounds:
-            if each.sketch_trained is not None and each.sketch_mixed is not None:
-                by_round.setdefault(each.round, []).append(each)
+            before, after = sketch_of(each.sketch_trained), sketch_of(each.sketch_mixed)
+            if before is not None and after is not None:
+                by_round.setdefault(each.round, []).append((before, after))
     found = []
-    for index in sorted(by_round):
-        present = by_round[index]
-        trained = [each.sketch_trained for each in present if each.sketch_trained is not None]
-        mixed = [each.sketch_mixed for each in present if each.sketch_mixed is not None]
-        if len(present) < 2 or len({sketch.shape for sketch in (*trained, *mixed)}) > 1:
+    for index, present in sorted(by_round.items()):
+        if len(present) < 2 or len({sketch.shape for both in present for sketch in both}) > 1:
             continue
-        before, _ = _distance(trained)
-        after, norm = _distance(mixed)
+        apart, _ = _distance([before for before, _ in present])
+        mixed, norm = _distance([after for _, after in present])
         found.append(
             Agreement(
                 round=index,
                 peers=len(present),
-                trained=before,
-                mixed=after,
+                trained=apart,
+                mixed=mixed,
                 norm=norm,
-                bound=contraction.beta * before if contraction and contraction.beta is not None else None,
-                expected=contraction.rms_of(index) * before if contraction else None,
+                bound=contraction.beta * apart if contraction and contraction.beta is not None else None,
+                expected=contraction.rms_of(index) * apart if contraction else None,
             )
         )
     return tuple(found)
+
+
+def sketch_of(told: str | None) -> Sketch | None:
+    """A little-endian float32 vector, shape (n,), from base64; None if it is not one or is not finite."""
+    try:
+        vector = np.frombuffer(base64.b64decode(told or "", validate=True), dtype="<f4")
+    except ValueError:
+        return None
+    return vector if vector.size and bool(np.isfinite(vector).all()) else None
 
 
 def _distance(sketches: Sequence[Sketch]) -> tuple[float, float]:

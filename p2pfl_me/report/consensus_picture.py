@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from p2pfl_me.report.consensus import Agreement, Contraction
-from p2pfl_me.report.document import Picture, figure_named
+from p2pfl_me.report.consensus import Agreement, agreement, contraction_of
+from p2pfl_me.report.document import Picture
+from p2pfl_me.report.figures import RunPart, figure_named, in_run
 from p2pfl_me.report.numbers import Row
+from p2pfl_me.report.run import Run
 from p2pfl_me.report.style import (
     AMBER,
     BLUE,
@@ -27,8 +29,11 @@ FLOOR = 1e-9
 """Below float32 rounding; a model that agrees exactly has no place on a log axis."""
 
 
-def consensus_picture(rows: Sequence[Agreement], contraction: Contraction | None) -> Picture | None:
+@in_run(RunPart.AGREEMENT)
+def consensus_picture(run: Run) -> Picture | None:
     """Consensus distance by round; None if no round was logged by two peers."""
+    contraction = contraction_of(run)
+    rows = agreement(run, contraction)
     if not rows or not any(_share(row, row.trained) > FLOOR for row in rows):
         return None
     reading = (
@@ -57,7 +62,6 @@ def consensus_picture(rows: Sequence[Agreement], contraction: Contraction | None
         title="Distance between the models, measured and predicted",
         reading=reading,
         alt="Line chart on a log axis: consensus distance after training and after mixing, with predictions",
-        draw=consensus_figure,
         header=("round", "peers", "trained", "mixed", "predicted_expected", "predicted_bound", "average_norm"),
         rows=tuple((row.round, row.peers, row.trained, row.mixed, row.expected, row.bound, row.norm) for row in rows),
     )
@@ -95,7 +99,7 @@ def consensus_figure(rows: Sequence[Row], width: float) -> Figure:
         points = [(index, share) for index, share in shares if share > FLOOR]
         if points:
             axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, linewidth=weight)
-            labels.append((max(rounds), points[-1][1], words, colour))
+            labels.append((points[-1][1], words, colour))
     show_single_points(axes)
     percent_log_axis(axes)
     round_axis(axes, min(rounds), max(rounds))

@@ -5,29 +5,14 @@ All strings are plain text; whoever prints them escapes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from p2pfl_me.report.numbers import Cell, Row, csv_rows, csv_text
+from p2pfl_me.report.figures import Draw, figures
+from p2pfl_me.report.numbers import Cell, csv_rows, csv_text
 from p2pfl_me.report.style import VERMILION, other_letters
-
-Draw = Callable[[Sequence[Row], float], Figure]
-"""From the rows of a figure's CSV and a width in inches to the figure."""
-FIGURES: dict[str, Draw] = {}
-"""By the name of their files; every module that ends in `_picture` puts its own here (`figures` finds them)."""
-
-
-def figure_named(*names: str) -> Callable[[Draw], Draw]:
-    """Decorates a drawing with the names of its files."""
-
-    def register(draw: Draw) -> Draw:
-        for name in names:
-            assert FIGURES.setdefault(name, draw) is draw, f"two figures are called {name}"
-        return draw
-
-    return register
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +29,17 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`numeric` marks the columns that are set flush right with figures of equal width."""
+    """`words` marks the columns that are set flush left; the others hold numbers, flush right, of equal width."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    numeric: frozenset[int] = frozenset()
     caption: str = ""
+    words: frozenset[int] = frozenset({0})
     kind: str = "table"
+
+    @property
+    def numeric(self) -> frozenset[int]:
+        return frozenset(range(len(self.header))) - self.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +55,18 @@ class Code:
 class Picture:
     """A figure, how to read it in a sentence, and the numbers behind it, from whose CSV alone it is drawn.
 
-    `name` becomes the file names NAME.png, .svg, .pdf and .csv, below the folder of its section. A `raster` one stands
-    on the page as a picture on white, the others as drawings that follow the page's theme. `warning` is written into
-    the drawing: a picture file is what gets copied into papers.
+    `name` becomes the file names NAME.png, .svg, .pdf and .csv, below the folder of its section, and says how it is
+    drawn, unless `draw` does. A `raster` one stands on the page as a picture on white, the others as drawings that
+    follow its theme. `warning` is written into the drawing: a picture file is what gets copied into papers.
     """
 
     name: str
     title: str
     reading: str
     alt: str
-    draw: Draw
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    draw: Draw | None = None
     raster: bool = False
     warning: str = ""
     kind: str = "picture"
@@ -88,7 +77,7 @@ class Picture:
 
     def figure(self, width: float) -> Figure:
         """Drawn afresh, `width` inches wide; inside `house_style`."""
-        return drawn(self.draw, self.numbers(), width, self.warning)
+        return drawn(self.draw or figures()[self.name], self.numbers(), width, self.warning)
 
 
 def drawn(draw: Draw, numbers: str, width: float, warning: str = "") -> Figure:

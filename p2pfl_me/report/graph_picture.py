@@ -6,8 +6,9 @@ Used by the report and by `p2pme topology show`. Peers without a score (dead one
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import networkx as nx
 import numpy as np
@@ -19,8 +20,15 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 from matplotlib.figure import Figure
 
 from p2pfl_me.errors import RunError
+from p2pfl_me.report.figures import RunPart, in_run
 from p2pfl_me.report.style import BLUE, EDGE, INK, MUTED, PAPER, PLAIN, house_style
-from p2pfl_me.topology.layout import Places, places
+from p2pfl_me.topology import build_graph, link_count, plan_of
+from p2pfl_me.topology.layout import DRAWN_LINKS, Places, places
+
+if TYPE_CHECKING:
+    from p2pfl_me.report.document import Picture
+    from p2pfl_me.report.numbers import Row
+    from p2pfl_me.report.run import Run
 
 WIDTH = 6.0
 DPI = 200
@@ -31,8 +39,46 @@ LABELLED = 150
 LEAST_SPAN = 0.2
 NODE_INK, NODE_PAPER = "#1b1f25", "#fffffe"
 """Letters on the marks: these stay as they are in a dark theme, since the marks' colours do."""
+VECTOR_LINKS = 1000
+"""A graph of more is a picture of dots on a page: as a drawing it would be megabytes."""
 SCORES = LinearSegmentedColormap.from_list("p2pme", colormaps["YlGnBu"](np.linspace(0.06, 0.92, 256)))
 """From pale to dark, so that it reads in grey and by colour-blind eyes: darker is higher."""
+
+
+@in_run(RunPart.GRAPH)
+def graph_picture(run: Run) -> Picture | None:
+    """The run's graph, coloured by the last scores; None for one of so many links that a drawing tells nothing."""
+    from p2pfl_me.report.document import Picture
+    from p2pfl_me.report.results import part_of, score_curves
+
+    topology, count = run.contract.topology, run.contract.peers.count
+    if link_count(plan_of(run.contract)) > DRAWN_LINKS:
+        return None
+    graph = build_graph(topology, count)
+    name, metric = ("UF1", "uf1") if part_of(run) else ("training loss", "loss")
+    scores, degrees = score_curves(run, metric).final(), dict(graph.degree())
+
+    def draw(rows: Sequence[Row], width: float) -> Figure:
+        shown = {int(row["peer"]): float(row["score"]) for row in rows if row["score"]}
+        return graph_figure(graph, scores=shown or None, score_name=name, width=width)
+
+    reading = "Weights travel along these edges and nowhere else"
+    reading += ", along a few of them in each round." if topology.changes else "."
+    if scores:
+        reading += (
+            " Neighbours of like colour have come to like scores; a part of another colour is one that what others "
+            "learned has not reached."
+        )
+    return Picture(
+        "graph",
+        f"The graph, coloured by {name}" if scores else "The graph",
+        reading,
+        "Drawing of the peer graph",
+        ("peer", "degree", "score"),
+        tuple((peer, int(degrees[peer]), scores.get(peer)) for peer in sorted(degrees)),
+        draw,
+        raster=graph.number_of_edges() > VECTOR_LINKS,
+    )
 
 
 def draw_graph(

@@ -45,10 +45,19 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Methods under the same conditions: the same shards of the same data, seed by seed."""
+    """Methods under the same conditions: the same shards of the same data, seed by seed.
+
+    `goal` is the score to reach; None for 95 % of the best mean score that any method's average model ended with.
+    """
 
     name: str
     methods: tuple[Method, ...]
+    goal: float | None = None
+
+    @property
+    def target(self) -> float | None:
+        means = [float(np.mean(list(scores.values()))) for method in self.methods if (scores := method.score())]
+        return self.goal if self.goal is not None else 0.95 * max(means) if means else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +71,13 @@ class UnderFaults:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything a comparison's page shows. `target` is the user's score to reach, None for the default.
+    """Everything a comparison's page shows.
 
     `mixings` are the set-ups without training, `unmixed` the names of those for whom that says nothing.
     """
 
     settings: tuple[Setting, ...]
     under_faults: tuple[UnderFaults, ...] = ()
-    target: float | None = None
     mixings: tuple[Mixing, ...] = ()
     unmixed: tuple[str, ...] = ()
 
@@ -118,8 +126,7 @@ def track_of(run: Run, metric: str = METRIC) -> Track | None:
     seconds: dict[int, list[float]] = {}
     for log in run.peers:
         for each in log.rounds:
-            if each.seconds is not None:
-                seconds.setdefault(each.round, []).append(each.seconds)
+            seconds.setdefault(each.round, []).append(each.seconds)
     return Track(
         curves.rounds,
         curves.mean(),
@@ -146,20 +153,24 @@ def course_of(method: Method, metric: str = METRIC) -> Track | None:
     if not rounds:
         return None
     places = [[track.rounds.index(index) for index in rounds] for track in tracks]
-    score = np.stack([track.score[place] for track, place in zip(tracks, places, strict=True)])
-    return Track(
-        rounds,
-        score.mean(axis=0),
-        score.std(axis=0, ddof=1) if len(tracks) > 1 else np.zeros(len(rounds)),
-        np.stack([track.sent[place] for track, place in zip(tracks, places, strict=True)]).mean(axis=0),
-        np.stack([track.seconds[place] for track, place in zip(tracks, places, strict=True)]).mean(axis=0),
+    score, sent, seconds = (
+        np.stack([getattr(track, name)[place] for track, place in zip(tracks, places, strict=True)])
+        for name in ("score", "sent", "seconds")
     )
+    std = score.std(axis=0, ddof=1) if len(tracks) > 1 else np.zeros(len(rounds))
+    return Track(rounds, score.mean(axis=0), std, sent.mean(axis=0), seconds.mean(axis=0))
 
 
-def default_target(setting: Setting) -> float | None:
-    """95 % of the best mean score that any method's average model ended with."""
-    means = [float(np.mean(list(scores.values()))) for method in setting.methods if (scores := method.score())]
-    return 0.95 * max(means) if means else None
+def lent_baselines(setting: Setting) -> tuple[Method, ...]:
+    """Whose baselines to show: one without a name where all set-ups of a seed share them, else each set-up's own."""
+    every = [run for method in setting.methods for run in method.runs if run.baselines]
+    first = {run.seed: run for run in reversed(every)}
+    arms = (Arm.ISOLATED, Arm.FEDAVG, Arm.POOLED)
+    if all(
+        final_scores(run, arm, METRIC) == final_scores(first[run.seed], arm, METRIC) for run in every for arm in arms
+    ):
+        return (Method("", tuple(first[seed] for seed in dict.fromkeys(run.seed for run in every))),)
+    return setting.methods
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
+from p2pfl_me.report.document import Picture
+from p2pfl_me.report.figures import Draw, figure_named
 from p2pfl_me.report.line_styles import line_styles_of
-from p2pfl_me.report.numbers import Row
-from p2pfl_me.report.style import BACKGROUND, NARROW, WIDTH, headline, new_figure, percent_log_axis, short, y_grid
+from p2pfl_me.report.mixing import Mixing
+from p2pfl_me.report.numbers import Cell, Row, points
+from p2pfl_me.report.style import (
+    BACKGROUND,
+    NARROW,
+    WIDTH,
+    few_ticks,
+    headline,
+    new_figure,
+    percent_log_axis,
+    short,
+    y_grid,
+)
 
 LOWEST = 2e-5
 """What is below counts as agreement: there float32 begins to round."""
@@ -18,17 +30,42 @@ BOTTOM = LOWEST / 30
 """Between the lines' ends and here stand their names."""
 
 
-def mixing_by(column: str, label: str) -> Callable[[Sequence[Row], float], Figure]:
+def mixing_pictures(mixings: Sequence[Mixing]) -> Iterator[Picture]:
+    """By megabytes and by rounds."""
+    header = ("kind", "series", "round", "mb_a_peer", "distance", "predicted_distance")
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        ("set-up", mixing.name, index, *map(float, cells))
+        for mixing in mixings
+        for index, cells in enumerate(zip(mixing.megabytes, mixing.measured, mixing.predicted, strict=True))
+    )
+    yield Picture(
+        "mixing-mb",
+        "Mixing alone: distance by megabytes",
+        "Further left is cheaper: what agreement costs in traffic. A line that falls to the bottom has reached the "
+        "exact mean.",
+        "Line chart on a log axis of the distance between models by megabytes sent, for every set-up",
+        header,
+        rows,
+    )
+    yield Picture(
+        "mixing-rounds",
+        "Mixing alone: distance by rounds",
+        "The measured line lies on the predicted one, which follows from the graph and its weights alone.",
+        "Line chart on a log axis of the distance between models by round, for every set-up, with predictions",
+        header,
+        rows,
+    )
+
+
+def _mixing_by(column: str, label: str) -> Draw:
     """The drawing of distances over `column` of the CSV."""
 
     def draw(rows: Sequence[Row], width: float) -> Figure:
         figure, axes = new_figure(3.9, width)
         ends: list[tuple[float, float, str, str]] = []
         for series, line in line_styles_of(rows, "set-up").items():
-            own = [row for row in rows if row["series"] == series]
-            x = [float(row[column]) for row in own]
-            measured = [max(float(row["distance"]), LOWEST) for row in own]
-            predicted = [max(float(row["predicted_distance"]), LOWEST) for row in own]
+            x, predicted = _course(rows, column, "predicted_distance", series)
+            _, measured = _course(rows, column, "distance", series)
             axes.plot(x, predicted, color=line.colour, linestyle=(0, (1, 1.6)), linewidth=3.2, alpha=0.45)
             axes.plot(x, measured, color=line.colour, linestyle=line.dash, linewidth=1.6, zorder=3)
             axes.plot(x[-1:], measured[-1:], color=line.colour, marker="o", markersize=4.5, zorder=4)
@@ -38,7 +75,7 @@ def mixing_by(column: str, label: str) -> Callable[[Sequence[Row], float], Figur
         percent_log_axis(axes)
         axes.set_yticks([10.0**-power for power in range(5)])
         axes.set_xlim(-0.02 * last, 1.02 * last)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6 if width > NARROW else 4, steps=[1, 2, 2.5, 5, 10]))
+        few_ticks(axes, 6 if width > NARROW else 4)
         axes.set_xlabel(label)
         y_grid(axes)
         headline(axes, "Distance to the mean, in % of the first (log scale); thick and dotted: predicted")
@@ -46,6 +83,15 @@ def mixing_by(column: str, label: str) -> Callable[[Sequence[Row], float], Figur
         return figure
 
     return draw
+
+
+figure_named("mixing-rounds")(_mixing_by("round", "round"))
+figure_named("mixing-mb")(_mixing_by("mb_a_peer", "MB sent a peer, on the wire"))
+
+
+def _course(rows: Sequence[Row], x: str, y: str, series: str) -> tuple[list[float], list[float]]:
+    own = points(rows, x, y, series=series)
+    return [place for place, _ in own], [max(distance, LOWEST) for _, distance in own]
 
 
 def _name_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], width: float) -> None:

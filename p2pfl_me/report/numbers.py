@@ -26,6 +26,12 @@ def csv_rows(text: str) -> list[Row]:
     return [{name: _text(cell) for name, cell in row.items()} for row in csv.DictReader(io.StringIO(text))]
 
 
+def points(rows: Sequence[Row], x: str, y: str, **where: str) -> list[tuple[float, float]]:
+    """Two columns of the rows whose cells are those of `where`; rows that lack one of them are left out."""
+    own = (row for row in rows if row[x] and row[y] and all(row[name] == value for name, value in where.items()))
+    return [(float(row[x]), float(row[y])) for row in own]
+
+
 def _cell(cell: Cell) -> str | int:
     if isinstance(cell, str):
         # A spreadsheet would take such a name for a formula.

@@ -6,7 +6,7 @@ reached: picking its best round would be a choice made on the test clips.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from p2pfl_me.learning.metrics import commonest, present_mean, uf1
 from p2pfl_me.report.arms import Arm
-from p2pfl_me.report.events import Counts
-from p2pfl_me.report.run import Curve, Run
+from p2pfl_me.report.run import Run
+from p2pfl_me.run.events import Scores
+from p2pfl_me.run.results import Curve
 
+Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 METRICS = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
 
@@ -39,44 +41,57 @@ class PeerCurves:
 
     def final(self) -> dict[int, float]:
         """Each peer's value at the last round where it has one."""
-        found = {}
-        for column, peer in enumerate(self.peers):
-            known = self.values[np.isfinite(self.values[:, column]), column]
-            if known.size:
-                found[peer] = float(known[-1])
-        return found
+        return {peer: value for peer, _, value in self.cells()}
 
     def mean(self) -> Floats:
-        """Mean over the peers present, shape (rounds,), NaN in a round without any."""
-        return present_mean(self.values.T) if self.peers else np.full(len(self.rounds), np.nan)
+        """Mean over the peers present, shape (rounds,)."""
+        return present_mean(self.values.T) if self.peers else np.zeros(0)
+
+    def cells(self) -> Iterator[tuple[int, int, float]]:
+        """(peer, round, value), peer by peer."""
+        for column, peer in enumerate(self.peers):
+            for index, value in zip(self.rounds, self.values[:, column], strict=True):
+                if np.isfinite(value):
+                    yield peer, index, float(value)
 
 
-def score_curves(run: Run, metric: str) -> PeerCurves:
-    """A metric ("uf1", "uar", "accuracy", ...) of every peer's own model after every round, or "loss" in training."""
-    part = part_of(run)
-    cells: dict[tuple[int, int], float] = {}
-    for log in run.peers:
-        for each in log.rounds:
-            scores = each.scores(part) if part else None
-            value = each.loss if metric == "loss" else scores.get(metric) if scores else None
-            if value is not None:
-                cells[each.round, log.peer] = value
-    return _curves(cells)
+ALONE = -1
+"""Who an arm's model belongs to where it has a single one for all peers."""
 
 
-def isolated_curves(run: Run, metric: str) -> PeerCurves:
-    """The same for peers that trained alone."""
-    return _curves(
-        {
-            (index, peer): value
-            for peer, curve in run.baselines.isolated.items()
-            for index, scores in curve
-            if (value := scores.get(metric)) is not None
-        }
-    )
+def score_curves(run: Run, metric: str, arm: Arm = Arm.GOSSIP) -> PeerCurves:
+    """A metric ("uf1", "uar", "accuracy", ...) of an arm's models after every round; of gossip "loss" is in training.
+
+    Gossip's are each peer's own model; an arm with one model has it under `ALONE`. Empty where the arm was not run.
+    """
+    curves: Mapping[int, Curve] = {}
+    if arm is Arm.GOSSIP:
+        part = part_of(run)
+        if metric == "loss":
+            return _curves({(each.round, log.peer): each.loss for log in run.peers for each in log.rounds})
+        if part:
+            curves = {
+                log.peer: tuple((each.round, scores) for each in log.rounds if (scores := each.scores(part)))
+                for log in run.peers
+            }
+    elif arm is Arm.AVERAGE:
+        last = max((log.last_round for log in run.peers), default=0)
+        curves = {ALONE: ((last, run.average),)} if run.average else {}
+    elif arm is Arm.ISOLATED:
+        curves = {peer: _from_one(curve) for peer, curve in run.baselines.isolated.items()}
+    elif arm is Arm.FEDAVG or arm is Arm.POOLED:
+        curves = {ALONE: _from_one(run.baselines.fedavg if arm is Arm.FEDAVG else run.baselines.pooled)}
+    return _curves({(index, peer): told.get(metric) for peer, curve in curves.items() for index, told in curve})
 
 
-def _curves(cells: Mapping[tuple[int, int], float]) -> PeerCurves:
+def _from_one(curve: Curve) -> Curve:
+    """A report counts rounds from 1, whatever the file does."""
+    shift = 1 - min((index for index, _ in curve), default=1)
+    return tuple((index + shift, scores) for index, scores in curve)
+
+
+def _curves(told: Mapping[tuple[int, int], float | None]) -> PeerCurves:
+    cells = {place: value for place, value in told.items() if value is not None}
     rounds = tuple(sorted({index for index, _ in cells}))
     peers = tuple(sorted({peer for _, peer in cells}))
     values = np.full((len(rounds), len(peers)), np.nan)
@@ -85,23 +100,9 @@ def _curves(cells: Mapping[tuple[int, int], float]) -> PeerCurves:
     return PeerCurves(rounds, peers, values)
 
 
-def curve_points(curve: Curve, metric: str) -> tuple[tuple[int, float], ...]:
-    """(round, value) pairs of a baseline without peers."""
-    return tuple((index, value) for index, scores in curve if (value := scores.get(metric)) is not None)
-
-
 def final_scores(run: Run, arm: Arm, metric: str) -> dict[int, float]:
-    """Final scores by peer; an arm with a single model stands under -1. Empty where the arm was not run."""
-    if arm is Arm.GOSSIP:
-        return score_curves(run, metric).final()
-    if arm is Arm.ISOLATED:
-        return isolated_curves(run, metric).final()
-    if arm is Arm.AVERAGE:
-        value = run.average.get(metric) if run.average else None
-        return {} if value is None else {-1: value}
-    curve = run.baselines.fedavg if arm is Arm.FEDAVG else run.baselines.pooled
-    points = curve_points(curve, metric)
-    return {-1: points[-1][1]} if points else {}
+    """Final scores by peer; an arm with a single model stands under `ALONE`. Empty where the arm was not run."""
+    return score_curves(run, metric, arm).final()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,29 +134,25 @@ def extremes(runs: Sequence[Run], arm: Arm, metric: str) -> tuple[Spread, Spread
     return (worst, best) if worst and best else None
 
 
-def mean_confusion(run: Run) -> Floats | None:
-    """The confusion matrix of the mean peer: counts averaged over the peers' final models, shape (K, K)."""
-    part = part_of(run)
-    matrices = []
-    for log in run.peers:
-        scored = [scores for each in log.rounds if part and (scores := each.scores(part))]
-        if scored and scored[-1].confusion is not None:
-            matrices.append(scored[-1].confusion)
-    if not matrices or len({matrix.shape for matrix in matrices}) > 1:
+def confusion_of(scores: Scores | None) -> Counts | None:
+    """A confusion matrix, shape (K, K), rows the true classes; None where there is none, or no square of counts."""
+    rows = scores.confusion if scores else None
+    if not rows or any(len(row) != len(rows) or min(row) < 0 for row in rows):
         return None
-    return present_mean(matrices)
+    return np.array(rows, dtype=np.int64)
 
 
 def final_confusions(run: Run) -> dict[int, Counts]:
     """Each peer's confusion matrix at its last scored round."""
-    part = part_of(run)
-    found: dict[int, Counts] = {}
-    for log in run.peers:
-        for each in log.rounds:
-            scores = each.scores(part) if part else None
-            if scores and scores.confusion is not None:
-                found[log.peer] = scores.confusion
-    return found
+    part = part_of(run) or "test"
+    every = ((log.peer, confusion_of(each.scores(part))) for log in run.peers for each in log.rounds)
+    return {peer: matrix for peer, matrix in every if matrix is not None}
+
+
+def mean_confusion(run: Run) -> Floats | None:
+    """The confusion matrix of the mean peer: counts averaged over the peers' final models, shape (K, K)."""
+    matrices = list(final_confusions(run).values())
+    return present_mean(matrices) if len({matrix.shape for matrix in matrices}) == 1 else None
 
 
 def chance_uf1(runs: Sequence[Run]) -> float | None:
@@ -181,6 +178,5 @@ def clip_interval(confusion: Counts, draws: int = 2000) -> tuple[float, float] |
 
 def average_interval(run: Run) -> tuple[float, float] | None:
     """That of the average model; None where it was not scored."""
-    if run.average is None or run.average.confusion is None:
-        return None
-    return clip_interval(run.average.confusion)
+    confusion = confusion_of(run.average)
+    return None if confusion is None else clip_interval(confusion)

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from p2pfl_me.contract import Contract, digest, load_contract
 from p2pfl_me.errors import RunError
-from p2pfl_me.report.events import PeerLog, Scores, read_peer_log, scores_of
-from p2pfl_me.report.reading import Json, by_peer, json_file, mapping, whole
+from p2pfl_me.report.events import PeerLog, read_peer_log
+from p2pfl_me.run.events import Scores
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.ledger import read_ledger
 from p2pfl_me.run.manifest import Manifest, read_manifest_file
-from p2pfl_me.run.results import scores_from
-
-Curve = tuple[tuple[int, Scores], ...]
-"""Scores by round, in the order of rounds."""
+from p2pfl_me.run.results import Baselines, read_average, read_baselines
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +32,6 @@ class Traffic:
     payload: int
     wire: int
     round: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Baselines:
-    """The same shards, seeds and steps trained in other ways. Empty where not run."""
-
-    isolated: Mapping[int, Curve] = field(default_factory=dict)
-    pooled: Curve = ()
-    fedavg: Curve = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.isolated or self.pooled or self.fedavg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +142,7 @@ def read_run(folder: Path) -> Run:
         )
     contract = load_contract(files.contract)
     manifest = read_manifest_file(files) or Manifest()
-    baselines = _baselines(json_file(files.baselines))
+    baselines = read_baselines(folder)
     liars = manifest.liars
     return Run(
         folder=folder,
@@ -165,7 +150,7 @@ def read_run(folder: Path) -> Run:
         manifest=manifest,
         peers=tuple(read_peer_log(files, peer) for peer in files.log.all() if peer not in liars),
         egress={peer: _traffic(path) for peer, path in files.ledger.all().items() if peer not in liars},
-        average=scores_of(scores_from(json_file(files.average).get("test"))),
+        average=read_average(folder),
         baselines=replace(
             baselines, isolated={peer: curve for peer, curve in baselines.isolated.items() if peer not in liars}
         ),
@@ -186,24 +171,3 @@ def _traffic(path: Path) -> tuple[Traffic, ...]:
     return tuple(
         Traffic(kind, messages, payload, wire, index) for (kind, index), (messages, payload, wire) in sums.items()
     )
-
-
-def _baselines(fields: Json) -> Baselines:
-    isolated = mapping(fields.get("isolated"))
-    return Baselines(
-        isolated={peer: curve for peer, rows in sorted(by_peer(isolated.get("peers"))) if (curve := _curve(rows))},
-        pooled=_curve(mapping(fields.get("pooled")).get("rounds")),
-        fedavg=_curve(mapping(fields.get("fedavg")).get("rounds")),
-    )
-
-
-def _curve(rows: object) -> Curve:
-    points: dict[int, Scores] = {}
-    for row in rows if isinstance(rows, list) else ():
-        fields = mapping(row)
-        index, scores = whole(fields.get("round")), scores_of(scores_from(fields.get("test")))
-        if index is not None and scores is not None:
-            points[index] = scores
-    # The report counts rounds from 1, whatever the file does.
-    shift = 1 - min(points, default=1)
-    return tuple((index + shift, scores) for index, scores in sorted(points.items()))

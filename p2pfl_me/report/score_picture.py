@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from p2pfl_me.report.arms import Arm
-from p2pfl_me.report.document import Picture, figure_named
-from p2pfl_me.report.numbers import Cell, Row
-from p2pfl_me.report.results import PeerCurves, curve_points, final_scores, isolated_curves, part_of, score_curves
+from p2pfl_me.report.document import Picture
+from p2pfl_me.report.figures import RunPart, figure_named, in_run
+from p2pfl_me.report.numbers import Cell, Row, points
+from p2pfl_me.report.results import part_of, score_curves
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.style import (
     ARM_COLOURS,
@@ -38,21 +38,24 @@ class _Line:
     colour: str
     dash: Dash
     words: str
+    weight: float = 1.6
 
 
-_BASELINES = {
+_LINES = {
     "isolated mean": _Line(ARM_COLOURS[Arm.ISOLATED], (0, (4, 1.6)), "isolated, mean"),
     "pooled": _Line(ARM_COLOURS[Arm.POOLED], "-", "pooled"),
     "fedavg": _Line(ARM_COLOURS[Arm.FEDAVG], (0, (1, 1.2)), "FedAvg"),
+    MEAN: _Line(BLUE, "-", "gossip, mean peer", 2.6),
 }
 
 
+@in_run(RunPart.LEARNING)
 def score_picture(run: Run) -> Picture | None:
     """UF1 by round; training loss where no clips were kept for testing; None without a finished round."""
     part = part_of(run)
     metric = "uf1" if part else "loss"
-    curves = score_curves(run, metric)
-    if not curves.rounds:
+    rows = tuple(_rows(run, metric))
+    if not rows:
         return None
     if part is None:
         title, reading = (
@@ -76,9 +79,8 @@ def score_picture(run: Run) -> Picture | None:
         title=title,
         reading=reading,
         alt=f"Line chart: {title}, every peer, their mean, and the baselines",
-        draw=scores_figure,
         header=("series", "peer", "round", metric),
-        rows=tuple(_rows(run, curves, metric)),
+        rows=rows,
     )
 
 
@@ -90,21 +92,16 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
     labels: list[tuple[float, str, str]] = []
     finals: dict[str, float] = {}
     for peer in dict.fromkeys(row["peer"] for row in rows if row["series"] == PEER):
-        x, y = _points([row for row in rows if row["series"] == PEER and row["peer"] == peer], metric)
-        axes.plot(x, y, color=BLUE, linewidth=0.8, alpha=0.3)
-        finals[peer] = y[-1]
-    for series, line in _BASELINES.items():
-        x, y = _points([row for row in rows if row["series"] == series], metric)
-        if x:
-            axes.plot(x, y, color=line.colour, linewidth=1.6, linestyle=line.dash)
-            labels.append((y[-1], line.words, line.colour))
-    x, y = _points([row for row in rows if row["series"] == MEAN], metric)
-    axes.plot(x, y, color=BLUE, linewidth=2.6)
-    labels.append((y[-1], "gossip, mean peer" if len(finals) > 1 else "the peer", BLUE))
-    for row in rows:
-        if row["series"] == AVERAGE:
-            _diamond(axes, float(row["round"]), float(row[metric]))
-            labels.append((float(row[metric]), "average model", INK))
+        own = points(rows, "round", metric, series=PEER, peer=peer)
+        axes.plot(*zip(*own, strict=True), color=BLUE, linewidth=0.8, alpha=0.3)
+        finals[peer] = own[-1][1]
+    for series, line in _LINES.items():
+        if own := points(rows, "round", metric, series=series):
+            axes.plot(*zip(*own, strict=True), color=line.colour, linewidth=line.weight, linestyle=line.dash)
+            labels.append((own[-1][1], line.words if series != MEAN or len(finals) > 1 else "the peer", line.colour))
+    for place in points(rows, "round", metric, series=AVERAGE):
+        _diamond(axes, *place)
+        labels.append((place[1], "average model", INK))
     if len(finals) > 1:
         highest, lowest = max(finals, key=lambda p: finals[p]), min(finals, key=lambda p: finals[p])
         words = ("highest", "lowest") if metric == "loss" else ("best", "worst")
@@ -119,12 +116,8 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
     round_axis(axes, min(rounds), max(rounds))
     y_grid(axes)
     headline(axes, "UF1" if metric == "uf1" else "mean training loss")
-    end_labels(axes, [(max(rounds), y, words, colour) for y, words, colour in labels])
+    end_labels(axes, labels)
     return figure
-
-
-def _points(rows: Sequence[Row], metric: str) -> tuple[list[int], list[float]]:
-    return [int(row["round"]) for row in rows], [float(row[metric]) for row in rows]
 
 
 def _diamond(axes: Axes, x: float, y: float) -> None:
@@ -142,32 +135,14 @@ def _diamond(axes: Axes, x: float, y: float) -> None:
     )
 
 
-def _rows(run: Run, curves: PeerCurves, metric: str) -> list[tuple[Cell, ...]]:
-    rows = [*_peer_rows(PEER, curves), *_mean_rows(MEAN, curves)]
-    if metric != "uf1":
-        return rows
-    average = final_scores(run, Arm.AVERAGE, metric).get(-1)
-    if average is not None:
-        rows.append((AVERAGE, None, curves.rounds[-1], average))
-    alone = isolated_curves(run, metric)
-    rows += [*_peer_rows("isolated", alone), *_mean_rows("isolated mean", alone)]
-    for name, curve in (("pooled", run.baselines.pooled), ("fedavg", run.baselines.fedavg)):
-        rows += [(name, None, index, value) for index, value in curve_points(curve, metric)]
-    return rows
-
-
-def _mean_rows(name: str, curves: PeerCurves) -> list[tuple[Cell, ...]]:
-    return [
-        (name, None, index, float(value))
-        for index, value in zip(curves.rounds, curves.mean(), strict=True)
-        if np.isfinite(value)
-    ]
-
-
-def _peer_rows(name: str, curves: PeerCurves) -> list[tuple[Cell, ...]]:
-    return [
-        (name, peer, index, float(curves.values[row, column]))
-        for column, peer in enumerate(curves.peers)
-        for row, index in enumerate(curves.rounds)
-        if np.isfinite(curves.values[row, column])
-    ]
+def _rows(run: Run, metric: str) -> Iterator[tuple[Cell, ...]]:
+    arms = (Arm.GOSSIP, Arm.AVERAGE, Arm.ISOLATED, Arm.POOLED, Arm.FEDAVG)
+    for arm in arms if metric == "uf1" else arms[:1]:
+        curves = score_curves(run, metric, arm)
+        of_peers = arm in {Arm.GOSSIP, Arm.ISOLATED}
+        name = AVERAGE if arm is Arm.AVERAGE else arm.value
+        yield from ((name, peer if of_peers else None, *cell) for peer, *cell in curves.cells())
+        if of_peers:
+            yield from (
+                (f"{name} mean", None, *cell) for cell in zip(curves.rounds, curves.mean().tolist(), strict=True)
+            )

@@ -2,59 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from statistics import median
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from p2pfl_me.contract import Contract, digest, dump_contract
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.origin import network_words
-from p2pfl_me.report.confusion_picture import confusion_picture
-from p2pfl_me.report.consensus import agreement, contraction_of
-from p2pfl_me.report.consensus_picture import consensus_picture
-from p2pfl_me.report.document import Block, Bullets, Code, Paragraph, Picture, Section, Table
+from p2pfl_me.report.consensus import agreement
+from p2pfl_me.report.document import Block, Bullets, Code, Paragraph, Section, Table
 from p2pfl_me.report.failures import failures, lasting, received_share
-from p2pfl_me.report.formatting import NONE
-from p2pfl_me.report.numbers import Row
-from p2pfl_me.report.results import final_confusions, mean_confusion, part_of, score_curves
+from p2pfl_me.report.figures import RunPart, run_figures
+from p2pfl_me.report.formatting import NONE, many
+from p2pfl_me.report.results import confusion_of, final_confusions, part_of
 from p2pfl_me.report.run import Run
-from p2pfl_me.report.score_picture import score_picture
-from p2pfl_me.report.traffic import by_kind, peer_traffic, readable_bytes
-from p2pfl_me.report.traffic_picture import traffic_picture
+from p2pfl_me.report.traffic import by_kind, readable_bytes
 from p2pfl_me.run.events import Reason
+from p2pfl_me.topology import link_count, plan_of
+from p2pfl_me.topology.layout import DRAWN_LINKS
 
 MOST_FAILURES = 40
-VECTOR_LINKS = 1000
-"""A graph of more is a picture of dots on the page: as a drawing it would be megabytes."""
 
 
 def run_sections(run: Run, anchor: str, folder: str, level: int) -> tuple[Section, ...]:
     """Everything about one run; `anchor` makes its links unique, its files go to `folder`."""
-    parts: tuple[tuple[str, str, Iterable[Block]], ...] = (
-        ("How the peers learned", "learning", _learning(run)),
-        ("How they came to agree", "agreement", _agreement(run)),
-        ("Which expressions are recognised", "classes", _classes(run)),
-        ("What it cost", "cost", _cost(run)),
-        ("The graph", "graph", _graph(run)),
-        ("What went wrong", "failures", _failures(run)),
-        ("What was run", "run", _what_ran(run)),
-    )
+    shown = {part: tuple(run_figures(part, run)) for part in RunPart}
     return tuple(
-        Section(title, blocks, f"{anchor}{name}", folder, level)
-        for title, name, found in parts
-        if (blocks := tuple(found))
+        Section(title, blocks, f"{anchor}{part}", folder, level)
+        for part, (title, words) in _PARTS.items()
+        if (blocks := (*shown[part], *words(run, bool(shown[part]))))
     )
 
 
-def _learning(run: Run) -> Iterable[Block]:
-    picture = score_picture(run)
-    if picture is None:
+def _learning(run: Run, shown: bool) -> Iterator[Block]:
+    if not shown:
         yield Paragraph("No peer completed a round.")
-        return
-    yield picture
     lasts = {log.last_round for log in run.peers if log.rounds}
     if len(lasts) > 1:
         yield Paragraph(
@@ -63,28 +47,19 @@ def _learning(run: Run) -> Iterable[Block]:
         )
 
 
-def _agreement(run: Run) -> Iterable[Block]:
-    contraction = contraction_of(run)
-    rows = agreement(run, contraction)
-    picture = consensus_picture(rows, contraction)
-    if picture is None:
+def _agreement(run: Run, shown: bool) -> Iterator[Block]:
+    if not shown:
         yield Paragraph("There is no round that two peers completed, so there is no distance to measure.")
-        return
-    yield picture
-    if len({row.peers for row in rows}) > 1:
+    elif len({row.peers for row in agreement(run, None)}) > 1:
         yield Paragraph(
             "Not every round was completed by the same peers. The distance is over those present; the prediction is "
             "for the whole graph."
         )
 
 
-def _classes(run: Run) -> Iterable[Block]:
+def _classes(run: Run, shown: bool) -> Iterator[Block]:
     classes, part = run.contract.model.classes, part_of(run)
-    average = run.average.confusion if run.average else None
-    peers = mean_confusion(run)
-    picture = confusion_picture(classes, average, peers)
-    if picture is not None:
-        yield picture
+    average = confusion_of(run.average)
     finals = [Metrics(matrix) for matrix in final_confusions(run).values() if len(matrix) == len(classes)]
     model = Metrics(average) if average is not None and len(average) == len(classes) else None
     if not finals and model is None:
@@ -106,13 +81,10 @@ def _classes(run: Run) -> Iterable[Block]:
             row += [f"{value:.3f}" for value in (np.mean(asked), min(asked), max(asked))] if asked else [NONE] * 3
         rows.append(tuple(row))
     caption = "Precision, recall and F1 are the average model's." if model is not None else ""
-    yield Table(tuple(header), tuple(rows), frozenset(range(1, len(header))), caption)
+    yield Table(tuple(header), tuple(rows), caption)
 
 
-def _cost(run: Run) -> Iterable[Block]:
-    picture = traffic_picture(peer_traffic(run))
-    if picture is not None:
-        yield picture
+def _cost(run: Run, shown: bool) -> Iterator[Block]:
     kinds = by_kind(run)
     if kinds:
         yield Table(
@@ -120,7 +92,6 @@ def _cost(run: Run) -> Iterable[Block]:
             tuple(
                 (row.kind, f"{row.messages:,}", readable_bytes(row.payload), readable_bytes(row.wire)) for row in kinds
             ),
-            frozenset({1, 2, 3}),
             "All peers' egress ledgers: everything that left them. No image is among it.",
         )
     times = _times(run)
@@ -130,64 +101,22 @@ def _cost(run: Run) -> Iterable[Block]:
 
 def _times(run: Run) -> str:
     rounds = [each for log in run.peers for each in log.rounds]
-    whole = [each.round_seconds for each in rounds if each.round_seconds is not None]
-    training = [each.train_seconds for each in rounds if each.train_seconds is not None]
-    waiting = [each.wait_seconds for each in rounds if each.wait_seconds is not None]
-    if not whole:
+    if not rounds:
         return ""
-    words = f"A round took {median(whole):.2g} s in the median and {max(whole):.2g} s at most"
-    if training and waiting:
-        words += f": {median(training):.2g} s of training and {median(waiting):.2g} s of waiting for neighbours"
-    return f"{words}."
-
-
-def _graph(run: Run) -> Iterable[Block]:
-    from p2pfl_me.topology import link_count, plan_of
-    from p2pfl_me.topology.layout import DRAWN_LINKS
-
-    links = link_count(plan_of(run.contract))
-    if links > DRAWN_LINKS:
-        yield Paragraph(f"The graph is not drawn: it has {links} links, and more than {DRAWN_LINKS} tell nothing.")
-    else:
-        yield _graph_picture(run)
-
-
-def _graph_picture(run: Run) -> Picture:
-    from p2pfl_me.report.graph_picture import graph_figure
-    from p2pfl_me.topology import build_graph
-
-    graph = build_graph(run.contract.topology, run.contract.peers.count)
-    part = part_of(run)
-    scores = score_curves(run, "uf1" if part else "loss").final()
-    degrees = dict(graph.degree())
-    words = "Weights travel along these edges and nowhere else."
-    if run.contract.topology.changes:
-        words = "Weights travel along these edges and nowhere else, along a few of them in each round."
-    name = "UF1" if part else "training loss"
-
-    def draw(rows: Sequence[Row], width: float) -> Figure:
-        shown = {int(row["peer"]): float(row["score"]) for row in rows if row["score"]}
-        return graph_figure(graph, scores=shown or None, score_name=name, width=width)
-
-    reading = ""
-    if scores:
-        reading = (
-            " Neighbours of like colour have come to like scores; a part of another colour is one that what others "
-            "learned has not reached."
-        )
-    return Picture(
-        name="graph",
-        title=f"The graph, coloured by {name}" if scores else "The graph",
-        reading=f"{words}{reading}",
-        alt="Drawing of the peer graph",
-        draw=draw,
-        header=("peer", "degree", "score"),
-        rows=tuple((peer, int(degrees[peer]), scores.get(peer)) for peer in sorted(degrees)),
-        raster=graph.number_of_edges() > VECTOR_LINKS,
+    whole, training = [each.round_seconds for each in rounds], [each.train_seconds for each in rounds]
+    return (
+        f"A round took {median(whole):.2g} s in the median and {max(whole):.2g} s at most: {median(training):.2g} s of "
+        f"training and {median(each.wait_seconds for each in rounds):.2g} s of waiting for neighbours."
     )
 
 
-def _failures(run: Run) -> Iterable[Block]:
+def _graph(run: Run, shown: bool) -> Iterator[Block]:
+    if not shown:
+        links = link_count(plan_of(run.contract))
+        yield Paragraph(f"The graph is not drawn: it has {links} links, and more than {DRAWN_LINKS} tell nothing.")
+
+
+def _failures(run: Run, shown: bool) -> Iterator[Block]:
     found = failures(run)
     if not found:
         yield Paragraph("Nothing: every peer reached its end, no frame was refused and no link was lost.")
@@ -199,10 +128,8 @@ def _failures(run: Run) -> Iterable[Block]:
     share = received_share(run)
     if share is not None:
         yield Paragraph(f"{100 * share:.1f} % of the neighbours' models that were expected arrived in time.")
-    unreadable = sum(len(log.unread) for log in run.peers)
-    if unreadable:
-        lines = "1 line" if unreadable == 1 else f"{unreadable} lines"
-        yield Paragraph(f"{lines} of the event logs could not be read and were passed over.")
+    if unreadable := sum(len(log.unread) for log in run.peers):
+        yield Paragraph(f"{many(unreadable, 'line')} of the event logs could not be read and were passed over.")
 
 
 def _aggregation(contract: Contract) -> str:
@@ -210,7 +137,7 @@ def _aggregation(contract: Contract) -> str:
     return ", ".join([rule.kind, *(f"{key} {value}" for key, value in rule.options.items())])
 
 
-def _what_ran(run: Run) -> Iterable[Block]:
+def _what_ran(run: Run, shown: bool) -> Iterator[Block]:
     contract, manifest = run.contract, run.manifest
     starts = [log.starts[-1] for log in run.peers if log.starts]
     parameters = sorted({start.parameters for start in starts if start.parameters})
@@ -244,7 +171,7 @@ def _what_ran(run: Run) -> Iterable[Block]:
         ("Python, torch, numpy", ", ".join(filter(None, (manifest.python, manifest.torch, manifest.numpy)))),
         ("platform", _platform(run, sorted({start.device for start in starts if start.device}))),
     ]
-    yield Table(("", ""), tuple((name, value) for name, value in rows if value))
+    yield Table(("", ""), tuple((name, value) for name, value in rows if value), words=frozenset({0, 1}))
     strangers = sorted(
         log.peer
         for log in run.peers
@@ -255,6 +182,18 @@ def _what_ran(run: Run) -> Iterable[Block]:
             f"The logs of peers {', '.join(map(str, strangers))} name another contract than the one in this folder."
         )
     yield Code("The contract in force", dump_contract(contract))
+
+
+_PARTS: dict[RunPart, tuple[str, Callable[[Run, bool], Iterator[Block]]]] = {
+    RunPart.LEARNING: ("How the peers learned", _learning),
+    RunPart.AGREEMENT: ("How they came to agree", _agreement),
+    RunPart.CLASSES: ("Which expressions are recognised", _classes),
+    RunPart.COST: ("What it cost", _cost),
+    RunPart.GRAPH: ("The graph", _graph),
+    RunPart.FAILURES: ("What went wrong", _failures),
+    RunPart.RAN: ("What was run", _what_ran),
+}
+"""The title of each part, and what it says after its figures, told whether there are any."""
 
 
 def _network(run: Run) -> str:

@@ -183,27 +183,38 @@ def percent_log_axis(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
 
 
-def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], gap: float = 0.062) -> None:
-    """Name lines at their right ends. `labels` holds (x, y, words, colour); they are moved apart, never overlap.
+def end_labels(axes: Axes, labels: Sequence[tuple[float, str, str]], gap: float = 0.062) -> None:
+    """Name lines at the right border. `labels` holds (y, words, colour); they are moved apart, never overlap.
 
     `gap` is the least distance of two labels as a share of the axes' height. Call it last: it uses the limits.
     """
     low, high = axes.get_ylim()
     to_share = axes.transScale + axes.transLimits
-    heights = [float(to_share.transform((x, min(max(y, low), high)))[1]) for x, y, _, _ in labels]
-    for (x, y, words, colour), height in zip(labels, move_apart(heights, gap), strict=True):
-        share = float(to_share.transform((x, y))[0])
-        axes.annotate(
-            short(words, 34),
-            xy=(share, height),
-            xycoords="axes fraction",
-            xytext=(7, 0),
-            textcoords="offset points",
-            color=colour,
-            fontsize=8.5,
-            va="center",
-            bbox=BACKGROUND,
-        )
+    heights = [float(to_share.transform((axes.get_xlim()[1], min(max(y, low), high)))[1]) for y, _, _ in labels]
+    for (_, words, colour), height in zip(labels, move_apart(heights, gap), strict=True):
+        beside(axes, short(words, 34), (1, height), "axes fraction", color=colour, fontsize=8.5, bbox=BACKGROUND)
+
+
+def beside(axes: Axes, words: str, place: tuple[float, float], coordinates: Any = "data", **look: Any) -> None:
+    """Words a little to the right of a place."""
+    offset = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
+    axes.annotate(words, xy=place, xycoords=coordinates, **{**offset, **look})
+
+
+def bars(axes: Axes, values: Sequence[tuple[str, float, float, str]]) -> None:
+    """Horizontal bars from the top down: name, length, where the words beside it begin, and these."""
+    for place, (_, length, end, words) in enumerate(values):
+        axes.barh(place, length, height=0.62, color=BLUE, alpha=0.85)
+        beside(axes, words, (end, place), fontsize=8, color=INK, xytext=(5, 0))
+    axes.set_yticks(range(len(values)), [short(name, 26) for name, *_ in values])
+    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.tick_params(axis="y", colors=RULE, labelcolor=MUTED)
+    axes.spines["left"].set_visible(False)
+
+
+def few_ticks(axes: Axes, count: int) -> None:
+    """At most so many round numbers along x."""
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=count, steps=[1, 2, 2.5, 5, 10]))
 
 
 def move_apart(heights: Sequence[float], gap: float) -> list[float]:

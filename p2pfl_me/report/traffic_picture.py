@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
-from p2pfl_me.report.document import Picture, figure_named
+from p2pfl_me.report.document import Picture
+from p2pfl_me.report.figures import RunPart, figure_named, in_run
 from p2pfl_me.report.numbers import Row
-from p2pfl_me.report.style import BLUE, INK, MUTED, RULE, headline, new_figure
-from p2pfl_me.report.traffic import PeerTraffic, readable_bytes, total_sent
+from p2pfl_me.report.run import Run
+from p2pfl_me.report.style import bars, few_ticks, headline, new_figure
+from p2pfl_me.report.traffic import peer_traffic, readable_bytes, total_sent
 
 MOST_BARS = 40
 
 
-def traffic_picture(rows: Sequence[PeerTraffic]) -> Picture | None:
+@in_run(RunPart.COST)
+def traffic_picture(run: Run) -> Picture | None:
     """Bytes by peer; None if no peer counted any."""
-    if not rows or not total_sent(rows):
+    rows = peer_traffic(run)
+    if not total_sent(rows):
         return None
     payload = sum(row.payload or 0 for row in rows)
     known = all(row.payload is not None for row in rows)
@@ -37,7 +41,6 @@ def traffic_picture(rows: Sequence[PeerTraffic]) -> Picture | None:
             f"of its neighbours.{share}{shown}"
         ),
         alt="Bar chart of bytes sent by peer",
-        draw=traffic_figure,
         header=("peer", "bytes_sent", "bytes_received", "payload_sent"),
         rows=tuple((row.peer, row.sent, row.received, row.payload) for row in rows),
     )
@@ -49,23 +52,9 @@ def traffic_figure(rows: Sequence[Row], width: float) -> Figure:
     sent = {int(row["peer"]): int(row["bytes_sent"]) for row in rows}
     drawn = sorted(sorted(sent, key=lambda peer: -sent[peer])[:MOST_BARS])
     figure, axes = new_figure(0.7 + 0.215 * max(len(drawn), 2), width)
-    axes.barh(range(len(drawn)), [sent[peer] for peer in drawn], height=0.62, color=BLUE, alpha=0.85)
-    for place, peer in enumerate(drawn):
-        axes.annotate(
-            readable_bytes(sent[peer]),
-            xy=(sent[peer], place),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=INK,
-        )
-    axes.set_yticks(range(len(drawn)), [f"peer {peer}" for peer in drawn])
-    axes.set_ylim(len(drawn) - 0.4, -0.6)
+    bars(axes, [(f"peer {peer}", sent[peer], sent[peer], readable_bytes(sent[peer])) for peer in drawn])
     axes.set_xlim(0, max(sent.values()))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
+    few_ticks(axes, 4)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: readable_bytes(value) if value else "0"))
-    axes.tick_params(axis="y", colors=RULE, labelcolor=MUTED)
-    axes.spines["left"].set_visible(False)
     headline(axes, "bytes on the wire")
     return figure

@@ -169,6 +169,10 @@ class Round(Event):
     late: Annotated[Pairs, Says("[neighbour, earlier round] of each exchange that was settled only now")] = ()
     alone: Annotated[bool, Says("whether it was shared with nobody, although it should have been")] = False
 
+    def scores(self, part: str) -> Scores | None:
+        """The scores on "test" or "validation"."""
+        return self.test if part == "test" else self.validation
+
 
 @event("handed")
 class Handed(Event):

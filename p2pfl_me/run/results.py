@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
 
 from p2pfl_me.errors import RunError
 from p2pfl_me.files import refusing, write_whole
-from p2pfl_me.run.declare import LineError, adapter, validated
+from p2pfl_me.run.declare import STRICT, LineError, V, adapter, validated
 from p2pfl_me.run.events import Scores
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import FIX
@@ -56,20 +59,78 @@ def join_baselines(run: Path) -> None:
         path.unlink()
 
 
+Curve = tuple[tuple[int, Scores], ...]
+"""Scores by round, from 0, in the order of rounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    round: int
+    test: Scores | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    rounds: tuple[_Row, ...] = ()
+    peers: Mapping[int, tuple[_Row, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _BaselinesFile:
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    isolated: _Trained = _Trained()
+    pooled: _Trained = _Trained()
+    fedavg: _Trained = _Trained()
+
+
+@dataclass(frozen=True, slots=True)
+class _AverageFile:
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    test: Scores | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Baselines:
+    """The same shards, seeds and steps trained in other ways: a curve, or one a peer. Empty where not run."""
+
+    isolated: Mapping[int, Curve] = field(default_factory=dict)
+    pooled: Curve = ()
+    fedavg: Curve = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.isolated or self.pooled or self.fedavg)
+
+
+def read_baselines(run: Path) -> Baselines:
+    """What baselines.json holds; nothing where it is absent, torn or something else."""
+    told = _told(_BaselinesFile, RunFolder(run).baselines) or _BaselinesFile()
+    peers = {peer: curve for peer, rows in sorted(told.isolated.peers.items()) if (curve := _curve(rows))}
+    return Baselines(peers, _curve(told.pooled.rounds), _curve(told.fedavg.rounds))
+
+
+def read_average(run: Path) -> Scores | None:
+    """The average model's scores as average.json has them; None where there are none."""
+    told = _told(_AverageFile, RunFolder(run).average)
+    return told.test if told else None
+
+
+def _curve(rows: Sequence[_Row]) -> Curve:
+    return tuple(sorted(((row.round, row.test) for row in rows if row.test is not None), key=lambda point: point[0]))
+
+
+def _told(kind: type[V], path: Path) -> V | None:
+    try:
+        return validated(kind, path.read_bytes(), path.name)
+    except (OSError, LineError):
+        return None
+
+
 def plain(scores: Scores) -> dict[str, Any]:
     """As JSON has them."""
     found: dict[str, Any] = adapter(Scores).dump_python(scores, mode="json")
     return found
-
-
-def scores_from(value: object) -> Scores | None:
-    """Scores from their JSON form; None where there are none, or something else."""
-    if not isinstance(value, Mapping) or not value:
-        return None
-    try:
-        return validated(Scores, json.dumps(value), "scores")
-    except (LineError, ValueError, TypeError):
-        return None
 
 
 def _read(path: Path) -> dict[str, Any]:

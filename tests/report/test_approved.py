@@ -56,7 +56,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[Comparison, Docum
     )
     faults = (UnderFaults("10 % loss", (methods[0],)), UnderFaults("20 % churn", (), "lockstep has no network"))
     comparison = Comparison(
-        (Setting("even", tuple(methods)), Setting("uneven", tuple(methods[:1]))), faults, None, mixings, ("swift",)
+        (Setting("even", tuple(methods)), Setting("uneven", tuple(methods[:1]))), faults, mixings, ("swift",)
     )
     with house_style():
         return comparison, compose(comparison, in_full=False)

@@ -68,7 +68,7 @@ def test_a_drawing_escapes_names_follows_the_theme_and_has_its_own_ids() -> None
     with house_style():
         figure, axes = new_figure(2)
         axes.plot([0, 1], [0, 1], color=BLUE)
-        end_labels(axes, [(1, 1, hostile, INK)])
+        end_labels(axes, [(1, hostile, INK)])
         svg = themed(svg_bytes(figure), "f1", 'a "label" <here>')
         png = png_bytes(figure)
     assert "<script" not in svg and "<b>" not in svg and "&lt;/text&gt;" in svg and "$x^2$" in svg

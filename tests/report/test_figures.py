@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
+from copy import copy
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,17 +19,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 
+import p2pfl_me.report
+from p2pfl_me.report import figures as registry
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.arms_picture import HEADER, ArmRow, arms_figure, arms_rows
-from p2pfl_me.report.comparison_cost import cost_blocks
-from p2pfl_me.report.comparison_picture import DRAW
 from p2pfl_me.report.comparison_scores import score_blocks
 from p2pfl_me.report.compose import compose
 from p2pfl_me.report.confusion_picture import confusion_panels
 from p2pfl_me.report.consensus import agreement, contraction_of
 from p2pfl_me.report.consensus_picture import consensus_picture
 from p2pfl_me.report.document import Document, Picture, Table, drawn
-from p2pfl_me.report.figures import figures
+from p2pfl_me.report.figures import SettingPart, figures, setting_figures
 from p2pfl_me.report.graph_picture import SCORES, graph_figure
 from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.numbers import Row, csv_rows, csv_text
@@ -65,8 +67,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Run, ...]]
     return found
 
 
-def setting(runs: dict[str, tuple[Run, ...]]) -> Setting:
-    return Setting("", tuple(Method(name, own) for name, own in runs.items()))
+def setting(runs: dict[str, tuple[Run, ...]], goal: float | None = None) -> Setting:
+    return Setting("", tuple(Method(name, own) for name, own in runs.items()), goal)
 
 
 def shown(picture: Picture, width: float) -> tuple[Axes, list[Row]]:
@@ -211,7 +213,7 @@ def test_distances_are_shares_of_the_average_norm_under_their_own_names(runs: di
     run = runs["ring"][1]
     contraction = contraction_of(run)
     found = agreement(run, contraction)
-    picture = consensus_picture(found, contraction)
+    picture = consensus_picture(run)
     assert picture and contraction and contraction.beta is not None
     axes, rows = shown(picture, WIDTH)
     named = {
@@ -256,7 +258,7 @@ def test_every_cell_of_a_confusion_matrix_stands_in_its_row_and_column(width: fl
 
 def test_bars_of_traffic_are_the_bytes_of_the_peer_they_name(runs: dict[str, tuple[Run, ...]]) -> None:
     sent = peer_traffic(runs["ring"][0])
-    picture = traffic_picture(sent)
+    picture = traffic_picture(runs["ring"][0])
     assert picture
     axes, _ = shown(picture, WIDTH)
     names = [label.get_text() for label in axes.get_yticklabels()]
@@ -290,8 +292,8 @@ def test_scores_that_are_nearly_alike_are_not_stretched_over_the_whole_scale() -
 # Several runs
 
 
-def comparison_picture(blocks: object, name: str) -> Picture:
-    return next(block for block in blocks if isinstance(block, Picture) and block.name == name)  # type: ignore[attr-defined]
+def comparison_picture(of: Setting, part: SettingPart, name: str) -> Picture:
+    return next(picture for picture in setting_figures(part, of) if picture.name == name)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -301,9 +303,9 @@ def comparison_picture(blocks: object, name: str) -> Picture:
 def test_lines_of_a_comparison_are_their_rows_and_bear_their_names(
     runs: dict[str, tuple[Run, ...]], name: str, x: str, width: float
 ) -> None:
-    both = setting(runs)
-    blocks = list(score_blocks(both, 0.5)) if name == "score-rounds" else list(cost_blocks(both, 0.5))
-    axes, rows = shown(comparison_picture(blocks, name), width)
+    both = setting(runs, 0.5)
+    part = SettingPart.SCORES if name == "score-rounds" else SettingPart.COST
+    axes, rows = shown(comparison_picture(both, part, name), width)
     ends = {}
     for method in both.methods:
         words = next(each for each in words_of(axes) if re.fullmatch(rf"\W+ {method.name}", each))
@@ -323,7 +325,7 @@ def test_lines_of_a_comparison_are_their_rows_and_bear_their_names(
 
 def test_megabytes_and_score_for_each_of_them(runs: dict[str, tuple[Run, ...]]) -> None:
     both = setting(runs)
-    picture = comparison_picture(cost_blocks(both, None), "score-per-mb")
+    picture = comparison_picture(both, SettingPart.COST, "score-per-mb")
     axes, rows = shown(picture, WIDTH)
     assert [row["series"] for row in rows] == list(runs), "in the order of the contracts: nothing is ranked"
     for place, row in enumerate(rows):
@@ -349,9 +351,8 @@ def test_megabytes_and_score_for_each_of_them(runs: dict[str, tuple[Run, ...]]) 
 
 def test_tables_of_a_comparison_say_what_its_figures_show(runs: dict[str, tuple[Run, ...]]) -> None:
     both = setting(runs)
-    blocks = list(score_blocks(both, None))
-    table = next(block for block in blocks if isinstance(block, Table) and block.header[0] == "UF1")
-    rows = csv_rows(comparison_picture(blocks, "score-rounds").numbers())
+    table = next(block for block in score_blocks(both) if isinstance(block, Table) and block.header[0] == "UF1")
+    rows = csv_rows(comparison_picture(both, SettingPart.SCORES, "score-rounds").numbers())
     for line, method in zip(table.rows, both.methods, strict=False):
         assert line[0] == method.name
         uf1 = [run.average.uf1 for run in method.runs if run.average and run.average.uf1]
@@ -369,7 +370,7 @@ def test_dashed_predictions_lie_under_their_own_set_up() -> None:
         for index in (1, 2)
     ]
     with house_style():
-        axes = drawn(DRAW["consensus-distance"], csv_text(header, numbers), WIDTH).axes[0]
+        axes = drawn(figures()["consensus-distance"], csv_text(header, numbers), WIDTH).axes[0]
     for name, measured, predicted in (("one", 0.5, 0.3), ("two", 0.2, 0.1)):
         words = next(each for each in words_of(axes) if each.endswith(name))
         strong, weak = sorted(
@@ -390,7 +391,7 @@ def test_mixing_alone_shows_measured_over_predicted() -> None:
     ]
     for figure_name, x in (("mixing-rounds", 1.0), ("mixing-mb", 3.0)):
         with house_style():
-            axes = drawn(DRAW[figure_name], csv_text(header, numbers), WIDTH).axes[0]
+            axes = drawn(figures()[figure_name], csv_text(header, numbers), WIDTH).axes[0]
         for name, a, b in (("one", 0.5, 0.4), ("two", 0.2, 0.3)):
             label = next(text for text in axes.texts if text.get_text().endswith(name))
             own = lines_of(axes, str(label.get_color()), above=1.0)
@@ -403,7 +404,7 @@ def test_worst_cases_are_drawn(tmp_path: Path) -> None:
     header = ("kind", "series", "round", "mb_a_peer", "seconds", "uf1_mean", "uf1_std")
     numbers = [("set-up", f"name {n}", index, n + index, index, 0.5, 0.0) for n in range(9) for index in (1, 2)]
     with house_style():
-        figure = drawn(DRAW["score-rounds"], csv_text(header, numbers), NARROW)
+        figure = drawn(figures()["score-rounds"], csv_text(header, numbers), NARROW)
     axes = figure.axes[0]
     looks = {
         (to_hex(line.get_color()), str(line.get_linestyle()), str(line._dash_pattern)) for line in axes.get_lines()
@@ -422,4 +423,48 @@ def test_every_figure_of_every_page_is_drawn_from_its_csv(runs: dict[str, tuple[
         for picture in drawings:
             assert isinstance(picture.figure(NARROW), Figure), picture.name
             if picture.name != "graph":
-                assert figures()[picture.name] is picture.draw, "a reader finds it by the name of its files"
+                assert picture.draw is None and picture.name in figures(), "a reader finds it by the name of its files"
+
+
+NEW_FIGURE = """
+from p2pfl_me.report.document import Picture
+from p2pfl_me.report.figures import RunPart, SettingPart, figure_named, in_run, in_setting
+from p2pfl_me.report.style import new_figure
+
+@in_run(RunPart.COST)
+def of_run(run):
+    return Picture("steps", "Steps", "Read so.", "Steps by peer", ("peer",), tuple((log.peer,) for log in run.peers))
+
+@in_setting(SettingPart.PAIRS)
+def of_setting(setting):
+    return Picture("pairs", "Pairs", "Read so.", "Pairs", ("peer",), ((len(setting.methods),),))
+
+@figure_named("steps", "pairs")
+def draw(rows, width):
+    figure, axes = new_figure(2, width)
+    axes.plot([int(row["peer"]) for row in rows])
+    return figure
+"""
+
+
+def test_a_new_figure_is_one_file(
+    runs: dict[str, tuple[Run, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands in the part that it names, of a run's page and of a comparison's, and in no list."""
+    figures()
+    for name in ("_DRAW", "_OF_RUN", "_OF_SETTING"):
+        monkeypatch.setattr(registry, name, {key: copy(each) for key, each in getattr(registry, name).items()})
+    (tmp_path / "steps_picture.py").write_text(NEW_FIGURE)
+    monkeypatch.setattr(p2pfl_me.report, "__path__", [*p2pfl_me.report.__path__, str(tmp_path)])
+    registry._find.cache_clear()
+    try:
+        with house_style():
+            cost = next(each for each in run_sections(runs["ring"][0], "", "", 2) if each.anchor == "cost")
+            steps = next(block for block in cost.blocks if isinstance(block, Picture) and block.name == "steps")
+            assert list(steps.figure(WIDTH).axes[0].get_lines()[0].get_ydata()) == [0, 1, 2, 3]
+            document = compose(Comparison((setting(runs),)), in_full=False)
+            pairs = next(each for each in document.sections if each.anchor == "pairs")
+            assert [block.name for block in pairs.blocks if isinstance(block, Picture)] == ["pairs"]
+    finally:
+        registry._find.cache_clear()
+        sys.modules.pop("p2pfl_me.report.steps_picture", None)

@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pfl_me.errors import ContractError, RunError
+from p2pfl_me.report.consensus import sketch_of
 from p2pfl_me.report.events import read_peer_log
-from p2pfl_me.report.reading import counts, floats_of_base64, number, whole
+from p2pfl_me.report.results import confusion_of
 from p2pfl_me.report.run import find_runs, read_run, read_runs
 from p2pfl_me.report.sections import _finished
+from p2pfl_me.run.events import Scores
 from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.results import read_baselines
 from tests.report.fixture import Recipe as R
 from tests.report.fixture import append, contract_text, write_run
 
@@ -25,13 +28,14 @@ def test_a_full_run(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", **SMALL))
     assert [log.peer for log in run.peers] == [0, 1, 2]
     assert all(len(log.rounds) == 3 and log.finish and log.finish.reason == "rounds" for log in run.peers)
-    assert run.average is not None and run.average.confusion is not None
-    assert run.average.confusion.sum() == 12
+    confusion = confusion_of(run.average)
+    assert confusion is not None and confusion.sum() == 12
     assert set(run.baselines.isolated) == {0, 1, 2} and len(run.baselines.pooled) == 3
     assert run.manifest.exit == {0: 0, 1: 0, 2: 0}
     assert run.silent == ()
     first = run.peers[0].rounds[0]
-    assert first.sketch_mixed is not None and first.sketch_mixed.shape == (1024,)
+    sketch = sketch_of(first.sketch_mixed)
+    assert sketch is not None and sketch.shape == (1024,)
 
 
 def test_peers_are_in_the_order_of_numbers(tmp_path: Path) -> None:
@@ -125,13 +129,28 @@ def test_any_event_reads(tmp_path_factory: pytest.TempPathFactory, events: list[
     assert [each.round for each in read.rounds] == sorted({each.round for each in read.rounds})
 
 
-def test_coercions_refuse_what_is_not_meant() -> None:
-    assert number(True) is None and number(float("nan")) is None and number("1") is None and number(2) == 2.0
-    assert number(10**400) is None
-    assert whole(2.5) is None and whole(2.0) == 2
-    assert counts([[1, 2], [3]]) is None and counts([[1, -2], [0, 1]]) is None and counts([]) is None
-    assert floats_of_base64("!!") is None and floats_of_base64("AAAAAAA=") is None
-    assert floats_of_base64("AADAfw==") is None, "NaN"
+def test_what_is_no_sketch_and_no_matrix_of_counts_is_none() -> None:
+    told = ([[1, 2], [3]], [[1, -2], [0, 1]], [], None)
+    assert [confusion_of(Scores(confusion=each)) for each in told] == [None] * 4  # type: ignore[arg-type]
+    assert [sketch_of(each) for each in ("!!", "AAAAAAA=", "", None, "AADAfw==")] == [None] * 5, "the last is NaN"
+    vector = sketch_of("AACAPwAAAMA=")
+    assert vector is not None and vector.tolist() == [1.0, -2.0]
+
+
+def test_baselines_that_are_something_else_are_none(tmp_path: Path) -> None:
+    row = {"round": 1, "test": {"uf1": 0.5}}
+    for text in (
+        "[]",
+        '{"pooled": 3}',
+        '{"pooled": {"rounds": [{"round": true}]}}',
+        "{",
+        json.dumps({"pooled": [row]}),
+    ):
+        (tmp_path / "baselines.json").write_text(text)
+        assert not read_baselines(tmp_path), text
+    rows = [row, {"round": 0, "test": None}, {"round": 2, "test": {"uf1": 0.7}}]
+    (tmp_path / "baselines.json").write_text(json.dumps({"pooled": {"rounds": rows, "steps": 9}, "steps": {}}))
+    assert [(index, scores.uf1) for index, scores in read_baselines(tmp_path).pooled] == [(1, 0.5), (2, 0.7)]
 
 
 def test_the_folders_of_several_laboratories_are_one_run(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def draw(rows: Sequence[Row], width: float) -> Figure:
 
 
 def test_every_picture_bears_the_words_also_as_a_file_of_its_own() -> None:
-    plain = Picture("scores", "Scores", "Higher is better.", "bars", draw, ("peer",), ((0,),))
+    plain = Picture("scores", "Scores", "Higher is better.", "bars", ("peer",), ((0,),), draw)
     blocks = (Table(("a",), (("1",),), caption="One."), plain, Paragraph("Words."))
     document = Document("Title", "", "Verdict.", (), (Section("Section", blocks, anchor="section"),), "")
     table, picture, words = with_warning(document, ["subjects leak"]).sections[0].blocks

@@ -1,0 +1,184 @@
+"""A comparison's scores by round, megabytes and seconds: the mean peer of every set-up, baselines and target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.document import Picture
+from p2pfl_me.report.figures import Draw, SettingPart, figure_named, in_setting
+from p2pfl_me.report.line_styles import LineStyle, line_styles_of, names_of
+from p2pfl_me.report.methods import MB, METRIC, Setting, course_of, lent_baselines
+from p2pfl_me.report.numbers import Cell, Row, points
+from p2pfl_me.report.results import score_curves
+from p2pfl_me.report.run import Run
+from p2pfl_me.report.style import (
+    INK,
+    MUTED,
+    NARROW,
+    Dash,
+    end_labels,
+    few_ticks,
+    headline,
+    new_figure,
+    round_axis,
+    show_single_points,
+    y_grid,
+)
+
+DOTTED = (0, (1, 1.6))
+BASELINE_DASHES: tuple[Dash, ...] = ((0, (6, 2)), DOTTED, (0, (6, 1.5, 1, 1.5)))
+HEADER = ("kind", "series", "round", "mb_a_peer", "seconds", "uf1_mean", "uf1_std")
+SET_UP, BASELINE, TARGET = "set-up", "baseline", "target"
+
+
+@in_setting(SettingPart.SCORES)
+def scores_by_round(setting: Setting) -> Picture | None:
+    """None without scores."""
+    rows = (*_set_ups(setting), *_baselines(setting), *_target(setting))
+    if not any(row[0] == SET_UP for row in rows):
+        return None
+    reading = "The mean peer's own model after every exchange, averaged over the seeds that reached the round."
+    if any(row[0] == SET_UP and row[6] for row in rows):
+        reading += " The bars on the right are one standard deviation over seeds; every seed has other test clips."
+    if any(row[0] == BASELINE for row in rows):
+        reading += " Thin grey lines: the same shards trained without gossip."
+    alt = "Line chart of UF1 by round for every set-up, with the baselines"
+    return Picture("score-rounds", "Score by round", reading, alt, HEADER, rows)
+
+
+@in_setting(SettingPart.COST)
+def scores_by_megabytes(setting: Setting) -> Picture | None:
+    """None where no bytes were counted."""
+    rows = (*_set_ups(setting), *_target(setting))
+    if not any(row[0] == SET_UP and row[3] is not None for row in rows):
+        return None
+    reading = "Further left at the same height is cheaper: what a score costs in traffic, all counted."
+    alt = "Line chart of UF1 by megabytes that a peer has sent for every set-up"
+    return Picture("score-mb", "Score by megabytes sent", reading, alt, HEADER, rows)
+
+
+@in_setting(SettingPart.COST)
+def scores_by_seconds(setting: Setting) -> Picture | None:
+    """None where no time was taken."""
+    rows = (*_set_ups(setting), *_target(setting))
+    if not any(row[0] == SET_UP and row[4] is not None for row in rows):
+        return None
+    reading = f"Seconds until the slowest peer ended the round. {_clock(setting)}"
+    return Picture(
+        "score-seconds", "Score by time", reading, "Line chart of UF1 by seconds for every set-up", HEADER, rows
+    )
+
+
+def _clock(setting: Setting) -> str:
+    engines = {run.manifest.engine for method in setting.methods for run in method.runs}
+    if engines <= {"", "processes"}:
+        return (
+            "All peers share this machine's cores and no network slows them: between laboratories, transfer time "
+            "weighs more."
+        )
+    return "The clock is the simulation's: what training and transfer are taken to last, not what they took here."
+
+
+def _set_ups(setting: Setting) -> Iterator[tuple[Cell, ...]]:
+    for method in setting.methods:
+        if course := course_of(method):
+            columns = (course.sent / MB, course.seconds, course.score, course.std)
+            for index, *values in zip(course.rounds, *columns, strict=True):
+                yield (SET_UP, method.name, index, *(float(each) if np.isfinite(each) else None for each in values))
+
+
+def _baselines(setting: Setting) -> Iterator[tuple[Cell, ...]]:
+    for lent in lent_baselines(setting):
+        for arm, words in ((Arm.ISOLATED, "isolated"), (Arm.FEDAVG, "FedAvg"), (Arm.POOLED, "pooled")):
+            name = f"{lent.name}: {words}" if lent.name else words
+            for index, mean in _mean_course(lent.runs, arm):
+                yield (BASELINE, name, index, None, None, mean, None)
+
+
+def _mean_course(runs: Sequence[Run], arm: Arm) -> list[tuple[int, float]]:
+    """Means over the seeds, of the rounds that all of them reached."""
+    every = [score_curves(run, METRIC, arm) for run in runs]
+    courses = [dict(zip(each.rounds, each.mean().tolist(), strict=True)) for each in every if each.rounds]
+    shared = sorted(set.intersection(*(set(course) for course in courses))) if courses else []
+    return [(index, float(np.mean([course[index] for course in courses]))) for index in shared]
+
+
+def _target(setting: Setting) -> Iterator[tuple[Cell, ...]]:
+    if setting.target is not None:
+        yield (TARGET, "target", None, None, None, setting.target, None)
+
+
+def _score_by(column: str, label: str) -> Draw:
+    """The drawing of scores over a column of the CSV."""
+
+    def draw(rows: Sequence[Row], width: float) -> Figure:
+        figure, axes = new_figure(3.9, width)
+        labels: list[tuple[float, str, str]] = []
+        styles, last = line_styles_of(rows, SET_UP), 0.0
+        for series, line in styles.items():
+            if own := points(rows, column, "uf1_mean", kind=SET_UP, series=series):
+                axes.plot(*zip(*own, strict=True), color=line.colour, linestyle=line.dash, linewidth=2.0, zorder=3)
+                labels.append((own[-1][1], line.label, line.colour))
+                last = max(last, own[-1][0])
+        for place, series in enumerate(names_of(rows, BASELINE)):
+            own = points(rows, "round", "uf1_mean", kind=BASELINE, series=series)
+            dash = BASELINE_DASHES[place % len(BASELINE_DASHES)]
+            axes.plot(*zip(*own, strict=True), color=MUTED, linestyle=dash, linewidth=1.1, zorder=2)
+            labels.append((own[-1][1], series, MUTED))
+            last = max(last, own[-1][0])
+        show_single_points(axes)
+        if column == "round":
+            round_axis(axes, min((int(row["round"]) for row in rows if row["round"]), default=1), int(last))
+            _spread_bars(axes, rows, styles)
+        else:
+            axes.set_xlim(0, 1.02 * last or 1.0)
+            few_ticks(axes, 6 if width > NARROW else 4)
+            axes.set_xlabel(label)
+            _mark_ends(axes, rows, column, styles)
+        for row in rows:
+            if row["kind"] == TARGET:
+                axes.axhline(float(row["uf1_mean"]), color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
+                labels.append((float(row["uf1_mean"]), f"target {float(row['uf1_mean']):.2f}", INK))
+        y_grid(axes)
+        headline(axes, "UF1 of the mean peer")
+        end_labels(axes, labels, gap=0.07)
+        return figure
+
+    return draw
+
+
+figure_named("score-rounds")(_score_by("round", "round"))
+figure_named("score-mb")(_score_by("mb_a_peer", "MB sent a peer, on the wire"))
+figure_named("score-seconds")(_score_by("seconds", "seconds since the peers began"))
+
+
+def _mark_ends(axes: Axes, rows: Sequence[Row], column: str, styles: dict[str, LineStyle]) -> None:
+    """A dot where a line ends: in bytes and seconds the lines have different lengths."""
+    for series, line in styles.items():
+        for x, y in points(rows, column, "uf1_mean", kind=SET_UP, series=series)[-1:]:
+            _dot(axes, x, y, line.colour, 5)
+
+
+def _dot(axes: Axes, x: float, y: float, colour: str, size: float) -> None:
+    axes.plot([x], [y], color=colour, marker="o", markersize=size, linestyle="none", clip_on=False, zorder=4)
+
+
+def _spread_bars(axes: Axes, rows: Sequence[Row], styles: dict[str, LineStyle]) -> None:
+    """Right of the lines, a bar for each: mean and one standard deviation of the last round, where there are seeds."""
+    low, high = axes.get_xlim()
+    step = 0.018 * (high - low)
+    place = high
+    for series, line in styles.items():
+        for mean, std in points(rows, "uf1_mean", "uf1_std", kind=SET_UP, series=series)[-1:]:
+            if std > 0:
+                place += step
+                ends = [mean - std, mean + std]
+                axes.plot([place, place], ends, color=line.colour, linewidth=1.4, alpha=0.8, clip_on=False)
+                _dot(axes, place, mean, line.colour, 3.5)
+    if place > high:
+        axes.set_xlim(low, place + step)

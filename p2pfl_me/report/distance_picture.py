@@ -1,0 +1,72 @@
+"""A comparison's distances between the models after every exchange, measured and predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from p2pfl_me.report.document import Picture
+from p2pfl_me.report.figures import SettingPart, figure_named, in_setting
+from p2pfl_me.report.line_styles import line_styles_of
+from p2pfl_me.report.methods import EXACT, Setting, distances
+from p2pfl_me.report.numbers import Row, points
+from p2pfl_me.report.style import (
+    end_labels,
+    headline,
+    new_figure,
+    percent_log_axis,
+    round_axis,
+    show_single_points,
+    y_grid,
+)
+
+DASHED = (0, (4, 1.8))
+
+
+@in_setting(SettingPart.AGREEMENT)
+def distance_picture(setting: Setting) -> Picture | None:
+    """None where nothing but exact agreement was measured: it has no place on a log axis."""
+    found = [(method.name, *each) for method in setting.methods for each in distances(method)]
+    if not any(distance > EXACT for _, _, distance, _ in found):
+        return None
+    return Picture(
+        "consensus-distance",
+        "Distance between the models after every exchange, measured and predicted",
+        "Lower is closer together. Dashed: what the graph predicts of each exchange, from the distance measured "
+        "just before it, when the differences point nowhere in particular. A solid line above its dashed one: what "
+        "is left lies along the graph's slow directions, or exchanges were lost. Exact agreement has no place on a "
+        "log axis.",
+        "Line chart on a log axis of the consensus distance by round for every set-up, with predictions",
+        ("kind", "series", "round", "distance", "predicted_distance"),
+        tuple(("set-up", *each) for each in found),
+    )
+
+
+@figure_named("consensus-distance")
+def distance_figure(rows: Sequence[Row], width: float) -> Figure:
+    """Drawn from such rows."""
+    figure, axes = new_figure(3.9, width)
+    labels: list[tuple[float, str, str]] = []
+    for series, line in line_styles_of(rows, "set-up").items():
+        for column, dash, weight, strength in (
+            ("distance", line.dash, 2.0, 1.0),
+            ("predicted_distance", DASHED, 1.1, 0.75),
+        ):
+            if own := [each for each in points(rows, "round", column, series=series) if each[1] > EXACT]:
+                x, y = zip(*own, strict=True)
+                axes.plot(x, y, color=line.colour, linestyle=dash, linewidth=weight, alpha=strength)
+                if column == "distance":
+                    labels.append((y[-1], line.label, line.colour))
+    show_single_points(axes)
+    percent_log_axis(axes)
+    low, high = axes.get_ylim()
+    if high / low < 15:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0), numticks=12))
+    rounds = [int(row["round"]) for row in rows]
+    round_axis(axes, min(rounds), max(rounds))
+    y_grid(axes)
+    headline(axes, "RMS distance to the average model after an exchange, in % of its norm (log scale)")
+    end_labels(axes, labels, gap=0.07)
+    return figure
