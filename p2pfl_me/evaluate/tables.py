@@ -110,8 +110,8 @@ def once(results: Results) -> str:
     """Why a row that a reader looks for is not there a second time, or why the rows of one model differ."""
     if results.agreed:
         return (
-            " Gossip peers and their average are one model here: after the last exchange the peers agreed in all folds, "
-            "so their numbers are the same."
+            " Gossip peers and their average are one model here: after the last exchange the peers agreed in all "
+            "folds, so their numbers are the same."
         )
     if results.one_model:
         return (
