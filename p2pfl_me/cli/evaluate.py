@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "--peers",
     metavar="N",
     default="auto",
-    help="`dataset` (one each), or a number (default: `dataset` where there are several, else 10 or as many as can be).",
+    help="`dataset` (one each), or a number (default: one a data set if there are several, else 10 or fewer).",
 )
 @click.option(
     "--topology", metavar="FILE", type=click.Path(path_type=Path), help="The contract (default: a ready one)."

@@ -13,7 +13,7 @@ from p2pfl_me.cli.shared import examples
 @click.command(
     epilog=examples(
         "p2pme data film -o film.avi --micro 10",
-        "p2pme spot film.avi --truth film.avi.csv",
+        "p2pme spot film.avi --truth film.csv",
     )
 )
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A new .avi or .mp4.")

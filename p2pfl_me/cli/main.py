@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Peer-to-peer gossip learning of facial micro-expressions, with no central server.
 
-    Start with `p2pme swarm topologies/ring.yaml`: ten peers on this machine learn from built-in drawn faces. Weights
+    Start with `p2pme swarm ring`: ten peers on this machine learn from built-in drawn faces. Weights
     travel encrypted along the edges of the graph; images never leave a peer.
     """
 

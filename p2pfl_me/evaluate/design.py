@@ -30,7 +30,6 @@ from p2pfl_me.learning.origin import network_words
 from p2pfl_me.learning.trainer import Labels
 from p2pfl_me.topology import plan_of
 
-
 AUTO, AUTO_CHOICES = "auto", (BY_DATASET, "10", "4", "2")
 """One data set a peer where there are several, else as many peers as the subjects allow."""
 Homes = Mapping[int, Mapping[str, Labels]]

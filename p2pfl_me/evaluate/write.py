@@ -18,7 +18,6 @@ from p2pfl_me.report.style import house_style
 from p2pfl_me.report.warning import warned_csv, warning_words
 from p2pfl_me.report.write import write_document
 
-
 CARD = "card.json"
 """The run card for machines; `card.md` is the same for people."""
 

@@ -306,7 +306,7 @@ def test_left_to_itself_it_takes_as_many_peers_as_the_clips_allow(tmp_path: Path
     for name in ("few", "many", "three"):
         (tmp_path / name).mkdir()
     few = make_design(make_request(tmp_path / "few", peers="auto"), tmp_path)
-    assert (few.request.peers, few.contract.peers.count) == ("2", 2)  # one data set of five subjects
+    assert (few.request.peers, few.contract.peers.count) == ("4", 4)  # one data set of five subjects
     many = make_design(make_request(tmp_path / "many", subjects=range(24), peers="auto"), tmp_path)
     assert (many.request.peers, many.contract.peers.count) == ("10", 10)
     with pytest.raises(DataError, match="only 1 peer has clips left"):

@@ -1,4 +1,4 @@
-"""What `--json` prints of a run and the lines at a command's end: each number against the folder that it was read from."""
+"""What `--json` prints of a run, and the lines at a command's end: each number against the folder it was read from."""
 
 from __future__ import annotations
 
