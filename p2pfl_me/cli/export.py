@@ -57,6 +57,8 @@ def export(
         max_loss=max_loss,
     )
     found = done.agreement
+    for words in done.warnings:
+        click.echo(f"what it learned from: {words}; the file says so")
     click.echo(f"{out}: {done.source}, {done.precision.value}, {out.stat().st_size / 1e6:.1f} MB")
     click.echo(f"classes: {', '.join(done.classes)}")
     click.echo(f"checked on {found.clips} clips of {found.subjects} subjects that it was not trained on:")

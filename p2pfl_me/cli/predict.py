@@ -48,6 +48,8 @@ def predict(
 
     recogniser = load_recogniser(model, peer=peer, home=home(), weights=weights, network=network)
     found = predict_input(recogniser, input, as_it_is=as_it_is)
+    for words in recogniser.warnings:
+        click.echo(f"{model.name}, the model: {words}", err=True)
     for words in found.said:
         click.echo(f"{input.name} {words}", err=True)
     if as_json:
@@ -58,6 +60,7 @@ def predict(
                     "kind": found.kind.value,
                     "samples": found.samples,
                     "said": list(found.said),
+                    "model_warnings": list(recogniser.warnings),
                     "class": found.label,
                     "probabilities": found.probabilities,
                 },

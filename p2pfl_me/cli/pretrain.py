@@ -52,6 +52,7 @@ def pretrain(
     import hashlib
     from typing import Literal, cast
 
+    from p2pfl_me.data.drawn import DrawnMarks, words_of
     from p2pfl_me.data.folder import read_folder
     from p2pfl_me.data.owners import owners_of
     from p2pfl_me.data.trained_on import record_of
@@ -71,7 +72,9 @@ def pretrain(
     )
     if known and len(known) < len(owners):
         whose += f", {len(owners) - len(known)} images of unknown ones"
-    click.echo(f"they are of {whose}")
+    marks = DrawnMarks()
+    drawn = words_of(sum(map(marks.at, found.paths)), len(found.paths), "images")
+    click.echo(f"they are of {whose}" + (f"; {drawn}, which were never alive" if drawn else ""))
     trained = train(
         found.images,
         found.labels,
@@ -87,7 +90,7 @@ def pretrain(
         ),
     )
     began = " after ImageNet-1k" if start == "imagenet" else ""
-    words = f"{len(found.images)} images, {named}, of {whose}{began}"
+    words = f"{len(found.images)} images, {named}, of {whose}{began}{f'; {drawn}' if drawn else ''}"
     save_pretrained(trained, out, record_of(words, found.digests, found.signatures, known))
     held = "subjects held out" if trained.by_subject else "images held out, whose subjects may be among the others"
     click.echo(f"{out}: accuracy {trained.accuracy:.3f} where chance is {trained.chance:.3f}, {held}. In the contract:")

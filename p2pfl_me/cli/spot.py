@@ -68,6 +68,8 @@ def spot(
     namer = load_namer(model, runtime, peer, 0.0) if model else None
     if true and namer:
         true = in_classes(true, namer.recogniser.contract.model)
+    for words in namer.recogniser.warnings if namer and model else ():
+        click.echo(f"{model}, the model: {words}", err=True)
     found = []
     for film in opened:
         for words in film.said:

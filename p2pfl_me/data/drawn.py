@@ -2,7 +2,7 @@
 
 A result on drawn faces says nothing about people, and a twin of a published data set looks like that data set to all
 who read it. So whatever the drawing programs write says so, and whoever reads a clip looks for it: in its manifest, in
-a file in the folders above it, and in the head of its first picture.
+a file in the folders above it, and in the comments of its first picture. Films carry it as theirs (`drawn_films`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.data.images import IMAGES, file_bytes
+from p2pfl_me.data.images import IMAGES, file_ends
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import write_whole
@@ -23,8 +23,13 @@ from p2pfl_me.files import write_whole
 MARK = "DRAWN_FACES.txt"
 """The file that marks a folder and all below it."""
 SIGN = b"p2pfl_me: a drawn face, nobody's"
-SEEN = 2048
-"""Bytes at the head of a picture in which the sign is looked for."""
+SEEN = 8192
+"""Bytes at the head and at the end of a picture in which the sign is looked for: programs that save pictures again may
+keep a comment, behind a colour profile or at the end."""
+FILM_SEEN = 1 << 16
+"""The same of a film, whose index may stand before the comment."""
+WORDS = "shows drawn faces, which were never alive"
+"""What is said of an input, behind its name."""
 LEVELS = 8
 """Folders above a clip in which the file is looked for."""
 PNG_HEAD = 33
@@ -63,11 +68,11 @@ def drawn_words(clips: Iterable[Clip]) -> str:
     return words_of(sum(of_all), len(of_all))
 
 
-def words_of(drawn: int, clips: int) -> str:
+def words_of(drawn: int, clips: int, what: str = "clips") -> str:
     """The same, of so many clips that are drawn."""
     if not drawn:
         return ""
-    return "drawn faces" if drawn == clips else f"{drawn} of {clips} clips are drawn faces"
+    return "drawn faces" if drawn == clips else f"{drawn} of {clips} {what} are drawn faces"
 
 
 class DrawnMarks:
@@ -78,9 +83,11 @@ class DrawnMarks:
 
     def on(self, clip: Clip) -> bool:
         """Whether the clip's own row, a folder above it, or its first picture says that it is drawn."""
-        if clip.drawn or is_vectors(clip.path):
-            return clip.drawn
-        return self._marked(clip.path.parent.absolute(), LEVELS) or _is_signed(clip.path)
+        return clip.drawn if clip.drawn or is_vectors(clip.path) else self.at(clip.path)
+
+    def at(self, path: Path) -> bool:
+        """Whether a folder above a picture, a folder of pictures or a film says so, or the file itself."""
+        return self._marked(path.parent.absolute(), LEVELS) or _is_signed(path)
 
     def _is_marked(self, folder: Path, levels: int) -> bool:
         if os.path.exists(folder / MARK):  # noqa: PTH110 - a name out of a sheet may be longer than any file's
@@ -88,16 +95,29 @@ class DrawnMarks:
         return levels > 1 and folder != folder.parent and self._marked(folder.parent, levels - 1)
 
 
-def _is_signed(path: Path) -> bool:
-    """Whether a picture, or one of a folder's, bears the sign. What cannot be read is told by whoever reads it."""
+def drawn_input(path: Path) -> tuple[str, ...]:
+    """What there is to say of a picture, a folder of pictures or a film, if it is drawn, to stand behind its name."""
+    return (WORDS,) if DrawnMarks().at(path) or MARK in _names(path) else ()
+
+
+def _names(path: Path) -> list[str]:
     try:
-        if path.suffix.lower() not in IMAGES or path.is_dir():
+        return os.listdir(path)  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def _is_signed(path: Path) -> bool:
+    """Whether a picture, one of a folder's, or a film bears the sign. What cannot be read is told by its reader."""
+    try:
+        if path.is_dir():
             with os.scandir(path) as entries:
                 names = (entry.name for entry in entries)
                 name = next((name for name in names if os.path.splitext(name)[1].lower() in IMAGES), None)  # noqa: PTH122
             if name is None:
                 return False
             path = path / name
-        return SIGN in file_bytes(path, SEEN)
+        most = SEEN if path.suffix.lower() in IMAGES else FILM_SEEN
+        return SIGN in file_ends(path, most)
     except (DataError, OSError):
         return False

@@ -86,14 +86,29 @@ def _eight_bits(image: npt.NDArray[np.generic], path: Path) -> Image:
     return np.asarray(np.asarray(image, dtype=np.uint16) >> 8, dtype=np.uint8)
 
 
-def file_bytes(path: Path, most: int | None = None) -> bytes:
-    """What a file holds, or its first `most` bytes.
+def file_bytes(path: Path) -> bytes:
+    """What a file holds.
 
     Raises
     ------
     DataError
         It cannot be read.
     """
+    return _bytes(path, None)
+
+
+def file_ends(path: Path, most: int) -> bytes:
+    """The first and the last `most` bytes of a file; all of a shorter one.
+
+    Raises
+    ------
+    DataError
+        It cannot be read.
+    """
+    return _bytes(path, most)
+
+
+def _bytes(path: Path, most: int | None) -> bytes:
     try:
         # Without O_NONBLOCK a pipe would be waited for. No call is made that need not be: small files come in masses.
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -101,8 +116,9 @@ def file_bytes(path: Path, most: int | None = None) -> bytes:
             info = os.fstat(file)
             if not stat.S_ISREG(info.st_mode):
                 raise DataError("is not a file", where=str(path), fix="correct the path")
-            size = info.st_size if most is None else min(most, info.st_size)
-            return _read(file, size)
+            if most is None or info.st_size <= most:
+                return _read(file, info.st_size)
+            return _read(file, most) + os.pread(file, most, max(most, info.st_size - most))
         finally:
             os.close(file)
     except OSError as error:

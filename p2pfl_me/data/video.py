@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from p2pfl_me.data.blank import blank_words, is_blank
 from p2pfl_me.data.damage import damage_of
+from p2pfl_me.data.drawn import drawn_input
 from p2pfl_me.data.fields import Fields, can_read_fields, field_pictures, fields_of
 from p2pfl_me.data.film_end import require_end
 from p2pfl_me.data.still import Still
@@ -87,7 +88,7 @@ def look_at(path: Path) -> Video:
         str(path).encode()
     except UnicodeEncodeError as error:  # OpenCV would end this process
         raise DataError(f"has a name that is not UTF-8: {path.name!a}", fix="rename it") from error
-    capture = _open(path)
+    capture, drawn = _open(path), drawn_input(path)
     try:
         first = _next(capture) if capture.isOpened() else None
         if first is None:
@@ -102,15 +103,15 @@ def look_at(path: Path) -> Video:
             repeated += np.array_equal(bgr, before)
             before = bgr
             if same and count == PROBED and (fields := fields_of(path)):
-                return Video(path, fields.fps, 0, fields, (fields.words,))
+                return Video(path, fields.fps, 0, fields, (fields.words, *drawn))
         if bgr is None and (2 * repeated >= count - 1 or count >= RUSTLING):
             if same and count < PROBED and (fields := fields_of(path)):
-                return Video(path, fields.fps, 0, fields, (fields.words,))
+                return Video(path, fields.fps, 0, fields, (fields.words, *drawn))
             raise _unchanging(path, count, first)
     finally:
         capture.release()
     rate = None if bare_stream(path) or not stated > 0 else stated
-    return Video(path, rate, int(frames) if frames > 0 else 0)
+    return Video(path, rate, int(frames) if frames > 0 else 0, said=drawn)
 
 
 def bare_stream(path: Path) -> str | None:

@@ -27,6 +27,7 @@ from p2pfl_me.learning.recogniser import (
     clip_scores,
     final_params,
     run_contract,
+    run_warnings,
 )
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Given
@@ -57,6 +58,8 @@ class Exported:
     source: str
     classes: tuple[str, ...]
     agreement: Agreement
+    warnings: tuple[str, ...] = ()
+    """What must be known of the run that trained it; the file says it, too."""
 
 
 def export_model(
@@ -88,18 +91,18 @@ def export_model(
     require_onnx()
     contract = run_contract(run, network)
     module = assemble(contract, final_params(run, contract, peer), cache=cache_dir(home), weights=weights)
-    clips = export_clips(contract, run, data, home)
+    clips, warnings = export_clips(contract, run, data, home), run_warnings(run)
     source = f"run {run.resolve().name}, {'average of the peers' if peer is None else f'peer {peer}'}"
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "float32.onnx"
-        write_onnx(module, contract, source, draft)
+        write_onnx(module, contract, source, draft, warnings)
         if precision is Precision.INT8:
             plain, draft = draft, Path(folder) / "int8.onnx"
             quantise(plain, draft, np.concatenate([images_of(contract, clip) for clip in clips.calibration]))
         agreement = _compare(contract, TorchRecogniser(contract, module), OnnxRecogniser(draft), clips.check)
         _refuse_disagreement(agreement, precision, max_loss, out)
         _move(draft, out)
-    return Exported(out, precision, source, contract.model.classes, agreement)
+    return Exported(out, precision, source, contract.model.classes, agreement, warnings)
 
 
 def _compare(contract: Contract, torch: Recogniser, onnx: Recogniser, clips: Sequence[Clip]) -> Agreement:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.drawn import drawn_input
 from p2pfl_me.data.images import IMAGES
 from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.deploy.film import film_frames
@@ -81,4 +82,4 @@ def _clip(path: Path, kind: Kind) -> Iterator[tuple[Clip, tuple[str, ...]]]:
         with film_frames(path) as frames:
             yield Clip(frames.folder, "", "", path.name, "", fps=frames.fps), frames.said
     else:
-        yield Clip(path, "", "", path.name, ""), ()
+        yield Clip(path, "", "", path.name, ""), drawn_input(path)

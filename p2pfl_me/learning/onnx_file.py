@@ -11,6 +11,7 @@ import io
 import json
 import tempfile
 import warnings
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,10 @@ def require_onnx() -> None:
         raise WeightsError(f"ONNX needs `{error.name}`", fix="pip install 'p2pfl_me[export]'") from error
 
 
-def write_onnx(network: nn.Module, contract: Contract, source: str, path: Path) -> None:
-    """Write the float32 file; `source` says in words which model it is."""
+def write_onnx(
+    network: nn.Module, contract: Contract, source: str, path: Path, warnings_of_run: Sequence[str] = ()
+) -> None:
+    """Write the float32 file; `source` says in words which model it is, `warnings_of_run` what must be known of it."""
     size = contract.model.input_size
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # torch's exporter talks to itself
@@ -85,7 +88,7 @@ def write_onnx(network: nn.Module, contract: Contract, source: str, path: Path) 
             verbose=False,
         )
     assert program is not None
-    _save(program.model_proto, path, _described(contract, source, Precision.FLOAT32))
+    _save(program.model_proto, path, _described(contract, source, Precision.FLOAT32, warnings_of_run))
 
 
 def quantise(source: Path, path: Path, images: Image) -> None:
@@ -124,7 +127,7 @@ def quantise(source: Path, path: Path, images: Image) -> None:
     _save(model, path, {**known, "precision": Precision.INT8.value})
 
 
-def _described(contract: Contract, source: str, precision: Precision) -> dict[str, str]:
+def _described(contract: Contract, source: str, precision: Precision, warnings_of_run: Sequence[str]) -> dict[str, str]:
     count = contract.peers.count
     peers = Peers(loopback=Loopback(count=count, base_port=1024), widths=contract.peers.widths)
     stripped = contract.model_copy(update={"peers": peers})
@@ -133,6 +136,7 @@ def _described(contract: Contract, source: str, precision: Precision) -> dict[st
         "p2pme": __version__,
         "model": source,
         "precision": precision.value,
+        "warnings": json.dumps(list(warnings_of_run)),
         "classes": json.dumps(contract.model.classes),
         "input": f"uint8 (N, {contract.model.input_size}, {contract.model.input_size}, 3) RGB, {contract.model.input}",
         "preprocess": json.dumps({key: model[key] for key in ("input", "input_size", "preprocess") if key in model}),

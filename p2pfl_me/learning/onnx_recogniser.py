@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ class OnnxRecogniser:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             described = self._session.get_modelmeta().custom_metadata_map
             self._contract = contract_from_yaml(described["contract"], name=f"{path} (its contract)")
+            self._warnings = tuple(map(str, json.loads(described.get("warnings", "[]"))))
         except P2pmeError:
             raise
         except Exception as error:  # ONNX Runtime raises kinds of its own, which derive from nothing in common
@@ -49,6 +51,11 @@ class OnnxRecogniser:
     def contract(self) -> Contract:
         """The contract that the model was trained under, without the peers' addresses and keys."""
         return self._contract
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What stood on every page of the run that trained it."""
+        return self._warnings
 
     def scores(self, images: Image) -> Vector:
         out = np.empty((len(images), len(self.classes)), dtype=np.float32)

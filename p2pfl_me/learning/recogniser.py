@@ -27,6 +27,7 @@ from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Given
 from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.manifest import read_manifest_file
 from p2pfl_me.tensors import tensor
 from p2pfl_me.widths import holders
 
@@ -43,6 +44,11 @@ class Recogniser(Protocol):
     def classes(self) -> tuple[str, ...]: ...
     @property
     def contract(self) -> Contract: ...
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What stands on every page of the run that trained it, as that its faces were drawn."""
+        ...
+
     def scores(self, images: Image) -> Vector:
         """uint8 (N, S, S, 3) RGB inputs -> class probabilities, float32 (N, K), in the order of `classes`."""
         ...
@@ -51,8 +57,8 @@ class Recogniser(Protocol):
 class TorchRecogniser:
     """The assembled network in PyTorch, on the CPU."""
 
-    def __init__(self, contract: Contract, network: nn.Module) -> None:
-        self._contract = contract
+    def __init__(self, contract: Contract, network: nn.Module, warnings: tuple[str, ...] = ()) -> None:
+        self._contract, self._warnings = contract, warnings
         self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
@@ -62,6 +68,10 @@ class TorchRecogniser:
     @property
     def contract(self) -> Contract:
         return self._contract
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self._warnings
 
     def scores(self, images: Image) -> Vector:
         out = np.empty((len(images), len(self.classes)), dtype=np.float32)
@@ -112,7 +122,8 @@ def load_recogniser(
         )
     contract = run_contract(model, network)
     params = final_params(model, contract, peer)
-    return TorchRecogniser(contract, assemble(contract, params, cache=cache_dir(home), weights=weights))
+    module = assemble(contract, params, cache=cache_dir(home), weights=weights)
+    return TorchRecogniser(contract, module, run_warnings(model))
 
 
 def _from_file(path: Path, runtime: Runtime | None, peer: int | None) -> Recogniser:
@@ -161,6 +172,12 @@ def run_contract(run: Path, network: Given | None = None) -> Contract:
             fix="leave --network out",
         )
     return with_network(contract, network)
+
+
+def run_warnings(run: Path) -> tuple[str, ...]:
+    """What must stand beside a run's model wherever it goes; nothing of a run that says nothing of itself."""
+    manifest = read_manifest_file(RunFolder(run))
+    return manifest.said_warnings if manifest else ()
 
 
 def final_params(run: Path, contract: Contract, peer: int | None = None) -> Vector:

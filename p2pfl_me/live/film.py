@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.data.drawn import drawn_input
 from p2pfl_me.data.frames import frame_files, is_clip_folder
 from p2pfl_me.data.images import read_image
 from p2pfl_me.data.video import Video, bare_stream, look_at
@@ -28,7 +29,8 @@ class Picture:
 @dataclass(frozen=True)
 class Film:
     """`fps` as the file states it, or the user; `first` is the number of a folder's first frame; `seconds` is None
-    where the file does not state its length. `video` is a file's; a folder has none."""
+    where the file does not state its length. `video` is a file's; a folder has none. `said` is there to say of how it
+    is read, each to stand behind its name."""
 
     path: Path
     fps: float
@@ -36,15 +38,11 @@ class Film:
     first: int = 1
     seconds: float | None = None
     video: Video | None = None
+    said: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         return self.path.name
-
-    @property
-    def said(self) -> tuple[str, ...]:
-        """What there is to say of how it is read, each to stand behind its name."""
-        return self.video.said if self.video else ()
 
     def pictures(self) -> Iterator[Picture]:
         """Every picture in the order of time.
@@ -77,7 +75,8 @@ def open_film(path: Path, fps: float | None = None) -> Film:
         if fps is None:
             raise DataError("frames of an unknown rate", where=str(path), fix="name it, for example --fps 200")
         _require_change(path, list(files.values()))
-        return Film(path, fps, len(files), min(files), (max(files) + 1 - min(files)) / fps)
+        length = (max(files) + 1 - min(files)) / fps
+        return Film(path, fps, len(files), min(files), length, said=drawn_input(path))
     if not path.is_file():
         raise DataError("no such film", where=str(path), fix="correct the path")
     video = look_at(path)
@@ -94,7 +93,8 @@ def open_film(path: Path, fps: float | None = None) -> Film:
             f"states a rate of {stated:g} pictures a second", where=str(path), fix="name the true one, --fps"
         )
     rate = fps or stated or 0.0
-    return Film(path, rate, max(1, video.frames), seconds=video.frames / rate if video.frames else None, video=video)
+    seconds = video.frames / rate if video.frames else None
+    return Film(path, rate, max(1, video.frames), seconds=seconds, video=video, said=video.said)
 
 
 def _require_change(folder: Path, files: Sequence[Path]) -> None:

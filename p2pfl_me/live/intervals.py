@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from p2pfl_me.data.drawn import WORDS
 from p2pfl_me.errors import DataError
 from p2pfl_me.live.absence import Lack
 from p2pfl_me.live.film import Film
@@ -17,7 +18,8 @@ from p2pfl_me.live.whole import Result
 from p2pfl_me.spotting.event import Verdict
 from p2pfl_me.spotting.interval import MICRO_LIMIT_S, Interval, Kind
 
-COLUMNS = ("film", "person", "kind", "label", "probability", "onset_s", "apex_s", "offset_s", "where", "evidence")
+TIMES = ("onset_s", "apex_s", "offset_s")
+COLUMNS = ("film", "person", "kind", "label", "probability", *TIMES, "where", "evidence", "drawn")
 OTHERS = {"blink", "turn", "head turn", *Lack}
 """Rows of a truth that are no expressions: drawn films name them, and so do our own rows of what was not seen."""
 
@@ -28,9 +30,10 @@ def write_spotted(file: TextIO, films: Iterable[tuple[Film, Result]]) -> None:
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
     for film, result in films:
+        drawn = "yes" if WORDS in film.said else ""
         for lost in result.absences:
             times = [f"{lost.onset_s:.3f}", "", f"{lost.offset_s:.3f}"]
-            writer.writerow([film.name, "", lost.kind.value, "", "", *times, "", ""])
+            writer.writerow([film.name, "", lost.kind.value, "", "", *times, "", "", drawn])
         for person, event, name in ((each.person, each.event, each.name) for each in result.events):
             if event.verdict is not Verdict.EXPRESSION:
                 continue
@@ -39,7 +42,7 @@ def write_spotted(file: TextIO, films: Iterable[tuple[Film, Result]]) -> None:
             times = [f"{value:.3f}" for value in (event.interval.onset_s, event.apex_s, event.interval.offset_s)]
             evidence = f"{event.doublings:.2f}"
             kind = event.interval.kind.value
-            writer.writerow([film.name, person, kind, label, probability, *times, event.group.value, evidence])
+            writer.writerow([film.name, person, kind, label, probability, *times, event.group.value, evidence, drawn])
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from p2pfl_me.data.drawn import WORDS
 from p2pfl_me.errors import PeerError
 from p2pfl_me.live.film import Film
 from p2pfl_me.live.guard import Gate, Guard
@@ -46,10 +47,13 @@ class Show:
     def facts(self) -> str:
         """What the page says of itself, as JSON."""
         recogniser = self.namer.recogniser if self.namer else None
+        said = self.film.said if self.film else ()
         return json.dumps(
             {
                 "source": "film" if self.film else "camera",
                 "film": self.film.name if self.film else "",
+                "said": [*said, *(f"the model: {words}" for words in (recogniser.warnings if recogniser else ()))],
+                "drawn": WORDS in said,
                 "model": self.model,
                 "classes": list(recogniser.classes) if recogniser else [],
                 "abstainBelow": self.namer.abstain_below if self.namer else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
 from p2pfl_me.data.check import check_manifest
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.data.drawn import MARK, SIGN, DrawnMarks, drawn_words, signed
+from p2pfl_me.data.drawn import MARK, SIGN, WORDS, DrawnMarks, drawn_input, drawn_words, signed, words_of
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.look import Images
 from p2pfl_me.data.manifest import write_manifest
@@ -26,9 +27,17 @@ from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.shards import write_shards
 from p2pfl_me.data.source import peer_clips, prepare
 from p2pfl_me.data.synthetic import subjects_manifest, write_synthetic
+from p2pfl_me.data.synthetic.film import FilmPlan
+from p2pfl_me.data.synthetic.film_file import write_film
 from p2pfl_me.data.twins.known import TWINS
 from p2pfl_me.data.twins.take import TwinSpec
 from p2pfl_me.data.twins.write import write_twin
+from p2pfl_me.data.video import look_at
+from p2pfl_me.live.absence import Absence, Lack
+from p2pfl_me.live.film import open_film
+from p2pfl_me.live.intervals import write_spotted
+from p2pfl_me.live.whole import Result
+from p2pfl_me.report.numbers import csv_rows
 from p2pfl_me.run.manifest import ManifestFile
 from tests.data.make import good, picture, row, rows, save
 
@@ -113,6 +122,47 @@ def test_built_in_clips_are_drawn_in_every_door(tmp_path: Path) -> None:
     agreed = contract_from_yaml(TEXT + "data: {synthetic: {subjects: 4, clips_per_subject: 1}}\n")
     assert all(clip.drawn for clip in prepare(agreed, None, tmp_path).clips)
     assert all(clip.drawn for clip in peer_clips(agreed, 0, None, None, tmp_path))
+
+
+@pytest.mark.parametrize("ending", [".avi", ".mp4"])
+def test_a_drawn_film_says_so_in_its_own_comment(tmp_path: Path, ending: str) -> None:
+    """Which programs keep when they convert it. The film itself is the same."""
+    av = pytest.importorskip("av")
+    film = tmp_path / f"film{ending}"
+    write_film(FilmPlan(micro=0, blinks=0, turns=0, fps=5), film)
+    (moved := tmp_path / "elsewhere").mkdir()
+    film = film.rename(moved / film.name)
+    assert drawn_input(film) == (WORDS,) and look_at(film).said == (WORDS,) and open_film(film).said == (WORDS,)
+    with av.open(str(film)) as opened:
+        assert opened.metadata["comment"].encode() == SIGN
+        assert sum(1 for _ in opened.decode(video=0)) == look_at(film).frames > 0
+    bare = film.read_bytes().replace(SIGN, b" " * len(SIGN))
+    (moved / f"bare{ending}").write_bytes(bare)
+    assert drawn_input(moved / f"bare{ending}") == ()
+
+
+@pytest.mark.parametrize("before", [0, 4000, 100_000], ids=["head", "behind a colour profile", "at the end"])
+def test_a_sign_is_found_where_other_programs_put_a_comment(tmp_path: Path, before: int) -> None:
+    """A TIFF's fields may stand behind its pixels, a PNG's text behind a profile."""
+    (tmp_path / "x.tif").write_bytes(b"II*\0" + bytes(before) + SIGN + bytes(40))
+    assert drawn_input(tmp_path / "x.tif") == (WORDS,)
+
+
+def test_whatever_looks_at_drawn_pictures_says_so(twin: Path, tmp_path: Path) -> None:
+    folder = next(path.parent for path in twin.rglob("*.bmp"))
+    assert drawn_input(folder) == (WORDS,) and drawn_input(twin) == (WORDS,)
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    assert drawn_input(tmp_path / "elsewhere") == (WORDS,)
+    assert open_film(tmp_path / "elsewhere", fps=100).said == (WORDS,)
+    text = io.StringIO()
+    lost = Absence(Lack.FACE, 0.0, 1.0)
+    write_spotted(text, [(open_film(folder, fps=100), Result((), (lost,), True, ""))])
+    assert csv_rows(text.getvalue())[0]["drawn"] == "yes"
+    assert drawn_input(tmp_path / "nothing") == ()
+
+
+def test_weights_that_were_trained_on_drawn_faces_say_so() -> None:
+    assert words_of(3, 4, "images") == "3 of 4 images are drawn faces" and words_of(4, 4, "images") == "drawn faces"
 
 
 def test_a_pipe_among_the_pictures_is_not_waited_for(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from p2pfl_me.deploy.export import export_model
 from p2pfl_me.errors import DataError, RunError, WeightsError
 from p2pfl_me.learning.onnx_file import Precision
 from p2pfl_me.learning.recogniser import clip_scores, load_recogniser
+from p2pfl_me.run.manifest import ManifestFile
 from tests.data.make import picture, save
 from tests.deploy.runs import pictures_run
 from tests.learning.runs import TEXT, random_model, write_run
@@ -35,7 +36,8 @@ MEMBERS = TEXT.replace(
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three laboratories, exported in both precisions."""
     folder = tmp_path_factory.mktemp("export")
-    run = pictures_run(folder, contract_from_yaml(MEMBERS))
+    run = pictures_run(folder, agreed := contract_from_yaml(MEMBERS))
+    ManifestFile(run, agreed).warn("drawn faces")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("P2PME_HOME", str(folder))
         for arguments in (["-o", "new/model.onnx"], ["-o", "int8.onnx", "--int8", "--peer", "1", "--max-loss", "1"]):
@@ -52,6 +54,7 @@ def test_the_float_file_is_pytorchs_average(folder: Path) -> None:
     assert file.scores(IMAGES[:1]).shape == (1, 3) and file.scores(IMAGES[:0]).shape == (0, 3)
     assert file.classes == run.classes
     assert file.contract.model == run.contract.model
+    assert file.warnings == run.warnings == ("drawn faces",)
 
 
 def test_the_int8_file_is_one_peers_and_small(folder: Path) -> None:
@@ -69,14 +72,15 @@ def test_the_command_predicts_with_either(folder: Path, monkeypatch: pytest.Monk
     said = []
     for model in (folder / "new" / "model.onnx", folder / "run"):
         table = (
-            CliRunner().invoke(cli, ["predict", "--as-it-is", str(model), str(image)], catch_exceptions=False).output
+            CliRunner().invoke(cli, ["predict", "--as-it-is", str(model), str(image)], catch_exceptions=False).stdout
         )
         found = (
             CliRunner()
             .invoke(cli, ["predict", "--as-it-is", str(model), str(image), "--json"], catch_exceptions=False)
-            .output
+            .stdout
         )
         said.append(json.loads(found))
+        assert said[-1].pop("model_warnings") == ["drawn faces"]
         assert table.splitlines()[0] == f"{image} (image): {said[-1]['class']}" and len(table.splitlines()) == 4
     assert said[0]["probabilities"] == pytest.approx(said[1]["probabilities"], abs=1e-4)
 
@@ -95,7 +99,7 @@ def test_the_file_says_what_it_is_and_not_where_the_peers_are(folder: Path) -> N
 def test_a_file_that_disagrees_is_not_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, out = folder / "run", folder / "refused.onnx"
 
-    def the_averages(network: object, agreed: object, source: str, path: Path) -> None:
+    def the_averages(network: object, agreed: object, source: str, path: Path, warnings: object) -> None:
         shutil.copyfile(folder / "new" / "model.onnx", path)
 
     monkeypatch.setattr(room, "write_onnx", the_averages)

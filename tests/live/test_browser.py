@@ -87,7 +87,7 @@ def test_the_camera_is_watched_and_its_planted_expressions_are_marked(url: str, 
     counts = score([Film(truth, spotted)]).overall
     assert (counts.tp, counts.fp, counts.fn) == (len(truth), 0, 0), events
     assert sorted(row["onset_s"] for row in rows) == sorted(str(event["onset"]) for event in events)
-    assert ",".join(rows[0]) == "person,kind,label,probability,onset_s,apex_s,offset_s,where,evidence"
+    assert ",".join(rows[0]) == "person,kind,label,probability,onset_s,apex_s,offset_s,where,evidence,drawn"
     assert page_list(page, "absences") == []
 
 

@@ -141,7 +141,8 @@ def test_a_taken_port_and_a_film_that_is_none_and_an_unknown_model(tmp_path: Pat
 def test_ctrl_c_ends_it_within_three_seconds_with_a_page_open(tmp_path: Path, film: Path) -> None:
     command = Command(["live", "--source", str(film), "--port", "0", "--no-open"], tmp_path)
     assert command.process.stdout is not None
-    url = command.process.stdout.readline().strip()
+    drawn, url = (command.process.stdout.readline().strip() for _ in range(2))
+    assert drawn == "short.avi shows drawn faces, which were never alive."
     with open_socket(url) as page:
         page.send(json.dumps({"say": "consent"}))
         message = page.recv(timeout=30)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import cv2
 
+from p2pfl_me.data.drawn_films import sign_film
 from p2pfl_me.data.synthetic.film import HEIGHT, WIDTH, FilmPlan, film_frames, plan_acts
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import refusing
 
 CODECS = {".avi": "MJPG", ".mp4": "mp4v"}
 COLUMNS = ("film", "kind", "label", "onset_s", "apex_s", "offset_s")
@@ -39,6 +41,8 @@ def write_film(plan: FilmPlan, path: Path) -> Path:
             writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     finally:
         writer.release()
+    with refusing(DataError, path, "name another folder, or free some space"):
+        sign_film(path)
     return write_truth(plan, path)
 
 

@@ -18,7 +18,7 @@ window.p2pme = { events: state.events, absences: state.absences, facts, reports:
 
 const names = facts.abstainBelow === null ? "spots expressions, names none (no model given)"
   : `${facts.model}, ${facts.abstainBelow > 1 ? "names none" : `names none below ${facts.abstainBelow.toFixed(2)}`}`;
-$("subtitle").textContent = [film ? facts.film : "", names]
+$("subtitle").textContent = [film ? facts.film : "", names, ...facts.said]
   .filter(Boolean).join(" · ");
 if (film) {
   $("consent-title").textContent = "Before the film starts";
@@ -291,10 +291,10 @@ function fail(what) {
 }
 
 function download() {
-  const columns = ["person", "kind", "label", "probability", "onset", "apex", "offset", "where", "evidence"];
+  const columns = ["person", "kind", "label", "probability", "onset", "apex", "offset", "where", "evidence", "drawn"];
   const head = columns.map((name) => (["onset", "apex", "offset"].includes(name) ? `${name}_s` : name)).join(",");
   const rows = [...state.events, ...state.absences].sort((one, other) => one.onset - other.onset)
-    .map((each) => columns.map((name) => each[name] ?? "").join(","));
+    .map((each) => columns.map((name) => (name === "drawn" && facts.drawn ? "yes" : each[name] ?? "")).join(","));
   const file = new Blob([[head, ...rows].join("\r\n") + "\r\n"], { type: "text/csv" });
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: "intervals.csv" });
   link.click();
