@@ -33,7 +33,7 @@ LARGE = (
     "matplotlib.figure",
 )
 """Imported once: every run of tests is a fork, so none of them waits for these. Nothing of the tree is among them."""
-SLACK_S, SAID = 10.0, "said.txt"
+SLACK_S, SAID = 4.0, "said.txt"
 
 
 def import_large() -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import resource
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -39,15 +40,22 @@ def start(home: Path, contract: Path, folder: Path, peer: int, *more: str) -> Co
 
 
 def test_four_commands_reach_the_end_and_a_killed_one_rejoins(tmp_path: Path) -> None:
-    rounds = 400
-    contract = write_contract(tmp_path / "four.yaml", 4, training=f"{{rounds: {rounds}, local_epochs: 4}}")
+    rounds = 120
+    contract = write_contract(tmp_path / "four.yaml", 4, training=f"{{rounds: {rounds}, local_epochs: 1}}")
     run = tmp_path / "run"
     peers = {peer: start(tmp_path / "home", contract, tmp_path, peer) for peer in range(4)}
     try:
         wait_for(lambda: len(events(run, 3, "round")) >= 10, "peer 3 in round 10", 120)
         peers[3].kill()
         peers[3].finish()
+        wait_for(lambda: "3" in events(run, 2, "round")[-1]["missing"], "a round of peer 2 without peer 3")
+        # However long a process takes to begin here, there are rounds left when it has.
+        for peer in range(3):
+            os.kill(peers[peer].process.pid, signal.SIGSTOP)
         peers[3] = start(tmp_path / "home", contract, tmp_path, 3)
+        wait_for(lambda: len(events(run, 3, "start")) == 2, "peer 3 again")
+        for peer in range(3):
+            os.kill(peers[peer].process.pid, signal.SIGCONT)
         results = {peer: command.finish(240) for peer, command in peers.items()}
     finally:
         for command in peers.values():
