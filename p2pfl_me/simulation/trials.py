@@ -111,7 +111,8 @@ def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
         {"kind": "random", "seed": random.randrange(1000)},
         {"kind": "exponential"},
     ]
-    if form != "plain":
+    if form != "plain":  # words about masks grow with the square of a receiver's neighbours
+        count, rounds = random.randint(5, 9), random.randint(3, 5)
         kinds = [{"kind": "mesh"}, {"kind": "exponential"}, {"kind": "regular", "degree": 4, "seed": seed % 1000}]
     elif aggregation != "mean":
         kinds = [{"kind": "mesh"}, {"kind": "exponential"}]

@@ -1,0 +1,249 @@
+"""Runs with masks in the event simulator: what a receiver gets to see, who is missing, and what becomes of the sum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import ContractError
+from p2pfl_me.gossip.cores import Start, core_of
+from p2pfl_me.gossip.protocol import Mixed
+from p2pfl_me.message import Message
+from p2pfl_me.simulation import trials
+from p2pfl_me.simulation.faults import Crash, FaultModel
+from p2pfl_me.simulation.host import Simulation
+from p2pfl_me.simulation.lockstep_fit import require_lockstep
+from p2pfl_me.simulation.trials import Journal, Trial, play
+from p2pfl_me.topology import plan_of
+
+MASKS: Mapping[str, Any] = {"kind": "masks"}
+STEADY = FaultModel(compute_s=(1.0, 1.0))
+
+
+def contract(count: int = 6, *, exchange: Mapping[str, Any] = MASKS, **sections: Any) -> Contract:
+    return Contract.model_validate(
+        {
+            "version": 1,
+            "name": "masked",
+            "topology": {"kind": "mesh"},
+            "peers": {"loopback": {"count": count}},
+            "training": {"rounds": 3},
+            "gossip": {"deadline": {"min_s": 2.0, "max_s": 30.0}},
+            "privacy": {"exchange": exchange},
+            **sections,
+        }
+    )
+
+
+def run(faults: FaultModel = STEADY, **more: Any) -> tuple[Simulation, Journal]:
+    return play(Trial(1, contract(**more), faults))
+
+
+def first(journal: Journal, peer: int, round: int) -> Mixed:
+    return journal.mixed[peer, round][0]
+
+
+def is_the_mean(journal: Journal, peer: int, round: int, tolerance: float = 5e-6) -> bool:
+    mixed = first(journal, peer, round)
+    own, share = journal.trained[peer, round][0], 1 - sum(mixed.weights.values())
+    wanted = share * own + sum(w * journal.trained[k, round][0] for k, w in mixed.weights.items())
+    return float(np.abs(wanted - mixed.params).max()) < tolerance
+
+
+# -- sums -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32])
+@pytest.mark.parametrize("protocol", ["dpsgd", "qg_dsgdm"])
+def test_where_all_are_there_every_round_is_the_weighted_mean(bits: int, protocol: str) -> None:
+    exchange = {"kind": "masks", "bits": bits, "reach": 6.0}
+    gossip = {"protocol": protocol, "personal": bits == 16 and protocol == "dpsgd"}
+    _, journal = run(exchange=exchange, gossip=gossip)
+    error = contract(exchange=exchange).privacy.exchange.error(5)
+    for peer in range(6):
+        for round in range(3):
+            mixed = first(journal, peer, round)
+            assert len(mixed.weights) == 5 and not mixed.missing and not mixed.alone
+            assert protocol != "dpsgd" or bits == 16 or is_the_mean(journal, peer, round, error + 1e-5)
+    assert not journal.refused
+
+
+def test_masks_cost_few_bytes_and_sixteen_bits_half_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "SIZE", 30_000)
+    monkeypatch.setattr(trials, "HOME", ())
+    monkeypatch.setattr(trials, "SHAPES", ())
+    monkeypatch.setattr(Journal.__dataclass_fields__["steps"], "default_factory", lambda: trials.defaultdict(float))
+    sent = {}
+    for name, exchange in (
+        ("plain", {"kind": "plain"}),
+        ("masks", MASKS),
+        ("sixteen", {"kind": "masks", "bits": 16}),
+        ("eight", {"kind": "masks", "bits": 8}),
+    ):
+        simulation, _ = run(exchange=exchange)
+        sent[name] = sum(simulation.network.sent.values())
+    assert sent["masks"] < 1.1 * sent["plain"]
+    assert sent["sixteen"] < 0.6 * sent["plain"] and sent["eight"] < 0.35 * sent["plain"]
+
+
+# -- who is missing -------------------------------------------------------------------------------------------------
+
+
+def test_who_crashes_after_giving_its_model_is_left_out_and_its_masks_are_told() -> None:
+    """Peer 4 gives at 1 s and is gone at 2, while all wait for peer 5, which is three times as slow."""
+    faults = FaultModel(compute_s=(1.0, 1.0), slow={5: 3.0}, crashes=(Crash(2.0, 4, None),), silence_s=0.5)
+    _, journal = run(faults)
+    for peer in (0, 1, 2, 3, 5):
+        mixed = first(journal, peer, 0)
+        assert set(mixed.weights) == {0, 1, 2, 3, 5} - {peer}
+        assert mixed.missing == {4: "unreachable"}
+        assert is_the_mean(journal, peer, 0) and is_the_mean(journal, peer, 2)
+
+
+def test_who_falls_silent_before_it_has_pledged_costs_its_receivers_that_round_and_no_more() -> None:
+    """Peer 4's end is noticed late: it is on every roster and never answers."""
+    faults = FaultModel(compute_s=(1.0, 1.0), slow={5: 3.0}, crashes=(Crash(2.0, 4, None),), silence_s=15.0)
+    _, journal = run(faults, training={"rounds": 8})
+    lost = [mixed for peer in range(4) for round in range(8) if not (mixed := first(journal, peer, round)).weights]
+    assert lost
+    for mixed in lost:
+        assert mixed.alone
+        assert any("the sum was lost: no pledge of peer 4" in why for why in mixed.missing.values())
+    for peer in range(4):
+        assert {0, 1, 2, 3} - {peer} <= first(journal, peer, 7).weights.keys() <= {0, 1, 2, 3, 5}
+        assert is_the_mean(journal, peer, 7)
+
+
+def test_a_peer_that_returns_has_new_masks_and_takes_part_again() -> None:
+    faults = FaultModel(compute_s=(1.0, 1.0), crashes=(Crash(1.5, 4, 3.2),), silence_s=0.2)
+    _, journal = run(faults, training={"rounds": 8})
+    assert any(4 in first(journal, 0, round).weights for round in range(4, 8))
+    assert all(is_the_mean(journal, 0, round) for round in range(8) if first(journal, 0, round).weights)
+
+
+def test_too_few_for_a_sum_leave_a_peer_with_its_own_model_and_a_reason() -> None:
+    faults = FaultModel(
+        compute_s=(1.0, 1.0), crashes=tuple(Crash(0.5, peer, None) for peer in (2, 3, 4, 5)), silence_s=0.1
+    )
+    _, journal = run(faults)
+    mixed = first(journal, 0, 0)
+    assert not mixed.weights and mixed.alone
+    assert mixed.missing[1] == "too few models for a sum"
+    assert np.array_equal(mixed.params, journal.trained[0, 0][0])
+
+
+# -- what a receiver gets to see ------------------------------------------------------------------------------------
+
+
+def seen_by(peer: int, exchange: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[list[bytes], Journal]:
+    """All that a peer is sent, and all bytes that its core holds after any of it."""
+    seen: list[bytes] = []
+    deliver = Simulation.on_message
+
+    def on_message(simulation: Simulation, to: int, sender: int, message: Message) -> None:
+        deliver(simulation, to, sender, message)
+        if to == peer:
+            if message.content is not None:
+                seen.append(message.content.tobytes())
+            if (life := simulation._lives.get(peer)) is not None:
+                seen.extend(held(life.core, set()))
+
+    monkeypatch.setattr(Simulation, "on_message", on_message)
+    _, journal = run(exchange=exchange, count=5)
+    return seen, journal
+
+
+def held(value: Any, met: set[int]) -> Iterator[bytes]:
+    """Every array and text of bytes that can be reached from an object."""
+    if id(value) in met:
+        return
+    met.add(id(value))
+    if isinstance(value, np.ndarray):
+        yield value.tobytes()
+    elif isinstance(value, bytes | bytearray | memoryview):
+        yield bytes(value)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from held(each, met)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for each in value:
+            yield from held(each, met)
+    else:
+        names = {name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())}
+        for name in {*names, *getattr(value, "__dict__", {})}:
+            yield from held(getattr(value, name, None), met)
+
+
+def traces(journal: Journal, receiver: int) -> Iterator[tuple[int, bytes]]:
+    """(neighbour, a stretch of one of its models), as float32 and as the words that masks hide, of every round."""
+    point = contract(5).privacy.exchange.point(4)  # type: ignore[attr-defined]
+    for (peer, _), versions in sorted(journal.trained.items()):
+        if peer != receiver:
+            for model in versions:
+                for begin in range(0, model.size, 64):
+                    yield peer, model[begin : begin + 4].tobytes()
+                    yield peer, point.words(model, 0.2, 0)[begin : begin + 4].tobytes()
+
+
+def test_a_receivers_whole_memory_and_wire_hold_no_neighbours_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, journal = seen_by(2, MASKS, monkeypatch)
+    everything = b"\n".join({*seen})
+    assert len(everything) > 40_000 and len(journal.mixed[2, 2][0].weights) == 4
+    found = {peer for peer, trace in traces(journal, 2) if trace in everything}
+    assert not found
+
+
+def test_the_same_search_finds_every_neighbours_model_without_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, journal = seen_by(2, {"kind": "plain"}, monkeypatch)
+    everything = b"\n".join({*seen})
+    assert {peer for peer, trace in traces(journal, 2) if trace in everything} == {0, 1, 3, 4}
+
+
+# -- what is refused ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"gossip": {"aggregation": "krum"}}, "under masks nobody sees one"),
+        ({"gossip": {"compression": "int8"}}, "neither sees anything"),
+        ({"gossip": {"protocol": "swift"}}, "needs more of a neighbour than a sum"),
+        ({"gossip": {"protocol": "gradient_tracking"}}, "needs more of a neighbour than a sum"),
+        ({"gossip": {"hand_out": 5}}, "hand_out sends a final model as it is"),
+        ({"gossip": {"patience": {"rounds": 3}}, "data": {"validation_fraction": 0.2}}, "which masks hides"),
+        ({"topology": {"kind": "epidemic", "meets": 4}}, "neighbours change every round"),
+        ({"peers": {"loopback": {"count": 6}, "widths": {1: 0.5}}}, "peers.widths sends slices"),
+    ],
+)
+def test_what_masks_cannot_carry_is_refused_with_a_reason(sections: Mapping[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        contract(**sections)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "topology", "words"),
+    [
+        (MASKS, "ring", "has 2 neighbours, and a sum under masks holds 3"),
+        ({"kind": "masks", "colluders": 3}, "mesh", "has 5 neighbours, and a sum under masks holds 6"),
+        ({"kind": "masks", "allow_pairs": True}, "line", "has 1 neighbour, and a sum under masks holds 2"),
+    ],
+)
+def test_a_graph_with_too_few_neighbours_is_refused(exchange: Mapping[str, Any], topology: str, words: str) -> None:
+    with pytest.raises(ContractError, match=words):
+        plan_of(contract(exchange=exchange, topology={"kind": topology}))
+
+
+def test_a_ring_sums_pairs_where_the_contract_allows_it() -> None:
+    _, journal = run(exchange={"kind": "masks", "allow_pairs": True}, topology={"kind": "ring"})
+    assert all(is_the_mean(journal, peer, 2) and len(first(journal, peer, 2).weights) == 2 for peer in range(6))
+
+
+def test_lockstep_and_cores_without_keys_refuse_masks_by_name() -> None:
+    with pytest.raises(ContractError, match="masks need keys and messages"):
+        require_lockstep(contract())
+    with pytest.raises(ContractError, match="masks hides models under keys"):
+        core_of(contract(), 0, plan_of(contract()), Start(np.zeros(4, np.float32)))
