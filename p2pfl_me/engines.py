@@ -24,7 +24,7 @@ Launch = Callable[["Contract", "RunOptions", "Console"], int]
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One way to run a contract's peers.
+    """One way to run a contract's peers; `module` is what processes import that do.
 
     `faulty` runs it under faults, None where it can't: then `calm` says why. `honest` says why nobody can lie there,
     empty where peers can. `require` refuses the contracts that it cannot run, with the file they came from, before
@@ -33,6 +33,7 @@ class Engine:
     """
 
     run: Launch
+    module: str
     faulty: Callable[[Faults], Launch] | None = None
     in_process: bool = False
     baselines: bool = False
@@ -93,11 +94,18 @@ def _require_lockstep(contract: Contract, where: str) -> None:
 IN_A_COMPARISON = "take --peers {fit} or fewer, or --engine lockstep where the protocol has rounds"
 ENGINES: dict[str, Engine] = {
     "processes": Engine(
-        _processes, baselines=True, calm="real processes have a real network", require=_require_processes
+        _processes,
+        "p2pfl_me.swarm.children",
+        baselines=True,
+        calm="real processes have a real network",
+        require=_require_processes,
     ),
-    "simulate": Engine(_simulate, _simulate_under, in_process=True, require=_require_simulation),
+    "simulate": Engine(
+        _simulate, "p2pfl_me.simulation.engine", _simulate_under, in_process=True, require=_require_simulation
+    ),
     "lockstep": Engine(
         _lockstep,
+        "p2pfl_me.simulation.lockstep",
         in_process=True,
         calm="lockstep has no network",
         honest="lockstep sends no messages to lie in",

@@ -34,13 +34,13 @@ LONGEST_TMPDIR = 60
 _HIDING = threading.Lock()
 
 
-def fork_server(preload: str) -> ForkServerContext:
-    """Start the server, which imports the module `preload`, unless it runs; do not wait for it."""
+def fork_server(*preload: str) -> ForkServerContext:
+    """Start the server, which imports the modules `preload`, unless it runs; do not wait for it."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # read when the libraries are imported there
     _leave_room_for_sockets()
     context = _Context()
-    context.set_forkserver_preload([preload])
+    context.set_forkserver_preload(list(preload))
     with _deaf_children():
         forkserver.ensure_running()
     return context

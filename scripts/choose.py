@@ -27,7 +27,7 @@ import torch
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.classes import with_classes_of
+from p2pfl_me.data.classes import read_for_all
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.evaluate.dealing import deal, with_peers
 from p2pfl_me.evaluate.folds import make_split
@@ -106,9 +106,10 @@ def main() -> None:
     seeds = range(1, 1 + arguments.seeds)
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("forkserver")) as pool:
         futures = {}
-        for words, seed, half in product(arguments.tried, seeds, (0, 1)):
-            contract = ready_contract([*words.split(), f"seed={seed}"])
-            contract = with_classes_of(contract, arguments.data, Console(quiet=True).say)
+        wanted = list(product(arguments.tried, seeds, (0, 1)))
+        contracts = [ready_contract([*words.split(), f"seed={seed}"]) for words, seed, _ in wanted]
+        ready = read_for_all(contracts, arguments.data, Console(quiet=True).say)
+        for (words, seed, half), (contract, _) in zip(wanted, ready, strict=True):
             ask = partial(judge, contract, arguments.data, arguments.peers, half)
             futures[words, seed, half] = pool.submit(ask)
         found = {}

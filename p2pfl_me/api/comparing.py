@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,24 +13,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from p2pfl_me.api.clips import Clips
+from p2pfl_me.api.clips import Clips, path_of
 from p2pfl_me.api.extras import pandas
+from p2pfl_me.api.ready import for_arrays, rules_from
 from p2pfl_me.api.result import Result
-from p2pfl_me.api.running import Engine, prepared
-from p2pfl_me.compare.grid import Request, make_grid
+from p2pfl_me.api.running import contract_of
 from p2pfl_me.compare.page import cell_folder
+from p2pfl_me.compare.request import Draft, Request
 from p2pfl_me.compare.run import compare as run_comparison
 from p2pfl_me.console.lines import Console
-from p2pfl_me.contract import Contract, dump_contract
-from p2pfl_me.engines import ENGINES
+from p2pfl_me.contract import Contract
+from p2pfl_me.engines import ENGINES, EngineName
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.exits import Exit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
-
-NAMES: dict[Engine, str] = {"processes": "processes", "simulate": "simulate", "lockstep": "lockstep"}
 
 
 @dataclass(frozen=True)
@@ -99,9 +97,12 @@ def compare(
     contracts: Mapping[str, Contract] | Sequence[Contract],
     *,
     data: Clips | Path | str | None = None,
-    engine: Engine = "lockstep",
+    engine: EngineName = "lockstep",
     seeds: int = 3,
     baselines: bool = False,
+    same: Sequence[str] = (),
+    different: Sequence[str] = (),
+    subjects: Path | str | None = None,
     folder: Path | str | None = None,
     jobs: int = 1,
     quiet: bool = True,
@@ -112,6 +113,8 @@ def compare(
     ----------
     contracts:
         By name, or several whose own names differ.
+    same, different, subjects:
+        Who is who where spellings could be one person, as in `run`.
     folder:
         Where finished runs are kept, so that a stopped comparison goes on; comparisons/TIME by default.
 
@@ -127,30 +130,24 @@ def compare(
         raise ContractError("contracts need names that differ", where="contracts", fix="give them in a dict, by name")
     if slip := next((name for name in named if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name)), None):
         raise ContractError(f"`{slip}` is no name of a contract", where="contracts", fix="take letters, digits, ._-")
-    if engine not in NAMES or NAMES[engine] not in ENGINES:
-        raise ContractError(f"there is no engine `{engine}`", where="engine", fix=f"choose {', '.join(NAMES)}")
-    if own := next((name for name, each in named.items() if each.model.backbone.kind == "own"), None):
-        raise ContractError(
-            "a comparison's cells are made from files, which hold no code of your own",
-            where=own,
-            fix="run it by itself: run(contract, network=...)",
-        )
-    out = Path(folder) if folder else Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}"
-    with tempfile.TemporaryDirectory() as drafts:
-        paths, clips = [], None
-        for name, each in named.items():
-            agreed, clips = prepared(each, data, None, ())
-            paths.append(Path(drafts) / f"{name}.yaml")
-            paths[-1].write_text(dump_contract(agreed), encoding="utf-8")
-        request = Request(
-            tuple(paths), out, seeds=seeds, baselines=baselines, engine=NAMES[engine], data=clips, jobs=jobs
-        )
-        code = run_comparison(request, Console(sys.stdout, quiet=quiet))
-        if code == Exit.STOPPED:
-            raise KeyboardInterrupt
-        if code:
-            raise RunError("a run failed", where=str(out), fix="look into its cells; the same call runs them again")
-        grid = make_grid(request)
-    return Comparison(
-        out, {group.name: tuple(Result(cell_folder(out, group, seed)) for seed in grid.seeds) for group in grid.groups}
+    if engine not in ENGINES:
+        raise ContractError(f"there is no engine `{engine}`", where="engine", fix=f"choose {', '.join(ENGINES)}")
+    request = Request(
+        tuple(Draft(name, for_arrays(contract_of(each), data)) for name, each in named.items()),
+        Path(folder) if folder else Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}",
+        seeds=seeds,
+        baselines=baselines,
+        engine=engine,
+        data=path_of(data),
+        rules=rules_from(same, different, subjects),
+        jobs=jobs,
     )
+    found = run_comparison(request, Console(sys.stdout, quiet=quiet))
+    if found.code == Exit.STOPPED:
+        raise KeyboardInterrupt
+    if found.code:
+        raise RunError("a run failed", where=str(found.out), fix="look into its cells; the same call runs them again")
+    runs: dict[str, tuple[Result, ...]] = {}
+    for group, seed in found.done:
+        runs[group.name] = (*runs.get(group.name, ()), Result(cell_folder(found.out, group, seed)))
+    return Comparison(found.out, runs)

@@ -15,15 +15,17 @@ import numpy.typing as npt
 
 from p2pfl_me.api.clips import Clips
 from p2pfl_me.api.extras import pandas
-from p2pfl_me.api.running import prepared
+from p2pfl_me.api.ready import make_ready, rules_from
+from p2pfl_me.api.running import contract_of
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.identity_rules import IdentityRules
 from p2pfl_me.errors import ContractError, DataError
 from p2pfl_me.evaluate.design import Request
 from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
 from p2pfl_me.evaluate.ready import ready_contract
 from p2pfl_me.evaluate.results import Results
-from p2pfl_me.evaluate.run import evaluated
+from p2pfl_me.evaluate.run import evaluate as run_evaluation
 from p2pfl_me.home import home
 from p2pfl_me.machine import cores
 from p2pfl_me.networks.code import Given
@@ -144,6 +146,9 @@ def evaluate(
     folds: int = FOLDS,
     network: Given | None = None,
     trained: Sequence[str] = (),
+    same: Sequence[str] = (),
+    different: Sequence[str] = (),
+    subjects: Path | str | None = None,
     folder: Path | str | None = None,
     jobs: int | None = None,
     quiet: bool = True,
@@ -159,6 +164,8 @@ def evaluate(
     peers:
         "dataset": one a data set; a number, to whom the subjects are dealt; "auto": "dataset" where there are several
         that leave each other company, else 10, or fewer where there are too few subjects.
+    same, different, subjects:
+        Who is who where spellings could be one person, as in `run`.
     folder:
         Where finished folds are kept, so that a stopped evaluation goes on; evaluations/TIME by default.
     jobs:
@@ -173,22 +180,65 @@ def evaluate(
     """
     if protocol not in list(HoldOut):
         raise ContractError(f"there is no protocol `{protocol}`", where="protocol", fix=f"choose {', '.join(HoldOut)}")
-    if contract is None:
-        contract = ready_contract(another_network=network is not None)
-    agreed, path = prepared(contract, data, network, trained)
-    out = Path(folder) if folder else Path("evaluations") / f"{datetime.now():%Y%m%d-%H%M%S}"
-    request = Request(
-        contract=agreed,
+    found = evaluation(
+        ready_contract(another_network=network is not None) if contract is None else contract_of(contract),
+        Console(sys.stdout, quiet=quiet),
+        data=data,
         protocol=HoldOut(protocol),
         peers=str(peers),
-        out=out,
+        seeds=seeds,
+        folds=folds,
+        network=network,
+        trained=trained,
+        rules=rules_from(same, different, subjects),
+        folder=Path(folder) if folder else None,
+        jobs=jobs,
+    )
+    if found is None:
+        raise KeyboardInterrupt
+    return found
+
+
+def evaluation(
+    contract: Contract,
+    console: Console,
+    *,
+    data: Clips | Path | str | None,
+    protocol: HoldOut,
+    peers: str,
+    seeds: int,
+    folds: int,
+    network: Given | None,
+    trained: Sequence[str],
+    rules: IdentityRules,
+    folder: Path | None,
+    jobs: int | None,
+    weights: Path | None = None,
+    chosen: bool = False,
+    subjects_leak: bool = False,
+) -> Evaluation | None:
+    """What `evaluate` and `p2pme evaluate` do; None when stopped.
+
+    Raises
+    ------
+    P2pmeError
+        As `evaluate`.
+    """
+    ready = make_ready(contract, data, rules=rules, network=network, trained=trained, chosen=chosen, say=console.say)
+    request = Request(
+        contract=ready.contract,
+        protocol=protocol,
+        peers=peers,
+        out=folder or Path("evaluations") / f"{datetime.now():%Y%m%d-%H%M%S}",
         home=home(),
-        data=path,
+        data=ready.data,
+        weights=weights,
         seeds=seeds,
         folds=folds,
         jobs=jobs or cores(),
+        subjects_leak=subjects_leak,
+        rules=rules,
+        read=ready.read,
     )
-    results = evaluated(request, Console(sys.stdout, quiet=quiet))
-    if results is None:
-        raise KeyboardInterrupt
-    return Evaluation(out, results)
+    results = run_evaluation(request, console)
+    return None if results is None else Evaluation(request.out, results)

@@ -6,38 +6,37 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, assert_never
 
-from p2pfl_me.api.clips import Clips, path_of
-from p2pfl_me.api.contracts import load
+from p2pfl_me.api.clips import Clips
 from p2pfl_me.api.extras import in_notebook
+from p2pfl_me.api.ready import make_ready, rules_from
 from p2pfl_me.api.result import Result
-from p2pfl_me.api.swarms import new_run_folder, sweep_and_report
+from p2pfl_me.api.swarms import new_run_folder, run_seeds, sum_up
 from p2pfl_me.console.lines import Console
 from p2pfl_me.console.news import Listener, RoundNews
 from p2pfl_me.contract import Contract
-from p2pfl_me.contract.model import CASME2_CLASSES
-from p2pfl_me.data.classes import with_classes_of
+from p2pfl_me.contract.ready import read_contract
+from p2pfl_me.engines import ENGINES, EngineName
 from p2pfl_me.errors import ContractError
 from p2pfl_me.home import home
 from p2pfl_me.networks.code import Code, Given
 from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.options import RunOptions
 
-Engine = Literal["processes", "simulate", "lockstep"]
-ENGINES: tuple[Engine, ...] = ("processes", "simulate", "lockstep")
-
 
 def run(
     contract: Contract | Path | str,
     *,
-    engine: Engine = "processes",
+    engine: EngineName = "processes",
     data: Clips | Path | str | None = None,
     network: Given | None = None,
     trained: Sequence[str] = (),
     folder: Path | str | None = None,
     baselines: bool = False,
     report: bool = False,
+    same: Sequence[str] = (),
+    different: Sequence[str] = (),
+    subjects: Path | str | None = None,
     on_round: Listener | None = None,
     quiet: bool = True,
 ) -> Result:
@@ -61,6 +60,9 @@ def run(
         The run folder; runs/NAME-TIME by default.
     baselines, report:
         Isolated, pooled and FedAvg beside it ("processes" only); folder/report with page and figures.
+    same, different, subjects:
+        Who is who where spellings could be one person: ["S1=S01"], or ["*"] for all that are asked about; a CSV of
+        dataset, subject and the person meant.
     on_round:
         Called after each round with its losses and scores; `news.stop()` ends the run.
 
@@ -71,17 +73,28 @@ def run(
     """
     if engine not in ENGINES:
         raise ContractError(f"there is no engine `{engine}`", where="engine", fix=f"choose {', '.join(ENGINES)}")
-    if baselines and engine != "processes":
+    if baselines and not ENGINES[engine].baselines:
         raise ContractError(f"engine {engine} trains no baselines", where="baselines", fix="take engine processes")
-    agreed, path = prepared(contract, data, network, trained)
+    rules = rules_from(same, different, subjects)
+    ready = make_ready(
+        contract_of(contract), data, rules=rules, network=network, trained=trained, say=Console(quiet=True).say
+    )
+    agreed = ready.contract
     where = Path(folder) if folder else new_run_folder(agreed)
+    options = RunOptions(
+        home=home(),
+        run=where,
+        data=ready.data,
+        read=ready.read,
+        rules=rules,
+        baselines=baselines,
+        command="p2pfl_me.run",
+    )
     with _bar(agreed, quiet, on_round) as listener:
         console = Console(sys.stdout, quiet=quiet, on_round=listener)
-        code = _run(agreed, engine, where, path, baselines, console)
-    if report:
-        from p2pfl_me.report import write_report
-
-        write_report([where], where / "report")
+        code, runs = run_seeds(agreed, options, console, engine=engine)
+    if not quiet or (report and runs):
+        sum_up(runs, where, code, console, report=report)
     return Result(where, code, _code_of(agreed))
 
 
@@ -111,56 +124,21 @@ def run_swarm(
     return found
 
 
-def prepared(
-    contract: Contract | Path | str, data: Clips | Path | str | None, network: Given | None, trained: Sequence[str]
-) -> tuple[Contract, Path | None]:
-    """The contract with the clips' classes and the user's network, and where the clips lie.
+def contract_of(contract: Contract | Path | str) -> Contract:
+    """The contract, the one in a file, or the ready one of a name.
 
     Raises
     ------
-    P2pmeError
-        One of them cannot be used.
+    ContractError
+        It is none.
     """
     if isinstance(contract, str | Path):
-        contract = load(contract)
+        return read_contract(contract)
     if not isinstance(contract, Contract):
         raise ContractError(
             f"a {type(contract).__name__} is no contract", where="contract", fix='give contract("ring") or a path'
         )
-    path = path_of(data)
-    classes = contract.model.classes
-    if isinstance(data, Clips) and not contract.model.label_map and classes == CASME2_CLASSES:
-        classes = data.classes
-    else:
-        classes = with_classes_of(contract, path, Console(quiet=True).say).model.classes
-    if classes != contract.model.classes:
-        from p2pfl_me.learning.own import for_classes
-
-        contract = for_classes(contract, classes)
-    if trained and network is None:
-        raise ContractError("names parts of no network", where="trained", fix="give the network, too")
-    if network is not None:
-        from p2pfl_me.learning.own import with_network
-
-        shape = data.x.shape[1:] if isinstance(data, Clips) and data.rows else None
-        contract = with_network(contract, network, trained=trained, shape=shape)
-    contract.model.backbone.require()
-    return contract, path
-
-
-def _run(contract: Contract, engine: Engine, folder: Path, data: Path | None, baselines: bool, console: Console) -> int:
-    options = RunOptions(home=home(), run=folder, data=data, command="p2pfl_me.run")
-    if engine == "processes":
-        return sweep_and_report(contract, folder, data=data, baselines=baselines, report=False, console=console)
-    if engine == "simulate":
-        from p2pfl_me.simulation.engine import simulate
-
-        return simulate(contract, options, console)
-    if engine == "lockstep":
-        from p2pfl_me.simulation.lockstep import run_lockstep
-
-        return run_lockstep(contract, options, console)
-    assert_never(engine)
+    return contract
 
 
 @contextmanager

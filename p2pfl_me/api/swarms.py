@@ -1,21 +1,20 @@
-"""One swarm or several seeds of it, with a report: what `p2pme swarm` does."""
+"""One run of an engine, or several seeds of it, and what is said of them: what `p2pme swarm` and `run` share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.identity_rules import ASK, IdentityRules
-from p2pfl_me.networks.code import Given
+from p2pfl_me.engines import DEFAULT, ENGINES
+from p2pfl_me.exits import Exit
+from p2pfl_me.options import RunOptions
+from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.latest import RUNS, mark_latest
-from p2pfl_me.swarm.sweep import sweep
-
-if TYPE_CHECKING:
-    from p2pfl_me.adversary import Lies
 
 
 def new_run_folder(contract: Contract) -> Path:
@@ -23,51 +22,44 @@ def new_run_folder(contract: Contract) -> Path:
     return RUNS / f"{contract.name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def sweep_and_report(
-    contract: Contract,
-    folder: Path,
-    *,
-    seeds: int = 1,
-    data: Path | None = None,
-    weights: Path | None = None,
-    device: str = "auto",
-    baselines: bool = False,
-    record: bool = False,
-    lies: Lies | None = None,
-    report: bool = True,
-    network: Given | None = None,
-    trained: Sequence[str] = (),
-    chosen: bool = False,
-    rules: IdentityRules = ASK,
-    console: Console | None = None,
-    tell: Callable[[dict[str, Any]], object] | None = None,
-) -> int:
-    """Run one swarm or several seeds of it in `folder`, then write folder/report; the worst exit code.
+def run_seeds(
+    contract: Contract, options: RunOptions, console: Console, *, engine: str = DEFAULT, seeds: int = 1
+) -> tuple[int, list[Path]]:
+    """Run one swarm or several seeds of it in `options.run`: the worst exit code, and the runs to report on.
 
-    What a stopped swarm has left is reported all the same; `runs/latest` leads there (`run.latest`). `chosen` classes
-    stay, whatever the labels of the clips.
-    With `lies` some of the peers lie, and scores are those of the others. The numbers go to `tell`, as docs/json.md has
-    them.
+    One seed runs in the folder itself, several in folder/seed-S each, from the contract's seed on. A stopped swarm ends
+    the others. `runs/latest` leads to the folder (`run.latest`).
     """
-    console = console or Console()
-    code, runs = sweep(
-        contract,
-        folder,
-        seeds=seeds,
-        data=data,
-        weights=weights,
-        device=device,
-        baselines=baselines,
-        record=record,
-        lies=lies,
-        network=network,
-        trained=trained,
-        chosen=chosen,
-        rules=rules,
-        console=console,
-    )
+    code, runs = 0, []
+    for seed in range(contract.seed, contract.seed + seeds):
+        run = options.run / f"seed-{seed}" if seeds > 1 else options.run
+        if seeds > 1:
+            console.say(f"seed {seed}")
+        of_seed = contract.model_copy(update={"seed": seed})
+        exit_code = ENGINES[engine].run(of_seed, replace(options, run=run), console)
+        runs.append(run)
+        code = max(code, exit_code)
+        if exit_code == Exit.STOPPED:
+            break
+    runs = [run for run in runs if RunFolder(run).log.all()]
     if runs:
-        mark_latest(folder)
+        mark_latest(options.run)
+    return code, runs
+
+
+def sum_up(
+    runs: Sequence[Path],
+    folder: Path,
+    code: int,
+    console: Console,
+    *,
+    report: bool,
+    tell: Callable[[dict[str, Any]], object] | None = None,
+) -> None:
+    """Write folder/report and say the scores; what a stopped swarm has left is reported all the same.
+
+    The numbers go to `tell`, as docs/json.md has them.
+    """
     page = None
     if report and runs:
         from p2pfl_me.report import write_report
@@ -84,4 +76,3 @@ def sweep_and_report(
         if tell:
             tell({"exit_code": code, "report": page and str(page), **as_object(read)})
     console.say(f"report: {page}" if page else f"run folder: {folder}")
-    return code

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples, out_option
 from p2pfl_me.engines import DEFAULT, ENGINES
 
 if TYPE_CHECKING:
     from p2pfl_me.adversary import Lies
+    from p2pfl_me.data.identity_rules import IdentityRules
 
 
 def _numbers(_: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...]:
@@ -72,6 +74,7 @@ def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
 @click.option("--target", metavar="SCORE", type=click.FloatRange(0, 1), help="UF1 to count rounds, seconds and MB to.")
 @click.option("--jobs", metavar="N", type=click.IntRange(1), default=1, help="Cells at once, in-process engines only.")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contracts.")
+@identity_options
 def compare(
     contracts: tuple[Path, ...],
     seeds: int,
@@ -91,6 +94,7 @@ def compare(
     target: float | None,
     jobs: int,
     weights: Path | None,
+    rules: IdentityRules,
 ) -> None:
     """Compare contracts: same clips, same model, same seeds, one page.
 
@@ -99,7 +103,7 @@ def compare(
     """
     from datetime import datetime
 
-    from p2pfl_me.compare.grid import Request
+    from p2pfl_me.compare.request import Request
     from p2pfl_me.compare.run import compare as run
     from p2pfl_me.compare.skew import parse_skew
     from p2pfl_me.console.lines import Console
@@ -118,16 +122,17 @@ def compare(
         baselines=baselines,
         engine=engine,
         data=data,
+        rules=rules,
         weights=weights,
         target=target,
         jobs=jobs,
     )
     with set_aside(as_json) as tell:
-        code = run(request, Console())
-        cells = sorted(contract.parent for contract in request.out.glob("cells/*/*/contract.yaml"))
+        found = run(request, Console())
+        cells = sorted(contract.parent for contract in found.out.glob("cells/*/*/contract.yaml"))
         if as_json and cells:
             from p2pfl_me.report.run import read_runs
             from p2pfl_me.report.summary import as_object
 
-            tell({"exit_code": code, "folder": str(request.out), **as_object(read_runs(cells))})
-    raise SystemExit(code)
+            tell({"exit_code": found.code, "folder": str(found.out), **as_object(read_runs(cells))})
+    raise SystemExit(found.code)

@@ -12,7 +12,7 @@ from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.own_network import own_network, require_network
 from p2pfl_me.cli.shared import examples, out_option, with_rounds
 from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
-from p2pfl_me.machine import cores
+from p2pfl_me.exits import Exit
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -74,56 +74,42 @@ def evaluate(
     with the same --out goes on.
     """
     import json
-    from datetime import datetime
 
+    from p2pfl_me.api.evaluating import evaluation
     from p2pfl_me.console.lines import Console
     from p2pfl_me.contract.ready import read_contract
-    from p2pfl_me.data.classes import names_classes, read_with_classes
-    from p2pfl_me.evaluate.design import Request
+    from p2pfl_me.data.classes import names_classes
     from p2pfl_me.evaluate.ready import ready_contract
-    from p2pfl_me.evaluate.run import evaluate as run
     from p2pfl_me.evaluate.write import CARD
-    from p2pfl_me.home import home
 
     require_network(network, trained)
     overrides = with_rounds(overrides, rounds)
     another = network is not None
-    if topology:
-        contract = read_contract(topology, overrides, another_network=another)
-    else:
-        contract = ready_contract(overrides, another_network=another)
+    contract = (
+        read_contract(topology, overrides, another_network=another)
+        if topology
+        else ready_contract(overrides, another_network=another)
+    )
     with set_aside(as_json) as tell:
-        console = Console()
-        contract, read = read_with_classes(contract, data, console.say, chosen=names_classes(overrides), rules=rules)
-        if network:
-            from p2pfl_me.learning.own import with_network
-
-            contract = with_network(contract, network, trained=trained)
-        contract.model.backbone.require()
-        request = Request(
-            contract=contract,
+        found = evaluation(
+            contract,
+            Console(),
+            data=data,
             protocol=HoldOut(protocol),
             peers=peers,
-            out=out or Path("evaluations") / f"{datetime.now():%Y%m%d-%H%M%S}",
-            home=home(),
-            data=data,
-            weights=weights,
             seeds=seeds,
             folds=folds,
-            jobs=jobs or cores(),
-            subjects_leak=subjects_leak,
+            network=network,
+            trained=trained,
             rules=rules,
-            read=read,
+            folder=out,
+            jobs=jobs,
+            weights=weights,
+            chosen=names_classes(overrides),
+            subjects_leak=subjects_leak,
         )
-        code = run(request, console)
-        card = request.out / CARD
-        if card.is_file():
-            tell(
-                {
-                    "format": 1,
-                    "exit_code": code,
-                    "folder": str(request.out),
-                    "card": json.loads(card.read_text("utf-8")),
-                }
-            )
+        code, folder = (Exit.STOPPED, out) if found is None else (0, found.folder)
+        if folder and (folder / CARD).is_file():
+            card = json.loads((folder / CARD).read_text("utf-8"))
+            tell({"format": 1, "exit_code": code, "folder": str(folder), "card": card})
     raise SystemExit(code)

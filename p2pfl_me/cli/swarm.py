@@ -67,30 +67,37 @@ def swarm(
 
     With --attack some of the peers lie, to see how the others stand it; scores are those of the others.
     """
-    from p2pfl_me.api.swarms import new_run_folder, sweep_and_report
+    from p2pfl_me.api.ready import make_ready
+    from p2pfl_me.api.swarms import new_run_folder, run_seeds, sum_up
     from p2pfl_me.cli.lies import lies_of
+    from p2pfl_me.console.lines import Console
     from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.data.classes import names_classes
+    from p2pfl_me.home import home
+    from p2pfl_me.options import RunOptions
 
     require_network(network, trained)
     overrides = with_rounds(overrides, rounds)
+    chosen = names_classes(overrides)
     contract = read_contract(topology, overrides, another_network=network is not None)
+    lies = lies_of(attack, liars)
     with set_aside(as_json) as tell:
-        code = sweep_and_report(
-            contract,
-            out or new_run_folder(contract),
-            seeds=seeds,
+        console = Console()
+        ready = make_ready(
+            contract, data, rules=rules, network=network, trained=trained, chosen=chosen, say=console.say
+        )
+        options = RunOptions(
+            home=home(),
+            run=out or new_run_folder(contract),
             data=data,
             weights=weights,
             device=device,
             baselines=baselines,
             record=record,
-            lies=lies_of(attack, liars),
-            network=network,
-            trained=trained,
-            report=not no_report,
-            chosen=names_classes(overrides),
             rules=rules,
-            tell=tell,
+            read=ready.read,
+            lies=lies,
         )
+        code, runs = run_seeds(ready.contract, options, console, seeds=seeds)
+        sum_up(runs, options.run, code, console, report=not no_report, tell=tell)
     raise SystemExit(code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,11 @@ import yaml
 
 from p2pfl_me.compare.faults import FaultCondition, conditions_of
 from p2pfl_me.compare.fit import require_fit, with_peers
+from p2pfl_me.compare.request import Draft, Request, Source
 from p2pfl_me.compare.skew import AS_WRITTEN, Skew
-from p2pfl_me.contract import Contract, digest
+from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract
 from p2pfl_me.contract.ready import read_contract
+from p2pfl_me.data.clip import Manifest
 from p2pfl_me.engines import DEFAULT, ENGINES
 from p2pfl_me.errors import ContractError
 from p2pfl_me.simulation.fitted_faults import Faults
@@ -30,32 +32,11 @@ SHARED = ("seed", "model", "training", "data")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What `p2pme compare` was asked for. `varied`: texts `key=value1,value2`. No `peers`: as many as the first has."""
-
-    contracts: tuple[Path, ...]
-    out: Path
-    seeds: int = 3
-    peers: tuple[int, ...] = ()
-    rounds: int | None = None
-    overrides: tuple[str, ...] = ()
-    varied: tuple[str, ...] = ()
-    skews: tuple[Skew, ...] = ()
-    stress: bool = False
-    lies: tuple[Lies, ...] = ()
-    baselines: bool = True
-    engine: str = DEFAULT
-    data: Path | None = None
-    weights: Path | None = None
-    target: float | None = None
-    jobs: int = 1
-
-
-@dataclass(frozen=True, slots=True)
 class Group:
     """Cells that differ in nothing but the seed: one row of the page. `folder` is unique in the comparison.
 
-    `setting` names the part of the page: rows there have the same clips at the same peers.
+    `setting` names the part of the page: rows there have the same clips at the same peers. `read` are the user's clips
+    with the contract's classes, the same object in all groups of one model.
     """
 
     name: str
@@ -66,6 +47,7 @@ class Group:
     condition: str = ""
     faults: Faults | None = None
     lies: Lies | None = None
+    read: Manifest | None = field(default=None, repr=False, compare=False)
 
     def of_seed(self, seed: int) -> Contract:
         return self.contract.model_copy(update={"seed": seed})
@@ -118,12 +100,6 @@ def make_grid(request: Request) -> Grid:
     ]
     for condition, variant in product(runnable, variants):
         groups += _row(request, names, variant, condition.skew or skews[0], counts[0], condition, notes)
-    if own := next((group for group in groups if group.contract.model.backbone.kind == "own"), None):
-        raise ContractError(
-            "a comparison's cells are made from files, which hold no code of your own",
-            where=own.name,
-            fix="run that contract by `p2pme swarm --network` or `p2pme evaluate --network`",
-        )
     _require_unique(groups)
     first = groups[0].contract.seed
     return Grid(tuple(groups), tuple(range(first, first + request.seeds)), conditions, refused, tuple(notes))
@@ -186,16 +162,26 @@ def _key(text: str) -> str:
     return text.partition("=")[0].strip()
 
 
-def _loaded(path: Path, overrides: Sequence[str], variant: Variant) -> Contract:
+def _loaded(source: Source, overrides: Sequence[str], variant: Variant) -> Contract:
     """Load a contract; a complaint about an override names the contract and the option as the user wrote it."""
     try:
-        return read_contract(path, overrides)
+        if isinstance(source, Draft):
+            contract = contract_from_yaml(dump_contract(source.contract), source.name, overrides)
+        else:
+            contract = read_contract(source, overrides)
     except ContractError as error:
         option, _, key = error.where.partition(" ")
         if option != "--set":
             raise
         option = "--vary" if any(_key(override) == key for override, _, _ in variant) else option
-        raise ContractError(error.what, where=f"{path}, {option} {key}", fix=error.fix) from error
+        raise ContractError(error.what, where=f"{source}, {option} {key}", fix=error.fix) from error
+    if contract.model.backbone.kind == "own":
+        raise ContractError(
+            "a comparison's cells are made from contracts, which hold no code of your own",
+            where=str(source),
+            fix="run that one by `p2pme swarm --network`, `p2pme evaluate --network`, or run(contract, network=...)",
+        )
+    return contract
 
 
 def _row(
@@ -249,7 +235,7 @@ def _row(
     return rows
 
 
-def _like(contract: Contract, leader: Contract, path: Path, notes: dict[str, None]) -> Contract:
+def _like(contract: Contract, leader: Contract, path: Source, notes: dict[str, None]) -> Contract:
     taken = [name for name in SHARED if getattr(contract, name) != getattr(leader, name)]
     if not taken:
         return contract
@@ -258,7 +244,7 @@ def _like(contract: Contract, leader: Contract, path: Path, notes: dict[str, Non
     return Contract.model_validate(values)
 
 
-def _note_peers(contract: Contract, leader: Contract, path: Path, notes: dict[str, None], *, asked: bool) -> None:
+def _note_peers(contract: Contract, leader: Contract, path: Source, notes: dict[str, None], *, asked: bool) -> None:
     """What of a contract's peers is not as it was written."""
     count = leader.peers.count
     if contract.peers.count != count and not asked:
@@ -269,9 +255,13 @@ def _note_peers(contract: Contract, leader: Contract, path: Path, notes: dict[st
         notes[f"{path}: widths of peers {', '.join(map(str, beyond))} are left out: there are {count}"] = None
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    names = [read_contract(path).name for path in paths]
-    return [name if names.count(name) == 1 else path.stem for name, path in zip(names, paths, strict=True)]
+def _names(sources: Sequence[Source]) -> list[str]:
+    """A draft bears the name that it was given, a file its contract's, or its own where two contracts have one name."""
+    names = [source.name if isinstance(source, Draft) else read_contract(source).name for source in sources]
+    return [
+        source.stem if isinstance(source, Path) and names.count(name) > 1 else name
+        for name, source in zip(names, sources, strict=True)
+    ]
 
 
 def _require_unique(groups: Sequence[Group]) -> None:

@@ -2,46 +2,60 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from p2pfl_me.compare.cells import claim, clear, is_finished, json_object
-from p2pfl_me.compare.grid import Grid, Group, Request, make_grid
+from p2pfl_me.compare.grid import Grid, Group, make_grid
 from p2pfl_me.compare.page import cell_folder, write_page
+from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.resilience import resilience_lines
-from p2pfl_me.compare.shared import deal_once, run_baselines, shared_key
+from p2pfl_me.compare.shared import Dealt, deal_once, run_baselines, shared_key
 from p2pfl_me.compare.skew import AS_WRITTEN
 from p2pfl_me.console.lines import Console
-from p2pfl_me.contract.model import Model
-from p2pfl_me.data.classes import names_classes, with_classes_of
+from p2pfl_me.data.classes import names_classes, read_for_all
 from p2pfl_me.engines import ENGINES, Engine
+from p2pfl_me.errors import RunError
 from p2pfl_me.exits import Exit
+from p2pfl_me.files import refusing, write_whole
 from p2pfl_me.home import home
 from p2pfl_me.options import RunOptions
 from p2pfl_me.report.paired import power_words
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.results import read_average
-from p2pfl_me.swarm.launcher import CHILDREN
 from p2pfl_me.workers import pool
 
 Cell = tuple[Group, int]
 """A group and a seed."""
 
 
-def compare(request: Request, console: Console) -> int:
-    """Run what is missing and write DIR/report.html: 0, 1 when a cell failed, 130 when stopped.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A comparison that has run: `code` is 0, 1 where a cell failed, 130 when stopped.
+
+    `done` are the finished cells in the order of the grid, seed by seed.
+    """
+
+    code: int
+    out: Path
+    grid: Grid = field(repr=False)
+    done: tuple[Cell, ...] = field(default=(), repr=False)
+    page: Path | None = None
+
+
+def compare(request: Request, console: Console) -> Compared:
+    """Run what is missing and write DIR/report.html.
 
     Raises
     ------
     ContractError, DataError, RunError
         Before any swarm starts; later only where the disk or a baseline fails.
     """
-    grid = _with_classes(make_grid(request), request, console)
+    grid = _with_clips(make_grid(request), request, console)
     for note in grid.notes:
         console.say(note)
     first = grid.groups[0]
@@ -59,7 +73,7 @@ def compare(request: Request, console: Console) -> int:
     if done is None:
         console.say(f"stopped; every run in {request.out / 'cells'} can be read by itself with `p2pme report`")
         console.say("give the same command again to go on: finished cells are kept")
-        return Exit.STOPPED
+        return Compared(Exit.STOPPED, request.out, grid)
     console.say("writing the page")
     page = write_page(grid, request.out, done, request.target)
     for line in resilience_lines(grid, request.out, done):
@@ -67,33 +81,30 @@ def compare(request: Request, console: Console) -> int:
     console.say(f"report: {page}" if page else "no cell finished, so there is no page")
     if len(done) < len(cells):
         console.say(f"{len(cells) - len(done)} of {len(cells)} cells failed; the same command runs them again")
-        return 1
-    return 0
+    return Compared(int(len(done) < len(cells)), request.out, grid, tuple(done), page)
 
 
-def _with_classes(grid: Grid, request: Request, console: Console) -> Grid:
-    """The grid with the labels of the user's clips, where those are others than the contracts'."""
-    known: dict[Model, Model] = {}
+def _with_clips(grid: Grid, request: Request, console: Console) -> Grid:
+    """The grid with the user's clips, read once, and their labels, where those are others than the contracts'."""
+    contracts = [group.contract for group in grid.groups]
     chosen = names_classes([*request.overrides, *request.varied])
-    groups = []
-    for group in grid.groups:
-        model = group.contract.model
-        if model not in known:
-            known[model] = with_classes_of(group.contract, request.data, console.say, chosen=chosen).model
-        groups.append(replace(group, contract=group.contract.model_copy(update={"model": known[model]})))
+    found = read_for_all(contracts, request.data, console.say, chosen=chosen, rules=request.rules)
+    groups = [
+        replace(group, contract=contract, read=read) for group, (contract, read) in zip(grid.groups, found, strict=True)
+    ]
     return replace(grid, groups=tuple(groups))
 
 
 def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> list[Cell] | None:
     """The cells that are finished in the end, in their order; None when stopped."""
-    digests = _deal(request, cells, console)
+    dealt = _deal(request, cells, console)
     done = [
         (group, seed)
         for group, seed in cells
         if is_finished(
             cell_folder(request.out, group, seed),
             group.of_seed(seed),
-            digests[_shared(request, group, seed)],
+            dealt[_shared(request, group, seed)].digest,
             group.lies,
         )
     ]
@@ -101,7 +112,7 @@ def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> lis
     if done:
         console.say(f"{len(done)} of {len(cells)} cells are finished already")
     if request.baselines:
-        _baselines(request, cells, console)
+        _baselines(request, cells, dealt, console)
     for cell in done:
         _lend_baselines(request, *cell)
     begun, told = time.monotonic(), len(done)
@@ -120,30 +131,32 @@ def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> lis
     return [cell for cell in cells if cell in done]
 
 
-def _deal(request: Request, cells: Sequence[Cell], console: Console) -> dict[Path, str]:
-    """The digest of the clips by shared folder; all are read, split and dealt before any swarm starts."""
+def _deal(request: Request, cells: Sequence[Cell], console: Console) -> dict[Path, Dealt]:
+    """The clips by shared folder; all are split and dealt before any swarm starts."""
     console.say(f"dealing clips for {len(cells)} cells")
-    found: dict[Path, str] = {}
+    found: dict[Path, Dealt] = {}
     for group, seed in cells:
         folder = _shared(request, group, seed)
         if folder not in found:
-            found[folder] = deal_once(group.of_seed(seed), request.data, home(), folder)
+            found[folder] = deal_once(group.of_seed(seed), request.data, group.read, home(), folder)
     return found
 
 
-def _baselines(request: Request, cells: Sequence[Cell], console: Console) -> None:
+def _baselines(request: Request, cells: Sequence[Cell], dealt: Mapping[Path, Dealt], console: Console) -> None:
     """Once for every way of dealing and seed, whatever the topology."""
     needed = {_shared(request, group, seed): group.of_seed(seed) for group, seed in cells}
     missing = {folder: each for folder, each in needed.items() if not json_object(RunFolder(folder).baselines)}
     for number, (folder, contract) in enumerate(missing.items(), start=1):
         console.say(f"baselines {number}/{len(missing)}, for all topologies of seed {contract.seed}")
-        run_baselines(contract, folder, home(), request.weights)
+        run_baselines(contract, folder, home(), request.weights, dealt[folder].shards, ENGINES[request.engine].module)
 
 
 def _lend_baselines(request: Request, group: Group, seed: int) -> None:
     shared = RunFolder(_shared(request, group, seed)).baselines
     if request.baselines:
-        shutil.copyfile(shared, RunFolder(cell_folder(request.out, group, seed)).baselines)
+        lent = RunFolder(cell_folder(request.out, group, seed)).baselines
+        with refusing(RunError, lent, "free some space, or name another folder with --out"):
+            write_whole(lent, shared.read_bytes())
 
 
 def _shared(request: Request, group: Group, seed: int) -> Path:
@@ -157,7 +170,7 @@ def _codes(request: Request, waiting: Sequence[Cell]) -> Iterator[tuple[Cell, in
         for cell in waiting:
             yield cell, run_cell(request, engine, cell, home())
         return
-    with pool(request.jobs, CHILDREN) as workers:
+    with pool(request.jobs, engine.module) as workers:
         futures = {workers.submit(run_cell, request, engine, cell, home()): cell for cell in waiting}
         for future in as_completed(futures):
             yield futures[future], future.result()
@@ -174,6 +187,8 @@ def run_cell(request: Request, engine: Engine, cell: Cell, home: Path) -> int:
         data=request.data,
         weights=request.weights,
         command=" ".join(sys.argv),
+        rules=request.rules,
+        read=group.read,
         lies=group.lies,
     )
     launch = engine.run if group.faults is None or engine.faulty is None else engine.faulty(group.faults)

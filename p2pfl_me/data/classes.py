@@ -7,26 +7,13 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.contract.model import CASME2_CLASSES
+from p2pfl_me.contract.model import CASME2_CLASSES, Model
 from p2pfl_me.data.clip import Manifest
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.labels import Labels, labels_of
 from p2pfl_me.data.reading import read_clips, with_labels
+from p2pfl_me.data.source import require_consistent
 from p2pfl_me.data.vectors import is_vectors
-
-
-def with_classes_of(
-    contract: Contract,
-    data: Path | None,
-    say: Callable[[str], None],
-    *,
-    chosen: bool = False,
-    rules: IdentityRules = ASK,
-) -> Contract:
-    """The contract, with the classes of the user's manifest where that has labels of its own."""
-    if data is None or not _may_change(contract, data, chosen=chosen):
-        return contract
-    return _of_labels(contract, _labels(read_clips(data, Labels(), rules)), data, say)
 
 
 def read_with_classes(
@@ -37,7 +24,7 @@ def read_with_classes(
     chosen: bool = False,
     rules: IdentityRules = ASK,
 ) -> tuple[Contract, Manifest | None]:
-    """The same, and the clips with those classes, read once for all runs on them; None where there is no `data`.
+    """The contract with the classes of the user's clips, and those with these classes, None where there is no `data`.
 
     A ready contract names CASME II's seven classes; clips labelled in another way should run all the same. A label that
     looks like a slip of the pen for one of the contract's is refused when the manifest is read. Other classes than the
@@ -48,23 +35,51 @@ def read_with_classes(
     DataError
         The clips cannot be used.
     """
+    return read_for_all([contract], data, say, chosen=chosen, rules=rules)[0]
+
+
+def read_for_all(
+    contracts: Sequence[Contract],
+    data: Path | None,
+    say: Callable[[str], None],
+    *,
+    chosen: bool = False,
+    rules: IdentityRules = ASK,
+) -> list[tuple[Contract, Manifest | None]]:
+    """The same for each of several contracts; the clips are read once for all of them.
+
+    Raises
+    ------
+    DataError
+        As above.
+    """
     if data is None:
-        return contract, None
-    if not _may_change(contract, data, chosen=chosen):
-        return contract, read_clips(data, labels_of(contract), rules)
-    read = read_clips(data, Labels(), rules)
-    contract = _of_labels(contract, _labels(read), data, say)
-    return contract, with_labels(read, labels_of(contract))
+        return [(contract, None) for contract in contracts]
+    changing = [_may_change(contract, data, chosen=chosen) for contract in contracts]
+    wanted = [Labels() if may else labels_of(contract) for contract, may in zip(contracts, changing, strict=True)]
+    distinct = [labels for place, labels in enumerate(wanted) if labels not in wanted[:place]]
+    taken = Labels() if len(distinct) > 1 and not is_vectors(data) else distinct[0]
+    read = read_clips(data, taken, rules)
+    for other in distinct[1:] if is_vectors(data) else ():
+        read_clips(data, other, rules)  # such a file names its classes, and any other list of them is refused
+    labels = sorted({clip.label for clip in read.clips})
+    done: dict[Model, tuple[Model, Manifest]] = {}
+    for contract, may in zip(contracts, changing, strict=True):
+        if (model := contract.model) not in done:
+            agreed = _of_labels(contract, labels, data, say) if may else contract
+            clips = read if labels_of(agreed) == taken else with_labels(read, labels_of(agreed))
+            require_consistent(clips, data)
+            done[model] = agreed.model, clips
+    return [
+        (contract.model_copy(update={"model": done[contract.model][0]}), done[contract.model][1])
+        for contract in contracts
+    ]
 
 
 def _may_change(contract: Contract, data: Path, *, chosen: bool) -> bool:
     """Whether nobody has said which classes there are."""
     named = chosen or contract.model.label_map or contract.model.classes != CASME2_CLASSES
     return not (named or is_vectors(data))
-
-
-def _labels(read: Manifest) -> list[str]:
-    return sorted({clip.label for clip in read.clips})
 
 
 def _of_labels(contract: Contract, labels: Sequence[str], data: Path, say: Callable[[str], None]) -> Contract:

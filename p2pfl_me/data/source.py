@@ -22,7 +22,8 @@ from p2pfl_me.errors import DataError
 def prepare(
     contract: Contract, data: Path | None, cache: Path, rules: IdentityRules = ASK, read: Manifest | None = None
 ) -> Manifest:
-    """All clips of a local run, each with its split; `read` are those of `data`, where they have been read already.
+    """All clips of a local run, each with its split; `read` are those of `data` as `classes` gives them,
+    where they have been read already.
 
     Raises
     ------
@@ -31,13 +32,25 @@ def prepare(
     """
     if data is None:
         return synthesise(contract.data.synthetic, contract.seed, cache, split=_synthetic_split(contract))
-    manifest = read or read_clips(data, labels_of(contract), rules)
+    if read is None:
+        read = read_clips(data, labels_of(contract), rules)
+        require_consistent(read, data)
+    return _split(contract, read)
+
+
+def require_consistent(manifest: Manifest, data: Path) -> None:
+    """Refuse clips whose images stand there under two subjects or labels; the first file of each clip is read.
+
+    Raises
+    ------
+    DataError
+        With all of them.
+    """
     refuse(
         contradictions(manifest.clips),
         where=str(data),
         fix="keep the row that is right of each pair; `p2pme data check` lists all rows that stand there twice",
     )
-    return _split(contract, manifest)
 
 
 def deal(contract: Contract, manifest: Manifest, peers: int | None = None) -> Shards:

@@ -15,26 +15,14 @@ from p2pfl_me.evaluate.results import Results, Took
 from p2pfl_me.evaluate.store import Store
 from p2pfl_me.evaluate.units import units_of
 from p2pfl_me.evaluate.write import write_results
-from p2pfl_me.exits import Exit
 from p2pfl_me.home import cache_dir
 
 TELL_S = 2.0
 """Seconds between lines of progress."""
 
 
-def evaluate(request: Request, console: Console) -> int:
-    """Train what is missing and write DIR/report.html: 0, or 130 when stopped.
-
-    Raises
-    ------
-    P2pmeError
-        As `evaluated`.
-    """
-    return Exit.STOPPED if evaluated(request, console) is None else 0
-
-
-def evaluated(request: Request, console: Console) -> Results | None:
-    """The same, for whoever wants the results themselves; None when stopped.
+def evaluate(request: Request, console: Console) -> Results | None:
+    """Train what is missing and write DIR/report.html; None when stopped.
 
     Raises
     ------

@@ -60,13 +60,23 @@ class Code:
         return Code(_source_of(given), given, id(given))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Other processes find it by its name; what a notebook holds has none."""
+        """Other processes find it by its name."""
+        self.require_source()
+        return (Code, (self.source,))
+
+    def require_source(self) -> None:
+        """Refuse what other processes cannot find: what a notebook holds has no name.
+
+        Raises
+        ------
+        NetworkError
+            It lies in no file.
+        """
         if not self.source:
             raise NetworkError(
                 "the network was defined in a notebook or inside a function, where other processes cannot find it",
                 fix="put it into a file and give 'FILE.py:NAME', or take engine lockstep or simulate",
             )
-        return (Code, (self.source,))
 
     @property
     def where(self) -> str:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.context import ForkServerContext, ForkServerProcess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from p2pfl_me.baselines.jobs import baseline_jobs, features_job
+from p2pfl_me.children import Children, Job, manner, stop
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError, P2pmeError
 from p2pfl_me.exits import Exit, stop_signals, verdict
 from p2pfl_me.home import cache_dir, keys_dir
 from p2pfl_me.machine import cores
+from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.options import RunOptions
 from p2pfl_me.run.beginning import undone_if_refused
 from p2pfl_me.run.folder import RunFolder
@@ -27,15 +29,14 @@ from p2pfl_me.run.results import join_baselines
 from p2pfl_me.workers import fork_server
 
 if TYPE_CHECKING:
+    from p2pfl_me.adversary import Lies
     from p2pfl_me.data.shards import Shards
+    from p2pfl_me.peer.settings import PeerSettings
 
-STOP_S = 2.0
-"""Seconds that stopped peers have to say goodbye before they are killed."""
 LOOK_S = 0.2
 """Seconds between looks at the peers and their logs."""
 REFUSED = frozenset({Exit.REFUSED, Exit.CANNOT_GO_ON, Exit.DIVERGED})
 """Exit codes of a child that told the user all there is to tell; the log of any other is kept."""
-BASELINES = ("isolated", "pooled", "fedavg")
 CHILDREN = "p2pfl_me.swarm.children"
 """What the fork server imports for all peers."""
 
@@ -58,6 +59,8 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
     from p2pfl_me.topology.cut import cut_warning
 
     _refuse_remote(contract)
+    if isinstance(contract.model.backbone, Own) and (own := contract.model.backbone.code):
+        own.require_source()
     require_memory(contract)
     require_files(contract)
     plan_of(contract)
@@ -88,12 +91,10 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 except KeyboardInterrupt:
                     return manifest.finish({}, Exit.STOPPED)
                 keys_dir(options.home)
-                children = _Children(context, interrupts)
+                children = Children(context, interrupts.wait)
                 from_here = (contract, options.run, options.home, options.weights)
-                code = children.run_all(
-                    {"features": ("features_child", (contract, shards, options.home, options.weights, options.device))},
-                    console,
-                )
+                features = features_job(contract, shards, options.home, options.weights, options.device)
+                code = children.run_all({"features": features}, console.say)
                 if code == Exit.STOPPED:
                     return manifest.finish({}, code)
                 if code:
@@ -107,12 +108,10 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
         if code != Exit.STOPPED:
             folder = RunFolder(options.run)
             done = [peer for peer in exits if peer not in liars and folder.checkpoint(peer).exists()]
-            jobs: dict[str, tuple[str, tuple[Any, ...]]] = {}
-            if done:
-                jobs["average model"] = ("average_child", (*from_here, done, shards))
+            jobs: dict[str, Job] = {"average model": (_average, (*from_here, done, shards))} if done else {}
             if options.baselines:
-                jobs |= {f"baseline {name}": ("baseline_child", (*from_here, name, shards)) for name in BASELINES}
-            code = children.run_all(jobs, console, at_once=cores()) or code
+                jobs |= baseline_jobs(*from_here, shards)
+            code = children.run_all(jobs, console.say, at_once=cores()) or code
             join_baselines(options.run)
         return manifest.finish(exits, Exit.STOPPED if interrupts.count else code)
 
@@ -129,15 +128,15 @@ def _run_peers(
     contract: Contract,
     options: RunOptions,
     shards: Shards,
-    children: _Children,
+    children: Children,
     console: Console,
     interrupts: _Interrupts,
 ) -> dict[int, int | None]:
     liars = options.liars(contract)
     processes = {
-        peer: children.start("liar_child", (_settings(contract, options, shards, peer), options.lies))
+        peer: children.start((_liar, (_settings(contract, options, shards, peer), options.lies)))
         if peer in liars
-        else children.start("peer_child", (_settings(contract, options, shards, peer),))
+        else children.start((_peer, (_settings(contract, options, shards, peer),)))
         for peer in range(contract.peers.count)
     }
     told: set[int] = set()
@@ -154,7 +153,7 @@ def _run_peers(
             told.add(peer)
             table.died(peer)
             go_on = "; the others go on" if alive and not (table.never_began(peer) and code > 0) else ""
-            table.say(f"peer {peer} {_manner(code)}{go_on}")
+            table.say(f"peer {peer} {manner(code)}{go_on}")
 
     expected = {0}
     with console.watching(contract, options.run, liars) as table:
@@ -164,11 +163,11 @@ def _run_peers(
             if console.stopped and not interrupts.count:
                 interrupts.ask()
             if interrupts.count:
-                _stop(processes.values(), hard=interrupts.count > 1)
+                stop(processes.values(), hard=interrupts.count > 1)
             elif failed := unbegun():
                 # The others would wait for it until the join timeout, and then run without a part of the data.
                 table.say(f"peer {failed[0]} could not begin, so the swarm is stopped")
-                _stop(processes.values(), hard=False)
+                stop(processes.values(), hard=False)
                 expected = {0, Exit.STOPPED, -signal.SIGTERM, -signal.SIGKILL}
             else:
                 interrupts.wait(LOOK_S)
@@ -180,7 +179,7 @@ def _run_peers(
     return {peer: process.exitcode for peer, process in processes.items()}
 
 
-def _settings(contract: Contract, options: RunOptions, shards: Shards, peer: int) -> Any:
+def _settings(contract: Contract, options: RunOptions, shards: Shards, peer: int) -> PeerSettings:
     from p2pfl_me.peer.settings import PeerSettings
 
     folder = RunFolder(options.run)
@@ -196,30 +195,6 @@ def _settings(contract: Contract, options: RunOptions, shards: Shards, peer: int
         record=options.record,
         clips=shards.of(peer),
     )
-
-
-def _manner(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
-    if code == Exit.INCOMPLETE:
-        return "came to its end without all of its rounds trained and shared"
-    if code == Exit.DIVERGED:
-        return "diverged"
-    return f"ended with exit code {code}"
-
-
-def _stop(processes: Any, *, hard: bool) -> None:
-    """SIGTERM, and SIGKILL for whoever has not gone in time."""
-    living = [process for process in processes if process.exitcode is None]
-    for process in living:
-        process.kill() if hard else process.terminate()
-    until = time.monotonic() + STOP_S
-    for process in living:
-        process.join(max(0.0, until - time.monotonic()))
-    for process in living:
-        if process.exitcode is None:
-            process.kill()
-            process.join()
 
 
 def _refuse_remote(contract: Contract) -> None:
@@ -242,41 +217,24 @@ def _warm_up() -> None:
     """Starting any child starts the fork server, which imports what all children need."""
 
 
-def _child(name: str, arguments: tuple[Any, ...]) -> None:
-    from p2pfl_me.swarm import children
+def _peer(settings: PeerSettings) -> None:
+    from p2pfl_me.swarm.children import peer_child
 
-    getattr(children, name)(*arguments)
+    peer_child(settings)
 
 
-class _Children:
-    """Starts children of the fork server and never leaves one behind."""
+def _liar(settings: PeerSettings, lies: Lies) -> None:
+    from p2pfl_me.swarm.children import liar_child
 
-    def __init__(self, context: ForkServerContext, interrupts: _Interrupts) -> None:
-        self._context, self._interrupts = context, interrupts
+    liar_child(settings, lies)
 
-    def start(self, name: str, arguments: tuple[Any, ...]) -> ForkServerProcess:
-        process = self._context.Process(target=_child, args=(name, arguments), daemon=True)
-        process.start()
-        return process
 
-    def run_all(self, jobs: Mapping[str, tuple[str, tuple[Any, ...]]], console: Console, *, at_once: int = 1) -> int:
-        """Run the jobs, some at once; the first exit code that is not 0, or 0."""
-        waiting, running, worst = list(jobs.items()), dict[str, ForkServerProcess](), 0
-        while waiting or running:
-            while waiting and len(running) < at_once:
-                title, (name, arguments) = waiting.pop(0)
-                console.say(title)
-                running[title] = self.start(name, arguments)
-            if self._interrupts.wait(LOOK_S / 4):
-                _stop(running.values(), hard=False)
-                return Exit.STOPPED
-            for title, process in list(running.items()):
-                if process.exitcode is not None:
-                    del running[title]
-                    if process.exitcode:
-                        console.say(f"{title} {_manner(process.exitcode)}")
-                        worst = worst or (process.exitcode if process.exitcode > 0 else 1)
-        return worst
+def _average(
+    contract: Contract, run: Path, home: Path, weights: Path | None, peers: Sequence[int], shards: Shards
+) -> None:
+    from p2pfl_me.swarm.children import average_child
+
+    average_child(contract, run, home, weights, peers, shards)
 
 
 class _Interrupts:

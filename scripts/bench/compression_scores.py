@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from p2pfl_me.compare.grid import Request, make_grid
+from p2pfl_me.compare.grid import make_grid
 from p2pfl_me.compare.page import cell_folder
+from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.console.lines import Console
 from p2pfl_me.report.arms import Arm
@@ -62,7 +63,7 @@ def main() -> None:
         engine="simulate",
         data=options.data,
     )
-    code = compare(request, Console())
+    code = compare(request, Console()).code
     if code:
         raise SystemExit(code)
     grid = make_grid(request)

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from p2pfl_me.aggregation import AGGREGATIONS, Aggregation, Neighbourhood
-from p2pfl_me.compare.grid import Request, make_grid
+from p2pfl_me.compare.grid import make_grid
+from p2pfl_me.compare.request import Request
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import ContractError
 from p2pfl_me.evaluate.gossiping import gossip

@@ -12,8 +12,10 @@ from torch import nn
 
 import p2pfl_me
 from p2pfl_me import Clips, Contract
+from p2pfl_me.compare import run as running_cells
 from p2pfl_me.contract import dump_contract
 from p2pfl_me.errors import ContractError, DataError, NetworkError, P2pmeError
+from p2pfl_me.evaluate import run as running_folds
 from tests.networks import mylab
 
 
@@ -133,8 +135,8 @@ def test_frames_name_classes_and_columns(tmp_path: Path) -> None:
 
 
 def test_evaluate_and_compare_from_the_front_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("p2pfl_me.compare.run.write_page", lambda *_: None)
-    monkeypatch.setattr("p2pfl_me.evaluate.run.write_results", lambda _, out: out)
+    monkeypatch.setattr(running_cells, "write_page", lambda *_: None)
+    monkeypatch.setattr(running_folds, "write_results", lambda _, out: out)
     x, y, subjects = arrays()
     clips = Clips.from_arrays(x, y, subjects)
     contract = small(2, model__backbone="mlp")

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from p2pfl_me.compare import run as running_cells
+from p2pfl_me.evaluate import run as running_folds
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 
@@ -32,8 +35,8 @@ def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     # Pages take longer than all the rest, and have tests of their own.
-    monkeypatch.setattr("p2pfl_me.compare.run.write_page", lambda *_: None)
-    monkeypatch.setattr("p2pfl_me.evaluate.run.write_results", lambda _, out: out)
+    monkeypatch.setattr(running_cells, "write_page", lambda *_: None)
+    monkeypatch.setattr(running_folds, "write_results", lambda _, out: out)
     space: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(code_of(path), str(path), "exec"), space)
     shown = next(space[name] for name in ("result", "comparison") if name in space)

@@ -12,7 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from p2pfl_me.choice import Choice, Registry
-from p2pfl_me.compare.grid import Request, make_grid
+from p2pfl_me.compare.grid import make_grid
+from p2pfl_me.compare.request import Request
 from p2pfl_me.compression import COMPRESSIONS, Compression, EdgeState, Shapes
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, contract_from_yaml, load_contract

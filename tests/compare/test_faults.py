@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pfl_me.compare.grid import Request
+from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, contract_from_yaml
@@ -53,7 +53,7 @@ def test_a_simulated_comparison_has_every_stress_row(tmp_path: Path, monkeypatch
     request = Request(
         paths, tmp_path / "out", seeds=1, baselines=False, stress=True, engine="simulate", data=data, target=0.2
     )
-    assert compare(request, Console(quiet=True)) == 0
+    assert compare(request, Console(quiet=True)).code == 0
     lines = (tmp_path / "out" / "report.md").read_text().splitlines()
     assert "|  | undisturbed | 10 % loss | straggler 10x | 20 % churn | dirichlet 0.1 |" in lines
     assert len(list((tmp_path / "out" / "cells").glob("*/seed-1/average.json"))) == 10

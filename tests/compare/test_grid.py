@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pfl_me.compare.fit import nearest, with_peers
-from p2pfl_me.compare.grid import Request, make_grid
+from p2pfl_me.compare.grid import make_grid
+from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.skew import parse_skew
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.engines import ENGINES, Engine
@@ -190,7 +191,7 @@ def test_stress_leaves_out_what_a_real_network_cannot_be_told_to_do(tmp_path: Pa
 
 
 def test_an_engine_with_a_network_runs_every_stress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ENGINES, "instant", Engine(instant, lambda faults: instant, in_process=True))
+    monkeypatch.setitem(ENGINES, "instant", Engine(instant, "json", lambda faults: instant, in_process=True))
     grid = make_grid(request_for(tmp_path, "ring", stress=True, engine="instant", skews=(parse_skew("dirichlet:0.1"),)))
     assert not grid.refused
     assert [group.condition for group in grid.groups] == ["", "10 % loss", "straggler 10x", "20 % churn"]

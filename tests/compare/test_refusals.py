@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from p2pfl_me.compare.grid import Request, make_grid
+from p2pfl_me.compare.grid import make_grid
+from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.console.lines import Console
 from p2pfl_me.errors import P2pmeError

@@ -14,7 +14,7 @@ import pytest
 
 from p2pfl_me.adversary import parse_lies
 from p2pfl_me.compare.cells import claim, clear
-from p2pfl_me.compare.grid import Request
+from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.console.lines import Console
 from p2pfl_me.engines import ENGINES, Engine
@@ -32,7 +32,7 @@ def prepared(folder: Path, patch: pytest.MonkeyPatch) -> Request:
     """Three topologies, two seeds, under an engine that takes no time."""
     patch.setenv("P2PME_HOME", str(folder / "home"))
     for name in ("instant", "stopped_after_two", "failing_line"):
-        patch.setitem(ENGINES, name, Engine(getattr(fakes, name), in_process=True))
+        patch.setitem(ENGINES, name, Engine(getattr(fakes, name), "tests.compare.fakes", in_process=True))
     paths = tuple(
         write_contract(folder / f"{kind}.yaml", 4, topology=f"{{kind: {kind}}}") for kind in ("ring", "mesh", "line")
     )
@@ -74,7 +74,7 @@ def copy(finished: Request, tmp_path: Path) -> Request:
 
 def run(request: Request) -> tuple[int, str]:
     stream = io.StringIO()
-    return compare(request, Console(stream)), stream.getvalue()
+    return compare(request, Console(stream)).code, stream.getvalue()
 
 
 def manifests(out: Path) -> dict[Path, int]:

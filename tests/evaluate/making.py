@@ -15,6 +15,7 @@ from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.results import Results
 from p2pfl_me.evaluate.run import evaluate
 from p2pfl_me.evaluate.write import texts
+from p2pfl_me.exits import Exit
 from tests.small import CLASSES, write_vectors
 
 
@@ -36,8 +37,10 @@ def request(folder: Path, *overrides: str, subjects: Sequence[int] = range(5), *
 
 
 def run(asked: Request) -> tuple[int, str]:
+    """Its exit code, as the command gives it, and what was said."""
     stream = io.StringIO()
-    return evaluate(asked, Console(stream)), stream.getvalue()
+    stopped = evaluate(asked, Console(stream)) is None
+    return Exit.STOPPED if stopped else 0, stream.getvalue()
 
 
 def without_page(results: Results, out: Path) -> Path:

@@ -49,7 +49,7 @@ class Children:
     def __init__(self, *processes: Process) -> None:
         self._processes = iter(processes)
 
-    def start(self, name: str, arguments: tuple[Any, ...]) -> Process:
+    def start(self, job: Any) -> Process:
         return next(self._processes)
 
 

@@ -1,4 +1,4 @@
-"""Whose classes a local swarm takes: the contract's where the user chose them, else those of the clips."""
+"""Whose classes a local run takes: the contract's where the user chose them, else those of the clips."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from p2pfl_me.console.lines import Console
+from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import CASME2_CLASSES
-from p2pfl_me.data.classes import names_classes, with_classes_of
+from p2pfl_me.data.classes import names_classes, read_with_classes
+from p2pfl_me.errors import DataError
 from tests.data.make import contract, good, picture, row, rows, save
 
 
@@ -19,9 +21,13 @@ def own(tmp_path: Path) -> Path:
     return rows(tmp_path / "manifest.csv", good(tmp_path))
 
 
+def taken(contract: Contract, data: Path, *, chosen: bool = False) -> Contract:
+    return read_with_classes(contract, data, lambda _: None, chosen=chosen)[0]
+
+
 def test_a_ready_contract_takes_the_classes_of_the_clips_and_says_so(own: Path) -> None:
     stream = io.StringIO()
-    found = with_classes_of(contract(), own, Console(stream).say)
+    found, _ = read_with_classes(contract(), own, Console(stream).say)
     assert found.model.classes == ("negative", "positive", "surprise")
     said = " ".join(stream.getvalue().split())
     assert f"classes taken from {own}: negative, positive, surprise" in said
@@ -34,10 +40,12 @@ def test_classes_that_the_user_chose_stay(own: Path, tmp_path: Path) -> None:
     save(tmp_path / "joy.png", picture(99))
     rows(own, table)
     chosen = contract("model: {classes: [negative, positive, surprise, fear]}\n")
-    assert with_classes_of(chosen, own, Console(io.StringIO()).say) == chosen
+    with pytest.raises(DataError, match="unknown label 'joy'"):
+        taken(chosen, own)
     seven = contract(f"model: {{classes: [{', '.join(CASME2_CLASSES)}]}}\n")
-    assert with_classes_of(seven, own, Console(io.StringIO()).say) != seven  # as every ready contract has them
-    assert with_classes_of(seven, own, Console(io.StringIO()).say, chosen=True) == seven
+    assert taken(seven, own) != seven  # as every ready contract has them
+    with pytest.raises(DataError, match="unknown label"):
+        taken(seven, own, chosen=True)
 
 
 @pytest.mark.parametrize(

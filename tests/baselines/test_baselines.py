@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from p2pfl_me.baselines.train import run_baseline
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.data.shards import Shards, write_shards
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import make_trainer
-from p2pfl_me.swarm.baselines import run_baseline
 from tests.small import CLASSES, write_vectors
 
 TEXT = f"""
