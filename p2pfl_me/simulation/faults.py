@@ -55,8 +55,9 @@ class FaultModel:
     own behind the sender's line to the network, which is `link`'s.
 
     `compute_s` bounds what one round's training takes (uniform), `evaluate_s` is what the evaluation takes;
-    `slow` multiplies both for some peers. `late` says when peers start that do not start at 0. A link that falls
-    silent is noticed within `silence_s` seconds. At `stop_s` every user stops their peer; None lets all finish.
+    `slow` multiplies both for some peers. `late` says when peers start that do not start at 0; those of `absent` never
+    do. A link that falls silent is noticed within `silence_s` seconds. At `stop_s` every user stops their peer; None
+    lets all finish.
     """
 
     link: LinkQuality = LinkQuality()
@@ -65,6 +66,7 @@ class FaultModel:
     evaluate_s: float = 0.0
     slow: Mapping[int, float] = field(default_factory=lambda: NOBODY)
     late: Mapping[int, float] = field(default_factory=lambda: NOBODY)
+    absent: frozenset[int] = frozenset()
     partitions: tuple[Partition, ...] = ()
     crashes: tuple[Crash, ...] = ()
     silence_s: float = 15.0
@@ -91,6 +93,7 @@ def draw_faults(random: Random, peers: int, rounds: int) -> FaultModel:
         begin = random.uniform(0, span)
         island = frozenset(random.sample(range(peers), random.randint(1, peers - 1)))
         partitions.append(Partition(begin, begin + random.expovariate(1 / 10), island))
+    absent = frozenset(random.sample(range(peers), random.choice((0, 0, 0, 1, peers // 5))))
     return FaultModel(
         link=LinkQuality(
             latency_s=random.choice(((0.01, 0.01), (0.001, 0.2), (0.0, 3.0))),
@@ -105,6 +108,7 @@ def draw_faults(random: Random, peers: int, rounds: int) -> FaultModel:
         evaluate_s=random.choice((0.0, 0.1)),
         slow={peer: random.choice((3.0, 10.0)) for peer in range(peers) if random.random() < 0.1},
         late={peer: random.uniform(0, span) for peer in range(peers) if random.random() < 0.05},
+        absent=absent,
         partitions=tuple(partitions),
         crashes=tuple(sorted(crashes, key=lambda crash: crash.at)),
         silence_s=random.choice((0.5, 15.0)),

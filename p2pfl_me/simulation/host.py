@@ -103,7 +103,7 @@ class Simulation:
     # -- lives ----------------------------------------------------------------------------------------------------
 
     def _start(self, peer: int) -> None:
-        if peer in self._lives or peer in self.finished:
+        if peer in self._lives or peer in self.finished or peer in self.faults.absent:
             return
         self._born[peer] += 1
         self._lives[peer] = life = self._boot(peer)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Run seeded fault schedules and list every promise that was broken.
+"""Run seeded schedules of faults, lies and absence, and list every promise that was broken.
 
 python scripts/bench/schedules.py --count 10000                     # over all protocols and compressions in turn
 python scripts/bench/schedules.py --protocol swift --count 1000
@@ -15,7 +15,8 @@ import platform
 import sys
 import time
 
-from p2pfl_me.simulation.trials import EXCHANGES, broken_promises, draw_trial, drift, play
+from p2pfl_me.simulation.promises import broken_promises
+from p2pfl_me.simulation.trials import EXCHANGES, draw_trial, drift, play
 
 
 def main() -> int:
@@ -54,7 +55,9 @@ def run(trial: tuple[str, int]) -> tuple[list[str], float]:
 def replay(protocol: str, seed: int) -> int:
     trial = draw_trial(seed, protocol)
     print(trial.contract.topology, f"{trial.contract.peers.count} peers, {trial.contract.training.rounds} rounds")
-    print(trial.conditions)
+    print(trial.faults)
+    if trial.lies:
+        print(f"{trial.lies.words}; peers {', '.join(map(str, sorted(trial.liars)))}")
     broken = broken_promises(trial)
     print(f"averaging moved the average of all models by {drift(play(trial)[1]):.2g} of its norm")
     print("\n".join(broken) or "every promise held")

@@ -15,7 +15,8 @@ from p2pfl_me.gossip.protocol import Timer
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality, Partition
 from p2pfl_me.simulation.network import Network
-from p2pfl_me.simulation.trials import EXCHANGES, Trial, broken_promises, draw_trial, drift, play
+from p2pfl_me.simulation.promises import broken_promises
+from p2pfl_me.simulation.trials import EXCHANGES, Trial, draw_trial, drift, play
 from p2pfl_me.topology import schedule_of
 from p2pfl_me.wire.codec import Schema
 
