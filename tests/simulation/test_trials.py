@@ -45,7 +45,22 @@ CALM = FaultModel()
 
 
 def calm(seed: int, faults: FaultModel = CALM) -> Trial:
-    return replace(draw_trial(seed), faults=faults)
+    return replace(draw_trial(seed), faults=faults, lies=None)
+
+
+def test_liars_and_those_who_never_come_are_among_the_trials() -> None:
+    """And what a liar sends is looked for where it must not be: a promise that holds without it breaks with it."""
+    drawn = [draw_trial(seed) for seed in range(60)]
+    kinds = {trial.lies.attack.kind for trial in drawn if trial.lies}
+    assert len(kinds) > 6 and "mute" in kinds and "round_claim" in kinds
+    assert sum(bool(trial.faults.absent) for trial in drawn) > 10
+    trial = replace(next(each for each in drawn if each.lies and each.lies.attack.kind == "scale"), faults=CALM)
+    simulation, _ = play(trial)
+    assert set(simulation.finished) == set(range(trial.contract.peers.count))
+    assert not broken_promises(trial)
+    nobody = replace(trial, faults=FaultModel(absent=frozenset({0, 2})), lies=None)
+    simulation, journal = play(nobody)
+    assert not {0, 2} & (set(simulation.finished) | set(journal.starts)) and not broken_promises(nobody)
 
 
 def test_without_trouble_everyone_finishes_and_nothing_is_refused() -> None:
@@ -63,7 +78,7 @@ def test_the_network_does_not_decide_what_is_learned() -> None:
 
 def test_the_average_is_kept_where_that_is_promised_and_its_drift_is_measured_where_not() -> None:
     found = {
-        protocol: [drift(play(replace(draw_trial(seed, protocol), faults=CALM))[1]) for seed in range(4)]
+        protocol: [drift(play(replace(draw_trial(seed, protocol), faults=CALM, lies=None))[1]) for seed in range(4)]
         for protocol in ("dpsgd", "swift", "push")
     }
     assert max(found["dpsgd"]) < 1e-5
