@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path

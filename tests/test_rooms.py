@@ -13,6 +13,7 @@ import p2pfl_me
 ROOT = Path(p2pfl_me.__file__).parent
 FLOORS = {
     "exits": 0,
+    "counting": 0,
     "errors": 0,
     "files": 0,
     "output": 0,

@@ -14,6 +14,7 @@ from p2pfl_me.cli.film import film
 from p2pfl_me.cli.finite import FiniteRange
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.shared import examples
+from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -48,7 +49,7 @@ def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, 
     spec = Synthetic(subjects=subjects, clips_per_subject=clips, amplitude=amplitude)
     planned = subjects_manifest(spec, seed, CASME2_CLASSES, neutral=neutral)
     drawn = write_synthetic(spec, seed, out, planned)
-    click.echo(f"{len(drawn.clips)} clips of {subjects} subjects: {drawn.source}")
+    click.echo(f"{many(len(drawn.clips), 'clip')} of {many(subjects, 'subject')}: {drawn.source}")
 
 
 @data.command(

@@ -11,6 +11,7 @@ import click
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples
+from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
     from p2pfl_me.data.forget import Runs
@@ -94,7 +95,7 @@ def forget(
         if target:
             write_rows(rest, target)
         done = f"left out of {target}" if target else "nothing is written: add -o FILE or --in-place"
-        click.echo(f"{rows.path}: {count} clips of {subject}; {done}")
+        click.echo(f"{rows.path}: {many(count, 'clip')} of {subject}; {done}")
     found = runs_with(subject, runs, rules)
     if not data:  # which knows the name
         found.require(subject, rules)

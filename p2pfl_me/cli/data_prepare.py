@@ -9,6 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.shared import examples
+from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -49,7 +50,7 @@ def prepare(path: Path, topology: Path, out: Path | None, rules: IdentityRules) 
         raise DataError("holds feature vectors, which need no images", where=str(path), fix="use it as it is")
     with showing("images of clips") as (progress,):
         prepared = prepare_clips(clips, recipe_of(contract.model), cache_dir(home()), progress)
-    click.echo(f"{len(clips)} clips give {len(prepared.rows)} samples")
+    click.echo(f"{many(len(clips), 'clip', 'give')} {many(len(prepared.rows), 'sample')}")
     for name, found in counts(prepared.notes).items():
         click.echo(f"{name}: {', '.join(f'{source} {count}' for source, count in found.items())}")
     for line in in_words(prepared.notes):

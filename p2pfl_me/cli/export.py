@@ -8,6 +8,7 @@ import click
 
 from p2pfl_me.cli.own_network import own_network_of_run
 from p2pfl_me.cli.shared import examples
+from p2pfl_me.counting import many
 
 
 @click.command(
@@ -61,6 +62,9 @@ def export(
         click.echo(f"what it learned from: {words}; the file says so")
     click.echo(f"{out}: {done.source}, {done.precision.value}, {out.stat().st_size / 1e6:.1f} MB")
     click.echo(f"classes: {', '.join(done.classes)}")
-    click.echo(f"checked on {found.clips} clips of {found.subjects} subjects that it was not trained on:")
+    click.echo(
+        f"checked on {many(found.clips, 'clip')} of {many(found.subjects, 'subject')} that it was not trained on:"
+    )
     click.echo(f"  UF1 {found.uf1_torch:.4f} in PyTorch, {found.uf1_onnx:.4f} in the file")
-    click.echo(f"  largest difference of a probability {found.difference:.2g}; {found.changed} clips get another class")
+    changed = many(found.changed, "clip", "get")
+    click.echo(f"  largest difference of a probability {found.difference:.2g}; {changed} another class")

@@ -9,6 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.shared import examples
+from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -67,11 +68,10 @@ def pretrain(
     owners = owners_of(found.paths, folder, data, rules)
     known = [clip for clip in owners if clip]
     people = len({clip.subject for clip in known})
-    whose = (
-        f"{people} subjects of {', '.join(sorted({clip.dataset for clip in known}))}" if known else "unknown subjects"
-    )
+    datasets = ", ".join(sorted({clip.dataset for clip in known}))
+    whose = f"{many(people, 'subject')} of {datasets}" if known else "unknown subjects"
     if known and len(known) < len(owners):
-        whose += f", {len(owners) - len(known)} images of unknown ones"
+        whose += f", {many(len(owners) - len(known), 'image')} of unknown ones"
     marks = DrawnMarks()
     drawn = words_of(sum(map(marks.at, found.paths)), len(found.paths), "images")
     click.echo(f"they are of {whose}" + (f"; {drawn}, which were never alive" if drawn else ""))

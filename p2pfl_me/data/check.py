@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from p2pfl_me.counting import many
 from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark, in_order, place
 from p2pfl_me.data.drawn import words_of
 from p2pfl_me.data.duplicates import DuplicateWatch, values_of
@@ -218,27 +219,27 @@ class _Tally:
         if words := words_of(self.drawn, self.clips):
             yield f"{words}, which were never alive: no result on them says anything about people"
         if self.grey:
-            yield f"{self.grey} clips are grey: repeated over three channels"
+            yield f"{many(self.grey, 'clip', 'are')} grey: repeated over three channels"
         if len(self.sizes) > 1:
             common = ", ".join(
                 f"{width}x{height} ({count})" for (width, height), count in self.sizes.most_common(SHOWN)
             )
             yield f"images of {len(self.sizes)} sizes, {common}: all are resized"
         if self.mixed:
-            where = _few(self.mixed)
-            yield f"{len(self.mixed)} clips have frames of several sizes ({where}): what moves in them may be the crop"
+            what = f"{many(len(self.mixed), 'clip', 'have')} frames of several sizes ({_few(self.mixed)})"
+            yield f"{what}: what moves there may be the crop"
         if self.lacking:
-            yield f"{self.lacking} clips lack {self.absent} frames between onset and offset"
+            yield f"{many(self.lacking, 'clip', 'lack')} {many(self.absent, 'frame')} between onset and offset"
         if self.no_apex:
-            yield f"{self.no_apex} clips name no apex: the frame midway is taken"
+            yield f"{many(self.no_apex, 'clip', 'name')} no apex: the frame midway is taken"
         if self.still:
-            where = _few(self.still)
-            yield f"{len(self.still)} clips have their apex at their onset ({where}): no motion is seen between the two"
+            what = f"{many(len(self.still), 'clip', 'have')} the apex at the onset ({_few(self.still)})"
+            yield f"{what}: no motion is seen between the two"
         if self.halting:
-            where = _few(self.halting)
-            yield f"{len(self.halting)} clips show some picture twice in a row ({where}): they move in steps"
+            what = f"{many(len(self.halting), 'clip', 'show')} some picture twice in a row ({_few(self.halting)})"
+            yield f"{what}: what moves, moves in steps"
         if self.lone:
-            yield f"{self.lone} clips have one frame only: no motion can be seen in them"
+            yield f"{many(self.lone, 'clip', 'have')} one frame only, in which no motion can be seen"
         if alone := sorted(label for label, subjects in self.people.items() if len(subjects) == 1):
             yield f"only one subject shows {', '.join(alone)}: nobody is left to test what is learned of it"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from p2pfl_me.counting import many
 from p2pfl_me.data.check import CheckReport
 from p2pfl_me.data.clip import Clip, Fault, Manifest, Remark
 
@@ -16,7 +17,7 @@ def report_text(report: CheckReport) -> str:
     lines += [f"note: {note}" for note in report.notes]
     if any(problem.kind is Fault.LABEL and problem.line for problem in report.problems):
         lines.append("note: the classes are those of --topology or --classes")
-    lines.append(f"{report.clips} clips of {len(report.subjects)} subjects")
+    lines.append(f"{many(report.clips, 'clip')} of {many(len(report.subjects), 'subject')}")
     counted = (
         ("classes", report.classes),
         ("left out by the label map", report.dropped),
@@ -26,8 +27,7 @@ def report_text(report: CheckReport) -> str:
     for name, counts in counted:
         if counts:
             lines.append(f"{name}: {', '.join(f'{key} {count}' for key, count in counts.items())}")
-    count = len(report.problems)
-    lines.append(f"{count} problem{'s' if count > 1 else ''}" if count else "no problems")
+    lines.append(many(len(report.problems), "problem") if report.problems else "no problems")
     return "\n".join(lines)
 
 
@@ -51,7 +51,7 @@ def counts_text(manifest: Manifest) -> str:
         ("labels", Counter(clip.label for clip in clips)),
         ("left out by the label map", manifest.dropped),
     )
-    lines = [f"{len(clips)} clips of {len({clip.subject for clip in clips})} subjects"]
+    lines = [f"{many(len(clips), 'clip')} of {many(len({clip.subject for clip in clips}), 'subject')}"]
     for name, counts in counted:
         if counts:
             lines.append(f"{name}: {', '.join(f'{key} {counts[key]}' for key in sorted(counts))}")

@@ -72,7 +72,7 @@ def words_of(drawn: int, clips: int, what: str = "clips") -> str:
     """The same, of so many clips that are drawn."""
     if not drawn:
         return ""
-    return "drawn faces" if drawn == clips else f"{drawn} of {clips} {what} are drawn faces"
+    return "drawn faces" if drawn == clips else f"drawn faces in {drawn} of {clips} {what}"
 
 
 class DrawnMarks:

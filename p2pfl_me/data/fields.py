@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.data.combing import of_two_moments
-from p2pfl_me.data.film_end import require_end
+from p2pfl_me.data.film_end import require_end, require_sound
 from p2pfl_me.errors import DataError
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ def field_pictures(path: Path, fields: Fields) -> Iterator[tuple[float | None, I
     Raises
     ------
     DataError
-        The film breaks off.
+        The film breaks off, or its decoder made up some of its pictures.
     """
     import av
 
-    count = 0
+    count, damaged = 0, list[int]()
     try:
         with av.open(str(path)) as file:
             stream = file.streams.video[0]
@@ -85,14 +85,24 @@ def field_pictures(path: Path, fields: Fields) -> Iterator[tuple[float | None, I
             source = graph.add_buffer(template=stream)
             way = ("bwdif", "mode=send_field:deint=all") if fields.apart else ("setfield", "prog")
             graph.link_nodes(source, graph.add(*way), graph.add("buffersink")).configure()
-            for frame in _through(graph, file.decode(stream)):
+            for frame in _through(graph, _noted(file.decode(stream), damaged)):
                 count += 1
                 yield frame.time, np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-            require_end(path, stream.frames * (2 if fields.apart else 1), count)
+            each = 2 if fields.apart else 1
+            require_end(path, stream.frames * each, count)
+            require_sound(path, damaged, count // each)
     except av.FFmpegError as error:
         raise DataError(
             f"breaks off after {count} pictures: {error.strerror}", where=str(path), fix="copy it anew"
         ) from error
+
+
+def _noted(frames: Iterator[av.VideoFrame], damaged: list[int]) -> Iterator[av.VideoFrame]:
+    """The frames, with a note of those that the decoder made up."""
+    for number, frame in enumerate(frames):
+        if frame.is_corrupt:
+            damaged.append(number)
+        yield frame
 
 
 def _through(graph: av.filter.Graph, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:

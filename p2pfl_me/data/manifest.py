@@ -17,6 +17,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from p2pfl_me.counting import many
 from p2pfl_me.data.clip import (
     SPLITS,
     ApexSource,
@@ -72,8 +73,7 @@ def refuse(problems: Sequence[Problem], *, where: str, fix: str) -> None:
     if problems:
         named = "\n".join(f"  {problem}" for problem in problems[:SHOWN])
         more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        raise DataError(f"{count}:\n{named}{more}", where=where, fix=fix)
+        raise DataError(f"{many(len(problems), 'problem')}:\n{named}{more}", where=where, fix=fix)
 
 
 def manifest_rows(path: Path, labels: Labels) -> Iterator[Clip | Dropped | Problem]:

@@ -6,8 +6,7 @@ is seen by the pictures never changing; such a film is then read by PyAV, which 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.data.blank import blank_words, is_blank
-from p2pfl_me.data.damage import damage_of
+from p2pfl_me.data.capture import next_picture, open_capture
+from p2pfl_me.data.concealed import made_up
 from p2pfl_me.data.drawn import drawn_input
 from p2pfl_me.data.fields import Fields, can_read_fields, field_pictures, fields_of
-from p2pfl_me.data.film_end import require_end
+from p2pfl_me.data.film_end import require_end, require_sound
 from p2pfl_me.data.still import Still
 from p2pfl_me.errors import DataError
 
@@ -29,7 +29,6 @@ PROBED = 12
 """Pictures that may all be the same before a film is asked whether it is interlaced."""
 RUSTLING = 40
 """Pictures in which somebody moves; of fewer, a film stands still if most are the one before once more."""
-MOTION_JPEG = cv2.VideoWriter.fourcc(*"MJPG")
 BARE = {b"\xff\xd8\xff": "motion JPEG", b"\x12\x00\x0a": "AV1"}
 BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
 START, PROGRAM = b"\0\0\1", 0xBA
@@ -55,25 +54,25 @@ class Video:
         Raises
         ------
         DataError
-            The file breaks off, or its pictures are damaged JPEGs, which shows at its end.
+            The file breaks off, or its decoder made up some of its pictures, which shows at its end.
         """
         if self.fields:
             yield from field_pictures(self.path, self.fields)
             return
-        capture, packets = _open(self.path), _jpegs(self.path)
+        capture, doubts = open_capture(self.path), made_up(self.path)
         count, damaged = 0, list[int]()
         try:
-            while (bgr := _next(capture)) is not None:
+            while (bgr := next_picture(capture)) is not None:
                 stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                if (packet := next(packets, None)) and damage_of(packet):
+                if next(doubts, False):
                     damaged.append(count)
                 count += 1
                 yield stamp, np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
             require_end(self.path, capture.get(cv2.CAP_PROP_FRAME_COUNT), count)
-            _require_whole(self.path, damaged, count)
+            require_sound(self.path, damaged, count)
         finally:
             capture.release()
-            packets.close()
+            doubts.close()
 
 
 def look_at(path: Path) -> Video:
@@ -88,16 +87,16 @@ def look_at(path: Path) -> Video:
         str(path).encode()
     except UnicodeEncodeError as error:  # OpenCV would end this process
         raise DataError(f"has a name that is not UTF-8: {path.name!a}", fix="rename it") from error
-    capture, drawn = _open(path), drawn_input(path)
+    capture, drawn = open_capture(path), drawn_input(path)
     try:
-        first = _next(capture) if capture.isOpened() else None
+        first = next_picture(capture) if capture.isOpened() else None
         if first is None:
             raise DataError(
                 "is no film that OpenCV can read", where=str(path), fix="convert it, as to MP4 with H.264, or AVI"
             )
         stated, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         still, before, count, same, repeated = Still(first), first, 1, True, 0
-        while (bgr := _next(capture)) is not None and still.like(bgr):
+        while (bgr := next_picture(capture)) is not None and still.like(bgr):
             count += 1
             same = same and np.array_equal(bgr, first)
             repeated += np.array_equal(bgr, before)
@@ -143,37 +142,3 @@ def _unchanging(path: Path, count: int, first: Image) -> DataError:
         if can_read_fields()
         else f"OpenCV does so with interlaced films (AVCHD, DV, MPEG-2): pip install 'p2pfl_me[films]', or {way}",
     )
-
-
-def _jpegs(path: Path) -> Generator[bytes, None, None]:
-    """The packets of a film of motion JPEG, as they lie in the file; none of other films."""
-    capture = _open(path)
-    try:
-        if int(capture.get(cv2.CAP_PROP_FOURCC)) != MOTION_JPEG or not capture.set(cv2.CAP_PROP_FORMAT, -1):
-            return
-        while (packet := _next(capture)) is not None:
-            yield packet.tobytes()
-    finally:
-        capture.release()
-
-
-def _require_whole(path: Path, damaged: Sequence[int], count: int) -> None:
-    """See that the decoder made up no picture; where it complains of the first, too, the film is of another kind."""
-    if damaged and damaged[0] > 0:
-        raise DataError(
-            f"has {len(damaged)} damaged pictures of {count}, the first is number {damaged[0] + 1}",
-            where=str(path),
-            fix="copy it anew, or cut out the part before or behind them",
-        )
-
-
-def _open(path: Path) -> cv2.VideoCapture:
-    # What is wrong with a film is said in the user's words; the decoders would say it in theirs, too.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    return cv2.VideoCapture(str(path))
-
-
-def _next(capture: cv2.VideoCapture) -> Image | None:
-    read, bgr = capture.read()
-    return np.asarray(bgr, dtype=np.uint8) if read else None

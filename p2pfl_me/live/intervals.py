@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from p2pfl_me.counting import many
 from p2pfl_me.data.drawn import WORDS
 from p2pfl_me.errors import DataError
 from p2pfl_me.live.absence import Lack
@@ -108,7 +109,7 @@ def read_truth(path: Path, films: Iterable[Film]) -> dict[str, tuple[Interval, .
         truth[film.name].append(interval)
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:20])
-        raise DataError(f"{len(problems)} problems:\n{shown}", where=str(path), fix="correct the rows")
+        raise DataError(f"{many(len(problems), 'problem')}:\n{shown}", where=str(path), fix="correct the rows")
     return {name: tuple(intervals) for name, intervals in truth.items()}
 
 

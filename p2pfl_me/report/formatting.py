@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from p2pfl_me.counting import many
 from p2pfl_me.report.results import Spread
 
+__all__ = ["NONE", "figure", "known", "many", "share"]
+
 NONE = "–"
-
-
-def many(count: int, noun: str) -> str:
-    """`1 round`, `2 rounds`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def figure(found: Spread | None, digits: int = 3) -> str:

@@ -145,7 +145,14 @@ def test_what_is_odd_but_usable_is_noted(tmp_path: Path) -> None:
     report = check_manifest(tmp_path, (*CLASSES, "contempt"))
     notes = "\n".join(report.notes)
     assert report.problems == ()
-    for said in ("1 clips are grey", "2 sizes", "lack 2 frames", "2 clips name no apex", "one frame only", "contempt"):
+    for said in (
+        "1 clip is grey",
+        "2 sizes",
+        "1 clip lacks 2 frames",
+        "2 clips name no apex",
+        "one frame only",
+        "contempt",
+    ):
         assert said in notes
 
 
@@ -160,8 +167,8 @@ def test_frames_of_several_sizes_and_apexes_without_motion_are_noted_with_their_
     report = check_manifest(tmp_path, CLASSES)
     notes = "\n".join(report.notes)
     assert report.problems == ()
-    assert "1 clips have frames of several sizes (line 14)" in notes
-    assert "1 clips have their apex at their onset (line 15): no motion is seen" in notes
+    assert "1 clip has frames of several sizes (line 14)" in notes
+    assert "1 clip has the apex at the onset (line 15): no motion is seen" in notes
 
 
 def test_the_line_of_a_problem_in_many_rows_is_sorted(tmp_path: Path) -> None:
@@ -210,7 +217,7 @@ def test_clips_that_show_nothing_or_stand_still_are_problems_and_halting_ones_a_
         (16, "the 3 pictures of /frozen are one and the same: nothing moves"),
         (18, "/grey.png shows nothing: it is one colour throughout"),
     ]
-    assert "1 clips show some picture twice in a row (line 17): they move in steps" in report.notes
+    assert "1 clip shows some picture twice in a row (line 17): what moves, moves in steps" in report.notes
 
 
 def test_damaged_jpegs_and_few_bits_are_problems(tmp_path: Path) -> None:

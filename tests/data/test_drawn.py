@@ -109,7 +109,7 @@ def test_living_faces_are_not_taken_for_drawn_ones_and_a_mixture_is_counted(twin
     assert not any(clip.drawn for clip in read_clips(rows(tmp_path / "a.csv", table), None).clips)
     shutil.copyfile(next(twin.rglob("*.bmp"), None) or next(twin.rglob("*.jpg")), tmp_path / "x.jpg")
     clips = read_clips(rows(tmp_path / "b.csv", [*table, row("x.jpg", "99")]), None).clips
-    assert drawn_words(clips) == f"1 of {len(clips)} clips are drawn faces"
+    assert drawn_words(clips) == f"drawn faces in 1 of {len(clips)} clips"
     assert drawn_words(clips[:-1]) == ""
     write_manifest(tmp_path / "c.csv", clips)
     assert [clip.drawn for clip in read_clips(tmp_path / "c.csv", None).clips] == [clip.drawn for clip in clips]
@@ -162,7 +162,7 @@ def test_whatever_looks_at_drawn_pictures_says_so(twin: Path, tmp_path: Path) ->
 
 
 def test_weights_that_were_trained_on_drawn_faces_say_so() -> None:
-    assert words_of(3, 4, "images") == "3 of 4 images are drawn faces" and words_of(4, 4, "images") == "drawn faces"
+    assert words_of(3, 4, "images") == "drawn faces in 3 of 4 images" and words_of(4, 4, "images") == "drawn faces"
 
 
 def test_a_pipe_among_the_pictures_is_not_waited_for(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pfl_me.data.film_end import require_end
+from p2pfl_me.data.film_end import require_end, require_sound
 from p2pfl_me.errors import DataError
 
 
@@ -26,3 +26,16 @@ def test_a_film_that_breaks_off_is_refused_with_both_counts(stated: int, read: i
         require_end(Path("film.avi"), stated, read)
     assert caught.value.where == "film.avi" and caught.value.fix
     assert f"{read} of the {stated} pictures" in caught.value.what
+
+
+@pytest.mark.parametrize("damaged", [[], [0], [0, 1, 2], list(range(9))])
+def test_a_film_may_begin_in_the_middle_of_another(damaged: list[int]) -> None:
+    require_sound(Path("film.mp4"), damaged, 9)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "said"), [([3], "1 damaged picture of 9, the first is number 4"), ([0, 1, 5, 6], "2 damaged pictures")]
+)
+def test_pictures_that_were_made_up_are_counted(damaged: list[int], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        require_sound(Path("film.mp4"), damaged, 9)

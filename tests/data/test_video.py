@@ -1,7 +1,7 @@
 """Films whose decoder succeeds and shows nothing, whose rows belong to two moments, and whose rate is a guess.
 
 The small files in `films/` are our own drawn film, cropped and scaled, encoded by FFmpeg: interlaced as H.264 and as
-MPEG-2 (its filter `interlace`, flags +ildct+ilme), and H.264 without a container at 30 pictures a second.
+MPEG-2 (its filter `interlace`, flags +ildct+ilme), H.264 without a container at 30 pictures a second, and plain H.264.
 """
 
 from __future__ import annotations
@@ -134,5 +134,5 @@ def test_a_film_of_damaged_jpegs_is_refused_at_its_end(tmp_path: Path) -> None:
     middle = len(data) // 2
     data[middle : middle + 1500] = bytes(1500)
     film.write_bytes(data)
-    with pytest.raises(DataError, match=r"has 1 damaged pictures of 20, the first is number 1\d"):
+    with pytest.raises(DataError, match=r"has 1 damaged picture of 20, the first is number 1\d"):
         list(look_at(film).pictures())

@@ -29,7 +29,7 @@ def test_drawn_faces_are_told_wherever_a_number_stands(tmp_path: Path, share: fl
     living = three_labs(tmp_path)
     total = len(living.design.items)
     results = drawn(living, round(share * total))
-    words = {0.0: "", 0.5: f"{round(total / 2)} of {total} clips are drawn faces", 1.0: "drawn faces"}[share]
+    words = {0.0: "", 0.5: f"drawn faces in {round(total / 2)} of {total} clips", 1.0: "drawn faces"}[share]
     with house_style():
         document = compose(results)
     page, card, files = render_markdown(document), run_card(results), texts(results)

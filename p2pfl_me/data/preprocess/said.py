@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from p2pfl_me.contract.preprocess import Input
+from p2pfl_me.counting import many
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.preprocess.recipe import Recipe
 from p2pfl_me.data.vectors import is_vectors
@@ -17,11 +18,11 @@ def images_words(clips: Sequence[Clip], recipe: Recipe) -> str:
     pictures = len(clips) - vectors - folders
     said = []
     if folders:
-        said.append(f"{_many(folders, 'clip')} of frames: {recipe}")
+        said.append(f"{many(folders, 'clip')} of frames: {recipe}")
     if pictures:
-        said.append(f"{_many(pictures, 'ready picture')} {_of_a_picture(recipe)}")
+        said.append(f"{many(pictures, 'ready picture')} {_of_a_picture(recipe)}")
     if vectors:
-        said.append(f"{_many(vectors, 'clip')} as feature vectors as given: no image and no frozen layer was used")
+        said.append(f"{many(vectors, 'clip')} as feature vectors as given: no image and no frozen layer was used")
     return "; ".join(said)
 
 
@@ -32,7 +33,3 @@ def _of_a_picture(recipe: Recipe) -> str:
     steps = ["aligned by the face"] if recipe.aligned else []
     steps += [f"all but {'+'.join(recipe.options.mask)} masked"] if recipe.options.mask else []
     return f"as given, {', '.join([*steps, size])}: no apex was sought and nothing magnified"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")

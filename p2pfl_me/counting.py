@@ -1,0 +1,18 @@
+"""Counts in words: one clip lacks, two clips lack."""
+
+from __future__ import annotations
+
+
+def many(count: int, noun: str, verb: str = "") -> str:
+    """`1 round`, `2 rounds`; with a verb in its plural, `1 clip lacks`, `2 clips lack`, `1 is`, `2 are`."""
+    one = count == 1
+    said = f"{count} {noun if one else _plural(noun)}"
+    return f"{said} {_singular(verb) if one else verb}" if verb else said
+
+
+def _plural(noun: str) -> str:
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+
+
+def _singular(verb: str) -> str:
+    return {"are": "is", "have": "has", "were": "was"}.get(verb, f"{verb}s")
