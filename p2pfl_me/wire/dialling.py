@@ -90,7 +90,8 @@ class Dialler:
 
 def delay(failures: int) -> float:
     """Seconds to the next attempt after so many that failed in a row; the first comes at once."""
-    return min(MOST_S, FIRST_S * 2.0 ** (failures - 1)) if failures else 0.0
+    doublings = min(failures - 1, 16)  # a neighbour may be away for days, and 2.0 ** 1024 is no float any more
+    return min(MOST_S, FIRST_S * 2.0**doublings) if failures else 0.0
 
 
 def numbers_of(address: str) -> list[Found]:
