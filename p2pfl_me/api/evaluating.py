@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,6 +21,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.data.identity_rules import IdentityRules
 from p2pfl_me.errors import ContractError, DataError
 from p2pfl_me.evaluate.design import Request
+from p2pfl_me.evaluate.folder import new_folder
 from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
 from p2pfl_me.evaluate.ready import ready_contract
 from p2pfl_me.evaluate.results import Results
@@ -149,6 +149,7 @@ def evaluate(
     same: Sequence[str] = (),
     different: Sequence[str] = (),
     subjects: Path | str | None = None,
+    target: float | None = None,
     folder: Path | str | None = None,
     jobs: int | None = None,
     quiet: bool = True,
@@ -166,6 +167,8 @@ def evaluate(
         that leave each other company, else 10, or fewer where there are too few subjects.
     same, different, subjects:
         Who is who where spellings could be one person, as in `run`.
+    target:
+        A UF1: gossip peers are asked after every round, and `results.to_target()` says when they had it.
     folder:
         Where finished folds are kept, so that a stopped evaluation goes on; evaluations/TIME by default.
     jobs:
@@ -193,6 +196,7 @@ def evaluate(
         rules=rules_from(same, different, subjects),
         folder=Path(folder) if folder else None,
         jobs=jobs,
+        target=target,
     )
     if found is None:
         raise KeyboardInterrupt
@@ -216,6 +220,7 @@ def evaluation(
     weights: Path | None = None,
     chosen: bool = False,
     subjects_leak: bool = False,
+    target: float | None = None,
 ) -> Evaluation | None:
     """What `evaluate` and `p2pme evaluate` do; None when stopped.
 
@@ -229,7 +234,7 @@ def evaluation(
         contract=ready.contract,
         protocol=protocol,
         peers=peers,
-        out=folder or Path("evaluations") / f"{datetime.now():%Y%m%d-%H%M%S}",
+        out=folder or new_folder(),
         home=home(),
         data=ready.data,
         weights=weights,
@@ -238,6 +243,7 @@ def evaluation(
         jobs=jobs or cores(),
         subjects_leak=subjects_leak,
         rules=rules,
+        target=target,
         read=ready.read,
     )
     results = run_evaluation(request, console)

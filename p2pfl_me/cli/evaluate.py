@@ -15,6 +15,10 @@ from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
 from p2pfl_me.exits import Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from p2pfl_me.api.evaluating import Evaluation
+    from p2pfl_me.contract import Contract
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "p2pme evaluate --topology small",
         "p2pme evaluate --data FOLDER --protocol loso --peers dataset",
+        "p2pme evaluate --vary model.backbone=ststnet,mlp --target 0.7 --data FOLDER",
         "p2pme evaluate --data FOLDER --protocol kfold --peers 10 --seeds 1",
     )
 )
@@ -41,6 +46,10 @@ if TYPE_CHECKING:
 @click.option(
     "--folds", metavar="K", type=click.IntRange(2), default=FOLDS, show_default=True, help="Of kfold, frames."
 )
+@click.option(
+    "--vary", "varied", metavar="K=V1,V2", multiple=True, help="Evaluate every value: model.backbone=ststnet,mlp."
+)
+@click.option("--target", metavar="SCORE", type=click.FloatRange(0, 1), help="Also what a UF1 of SCORE costs.")
 @out_option("Folder (default: evaluations/TIME).")
 @click.option("--rounds", metavar="N", type=click.IntRange(1), help="Of training (default: the contract's).")
 @json_option
@@ -57,6 +66,8 @@ def evaluate(
     seeds: int,
     overrides: tuple[str, ...],
     folds: int,
+    varied: tuple[str, ...],
+    target: float | None,
     out: Path | None,
     rounds: int | None,
     as_json: bool,
@@ -70,8 +81,9 @@ def evaluate(
     """Measure what sharing is worth: every fold trains isolated peers, gossip and one pooled model from scratch.
 
     Folds are by subject; a held-out subject is removed from its peer before training. Answers of all folds are pooled
-    once, then scored over all classes, with intervals over subjects and paired tests. Ctrl-C stops; the same command
-    with the same --out goes on.
+    once, then scored over all classes, with intervals over subjects and paired tests. With --vary every value is
+    evaluated in a folder of its own, and one table sets them side by side. Ctrl-C stops; the same command with the
+    same --out goes on.
     """
     import json
 
@@ -79,21 +91,23 @@ def evaluate(
     from p2pfl_me.console.lines import Console
     from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.data.classes import names_classes
+    from p2pfl_me.evaluate.folder import CARD, new_folder
     from p2pfl_me.evaluate.ready import ready_contract
-    from p2pfl_me.evaluate.write import CARD
+    from p2pfl_me.evaluate.variants import evaluate_all, variants_of
 
     require_network(network, trained)
-    overrides = with_rounds(overrides, rounds)
-    another = network is not None
-    contract = (
-        read_contract(topology, overrides, another_network=another)
-        if topology
-        else ready_contract(overrides, another_network=another)
-    )
-    with set_aside(as_json) as tell:
-        found = evaluation(
+    overrides, another = with_rounds(overrides, rounds), network is not None
+    variants, folder = variants_of(varied, overrides) if varied else (), out or new_folder()
+
+    def read(overrides: Sequence[str]) -> Contract:
+        if topology:
+            return read_contract(topology, overrides, another_network=another)
+        return ready_contract(overrides, another_network=another)
+
+    def one(contract: Contract, folder: Path) -> Evaluation | None:
+        return evaluation(
             contract,
-            Console(),
+            console,
             data=data,
             protocol=HoldOut(protocol),
             peers=peers,
@@ -102,14 +116,23 @@ def evaluate(
             network=network,
             trained=trained,
             rules=rules,
-            folder=out,
+            folder=folder,
             jobs=jobs,
             weights=weights,
-            chosen=names_classes(overrides),
+            chosen=names_classes([*overrides, *varied]),
             subjects_leak=subjects_leak,
+            target=target,
         )
-        code, folder = (Exit.STOPPED, out) if found is None else (0, found.folder)
-        if folder and (folder / CARD).is_file():
-            card = json.loads((folder / CARD).read_text("utf-8"))
-            tell({"format": 1, "exit_code": code, "folder": str(folder), "card": card})
+
+    contract = None if variants else read(overrides)
+    with set_aside(as_json) as tell:
+        console = Console()
+        done = one(contract, folder) if contract else evaluate_all(variants, overrides, read, one, folder, console)
+        code = Exit.STOPPED if done is None else Exit.DONE
+        said = {"format": 1, "exit_code": code, "folder": str(folder)}
+        cards = {path.parent: json.loads(path.read_text("utf-8")) for path in sorted(folder.glob(f"**/{CARD}"))}
+        if variants:
+            tell(said | {"evaluations": [{"folder": str(at), "card": card} for at, card in cards.items()]})
+        elif folder in cards:
+            tell(said | {"card": cards[folder]})
     raise SystemExit(code)

@@ -28,8 +28,14 @@ def report(runs: tuple[Path, ...], out: Path | None) -> None:
 
     One RUN is shown in full; several are compared as well. Runs that differ only in their seed are taken together;
     folders that several laboratories kept of one run (lab-a/ lab-b/) are read as that run. The page needs no network
-    and no script.
+    and no script. Folders of finished `p2pme evaluate`s instead of runs: one table of them, side by side.
     """
+    from p2pfl_me.evaluate.folder import is_evaluation
     from p2pfl_me.report import write_report
 
+    if all(is_evaluation(each) for each in runs):
+        from p2pfl_me.evaluate.beside import write_beside
+
+        click.echo(write_beside(runs, out or runs[0] / "beside"))
+        return
     click.echo(write_report(runs, out or runs[0] / "report"))

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from p2pfl_me.compare.faults import FaultCondition, conditions_of
 from p2pfl_me.compare.fit import require_fit, with_peers
@@ -18,6 +14,7 @@ from p2pfl_me.compare.request import Draft, Request, Source
 from p2pfl_me.compare.skew import AS_WRITTEN, Skew
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract
 from p2pfl_me.contract.ready import read_contract
+from p2pfl_me.contract.varied import Variant, key_of, slug_of, values_of
 from p2pfl_me.data.clip import Manifest
 from p2pfl_me.engines import DEFAULT, ENGINES
 from p2pfl_me.errors import ContractError
@@ -82,7 +79,7 @@ def make_grid(request: Request) -> Grid:
             fix="leave --jobs out; it is for engines that run a whole swarm in one process",
         )
     _require_apart(request)
-    variants = list(product(*(_values(text) for text in request.varied)))
+    variants = list(product(*(values_of(text) for text in request.varied)))
     names = _names(request.contracts)
     conditions = conditions_of(request.stress, request.lies)
     if request.lies and engine.honest:
@@ -105,46 +102,13 @@ def make_grid(request: Request) -> Grid:
     return Grid(tuple(groups), tuple(range(first, first + request.seeds)), conditions, refused, tuple(notes))
 
 
-Variant = tuple[tuple[str, str, str], ...]
-"""(override, its words, its slug) of every varied key."""
-
-
-def _values(text: str) -> list[tuple[str, str, str]]:
-    key, equals, listed = text.partition("=")
-    key = key.strip()
-    try:
-        values = yaml.safe_load(f"[{listed}]") if equals and key else None
-    except yaml.YAMLError:
-        values = None
-    if not values:
-        raise ContractError(
-            f"cannot read `{text}`", where="--vary", fix="write section.key=value,value, as training.local_epochs=1,2,4"
-        )
-    if key.split(".")[0] in {"peers", "name", "version", "seed"}:
-        fix = (
-            "write --peers 8,16"
-            if key.startswith("peers")
-            else "--seeds repeats every cell; a contract's file names it"
-        )
-        raise ContractError(f"`{key}` cannot be varied", where="--vary", fix=fix)
-    last = key.rpartition(".")[2]
-    return [(f"{key}={json.dumps(value)}", f"{last} {_word(value)}", f"{last}-{_word(value)}") for value in values]
-
-
-def _word(value: Any) -> str:
-    """`topk fraction 0.1` for {kind: topk, fraction: 0.1}, `none` for null."""
-    if isinstance(value, dict):
-        return " ".join(_word(inner) if key == "kind" else f"{key} {_word(inner)}" for key, inner in value.items())
-    return "none" if value is None else json.dumps(value) if isinstance(value, list) else str(value)
-
-
 def _require_apart(request: Request) -> None:
     """No key is set by two options: a row would not be what its name says."""
-    varied, given = ([_key(text) for text in texts] for texts in (request.varied, request.overrides))
+    varied, given = ([key_of(text) for text in texts] for texts in (request.varied, request.overrides))
     fixed = {
         "--rounds": ["training.rounds"] if request.rounds is not None else [],
         "--peers": ["peers"] if request.peers else [],
-        "--skew": [_key(text) for skew in request.skews for text in skew.overrides],
+        "--skew": [key_of(text) for skew in request.skews for text in skew.overrides],
     }
     beside = {"--set": given, **fixed, "--stress": ["data.partition"] if request.stress else []}
     for option, keys, others in (("--vary", varied, beside), ("--set", given, fixed)):
@@ -158,10 +122,6 @@ def _require_apart(request: Request) -> None:
             raise ContractError(f"`{key}` is varied twice", where="--vary", fix=f"write all values in one: {key}=1,2")
 
 
-def _key(text: str) -> str:
-    return text.partition("=")[0].strip()
-
-
 def _loaded(source: Source, overrides: Sequence[str], variant: Variant) -> Contract:
     """Load a contract; a complaint about an override names the contract and the option as the user wrote it."""
     try:
@@ -173,7 +133,7 @@ def _loaded(source: Source, overrides: Sequence[str], variant: Variant) -> Contr
         option, _, key = error.where.partition(" ")
         if option != "--set":
             raise
-        option = "--vary" if any(_key(override) == key for override, _, _ in variant) else option
+        option = "--vary" if any(key_of(value.override) == key for value in variant) else option
         raise ContractError(error.what, where=f"{source}, {option} {key}", fix=error.fix) from error
     if contract.model.backbone.kind == "own":
         raise ContractError(
@@ -194,7 +154,7 @@ def _row(
     notes: dict[str, None],
 ) -> list[Group]:
     """One group a contract, all with the first one's peers, model, training and data."""
-    overrides = [*request.overrides, *(override for override, _, _ in variant), *skew.overrides]
+    overrides = [*request.overrides, *(value.override for value in variant), *skew.overrides]
     if request.rounds is not None:
         overrides.append(f"training.rounds={request.rounds}")
     rows: list[Group] = []
@@ -215,15 +175,15 @@ def _row(
             condition.lies.require_fit(contract)
         if require := ENGINES[request.engine].require:
             require(contract, str(path))
-        slugs = [name, *(slug for _, _, slug in variant)]
+        slugs = [name, *(value.slug for value in variant)]
         slugs += [skew.name] if skew.overrides else []
         slugs += [several] if several else []
         slugs += [condition.name] if condition and condition.skew is None else []
         slugs += [request.engine] if request.engine != DEFAULT else []
         rows.append(
             Group(
-                ", ".join([name, *(words for _, words, _ in variant)]),
-                "--".join(_slug(each) for each in slugs),
+                ", ".join([name, *(value.words for value in variant)]),
+                "--".join(slug_of(each) for each in slugs),
                 skew,
                 setting,
                 contract,
@@ -276,7 +236,3 @@ def _require_unique(groups: Sequence[Group]) -> None:
                 fix="name each contract, value and --skew once, and give contracts different names",
             )
         seen[group.folder], cells[key] = group, group
-
-
-def _slug(words: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", words).strip("-.").lower() or "x"

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
+import numpy as np
+
 from p2pfl_me import __version__
 from p2pfl_me.contract import digest, dump_contract
 from p2pfl_me.evaluate.holdout import LEAK
@@ -17,6 +19,7 @@ from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.machine import cores
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.warning import warning_words
+from p2pfl_me.simulation.message_size import model_bytes
 
 PACKAGES = ("torch", "torchvision", "numpy", "networkx", "opencv-python-headless")
 
@@ -65,6 +68,9 @@ def run_card(results: Results) -> dict[str, Any]:
         "epoch_taken": "last",
         "steps": {arm: results.steps(arm) for arm in (Arm.ISOLATED, Arm.GOSSIP, Arm.POOLED)},
         "consensus_distance": results.distance(),
+        "cost": _cost(results),
+        "shared_arm": results.shared,
+        "homes": {str(seed): _homes(results, seed) for seed in request.all_seeds} if results.at_home else {},
         "seconds": round(results.seconds, 1),
         "seconds_of_work": round(sum(each.seconds for each in results.took), 1),
         "scores": {arm: _scores(results, arm, "") for arm in results.arms},
@@ -102,6 +108,26 @@ def card_markdown(card: dict[str, Any]) -> str:
         lines.append(f"| {Arm(arm).words}{warning} | {uf1:.3f} | {low:.3f} to {high:.3f} | {others} |")
     lines += ["", "```yaml", card["contract"].rstrip(), "```"]
     return "\n".join(lines) + "\n"
+
+
+def _homes(results: Results, seed: int) -> dict[str, int]:
+    """The peer of every subject, under its name in predictions.csv: `dataset`, a unit separator, `subject`."""
+    home = np.max(np.stack(list(results.design.homes[seed].values())), axis=0)
+    clips = results.design.items.clips
+    return {f"{clip.dataset}\x1f{clip.subject}": int(peer) for clip, peer in zip(clips, home, strict=True)}
+
+
+def _cost(results: Results) -> dict[str, Any]:
+    """What travels, and what a peer has sent and worked until the target; `reached` None where it was not."""
+    contract, target = results.design.contract, results.design.request.target
+    found: dict[str, Any] = {
+        "values": layout_of(contract.model).size,
+        "message_bytes": None if contract.gossip.compression else model_bytes(contract),
+    }
+    if target is not None:
+        step, end = results.to_target(), results.course[-1] if results.course else None
+        found |= {"target": target, "reached": asdict(step) if step else None, "end": asdict(end) if end else None}
+    return found
 
 
 def _scores(results: Results, arm: Arm, dataset: str) -> dict[str, Any]:

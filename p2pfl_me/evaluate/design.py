@@ -40,7 +40,8 @@ Homes = Mapping[int, Mapping[str, Labels]]
 class Request:
     """What `p2pme evaluate` was asked for; `peers` is "dataset", a number, or "auto" for what the clips allow.
 
-    `read` are the clips of `data`, if they have been read already.
+    `read` are the clips of `data`, if they have been read already. With a `target`, a UF1, gossip peers are asked after
+    every round, for what it costs to get there.
     """
 
     contract: Contract
@@ -55,6 +56,7 @@ class Request:
     jobs: int = 1
     subjects_leak: bool = False
     rules: IdentityRules = ASK
+    target: float | None = None
     read: Manifest | None = field(default=None, repr=False)
 
     @property
@@ -153,6 +155,8 @@ def make_design(
         "features": features,
         "peers": request.peers,
     }
+    if request.target is not None:
+        values["course"] = "every round"  # finished folds without one cannot say what a score cost
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     record = read_kept_record(request.contract.model.weights, request.weights, cache)
     seen = seen_of(record, clips).words() if record else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from p2pfl_me.contract import dump_contract
+from p2pfl_me.evaluate.cost import MB
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.results import Results
 from p2pfl_me.evaluate.tables import (
@@ -67,15 +68,17 @@ def compose(results: Results) -> Document:
 
 def _verdict(results: Results) -> str:
     found = {(first, second): each for first, second, each in results.differences()}
-    score = results.score(Arm.GOSSIP, "uf1")
+    score = results.score(results.shared, "uf1")
     if score is None:
         return "No gossip model was asked about a held-out item."
-    words = f"Gossip peers reach a UF1 of {score.mean:.3f}, 95 % interval {interval_words(score)}."
+    kept = " With parts that stay home, each asked about its own subjects, gossip" if results.at_home else "Gossip"
+    words = f"{kept.lstrip()} peers reach a UF1 of {score.mean:.3f}, 95 % interval {interval_words(score)}."
     held = dict(zip(found, holm([each.p for each in found.values()]), strict=True))
-    for other, name in ((Arm.ISOLATED, "Peers that train alone"), (Arm.POOLED, "Pooled training")):
-        against, beside = found.get((Arm.GOSSIP, other)), results.score(other, "uf1")
+    alone = Arm.ISOLATED_HOME if results.at_home else Arm.ISOLATED
+    for other, name in ((alone, "Peers that train alone"), (Arm.POOLED, "Pooled training")):
+        against, beside = found.get((results.shared, other)), results.score(other, "uf1")
         if against is not None and beside is not None:
-            luck = "more than luck" if held[Arm.GOSSIP, other] else "which may be luck"
+            luck = "more than luck" if held[results.shared, other] else "which may be luck"
             words += (
                 f" {name} reach{'es' if other is Arm.POOLED else ''} {beside.mean:.3f}: gossip is "
                 f"{abs(against.mean):.3f} {'above' if against.mean > 0 else 'below'}, {luck} (p {_is(against.p)})."
@@ -91,14 +94,15 @@ def _is(p: float) -> str:
 
 
 def _facts(results: Results) -> tuple[Fact, ...]:
-    tones = {Arm.ISOLATED: "vermilion", Arm.GOSSIP: "blue", Arm.POOLED: "green"}
+    alone = Arm.ISOLATED_HOME if results.at_home else Arm.ISOLATED
+    tones = {alone: "vermilion", results.shared: "blue", Arm.POOLED: "green"}
     facts = []
     for arm, tone in tones.items():
         score, share = results.score(arm, "uf1"), results.score(arm, "accuracy")
         worst = "" if score is None or score.worst is None else f", worst peer {score.worst:.3f}"
         facts.append(
             Fact(
-                f"UF1, {arm.value}",
+                f"UF1, {arm.value.removesuffix('_home')}",
                 spread(score),
                 f"{right(results)} {NOBODY if share is None else f'{share.mean:.3f}'}{worst}",
                 tone,
@@ -173,6 +177,7 @@ def _how(results: Results) -> list[tuple[str, str]]:
             else f"{100 * distance:.2g} % of the mean model's norm between a peer and "
             "the mean, after the last exchange",
         ),
+        *_cost(results),
         (
             "Seeds",
             f"{', '.join(map(str, request.all_seeds))} (initial model, shuffles, dropout, dealing{backbone})",
@@ -180,6 +185,18 @@ def _how(results: Results) -> list[tuple[str, str]]:
         ("Clips", f"digest {design.clips}, of the clips alone"),
         ("Features", f"digest {design.features}, of what the network makes of them"),
     ]
+
+
+def _cost(results: Results) -> list[tuple[str, str]]:
+    target = results.design.request.target
+    if target is None or not results.course:
+        return []
+    step, end = results.to_target(), results.course[-1]
+    name = f"To a UF1 of {target:g}"
+    if step is None:
+        return [(name, f"not reached in {end.round} rounds, {end.sent / MB:.3g} MB sent a peer")]
+    took = f"{step.sent / MB:.3g} MB sent a peer, {step.seconds:.2g} s of a core a peer"
+    return [(name, f"{step.round} rounds, {took}; course.csv has every round. No round was chosen by it.")]
 
 
 def _notes(results: Results) -> tuple[str, ...]:
@@ -207,6 +224,11 @@ def _notes(results: Results) -> tuple[str, ...]:
     if split.protocol is HoldOut.LAB:
         notes.append(
             "A peer whose clips are all held out sits that fold out; the graph is built for those that are left."
+        )
+    if results.at_home:
+        notes.append(
+            f"Stays home: {', '.join(results.design.contract.gossip.personal)}. The average model mixes parts that "
+            "never met; read the rows of the subject's own peer."
         )
     notes += [
         "No held-out clip entered any choice: no epoch, peer or setting was picked by these scores.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil
 
@@ -22,8 +22,12 @@ from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.simulation.keys import simulated_keys
 from p2pfl_me.simulation.lockstep_rounds import Lockstep
+from p2pfl_me.simulation.message_size import model_bytes
 from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.topology import plan_of, schedule_of
+
+Told = Callable[[int, int, Vector, float], None]
+"""Hears (round, peer, its model, the bytes that it has sent so far) after every exchange."""
 
 
 def engine_of(contract: Contract) -> EngineName:
@@ -34,8 +38,10 @@ def engine_of(contract: Contract) -> EngineName:
     return "lockstep" if alike else "simulate"
 
 
-def gossip(contract: Contract, samples: Sequence[Samples], start: Vector) -> Vector:
+def gossip(contract: Contract, samples: Sequence[Samples], start: Vector, told: Told | None = None) -> Vector:
     """All peers' models after the last round, float32 (n, P).
+
+    Bytes are those of the models and all that goes with them on a real link; greetings at the start are left out.
 
     Raises
     ------
@@ -45,16 +51,24 @@ def gossip(contract: Contract, samples: Sequence[Samples], start: Vector) -> Vec
         Training diverged; a peer never finished.
     """
     if engine_of(contract) == "lockstep":
-        with Lockstep(contract, schedule_of(contract), samples, start=start, workers=1) as engine:
+        schedule, size = schedule_of(contract), model_bytes(contract)
+        sent = [0] * len(samples)
+        with Lockstep(contract, schedule, samples, start=start, workers=1) as engine:
             for round in range(contract.training.rounds):
                 engine.step(round, evaluate=False)
+                for edge in schedule.edges(round):
+                    sent[edge.a] += size
+                    sent[edge.b] += size
+                for peer, model in enumerate(engine.params if told else ()):
+                    assert told is not None
+                    told(round, peer, model, sent[peer])
             return engine.params
-    return _simulated(contract, samples, start)
+    return _simulated(contract, samples, start, told)
 
 
-def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector) -> Vector:
+def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector, told: Told | None) -> Vector:
     plan, layout, training = plan_of(contract), layout_of(contract.model), contract.training
-    works = [_Work(make_trainer(contract, peer, own, "cpu"), start) for peer, own in enumerate(samples)]
+    works = [_Work(peer, make_trainer(contract, peer, own, "cpu"), start, told) for peer, own in enumerate(samples)]
 
     def boot(peer: int) -> Life:
         keys = simulated_keys(contract, peer, 0)
@@ -82,14 +96,16 @@ def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector) ->
 
 
 class _Work(Untold):
-    """A peer that only trains: nothing is logged, kept or scored before the last round."""
+    """A peer that only trains: nothing is logged or kept before the last round."""
 
-    def __init__(self, trainer: Trainer, params: Vector) -> None:
-        self._trainer, self.params = trainer, params
+    def __init__(self, peer: int, trainer: Trainer, params: Vector, told: Told | None) -> None:
+        self._peer, self._trainer, self.params, self._told = peer, trainer, params, told
 
     def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
         return self._trainer.train(params, round).params
 
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
         self.params = mixed.params
+        if self._told:
+            self._told(mixed.round, self._peer, mixed.params, sent)
         return None

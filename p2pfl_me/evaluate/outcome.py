@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from p2pfl_me.errors import RunError
+from p2pfl_me.evaluate.course import Course, course_from
 from p2pfl_me.report.arms import Arm
 
 
@@ -23,18 +24,19 @@ class Guesses:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`steps`: training steps by arm, over all peers. `distance`: sqrt(mean ||x_i - mean||^2) / ||mean|| at the end."""
+    """`steps`: training steps by arm, over all peers. `distance`: sqrt(mean ||x_i - mean||^2) / ||mean|| at the end.
+    `course`: what gossip peers answered after every round, where that was asked for."""
 
     guesses: tuple[Guesses, ...] = field(repr=False)
     steps: dict[str, int]
     distance: float | None
     seconds: float
+    course: Course | None = field(default=None, repr=False)
 
     def to_text(self) -> str:
-        values = [[each.arm, each.peer, each.items, each.classes] for each in self.guesses]
-        return json.dumps(
-            {"guesses": values, "steps": self.steps, "distance": self.distance, "seconds": round(self.seconds, 3)}
-        )
+        guesses = [[each.arm, each.peer, each.items, each.classes] for each in self.guesses]
+        values = {"guesses": guesses, "steps": self.steps, "distance": self.distance, "seconds": round(self.seconds, 3)}
+        return json.dumps(values | ({"course": self.course.to_json()} if self.course else {}))
 
 
 def outcome_from(text: str, where: str) -> Outcome:
@@ -42,7 +44,8 @@ def outcome_from(text: str, where: str) -> Outcome:
     try:
         values: dict[str, Any] = json.loads(text)
         guesses = tuple(_guesses(*each) for each in values["guesses"])
-        return Outcome(guesses, values["steps"], values["distance"], values["seconds"])
+        course = course_from(values["course"]) if "course" in values else None
+        return Outcome(guesses, values["steps"], values["distance"], values["seconds"], course)
     except (ValueError, KeyError, TypeError) as error:
         raise RunError("is not a finished fold", where=where, fix="remove it and give the command again") from error
 

@@ -82,4 +82,5 @@ def _bench(job: Job, seed: int) -> Bench:
     agreed = job.contract.model_copy(update={"seed": seed})
     items = read_items(agreed, job.clips, request.protocol, cache=cache, weights=request.weights)
     start = initial_params(agreed, cache=cache, weights=request.weights)
-    return Bench(agreed, items, split, deal(agreed, items, split, request.peers), start)
+    homes = deal(agreed, items, split, request.peers)
+    return Bench(agreed, items, split, homes, start, course=request.target is not None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from p2pfl_me.evaluate.answers import ARMS, Answers, numbered, tally
+from p2pfl_me.evaluate.cost import SeedCourse, Step, reached, steps_of
 from p2pfl_me.evaluate.design import Design
 from p2pfl_me.evaluate.statistics import (
     Difference,
@@ -43,6 +44,8 @@ COMPARED = (
     (Arm.AVERAGE, Arm.POOLED),
     (Arm.AVERAGE, Arm.ISOLATED),
 )
+COMPARED_AT_HOME = ((Arm.GOSSIP_HOME, Arm.POOLED), (Arm.GOSSIP_HOME, Arm.ISOLATED_HOME))
+"""Where parts stay home: each peer's model is for its own subjects, and their average mixes parts that never met."""
 
 ONE_MODEL = 1e-6
 """A consensus distance of float32 rounding alone."""
@@ -87,6 +90,7 @@ class Results:
     took: tuple[Took, ...] = field(repr=False)
     seconds: float
     command: str
+    courses: tuple[SeedCourse, ...] = field(default=(), repr=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -146,11 +150,39 @@ class Results:
 
     def differences(self) -> Iterator[tuple[Arm, Arm, Difference]]:
         """The pairs that were decided on beforehand, by UF1; without those that were asked nothing in common."""
-        for first, second in COMPARED:
+        for first, second in COMPARED_AT_HOME if self.at_home else COMPARED:
             if {first, second} <= set(self.arms) and (
                 found := difference(self.counts(first), self.counts(second))
             ) is not None:
                 yield first, second, found
+
+    @cached_property
+    def at_home(self) -> bool:
+        """Whether each model is judged by its own peer's subjects alone: parts of it stay home, and it is for them."""
+        homes = {Arm.GOSSIP_HOME, Arm.ISOLATED_HOME}
+        return bool(self.design.contract.gossip.personal) and homes <= set(self.arms)
+
+    @property
+    def shared(self) -> Arm:
+        """The arm that says what sharing is worth."""
+        return Arm.GOSSIP_HOME if self.at_home else Arm.GOSSIP
+
+    @cached_property
+    def course(self) -> tuple[Step, ...]:
+        """UF1 of that arm after every round, and what it took; empty where only the end was asked."""
+        true, size = self.design.items.labels, len(self.classes)
+        return steps_of([self._asked(each) for each in self.courses], true, size)
+
+    def _asked(self, course: SeedCourse) -> SeedCourse:
+        if not self.at_home:
+            return course
+        home = np.max(np.stack(list(self.design.homes[course.seed].values())), axis=0)
+        return replace(course, models=course.models[:, home, np.arange(len(home))][:, None])
+
+    def to_target(self) -> Step | None:
+        """The first round after which it has the target that was asked for; None where it never has."""
+        target = self.design.request.target
+        return None if target is None else reached(self.course, target)
 
     def confusion(self, arm: Arm) -> Scores:
         """The mean over seeds and models, float64 (K, K), of all held-out items: whole for one model and seed."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.evaluate.answers import gather
+from p2pfl_me.evaluate.cost import gather_course
 from p2pfl_me.evaluate.design import Design, Request, make_design
 from p2pfl_me.evaluate.items import read_items
 from p2pfl_me.evaluate.pool import outcomes
@@ -77,13 +78,18 @@ def _do(design: Design, store: Store, console: Console) -> None:
 
 
 def _results(design: Design, store: Store, seconds: float) -> Results:
-    answers, took = [], []
+    answers, took, courses = [], [], []
+    size, peers = len(design.items), design.contract.peers.count
     for seed in design.request.all_seeds:
         homes = design.homes[seed]
         found = store.read(units_of(design.split, homes, seed))
-        answers.append(gather(seed, found.values(), homes.values(), len(design.items), design.contract.peers.count))
+        answers.append(gather(seed, found.values(), homes.values(), size, peers))
+        kept = [each.course for each in found.values() if each.course]
+        if (course := gather_course(seed, kept, size, peers)) is not None:
+            courses.append(course)
         took += [Took(unit, each.steps, each.distance, each.seconds) for unit, each in found.items()]
-    return Results(design, tuple(answers), tuple(took), seconds, " ".join(["p2pme", *sys.argv[1:]]))
+    command = " ".join(["p2pme", *sys.argv[1:]])
+    return Results(design, tuple(answers), tuple(took), seconds, command, tuple(courses))
 
 
 def _greeting(design: Design, units: int) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.few_shot import few_shot
 from p2pfl_me.errors import DataError
+from p2pfl_me.evaluate.course import Recorder
 from p2pfl_me.evaluate.dealing import with_peers
 from p2pfl_me.evaluate.folds import Fold, Split
 from p2pfl_me.evaluate.gossiping import gossip
@@ -25,13 +26,15 @@ from p2pfl_me.report.arms import Arm
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """All that the units of one seed share. `contract` has that seed and the whole number of peers."""
+    """All that the units of one seed share. `contract` has that seed and the whole number of peers; `course` says
+    whether gossip peers are asked after every round."""
 
     contract: Contract
     items: Items = field(repr=False)
     split: Split = field(repr=False)
     homes: Mapping[str, Labels] = field(repr=False)
     start: Vector = field(repr=False)
+    course: bool = False
 
     def kept(self, items: Sequence[int]) -> list[int]:
         """What a peer trains on of its `items`: all, or `few_shot` of each class."""
@@ -62,9 +65,10 @@ def _fold(bench: Bench, fold: Fold, begun: float) -> Outcome:
     present = peers_left(fold, home)
     shards = {peer: bench.kept([item for item in fold.train if home[item] == peer]) for peer in present}
     samples = [_samples(bench, own, fold.test) for own in shards.values()]
-    models = gossip(with_peers(contract, len(present)), samples, bench.start)
-    mean = models.mean(axis=0, dtype=np.float64).astype(np.float32)
     asker = _trainer(contract, 0, samples[0])
+    recorder = Recorder(present, lambda model: _ask(asker, Arm.GOSSIP, 0, model).classes) if bench.course else None
+    models = gossip(with_peers(contract, len(present)), samples, bench.start, recorder)
+    mean = models.mean(axis=0, dtype=np.float64).astype(np.float32)
     guesses = [_ask(asker, Arm.GOSSIP, peer, model) for peer, model in zip(present, models, strict=True)]
     guesses.append(_ask(asker, Arm.AVERAGE, -1, mean))
     touched = [peer for peer in present if touches(fold, home, peer)]
@@ -77,7 +81,8 @@ def _fold(bench: Bench, fold: Fold, begun: float) -> Outcome:
         Arm.ISOLATED: sum(_steps(contract, len(bench.items.part(shards[peer]))) for peer in touched),
         Arm.POOLED: _steps(contract, len(bench.items.part(everything))),
     }
-    return Outcome(tuple(guesses), steps, _distance(models, mean), time.perf_counter() - begun)
+    course = recorder.course(guesses[0].items) if recorder else None
+    return Outcome(tuple(guesses), steps, _distance(models, mean), time.perf_counter() - begun, course)
 
 
 def _whole(bench: Bench, unit: WholeUnit, begun: float) -> Outcome:

@@ -10,16 +10,15 @@ import numpy as np
 
 from p2pfl_me.evaluate.answers import rows
 from p2pfl_me.evaluate.card import card_markdown, run_card
+from p2pfl_me.evaluate.cost import MB
 from p2pfl_me.evaluate.document import compose
+from p2pfl_me.evaluate.folder import ANSWERS, CARD
 from p2pfl_me.evaluate.results import SCORES, Results
 from p2pfl_me.evaluate.statistics import by_model
 from p2pfl_me.report.numbers import Cell
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.warning import warned_csv, warning_words
 from p2pfl_me.report.write import write_document
-
-CARD = "card.json"
-"""The run card for machines; `card.md` is the same for people."""
 
 
 def write_results(results: Results, out: Path) -> Path:
@@ -37,10 +36,12 @@ def write_results(results: Results, out: Path) -> Path:
 def texts(results: Results) -> dict[str, str]:
     """What lies beside the page, by file name."""
     card = run_card(results)
-    return {
+    steps = [(step.round, step.uf1, step.sent / MB, step.seconds) for step in results.course]
+    course = {"course.csv": _csv(results, COURSE, iter(steps))} if steps else {}
+    return course | {
         CARD: json.dumps(card, indent=1) + "\n",
         "card.md": card_markdown(card),
-        "predictions.csv": _csv(results, PREDICTIONS, _predictions(results)),
+        ANSWERS: _csv(results, PREDICTIONS, _predictions(results)),
         "scores.csv": _csv(results, SCORE_HEADER, _scores(results)),
         "differences.csv": _csv(results, DIFFERENCES, _differences(results)),
     }
@@ -48,6 +49,7 @@ def texts(results: Results) -> dict[str, str]:
 
 PREDICTIONS = ("seed", "arm", "peer", "dataset", "subject", "clip", "label", "predicted")
 SCORE_HEADER = ("seed", "arm", "peer", "dataset", "metric", "score")
+COURSE = ("round", "uf1", "mb_a_peer", "seconds_a_peer")
 DIFFERENCES = ("first", "second", "uf1", "low", "high", "p")
 
 

@@ -175,9 +175,9 @@ def test_no_peer_trains_on_a_held_out_subject(tmp_path: Path, monkeypatch: pytes
     seen: list[set[str]] = []
     real = gossiping.gossip
 
-    def watching(contract: object, samples: list[object], start: object) -> object:
+    def watching(contract: object, samples: list[object], start: object, told: object) -> object:
         seen.extend(set(subject[own.train.clips].tolist()) for own in samples)  # type: ignore[attr-defined]
-        return real(contract, samples, start)  # type: ignore[arg-type]
+        return real(contract, samples, start, told)  # type: ignore[arg-type]
 
     monkeypatch.setattr("p2pfl_me.evaluate.train.gossip", watching)
     for number, fold in enumerate(design.split.folds):
