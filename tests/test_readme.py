@@ -29,7 +29,7 @@ LABS = [
 ]
 OTHERS = [line.partition("#")[0].strip() for line in README.splitlines() if line.startswith("    p2pme ")]
 NOTEBOOK = README.partition("```python\n")[2].partition("```")[0]
-OPEN_ENDED = "p2pme live"
+OPEN_ENDED = ("p2pme live", "p2pme watch")
 
 
 def test_nothing_is_missed() -> None:

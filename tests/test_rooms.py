@@ -50,6 +50,7 @@ FLOORS = {
     "live": 9,
     "swarm": 9,
     "report": 9,
+    "watch": 10,
     "simulation": 10,
     "engines": 11,
     "compare": 12,

@@ -27,6 +27,7 @@ COMMANDS = {
     "doctor": "Say what would keep a peer from its run, before it.",
     "serve": "Hand out the final model of a peer that is done.",
     "status": "Say how a run stands: its peers, and what they say of their neighbours.",
+    "watch": "Show a run in the browser, while it goes on or afterwards.",
     "replay": "Live a recorded peer's run again, and see where it differs.",
     "network": "List networks; see whether one of your own can be trained by gossip.",
     "topology": "List, show and write topologies.",

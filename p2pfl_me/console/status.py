@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import assert_never
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.run import events
+from p2pfl_me.run.codec import Logged
 from p2pfl_me.run.events import LinkState
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.reading import read_log
@@ -60,43 +61,73 @@ def status_of(folder: RunFolder, contract: Contract) -> tuple[PeerStatus, ...]:
 
 
 def _peer(folder: RunFolder, peer: int, rounds: int) -> PeerStatus:
-    state, done, alone, sent = "absent", 0, 0, 0
-    seen: float | None = None
-    last: events.Round | None = None
-    links: dict[int, Neighbour] = {}
-    suspects: frozenset[int] = frozenset()
+    account = Account(peer, rounds)
     for line in read_log(folder, peer).events:
-        seen = line.t
+        account.take(line)
+    return account.status
+
+
+class Account:
+    """What the lines of one peer's log come to, taken one after the other."""
+
+    def __init__(self, peer: int, rounds: int) -> None:
+        self._peer, self._rounds = peer, rounds
+        self._state, self._done, self._alone, self._sent = "absent", 0, 0, 0
+        self._seen: float | None = None
+        self._last: events.Round | None = None
+        self._links: dict[int, Neighbour] = {}
+        self._suspects: frozenset[int] = frozenset()
+
+    def take(self, line: Logged) -> None:
+        """One more line."""
+        self._seen = line.t
         match line.event:
             case events.Start():
-                state, links = "joining", {}
+                self._state, self._links = "joining", {}
             case events.Trained():
-                state = "training"
+                self._state = "training"
             case events.Round() as told:
-                state, last, done, sent = "training", told, told.round + 1, told.bytes_sent
-                alone += bool(told.missing and not told.weights)
+                self._state, self._last = "training", told
+                self._done, self._sent = told.round + 1, told.bytes_sent
+                self._alone += bool(told.missing and not told.weights)
             case events.Link(neighbour=other, state=link, reason=why):
-                links[other] = Neighbour(other, _STATES[link], line.t, why)
+                self._links[other] = Neighbour(other, _STATES[link], line.t, why)
             case events.Misbehaviour(suspects=named):
-                suspects = frozenset(named)
+                self._suspects = frozenset(named)
             case events.Traffic(bytes_sent=of_life):
-                sent = max(sent, of_life)
+                self._sent = max(self._sent, of_life)
             case events.Finish(reason=reason):
-                state = reason.value
+                self._state = reason.value
             case events.Handed(round=round):
-                state, done = "handed", round + 1
+                self._state, self._done = "handed", round + 1
             case events.HandsOut():
-                state = "hands out"
+                self._state = "hands out"
             case events.Begin() | events.Refused() | events.CatchUp():
                 pass  # for reports
             case _:
                 assert_never(line.event)
-    neighbours = tuple(
-        Neighbour(each.peer, "suspect", each.since, each.why) if each.state == "up" and each.peer in suspects else each
-        for _, each in sorted(links.items())
-    )
-    uf1 = last.test.uf1 if last and last.test else None
-    return PeerStatus(peer, state, done, rounds, seen, last.loss if last else None, uf1, sent, alone, neighbours)
+
+    @property
+    def status(self) -> PeerStatus:
+        """What it comes to by now."""
+        last, suspects = self._last, self._suspects
+        neighbours = tuple(
+            replace(each, state="suspect") if each.state == "up" and each.peer in suspects else each
+            for _, each in sorted(self._links.items())
+        )
+        loss, uf1 = (last.loss, last.test.uf1 if last.test else None) if last else (None, None)
+        return PeerStatus(
+            self._peer,
+            self._state,
+            self._done,
+            self._rounds,
+            self._seen,
+            loss,
+            uf1,
+            self._sent,
+            self._alone,
+            neighbours,
+        )
 
 
 def as_json(peers: Sequence[PeerStatus]) -> str:

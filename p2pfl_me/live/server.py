@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -18,9 +16,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from p2pfl_me.data.drawn import WORDS
-from p2pfl_me.errors import PeerError
 from p2pfl_me.live.film import Film
 from p2pfl_me.live.guard import Gate, Guard
+from p2pfl_me.live.loopback import serve_app
 from p2pfl_me.live.messages import MOST_BYTES
 from p2pfl_me.live.naming import Namer
 from p2pfl_me.live.rates import LEAST_FPS, WANTED_FPS
@@ -31,8 +29,6 @@ from p2pfl_me.spotting.settings import SpotterSettings
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 MOST_PAGES = 4
 """Pages watched at once."""
-LINGER_S = 1
-"""Seconds that open pages are given when the command ends."""
 
 
 @dataclass(frozen=True)
@@ -99,28 +95,6 @@ def make_app(show: Show, gate: Gate) -> Starlette:
     return Starlette(routes=routes, middleware=[Middleware(Guard, gate=gate)])
 
 
-def listen(port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1; port 0 takes any that is free.
-
-    Raises
-    ------
-    PeerError
-        The port is taken, or not ours to take.
-    """
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind(("127.0.0.1", port))
-    except OSError as error:
-        listening.close()
-        raise PeerError(
-            f"cannot be listened on: {error.strerror}",
-            where=f"port {port}",
-            fix="name another with --port, or 0 for any",
-        ) from error
-    return listening
-
-
 def serve(show: Show, port: int, opened: Callable[[str], None]) -> None:
     """Serve the page until Ctrl-C; `opened` is told its address once it listens.
 
@@ -129,19 +103,4 @@ def serve(show: Show, port: int, opened: Callable[[str], None]) -> None:
     PeerError
         The port is taken.
     """
-    with listen(port) as listening:
-        gate = Gate(listening.getsockname()[1])
-        config = uvicorn.Config(
-            make_app(show, gate),
-            log_level="warning",
-            access_log=False,
-            ws="websockets-sansio",
-            ws_max_size=MOST_BYTES,
-            ws_per_message_deflate=False,
-            timeout_graceful_shutdown=LINGER_S,
-            lifespan="off",
-            server_header=False,
-        )
-        listening.listen()
-        opened(gate.url)
-        uvicorn.Server(config).run(sockets=[listening])
+    serve_app(lambda gate: make_app(show, gate), port, opened, ws_max_size=MOST_BYTES)

@@ -71,6 +71,11 @@ class Tail:
         self._rest = b""
 
     def events(self) -> Iterator[AnyEvent]:
+        """What the lines say that were added since the last look."""
+        return (line.event for line in self.lines())
+
+    def lines(self) -> Iterator[Logged]:
+        """The lines that were added since the last look, with their times."""
         while True:
             if self._file is None:
                 try:
@@ -91,11 +96,11 @@ class Tail:
         except FileNotFoundError:
             return False
 
-    def _more(self) -> Iterator[AnyEvent]:
+    def _more(self) -> Iterator[Logged]:
         assert self._file is not None
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
         for line in lines:
             try:
-                yield decode(line).event
+                yield decode(line)
             except LineError:
                 continue  # the line of a peer that was killed while it wrote, or of a newer version

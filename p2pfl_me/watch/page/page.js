@@ -1,0 +1,227 @@
+"use strict";
+/* Asks for the run's state every second and draws it. Nothing is kept here but how the table is sorted. */
+
+const SVG = "http://www.w3.org/2000/svg";
+const TROUBLE = new Set(["error", "diverged", "alone"]);
+const ENDED = new Set(["rounds", "patience", "handed", "hands out", "stopped"]);
+const WORDS = { rounds: "done", patience: "done", handed: "done, took a final model", "hands out": "done, hands out its model",
+  joining: "waits for neighbours", absent: "no log here" };
+const COLUMNS = [
+  ["peer", (peer) => peer.peer], ["state", (peer) => stateWords(peer)], ["round", (peer) => peer.round],
+  ["UF1", (peer) => peer.uf1], ["loss", (peer) => peer.loss], ["MB sent", (peer) => peer.bytes_sent / 1e6],
+  ["alone", (peer) => peer.alone], ["neighbours", (peer) => neighbourWords(peer)],
+];
+let sorting = { column: 0, ascending: true };
+let latest = null;
+let pace = null;
+let chosen = null;
+
+const at = (id) => document.getElementById(id);
+
+function make(name, attributes, text) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+function stateWords(peer) {
+  if (peer.waits.length) return `waits for ${peer.waits.join(", ")}`;
+  return WORDS[peer.state] || peer.state;
+}
+
+function neighbourWords(peer) {
+  if (ENDED.has(peer.state) && peer.state !== "hands out") return ""; // whose end closed its links
+  const odd = peer.neighbours.filter((other) => other.state !== "up");
+  const up = peer.neighbours.length - odd.length;
+  return [`${up} up`, ...odd.map((other) => `${other.peer} ${other.state}${other.why ? ` (${other.why})` : ""}`)].join(", ");
+}
+
+function kindOf(peer) {
+  if (peer.state === "absent") return "absent";
+  if (TROUBLE.has(peer.state)) return "trouble";
+  if (ENDED.has(peer.state)) return "done";
+  return peer.waits.length || peer.state === "joining" ? "waiting" : "training";
+}
+
+function number(value, digits) {
+  return value === null || value === undefined ? "" : value.toFixed(digits);
+}
+
+function readable(seconds) {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+}
+
+function drawSums(state) {
+  const there = state.peers.filter((peer) => peer.state !== "absent");
+  const scores = there.map((peer) => peer.uf1).filter((value) => value !== null);
+  const going = there.filter((peer) => kindOf(peer) === "training" || kindOf(peer) === "waiting");
+  const reached = Math.min(...(going.length ? going : there).map((peer) => peer.round));
+  at("round").textContent = there.length ? `${reached} of ${state.rounds}` : "–";
+  at("uf1").textContent = scores.length ? number(scores.reduce((sum, value) => sum + value, 0) / scores.length, 3) : "–";
+  at("worst").textContent = scores.length ? number(Math.min(...scores), 3) : "–";
+  at("sent").textContent = `${number(there.reduce((sum, peer) => sum + peer.bytes_sent, 0) / 1e6, 1)} MB`;
+  const now = performance.now() / 1000;
+  if (!pace || reached < pace.first.round) pace = { first: { round: reached, at: now }, last: { round: reached, at: now } };
+  if (reached > pace.last.round) pace.last = { round: reached, at: now };
+  const rounds = pace.last.round - pace.first.round;
+  at("left").textContent = !going.length ? "ended" : rounds
+    ? readable(Math.max(0, (state.rounds - reached) * (pace.last.at - pace.first.at) / rounds)) : "–";
+}
+
+function drawGraph(state) {
+  const svg = at("graph"), width = 640, height = 440, margin = 26;
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const xs = state.places.map((place) => place[0]), ys = state.places.map((place) => place[1]);
+  const spanX = Math.max(...xs) - Math.min(...xs) || 1, spanY = Math.max(...ys) - Math.min(...ys) || 1;
+  const scale = Math.min((width - 2 * margin) / spanX, (height - 2 * margin) / spanY);
+  const middle = [(Math.max(...xs) + Math.min(...xs)) / 2, (Math.max(...ys) + Math.min(...ys)) / 2];
+  const place = state.places.map(([x, y]) => [width / 2 + (x - middle[0]) * scale, height / 2 - (y - middle[1]) * scale]);
+  const radius = Math.max(4, Math.min(17, 140 / Math.sqrt(state.peers.length)));
+  const gone = new Set(), waits = new Set();
+  for (const peer of state.peers) {
+    for (const other of peer.neighbours) if (other.state !== "up") gone.add(edgeName(peer.peer, other.peer));
+    for (const other of peer.waits) waits.add(edgeName(peer.peer, other));
+  }
+  const links = state.edges.map(([one, other]) => {
+    const name = edgeName(one, other);
+    const kind = waits.has(name) ? "link waits" : state.going && gone.has(name) ? "link gone" : "link";
+    return make("line", { x1: place[one][0], y1: place[one][1], x2: place[other][0], y2: place[other][1], class: kind });
+  });
+  const peers = state.peers.map((peer) => {
+    const group = make("g", { class: `peer ${kindOf(peer)}`, "data-peer": peer.peer });
+    group.append(make("title", {}, `peer ${peer.peer}: ${stateWords(peer)}, round ${peer.round}; ${neighbourWords(peer)}`));
+    group.append(make("circle", { cx: place[peer.peer][0], cy: place[peer.peer][1], r: radius }));
+    if (radius > 8) group.append(make("text", { x: place[peer.peer][0], y: place[peer.peer][1] }, peer.peer));
+    return group;
+  });
+  svg.replaceChildren(...links, ...peers);
+}
+
+function edgeName(one, other) {
+  return one < other ? `${one}-${other}` : `${other}-${one}`;
+}
+
+function drawCurves(state) {
+  const svg = at("curve"), width = 640, height = 440, left = 48, right = 12, top = 12, bottom = 34;
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const scored = state.curves.some((curve) => curve.points.some((point) => point[1] !== null));
+  at("metric").textContent = scored ? "UF1" : "Training loss";
+  const value = (point) => (scored ? point[1] : point[2]);
+  const all = state.curves.flatMap((curve) => curve.points.map(value)).filter((each) => each !== null);
+  const high = scored ? 1 : Math.max(1e-9, ...all);
+  const x = (round) => left + (width - left - right) * (round - 1) / Math.max(1, state.rounds - 1);
+  const y = (each) => height - bottom - (height - top - bottom) * each / high;
+  const parts = [];
+  for (let step = 0; step <= 4; step += 1) {
+    const each = high * step / 4;
+    parts.push(make("line", { x1: left, x2: width - right, y1: y(each), y2: y(each), class: "axis" }));
+    parts.push(make("text", { x: left - 8, y: y(each) + 4, "text-anchor": "end", class: "tick" }, each.toFixed(2)));
+  }
+  for (const round of new Set([1, Math.ceil(state.rounds / 2), state.rounds]))
+    parts.push(make("text", { x: x(round), y: height - 12, "text-anchor": "middle", class: "tick" }, round));
+  parts.push(make("text", { x: (left + width) / 2 + 60, y: height - 12, class: "tick" }, "round"));
+  const sums = new Map();
+  for (const curve of state.curves) {
+    const points = curve.points.filter((point) => value(point) !== null);
+    for (const point of points) {
+      const [sum, count] = sums.get(point[0]) || [0, 0];
+      sums.set(point[0], [sum + value(point), count + 1]);
+    }
+    const line = make("path", { d: path(points.map((point) => [x(point[0]), y(value(point))])), "data-peer": curve.peer,
+      class: curve.peer === chosen ? "line chosen" : "line" });
+    const last = points[points.length - 1];
+    line.append(make("title", {}, last ? `peer ${curve.peer}: ${value(last).toFixed(3)} after round ${last[0]}` : ""));
+    line.addEventListener("pointerenter", () => {
+      chosen = curve.peer;
+      at("at").textContent = line.querySelector("title").textContent;
+      for (const each of svg.querySelectorAll(".line")) each.classList.toggle("chosen", each === line);
+    });
+    parts.push(line);
+  }
+  const mean = [...sums].filter(([, [, count]]) => count === state.curves.length).sort((a, b) => a[0] - b[0]);
+  parts.push(make("path", { d: path(mean.map(([round, [sum, count]]) => [x(round), y(sum / count)])), class: "line mean" }));
+  svg.replaceChildren(...parts);
+}
+
+function path(points) {
+  return points.map(([x, y], index) => `${index ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+}
+
+function drawTable(state) {
+  const head = document.querySelector("#table thead tr");
+  if (!head.children.length) COLUMNS.forEach(([title], column) => {
+    const cell = document.createElement("th"), button = document.createElement("button");
+    button.textContent = title;
+    button.addEventListener("click", () => {
+      sorting = { column, ascending: sorting.column === column ? !sorting.ascending : true };
+      drawTable(latest);
+    });
+    cell.append(button);
+    head.append(cell);
+  });
+  [...head.children].forEach((cell, column) => {
+    if (column === sorting.column) cell.setAttribute("aria-sort", sorting.ascending ? "ascending" : "descending");
+    else cell.removeAttribute("aria-sort");
+  });
+  const key = COLUMNS[sorting.column][1], sign = sorting.ascending ? 1 : -1;
+  const order = (one, other) => {
+    const [a, b] = [key(one), key(other)];
+    if (a === null || b === null) return (a === null) - (b === null);
+    return sign * (a < b ? -1 : a > b ? 1 : 0);
+  };
+  const rows = [...state.peers].sort(order).map((peer) => {
+    const row = document.createElement("tr");
+    row.className = kindOf(peer);
+    for (const [title, of] of COLUMNS) {
+      const cell = document.createElement("td"), each = of(peer);
+      const digits = title === "MB sent" ? 1 : 3;
+      cell.textContent = typeof each === "number" && !Number.isInteger(each) ? number(each, digits) : (each ?? "");
+      row.append(cell);
+    }
+    return row;
+  });
+  at("rows").replaceChildren(...rows);
+}
+
+function drawEvents(state) {
+  at("events").replaceChildren(...state.events.map((event) => {
+    const item = document.createElement("li"), time = document.createElement("time");
+    time.textContent = new Date(event.t * 1000).toLocaleTimeString();
+    item.append(time, `peer ${event.peer}: ${event.words}`);
+    return item;
+  }));
+}
+
+function draw(state) {
+  latest = state;
+  document.title = `${state.name}: p2pme watch`;
+  at("name").textContent = state.name;
+  at("facts").textContent = `${state.peers.length} peers, ${state.graph}, ${state.protocol}, ${state.network}` +
+    (state.going ? "" : ", ended");
+  at("warning").hidden = !state.warnings.length;
+  at("warning").textContent = state.warnings.join("; ");
+  drawSums(state);
+  drawGraph(state);
+  drawCurves(state);
+  drawTable(state);
+  drawEvents(state);
+}
+
+async function look() {
+  try {
+    const answer = await fetch("state.json");
+    if (!answer.ok) throw new Error(`the command answered ${answer.status}`);
+    draw(await answer.json());
+    at("trouble").hidden = true;
+  } catch (error) {
+    at("trouble").hidden = false;
+    at("trouble").textContent = error instanceof TypeError
+      ? "The command has ended; this is how the run stood then." : `What came cannot be shown: ${error.message}.`;
+  }
+  setTimeout(look, 1000);
+}
+
+look();

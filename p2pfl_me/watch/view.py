@@ -1,0 +1,127 @@
+"""A run as a page shows it, from its folder alone, while it goes on or afterwards: what `state.json` holds.
+
+Logs are read as they grow. Rounds count from 1 here, as on all pages.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from p2pfl_me.console.status import Account, PeerStatus
+from p2pfl_me.console.words import in_words
+from p2pfl_me.contract import Contract, load_contract
+from p2pfl_me.errors import RunError
+from p2pfl_me.run import events
+from p2pfl_me.run.codec import Logged
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.manifest import read_manifest_file
+from p2pfl_me.run.reading import Tail
+from p2pfl_me.topology.graph import build_graph
+from p2pfl_me.topology.layout import DRAWN_LINKS, places
+
+MOST_POINTS = 240
+"""Of a curve: more could not be told apart on a screen."""
+MOST_EVENTS = 200
+DRAWN = "drawn faces"
+GOING = frozenset({"joining", "training", "hands out"})
+
+
+class _Peer:
+    """One peer's log, as far as it was read."""
+
+    def __init__(self, path: Path, peer: int, rounds: int) -> None:
+        self.tail, self.account = Tail(path), Account(peer, rounds)
+        self.curve: list[tuple[int, float | None, float | None]] = []
+        """(round, UF1, loss)"""
+        self.trained = 0
+        """The last round whose training is done."""
+        self.drawn = False
+
+    def take(self, line: Logged) -> None:
+        self.account.take(line)
+        told = line.event
+        if isinstance(told, events.Start):
+            self.drawn = self.drawn or bool(told.data.drawn)
+        if isinstance(told, events.Trained | events.Round):
+            self.trained = max(self.trained, told.round + 1)
+        if isinstance(told, events.Round):
+            self.curve.append((told.round + 1, told.test.uf1 if told.test else None, told.loss))
+
+
+class RunView:
+    """What is known of a run by now. Not for two threads at once.
+
+    Raises
+    ------
+    RunError
+        Not a run folder.
+    ContractError
+        Its contract cannot be read.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self._folder = RunFolder(run)
+        if not self._folder.is_run():
+            raise RunError("not a run folder: it holds no contract.yaml", where=str(run), fix="name the DIR of --out")
+        self.contract: Contract = load_contract(self._folder.contract)
+        rounds = self.contract.training.rounds
+        self._peers = {peer: _Peer(self._folder.log(peer), peer, rounds) for peer in range(self.contract.peers.count)}
+        self._said: deque[dict[str, Any]] = deque(maxlen=MOST_EVENTS)
+        graph = build_graph(self.contract.topology, self.contract.peers.count)
+        self._places = [[round(float(x), 4), round(float(y), 4)] for x, y in places(graph)]
+        self._edges = sorted(graph.edges) if graph.number_of_edges() <= DRAWN_LINKS else []
+
+    def update(self) -> None:
+        """Look at what was added to the logs."""
+        fresh: list[dict[str, Any]] = []
+        for peer, known in self._peers.items():
+            for line in known.tail.lines():
+                known.take(line)
+                if not isinstance(line.event, events.Round) and (words := in_words(line.event)):
+                    fresh.append({"t": line.t, "peer": peer, "words": words})
+        self._said.extend(sorted(fresh, key=lambda each: float(each["t"])))
+
+    def state(self) -> dict[str, Any]:
+        """For the page, as JSON has it."""
+        statuses = {peer: known.account.status for peer, known in self._peers.items()}
+        return {
+            "name": self.contract.name,
+            "graph": self.contract.topology.kind,
+            "protocol": self.contract.gossip.protocol.kind,
+            "network": str(self.contract.model.backbone),
+            "rounds": self.contract.training.rounds,
+            "going": any(status.state in GOING for status in statuses.values()),
+            "warnings": self._warnings(),
+            "places": self._places,
+            "edges": self._edges,
+            "peers": [{**asdict(status), "waits": self._waits(status, statuses)} for status in statuses.values()],
+            "curves": [
+                {"peer": peer, "points": _thinned(known.curve)} for peer, known in self._peers.items() if known.curve
+            ],
+            "events": list(self._said)[::-1],
+        }
+
+    def _waits(self, status: PeerStatus, all: dict[int, PeerStatus]) -> list[int]:
+        """The neighbours whose training of this round a peer waits for, as far as their logs are here."""
+        mine = self._peers[status.peer].trained
+        if status.state != "training" or mine <= status.round:
+            return []
+        there = {each.peer for each in status.neighbours if each.state in {"up", "suspect"}}
+        return sorted(peer for peer in there if all[peer].seen is not None and self._peers[peer].trained < mine)
+
+    def _warnings(self) -> list[str]:
+        """Why its scores are no measure of recognition; of peers that run elsewhere, by their logs."""
+        manifest = read_manifest_file(self._folder)
+        drawn = any(known.drawn for known in self._peers.values())
+        return list((manifest.said_warnings if manifest else ()) or ((DRAWN,) if drawn else ()))
+
+
+def _thinned(points: list[tuple[int, float | None, float | None]]) -> list[tuple[int, float | None, float | None]]:
+    """At most `MOST_POINTS`, the first and the last among them."""
+    if len(points) <= MOST_POINTS:
+        return points
+    step = (len(points) - 1) / (MOST_POINTS - 1)
+    return [points[round(index * step)] for index in range(MOST_POINTS)]
