@@ -31,10 +31,12 @@ from pathlib import Path
 from mutant_suite import Suite, import_large
 
 ROOT = Path(__file__).resolve().parents[2]
+UNFINISHED = "tests/choice/test_unfinished.py"
+"""What is declared and not carried out, of the rooms that have choices."""
 ROOMS = {
-    "gossip": ("tests/gossip",),
-    "topology": ("tests/topology",),
-    "compression": ("tests/compression",),
+    "gossip": ("tests/gossip", UNFINISHED),
+    "topology": ("tests/topology", UNFINISHED),
+    "compression": ("tests/compression", UNFINISHED),
     "evaluate": ("tests/evaluate",),
     "report": ("tests/report", "tests/compare", "tests/topology/test_picture.py"),
     "wire": ("tests/wire",),
@@ -74,9 +76,9 @@ LOOKS = {
         "linewidths",
     ),
     *("markeredgewidth", "markersize", "nbins", "numticks", "pad", "shrink", "steps", "width", "xytext", "zorder"),
-    *("eq", "slots", "frozen", "repr", "dpi", "indent", "clip_on"),
+    *("eq", "slots", "frozen", "repr", "dpi", "indent", "clip_on", "maxsize"),
 }
-"""Keyword arguments whose numbers say how a figure or a text looks, or how a value class is made."""
+"""Keyword arguments whose numbers say how a figure or a text looks, how a value class is made, what a cache holds."""
 
 
 @dataclass(frozen=True)

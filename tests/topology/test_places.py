@@ -1,0 +1,64 @@
+"""Where a drawing puts the peers, against places that somebody has looked at (`approved_places.json`).
+
+P2PME_APPROVE=1 writes them anew; look at `p2pme topology show` of each then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from p2pfl_me.topology.layout import places
+from tests.topology.drawing import graph_of
+
+APPROVED = Path(__file__).parent / "approved_places.json"
+GRAPHS: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "one": ("ring", 1, {}),
+    "two": ("ring", 2, {}),
+    "ring": ("ring", 7, {}),
+    "line": ("line", 23, {}),
+    "torus": ("torus", 12, {"rows": 3, "columns": 4}),
+    "small star": ("star", 5, {"center": 2}),
+    "star": ("star", 9, {"center": 0}),
+    "pair star": ("star", 2, {}),
+    "hypercube": ("hypercube", 16, {}),
+    "random": ("random", 10, {}),
+    "two circles": ("edges", 8, {"edges": [(0, 1), (1, 2), (2, 3), (0, 3), (4, 5), (5, 6), (6, 7), (4, 7), (3, 4)]}),
+    "tree": ("edges", 7, {"edges": [(0, 1), (0, 2), (1, 3), (1, 4), (2, 5), (2, 6)]}),
+}
+
+
+def found(name: str) -> np.ndarray:
+    kind, count, options = GRAPHS[name]
+    return places(graph_of(kind, count, **options))
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_peers_lie_where_they_were_approved(name: str) -> None:
+    if os.environ.get("P2PME_APPROVE"):
+        APPROVED.write_text(json.dumps({each: found(each).round(3).tolist() for each in GRAPHS}) + "\n")
+    approved = json.loads(APPROVED.read_text())[name]
+    np.testing.assert_allclose(found(name), approved, atol=0.02)
+
+
+def test_graphs_beyond_what_could_be_told_apart_lie_on_a_circle() -> None:
+    """As those do of which a part cannot be reached."""
+    for graph in (nx.path_graph(201), nx.empty_graph(6), nx.path_graph(2)):
+        circle = graph_of("ring", graph.number_of_nodes())
+        np.testing.assert_array_equal(places(graph), places(circle))
+    assert not np.allclose(places(nx.path_graph(200)), places(graph_of("ring", 200)))
+    assert np.allclose(places(graph_of("hypercube", 256)), places(graph_of("ring", 256)))
+
+
+def test_neighbours_are_about_one_apart_on_a_circle() -> None:
+    for count in (3, 10, 60):
+        place = places(graph_of("ring", count))
+        apart = np.linalg.norm(place - np.roll(place, 1, axis=0), axis=1)
+        np.testing.assert_allclose(apart, 1.0 if count > 3 else np.sqrt(3) * max(0.5, 0.5 / np.sin(np.pi / 3)))
+    np.testing.assert_allclose(places(graph_of("ring", 4))[0], [0, np.sqrt(0.5)], atol=1e-12)
