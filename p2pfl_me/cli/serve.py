@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from p2pfl_me.cli.finite import FiniteRange
+from p2pfl_me.cli.shared import examples
 
 
-@click.command()
+@click.command(epilog=examples("p2pme serve lab-a/run --key lab-a/lab.key --for 86400"))
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--id", "peer_id", metavar="K", type=int, help="Which peer of the folder, if there are several.")
 @click.option("--key", metavar="FILE", type=click.Path(path_type=Path), help="This peer's private key.")
@@ -34,7 +35,7 @@ def serve(run: Path, peer_id: int | None, key: Path | None, seconds: float | Non
 
     folder = RunFolder(run)
     if not folder.is_run():
-        raise RunError("not a run folder: it holds no contract.yaml", where=str(run), fix="name the DIR of --run")
+        raise RunError("not a run folder: it holds no contract.yaml", where=str(run), fix="name the DIR of --out")
     there = list(folder.checkpoint.all())
     if peer_id is None and len(there) != 1:
         found = ", ".join(map(str, there)) or "none"

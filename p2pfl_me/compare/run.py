@@ -72,7 +72,7 @@ def compare(request: Request, console: Console) -> Compared:
         done = None
     if done is None:
         console.say(f"stopped; every run in {request.out / 'cells'} can be read by itself with `p2pme report`")
-        console.say("give the same command again to go on: finished cells are kept")
+        console.say(f"give the same command again with --out {request.out} to go on: finished cells are kept")
         return Compared(Exit.STOPPED, request.out, grid)
     console.say("writing the page")
     page = write_page(grid, request.out, done, request.target)
@@ -80,7 +80,8 @@ def compare(request: Request, console: Console) -> Compared:
         console.say(line)
     console.say(f"report: {page}" if page else "no cell finished, so there is no page")
     if len(done) < len(cells):
-        console.say(f"{len(cells) - len(done)} of {len(cells)} cells failed; the same command runs them again")
+        failed = f"{len(cells) - len(done)} of {len(cells)} cells failed"
+        console.say(f"{failed}; the same command with --out {request.out} runs them again")
     return Compared(int(len(done) < len(cells)), request.out, grid, tuple(done), page)
 
 

@@ -77,6 +77,8 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 context = fork_server(CHILDREN)
                 warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
                 warm.start()
+                if not options.record:
+                    console.say("note: with --record `p2pme replay` can find out afterwards why a peer failed")
                 console.say(f"dealing clips to {contract.peers.count} peers")
                 cache = cache_dir(options.home)
                 try:

@@ -62,9 +62,9 @@ def test_what_means_the_same_is_written_the_same() -> None:
             if not isinstance(parameter, click.Option):
                 continue
             assert parameter.help or parameter.show_default, f"{name}: {parameter.opts}"
-            by_option.setdefault(next(each for each in parameter.opts if each.startswith("--")), set()).add(
-                type(parameter.type)
-            )
+            by_option.setdefault(
+                next((each for each in parameter.opts if each.startswith("--")), parameter.opts[0]), set()
+            ).add(type(parameter.type))
             if "--out" in parameter.opts:
                 assert "-o" in parameter.opts, f"{name}: --out without -o"
     for option in ("--seeds", "--rounds", "--set", "--data", "--topology"):
