@@ -36,6 +36,7 @@ class Gathering:
         self._linking_until = float("inf")
         """Until when to wait for neighbours that are there, and whose link is not up yet."""
         self._now = 0.0
+        self._patience_over = False
 
     @property
     def missing(self) -> frozenset[int]:
@@ -57,6 +58,8 @@ class Gathering:
     def enough(self) -> bool:
         """Whether this peer may begin."""
         quorum, members = self._settings.quorum, self._members
+        if self._patience_over:
+            return True
         if self._under_way:  # greetings on their way say where the others stand
             linking = members.awaited & self._known if self._now < self._linking_until else frozenset()
             return not members.ungreeted and not linking
@@ -96,13 +99,23 @@ class Gathering:
             return [*self.linked(now), *self._tell_later(now)]
         return self._tell_later(now)
 
-    def patient(self, now: float) -> None:
-        """The timer of the greetings has come: a link that is up is enough, should its greeting be lost."""
-        self._now = now + TICK_S
-        self._members.excuse_greetings()
+    def rang(self, now: float, timer: Timer) -> list[Action]:
+        """A timer of the start has come; whether this peer may begin now, `enough` says."""
+        match timer:
+            case Timer.JOIN:
+                self._patience_over = True
+                return []
+            case Timer.GREETING:  # a link that is up is enough, should its greeting be lost
+                self._now = now + TICK_S
+                self._members.excuse_greetings()
+                return []
+            case Timer.TELL:
+                return self._tell(now)
+            case Timer.DEADLINE | Timer.ALONE | Timer.HAND_OUT:
+                return []
 
-    def tell(self, now: float) -> list[Action]:
-        """The timer to tell has come. What was lost is told again after a while."""
+    def _tell(self, now: float) -> list[Action]:
+        """What was lost is told again after a while."""
         masks = list(_masks(self._known))
         sends: list[Action] = [Send(peer, mask) for peer in sorted(self._members.there) for mask in masks]
         if now + TICK_S < self._again_at:  # one who repeats is enough, however many news there are

@@ -263,14 +263,7 @@ class Synchronous(ABC):
             return self._finish("alone") if self._phase is Phase.ALONE and round == self.round else []
         if self._phase is not Phase.JOINING:
             return []
-        match timer:
-            case Timer.JOIN:
-                return self._open(now)
-            case Timer.GREETING:
-                self._gathering.patient(now)
-                return self._begin_if_joined(now)
-            case Timer.TELL | Timer.DEADLINE | Timer.HAND_OUT:
-                return self._gathering.tell(now)
+        return [*self._gathering.rang(now, timer), *self._begin_if_joined(now)]
 
     def _go_on_if_alone(self, now: float) -> list[Action]:
         return self._begin(now, self._place(now, self.round)) if self._phase is Phase.ALONE else []

@@ -229,14 +229,7 @@ class WaitFree:
             return self._finish("alone") if self._phase is _Phase.ALONE and round == self.round else []
         if self._phase is not _Phase.JOINING:
             return []
-        match timer:
-            case Timer.JOIN:
-                return self._open(now)
-            case Timer.GREETING:
-                self._gathering.patient(now)
-                return self._begin_if_joined(now)
-            case Timer.TELL | Timer.DEADLINE | Timer.HAND_OUT:
-                return self._gathering.tell(now)
+        return [*self._gathering.rang(now, timer), *self._begin_if_joined(now)]
 
     def _place_to_join(self) -> int:
         """A peer that comes late starts where the slowest of the others is, so that it does not end up alone."""

@@ -86,7 +86,7 @@ def test_ids_that_nobody_has_are_neither_kept_nor_passed_on() -> None:
     gathering = Gathering(0, members, settings, resumed=False)
     for chunk in [0, *range(2, 2000), MAX_ROUND]:
         gathering.hear(0.0, 1, Message(Kind.PRESENT, chunk, (1 << 31) - 1))
-    told = [each.message for each in gathering.tell(1.0) if isinstance(each, Send)]
+    told = [each.message for each in gathering.rang(1.0, Timer.TELL) if isinstance(each, Send)]
     assert told == [Message(Kind.PRESENT, 0, (1 << 31) - 1)]
     assert gathering.missing == frozenset(range(31, 40))
 
@@ -106,7 +106,7 @@ def test_who_waits_tells_the_same_at_one_pace_however_many_have_come() -> None:
     def tell_until(end: float) -> None:
         while timers and min(timers) < end:
             timers.remove(now := min(timers))
-            perform(now, gathering.tell(now))
+            perform(now, gathering.rang(now, Timer.TELL))
 
     for peer in range(1, 30):
         tell_until(0.3 * peer)
