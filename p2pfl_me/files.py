@@ -8,7 +8,9 @@ a file is an `OSError` whose `strerror` reads as a sentence's end; `refusing` ma
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -125,25 +127,48 @@ def write_whole(path: Path, data: Parts, *, public: bool = False, sync: bool = F
             file.write(part)
 
 
+def create_whole(path: Path, data: Parts, *, public: bool = False) -> None:
+    """The same, under a name that nobody has: nothing is overwritten.
+
+    Raises
+    ------
+    FileExistsError
+        Something lies there, a link that leads nowhere included.
+    OSError
+        As `write_whole`.
+    """
+    if path.exists() or path.is_symlink():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    with _draft(path, public=public) as draft:
+        with draft.open("wb") as file:
+            for part in _parts(data):
+                file.write(part)
+        draft.chmod(_public_mode() if public else PRIVATE)
+        try:
+            os.link(draft, path)  # unlike a rename, takes no name that somebody has taken since
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            draft.rename(path)
+
+
 @contextmanager
 def replacing(path: Path, *, public: bool = False, sync: bool = False) -> Iterator[Path]:
     """A draft beside `path` for the block to write to; it takes the name when the block ends, or goes if it raises.
+
+    What is `public` may go to a pipe or a device (/dev/stdout), which is written straight and stays what it is.
 
     Raises
     ------
     OSError
         As `write_whole`.
     """
-    if public:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    elif not path.parent.exists():
-        private_folder(path.parent)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    file, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".draft{path.suffix}", dir=path.parent)
-    os.close(file)
-    draft = Path(name)
-    try:
+    if public and path.exists() and (not path.is_file() or _is_device_folder(path.parent)):
+        yield path
+        return
+    with _draft(path, public=public) as draft:
         yield draft
         draft.chmod(_public_mode() if public else PRIVATE)
         if sync:
@@ -151,9 +176,46 @@ def replacing(path: Path, *, public: bool = False, sync: bool = False) -> Iterat
         draft.replace(path)
         if sync:
             sync_file(path.parent)
+
+
+@contextmanager
+def making_folder(path: Path) -> Iterator[Path]:
+    """A draft beside `path`, a folder meant for others, for the block to fill; it takes the name when the block ends.
+
+    It goes if the block raises. A folder that is there already is filled as it is.
+
+    Raises
+    ------
+    OSError
+        A full disk, or a folder that cannot be written.
+    """
+    if path.exists():
+        yield path
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".draft", dir=path.parent))
+    try:
+        yield draft
+        draft.chmod(_public_mode(0o777))
+        draft.rename(path)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the private file at `path`, of which nothing is read: one process does what others wait for.
+
+    Raises
+    ------
+    OSError
+        It cannot be made or opened.
+    """
+    private_folder(path.parent)
+    with os.fdopen(open_private(path, os.O_CREAT | os.O_RDWR), "r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def sync_file(path: Path) -> None:
@@ -163,6 +225,28 @@ def sync_file(path: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def _is_device_folder(folder: Path) -> bool:
+    """/dev/stdout leads to a file where the shell has put one, and is still not to be replaced."""
+    return folder.resolve().parts[:2] in {("/", "dev"), ("/", "proc")}
+
+
+@contextmanager
+def _draft(path: Path, *, public: bool) -> Iterator[Path]:
+    """An empty file beside `path`, gone when the block ends unless it has another name by then."""
+    if path.parent.exists() and not path.parent.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent))
+    if public:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    elif not path.parent.exists():
+        private_folder(path.parent)
+    file, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".draft{path.suffix}", dir=path.parent)
+    os.close(file)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _parts(data: Parts) -> Iterable[bytes | memoryview]:
@@ -178,11 +262,11 @@ def _refuse_foreign(path: Path, info: os.stat_result) -> None:
         raise UnsafeFile(path, f"belongs to another user (uid {info.st_uid})", "name another, or make it yours: chown")
 
 
-def _public_mode() -> int:
-    """What `open` would give a new file.
+def _public_mode(of: int = 0o666) -> int:
+    """What `open` would give a new file, and `mkdir` a new folder of mode 0777.
 
     The umask can only be read by setting it: another thread's file, made in between, is more private than it need be.
     """
     mask = os.umask(0o077)
     os.umask(mask)
-    return 0o666 & ~mask
+    return of & ~mask

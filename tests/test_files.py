@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import resource
 import stat
 from pathlib import Path
 
 import pytest
 
+import p2pfl_me
 from p2pfl_me.errors import P2pmeError, RunError
-from p2pfl_me.files import UnsafeFile, open_private, private_folder, private_opener, refusing, replacing, write_whole
+from p2pfl_me.files import (
+    UnsafeFile,
+    create_whole,
+    locked,
+    making_folder,
+    open_private,
+    private_folder,
+    private_opener,
+    refusing,
+    replacing,
+    write_whole,
+)
 from p2pfl_me.home import home, keys_dir
 from p2pfl_me.peer.slots import replace_file, versions
 from p2pfl_me.run.lines import EventLog
@@ -129,3 +143,103 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("P2PME_HOME", "~nobody-of-that-name/x")
     with pytest.raises(P2pmeError, match="names no user"):
         home()
+
+
+@pytest.mark.parametrize("taken", ["file", "link to nothing", "folder"])
+def test_what_is_created_overwrites_nothing(tmp_path: Path, taken: str) -> None:
+    create_whole(tmp_path / "a" / "key", "mine")
+    create_whole(tmp_path / "b", "mine", public=True)
+    assert (mode(tmp_path / "a" / "key"), mode(tmp_path / "b")) == (0o600, 0o644)
+    path = tmp_path / "taken"
+    match taken:
+        case "file":
+            path.write_text("theirs")
+        case "folder":
+            path.mkdir()
+        case _:
+            path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileExistsError):
+        create_whole(path, "mine")
+    assert not (tmp_path / "nowhere").exists()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a", "b", "taken"]
+
+
+def test_what_is_public_may_go_to_a_pipe_which_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(pipe, "text", public=True)
+    assert os.read(reader, 10) == b"text" and stat.S_ISFIFO(pipe.stat().st_mode)
+    os.close(reader)
+
+
+def test_a_device_that_leads_to_a_file_is_written_and_not_replaced(tmp_path: Path) -> None:
+    with (tmp_path / "redirected").open("w") as file:
+        write_whole(Path(f"/dev/fd/{file.fileno()}"), "text", public=True)
+    assert (tmp_path / "redirected").read_text() == "text"
+
+
+def test_a_folder_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), making_folder(tmp_path / "new") as draft:
+        (draft / "half").write_text("half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    with making_folder(tmp_path / "up" / "new") as draft:
+        (draft / "a").write_text("a")
+        assert not (tmp_path / "up" / "new").exists()
+    made = tmp_path / "up" / "new"
+    assert [each.name for each in made.iterdir()] == ["a"] and mode(made) == 0o755
+    with making_folder(tmp_path / "up") as there:
+        assert there == tmp_path / "up"
+
+
+def test_one_at_a_time_holds_a_lock(tmp_path: Path) -> None:
+    path = tmp_path / "private" / ".lock"
+    with locked(path):
+        file = os.open(path, os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(file)
+    assert mode(path) == 0o600
+
+
+WRITING = re.compile(
+    r"\.write_(text|bytes)\(|open\([^)]*['\"][rwxa]b?\+?b?['\"]|savefig\(|imwrite\(|VideoWriter\(|[a-z]\.save\(|save_file\("
+    r"|os\.(open|fdopen)\(|shutil\.(copy|move)|mkstemp|flock\("
+)
+"""Every way that there is to write a file, and the locks."""
+OTHERWISE = {
+    "cli/terminal.py": "the null device",
+    "data/drawn_films.py": "a film's end, in the draft that its writer holds",
+    "data/images.py": "reads",
+    "data/row_cache.py": "appends, and says itself what a torn write leaves",
+    "data/synthetic/__init__.py": "a subject's folder, which takes its name when it is whole",
+    "data/synthetic/film_file.py": "a draft of `replacing`",
+    "data/trained_on.py": "a draft of `replacing`",
+    "data/twins/write.py": "a draft of `making_folder`",
+    "deploy/film.py": "a temporary folder",
+    "learning/backbone.py": "a draft of `replacing`",
+    "learning/weight_files.py": "says how a file of weights is written",
+    "live/intervals.py": "a draft of `replacing`",
+    "learning/onnx_file.py": "a draft of `replacing`",
+    "learning/pretraining.py": "a draft of `replacing`",
+    "output.py": "the null device",
+    "report/graph_picture.py": "a draft of `replacing`",
+    "report/svg.py": "memory",
+    "run/lines.py": "appends a line at a time, and holds its file while it does",
+    "wire/identity.py": "reads a key that nobody else may read",
+}
+
+
+def test_nothing_is_written_but_by_the_one_way_or_for_a_stated_reason() -> None:
+    root = Path(p2pfl_me.__file__).parent
+    found = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if any(
+            WRITING.search(line) and not re.search(r"open\([^)]*['\"]rb?['\"]|edges\.items\(\)|state\.save\(", line)
+            for line in path.read_text().splitlines()
+        )
+    }
+    assert found - {"files.py"} == set(OTHERWISE)

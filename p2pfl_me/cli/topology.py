@@ -111,13 +111,14 @@ def new(kind: str, peers: int | None, overrides: tuple[str, ...], out: Path | No
 
 def _write(path: Path, text: str, *, force: bool) -> None:
     from p2pfl_me.errors import ContractError
+    from p2pfl_me.files import create_whole, refusing, write_whole
 
-    try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise ContractError("the file exists", where=str(path), fix="add --force, or name another with -o") from error
-    except OSError as error:
-        raise ContractError(
-            f"cannot be written: {error.strerror or error}", where=str(path), fix="name another file with -o"
-        ) from error
+    with refusing(ContractError, path, "name another file with -o"):
+        if force:
+            write_whole(path, text, public=True)
+            return
+        try:
+            create_whole(path, text, public=True)
+        except FileExistsError as error:
+            fix = "add --force, or name another with -o"
+            raise ContractError("the file exists", where=str(path), fix=fix) from error

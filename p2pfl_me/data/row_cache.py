@@ -7,10 +7,9 @@ lets local peers share one cache.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import open_private, private_folder, refusing
+from p2pfl_me.files import locked, open_private, private_folder, refusing
 
 KEY = 32
 
@@ -47,10 +46,9 @@ class RowCache:
         DataError
             The folder cannot be written.
         """
-        with self._refusing():
-            file = self._open("lock")
-        with os.fdopen(file, "r+b"):
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with ExitStack() as held:
+            with self._refusing():
+                held.enter_context(locked(self._path("lock")))
             yield
 
     def index(self) -> dict[bytes, int]:

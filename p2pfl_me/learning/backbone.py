@@ -5,7 +5,6 @@ Every process of this user maps the same file, so ten local peers hold one copy.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.trained_on import copy_record, kept_record
 from p2pfl_me.errors import WeightsError
-from p2pfl_me.files import replacing
+from p2pfl_me.files import locked, replacing
 from p2pfl_me.learning.architectures import Architecture, architecture_of
 from p2pfl_me.learning.seeded import seeded_tensors
 from p2pfl_me.learning.weight_files import Tensors, read_weights, torchvision_names
@@ -104,8 +103,7 @@ def _imagenet(architecture: Architecture) -> Tensors:
 def _kept(architecture: Architecture, path: Path, make: Callable[[], Tensors]) -> Backbone:
     """Make the canonical copy once (peers start together: one makes it, the others wait), then map it."""
     if not path.exists():
-        with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(path.with_suffix(".lock")):
             if not path.exists():
                 tensors = dict(make())
                 with replacing(path) as draft:

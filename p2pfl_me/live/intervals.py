@@ -13,6 +13,7 @@ from typing import TextIO
 from p2pfl_me.counting import many
 from p2pfl_me.data.drawn import WORDS
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import refusing, replacing
 from p2pfl_me.live.absence import Lack
 from p2pfl_me.live.film import Film
 from p2pfl_me.live.whole import Result
@@ -55,12 +56,12 @@ def create(path: Path) -> Iterator[TextIO]:
     DataError
         It cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            yield file
-    except OSError as error:
-        raise DataError(f"cannot be written: {error.strerror}", where=str(path), fix="name another file") from error
+    with (
+        refusing(DataError, path, "name another file"),
+        replacing(path, public=True) as draft,
+        draft.open("w", newline="", encoding="utf-8") as file,
+    ):
+        yield file
 
 
 def read_truth(path: Path, films: Iterable[Film]) -> dict[str, tuple[Interval, ...]]:

@@ -20,6 +20,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 from matplotlib.figure import Figure
 
 from p2pfl_me.errors import RunError
+from p2pfl_me.files import refusing, replacing
 from p2pfl_me.report.figures import RunPart, in_run
 from p2pfl_me.report.style import BLUE, EDGE, INK, MUTED, PAPER, PLAIN, house_style
 from p2pfl_me.topology import build_graph, link_count, plan_of
@@ -100,15 +101,12 @@ def draw_graph(
     if kind not in FORMATS:
         raise RunError(f"pictures are written as {', '.join(FORMATS)}", where=str(path), fix="end the name in .png")
     figure = graph_figure(graph, scores=scores, title=title, score_name=score_name)
-    try:
-        with house_style():
-            figure.savefig(path, format=kind, dpi=DPI)
-    except OSError as error:
-        raise RunError(
-            f"the picture cannot be written: {error.strerror or error}",
-            where=str(path),
-            fix="name another file with -o",
-        ) from error
+    with (
+        refusing(RunError, path, "name another file with -o", "the picture cannot be written"),
+        replacing(path, public=True) as draft,
+        house_style(),
+    ):
+        figure.savefig(draft, format=kind, dpi=DPI)
 
 
 def graph_figure(

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from p2pfl_me.errors import RunError
+from p2pfl_me.files import refusing, write_whole
 from p2pfl_me.report.comparison_pairs import PAIR_HEADER, pair_rows
 from p2pfl_me.report.compose import SCORE_HEADER, compose, score_rows
 from p2pfl_me.report.document import Document, base_of, pictures
@@ -79,15 +80,9 @@ def write_document(document: Document, extra: Mapping[str, str], out: Path) -> P
 
 
 def _write(files: dict[str, bytes], out: Path) -> None:
-    try:
+    with refusing(RunError, out, "name another folder", "cannot write the report"):
         for name, content in files.items():
-            path = out / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-    except OSError as error:
-        raise RunError(
-            f"cannot write the report: {error.strerror}", where=str(out), fix="name another folder"
-        ) from error
+            write_whole(out / name, content, public=True)
 
 
 def _files(document: Document, page: str = "index.html") -> dict[str, bytes]:

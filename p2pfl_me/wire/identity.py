@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import fcntl
 import hashlib
 import os
 import stat
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.errors import IdentityError
-from p2pfl_me.files import PRIVATE, open_private, private_folder, refusing
+from p2pfl_me.files import create_whole, locked, private_folder, refusing
 from p2pfl_me.wire.noise import private_bytes, public_bytes
 
 HEADING = "p2pme private key, X25519; keep it secret"
@@ -74,15 +74,9 @@ def save_identity(path: Path, identity: Identity) -> None:
     with refusing(IdentityError, path, "name another file with --out"):
         private_folder(path.parent)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)  # follows no link either
+            create_whole(path, text)
         except FileExistsError as error:
             raise IdentityError("already exists", where=str(path), fix="name another file with --out") from error
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise IdentityError(f"cannot be written: {error.strerror}", where=str(path), fix="free some space") from error
 
 
 def load_identity(path: Path) -> Identity:
@@ -112,20 +106,16 @@ def loopback_identities(folder: Path, count: int) -> list[Identity]:
     IdentityError
         The folder or a key in it is not private.
     """
-    lock = folder / ".lock"
-    with refusing(IdentityError, lock, "mend that, or set P2PME_HOME"):
-        file = open_private(lock, os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)  # peers start together; one of them makes the keys
-        identities = []
+    lock, identities = folder / ".lock", []
+    with ExitStack() as held:
+        with refusing(IdentityError, lock, "mend that, or set P2PME_HOME"):
+            held.enter_context(locked(lock))  # peers start together; one of them makes the keys
         for peer in range(count):
             path = folder / f"loopback-{peer}.key"
             if not path.exists() and not path.is_symlink():
                 save_identity(path, new_identity())
             identities.append(load_identity(path))
-        return identities
-    finally:
-        os.close(file)
+    return identities
 
 
 def _read_private(path: Path) -> str:

@@ -129,5 +129,7 @@ def test_new_leaves_nothing_behind_when_it_fails(here: Path) -> None:
     with pytest.raises(ContractError, match="did you mean `ring`"):
         run("new", "rng")
     with pytest.raises(ContractError, match="cannot be written"):
-        run("new", "ring", "-o", "no/ring.yaml")
+        run("new", "ring", "-o", "/dev/null/ring.yaml")
     assert list(here.iterdir()) == []
+    run("new", "ring", "-o", "new/ring.yaml")
+    assert load_contract("new/ring.yaml").name == "ring"

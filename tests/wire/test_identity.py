@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -93,19 +94,15 @@ def test_a_missing_key_says_how_to_make_one(tmp_path: Path) -> None:
         load_identity(tmp_path / "absent.key")
 
 
-def test_a_full_disk_leaves_no_half_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # /dev/full takes every open and fails every write, as a full disk does.
-    true_open = os.open
-    path = tmp_path / "me.key"
-
-    def on_a_full_disk(file: Path, flags: int, mode: int) -> int:
-        os.close(true_open(file, flags, mode))
-        return true_open("/dev/full", os.O_WRONLY)
-
-    monkeypatch.setattr(os, "open", on_a_full_disk)
-    with pytest.raises(IdentityError, match="cannot be written"):
-        save_identity(path, new_identity())
-    assert not path.exists()
+def test_a_full_disk_leaves_no_half_key(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(IdentityError, match="cannot be written"):
+            save_identity(tmp_path / "me.key", new_identity())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_public_keys_as_text() -> None:

@@ -6,7 +6,6 @@ subject's folder moved into place once it is whole.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from p2pfl_me.data.synthetic.clip import CAMERAS, FRAMES, draw_apex, draw_clip, 
 from p2pfl_me.data.synthetic.expression import draw_style
 from p2pfl_me.data.synthetic.face import draw_face
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import locked
 
 VERSION = 6
 """Raise it when the drawing changes, so that no cache holds clips of two kinds."""
@@ -121,8 +121,7 @@ def _draw(folder: Path, spec: Synthetic, seed: int, planned: Manifest) -> None:
 
 
 def _draw_subject(folder: Path, name: str, clips: Sequence[Clip], spec: Synthetic, seed: int) -> None:
-    with (folder / f".{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # local peers share the test subjects: one draws, the others wait
+    with locked(folder / f".{name}.lock"):  # local peers share the test subjects: one draws, the others wait
         if (folder / name).exists():
             return
         random = np.random.default_rng(derive_seed(seed, "synthetic", int(name[1:]), "face"))

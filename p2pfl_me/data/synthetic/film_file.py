@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import cv2
@@ -10,9 +11,10 @@ import cv2
 from p2pfl_me.data.drawn_films import sign_film
 from p2pfl_me.data.synthetic.film import HEIGHT, WIDTH, FilmPlan, film_frames, plan_acts
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import refusing
+from p2pfl_me.files import refusing, replacing, write_whole
 
 CODECS = {".avi": "MJPG", ".mp4": "mp4v"}
+FIX = "name another folder, or free some space"
 COLUMNS = ("film", "kind", "label", "onset_s", "apex_s", "offset_s")
 
 
@@ -27,22 +29,16 @@ def write_film(plan: FilmPlan, path: Path) -> Path:
     codec = CODECS.get(path.suffix.lower())
     if codec is None:
         raise DataError("films are written as .avi or .mp4", where=str(path), fix="name the file so")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"cannot be written: {error.strerror}", where=str(path), fix="name another folder, or free some space"
-        ) from error
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), plan.fps, (WIDTH, HEIGHT))
-    try:
-        if not writer.isOpened():
-            raise DataError("cannot be written", where=str(path), fix="name another folder, or free some space")
-        for frame in film_frames(plan):
-            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    finally:
-        writer.release()
-    with refusing(DataError, path, "name another folder, or free some space"):
-        sign_film(path)
+    with refusing(DataError, path, FIX), replacing(path, public=True) as draft:
+        writer = cv2.VideoWriter(str(draft), cv2.VideoWriter.fourcc(*codec), plan.fps, (WIDTH, HEIGHT))
+        try:
+            if not writer.isOpened():
+                raise DataError("cannot be written", where=str(path), fix=FIX)
+            for frame in film_frames(plan):
+                writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        finally:
+            writer.release()
+        sign_film(draft)
     return write_truth(plan, path)
 
 
@@ -59,14 +55,12 @@ def write_truth(plan: FilmPlan, path: Path) -> Path:
     DataError
         It cannot be written.
     """
-    truth = truth_path(path)
-    try:
-        with truth.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            for act in plan_acts(plan):
-                times = (f"{time:.3f}" for time in (act.onset_s, act.apex_s, act.offset_s))
-                writer.writerow([path.name, act.kind.value, act.label, *times])
-    except OSError as error:
-        raise DataError(f"cannot be written: {error.strerror}", where=str(truth), fix="name another folder") from error
+    truth, text = truth_path(path), io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for act in plan_acts(plan):
+        times = (f"{time:.3f}" for time in (act.onset_s, act.apex_s, act.offset_s))
+        writer.writerow([path.name, act.kind.value, act.label, *times])
+    with refusing(DataError, truth, FIX):
+        write_whole(truth, text.getvalue(), public=True)
     return truth

@@ -15,6 +15,7 @@ from p2pfl_me.data.twins.old_sheet import old_sheet
 from p2pfl_me.data.twins.recipe import Book, Cell, Recipe, Tree
 from p2pfl_me.data.twins.take import Folder, Planted, Take, TwinSpec, plan_takes, plant
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import making_folder, refusing
 from p2pfl_me.machine import cores
 
 HEIGHT = 320
@@ -41,19 +42,18 @@ def write_twin(recipes: Sequence[Recipe], folder: Path, spec: TwinSpec, title: s
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError("is no empty folder", where=str(folder), fix="name a new one with -o")
     planned = [(recipe, _takes(recipe, spec, title)) for recipe in recipes]
-    try:
+    with (
+        refusing(DataError, folder, "free some space, or name another", "the twin cannot be written"),
+        making_folder(folder) as draft,
+    ):
         with ThreadPoolExecutor(cores()) as pool:  # drawing and encoding work outside the interpreter's lock
             for recipe, takes in planned:
                 sources = {take.serial: take for take in takes}
-                jobs = [pool.submit(_draw, recipe, take, sources, folder, spec) for take in takes]
+                jobs = [pool.submit(_draw, recipe, take, sources, draft, spec) for take in takes]
                 for job in jobs:
                     job.result()
-        mark_folder(folder, f"a twin of {title}, seed {spec.seed}")
-        planted = [each for recipe, takes in planned for each in _finish(recipe, takes, folder)]
-    except OSError as error:
-        raise DataError(
-            f"the twin cannot be written: {error.strerror}", where=str(folder), fix="free some space, or name another"
-        ) from error
+        mark_folder(draft, f"a twin of {title}, seed {spec.seed}")
+        planted = [each for recipe, takes in planned for each in _finish(recipe, takes, draft)]
     return Twin(folder, sum(len(takes) for _, takes in planned), tuple(planted))
 
 
