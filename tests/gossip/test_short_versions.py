@@ -31,7 +31,7 @@ def short_version(heading: str) -> str:
     [("dpsgd", "D-PSGD"), ("qg_dsgdm", "QG-DSGDm"), ("gradient_tracking", "Gradient tracking")],
 )
 def test_the_short_version_ends_where_the_swarm_ends(protocol: str, heading: str) -> None:
-    trial = replace(draw_trial(11, protocol), faults=FaultModel())
+    trial = replace(draw_trial(11, protocol), faults=FaultModel(), lies=None)
     contract, schedule = trial.contract, schedule_of(trial.contract)
     count, rounds = contract.peers.count, contract.training.rounds
     turns = iter(product(range(rounds), range(count)))
