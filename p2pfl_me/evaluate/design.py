@@ -82,9 +82,9 @@ class Design:
     clips: str
     features: str
     digest: str
-    seen: str = ""
-    known: bool = False
-    given: tuple[Clip, ...] = field(default=(), repr=False)
+    seen: str
+    known: bool
+    given: tuple[Clip, ...] = field(repr=False)
 
     @property
     def engine(self) -> EngineName:

@@ -61,6 +61,9 @@ def three_labs(tmp_path: Path, wrong: dict[Arm, set[int]] | None = None, distanc
         "c" * 64,
         "f" * 64,
         "0" * 64,
+        "",
+        False,
+        (),
     )
     peers = np.where(lab == np.arange(3)[:, None], -1, labels)
     models = {Arm.ISOLATED: peers, Arm.GOSSIP: peers, Arm.AVERAGE: labels[None], Arm.POOLED: labels[None]}

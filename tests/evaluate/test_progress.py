@@ -1,0 +1,61 @@
+"""What is told while units are done, and who does them: on a clock and with workers that the test holds."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from p2pfl_me.console.lines import Console
+from p2pfl_me.evaluate import pool, run
+
+
+def test_progress_counts_what_was_done_before_and_is_told_every_two_seconds_and_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    units = [SimpleNamespace(name=f"unit {number}") for number in range(5)]
+    clock = iter([100.0, 101.0, 102.0, 103.5, 110.0])
+    kept: list[Any] = []
+    store = SimpleNamespace(has=lambda unit: unit is units[0], keep=lambda unit, outcome: kept.append((unit, outcome)))
+    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(run, "outcomes", lambda design, waiting: ((unit, unit.name) for unit in waiting))
+    said = io.StringIO()
+    run._do(SimpleNamespace(units=lambda: units), store, Console(said))  # type: ignore[arg-type]
+    assert kept == [(unit, unit.name) for unit in units[1:]]
+    assert [line.partition("] ")[2] for line in said.getvalue().splitlines()] == [
+        "3/5  unit 2  about 2 s left",
+        "5/5  unit 4  about 0 s left",
+    ]
+
+
+@pytest.mark.parametrize(("jobs", "units", "workers"), [(1, 3, []), (2, 3, [2]), (2, 2, [2]), (2, 1, []), (3, 0, [])])
+def test_workers_are_started_where_there_is_work_for_two(
+    jobs: int, units: int, workers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    class Workers:
+        def submit(self, do: Any, job: Any, unit: Any) -> Future[str]:
+            future: Future[str] = Future()
+            future.set_result(do(job, unit))
+            return future
+
+    @contextmanager
+    def workers_of(count: int, module: str) -> Iterator[Workers]:
+        started.append(count)
+        yield Workers()
+
+    monkeypatch.setattr(pool, "pool", workers_of)
+    monkeypatch.setattr(pool, "job_of", lambda design: "job")
+    monkeypatch.setattr(pool, "_bench", lambda job, seed: f"{job} of seed {seed}")
+    monkeypatch.setattr(pool, "do", lambda bench, unit: f"{bench}, unit {unit.number}")
+    asked = [SimpleNamespace(seed=number % 2, number=number) for number in range(units)]
+    design = SimpleNamespace(request=SimpleNamespace(jobs=jobs))
+    done = [(unit.number, outcome) for unit, outcome in pool.outcomes(design, asked)]  # type: ignore[arg-type]
+    assert sorted(done) == [(number, f"job of seed {number % 2}, unit {number}") for number in range(units)]
+    assert started == workers
