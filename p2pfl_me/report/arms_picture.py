@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.figures import figure_named
 from p2pfl_me.report.numbers import Cell, Row
-from p2pfl_me.report.style import ARM_COLOURS, BACKGROUND, INK, MUTED, NARROW, PAPER, RULE, new_figure
+from p2pfl_me.report.style import ARM_COLOURS, BACKGROUND, INK, MUTED, NARROW, PAPER, RULE, new_figure, tell
 
 HEADER = ("arm", "what", "seed", "peer", "uf1")
 CHANCE = "commonest class"
@@ -86,6 +86,9 @@ def _arm_line(axes: Axes, arm: Arm, y: int, rows: Sequence[Row]) -> None:
         markeredgewidth=0.6,
         alpha=0.55,
     )
+    for row, height in zip([row for row in rows if row["what"] == "model"], _jitter(len(models)), strict=True):
+        whose = ", ".join(f"{name} {row[name]}" for name in ("seed", "peer") if row[name])
+        tell(axes, float(row["uf1"]), y + height, f"{arm.words}, {whose}: UF1 {float(row['uf1']):.3f}")
     axes.plot([known["mean"]] * 2, [y - 0.27, y + 0.27], color=colour, linewidth=2.6)
     plus_minus = f" ± {known['std']:.3f}" if "std" in known else ""
     axes.annotate(

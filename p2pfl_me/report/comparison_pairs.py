@@ -11,7 +11,8 @@ from p2pfl_me.report.methods import Comparison, Method, Setting, same_clips
 from p2pfl_me.report.numbers import Cell
 from p2pfl_me.report.paired import LEVEL, Paired, cannot_tell, holm, paired
 
-SHOWN_PAIRS = 45
+SHOWN_PAIRS, OPEN_PAIRS = 45, 6
+"""So many pairs stand in the table, and so many without being folded away."""
 PAIR_HEADER = ("clips_dealt", "first", "second", "seeds", "mean", "low", "high", "p", "least_p", "supported")
 
 
@@ -72,6 +73,7 @@ def pair_blocks(setting: Setting) -> Iterator[Block]:
         "Differences within each seed, where split, shards and initial model are the same. p: exact sign-flip "
         "permutation test, two-sided. Interval: Student's t, without correction for the number of pairs.",
         words=frozenset({0, 4}),
+        folded=f"{len(rows)} pairs, one by one" if len(tests) > OPEN_PAIRS else "",
     )
     if len(tests) > SHOWN_PAIRS:
         yield Paragraph(f"The first {SHOWN_PAIRS} of {len(tests)} pairs; pairs.csv has all.")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.document import Block, Paragraph, Table
 from p2pfl_me.report.formatting import figure
-from p2pfl_me.report.methods import Method, Setting, lent_baselines
+from p2pfl_me.report.methods import METRIC, Method, Setting, lent_baselines
 from p2pfl_me.report.results import METRICS, extremes, over_seeds
 
 
@@ -15,7 +15,7 @@ def score_blocks(setting: Setting) -> Iterator[Block]:
     """Tables of final scores, a metric each."""
     for metric, title in METRICS.items():
         header = (title, "average model", "mean peer", "worst peer", "best peer")
-        yield Table(header, tuple(_score_rows(setting, metric)))
+        yield Table(header, tuple(_score_rows(setting, metric)), folded="" if metric == METRIC else title)
     yield Paragraph(
         "Scores at the last round, mean ± standard deviation over seeds; macro F1 is UF1 under its other name. "
         "scores.csv has every seed."

@@ -49,7 +49,7 @@ def confusion_panels(
         title="Which expression is taken for which",
         reading=(
             f"Rows are what the {unit} shows, columns what the model says; cells count {unit}s, and their shade is the "
-            f"share of the row. A good model is dark on the diagonal. {remark}"
+            f"share of the row. A good model's strongest cells lie on the diagonal. {remark}"
         ),
         alt=alt,
         header=("model", "true", "predicted", f"{unit}s"),

@@ -16,6 +16,7 @@ from p2pfl_me.report.style import (
     BLUE,
     MUTED,
     VERMILION,
+    curve,
     end_labels,
     headline,
     new_figure,
@@ -98,7 +99,7 @@ def consensus_figure(rows: Sequence[Row], width: float) -> Figure:
         ]
         points = [(index, share) for index, share in shares if share > FLOOR]
         if points:
-            axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, linewidth=weight)
+            curve(axes, points, words, "round {x:g}: {y:.3%}", color=colour, linestyle=dash, linewidth=weight)
             labels.append((points[-1][1], words, colour))
     show_single_points(axes)
     percent_log_axis(axes)

@@ -21,6 +21,7 @@ from p2pfl_me.report.style import (
     MUTED,
     NARROW,
     Dash,
+    curve,
     end_labels,
     few_ticks,
     headline,
@@ -113,8 +114,9 @@ def _target(setting: Setting) -> Iterator[tuple[Cell, ...]]:
         yield (TARGET, "target", None, None, None, setting.target, None)
 
 
-def _score_by(column: str, label: str) -> Draw:
-    """The drawing of scores over a column of the CSV."""
+def _score_by(column: str, label: str, place: str) -> Draw:
+    """The drawing of scores over a column of the CSV; `place` is a format of x for who points at it."""
+    tip = f"{place}: UF1 {{y:.3f}}"
 
     def draw(rows: Sequence[Row], width: float) -> Figure:
         figure, axes = new_figure(3.9, width)
@@ -122,13 +124,13 @@ def _score_by(column: str, label: str) -> Draw:
         styles, last = line_styles_of(rows, SET_UP), 0.0
         for series, line in styles.items():
             if own := points(rows, column, "uf1_mean", kind=SET_UP, series=series):
-                axes.plot(*zip(*own, strict=True), color=line.colour, linestyle=line.dash, linewidth=2.0, zorder=3)
+                curve(axes, own, series, tip, color=line.colour, linestyle=line.dash, linewidth=2.0, zorder=3)
                 labels.append((own[-1][1], line.label, line.colour))
                 last = max(last, own[-1][0])
         for place, series in enumerate(names_of(rows, BASELINE)):
             own = points(rows, "round", "uf1_mean", kind=BASELINE, series=series)
             dash = BASELINE_DASHES[place % len(BASELINE_DASHES)]
-            axes.plot(*zip(*own, strict=True), color=MUTED, linestyle=dash, linewidth=1.1, zorder=2)
+            curve(axes, own, series, tip, color=MUTED, linestyle=dash, linewidth=1.1, zorder=2)
             labels.append((own[-1][1], series, MUTED))
             last = max(last, own[-1][0])
         show_single_points(axes)
@@ -152,9 +154,9 @@ def _score_by(column: str, label: str) -> Draw:
     return draw
 
 
-figure_named("score-rounds")(_score_by("round", "round"))
-figure_named("score-mb")(_score_by("mb_a_peer", "MB sent a peer, on the wire"))
-figure_named("score-seconds")(_score_by("seconds", "seconds since the peers began"))
+figure_named("score-rounds")(_score_by("round", "round", "round {x:g}"))
+figure_named("score-mb")(_score_by("mb_a_peer", "MB sent a peer, on the wire", "{x:.3g} MB"))
+figure_named("score-seconds")(_score_by("seconds", "seconds since the peers began", "{x:.3g} s"))
 
 
 def _mark_ends(axes: Axes, rows: Sequence[Row], column: str, styles: dict[str, LineStyle]) -> None:

@@ -13,6 +13,7 @@ from p2pfl_me.report.line_styles import line_styles_of
 from p2pfl_me.report.methods import EXACT, Setting, distances
 from p2pfl_me.report.numbers import Row, points
 from p2pfl_me.report.style import (
+    curve,
     end_labels,
     headline,
     new_figure,
@@ -55,10 +56,11 @@ def distance_figure(rows: Sequence[Row], width: float) -> Figure:
             ("predicted_distance", DASHED, 1.1, 0.75),
         ):
             if own := [each for each in points(rows, "round", column, series=series) if each[1] > EXACT]:
-                x, y = zip(*own, strict=True)
-                axes.plot(x, y, color=line.colour, linestyle=dash, linewidth=weight, alpha=strength)
+                name = f"{series}, predicted" if column == "predicted_distance" else series
+                look = {"color": line.colour, "linestyle": dash, "linewidth": weight, "alpha": strength}
+                curve(axes, own, name, "round {x:g}: {y:.3%}", **look)
                 if column == "distance":
-                    labels.append((y[-1], line.label, line.colour))
+                    labels.append((own[-1][1], line.label, line.colour))
     show_single_points(axes)
     percent_log_axis(axes)
     low, high = axes.get_ylim()

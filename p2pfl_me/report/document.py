@@ -29,12 +29,16 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`words` marks the columns that are set flush left; the others hold numbers, flush right, of equal width."""
+    """`words` marks the columns that are set flush left; the others hold numbers, flush right, of equal width.
+
+    One that is `folded` stands behind these words on the page, for who looks closer.
+    """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
     words: frozenset[int] = frozenset({0})
+    folded: str = ""
     kind: str = "table"
 
     @property
@@ -103,13 +107,17 @@ Block = Paragraph | Bullets | Table | Code | Picture
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Section:
-    """A part of the report. `folder` is where its files go, relative to the report, empty for the top."""
+    """A part of the report. `folder` is where its files go, relative to the report, empty for the top.
+
+    One that is `folded` shows its title alone on the page until it is opened.
+    """
 
     title: str
     blocks: tuple[Block, ...]
     anchor: str
     folder: str = ""
     level: int = 2
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from p2pfl_me.errors import RunError
 from p2pfl_me.files import refusing, replacing
 from p2pfl_me.report.figures import RunPart, in_run
-from p2pfl_me.report.style import BLUE, EDGE, INK, MUTED, PAPER, PLAIN, house_style
+from p2pfl_me.report.style import BLUE, EDGE, INK, MUTED, PAPER, PLAIN, house_style, tell
 from p2pfl_me.topology import build_graph, link_count, plan_of
 from p2pfl_me.topology.layout import DRAWN_LINKS, Places, places
 
@@ -146,6 +146,8 @@ def graph_figure(
         _draw_peers(axes, place, shown, _mark_size(place, unit), scored=scores is not None)
         if shown:
             _colour_bar(figure, axes, shown, score_name)
+            for peer, score in shown.items():
+                tell(axes, float(place[peer, 0]), float(place[peer, 1]), f"peer {peer}: {score_name} {score:.3f}")
         if title:
             figure.suptitle(title, x=0.02, ha="left", color=INK, fontsize=10, parse_math=False)
     return figure

@@ -16,6 +16,7 @@ from p2pfl_me.report.style import (
     BACKGROUND,
     NARROW,
     WIDTH,
+    curve,
     few_ticks,
     headline,
     new_figure,
@@ -57,8 +58,9 @@ def mixing_pictures(mixings: Sequence[Mixing]) -> Iterator[Picture]:
     )
 
 
-def _mixing_by(column: str, label: str) -> Draw:
-    """The drawing of distances over `column` of the CSV."""
+def _mixing_by(column: str, label: str, place: str) -> Draw:
+    """The drawing of distances over `column` of the CSV; `place` is a format of x for who points at it."""
+    tip = f"{place}: {{y:.3%}} left"
 
     def draw(rows: Sequence[Row], width: float) -> Figure:
         figure, axes = new_figure(3.9, width)
@@ -67,7 +69,8 @@ def _mixing_by(column: str, label: str) -> Draw:
             x, predicted = _course(rows, column, "predicted_distance", series)
             _, measured = _course(rows, column, "distance", series)
             axes.plot(x, predicted, color=line.colour, linestyle=(0, (1, 1.6)), linewidth=3.2, alpha=0.45)
-            axes.plot(x, measured, color=line.colour, linestyle=line.dash, linewidth=1.6, zorder=3)
+            own = list(zip(x, measured, strict=True))
+            curve(axes, own, series, tip, color=line.colour, linestyle=line.dash, linewidth=1.6, zorder=3)
             axes.plot(x[-1:], measured[-1:], color=line.colour, marker="o", markersize=4.5, zorder=4)
             ends.append((x[-1], measured[-1], line.label, line.colour))
         last = max(x for x, _, _, _ in ends)
@@ -85,8 +88,8 @@ def _mixing_by(column: str, label: str) -> Draw:
     return draw
 
 
-figure_named("mixing-rounds")(_mixing_by("round", "round"))
-figure_named("mixing-mb")(_mixing_by("mb_a_peer", "MB sent a peer, on the wire"))
+figure_named("mixing-rounds")(_mixing_by("round", "round", "round {x:g}"))
+figure_named("mixing-mb")(_mixing_by("mb_a_peer", "MB sent a peer, on the wire", "{x:.3g} MB"))
 
 
 def _course(rows: Sequence[Row], x: str, y: str, series: str) -> tuple[list[float], list[float]]:

@@ -20,6 +20,7 @@ from p2pfl_me.report.style import (
     INK,
     PAPER,
     Dash,
+    curve,
     end_labels,
     headline,
     new_figure,
@@ -67,9 +68,11 @@ def score_picture(run: Run) -> Picture | None:
         title, reading = (
             f"UF1 by round, on {part} clips",
             "Each thin line is one peer's own model after mixing; the thick line is their mean. Lines that draw "
-            "together show peers agreeing.",
+            "together show peers agreeing."
+            if len({row[1] for row in rows if row[0] == PEER}) > 1
+            else "The line is the model of the only peer.",
         )
-        if run.baselines:
+        if {"isolated mean", "pooled"} <= {row[0] for row in rows}:
             reading += (
                 " The gap to the isolated peers is what gossip is worth, the gap to pooled training is what it costs "
                 "to keep the clips at home."
@@ -90,15 +93,17 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
     metric = next(name for name in reversed(rows[0]))
     figure, axes = new_figure(3.7, width)
     labels: list[tuple[float, str, str]] = []
+    tip = f"round {{x:g}}: {metric.replace('uf1', 'UF1')} {{y:.3f}}"
     finals: dict[str, float] = {}
     for peer in dict.fromkeys(row["peer"] for row in rows if row["series"] == PEER):
         own = points(rows, "round", metric, series=PEER, peer=peer)
-        axes.plot(*zip(*own, strict=True), color=BLUE, linewidth=0.8, alpha=0.3)
+        curve(axes, own, f"peer {peer}", tip, color=BLUE, linewidth=0.8, alpha=0.3)
         finals[peer] = own[-1][1]
     for series, line in _LINES.items():
         if own := points(rows, "round", metric, series=series):
-            axes.plot(*zip(*own, strict=True), color=line.colour, linewidth=line.weight, linestyle=line.dash)
-            labels.append((own[-1][1], line.words if series != MEAN or len(finals) > 1 else "the peer", line.colour))
+            name = line.words if series != MEAN or len(finals) > 1 else "the peer"
+            curve(axes, own, name, tip, color=line.colour, linewidth=line.weight, linestyle=line.dash)
+            labels.append((own[-1][1], name, line.colour))
     for place in points(rows, "round", metric, series=AVERAGE):
         _diamond(axes, *place)
         labels.append((place[1], "average model", INK))

@@ -18,19 +18,20 @@ from p2pfl_me.report.figures import RunPart, run_figures
 from p2pfl_me.report.formatting import NONE, many
 from p2pfl_me.report.results import confusion_of, final_confusions, part_of
 from p2pfl_me.report.run import Run
-from p2pfl_me.report.traffic import by_kind, readable_bytes
+from p2pfl_me.report.traffic import alike, by_kind, model_share, peer_traffic, readable_bytes, total_sent
 from p2pfl_me.run.events import Reason
 from p2pfl_me.topology import link_count, plan_of
 from p2pfl_me.topology.layout import DRAWN_LINKS
 
 MOST_FAILURES = 40
+WHAT_RAN = "Contract, model, data, times and versions"
 
 
 def run_sections(run: Run, anchor: str, folder: str, level: int) -> tuple[Section, ...]:
-    """Everything about one run; `anchor` makes its links unique, its files go to `folder`."""
+    """Everything about one run; `anchor` makes its links unique, its files go to `folder`. Folded below level 2."""
     shown = {part: tuple(run_figures(part, run)) for part in RunPart}
     return tuple(
-        Section(title, blocks, f"{anchor}{part}", folder, level)
+        Section(title, blocks, f"{anchor}{part}", folder, level, folded=level > 2)
         for part, (title, words) in _PARTS.items()
         if (blocks := (*shown[part], *words(run, bool(shown[part]))))
     )
@@ -85,6 +86,14 @@ def _classes(run: Run, shown: bool) -> Iterator[Block]:
 
 
 def _cost(run: Run, shown: bool) -> Iterator[Block]:
+    sent = peer_traffic(run)
+    if alike(sent):
+        low, high = (readable_bytes(end(row.sent for row in sent)) for end in (min, max))
+        each = low if low == high else f"between {low} and {high}"
+        yield Paragraph(
+            f"Each of the {many(len(sent), 'peer')} sent {each} on the wire, with encryption, headers and lengths: "
+            f"{readable_bytes(total_sent(sent))} in all.{model_share(sent)}"
+        )
     kinds = by_kind(run)
     if kinds:
         yield Table(
@@ -93,6 +102,7 @@ def _cost(run: Run, shown: bool) -> Iterator[Block]:
                 (row.kind, f"{row.messages:,}", readable_bytes(row.payload), readable_bytes(row.wire)) for row in kinds
             ),
             "All peers' egress ledgers: everything that left them. No image is among it.",
+            folded="By kind of message",
         )
     times = _times(run)
     if times:
@@ -171,7 +181,9 @@ def _what_ran(run: Run, shown: bool) -> Iterator[Block]:
         ("Python, torch, numpy", ", ".join(filter(None, (manifest.python, manifest.torch, manifest.numpy)))),
         ("platform", _platform(run, sorted({start.device for start in starts if start.device}))),
     ]
-    yield Table(("", ""), tuple((name, value) for name, value in rows if value), words=frozenset({0, 1}))
+    yield Table(
+        ("", ""), tuple((name, value) for name, value in rows if value), words=frozenset({0, 1}), folded=WHAT_RAN
+    )
     strangers = sorted(
         log.peer
         for log in run.peers

@@ -60,6 +60,8 @@ ARM_COLOURS = {
     Arm.ISOLATED_HOME: VERMILION,
     Arm.GOSSIP_HOME: BLUE,
 }
+TIP = "tip: "
+"""Begins the id of an artist that is nothing but words for who points at its place."""
 Dash = str | tuple[int, tuple[float, ...]]
 """How a line is broken, as matplotlib takes it."""
 WIDTH = 6.0
@@ -193,6 +195,18 @@ def end_labels(axes: Axes, labels: Sequence[tuple[float, str, str]], gap: float 
     heights = [float(to_share.transform((axes.get_xlim()[1], min(max(y, low), high)))[1]) for y, _, _ in labels]
     for (_, words, colour), height in zip(labels, move_apart(heights, gap), strict=True):
         beside(axes, short(words, 34), (1, height), "axes fraction", color=colour, fontsize=8.5, bbox=BACKGROUND)
+
+
+def curve(axes: Axes, places: Sequence[tuple[float, float]], name: str, tip: str, **look: Any) -> None:
+    """A line through `places` that tells each of them to who points at it: `tip` is a format of x and y."""
+    axes.plot([x for x, _ in places], [y for _, y in places], **look)
+    for x, y in places:
+        tell(axes, x, y, f"{name}, {tip.format(x=x, y=y)}")
+
+
+def tell(axes: Axes, x: float, y: float, words: str) -> None:
+    """What a page says to who points at a place; in files nothing is seen of it."""
+    axes.text(x, y, "", gid=f"{TIP}{short(words, 80)}")
 
 
 def beside(axes: Axes, words: str, place: tuple[float, float], coordinates: Any = "data", **look: Any) -> None:

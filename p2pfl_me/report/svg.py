@@ -7,31 +7,56 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 from matplotlib.figure import Figure
 
 from p2pfl_me.report.document import Picture, settled
-from p2pfl_me.report.style import NARROW, THEMED, WIDTH, other_letters
+from p2pfl_me.report.style import NARROW, THEMED, TIP, WIDTH, other_letters
 
 DPI = 200
+MOST_TIPS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """One figure in the formats of its files, and as it stands on the page: wide, and drawn for a phone."""
+    """One figure in the formats of its files, and as it stands on the page: wide, and drawn for a phone.
+
+    `tips`: places of the wide one, in points from its upper left corner, and what is told to who points there.
+    """
 
     png: bytes
     svg: bytes
     pdf: bytes
     phone: bytes | None
+    tips: tuple[tuple[float, float, str], ...] = ()
 
 
 def files_of(picture: Picture) -> Files:
     """Draw `picture`; inside `house_style`."""
     figure = settled(picture.figure(WIDTH))
     phone = None if picture.raster else svg_bytes(picture.figure(NARROW))
-    return Files(png_bytes(figure), svg_bytes(figure), pdf_bytes(figure), phone)
+    return Files(png_bytes(figure), svg_bytes(figure), pdf_bytes(figure), phone, tips_of(figure))
+
+
+def tips_of(figure: Figure) -> tuple[tuple[float, float, str], ...]:
+    """What `style.tell` said of a figure whose layout is fixed; nothing of one with too many marks."""
+    found = [(axes, text) for axes in figure.axes for text in axes.texts if str(text.get_gid()).startswith(TIP)]
+    if len(found) > MOST_TIPS:
+        return ()
+    height, points = figure.bbox.height, 72 / figure.dpi
+    places = [(axes.transData.transform(text.get_position()), str(text.get_gid())) for axes, text in found]
+    return tuple((float(x) * points, float(height - y) * points, words.removeprefix(TIP)) for (x, y), words in places)
+
+
+def with_tips(svg: str, tips: Sequence[tuple[float, float, str]]) -> str:
+    """An inline SVG that tells its values as a browser shows titles: without a script."""
+    marks = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5"><title>{escape(words)}</title></circle>' for x, y, words in tips
+    )
+    return svg.removesuffix("</svg>") + f'<g class="tips">{marks}</g></svg>' if marks else svg
 
 
 def png_bytes(figure: Figure) -> bytes:
@@ -63,8 +88,7 @@ def themed(standalone: bytes, name: str, label: str) -> str:
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
     head, rest = body.split(">", 1)
     box = re.search(r'viewBox="([^"]+)"', head)
-    words = label.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    head = f'<svg viewBox="{box[1] if box else "0 0 1 1"}" role="img" aria-label="{words}"'
+    head = f'<svg viewBox="{box[1] if box else "0 0 1 1"}" role="img" aria-label="{escape(label)}"'
     rest = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', rest)
     rest = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', rest).replace("xlink:href", "href")
     rest = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", rest)

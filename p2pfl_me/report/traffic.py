@@ -98,6 +98,23 @@ def total_sent(rows: Sequence[PeerTraffic]) -> int:
     return sum(row.sent for row in rows)
 
 
+def alike(rows: Sequence[PeerTraffic]) -> bool:
+    """Whether all sent the same, up to a hundredth: so many bars of one length tell nothing."""
+    sent = [row.sent for row in rows]
+    return len(sent) > 1 and min(sent) > 0.99 * max(sent)
+
+
+def model_share(rows: Sequence[PeerTraffic]) -> str:
+    """A sentence on how much of it was models; empty where it is not known."""
+    payload = [row.payload for row in rows if row.payload is not None]
+    if len(payload) < len(rows) or not sum(payload):
+        return ""
+    return (
+        f" Of these bytes {100 * sum(payload) / total_sent(rows):.2f} % are model weights; the rest is seals, headers, "
+        "framing and heartbeats."
+    )
+
+
 def readable_bytes(count: float) -> str:
     """Bytes in decimal units with three figures: 41.2 MB."""
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

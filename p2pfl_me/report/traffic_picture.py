@@ -12,26 +12,18 @@ from p2pfl_me.report.figures import RunPart, figure_named, in_run
 from p2pfl_me.report.numbers import Row
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.style import bars, few_ticks, headline, new_figure
-from p2pfl_me.report.traffic import peer_traffic, readable_bytes, total_sent
+from p2pfl_me.report.traffic import alike, model_share, peer_traffic, readable_bytes, total_sent
 
 MOST_BARS = 40
 
 
 @in_run(RunPart.COST)
 def traffic_picture(run: Run) -> Picture | None:
-    """Bytes by peer; None if no peer counted any."""
+    """Bytes by peer; None if no peer counted any, or where all sent the same, which is a sentence."""
     rows = peer_traffic(run)
-    if not total_sent(rows):
+    if not total_sent(rows) or alike(rows):
         return None
-    payload = sum(row.payload or 0 for row in rows)
-    known = all(row.payload is not None for row in rows)
-    total = total_sent(rows)
-    share = (
-        f" Of these bytes {100 * payload / total:.2f} % are model weights; the rest is seals, headers, "
-        "framing and heartbeats."
-        if known and payload
-        else ""
-    )
+    total, share = total_sent(rows), model_share(rows)
     shown = "" if len(rows) <= MOST_BARS else f" The {MOST_BARS} busiest of {len(rows)} peers are drawn."
     return Picture(
         name="traffic",

@@ -72,7 +72,7 @@ def test_a_drawing_escapes_names_follows_the_theme_and_has_its_own_ids() -> None
         svg = themed(svg_bytes(figure), "f1", 'a "label" <here>')
         png = png_bytes(figure)
     assert "<script" not in svg and "<b>" not in svg and "&lt;/text&gt;" in svg and "$x^2$" in svg
-    assert 'aria-label="a &quot;label&quot; &lt;here>"' in svg
+    assert 'aria-label="a &quot;label&quot; &lt;here&gt;"' in svg
     assert BLUE not in svg and "var(--blue)" in svg and "DejaVu" not in svg
     ids = re.findall(r'\bid="([^"]+)"', svg)
     assert ids and all(each.startswith("f1-") for each in ids) and len(set(ids)) == len(ids)

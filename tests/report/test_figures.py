@@ -126,7 +126,9 @@ def test_every_dot_bar_and_number_stands_on_the_line_of_its_arm(width: float) ->
         }
     else:
         names = {
-            text.get_text(): text.get_position()[1] - 0.3 for text in axes.texts if not isinstance(text, Annotation)
+            text.get_text(): text.get_position()[1] - 0.3
+            for text in axes.texts
+            if text.get_text() and not isinstance(text, Annotation)
         }
     assert list(names) == [each.arm.words for each in reversed(ARMS)]
     for each in ARMS:
@@ -273,7 +275,7 @@ def test_a_mark_of_the_graph_has_the_colour_of_its_peers_score() -> None:
     figure = graph_figure(nx.cycle_graph(5), scores=scores)
     axes = figure.axes[0]
     (marks,) = [each for each in axes.collections if isinstance(each, PathCollection)]
-    places = {int(text.get_text()): text.get_position() for text in axes.texts}
+    places = {int(text.get_text()): text.get_position() for text in axes.texts if text.get_text()}
     for peer in range(5):
         assert tuple(marks.get_offsets()[peer]) == pytest.approx(places[peer])
     fills = [to_hex(colour) for colour in marks.get_facecolors()]
