@@ -62,6 +62,11 @@ def test_from_vectors_to_the_page(tmp_path: Path) -> None:
         assert card["scores"]["pooled"]["uar"]["seeds"][seed - 1] == pytest.approx(by_hand.uar)
     assert card["engine"] == "lockstep" and card["seeds"] == [1, 2] and card["leak_warning"] is None
     assert card["steps"]["pooled"] == 2 * 5 * 2 * 2, "seeds x folds x rounds x batches of 48 clips"
+    whose: dict[Arm, set[int]] = {}
+    for path in units(out):
+        for guesses in outcome_from(path.read_text(), str(path)).guesses:
+            whose.setdefault(guesses.arm, set()).add(guesses.peer)
+    assert whose == {**dict.fromkeys((Arm.GOSSIP, Arm.ISOLATED), {0, 1}), Arm.AVERAGE: {-1}, Arm.POOLED: {-1}}
     page, words = (out / "report.html").read_text(), (out / "report.md").read_text()
     assert "pooled" in page and "leak" not in words.lower().replace("leave", "")
     assert "95 % interval" in (out / "card.md").read_text()
