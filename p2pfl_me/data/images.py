@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.data.damage import TIFF, damage_of
+from p2pfl_me.data.several import pictures_in
 from p2pfl_me.errors import DataError
 
 Image = npt.NDArray[np.uint8]
@@ -27,7 +28,7 @@ def read_image(path: Path) -> Image:
     Raises
     ------
     DataError
-        Missing, no image, damaged, next to no pixels, or brightness that eight bits cannot hold.
+        Missing, no image, damaged, several pictures, next to no pixels, or brightness that eight bits cannot hold.
     """
     data = file_bytes(path)
     image = _decoded(data, path)
@@ -38,6 +39,12 @@ def read_image(path: Path) -> Image:
             f"is damaged, and what its decoder shows is partly made up ({damage})",
             where=str(path),
             fix="copy it anew, or leave its clip out; `p2pme data check` lists all such files",
+        )
+    if (count := pictures_in(data)) > 1:
+        raise DataError(
+            f"holds {count} pictures, as an animation or a TIFF with pages does, and a frame is one",
+            where=str(path),
+            fix="save each as a file of its own, numbered in the order of time",
         )
     if min(image.shape[:2]) < LEAST:
         raise DataError(

@@ -33,8 +33,15 @@ COUNTING_WORDS = frozenset(
 LOOK_ALIKES = str.maketrans("авекмнорстухіјѕ" + "αβεζηικμνορτυχ" + "ıłø", "abekmhopctyxijs" + "abezhikmnoptyx" + "ilo")
 """Letters, in lower case, that print like Latin ones in either case: Cyrillic, Greek, and Latin with a stroke."""
 ROMAN = {"iii": "3", "ii": "2", "iv": "4"}
-WHOLE = re.compile(r"\s*([0-9]+)[.,]0+\s*")
-"""A number that a program took for a measurement: 1.0 is 1."""
+WHOLE = re.compile(r"\s*([^\W\d_]*[ ._-]*[0-9]+)[.,]0+\s*")
+"""A number that a program took for a measurement: 1.0 is 1, S1.0 is S1."""
+FIGURES = str.maketrans("oli", "011")
+"""Letters that a hand takes for figures."""
+_WORDS = "|".join(sorted(COUNTING_WORDS, key=len, reverse=True))
+TYPED = re.compile(
+    rf"(?<=[0-9])[oli]+(?![^\W\d_])|(?<![^\W\d_])(?!(?:{_WORDS})[0-9])((?:{_WORDS}|[a-z])?)[oli]+(?=[0-9])"
+)
+"""Such letters as a part of a number: behind its figures, or between them and the letter or word before: SO1, S0l."""
 
 
 def clean(text: str) -> str:
@@ -94,7 +101,7 @@ def _parts(text: str) -> list[str]:
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text)
         text = "".join(_plain(each) for each in text if not (unicodedata.combining(each) or _invisible(each)))
-    text = text.casefold().translate(LOOK_ALIKES)
+    text = TYPED.sub(_typed, text.casefold().translate(LOOK_ALIKES))
     parts: list[str] = []
     for part in re.findall(r"[0-9]+|[^\W\d_]+", text):
         if part[0].isdecimal():
@@ -104,6 +111,11 @@ def _parts(text: str) -> list[str]:
         else:
             parts.append(part)
     return parts
+
+
+def _typed(found: re.Match[str]) -> str:
+    word = found[1] or ""
+    return word + found[0][len(word) :].translate(FIGURES)
 
 
 def _plain(character: str) -> str:

@@ -31,6 +31,16 @@ ALIKE = (
     ("S01", "S001"),
     ("1", "01"),
     ("1", "1.0"),
+    ("S1", "S1.0"),  # a sheet's number behind a word
+    ("S01", "SO1"),  # letters that a hand takes for figures
+    ("S01", "S0l"),
+    ("P10", "p1o"),
+    ("01", "O1"),
+    ("sub11", "sub1I"),
+    ("stra\u00dfe", "STRASSE"),
+    ("sib1", "s\u0131b1"),  # the i without a dot
+    ("S01", "'S01"),  # a sheet's mark of text
+    ("\u65e5\u672c1", "\u65e5\u672c\uff11"),
     ("sub1", "sub01"),
     ("sub_1", "Sub-01"),
     ("subject 3", "3"),
@@ -56,7 +66,17 @@ UNSEEN = (
     ("S 01", "S\u202f01"),
     ("lab/S01", "S01"),
 )
-APART = (("S1", "S11"), ("1_2", "12"), ("A1", "B1"), ("Anna", "Anne"), ("P1", "S1"), ("10", "1"), ("S1a", "S1b"))
+APART = (
+    ("S1", "S11"),
+    ("1_2", "12"),
+    ("A1", "B1"),
+    ("Anna", "Anne"),
+    ("P1", "S1"),
+    ("10", "1"),
+    ("S1a", "S1b"),
+    ("Paul1", "Pau1"),
+    ("S1", "SI"),
+)
 
 
 def manifest(folder: Path, subjects: Sequence[str], datasets: Sequence[str] = (), **more: object) -> Path:

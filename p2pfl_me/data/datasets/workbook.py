@@ -35,7 +35,8 @@ FOREIGN = {
 """Sheets that are not read, and are not passed over in silence."""
 MOST_CELLS = 5_000_000
 DELIMITERS = ",;\t|"
-WHOLE_FLOAT = re.compile(r"(-?[0-9]+)[.,]0+")
+WHOLE_FLOAT = re.compile(r"(-?[0-9]+)[.,](?!000$)0+")
+"""46.0 or 46,0 is 46; 1,000 may be one or a thousand."""
 SHOWN = 8
 """Rows that a remark names."""
 

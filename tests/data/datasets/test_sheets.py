@@ -136,6 +136,21 @@ def test_a_cell_without_a_value_of_its_own_is_a_problem_and_not_left_empty(
     assert problems[0].startswith(f"{BOOK} row 3: {says}")
 
 
+@pytest.mark.parametrize(
+    "text", ["1,046", "1.000", "'46", "4.6E+01", "46-59", "\uff14\uff16", "46 ?", "#46", "frame 46"]
+)
+def test_a_frame_that_is_no_plain_number_is_a_problem_and_not_guessed(folder: Path, text: str) -> None:
+    """1.000 is one or a thousand."""
+    changed(folder, put(f"{APEX}3", text))
+    _, problems, _ = read(folder)
+    assert len(problems) == 1 and problems[0].startswith(f"{BOOK} row 3: apex is {text!r}, not a frame number")
+
+
+@pytest.mark.parametrize(("text", "number"), [("46,0", "46"), ("46.00", "46"), ("46.000000", "46"), ("1,000", "1,000")])
+def test_a_number_with_nothing_behind_its_point_is_whole(text: str, number: str) -> None:
+    assert workbook._text(text) == number
+
+
 def test_the_same_of_an_old_xls() -> None:
     assert workbook._old_cell(xlrd.XL_CELL_ERROR, 0x2A, 0) == "#N/A"
     assert isinstance(workbook._old_cell(xlrd.XL_CELL_ERROR, 0x2A, 0), Unread)
