@@ -40,7 +40,8 @@ def export(
 
     The file takes uint8 RGB images and gives class probabilities; scaling is inside, and its metadata say which
     classes, input and preprocessing it was made for. It is checked against PyTorch on clips of other subjects than the
-    training's, and not written if they disagree.
+    training's, and not written if they disagree. FILE.card.md beside it says what the model is for, what it was trained
+    on (counts, no names), its scores, what protected the clips, and its limits.
     """
     from p2pfl_me.deploy.export import export_model
     from p2pfl_me.home import home
@@ -68,3 +69,16 @@ def export(
     click.echo(f"  UF1 {found.uf1_torch:.4f} in PyTorch, {found.uf1_onnx:.4f} in the file")
     changed = many(found.changed, "clip", "get")
     click.echo(f"  largest difference of a probability {found.difference:.2g}; {changed} another class")
+    from p2pfl_me.errors import RunError
+    from p2pfl_me.files import refusing, write_whole
+    from p2pfl_me.report.model_card import model_card
+    from p2pfl_me.report.run import read_run
+
+    card = out.with_name(f"{out.name}.card.md")
+    checked = (
+        f"On {many(found.clips, 'clip')} of {many(found.subjects, 'subject')} that it was not trained on, UF1 is"
+        f" {found.uf1_torch:.4f} in PyTorch and {found.uf1_onnx:.4f} in this file ({done.precision.value}).",
+    )
+    with refusing(RunError, card, "free some space, or name another file with --out"):
+        write_whole(card, model_card(read_run(run), out.name, checked), public=True)
+    click.echo(f"card: {card}")
