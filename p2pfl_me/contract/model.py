@@ -143,6 +143,16 @@ class Contract(Part):
         return self
 
     @model_validator(mode="after")
+    def _hours_are_for_those_who_wait_for_nobody(self) -> Contract:
+        if self.training.until and self.gossip.protocol.common_rounds:
+            raise Conflict(
+                "training.until.hours lets each peer end in a round of its own, and peers of "
+                f"{self.gossip.protocol.kind} count the same rounds",
+                "name training.rounds, or take a protocol that waits for nobody (docs/protocols.md)",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _patience_needs_validation(self) -> Contract:
         if self.gossip.patience and self.data.validation_fraction == 0:
             raise ValueError("gossip.patience needs data.validation_fraction above 0: it watches the validation loss")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from p2pfl_me.choice import Part, PositiveInt
+from p2pfl_me.choice import Conflict, Part, PositiveInt
 
 
 class CrossEntropy(Part):
@@ -52,6 +53,16 @@ def _augment_by_name(value: object) -> object:
     return {"mirror": True} if value == "mirror" else value
 
 
+MANY = 100_000
+"""Rounds where hours end the run."""
+
+
+class Until(Part):
+    """What ends the run beside `rounds`: so many hours of training, by each peer's own clock, from the common start."""
+
+    hours: Annotated[float, Field(gt=0, le=24 * 365, allow_inf_nan=False)]
+
+
 class Training(Part):
     """Local training between two exchanges with Adam, whose moments start anew each round.
 
@@ -70,6 +81,27 @@ class Training(Part):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     augment: Annotated[Augment | None, BeforeValidator(_augment_by_name)] = None
     few_shot: PositiveInt | None = None
+    # What came later is left out of every dump while it is the default.
+    until: Until | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rounds_of_until(cls, given: Any) -> Any:
+        """`until: {rounds: 200}` is another place for `rounds`; where hours end the run, rounds need no number."""
+        until = given.get("until") if isinstance(given, Mapping) else None
+        if not isinstance(until, Mapping):
+            return given
+        if "rounds" in until and "rounds" in given:
+            raise Conflict("the number of rounds stands here twice", "leave training.until.rounds out")
+        rounds = given.get("rounds", until.get("rounds", MANY if "hours" in until else None))
+        rest = {key: value for key, value in until.items() if key != "rounds"}
+        named = {} if rounds is None else {"rounds": rounds}
+        return {**given, **named, "until": rest or None}
+
+    @property
+    def seconds(self) -> float | None:
+        """How long to train, if time ends the run."""
+        return 3600 * self.until.hours if self.until else None
 
     @model_validator(mode="after")
     def _smoothing_goes_with_cross_entropy(self) -> Training:

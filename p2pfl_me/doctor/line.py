@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.doctor.finding import Finding, bad, good, note
-from p2pfl_me.gossip.deadline import settling_s
+from p2pfl_me.gossip.deadline import longest_s
 
 TIGHT = 0.5
 """The share of the longest wait above which the sending alone leaves little for a neighbour that is slow."""
@@ -56,13 +56,13 @@ def weigh(about: str, contract: Contract, model: int, line: Line, *, shared_by: 
     if not contract.gossip.protocol.common_rounds:
         return good(about, f"{sum_}; {contract.gossip.protocol.kind} waits for nobody; {whole}")
     limits = contract.gossip.deadline
-    longest = limits.max_s - settling_s(limits.min_s, limits.max_s)
+    longest = longest_s(limits.min_s, limits.max_s)
     if seconds > longest:
         return bad(
             about,
             f"{sum_}, and a round waits for a neighbour {longest:.3g} s at most (gossip.deadline.max_s "
             f"{limits.max_s:g}): none would be shared",
-            f"in all peers' contract set gossip.deadline.max_s above {seconds + limits.min_s:.0f}, or send less "
+            f"in all peers' contract set gossip.deadline.max_s above {seconds + 2 * limits.min_s:.0f}, or send less "
             "(model.trainable: head, gossip.compression), or take a wait-free protocol (docs/protocols.md)",
         )
     says = f"{sum_}, of the {longest:.3g} s that a round waits at most; {whole}"

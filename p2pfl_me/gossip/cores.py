@@ -66,6 +66,7 @@ def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol
         join_timeout_s=gossip.start.patience,
         everyone=everyone,
         quorum=len(everyone) if gossip.start.quorum == "all" else min(gossip.start.quorum, len(everyone)),
+        seconds=contract.training.seconds,
         wait_alone=gossip.alone == "wait",
     )
     core = gossip.protocol.core(Seat(contract, peer, plan, start, settings))

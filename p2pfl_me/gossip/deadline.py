@@ -31,6 +31,12 @@ def deadline(offsets: Sequence[float], *, min_s: float, max_s: float, mads: floa
     return min(max(middle + mads * spread, min_s), max_s)
 
 
+def longest_s(min_s: float, max_s: float) -> float:
+    """The longest wait for a neighbour's model: what `max_s` leaves once the reply to a last question, and those who
+    wait for whoever waits, have had their time."""
+    return max(min_s, max_s - settling_s(min_s, max_s) - min_s)
+
+
 def settling_s(min_s: float, max_s: float) -> float:
     """Seconds that are left, of the longest wait, for the reply to "was my offer answered?"."""
     return min(min_s, max_s / 4)

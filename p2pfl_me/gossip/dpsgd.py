@@ -84,16 +84,18 @@ class DPSGD(Synchronous):
                     self._due[peer] = now + self._pace.settling_s
             elif reason := self._why_absent(peer):
                 self._missing[peer] = reason
+            elif self.me < peer and edge.mail and edge.mail.round == self.round:
+                self._due[peer] = now
+                actions += self._answer(now, peer, edge.mail)
+            elif self._pace.too_late(edge, self.round, now):
+                self._missing[peer] = self._needs_more(edge, now)
             elif self.me < peer:
-                if edge.mail and edge.mail.round == self.round:
-                    self._due[peer] = now
-                    actions += self._answer(now, peer, edge.mail)
-                elif edge.silences >= SILENCES:
+                if edge.silences >= SILENCES:
                     self._missing[peer] = "silent"
                 else:
-                    self._due[peer] = now + self._pace.wait_s(edge)
+                    self._due[peer] = self._pace.due(edge, self.round, now, now)
             else:
-                self._due[peer] = now + self._pace.wait_s(edge)
+                self._due[peer] = self._pace.due(edge, self.round, now, now)
                 self._sent[peer] = content = self._carried.pack(peer, self.round, self._out)
                 edge.offered = Offered(self.round, row[peer], self._out, content)
                 actions.append(Send(peer, carrying(Kind.OFFER, self.round, self.round, content)))
@@ -123,7 +125,9 @@ class DPSGD(Synchronous):
                 return self._on_withdraw(now, sender, message.round)
             case Kind.PRESENT:
                 return self._presence(sender)
-            case Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL:
+            case Kind.LATER | Kind.WAITS:
+                return self._foretold(now, sender, message, put_off=sender not in self._withdrawing)
+            case Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL | Kind.REST:
                 return []
             case Kind.KEY | Kind.CIRCLE | Kind.MASKED | Kind.ROSTER | Kind.PLEDGE:
                 return []

@@ -46,10 +46,17 @@ class Edge:
     """Deadlines passed since its last word."""
     arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED_ARRIVALS))
     """Seconds from the end of one's own training to the arrival of its model, in past rounds."""
+    foretold: tuple[int, float, bool] = (0, float("-inf"), False)
+    """For which round the other end has said that it will be ready, when, and whether it waits for another itself."""
     stood: tuple[int, float] = (0, float("-inf"))
     """The round in which it was last seen and not ahead, and when."""
     linked_since: bool = False
     """Whether the link has been up ever since `stood`."""
+
+    def ready_at(self, round: int) -> float:
+        """When the other end will be ready to exchange `round`, by its own word; long ago if it has said nothing."""
+        of, when, _ = self.foretold
+        return when if of <= round else float("-inf")
 
     def reply(self, round: int, at: int) -> Message:
         """What the lower id says of an exchange that is over: the answer again, or that there was none."""

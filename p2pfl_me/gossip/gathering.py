@@ -111,7 +111,7 @@ class Gathering:
                 return []
             case Timer.TELL:
                 return self._tell(now)
-            case Timer.DEADLINE | Timer.ALONE | Timer.HAND_OUT:
+            case Timer.DEADLINE | Timer.ALONE | Timer.HAND_OUT | Timer.LONG:
                 return []
 
     def _tell(self, now: float) -> list[Action]:

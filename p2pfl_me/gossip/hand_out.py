@@ -238,7 +238,7 @@ class HandOut:
 
     def _end(self, finish: Finish) -> list[Action]:
         self._state = _State.DONE
-        if finish.reason not in ("rounds", "patience", HANDED) or not self._neighbours:
+        if finish.reason not in ("rounds", "time", "patience", HANDED) or not self._neighbours:
             return [finish]
         return [replace(finish, stays_s=self._stays_s), *self._go_if_all_have()]
 

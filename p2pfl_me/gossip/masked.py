@@ -139,10 +139,12 @@ class Masked(Synchronous):
             if edge.mail and edge.mail.round == self.round:
                 self._due[peer] = now
                 actions += self._accept(now, peer, edge.mail)
+            elif self._pace.too_late(edge, self.round, now):
+                self._missing[peer] = self._needs_more(edge, now)
             elif edge.silences >= SILENCES:
                 self._missing[peer] = "silent"
             else:
-                self._due[peer] = now + self._pace.wait_s(edge)
+                self._due[peer] = self._pace.due(edge, self.round, now, now)
         return [*actions, *self._next_deadline(), *self._mix_if_settled(now)]
 
     def _give(self, peer: int, weight: float) -> list[Action]:
@@ -189,7 +191,9 @@ class Masked(Synchronous):
             case Kind.WITHDRAW:
                 self._see(now, sender, message.at)
                 return self._without(now, sender, "gives no model") if message.round == self.round else []
-            case Kind.OFFER | Kind.ANSWER | Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL:
+            case Kind.LATER | Kind.WAITS:
+                return self._foretold(now, sender, message, put_off=self._stage is _Stage.MODELS)
+            case Kind.OFFER | Kind.ANSWER | Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL | Kind.REST:
                 return []
 
     def _on_masked(self, now: float, sender: int, message: Message) -> list[Action]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from statistics import median
 
 from p2pfl_me.gossip.catch_up import FASTER, Word, by_clock
-from p2pfl_me.gossip.deadline import deadline, settling_s
+from p2pfl_me.gossip.deadline import deadline, longest_s, settling_s
 from p2pfl_me.gossip.edge import Edge
 from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
 
@@ -42,9 +43,38 @@ class Pace:
         return deadline(
             edge.arrivals or self._arrivals,
             min_s=limits.deadline_min_s,
-            max_s=limits.deadline_max_s - self.settling_s,
+            max_s=longest_s(limits.deadline_min_s, limits.deadline_max_s),
             mads=limits.deadline_mads,
         )
+
+    def due(self, edge: Edge, round: int, now: float, since: float) -> float:
+        """Until when to wait for this neighbour, in a round whose training ended at `since`.
+
+        What it says of itself counts, and a shortest deadline more for its model to come. One that will not be ready in
+        time is not waited for any longer because it says so; who waits for another is given more time than that other.
+        """
+        limits = self._settings
+        usual = since + self.wait_s(edge)
+        longest = since + limits.deadline_max_s - self.settling_s
+        ready_at, (_, _, waits) = edge.ready_at(round), edge.foretold
+        if not waits:
+            longest = since + longest_s(limits.deadline_min_s, limits.deadline_max_s)
+        if not now < ready_at <= longest:
+            return usual
+        return max(usual, min(ready_at + limits.deadline_min_s, longest))
+
+    def too_late(self, edge: Edge, round: int, now: float) -> bool:
+        """Whether this neighbour says itself that it will not be ready before it would be given up."""
+        return edge.ready_at(round) > now + longest_s(self._settings.deadline_min_s, self._settings.deadline_max_s)
+
+    def expected_at(self, edge: Edge, round: int, since: float) -> float:
+        """When this neighbour's part of the round that was trained at `since` is likely to be here."""
+        return max(edge.ready_at(round), since + (median(edge.arrivals) if edge.arrivals else 0.0))
+
+    @property
+    def work_s(self) -> float:
+        """What a round takes this peer without the waiting; 0 while nothing is known."""
+        return median(self._work) if self._work else 0.0
 
     @property
     def settling_s(self) -> float:

@@ -35,6 +35,8 @@ class Timer(Enum):
     """The wait for the greetings of those whose links are up is over."""
     DEADLINE = "deadline"
     """The wait for the neighbours' models of one round is over."""
+    LONG = "long"
+    """Training takes so long that the neighbours should be told."""
     HAND_OUT = "hand_out"
     """The wait for the final models of those who are done is over."""
 

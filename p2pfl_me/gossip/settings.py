@@ -24,5 +24,7 @@ class Settings:
     """All whom the graph connects with this peer, itself among them."""
     quorum: int | None = None
     """How many of them begin together; None: one's own neighbours are enough."""
+    seconds: float | None = None
+    """How long to train by one's own clock, if time ends the run."""
     wait_alone: bool = False
     """Whether a peer to whom nobody is linked waits instead of training alone."""

@@ -15,6 +15,7 @@ from p2pfl_me.gossip.catch_up import place
 from p2pfl_me.gossip.edge import Edge
 from p2pfl_me.gossip.gathering import Gathering
 from p2pfl_me.gossip.membership import Membership
+from p2pfl_me.gossip.outlook import Outlook
 from p2pfl_me.gossip.pace import Pace
 from p2pfl_me.gossip.protocol import Action, Finish, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.rules import Plain, Rule
@@ -85,6 +86,7 @@ class Synchronous(ABC):
         self._settings = settings
         self._phase = Phase.JOINING
         self._pace = Pace(settings)
+        self._outlook = Outlook(settings)
         self._due: dict[int, float] = {}
         """Until when to wait for whom."""
         self._missing: dict[int, str] = {}
@@ -154,7 +156,8 @@ class Synchronous(ABC):
         self._pace.trained(self.round, now)
         self._out = self._rule.outgoing(self.round, self._params, params)
         self._missing, self._due = {}, {}
-        return self._exchange(now)
+        exchanged = self._exchange(now)
+        return [*exchanged, *self._foretell_wait(now)]
 
     def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]:
         """The host has logged and stored the round that `Mixed` announced."""
@@ -172,11 +175,14 @@ class Synchronous(ABC):
         """A message of a neighbour; anything that does not fit is answered, refused or ignored, never an error."""
         if sender not in self._neighbours:
             return []
-        if message.kind is not Kind.PRESENT and max(message.round, message.at) > self._settings.stop.rounds:
+        promises = message.kind in {Kind.LATER, Kind.WAITS}
+        at = 0 if promises else message.at
+        if message.kind is not Kind.PRESENT and max(message.round, at) > self._settings.stop.rounds:
             return [Refuse(sender, f"{message.kind.value} speaks of a round beyond the contract's last")]
         if self._phase is Phase.DONE:
             return self._after_the_end(sender, message)
-        self._edges[sender].silences = 0
+        if not promises:  # they alone are no company
+            self._edges[sender].silences = 0
         if self._phase is Phase.JOINING:
             told = self._gathering.hear(now, sender, message)
             return [*told, *self._take(now, sender, message), *self._begin_if_joined(now)]
@@ -184,6 +190,8 @@ class Synchronous(ABC):
 
     def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
         """A timer that was set has come; a stale one is ignored."""
+        if timer is Timer.LONG:
+            return self._still_training(now) if self._phase is Phase.TRAINING and round == self.round else []
         if timer is not Timer.DEADLINE:
             return self._on_patience(now, timer, round)
         if self._phase is not Phase.EXCHANGING or round != self.round:
@@ -248,6 +256,44 @@ class Synchronous(ABC):
             return f"went on to round {seen}"
         return None
 
+    # -- how long it takes ---------------------------------------------------------------------------------------
+
+    def _foretell_training(self, now: float, expected_s: float) -> list[Action]:
+        again_at = now + max(expected_s, self._outlook.long_s)
+        return [*self._foretell(now, expected_s, Kind.LATER, self.round), SetTimer(Timer.LONG, self.round, again_at)]
+
+    def _still_training(self, now: float) -> list[Action]:
+        """It takes longer than ever before: as much again is the best guess that there is."""
+        return self._foretell_training(now, now - self._begun_at)
+
+    def _foretell_wait(self, now: float) -> list[Action]:
+        """This peer waits for others, and trains after that: nobody further should give it up meanwhile."""
+        if self._phase is not Phase.EXCHANGING or not self._due:
+            return []
+        last = max(
+            min(due, self._pace.expected_at(self._edges[peer], self.round, self._trained_at))
+            for peer, due in self._due.items()
+        )
+        return self._foretell(now, last - now + self._pace.work_s, Kind.WAITS, self.round + 1)
+
+    def _foretell(self, now: float, seconds: float, kind: Kind, round: int) -> list[Action]:
+        milliseconds = self._outlook.word(now, seconds)
+        if milliseconds is None:
+            return []
+        return [Send(peer, Message(kind, round, milliseconds)) for peer in sorted(self._members.there)]
+
+    def _foretold(self, now: float, sender: int, message: Message, *, put_off: bool = True) -> list[Action]:
+        """LATER, WAITS: wait for the sender accordingly, and tell those who wait for this peer."""
+        edge = self._edges[sender]
+        edge.foretold = message.round, now + message.at / 1000, message.kind is Kind.WAITS
+        if sender not in self._due or not put_off:
+            return []
+        self._due[sender] = max(self._due[sender], self._pace.due(edge, self.round, now, self._trained_at))
+        return [*self._next_deadline(), *self._foretell_wait(now)]
+
+    def _needs_more(self, edge: Edge, now: float) -> str:
+        return f"needs {edge.ready_at(self.round) - now:.0f} s more, by its own word"
+
     # -- rounds -------------------------------------------------------------------------------------------------
 
     def _begin_if_joined(self, now: float) -> list[Action]:
@@ -283,7 +329,7 @@ class Synchronous(ABC):
             if edge.mail and edge.mail.round < self.round:
                 skips.append(Send(peer, Message(Kind.SKIP, edge.mail.round, self.round)))
                 edge.mail = None
-        return [*skips, Train(self.round, self._params)]
+        return [*skips, *self._foretell_training(now, self._pace.work_s), Train(self.round, self._params)]
 
     def _mixed(
         self, now: float, mixture: Mixture, memory: Memory, late: tuple[tuple[int, int], ...], *, alone: bool

@@ -17,9 +17,10 @@ from p2pfl_me.gossip.catch_up import FASTER
 from p2pfl_me.gossip.deadline import deadline, settling_s
 from p2pfl_me.gossip.edge import SILENCES
 from p2pfl_me.gossip.gathering import Gathering
+from p2pfl_me.gossip.hours import Hours
 from p2pfl_me.gossip.kind import Seat
 from p2pfl_me.gossip.membership import Membership
-from p2pfl_me.gossip.protocol import Action, Finish, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.protocol import NOTHING, Action, Finish, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
 from p2pfl_me.message import Kind, Message, Vector
@@ -78,6 +79,7 @@ class WaitFree:
         *,
         completed: int = 0,
         progress: Progress | None = None,
+        memory: Memory = NOTHING,
     ) -> None:
         self.round = completed
         self.progress = progress or Progress()
@@ -94,6 +96,9 @@ class WaitFree:
         """neighbour -> deadlines that have passed since its last word."""
         self._work: deque[float] = deque(maxlen=REMEMBERED_ARRIVALS)
         self._started = self._begun_at = 0.0
+        self._hours = Hours(settings.seconds, memory)
+        self._said: dict[int, float] = {}
+        """neighbour -> until when it goes on, by its word and this peer's clock."""
         self._claims: dict[int, int] = {}
         self._asked = self._alone = False
         self._largest_distance: float | None = None
@@ -142,6 +147,8 @@ class WaitFree:
         self._completed = self.round + 1
         self.progress = advance(self.progress, validation_loss, alone=self._alone)
         reason = stop_reason(self._settings.stop, self._completed, self.progress, self._largest_distance)
+        if reason is None and self._hours.over(now):
+            reason = "time"
         return self._finish(reason) if reason else self._begin(now, self._completed)
 
     def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
@@ -149,7 +156,8 @@ class WaitFree:
         if sender not in self._membership.neighbours:
             return []
         last, is_push = self._settings.stop.rounds, message.kind is Kind.PUSH
-        if message.kind is not Kind.PRESENT and (message.round > last or (message.at > last and not is_push)):
+        speaks_of_rounds = message.kind not in {Kind.PRESENT, Kind.LATER, Kind.WAITS, Kind.REST}
+        if speaks_of_rounds and (message.round > last or (message.at > last and not is_push)):
             return [Refuse(sender, f"{message.kind.value} speaks of a round beyond the contract's last")]
         if self._phase is _Phase.DONE:  # who is done still says again what was lost
             return [*self._averaging.take(sender, message, self._params)] if message.kind is Kind.WITHDRAW else []
@@ -168,7 +176,10 @@ class WaitFree:
                 return self._begin(now, self.round) if self._phase is _Phase.ALONE else []
             case Kind.PRESENT:  # it waits, and the run is under way
                 return [] if self._phase is _Phase.JOINING else [Send(sender, Message(Kind.BEGUN, 0))]
-            case Kind.BEGUN | Kind.WANT | Kind.FINAL:
+            case Kind.REST:
+                self._said[sender] = now + message.at / 1000
+                return []
+            case Kind.BEGUN | Kind.WANT | Kind.FINAL | Kind.LATER | Kind.WAITS:
                 return []
             case Kind.LEAVE:
                 self._membership.left(sender)
@@ -205,7 +216,9 @@ class WaitFree:
             hello = Send(peer, Message(Kind.HELLO, self.round, self.round))
             if self._phase is _Phase.JOINING:
                 return [hello, *self._gathering.linked(now)]
-            return [hello, Send(peer, Message(Kind.BEGUN, 0))]
+            rest = self._hours.rest_ms(now)
+            told = [] if rest is None else [Send(peer, Message(Kind.REST, 0, rest))]
+            return [hello, *told, Send(peer, Message(Kind.BEGUN, 0))]
         self._membership.went_down(peer)
         self._averaging.lost(peer)
         return self._merge_if_complete(now)
@@ -221,6 +234,7 @@ class WaitFree:
 
     def _open(self, now: float) -> list[Action]:
         """The start is over."""
+        self._hours.begin(now, self._said.values())
         return [*self._gathering.begin(), *self._begin(now, self._place_to_join())]
 
     def _on_patience(self, now: float, timer: Timer, round: int) -> list[Action]:
@@ -257,6 +271,8 @@ class WaitFree:
         self.round, self._begun_at = round, now
         if round >= self._settings.stop.rounds:
             return self._finish("rounds")
+        if self._hours.over(now):
+            return self._finish("time")
         members = self._membership
         if self._settings.wait_alone and members.neighbours and not members.there:
             if members.neighbours <= members.gone:
@@ -280,10 +296,11 @@ class WaitFree:
         merged = self._averaging.merge(self.round)
         self._params = merged.params
         self._largest_distance = max(merged.distance.values(), default=None)
-        memory, wait = self._averaging.memory(), now - self._trained_at
+        memory, wait = {**self._averaging.memory(), **self._hours.memory(now)}, now - self._trained_at
         members = self._membership
         absent = {peer: reason for peer in sorted(members.neighbours) if (reason := members.why_absent(peer))}
-        parted = self._settings.stop.patience is not None and set(absent.values()) == {"left"}
+        stop = self._settings.stop.patience is not None or self._settings.seconds is not None
+        parted = stop and set(absent.values()) == {"left"}
         self._alone = bool(members.neighbours) and not members.there and not merged.weights and not parted
         if self._alone:
             missing = absent
@@ -310,4 +327,5 @@ def waitfree_core(seat: Seat, averaging: Averaging) -> WaitFree:
         averaging,
         completed=start.completed,
         progress=start.progress,
+        memory=start.memory,
     )

@@ -26,7 +26,7 @@ def sent(about: Contract) -> int:
     ("mbit", "model", "gossip", "verdict", "seconds"),
     [
         (1, "{trainable: block5}", "{}", Verdict.BAD, "470 s"),
-        (10, "{trainable: block5}", "{}", Verdict.GOOD, "47 s"),
+        (10, "{trainable: block5}", "{}", Verdict.NOTE, "47 s"),
         (1, "{trainable: head}", "{}", Verdict.GOOD, "16.8 s"),
         (1, "{trainable: block5}", "{deadline: {max_s: 600}}", Verdict.NOTE, "470 s"),
         (1, "{trainable: block5}", "{protocol: push}", Verdict.GOOD, "470 s"),

@@ -8,6 +8,7 @@ import pytest
 from p2pfl_me.gossip.protocol import Send
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.simulation.faults import FaultModel, LinkQuality, Partition
+from p2pfl_me.wire.codec import MAX_ROUND
 from tests.gossip.liars import Liar, Mute
 from tests.gossip.swarms import contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart, idle
@@ -32,9 +33,17 @@ class Unanswering(Liar):
         return [send] if send.message.kind in {Kind.HELLO, Kind.OFFER} else []
 
 
+class Promises(Liar):
+    """Says that it needs a little longer, whatever it is told, and never brings anything."""
+
+    def say(self, now: float, send: Send) -> list[Send]:
+        later = Send(send.to, Message(Kind.LATER, send.message.round, MAX_ROUND))
+        return [send, later] if send.message.kind is Kind.HELLO else [later]
+
+
 @pytest.mark.parametrize("protocol", ALL)
 @pytest.mark.parametrize("peer", [0, 2, 4])
-@pytest.mark.parametrize("liar", [Mute, Withdraws, Unanswering])
+@pytest.mark.parametrize("liar", [Mute, Withdraws, Unanswering, Promises])
 def test_who_is_up_and_mute_holds_nobody_past_the_deadline(protocol: str, peer: int, liar: type[Liar]) -> None:
     contract = contract_of(RING, 5, 12, {"protocol": protocol, "join_timeout_s": 5, **DEADLINE})
     swarm = run(contract, apart(5), idle, liars={peer: liar})

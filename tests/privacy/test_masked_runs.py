@@ -247,3 +247,10 @@ def test_lockstep_and_cores_without_keys_refuse_masks_by_name() -> None:
         require_lockstep(contract())
     with pytest.raises(ContractError, match="masks hides models under keys"):
         core_of(contract(), 0, plan_of(contract()), Start(np.zeros(4, np.float32)))
+
+
+@pytest.mark.parametrize("topology", [{"kind": "mesh"}, {"kind": "exponential"}])
+def test_a_slow_lab_is_waited_for_by_its_own_word(topology: Mapping[str, Any]) -> None:
+    faults = FaultModel(compute_s=(1.0, 1.0), slow={2: 25.0})
+    _, journal = run(faults, topology=topology, gossip={}, training={"rounds": 6})
+    assert not [(peer, round, mixed.missing) for peer, round, mixed in journal.all_mixed() if mixed.missing]
