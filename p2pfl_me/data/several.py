@@ -1,4 +1,4 @@
-"""Whether a picture's file holds one picture: of an animation, or a TIFF's pages, decoders show the first in silence."""
+"""Whether a file holds one picture: of an animation, or a TIFF's pages, decoders show the first in silence."""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ def _of_run(run: Run) -> Iterator[str]:
         )
     if manifest.network and contract.model.weights.source == "file":
         yield f"The network: {manifest.network}"
-    if contract.model.weights.source == "seed":
+    random = contract.model.backbone.frozen and contract.model.weights.source == "seed"
+    if random and not manifest.clips.vectors_alone:
         yield (
             "The frozen backbone is random: drawn from the contract's seed so that everything runs offline. "
             "A pretrained backbone (model.weights.source: imagenet, or file) usually recognises more."

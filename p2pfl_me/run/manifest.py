@@ -25,6 +25,10 @@ from p2pfl_me.run.folder import RunFolder
 FIX = "free some space, or name another folder with --out"
 
 
+NO_LAYERS = "no image and no frozen layer was used"
+"""What is said of clips that come as feature vectors."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clips:
     """The clips of a run, in counts."""
@@ -38,6 +42,11 @@ class Clips:
     subjects: Annotated[int | None, Says("people")] = None
     images: Annotated[str, Says("what was done to the clips before the network saw them, in words")] = ""
     drawn: Annotated[int | None, Says("clips of drawn faces; null in runs from before they were marked")] = None
+
+    @property
+    def vectors_alone(self) -> bool:
+        """Whether all of them are feature vectors, so that no frozen layer had a part in the run."""
+        return NO_LAYERS in self.images and ";" not in self.images
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.errors import RunError
 from p2pfl_me.report import write_report
 from p2pfl_me.report.document import Paragraph, Table
+from p2pfl_me.report.notes import honesty_notes
 from p2pfl_me.report.run import read_run
 from p2pfl_me.report.sections import run_sections
 from tests.report.fixture import Recipe as R
@@ -238,6 +239,11 @@ def test_the_page_on_a_run_says_what_its_network_is(tmp_path: Path, model: str, 
     table = next(block for block in run_sections(run, "", "", 2)[-1].blocks if isinstance(block, Table))
     rows = {name: value for name, value, *_ in table.rows}
     assert words in rows["network"] and rows["images"] == "504 ready pictures as given"
+    claimed = any("frozen backbone is random" in note for note in honesty_notes([run]))
+    assert claimed == ("random" in words), "nothing is said of a backbone that there is not"
+    vectors = replace(clips, images="504 clips as feature vectors as given: no image and no frozen layer was used")
+    run = replace(run, manifest=replace(run.manifest, data=vectors))
+    assert not any("frozen backbone is random" in note for note in honesty_notes([run]))
 
 
 def test_a_class_that_no_clip_shows_has_dashes_and_every_table_is_whole(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from p2pfl_me.counting import many
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.preprocess.recipe import Recipe
 from p2pfl_me.data.vectors import is_vectors
+from p2pfl_me.run.manifest import NO_LAYERS
 
 
 def images_words(clips: Sequence[Clip], recipe: Recipe) -> str:
@@ -22,7 +23,7 @@ def images_words(clips: Sequence[Clip], recipe: Recipe) -> str:
     if pictures:
         said.append(f"{many(pictures, 'ready picture')} {_of_a_picture(recipe)}")
     if vectors:
-        said.append(f"{many(vectors, 'clip')} as feature vectors as given: no image and no frozen layer was used")
+        said.append(f"{many(vectors, 'clip')} as feature vectors as given: {NO_LAYERS}")
     return "; ".join(said)
 
 
