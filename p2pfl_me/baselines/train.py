@@ -24,6 +24,7 @@ from p2pfl_me.run.results import plain
 
 def run_baseline(contract: Contract, name: str, shards: Shards, *, cache: Path, weights: Path | None) -> dict[str, Any]:
     """The scores of one baseline, round by round, as they stand in baselines.json."""
+    contract = contract.unprotected
     start = initial_params(contract, cache=cache, weights=weights)
 
     def trainer(peer: int, clips: Any) -> Trainer:

@@ -29,6 +29,16 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class Privacy:
+    """What a peer has spent of its privacy budget: epsilon at `delta`, for what `unit` says is hidden."""
+
+    epsilon: float
+    budget: float
+    delta: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class PeerStatus:
     """One peer. `state`: absent (no log), joining, training, or the reason why it ended; `round` counts from 1."""
 
@@ -44,6 +54,7 @@ class PeerStatus:
     alone: int
     """Rounds of this log in which somebody was due and nobody came."""
     neighbours: tuple[Neighbour, ...]
+    privacy: Privacy | None = None
 
 
 _STATES = {
@@ -77,6 +88,7 @@ class Account:
         self._last: events.Round | None = None
         self._links: dict[int, Neighbour] = {}
         self._suspects: frozenset[int] = frozenset()
+        self._privacy: Privacy | None = None
 
     def take(self, line: Logged) -> None:
         """One more line."""
@@ -96,6 +108,8 @@ class Account:
                 self._suspects = frozenset(named)
             case events.Traffic(bytes_sent=of_life):
                 self._sent = max(self._sent, of_life)
+            case events.Spent() as paid:
+                self._privacy = Privacy(paid.epsilon, paid.budget, paid.delta, paid.unit)
             case events.Finish(reason=reason):
                 self._state = reason.value
             case events.Handed(round=round):
@@ -127,6 +141,7 @@ class Account:
             self._sent,
             self._alone,
             neighbours,
+            self._privacy,
         )
 
 
@@ -142,6 +157,8 @@ def as_lines(peers: Sequence[PeerStatus], now: float) -> Iterator[str]:
         parts += [f"loss {each.loss:.3f}"] if each.loss is not None else []
         parts += [f"UF1 {each.uf1:.3f}"] if each.uf1 is not None else []
         parts += [f"alone in {each.alone}"] if each.alone else []
+        if (spent := each.privacy) is not None:
+            parts += [f"epsilon {spent.epsilon:.3g} of {spent.budget:g} per {spent.unit}"]
         parts += [f"last line {_ago(now - each.seen)}"] if each.seen is not None else []
         yield "  ".join(parts)
         for other in each.neighbours:
@@ -159,6 +176,12 @@ def as_openmetrics(peers: Sequence[PeerStatus]) -> str:
         ("p2pme_alone", "gauge", "Rounds shared with nobody.", [(each, "", each.alone) for each in there]),
         ("p2pme_sent_bytes", "gauge", "Bytes on the wire.", [(each, "", each.bytes_sent) for each in there]),
         ("p2pme_last_line_seconds", "gauge", "Unix time of the last line.", [(each, "", each.seen) for each in there]),
+        (
+            "p2pme_epsilon",
+            "gauge",
+            "Spent of the privacy budget.",
+            [(each, "", each.privacy and each.privacy.epsilon) for each in there],
+        ),
         (
             "p2pme_neighbour_up",
             "gauge",

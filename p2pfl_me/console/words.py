@@ -43,10 +43,15 @@ def in_words(event: AnyEvent) -> str | None:
         case events.Misbehaviour():
             return "; ".join(suspicion(event, peer) for peer in event.new) or None
         case events.Finish():
-            if event.reason in (Reason.ERROR, Reason.DIVERGED):
+            if event.reason in (Reason.ERROR, Reason.DIVERGED, Reason.BUDGET):
                 return None  # the error itself is printed
             short = f"; {event.detail}" if event.detail else ""
             return f"finished after {event.rounds} rounds: {event.reason.value}{short}"
+        case events.Spent():
+            return (
+                f"privacy: epsilon {event.epsilon:.3g} of {event.budget:g} is spent with round {event.round + 1} "
+                f"(delta {event.delta:g}, per {event.unit})"
+            )
         case events.Trained() | events.Traffic():
             return None  # for reports
         case _:

@@ -65,6 +65,11 @@ class Contract(Part):
     privacy: Privacy = Field(default=Privacy(), exclude_if=lambda value: value == Privacy())
 
     @property
+    def unprotected(self) -> Contract:
+        """The contract as it trains where nothing is sent to anybody."""
+        return self.model_copy(update={"privacy": Privacy()})
+
+    @property
     def at_home(self) -> Ranges:
         """Where in a model's vector that lies which never leaves its peer.
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from p2pfl_me.choice import Conflict, Part
 from p2pfl_me.gossip.kind import PROTOCOLS
-from p2pfl_me.privacy.budget import Budget
+from p2pfl_me.privacy.budget import Budget, Unit
 from p2pfl_me.privacy.dp_sgd import DpSgd
 from p2pfl_me.privacy.exchanges.plain import Plain
 from p2pfl_me.privacy.exchanging import EXCHANGES, ExchangeForm
@@ -48,6 +48,16 @@ class Privacy(Part):
         default=None, exclude_if=lambda value: value is None
     )
     budget: Budget | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    @property
+    def unit(self) -> Unit:
+        """What is hidden by whatever spends; the whole data of a lab where that is noise before sharing."""
+        return Unit(self.training.unit) if self.training else Unit.LAB
+
+    @property
+    def protects(self) -> bool:
+        """Whether training is not the plain one."""
+        return self.training is not None or self.noise is not None
 
     @property
     def spends(self) -> bool:

@@ -14,6 +14,7 @@ from p2pfl_me.errors import PeerError
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.learning.protections import rehearsal
 from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.duty import Untold
@@ -34,8 +35,9 @@ def engine_of(contract: Contract) -> EngineName:
     """Synchronous rounds go in lockstep, bit for bit what real peers reach; other protocols, and compression, by the
     cores themselves, which exchange messages over a simulated network without faults."""
     gossip = contract.gossip
-    alike = gossip.protocol.in_lockstep and gossip.compression is None and not contract.privacy.exchange.sums_only
-    return "lockstep" if alike else "simulate"
+    privacy = contract.privacy
+    plain = gossip.compression is None and not privacy.exchange.sums_only and not privacy.protects
+    return "lockstep" if gossip.protocol.in_lockstep and plain else "simulate"
 
 
 def gossip(contract: Contract, samples: Sequence[Samples], start: Vector, told: Told | None = None) -> Vector:
@@ -68,7 +70,10 @@ def gossip(contract: Contract, samples: Sequence[Samples], start: Vector, told: 
 
 def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector, told: Told | None) -> Vector:
     plan, layout, training = plan_of(contract), layout_of(contract.model), contract.training
-    works = [_Work(peer, make_trainer(contract, peer, own, "cpu"), start, told) for peer, own in enumerate(samples)]
+    works = [
+        _Work(peer, make_trainer(contract, peer, own, "cpu", means=rehearsal(contract, peer)), start, told)
+        for peer, own in enumerate(samples)
+    ]
 
     def boot(peer: int) -> Life:
         keys = simulated_keys(contract, peer, 0)

@@ -55,7 +55,9 @@ class Items:
         chosen = wanted[self.samples.clips]
         samples = self.samples
         variants = samples.variants[chosen] if samples.variants is not None else None
-        return Part(samples.bank, samples.rows[chosen], samples.labels[chosen], samples.clips[chosen], variants)
+        subjects = samples.subjects[chosen] if samples.subjects is not None else None
+        labels, clips = samples.labels[chosen], samples.clips[chosen]
+        return Part(samples.bank, samples.rows[chosen], labels, clips, variants, subjects)
 
 
 def read_clips(
@@ -99,7 +101,7 @@ def read_items(
         contract, clips, cache=cache, weights=weights, device="cpu", progress=progress, preparing=preparing
     )[0].train
     if protocol.leaks:
-        own = Part(part.bank, part.rows, part.labels, np.arange(len(part), dtype=np.int64), part.variants)
+        own = replace(part, clips=np.arange(len(part), dtype=np.int64))
         return Items(tuple(clips[number] for number in part.clips), part.labels, own)
     labels = np.array([contract.model.classes.index(clip.label) for clip in clips], dtype=np.int64)
     if missing := np.flatnonzero(np.bincount(part.clips, minlength=len(clips)) == 0).tolist():

@@ -86,18 +86,8 @@ class HeadStep:
     def _forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
         size = rows.shape[0]  # len() of a tensor is a function of Python
         x, h, d_h = self._x[:size], self._h[:size], self._d_h[:size]
-        torch.index_select(features, 0, rows, out=x)
         p, g = self._p, self._g
-        keep_x, keep_h = self._keep(x, h, random)
-        if keep_x is not None:
-            x.mul_(keep_x)  # the kept values' scale is folded into the product below
-        torch.addmm(p["dense1.bias"], x, p["dense1.weight"].t(), alpha=self._scale, out=h)
-        h.relu_()
-        if keep_h is not None:
-            h.mul_(keep_h)
-        if self._boost != 1:
-            h.mul_(self._boost)
-        logits = torch.addmm(p["dense2.bias"], h, p["dense2.weight"].t(), alpha=self._scale)
+        logits = self._scores(features, rows, random)
         loss, d_logits = self._loss.by_hand(torch.log_softmax(logits, dim=1), labels)
         torch.sum(d_logits, 0, out=g["dense2.bias"])
         d_scaled = d_logits.mul_(self._scale)
@@ -110,6 +100,23 @@ class HeadStep:
         torch.sum(d_h, 0, out=g["dense1.bias"])
         torch.mm(d_h.mul_(self._scale).t(), x, out=g["dense1.weight"])
         return loss
+
+    def _scores(self, features: Tensor, rows: Tensor, random: torch.Generator) -> Tensor:
+        """Class scores in training, float32 (B, K); what went into either layer stays in `_x` and `_h`."""
+        size = rows.shape[0]
+        x, h = self._x[:size], self._h[:size]
+        torch.index_select(features, 0, rows, out=x)
+        p = self._p
+        keep_x, keep_h = self._keep(x, h, random)
+        if keep_x is not None:
+            x.mul_(keep_x)  # the kept values' scale is folded into the product below
+        torch.addmm(p["dense1.bias"], x, p["dense1.weight"].t(), alpha=self._scale, out=h)
+        h.relu_()
+        if keep_h is not None:
+            h.mul_(keep_h)
+        if self._boost != 1:
+            h.mul_(self._boost)
+        return torch.addmm(p["dense2.bias"], h, p["dense2.weight"].t(), alpha=self._scale)
 
     def logits(self, features: Tensor) -> Tensor:
         """Class scores without dropout, float32 (N, K)."""

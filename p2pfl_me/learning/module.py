@@ -92,7 +92,7 @@ class ModuleStep:
             for each in self._by_batch:
                 each.eval()
         seed = int(torch.randint(2**62, (1,), generator=random, device=random.device))
-        with _seeded(seed, self._device):
+        with seeded(seed, self._device):
             scores = self._module(features[rows].view(-1, *self._shape))
             loss = self._loss.by_autograd(scores, labels)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -145,7 +145,7 @@ def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
 
 
 @contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)

@@ -73,7 +73,8 @@ def read_samples(
         every = None
         if split == 0 and len(variants_of(contract)) > 1:
             every = rows[first[mine][:, None] + np.arange(len(variants_of(contract)))]
-        parts.append(Part(bank, rows[first[mine]], _labels(contract, chosen)[clip_of], clip_of, every))
+        labels, people = _labels(contract, chosen)[clip_of], _people(chosen)[clip_of]
+        parts.append(Part(bank, rows[first[mine]], labels, clip_of, every, people))
     return Samples(*parts), prepared.notes
 
 
@@ -111,7 +112,13 @@ def _of_vectors(contract: Contract, clips: Sequence[Clip]) -> Part:
         )
     bank = vectors_bank(files.pop())
     rows = np.array([vector_row(clip, bank) for clip in clips], dtype=np.int64)
-    return Part(bank, rows, _labels(contract, clips), np.arange(len(clips), dtype=np.int64))
+    numbers = np.arange(len(clips), dtype=np.int64)
+    return Part(bank, rows, _labels(contract, clips), numbers, subjects=_people(clips))
+
+
+def _people(clips: Sequence[Clip]) -> Labels:
+    """A number for the person of each clip, int64 (n,)."""
+    return np.unique([clip.subject for clip in clips], return_inverse=True)[1].astype(np.int64)
 
 
 def _labels(contract: Contract, clips: Sequence[Clip]) -> Labels:

@@ -12,7 +12,10 @@ from torch import Tensor, nn
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Model
+from p2pfl_me.errors import NetworkError
 from p2pfl_me.learning.blocks import BlockStep
+from p2pfl_me.learning.dp_head import DpHeadStep
+from p2pfl_me.learning.dp_module import DpModuleStep
 from p2pfl_me.learning.head import HeadStep
 from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.losses import Loss
@@ -30,6 +33,15 @@ class TrainingStep(Protocol):
     def end(self) -> None: ...
     def forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor: ...
     def logits(self, features: Tensor) -> Tensor: ...
+
+
+class DpStep(TrainingStep, Protocol):
+    """What a trainer under DP-SGD needs of it."""
+
+    def onto(self, grads: Tensor) -> None: ...
+    def add(
+        self, features: Tensor, rows: Tensor, labels: Tensor, norm: float, shares: Tensor, random: torch.Generator
+    ) -> Tensor: ...
 
 
 def make_step(contract: Contract, loss: Loss, device: torch.device, *, batch: int, width: float = 1.0) -> TrainingStep:
@@ -59,6 +71,30 @@ def make_step(contract: Contract, loss: Loss, device: torch.device, *, batch: in
             return ModuleStep(module, layout, network.shape(use), loss, device)
         case _:
             assert_never(kind)
+
+
+def make_dp_step(contract: Contract, loss: Loss, device: torch.device, *, batch: int, width: float = 1.0) -> DpStep:
+    """How it is trained under DP-SGD.
+
+    Raises
+    ------
+    NetworkError
+        Its samples cannot be told apart, or nobody has written that yet.
+    """
+    model, dropout = contract.model, contract.training.dropout
+    network, use, layout = model.backbone, model.use, layout_of(model)
+    if network.step(use) is Step.HEAD:
+        slim = layout if width == 1 else layout.narrowed(width)
+        return DpHeadStep(slim, input_width(model), batch, dropout, loss, device, boost=1 / width)
+    if not isinstance(network, Whole):
+        raise NetworkError(
+            f"DP-SGD trains {network}'s head, and not `{model.trainable}`: gradients of single samples would take "
+            f"{layout.size * 4 / 2**20:.0f} MiB each",
+            where="privacy.training",
+            fix="write model.trainable: head",
+        )
+    module = _shared_module(network, network.identity, use, dropout, get_ident(), str(device))
+    return DpModuleStep(module, layout, network.shape(use), loss, device)
 
 
 @lru_cache(maxsize=8)

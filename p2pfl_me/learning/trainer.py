@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,15 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError, DivergedError
 from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.layout import input_width, layout_of
-from p2pfl_me.learning.losses import make_loss
+from p2pfl_me.learning.losses import Loss, make_loss
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
-from p2pfl_me.learning.steps import make_step
+from p2pfl_me.learning.steps import TrainingStep, make_step
 from p2pfl_me.message import MAX_WEIGHT, Vector
+from p2pfl_me.privacy.ledger import Entry
 from p2pfl_me.widths import held
+
+if TYPE_CHECKING:
+    from p2pfl_me.learning.protections import Means
 
 EVALUATION_BATCH = 256
 Labels = npt.NDArray[np.int64]
@@ -33,7 +37,8 @@ class Part:
     `bank` is float32 (N, D), `rows` int64 (n,), `labels` int64 (n,) in the order of the contract's classes. `clips`
     int64 (n,) numbers the clip that each sample belongs to: a clip may give several samples, all of one label.
     Samples are trained on; clips are what is counted. `variants` int64 (n, V) are the rows of each sample's augmented
-    variants, the original among them, of which training takes one at random a sample and epoch.
+    variants, the original among them, of which training takes one at random a sample and epoch. `subjects` int64 (n,)
+    numbers the person that each sample shows, where that is known.
     """
 
     bank: Vector = field(repr=False)
@@ -41,6 +46,7 @@ class Part:
     labels: Labels = field(repr=False)
     clips: Labels = field(repr=False)
     variants: Labels | None = field(default=None, repr=False)
+    subjects: Labels | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -70,11 +76,15 @@ class ClipLogits:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The result of a round's local epochs: a new vector float32 (P,), the mean loss of the last epoch, the steps."""
+    """The result of a round's local epochs: a new vector float32 (P,), the mean loss of the last epoch, the steps.
+
+    `spent`: what was paid of a privacy budget before it.
+    """
 
     params: Vector = field(repr=False)
     loss: float
     steps: int
+    spent: Entry | None = None
 
 
 class Trainer(Protocol):
@@ -124,10 +134,13 @@ class FeatureTrainer:
         weights = None
         if contract.training.class_weights == "balanced":
             weights = balanced_weights(samples.train.labels, self._classes).to(device)
-        loss, batch = make_loss(contract.training, weights), contract.training.batch_size
+        loss = make_loss(contract.training, weights)
         self._slice = None if width == 1 else np.flatnonzero(held(layout_of(contract.model).dimensions, width))
-        self._step = make_step(contract, loss, device, batch=batch, width=width)
+        self._step = self._made_step(contract, loss, width)
         self._scorer = self._step if width == 1 else make_step(contract, loss, device, batch=1)
+
+    def _made_step(self, contract: Contract, loss: Loss, width: float) -> TrainingStep:
+        return make_step(contract, loss, self.device, batch=contract.training.batch_size, width=width)
 
     def train(self, params: Vector, round: int) -> Trained:
         """Local epochs from `params` (left as it is).
@@ -153,26 +166,12 @@ class FeatureTrainer:
         DivergedError
             As in `train`; `params` are of no use then.
         """
-        step = self._step
         flat = torch.from_numpy(params).to(self.device)  # shares their memory on the CPU
-        size, epochs = self._training.batch_size, self._training.local_epochs
-        step.begin(flat, self._training.learning_rate, epochs * -(-len(self._rows) // size))
         random = torch.Generator(device=self.device)
         random.manual_seed(derive_seed(self._seed, "train", self._peer, round))
-        total = torch.zeros((), device=self.device)
-        steps = 0
-        for _ in range(epochs):
-            rows, labels = self._epoch(random)
-            total.zero_()
-            for some, their_labels in zip(torch.split(rows, size), torch.split(labels, size), strict=True):
-                loss = step.forward_backward(self._bank, some, their_labels, random)
-                total.add_(loss, alpha=some.shape[0])
-                step.update()
-                steps += 1
-        step.end()
+        mean, steps = self._epochs(flat, round, random)
         if self.device.type != "cpu":
             params[:] = flat.cpu().numpy()
-        mean = float(total) / len(self._rows)
         with np.errstate(all="ignore"):  # that weights are too large is told below, in words
             length = np.dot(params, params)
         if not (np.isfinite(mean) and length <= MAX_WEIGHT**2):  # NaN is not
@@ -186,13 +185,32 @@ class FeatureTrainer:
             )
         return mean, steps
 
+    def _epochs(self, flat: Tensor, round: int, random: torch.Generator) -> tuple[float, int]:
+        """A round's epochs on `flat` itself: the mean loss of the last one, and the steps."""
+        step, size, epochs = self._step, self._training.batch_size, self._training.local_epochs
+        step.begin(flat, self._training.learning_rate, epochs * -(-len(self._rows) // size))
+        total = torch.zeros((), device=self.device)
+        steps = 0
+        for _ in range(epochs):
+            rows, labels = self._epoch(random)
+            total.zero_()
+            for some, their_labels in zip(torch.split(rows, size), torch.split(labels, size), strict=True):
+                loss = step.forward_backward(self._bank, some, their_labels, random)
+                total.add_(loss, alpha=some.shape[0])
+                step.update()
+                steps += 1
+        step.end()
+        return float(total) / len(self._rows), steps
+
     def _epoch(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Rows and labels of one epoch, int64 (n,): the samples in a new order, of each the original or a variant."""
-        count = len(self._rows)
-        order = torch.randperm(count, generator=random, device=self.device)
+        """Rows and labels of one epoch: the samples in a new order."""
+        return self._rows_of(torch.randperm(len(self._rows), generator=random, device=self.device), random)
+
+    def _rows_of(self, order: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Rows and labels of these samples, int64 (n,): of each the original or a variant."""
         if self._variants is None:
             return self._rows[order], self._labels[order]
-        drawn = torch.randint(self._variants.shape[1], (count,), generator=random, device=self.device)
+        drawn = torch.randint(self._variants.shape[1], (len(order),), generator=random, device=self.device)
         return self._variants[order, drawn], self._labels[order]
 
     def evaluate(self, params: Vector, part: str) -> Metrics | None:
@@ -253,7 +271,24 @@ def balanced_weights(labels: Labels, classes: int) -> Tensor:
 
 
 def make_trainer(
-    contract: Contract, peer: int, samples: Samples, device: str = "auto", *, width: float = 1.0
+    contract: Contract,
+    peer: int,
+    samples: Samples,
+    device: str = "auto",
+    *,
+    width: float = 1.0,
+    means: Means | None = None,
 ) -> Trainer:
-    """The trainer that a contract asks for, of the whole model or of a slice of it."""
-    return FeatureTrainer(contract, peer, samples, pick_device(device), width)
+    """The trainer that a contract asks for, of the whole model or of a slice of it, behind its protections.
+
+    Parameters
+    ----------
+    means:
+        What protections are made of; by default noise of the operating system, and no ledger.
+    """
+    where = pick_device(device)
+    if not contract.privacy.protects:
+        return FeatureTrainer(contract, peer, samples, where, width)
+    from p2pfl_me.learning.protections import protected  # which is built on what stands above
+
+    return protected(contract, peer, samples, where, width, means)

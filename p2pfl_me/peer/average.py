@@ -30,7 +30,7 @@ def score_average(
         total += load_checkpoint(run, peer, **digests).params
     average = (total / holders(layout.dimensions, map(contract.peers.width, peers))).astype(np.float32)
     shard = load_shard(shard_settings(contract, run, home, weights, peers[0], shards))
-    metrics = make_trainer(contract, peers[0], shard.samples, "cpu").evaluate(average, "test")
+    metrics = make_trainer(contract.unprotected, peers[0], shard.samples, "cpu").evaluate(average, "test")
     write_average(run, peers, metrics.scores() if metrics else None)
 
 

@@ -64,6 +64,8 @@ class Checkpoint:
     layout_digest: str
     memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
     course: Course = field(default_factory=lambda: Course())
+    payments: int = 0
+    """Lines of the privacy ledger when it was written."""
 
 
 def checkpoint_path(run: Path, peer: int) -> Path:
@@ -88,6 +90,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
         "best_loss": repr(checkpoint.progress.best_loss),
         "stale_rounds": str(checkpoint.progress.stale_rounds),
         **{name: str(count) for name, count in asdict(checkpoint.course).items()},
+        **({"payments": str(checkpoint.payments)} if checkpoint.payments else {}),
         "checksum": str(checksum(tensors.values())),
     }
     try:
@@ -154,6 +157,7 @@ def _read(path: Path, peer: int, contract_digest: str, layout_digest: str) -> Ch
             layout_digest=metadata["layout_digest"],
             memory=memory,
             course=_course(metadata),
+            payments=int(metadata.get("payments", 0)),
         )
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(

@@ -20,11 +20,13 @@ from p2pfl_me.gossip.cores import core_of
 from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.learning.layout import Layout, layout_of
+from p2pfl_me.learning.protections import Means
 from p2pfl_me.learning.trainer import Samples, make_trainer
 from p2pfl_me.machine import allow_many_files
 from p2pfl_me.output import put
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.host import Host
+from p2pfl_me.peer.payments import privacy_ledger, shared_streams
 from p2pfl_me.peer.recording import Recorded, inputs_path
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.peer.settings import Begin, PeerSettings
@@ -95,11 +97,16 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
     torch.set_num_threads(threads)
     shard = load_shard(settings)
     samples = deceit.samples(shard.samples) if deceit else shard.samples
-    trainer = make_trainer(contract, peer, samples, device=settings.device, width=contract.peers.width(peer))
+    payments = privacy_ledger(contract, settings.run, start)
+    means = Means(ledger=payments, shared=shared_streams(contract, directory) if contract.privacy.noise else None)
+    width = contract.peers.width(peer)
+    trainer = make_trainer(contract, peer, samples, device=settings.device, width=width, means=means)
     resumed = start.completed if settings.resume else None
     log.write(start_event(contract, peer, trainer.device, threads, shard, resumed))
     ledger = Ledger(RunFolder(settings.run).ledger(peer))
-    work = RoundWork(trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, before)
+    work = RoundWork(
+        trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, before, budget=contract.privacy.budget
+    )
     core = core_of(contract, peer, schedule, replace(core_start(start, contract), keys=directory.keys))
     if deceit:
         core = deceit.core(core, peer)
@@ -133,6 +140,8 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
     finally:
         work.end()
         ledger.close()
+        if payments:
+            payments.close()
 
 
 def _exit(settings: PeerSettings, finish: Finish, shortfall: str) -> Exit:

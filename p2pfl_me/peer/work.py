@@ -19,6 +19,8 @@ from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, save_checkpoint
 from p2pfl_me.peer.sketch import Sketcher, encode_sketch
 from p2pfl_me.peer.slots import Keeper, settle
+from p2pfl_me.privacy.budget import Budget
+from p2pfl_me.privacy.ledger import BudgetSpent, Entry
 from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent, Reason
 from p2pfl_me.run.lines import EventLog
@@ -35,6 +37,8 @@ class RoundWork:
         (bytes sent, bytes received) in this peer's earlier lives.
     clock:
         Seconds since any moment; a simulator has its own.
+    budget:
+        Of privacy, where the trainer spends one.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class RoundWork:
         start: Checkpoint,
         traffic_before: tuple[int, int] = (0, 0),
         clock: Callable[[], float] = time.monotonic,
+        budget: Budget | None = None,
     ) -> None:
         self._trainer = trainer
         self._sketcher = sketcher
@@ -53,7 +58,7 @@ class RoundWork:
         self._run = run
         self._checkpoint = start
         self._sent_before, self._received_before = traffic_before
-        self._clock = clock
+        self._clock, self._budget = clock, budget
         self._keeper = Keeper()
         self._begun = self._round_begun = clock()
         self._trained: Trained | None = None
@@ -108,6 +113,8 @@ class RoundWork:
         self._trained = trained
         with self._telling:
             if not self._over:
+                if (spent := trained.spent) is not None and self._budget is not None:
+                    self.note(_spent(spent, self._budget))
                 self.note(events.Trained(round, trained.loss, trained.steps, _short(self._train_seconds)))
         return trained.params
 
@@ -133,6 +140,7 @@ class RoundWork:
                 progress=advance(self._checkpoint.progress, validation_loss),
                 memory=mixed.memory,
                 course=self._checkpoint.course.after(shared=bool(mixed.weights), due=mixed.alone),
+                payments=trained.spent.number if trained.spent else self._checkpoint.payments,
             )
             self._keeper.replaced(save_checkpoint(self._run, self._checkpoint))
             now = self._clock()
@@ -180,7 +188,29 @@ class RoundWork:
 
 def failure(error: Exception | None, detail: str) -> events.Finish:
     """The last line of a life that an error ended."""
-    return events.Finish(Reason.DIVERGED if isinstance(error, DivergedError) else Reason.ERROR, None, detail)
+    match error:
+        case DivergedError():
+            reason = Reason.DIVERGED
+        case BudgetSpent():
+            reason = Reason.BUDGET
+        case _:
+            reason = Reason.ERROR
+    return events.Finish(reason, None, detail)
+
+
+def _spent(entry: Entry, budget: Budget) -> events.Spent:
+    release = entry.release
+    return events.Spent(
+        round=entry.round,
+        unit=entry.unit.value,
+        epsilon=_short(entry.epsilon),
+        budget=budget.epsilon,
+        delta=budget.delta,
+        payments=entry.number,
+        noise=release.noise,
+        rate=release.rate,
+        steps=release.steps,
+    )
 
 
 def _short(value: float) -> float:

@@ -15,8 +15,8 @@ class DpSgd(Part):
     """Every step's gradient is a sum over units drawn at random, each cut to `norm`, with Gaussian noise on top.
 
     `unit`: whose presence is hidden, one clip's or one subject's. `norm`: the largest Euclidean norm of what a unit
-    adds to a step. `noise`: standard deviation of the noise in multiples of that norm; left out, each peer takes the least
-    with which its budget lasts for all rounds of the contract.
+    adds to a step. `noise`: standard deviation of the noise in multiples of that norm; left out, each peer takes the
+    least with which its budget lasts for all rounds of the contract.
     """
 
     kind: Literal["dp_sgd"] = "dp_sgd"

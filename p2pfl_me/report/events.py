@@ -30,6 +30,7 @@ class PeerLog:
     rounds: tuple[Round, ...] = ()
     links: tuple[events.Link, ...] = ()
     refusals: tuple[events.Refused, ...] = ()
+    spent: tuple[events.Spent, ...] = ()
     finish: events.Finish | None = None
     catch_ups: tuple[tuple[int, int], ...] = ()
     unread: tuple[Unread, ...] = ()
@@ -63,6 +64,7 @@ def read_peer_log(folder: RunFolder, peer: int) -> PeerLog:
         rounds=_rounds(every(Round)),
         links=tuple(links),
         refusals=every(events.Refused),
+        spent=every(events.Spent),
         finish=finish,
         catch_ups=tuple((each.from_round + 1, each.to_round + 1) for each in every(events.CatchUp)),
         unread=log.unread,

@@ -46,6 +46,8 @@ def _ended(run: Run) -> Iterator[str]:
             yield f"Peer {log.peer} stopped without a word {where}{how}."
         elif log.finish.reason is Reason.DIVERGED:
             yield f"Peer {log.peer} diverged {where}: {log.finish.detail}."
+        elif log.finish.reason is Reason.BUDGET:
+            yield f"Peer {log.peer} sent no more {where}: its privacy budget was spent."
         elif log.finish.reason is Reason.ERROR:
             detail = f": {log.finish.detail}" if log.finish.detail else ""
             yield f"Peer {log.peer} failed {where}{detail}."

@@ -33,6 +33,7 @@ class RunPart(StrEnum):
     AGREEMENT = "agreement"
     CLASSES = "classes"
     COST = "cost"
+    PRIVACY = "privacy"
     GRAPH = "graph"
     FAILURES = "failures"
     RAN = "run"

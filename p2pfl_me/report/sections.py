@@ -16,6 +16,7 @@ from p2pfl_me.report.document import Block, Bullets, Code, Paragraph, Section, T
 from p2pfl_me.report.failures import failures, lasting, received_share
 from p2pfl_me.report.figures import RunPart, run_figures
 from p2pfl_me.report.formatting import NONE, many
+from p2pfl_me.report.privacy import left_the_building
 from p2pfl_me.report.results import confusion_of, final_confusions, part_of
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.traffic import alike, by_kind, model_share, peer_traffic, readable_bytes, total_sent
@@ -201,6 +202,7 @@ _PARTS: dict[RunPart, tuple[str, Callable[[Run, bool], Iterator[Block]]]] = {
     RunPart.AGREEMENT: ("How they came to agree", _agreement),
     RunPart.CLASSES: ("Which expressions are recognised", _classes),
     RunPart.COST: ("What it cost", _cost),
+    RunPart.PRIVACY: ("What left the building", left_the_building),
     RunPart.GRAPH: ("The graph", _graph),
     RunPart.FAILURES: ("What went wrong", _failures),
     RunPart.RAN: ("What was run", _what_ran),
@@ -244,7 +246,7 @@ def _short_lives(run: Run) -> list[tuple[str, str]]:
     told = [
         f"peer {log.peer} {log.finish.detail}"
         for log in run.peers
-        if log.finish and log.finish.detail and log.finish.reason not in (Reason.ERROR, Reason.DIVERGED)
+        if log.finish and log.finish.detail and log.finish.reason not in (Reason.ERROR, Reason.DIVERGED, Reason.BUDGET)
     ]
     return [("not whole", "; ".join(told))] if told else []
 
@@ -256,6 +258,7 @@ def _reason(reason: str) -> str:
         "stopped": "stopped from outside",
         "alone": "no neighbour was there any more",
         "error": "an error",
+        "budget": "its privacy budget was spent",
     }.get(reason, reason)
 
 

@@ -46,6 +46,8 @@ class Reason(StrEnum):
     """Its user stopped it."""
     ERROR = "error"
     """It could not go on; `detail` says why."""
+    BUDGET = "budget"
+    """Its privacy budget is spent; `detail` says by what."""
     DIVERGED = "diverged"
     """Its training diverged; `detail` says how."""
 
@@ -133,6 +135,21 @@ class Trained(Event):
     seconds: Annotated[float, Says("how long it took", "s")]
 
 
+@event("spent")
+class Spent(Event):
+    """A round was paid for from the privacy budget; it stood in the privacy ledger before it was trained."""
+
+    round: Annotated[int, Says("from 0")]
+    unit: Annotated[str, Says("what is hidden: one clip, one subject, or all data of the lab")]
+    epsilon: Annotated[float, Says("spent so far, in all lives")]
+    budget: Annotated[float, Says("the most that may be spent")]
+    delta: Annotated[float, Says("the chance for which epsilon does not hold")]
+    payments: Annotated[int, Says("lines of the privacy ledger so far")]
+    noise: Annotated[float, Says("deviation of the noise in multiples of what one unit can add")]
+    rate: Annotated[float, Says("chance of a unit to be in a step's sample")]
+    steps: Annotated[int, Says("noisy answers that this round gave")]
+
+
 @event("catch_up")
 class CatchUp(Event):
     """Rounds were left out, because the neighbours had gone on."""
@@ -216,7 +233,7 @@ class Traffic(Event):
 class Finish(Event):
     """A life of a peer ends; its last line. A killed peer leaves none."""
 
-    reason: Annotated[Reason, Says("rounds, time, patience, handed, alone, stopped, error or diverged")]
+    reason: Annotated[Reason, Says("rounds, time, patience, handed, alone, stopped, error, budget or diverged")]
     rounds: Annotated[int | None, Says("rounds that were trained; null after an error")]
     detail: Annotated[str, Says("what went wrong, or what is missing of its rounds; empty where nothing is")] = ""
     digest: Annotated[str | None, Says("SHA-256 of the final model's bytes", "hex")] = None
@@ -226,6 +243,18 @@ class Finish(Event):
 
 
 AnyEvent = (
-    Start | Begin | Link | Refused | Trained | CatchUp | Round | Handed | HandsOut | Misbehaviour | Traffic | Finish
+    Start
+    | Begin
+    | Link
+    | Refused
+    | Trained
+    | Spent
+    | CatchUp
+    | Round
+    | Handed
+    | HandsOut
+    | Misbehaviour
+    | Traffic
+    | Finish
 )
 """What a log may say. Readers match all of it and end in `assert_never`: a new event is decided on by each."""

@@ -65,6 +65,9 @@ class RunFolder:
     manifest = _One("manifest.json", "what ran, where, with which versions; written by swarm and simulators")
     log = _Each("peer-K.jsonl", "the event log of peer K, see below")
     ledger = _Each("egress-K.jsonl", "the egress ledger of peer K, see below")
+    privacy = _Each(
+        "privacy-K.jsonl", "with a privacy budget: the privacy ledger of peer K, see docs/privacy.md; keep it"
+    )
     checkpoint = _Each("checkpoint-K.safetensors", "peer K's model and the state to resume from")
     inputs = _Each("inputs-K.jsonl", "with --record: what peer K's core was fed and answered (docs/replay.md)")
     blobs = _One("contents", "with --record: the models of all records, by SHA-256")

@@ -26,11 +26,13 @@ from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.origin import tell_of_weights
+from p2pfl_me.learning.protections import rehearsal
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Trainer, make_trainer
 from p2pfl_me.options import RunOptions
 from p2pfl_me.peer.average import score_average, shard_settings
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint
+from p2pfl_me.peer.payments import privacy_ledger
 from p2pfl_me.peer.recording import Recorded
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.peer.shard import load_shard
@@ -161,12 +163,19 @@ class _Machines:
             samples, width = self._shards[peer].samples, self._contract.peers.width(peer)
             if self._deceit and self._board and peer in self._board.liars:
                 samples = self._deceit.samples(samples)
-            self._trainers[peer] = make_trainer(self._contract, peer, samples, self._options.device, width=width)
+            ledger = privacy_ledger(self._contract, self._options.run, start, lambda: self._epoch + self._clock.now)
+            means = rehearsal(self._contract, peer, ledger)
+            self._trainers[peer] = make_trainer(
+                self._contract, peer, samples, self._options.device, width=width, means=means
+            )
         log, trainer = self._logs[peer], self._trainers[peer]
         resumed = start.completed if again else None
         log.write(start_event(self._contract, peer, trainer.device, 1, self._shards[peer], resumed))
         before = traffic_before(RunFolder(self._options.run), peer) if again else (0, 0)
-        work = RoundWork(trainer, self._sketcher, log, self._options.run, start, before, lambda: self._clock.now)
+        budget = self._contract.privacy.budget
+        work = RoundWork(
+            trainer, self._sketcher, log, self._options.run, start, before, lambda: self._clock.now, budget
+        )
         self._lives[peer] += 1
         keys = simulated_keys(self._contract, peer, self._lives[peer])
         begin = replace(core_start(start, self._contract), keys=keys)

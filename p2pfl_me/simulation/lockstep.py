@@ -124,4 +124,5 @@ def _between(part: Part, low: int, high: int) -> Part:
         labels=part.labels[mine],
         clips=part.clips[mine] - low,
         variants=None if part.variants is None else part.variants[mine],
+        subjects=None if part.subjects is None else part.subjects[mine],
     )

@@ -27,6 +27,8 @@ def require_lockstep(contract: Contract, where: str = "") -> None:
         what, fix = f"{form} need keys and messages, and it has neither", "write privacy.exchange: plain"
     elif contract.peers.widths:
         what, fix = "its columns hold whole models, and peers.widths slices some", "leave peers.widths out"
+    elif contract.privacy.protects:
+        what, fix = "it sends no messages, and keeps no ledger of what they would tell", "leave the section privacy out"
     elif gossip.patience:
         what, fix = "patience lets peers stop in different rounds", "leave gossip.patience out"
     else:

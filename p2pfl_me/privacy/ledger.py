@@ -1,0 +1,215 @@
+"""The privacy ledger of a peer, `privacy-K.jsonl`: what is about to be spent, written down before it is.
+
+A line is on the disk before anything that it pays for is trained or sent; so a kill at any instant leaves at most a
+line too many, and never one too few. What a second life trains again for the same round is paid again, because its
+noise is new. Each line names the one before it: a ledger that lost some is told from one that is whole. It outlives
+`--fresh`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from p2pfl_me.errors import PeerError
+from p2pfl_me.exits import Exit
+from p2pfl_me.files import open_private, private_folder, refusing, sync_file
+from p2pfl_me.privacy.accounting import Account, Release
+from p2pfl_me.privacy.budget import Budget, Unit
+
+FIX = "free some space or mend the disk, then give the same command again"
+ROUNDING = 1e-9
+
+
+class BudgetSpent(PeerError):
+    """What a peer may spend is spent: it sends no more."""
+
+    exit_code = Exit.INCOMPLETE
+
+
+class LedgerError(PeerError):
+    """A ledger is damaged or lost: nobody knows any more what was spent, so nothing more may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one round of one life was paid with, before it was trained."""
+
+    number: int
+    round: int
+    unit: Unit
+    release: Release
+    epsilon: float
+    """Of all entries up to this one, at the budget's delta."""
+
+
+class PrivacyLedger:
+    """One peer's, over all rounds, neighbours and lives.
+
+    Parameters
+    ----------
+    known:
+        How many entries there must be at least, by what else the peer has kept (its checkpoint, its log).
+
+    Raises
+    ------
+    LedgerError
+        It is damaged, another process writes to it, or it lacks entries that are known to have been there.
+    """
+
+    def __init__(
+        self, path: Path, budget: Budget, unit: Unit, known: int = 0, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._path, self._budget, self._unit, self._clock = path, budget, unit, clock
+        self._is_torn = False
+        """Whether the last line may be there in part only: what follows it would be lost."""
+        with refusing(LedgerError, path, FIX):
+            if not path.parent.exists():
+                private_folder(path.parent)
+            self._file = open_private(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        try:
+            self._claim()
+            self._entries, self._last = self._read()
+            self._require(known)
+            self._account = Account(budget.delta, [each.release for each in self._entries])
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(self._entries)
+
+    @property
+    def epsilon(self) -> float:
+        """Spent so far."""
+        return self._account.epsilon
+
+    def paid(self, round: int) -> int:
+        """How often a round has been paid for."""
+        return sum(each.round == round for each in self._entries)
+
+    def spend(self, round: int, release: Release) -> Entry:
+        """Pay for a round; when this returns the payment is on the disk, and only then may the round be trained.
+
+        Raises
+        ------
+        BudgetSpent
+            It would cost more than is left. Nothing was written, and nothing may be sent.
+        PeerError
+            It cannot be written.
+        """
+        after = self._account.epsilon_with(release)
+        if after > self._budget.epsilon * (1 + ROUNDING):
+            raise BudgetSpent(
+                f"the privacy budget is spent: epsilon {self.epsilon:.3g} of {self._budget.epsilon:g} at delta "
+                f"{self._budget.delta:g}, and round {round + 1} would make it {after:.3g}",
+                where=str(self._path),
+                fix="the model of the last round stands in the checkpoint; a larger budget needs a new contract, and "
+                "the subjects' consent",
+            )
+        entry = Entry(len(self._entries) + 1, round, self._unit, release, after)
+        line = self._line(entry)
+        if self._is_torn:
+            raise LedgerError("a payment could not be written down whole", where=str(self._path), fix=FIX)
+        self._is_torn = True
+        with refusing(PeerError, self._path, FIX):
+            data = memoryview(line)
+            while data:
+                data = data[os.write(self._file, data) :]
+            os.fsync(self._file)
+        self._is_torn = False
+        self._entries.append(entry)
+        self._last = _digest(line)
+        self._account.add(release)
+        return entry
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _claim(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LedgerError(
+                "a running peer spends from this ledger", where=str(self._path), fix="stop it first"
+            ) from error
+        except OSError:
+            return  # a file system without locks
+
+    def _read(self) -> tuple[list[Entry], str]:
+        with refusing(LedgerError, self._path, FIX, "cannot be read"):
+            data = self._path.read_bytes()
+            whole = data[: data.rfind(b"\n") + 1]
+            if len(whole) < len(data):
+                # Killed while it was written: `spend` never returned, so nothing was trained or sent for it.
+                os.ftruncate(self._file, len(whole))
+            with suppress(OSError):  # a file system whose folders cannot be synced
+                sync_file(self._path.parent)
+        entries: list[Entry] = []
+        last = ""
+        for number, line in enumerate(whole.splitlines(keepends=True), 1):
+            try:
+                entry, before = self._parsed(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise self._damaged(number, f"is no entry ({error})") from error
+            if before != last or entry.number != number:
+                raise self._damaged(number, "does not follow the line before it")
+            if entry.unit is not self._unit:
+                raise self._damaged(number, f"hides one {entry.unit}, and the contract now hides one {self._unit}")
+            entries.append(entry)
+            last = _digest(line)
+        return entries, last
+
+    def _require(self, known: int) -> None:
+        if len(self._entries) < known:
+            raise LedgerError(
+                f"the privacy ledger holds {len(self._entries)} payments, and this peer has made {known}: "
+                "what was spent is not known any more",
+                where=str(self._path),
+                fix="put the ledger back from where it was kept; without it this contract is over for this peer",
+            )
+
+    def _damaged(self, number: int, what: str) -> LedgerError:
+        return LedgerError(
+            f"line {number} {what}",
+            where=str(self._path),
+            fix="put a whole copy in its place; without it this contract is over for this peer",
+        )
+
+    def _line(self, entry: Entry) -> bytes:
+        values: dict[str, Any] = {
+            "t": round(self._clock(), 6),
+            "entry": entry.number,
+            "round": entry.round,
+            "unit": entry.unit.value,
+            "noise": entry.release.noise,
+            "rate": entry.release.rate,
+            "steps": entry.release.steps,
+            "epsilon": entry.epsilon,
+            "delta": self._budget.delta,
+            "after": self._last,
+        }
+        return (json.dumps(values, separators=(",", ":"), allow_nan=False) + "\n").encode()
+
+    @staticmethod
+    def _parsed(values: dict[str, Any]) -> tuple[Entry, str]:
+        release = Release(float(values["noise"]), float(values["rate"]), int(values["steps"]))
+        if not (release.noise > 0 and 0 < release.rate <= 1 and release.steps > 0):
+            raise ValueError("numbers that nobody spends")
+        entry = Entry(
+            int(values["entry"]), int(values["round"]), Unit(values["unit"]), release, float(values["epsilon"])
+        )
+        return entry, str(values["after"])
+
+
+def _digest(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()[:32]

@@ -1,0 +1,82 @@
+"""The section of a report that a data protection officer reads: what left the building, and what was spent on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.privacy.budget import Unit
+from p2pfl_me.report.document import Block, Bullets, Paragraph, Table
+from p2pfl_me.report.events import PeerLog
+from p2pfl_me.report.run import Run
+
+HIDES = {
+    Unit.CLIP: "one clip: whether any single clip was among those that a lab trained on. A subject with k clips is "
+    "protected k times less at best; `p2pme audit-privacy` says by how much",
+    Unit.SUBJECT: "one subject: whether any single person, with all clips of theirs, was among those that a lab "
+    "trained on",
+    Unit.LAB: "all data of a lab, and with them each of its subjects and clips",
+}
+
+
+def left_the_building(run: Run, shown: bool) -> Iterator[Block]:
+    """What left, in words that follow from the contract, and each peer's account of its budget."""
+    yield Bullets(tuple(_what_left(run.contract)))
+    paid = [log for log in run.peers if log.spent]
+    if not paid:
+        return
+    if run.manifest.engine == "simulate":
+        yield Paragraph(
+            "This was a rehearsal: nothing left this machine, and the noise was drawn from the contract's seed, so "
+            "that equal seeds give equal runs. Between labs it comes from the operating system."
+        )
+    yield _account(paid)
+
+
+def _what_left(contract: Contract) -> Iterator[str]:
+    privacy = contract.privacy
+    yield "Weights, to the neighbours in the graph and to nobody else, encrypted on the way: no clip, picture or name."
+    if privacy.budget and privacy.spends:
+        budget, delta = privacy.budget.epsilon, privacy.budget.delta
+        yield (
+            f"Differentially private: whoever sees everything that a peer sends tells two data sets that differ in one "
+            f"unit apart with odds of at most e^{budget:g}, but for a chance of {delta:g}."
+        )
+        yield f"What is hidden is {HIDES[privacy.unit]}."
+    elif privacy.noise is not None:
+        yield f"Noise of kind {privacy.noise} lay over the models; it is not differentially private."
+    else:
+        yield (
+            "The models themselves: each neighbour sees what training made of this lab's clips. Encryption keeps "
+            "strangers out, not neighbours."
+        )
+
+
+def _account(paid: Sequence[PeerLog]) -> Table:
+    rows = []
+    for log in paid:
+        last = log.spent[-1]
+        again = len(log.spent) - len({each.round for each in log.spent})
+        rows.append(
+            (
+                str(log.peer),
+                f"{last.epsilon:.3g}",
+                f"{last.budget:g}",
+                f"{last.delta:g}",
+                last.unit,
+                str(last.payments),
+                str(again),
+                f"{last.noise:.3g}",
+                f"{last.rate:.3g}",
+                str(last.steps),
+            )
+        )
+    header = (
+        "peer", "epsilon spent", "budget", "delta", "hides one", "payments", "paid again", "noise", "rate", "steps",
+    )  # fmt: skip
+    return Table(
+        header,
+        tuple(rows),
+        "Of each peer's privacy ledger. Noise is in multiples of what one unit can add; rate is the chance of a unit "
+        "to be in a step's sample; steps are those of a round. What a second life trained again was paid again.",
+    )
