@@ -84,6 +84,8 @@ def conflict(contract: Contract) -> Conflict | None:
             "privacy.budget bounds nothing: no mechanism that spends is chosen",
             "write privacy.training: dp_sgd, or leave the budget out",
         )
+    if fault := _noise_conflict(contract):
+        return fault
     if privacy.spends and contract.gossip.patience:
         return Conflict(
             "with a privacy budget nobody may stop by patience: when a peer stops would tell of its validation clips",
@@ -94,6 +96,25 @@ def conflict(contract: Contract) -> Conflict | None:
             "class_weights: balanced makes each clip's gradient depend on all the others' labels, and DP-SGD could not "
             "say what one clip adds",
             "write training.class_weights: none",
+        )
+    return None
+
+
+def _noise_conflict(contract: Contract) -> Conflict | None:
+    """What a noise needs of graph and protocol."""
+    noise, topology = contract.privacy.noise, contract.topology
+    if noise is None:
+        return None
+    if noise.needs_graph and (topology.changes or topology.one_way):
+        return Conflict(
+            f"noise {noise} cancels along edges that stand, and those of {topology.kind} change or go one way",
+            "take a graph that stands, or privacy.noise: before_sharing",
+        )
+    if (noise.needs_graph or noise.draws) and not contract.gossip.protocol.common_rounds:
+        return Conflict(
+            f"noise {noise} needs rounds that all peers count alike, and those of {contract.gossip.protocol} are each "
+            "peer's own",
+            "take a protocol of common rounds, such as dpsgd",
         )
     return None
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from p2pfl_me.contract import Contract, digest
+from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.data.source import peer_clips
 from p2pfl_me.doctor import machine
 from p2pfl_me.doctor.calling import Absent, Linked, Met, Refused, call
@@ -38,7 +39,7 @@ def examine(settings: PeerSettings, patience_s: float = PATIENCE_S, bits_per_s: 
         plan = plan_of(contract)
         about = f"{contract.name}: {contract.topology.kind}, {plan.size} peers, {contract.training.rounds} rounds"
         found.append(good("contract", f"{about}; digest {digest(contract).hex()[:16]} (the same for all)"))
-        if warning := cut_warning(contract):
+        for warning in filter(None, (cut_warning(contract), noise_warning(contract))):
             found.append(note("contract", warning))
         with refusals("key", found):
             directory = directory_of(settings, plan)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-import numpy as np
 import torch
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.errors import ContractError
+from p2pfl_me.contract.noise_graph import standing
 from p2pfl_me.learning.dp_trainer import DpTrainer
 from p2pfl_me.learning.guarded import GuardedTrainer, Ledger, Uncovered
 from p2pfl_me.learning.trainer import FeatureTrainer, Samples, Trainer
 from p2pfl_me.privacy.accounting import Release, least_noise, require_accountant
 from p2pfl_me.privacy.budget import Budget
-from p2pfl_me.privacy.noising import Place, Shared, Standing
+from p2pfl_me.privacy.noising import Place, Shared
 from p2pfl_me.privacy.randomness import Randomness, Rehearsed, Stream, System
-from p2pfl_me.topology import schedule_of
 
 
 @dataclass(frozen=True)
@@ -91,26 +89,3 @@ def round_release(contract: Contract, samples: int) -> Release:
 @lru_cache(maxsize=256)
 def _calibrated(budget: Budget, rate: float, steps: int) -> float:
     return least_noise(budget.epsilon, budget.delta, lambda noise: [Release(noise, rate, steps)])
-
-
-def standing(contract: Contract) -> Standing:
-    """The graph of a contract, where its edges stand.
-
-    Raises
-    ------
-    ContractError
-        They do not.
-    """
-    if contract.topology.changes or contract.topology.one_way:
-        raise ContractError(
-            f"noise {contract.privacy.noise} is worked out on a graph whose edges stand, and those of "
-            f"{contract.topology.kind} change",
-            where="privacy.noise",
-            fix="take a graph that stands, or before_sharing",
-        )
-    schedule = schedule_of(contract)
-    peers = range(schedule.size)
-    mixing = np.array([[schedule.weights(i, 0).get(j, 0.0) for j in peers] for i in peers])
-    np.fill_diagonal(mixing, 1 - mixing.sum(1))
-    edges = tuple((i, j) for i in peers for j in schedule.neighbours(i) if i < j)
-    return Standing(edges, mixing)

@@ -14,6 +14,7 @@ import torch
 
 from p2pfl_me.console.words import in_words
 from p2pfl_me.contract import Contract, digest, section_digests
+from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.errors import P2pmeError, PeerError
 from p2pfl_me.exits import Exit, stop_signals
 from p2pfl_me.gossip.cores import core_of
@@ -112,8 +113,9 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
         core = deceit.core(core, peer)
     elif _is_recorded(settings):  # a lie is no answer of a core, so a liar's life cannot be lived again
         core = Recorded(core, settings.run, start)
-    if settings.console_log and (warning := cut_warning(contract)):
-        put(f"note: {warning}")
+    if settings.console_log:
+        for warning in filter(None, (cut_warning(contract), noise_warning(contract))):
+            put(f"note: {warning}")
     if settings.console_log and core.waiting_for:
         waited = ", ".join(map(str, sorted(core.waiting_for)))
         put(f"waiting for neighbours {waited} (up to {contract.gossip.start.patience:g} s)")

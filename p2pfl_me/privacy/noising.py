@@ -68,6 +68,11 @@ class SharedNoise(Choice):
     """It is worked out on a graph whose edges stand."""
 
     @property
+    def draws(self) -> bool:
+        """Whether not all peers train in a round."""
+        return False
+
+    @property
     def carried_by(self) -> tuple[str, ...]:
         return ("at",)
 

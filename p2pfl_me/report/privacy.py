@@ -45,6 +45,11 @@ def _what_left(contract: Contract) -> Iterator[str]:
         yield f"What is hidden is {HIDES[privacy.unit]}."
     elif privacy.noise is not None:
         yield f"Noise of kind {privacy.noise} lay over the models; it is not differentially private."
+    elif privacy.exchange.sums_only:
+        yield (
+            f"Under {privacy.exchange}: a neighbour learns the weighted sum of all models around it and no single one. "
+            "What the sum says of single clips, it still says."
+        )
     else:
         yield (
             "The models themselves: each neighbour sees what training made of this lab's clips. Encryption keeps "

@@ -9,7 +9,6 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 
 import torch
@@ -17,6 +16,7 @@ import torch
 from p2pfl_me.adversary import Board, Observed
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, digest
+from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.data.shards import Shards, all_clips, write_shards
 from p2pfl_me.exits import Exit, verdict
 from p2pfl_me.gossip.cores import core_of
@@ -39,6 +39,7 @@ from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.start import core_start, start_event, traffic_before
 from p2pfl_me.peer.work import RoundWork
+from p2pfl_me.privacy.ledger import PrivacyLedger
 from p2pfl_me.run.beginning import undone_if_refused
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
@@ -71,7 +72,7 @@ def simulate(
         Before anything is run.
     """
     schedule = plan_of(contract)
-    if warning := cut_warning(contract):
+    for warning in filter(None, (cut_warning(contract), noise_warning(contract))):
         console.say(f"note: {warning}")
     if options.lies:
         options.lies.require_fit(contract)
@@ -100,8 +101,12 @@ def simulate(
         seed=contract.seed,
         sealed=sealed or any(link.corruption for link in (faults.link, *faults.links.values())),
     )
-    with suppress(_Stopped):
+    try:
         simulation.run()
+    except _Stopped:
+        pass  # its console says so
+    finally:
+        machines.close()
     if console.listens:
         machines.told.update()
     for peer, error in sorted(simulation.failed.items()):
@@ -138,6 +143,7 @@ class _Machines:
         self._shards = [load_shard(shard_settings(*settings, peer, shards)) for peer in range(contract.peers.count)]
         self._trainers: dict[int, Trainer] = {}
         self._logs: dict[int, EventLog] = {}
+        self._ledgers: list[PrivacyLedger] = []
         self._works: dict[int, RoundWork] = {}
         self._lives: Counter[int] = Counter()
         self._sketcher = Sketcher(layout_of(contract.model).size, contract.seed)
@@ -164,6 +170,7 @@ class _Machines:
             if self._deceit and self._board and peer in self._board.liars:
                 samples = self._deceit.samples(samples)
             ledger = privacy_ledger(self._contract, self._options.run, start, lambda: self._epoch + self._clock.now)
+            self._ledgers += [ledger] if ledger else []
             means = rehearsal(self._contract, peer, ledger)
             self._trainers[peer] = make_trainer(
                 self._contract, peer, samples, self._options.device, width=width, means=means
@@ -187,6 +194,11 @@ class _Machines:
             recorded = Recorded(honest, self._options.run, start) if self._options.record else honest
         self._works[peer] = work
         return Life(recorded, _Telling(work, self._tell))
+
+    def close(self) -> None:
+        """Whoever reads the run folder may open its privacy ledgers again."""
+        for ledger in self._ledgers:
+            ledger.close()
 
     def _tell(self) -> None:
         """A peer has concluded a round: look at the logs once as many have as there are peers."""

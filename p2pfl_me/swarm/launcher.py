@@ -16,6 +16,7 @@ from p2pfl_me.baselines.jobs import baseline_jobs, features_job
 from p2pfl_me.children import Children, Job, manner, stop
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
+from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.errors import ContractError, P2pmeError
 from p2pfl_me.exits import Exit, stop_signals, verdict
 from p2pfl_me.home import cache_dir, keys_dir
@@ -64,7 +65,7 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
     require_memory(contract)
     require_files(contract)
     plan_of(contract)
-    if warning := cut_warning(contract):
+    for warning in filter(None, (cut_warning(contract), noise_warning(contract))):
         console.say(f"note: {warning}")
     if options.lies:
         options.lies.require_fit(contract)

@@ -9,7 +9,8 @@ import pytest
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.load import contract_from_yaml
-from p2pfl_me.learning.protections import rehearsal, standing
+from p2pfl_me.contract.noise_graph import standing
+from p2pfl_me.learning.protections import rehearsal
 from p2pfl_me.privacy.accounting import Release
 from p2pfl_me.privacy.budget import Budget
 from p2pfl_me.privacy.noise.before_sharing import BeforeSharing

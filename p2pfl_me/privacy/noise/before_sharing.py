@@ -32,6 +32,10 @@ class BeforeSharing(SharedNoise):
     noise: Multiplier | None = None
     drawn: PositiveInt | None = None
 
+    @property
+    def draws(self) -> bool:
+        return self.drawn is not None
+
     def at(self, place: Place) -> Cover:
         return _AtPeer(self, place)
 
