@@ -158,8 +158,9 @@ def _sums_conflict(contract: Contract) -> Conflict | None:
 
 def batch_conflict(contract: Contract) -> Conflict | None:
     """A layer that normalises by the batch, whose samples then are in each other's gradients."""
-    names = [name for name, _ in contract.model.layout.shapes]
-    if not contract.privacy.training or not any(name.rpartition(".")[2] == STATISTICS for name in names):
+    if not contract.privacy.training:
+        return None  # and the layout, which a user's own code may lack, is asked where it is needed
+    if not any(name.rpartition(".")[2] == STATISTICS for name, _ in contract.model.layout.shapes):
         return None
     network = contract.model.backbone
     groups = "normalisation" in type(network).model_fields
