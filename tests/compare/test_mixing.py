@@ -98,3 +98,15 @@ def test_slopes_by_hand() -> None:
     assert reaches(course) is None and reaches(steep.measured) == 10
     assert exact_after(course) is None
     assert exact_after(np.array([1, 0.5, 1e-8])) == 2
+
+
+def test_a_slope_is_of_the_second_half_of_the_rounds_above_rounding() -> None:
+    """On a line that bends, so that every other choice of rounds gives another slope."""
+    predicted = np.array([1.0, 0.5, 0.2, 0.1, 0.02, 9e-6])
+    measured = np.array([1.0, 0.4, 0.3, 0.2, 0.03, 2e-6])
+    slope = slope_of(Mixing("bent", measured, predicted, np.arange(6.0)))
+    assert slope is not None
+    assert slope.predicted == pytest.approx((0.02 / 0.2) ** 0.5) and slope.measured == pytest.approx(
+        (0.03 / 0.3) ** 0.5
+    )
+    assert slope_of(Mixing("short", measured[:1], predicted[:1], np.arange(1.0))) is None, "one round has no slope"
