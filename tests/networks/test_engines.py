@@ -22,6 +22,7 @@ from p2pfl_me.learning.own import with_network
 from p2pfl_me.options import RunOptions
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.lockstep import run_lockstep
+from p2pfl_me.simulation.message_size import model_bytes
 from p2pfl_me.swarm.launcher import launch
 from tests.networks import mylab
 from tests.small import CLASSES, Command, events, wait_for, write_contract
@@ -83,6 +84,9 @@ def test_real_peers_simulator_and_lockstep_end_with_the_same_bits(tmp_path: Path
     assert all((one[home] != models[0][home]).any() for one in models[1:]), "labs of other scales keep their own"
     sent = json.loads((tmp_path / "real" / "egress-0.jsonl").read_text().splitlines()[-1])
     assert sent["bytes"] < 4 * np.count_nonzero(~home) + 300, "what stays home is not sent"
+    if not own:
+        whole = model_bytes(contract.model_copy(update={"gossip": contract.gossip.model_copy(update={"personal": ()})}))
+        assert sent["bytes"] < whole <= 8_000, "a model of STSTNet with its header and seals"
     assert "mylab" not in (tmp_path / "real" / "contract.yaml").read_text()
 
 
