@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.data.blank import is_blank
 from p2pfl_me.data.preprocess.alignment import levelled
 from p2pfl_me.data.preprocess.faces import Face, Point
 from p2pfl_me.spotting.motion import Motion, MotionMeter
@@ -58,12 +59,15 @@ class Person:
         self._matrix = levelled(face.left_eye, face.right_eye, EYES, UNIT)
         self._moments.clear()
 
-    def look(self, time_s: float, frame: Image, grey: Image) -> Observation:
-        """The motion that ends with this picture, RGB (H, W, 3) and grey (H, W)."""
+    def look(self, time_s: float, frame: Image, grey: Image) -> Observation | None:
+        """The motion that ends with this picture, RGB (H, W, 3) and grey (H, W); None where one colour is all that there
+        is of the face: a covered lens or a flash moves more than any expression."""
         aligned = np.asarray(
             cv2.warpAffine(grey, self._matrix, (SIDE, SIDE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE),
             dtype=np.uint8,
         )
+        if is_blank(aligned):
+            return None
         micro, macro = (self._motion(time_s, k, aligned) for k in (self._settings.micro_s, self._settings.macro_s))
         self._hold(time_s, aligned, frame)
         return Observation(time_s, micro, macro)

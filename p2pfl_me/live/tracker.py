@@ -63,7 +63,8 @@ class Tracker:
         if not self._persons:
             return []
         grey = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-        return [Look(person, person.look(time_s, frame, grey)) for person in self._persons]
+        looks = ((person, person.look(time_s, frame, grey)) for person in self._persons)
+        return [Look(person, seen) for person, seen in looks if seen is not None]
 
     def _settle(self, time_s: float, faces: Sequence[Face]) -> None:
         free = list(faces)
