@@ -1,4 +1,4 @@
-"""The frozen networks that a contract may name, as modules: torchvision's, cut off after their last feature map.
+"""The frozen networks that a contract may name, as modules, cut off after a feature map.
 
 The feature map is flattened, not averaged: where on the face something moves is kept.
 """
@@ -19,7 +19,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Architecture:
-    """One of them as torchvision has it."""
+    """One of them, with the names of its published weights."""
 
     network: Frozen
 
@@ -32,14 +32,14 @@ class Architecture:
         return self.network.prefix
 
     def build(self) -> nn.Sequential:
-        """The layers, uninitialised: float32 (N, 3, S, S) -> (N, C, S / 32, S / 32)."""
+        """The layers, uninitialised: float32 (N, 3, S, S) -> (N, C, S / stride, S / stride)."""
         with torch.device("meta"):
-            layers: nn.Sequential = self.network.cut(getattr(torchvision_models(), self.name)(weights=None))
+            layers: nn.Sequential = self.network.cut(torchvision_models())
         return layers.to_empty(device="cpu")
 
     @property
     def shapes(self) -> Shapes:
-        """Names and shapes of the float32 tensors, in the order of torchvision's state dict."""
+        """Names and shapes of the float32 tensors, in the order of the state dict."""
         return dict(_shapes(self.name))
 
 
@@ -53,6 +53,6 @@ def architecture_of(name: str) -> Architecture:
 @cache
 def _shapes(name: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
     with torch.device("meta"):
-        state = architecture_of(name).network.cut(getattr(torchvision_models(), name)(weights=None)).state_dict()
+        state = architecture_of(name).network.cut(torchvision_models()).state_dict()
     # The batches that a normalisation has seen are a count for training, which frozen layers have no use for.
     return tuple((key, tuple(value.shape)) for key, value in state.items() if value.is_floating_point())

@@ -85,6 +85,14 @@ def load_backbone(contract: Contract, *, cache: Path, weights: Path | None = Non
 
 
 def _imagenet(architecture: Architecture) -> Tensors:
+    if (packaged := architecture.network.packaged()) is not None:
+        if (found := _sha256(packaged.file)) != packaged.sha256:
+            raise WeightsError(
+                f"has SHA-256 {found[:16]}..., the published weights {packaged.sha256[:16]}...",
+                where=str(packaged.file),
+                fix="install the package again",
+            )
+        return read_weights(packaged.file, architecture)
     from p2pfl_me.learning.vision import torchvision_models
 
     models = torchvision_models()

@@ -10,9 +10,8 @@ from safetensors import SafetensorError, safe_open
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.shards import Shards
 from p2pfl_me.data.trained_on import TRAINED_ON, read_kept_record
+from p2pfl_me.networks import Frozen
 from p2pfl_me.run.manifest import ManifestFile
-
-IMAGENET = "ImageNet-1k (torchvision's IMAGENET1K_V1)"
 
 
 def network_words(contract: Contract, weights: Path | None = None, seeds: Sequence[int] = ()) -> str:
@@ -28,12 +27,12 @@ def network_words(contract: Contract, weights: Path | None = None, seeds: Sequen
     network, source = contract.model.backbone, contract.model.weights
     drawn = seeds or (contract.seed,)
     of = f"seed{'s' if len(drawn) > 1 else ''} {', '.join(map(str, drawn))}"
-    if not network.frozen:
+    if not isinstance(network, Frozen):
         return f"{network}, trained whole from a model drawn from {of}; nothing was trained before."
     if source.source == "seed":
         return f"{network}, frozen layers: random, drawn from {of}, never trained."
     if source.source == "imagenet":
-        return f"{network}, frozen layers: trained on {IMAGENET}."
+        return f"{network}, frozen layers: trained on ImageNet-1k ({network.weights_of})."
     known = trained_on(weights)
     origin = f"trained on {known}" if known else "of unknown origin: the file does not say what it was trained on"
     return f"{network}, frozen layers: file, sha256 {source.sha256}, {origin}."

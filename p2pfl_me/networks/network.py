@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from p2pfl_me.choice.registry import Choice
@@ -100,8 +101,16 @@ class Whole(Network):
         return None
 
 
+@dataclass(frozen=True)
+class Packaged:
+    """ImageNet's weights as an installed package brings them: the file, and the SHA-256 (hex) that it has."""
+
+    file: Path
+    sha256: str
+
+
 class Frozen(Network):
-    """A network of torchvision's, cut off after its last feature map and frozen, before the founding paper's head."""
+    """A published network, cut off after a feature map and frozen, before the founding paper's head."""
 
     trainables: ClassVar[tuple[str, ...]] = ("head",)
     frozen: ClassVar[bool] = True
@@ -110,8 +119,10 @@ class Frozen(Network):
     channels: ClassVar[int]
     prefix: ClassVar[str] = ""
     """Before its tensors' names in torchvision's whole state dict."""
-    imagenet: ClassVar[str]
-    """The name of torchvision's weights."""
+    imagenet: ClassVar[str] = ""
+    """The name of torchvision's weights; none where a package brings them."""
+    weights_of: ClassVar[str] = "torchvision's IMAGENET1K_V1"
+    """Whose ImageNet weights they are, in words."""
     key: ClassVar[str]
     """Of the copy that is kept of them."""
 
@@ -127,6 +138,16 @@ class Frozen(Network):
     def shape(self, use: Use) -> tuple[int, ...]:
         return (self.features(use),)
 
-    def cut(self, whole: Any) -> Any:
-        """The layers up to the last feature map of torchvision's network."""
+    def cut(self, torchvision: Any) -> Any:
+        """Its layers up to the feature map, out of torchvision's models or of our own."""
         raise self.unfinished("cut")
+
+    def packaged(self) -> Packaged | None:
+        """ImageNet's weights in an installed package; None where they are torchvision's.
+
+        Raises
+        ------
+        WeightsError
+            The package is not installed.
+        """
+        return None

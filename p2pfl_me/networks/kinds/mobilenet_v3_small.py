@@ -23,5 +23,5 @@ class MobilenetV3Small(Frozen):
     def step(self, use: Use) -> Step:
         return Step.HEAD
 
-    def cut(self, whole: Any) -> Any:
-        return whole.features
+    def cut(self, torchvision: Any) -> Any:
+        return torchvision.mobilenet_v3_small(weights=None).features

@@ -23,8 +23,9 @@ class Resnet18(Frozen):
     def step(self, use: Use) -> Step:
         return Step.HEAD
 
-    def cut(self, whole: Any) -> Any:
+    def cut(self, torchvision: Any) -> Any:
         from torch import nn
 
+        whole = torchvision.resnet18(weights=None)
         kept = [(name, layer) for name, layer in whole.named_children() if name not in {"avgpool", "fc"}]
         return nn.Sequential(OrderedDict(kept))

@@ -36,5 +36,5 @@ class Vgg16(Frozen):
     def step(self, use: Use) -> Step:
         return Step.HEAD if use.trainable == "head" else Step.BLOCK5
 
-    def cut(self, whole: Any) -> Any:
-        return whole.features
+    def cut(self, torchvision: Any) -> Any:
+        return torchvision.vgg16(weights=None).features
