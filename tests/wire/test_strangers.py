@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 
 import numpy as np
 import pytest
@@ -18,9 +19,9 @@ from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import MAX_FRAME, Terms, greeting, hello, read_greeting
 from p2pfl_me.wire.identity import new_identity
 from p2pfl_me.wire.links import Links, Liveness
-from p2pfl_me.wire.neighbour import HANDSHAKES, MESSAGES, RECORDS
+from p2pfl_me.wire.neighbour import HANDSHAKES
 from p2pfl_me.wire.records import RECORD
-from p2pfl_me.wire.refusal_log import BURST
+from p2pfl_me.wire.refusal_log import BURST, REFILL_S
 from p2pfl_me.wire.session import MESSAGE, MOST_BYTES, MOST_MESSAGES, RECEIVED
 from p2pfl_me.wire.sockets import split_address
 from tests.wire.peers import QUICK, Recorder, Swarm
@@ -342,10 +343,12 @@ def test_names_that_change_with_every_handshake_fill_no_log() -> None:
                         answered += bool(caller.receive())
             return answered
 
+        begun = time.monotonic()
         answered = await asyncio.to_thread(call)
-        assert 0 < answered <= HANDSHAKES[1] + 20
+        took = time.monotonic() - begun  # on a busy machine the budgets refill meanwhile
+        assert 0 < answered <= HANDSHAKES[1] + HANDSHAKES[0] * took + 1
         lines = [reason for _, reason in there.refused]
-        assert len(lines) <= 2 * BURST + 10 and sum(map(len, lines)) < 60_000
+        assert len(lines) <= 2 * (BURST + took / REFILL_S + 1) and sum(map(len, lines)) <= 2_000 * len(lines)
         await high.close()
 
     asyncio.run(scene())
@@ -364,20 +367,24 @@ def test_a_neighbour_that_floods_is_read_later_and_the_others_as_ever(kind: str)
         caller = await asyncio.to_thread(Caller.of, swarm.addresses[1])
         await asyncio.to_thread(caller.link, liar(swarm), swarm.identities[1].public)
         await there.until(lambda: there.is_up(0))
-        many = int(1.5 * (RECORDS if kind == "pings" else MESSAGES)[1])
+        # A hundred at once and hardly any more: however slowly this machine reads, the rest is too much.
+        flooding = middle._multiplexer._neighbours[0]
+        flooding.records = flooding.messages = Bucket(0.1, 100.0)
+        many = 150
         header, _ = encode(Message(Kind.WITHDRAW, 0), 0, swarm.schema)
         say = (RECEIVED, bytes(16)) if kind == "pings" else (MESSAGE, header)
         records = b"".join(
             caller.lengths[0].write(len(each)) + each for each in (caller.sealer.seal(*say) for _ in range(many))
         )
         sending = asyncio.create_task(asyncio.to_thread(caller.socket.sendall, records))
-        connection = middle._multiplexer._neighbours[0].connection
+        connection = flooding.connection
         assert connection is not None
-        while not connection.deaf:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(60):
+            while not connection.deaf:
+                await asyncio.sleep(0.005)  # looks again; how long it takes is of no matter
         honest.send(1, Message(Kind.HELLO, 0, 7))
         await there.until(lambda: any(peer == 2 for peer, _ in there.messages))
-        assert there.is_up(0) and not there.refused
+        assert connection.deaf and there.is_up(0) and not there.refused
         await middle.close()
         await honest.close()
         with contextlib.suppress(ConnectionError):
