@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from p2pfl_me.choice import Conflict, Part
+from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.kind import PROTOCOLS
 from p2pfl_me.privacy.budget import Budget, Unit
 from p2pfl_me.privacy.dp_sgd import DpSgd
@@ -154,6 +155,23 @@ def _sums_conflict(contract: Contract) -> Conflict | None:
     if contract.peers.widths:
         return Conflict(f"peers.widths sends slices, which {form} cannot sum", "leave peers.widths out")
     return None
+
+
+def require_recordable(contract: Contract) -> None:
+    """Refuse to write down what a core under masks is fed.
+
+    Raises
+    ------
+    ContractError
+        A replay would need the secrets of that life, which are never written down.
+    """
+    if contract.privacy.exchange.sums_only:
+        raise ContractError(
+            f"a run under {contract.privacy.exchange} cannot be recorded: to live it again would take the secrets that "
+            "hide the models, and those are never written down",
+            where="--record",
+            fix="leave --record out, or record a run with privacy.exchange: plain",
+        )
 
 
 def batch_conflict(contract: Contract) -> Conflict | None:

@@ -10,14 +10,15 @@ from pathlib import Path
 
 from p2pfl_me.contract.load import contract_from_yaml, load_contract
 from p2pfl_me.contract.model import Contract
-from p2pfl_me.contract.template import SMALL, contract_text
+from p2pfl_me.contract.template import RECIPES, contract_text
 from p2pfl_me.topology.kind import TOPOLOGIES
 
 
 def ready_names() -> dict[str, str]:
-    """Kinds of `contract_text` by the names of their ready contracts and by their own: `base3` and `base`, `small`."""
+    """Kinds of `contract_text` by the names of their ready contracts and by their own: `base3` and `base`, `small`,
+    `masks`."""
     files = {about.ready_file or kind: kind for kind, about in TOPOLOGIES.items()}
-    return {**files, **{kind: kind for kind in TOPOLOGIES}, SMALL: SMALL}
+    return {**files, **{kind: kind for kind in TOPOLOGIES}, **{name: name for name in RECIPES}}
 
 
 def read_contract(named: Path | str, overrides: Sequence[str] = (), *, another_network: bool = False) -> Contract:

@@ -38,11 +38,16 @@ TRAINING: Mapping[str, Any] = {
 }
 """Values that all ready contracts share, so that runs of two of them differ only in their graph."""
 
-SMALL, SMALL_GRAPH = "small", "exponential"
-"""The ready contract of the small network, and its graph: peers with few clips take few steps a round, and a ring mixes
-those too slowly."""
-SMALL_VALUES = ("model.backbone=ststnet", "training.rounds=60", "training.dropout=0.2", "training.augment=mirror")
-"""As they were measured (docs/measurements.md)."""
+SMALL, MASKED = "small", "masks"
+RECIPES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    # Peers with few clips take few steps a round, and a ring mixes those too slowly; as in docs/measurements.md.
+    SMALL: (
+        "exponential",
+        ("model.backbone=ststnet", "training.rounds=60", "training.dropout=0.2", "training.augment=mirror"),
+    ),
+    MASKED: ("regular", ("privacy.exchange=masks",)),
+}
+"""Ready contracts that differ from the others in more than their graph: its kind, and what is set."""
 
 _COMMENTS: Mapping[str, str] = {
     "seed": "every random draw of a run comes from it",
@@ -70,6 +75,8 @@ _COMMENTS: Mapping[str, str] = {
     "model.classes": "labels, in the order of the outputs; a peer's data may lack some",
     "training.local_epochs": "between two exchanges",
     "gossip.protocol: dpsgd": "after every round each peer averages with its neighbours",
+    "privacy": "what a neighbour may learn (docs/security.md)",
+    "privacy.exchange": "the weighted sum of its neighbours' models, three at least, and no single one",
     "gossip.protocol: push_sum": "after every round each peer gives away shares of its model, and of a weight",
 }
 """By key, or by key and value where what there is to say depends on it."""
@@ -87,7 +94,8 @@ def contract_text(
     Parameters
     ----------
     kind:
-        A name in `TOPOLOGIES`, or `small`: the small network, trained whole, on an exponential graph.
+        A name in `TOPOLOGIES`, or of `RECIPES`: `small`, the small network, trained whole; `masks`, models that no
+        neighbour sees.
     count:
         Number of peers; the kind's own default when None.
     overrides:
@@ -100,8 +108,9 @@ def contract_text(
     ContractError
         The kind is unknown, an override is wrong, or the graph cannot be built.
     """
-    if kind == SMALL:
-        return contract_text(SMALL_GRAPH, count, name or SMALL, (*SMALL_VALUES, *overrides), members)
+    if kind in RECIPES:
+        graph, chosen = RECIPES[kind]
+        return contract_text(graph, count, name or kind, (*chosen, *overrides), members)
     if kind not in TOPOLOGIES:
         near = difflib.get_close_matches(kind, list(TOPOLOGIES), n=1, cutoff=0.5)
         fix = f"did you mean `{near[0]}`? " if near else ""

@@ -15,6 +15,7 @@ import torch
 from p2pfl_me.console.words import in_words
 from p2pfl_me.contract import Contract, digest, section_digests
 from p2pfl_me.contract.noise_graph import noise_warning
+from p2pfl_me.contract.privacy import require_recordable
 from p2pfl_me.errors import P2pmeError, PeerError
 from p2pfl_me.exits import Exit, stop_signals
 from p2pfl_me.gossip.cores import core_of
@@ -62,6 +63,8 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
     allow_many_files()  # strangers who connect and say nothing must not use up those that checkpoints need
     log: EventLog | None = None
     try:
+        if settings.record:
+            require_recordable(settings.contract)
         directory = directory_of(settings, plan_of(settings.contract))  # a wrong id or key leaves the folder alone
         if settings.begin is Begin.FRESH and (aside := put_aside(settings.run, settings.peer)):
             put(f"what peer {settings.peer} had left here is in {aside}")

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.message import Vector
+from p2pfl_me.message import Packed, Vector
 
 Words = npt.NDArray[np.unsignedinteger[Any]]
 _SIGNED: dict[int, Any] = {8: np.dtype("<i1"), 16: np.dtype("<i2"), 32: np.dtype("<i4")}
@@ -42,7 +42,9 @@ class FixedPoint:
 
     def words(self, values: Vector, weight: float, seed: int) -> Words:
         """`values`, float32 (P,), times `weight` as words. What lies beyond `reach` is cut to it."""
-        scaled = np.clip(values, -self.reach, self.reach).astype(np.float64) * (weight * self.scale)
+        step = np.float32(weight * self.scale)
+        scaled = np.multiply(values, step, dtype=np.float32)
+        np.clip(scaled, -self.reach * step, self.reach * step, out=scaled)
         if self.bits < 32:
             dither = np.random.Generator(np.random.Philox(seed)).random(scaled.size, np.float32)
             np.floor(np.add(scaled, dither, out=scaled), out=scaled)
@@ -52,9 +54,9 @@ class FixedPoint:
 
     def values(self, total: Words) -> Vector:
         """A sum of words as float32 (P,)."""
-        return cast(Vector, (total.view(_SIGNED[self.bits]) / self.scale).astype(np.float32))
+        return cast(Vector, np.multiply(total.view(_SIGNED[self.bits]), np.float32(1 / self.scale), dtype=np.float32))
 
-    def from_bytes(self, data: bytes | memoryview) -> Words:
+    def from_bytes(self, data: bytes | memoryview | Packed) -> Words:
         """Words as they travelled, little-endian; not copied."""
         return cast(Words, np.frombuffer(data, _UNSIGNED[self.bits]))
 

@@ -76,9 +76,17 @@ class MaskKeys:
         return hmac.digest(key, label + _WHERE.pack(receiver, round), "sha256")
 
 
-def stream(seed: bytes, size: int) -> bytes:
-    """`size` bytes of a mask: AES-256 in counter mode from zero. A seed is one mask's and no other's."""
-    return Cipher(algorithms.AES(seed), modes.CTR(bytes(16))).encryptor().update(bytes(size))
+class Streams:
+    """Masks of `size` bytes from their seeds, in one piece of memory: each holds until the next is asked for."""
+
+    def __init__(self, size: int) -> None:
+        self._clear, self._mask = bytes(size), bytearray(size + 15)  # the cipher asks for a block's room at the end
+
+    def of(self, seed: bytes) -> memoryview:
+        """AES-256 in counter mode from zero. A seed is one mask's and no other's."""
+        size = len(self._clear)
+        Cipher(algorithms.AES(seed), modes.CTR(bytes(16))).encryptor().update_into(self._clear, self._mask)
+        return memoryview(self._mask)[:size]
 
 
 def sealed(seed: bytes, tokens: list[bytes]) -> bytes:

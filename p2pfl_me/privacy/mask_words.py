@@ -8,12 +8,15 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from p2pfl_me.errors import WireError
+from p2pfl_me.message import Packed
 from p2pfl_me.privacy.mask_keys import SEED, TOKEN
 
 Lives = Mapping[int, bytes]
 """Peers with the public key of the life that is meant, 32 bytes each."""
-_COUNT, _LIFE = struct.Struct("<H"), struct.Struct("<I32s")
+_COUNT, _LIFE = struct.Struct("<I"), struct.Struct("<I32s")
 _TOKEN, _SEED = struct.Struct(f"<I{TOKEN}s"), struct.Struct(f"<I{SEED}s")
 
 
@@ -54,8 +57,12 @@ def digest_of(lives: Lives) -> bytes:
     return hashlib.sha256(lives_to_bytes(lives)).digest()
 
 
-def masked_to_bytes(circle: Lives, words: memoryview) -> bytes:
-    return b"".join((_COUNT.pack(len(circle)), lives_to_bytes(circle), words))
+def room_for(circle: Lives, size: int) -> tuple[Packed, Packed]:
+    """A masked model to be: the whole of it, and the part for its words, `size` bytes at a multiple of four."""
+    head = np.frombuffer(_COUNT.pack(len(circle)) + lives_to_bytes(circle), np.uint8)
+    whole = np.empty(head.size + size, np.uint8)
+    whole[: head.size] = head
+    return whole, whole[head.size :]
 
 
 def masked_from(data: memoryview, size: int) -> Masked:

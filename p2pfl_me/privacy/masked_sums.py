@@ -39,6 +39,9 @@ class MaskedSums:
         seed = derive_seed(self._seed, self._me, receiver, round)
         return self._giver.give(receiver, round, own, weight, circle, seed)
 
+    def all_given(self) -> None:
+        self._giver.done()
+
     def pledge(self, receiver: int, round: int, content: Packed) -> Packed | None:
         return self._giver.pledge(receiver, round, content)
 

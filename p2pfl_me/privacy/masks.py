@@ -19,13 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import Packed, Vector
 from p2pfl_me.privacy.fixed_point import FixedPoint, Words
-from p2pfl_me.privacy.mask_keys import MaskKeys, sealed, stream
+from p2pfl_me.privacy.mask_keys import MaskKeys, Streams, sealed
 from p2pfl_me.privacy.mask_words import (
     Lives,
     Masked,
@@ -34,9 +35,9 @@ from p2pfl_me.privacy.mask_words import (
     lives_from,
     lives_to_bytes,
     masked_from,
-    masked_to_bytes,
     pledge_from,
     pledge_to_bytes,
+    room_for,
 )
 
 REMEMBERED = 4
@@ -69,6 +70,8 @@ class Giver:
         self._me, self._keys, self._point, self._least = me, keys, point, least
         self._around = around
         self._given: dict[tuple[int, int], _Given] = {}
+        self._last: tuple[Vector, dict[float, Words]] | None = None
+        self._streams = cache(Streams)
 
     def others(self, receiver: int, circle: Lives) -> Lives | None:
         """Those of a receiver's circle with whom a mask can be shared; None if they are too few, or don't know me."""
@@ -85,16 +88,18 @@ class Giver:
         others = self.others(receiver, circle)
         if others is None or (receiver, round) in self._given:
             return None
-        masks = {peer: self._keys.seed(peer, key, receiver, round) for peer, key in others.items()}
-        size = self._point.bytes_of(own.size)
-        words = self._point.words(own, weight, seed)
-        words += self._mask(self._keys.own_seed(receiver, round), size)
-        for peer, mask in masks.items():
-            _add(words, self._mask(mask, size), peer > self._me)
+        seeds = {peer: self._keys.seed(peer, key, receiver, round) for peer, key in others.items()}
+        clear = self._words(own, weight, seed)
+        streams = self._streams(clear.nbytes)
+        content, room = room_for(others, clear.nbytes)
+        words = self._point.from_bytes(room)
+        np.add(clear, self._point.from_bytes(streams.of(self._keys.own_seed(receiver, round))), out=words)
+        for peer, mask in seeds.items():
+            _add(words, self._point.from_bytes(streams.of(mask)), peer > self._me)
         self._given[receiver, round] = _Given(others)
         for old in [key for key in self._given if key[1] < round - REMEMBERED]:
             del self._given[old]
-        return _packed(masked_to_bytes(others, words.data.cast("B")))
+        return content
 
     def pledge(self, receiver: int, round: int, content: Packed) -> Packed | None:
         """The answer to a roster, the same if it is asked again; None if nothing was given or is remembered.
@@ -125,8 +130,20 @@ class Giver:
         given.roster, given.pledge = roster, _packed(pledge_to_bytes(Pledge(own, tokens, seeds)))
         return given.pledge
 
-    def _mask(self, seed: bytes, size: int) -> Words:
-        return self._point.from_bytes(stream(seed, size))
+    def _words(self, own: Vector, weight: float, seed: int) -> Words:
+        """The same for all receivers of one weight, where rounding draws nothing."""
+        if self._point.bits < 32:
+            return self._point.words(own, weight, seed)
+        if self._last is None or self._last[0] is not own:
+            self._last = own, {}
+        known = self._last[1]
+        if weight not in known:
+            known[weight] = self._point.words(own, weight, seed)
+        return known[weight]
+
+    def done(self) -> None:
+        """All models of a round are given: nothing of them is kept."""
+        self._last = None
 
 
 class Summer:
@@ -134,6 +151,7 @@ class Summer:
 
     def __init__(self, point: FixedPoint, least: int) -> None:
         self._point, self._least = point, least
+        self._streams = cache(Streams)
 
     def read(self, content: Packed, size: int) -> Masked:
         """A neighbour's masked model of `size` values. Raises `WireError` if it is none."""
@@ -163,7 +181,7 @@ class Summer:
         WireError
             A pledge lacks what the sum needs.
         """
-        space = self._point.bytes_of(size)
+        streams = self._streams(self._point.bytes_of(size))
         total = self._point.nothing(size)
         for peer in sorted(roster):
             total += self._point.from_bytes(models[peer].words)
@@ -173,13 +191,10 @@ class Summer:
                 seeds = {other: pledges[peer].seeds[other] for other in models[peer].circle if other not in roster}
             except KeyError as error:
                 raise WireError(f"a pledge without its word on peer {error.args[0]}") from error
-            total -= self._mask(sealed(pledges[peer].own, tokens), space)
+            total -= self._point.from_bytes(streams.of(sealed(pledges[peer].own, tokens)))
             for other, seed in seeds.items():
-                _add(total, self._mask(seed, space), other < peer)
+                _add(total, self._point.from_bytes(streams.of(seed)), other < peer)
         return self._point.values(total)
-
-    def _mask(self, seed: bytes, size: int) -> Words:
-        return self._point.from_bytes(stream(seed, size))
 
 
 def read_pledge(content: Packed) -> Pledge:

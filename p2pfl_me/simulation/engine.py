@@ -17,6 +17,7 @@ from p2pfl_me.adversary import Board, Observed
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.contract.noise_graph import noise_warning
+from p2pfl_me.contract.privacy import require_recordable
 from p2pfl_me.data.shards import Shards, all_clips, write_shards
 from p2pfl_me.exits import Exit, verdict
 from p2pfl_me.gossip.cores import core_of
@@ -72,6 +73,8 @@ def simulate(
         Before anything is run.
     """
     schedule = plan_of(contract)
+    if options.record:
+        require_recordable(contract)
     for warning in filter(None, (cut_warning(contract), noise_warning(contract))):
         console.say(f"note: {warning}")
     if options.lies:

@@ -53,6 +53,7 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
     ContractError, DataError, RunError
         Before any peer is started.
     """
+    from p2pfl_me.contract.privacy import require_recordable
     from p2pfl_me.data.shards import write_shards
     from p2pfl_me.learning.origin import tell_of_weights
     from p2pfl_me.swarm.memory import require_files, require_memory
@@ -65,6 +66,8 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
     require_memory(contract)
     require_files(contract)
     plan_of(contract)
+    if options.record:
+        require_recordable(contract)
     for warning in filter(None, (cut_warning(contract), noise_warning(contract))):
         console.say(f"note: {warning}")
     if options.lies:

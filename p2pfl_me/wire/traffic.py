@@ -17,6 +17,8 @@ from p2pfl_me.run.ledger import Sent
 from p2pfl_me.wire.framing import on_wire
 from p2pfl_me.wire.session import Outgoing
 
+SMALL = 1024
+"""Bytes up to which a digest takes less time than to ask another thread for it."""
 Ledger = Callable[[Sent], None]
 """Gets one entry for each message that left, and one for the heartbeats to a neighbour since the last."""
 
@@ -92,6 +94,10 @@ class TrafficLedger:
         self._hasher.shutdown()
 
     def _digest(self, params: Vector | Packed) -> Future[str]:
+        if params.nbytes <= SMALL:
+            ready: Future[str] = Future()
+            ready.set_result(_sha256(params))
+            return ready
         if self._hashed is None or self._hashed[0]() is not params:
             digest = self._hasher.submit(_sha256, params)
             digest.add_done_callback(lambda _: self._post(self._write))

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.message import Message
+from p2pfl_me.options import RunOptions
+from p2pfl_me.privacy.masks import Giver
 from p2pfl_me.simulation import trials
+from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.faults import Crash, FaultModel
 from p2pfl_me.simulation.host import Simulation
 from p2pfl_me.simulation.lockstep_fit import require_lockstep
 from p2pfl_me.simulation.trials import Journal, Trial, play
+from p2pfl_me.swarm.launcher import launch
 from p2pfl_me.topology import plan_of
 
 MASKS: Mapping[str, Any] = {"kind": "masks"}
@@ -136,6 +142,23 @@ def test_too_few_for_a_sum_leave_a_peer_with_its_own_model_and_a_reason() -> Non
     assert np.array_equal(mixed.params, journal.trained[0, 0][0])
 
 
+def test_a_giver_whose_masks_are_none_costs_its_receivers_the_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    give = Giver.give
+
+    def garbage(self: Giver, *told: Any) -> Any:
+        content = give(self, *told)
+        if self._me == 4 and content is not None:
+            content[-1200:] = np.random.default_rng(1).integers(0, 256, 1200, np.uint8)
+        return content
+
+    monkeypatch.setattr(Giver, "give", garbage)
+    _, journal = run()
+    for peer in range(4):
+        mixed = first(journal, peer, 0)
+        assert np.array_equal(mixed.params, journal.trained[peer, 0][0])
+        assert "somebody's masks were no masks" in mixed.missing[4]
+
+
 # -- what a receiver gets to see ------------------------------------------------------------------------------------
 
 
@@ -240,6 +263,14 @@ def test_a_graph_with_too_few_neighbours_is_refused(exchange: Mapping[str, Any],
 def test_a_ring_sums_pairs_where_the_contract_allows_it() -> None:
     _, journal = run(exchange={"kind": "masks", "allow_pairs": True}, topology={"kind": "ring"})
     assert all(is_the_mean(journal, peer, 2) and len(first(journal, peer, 2).weights) == 2 for peer in range(6))
+
+
+def test_a_record_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    options = RunOptions(home=tmp_path / "home", run=tmp_path / "run", record=True)
+    for run_it in (simulate, launch):
+        with pytest.raises(ContractError, match="cannot be recorded"):
+            run_it(contract(), options, Console())
+    assert not (tmp_path / "run").exists()
 
 
 def test_lockstep_and_cores_without_keys_refuse_masks_by_name() -> None:

@@ -193,10 +193,12 @@ def learned(around: Around, rosters: Rosters, colluders: frozenset[int] = frozen
         total = around.point.nothing(SIZE)
         for peer in sorted(group):
             total += around.point.from_bytes(around.read[peer].words)
-            total -= around.point.from_bytes(masks.stream(own[peer], 4 * SIZE))
+            total -= around.point.from_bytes(masks.Streams(4 * SIZE).of(own[peer]))
             for other in around.read[peer].circle:
                 if other not in group:
-                    mask = around.point.from_bytes(masks.stream(pairs[min(peer, other), max(peer, other)], 4 * SIZE))
+                    mask = around.point.from_bytes(
+                        masks.Streams(4 * SIZE).of(pairs[min(peer, other), max(peer, other)])
+                    )
                     total = total - mask if other > peer else total + mask
         assert np.abs(around.point.values(total) - around.mean(dict.fromkeys(group, b""))).max() < 1e-5
     return found
@@ -259,8 +261,8 @@ def test_a_lie_shows_a_single_model_only_where_own_masks_are_told_unsealed(
     rosters = {0: (0, 1, 2), 1: (1, 2, 3), 2: (1, 2, 3), 3: (1, 2, 3)}
     pledges = {peer: told(around, peer, roster) for peer, roster in rosters.items()}
     shown = around.point.from_bytes(around.read[0].words).copy()
-    shown -= around.point.from_bytes(masks.stream(pledges[0].own, 4 * SIZE))
+    shown -= around.point.from_bytes(masks.Streams(4 * SIZE).of(pledges[0].own))
     for other in (1, 2, 3):
-        shown -= around.point.from_bytes(masks.stream(pledges[other].seeds[0], 4 * SIZE))
+        shown -= around.point.from_bytes(masks.Streams(4 * SIZE).of(pledges[other].seeds[0]))
     missed = np.abs(around.point.values(shown) - np.float32(0.2) * around.models[0]).max()
     assert missed > 1e-2 if is_sealed else missed < 1e-5

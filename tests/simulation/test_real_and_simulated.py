@@ -29,18 +29,20 @@ def vectors(tmp_path: Path) -> Path:
 
 @pytest.mark.processes
 @pytest.mark.parametrize(
-    ("topology", "gossip"),
+    ("topology", "gossip", "privacy"),
     [
-        ("{kind: ring}", "{}"),
-        ("{kind: base, meets: 2}", "{}"),
-        ("{kind: epidemic, meets: 2}", "{aggregation: nna}"),
+        ("{kind: ring}", "{}", "{}"),
+        ("{kind: base, meets: 2}", "{}", "{}"),
+        ("{kind: epidemic, meets: 2}", "{aggregation: nna}", "{}"),
+        ("{kind: regular}", "{}", "{exchange: masks}"),
     ],
 )
 def test_a_real_swarm_and_its_simulation_end_bit_equal(
-    tmp_path: Path, vectors: Path, topology: str, gossip: str
+    tmp_path: Path, vectors: Path, topology: str, gossip: str, privacy: str
 ) -> None:
     training = "{rounds: 4, local_epochs: 1}"
-    path = write_contract(tmp_path / "swarm.yaml", PEERS, topology=topology, training=training, gossip=gossip)
+    sections = {"topology": topology, "training": training, "gossip": gossip, "privacy": privacy}
+    path = write_contract(tmp_path / "swarm.yaml", PEERS, **sections)
     real, simulated = tmp_path / "real", tmp_path / "simulated"
     swarm(path, vectors, real)
     options = RunOptions(home=tmp_path / "home", run=simulated, data=vectors)

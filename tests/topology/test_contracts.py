@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from p2pfl_me.contract import Contract, contract_from_yaml, load_contract
-from p2pfl_me.contract.template import contract_text
+from p2pfl_me.contract.template import RECIPES, contract_text
 from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.kind import fitting_protocol
 from p2pfl_me.topology import DirectedSchedule, directed_figures, plan_of, spectral_figures
@@ -16,7 +16,7 @@ from p2pfl_me.topology.kind import TOPOLOGIES
 
 FOLDER = Path(__file__).parents[2] / "topologies"
 SMALL = FOLDER / "small.yaml"
-FILES = sorted(path for path in FOLDER.glob("*.yaml") if path != SMALL)
+FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.stem not in RECIPES)
 READY = TOPOLOGIES
 
 
@@ -60,6 +60,21 @@ def test_a_ready_contract_runs_offline_and_says_why(path: Path) -> None:
 def test_new_writes_the_ready_contract(kind: str) -> None:
     """One source: after a change of the template, write the files anew with `p2pme topology new KIND --force`."""
     assert contract_text(kind) == (FOLDER / f"{TOPOLOGIES[kind].ready_file or kind}.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_written_by_new_connected_and_offline(name: str) -> None:
+    path = FOLDER / f"{name}.yaml"
+    assert contract_text(name) == path.read_text(encoding="utf-8")
+    contract = load_contract(path)
+    assert contract.name == name and plan_of(contract).size == 10
+    assert contract.model.weights.source == "seed"
+
+
+def test_the_masks_contract_is_the_regular_graphs_but_for_its_masks() -> None:
+    masks, regular = load_contract(FOLDER / "masks.yaml"), load_contract(FOLDER / "regular.yaml")
+    assert masks.privacy.exchange.kind == "masks" and masks.topology == regular.topology
+    assert shared(masks) | {"privacy": None} == shared(regular) | {"privacy": None}
 
 
 def test_the_small_networks_contract_is_written_by_new_and_sends_seven_kilobytes() -> None:
