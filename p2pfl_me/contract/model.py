@@ -70,7 +70,7 @@ class Contract(Part):
         return self.model_copy(update={"privacy": Privacy()})
 
     @property
-    def at_home(self) -> Ranges:
+    def personal_ranges(self) -> Ranges:
         """Where in a model's vector that lies which never leaves its peer.
 
         Raises
@@ -80,7 +80,7 @@ class Contract(Part):
         """
         if fault := self._lacking():
             raise ContractError(str(fault), where=self.name, fix=fault.fix)
-        return self.model.layout.at_home(self.gossip.personal)
+        return self.model.layout.ranges_of(self.gossip.personal)
 
     def _lacking(self) -> Conflict | None:
         if not self.gossip.personal:

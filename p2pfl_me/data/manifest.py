@@ -29,8 +29,7 @@ from p2pfl_me.data.clip import (
     Row,
 )
 from p2pfl_me.data.labels import Labels
-from p2pfl_me.data.number import is_number
-from p2pfl_me.data.spelling import clean
+from p2pfl_me.data.spelling import clean, is_whole
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import refusing, write_whole
 
@@ -254,7 +253,7 @@ def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row 
 
 
 def _frame(text: str) -> int | None:
-    return int(text) if is_number(text) else None
+    return int(text) if is_whole(text) else None
 
 
 def _is_rate(text: str) -> bool:

@@ -33,7 +33,7 @@ COUNTING_WORDS = frozenset(
 LOOK_ALIKES = str.maketrans("авекмнорстухіјѕ" + "αβεζηικμνορτυχ" + "ıłø", "abekmhopctyxijs" + "abezhikmnoptyx" + "ilo")
 """Letters, in lower case, that print like Latin ones in either case: Cyrillic, Greek, and Latin with a stroke."""
 ROMAN = {"iii": "3", "ii": "2", "iv": "4"}
-WHOLE = re.compile(r"\s*([^\W\d_]*[ ._-]*[0-9]+)[.,]0+\s*")
+MEASURED = re.compile(r"\s*([^\W\d_]*[ ._-]*[0-9]+)[.,]0+\s*")
 """A number that a program took for a measurement: 1.0 is 1, S1.0 is S1."""
 FIGURES = str.maketrans("oli", "011")
 """Letters that a hand takes for figures."""
@@ -42,6 +42,7 @@ TYPED = re.compile(
     rf"(?<=[0-9])[oli]+(?![^\W\d_])|(?<![^\W\d_])(?!(?:{_WORDS})[0-9])((?:{_WORDS}|[a-z])?)[oli]+(?=[0-9])"
 )
 """Such letters as a part of a number: behind its figures, or between them and the letter or word before: SO1, S0l."""
+WHOLE = re.compile(r"[0-9]{1,18}")
 
 
 def clean(text: str) -> str:
@@ -96,7 +97,7 @@ def _whole(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _parts(text: str) -> list[str]:
     """Runs of letters, and numbers without leading zeros."""
-    if whole := WHOLE.fullmatch(text):
+    if whole := MEASURED.fullmatch(text):
         text = whole[1]
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text)
@@ -122,3 +123,8 @@ def _plain(character: str) -> str:
     """A digit of another script as ours."""
     value = unicodedata.decimal(character, None)
     return character if value is None else str(value)
+
+
+def is_whole(text: str) -> bool:
+    """Whether `int` takes it, and it is one: `str.isdigit` also says yes to `²`, and `int` has a limit of its own."""
+    return WHOLE.fullmatch(text) is not None

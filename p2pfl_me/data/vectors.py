@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from p2pfl_me.data.clip import SPLITS, Clip, Manifest
-from p2pfl_me.data.number import is_number
+from p2pfl_me.data.spelling import is_whole
 from p2pfl_me.errors import DataError
 from p2pfl_me.message import Vector
 from p2pfl_me.tensors import tensor
@@ -113,7 +113,7 @@ def vector_row(clip: Clip, bank: Vector) -> int:
     DataError
         There is no such row.
     """
-    if not is_number(clip.clip) or int(clip.clip) >= len(bank):
+    if not is_whole(clip.clip) or int(clip.clip) >= len(bank):
         raise DataError(
             f"has no row {clip.clip}; it has 0 to {len(bank) - 1}",
             where=str(clip.path),

@@ -26,10 +26,10 @@ class Answers:
     models: Mapping[Arm, Labels] = field(repr=False)
 
 
-def gather(seed: int, outcomes: Iterable[Outcome], homes: Iterable[Labels], items: int, peers: int) -> Answers:
+def gather(seed: int, outcomes: Iterable[Outcome], dealt: Iterable[Labels], items: int, peers: int) -> Answers:
     """Put the units of one seed together and derive the home arms.
 
-    `homes` are the pools' home peers, int64 (m,), -1 outside a pool; each item is in one pool.
+    `dealt` are the pools' peers of the items, int64 (m,), -1 outside a pool; each item is in one pool.
     """
     models = {arm: np.full((1 if arm in (Arm.AVERAGE, Arm.POOLED) else peers, items), -1) for arm in TRAINED}
     for outcome in outcomes:
@@ -37,10 +37,10 @@ def gather(seed: int, outcomes: Iterable[Outcome], homes: Iterable[Labels], item
             row = models[each.arm][max(each.peer, 0)]
             assert (row[list(each.items)] == -1).all(), "no model is asked twice about an item"
             row[list(each.items)] = each.classes
-    home = np.max(np.stack(list(homes)), axis=0)
+    peer_of = np.max(np.stack(list(dealt)), axis=0)
     columns = np.arange(items)
     for arm, source in HOME_OF.items():
-        models[arm] = models[source][home, columns][None]
+        models[arm] = models[source][peer_of, columns][None]
     return Answers(seed, models)
 
 

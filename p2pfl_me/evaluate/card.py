@@ -70,7 +70,7 @@ def run_card(results: Results) -> dict[str, Any]:
         "consensus_distance": results.distance(),
         "cost": _cost(results),
         "shared_arm": results.shared,
-        "homes": {str(seed): _homes(results, seed) for seed in request.all_seeds} if results.at_home else {},
+        "homes": {str(seed): _peers(results, seed) for seed in request.all_seeds} if results.at_home else {},
         "seconds": round(results.seconds, 1),
         "seconds_of_work": round(sum(each.seconds for each in results.took), 1),
         "scores": {arm: _scores(results, arm, "") for arm in results.arms},
@@ -110,11 +110,11 @@ def card_markdown(card: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _homes(results: Results, seed: int) -> dict[str, int]:
+def _peers(results: Results, seed: int) -> dict[str, int]:
     """The peer of every subject, under its name in predictions.csv: `dataset`, a unit separator, `subject`."""
-    home = np.max(np.stack(list(results.design.homes[seed].values())), axis=0)
+    peer_of = np.max(np.stack(list(results.design.dealt[seed].values())), axis=0)
     clips = results.design.items.clips
-    return {f"{clip.dataset}\x1f{clip.subject}": int(peer) for clip, peer in zip(clips, home, strict=True)}
+    return {f"{clip.dataset}\x1f{clip.subject}": int(peer) for clip, peer in zip(clips, peer_of, strict=True)}
 
 
 def _cost(results: Results) -> dict[str, Any]:

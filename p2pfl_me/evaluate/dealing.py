@@ -9,8 +9,8 @@ import numpy as np
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Loopback, Peers
-from p2pfl_me.data.number import is_number
 from p2pfl_me.data.partition import partition
+from p2pfl_me.data.spelling import is_whole
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.folds import Split
 from p2pfl_me.evaluate.items import Items
@@ -36,7 +36,7 @@ def count_peers(items: Items, split: Split, wanted: str) -> int:
         counts = {len({items.clips[item].dataset for item in own}) for own in split.pools().values()}
         count, said = min(counts), "one data set a peer"
     else:
-        if not is_number(wanted):
+        if not is_whole(wanted):
             raise DataError(f"`{wanted}` is no number of peers", where="--peers", fix="write `dataset`, or a number")
         count, said = int(wanted), f"--peers {wanted}"
     if count < 2:
@@ -45,7 +45,7 @@ def count_peers(items: Items, split: Split, wanted: str) -> int:
 
 
 def deal(contract: Contract, items: Items, split: Split, wanted: str) -> dict[str, Labels]:
-    """The home peer of every item in each pool, int64 (m,), -1 for items outside it.
+    """The peer of every item in each pool, int64 (m,), -1 for items outside it.
 
     `contract` has the number of peers. Subjects are dealt before anything is held out, so a peer keeps its subjects
     from fold to fold. Under the frame split samples are dealt one by one, as a program cuts one data set into clients.
@@ -55,20 +55,20 @@ def deal(contract: Contract, items: Items, split: Split, wanted: str) -> dict[st
     DataError
         More peers than subjects.
     """
-    return {pool: _homes(contract, items, split, own, wanted) for pool, own in split.pools().items()}
+    return {pool: _dealt(contract, items, split, own, wanted) for pool, own in split.pools().items()}
 
 
-def _homes(contract: Contract, items: Items, split: Split, own: Sequence[int], wanted: str) -> Labels:
+def _dealt(contract: Contract, items: Items, split: Split, own: Sequence[int], wanted: str) -> Labels:
     count = contract.peers.count
-    homes = np.full(len(items), -1, dtype=np.int64)
+    found = np.full(len(items), -1, dtype=np.int64)
     if wanted == BY_DATASET:
         datasets = sorted({items.clips[item].dataset for item in own})
-        homes[list(own)] = [datasets.index(items.clips[item].dataset) for item in own]
+        found[list(own)] = [datasets.index(items.clips[item].dataset) for item in own]
     elif split.protocol.leaks:
         random = np.random.default_rng(derive_seed(contract.seed, "partition"))
-        homes[np.array(own)[random.permutation(len(own))]] = np.arange(len(own)) % count
+        found[np.array(own)[random.permutation(len(own))]] = np.arange(len(own)) % count
     else:
         shards = partition([items.clips[item] for item in own], count, contract.data.partition, contract.seed)
         peer_of = {clip.subject: peer for peer, shard in enumerate(shards) for clip in shard}
-        homes[list(own)] = [peer_of[items.clips[item].subject] for item in own]
-    return homes
+        found[list(own)] = [peer_of[items.clips[item].subject] for item in own]
+    return found

@@ -32,7 +32,7 @@ from p2pfl_me.topology import plan_of
 
 AUTO, AUTO_CHOICES = "auto", (BY_DATASET, "10", "4", "2")
 """One data set a peer where there are several, else as many peers as the subjects allow."""
-Homes = Mapping[int, Mapping[str, Labels]]
+Dealt = Mapping[int, Mapping[str, Labels]]
 """Whose each item is, by seed and pool."""
 
 
@@ -66,7 +66,7 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """`contract` has the peers' number; `items` are those of the first seed, `homes` by seed and pool.
+    """`contract` has the peers' number; `items` are those of the first seed, `dealt` by seed and pool.
 
     `clips` is the digest of the clips alone, `features` that of what the network makes of them. `digest` covers
     contract, clips, features, folds and dealing: results belong together only under one digest. `seen` says which clips
@@ -78,7 +78,7 @@ class Design:
     contract: Contract
     items: Items = field(repr=False)
     split: Split = field(repr=False)
-    homes: Homes = field(repr=False)
+    dealt: Dealt = field(repr=False)
     clips: str
     features: str
     digest: str
@@ -120,7 +120,7 @@ class Design:
         return self.contract.model_copy(update={"seed": seed})
 
     def units(self) -> list[Unit]:
-        return [unit for seed in self.request.all_seeds for unit in units_of(self.split, self.homes[seed], seed)]
+        return [unit for seed in self.request.all_seeds for unit in units_of(self.split, self.dealt[seed], seed)]
 
 
 def make_design(
@@ -145,7 +145,7 @@ def make_design(
         preparing=preparing,
     )
     split = make_split(items.clips, request.protocol, folds=request.folds, seed=request.contract.seed)
-    request, contract, homes = _dealt(request, items, split)
+    request, contract, dealt = _dealt(request, items, split)
     found, features = clips_digest(clips), features_digest(items)
     values = {
         "p2pme": __version__,
@@ -160,10 +160,10 @@ def make_design(
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     record = read_kept_record(request.contract.model.weights, request.weights, cache)
     seen = seen_of(record, clips).words() if record else ""
-    return Design(request, contract, items, split, homes, found, features, digest, seen, record is not None, clips)
+    return Design(request, contract, items, split, dealt, found, features, digest, seen, record is not None, clips)
 
 
-def _dealt(request: Request, items: Items, split: Split) -> tuple[Request, Contract, Homes]:
+def _dealt(request: Request, items: Items, split: Split) -> tuple[Request, Contract, Dealt]:
     """The peers and whose each item is; what `AUTO` stands for is the first of its choices that gives all company."""
     if request.peers == AUTO:
         *first, last = AUTO_CHOICES
@@ -173,12 +173,12 @@ def _dealt(request: Request, items: Items, split: Split) -> tuple[Request, Contr
         return _dealt(replace(request, peers=last), items, split)
     contract = with_peers(_to_the_last_round(request.contract), count_peers(items, split, request.peers))
     plan_of(contract)
-    homes = {
+    dealt = {
         seed: deal(contract.model_copy(update={"seed": seed}), items, split, request.peers)
         for seed in request.all_seeds
     }
-    _require_company(split, homes)
-    return request, contract, homes
+    _require_company(split, dealt)
+    return request, contract, dealt
 
 
 def _to_the_last_round(contract: Contract) -> Contract:
@@ -186,10 +186,10 @@ def _to_the_last_round(contract: Contract) -> Contract:
     return contract.model_copy(update={"gossip": contract.gossip.model_copy(update={"patience": None})})
 
 
-def _require_company(split: Split, homes: Homes) -> None:
-    for home in homes.values():
+def _require_company(split: Split, dealt: Dealt) -> None:
+    for peer_of in dealt.values():
         for fold in split.folds:
-            if (left := len(peers_left(fold, home[fold.pool]))) < 2:
+            if (left := len(peers_left(fold, peer_of[fold.pool]))) < 2:
                 raise DataError(
                     f"without {fold.name} only {left} peer has clips left: nobody to gossip with",
                     where=f"--protocol {split.protocol}",

@@ -77,7 +77,7 @@ def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector, to
 
     def boot(peer: int) -> Life:
         keys = simulated_keys(contract, peer, 0)
-        begin = Start(start, home=contract.at_home, shapes=layout.dimensions, keys=keys)
+        begin = Start(start, personal=contract.personal_ranges, shapes=layout.dimensions, keys=keys)
         return Life(core_of(contract, peer, plan, begin), works[peer])
 
     # A peer takes as long as it has steps to do; no seed of this run's own decides anything.

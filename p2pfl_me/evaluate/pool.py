@@ -82,5 +82,5 @@ def _bench(job: Job, seed: int) -> Bench:
     agreed = job.contract.model_copy(update={"seed": seed})
     items = read_items(agreed, job.clips, request.protocol, cache=cache, weights=request.weights)
     start = initial_params(agreed, cache=cache, weights=request.weights)
-    homes = deal(agreed, items, split, request.peers)
-    return Bench(agreed, items, split, homes, start, course=request.target is not None)
+    dealt = deal(agreed, items, split, request.peers)
+    return Bench(agreed, items, split, dealt, start, course=request.target is not None)

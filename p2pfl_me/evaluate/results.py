@@ -159,8 +159,8 @@ class Results:
     @cached_property
     def at_home(self) -> bool:
         """Whether each model is judged by its own peer's subjects alone: parts of it stay home, and it is for them."""
-        homes = {Arm.GOSSIP_HOME, Arm.ISOLATED_HOME}
-        return bool(self.design.contract.gossip.personal) and homes <= set(self.arms)
+        own = {Arm.GOSSIP_HOME, Arm.ISOLATED_HOME}
+        return bool(self.design.contract.gossip.personal) and own <= set(self.arms)
 
     @property
     def shared(self) -> Arm:
@@ -176,8 +176,8 @@ class Results:
     def _asked(self, course: SeedCourse) -> SeedCourse:
         if not self.at_home:
             return course
-        home = np.max(np.stack(list(self.design.homes[course.seed].values())), axis=0)
-        return replace(course, models=course.models[:, home, np.arange(len(home))][:, None])
+        peer_of = np.max(np.stack(list(self.design.dealt[course.seed].values())), axis=0)
+        return replace(course, models=course.models[:, peer_of, np.arange(len(peer_of))][:, None])
 
     def to_target(self) -> Step | None:
         """The first round after which it has the target that was asked for; None where it never has."""

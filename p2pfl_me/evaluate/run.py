@@ -81,9 +81,9 @@ def _results(design: Design, store: Store, seconds: float) -> Results:
     answers, took, courses = [], [], []
     size, peers = len(design.items), design.contract.peers.count
     for seed in design.request.all_seeds:
-        homes = design.homes[seed]
-        found = store.read(units_of(design.split, homes, seed))
-        answers.append(gather(seed, found.values(), homes.values(), size, peers))
+        dealt = design.dealt[seed]
+        found = store.read(units_of(design.split, dealt, seed))
+        answers.append(gather(seed, found.values(), dealt.values(), size, peers))
         kept = [each.course for each in found.values() if each.course]
         if (course := gather_course(seed, kept, size, peers)) is not None:
             courses.append(course)

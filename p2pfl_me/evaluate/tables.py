@@ -124,11 +124,11 @@ def once(results: Results) -> str:
 def peer_table(results: Results) -> Table:
     """Each peer's own model under the first seed."""
     answers = results.answers[0]
-    homes = results.design.homes[answers.seed]
+    dealt = results.design.dealt[answers.seed]
     isolated, gossip = (by_model(results.counts(arm)[0]) for arm in (Arm.ISOLATED, Arm.GOSSIP))
     rows = []
     for peer in range(min(len(gossip), MOST_PEERS)):
-        own = {item for home in homes.values() for item in range(len(home)) if home[item] == peer}
+        own = {item for peer_of in dealt.values() for item in range(len(peer_of)) if peer_of[item] == peer}
         clips = [results.design.items.clips[item] for item in own]
         datasets = ", ".join(sorted({clip.dataset for clip in clips}))
         subjects = str(len({clip.subject for clip in clips}))

@@ -32,7 +32,7 @@ class Bench:
     contract: Contract
     items: Items = field(repr=False)
     split: Split = field(repr=False)
-    homes: Mapping[str, Labels] = field(repr=False)
+    dealt: Mapping[str, Labels] = field(repr=False)
     start: Vector = field(repr=False)
     course: bool = False
 
@@ -60,10 +60,10 @@ def do(bench: Bench, unit: Unit) -> Outcome:
 
 
 def _fold(bench: Bench, fold: Fold, begun: float) -> Outcome:
-    contract, home = bench.contract, bench.homes[fold.pool]
+    contract, peer_of = bench.contract, bench.dealt[fold.pool]
     _refuse_leak(bench, fold)
-    present = peers_left(fold, home)
-    shards = {peer: bench.kept([item for item in fold.train if home[item] == peer]) for peer in present}
+    present = peers_left(fold, peer_of)
+    shards = {peer: bench.kept([item for item in fold.train if peer_of[item] == peer]) for peer in present}
     samples = [_samples(bench, own, fold.test) for own in shards.values()]
     asker = _trainer(contract, 0, samples[0])
     recorder = Recorder(present, lambda model: _ask(asker, Arm.GOSSIP, 0, model).classes) if bench.course else None
@@ -71,7 +71,7 @@ def _fold(bench: Bench, fold: Fold, begun: float) -> Outcome:
     mean = models.mean(axis=0, dtype=np.float64).astype(np.float32)
     guesses = [_ask(asker, Arm.GOSSIP, peer, model) for peer, model in zip(present, models, strict=True)]
     guesses.append(_ask(asker, Arm.AVERAGE, -1, mean))
-    touched = [peer for peer in present if touches(fold, home, peer)]
+    touched = [peer for peer in present if touches(fold, peer_of, peer)]
     guesses += [_alone(bench, Arm.ISOLATED, peer, shards[peer], fold.test) for peer in touched]
     # Peer 0's random streams: pooled training is one more learner that starts like the others.
     everything = [item for own in shards.values() for item in own]
@@ -86,9 +86,9 @@ def _fold(bench: Bench, fold: Fold, begun: float) -> Outcome:
 
 
 def _whole(bench: Bench, unit: WholeUnit, begun: float) -> Outcome:
-    home = bench.homes[unit.pool]
-    own = bench.kept(np.flatnonzero(home == unit.peer).tolist())
-    guesses = _alone(bench, Arm.ISOLATED, unit.peer, own, untouched(bench.split, home, unit.pool, unit.peer))
+    peer_of = bench.dealt[unit.pool]
+    own = bench.kept(np.flatnonzero(peer_of == unit.peer).tolist())
+    guesses = _alone(bench, Arm.ISOLATED, unit.peer, own, untouched(bench.split, peer_of, unit.pool, unit.peer))
     steps: dict[str, int] = {Arm.ISOLATED: _steps(bench.contract, len(bench.items.part(own)))}
     return Outcome((guesses,), steps, None, time.perf_counter() - begun)
 

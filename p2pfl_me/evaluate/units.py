@@ -46,26 +46,28 @@ class WholeUnit:
 Unit = FoldUnit | WholeUnit
 
 
-def units_of(split: Split, homes: Mapping[str, Labels], seed: int) -> Iterator[Unit]:
-    """All units of one seed; `homes` by pool."""
+def units_of(split: Split, dealt: Mapping[str, Labels], seed: int) -> Iterator[Unit]:
+    """All units of one seed; `dealt` by pool."""
     for number in range(len(split.folds)):
         yield FoldUnit(seed, number)
-    for pool, home in homes.items():
-        for peer in range(int(home.max()) + 1):
-            if untouched(split, home, pool, peer):
+    for pool, peer_of in dealt.items():
+        for peer in range(int(peer_of.max()) + 1):
+            if untouched(split, peer_of, pool, peer):
                 yield WholeUnit(seed, pool, peer)
 
 
-def untouched(split: Split, home: Labels, pool: str, peer: int) -> list[int]:
+def untouched(split: Split, peer_of: Labels, pool: str, peer: int) -> list[int]:
     """The items of the folds that take nothing from `peer`."""
-    return [item for fold in split.folds if fold.pool == pool and not touches(fold, home, peer) for item in fold.test]
+    return [
+        item for fold in split.folds if fold.pool == pool and not touches(fold, peer_of, peer) for item in fold.test
+    ]
 
 
-def peers_left(fold: Fold, home: Labels) -> list[int]:
+def peers_left(fold: Fold, peer_of: Labels) -> list[int]:
     """The peers that still have something to train on."""
-    return sorted({int(peer) for peer in home[list(fold.train)]})
+    return sorted({int(peer) for peer in peer_of[list(fold.train)]})
 
 
-def touches(fold: Fold, home: Labels, peer: int) -> bool:
+def touches(fold: Fold, peer_of: Labels, peer: int) -> bool:
     """Whether the fold holds out clips of this peer."""
-    return bool(np.any(home[list(fold.test)] == peer))
+    return bool(np.any(peer_of[list(fold.test)] == peer))

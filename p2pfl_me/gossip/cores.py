@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Start", "core_of", "exchanged_size", "largest_value", "packed_limit", "rule_of", "watches_all"]
 
 
-def exchanged_size(gossip: Gossip, size: int, home: Ranges) -> int:
-    """float32 values in a message of a model of `size`, of which `home` stays home."""
+def exchanged_size(gossip: Gossip, size: int, personal: Ranges) -> int:
+    """float32 values in a message of a model of `size`, of which `personal` stays home."""
     watched = TAIL if watches_all(gossip) else 0
-    return gossip.protocol.exchanged(size - sizes_of(home) if gossip.personal else size) + watched
+    return gossip.protocol.exchanged(size - sizes_of(personal) if gossip.personal else size) + watched
 
 
 def largest_value(gossip: Gossip) -> float:
@@ -35,13 +35,13 @@ def largest_value(gossip: Gossip) -> float:
     return math.inf if gossip.protocol.sends_sums else MAX_WEIGHT
 
 
-def packed_limit(contract: Contract, size: int, home: Ranges, shapes: tuple[tuple[int, ...], ...]) -> int:
+def packed_limit(contract: Contract, size: int, personal: Ranges, shapes: tuple[tuple[int, ...], ...]) -> int:
     """The most bytes of a compressed or masked model, 0 where models travel as they are."""
     gossip = contract.gossip
     chosen = gossip.compression
     if chosen is None:
-        return contract.privacy.exchange.limit(exchanged_size(gossip, size, home), contract.peers.count)
-    return chosen.limit(exchanged_size(gossip, size, home), shapes if chosen.needs_matrices else ())
+        return contract.privacy.exchange.limit(exchanged_size(gossip, size, personal), contract.peers.count)
+    return chosen.limit(exchanged_size(gossip, size, personal), shapes if chosen.needs_matrices else ())
 
 
 def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol:
@@ -77,12 +77,12 @@ def handing_out(
     contract: Contract, core: Protocol, neighbours: Sequence[int], start: Start, stays_s: float | None = None
 ) -> Protocol:
     """A core that hands out its final model when it is done (`stays_s`: the contract's), or takes that of others."""
-    gossip, home = contract.gossip, start.home if contract.gossip.personal else ()
+    gossip, personal = contract.gossip, start.personal if contract.gossip.personal else ()
     return HandOut(
         core,
         neighbours,
         Place(start.params, start.completed, start.progress),
-        Final(exchanged_size(gossip, start.params.size, home), home),
+        Final(exchanged_size(gossip, start.params.size, personal), personal),
         stays_s=gossip.hand_out if stays_s is None else stays_s,
         patience_s=gossip.deadline.max_s,
         rounds=contract.training.rounds,
@@ -101,7 +101,7 @@ def _connected_with(peer: int, plan: Plan) -> frozenset[int]:
 
 def rule_of(gossip: Gossip, start: Start) -> Rule:
     """What a protocol of common rounds does around the averaging, without the watch over all peers."""
-    return Personal(start.home) if gossip.personal else gossip.protocol.rule(start)
+    return Personal(start.personal) if gossip.personal else gossip.protocol.rule(start)
 
 
 def watches_all(gossip: Gossip) -> bool:

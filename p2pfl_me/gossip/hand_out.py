@@ -25,23 +25,23 @@ HANDED = "handed"
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """How a model travels as FINAL: without what stays `home`, filled up to the `size` of this contract's messages."""
+    """How a model travels as FINAL: without what is `personal`, filled up to the `size` of this contract's messages."""
 
     size: int
-    home: Ranges = ()
+    personal: Ranges = ()
 
     def packed(self, params: Vector) -> Vector:
         """What is sent of a model, float32 (size,)."""
-        sent = Personal(self.home).outgoing(0, params, params)
+        sent = Personal(self.personal).outgoing(0, params, params)
         return np.concatenate([sent, np.zeros(self.size - sent.size, np.float32)])
 
     def unpacked(self, content: Vector, own: Vector) -> Vector | None:
         """The model that came, with one's own part at home; None where it is none."""
-        sent = own.size - sum(end - begin for begin, end in self.home)
+        sent = own.size - sum(end - begin for begin, end in self.personal)
         model = content[:sent]
         if content.dtype != np.float32 or not np.isfinite(model).all() or np.abs(model).max(initial=0.0) > MAX_WEIGHT:
             return None
-        return Personal(self.home).incoming(own, own, model)
+        return Personal(self.personal).incoming(own, own, model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 class Start:
     """Where a core starts: `completed` rounds are behind `params`, float32 (P,).
 
-    `home`: what of it stays home in personalised learning; `shapes`: of its tensors (of one tensor if empty). `keys`:
-    of this life, where the contract hides models from the neighbours.
+    `personal`: what of it stays home in personalised learning; `shapes`: of its tensors (of one tensor if empty).
+    `keys`: of this life, where the contract hides models from the neighbours.
     """
 
     params: Vector = field(repr=False)
     completed: int = 0
     progress: Progress = field(default_factory=Progress)
     memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
-    home: Ranges = ()
+    personal: Ranges = ()
     shapes: tuple[tuple[int, ...], ...] = ()
     keys: Keyring | None = field(default=None, repr=False)
 

@@ -84,7 +84,7 @@ def _exchange(seat: Seat) -> Exchange:
         return Sliced(peer, start.shapes, {other: contract.peers.width(other) for other in (peer, *seat.neighbours)})
     if compression is None:
         return Whole(peer, contract.gossip.aggregation, contract.training.rounds)
-    exchanged, seed = exchanged_size(contract.gossip, size, start.home), derive_seed(contract.seed, "compression")
+    exchanged, seed = exchanged_size(contract.gossip, size, start.personal), derive_seed(contract.seed, "compression")
     # Of a model that is not exchanged as it is, the shapes say nothing.
     shapes = start.shapes if compression.needs_matrices else ()
     return Compressed(peer, seat.neighbours, compression, exchanged, seed, start.memory, shapes)

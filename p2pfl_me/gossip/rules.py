@@ -63,29 +63,29 @@ class Plain(Unwatched):
 
 
 class Personal(Unwatched):
-    """What lies in `home` stays there and is never averaged: the last layer (FedPer, Arivazhagan et al. 2019), the
+    """What lies in `personal` stays there and is never averaged: the last layer (FedPer, Arivazhagan et al. 2019), the
     normalisation layers (FedBN, Li et al., ICLR 2021), or both."""
 
-    def __init__(self, home: Ranges) -> None:
-        self._home = home
+    def __init__(self, personal: Ranges) -> None:
+        self._personal = personal
 
     def outgoing(self, round: int, start: Vector, trained: Vector) -> Vector:
-        begins = [0, *(end for _, end in self._home)]
-        ends = [*(begin for begin, _ in self._home), trained.size]
+        begins = [0, *(end for _, end in self._personal)]
+        ends = [*(begin for begin, _ in self._personal), trained.size]
         return np.concatenate([trained[begin:end] for begin, end in zip(begins, ends, strict=True)])
 
     def incoming(self, start: Vector, trained: Vector, mixed: Vector) -> Vector:
         return self._spread(mixed, trained)
 
     def late(self, round: int, correction: Vector) -> Vector:
-        home = sum(end - begin for begin, end in self._home)
-        return self._spread(correction, np.zeros(correction.size + home, np.float32))
+        kept = sum(end - begin for begin, end in self._personal)
+        return self._spread(correction, np.zeros(correction.size + kept, np.float32))
 
     def _spread(self, sent: Vector, whole: Vector) -> Vector:
         """`whole` with everything that travels replaced by what was `sent`."""
         out, taken = whole.copy(), 0
-        begins = [0, *(end for _, end in self._home)]
-        ends = [*(begin for begin, _ in self._home), whole.size]
+        begins = [0, *(end for _, end in self._personal)]
+        ends = [*(begin for begin, _ in self._personal), whole.size]
         for begin, end in zip(begins, ends, strict=True):
             out[begin:end] = sent[taken : taken + end - begin]
             taken += end - begin

@@ -79,7 +79,7 @@ def with_network(
     its_side = side or code.own_side() or model.input_size
     found = examine(code, len(model.classes), trained=trained, side=its_side, shape=shape)
     agreed = contract.model_copy(update={"model": stating(model, found)})
-    _ = agreed.at_home  # refuses parts that this network does not have
+    _ = agreed.personal_ranges  # refuses parts that this network does not have
     return agreed
 
 

@@ -43,7 +43,7 @@ class Layout:
         """The tensors' shapes without their names."""
         return tuple(shape for _, shape in self.shapes)
 
-    def at_home(self, personal: Collection[str]) -> Ranges:
+    def ranges_of(self, personal: Collection[str]) -> Ranges:
         """Where the values of the `personal` groups lie: what stays home in personalised learning."""
         found: list[tuple[int, int]] = []
         begin = 0

@@ -194,7 +194,7 @@ def _start_of(line: _Line, contract: Contract, blobs: BlobStore) -> Start:
     counts = (whole(values[name]) for name in ("stale_rounds", "trained", "alone"))
     progress = Progress(float(values["best_loss"]), *counts)
     params = blobs.find(values["params"], "<f4").astype(np.float32, copy=False)
-    return Start(params, whole(values["completed"]), progress, memory, contract.at_home, layout.dimensions)
+    return Start(params, whole(values["completed"]), progress, memory, contract.personal_ranges, layout.dimensions)
 
 
 def _compare_with_checkpoint(found: Replayed, run: Path, contract: Contract) -> None:

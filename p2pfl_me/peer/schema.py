@@ -10,8 +10,8 @@ from p2pfl_me.wire.codec import Schema
 
 def schema_of(contract: Contract, layout: Layout) -> Schema:
     """The shape of the models that travel."""
-    gossip, size, home = contract.gossip, layout.size, contract.at_home
-    exchanged = exchanged_size(gossip, size, home)
+    gossip, size, personal = contract.gossip, layout.size, contract.personal_ranges
+    exchanged = exchanged_size(gossip, size, personal)
     # Slices differ in length from edge to edge, as compressed models do: the core knows which is due.
-    packed = 4 * exchanged if contract.peers.widths else packed_limit(contract, size, home, layout.dimensions)
+    packed = 4 * exchanged if contract.peers.widths else packed_limit(contract, size, personal, layout.dimensions)
     return Schema(exchanged, layout.digest(), packed, largest_value(gossip))

@@ -70,7 +70,7 @@ def serve(settings: PeerSettings, seconds: float | None = None) -> Exit:
 async def _serve(settings: PeerSettings, kept: Checkpoint, seconds: float, log: EventLog, ledger: Ledger) -> Exit:
     contract, plan = settings.contract, plan_of(settings.contract)
     directory = directory_of(settings, plan)
-    start = Start(kept.params, kept.completed, kept.progress, kept.memory, contract.at_home)
+    start = Start(kept.params, kept.completed, kept.progress, kept.memory, contract.personal_ranges)
     core = handing_out(contract, Ended(kept.progress, kept.completed), plan.neighbours(settings.peer), start, seconds)
     work = _Nothing(log)
 

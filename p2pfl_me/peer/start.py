@@ -105,7 +105,7 @@ def put_aside(run: Path, peer: int) -> Path | None:
 def core_start(checkpoint: Checkpoint, contract: Contract) -> Start:
     """What the core takes from a checkpoint."""
     params, memory, shapes = checkpoint.params, checkpoint.memory, layout_of(contract.model).dimensions
-    return Start(params, checkpoint.completed, checkpoint.progress, memory, contract.at_home, shapes)
+    return Start(params, checkpoint.completed, checkpoint.progress, memory, contract.personal_ranges, shapes)
 
 
 def start_event(

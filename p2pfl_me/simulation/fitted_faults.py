@@ -49,5 +49,5 @@ def fault_model_of(faults: Faults, contract: Contract) -> FaultModel:
 def round_seconds(contract: Contract) -> float:
     """About how long an undisturbed round takes on the simulated network: its messages over the busiest peer's line."""
     layout = layout_of(contract.model)
-    message = 4 * exchanged_size(contract.gossip, layout.size, contract.at_home)
+    message = 4 * exchanged_size(contract.gossip, layout.size, contract.personal_ranges)
     return exchange_seconds(plan_of(contract), 0, message)

@@ -149,9 +149,9 @@ class Lockstep:
         self._exchanged, self._rules = self.params, None
         if not _is_plain(contract):
             self.trained = shared((count, size))
-            width = exchanged_size(contract.gossip, size, contract.at_home)
+            width = exchanged_size(contract.gossip, size, contract.personal_ranges)
             self._exchanged = shared((count, width))
-            begin = Start(start, home=contract.at_home)
+            begin = Start(start, personal=contract.personal_ranges)
             self._rules = [rule_of(contract.gossip, begin) for _ in samples]
         self._aggregation = contract.gossip.aggregation
         self._aggregated = None if self._aggregation.follows_w else shared(self._exchanged.shape)
@@ -291,9 +291,9 @@ def require_memory_for(contract: Contract, schedule: Schedule, workers: int, whe
     size = layout.size
     if not _is_plain(contract):
         # Model, trained and exchanged vector, and what the rule remembers: at most another exchanged one.
-        size = 2 * size + 2 * exchanged_size(contract.gossip, layout.size, contract.at_home)
+        size = 2 * size + 2 * exchanged_size(contract.gossip, layout.size, contract.personal_ranges)
     if not contract.gossip.aggregation.follows_w:
-        size += exchanged_size(contract.gossip, layout.size, contract.at_home)
+        size += exchanged_size(contract.gossip, layout.size, contract.personal_ranges)
     count = schedule.size
     used = (schedule.neighbours(peer) if schedule.period == 1 else schedule.weights(peer, 0) for peer in range(count))
     links = _LINK_BYTES * sum(map(len, used)) // count

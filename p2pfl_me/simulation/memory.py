@@ -21,7 +21,7 @@ def require_memory(contract: Contract, where: str, fix: str) -> None:
         With the largest number of peers that would fit in place of {fit}. `where` is the contract's file.
     """
     layout, plan = layout_of(contract.model), plan_of(contract)
-    message = 4 * exchanged_size(contract.gossip, layout.size, contract.at_home)
+    message = 4 * exchanged_size(contract.gossip, layout.size, contract.personal_ranges)
     links = max(len(plan.neighbours(peer)) for peer in range(plan.size))
     meets = 1 if plan.period != 1 else links  # on a changing graph a few of the links are used in a round
     require_bytes(contract.peers.count, MODELS * 4 * layout.size + meets * message, where, fix)

@@ -180,7 +180,7 @@ def play(trial: Trial) -> tuple[Simulation, Journal]:
 
     def boot(peer: int) -> Life:
         lives[peer] += 1
-        start = journal.starts.setdefault(peer, Start(np.zeros(SIZE, np.float32), home=HOME, shapes=SHAPES))
+        start = journal.starts.setdefault(peer, Start(np.zeros(SIZE, np.float32), personal=HOME, shapes=SHAPES))
         start = replace(start, keys=simulated_keys(contract, peer, lives[peer]))
         core: Core = core_of(contract, peer, schedule, start)
         if deceit:

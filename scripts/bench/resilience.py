@@ -107,7 +107,7 @@ def play(contract: Contract, samples: tuple[Samples, ...], lies: Lies | None) ->
     works = [Work(make_trainer(contract, peer, each, "cpu"), start) for peer, each in enumerate(own)]
 
     def boot(peer: int) -> Life:
-        begin = Start(start, home=contract.at_home, shapes=layout.dimensions)
+        begin = Start(start, personal=contract.personal_ranges, shapes=layout.dimensions)
         core = core_of(contract, peer, plan, begin)
         if deceit:
             core = deceit.core(core, peer) if peer in board.liars else Observed(core, peer, board)

@@ -70,7 +70,7 @@ def unfinished() -> Iterator[Contract]:
 def test_every_rule_has_the_same_bits_in_every_engine(options: str) -> None:
     agreed, own = contract(f"{{{options}}}"), samples()
     trainers = [FeatureTrainer(agreed, peer, each, torch.device("cpu")) for peer, each in enumerate(own)]
-    home = agreed.at_home
+    home = agreed.personal_ranges
     simulated = run(
         agreed,
         np.stack([start(agreed)] * PEERS),

@@ -134,16 +134,16 @@ def test_units_ask_every_isolated_peer_about_every_item_once(clips: tuple[Clip, 
     split = make_split(clips, HoldOut.LOSO, folds=5, seed=0)
     random = np.random.default_rng(seed)
     of = dict(zip(subjects, random.integers(0, peers, len(subjects)), strict=True))
-    home = np.array([of[each.subject] for each in clips])
+    peer_of = np.array([of[each.subject] for each in clips])
     asked: Counter[tuple[int, int]] = Counter()
     for fold in split.folds:
         for peer in range(peers):
-            if touches(fold, home, peer):
+            if touches(fold, peer_of, peer):
                 asked.update((peer, item) for item in fold.test)
     for peer in range(peers):
-        asked.update((peer, item) for item in untouched(split, home, "all", peer))
+        asked.update((peer, item) for item in untouched(split, peer_of, "all", peer))
     assert asked == {(peer, item): 1 for peer in range(peers) for item in range(len(clips))}
-    names = [unit.name for unit in units_of(split, {"all": home}, 1)]
+    names = [unit.name for unit in units_of(split, {"all": peer_of}, 1)]
     assert len(set(names)) == len(names)
 
 

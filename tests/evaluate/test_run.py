@@ -66,7 +66,7 @@ def test_from_vectors_to_the_page(tmp_path: Path) -> None:
     for path in units(out):
         for guesses in outcome_from(path.read_text(), str(path)).guesses:
             whose.setdefault(guesses.arm, set()).add(guesses.peer)
-    assert whose == {**dict.fromkeys((Arm.GOSSIP, Arm.ISOLATED), {0, 1}), Arm.AVERAGE: {-1}, Arm.POOLED: {-1}}
+    assert whose == {Arm.GOSSIP: {0, 1}, Arm.ISOLATED: {0, 1}, Arm.AVERAGE: {-1}, Arm.POOLED: {-1}}
     page, words = (out / "report.html").read_text(), (out / "report.md").read_text()
     assert "pooled" in page and "leak" not in words.lower().replace("leave", "")
     assert "95 % interval" in (out / "card.md").read_text()
@@ -197,11 +197,11 @@ def test_a_peer_that_a_fold_does_not_touch_has_the_same_model_as_if_trained_for_
     asked = make_request(tmp_path)
     design = make_design(asked, tmp_path)
     bench = pool._bench(pool.job_of(design), 1)
-    home = bench.homes["all"]
+    peer_of = bench.dealt["all"]
     (whole,) = do(bench, WholeUnit(1, "all", 0)).guesses
     answers = dict(zip(whole.items, whole.classes, strict=True))
-    fold = next(fold for fold in design.split.folds if home[fold.test[0]] != 0)
-    own = [item for item in fold.train if home[item] == 0]
+    fold = next(fold for fold in design.split.folds if peer_of[fold.test[0]] != 0)
+    own = [item for item in fold.train if peer_of[item] == 0]
     afresh = _alone(bench, Arm.ISOLATED, 0, own, fold.test)
     assert [answers[item] for item in afresh.items] == list(afresh.classes)
 

@@ -137,11 +137,11 @@ def test_one_pooled_model_stands_beside_every_peer_where_that_peer_was_asked() -
 
 def test_the_home_arms_ask_the_peer_to_whom_each_item_belongs() -> None:
     """Two pools of two peers: item by item the answer of its own peer, and none where that one was not asked."""
-    homes = [np.array([0, 1, -1, -1]), np.array([-1, -1, 1, 0])]
+    dealt = [np.array([0, 1, -1, -1]), np.array([-1, -1, 1, 0])]
     guesses = (
         Guesses(Arm.GOSSIP, 0, (0, 1, 2), (0, 1, 2)),
         Guesses(Arm.GOSSIP, 1, (0, 1, 2), (2, 0, 1)),
     )
-    found = gather(1, [Outcome(guesses, {}, None, 0.0)], homes, 4, 2)
+    found = gather(1, [Outcome(guesses, {}, None, 0.0)], dealt, 4, 2)
     assert found.models[Arm.GOSSIP_HOME].tolist() == [[0, 0, 1, -1]]
     assert found.models[Arm.ISOLATED_HOME].tolist() == [[-1] * 4] == found.models[Arm.POOLED].tolist()

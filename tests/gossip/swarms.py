@@ -89,7 +89,7 @@ def run(
     clock = Clock()
 
     def boot(peer: int) -> Life:
-        start = swarm.starts.setdefault(peer, Start(begin[peer].copy(), home=home))
+        start = swarm.starts.setdefault(peer, Start(begin[peer].copy(), personal=home))
         core = liars.get(peer, lambda core: core)(core_of(contract, peer, schedule, start))
         return Life(core, _Work(peer, train, swarm, clock, home))
 

@@ -78,7 +78,7 @@ def test_real_peers_simulator_and_lockstep_end_with_the_same_bits(tmp_path: Path
     found = {engine: run(engine, contract, tmp_path, data) for engine in ("real", "simulated", "lockstep")}
     assert found["real"] == found["simulated"] == found["lockstep"] and len(set(found["real"])) == PEERS
     home = np.zeros(layout_of(contract.model).size, dtype=bool)
-    for begin, end in contract.at_home:
+    for begin, end in contract.personal_ranges:
         home[begin:end] = True
     models = [load_file(tmp_path / "real" / f"checkpoint-{peer}.safetensors")["params"] for peer in range(PEERS)]
     assert all((one[home] != models[0][home]).any() for one in models[1:]), "labs of other scales keep their own"

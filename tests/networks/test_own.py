@@ -228,7 +228,7 @@ def test_a_forged_layout_is_refused() -> None:
 
 def test_personal_parts_of_an_own_network() -> None:
     contract = of("build", "gossip.personal=[normalisation, last_layer]")
-    home = sum(end - begin for begin, end in contract.at_home)
+    home = sum(end - begin for begin, end in contract.personal_ranges)
     assert home == 4 * (4 + 6) + 3 * 6 + 3
     with pytest.raises(ContractError, match="names normalisation, and what is trained of own has none"):
         of("build", "gossip.personal=normalisation", trained=("fc",))

@@ -12,7 +12,7 @@ from pathlib import Path
 from p2pfl_me.data.clip import Row
 from p2pfl_me.data.datasets.layout import Entry, Layout, folders, spelled_like
 from p2pfl_me.data.datasets.sheet import SheetRow
-from p2pfl_me.data.number import is_number
+from p2pfl_me.data.spelling import is_whole
 
 
 def holds(folder: Path) -> bool:
@@ -23,7 +23,7 @@ def holds(folder: Path) -> bool:
 
 def entry(row: SheetRow, frames: Path, at: Row) -> Entry:
     cells = row.cells
-    subject = f"sub{int(cells['subject']):02d}" if is_number(cells["subject"]) else cells["subject"].lower()
+    subject = f"sub{int(cells['subject']):02d}" if is_whole(cells["subject"]) else cells["subject"].lower()
     return Entry(
         at,
         subject,

@@ -12,7 +12,7 @@ from pathlib import Path
 from p2pfl_me.data.clip import Row
 from p2pfl_me.data.datasets.layout import Entry, Layout, folders, is_folder, spelled_like
 from p2pfl_me.data.datasets.sheet import SheetRow
-from p2pfl_me.data.number import is_number
+from p2pfl_me.data.spelling import is_whole
 
 LABELS = frozenset(
     (
@@ -40,12 +40,12 @@ def _entry_a(row: SheetRow, frames: Path, at: Row) -> Entry:
 
 
 def _holds_c(folder: Path) -> bool:
-    subjects = [name for name in folders(folder) if is_number(name)]
+    subjects = [name for name in folders(folder) if is_whole(name)]
     if not subjects:
         return False
     inside = folders(folder / subjects[0])
     return "color" in inside or any(
-        is_number(name) and "color" in folders(folder / subjects[0] / name) for name in inside
+        is_whole(name) and "color" in folders(folder / subjects[0] / name) for name in inside
     )
 
 

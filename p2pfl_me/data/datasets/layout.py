@@ -16,8 +16,7 @@ from p2pfl_me.data.clip import Fault, Problem, Remark, Row
 from p2pfl_me.data.datasets.sheet import Columns, Sheet, SheetRow
 from p2pfl_me.data.datasets.workbook import unread
 from p2pfl_me.data.frames import is_mirror
-from p2pfl_me.data.number import is_number
-from p2pfl_me.data.spelling import clean
+from p2pfl_me.data.spelling import clean, is_whole
 
 Aside = Problem | Remark
 
@@ -127,7 +126,7 @@ def folders(place: Path) -> list[str]:
 
 def by_number(name: str) -> list[tuple[int, str]]:
     """Sorts `s2` before `s10`."""
-    return [(int(part), "") if is_number(part) else (-1, part) for part in re.split(r"([0-9]+)", name) if part]
+    return [(int(part), "") if is_whole(part) else (-1, part) for part in re.split(r"([0-9]+)", name) if part]
 
 
 def spelled_like(place: Path, name: str) -> Path:

@@ -14,7 +14,7 @@ from p2pfl_me.contract.label_maps import plain
 from p2pfl_me.data.clip import Row
 from p2pfl_me.data.datasets.layout import Entry, Layout, folders, is_folder, spelled_like
 from p2pfl_me.data.datasets.sheet import SheetRow
-from p2pfl_me.data.number import is_number
+from p2pfl_me.data.spelling import is_whole
 
 LABELS = frozenset(("happiness", "surprise", "anger", "disgust", "fear", "sadness", "others"))
 
@@ -40,7 +40,7 @@ def _holds(folder: Path) -> bool:
 def _entry(row: SheetRow, frames: Path, at: Row) -> Entry:
     cells = row.cells
     subject, clip, label = cells["subject"], cells["clip"], cells["label"]
-    name = f"S{int(subject):02d}" if is_number(subject) else subject
+    name = f"S{int(subject):02d}" if is_whole(subject) else subject
     found = next(_places(frames, name, label, clip), frames / label / clip) if clip else frames
     return Entry(at, name, clip, label, found, cells["onset"], cells["apex"], cells["offset"])
 
