@@ -225,6 +225,7 @@ OTHERWISE = {
     "learning/onnx_file.py": "a draft of `replacing`",
     "learning/pretraining.py": "a draft of `replacing`",
     "output.py": "the null device",
+    "privacy/ledger.py": "appends an entry at a time through `open_private`, and holds its file while it does",
     "report/graph_picture.py": "a draft of `replacing`",
     "report/svg.py": "memory",
     "run/lines.py": "appends a line at a time, and holds its file while it does",
