@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     "--test", metavar="PATH", type=click.Path(path_type=Path), help="A common test manifest, if there is one."
 )
 @click.option("--key", metavar="FILE", type=click.Path(path_type=Path), help="This peer's private key.")
+@click.option(
+    "--from", "model", metavar="MODEL", type=click.Path(path_type=Path), help="Begin with this checkpoint's model."
+)
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @own_network
 @out_option("Run folder (default: runs/NAME).")
@@ -52,6 +55,7 @@ def peer(
     test: Path | None,
     key: Path | None,
     weights: Path | None,
+    model: Path | None,
     network: str | None,
     trained: tuple[str, ...],
     out: Path | None,
@@ -106,6 +110,7 @@ def peer(
         test=test,
         key=key,
         weights=weights,
+        model=model,
         device=device,
         threads=threads,
         listen=listen,

@@ -116,7 +116,7 @@ class Account:
                 self._state, self._done = "handed", round + 1
             case events.HandsOut():
                 self._state = "hands out"
-            case events.Begin() | events.Refused() | events.CatchUp():
+            case events.Changed() | events.Begin() | events.Refused() | events.CatchUp():
                 pass  # for reports
             case _:
                 assert_never(line.event)

@@ -71,7 +71,7 @@ class PeerView:
                 self.state, self.round = "handed", round + 1
             case events.HandsOut():
                 self.state = "hands out"
-            case events.Begin() | events.Refused() | events.CatchUp() | events.Spent():
+            case events.Changed() | events.Begin() | events.Refused() | events.CatchUp() | events.Spent():
                 pass  # for reports
             case _:
                 assert_never(event)

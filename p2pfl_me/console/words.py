@@ -28,6 +28,8 @@ def in_words(event: AnyEvent) -> str | None:
             sent = event.bytes_sent / 1e6
             alone = "  ALONE: shared with nobody" if event.alone else ""
             return f"round {event.round + 1}  loss {loss}{_scores(event.test)}  {sent:.1f} MB sent{missing}{alone}"
+        case events.Changed():
+            return f"the run goes on under a changed contract: {', '.join(event.keys)}"
         case events.Begin():
             missing = ", ".join(map(str, event.missing))
             return f"training begins without {missing}: nothing was heard of them" if missing else None

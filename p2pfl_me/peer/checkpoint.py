@@ -8,8 +8,8 @@ unfinished: then the version before it is taken.
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +106,12 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
     return path
 
 
-def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest: str) -> Checkpoint:
+def load_checkpoint(
+    run: Path, peer: int, *, contract_digest: str, layout_digest: str, earlier: Collection[str] = ()
+) -> Checkpoint:
     """Read a peer's newest whole checkpoint and see that it belongs to this contract.
+
+    One of an `earlier` contract, under which the same run went on, is taken for one of this.
 
     Raises
     ------
@@ -123,7 +127,8 @@ def load_checkpoint(run: Path, peer: int, *, contract_digest: str, layout_digest
     for each in versions(path):
         if each.exists():
             try:
-                return _read(each, peer, contract_digest, layout_digest)
+                found = _read(each, peer, (contract_digest, *earlier), layout_digest)
+                return replace(found, contract_digest=contract_digest)
             except WeightsError as error:
                 first = first or error
     assert first is not None
@@ -136,7 +141,40 @@ def _course(metadata: Mapping[str, str]) -> Course:
     return Course(int(metadata.get("trained", done)), int(metadata.get("shared", done)), int(metadata.get("alone", 0)))
 
 
-def _read(path: Path, peer: int, contract_digest: str, layout_digest: str) -> Checkpoint:
+def _read(path: Path, peer: int, contracts: Sequence[str], layout_digest: str) -> Checkpoint:
+    checkpoint, sound = _unchecked(path)
+    for found, wanted, name in (
+        (checkpoint.peer, (peer,), "peer id"),
+        (checkpoint.contract_digest, contracts, "contract"),
+        (checkpoint.layout_digest, (layout_digest,), "model shape"),
+    ):
+        if found not in wanted:
+            raise WeightsError(
+                f"was written under another {name} ({str(found)[:16]}, now {str(wanted[0])[:16]})",
+                where=str(path),
+                fix="resume with the run's own contract.yaml, or start a new run in another folder",
+            )
+    if not sound:
+        raise WeightsError("was not written to its end", where=str(path), fix="start a new run")
+    return checkpoint
+
+
+def read_model(path: Path) -> Checkpoint:
+    """The checkpoint at `path`, of whatever peer and run.
+
+    Raises
+    ------
+    WeightsError
+        It is none, or was not written to its end.
+    """
+    found, sound = _unchecked(path)
+    if not sound:
+        raise WeightsError("was not written to its end", where=str(path), fix="name another model")
+    return found
+
+
+def _unchecked(path: Path) -> tuple[Checkpoint, bool]:
+    """What stands there, and whether it is all that was written."""
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -165,22 +203,11 @@ def _read(path: Path, peer: int, contract_digest: str, layout_digest: str) -> Ch
             where=str(path),
             fix="put a copy in its place, or begin again with --fresh",
         ) from error
-    for found, wanted, name in (
-        (checkpoint.peer, peer, "peer id"),
-        (checkpoint.contract_digest, contract_digest, "contract"),
-        (checkpoint.layout_digest, layout_digest, "model shape"),
-    ):
-        if found != wanted:
-            raise WeightsError(
-                f"was written under another {name} ({str(found)[:16]}, now {str(wanted)[:16]})",
-                where=str(path),
-                fix="resume with the run's own contract.yaml, or start a new run in another folder",
-            )
-    if (told := metadata.get("checksum")) and told != str(checksum([params, *memory.values()])):
-        raise WeightsError("was not written to its end", where=str(path), fix="start a new run")
+    told = metadata.get("checksum")
+    sound = not told or told == str(checksum([params, *memory.values()]))
     finite = all(np.isfinite(values).all() for values in (params, *memory.values()))
-    if params.dtype != np.float32 or params.ndim != 1 or not finite:
+    if sound and (params.dtype != np.float32 or params.ndim != 1 or not finite):
         raise WeightsError(
             "holds something other than finite float32 parameters", where=str(path), fix="start a new run"
         )
-    return checkpoint
+    return checkpoint, sound

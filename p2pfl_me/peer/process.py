@@ -36,6 +36,7 @@ from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.start import core_start, goes_on, put_aside, start_event, starting_point
 from p2pfl_me.peer.work import RoundWork, failure
+from p2pfl_me.run import events
 from p2pfl_me.run.beginning import keep_contract
 from p2pfl_me.run.events import AnyEvent, Reason
 from p2pfl_me.run.folder import RunFolder
@@ -68,11 +69,13 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
         directory = directory_of(settings, plan_of(settings.contract))  # a wrong id or key leaves the folder alone
         if settings.begin is Begin.FRESH and (aside := put_aside(settings.run, settings.peer)):
             put(f"what peer {settings.peer} had left here is in {aside}")
-        keep_contract(settings.run, settings.contract)
+        changed = keep_contract(settings.run, settings.contract)
         settings = replace(settings, resume=goes_on(settings))
         own = EventLog(RunFolder(settings.run).log(settings.peer), _print_line if settings.console_log else None)
         own.claim()  # before a word is written: the log may be that of a living peer
         log = own
+        if changed:
+            log.write(events.Changed(changed, digest(settings.contract).hex()))
         return asyncio.run(_run(settings, log, directory, deceit))
     except P2pmeError as error:
         put(f"peer {settings.peer}: {error}", sys.stderr)

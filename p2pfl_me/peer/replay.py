@@ -28,6 +28,7 @@ from p2pfl_me.peer.blob_store import BlobStore
 from p2pfl_me.peer.checkpoint import checkpoint_path, load_checkpoint
 from p2pfl_me.peer.inputs import answers_of, in_words, input_of, recorded_answers, whole
 from p2pfl_me.peer.recording import inputs_path
+from p2pfl_me.run.beginning import contracts_of
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.topology import Plan, plan_of
 
@@ -99,13 +100,14 @@ def replay(run: Path, peer: int) -> Replayed:
         The record or a content of it is missing, damaged, or of another contract.
     """
     path = inputs_path(run, peer)
-    contract = _contract_of(run)
+    contract, contracts = _contract_of(run), contracts_of(run)
     lives = _lives(path)
     found = Replayed(peer)
-    blobs, plan = BlobStore(run), plan_of(contract)
+    blobs = BlobStore(run)
     for begin, lines in lives:
+        under = contracts.get(str(begin.values.get("contract")), contract)
         try:
-            _live(found, contract, plan, blobs, begin, lines)
+            _live(found, under, plan_of(under), blobs, begin, lines)
         except RunError as error:
             raise RunError(error.what, where=f"{path}, life {found.lives}: {error.where}", fix=error.fix) from error
         if found.difference:
@@ -203,7 +205,8 @@ def _compare_with_checkpoint(found: Replayed, run: Path, contract: Contract) -> 
         return
     layout = layout_of(contract.model).digest().hex()
     try:
-        kept = load_checkpoint(run, found.peer, contract_digest=digest(contract).hex(), layout_digest=layout)
+        here, earlier = digest(contract).hex(), contracts_of(run)
+        kept = load_checkpoint(run, found.peer, contract_digest=here, layout_digest=layout, earlier=earlier)
     except WeightsError as error:  # its advice is for who resumes; here the file is only looked at
         fix = "copy the run folder again, or move the file away: the record is then replayed without it"
         raise RunError(error.what, where=error.where, fix=fix) from error

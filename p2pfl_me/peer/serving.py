@@ -19,6 +19,7 @@ from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.run import events
+from p2pfl_me.run.beginning import contracts_of
 from p2pfl_me.run.events import AnyEvent, Reason
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog, Ledger
@@ -46,7 +47,11 @@ def serve(settings: PeerSettings, seconds: float | None = None) -> Exit:
         )
     layout = contract.model.layout
     kept = load_checkpoint(
-        settings.run, peer, contract_digest=digest(contract).hex(), layout_digest=layout.digest().hex()
+        settings.run,
+        peer,
+        contract_digest=digest(contract).hex(),
+        layout_digest=layout.digest().hex(),
+        earlier=contracts_of(settings.run),
     )
     last = next((each.event for each in reversed(read_log(folder, peer).events) if _is_finish(each.event)), None)
     if not isinstance(last, events.Finish) or last.reason not in DONE:

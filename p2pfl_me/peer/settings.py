@@ -52,6 +52,8 @@ class PeerSettings:
         Write down what the core is fed, for `p2pme replay`; a peer that was recorded stays so when it resumes.
     rules:
         What the user said of spellings that could be one person.
+    model:
+        A checkpoint whose model this peer begins with, instead of the contract's initial one.
     clips:
         What stands in `data` and `test`, from whoever dealt and wrote them: nothing is parsed twice in a run.
     console_log:
@@ -66,6 +68,7 @@ class PeerSettings:
     test: Path | None = None
     key: Path | None = None
     weights: Path | None = None
+    model: Path | None = None
     device: str = "auto"
     threads: int | None = None
     begin: Begin = Begin.AS_THE_FOLDER_SAYS

@@ -9,18 +9,20 @@ from pathlib import Path
 import torch
 
 from p2pfl_me import __version__
-from p2pfl_me.contract import Contract, digest
-from p2pfl_me.errors import PeerError
+from p2pfl_me.contract import Contract, digest, load_contract
+from p2pfl_me.errors import PeerError, WeightsError
 from p2pfl_me.files import private_folder, refusing
 from p2pfl_me.gossip.cores import Start
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.network import initial_params
-from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint
+from p2pfl_me.message import Vector
+from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint, read_model
 from p2pfl_me.peer.settings import Begin, PeerSettings
 from p2pfl_me.peer.shard import Shard
 from p2pfl_me.peer.slots import versions
 from p2pfl_me.run import events
+from p2pfl_me.run.beginning import contracts_of
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
 from p2pfl_me.run.reading import read_log
@@ -38,12 +40,43 @@ def starting_point(settings: PeerSettings, layout: Layout) -> tuple[Checkpoint, 
     contract_digest, layout_digest = digest(settings.contract).hex(), layout.digest().hex()
     if settings.resume:
         found = load_checkpoint(
-            settings.run, settings.peer, contract_digest=contract_digest, layout_digest=layout_digest
+            settings.run,
+            settings.peer,
+            contract_digest=contract_digest,
+            layout_digest=layout_digest,
+            earlier=contracts_of(settings.run),
         )
         return found, traffic_before(RunFolder(settings.run), settings.peer)
-    whole = initial_params(settings.contract, cache=settings.home / "cache", weights=settings.weights)
+    if settings.model:
+        whole = warm(settings.model, settings.contract)
+    else:
+        whole = initial_params(settings.contract, cache=settings.home / "cache", weights=settings.weights)
     params = sliced(layout.dimensions, settings.contract.peers.width(settings.peer), whole)
     return Checkpoint(settings.peer, 0, params, Progress(), contract_digest, layout_digest), (0, 0)
+
+
+def warm(path: Path, contract: Contract) -> Vector:
+    """The model of a checkpoint, float32 (P,), to begin with under another contract.
+
+    Raises
+    ------
+    WeightsError
+        It is none, of another shape, or the contract beside it names another network, input or other classes.
+    """
+    found, beside = read_model(path), RunFolder(path.parent).contract
+    if found.layout_digest != contract.model.layout.digest().hex():
+        raise WeightsError(
+            "is a model of another shape", where=str(path), fix="name one of the same network, trained part and classes"
+        )
+    if beside.exists() and (theirs := load_contract(beside).model) != contract.model:
+        here = contract.model.model_dump(mode="json")
+        parts = [key for key, value in theirs.model_dump(mode="json").items() if here[key] != value]
+        raise WeightsError(
+            f"was trained under another `model` section ({', '.join(parts)} differ), so its values mean something else",
+            where=str(path),
+            fix="name a model of the same section, or begin without --from",
+        )
+    return found.params
 
 
 def traffic_before(folder: RunFolder, peer: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract, section_digests
+from p2pfl_me.contract import Contract, breaks, changes, contract_from_yaml, digest, dump_contract, load_contract
 from p2pfl_me.errors import P2pmeError, RunError
 from p2pfl_me.files import private_folder, refusing, write_whole
 from p2pfl_me.run.folder import RunFolder
@@ -51,31 +51,51 @@ def undone_if_refused(run: Path, contract: Contract) -> Iterator[None]:
         raise
 
 
-def keep_contract(run: Path, contract: Contract) -> None:
-    """Put the contract into the folder of one peer's run, or see that the one there is the same.
+def keep_contract(run: Path, contract: Contract) -> tuple[str, ...]:
+    """Put the contract into the folder of one peer's run, or see that its run may go on; the keys that changed.
 
-    One under which no peer has come to its first checkpoint gives way: it was mended before the run could begin.
+    One under which no peer has come to its first checkpoint gives way: it was mended before the run could begin. Later
+    it is kept beside the new one, which may differ in all that a model's history does not depend on.
 
     Raises
     ------
     RunError
-        The folder belongs to a run under another contract, or cannot be written.
+        The folder belongs to a run whose models have another history, or cannot be written.
     """
-    path = RunFolder(run).contract
+    folder = RunFolder(run)
+    path = folder.contract
     try:
         with refusing(RunError, run, "name another with --out"):
             private_folder(run)
             kept = contract_from_yaml(path.read_text(encoding="utf-8"), name=str(path)) if path.exists() else None
-            if kept is None or (digest(kept) != digest(contract) and not RunFolder(run).checkpoint.all()):
+            if kept is None or (digest(kept) != digest(contract) and not folder.checkpoint.all()):
                 write_whole(path, dump_contract(contract), sync=True)
-                return
+                return ()
+            if digest(kept) == digest(contract):
+                return ()
+            if not breaks(kept, contract):
+                earlier = len(folder.earlier_contracts()) + 1
+                write_whole(path.with_name(f"contract-{earlier}.yaml"), dump_contract(kept), sync=True)
+                write_whole(path, dump_contract(contract), sync=True)
+                return changes(kept, contract)
     except UnicodeDecodeError as error:
         raise RunError("is not text", where=str(path), fix="name another folder with --out") from error
-    if digest(kept) != digest(contract):
-        here, there = section_digests(contract), section_digests(kept)
-        parts = ", ".join(f"`{key}`" for key in here if here[key] != there[key])
-        raise RunError(
-            f"this folder holds a run under another contract ({parts} differ)",
-            where=str(run),
-            fix="name another folder with --out, or use this one's own contract.yaml",
-        )
+    parts = ", ".join(f"`{key}`" for key in breaks(kept, contract))
+    raise RunError(
+        f"this folder holds a run under another contract ({parts} differ), and a model's history depends on that",
+        where=str(run),
+        fix="name another folder with --out (`--from MODEL` begins with a model), or use this one's own contract.yaml",
+    )
+
+
+def contracts_of(run: Path) -> dict[str, Contract]:
+    """The contracts under which the run of a folder has gone on, by their digests (hex).
+
+    Raises
+    ------
+    ContractError
+        One of them cannot be read.
+    """
+    folder = RunFolder(run)
+    found = (load_contract(path) for path in [*folder.earlier_contracts(), folder.contract] if path.exists())
+    return {digest(contract).hex(): contract for contract in found}

@@ -101,6 +101,14 @@ class Start(Event):
     resumed_round: Annotated[int | None, Says("rounds that were behind it; null when it begins anew")] = None
 
 
+@event("changed")
+class Changed(Event):
+    """The run goes on under a contract that differs in what may change; the one before is kept beside it."""
+
+    keys: Annotated[tuple[str, ...], Says("what differs, by dotted names")]
+    contract_digest: Annotated[str, Says("SHA-256 of the new contract", "hex")]
+
+
 @event("begin")
 class Begin(Event):
     """The wait at the start is over, and training begins."""
@@ -244,6 +252,7 @@ class Finish(Event):
 
 AnyEvent = (
     Start
+    | Changed
     | Begin
     | Link
     | Refused

@@ -55,6 +55,10 @@ class _Each:
         return PerPeer(folder.path, self._pattern)
 
 
+EARLIER = File("contract-N.yaml", "contracts under which this run went on before contract.yaml; the oldest is 1")
+FILES.append(EARLIER)
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The files of one run. `K` in a name is a peer's id."""
@@ -89,6 +93,11 @@ class RunFolder:
         found = (
             (re.fullmatch(rf"{re.escape(log.stem)}\.([0-9]+)\.jsonl", path.name), path) for path in _listed(self.path)
         )
+        return [path for _, path in sorted((int(match[1]), path) for match, path in found if match)]
+
+    def earlier_contracts(self) -> list[Path]:
+        """`contract-N.yaml`: under which the run went on before, the oldest first."""
+        found = ((re.fullmatch(r"contract-([0-9]+)\.yaml", path.name), path) for path in _listed(self.path))
         return [path for _, path in sorted((int(match[1]), path) for match, path in found if match)]
 
     def baseline(self, name: str) -> Path:

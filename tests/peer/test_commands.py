@@ -168,8 +168,9 @@ def test_a_taken_port_a_mended_contract_and_a_foreign_run_folder(tmp_path: Path)
     code, output = start(tmp_path / "home", mended, tmp_path, 0).finish()
     assert code == 0, output
     assert load_contract(tmp_path / "run" / "contract.yaml").training.rounds == 2
-    code, output = start(tmp_path / "home", contract, tmp_path, 0, "--resume").finish()
-    assert code == 2 and "another contract" in output and "`training`" in output, output
+    foreign = write_contract(tmp_path / "other.yaml", 1, topology="{kind: mesh}", seed="7")
+    code, output = start(tmp_path / "home", foreign, tmp_path, 0, "--resume").finish()
+    assert code == 2 and "another contract" in output and "`seed`" in output, output
 
 
 def test_a_refused_start_leaves_the_folder_and_a_living_peers_log_alone(tmp_path: Path) -> None:
