@@ -60,8 +60,11 @@ class Person:
         self._moments.clear()
 
     def look(self, time_s: float, frame: Image, grey: Image) -> Observation | None:
-        """The motion that ends with this picture, RGB (H, W, 3) and grey (H, W); None where one colour is all that there
-        is of the face: a covered lens or a flash moves more than any expression."""
+        """The motion that ends with this picture, RGB (H, W, 3) and grey (H, W).
+
+        None where one colour is all that there is of the face: a covered lens or a flash moves more than any
+        expression.
+        """
         aligned = np.asarray(
             cv2.warpAffine(grey, self._matrix, (SIDE, SIDE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE),
             dtype=np.uint8,
