@@ -145,6 +145,7 @@ def test_another_seed_gives_another_graph() -> None:
         ("star", 4, {"center": 4}, "take one of 0..3"),
         ("hypercube", 10, {}, "take 8 or 16 peers"),
         ("torus", 10, {"rows": 3, "columns": 3}, "rows: 2, columns: 5, or take 9 peers"),
+        ("torus", 10, {"rows": 3, "columns": 3}, "a torus of 3 x 3 has 9 peers, and there are 10"),
         ("torus", 7, {"rows": 2, "columns": 4}, "rows: 1, columns: 7, or take 8 peers"),
         ("regular", 5, {"degree": 3}, "take degree 2 or 4, or an even number of peers"),
         ("regular", 4, {"degree": 4}, "at most 3"),

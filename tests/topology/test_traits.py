@@ -7,6 +7,7 @@ from typing import Any
 import networkx as nx
 import pytest
 
+from p2pfl_me.aggregation import AGGREGATIONS
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError
@@ -83,6 +84,15 @@ def test_traits_are_those_of_the_schedule(kind: str) -> None:
 def test_what_brings_its_weights_takes_no_others(kind: str) -> None:
     with pytest.raises(ContractError, match="own mixing weights"):
         contract_text(kind, COUNT, overrides=["gossip.weights=constant"])
+
+
+def test_a_graph_with_too_few_neighbours_for_the_aggregation_is_refused() -> None:
+    text = "version: 1\nname: few\ntopology: {kind: TOPOLOGY}\npeers: {loopback: {count: 8}}\n"
+    text += "gossip: {aggregation: {kind: trimmed_mean, trim: 1}}\n"
+    least = AGGREGATIONS.of("trimmed_mean", trim=1).least_neighbours
+    with pytest.raises(ContractError, match=f"peer 0 has 1 neighbour in a round, and aggregation .* needs {least}"):
+        plan_of(contract_from_yaml(text.replace("TOPOLOGY", "line")))
+    assert plan_of(contract_from_yaml(text.replace("TOPOLOGY", "mesh"))).size == 8
 
 
 def test_a_graph_of_more_edges_than_can_be_held_is_refused_to_the_very_edge() -> None:
