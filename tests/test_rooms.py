@@ -26,6 +26,7 @@ FLOORS = {
     "children": 0,
     "choice": 0,
     "keyring": 0,
+    "passphrase": 0,
     "widths": 0,
     "aggregation": 0,
     "networks": 0,

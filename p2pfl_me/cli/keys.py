@@ -17,18 +17,21 @@ def keys() -> None:
 @keys.command(
     epilog=examples(
         "p2pme keys new -o lab.key",
+        "p2pme keys new -o sealed.key --seal",
     )
 )
 @click.option(
     "-o", "--out", metavar="FILE", type=click.Path(path_type=Path), default=Path("p2pme.key"), show_default=True
 )
-def new(out: Path) -> None:
+@click.option("--seal", is_flag=True, help="Under a passphrase, which is asked for (see `keys seal`).")
+def new(out: Path, seal: bool) -> None:
     """Make a private key (mode 0600) and print the public key that goes into the contract."""
     from p2pfl_me.federation.words import as_words
+    from p2pfl_me.passphrase import new_passphrase
     from p2pfl_me.wire.identity import fingerprint, new_identity, save_identity
 
     identity = new_identity()
-    save_identity(out, identity)
+    save_identity(out, identity, new_passphrase(out.name) if seal else None)
     click.echo(f"private key   {out} (keep it here, and secret)")
     click.echo(f"public_key    {identity.public_text}")
     click.echo(f"fingerprint   {fingerprint(identity.public)}")
@@ -47,6 +50,45 @@ def show(file: Path) -> None:
     from p2pfl_me.wire.identity import load_identity
 
     click.echo(load_identity(file).public_text)
+
+
+@keys.command(
+    epilog=examples(
+        "p2pme keys seal lab.key",
+    )
+)
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+def seal(file: Path) -> None:
+    """Put the private key in FILE under a passphrase: who steals the disk has no key.
+
+    The passphrase is asked for at the terminal, or taken from the first line of the private file that
+    P2PME_PASSPHRASE_FILE names, or of the open descriptor P2PME_PASSPHRASE_FD. Copies that lie elsewhere stay open.
+    """
+    from p2pfl_me.errors import IdentityError
+    from p2pfl_me.passphrase import new_passphrase
+    from p2pfl_me.wire.identity import is_sealed_file, load_identity, replace_identity
+
+    if is_sealed_file(file):
+        raise IdentityError("is sealed already", where=str(file), fix="open it first, with `p2pme keys unseal`")
+    replace_identity(file, load_identity(file), new_passphrase(file.name))
+    click.echo(f"{file} opens with its passphrase alone; whoever forgets that needs a new key")
+
+
+@keys.command(
+    epilog=examples(
+        "p2pme keys unseal sealed.key",
+    )
+)
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+def unseal(file: Path) -> None:
+    """Take the passphrase away from the private key in FILE."""
+    from p2pfl_me.errors import IdentityError
+    from p2pfl_me.wire.identity import is_sealed_file, load_identity, replace_identity
+
+    if not is_sealed_file(file):
+        raise IdentityError("is not sealed", where=str(file), fix="seal it with `p2pme keys seal`")
+    replace_identity(file, load_identity(file), None)
+    click.echo(f"{file} opens without a passphrase")
 
 
 @keys.command(

@@ -50,9 +50,10 @@ class Gathering:
         return self._members.awaited or self.missing
 
     @property
-    def together(self) -> bool:
-        """Whether all begin together, as far as this peer knows."""
-        return not (self._under_way or self._resumed) and self._settings.quorum == len(self._settings.everyone)
+    def expects_all(self) -> bool:
+        """Whether all should still be there in a moment: they begin together, and BEGUN may outrun other words."""
+        everyone = self._settings.quorum == len(self._settings.everyone) and not self._resumed
+        return everyone and not (self._under_way and self._now >= self._linking_until)
 
     @property
     def enough(self) -> bool:

@@ -107,7 +107,7 @@ class Masked(Synchronous):
 
     @property
     def _is_acquainted(self) -> bool:
-        circles, together = self._circles, self._gathering.together
+        circles, together = self._circles, self._gathering.expects_all
         return all(self._sums.knows(peer, circles.get(peer, {}), all_there=together) for peer in self._members.there)
 
     def _linked(self, peer: int) -> list[Action]:

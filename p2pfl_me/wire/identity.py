@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.errors import IdentityError
-from p2pfl_me.files import create_whole, locked, private_folder, refusing
+from p2pfl_me.files import create_whole, locked, private_folder, refusing, write_whole
+from p2pfl_me.passphrase import known_passphrase
 from p2pfl_me.wire.noise import private_bytes, public_bytes
+from p2pfl_me.wire.sealed_key import is_sealed, sealed, unsealed
 
 HEADING = "p2pme private key, X25519; keep it secret"
+SEALED = "p2pme private key, X25519, sealed under a passphrase"
 LONGEST = 4096
 """Bytes of a key's file that are looked at."""
 
@@ -62,15 +66,17 @@ def fingerprint(public: bytes) -> str:
     return " ".join(digits[begin : begin + 4] for begin in range(0, 32, 4))
 
 
-def save_identity(path: Path, identity: Identity) -> None:
+def save_identity(path: Path, identity: Identity, passphrase: str | None = None) -> None:
     """Write a private key with mode 0600 in a folder that only its owner may write to; nothing is ever overwritten.
+
+    With a passphrase, what lies there is sealed under it.
 
     Raises
     ------
     IdentityError
         The file exists or cannot be written, or others could exchange it.
     """
-    text = f"# {HEADING}\n{base64.b64encode(private_bytes(identity.private)).decode()}\n"
+    text = _text_of(identity, passphrase)
     with refusing(IdentityError, path, "name another file with --out"):
         private_folder(path.parent)
         try:
@@ -79,23 +85,51 @@ def save_identity(path: Path, identity: Identity) -> None:
             raise IdentityError("already exists", where=str(path), fix="name another file with --out") from error
 
 
-def load_identity(path: Path) -> Identity:
-    """Read a private key, and refuse one that others on this machine could have read or exchanged.
+def replace_identity(path: Path, identity: Identity, passphrase: str | None) -> None:
+    """Put the same key in its file's place, sealed or open: whole or not at all, and on the disk.
 
     Raises
     ------
     IdentityError
-        Missing, readable by others, another user's, a symbolic link, in a folder open to all, or not a key.
+        It cannot be written; the file stays as it was.
+    """
+    with refusing(IdentityError, path, "check the file"):
+        write_whole(path, _text_of(identity, passphrase), sync=True)
+
+
+def load_identity(path: Path, passphrase: Callable[[str], str] = known_passphrase) -> Identity:
+    """Read a private key, and refuse one that others on this machine could have read or exchanged.
+
+    `passphrase` is asked with the file's name where the key is sealed.
+
+    Raises
+    ------
+    IdentityError
+        Missing, readable by others, another user's, a symbolic link, in a folder open to all, not a key, or sealed
+        under another passphrase.
     """
     text = _read_private(path)
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     try:
         raw = base64.b64decode("".join(lines), validate=True)
+        if is_sealed(raw):
+            raw = unsealed(raw, passphrase(path.name), str(path))
         return _identity(X25519PrivateKey.from_private_bytes(raw))
     except (binascii.Error, ValueError) as error:
         raise IdentityError(
             "not a p2pme private key", where=str(path), fix="move it away and make one with `p2pme keys new`"
         ) from error
+
+
+def is_sealed_file(path: Path) -> bool:
+    """Whether the private key there is under a passphrase. Raises `IdentityError` as `load_identity` does."""
+    return _read_private(path).startswith(f"# {SEALED}")
+
+
+def _text_of(identity: Identity, passphrase: str | None) -> str:
+    private = private_bytes(identity.private)
+    heading, data = (HEADING, private) if passphrase is None else (SEALED, sealed(private, passphrase))
+    return f"# {heading}\n{base64.b64encode(data).decode()}\n"
 
 
 def loopback_identities(folder: Path, count: int) -> list[Identity]:

@@ -19,7 +19,7 @@ from p2pfl_me.options import RunOptions
 from p2pfl_me.privacy.masks import Giver
 from p2pfl_me.simulation import trials
 from p2pfl_me.simulation.engine import simulate
-from p2pfl_me.simulation.faults import Crash, FaultModel
+from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
 from p2pfl_me.simulation.host import Simulation
 from p2pfl_me.simulation.lockstep_fit import require_lockstep
 from p2pfl_me.simulation.trials import Journal, Trial, play
@@ -94,6 +94,17 @@ def test_masks_cost_few_bytes_and_sixteen_bits_half_of_them(monkeypatch: pytest.
         sent[name] = sum(simulation.network.sent.values())
     assert sent["masks"] < 1.1 * sent["plain"]
     assert sent["sixteen"] < 0.6 * sent["plain"] and sent["eight"] < 0.35 * sent["plain"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_nobody_begins_before_all_know_all_keys_whatever_is_heard_first(seed: int) -> None:
+    """BEGUN of one neighbour may come before what another has to say of a third."""
+    faults = FaultModel(LinkQuality(latency_s=(0.0, 3.0)), compute_s=(0.01, 0.01))
+    gossip = {"deadline": {"min_s": 20.0, "max_s": 60.0}}
+    topology = {"kind": "regular", "degree": 4}
+    trial = Trial(seed, contract(8, seed=seed, topology=topology, gossip=gossip, training={"rounds": 1}), faults)
+    _, journal = play(trial)
+    assert not [peer for peer in range(8) if first(journal, peer, 0).missing]
 
 
 # -- who is missing -------------------------------------------------------------------------------------------------
