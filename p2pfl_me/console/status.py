@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import assert_never
@@ -17,7 +18,8 @@ from p2pfl_me.run.reading import read_log
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """What a peer last said of a neighbour: up, gone (the link fell), left, refused, quarantined, or suspect while up.
+    """What a peer last said of a neighbour: up, gone (the link fell), left, refused or quarantined; while up, suspect,
+    or slow if it was waited for in vain in the last round.
 
     `since` is Unix seconds by this peer's clock; `why` is empty where nothing is to be said.
     """
@@ -57,6 +59,11 @@ class PeerStatus:
     privacy: Privacy | None = None
 
 
+LATE = ("deadline", "silent", "needs ", "does not say", "has not settled")
+"""How the reasons begin why a neighbour is missing in a round that is there."""
+OF_PEER = re.compile(r"peer ([0-9]+)[ :]")
+"""How a refusal begins that concerns a neighbour, and that nobody can be blamed for for certain."""
+
 _STATES = {
     LinkState.UP: "up",
     LinkState.DOWN: "gone",
@@ -87,6 +94,8 @@ class Account:
         self._seen: float | None = None
         self._last: events.Round | None = None
         self._links: dict[int, Neighbour] = {}
+        self._slow: dict[int, Neighbour] = {}
+        """Those who are late, since when and by how much."""
         self._suspects: frozenset[int] = frozenset()
         self._privacy: Privacy | None = None
 
@@ -95,15 +104,22 @@ class Account:
         self._seen = line.t
         match line.event:
             case events.Start():
-                self._state, self._links = "joining", {}
+                self._state, self._links, self._slow = "joining", {}, {}
             case events.Trained():
                 self._state = "training"
             case events.Round() as told:
                 self._state, self._last = "training", told
                 self._done, self._sent = told.round + 1, told.bytes_sent
                 self._alone += bool(told.missing and not told.weights)
+                late = {other: why for other, why in told.missing.items() if why.startswith(LATE)}
+                self._slow = {
+                    other: replace(self._slow.get(other, Neighbour(other, "slow", line.t)), why=why)
+                    for other, why in late.items()
+                }
             case events.Link(neighbour=other, state=link, reason=why):
-                self._links[other] = Neighbour(other, _STATES[link], line.t, why)
+                was = self._links.get(other)
+                if not (link is LinkState.DOWN and was and was.state == "left"):  # its link falls after the goodbye
+                    self._links[other] = Neighbour(other, _STATES[link], line.t, why)
             case events.Misbehaviour(suspects=named):
                 self._suspects = frozenset(named)
             case events.Traffic(bytes_sent=of_life):
@@ -116,6 +132,10 @@ class Account:
                 self._state, self._done = "handed", round + 1
             case events.HandsOut():
                 self._state = "hands out"
+            case events.Refused(neighbour=None, reason=why) if of_peer := OF_PEER.match(why):
+                other = int(of_peer[1])
+                if other not in self._links or self._links[other].state in {"gone", "refused"}:
+                    self._links[other] = Neighbour(other, "refused", line.t, why)
             case events.Changed() | events.Begin() | events.Refused() | events.CatchUp():
                 pass  # for reports
             case _:
@@ -126,7 +146,11 @@ class Account:
         """What it comes to by now."""
         last, suspects = self._last, self._suspects
         neighbours = tuple(
-            replace(each, state="suspect") if each.state == "up" and each.peer in suspects else each
+            each
+            if each.state != "up"
+            else replace(each, state="suspect")
+            if each.peer in suspects
+            else self._slow.get(each.peer, each)
             for _, each in sorted(self._links.items())
         )
         loss, uf1 = (last.loss, last.test.uf1 if last.test else None) if last else (None, None)
@@ -187,7 +211,7 @@ def as_openmetrics(peers: Sequence[PeerStatus]) -> str:
             "gauge",
             "1 while the link to a neighbour is up.",
             [
-                (each, f',neighbour="{other.peer}"', int(other.state in {"up", "suspect"}))
+                (each, f',neighbour="{other.peer}"', int(other.state in {"up", "suspect", "slow"}))
                 for each in there
                 for other in each.neighbours
             ],

@@ -23,7 +23,7 @@ from p2pfl_me.gossip.protocol import Action, Refuse, Send
 from p2pfl_me.gossip.rules import Rule
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.gossip.synchronous import Phase, Synchronous
+from p2pfl_me.gossip.synchronous import NEEDS_MORE, Phase, Synchronous
 from p2pfl_me.message import Kind, Message, Vector
 
 TICK_S = 1e-3
@@ -88,7 +88,7 @@ class DPSGD(Synchronous):
                 self._due[peer] = now
                 actions += self._answer(now, peer, edge.mail)
             elif self._pace.too_late(edge, self.round, now):
-                self._missing[peer] = self._needs_more(edge, now)
+                self._missing[peer] = NEEDS_MORE
             elif self.me < peer:
                 if edge.silences >= SILENCES:
                     self._missing[peer] = "silent"

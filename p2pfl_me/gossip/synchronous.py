@@ -23,6 +23,9 @@ from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
 from p2pfl_me.message import Kind, Message, Vector
 
+NEEDS_MORE = "needs more than the longest deadline, by its own word"
+"""Why a neighbour is not waited for in a round."""
+
 
 class Phase(Enum):
     JOINING = auto()
@@ -290,9 +293,6 @@ class Synchronous(ABC):
             return []
         self._due[sender] = max(self._due[sender], self._pace.due(edge, self.round, now, self._trained_at))
         return [*self._next_deadline(), *self._foretell_wait(now)]
-
-    def _needs_more(self, edge: Edge, now: float) -> str:
-        return f"needs {edge.ready_at(self.round) - now:.0f} s more, by its own word"
 
     # -- rounds -------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
-from p2pfl_me.message import Message
+from p2pfl_me.message import Kind, Message
 from p2pfl_me.peer.duty import Work
 from p2pfl_me.peer.misbehaviour import SUSPECT, MisbehaviourScores
 from p2pfl_me.run import events
@@ -110,6 +110,8 @@ class Host:
     def on_message(self, peer: int, message: Message) -> None:
         if message.params is not None:
             self._misbehaviour.heard(peer, message.params)
+        if message.kind is Kind.LEAVE:
+            self._note(events.Link(peer, LinkState.LEFT))
         self._feed(lambda now: self._core.on_message(now, peer, message))
 
     def on_link(self, peer: int, up: bool, reason: str) -> None:

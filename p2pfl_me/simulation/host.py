@@ -16,7 +16,7 @@ from p2pfl_me.choice import derive_seed
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
-from p2pfl_me.message import Message, Vector
+from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.duty import Work
 from p2pfl_me.run import events
 from p2pfl_me.run.events import LinkState
@@ -91,6 +91,8 @@ class Simulation:
     # -- the network's handlers -----------------------------------------------------------------------------------
 
     def on_message(self, to: int, sender: int, message: Message) -> None:
+        if message.kind is Kind.LEAVE and (life := self._lives.get(to)):
+            life.work.note(events.Link(sender, LinkState.LEFT))
         self._feed(to, lambda core: core.on_message(self.clock.now, sender, message))
 
     def on_link(self, to: int, peer: int, up: bool) -> None:

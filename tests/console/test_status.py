@@ -12,8 +12,10 @@ from p2pfl_me.cli.status import status
 from p2pfl_me.console.status import Neighbour, as_json, as_lines, as_openmetrics, status_of
 from p2pfl_me.contract import contract_from_yaml, dump_contract
 from p2pfl_me.errors import RunError
-from p2pfl_me.run.events import Finish, Link, LinkState, Misbehaviour, Reason
+from p2pfl_me.gossip.synchronous import NEEDS_MORE
+from p2pfl_me.run.events import AnyEvent, Finish, Link, LinkState, Misbehaviour, Reason, Refused
 from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.wire.handshake import contracts_differ
 from tests.run.making import a_round, log, start, trained
 
 CONTRACT = contract_from_yaml(
@@ -44,6 +46,30 @@ def test_each_peer_and_neighbour_has_a_state_with_its_reason_and_time(run: RunFo
     )
     assert zero.neighbours == (Neighbour(1, "suspect", 100), Neighbour(2, "gone", 200, "silent for 20 s"))
     assert (one.state, one.round, two.state, two.seen) == ("diverged", 0, "absent", None)
+
+
+def last_said(folder: RunFolder, *said: AnyEvent) -> dict[int, tuple[str, float, str]]:
+    log(folder.path, 0, *said, t=300)
+    return {each.peer: (each.state, each.since, each.why) for each in status_of(folder, CONTRACT)[0].neighbours}
+
+
+@pytest.mark.parametrize("why", ["deadline", "silent", NEEDS_MORE])
+def test_who_is_waited_for_in_vain_is_slow_until_its_model_comes(run: RunFolder, why: str) -> None:
+    log(run.path, 0, Link(2, LinkState.UP), Misbehaviour(0, {}, {}, (), ()), t=210)
+    assert last_said(run, a_round(1, 0.25, {1: why, 2: "left"}))[1] == ("slow", 150, why), "since the first such round"
+    assert last_said(run, a_round(2, 0.25, {}))[1] == ("up", 100, "")
+
+
+def test_who_said_goodbye_has_left_and_is_not_gone(run: RunFolder) -> None:
+    assert last_said(run, Link(1, LinkState.LEFT), Link(1, LinkState.DOWN, "connection lost"))[1] == ("left", 300, "")
+    assert last_said(run, Link(1, LinkState.UP))[1][0] == "suspect"
+
+
+def test_who_has_another_contract_is_refused_with_the_section(run: RunFolder) -> None:
+    why = contracts_differ(2, ["training"])
+    assert last_said(run, Refused(None, why))[2] == ("refused", 300, why)
+    assert last_said(run, Refused(None, contracts_differ(1, ["x"])))[1][0] == "suspect", "its link is up"
+    assert last_said(run, Link(2, LinkState.UP))[2][0] == "up"
 
 
 def test_it_is_told_in_lines_json_and_openmetrics(run: RunFolder) -> None:
