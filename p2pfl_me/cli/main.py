@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "Write a run's model to an ONNX file for small devices.",
     "predict": "Say which expression an image, a clip or a film shows.",
     "report": "Write the convergence report on one or more runs.",
+    "audit-privacy": "Say what a neighbour would learn of clips and subjects, before it does.",
     "doctor": "Say what would keep a peer from its run, before it.",
     "serve": "Hand out the final model of a peer that is done.",
     "status": "Say how a run stands: its peers, and what they say of their neighbours.",
@@ -49,7 +50,8 @@ class LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"p2pfl_me.cli.{name}"), name)
+        own = name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"p2pfl_me.cli.{own}"), own)
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,0 +1,147 @@
+"""An audit as a page that a lab reads before it joins, as lines for a terminal, and as one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from p2pfl_me.contract import digest
+from p2pfl_me.privacy.budget import Unit
+from p2pfl_me.privacy_audit.audit import Audit, Finding
+from p2pfl_me.report.document import Bullets, Document, Fact, Paragraph, Picture, Section, Table
+from p2pfl_me.report.numbers import Row
+from p2pfl_me.report.style import bars, headline, house_style, new_figure
+from p2pfl_me.report.write import write_document
+
+COLUMNS = ("under", "hides", "unit", "units", "LiRA AUC", "advantage", "caught at 10 %", "by loss alone",
+           "epsilon at least", "epsilon promised", "worst peer")  # fmt: skip
+HOW = (
+    "Every unit, a clip or a subject with all of their clips, is in or out by the toss of a coin; the contract is run "
+    "on what is in, with all its peers, here. A neighbour then asks every model that the exchange showed it.",
+    "LiRA compares a unit's score with those that it got in the other games, in and out. AUC .5 and advantage 0 are "
+    "chance; AUC 1 is certainty. Caught at 10 %: the share of members that are found while a tenth of the others is "
+    "accused, .1 is chance.",
+    "Epsilon at least: with 95 % confidence no smaller epsilon holds (one game, Steinke, Nasr and Jagielski 2023). It "
+    "stays 0 where units are few: then nothing is proven, neither good nor bad. Epsilon promised is the contract's.",
+    "An attack that fails here proves nothing: a better one may come. One that works here works.",
+    "Half of the clips train less well and are learned by heart more easily than all: the figures lean to the careful "
+    "side. Compression is not taken into account; the neighbour sees whole models.",
+)
+
+
+def write_page(audit: Audit, out: Path) -> Path:
+    """Write the page and its files below `out`; the page's path.
+
+    Raises
+    ------
+    RunError
+        `out` cannot be written.
+    """
+    with house_style():
+        return write_document(_document(audit), {}, out)
+
+
+def as_object(audit: Audit) -> dict[str, Any]:
+    """For machines."""
+    return {
+        "contract": audit.contract.name,
+        "contract_digest": digest(audit.contract).hex(),
+        "games": audit.games,
+        "clips": audit.clips,
+        "findings": [asdict(each) for each in audit.findings],
+    }
+
+
+def as_lines(audit: Audit) -> Iterator[str]:
+    """For a terminal."""
+    for each in audit.findings:
+        promised = f", promised {each.promised:.3g}" if each.promised is not None else ""
+        yield (
+            f"{each.name}: one {each.unit} of {each.units}: LiRA AUC {each.lira.auc:.3f}, advantage "
+            f"{each.lira.advantage:.2f}; epsilon at least {each.at_least:.2f}{promised}"
+        )
+
+
+def _document(audit: Audit) -> Document:
+    first = audit.findings[0]
+    worst = max(audit.findings, key=lambda each: each.lira.auc)
+    return Document(
+        f"What a neighbour would learn: {audit.contract.name}",
+        f"{audit.games} games on {audit.clips:,} clips of {audit.contract.peers.count} peers, "
+        f"{audit.contract.training.rounds} rounds each",
+        _verdict(first),
+        (
+            Fact("LiRA AUC", f"{first.lira.auc:.3f}", f"one {first.unit}, {first.name}; .5 is chance"),
+            Fact("advantage", f"{first.lira.advantage:.2f}", "true minus false accusations, at best"),
+            Fact("epsilon at least", f"{first.at_least:.2f}", "with 95 % confidence, by one game"),
+            Fact("most told", f"{worst.lira.auc:.3f}", f"one {worst.unit}, {worst.name}"),
+        ),
+        (
+            Section("What was found", (_picture(audit.findings), _table(audit.findings)), "found"),
+            Section("How it was measured", (Paragraph("By games that a neighbour plays:"), Bullets(HOW)), "how"),
+        ),
+        f"Contract digest {digest(audit.contract).hex()}. Nothing was sent to anybody.",
+        eyebrow="p2pme privacy audit",
+    )
+
+
+def _verdict(first: Finding) -> str:
+    far = first.lira.auc - 0.5
+    if far < 0.05:
+        told = f"hardly better than by chance whether one {first.unit} was trained on"
+    elif far < 0.2:
+        told = f"noticeably better than by chance whether one {first.unit} was trained on"
+    else:
+        told = f"often whether one {first.unit} was trained on"
+    kept = "" if first.promised is None else f" The contract promises epsilon {first.promised:.3g}."
+    return f"Under {first.name} a neighbour tells {told} (AUC {first.lira.auc:.2f}).{kept}"
+
+
+def _table(findings: Sequence[Finding]) -> Table:
+    rows = tuple(
+        (
+            each.name,
+            "" if each.promised is None else f"one {each.unit}",
+            each.unit.value,
+            str(each.units),
+            f"{each.lira.auc:.3f}",
+            f"{each.lira.advantage:.2f}",
+            f"{each.lira.at_a_tenth:.2f}",
+            f"{each.threshold.auc:.3f}",
+            f"{each.at_least:.2f}",
+            "none" if each.promised is None else f"{each.promised:.3g}",
+            f"{each.worst[0]} ({each.worst[1]:.2f})",
+        )
+        for each in findings
+    )
+    return Table(COLUMNS, rows, "Worst peer: whose units are told apart best, and their AUC.", frozenset({0, 1, 2}))
+
+
+def _picture(findings: Sequence[Finding]) -> Picture:
+    return Picture(
+        name="membership",
+        title="How well a neighbour tells members from others",
+        reading="Area under the ROC curve of LiRA; .5, where the bars begin, is chance.",
+        alt="Bars of the attack's AUC by contract and unit",
+        header=("under", "unit", "auc"),
+        rows=tuple((each.name, each.unit.value, each.lira.auc) for each in findings),
+        draw=membership_figure,
+    )
+
+
+def membership_figure(rows: Sequence[Row], width: float) -> Figure:
+    """Drawn from such rows."""
+    figure, axes = new_figure(0.9 + 0.26 * max(len(rows), 2), width)
+    values = [(f"{row['under']}, {row['unit']}", max(float(row["auc"]) - 0.5, 0.0), float(row["auc"])) for row in rows]
+    bars(axes, [(name, length, length, f"{auc:.3f}") for name, length, auc in values])
+    axes.set_xlim(0, 0.5)
+    axes.set_xticks([0, 0.25, 0.5], ["0.5", "0.75", "1"])
+    headline(axes, "AUC")
+    return figure
+
+
+UNITS = {"clip": (Unit.CLIP,), "subject": (Unit.SUBJECT,), "both": (Unit.CLIP, Unit.SUBJECT)}

@@ -1,0 +1,52 @@
+"""Statistics of membership: planted answers are found, chance is called chance, and a bound is one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from p2pfl_me.privacy.membership import attack_of, epsilon_bound, likelihood_ratios
+
+
+def test_areas_and_advantages_are_those_computed_by_hand() -> None:
+    scores, inside = np.array([3.0, 2.0, 1.0, 0.0]), np.array([True, False, True, False])
+    found = attack_of(scores, inside)
+    assert found.auc == 0.75 and found.advantage == 0.5
+    assert attack_of(scores, np.ones(4, bool)).auc == 0.5, "without others there is nothing to tell"
+    assert attack_of(np.zeros(6), np.arange(6) < 3) == attack_of(np.ones(6), np.arange(6) < 3)
+    assert attack_of(np.zeros(6), np.arange(6) < 3).auc == 0.5
+
+
+def test_shadow_games_find_what_confidence_alone_does_not() -> None:
+    """Units differ by far more than membership moves them."""
+    draw = np.random.default_rng(1)
+    inside = draw.random((16, 200)) < 0.5
+    scores = draw.normal(0, 5, 200) + 1.0 * inside + draw.normal(0, 0.5, (16, 200))
+    assert attack_of(scores, inside).auc < 0.6 < 0.9 < attack_of(likelihood_ratios(scores, inside), inside).auc
+    noise = draw.normal(size=(16, 200))
+    assert attack_of(likelihood_ratios(noise, inside), inside).auc == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_unit_that_was_never_out_says_nothing() -> None:
+    inside = np.array([[True, True], [True, False], [True, True], [True, False]])
+    ratios = likelihood_ratios(np.arange(8.0).reshape(4, 2), inside)
+    assert (ratios[:, 0] == 0).all() and np.isfinite(ratios).all()
+
+
+def test_a_bound_on_epsilon_holds_for_a_mechanism_whose_epsilon_is_known() -> None:
+    """Randomised response tells the truth with chance e^1 / (1 + e^1): its epsilon is 1."""
+    draw, beyond, bounds = np.random.default_rng(2), 0, []
+    for _ in range(60):
+        inside = draw.random(400) < 0.5
+        told = np.where(draw.random(400) < np.e / (1 + np.e), inside, ~inside)
+        bounds.append(epsilon_bound(told + 1e-6 * draw.random(400), inside, 0.0))
+        beyond += bounds[-1] > 1
+    assert beyond <= 8 and np.mean(bounds) > 0.4, "seldom above, and not far below"
+
+
+def test_perfect_guesses_prove_much_and_chance_proves_nothing() -> None:
+    draw = np.random.default_rng(3)
+    inside = draw.random(200) < 0.5
+    assert epsilon_bound(inside.astype(float), inside, 1e-5) > 3
+    assert epsilon_bound(draw.random(200), inside, 1e-5) < 0.5
+    assert epsilon_bound(np.array([1.0, 0.0]), np.array([True, False]), 1e-5) == 0, "two units prove nothing"
