@@ -122,7 +122,7 @@ def _seen(contract: Contract, board: Board, chosen: Sequence[Inside], start: Vec
 
     def boot(peer: int) -> Life:
         keys = simulated_keys(contract, peer, 0)
-        begin = Start(start, home=contract.at_home, shapes=layout.dimensions, keys=keys)
+        begin = Start(start, personal=contract.personal_ranges, shapes=layout.dimensions, keys=keys)
         return Life(core_of(contract, peer, plan, begin), works[peer])
 
     neighbours = {peer: plan.neighbours(peer) for peer in range(plan.size)}

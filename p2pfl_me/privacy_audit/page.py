@@ -48,6 +48,7 @@ def write_page(audit: Audit, out: Path) -> Path:
 def as_object(audit: Audit) -> dict[str, Any]:
     """For machines."""
     return {
+        "format": 1,
         "contract": audit.contract.name,
         "contract_digest": digest(audit.contract).hex(),
         "games": audit.games,
