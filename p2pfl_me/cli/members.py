@@ -79,4 +79,6 @@ def say_next(lab: LabFolder) -> None:
         return
     click.echo(f"all {lab.draft.labs} labs are in {lab.path / CONTRACT}; it is the same in every lab. Now, here:")
     run = f"p2pme peer --id {lab.lab} --topology {lab.contract} --key {lab.key} --out {lab.path / 'run'}"
-    click.echo(f"  {run} --data YOUR_CLIPS      (without --data: built-in drawn faces)")
+    # As it stands it can be typed: a word in brackets, or one to be replaced, would be an error of the shell.
+    click.echo(f"  {run}")
+    click.echo("It trains on built-in drawn faces, to try things out; --data FOLDER after it takes your clips.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from p2pfl_me.report.comparison_mixing import mixing_blocks
 from p2pfl_me.report.comparison_pairs import pair_blocks
 from p2pfl_me.report.comparison_scores import score_blocks
 from p2pfl_me.report.consensus import agreement, contraction_of
-from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Paragraph, Picture, Section, Table
+from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Links, Paragraph, Picture, Section, Table
 from p2pfl_me.report.failures import lasting
 from p2pfl_me.report.figures import SettingPart, setting_figures
 from p2pfl_me.report.formatting import figure, many
@@ -46,10 +47,11 @@ SCORE_HEADER = ("clips_dealt", "set_up", "seed", "arm", "which", "metric", "scor
 ORDER = (Arm.ISOLATED, Arm.GOSSIP, Arm.AVERAGE, Arm.FEDAVG, Arm.POOLED)
 
 
-def compose(comparison: Comparison, *, in_full: bool) -> Document:
+def compose(comparison: Comparison, *, in_full: bool, beside: Path | None = None) -> Document:
     """The page on a comparison: at least one setting with one method that has a run.
 
-    `in_full`: everything about each run follows, else its contracts alone.
+    `in_full`: everything about each run follows, else its contracts alone, and links to those of its run folders that
+    lie below the page's folder, `beside`.
     """
     first = comparison.settings[0]
     runs = [run for setting in comparison.settings for method in setting.methods for run in method.runs]
@@ -70,6 +72,11 @@ def compose(comparison: Comparison, *, in_full: bool) -> Document:
     else:
         contracts = tuple(Code(method.name, dump_contract(method.runs[0].contract)) for method in first.methods)
         sections.append(Section("The contracts", contracts, "contracts"))
+        if links := _run_links(comparison, beside):
+            words = (
+                "Each is a run folder: `p2pme report FOLDER` draws it in full, `p2pme watch FOLDER` shows its course."
+            )
+            sections.append(Section("The runs behind it", (Paragraph(words), Links(links)), "runs"))
     document = Document(
         title=_title(first),
         subtitle=_subtitle(comparison, runs),
@@ -137,6 +144,21 @@ def _runs_in_full(methods: Sequence[Method]) -> Iterator[Section]:
             folder = _fresh(f"{_slug(method.name, index)}-seed-{run.seed}", seen)
             yield Section(f"{method.name}, seed {run.seed}", (), folder, folder)
             yield from run_sections(run, f"{folder}-", folder, 3)
+
+
+def _run_links(comparison: Comparison, beside: Path | None) -> tuple[tuple[str, str], ...]:
+    """To the reports of the runs, where somebody has drawn them, else to their folders."""
+    named = [(setting.name, method) for setting in comparison.settings for method in setting.methods]
+    named += [(f"under {each.name}", method) for each in comparison.under_faults for method in each.methods]
+    found: dict[str, str] = {}
+    for condition, method in named:
+        for run in method.runs:
+            if beside is not None and run.folder.is_relative_to(beside):
+                path = f"{run.folder.relative_to(beside).as_posix()}/"
+                drawn = (run.folder / "report" / "index.html").is_file()
+                name = ", ".join(filter(None, (method.name, condition, f"seed {run.seed}")))
+                found.setdefault(f"{path}report/index.html" if drawn else path, name)
+    return tuple((name, path) for path, name in found.items())
 
 
 def _title(setting: Setting) -> str:

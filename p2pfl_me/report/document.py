@@ -55,6 +55,14 @@ class Code:
     kind: str = "code"
 
 
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Files and folders beside the page, each by its name and its path from there."""
+
+    items: tuple[tuple[str, str], ...]
+    kind: str = "links"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
     """A figure, how to read it in a sentence, and the numbers behind it, from whose CSV alone it is drawn.
@@ -102,14 +110,15 @@ def settled(figure: Figure) -> Figure:
     return figure
 
 
-Block = Paragraph | Bullets | Table | Code | Picture
+Block = Paragraph | Bullets | Table | Code | Links | Picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Section:
     """A part of the report. `folder` is where its files go, relative to the report, empty for the top.
 
-    One that is `folded` shows its title alone on the page until it is opened.
+    One that is `folded` shows its title alone on the page until it is opened. The page's list of contents, of which no
+    part is a result, calls it by `menu` where that is not empty.
     """
 
     title: str
@@ -118,6 +127,7 @@ class Section:
     folder: str = ""
     level: int = 2
     folded: bool = False
+    menu: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,17 @@
 """Prints a document as one self-contained HTML page: no network, readable on a phone and on paper, and without scripts.
 
-Its one script (templates/sorting.js) sorts tables; the page's policy names it by its hash, so nothing else can run. A
-kept library for interactive figures weighs 50 kB (uPlot) to 1 MB (Plotly) a page and would draw everything a second
-time in another look; what it would add here, values under the pointer, an SVG's own titles give.
+Its one script (templates/*.js) sorts tables, and shows and hides lines of figures; the page's policy names it by its
+hash, so nothing else can run. A kept library for interactive figures weighs 50 kB (uPlot) to 1 MB (Plotly) a page and
+would draw everything a second time in another look; what it would add here, values under the pointer, an SVG's own
+titles give.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import re
 from collections.abc import Mapping
 from importlib.resources import files as package_files
 
@@ -17,6 +20,10 @@ from markupsafe import Markup
 
 from p2pfl_me.report.document import Document, Section, base_of, pictures
 from p2pfl_me.report.svg import Files, themed, with_tips
+
+SCRIPTS = ("sorting", "toggling")
+MOST_SWITCHES = 40
+"""A figure of more lines has none: a wall of buttons says less than the lines."""
 
 
 def render_html(document: Document, files: Mapping[str, Files]) -> str:
@@ -35,7 +42,7 @@ def render_html(document: Document, files: Mapping[str, Files]) -> str:
             wide = with_tips(themed(own.svg, f"f{number}", picture.alt), own.tips)
             phone = themed(own.phone, f"n{number}", picture.alt)
             drawings[section.anchor, picture.name] = Markup(
-                f'<div class="full">{wide}</div><div class="narrow">{phone}</div>'
+                f'<div class="full"{_switched(own.series)}>{wide}</div><div class="narrow">{phone}</div>'
             )
     environment = Environment(
         loader=PackageLoader("p2pfl_me.report"),
@@ -44,7 +51,9 @@ def render_html(document: Document, files: Mapping[str, Files]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = (package_files("p2pfl_me.report") / "templates" / "sorting.js").read_text(encoding="utf-8").strip()
+    environment.filters["tied"] = _tied
+    templates = package_files("p2pfl_me.report") / "templates"
+    script = "\n".join((templates / f"{name}.js").read_text(encoding="utf-8").strip() for name in SCRIPTS)
     return environment.get_template("report.html.j2").render(
         document=document,
         drawings=drawings,
@@ -52,6 +61,16 @@ def render_html(document: Document, files: Mapping[str, Files]) -> str:
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def _tied(words: str) -> str:
+    """No line ends between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=(?:%|[kMG]?B|m?s|min|h)(?!\w))", "\N{NO-BREAK SPACE}", words)
+
+
+def _switched(series: tuple[str, ...]) -> Markup:
+    """What tells the script which lines a figure has, where there is one to tell from another."""
+    return Markup(' data-series="{}"').format(json.dumps(series)) if 1 < len(series) <= MOST_SWITCHES else Markup()
 
 
 def _contents(sections: tuple[Section, ...]) -> list[Section]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
-from p2pfl_me.report.document import Block, Bullets, Code, Document, Paragraph, Picture, Section, Table, base_of
+from p2pfl_me.report.document import Block, Bullets, Code, Document, Links, Paragraph, Picture, Section, Table, base_of
 
 
 def render_markdown(document: Document) -> str:
@@ -29,6 +30,9 @@ def _block(block: Block, section: Section) -> Iterator[str]:
         case Bullets(items=items):
             for item in items:
                 yield f"- {escape(item)}"
+        case Links(items=items):
+            for name, path in items:
+                yield f"- [{escape(name)}](<{quote(path)}>)"
         case Table():
             yield from _table(block)
         case Code(title=title, words=words):

@@ -17,6 +17,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from p2pfl_me.report.arms import Arm
@@ -62,6 +63,8 @@ ARM_COLOURS = {
 }
 TIP = "tip: "
 """Begins the id of an artist that is nothing but words for who points at its place."""
+SERIES = "series-"
+"""Begins the id of a line that a page can show and hide, and, with `-label` after it, of its label."""
 Dash = str | tuple[int, tuple[float, ...]]
 """How a line is broken, as matplotlib takes it."""
 WIDTH = 6.0
@@ -198,10 +201,32 @@ def end_labels(axes: Axes, labels: Sequence[tuple[float, str, str]], gap: float 
 
 
 def curve(axes: Axes, places: Sequence[tuple[float, float]], name: str, tip: str, **look: Any) -> None:
-    """A line through `places` that tells each of them to who points at it: `tip` is a format of x and y."""
-    axes.plot([x for x, _ in places], [y for _, y in places], **look)
+    """A line through `places` that tells each of them to who points at it: `tip` is a format of x and y.
+
+    `name` is also that by which a page shows and hides it.
+    """
+    (line,) = axes.plot([x for x, _ in places], [y for _, y in places], **look)
+    line.set_gid(f"{SERIES}{len(series_of(axes.get_figure(root=True)))}")
+    line.set_label(short(name, 80))
     for x, y in places:
         tell(axes, x, y, f"{name}, {tip.format(x=x, y=y)}")
+
+
+def series_of(figure: Figure | None) -> tuple[str, ...]:
+    """The names of all that `curve` has drawn in a figure: the number in a line's id is its place here."""
+    return tuple(str(line.get_label()) for line in _series_lines(figure))
+
+
+def _series_lines(figure: Figure | None) -> list[Line2D]:
+    every = [line for axes in (figure.axes if figure else ()) for line in axes.get_lines()]
+    return [line for line in every if str(line.get_gid()).startswith(SERIES)]
+
+
+def _label_id(axes: Axes, words: str) -> str | None:
+    """The id of words at the end of a line, which end with the line's name; None for others."""
+    named = [line for line in _series_lines(axes.get_figure(root=True)) if words.endswith(str(line.get_label()))]
+    best = max(named, key=lambda line: len(str(line.get_label())), default=None)
+    return None if best is None else f"{best.get_gid()}-label"
 
 
 def tell(axes: Axes, x: float, y: float, words: str) -> None:
@@ -212,7 +237,7 @@ def tell(axes: Axes, x: float, y: float, words: str) -> None:
 def beside(axes: Axes, words: str, place: tuple[float, float], coordinates: Any = "data", **look: Any) -> None:
     """Words a little to the right of a place."""
     offset = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
-    axes.annotate(words, xy=place, xycoords=coordinates, **{**offset, **look})
+    axes.annotate(words, xy=place, xycoords=coordinates, gid=_label_id(axes, words), **{**offset, **look})
 
 
 def bars(axes: Axes, values: Sequence[tuple[str, float, float, str]]) -> None:

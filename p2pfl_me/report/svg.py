@@ -14,7 +14,7 @@ from html import escape
 from matplotlib.figure import Figure
 
 from p2pfl_me.report.document import Picture, settled
-from p2pfl_me.report.style import NARROW, THEMED, TIP, WIDTH, other_letters
+from p2pfl_me.report.style import NARROW, THEMED, TIP, WIDTH, other_letters, series_of
 
 DPI = 200
 MOST_TIPS = 2000
@@ -25,6 +25,7 @@ class Files:
     """One figure in the formats of its files, and as it stands on the page: wide, and drawn for a phone.
 
     `tips`: places of the wide one, in points from its upper left corner, and what is told to who points there.
+    `series`: the names of its lines, for a page that shows and hides them.
     """
 
     png: bytes
@@ -32,13 +33,15 @@ class Files:
     pdf: bytes
     phone: bytes | None
     tips: tuple[tuple[float, float, str], ...] = ()
+    series: tuple[str, ...] = ()
 
 
 def files_of(picture: Picture) -> Files:
     """Draw `picture`; inside `house_style`."""
     figure = settled(picture.figure(WIDTH))
     phone = None if picture.raster else svg_bytes(picture.figure(NARROW))
-    return Files(png_bytes(figure), svg_bytes(figure), pdf_bytes(figure), phone, tips_of(figure))
+    own = (png_bytes(figure), svg_bytes(figure), pdf_bytes(figure))
+    return Files(*own, phone, tips_of(figure), series_of(figure))
 
 
 def tips_of(figure: Figure) -> tuple[tuple[float, float, str], ...]:

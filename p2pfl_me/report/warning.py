@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from p2pfl_me.report.document import Block, Bullets, Code, Document, Paragraph, Picture, Section, Table
+from p2pfl_me.report.document import Block, Bullets, Code, Document, Links, Paragraph, Picture, Section, Table
 from p2pfl_me.report.numbers import Cell, csv_text
 
 
@@ -41,7 +41,7 @@ def warned_csv(header: Sequence[str], rows: Sequence[Sequence[Cell]], words: str
 
 def _section(section: Section, words: str) -> Section:
     blocks = tuple(_block(block, words) for block in section.blocks)
-    return replace(section, title=f"{section.title} ({words})", blocks=blocks)
+    return replace(section, title=f"{section.title} ({words})", menu=section.title, blocks=blocks)
 
 
 def _block(block: Block, words: str) -> Block:
@@ -56,7 +56,7 @@ def _block(block: Block, words: str) -> Block:
                 rows=tuple((*row, words) for row in block.rows),
                 warning=words,
             )
-        case Paragraph() | Bullets() | Code():
+        case Paragraph() | Bullets() | Code() | Links():
             return block
         case _:
             assert_never(block)

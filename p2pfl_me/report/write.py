@@ -62,7 +62,7 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
         "pairs.csv": warned_csv(PAIR_HEADER, pair_rows(comparison), words),
     }
     with house_style():
-        return write_document(compose(comparison, in_full=False), tables, out)
+        return write_document(compose(comparison, in_full=False, beside=out), tables, out)
 
 
 def write_document(document: Document, extra: Mapping[str, str], out: Path) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,16 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from p2pfl_me.report.compose import compose
-from p2pfl_me.report.document import Document, Paragraph, Picture, Section, Table, settled
+from p2pfl_me.report.document import Document, Links, Paragraph, Picture, Section, Table, settled
 from p2pfl_me.report.figures import RunPart, run_figures
-from p2pfl_me.report.html import render_html
+from p2pfl_me.report.html import MOST_SWITCHES, _switched, render_html
 from p2pfl_me.report.markdown import render_markdown
 from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.numbers import csv_rows
 from p2pfl_me.report.run import Run, read_run
 from p2pfl_me.report.sections import run_sections
-from p2pfl_me.report.style import WIDTH, curve, house_style, new_figure
-from p2pfl_me.report.svg import MOST_TIPS, Files, svg_bytes, themed, tips_of, with_tips
+from p2pfl_me.report.style import BLUE, WIDTH, curve, end_labels, house_style, new_figure, series_of
+from p2pfl_me.report.svg import MOST_TIPS, Files, files_of, svg_bytes, themed, tips_of, with_tips
 from tests.report.fixture import write_run
 
 SMALL = {"count": 4, "rounds": 3, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
@@ -140,4 +142,68 @@ def test_a_click_on_a_head_sorts_by_it(tmp_path: Path) -> None:
         assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
         page.get_by_role("button", name="words").press("Enter")
         assert order() == "cbda", "by the keyboard, too"
+        browser.close()
+
+
+def test_a_lines_name_its_number_and_its_label_belong_together() -> None:
+    with house_style():
+        figure, axes = new_figure(3.0, 6.0)
+        for name in ("ring", '"><b>mesh', "far ring"):
+            curve(axes, [(1, 0.25), (3, 0.5)], name, "{x:g}: {y:g}")
+        end_labels(axes, [(0.5, "— far ring", BLUE), (0.4, "ring", BLUE), (0.3, "target", BLUE)])
+        drawn = svg_bytes(settled(figure)).decode()
+    assert series_of(figure) == ("ring", '"><b>mesh', "far ring")
+    assert re.findall(r'id="(series-[^"]*)"', drawn) == [
+        "series-0",
+        "series-1",
+        "series-2",
+        "series-2-label",
+        "series-0-label",
+    ]
+
+
+def test_a_figure_of_one_line_or_of_too_many_has_no_switches(run: Run) -> None:
+    assert _switched(("one",)) == "" == _switched(("one",) * (MOST_SWITCHES + 1))
+    assert str(_switched(('a"', "<b>"))) == ' data-series="[&#34;a\\&#34;&#34;, &#34;&lt;b&gt;&#34;]"'
+
+
+def test_a_comparisons_page_leads_to_its_runs(run: Run) -> None:
+    document = compose(Comparison((Setting("", (Method("ring", (run,)),)),)), in_full=False, beside=run.folder.parent)
+    (links,) = (block for section in document.sections for block in section.blocks if isinstance(block, Links))
+    assert links.items == ((f"ring, seed {run.seed}", "run/"),)
+    assert '<li><a href="run/">' in render_html(replace(document, sections=document.sections[-1:]), {})
+    assert f"- [ring, seed {run.seed}](<run/>)" in render_markdown(document)
+    elsewhere = compose(Comparison((Setting("", (Method("ring", (run,)),)),)), in_full=False, beside=Path("other"))
+    assert "runs" not in {section.anchor for section in elsewhere.sections}
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine")
+def test_a_button_hides_a_line_its_label_and_its_values(run: Run, tmp_path: Path) -> None:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with house_style():
+        (picture,) = run_figures(RunPart.LEARNING, run)
+        document = Document("T", "", "V", (), (Section("S", (picture,), "s"),), "")
+        page_text = render_html(document, {picture.name: files_of(picture)})
+    file = tmp_path / "page.html"
+    file.write_text(page_text, encoding="utf-8")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1000, "height": 700})
+        page.set_default_timeout(180_000)
+        page.goto(file.as_uri())
+
+        def hidden() -> int:
+            return page.locator("svg .hidden").count()
+
+        pooled = page.get_by_role("button", name="pooled", exact=True)
+        assert hidden() == 0 and pooled.get_attribute("aria-pressed") == "true"
+        pooled.press("Enter")
+        assert pooled.get_attribute("aria-pressed") == "false"
+        assert hidden() == 2 * 2 + SMALL["rounds"], "line and label, wide and on a phone, and each round's value"
+        page.get_by_role("button", name="all", exact=True).click()
+        assert hidden() == 0
+        page.get_by_role("button", name="none", exact=True).click()
+        assert page.locator('.toggles [aria-pressed="true"]').count() == 0
+        page.emulate_media(media="print")
+        assert page.locator(".toggles").is_hidden()
         browser.close()

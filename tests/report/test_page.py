@@ -12,6 +12,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -83,7 +84,7 @@ def check(page: Path) -> Checker:
         if reference.startswith("#"):
             assert reference[1:] in checker.ids
         else:
-            assert reference.startswith("data:image/png;base64,") or (page.parent / reference).is_file()
+            assert reference.startswith("data:image/png;base64,") or (page.parent / unquote(reference)).exists()
     assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org/)", text)
     return checker
 
