@@ -56,6 +56,11 @@ class Gathering:
         return everyone and not (self._under_way and self._now >= self._linking_until)
 
     @property
+    def patience_over(self) -> bool:
+        """Whether this peer has waited for as long as the contract says."""
+        return self._patience_over
+
+    @property
     def enough(self) -> bool:
         """Whether this peer may begin."""
         quorum, members = self._settings.quorum, self._members

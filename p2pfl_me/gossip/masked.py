@@ -22,7 +22,7 @@ from p2pfl_me.aggregation import Mixture
 from p2pfl_me.errors import WireError
 from p2pfl_me.gossip.dpsgd import TICK_S
 from p2pfl_me.gossip.edge import SILENCES
-from p2pfl_me.gossip.protocol import NOTHING, Action, Refuse, Send
+from p2pfl_me.gossip.protocol import NOTHING, Action, Refuse, Send, SetTimer, Timer
 from p2pfl_me.gossip.rules import Rule
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import Progress
@@ -91,6 +91,8 @@ class Masked(Synchronous):
         """The neighbours' keys: what a receiver's circle is."""
         self._circles: dict[int, Lives] = {}
         """Those that the neighbours, as receivers, have told of."""
+        self._asks_at = 0.0
+        """When keys that brought no circle are said again."""
         self._stage = _Stage.MODELS
         self._models: dict[int, Any] = {}
         self._roster: Lives = {}
@@ -103,7 +105,19 @@ class Masked(Synchronous):
     # -- the start: keys, then circles ----------------------------------------------------------------------------
 
     def _begin_if_joined(self, now: float) -> list[Action]:
-        return super()._begin_if_joined(now) if self._phase is Phase.JOINING and self._is_acquainted else []
+        if self._phase is not Phase.JOINING or not (self._is_acquainted or self._gathering.patience_over):
+            return []
+        return super()._begin_if_joined(now)
+
+    def _on_patience(self, now: float, timer: Timer, round: int) -> list[Action]:
+        """Keys and circles can be lost: who waits for one says its key again, which is answered by a circle."""
+        actions = super()._on_patience(now, timer, round)
+        over = self._phase is not Phase.JOINING or self._is_acquainted
+        if timer is not Timer.GREETING or over or now + TICK_S < self._asks_at:
+            return actions  # one chain of timers is enough, however many links came up
+        self._asks_at = now + self._settings.deadline_min_s
+        asked = [self._key(peer) for peer in sorted(self._members.there)]
+        return [*actions, *asked, SetTimer(Timer.GREETING, 0, self._asks_at)]
 
     @property
     def _is_acquainted(self) -> bool:

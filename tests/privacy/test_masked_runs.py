@@ -107,6 +107,23 @@ def test_nobody_begins_before_all_know_all_keys_whatever_is_heard_first(seed: in
     assert not [peer for peer in range(8) if first(journal, peer, 0).missing]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_keys_that_are_lost_at_the_start_are_said_again(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each key and each circle is said once; on a line that loses half of all words the start had waited for ever."""
+    begun: list[float] = []
+    train = Simulation._train
+
+    def noted(simulation: Simulation, *rest: Any) -> Any:
+        begun.append(simulation.clock.now)
+        return train(simulation, *rest)
+
+    monkeypatch.setattr(Simulation, "_train", noted)
+    faults = FaultModel(LinkQuality(loss=0.5), compute_s=(0.01, 0.01))
+    gossip = {"start": {"patience": 10_000}, "deadline": {"min_s": 1.0, "max_s": 30.0}}
+    play(Trial(seed, contract(seed=seed, training={"rounds": 1}, gossip=gossip), faults))
+    assert len(begun) == 6 and max(begun) < 100
+
+
 # -- who is missing -------------------------------------------------------------------------------------------------
 
 
