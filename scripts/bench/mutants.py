@@ -2,6 +2,7 @@
 
     python scripts/bench/mutants.py --rooms evaluate report --count 20 --seed 1
     python scripts/bench/mutants.py --rooms wire --count 20 --only wire/pace.py    # out of one file
+    python scripts/bench/mutants.py --rooms wire --only wire/pace.py:61 wire/noise.py:128    # or of these lines
 
 The tree is copied to a scratch folder; nothing is changed in place. There the room's tests run once, and coverage says
 which tests reach which line. Then, one after the other, a mutant is written, those tests run (`mutant_suite.py`), and
@@ -103,7 +104,7 @@ def main() -> int:
     parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=list(ROOMS))
     parser.add_argument("--count", type=int, default=20, help="mutants a room")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="of files whose path holds this")
+    parser.add_argument("--only", nargs="+", default=[""], help="of files, or lines of files, whose path holds this")
     parser.add_argument("--processes", action="store_true", help="with the tests of real processes, too")
     options = parser.parse_args()
     import_large()
@@ -145,9 +146,10 @@ def scratch(folder: Path) -> Path:
     return folder
 
 
-def chosen(room: Path, count: int, seed: str, tree: Path, only: str) -> list[Mutant]:
-    files = [path for path in sorted(room.rglob("*.py")) if only in str(path)]
+def chosen(room: Path, count: int, seed: str, tree: Path, only: list[str]) -> list[Mutant]:
+    files = [path for path in sorted(room.rglob("*.py")) if any(each.partition(":")[0] in str(path) for each in only)]
     found = [each for path in files for each in mutants_of(path.relative_to(tree), path.read_text())]
+    found = [each for each in found if any(where in f"{each.file}:{each.line}" for where in only)]
     return sorted(random.Random(seed).sample(found, min(count, len(found))), key=str)
 
 

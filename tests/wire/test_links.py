@@ -7,11 +7,12 @@ import dataclasses
 import os
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 
-from p2pfl_me.errors import PeerError
+from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire import handshaker
 from p2pfl_me.wire.handshake import contracts_differ
@@ -317,6 +318,23 @@ def test_bad_weights_are_refused_and_quarantine_ends_the_link() -> None:
         high.quarantine(0)
         assert not there.is_up(0)
         assert not high.send(0, Message(Kind.WITHDRAW, 5))
+        await low.close()
+        await high.close()
+
+    asyncio.run(scene())
+
+
+def test_an_echo_takes_its_time_and_one_whose_link_has_gone_is_told() -> None:
+    async def scene() -> None:
+        low, high, *_ = await Swarm(2).linked()
+        async with asyncio.timeout(20):
+            assert 0 < await low.echo(1, os.urandom(1000)) < 20
+            low._reactor.post(partial(low._multiplexer.quarantine, 1))
+            with pytest.raises(WireError, match="the link to peer 1 has gone"):
+                await low.echo(1, b"?")  # no turn of the loop in between: it has not heard that the link is down
+            low.quarantine(1)
+            with pytest.raises(WireError, match="there is no link to peer 1"):
+                await low.echo(1, b"?")
         await low.close()
         await high.close()
 

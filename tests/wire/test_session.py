@@ -15,7 +15,7 @@ from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.noise import Ciphers
 from p2pfl_me.wire.records import Opener, Sealer, Unauthentic
-from p2pfl_me.wire.session import BODY, MESSAGE, RECEIVED, STANDING, Session, Standing
+from p2pfl_me.wire.session import _RECEIVED, _STANDING, BODY, MESSAGE, RECEIVED, STANDING, Session, Standing
 
 SCHEMA = Schema(5, b"d" * 32)
 LARGE = Schema(5000, b"d" * 32)
@@ -107,6 +107,16 @@ def test_a_piece_of_another_length_is_refused_and_the_next_message_passes(size: 
     for begin in range(0, out.body.nbytes, 4096):
         opened.receive(sealer.seal(BODY, out.body[begin : begin + 4096]), got.append)
     assert got == [model]
+    assert opened.received == size + out.body.nbytes, "the sender's pace counts what was refused, too"
+
+
+def test_who_has_heard_nothing_says_so() -> None:
+    fresh = Standing(*_STANDING.unpack(Session(0, 1, None, SCHEMA).standing()))
+    assert (fresh.yours, fresh.messages, fresh.bytes) == (bytes(8), 0, 0)
+    speaks, _ = pair()
+    speaks.queue_ping()
+    record, *_ = speaks.next_record() or (memoryview(b""),)
+    assert Opener(b"a" * 32).open(record) == _RECEIVED.pack(0, 0)
 
 
 def test_what_was_never_sent_cannot_be_confirmed() -> None:

@@ -8,11 +8,13 @@ import resource
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
+from p2pfl_me.wire import sockets
 from p2pfl_me.wire.dialling import numbers_of
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.sockets import CALLS, MOST_HELD, UNREACHABLE, Sockets, split_address
@@ -121,6 +123,34 @@ def test_what_was_handed_over_leaves_although_everything_is_closed() -> None:
     run(lambda: other.keeper.ended, other)
     assert other.keeper.frames == [b"the last of all"]
     other.sockets.close_all()
+
+
+def test_what_the_way_out_has_no_room_for_still_leaves_when_all_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "LINGER_S", 30.0)  # this test must not need a quiet machine
+    one, other = End(), End(most=1 << 26).listen()
+    connection = dial(one, other)
+    run(lambda: one.keeper.connected and other.keeper.calls, one, other)
+    other.sockets.hear(other.keeper.calls[0], hear=False)
+    sent = 0
+    while connection.is_clear:
+        assert one.sockets.send(connection, bytes(1 << 20)) is Outcome.SENT
+        sent += 1
+    closing = threading.Thread(target=one.sockets.close_all)
+    closing.start()
+    other.sockets.hear(other.keeper.calls[0], hear=True)
+    run(lambda: other.keeper.ended, other)
+    closing.join()
+    assert other.keeper.frames == [bytes(1 << 20)] * sent
+    other.sockets.close_all()
+
+
+def test_a_call_that_fails_at_once_leaves_nothing_open() -> None:
+    one = End()
+    for host, port in (("127.0.0.1", -1), ("no host", 1)):
+        with pytest.raises(OSError, match="invalid argument"):
+            one.sockets.dial(socket.AF_INET, (host, port), time.monotonic())
+    assert not one.sockets._stations and one.sockets.connections == 0
+    one.sockets.close_all()
 
 
 def test_nobody_there_is_told() -> None:
