@@ -22,7 +22,7 @@ from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.wire.endpoint import Endpoint
 from p2pfl_me.wire.links import Links
 from p2pfl_me.wire.records import PAYLOAD
-from p2pfl_me.wire.sockets import split_address
+from p2pfl_me.wire.stream_sockets import split_address
 
 SMALL, FIRST, GROWS = 16, 1 << 12, 4
 """Bytes of the echoes that tell the delay, of the first that tells the rate, and how many times longer the next is."""

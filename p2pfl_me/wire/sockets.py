@@ -1,18 +1,14 @@
-"""ZeroMQ's STREAM sockets in one thread: one that listens, with a connection for each caller, and one for each dialled.
+"""Frames over ZeroMQ's STREAM sockets in one thread: one that listens, with a connection for each caller, and one for
+each dialled.
 
-Frames in, frames out, connections that come and go; what a frame means is not known here. ZeroMQ accepts, connects and
-moves the bytes in its own thread, in bounded memory a connection; a STREAM socket speaks no protocol of ZeroMQ's to
-whoever calls: no parts that are kept until the last has come, no heartbeats, no names that a caller chooses. What a
-stranger can do is to open a connection and to send bytes that are thrown away. Only `wake` may be called from another
-thread.
+Frames in, frames out, connections that come and go; what a frame means is not known here. A STREAM socket speaks no
+protocol of ZeroMQ's to whoever calls: no parts that are kept until the last has come, no heartbeats, no names that a
+caller chooses. What a stranger can do is to open a connection and to send bytes that are thrown away. Only `wake` may
+be called from another thread.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import selectors
-import socket as plain
 import time
 from collections import deque
 from typing import Protocol
@@ -20,10 +16,10 @@ from typing import Protocol
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from p2pfl_me.errors import PeerError, WireError
-from p2pfl_me.machine import holder_of
+from p2pfl_me.errors import WireError
 from p2pfl_me.wire.framing import FrameReader
 from p2pfl_me.wire.station import Connection, Outcome, Station, caller_of
+from p2pfl_me.wire.stream_sockets import BACKLOG, LINGER_S, Address, StreamSockets
 
 BURST = 4
 """Frames taken from a connection in one turn, so that no link starves the others."""
@@ -31,24 +27,14 @@ CHUNKS = 256
 """Pieces of up to 8 KiB taken from a socket in one turn, for the same reason."""
 CALLS = 16
 """Callers looked at in one turn."""
-BACKLOG = 256
-"""Callers that wait to be looked at."""
 COPIED = 1 << 14
 """Frames up to this length leave in one piece with their prefix; copying longer ones costs more than a second piece."""
-QUEUED_OUT, QUEUED_IN = 16, 128
-"""Messages and pieces that ZeroMQ keeps for a connection beside what the kernel does: 16 MiB out, 1 MiB in at most."""
 MOST_HELD = 1 << 23
 """Bytes kept of a connection that is not read for a while; whoever sends more is cut off."""
 REMEMBERED = 4096
 """Connections that we closed, whose last word may still be on its way to us."""
-CONNECT_S = 10.0
-LINGER_S = 1.0
-"""How long what has not left yet may still take when everything is closed."""
 UNREACHABLE = "refused or unreachable"
 """Why a call did not get through. ZeroMQ does not tell the two apart."""
-
-Address = tuple[str, int] | tuple[str, int, int, int]
-"""Numbers to connect to: host and port, and IPv6's flow and scope."""
 
 
 class Listener(Protocol):
@@ -72,11 +58,8 @@ class Sockets:
 
     def __init__(self, listener: Listener, most: int) -> None:
         self._listener, self._most = listener, most
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._context.set(zmq.MAX_SOCKETS, 1 << 16)
-        self._selector = selectors.DefaultSelector()
+        self._sockets = StreamSockets()
         self._server: Station | None = None
-        self._stations: list[Station] = []
         self._calls: deque[Connection] = deque()
         self._calls_from = 0.0
         self._unread: set[Connection] = set()
@@ -85,10 +68,6 @@ class Sockets:
         """Connections whose way out is full."""
         self._leaving: list[tuple[Station, bytes]] = []
         """Connections that we have closed and that ZeroMQ could not be told of yet."""
-        self._woken, self._waker = plain.socketpair()
-        for each in (self._woken, self._waker):
-            each.setblocking(False)
-        self._selector.register(self._woken, selectors.EVENT_READ)
 
     # -- opening and closing ------------------------------------------------------------------------------------
 
@@ -100,19 +79,7 @@ class Sockets:
         PeerError
             The port is taken or the address is not this machine's.
         """
-        try:
-            self._server = self._bound(address)
-        except (zmq.ZMQError, OverflowError) as error:
-            port = address.rpartition(":")[2]
-            taken = getattr(error, "errno", None) == errno.EADDRINUSE and port.isascii() and port.isdigit()
-            holder = holder_of(int(port)) if taken else ""
-            raise PeerError(
-                f"cannot listen: {(getattr(error, 'strerror', None) or str(error)).lower()}"
-                f"{f' by {holder}' if holder else ''}",
-                where=address,
-                fix="is this peer running already? Stop it, or choose other ports in the contract "
-                "(locally: --set peers.loopback.base_port=N; one lab alone: --listen)",
-            ) from error
+        self._server = self._sockets.bound(address)
 
     def dial(self, family: int, address: Address, now: float) -> Connection:
         """Begin to connect; `on_connected` or `on_closed` says how it went.
@@ -122,20 +89,7 @@ class Sockets:
         OSError
             It failed at once.
         """
-        station = None
-        try:
-            station = self._opened(ipv6=family == plain.AF_INET6)
-            # Never by itself: who dials again knows why. (With -1 ZeroMQ drops what came last before an end.)
-            station.socket.setsockopt(zmq.RECONNECT_IVL, 2**31 - 1)
-            station.socket.setsockopt(zmq.CONNECT_TIMEOUT, int(1000 * CONNECT_S))
-            station.monitor = station.socket.get_monitor_socket(zmq.EVENT_CLOSED)
-            self._selector.register(int(station.monitor.getsockopt(zmq.FD)), selectors.EVENT_READ)
-            host = f"[{address[0]}]" if family == plain.AF_INET6 else address[0]
-            station.socket.connect(f"tcp://{host}:{address[1]}")
-        except zmq.ZMQError as error:  # no descriptor may be left, too, even for the socket itself
-            if station:
-                self._retire(station)
-            raise OSError(error.errno, (error.strerror or str(error)).lower()) from error
+        station = self._sockets.connecting(family, address)
         connection = Connection(station, b"", address[0], FrameReader(self._most), now, connecting=True)
         station.connections[b""] = connection
         return connection
@@ -152,7 +106,7 @@ class Sockets:
         station = connection.station
         station.connections.pop(connection.id, None)
         if station is not self._server:
-            self._retire(station)
+            self._sockets.retire(station)
         elif not connection.ended:
             station.closed[connection.id] = None
             if len(station.closed) > REMEMBERED:
@@ -164,21 +118,16 @@ class Sockets:
         """Close everything; what was handed over before still leaves, for up to `LINGER_S` seconds."""
         until = time.monotonic() + LINGER_S
         while self._stuck and time.monotonic() < until:
-            self._selector.select(0.01)
+            self._sockets.sleep(0.01)
             for connection in [*self._stuck]:
                 self._flush(connection)
-        for station in [*self._stations]:
-            self._retire(station, linger=True)
         self._server = None
-        self._context.term()
-        self._selector.close()
-        self._woken.close()
-        self._waker.close()
+        self._sockets.close()
 
     @property
     def connections(self) -> int:
         """How many there are, of callers and of neighbours that were dialled."""
-        return sum(len(station.connections) for station in self._stations)
+        return sum(len(station.connections) for station in self._sockets.open)
 
     # -- use ----------------------------------------------------------------------------------------------------
 
@@ -212,7 +161,7 @@ class Sockets:
         for connection in [each for each in self._unread if not each.deaf]:
             moved = True
             self._read(connection)
-        for station in [*self._stations]:
+        for station in [*self._sockets.open]:
             moved |= self._receive(station, now)
         return moved
 
@@ -220,16 +169,14 @@ class Sockets:
         """Sleep until `work` may have something to do, or `wake`; `timeout_s` at most."""
         if self._calls and (left := self._calls_from - now) >= 0:
             timeout_s = left if timeout_s is None else min(timeout_s, left)
-        come = [station.has_come() for station in self._stations]  # of all: each then says anew when more comes
+        come = [station.has_come() for station in self._sockets.open]  # of all: each then says anew when more comes
         if not hear or not (any(come) or any(not each.deaf for each in self._unread)):
-            self._selector.select(timeout_s)
-        with contextlib.suppress(BlockingIOError):
-            self._woken.recv(64)
+            self._sockets.sleep(timeout_s)
+        self._sockets.awake()
 
     def wake(self) -> None:
         """End the present or the next `wait`; from any thread."""
-        with contextlib.suppress(OSError):  # so many calls that the socket is full: it will wake; or it is closed
-            self._waker.send(b"!")
+        self._sockets.wake()
 
     # -- calls --------------------------------------------------------------------------------------------------
 
@@ -351,49 +298,6 @@ class Sockets:
         self.close(connection)
         self._listener.on_closed(connection, reason)
 
-    # -- ZeroMQ's sockets ---------------------------------------------------------------------------------------
-
-    def _bound(self, address: str) -> Station:
-        host, port = split_address(address)
-        if host != "*":
-            return self._bound_to(f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}", ":" in host)
-        try:
-            return self._bound_to(f"tcp://*:{port}", plain.has_dualstack_ipv6())
-        except zmq.ZMQError as error:
-            if error.errno == zmq.EADDRINUSE:
-                raise
-        return self._bound_to(f"tcp://*:{port}", ipv6=False)
-
-    def _bound_to(self, endpoint: str, ipv6: bool) -> Station:
-        station = self._opened(ipv6=ipv6)
-        try:
-            station.socket.setsockopt(zmq.BACKLOG, BACKLOG)
-            station.socket.bind(endpoint)
-        except zmq.ZMQError:
-            self._retire(station)
-            raise
-        return station
-
-    def _opened(self, *, ipv6: bool) -> Station:
-        station = Station(self._context.socket(zmq.STREAM))
-        limits = {zmq.SNDHWM: QUEUED_OUT, zmq.RCVHWM: QUEUED_IN, zmq.IPV6: int(ipv6), zmq.LINGER: 0}
-        for option, value in limits.items():
-            station.socket.setsockopt(option, value)
-        self._stations.append(station)
-        self._selector.register(int(station.socket.getsockopt(zmq.FD)), selectors.EVENT_READ)
-        return station
-
-    def _retire(self, station: Station, *, linger: bool = False) -> None:
-        if station not in self._stations:
-            return
-        self._stations.remove(station)
-        for file in station.files():
-            self._selector.unregister(file)
-        if station.monitor is not None:
-            station.socket.disable_monitor()
-            station.monitor.close(linger=0)
-        station.socket.close(linger=int(1000 * LINGER_S) if linger else 0)
-
     def _take_leave(self) -> None:
         """Have ZeroMQ close what we have closed; not now, if its way out is full."""
         waiting, self._leaving = self._leaving, []
@@ -405,10 +309,3 @@ class Sockets:
                 self._leaving.append((station, name))
             except zmq.ZMQError:
                 continue  # it has ended by itself
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host, without brackets, and port of `tcp://HOST:PORT`; `localhost` is 127.0.0.1."""
-    host, _, port = address.removeprefix("tcp://").rpartition(":")
-    host = host.strip("[]")
-    return ("127.0.0.1" if host.lower() == "localhost" else host), int(port)

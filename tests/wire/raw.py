@@ -13,7 +13,7 @@ from p2pfl_me.wire.framing import PREFIX, Lengths
 from p2pfl_me.wire.handshake import Terms, hello, read_greeting, read_reply
 from p2pfl_me.wire.records import Opener, Sealer
 from p2pfl_me.wire.session import STANDING
-from p2pfl_me.wire.sockets import split_address
+from p2pfl_me.wire.stream_sockets import split_address
 
 
 @dataclass

@@ -18,7 +18,8 @@ from p2pfl_me.wire import handshaker
 from p2pfl_me.wire.handshake import contracts_differ
 from p2pfl_me.wire.identity import new_identity
 from p2pfl_me.wire.links import Liveness
-from p2pfl_me.wire.sockets import BURST, split_address
+from p2pfl_me.wire.sockets import BURST
+from p2pfl_me.wire.stream_sockets import split_address
 from p2pfl_me.wire.thread_bridge import UNREAD
 from tests.wire.peers import QUICK, Recorder, Swarm, free_ports
 

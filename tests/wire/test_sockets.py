@@ -17,8 +17,9 @@ import pytest
 from p2pfl_me.wire import sockets
 from p2pfl_me.wire.dialling import numbers_of
 from p2pfl_me.wire.framing import Lengths
-from p2pfl_me.wire.sockets import CALLS, MOST_HELD, UNREACHABLE, Sockets, split_address
+from p2pfl_me.wire.sockets import CALLS, MOST_HELD, UNREACHABLE, Sockets
 from p2pfl_me.wire.station import Connection, Outcome
+from p2pfl_me.wire.stream_sockets import split_address
 from tests.wire.peers import free_ports
 
 

@@ -23,7 +23,7 @@ from p2pfl_me.wire.neighbour import HANDSHAKES
 from p2pfl_me.wire.records import RECORD
 from p2pfl_me.wire.refusal_log import BURST, REFILL_S
 from p2pfl_me.wire.session import MESSAGE, MOST_BYTES, MOST_MESSAGES, RECEIVED
-from p2pfl_me.wire.sockets import split_address
+from p2pfl_me.wire.stream_sockets import split_address
 from tests.wire.peers import QUICK, Recorder, Swarm
 from tests.wire.raw import Caller, Tap
 
