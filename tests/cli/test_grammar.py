@@ -26,6 +26,14 @@ def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple
 COMMANDS = dict(leaves(cli))
 
 
+@pytest.fixture(autouse=True)
+def _nobody_has_asked_for_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    """click keeps the help option that a command had when it was first asked, `--help` alone where a test before these
+    ran it without `p2pme`."""
+    for command in COMMANDS.values():
+        monkeypatch.setattr(command, "_help_option", None)
+
+
 def parsed(words: list[str]) -> click.Context:
     """The context of the command that `words` name, its options read; nothing is run."""
     command: click.Command = cli
