@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 
 def _numbers(_: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...]:
-    """`8` or `8,16`: each of 2 to 10,000 peers, once."""
+    """`8` or `8,16`: each of two peers or more, once."""
+    from p2pfl_me.contract.members import MOST_PEERS
+
     words = [word.strip() for word in text.split(",")] if text is not None else []
-    if not all(word.isascii() and word.isdecimal() and len(word) < 6 and 2 <= int(word) <= 10_000 for word in words):
-        raise click.BadParameter(f"`{text}` is not a number from 2 to 10000, or several with commas, as 8,16")
+    if not all(
+        word.isascii() and word.isdecimal() and len(word) < 6 and 2 <= int(word) <= MOST_PEERS for word in words
+    ):
+        raise click.BadParameter(f"`{text}` is not a number from 2 to {MOST_PEERS}, or several with commas, as 8,16")
     if len(set(words)) < len(words):
         raise click.BadParameter(f"`{text}` names a number twice")
     return tuple(map(int, words))

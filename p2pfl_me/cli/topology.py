@@ -83,7 +83,7 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
     )
 )
 @click.argument("kind")
-@click.option("--peers", metavar="N", type=click.IntRange(1, 10_000), help="Number of peers (10; hypercube 8).")
+@click.option("--peers", metavar="N", type=click.IntRange(1), help="Number of peers (10; hypercube 8).")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Another value, as topology.degree=3.")
 @click.option(
     "-o",

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.contract.members import HIGHEST_PORT, MOST_PEERS
 from p2pfl_me.contract.model import Loopback, Peers
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology import plan_of
-
-MOST = 10_000
-PORTS = 65_536
 
 
 def with_peers(contract: Contract, count: int, where: str = "") -> Contract:
@@ -24,7 +22,7 @@ def with_peers(contract: Contract, count: int, where: str = "") -> Contract:
     port = contract.peers.loopback.base_port if contract.peers.loopback else Loopback(count=1).base_port
     widths = {peer: width for peer, width in contract.peers.widths.items() if peer < count}
     try:
-        peers = Peers(loopback=Loopback(count=count, base_port=min(port, PORTS - count)), widths=widths)
+        peers = Peers(loopback=Loopback(count=count, base_port=min(port, HIGHEST_PORT + 1 - count)), widths=widths)
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ContractError(
@@ -59,7 +57,7 @@ def nearest(contract: Contract) -> int | None:
     count = contract.peers.count
     for distance in range(1, max(count, 64)):
         for other in (count - distance, count + distance):
-            if 2 <= other <= MOST and _fits(contract, other):
+            if 2 <= other <= MOST_PEERS and _fits(contract, other):
                 return other
     return None
 

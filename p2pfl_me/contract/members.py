@@ -10,6 +10,12 @@ from pydantic import Field, field_validator, model_validator
 
 from p2pfl_me.choice import Part
 
+MOST_PEERS = 10_000
+"""Peers of one contract."""
+BASE_PORT = 47100
+"""Of peers on one machine, and of a lab that names no address; peer k takes the k-th after it."""
+HIGHEST_PORT = 65_535
+
 ADDRESS = r"^tcp://[^\s/:]+(:\d{1,5})$|^tcp://\[[0-9a-fA-F:.]+\]:\d{1,5}$"
 
 
@@ -25,8 +31,8 @@ def is_loopback(address: str) -> bool:
 def undialable(address: str) -> str | None:
     """Why nobody could ever call `tcp://HOST:PORT`, as far as it shows without asking; None if somebody might."""
     host, _, port = address.removeprefix("tcp://").rpartition(":")
-    if not 1 <= int(port) <= 65_535:
-        return f"port {port} does not exist (1 to 65535)"
+    if not 1 <= int(port) <= HIGHEST_PORT:
+        return f"port {port} does not exist (1 to {HIGHEST_PORT})"
     host = host.strip("[]")
     try:
         number = ipaddress.ip_address(host)
@@ -53,13 +59,13 @@ def _no_name(host: str) -> str | None:
 class Loopback(Part):
     """All peers on this machine: peer k listens on 127.0.0.1:(base_port + k); keys are made on first use."""
 
-    count: Annotated[int, Field(ge=1, le=10_000)]
-    base_port: Annotated[int, Field(ge=1024, le=65_535)] = 47100
+    count: Annotated[int, Field(ge=1, le=MOST_PEERS)]
+    base_port: Annotated[int, Field(ge=1024, le=HIGHEST_PORT)] = BASE_PORT
 
     @model_validator(mode="after")
     def _ports_exist(self) -> Loopback:
-        if self.base_port + self.count - 1 > 65_535:
-            raise ValueError(f"ports {self.base_port}..{self.base_port + self.count - 1} pass 65535")
+        if self.base_port + self.count - 1 > HIGHEST_PORT:
+            raise ValueError(f"ports {self.base_port}..{self.base_port + self.count - 1} pass {HIGHEST_PORT}")
         return self
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from p2pfl_me.contract.load import apply_overrides
+from p2pfl_me.contract.members import BASE_PORT
 from p2pfl_me.contract.model import CASME2_CLASSES, Member
 from p2pfl_me.contract.source import Source
 from p2pfl_me.errors import ContractError
@@ -19,7 +20,6 @@ from p2pfl_me.gossip.kind import fitting_protocol
 from p2pfl_me.topology.directed import plan_of
 from p2pfl_me.topology.kind import TOPOLOGIES
 
-BASE_PORT = 47100
 WIDTH = 112
 
 MODEL: Mapping[str, Any] = {

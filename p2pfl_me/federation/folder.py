@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from p2pfl_me.contract.load import load_contract
+from p2pfl_me.contract.members import BASE_PORT
 from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.federation.card import MARK, Card, read_card
@@ -20,7 +21,6 @@ from p2pfl_me.files import private_folder, write_whole
 from p2pfl_me.wire.identity import load_identity, new_identity, save_identity
 
 DRAFT, CARDS, KEY, CONTRACT = "draft.json", "cards", "lab.key", "contract.yaml"
-FIRST_PORT = 47100
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def found(path: Path, draft: Draft, lab: int, address: str = "") -> LabFolder:
     if (path / DRAFT).exists():
         raise RunError("holds a laboratory already", where=str(path), fix="name another folder")
     contract_text(draft.kind, draft.labs, draft.name, draft.settings)  # refused now, not when all cards are there
-    address = address or f"tcp://127.0.0.1:{FIRST_PORT + lab}"
+    address = address or f"tcp://127.0.0.1:{BASE_PORT + lab}"
     folder = LabFolder(path, draft, lab)
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     private_folder(path)

@@ -11,13 +11,11 @@ from collections.abc import Iterator
 
 from p2pfl_me.gossip.membership import Membership
 from p2pfl_me.gossip.protocol import Action, Began, Send, SetTimer, Timer
-from p2pfl_me.gossip.settings import Settings
+from p2pfl_me.gossip.settings import TICK_S, Settings
 from p2pfl_me.message import Kind, Message
 
 TELL_S = 0.05
 """News are collected for so long before they are told."""
-TICK_S = 1e-3
-"""Timers of a real clock may ring so much early."""
 IDS = 31
 """In one message."""
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from p2pfl_me.gossip.stop import StopRule
 
+TICK_S = 1e-3
+"""Timers of a real clock may ring so much early."""
 REMEMBERED_ARRIVALS = 32
 """Past waits from which the next deadline is made."""
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from p2pfl_me.gossip.inputs import Evaluated, Heard, Input, Linked, Rang, Started, Stopped, Trained
 from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
-from p2pfl_me.message import Kind, Message
+from p2pfl_me.message import MAX_ROUND, Kind, Message
 
 Keep = Callable[[npt.NDArray[Any]], str]
 """array -> its digest, under which it can be found again."""
@@ -77,7 +77,7 @@ def whole(value: Any) -> int:
     ValueError
         Something else.
     """
-    if type(value) is not int or not 0 <= value < 2**31:
+    if type(value) is not int or not 0 <= value <= MAX_ROUND:
         raise ValueError(f"{value!r} where a number from 0 was due")
     return value
 

@@ -15,9 +15,7 @@ from p2pfl_me.topology import (
     schedule_of,
     spectral_figures,
 )
-
-FIGURES_LIMIT = 2_000
-"""Eigenvalues of more peers take minutes."""
+from p2pfl_me.topology.mixing import MOST_EIGENVALUES
 
 
 def agreement_blocks(setting: Setting) -> Iterator[Block]:
@@ -27,7 +25,7 @@ def agreement_blocks(setting: Setting) -> Iterator[Block]:
         contract = method.runs[0].contract
         closing = closing_of(method)
         figures: Figures | None = None
-        if contract.peers.count <= FIGURES_LIMIT:
+        if contract.peers.count <= MOST_EIGENVALUES:
             figures = _figures_of(contract)
         rows.append(
             (

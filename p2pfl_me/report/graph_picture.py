@@ -23,6 +23,7 @@ from p2pfl_me.errors import RunError
 from p2pfl_me.files import refusing, replacing
 from p2pfl_me.report.figures import RunPart, in_run
 from p2pfl_me.report.style import BLUE, EDGE, INK, MUTED, PAPER, PLAIN, house_style, tell
+from p2pfl_me.report.svg import DPI
 from p2pfl_me.topology import build_graph, link_count, plan_of
 from p2pfl_me.topology.layout import DRAWN_LINKS, Places, places
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from p2pfl_me.report.run import Run
 
 WIDTH = 6.0
-DPI = 200
 FORMATS = ("png", "svg", "pdf")
 LABELLED = 150
 """Ids are written into the marks up to this many peers."""

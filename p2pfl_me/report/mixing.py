@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from p2pfl_me.report.results import Floats
+from p2pfl_me.topology.spectral import EPS
 
-GOAL = 1e-3
-"""The share of the first distance at which costs are counted."""
 ROUNDING = 1e-6
 """Below, float32 rounding is what is left."""
 TAIL = 1e-5
@@ -63,6 +62,6 @@ def slope_of(mixing: Mixing) -> Slope | None:
 
 
 def reaches(course: Floats) -> int | None:
-    """The first round with at most `GOAL` left; None if there is none."""
-    found = np.flatnonzero(course <= GOAL)
+    """The first round with at most `EPS` left; None if there is none."""
+    found = np.flatnonzero(course <= EPS)
     return int(found[0]) if found.size else None

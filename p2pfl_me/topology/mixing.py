@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from p2pfl_me.topology.schedule import Schedule
 
 Matrix = NDArray[np.float64]
+MOST_EIGENVALUES = 2_000
+"""Peers of whose matrix eigenvalues are computed: time and memory grow with the cube and square, seconds up to here."""
 
 
 def metropolis_hastings(graph: nx.Graph) -> dict[tuple[int, int], float]:

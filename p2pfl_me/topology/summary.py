@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from p2pfl_me.topology.arcs import DirectedSchedule
 from p2pfl_me.topology.cut import cut_remark
 from p2pfl_me.topology.directed import directed_schedule_of, link_count
+from p2pfl_me.topology.mixing import MOST_EIGENVALUES
 from p2pfl_me.topology.schedule import Schedule, schedule_of
 from p2pfl_me.topology.spectral import EPS, Figures, directed_figures, spectral_figures
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from p2pfl_me.contract import Contract
 
 SHOWN_EDGES = 60
-FIGURES_LIMIT = 2_000
-"""Eigenvalues take time and memory with the cube and square of the peers: seconds up to here."""
 
 Weighted = tuple[int, int, float]
 """a, b, weight: a < b exchange, or, where directed, a gives b that share of itself."""
@@ -31,7 +30,7 @@ class Summary:
     """A contract's graph: the edges (where directed: arcs) of its first round, all or the first ones, and their number;
     the links of each peer.
 
-    `period` is None where rounds never repeat, `figures` above FIGURES_LIMIT peers.
+    `period` is None where rounds never repeat, `figures` above MOST_EIGENVALUES peers.
     """
 
     name: str
@@ -59,7 +58,7 @@ def summarise(contract: Contract, most: int | None = None) -> Summary:
     ContractError
         The graph cannot be built.
     """
-    few = contract.peers.count <= FIGURES_LIMIT
+    few = contract.peers.count <= MOST_EIGENVALUES
     if contract.topology.one_way:
         directed = directed_schedule_of(contract)
         arcs = tuple((arc.sender, arc.receiver, arc.weight) for arc in directed.arcs(0))
@@ -139,7 +138,7 @@ def as_text(summary: Summary) -> str:
         f"{'degrees' if summary.period == 1 else 'links':<10} {degrees}",
     ]
     if summary.figures is None:
-        return "\n".join([*lines, f"figures    none above {FIGURES_LIMIT} peers: they would take minutes"])
+        return "\n".join([*lines, f"figures    none above {MOST_EIGENVALUES} peers: they would take minutes"])
     figures = summary.figures
     return "\n".join(
         [

@@ -11,9 +11,7 @@ import numpy as np
 
 from p2pfl_me.choice import Choice, Registry
 from p2pfl_me.errors import ContractError
-from p2pfl_me.topology.mixing import Matrix
-
-MOST_PEERS = 2_000
+from p2pfl_me.topology.mixing import MOST_EIGENVALUES, Matrix
 
 
 class Weights(Choice):
@@ -52,12 +50,12 @@ def laplacian(graph: nx.Graph, kind: str) -> Matrix:
     Raises
     ------
     ContractError
-        Above MOST_PEERS, whose eigenvalues would take minutes in every process.
+        Above MOST_EIGENVALUES, whose eigenvalues would take minutes in every process.
     """
     count = graph.number_of_nodes()
-    if count > MOST_PEERS:
+    if count > MOST_EIGENVALUES:
         raise ContractError(
-            f"weights {kind} follow from eigenvalues, which take too long for more than {MOST_PEERS} peers",
+            f"weights {kind} follow from eigenvalues, which take too long for more than {MOST_EIGENVALUES} peers",
             where="gossip.weights",
             fix="take weights: metropolis",
         )

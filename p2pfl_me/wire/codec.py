@@ -13,12 +13,11 @@ import msgpack
 import numpy as np
 
 from p2pfl_me.errors import WireError
-from p2pfl_me.message import MAX_WEIGHT, Kind, Message, Packed, Vector
+from p2pfl_me.message import MAX_ROUND, MAX_WEIGHT, Kind, Message, Packed, Vector
 from p2pfl_me.wire.bounded import unpacked_list
 
 VERSION = 1
 MAX_HEADER = 1024
-MAX_ROUND = 2**31
 
 _KINDS = {kind.value: kind for kind in Kind}
 _CARRIES_PARAMS = {Kind.OFFER, Kind.ANSWER, Kind.PUSH, Kind.FINAL}

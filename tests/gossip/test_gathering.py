@@ -13,9 +13,8 @@ from p2pfl_me.gossip.membership import Membership
 from p2pfl_me.gossip.protocol import Action, Send, SetTimer, Timer
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import StopRule
-from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.message import MAX_ROUND, Kind, Message, Vector
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
-from p2pfl_me.wire.codec import MAX_ROUND
 from tests.gossip.liars import Mute
 from tests.gossip.swarms import contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart, idle

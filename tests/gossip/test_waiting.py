@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from p2pfl_me.gossip.protocol import Send
-from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.message import MAX_ROUND, Kind, Message, Vector
 from p2pfl_me.simulation.faults import FaultModel, LinkQuality, Partition
-from p2pfl_me.wire.codec import MAX_ROUND
 from tests.gossip.liars import Liar, Mute
 from tests.gossip.swarms import contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart, idle

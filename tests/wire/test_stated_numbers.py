@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from p2pfl_me import message
 from p2pfl_me.wire import (
     admission,
     bounded,
@@ -26,6 +27,7 @@ from p2pfl_me.wire import (
     records,
     session,
     sockets,
+    stream_sockets,
     thread_bridge,
     traffic,
 )
@@ -49,7 +51,7 @@ STATED = [
     (2**records.REKEY_SHIFT, 65_536),
     (framing.PREFIX, 8),
     # bounds before anything is known of the sender
-    ((codec.MAX_HEADER, codec.MAX_ROUND, bounded.MAX_ITEMS), (1024, 2**31, 64)),
+    ((codec.MAX_HEADER, message.MAX_ROUND, bounded.MAX_ITEMS), (1024, 2**31, 64)),
     ((handshake.MAX_PAYLOAD, handshake.MAX_FRAME), (4096, 4352)),
     (handshaker.FIRST_RECORD, 256),
     (identity.LONGEST, 4096),
@@ -58,9 +60,9 @@ STATED = [
     ((session.MOST_MESSAGES, session.MOST_MODELS, session.MOST_BYTES), (4096, 16, 256 * 1024**2)),
     (session.SHORT_PIECE, 1024),
     ((sockets.MOST_HELD, sockets.REMEMBERED), (8 * 1024**2, 4096)),
-    ((sockets.CONNECT_S, sockets.LINGER_S), (10.0, 1.0)),
-    ((sockets.CALLS, sockets.CHUNKS, sockets.BACKLOG), (16, 256, 256)),
-    ((sockets.QUEUED_OUT, sockets.QUEUED_IN, sockets.BURST), (16, 128, 4)),
+    ((stream_sockets.CONNECT_S, stream_sockets.LINGER_S), (10.0, 1.0)),
+    ((sockets.CALLS, sockets.CHUNKS, stream_sockets.BACKLOG), (16, 256, 256)),
+    ((stream_sockets.QUEUED_OUT, stream_sockets.QUEUED_IN, sockets.BURST), (16, 128, 4)),
     ((framing.SCRATCH, sockets.COPIED), (16 * 1024, 16 * 1024)),
     ((thread_bridge.UNREAD, multiplexer.BURST), (4, 4)),
     # the pace: 4 KiB for half a second of 64 kbit/s, 32 MiB for 1 Gbit/s over 250 ms

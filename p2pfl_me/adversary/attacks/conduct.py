@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from p2pfl_me.adversary.attack import Attack, View
-from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.message import MAX_ROUND, Kind, Message, Vector
 
 
 class FreeRider(Attack):
@@ -42,7 +42,7 @@ class RoundClaim(Attack):
     """Says in every greeting and refusal that it stands in a round far ahead."""
 
     kind: Literal["round_claim"] = "round_claim"
-    claimed: Annotated[int, Field(ge=1, lt=2**31)] = 10**9
+    claimed: Annotated[int, Field(ge=1, le=MAX_ROUND)] = 10**9
 
     def message(self, message: Message) -> Message | None:
         return replace(message, at=self.claimed) if message.kind in (Kind.HELLO, Kind.SKIP) else message

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from p2pfl_me.keyring import Keyring
+from p2pfl_me.message import MAX_WEIGHT
 from p2pfl_me.privacy.exchanging import ExchangeForm
 from p2pfl_me.privacy.fixed_point import FixedPoint
 
@@ -33,7 +34,7 @@ class Masks(ExchangeForm):
     colluders: Annotated[int, Field(ge=0, le=100)] = 0
     allow_pairs: bool = False
     bits: Literal[8, 16, 32] = 32
-    reach: Annotated[float, Field(gt=0, le=1e4)] | None = None
+    reach: Annotated[float, Field(gt=0, le=MAX_WEIGHT)] | None = None
 
     @property
     def least(self) -> int:
