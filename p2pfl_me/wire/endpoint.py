@@ -28,12 +28,18 @@ class Endpoint:
 @dataclass(frozen=True, slots=True)
 class Liveness:
     """Seconds between heartbeats, of silence that mean a neighbour is gone, between looks at what is overdue, and for
-    which a connection that ended may be made anew before anybody is told."""
+    which a connection that ended may be made anew before anybody is told.
+
+    After `renew_s` seconds or `renew_bytes` on the wire the end that dials makes a connection anew, with fresh keys; the
+    conversation goes on at the very byte. Who takes a process's memory has the keys of that time and no more.
+    """
 
     ping_s: float = 1.0
     silence_s: float = 20.0
     retry_s: float = 0.5
     resume_s: float = 2.0
+    renew_s: float = 3600.0
+    renew_bytes: int = 2**35
 
 
 class LinkHandlers(Protocol):

@@ -267,7 +267,8 @@ class Multiplexer:
         if neighbour.is_twice:
             neighbour.session.queue_twice()
         neighbour.connection, neighbour.dialling, neighbour.pace = connection, None, Pace()
-        neighbour.heard = time.monotonic()
+        neighbour.heard = neighbour.made_at = time.monotonic()
+        neighbour.made_after = self._carried(neighbour)
         neighbour.failures, neighbour.unreachable, neighbour.complaint = 0, "", ""
         self._linked[connection] = neighbour
         connection.reader.most = RECORD
@@ -334,6 +335,8 @@ class Multiplexer:
             neighbour.heard = now if deaf or connection.deaf else max(neighbour.heard, connection.heard_at)
             if now - neighbour.heard > self._liveness.silence_s:
                 self._down(neighbour, f"silent for {self._liveness.silence_s:g} s")
+            elif self._is_old(neighbour, now):
+                self._lost(neighbour, "its keys were old, and it could not be made anew")
             else:
                 neighbour.session.queue_ping()
         for connection in self._handshaker.overdue(now):
@@ -341,6 +344,16 @@ class Multiplexer:
         all_up = all(each.connection for each in self._neighbours.values())
         delay_s = self._liveness.ping_s if all_up else min(self._liveness.retry_s, self._liveness.ping_s)
         self.reactor.call_later(delay_s, self._beat)
+
+    def _is_old(self, neighbour: Neighbour, now: float) -> bool:
+        """Whether a connection of ours to dial has had its time, and its other end has been heard of just now."""
+        limits, carried = self._liveness, self._carried(neighbour) - neighbour.made_after
+        old = now - neighbour.made_at > limits.renew_s or carried > limits.renew_bytes
+        return old and neighbour.endpoint.is_dialled_by(self._me) and now - neighbour.heard < 2 * limits.ping_s
+
+    def _carried(self, neighbour: Neighbour) -> int:
+        totals = self.traffic.totals[neighbour.peer]
+        return totals.sent + totals.received
 
     # -- out ----------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,9 @@ class Neighbour:
     is_twice: bool = False
     connection: Connection | None = None
     lost_at: float = 0.0
+    made_at: float = 0.0
+    """When the connection was made, and after how many bytes on the wire with this neighbour."""
+    made_after: int = 0
     pace: Pace = field(default_factory=Pace)
     link: int = 0
     heard: float = 0.0
