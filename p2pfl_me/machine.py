@@ -17,10 +17,19 @@ FILES = 65_536
 """Open files and connections that a process allows itself, where the system does."""
 
 
+_given: list[int] = []
+"""How many cores a scheduler gave to this process, where one said so."""
+
+
+def confine(count: int) -> None:
+    """From now on this process, and its children, use `count` cores: a scheduler gave the others to someone else."""
+    _given[:] = [count]
+
+
 def cores() -> int:
     """Cores that may compute at once, 1 at least: those of the machine, of the process's mask, of the container."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min([allowed, *(math.ceil(share) for folder in _groups() if (share := _cpu_share(folder)))]))
+    return max(1, min([allowed, *_given, *(math.ceil(share) for folder in _groups() if (share := _cpu_share(folder)))]))
 
 
 def available_bytes() -> int:

@@ -18,6 +18,7 @@ from p2pfl_me.api.extras import pandas
 from p2pfl_me.api.ready import for_arrays, rules_from
 from p2pfl_me.api.result import Result
 from p2pfl_me.api.running import contract_of
+from p2pfl_me.cluster.place import place_of, require_no_jobs
 from p2pfl_me.compare.page import cell_folder
 from p2pfl_me.compare.request import Draft, Request
 from p2pfl_me.compare.run import compare as run_comparison
@@ -104,7 +105,8 @@ def compare(
     different: Sequence[str] = (),
     subjects: Path | str | None = None,
     folder: Path | str | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
+    on: str = "local",
     quiet: bool = True,
 ) -> Comparison:
     """Run every contract under every seed on the same clips.
@@ -117,6 +119,8 @@ def compare(
         Who is who where spellings could be one person, as in `run`.
     folder:
         Where finished runs are kept, so that a stopped comparison goes on; comparisons/TIME by default.
+    jobs, on:
+        Runs at once; or a Ray cluster that does them, as `p2pme compare --on` takes it.
 
     Raises
     ------
@@ -125,6 +129,8 @@ def compare(
     KeyboardInterrupt
         It was stopped; the same call with the same folder goes on.
     """
+    place = place_of(on)
+    require_no_jobs(place, jobs)
     named = dict(contracts) if isinstance(contracts, Mapping) else {each.name: each for each in contracts}
     if not named or len(named) < len(contracts):
         raise ContractError("contracts need names that differ", where="contracts", fix="give them in a dict, by name")
@@ -140,7 +146,8 @@ def compare(
         engine=engine,
         data=path_of(data),
         rules=rules_from(same, different, subjects),
-        jobs=jobs,
+        jobs=jobs or 1,
+        place=place,
     )
     found = run_comparison(request, Console(sys.stdout, quiet=quiet))
     if found.code == Exit.STOPPED:

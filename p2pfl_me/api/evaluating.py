@@ -16,6 +16,7 @@ from p2pfl_me.api.clips import Clips
 from p2pfl_me.api.extras import pandas
 from p2pfl_me.api.ready import make_ready, rules_from
 from p2pfl_me.api.running import contract_of
+from p2pfl_me.cluster.place import HERE, Place, place_of, require_no_jobs
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.identity_rules import IdentityRules
@@ -152,6 +153,8 @@ def evaluate(
     target: float | None = None,
     folder: Path | str | None = None,
     jobs: int | None = None,
+    on: str = "local",
+    send: bool = False,
     quiet: bool = True,
 ) -> Evaluation:
     """Train isolated peers, gossip and one pooled model from scratch in every fold; a fold holds subjects out.
@@ -173,6 +176,8 @@ def evaluate(
         Where finished folds are kept, so that a stopped evaluation goes on; evaluations/TIME by default.
     jobs:
         Processes; one a core by default. One is right for a network that lies in no file.
+    on, send:
+        "local", or a Ray cluster, as `p2pme evaluate --on` takes it; and whether features go to its nodes.
 
     Raises
     ------
@@ -196,6 +201,7 @@ def evaluate(
         rules=rules_from(same, different, subjects),
         folder=Path(folder) if folder else None,
         jobs=jobs,
+        place=place_of(on, send=send),
         target=target,
     )
     if found is None:
@@ -217,6 +223,7 @@ def evaluation(
     rules: IdentityRules,
     folder: Path | None,
     jobs: int | None,
+    place: Place = HERE,
     weights: Path | None = None,
     chosen: bool = False,
     subjects_leak: bool = False,
@@ -229,6 +236,7 @@ def evaluation(
     P2pmeError
         As `evaluate`.
     """
+    require_no_jobs(place, jobs)
     ready = make_ready(contract, data, rules=rules, network=network, trained=trained, chosen=chosen, say=console.say)
     request = Request(
         contract=ready.contract,
@@ -241,6 +249,7 @@ def evaluation(
         seeds=seeds,
         folds=folds,
         jobs=jobs or cores(),
+        place=place,
         subjects_leak=subjects_leak,
         rules=rules,
         target=target,

@@ -9,11 +9,13 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
+from p2pfl_me.cli.place import place_options
 from p2pfl_me.cli.shared import examples, out_option
 from p2pfl_me.engines import DEFAULT, ENGINES
 
 if TYPE_CHECKING:
     from p2pfl_me.adversary import Lies
+    from p2pfl_me.cluster.place import Place
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
@@ -76,7 +78,8 @@ def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
 @out_option("Folder (default: comparisons/TIME).")
 @json_option
 @click.option("--target", metavar="SCORE", type=click.FloatRange(0, 1), help="UF1 to count rounds, seconds and MB to.")
-@click.option("--jobs", metavar="N", type=click.IntRange(1), default=1, help="Cells at once, in-process engines only.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1), help="Cells at once, in-process engines only.")
+@place_options()
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contracts.")
 @identity_options
 def compare(
@@ -96,7 +99,8 @@ def compare(
     out: Path | None,
     as_json: bool,
     target: float | None,
-    jobs: int,
+    jobs: int | None,
+    place: Place,
     weights: Path | None,
     rules: IdentityRules,
 ) -> None:
@@ -107,11 +111,13 @@ def compare(
     """
     from datetime import datetime
 
+    from p2pfl_me.cluster.place import require_no_jobs
     from p2pfl_me.compare.request import Request
     from p2pfl_me.compare.run import compare as run
     from p2pfl_me.compare.skew import parse_skew
     from p2pfl_me.console.lines import Console
 
+    require_no_jobs(place, jobs)
     request = Request(
         contracts=contracts,
         out=out or Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}",
@@ -129,7 +135,8 @@ def compare(
         rules=rules,
         weights=weights,
         target=target,
-        jobs=jobs,
+        jobs=jobs or 1,
+        place=place,
     )
     with set_aside(as_json) as tell:
         found = run(request, Console())

@@ -10,6 +10,7 @@ import click
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.own_network import own_network, require_network
+from p2pfl_me.cli.place import place_options
 from p2pfl_me.cli.shared import examples, out_option, with_rounds
 from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
 from p2pfl_me.exits import Exit
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from p2pfl_me.api.evaluating import Evaluation
+    from p2pfl_me.cluster.place import Place
     from p2pfl_me.contract import Contract
     from p2pfl_me.data.identity_rules import IdentityRules
 
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 @click.option("--rounds", metavar="N", type=click.IntRange(1), help="Of training (default: the contract's).")
 @json_option
 @click.option("--jobs", metavar="N", type=click.IntRange(1), help="Worker processes (default: one a core).")
+@place_options("Send features, not clips, to a cluster's nodes.")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @own_network
 @click.option("--subjects-leak", is_flag=True, help="Needed for `frames`, whose every page it is then stamped on.")
@@ -72,6 +75,7 @@ def evaluate(
     rounds: int | None,
     as_json: bool,
     jobs: int | None,
+    place: Place,
     weights: Path | None,
     network: str | None,
     trained: tuple[str, ...],
@@ -118,6 +122,7 @@ def evaluate(
             rules=rules,
             folder=folder,
             jobs=jobs,
+            place=place,
             weights=weights,
             chosen=names_classes([*overrides, *varied]),
             subjects_leak=subjects_leak,

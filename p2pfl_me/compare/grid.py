@@ -78,6 +78,12 @@ def make_grid(request: Request) -> Grid:
             where="--engine",
             fix="leave --jobs out; it is for engines that run a whole swarm in one process",
         )
+    if not request.place.here and not engine.in_process:
+        raise ContractError(
+            f"cells of `--engine {request.engine}` are processes on one machine's ports, and tasks of a cluster are not",
+            where="--on",
+            fix="take --engine lockstep or simulate, which reach the same weights; or run it here without --on",
+        )
     _require_apart(request)
     variants = list(product(*(values_of(text) for text in request.varied)))
     names = _names(request.contracts)

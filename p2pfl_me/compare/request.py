@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from p2pfl_me.cluster.place import HERE, Place
 from p2pfl_me.compare.skew import Skew
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
@@ -32,7 +33,10 @@ Source = Path | Draft
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a comparison is asked for. `varied`: texts `key=value1,value2`. No `peers`: as many as the first has."""
+    """What a comparison is asked for. `varied`: texts `key=value1,value2`. No `peers`: as many as the first has.
+
+    `place` is where cells are run, `jobs` at once if it is this machine.
+    """
 
     contracts: tuple[Source, ...]
     out: Path
@@ -51,3 +55,4 @@ class Request:
     weights: Path | None = None
     target: float | None = None
     jobs: int = 1
+    place: Place = HERE

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from p2pfl_me.compare.cells import claim, clear, is_finished, json_object
+from p2pfl_me.cluster.processes import Processes
+from p2pfl_me.compare.cells import claim, is_finished, json_object
+from p2pfl_me.compare.elsewhere import codes_elsewhere
 from p2pfl_me.compare.grid import Grid, Group, make_grid
+from p2pfl_me.compare.one import Cell, run_cell
 from p2pfl_me.compare.page import cell_folder, write_page
 from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.resilience import resilience_lines
@@ -18,19 +19,14 @@ from p2pfl_me.compare.shared import Dealt, deal_once, run_baselines, shared_key
 from p2pfl_me.compare.skew import AS_WRITTEN
 from p2pfl_me.console.lines import Console
 from p2pfl_me.data.classes import names_classes, read_for_all
-from p2pfl_me.engines import ENGINES, Engine
+from p2pfl_me.engines import ENGINES
 from p2pfl_me.errors import RunError
 from p2pfl_me.exits import Exit
 from p2pfl_me.files import refusing, write_whole
 from p2pfl_me.home import home
-from p2pfl_me.options import RunOptions
 from p2pfl_me.report.paired import power_words
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.results import read_average
-from p2pfl_me.workers import pool
-
-Cell = tuple[Group, int]
-"""A group and a seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +113,7 @@ def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> lis
     for cell in done:
         _lend_baselines(request, *cell)
     begun, told = time.monotonic(), len(done)
-    for cell, code in _codes(request, waiting):
+    for cell, code in _codes(request, waiting, dealt):
         if code == Exit.STOPPED:
             return None
         told += 1
@@ -165,35 +161,14 @@ def _shared(request: Request, group: Group, seed: int) -> Path:
     return request.out / "shared" / shared_key(group.contract)[:12] / f"seed-{seed}"
 
 
-def _codes(request: Request, waiting: Sequence[Cell]) -> Iterator[tuple[Cell, int]]:
-    engine = ENGINES[request.engine]
-    if request.jobs == 1:
-        for cell in waiting:
-            yield cell, run_cell(request, engine, cell, home())
+def _codes(request: Request, waiting: Sequence[Cell], dealt: Mapping[Path, Dealt]) -> Iterator[tuple[Cell, int]]:
+    if not request.place.here:
+        errands = {cell: dealt[_shared(request, *cell)].digest for cell in waiting}
+        yield from codes_elsewhere(request, errands)
         return
-    with pool(request.jobs, engine.module) as workers:
-        futures = {workers.submit(run_cell, request, engine, cell, home()): cell for cell in waiting}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-
-
-def run_cell(request: Request, engine: Engine, cell: Cell, home: Path) -> int:
-    """Run one cell from its beginning; the engine's exit code."""
-    group, seed = cell
-    run = cell_folder(request.out, group, seed)
-    clear(run)
-    options = RunOptions(
-        home=home,
-        run=run,
-        data=request.data,
-        weights=request.weights,
-        command=" ".join(sys.argv),
-        rules=request.rules,
-        read=group.read,
-        lies=group.lies,
-    )
-    launch = engine.run if group.faults is None or engine.faulty is None else engine.faulty(group.faults)
-    return launch(group.of_seed(seed), options, Console(quiet=True))
+    shared = (request, ENGINES[request.engine], home())
+    hands = Processes(request.jobs, ENGINES[request.engine].module)
+    yield from hands.do(run_cell, lambda cell: shared, waiting)
 
 
 def _title(cell: Cell) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from p2pfl_me import __version__
+from p2pfl_me.cluster.place import HERE, Place
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.clip import Clip, Manifest
 from p2pfl_me.data.drawn import drawn_words
@@ -40,7 +41,8 @@ Dealt = Mapping[int, Mapping[str, Labels]]
 class Request:
     """What `p2pme evaluate` was asked for; `peers` is "dataset", a number, or "auto" for what the clips allow.
 
-    `read` are the clips of `data`, if they have been read already. With a `target`, a UF1, gossip peers are asked after
+    `place` is where units are done, by `jobs` processes if it is this machine. `read` are the clips of `data`, if they
+    have been read already. With a `target`, a UF1, gossip peers are asked after
     every round, for what it costs to get there.
     """
 
@@ -54,6 +56,7 @@ class Request:
     seeds: int = 3
     folds: int = 5
     jobs: int = 1
+    place: Place = HERE
     subjects_leak: bool = False
     rules: IdentityRules = ASK
     target: float | None = None

@@ -10,8 +10,8 @@ from p2pfl_me.console.lines import Console
 from p2pfl_me.evaluate.answers import gather
 from p2pfl_me.evaluate.cost import gather_course
 from p2pfl_me.evaluate.design import Design, Request, make_design
+from p2pfl_me.evaluate.elsewhere import outcomes_at
 from p2pfl_me.evaluate.items import read_items
-from p2pfl_me.evaluate.pool import outcomes
 from p2pfl_me.evaluate.results import Results, Took
 from p2pfl_me.evaluate.store import Store
 from p2pfl_me.evaluate.units import units_of
@@ -67,7 +67,7 @@ def _do(design: Design, store: Store, console: Console) -> None:
     units = design.units()
     waiting = [unit for unit in units if not store.has(unit)]
     begun = told = time.monotonic()
-    for done, (unit, outcome) in enumerate(outcomes(design, waiting), start=1):
+    for done, (unit, outcome) in enumerate(outcomes_at(design, waiting), start=1):
         store.keep(unit, outcome)
         now = time.monotonic()
         if now - told >= TELL_S or done == len(waiting):

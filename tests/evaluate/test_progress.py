@@ -23,7 +23,7 @@ def test_progress_counts_what_was_done_before_and_is_told_every_two_seconds_and_
     kept: list[Any] = []
     store = SimpleNamespace(has=lambda unit: unit is units[0], keep=lambda unit, outcome: kept.append((unit, outcome)))
     monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    monkeypatch.setattr(run, "outcomes", lambda design, waiting: ((unit, unit.name) for unit in waiting))
+    monkeypatch.setattr(run, "outcomes_at", lambda design, waiting: ((unit, unit.name) for unit in waiting))
     said = io.StringIO()
     run._do(SimpleNamespace(units=lambda: units), store, Console(said))  # type: ignore[arg-type]
     assert kept == [(unit, unit.name) for unit in units[1:]]
@@ -50,9 +50,9 @@ def test_workers_are_started_where_there_is_work_for_two(
         started.append(count)
         yield Workers()
 
-    monkeypatch.setattr(pool, "pool", workers_of)
+    monkeypatch.setattr("p2pfl_me.cluster.processes.pool", workers_of)
     monkeypatch.setattr(pool, "job_of", lambda design: "job")
-    monkeypatch.setattr(pool, "_bench", lambda job, seed: f"{job} of seed {seed}")
+    monkeypatch.setattr(pool, "bench_of", lambda job, seed: f"{job} of seed {seed}")
     monkeypatch.setattr(pool, "do", lambda bench, unit: f"{bench}, unit {unit.number}")
     asked = [SimpleNamespace(seed=number % 2, number=number) for number in range(units)]
     design = SimpleNamespace(request=SimpleNamespace(jobs=jobs))

@@ -176,7 +176,7 @@ def test_no_peer_trains_on_a_held_out_subject(tmp_path: Path, monkeypatch: pytes
     asked = make_request(tmp_path, subjects=range(7), peers="3")
     design = make_design(asked, tmp_path)
     subject = np.array([clip.subject for clip in design.items.clips])
-    bench = pool._bench(pool.job_of(design), 1)
+    bench = pool.bench_of(pool.job_of(design), 1)
     seen: list[set[str]] = []
     real = gossiping.gossip
 
@@ -196,7 +196,7 @@ def test_no_peer_trains_on_a_held_out_subject(tmp_path: Path, monkeypatch: pytes
 def test_a_peer_that_a_fold_does_not_touch_has_the_same_model_as_if_trained_for_it(tmp_path: Path) -> None:
     asked = make_request(tmp_path)
     design = make_design(asked, tmp_path)
-    bench = pool._bench(pool.job_of(design), 1)
+    bench = pool.bench_of(pool.job_of(design), 1)
     peer_of = bench.dealt["all"]
     (whole,) = do(bench, WholeUnit(1, "all", 0)).guesses
     answers = dict(zip(whole.items, whole.classes, strict=True))
@@ -212,7 +212,7 @@ def test_the_cores_on_a_simulated_network_reach_the_lockstep_models(
 ) -> None:
     asked = make_request(tmp_path, f"gossip={gossip}", peers="3", subjects=range(6))
     design = make_design(asked, tmp_path)
-    bench = pool._bench(pool.job_of(design), 1)
+    bench = pool.bench_of(pool.job_of(design), 1)
     lockstep = do(bench, FoldUnit(1, 0))
     monkeypatch.setattr(gossiping, "engine_of", lambda contract: "simulate")
     simulated = do(bench, FoldUnit(1, 0))
@@ -289,7 +289,7 @@ def test_progress_is_told_by_tenths_and_time_in_words_that_fit() -> None:
 def test_work_takes_the_time_it_takes(tmp_path: Path) -> None:
     asked = make_request(tmp_path)
     design = make_design(asked, tmp_path)
-    bench = pool._bench(pool.job_of(design), 1)
+    bench = pool.bench_of(pool.job_of(design), 1)
     for unit in (FoldUnit(1, 0), WholeUnit(1, "all", 0)):
         assert 0 < do(bench, unit).seconds < 600
 
@@ -326,7 +326,7 @@ def test_a_spoilt_unit_is_told_with_its_file(tmp_path: Path) -> None:
 def test_few_shots_are_taken_at_each_peer_and_pooled_has_those_clips(tmp_path: Path) -> None:
     asked = make_request(tmp_path, "training.few_shot=2")
     design = make_design(asked, tmp_path)
-    bench = pool._bench(pool.job_of(design), 1)
+    bench = pool.bench_of(pool.job_of(design), 1)
     steps = do(bench, FoldUnit(1, 0)).steps
     # Two peers with two clips of three classes each: one batch a peer, and one for all twelve.
     assert (steps["gossip"], steps["pooled"]) == (2 * 2, 2)
