@@ -30,8 +30,8 @@ class Liveness:
     """Seconds between heartbeats, of silence that mean a neighbour is gone, between looks at what is overdue, and for
     which a connection that ended may be made anew before anybody is told.
 
-    After `renew_s` seconds or `renew_bytes` on the wire the end that dials makes a connection anew, with fresh keys; the
-    conversation goes on at the very byte. Who takes a process's memory has the keys of that time and no more.
+    After `renew_s` seconds or `renew_bytes` on the wire the end that dials makes a connection anew, with fresh keys;
+    the conversation goes on at the very byte. Who takes a process's memory has the keys of that time and no more.
     """
 
     ping_s: float = 1.0
