@@ -38,6 +38,7 @@ FLOORS = {
     "privacy": 2,
     "contract": 3,
     "run": 4,
+    "membership": 4,
     "console": 5,
     "wire": 5,
     "data": 5,

@@ -26,6 +26,8 @@ COMMANDS = {
     "report": "Write the convergence report on one or more runs.",
     "audit-privacy": "Say what a neighbour would learn of clips and subjects, before it does.",
     "doctor": "Say what would keep a peer from its run, before it.",
+    "propose": "Propose that a run goes on under a changed contract.",
+    "approve": "Approve such a change, as one of the members.",
     "serve": "Hand out the final model of a peer that is done.",
     "status": "Say how a run stands: its peers, and what they say of their neighbours.",
     "watch": "Show a run in the browser, while it goes on or afterwards.",

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 @click.option(
     "--from", "model", metavar="MODEL", type=click.Path(path_type=Path), help="Begin with this checkpoint's model."
 )
+@click.option(
+    "--view", metavar="FILE", type=click.Path(path_type=Path), help="The members' approvals of a changed contract."
+)
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @own_network
 @out_option("Run folder (default: runs/NAME).")
@@ -56,6 +59,7 @@ def peer(
     key: Path | None,
     weights: Path | None,
     model: Path | None,
+    view: Path | None,
     network: str | None,
     trained: tuple[str, ...],
     out: Path | None,
@@ -111,6 +115,7 @@ def peer(
         key=key,
         weights=weights,
         model=model,
+        view=view,
         device=device,
         threads=threads,
         listen=listen,

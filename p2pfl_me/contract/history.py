@@ -19,6 +19,7 @@ FREE: tuple[str, ...] = (
     "topology",
     "peers.loopback",
     "peers.members",
+    "peers.approve",
     "training.rounds",
     "training.until",
     "gossip.weights",

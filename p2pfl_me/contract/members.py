@@ -114,12 +114,15 @@ class Peers(Part):
     """Either `loopback` or `members`.
 
     `widths`: peers that hold, train and send only a part of the head's hidden units, by id: {3: 0.5}. All others hold
-    the whole model.
+    the whole model. `approve`: the share of members who must have approved of a change before a run
+    goes on under it.
     """
 
     loopback: Loopback | None = None
     members: tuple[Member, ...] | None = None
     widths: dict[int, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
+    # What came later is left out of every dump while it is the default.
+    approve: Annotated[float, Field(gt=0, le=1)] | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Peers:
@@ -135,6 +138,8 @@ class Peers(Part):
             keys = [member.public_key for member in self.members if member.public_key]
             if len(set(keys)) != len(keys):
                 raise ValueError("two members share one public_key; each peer needs a key of its own")
+        if self.approve is not None and (not self.members or not all(member.public_key for member in self.members)):
+            raise ValueError("approve needs members with public keys: it is by them that they approve")
         if strangers := sorted(self.widths.keys() - range(self.count)):
             raise ValueError(f"widths names peer {strangers[0]}, and ids go from 0 to {self.count - 1}")
         if self.widths and all(self.width(peer) < 1 for peer in range(self.count)):
@@ -143,7 +148,7 @@ class Peers(Part):
 
     def __hash__(self) -> int:
         """Of the same values as equality; a dictionary has none of its own."""
-        return hash((self.loopback, self.members, tuple(sorted(self.widths.items()))))
+        return hash((self.loopback, self.members, self.approve, tuple(sorted(self.widths.items()))))
 
     def width(self, peer: int) -> float:
         """The share of the hidden units that a peer holds."""

@@ -26,6 +26,7 @@ from p2pfl_me.learning.protections import Means
 from p2pfl_me.learning.trainer import Samples, make_trainer
 from p2pfl_me.machine import allow_many_files
 from p2pfl_me.output import put
+from p2pfl_me.peer.consent import require_consent
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.payments import privacy_ledger, shared_streams
@@ -69,6 +70,7 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
         directory = directory_of(settings, plan_of(settings.contract))  # a wrong id or key leaves the folder alone
         if settings.begin is Begin.FRESH and (aside := put_aside(settings.run, settings.peer)):
             put(f"what peer {settings.peer} had left here is in {aside}")
+        require_consent(settings.run, settings.contract, directory.identity, settings.view)
         changed = keep_contract(settings.run, settings.contract)
         settings = replace(settings, resume=goes_on(settings))
         own = EventLog(RunFolder(settings.run).log(settings.peer), _print_line if settings.console_log else None)

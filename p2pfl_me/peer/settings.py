@@ -54,6 +54,8 @@ class PeerSettings:
         What the user said of spellings that could be one person.
     model:
         A checkpoint whose model this peer begins with, instead of the contract's initial one.
+    view:
+        The members' approvals of the change of contract under which this peer goes on.
     clips:
         What stands in `data` and `test`, from whoever dealt and wrote them: nothing is parsed twice in a run.
     console_log:
@@ -69,6 +71,7 @@ class PeerSettings:
     key: Path | None = None
     weights: Path | None = None
     model: Path | None = None
+    view: Path | None = None
     device: str = "auto"
     threads: int | None = None
     begin: Begin = Begin.AS_THE_FOLDER_SAYS

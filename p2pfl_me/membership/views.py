@@ -1,0 +1,118 @@
+"""A view: one change of a contract, numbered, and who of the members has approved it.
+
+An approval is a seal for each of the others, under a key that only the two of them can have (X25519 of their
+identities, HKDF, HMAC-SHA-256): nobody can make one in another's name, and no key beside those of the contract is
+needed. What an approver says to one it could leave unsaid to another, so each checks the seals that are meant for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from p2pfl_me.errors import ContractError
+
+Keys = Mapping[int, bytes]
+"""Members' raw public keys, 32 bytes, by id: those of the contract that is to be changed."""
+FORM = "p2pme view 1"
+LONGEST = 1 << 22
+"""Characters of a view's text that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The `number`-th change of a run: from the contract with digest `before` (hex) to the one with `after`.
+
+    `seals`: approver's id -> verifier's public key (base64) -> the seal (hex) that it made for it.
+    """
+
+    number: int
+    before: str
+    after: str
+    seals: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def statement(self) -> bytes:
+        """What is approved."""
+        return f"{FORM}\n{self.number}\n{self.before}\n{self.after}\n".encode()
+
+    def approved(self, me: int, private: X25519PrivateKey, verifiers: Iterable[bytes]) -> View:
+        """The view with the approval of member `me`, for whoever holds one of the `verifiers`' keys.
+
+        Raises
+        ------
+        ContractError
+            One of them is no key.
+        """
+        made = {_text(key): _seal(self.statement, private, key, key).hex() for key in verifiers}
+        return replace(self, seals={**self.seals, me: made})
+
+    def approvers(self, private: X25519PrivateKey, keys: Keys) -> frozenset[int]:
+        """The members whose approval the holder of `private` can see to be theirs, its own among them."""
+        own = private.public_key().public_bytes_raw()
+
+        def holds(approver: int, public: bytes) -> bool:
+            told = self.seals.get(approver, {}).get(_text(own))
+            return told is not None and hmac.compare_digest(_seal(self.statement, private, public, own).hex(), told)
+
+        return frozenset(member for member, public in keys.items() if holds(member, public))
+
+
+def needed(share: float, members: int) -> int:
+    """How many of so many members are `share` of them, one at least."""
+    return max(1, math.ceil(share * members - 1e-9))
+
+
+def as_text(view: View) -> str:
+    """A view as JSON."""
+    seals = {str(who): dict(made) for who, made in view.seals.items()}
+    values = {"form": FORM, "number": view.number, "before": view.before, "after": view.after, "seals": seals}
+    return json.dumps(values, indent=1, sort_keys=True) + "\n"
+
+
+def from_text(text: str, where: str) -> View:
+    """Read what `as_text` wrote.
+
+    Raises
+    ------
+    ContractError
+        It is something else.
+    """
+    try:
+        values = json.loads(text[:LONGEST])
+        if values["form"] != FORM or type(values["number"]) is not int:
+            raise ValueError("another form")
+        seals = {int(who): dict(_made(made)) for who, made in values["seals"].items()}
+        return View(values["number"], str(values["before"]), str(values["after"]), seals)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ContractError("is no view of p2pme", where=where, fix="make one with `p2pme propose`") from error
+
+
+def _made(made: Any) -> Iterator[tuple[str, str]]:
+    for key, seal in made.items():
+        if not isinstance(seal, str) or not seal.isascii():
+            raise ValueError("a seal that is none")
+        yield str(key), seal
+
+
+def _seal(statement: bytes, private: X25519PrivateKey, other: bytes, verifier: bytes) -> bytes:
+    """Of the two who share the key, each makes the same one for the same `verifier`."""
+    try:
+        shared = private.exchange(X25519PublicKey.from_public_bytes(other))
+    except ValueError as error:
+        raise ContractError(f"the public key {_text(other)} is no key", fix="correct the contract") from error
+    key = HKDF(SHA256(), 32, salt=None, info=FORM.encode()).derive(shared)
+    return hmac.digest(key, statement + b"for " + verifier, "sha256")
+
+
+def _text(public: bytes) -> str:
+    return base64.b64encode(public).decode()
