@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from contextlib import suppress
@@ -125,6 +126,8 @@ def peer(
         console_log=True,
     )
     code = run_peer(settings)
+    if not code:
+        click.echo(f"to see it: p2pme report {shlex.quote(str(settings.run))}")
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # its reader has gone; the log has all of it
             stream.flush()

@@ -9,15 +9,26 @@ from p2pfl_me.run.events import AnyEvent, Reason, Scores
 
 _SHOWN = (("accuracy", "accuracy"), ("uf1", "UF1"))
 
+_WHY = {
+    Reason.ROUNDS: "all that the contract asks for",
+    Reason.TIME: "the contract's hours are over",
+    Reason.PATIENCE: "nothing more was learned, and the neighbours agree",
+    Reason.HANDED: "the neighbours were done, and handed over their model",
+    Reason.ALONE: "no neighbour was left",
+    Reason.STOPPED: "stopped by its user",
+}
+"""Why a peer ended; what was an error says so itself."""
+
 
 def in_words(event: AnyEvent) -> str | None:
     """One line for an event that a user wants to see, None for the others."""
     match event:
         case events.Start(data=data):
             resumed = f", resuming after round {event.resumed_round}" if event.resumed_round is not None else ""
+            drawn = "; drawn faces: no measure of recognition" if data.drawn else ""
             return (
                 f"{data.train} clips of {data.subjects} subjects to train on, {data.test} to test on, "
-                f"{event.parameters:,} parameters, {event.device}{resumed}"
+                f"{event.parameters:,} parameters, {event.device}{resumed}{drawn}"
             )
         case events.Link():
             reason = f" ({event.reason})" if event.reason else ""
@@ -48,7 +59,8 @@ def in_words(event: AnyEvent) -> str | None:
             if event.reason in (Reason.ERROR, Reason.DIVERGED, Reason.BUDGET):
                 return None  # the error itself is printed
             short = f"; {event.detail}" if event.detail else ""
-            return f"finished after {event.rounds} rounds: {event.reason.value}{short}"
+            rounds = f"{event.rounds} round{'s' * (event.rounds != 1)}"
+            return f"finished after {rounds}: {_WHY[event.reason]}{short}"
         case events.Spent():
             return (
                 f"privacy: epsilon {event.epsilon:.3g} of {event.budget:g} is spent with round {event.round + 1} "

@@ -36,10 +36,8 @@ def verdict(setting: Setting) -> str:
         means = [mean for mean, _ in scored]
         seeds = max((test.seeds for test, _ in tests), default=0)
         why = f"no difference holds over {many(seeds, 'seed')}" if tests else "no two ran one seed on the same clips"
-        words = (
-            "By score these runs cannot tell the set-ups apart: average models end at UF1 "
-            f"{min(means):.2f} to {max(means):.2f}, and {why}."
-        )
+        ends = " to ".join(dict.fromkeys((f"{min(means):.2f}", f"{max(means):.2f}")))
+        words = f"By score these runs cannot tell the set-ups apart: average models end at UF1 {ends}, and {why}."
     return words + _costs([method for _, method in scored])
 
 

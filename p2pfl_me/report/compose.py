@@ -73,9 +73,7 @@ def compose(comparison: Comparison, *, in_full: bool, beside: Path | None = None
         contracts = tuple(Code(method.name, dump_contract(method.runs[0].contract)) for method in first.methods)
         sections.append(Section("The contracts", contracts, "contracts"))
         if links := _run_links(comparison, beside):
-            words = (
-                "Each is a run folder: `p2pme report FOLDER` draws it in full, `p2pme watch FOLDER` shows its course."
-            )
+            words = "Each is a run folder: p2pme report FOLDER draws it in full, p2pme watch FOLDER shows its course."
             sections.append(Section("The runs behind it", (Paragraph(words), Links(links)), "runs"))
     document = Document(
         title=_title(first),
@@ -148,7 +146,8 @@ def _runs_in_full(methods: Sequence[Method]) -> Iterator[Section]:
 
 def _run_links(comparison: Comparison, beside: Path | None) -> tuple[tuple[str, str], ...]:
     """To the reports of the runs, where somebody has drawn them, else to their folders."""
-    named = [(setting.name, method) for setting in comparison.settings for method in setting.methods]
+    several = len(comparison.settings) > 1
+    named = [(setting.name * several, method) for setting in comparison.settings for method in setting.methods]
     named += [(f"under {each.name}", method) for each in comparison.under_faults for method in each.methods]
     found: dict[str, str] = {}
     for condition, method in named:

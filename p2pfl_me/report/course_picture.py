@@ -27,6 +27,7 @@ from p2pfl_me.report.style import (
     headline,
     new_figure,
     round_axis,
+    score_axis,
     show_single_points,
     y_grid,
 )
@@ -146,6 +147,7 @@ def _score_by(column: str, label: str, place: str) -> Draw:
             if row["kind"] == TARGET:
                 axes.axhline(float(row["uf1_mean"]), color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
                 labels.append((float(row["uf1_mean"]), f"target {float(row['uf1_mean']):.2f}", INK))
+        score_axis(axes)
         y_grid(axes)
         headline(axes, "UF1 of the mean peer")
         end_labels(axes, labels, gap=0.07)

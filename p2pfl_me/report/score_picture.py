@@ -25,6 +25,7 @@ from p2pfl_me.report.style import (
     headline,
     new_figure,
     round_axis,
+    score_axis,
     show_single_points,
     y_grid,
 )
@@ -114,9 +115,7 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
             (finals[peer], f"{word}, peer {peer}", BLUE) for word, peer in zip(words, (highest, lowest), strict=True)
         ]
     show_single_points(axes)
-    low, high = axes.get_ylim()
-    if low < 0:  # neither UF1 nor a loss is ever negative, though the margin below a line of zeros is
-        axes.set_ylim(-0.05 * high, high)
+    score_axis(axes)
     rounds = [int(row["round"]) for row in rows]
     round_axis(axes, min(rounds), max(rounds))
     y_grid(axes)

@@ -65,6 +65,8 @@ TIP = "tip: "
 """Begins the id of an artist that is nothing but words for who points at its place."""
 SERIES = "series-"
 """Begins the id of a line that a page can show and hide, and, with `-label` after it, of its label."""
+LEAST_SCORES = 0.1
+"""What an axis of scores spans at least."""
 Dash = str | tuple[int, tuple[float, ...]]
 """How a line is broken, as matplotlib takes it."""
 WIDTH = 6.0
@@ -146,6 +148,20 @@ def y_grid(axes: Axes) -> None:
     """Horizontal rules instead of a y axis."""
     axes.grid(True, axis="y")
     axes.spines["left"].set_visible(False)
+
+
+def score_axis(axes: Axes) -> None:
+    """A y axis for scores or losses: not below 0, where none is, and a tenth long at least.
+
+    .030 and .037 must not look like night and day.
+    """
+    low, high = axes.get_ylim()
+    missing = max(LEAST_SCORES - (high - low), 0.0)
+    low, high = low - missing / 2, high + missing / 2
+    if low < 0:
+        high = max(high, LEAST_SCORES)
+        low = -0.05 * high  # the margin below a line of zeros
+    axes.set_ylim(low, high)
 
 
 def round_axis(axes: Axes, first: int, last: int) -> None:

@@ -216,6 +216,34 @@ def test_a_film_is_shown_and_watched_on_the_same_page(tmp_path: Path, film: Path
     page.add_init_script(lacking)
     with serving(tmp_path, "--source", str(film)) as url:
         start(page, url, "film")
-        page.get_by_text("Learning the neutral face of person 1").wait_for()
+        page.get_by_text("Learning the neutral face of person 1 for").wait_for()
         assert "The film is being watched" in page.locator("#notice").inner_text()
         assert page.locator("#film").is_visible() and page.locator("#video").is_hidden()
+
+
+def test_a_film_that_is_over_is_shown_again_with_its_events(tmp_path: Path, film: Path, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    with serving(tmp_path, "--source", str(film)) as url:
+        start(page, url, "film")
+        assert page.locator("#replay").is_hidden(), "not while it is watched"
+        page.get_by_text("The film is over.").wait_for()
+    event = page_list(page, "events")[0]
+    seek = page.get_by_role("slider")
+    assert page.locator("#state").inner_text() == "Shown again, no event here"
+    seek.evaluate(
+        "(input, to) => { input.value = to; input.dispatchEvent(new Event('input')); }",
+        (event["onset"] + event["offset"]) / 2,
+    )
+    page.get_by_text("Shown again, person 1: ").wait_for()
+    assert page.locator("#events tr.now").count() == 1
+    page.locator("#events tr.now button").click()
+    page.get_by_role("button", name="Pause").click()
+    assert page.get_by_role("button", name="Play").is_visible()
+    if folder := os.environ.get("P2PME_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / "replay.png")
+    for part in ("#film", "#replay", "#meters", "#events", "#timeline"):
+        box = page.locator(part).bounding_box()
+        assert box is not None and box["y"] >= 0 and box["y"] + box["height"] <= 800, (
+            f"{part} is seen without scrolling"
+        )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280

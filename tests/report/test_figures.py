@@ -36,7 +36,7 @@ from p2pfl_me.report.numbers import Row, csv_rows, csv_text
 from p2pfl_me.report.run import Run, read_run
 from p2pfl_me.report.score_picture import score_picture
 from p2pfl_me.report.sections import run_sections
-from p2pfl_me.report.style import ARM_COLOURS, BLUE, INK, MUTED, NARROW, WIDTH, house_style
+from p2pfl_me.report.style import ARM_COLOURS, BLUE, INK, MUTED, NARROW, WIDTH, house_style, new_figure, score_axis
 from p2pfl_me.report.traffic import peer_traffic
 from p2pfl_me.report.traffic_picture import traffic_picture
 from tests.report.fixture import write_run
@@ -470,3 +470,14 @@ def test_a_new_figure_is_one_file(
     finally:
         registry._find.cache_clear()
         sys.modules.pop("p2pfl_me.report.steps_picture", None)
+
+
+@pytest.mark.parametrize(
+    ("scores", "spans"), [((0.03, 0.037), (-0.005, 0.1)), ((0.5, 0.51), (0.455, 0.555)), ((0.0, 0.0), (-0.005, 0.1))]
+)
+def test_scores_that_are_nearly_alike_look_so(scores: tuple[float, ...], spans: tuple[float, float]) -> None:
+    with house_style():
+        _, axes = new_figure(3.0)
+        axes.plot(range(len(scores)), scores)
+        score_axis(axes)
+    assert axes.get_ylim() == pytest.approx(spans, abs=0.001)

@@ -55,7 +55,8 @@ export function laneCount(samples, events, now, width) {
   return Math.max(1, lanes(samples, events, now - spanOf(width)).length);
 }
 
-export function drawTimeline(canvas, samples, events, now) {
+// `place` is where a film that is shown again stands; undefined while it is watched.
+export function drawTimeline(canvas, samples, events, now, place) {
   const { context, width, height } = prepared(canvas);
   const left = 28, span = spanOf(width), begin = Math.max(0, now - span);
   const x = (time) => left + ((time - begin) / span) * (width - left - 4);
@@ -69,9 +70,13 @@ export function drawTimeline(canvas, samples, events, now) {
     });
   });
   drawSeconds(context, x, begin, span, 5, height - 5, width);
+  if (place === undefined) return;
+  context.strokeStyle = style("--blue");
+  context.lineWidth = 2;
+  stroke(context, [[x(place), 0], [x(place), height - FOOT]]);
 }
 
-const spanOf = (width) => (width < 520 ? SPAN / 2 : SPAN);
+export const spanOf = (width) => (width < 520 ? SPAN / 2 : SPAN);
 
 const lanes = (samples, events, begin) =>
   [...new Set([...samples.filter((each) => each.time >= begin), ...events.filter((each) => each.offset >= begin)]

@@ -1,13 +1,17 @@
 // The page: consent, then pictures to the server and reports back, then what they say.
 
 import { Capture, decodeJpeg, openCamera } from "./capture.js";
-import { LANE, drawBoxes, drawIndex, drawTimeline, laneCount, signed } from "./drawing.js";
+import { LANE, drawBoxes, drawIndex, drawTimeline, laneCount, signed, spanOf } from "./drawing.js";
+import { Replay } from "./replay.js";
 
+const KINDS = { micro: "micro-expression", macro: "longer expression" };
 const $ = (id) => document.getElementById(id);
 const SILENT = 1500; // milliseconds without a picture from which that is said
 const seconds = (value) => value.toFixed(2);
 const facts = await (await fetch("facts.json")).json();
 const film = facts.source === "film";
+const MOST_SAMPLES = film ? 200000 : 4000; // a film's are seen again
+const replay = new Replay(showFilm, replayed);
 
 const state = {
   samples: [], events: [], points: [], latencies: [], sent: new Map(), marks: new Map(),
@@ -33,6 +37,11 @@ $("agree").addEventListener("change", () => ($("start").disabled = !$("agree").c
 $("start").addEventListener("click", start);
 $("stop").addEventListener("click", () => stop("Stopped."));
 $("download").addEventListener("click", download);
+$("play").addEventListener("click", () => (replay.playing ? replay.pause() : replay.play()));
+$("seek").addEventListener("input", () => {
+  replay.pause();
+  replay.seek($("seek").valueAsNumber);
+});
 
 const REASONS = {
   NotFoundError: "No camera was found. Connect one, or show a film: p2pme live MODEL --source FILE",
@@ -108,7 +117,8 @@ async function receive(data, socket) {
       report.events.forEach(addEvent);
       report.absences.forEach(addAbsence);
       state.lacking = null;
-      return stop(["The film is over.", report.words].filter(Boolean).join(" Of it: "));
+      stop(["The film is over.", report.words].filter(Boolean).join(" Of it: "));
+      return showAgain();
     }
     state.capture?.answered();
     const captured = state.sent.get(report.number);
@@ -118,14 +128,35 @@ async function receive(data, socket) {
   const begun = performance.now();
   const length = new DataView(data).getUint32(0, true);
   const report = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
-  const picture = await decodeJpeg(new Uint8Array(data, 4 + length));
+  const jpeg = new Uint8Array(data, 4 + length);
+  showFilm(await decodeJpeg(jpeg), report.persons);
+  replay.keep(report.time, report.persons, jpeg);
+  take(report, report.workMs + performance.now() - begun);
+  if (socket.readyState === WebSocket.OPEN) socket.send("shown");
+}
+
+function showFilm(picture, persons) {
   const canvas = $("film");
   if (canvas.width !== picture.width) [canvas.width, canvas.height] = [picture.width, picture.height];
   canvas.getContext("2d").drawImage(picture, 0, 0);
   picture.close();
-  take(report, report.workMs + performance.now() - begun);
-  if (socket.readyState === WebSocket.OPEN) socket.send("shown");
+  state.persons = persons;
 }
+
+function showAgain() {
+  if (replay.shots.length < 2) return;
+  $("replay").hidden = false;
+  $("seek").max = replay.end;
+  replay.seek(replay.end);
+  for (const button of document.querySelectorAll("#events button")) button.disabled = false;
+  replayed();
+}
+
+function replayed() {
+  $("play").textContent = replay.playing ? "Pause" : "Play";
+}
+
+const again = () => !$("replay").hidden;
 
 function take(report, latency) {
   state.now = report.time;
@@ -140,7 +171,7 @@ function take(report, latency) {
     }
     if (each.index !== null) state.points.push({ person: each.person, time: report.time, value: each.index });
   }
-  if (state.samples.length > 4000) state.samples.splice(0, 1000);
+  if (state.samples.length > MOST_SAMPLES) state.samples.splice(0, 1000);
   if (state.points.length > 20000) state.points.splice(0, 5000);
   report.events.forEach(addEvent);
   report.absences.forEach(addAbsence);
@@ -160,6 +191,19 @@ function addRow(cells, name) {
     if (small) cell.append(" ", Object.assign(document.createElement("small"), { textContent: small }));
   }
   $("events").prepend(row);
+  return row;
+}
+
+// The event's name becomes a button: it shows that part of the film again.
+function leadToFilm(row, { onset, offset }) {
+  Object.assign(row.dataset, { onset, offset });
+  const cell = row.cells[1];
+  const button = Object.assign(document.createElement("button"), {
+    type: "button", disabled: !again(), title: "Show it again, once the film is over",
+  });
+  button.append(...cell.childNodes);
+  button.addEventListener("click", () => replay.play(Math.max(0, onset - 0.5), Math.min(replay.end, offset + 0.5)));
+  cell.append(button);
 }
 
 function addAbsence(absence) {
@@ -174,16 +218,16 @@ function addAbsence(absence) {
 function addEvent(event) {
   state.events.push(event);
   const expression = event.kind === "micro" || event.kind === "macro";
-  const words = { micro: "micro-expression", macro: "longer expression" };
   const cells = [
-    [`${event.person}`], [words[event.kind] ?? event.kind + ", left out"],
+    [`${event.person}`], [KINDS[event.kind] ?? event.kind + ", left out"],
     [event.label || (event.abstained ? "no class" : "–"), event.probability === null ? "" : `p ${event.probability.toFixed(2)}`],
     [seconds(event.onset), "", "number"], [seconds(event.apex), "", "number"], [seconds(event.offset), "", "number"],
     [event.where], [event.evidence.toFixed(1), "", "number"],
   ];
-  addRow(cells, expression ? "" : "left-out");
+  const row = addRow(cells, expression ? "" : "left-out");
+  if (film) leadToFilm(row, event);
   if (!expression) return;
-  state.marks.set(event.person, event.label || words[event.kind]);
+  state.marks.set(event.person, event.label || KINDS[event.kind]);
   setTimeout(() => state.marks.delete(event.person), 1500);
 }
 
@@ -218,10 +262,12 @@ function draw() {
   const source = film ? $("film") : $("video");
   state.size = film ? { width: source.width, height: source.height }
     : { width: source.videoWidth || 640, height: source.videoHeight || 480 };
+  if (state.size.height) $("frame").style.setProperty("--ratio", state.size.width / state.size.height);
   drawBoxes($("overlay"), state.persons, state.size, state.marks);
+  if (again()) drawPlace();
   const lanes = laneCount(state.samples, state.events, state.now, $("timeline").clientWidth);
   $("timeline").style.setProperty("height", `${Math.max(176, LANE * lanes + 20)}px`);
-  drawTimeline($("timeline"), state.samples, state.events, state.now);
+  drawTimeline($("timeline"), state.samples, state.events, state.now, again() ? replay.place : undefined);
   if (facts.classes.length) drawIndex($("index"), state.points, state.now);
   const silent = state.socket ? performance.now() - state.heard : 0;
   if (silent > SILENT) for (const id of ["meter-camera", "meter-latency", "meter-p95"]) put(id, "–");
@@ -231,13 +277,14 @@ function draw() {
   }
   const learning = state.persons.find((each) => each.state === "learning");
   const marked = state.persons.filter((each) => state.marks.has(each.person));
-  $("state").textContent = !state.socket ? "Nothing is watched any more"
+  $("state").textContent = again() ? seenAt(replay.place)
+    : !state.socket ? "Nothing is watched any more"
     : silent > SILENT ? noPicture(Math.round(silent / 1000))
     : !state.latencies.length ? "Waiting for the first picture"
     : !state.persons.length ? noFace()
     : state.lacking?.kind === "too slow" ? "Too few pictures a second: nothing is watched"
     : marked.length ? marked.map(({ person }) => `Person ${person}: ${state.marks.get(person)}`).join(" · ")
-    : learning ? `Learning the neutral face of person ${learning.person}: keep still for ${facts.baseline} s`
+    : learning ? `Learning the neutral face of person ${learning.person}${film ? "" : ": keep still"} for ${facts.baseline} s`
     : "No event";
   const people = state.persons.map((each) => {
     const node = document.createElement("div");
@@ -253,6 +300,23 @@ function draw() {
   setTimeout(() => requestAnimationFrame(draw), 80);
 }
 
+// Where the film stands that is shown again: in words of its own, for nothing is watched now.
+function drawPlace() {
+  const half = spanOf($("timeline").clientWidth) / 2;
+  state.now = Math.min(Math.max(replay.place + half, 2 * half), Math.max(replay.end, 2 * half));
+  if (document.activeElement !== $("seek") || replay.playing) $("seek").value = replay.place;
+  $("place").textContent = `${seconds(replay.place)} of ${seconds(replay.end)} s`;
+  for (const row of $("events").rows) {
+    row.classList.toggle("now", row.dataset.onset <= replay.place && replay.place <= row.dataset.offset);
+  }
+}
+
+function seenAt(time) {
+  const found = state.events.filter((each) => each.onset <= time && time <= each.offset);
+  const words = found.map((each) => `person ${each.person}: ${each.label || KINDS[each.kind] || `${each.kind}, left out`}`);
+  return `Shown again, ${words.join(" · ") || "no event here"}`;
+}
+
 function noPicture(silent) {
   const why = document.hidden ? "this page is in the background"
     : state.muted ? "the camera is switched off, or held by another program"
@@ -262,7 +326,7 @@ function noPicture(silent) {
 
 function noFace() {
   const since = state.lacking ? ` for ${Math.round(state.lacking.offset - state.lacking.onset)} s` : "";
-  return `No face is seen${since}. Face the camera, upright, in good light, and nearer.`;
+  return `No face is seen${since}.${film ? "" : " Face the camera, upright, in good light, and nearer."}`;
 }
 
 function stop(why) {
