@@ -44,6 +44,7 @@ def test_a_name_is_looked_up_elsewhere_and_what_is_none_is_said() -> None:
     found, why = told("tcp://localhost:4000")
     assert why == "" and {address[1] for _, address in found} == {4000}
     assert (socket.AF_INET, ("127.0.0.1", 4000)) in found or (socket.AF_INET6, ("::1", 4000, 0, 0)) in found
+    assert told("tcp://[::1]:4000") == ([(socket.AF_INET6, ("::1", 4000, 0, 0))], "")
     found, why = told(f"tcp://{'a' * 70}.example:4000")
     assert found == () and why.startswith(f"the name {'a' * 70}.example cannot be looked up (")
 
