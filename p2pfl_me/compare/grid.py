@@ -80,7 +80,7 @@ def make_grid(request: Request) -> Grid:
         )
     if not request.place.here and not engine.in_process:
         raise ContractError(
-            f"cells of `--engine {request.engine}` are processes on one machine's ports, and tasks of a cluster are not",
+            f"cells of `--engine {request.engine}` are processes on one machine's ports, a cluster's tasks are not",
             where="--on",
             fix="take --engine lockstep or simulate, which reach the same weights; or run it here without --on",
         )

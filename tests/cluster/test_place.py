@@ -1,4 +1,4 @@
-"""`--on`: what it takes, what it refuses, and that the work which nodes do gives what this machine gives (without Ray)."""
+"""`--on`: what it takes and refuses, and that the work which nodes do gives what this machine gives (without Ray)."""
 
 from __future__ import annotations
 
