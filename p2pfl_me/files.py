@@ -102,11 +102,6 @@ def open_private(path: Path, flags: int) -> int:
     return file
 
 
-def private_opener(path: str, flags: int) -> int:
-    """`open(..., opener=private_opener)` opens a private file; see `open_private`."""
-    return open_private(Path(path), flags)
-
-
 def write_whole(path: Path, data: Parts, *, public: bool = False, sync: bool = False) -> None:
     """Put `data` (text in UTF-8) under a name: a reader sees all of it, or what stood there before.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 
 def put(text: str, stream: TextIO | None = None) -> None:
@@ -15,6 +15,14 @@ def put(text: str, stream: TextIO | None = None) -> None:
         print(text, file=stream, flush=True)
     except (OSError, ValueError):  # ValueError: the stream is closed
         to_nowhere(stream)
+
+
+def end_process(code: int) -> NoReturn:
+    """End at once, with what was printed: a training step that is still running in its thread must not hold it up."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # its reader has gone; the log has all of it
+            stream.flush()
+    os._exit(code)
 
 
 def to_nowhere(stream: TextIO) -> None:

@@ -20,7 +20,6 @@ from p2pfl_me.files import (
     making_folder,
     open_private,
     private_folder,
-    private_opener,
     refusing,
     replacing,
     write_whole,
@@ -91,7 +90,7 @@ def test_a_pipe_under_a_name_of_ours_is_refused_and_not_waited_for(tmp_path: Pat
 def test_a_file_that_was_open_to_others_is_closed_to_them(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("older version\n")
     (tmp_path / "a").chmod(0o644)
-    with open(tmp_path / "a", "a", opener=private_opener) as file:
+    with os.fdopen(open_private(tmp_path / "a", os.O_WRONLY | os.O_APPEND), "a") as file:
         file.write("more")
     assert mode(tmp_path / "a") == 0o600 and (tmp_path / "a").read_text() == "older version\nmore"
 

@@ -47,10 +47,10 @@ def audit(
     from p2pfl_me.data.audit.leaks import audit as look
     from p2pfl_me.data.audit.parts import read_audited
     from p2pfl_me.data.audit.words import audit_text, audits_object
-    from p2pfl_me.data.trained_on import read_record
+    from p2pfl_me.data.trained_on import read_trained_on
 
     with set_aside(as_json) as tell:
-        record = read_record(weights) if weights else None
+        record = read_trained_on(weights) if weights else None
         if weights and record is None:
             click.echo(f"note: {weights} does not say what it was trained on: of unknown origin, it is not compared")
         found = [look(split, images=not rows_only, weights=record) for split in read_audited(paths, data, rules)]

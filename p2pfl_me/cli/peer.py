@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ import click
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.own_network import own_network, require_network
 from p2pfl_me.cli.shared import examples, out_option
+from p2pfl_me.output import end_process, put
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -127,8 +126,5 @@ def peer(
     )
     code = run_peer(settings)
     if not code:
-        click.echo(f"to see it: p2pme report {shlex.quote(str(settings.run))}")
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # its reader has gone; the log has all of it
-            stream.flush()
-    os._exit(code)  # a training step that is still running in its thread must not hold a stopped peer up
+        put(f"to see it: p2pme report {shlex.quote(str(settings.run))}")
+    end_process(code)

@@ -56,7 +56,7 @@ def pretrain(
     from p2pfl_me.data.drawn import DrawnMarks, words_of
     from p2pfl_me.data.folder import read_folder
     from p2pfl_me.data.owners import owners_of
-    from p2pfl_me.data.trained_on import record_of
+    from p2pfl_me.data.trained_on import trained_on_of
     from p2pfl_me.home import cache_dir, home
     from p2pfl_me.learning.pretraining import pretrain as train
     from p2pfl_me.learning.pretraining import require_new, save_pretrained
@@ -91,7 +91,7 @@ def pretrain(
     )
     began = " after ImageNet-1k" if start == "imagenet" else ""
     words = f"{len(found.images)} images, {named}, of {whose}{began}{f'; {drawn}' if drawn else ''}"
-    save_pretrained(trained, out, record_of(words, found.digests, found.signatures, known))
+    save_pretrained(trained, out, trained_on_of(words, found.digests, found.signatures, known))
     held = "subjects held out" if trained.by_subject else "images held out, whose subjects may be among the others"
     click.echo(f"{out}: accuracy {trained.accuracy:.3f} where chance is {trained.chance:.3f}, {held}. In the contract:")
     click.echo(f"  weights: {{source: file, sha256: {hashlib.sha256(out.read_bytes()).hexdigest()}}}")

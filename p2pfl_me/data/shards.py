@@ -13,7 +13,6 @@ from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.manifest import Clip, Manifest, write_manifest
 from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.preprocess.said import images_words
-from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.source import deal, prepare
 from p2pfl_me.data.trained_on import TrainedOn, seen_of
 from p2pfl_me.run.folder import RunFolder
@@ -80,13 +79,6 @@ def write_shards(
     # Without the split, which follows from the seed: runs on the same clips are known by the same digest.
     rows = sorted(f"{c.subject}|{c.clip}|{c.label}" for c in manifest.clips)
     return shards, hashlib.sha256("\n".join(rows).encode()).hexdigest()
-
-
-def read_shards(contract: Contract, run: Path) -> Shards:
-    """The shards of a run as they were written."""
-    classes, folder = contract.model.classes, RunFolder(run)
-    peers = [read_clips(folder.shard(peer), classes).clips for peer in range(contract.peers.count)]
-    return Shards(tuple(peers), read_clips(folder.test, classes, may_be_empty=True).clips)
 
 
 def all_clips(shards: Shards) -> Sequence[Clip]:

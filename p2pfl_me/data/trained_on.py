@@ -62,7 +62,7 @@ def subject_digest(clip: Clip) -> bytes:
     return hashlib.sha256(repr(could_be(clip)).encode()).digest()[:DIGEST]
 
 
-def record_of(
+def trained_on_of(
     words: str, digests: Sequence[bytes], signatures: Sequence[Signature], owners: Sequence[Clip]
 ) -> TrainedOn:
     """The record of pictures by `pixel_digest` and `signature_of`, and of clips that tell whose they are."""
@@ -75,7 +75,7 @@ def record_of(
     )
 
 
-def read_record(path: Path) -> TrainedOn | None:
+def read_trained_on(path: Path) -> TrainedOn | None:
     """The record in a weights file; None of a file without one, whose origin is unknown.
 
     Raises
@@ -104,7 +104,7 @@ def read_record(path: Path) -> TrainedOn | None:
         ) from error
 
 
-def copy_record(weights: Path, to: Path) -> None:
+def copy_trained_on(weights: Path, to: Path) -> None:
     """Keep a weights file's record, if it has one, where the file itself may be gone later.
 
     Raises
@@ -112,17 +112,17 @@ def copy_record(weights: Path, to: Path) -> None:
     WeightsError
         It cannot be read.
     """
-    if record := read_record(weights):
+    if record := read_trained_on(weights):
         with replacing(to) as draft:
             save_file(record.tensors(), draft, record.metadata())
 
 
-def kept_record(source: Weights, cache: Path) -> Path:
+def kept_trained_on(source: Weights, cache: Path) -> Path:
     """Where the record of a contract's file is kept."""
     return cache / f"trained-on-{str(source.sha256)[:32]}.safetensors"
 
 
-def read_kept_record(source: Weights, weights: Path | None, cache: Path) -> TrainedOn | None:
+def read_kept_trained_on(source: Weights, weights: Path | None, cache: Path) -> TrainedOn | None:
     """What the contract's weights file says that it was trained on, from the file, or kept from an earlier run.
 
     None where the weights are of no file, or the file does not say.
@@ -134,8 +134,8 @@ def read_kept_record(source: Weights, weights: Path | None, cache: Path) -> Trai
     """
     if source.source != "file":
         return None
-    kept = kept_record(source, cache)
-    return read_record(weights) if weights else read_record(kept) if kept.exists() else None
+    kept = kept_trained_on(source, cache)
+    return read_trained_on(weights) if weights else read_trained_on(kept) if kept.exists() else None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from p2pfl_me.data.drawn import drawn_words
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.preprocess.said import images_words
-from p2pfl_me.data.trained_on import read_kept_record, seen_of
+from p2pfl_me.data.trained_on import read_kept_trained_on, seen_of
 from p2pfl_me.engines import EngineName
 from p2pfl_me.errors import ContractError, DataError
 from p2pfl_me.evaluate.dealing import BY_DATASET, count_peers, deal, with_peers
@@ -161,7 +161,7 @@ def make_design(
     if request.target is not None:
         values["course"] = "every round"  # finished folds without one cannot say what a score cost
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-    record = read_kept_record(request.contract.model.weights, request.weights, cache)
+    record = read_kept_trained_on(request.contract.model.weights, request.weights, cache)
     seen = seen_of(record, clips).words() if record else ""
     return Design(request, contract, items, split, dealt, found, features, digest, seen, record is not None, clips)
 

@@ -18,7 +18,7 @@ from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.federation.card import MARK, Card, read_card
 from p2pfl_me.files import private_folder, write_whole
-from p2pfl_me.wire.identity import load_identity, new_identity, save_identity
+from p2pfl_me.wire.identity import new_identity, save_identity
 
 DRAFT, CARDS, KEY, CONTRACT = "draft.json", "cards", "lab.key", "contract.yaml"
 
@@ -175,11 +175,6 @@ def _conclude(folder: LabFolder) -> bool:
     write_whole(folder.contract, text.encode())
     load_contract(folder.contract)
     return True
-
-
-def public_key_of(folder: LabFolder) -> str:
-    """The public half of the lab's key, 44 characters of base64."""
-    return load_identity(folder.key).public_text
 
 
 def _card(draft: Draft, lab: int, address: str, key: str) -> str:

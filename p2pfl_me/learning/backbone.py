@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.trained_on import copy_record, kept_record
+from p2pfl_me.data.trained_on import copy_trained_on, kept_trained_on
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.files import locked, replacing
 from p2pfl_me.learning.architectures import Architecture, architecture_of
@@ -79,8 +79,8 @@ def load_backbone(contract: Contract, *, cache: Path, weights: Path | None = Non
             where=str(weights),
             fix="all peers need the same file; compare with `sha256sum`",
         )
-    if not (record := kept_record(source, cache)).exists():
-        copy_record(weights, record)
+    if not (record := kept_trained_on(source, cache)).exists():
+        copy_trained_on(weights, record)
     return _kept(architecture, path, lambda: read_weights(weights, architecture))
 
 

@@ -129,10 +129,6 @@ class Metrics:
     def uar(self) -> float:
         return float(uar(self.confusion))
 
-    @property
-    def macro_precision(self) -> float:
-        return float(self.precision.mean())
-
     def weighted(self, scores: Scores) -> float:
         """The mean of per-class `scores` (K,) weighted by support."""
         return float(_ratio((scores * self.support).sum(), self.support.sum()))

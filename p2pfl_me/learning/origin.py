@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.shards import Shards
-from p2pfl_me.data.trained_on import TRAINED_ON, read_kept_record
+from p2pfl_me.data.trained_on import TRAINED_ON, read_kept_trained_on
 from p2pfl_me.networks import Frozen
 from p2pfl_me.run.manifest import ManifestFile
 
@@ -50,7 +50,7 @@ def tell_of_weights(
         What the file says of itself cannot be read.
     """
     manifest.network(network_words(contract, weights))
-    words = shards.seen_by(read_kept_record(contract.model.weights, weights, cache))
+    words = shards.seen_by(read_kept_trained_on(contract.model.weights, weights, cache))
     manifest.warn(words)
     return words
 

@@ -25,7 +25,7 @@ from p2pfl_me.live.watcher import Watcher
 
 AHEAD = 4
 """Pictures of a film that may be on the way to the page before it says that it has shown one."""
-GOING_AWAY, REFUSED, TOO_MANY = 1001, 1008, 1013
+REFUSED, TOO_MANY = 1008, 1013
 
 MakeWatcher = Callable[[], Watcher]
 

@@ -18,7 +18,7 @@ from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.contract.privacy import require_recordable
-from p2pfl_me.data.shards import Shards, all_clips, write_shards
+from p2pfl_me.data.shards import Shards, all_clips
 from p2pfl_me.exits import Exit, verdict
 from p2pfl_me.gossip.cores import core_of
 from p2pfl_me.gossip.protocol import Finish, Mixed
@@ -26,7 +26,6 @@ from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import initial_params
-from p2pfl_me.learning.origin import tell_of_weights
 from p2pfl_me.learning.protections import rehearsal
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Trainer, make_trainer
@@ -50,6 +49,7 @@ from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.simulation.keys import simulated_keys
 from p2pfl_me.simulation.pace import ORDINARY
+from p2pfl_me.swarm.dealing import deal_clips
 from p2pfl_me.topology import plan_of
 from p2pfl_me.topology.cut import cut_warning
 from p2pfl_me.widths import sliced
@@ -82,12 +82,7 @@ def simulate(
     with undone_if_refused(options.run, contract):
         told = told_lies(options.lies.to_json(contract)) if options.lies else None
         manifest = ManifestFile(options.run, contract, options.command, engine="simulate", lies=told)
-        cache = cache_dir(options.home)
-        shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules, options.read)
-        manifest.data(shards.counts(contract, options.data, data_digest))
-        manifest.warn(shards.warning())
-        if words := tell_of_weights(manifest, contract, options.weights, cache, shards):
-            console.say(f"warning: {words}")
+        shards = deal_clips(contract, options, manifest, console)
     torch.set_num_threads(1)
     # All features once, in one pass: peers find theirs in the cache.
     samples_of(

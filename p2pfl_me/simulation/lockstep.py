@@ -13,13 +13,12 @@ from p2pfl_me.console.lines import Console
 from p2pfl_me.console.watch import Concluded
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.manifest import Clip
-from p2pfl_me.data.shards import Shards, write_shards
+from p2pfl_me.data.shards import Shards
 from p2pfl_me.errors import ContractError, P2pmeError
 from p2pfl_me.exits import Exit
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.network import initial_params
-from p2pfl_me.learning.origin import tell_of_weights
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Part, Samples
 from p2pfl_me.machine import cores
@@ -32,6 +31,7 @@ from p2pfl_me.run.results import write_average
 from p2pfl_me.simulation.lockstep_fit import require_lockstep
 from p2pfl_me.simulation.lockstep_log import LockstepLog
 from p2pfl_me.simulation.lockstep_rounds import Lockstep, Training, require_memory_for
+from p2pfl_me.swarm.dealing import deal_clips
 from p2pfl_me.topology import schedule_of
 from p2pfl_me.topology.cut import cut_warning
 
@@ -61,14 +61,9 @@ def run_lockstep(contract: Contract, options: RunOptions, console: Console) -> i
     require_memory_for(contract, schedule, workers)
     with undone_if_refused(options.run, contract):
         manifest = ManifestFile(options.run, contract, options.command, engine="lockstep")
-        cache = cache_dir(options.home)
-        shards, data_digest = write_shards(contract, options.data, cache, options.run, options.rules, options.read)
-        manifest.data(shards.counts(contract, options.data, data_digest))
-        manifest.warn(shards.warning())
-        if words := tell_of_weights(manifest, contract, options.weights, cache_dir(options.home), shards):
-            console.say(f"warning: {words}")
+        shards = deal_clips(contract, options, manifest, console)
     samples, test = _samples(contract, shards, options)
-    start = initial_params(contract, cache=cache, weights=options.weights)
+    start = initial_params(contract, cache=cache_dir(options.home), weights=options.weights)
     log = LockstepLog(options.run, contract, schedule, time.time())
     for peer, own in enumerate(samples):
         log.start(peer, Shard(own, summary_of(shards.of(peer))))

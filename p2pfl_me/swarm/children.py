@@ -3,10 +3,7 @@ children stand in `baselines`."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -15,6 +12,7 @@ from p2pfl_me.adversary import Board, Lies
 from p2pfl_me.children import in_the_users_words
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.shards import Shards
+from p2pfl_me.output import end_process
 from p2pfl_me.peer.average import score_average
 from p2pfl_me.peer.process import run_peer
 from p2pfl_me.peer.settings import PeerSettings
@@ -22,22 +20,14 @@ from p2pfl_me.peer.settings import PeerSettings
 
 def peer_child(settings: PeerSettings) -> None:
     """One peer, exactly as `p2pme peer` runs it."""
-    code = run_peer(settings)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
+    end_process(run_peer(settings))
 
 
 def liar_child(settings: PeerSettings, lies: Lies) -> None:
     """A peer of the same swarm that lies; what it knows of the others is what it is sent."""
     contract = settings.contract
     deceit = lies.deceit(contract, Board(lies.liars(contract)))
-    code = run_peer(settings, deceit)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
+    end_process(run_peer(settings, deceit))
 
 
 def average_child(

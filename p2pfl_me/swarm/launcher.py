@@ -19,7 +19,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.errors import ContractError, P2pmeError
 from p2pfl_me.exits import Exit, stop_signals, verdict
-from p2pfl_me.home import cache_dir, keys_dir
+from p2pfl_me.home import keys_dir
 from p2pfl_me.machine import cores
 from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.options import RunOptions
@@ -54,8 +54,7 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
         Before any peer is started.
     """
     from p2pfl_me.contract.privacy import require_recordable
-    from p2pfl_me.data.shards import write_shards
-    from p2pfl_me.learning.origin import tell_of_weights
+    from p2pfl_me.swarm.dealing import deal_clips
     from p2pfl_me.swarm.memory import require_files, require_memory
     from p2pfl_me.topology import plan_of
     from p2pfl_me.topology.cut import cut_warning
@@ -84,16 +83,9 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 if not options.record:
                     console.say("note: with --record `p2pme replay` can find out afterwards why a peer failed")
                 console.say(f"dealing clips to {contract.peers.count} peers")
-                cache = cache_dir(options.home)
                 try:
                     with interrupts.at_once():
-                        shards, data_digest = write_shards(
-                            contract, options.data, cache, options.run, options.rules, options.read
-                        )
-                        manifest.data(shards.counts(contract, options.data, data_digest))
-                        manifest.warn(shards.warning())
-                        if words := tell_of_weights(manifest, contract, options.weights, cache, shards):
-                            console.say(f"warning: {words}")
+                        shards = deal_clips(contract, options, manifest, console)
                 except KeyboardInterrupt:
                     return manifest.finish({}, Exit.STOPPED)
                 keys_dir(options.home)

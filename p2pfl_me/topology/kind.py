@@ -54,8 +54,6 @@ class Topology(Choice):
     """Edges differ from round to round, so nothing can be remembered of them."""
     own_weights: ClassVar[bool] = False
     """It brings its mixing weights; `gossip.weights` has no say."""
-    needs_all: ClassVar[bool] = False
-    """Its short way to the mean is one of all peers: who leaves breaks it for good, as ranks are fixed."""
     placing: ClassVar[Placing] = Placing.CIRCLE
 
     @classmethod

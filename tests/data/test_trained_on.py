@@ -22,7 +22,7 @@ from p2pfl_me.data.owners import owners_of
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.shards import write_shards
 from p2pfl_me.data.synthetic.face import draw_face
-from p2pfl_me.data.trained_on import TrainedOn, read_kept_record, read_record, record_of, seen_of
+from p2pfl_me.data.trained_on import TrainedOn, read_kept_trained_on, read_trained_on, seen_of, trained_on_of
 from p2pfl_me.errors import DataError, WeightsError
 from p2pfl_me.learning.backbone import load_backbone
 from p2pfl_me.learning.origin import tell_of_weights
@@ -48,7 +48,7 @@ def people(folder: Path, count: int = 6, first: int = 0) -> Path:
 def record(folder: Path, manifest: Path | None = None) -> TrainedOn:
     found = read_folder(folder, 64, labelled=False)
     owners = [clip for clip in owners_of(found.paths, folder, manifest) if clip]
-    return record_of("six pictures", found.digests, found.signatures, owners)
+    return trained_on_of("six pictures", found.digests, found.signatures, owners)
 
 
 def weights_file(path: Path, known: TrainedOn | None) -> Path:
@@ -61,7 +61,7 @@ def test_a_record_is_read_as_it_was_written_and_holds_no_name_and_no_picture(tmp
     people(tmp_path / "faces")
     known = record(tmp_path / "faces")
     path = weights_file(tmp_path / "w.safetensors", known)
-    again = read_record(path)
+    again = read_trained_on(path)
     assert again and again.words == "six pictures" and again.datasets == ("lab",)
     for name, value in known.tensors().items():
         np.testing.assert_array_equal(again.tensors()[name], value)
@@ -88,14 +88,14 @@ def test_subjects_pictures_and_their_copies_are_found_and_strangers_are_not(tmp_
 
 
 def test_a_file_without_a_record_is_of_unknown_origin_and_a_damaged_record_is_refused(tmp_path: Path) -> None:
-    assert read_record(weights_file(tmp_path / "w.safetensors", None)) is None
-    assert read_record(tmp_path / "w.pth") is None
+    assert read_trained_on(weights_file(tmp_path / "w.safetensors", None)) is None
+    assert read_trained_on(tmp_path / "w.pth") is None
     people(tmp_path / "faces", 2)
     path = weights_file(tmp_path / "w2.safetensors", record(tmp_path / "faces"))
     tensors = load_file(path) | {"trained_on.digests": np.zeros((2, 3), np.uint8)}
     save_file(tensors, path, {"trained_on": "x", "trained_on.datasets": "[]"})
     with pytest.raises(WeightsError, match="another shape"):
-        read_record(path)
+        read_trained_on(path)
 
 
 def test_whose_pictures_they_are_is_known_by_a_manifest_a_data_set_or_a_folders_name(tmp_path: Path) -> None:
@@ -176,10 +176,10 @@ def test_what_pretrain_writes_is_told_by_whoever_takes_it(tmp_path: Path, monkey
     done = CliRunner().invoke(cli, [*words, "--device", "cpu"], catch_exceptions=False)
     assert "6 subjects of lab" in done.output and "subjects held out" in done.output
     clips: tuple[Clip, ...] = read_clips(manifest, None).clips
-    known = read_record(out)
+    known = read_trained_on(out)
     assert known and seen_of(known, clips).subjects == seen_of(known, clips).pictures == frozenset(range(6))
     contract = agreed(hashlib.sha256(out.read_bytes()).hexdigest())
     load_backbone(contract, cache=tmp_path, weights=out)
     out.unlink()
-    again = read_kept_record(contract.model.weights, None, tmp_path)
+    again = read_kept_trained_on(contract.model.weights, None, tmp_path)
     assert again and again.words == known.words

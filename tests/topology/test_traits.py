@@ -41,7 +41,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 NEEDED = {"edges": {"edges": [(0, 1), (1, 2)]}, "torus": {"rows": 2, "columns": 3}}
 CHANGING = {"base", "epidemic", "epidemic_local", "equi_dynamic", "one_peer_exponential"}
 OWN_WEIGHTS = {*CHANGING, "equi_static"}
-ALL_MUST_STAY = {"base", "one_peer_exponential"}
 DIRECTED = {"epidemic_local", "one_peer_exponential"}
 
 
@@ -74,7 +73,6 @@ def test_traits_are_those_of_the_schedule(kind: str) -> None:
     }
     assert about.changes == (kind in CHANGING) == (len(met) > 1)
     assert about.own_weights == (kind in OWN_WEIGHTS)
-    assert about.needs_all == (kind in ALL_MUST_STAY)
     if not about.own_weights:
         weighed = StaticSchedule(build_graph(contract.topology, COUNT), WEIGHTS.of("metropolis").weigh)
         assert not isinstance(plan, DirectedSchedule) and plan.edges(3) == weighed.edges(0)

@@ -19,7 +19,7 @@ from p2pfl_me.data.preprocess.faces import EyesSource, find_faces, two_are_meant
 from p2pfl_me.data.preprocess.flow import STILL, flow_image
 from p2pfl_me.data.preprocess.magnification import band_pass, magnify
 from p2pfl_me.data.preprocess.note import ClipNote, FaceSource
-from p2pfl_me.data.preprocess.plan import Plan, plan_clip
+from p2pfl_me.data.preprocess.plan import ClipPlan, plan_clip
 from p2pfl_me.data.preprocess.recipe import Recipe
 from p2pfl_me.data.preprocess.regions import mask
 
@@ -48,14 +48,14 @@ def clip_images(clip: Clip, recipe: Recipe) -> ClipImages:
     return planned_images(plan_clip(clip, recipe), recipe)
 
 
-def planned_images(plan: Plan, recipe: Recipe) -> ClipImages:
+def planned_images(plan: ClipPlan, recipe: Recipe) -> ClipImages:
     """The same, of a plan that stands."""
     if plan.is_picture and recipe.input is Input.FLOW:  # a flow image already
         return ClipImages(resized(read_shown(plan.files[0]), recipe.size)[None], ClipNote())
     return frames_images(plan, recipe, lambda place: read_shown(plan.files[place]))
 
 
-def frames_images(plan: Plan, recipe: Recipe, frame: View, align: Align | None = None) -> ClipImages:
+def frames_images(plan: ClipPlan, recipe: Recipe, frame: View, align: Align | None = None) -> ClipImages:
     """The same, of frames wherever they lie: of files, or of a film that is being watched.
 
     Parameters
@@ -88,7 +88,7 @@ def align_frame(frame: Image) -> tuple[Alignment, FaceSource]:
     return align_face(face), FaceSource.EYES if face.eyes is EyesSource.SEEN else FaceSource.BOX
 
 
-def _view(plan: Plan, recipe: Recipe, frame: View, align: Align) -> tuple[View, FaceSource | None]:
+def _view(plan: ClipPlan, recipe: Recipe, frame: View, align: Align) -> tuple[View, FaceSource | None]:
     """The pictures that are worked on."""
     if recipe.aligned:
         onset = frame(0)
@@ -100,11 +100,11 @@ def _view(plan: Plan, recipe: Recipe, frame: View, align: Align) -> tuple[View, 
     return frame, None
 
 
-def _search(plan: Plan, view: View, recipe: Recipe) -> int:
+def _search(plan: ClipPlan, view: View, recipe: Recipe) -> int:
     return greatest_flow(view(0), map(view, plan.places), recipe.search)
 
 
-def _magnified(plan: Plan, view: View, places: list[int], recipe: Recipe) -> Iterable[Image]:
+def _magnified(plan: ClipPlan, view: View, places: list[int], recipe: Recipe) -> Iterable[Image]:
     options = recipe.options.magnify
     assert options is not None and plan.fps is not None, "a plan has a rate where the recipe magnifies"
     weights = band_pass(len(plan.places), plan.fps, options.low_hz, options.high_hz)

@@ -18,7 +18,7 @@ from p2pfl_me.errors import DataError
 
 
 @dataclass(frozen=True)
-class Plan:
+class ClipPlan:
     """`files` are all that the images depend on, in order of time; `numbers` their frames' (none of a picture).
     Frames that are held in memory have no files.
 
@@ -43,7 +43,7 @@ class Plan:
         return range(max(1, len(self.numbers)))
 
 
-def plan_clip(clip: Clip, recipe: Recipe) -> Plan:
+def plan_clip(clip: Clip, recipe: Recipe) -> ClipPlan:
     """What to read for one clip.
 
     Raises
@@ -52,7 +52,7 @@ def plan_clip(clip: Clip, recipe: Recipe) -> Plan:
         A folder lacks a frame, or magnification does not know the camera's rate.
     """
     if not is_clip_folder(clip.path):
-        return Plan((clip.path,), (), (0,), 1)
+        return ClipPlan((clip.path,), (), (0,), 1)
     frames = frame_files(clip.path)
     if not frames:
         raise DataError("holds no numbered images", where=str(clip.path), fix="correct the path or remove the row")
@@ -60,7 +60,7 @@ def plan_clip(clip: Clip, recipe: Recipe) -> Plan:
     return replace(plan, files=tuple(frames[number] for number in plan.numbers))
 
 
-def plan_frames(clip: Clip, frames: Sequence[int], recipe: Recipe) -> Plan:
+def plan_frames(clip: Clip, frames: Sequence[int], recipe: Recipe) -> ClipPlan:
     """The same of frames with these numbers, sorted, wherever they lie; no files stand in it.
 
     Raises
@@ -82,7 +82,7 @@ def plan_frames(clip: Clip, frames: Sequence[int], recipe: Recipe) -> Plan:
     if recipe.options.magnify or None in wanted:
         read |= {onset, *span}
     numbers = tuple(sorted(read))
-    return Plan(
+    return ClipPlan(
         (),
         numbers,
         tuple(None if number is None else numbers.index(number) for number in wanted),
@@ -92,7 +92,7 @@ def plan_frames(clip: Clip, frames: Sequence[int], recipe: Recipe) -> Plan:
     )
 
 
-def plan_digest(plan: Plan, recipe: Recipe) -> bytes:
+def plan_digest(plan: ClipPlan, recipe: Recipe) -> bytes:
     """SHA-256 (32 bytes) of the files and of all that is done to them.
 
     Raises

@@ -30,7 +30,6 @@ class Base(Topology):
     ready_file: ClassVar[str] = "base3"
     changes: ClassVar[bool] = True
     own_weights: ClassVar[bool] = True
-    needs_all: ClassVar[bool] = True
 
     @classmethod
     def example(cls, count: int) -> dict[str, Any]:

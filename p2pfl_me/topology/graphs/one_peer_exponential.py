@@ -26,7 +26,6 @@ class OnePeerExponential(Topology):
     needs: ClassVar[str] = "any number of peers; protocol push_sum; all must stay"
     changes: ClassVar[bool] = True
     own_weights: ClassVar[bool] = True
-    needs_all: ClassVar[bool] = True
 
     @property
     def one_way(self) -> bool:
