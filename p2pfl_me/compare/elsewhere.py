@@ -24,7 +24,7 @@ from p2pfl_me.compare.shared import deal_once, shared_key
 from p2pfl_me.contract import Contract
 from p2pfl_me.engines import ENGINES
 from p2pfl_me.errors import DataError, RunError
-from p2pfl_me.files import private_folder, refusing
+from p2pfl_me.files import private_folder, refusing, write_whole
 from p2pfl_me.home import home
 from p2pfl_me.learning.layout import layout_of
 
@@ -125,7 +125,6 @@ def _put(out: Path, run: Path, files: Mapping[str, bytes]) -> None:
     with refusing(RunError, run, "free some space, or name another folder with --out"):
         private_folder(draft)
         for name, content in files.items():
-            private_folder((draft / name).parent)
-            (draft / name).write_bytes(content)
+            write_whole(draft / name, content)
         private_folder(run.parent)
         shutil.move(draft, run)
