@@ -6,7 +6,6 @@ Only the command that was given writes to the comparison's folder, a whole cell 
 from __future__ import annotations
 
 import platform
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -127,4 +126,4 @@ def _put(out: Path, run: Path, files: Mapping[str, bytes]) -> None:
         for name, content in files.items():
             write_whole(draft / name, content)
         private_folder(run.parent)
-        shutil.move(draft, run)
+        draft.rename(run)
