@@ -53,7 +53,7 @@ def test_seconds_and_frames_mean_the_same(tmp_path: Path) -> None:
         ("film,onset,offset\nb,90,120\n", "line 2: .* before the film begins"),
         ("film,onset_s,offset_s\na,9,11\na,1000,2000\n", r"line 2: the offset 11 s .*10 s\n  line 3: the offset 2000"),
         ("film,onset,offset\nb,900,1002\n", "line 2: .* after the film ends"),
-        ("film,onset_s,offset_s\na,1,2\nb,1,2\na.avi,1.0,2\n", r"1 problems:\n  line 4: repeats line 2"),
+        ("film,onset_s,offset_s\na,1,2\nb,1,2\na.avi,1.0,2\n", r"1 problem:\n  line 4: repeats line 2"),
     ],
 )
 def test_a_truth_that_cannot_be_read(tmp_path: Path, text: str, said: str) -> None:

@@ -150,7 +150,7 @@ def test_a_call_that_fails_at_once_leaves_nothing_open() -> None:
     for host, port in (("127.0.0.1", -1), ("no host", 1)):
         with pytest.raises(OSError, match="invalid argument"):
             one.sockets.dial(socket.AF_INET, (host, port), time.monotonic())
-    assert not one.sockets._stations and one.sockets.connections == 0
+    assert not one.sockets._sockets.open and one.sockets.connections == 0
     one.sockets.close_all()
 
 
