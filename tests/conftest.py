@@ -2,11 +2,13 @@
 
 import os
 import signal
+from pathlib import Path
 
 # Before numpy and torch are imported, which read them once. The tests start many processes on few cores, and sums
 # over several threads have other bits than those of a peer, which computes with one.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MPLBACKEND="Agg")
 
+import pytest
 from hypothesis import settings
 
 # A shell's background job ignores Ctrl-C, and so would every command that the tests start and interrupt.
@@ -14,3 +16,36 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+LONGEST = (
+    "simulation/test_trials.py",
+    "swarm/test_swarm.py",
+    "compare/test_run.py",
+    "gossip/test_search.py",
+    "live/test_browser.py",
+    "peer/test_commands.py",
+    "swarm/test_ends.py",
+    "evaluate/test_run.py",
+    "networks/test_engines.py",
+    "simulation/test_real_and_simulated.py",
+    "api/test_front_door.py",
+    "api/test_notebooks.py",
+    "peer/test_replay.py",
+    "learning/test_frozen.py",
+    "learning/test_pretraining.py",
+    "report/test_page.py",
+    "topology/test_picture.py",
+    "live/test_server.py",
+    "swarm/test_widths.py",
+    "federation/test_folder.py",
+    "cli/test_terminal.py",
+    "peer/test_changes.py",
+)
+"""The files that take longest, as measured: they begin first, so that no process is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests stay in the order of their file; the files come in that of `LONGEST`, then the others."""
+    here = Path(__file__).parent
+    rank = {str(here / name): place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(str(item.path), len(rank)))

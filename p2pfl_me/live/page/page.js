@@ -34,6 +34,7 @@ if (film) {
   document.querySelector("#meter-camera dt").textContent = "Film";
 }
 $("agree").addEventListener("change", () => ($("start").disabled = !$("agree").checked));
+$("start").disabled = !$("agree").checked; // it may have been ticked before this script was here
 $("start").addEventListener("click", start);
 $("stop").addEventListener("click", () => stop("Stopped."));
 $("download").addEventListener("click", download);
