@@ -161,6 +161,7 @@ def test_a_folder_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
     clear(tmp_path / "not there")
 
 
+@pytest.mark.thorough
 def test_every_figure_is_drawn_again_from_its_csv_to_the_same_bytes(
     request_: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,14 @@ def test_nor_when_deadlines_pass_at_any_moment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "rounds"), [(Fault.NONE, 2), (Fault.LOSS, 1), (Fault.DUPLICATE, 1), (Fault.FLAP, 1), (Fault.LATE, 1)]
+    ("fault", "rounds"),
+    [
+        (Fault.NONE, 2),
+        (Fault.LOSS, 1),
+        (Fault.DUPLICATE, 1),
+        pytest.param(Fault.FLAP, 1, marks=pytest.mark.thorough),  # half of the time of all
+        (Fault.LATE, 1),
+    ],
 )
 def test_three_peers_in_a_line(fault: Fault, rounds: int) -> None:
     found = search(LINE, rounds, fault, patience=Patience.RETURNS)

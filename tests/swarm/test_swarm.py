@@ -34,7 +34,16 @@ def test_the_same_seed_gives_the_same_weights_twice(tmp_path: Path, vectors: Pat
 
 
 @pytest.mark.parametrize(
-    "gossip", ["qg_dsgdm", "gradient_tracking", "push_sum", "adpsgd", "swift", "push", "dpsgd, personal: true"]
+    "gossip",
+    [
+        "push_sum",
+        "adpsgd",
+        "dpsgd, personal: true",
+        *(
+            pytest.param(each, marks=pytest.mark.thorough)
+            for each in ("qg_dsgdm", "gradient_tracking", "swift", "push")
+        ),
+    ],
 )
 def test_every_protocol_runs_on_real_peers(tmp_path: Path, vectors: Path, gossip: str) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 4, gossip=f"{{protocol: {gossip}}}")
@@ -50,7 +59,10 @@ def test_every_protocol_runs_on_real_peers(tmp_path: Path, vectors: Path, gossip
     assert all(each[-1]["loss"] < each[0]["loss"] for each in rounds)
 
 
-@pytest.mark.parametrize("topology", ["{kind: one_peer_exponential}", "{kind: epidemic_local, sends: 1}"])
+@pytest.mark.parametrize(
+    "topology",
+    ["{kind: epidemic_local, sends: 1}", pytest.param("{kind: one_peer_exponential}", marks=pytest.mark.thorough)],
+)
 def test_arcs_run_on_real_peers(tmp_path: Path, vectors: Path, topology: str) -> None:
     contract = write_contract(tmp_path / "arcs.yaml", 4, topology=topology, gossip="{protocol: push_sum}")
     run = tmp_path / "run"
