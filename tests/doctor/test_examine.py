@@ -49,7 +49,7 @@ def settings(folder: Path, peer: int, ports: list[int], **sections: str) -> Peer
     return PeerSettings(peer, contract, run, folder / "home", key=key, device="cpu")
 
 
-def meet(*labs: PeerSettings, patience_s: float = 5.0) -> list[dict[int, Met]]:
+def meet(*labs: PeerSettings, patience_s: float = 60.0) -> list[dict[int, Met]]:
     async def scene() -> list[dict[int, Met]]:
         return [*await asyncio.gather(*(called(lab.contract, lab) for lab in labs))]
 
