@@ -10,10 +10,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from typing import assert_never
 
 import numpy as np
 
-from p2pfl_me.gossip.protocol import Action, Finish, Leave, Mixed, Protocol, Refuse, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.protocol import (
+    Action,
+    Began,
+    Finish,
+    Leave,
+    Mixed,
+    Protocol,
+    Refuse,
+    Send,
+    SetTimer,
+    Timer,
+    Train,
+)
 from p2pfl_me.gossip.rules import Personal
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import MAX_WEIGHT, Kind, Message, Vector
@@ -137,8 +150,26 @@ class HandOut:
                 self._ended[sender] = min(message.at, self._rounds)
             case Kind.HELLO:
                 self._ended.pop(sender, None)
+            case (
+                Kind.OFFER
+                | Kind.ANSWER
+                | Kind.SKIP
+                | Kind.WITHDRAW
+                | Kind.PUSH
+                | Kind.PRESENT
+                | Kind.BEGUN
+                | Kind.KEY
+                | Kind.CIRCLE
+                | Kind.MASKED
+                | Kind.ROSTER
+                | Kind.PLEDGE
+                | Kind.LATER
+                | Kind.WAITS
+                | Kind.REST
+            ):
+                pass  # the core's alone
             case _:
-                pass
+                assert_never(message.kind)
         out = self._out(now, self._core.on_message(now, sender, message))
         return [*out, *self._settle(now), *self._go_if_all_have()]
 
@@ -184,8 +215,10 @@ class HandOut:
                     out.append(action)
                 case Finish():
                     out += self._end(action)
-                case _:
+                case Send() | SetTimer() | Began() | Refuse() | Leave():
                     out.append(action)
+                case _:
+                    assert_never(action)
         return out
 
     def _before_training(self, now: float, train: Train) -> list[Action]:
