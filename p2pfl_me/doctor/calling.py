@@ -1,7 +1,8 @@
 """The neighbours, called as the peer itself would call them: names, connections, handshakes, and the rate of the lines.
 
-A neighbour sees somebody who comes, says nothing and leaves; it begins no run because of that. All lines are measured
-at once, as they are used in a round.
+A neighbour sees somebody who comes, says nothing and leaves; it begins no run because of that. Each line is measured as
+soon as it is up, so those of one moment share what there is, as in a round: who looks at the same time may have seen
+enough, and gone, before the last has come.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -62,7 +63,8 @@ class _Caller:
     """Who is told by the links."""
 
     def __init__(self) -> None:
-        self.up: set[int] = set()
+        self.came: dict[int, None] = {}
+        """Whose link was up at any time, in that order."""
         self.complaints: list[str] = []
         self.failed: Exception | None = None
         self.news = asyncio.Event()
@@ -71,8 +73,9 @@ class _Caller:
         """A peer that has begun greets us; that we are here is all that it learns."""
 
     def on_link(self, peer: int, up: bool, reason: str) -> None:
-        (self.up.add if up else self.up.discard)(peer)
-        self.news.set()
+        if up:
+            self.came[peer] = None
+            self.news.set()
 
     def on_refused(self, peer: int | None, reason: str) -> None:
         self.complaints.append(reason)
@@ -109,10 +112,8 @@ async def call(contract: Contract, directory: Directory, patience_s: float) -> d
     )
     await links.start()
     try:
-        await _meet(caller, [each.peer for each in directory.neighbours], patience_s)
-        there = sorted(caller.up)
-        lines = await asyncio.gather(*(_measured(links, peer) for peer in there))
-        met: dict[int, Met] = {peer: Linked(line) for peer, line in zip(there, lines, strict=True)}
+        lines = await _meet(caller, links, [each.peer for each in directory.neighbours], patience_s)
+        met: dict[int, Met] = {peer: Linked(line) for peer, line in lines.items()}
         for each in directory.neighbours:
             if each.peer not in met:
                 met[each.peer] = await _why_not(caller, each, links.unreachable, directory)
@@ -122,13 +123,20 @@ async def call(contract: Contract, directory: Directory, patience_s: float) -> d
         await links.close()
 
 
-async def _meet(caller: _Caller, neighbours: list[int], patience_s: float) -> None:
-    """Until each is there or has been refused."""
+async def _meet(caller: _Caller, links: Links, neighbours: Sequence[int], patience_s: float) -> dict[int, Line | None]:
+    """The lines to those who come, until each is there or has been refused."""
+    measuring: dict[int, asyncio.Task[Line | None]] = {}
     with suppress(TimeoutError):
         async with asyncio.timeout(patience_s):
-            while not all(peer in caller.up or caller.complaint(peer) for peer in neighbours) and not caller.failed:
+            while not caller.failed:
+                for peer in caller.came:
+                    if peer not in measuring:
+                        measuring[peer] = asyncio.create_task(_measured(links, peer))
+                if all(peer in measuring or caller.complaint(peer) for peer in neighbours):
+                    break
                 caller.news.clear()
                 await caller.news.wait()
+    return dict(zip(measuring, await asyncio.gather(*measuring.values()), strict=True))
 
 
 async def _measured(links: Links, peer: int) -> Line | None:

@@ -63,7 +63,6 @@ def about(findings: list[Finding], what: str) -> Finding:
     return next(finding for finding in findings if finding.about == what)
 
 
-@pytest.mark.thorough  # on a busy machine a lab may have gone before the last one called it
 def test_labs_that_look_at_the_same_time_measure_the_lines_between_them(tmp_path: Path) -> None:
     ports = free_ports(3)
     for found, neighbours in zip(
@@ -73,6 +72,24 @@ def test_labs_that_look_at_the_same_time_measure_the_lines_between_them(tmp_path
         for met in found.values():
             assert isinstance(met, Linked) and met.line
             assert 0 <= met.line.trip_s <= met.line.seconds and met.line.size >= 1 << 12
+
+
+def test_who_has_seen_enough_and_gone_was_there_all_the_same(tmp_path: Path) -> None:
+    """Lab 1 waits for 2, which begins when 0 has measured its line to 1 and has gone."""
+    ports = free_ports(3)
+
+    async def called(peer: int) -> dict[int, Met]:
+        lab = settings(tmp_path, peer, ports)
+        return await call(lab.contract, directory_of(lab, plan_of(lab.contract)), 60.0)
+
+    async def scene() -> dict[int, Met]:
+        middle = asyncio.create_task(called(1))
+        await called(0)
+        await called(2)
+        return await middle
+
+    found = asyncio.run(scene())
+    assert all(isinstance(met, Linked) and met.line for met in found.values()) and list(found) == [0, 2]
 
 
 def test_two_contracts_that_differ_are_named_by_section(tmp_path: Path) -> None:
