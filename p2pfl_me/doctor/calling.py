@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from p2pfl_me.contract import Contract, digest, section_digests
+from p2pfl_me.contract import Contract
 from p2pfl_me.doctor.line import Line
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import Message
 from p2pfl_me.peer.directory import Directory
-from p2pfl_me.peer.schema import schema_of
+from p2pfl_me.peer.opening import links_of
 from p2pfl_me.wire.endpoint import Endpoint
 from p2pfl_me.wire.links import Links
 from p2pfl_me.wire.records import PAYLOAD
@@ -100,16 +100,7 @@ async def call(contract: Contract, directory: Directory, patience_s: float) -> d
         This peer's own port is taken, or its address is not this machine's.
     """
     caller = _Caller()
-    links = Links(
-        directory.me,
-        directory.listen,
-        directory.identity,
-        directory.neighbours,
-        prologue=digest(contract),
-        sections=section_digests(contract),
-        schema=schema_of(contract, contract.model.layout),
-        handlers=caller,
-    )
+    links = links_of(contract, directory, contract.model.layout, caller)
     await links.start()
     try:
         lines = await _meet(caller, links, [each.peer for each in directory.neighbours], patience_s)

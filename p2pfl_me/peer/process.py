@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 
 from p2pfl_me.console.words import in_words
-from p2pfl_me.contract import Contract, digest, section_digests
+from p2pfl_me.contract import digest
 from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.contract.privacy import require_recordable
 from p2pfl_me.errors import P2pmeError, PeerError
@@ -21,7 +21,7 @@ from p2pfl_me.exits import Exit, stop_signals
 from p2pfl_me.gossip.cores import core_of
 from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.protocol import Protocol as Core
-from p2pfl_me.learning.layout import Layout, layout_of
+from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.protections import Means
 from p2pfl_me.learning.trainer import Samples, make_trainer
 from p2pfl_me.machine import allow_many_files
@@ -29,9 +29,9 @@ from p2pfl_me.output import put
 from p2pfl_me.peer.consent import require_consent
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.host import Host
+from p2pfl_me.peer.opening import links_of
 from p2pfl_me.peer.payments import privacy_ledger, shared_streams
 from p2pfl_me.peer.recording import Recorded, inputs_path
-from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.peer.settings import Begin, PeerSettings
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
@@ -44,7 +44,6 @@ from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog, Ledger
 from p2pfl_me.topology import plan_of
 from p2pfl_me.topology.cut import cut_warning
-from p2pfl_me.wire.links import Links
 
 
 class Deceit(Protocol):
@@ -127,7 +126,7 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
     if settings.console_log and core.waiting_for:
         waited = ", ".join(map(str, sorted(core.waiting_for)))
         put(f"waiting for neighbours {waited} (up to {contract.gossip.start.patience:g} s)")
-    host = Host(core, work, lambda handlers: _links(contract, directory, layout, handlers, ledger))
+    host = Host(core, work, lambda handlers: links_of(contract, directory, layout, handlers, ledger.write))
     loop = asyncio.get_running_loop()
     for number in stop_signals():
         loop.add_signal_handler(number, host.stop)
@@ -168,20 +167,6 @@ def _exit(settings: PeerSettings, finish: Finish, shortfall: str) -> Exit:
 def _is_recorded(settings: PeerSettings) -> bool:
     """A record with a life missing would be of no use."""
     return settings.record or (settings.resume and inputs_path(settings.run, settings.peer).exists())
-
-
-def _links(contract: Contract, directory: Directory, layout: Layout, handlers: Host, ledger: Ledger) -> Links:
-    return Links(
-        directory.me,
-        directory.listen,
-        directory.identity,
-        directory.neighbours,
-        prologue=digest(contract),
-        sections=section_digests(contract),
-        schema=schema_of(contract, layout),
-        handlers=handlers,
-        ledger=ledger.write,
-    )
 
 
 def _note_failure(log: EventLog | None, error: Exception, detail: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from p2pfl_me.contract import digest, section_digests
+from p2pfl_me.contract import digest
 from p2pfl_me.errors import P2pmeError, PeerError
 from p2pfl_me.exits import Exit, stop_signals
 from p2pfl_me.gossip.cores import Start, handing_out
@@ -16,7 +16,7 @@ from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint
 from p2pfl_me.peer.directory import directory_of
 from p2pfl_me.peer.duty import Untold
 from p2pfl_me.peer.host import Host
-from p2pfl_me.peer.schema import schema_of
+from p2pfl_me.peer.opening import links_of
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.run import events
 from p2pfl_me.run.beginning import contracts_of
@@ -80,17 +80,7 @@ async def _serve(settings: PeerSettings, kept: Checkpoint, seconds: float, log: 
     work = _Nothing(log)
 
     def connect(host: Host) -> Links:
-        return Links(
-            directory.me,
-            directory.listen,
-            directory.identity,
-            directory.neighbours,
-            prologue=digest(contract),
-            sections=section_digests(contract),
-            schema=schema_of(contract, contract.model.layout),
-            handlers=host,
-            ledger=ledger.write,
-        )
+        return links_of(contract, directory, contract.model.layout, host, ledger.write)
 
     host = Host(core, work, connect)
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()

@@ -1,0 +1,28 @@
+"""The links of one peer under its contract, not begun yet: of a run, of `p2pme serve`, of `p2pme doctor`."""
+
+from __future__ import annotations
+
+from p2pfl_me.contract import Contract, digest, section_digests
+from p2pfl_me.learning.layout import Layout
+from p2pfl_me.peer.directory import Directory
+from p2pfl_me.peer.schema import schema_of
+from p2pfl_me.wire.endpoint import LinkHandlers
+from p2pfl_me.wire.links import Links
+from p2pfl_me.wire.traffic import Ledger
+
+
+def links_of(
+    contract: Contract, directory: Directory, layout: Layout, handlers: LinkHandlers, ledger: Ledger | None = None
+) -> Links:
+    """`layout` is that of the models that travel; `ledger` is told of every message that leaves."""
+    return Links(
+        directory.me,
+        directory.listen,
+        directory.identity,
+        directory.neighbours,
+        prologue=digest(contract),
+        sections=section_digests(contract),
+        schema=schema_of(contract, layout),
+        handlers=handlers,
+        ledger=ledger,
+    )
