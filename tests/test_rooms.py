@@ -108,3 +108,8 @@ def test_a_room_imports_only_from_below(room: str, path: Path) -> None:
             other = rest.split(".")[0]
             below = FLOORS[other] < FLOORS[room] or (FLOORS[other] == 0 and FLOORS[room] == 0)
             assert other == room or below, f"{path.name} ({room}) imports {name}"
+
+
+def test_the_page_of_the_house_names_every_room() -> None:
+    page = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert [room for room in FLOORS if f"`{room}/`" not in page and f"`{room}.py`" not in page] == []
