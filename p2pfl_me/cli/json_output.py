@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -41,4 +42,13 @@ def set_aside(as_json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
             os.close(kept)
         sys.stdout = told
     for each in objects:
-        click.echo(json.dumps(each, ensure_ascii=False, allow_nan=False))
+        click.echo(json.dumps(_known(each), ensure_ascii=False, allow_nan=False))
+
+
+def _known(value: Any) -> Any:
+    """The value with null for what is no number: JSON has neither NaN nor infinity, and other readers refuse them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _known(each) for key, each in value.items()}
+    return [_known(each) for each in value] if isinstance(value, list | tuple) else value
