@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 import resource
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from p2pfl_me.errors import ContractError
@@ -17,19 +19,24 @@ FILES = 65_536
 """Open files and connections that a process allows itself, where the system does."""
 
 
-_given: list[int] = []
-"""How many cores a scheduler gave to this process, where one said so."""
+_given: ContextVar[float] = ContextVar("given", default=math.inf)
 
 
-def confine(count: int) -> None:
-    """From now on this process, and its children, use `count` cores: a scheduler gave the others to someone else."""
-    _given[:] = [count]
+@contextmanager
+def confined(count: int) -> Iterator[None]:
+    """In the block this process uses `count` cores at most: a scheduler gave the others to someone else."""
+    before = _given.set(count)
+    try:
+        yield
+    finally:
+        _given.reset(before)
 
 
 def cores() -> int:
     """Cores that may compute at once, 1 at least: those of the machine, of the process's mask, of the container."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min([allowed, *_given, *(math.ceil(share) for folder in _groups() if (share := _cpu_share(folder)))]))
+    shares = (share for folder in _groups() if (share := _cpu_share(folder)))
+    return max(1, math.ceil(min([allowed, _given.get(), *shares])))
 
 
 def available_bytes() -> int:

@@ -38,6 +38,19 @@ def test_the_smallest_share_of_the_cores_counts(groups: list[Path], inner: str, 
     assert machine.cores() == found
 
 
+def test_what_a_scheduler_gave_counts_as_long_as_its_task_goes_on(groups: list[Path]) -> None:
+    for group in groups:
+        (group / "cpu.max").write_text("max 100000")
+    before = machine.cores()
+    with machine.confined(2):
+        assert machine.cores() == 2
+        with pytest.raises(RuntimeError), machine.confined(1):
+            assert machine.cores() == 1
+            raise RuntimeError
+        assert machine.cores() == 2
+    assert machine.cores() == before > 2
+
+
 def test_a_mask_of_cores_counts_too(groups: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5})
     assert machine.cores() == 2

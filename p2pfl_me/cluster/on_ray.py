@@ -14,7 +14,7 @@ from typing import Any
 from p2pfl_me.cluster.hands import Need, R, U
 from p2pfl_me.cluster.same import Program, program, require_same
 from p2pfl_me.errors import P2pmeError, PeerError
-from p2pfl_me.machine import confine
+from p2pfl_me.machine import confined
 
 RETRIES = 3
 """Times that a unit is begun again whose worker died."""
@@ -72,10 +72,10 @@ def _done(driver: Program, work: Callable[..., R], *arguments: object) -> R | _R
     import torch
 
     torch.set_num_threads(1)
-    confine(1)
     try:
-        require_same(driver)
-        return work(*arguments)
+        with confined(1):
+            require_same(driver)
+            return work(*arguments)
     except P2pmeError as error:
         return _Refused(error)
 
