@@ -1,4 +1,4 @@
-"""`p2pme keys`: make a private key, show its public half, compare fingerprints."""
+"""`p2pme keys`: make a private key, show its public half, compare fingerprints, follow one by another."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.key_changes import accept, revoke, rotate
 from p2pfl_me.cli.shared import examples
 
 
 @click.group()
 def keys() -> None:
-    """Make keys, show them, compare fingerprints."""
+    """Make keys, show them, compare fingerprints, follow one by another."""
+
+
+for command in (rotate, revoke, accept):
+    keys.add_command(command)
 
 
 @keys.command(

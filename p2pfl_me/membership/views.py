@@ -53,7 +53,7 @@ class View:
         ContractError
             One of them is no key.
         """
-        made = {_text(key): _seal(self.statement, private, key, key).hex() for key in verifiers}
+        made = {key_text(key): seal(self.statement, private, key, key).hex() for key in verifiers}
         return replace(self, seals={**self.seals, me: made})
 
     def approvers(self, private: X25519PrivateKey, keys: Keys) -> frozenset[int]:
@@ -61,8 +61,8 @@ class View:
         own = private.public_key().public_bytes_raw()
 
         def holds(approver: int, public: bytes) -> bool:
-            told = self.seals.get(approver, {}).get(_text(own))
-            return told is not None and hmac.compare_digest(_seal(self.statement, private, public, own).hex(), told)
+            told = self.seals.get(approver, {}).get(key_text(own))
+            return told is not None and hmac.compare_digest(seal(self.statement, private, public, own).hex(), told)
 
         return frozenset(member for member, public in keys.items() if holds(member, public))
 
@@ -104,15 +104,30 @@ def _made(made: Any) -> Iterator[tuple[str, str]]:
         yield str(key), seal
 
 
-def _seal(statement: bytes, private: X25519PrivateKey, other: bytes, verifier: bytes) -> bytes:
-    """Of the two who share the key, each makes the same one for the same `verifier`."""
+def seal(statement: bytes, private: X25519PrivateKey, other: bytes, verifier: bytes) -> bytes:
+    """The seal of a statement for `verifier`: of the two who share the key, each makes the same one.
+
+    Raises
+    ------
+    ContractError
+        `other` is no key.
+    """
     try:
         shared = private.exchange(X25519PublicKey.from_public_bytes(other))
     except ValueError as error:
-        raise ContractError(f"the public key {_text(other)} is no key", fix="correct the contract") from error
+        raise ContractError(f"the public key {key_text(other)} is no key", fix="correct the contract") from error
     key = HKDF(SHA256(), 32, salt=None, info=FORM.encode()).derive(shared)
     return hmac.digest(key, statement + b"for " + verifier, "sha256")
 
 
-def _text(public: bytes) -> str:
+def key_text(public: bytes) -> str:
+    """A public key as it stands in a contract."""
     return base64.b64encode(public).decode()
+
+
+def key_bytes(text: str) -> bytes:
+    """The 32 bytes of a public key as text. Raises `ValueError` where it is none."""
+    raw = base64.b64decode(text, validate=True)
+    if len(raw) != 32:
+        raise ValueError(f"a public key of {len(raw)} bytes")
+    return raw

@@ -14,8 +14,16 @@ from p2pfl_me.errors import ContractError, IdentityError
 from p2pfl_me.home import keys_dir
 from p2pfl_me.keyring import Keyring
 from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.peer.trust import Trust
 from p2pfl_me.topology import Plan
-from p2pfl_me.wire.identity import Identity, fingerprint, load_identity, loopback_identities, public_from_text
+from p2pfl_me.wire.identity import (
+    Identity,
+    earlier_identities,
+    fingerprint,
+    load_identity,
+    loopback_identities,
+    public_from_text,
+)
 from p2pfl_me.wire.links import Endpoint
 from p2pfl_me.wire.noise import private_bytes
 
@@ -32,6 +40,11 @@ class Directory:
     identity: Identity
     neighbours: tuple[Endpoint, ...]
     keys: Keyring | None = None
+    earlier: tuple[Identity, ...] = ()
+    """Keys that `identity` has followed, of which some may still be good."""
+    stated: bytes | None = None
+    """The public key by which the contract names this peer."""
+    trust: Trust | None = None
 
 
 def directory_of(settings: PeerSettings, schedule: Plan) -> Directory:
@@ -55,13 +68,19 @@ def directory_of(settings: PeerSettings, schedule: Plan) -> Directory:
         Endpoint(k, members[k].address or "", public[k], dialled=_dials(members[peer], members[k]))
         for k in schedule.neighbours(peer)
     )
-    identity = _own(settings.key, made[peer] if made else None, public[peer], peer)
+    trust = Trust(settings.home)
+    identity = _own(settings.key, made[peer] if made else None, public[peer], peer, trust)
+    if identity.public != public[peer]:
+        _require_no_pairs(contract, settings.key)
     return Directory(
         peer,
         _listens(members[peer], settings.listen, called=any(not each.dialled for each in neighbours)),
         identity,
         neighbours,
         _life_keys(contract, peer, identity, made, schedule),
+        earlier_identities(settings.key) if settings.key else (),
+        public[peer],
+        trust,
     )
 
 
@@ -104,7 +123,17 @@ def _needs_made_keys(contract: Contract) -> bool:
     return contract.peers.loopback is not None or any(not m.public_key for m in contract.peers.members or ())
 
 
-def _own(key: Path | None, made: Identity | None, public: bytes, peer: int) -> Identity:
+def _require_no_pairs(contract: Contract, key: Path | None) -> None:
+    """Masks and noise that cancels are made of pairs of keys: who knew only one's old key would make another one."""
+    if contract.privacy.exchange.sums_only or (contract.privacy.noise and contract.privacy.noise.needs_graph):
+        raise IdentityError(
+            "this key follows the contract's, and this contract makes masks or noise of those it names",
+            where=str(key),
+            fix="put the new public key into the contract of all members (`p2pme propose` says how they agree)",
+        )
+
+
+def _own(key: Path | None, made: Identity | None, public: bytes, peer: int, trust: Trust) -> Identity:
     if key is None and (made is None or made.public != public):
         raise IdentityError(
             f"peer {peer} has a public key in the contract, and no private key was given",
@@ -112,7 +141,14 @@ def _own(key: Path | None, made: Identity | None, public: bytes, peer: int) -> I
         )
     identity = load_identity(key) if key else made
     assert identity is not None
-    if identity.public != public:
+    good = trust.good(public)
+    if identity.public not in good and (identity.public == public or identity.public in trust.book.revoked):
+        raise IdentityError(
+            f"this key ({fingerprint(identity.public)}) is revoked or over, and no other lab lets it in",
+            where=str(key),
+            fix="name the key that follows it with --key, or agree on a contract with another",
+        )
+    if identity.public not in good:
         raise IdentityError(
             f"this key ({fingerprint(identity.public)}) is not the one the contract names for peer {peer} "
             f"({fingerprint(public)})",

@@ -25,4 +25,7 @@ def links_of(
         schema=schema_of(contract, layout),
         handlers=handlers,
         ledger=ledger,
+        earlier=directory.earlier,
+        stated=directory.stated,
+        trust=directory.trust,
     )

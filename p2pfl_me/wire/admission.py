@@ -11,9 +11,9 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections import Counter, OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -57,12 +57,24 @@ def masked(key: bytes, challenge: bytes, digest: bytes) -> bytes:
     return bytes(a ^ b for a, b in zip(digest, mask, strict=True))
 
 
-def caller_of(keys: Mapping[bytes, bytes], challenge: bytes, answer: bytes) -> bytes | None:
-    """The public key of whoever has given this answer, of those whose edges' `keys` are given by it."""
+class Edge(Protocol):
+    """Two keys: the other end's public one, and the key of the proofs between them."""
+
+    @property
+    def public(self) -> bytes: ...
+    @property
+    def key(self) -> bytes: ...
+
+
+E = TypeVar("E", bound=Edge)
+
+
+def caller_of(edges: Iterable[E], challenge: bytes, answer: bytes) -> E | None:
+    """The edge at whose other end this answer was given."""
     found = None
-    for public, key in keys.items():
-        if hmac.compare_digest(proof(key, public, challenge), answer):
-            found = public
+    for edge in edges:
+        if hmac.compare_digest(proof(edge.key, edge.public, challenge), answer):
+            found = edge
     return found
 
 

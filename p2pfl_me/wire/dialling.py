@@ -59,7 +59,7 @@ class Dialler:
         self.again(neighbour)
 
     def _dial(self, neighbour: Neighbour) -> None:
-        if not self._is_wanted(neighbour):
+        if not self._is_wanted(neighbour) or not self._handshaker.can_dial(neighbour):
             return
         address = neighbour.endpoint.address
         if found := numbers_of(address):

@@ -42,6 +42,32 @@ class Liveness:
     renew_bytes: int = 2**35
 
 
+class Trust(Protocol):
+    """Which keys are good for whom a contract names by a key, as it stands now."""
+
+    @property
+    def trouble(self) -> str:
+        """Why the last look came to nothing; empty if it did not."""
+
+    def look(self) -> bool:
+        """Look again; whether anything is otherwise than at the last look."""
+
+    def good(self, stated: bytes) -> tuple[bytes, ...]:
+        """The newest first; none where nobody is to be believed."""
+
+
+class AsStated:
+    """The contract's own keys and no others."""
+
+    trouble = ""
+
+    def look(self) -> bool:
+        return False
+
+    def good(self, stated: bytes) -> tuple[bytes, ...]:
+        return (stated,)
+
+
 class LinkHandlers(Protocol):
     """What the owner of the links is told, always from the loop's thread.
 

@@ -8,7 +8,7 @@ be said again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgpack
@@ -32,12 +32,22 @@ MAX_FRAME = MAX_PAYLOAD + 256
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Who we are and what we agreed to: the contract's digest (32 bytes) and those of its sections."""
+    """Who we are and what we agreed to: the contract's digest (32 bytes) and those of its sections.
+
+    `earlier`: keys of ours that `identity` has followed and that may still be good. `stated`: the public key by which
+    the contract names us, if that is another than the identity's.
+    """
 
     me: int
     identity: Identity
     prologue: bytes
     sections: Mapping[str, bytes]
+    earlier: tuple[Identity, ...] = ()
+    stated: bytes | None = None
+
+    def identities(self, good: Collection[bytes]) -> tuple[Identity, ...]:
+        """Ours whose public keys are among the good ones, the newest first."""
+        return tuple(each for each in (self.identity, *self.earlier) if each.public in good)
 
     def differing(self, theirs: Mapping[str, bytes]) -> list[str]:
         """The sections that differ, `contract` if none can be named."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.admission import CHALLENGE, WaitingRoom, caller_of, edge_key
+from p2pfl_me.wire.endpoint import Trust
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import (
     Terms,
@@ -25,6 +26,7 @@ from p2pfl_me.wire.handshake import (
     read_reply,
     reply,
 )
+from p2pfl_me.wire.identity import Identity
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.noise import AwaitingReply, Ciphers
 from p2pfl_me.wire.records import Opener, Sealer
@@ -41,6 +43,7 @@ TURNED_AWAY = (
     "compare fingerprints with whoever runs it (`p2pme keys fingerprint`) and the two contracts"
 )
 NO_PEER = "does not speak p2pme's protocol; is the address in the contract right, and p2pme there of the same version?"
+REVOKED = "its key is revoked, and no other is known; ask the laboratory for its new one (`p2pme keys accept`)"
 NO_KEY = "the public key that the contract names is no key; correct the contract"
 
 
@@ -75,6 +78,7 @@ class _Call:
     since: float
     challenge: bytes
     neighbour: Neighbour | None = None
+    key: bytes = b""
     seals: Seals | None = None
 
 
@@ -84,8 +88,19 @@ class _Dialled:
 
     since: float
     neighbour: Neighbour
+    key: bytes = b""
     awaiting: AwaitingReply | None = None
     seals: Seals | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """One of our keys and one of a neighbour's, both good now, and the key of the proofs between them."""
+
+    neighbour: Neighbour
+    identity: Identity
+    public: bytes
+    key: bytes
 
 
 class Handshaker:
@@ -98,13 +113,43 @@ class Handshaker:
         events: HandshakeEvents,
         traffic: TrafficLedger,
         send: Callable[[Connection, bytes | memoryview], Outcome],
+        trust: Trust,
     ) -> None:
-        self._terms = terms
+        self._terms, self._trust = terms, trust
+        self._neighbours = tuple(neighbours.values())
         self._events, self._traffic, self._send = events, traffic, send
-        self._by_key = {each.endpoint.public_key: each for each in neighbours.values()}
-        self._keys = {key: made for key in self._by_key if (made := _edge_key(terms, key)) is not None}
+        self._edges: dict[int, tuple[_Edge, ...]] = {}
+        self._find_edges()
         self._under_way: dict[Connection, _Call | _Dialled] = {}
         self.waiting: WaitingRoom[Connection] = WaitingRoom()
+
+    # -- who is believed ----------------------------------------------------------------------------------------
+
+    def look(self) -> list[Neighbour]:
+        """Look whether other keys are good now; the neighbours whose connections rest on one that is not."""
+        if not self._trust.look():
+            return []
+        if self._trust.trouble:
+            self._events.stranger(f"keys go on as they were known: {self._trust.trouble}")
+        self._find_edges()
+        for connection, stage in [*self._under_way.items()]:
+            if stage.neighbour and stage.key and not self._is_good(stage.neighbour, stage.key):
+                self._events.hang_up(connection)
+        return [each for each in self._neighbours if each.connection and not self._is_good(each, each.key)]
+
+    def _is_good(self, neighbour: Neighbour, key: bytes) -> bool:
+        return any(each.public == key for each in self._edges[neighbour.peer])
+
+    def _find_edges(self) -> None:
+        mine = self._terms.identities(self._trust.good(self._terms.stated or self._terms.identity.public))
+        for neighbour in self._neighbours:
+            good = self._trust.good(neighbour.endpoint.public_key)
+            pairs = [(identity, public) for identity in mine for public in good]
+            self._edges[neighbour.peer] = tuple(
+                _Edge(neighbour, identity, public, made)
+                for identity, public in pairs
+                if (made := _edge_key(identity, public)) is not None
+            )
 
     # -- beginning and ending -----------------------------------------------------------------------------------
 
@@ -121,9 +166,10 @@ class Handshaker:
 
     def can_dial(self, neighbour: Neighbour) -> bool:
         """Whether there is a key to answer its challenge with."""
-        if neighbour.endpoint.public_key in self._keys:
+        if self._edges[neighbour.peer]:
             return True
-        self._events.complain(neighbour, f"peer {neighbour.peer}: {NO_KEY}")
+        good = self._trust.good(neighbour.endpoint.public_key)
+        self._events.complain(neighbour, f"peer {neighbour.peer}: {NO_KEY if good else REVOKED}")
         return False
 
     def dialled(self, connection: Connection) -> Neighbour | None:
@@ -143,7 +189,7 @@ class Handshaker:
             if connection.connecting:
                 return
             # One may be closed because its owner is leaving; two in a row are meant.
-            if stage.neighbour.failures:
+            if stage.neighbour.failures >= len(self._edges[stage.neighbour.peer]):
                 self._complain(stage.neighbour, TURNED_AWAY if stage.awaiting else NO_PEER)
         elif isinstance(stage, _Call) and stage.neighbour is None:
             self._events.stranger(f"a connection from {connection.host} that ended before its handshake ({reason})")
@@ -161,7 +207,7 @@ class Handshaker:
             if stage is None:
                 return
             if stage.neighbour is not None and stage.seals is not None:
-                self._on_first_record(connection, stage.neighbour, stage.seals, frame)
+                self._on_first_record(connection, stage.neighbour, stage.key, stage.seals, frame)
             elif isinstance(stage, _Call):
                 self._on_hello(connection, stage, bytes(frame), now)
             elif stage.awaiting is None:
@@ -178,22 +224,29 @@ class Handshaker:
 
     def _on_greeting(self, connection: Connection, stage: _Dialled, frame: bytes) -> None:
         """Begin a handshake with a neighbour that we dialled."""
-        challenge, public = read_greeting(frame), stage.neighbour.endpoint.public_key
-        made, stage.awaiting = hello(self._terms, public, self._keys[public], challenge)
+        challenge, edges = read_greeting(frame), self._edges[stage.neighbour.peer]
+        if not edges:
+            self._events.hang_up(connection)
+            return
+        edge = edges[stage.neighbour.failures % len(edges)]  # which of its keys it runs with, it alone knows
+        stage.key = edge.public
+        made, stage.awaiting = hello(replace(self._terms, identity=edge.identity), edge.public, edge.key, challenge)
         if self._send(connection, made) is Outcome.SENT:
             self._traffic.frame_sent(stage.neighbour.peer, len(made))
 
     def _on_hello(self, connection: Connection, call: _Call, frame: bytes, now: float) -> None:
         """Answer a neighbour that calls us, and nobody else."""
-        public = caller_of(self._keys, call.challenge, proof_of(frame))
-        if public is None:
+        all_edges = (edge for edges in self._edges.values() for edge in edges)
+        edge = caller_of(all_edges, call.challenge, proof_of(frame))
+        if edge is None:
             raise WireError("a key outside the allow list, or made for another key than ours")
-        neighbour = self._by_key[public]
+        neighbour = edge.neighbour
         if neighbour.quarantined or not neighbour.handshakes.take(now):
             self._events.hang_up(connection)
             return
-        made = read_hello(self._terms, self._keys[public], call.challenge, frame)
-        if made.key != public:
+        terms = replace(self._terms, identity=edge.identity)
+        made = read_hello(terms, edge.key, call.challenge, frame)
+        if made.key != edge.public:
             raise WireError("two keys in one handshake")
         if not made.differing and (made.peer != neighbour.peer or neighbour.endpoint.is_dialled_by(self._terms.me)):
             raise WireError(f"peer {neighbour.peer} calls as peer {made.peer}, which it should not")
@@ -201,7 +254,7 @@ class Handshaker:
         if self._send(connection, answer) is not Outcome.SENT:
             return  # it went away again
         self._traffic.frame_sent(neighbour.peer, len(answer))
-        call.neighbour = neighbour
+        call.neighbour, call.key = neighbour, edge.public
         if made.differing:  # the caller will read that, and close the connection
             self._events.complain(neighbour, contracts_differ(neighbour.peer, made.differing))
             return
@@ -222,13 +275,16 @@ class Handshaker:
         stage.seals = _seals(connection, ciphers)
         self._say_standing(connection, neighbour, stage.seals)
 
-    def _on_first_record(self, connection: Connection, neighbour: Neighbour, seals: Seals, frame: memoryview) -> None:
+    def _on_first_record(
+        self, connection: Connection, neighbour: Neighbour, key: bytes, seals: Seals, frame: memoryview
+    ) -> None:
         """Whoever has stolen our key could say HELLO in any neighbour's name, but not seal this."""
         theirs = Standing.read(frame, seals.opener)
         self._traffic.frame_received(neighbour.peer, len(frame))
         if isinstance(self.forget(connection), _Call):
             self._events.replace(neighbour, theirs)
             self._say_standing(connection, neighbour, seals)
+        neighbour.key = key
         self._events.up(neighbour, connection, theirs, seals)
 
     def _say_standing(self, connection: Connection, neighbour: Neighbour, seals: Seals) -> None:
@@ -247,8 +303,8 @@ def _seals(connection: Connection, ciphers: Ciphers) -> Seals:
     return Seals(Sealer(ciphers.send), Opener(ciphers.receive))
 
 
-def _edge_key(terms: Terms, public: bytes) -> bytes | None:
+def _edge_key(identity: Identity, public: bytes) -> bytes | None:
     try:
-        return edge_key(terms.identity, public)
+        return edge_key(identity, public)
     except WireError:
         return None

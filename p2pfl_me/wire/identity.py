@@ -121,6 +121,28 @@ def load_identity(path: Path, passphrase: Callable[[str], str] = known_passphras
         ) from error
 
 
+def earlier_identities(path: Path, passphrase: Callable[[str], str] = known_passphrase) -> tuple[Identity, ...]:
+    """The keys that the one at `path` has followed (`p2pme keys rotate` leaves them beside it), the newest first.
+
+    Raises
+    ------
+    IdentityError
+        As `load_identity`.
+    """
+    found = sorted(_earlier(path).items(), reverse=True)
+    return tuple(load_identity(each, passphrase) for _, each in found)
+
+
+def earlier_path(path: Path) -> Path:
+    """Where the key at `path` goes when another follows it: the next of `lab.key.1`, `lab.key.2`, ..."""
+    return path.with_name(f"{path.name}.{max(_earlier(path), default=0) + 1}")
+
+
+def _earlier(path: Path) -> dict[int, Path]:
+    names = ((each.name.removeprefix(f"{path.name}."), each) for each in path.parent.glob(f"{path.name}.*"))
+    return {int(number): each for number, each in names if number.isascii() and number.isdigit()}
+
+
 def is_sealed_file(path: Path) -> bool:
     """Whether the private key there is under a passphrase. Raises `IdentityError` as `load_identity` does."""
     return _read_private(path).startswith(f"# {SEALED}")

@@ -15,7 +15,7 @@ from functools import partial
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import Message
 from p2pfl_me.wire.codec import Schema
-from p2pfl_me.wire.endpoint import Endpoint, LinkHandlers, Liveness
+from p2pfl_me.wire.endpoint import Endpoint, LinkHandlers, Liveness, Trust
 from p2pfl_me.wire.handshake import Terms
 from p2pfl_me.wire.identity import Identity
 from p2pfl_me.wire.malloc import reuse_freed_memory
@@ -47,6 +47,10 @@ class Links:
         Who is told, always from the loop's thread.
     ledger:
         Gets one entry for each message that left, from the links' own thread.
+    earlier, stated:
+        Keys of ours that `identity` follows, and the public one that the contract names, if that is another.
+    trust:
+        Which keys are good now; without it the contract's are, for ever.
     """
 
     def __init__(
@@ -62,11 +66,16 @@ class Links:
         handlers: LinkHandlers,
         ledger: Ledger | None = None,
         liveness: Liveness | None = None,
+        earlier: Sequence[Identity] = (),
+        stated: bytes | None = None,
+        trust: Trust | None = None,
     ) -> None:
         self._me, self._schema = me, schema
         self._bridge = ThreadBridge(handlers, self._read_on)
-        terms = Terms(me, identity, prologue, dict(sections))
-        self._multiplexer = Multiplexer(terms, listen, neighbours, schema, liveness or Liveness(), ledger, self._bridge)
+        terms = Terms(me, identity, prologue, dict(sections), tuple(earlier), stated)
+        self._multiplexer = Multiplexer(
+            terms, listen, neighbours, schema, liveness or Liveness(), ledger, self._bridge, trust
+        )
         self._reactor = self._multiplexer.reactor
         self._peers = {endpoint.peer for endpoint in neighbours}
         self._started = self._closed = False

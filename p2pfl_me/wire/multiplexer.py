@@ -15,7 +15,7 @@ from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.message import Message
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.dialling import Dialler
-from p2pfl_me.wire.endpoint import Endpoint, Liveness
+from p2pfl_me.wire.endpoint import AsStated, Endpoint, Liveness, Trust
 from p2pfl_me.wire.handshake import MAX_FRAME, Terms
 from p2pfl_me.wire.handshaker import Handshaker, Seals
 from p2pfl_me.wire.neighbour import Neighbour
@@ -58,6 +58,7 @@ class Multiplexer:
         liveness: Liveness,
         ledger: Ledger | None,
         events: LinkEvents,
+        trust: Trust | None = None,
     ) -> None:
         self.reactor = Reactor(self, f"links-{terms.me}")
         self._me, self._listen, self._liveness, self._events = terms.me, listen, liveness, events
@@ -65,7 +66,9 @@ class Multiplexer:
         self._neighbours = {each.peer: Neighbour(each, self._conversation(each.peer)) for each in neighbours}
         self.traffic = TrafficLedger(self._neighbours, ledger, self.reactor.post)
         self._sockets = Sockets(self, MAX_FRAME)
-        self._handshaker = Handshaker(terms, self._neighbours, self, self.traffic, self._sockets.send)
+        self._handshaker = Handshaker(
+            terms, self._neighbours, self, self.traffic, self._sockets.send, trust or AsStated()
+        )
         self._dialler = Dialler(terms.me, self._sockets, self._handshaker, self.reactor, self)
         self._linked: dict[Connection, Neighbour] = {}
         self._refusal_log = RefusalLog()
@@ -328,6 +331,8 @@ class Multiplexer:
     def _beat(self) -> None:
         """Heartbeats, silence, and connections that have had their time."""
         now, deaf = time.monotonic(), self._events.is_full
+        for neighbour in self._handshaker.look():
+            self._down(neighbour, "its key is good no more")
         self._sockets.work(now, hear=not deaf)  # what has come and was not looked at is no silence
         for neighbour in self._neighbours.values():
             if (connection := neighbour.connection) is None:

@@ -32,6 +32,8 @@ class Neighbour:
     is_up: bool = False
     is_twice: bool = False
     connection: Connection | None = None
+    key: bytes = b""
+    """The public key with which the other end of the connection has shown who it is."""
     lost_at: float = 0.0
     made_at: float = 0.0
     """When the connection was made, and after how many bytes on the wire with this neighbour."""

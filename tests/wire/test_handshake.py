@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,15 @@ SECTIONS = {"model": b"m" * 32, "training": b"t" * 32}
 LOW = Terms(0, new_identity(), b"p" * 32, SECTIONS)
 HIGH = Terms(1, new_identity(), b"p" * 32, SECTIONS)
 EDGE = edge_key(LOW.identity, HIGH.identity.public)
+
+
+@dataclass(frozen=True)
+class Edge:
+    public: bytes
+    key: bytes
+
+
+FROM_LOW = Edge(LOW.identity.public, EDGE)
 CHALLENGED = bytes(range(CHALLENGE))
 HEAD = 1 + PROOF + 32
 """Bytes of a HELLO before the Noise message."""
@@ -46,7 +56,7 @@ def said(terms: Terms = LOW, challenge: bytes = CHALLENGED) -> tuple[bytes, Awai
 
 def test_two_that_agree_share_keys() -> None:
     frame, awaiting = said()
-    assert caller_of({LOW.identity.public: EDGE}, CHALLENGED, proof_of(frame)) == LOW.identity.public
+    assert caller_of([FROM_LOW], CHALLENGED, proof_of(frame)) is FROM_LOW
     introduction = read_hello(HIGH, EDGE, CHALLENGED, frame)
     assert (introduction.peer, introduction.key, introduction.differing) == (0, LOW.identity.public, ())
     answer, theirs = reply(introduction)
@@ -77,7 +87,7 @@ def test_the_claimed_digest_cannot_be_exchanged_on_the_way() -> None:
 def test_what_was_said_once_cannot_be_said_again_on_another_connection() -> None:
     frame, _ = said()
     other = bytes(CHALLENGE)
-    assert caller_of({LOW.identity.public: EDGE}, other, proof_of(frame)) is None
+    assert caller_of([FROM_LOW], other, proof_of(frame)) is None
     with pytest.raises(WireError):
         read_hello(HIGH, EDGE, other, frame)
 
@@ -86,8 +96,8 @@ def test_a_proof_is_good_for_one_end_of_one_edge() -> None:
     third = new_identity()
     assert EDGE == edge_key(HIGH.identity, LOW.identity.public) != edge_key(third, LOW.identity.public)
     answer = proof(EDGE, LOW.identity.public, CHALLENGED)
-    keys = {HIGH.identity.public: EDGE, third.public: edge_key(third, LOW.identity.public)}
-    assert caller_of(keys, CHALLENGED, answer) is None, "its own answer cannot be turned against the caller"
+    edges = [Edge(HIGH.identity.public, EDGE), Edge(third.public, edge_key(third, LOW.identity.public))]
+    assert caller_of(edges, CHALLENGED, answer) is None, "its own answer cannot be turned against the caller"
 
 
 def test_nothing_in_clear_is_said_twice() -> None:
