@@ -10,7 +10,8 @@ import numpy as np
 
 from p2pfl_me.adversary.attack import Attack, View
 from p2pfl_me.choice import derive_seed
-from p2pfl_me.gossip.protocol import Action, Protocol, Send, Timer, Train
+from p2pfl_me.gossip.protocol import Action, Protocol, Send, Train
+from p2pfl_me.gossip.wrapped import Wrapped
 from p2pfl_me.message import Kind, Message, Vector
 
 if TYPE_CHECKING:
@@ -36,42 +37,7 @@ class Board:
             self.heard[peer] = message.params
 
 
-class _Wrapped:
-    """A core whose actions are looked through; inputs go in as they are."""
-
-    def __init__(self, core: Protocol) -> None:
-        self._core = core
-
-    def _out(self, actions: Sequence[Action]) -> list[Action]:
-        raise NotImplementedError
-
-    @property
-    def waiting_for(self) -> frozenset[int]:
-        return self._core.waiting_for
-
-    def start(self, now: float) -> list[Action]:
-        return self._out(self._core.start(now))
-
-    def on_trained(self, now: float, params: Vector) -> list[Action]:
-        return self._out(self._core.on_trained(now, params))
-
-    def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]:
-        return self._out(self._core.on_evaluated(now, validation_loss))
-
-    def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
-        return self._out(self._core.on_message(now, sender, message))
-
-    def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
-        return self._out(self._core.on_timer(now, timer, round))
-
-    def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
-        return self._out(self._core.on_peer(now, peer, reachable))
-
-    def on_stop(self, now: float) -> list[Action]:
-        return self._out(self._core.on_stop(now))
-
-
-class Observed(_Wrapped):
+class Observed(Wrapped):
     """An honest core whose models liars can see, changed in nothing."""
 
     def __init__(self, core: Protocol, me: int, board: Board) -> None:
@@ -85,7 +51,7 @@ class Observed(_Wrapped):
         return list(actions)
 
 
-class Liar(_Wrapped):
+class Liar(Wrapped):
     """A core whose owner follows `attack`.
 
     A message that the core repeats is repeated as it was told: a lie is one lie a neighbour, kind and round.

@@ -71,6 +71,8 @@ def conflict(contract: Contract) -> Conflict | None:
     privacy, training = contract.privacy, contract.training
     if privacy.exchange.sums_only and (fault := _sums_conflict(contract)):
         return fault
+    if privacy.exchange.own_noise and (fault := _own_noise_conflict(contract)):
+        return fault
     if privacy.training and privacy.noise:
         return Conflict(
             "privacy.training and privacy.noise protect the same models twice, and would spend twice",
@@ -157,6 +159,36 @@ def _sums_conflict(contract: Contract) -> Conflict | None:
     return None
 
 
+def _own_noise_conflict(contract: Contract) -> Conflict | None:
+    """What noise of its own for each neighbour needs: edges whose averages keep what the noise takes back."""
+    gossip, form = contract.gossip, contract.privacy.exchange
+    if not gossip.protocol.may_sum:
+        return Conflict(
+            f"protocol {gossip.protocol} exchanges more than a model that is averaged, and {form} is laid over such",
+            "take protocol: " + " or ".join(name for name, kind in PROTOCOLS.items() if kind.may_sum),
+        )
+    if not gossip.aggregation.follows_w:
+        return Conflict(
+            f"aggregation {gossip.aggregation} does not weigh models as the noise of {form} was weighed: it would stay",
+            "leave one of the two out",
+        )
+    if gossip.compression:
+        return Conflict(
+            f"compression {gossip.compression} sends what changed, and under {form} that is mostly noise",
+            "leave gossip.compression out",
+        )
+    if gossip.hand_out:
+        return Conflict(f"hand_out sends a final model as it is, without {form}", "leave gossip.hand_out out")
+    if gossip.patience:
+        return Conflict(
+            f"patience watches how far the neighbours' models are, and under {form} they never come near",
+            "leave gossip.patience out",
+        )
+    if contract.peers.widths:
+        return Conflict(f"peers.widths sends slices, over which {form} cannot be laid", "leave peers.widths out")
+    return None
+
+
 def require_recordable(contract: Contract) -> None:
     """Refuse to write down what a core under masks is fed.
 
@@ -165,7 +197,7 @@ def require_recordable(contract: Contract) -> None:
     ContractError
         A replay would need the secrets of that life, which are never written down.
     """
-    if contract.privacy.exchange.sums_only:
+    if contract.privacy.exchange.needs_keys:
         raise ContractError(
             f"a run under {contract.privacy.exchange} cannot be recorded: to live it again would take the secrets that "
             "hide the models, and those are never written down",
@@ -175,16 +207,22 @@ def require_recordable(contract: Contract) -> None:
 
 
 def batch_conflict(contract: Contract) -> Conflict | None:
-    """A layer that normalises by the batch, whose samples then are in each other's gradients."""
-    if not contract.privacy.training:
+    """A layer that normalises by the batch: its samples are in each other's gradients, its variances stand no noise."""
+    privacy = contract.privacy
+    covered = privacy.exchange.own_noise or privacy.noise
+    if not privacy.training and not covered:
         return None  # and the layout, which a user's own code may lack, is asked where it is needed
     if not any(name.rpartition(".")[2] == STATISTICS for name, _ in contract.model.layout.shapes):
         return None
     network = contract.model.backbone
     groups = "normalisation" in type(network).model_fields
+    why = (
+        "a sample is in the gradients of all others, and DP-SGD cannot cut out what one adds"
+        if privacy.training
+        else "under noise the variances that it sends would fall below nothing"
+    )
     return Conflict(
-        f"{network} normalises by the batch: a sample is in the gradients of all others, and DP-SGD cannot cut out "
-        "what one adds",
+        f"{network} normalises by the batch: {why}",
         f"write model.backbone: {{kind: {network}, normalisation: group}}"
         if groups
         else "replace BatchNorm by GroupNorm (torch.nn.GroupNorm) in the network",

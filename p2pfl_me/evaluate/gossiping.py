@@ -36,7 +36,7 @@ def engine_of(contract: Contract) -> EngineName:
     cores themselves, which exchange messages over a simulated network without faults."""
     gossip = contract.gossip
     privacy = contract.privacy
-    plain = gossip.compression is None and not privacy.exchange.sums_only and not privacy.protects
+    plain = gossip.compression is None and not privacy.exchange.needs_keys and not privacy.protects
     return "lockstep" if gossip.protocol.in_lockstep and plain else "simulate"
 
 

@@ -14,6 +14,8 @@ from p2pfl_me.gossip.rules import Rule
 from p2pfl_me.gossip.sketch import Sketcher
 from p2pfl_me.gossip.slices import Sliced
 from p2pfl_me.gossip.watch import Watch
+from p2pfl_me.gossip.zero_sum import ZeroSumEdges
+from p2pfl_me.keyring import Keyring
 from p2pfl_me.topology.arcs import DirectedSchedule
 from p2pfl_me.topology.averaging import rounds_to_average
 
@@ -55,12 +57,6 @@ def round_core(seat: Seat) -> Protocol:
 def _summing_core(seat: Seat, rule: Rule) -> Masked:
     """The core of a peer that learns sums only."""
     form, plan, start = seat.contract.privacy.exchange, seat.plan, seat.start
-    if start.keys is None:
-        raise ContractError(
-            f"privacy.exchange: {form} hides models under keys, and here peers have none",
-            where=seat.contract.name,
-            fix="run it by real peers or --engine simulate, or write privacy.exchange: plain",
-        )
     around = {peer: frozenset(plan.neighbours(peer)) for peer in seat.neighbours}
     terms = max(len(plan.neighbours(peer)) for peer in range(plan.size))
     seed = derive_seed(seat.contract.seed, "rounding")
@@ -70,11 +66,21 @@ def _summing_core(seat: Seat, rule: Rule) -> Masked:
         seat.neighbours,
         start.params,
         seat.settings,
-        form.sums(seat.peer, start.keys, around, terms, seed),
+        form.sums(seat.peer, _keys(seat), around, terms, seed),
         rule=rule,
         completed=start.completed,
         progress=start.progress,
     )
+
+
+def _keys(seat: Seat) -> Keyring:
+    if seat.start.keys is None:
+        raise ContractError(
+            f"privacy.exchange: {seat.contract.privacy.exchange} hides models by keys, and here peers have none",
+            where=seat.contract.name,
+            fix="run it by real peers or --engine simulate, or write privacy.exchange: plain",
+        )
+    return seat.start.keys
 
 
 def _exchange(seat: Seat) -> Exchange:
@@ -82,6 +88,8 @@ def _exchange(seat: Seat) -> Exchange:
     compression, size = contract.gossip.compression, start.params.size
     if contract.peers.widths:
         return Sliced(peer, start.shapes, {other: contract.peers.width(other) for other in (peer, *seat.neighbours)})
+    if contract.privacy.exchange.own_noise:
+        return ZeroSumEdges(contract.privacy.exchange.noise(peer, _keys(seat)), seat.row)
     if compression is None:
         return Whole(peer, contract.gossip.aggregation, contract.training.rounds)
     exchanged, seed = exchanged_size(contract.gossip, size, start.personal), derive_seed(contract.seed, "compression")

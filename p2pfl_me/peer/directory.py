@@ -87,8 +87,8 @@ def directory_of(settings: PeerSettings, schedule: Plan) -> Directory:
 def _life_keys(
     contract: Contract, peer: int, identity: Identity, made: Sequence[Identity], plan: Plan
 ) -> Keyring | None:
-    """What masks need: the keys of the neighbours' neighbours, and a secret that no other life has."""
-    if not contract.privacy.exchange.sums_only:
+    """What hides models: the keys of the neighbours' neighbours, and a secret that no other life has."""
+    if not contract.privacy.exchange.needs_keys:
         return None
     met = {far for near in plan.neighbours(peer) for far in plan.neighbours(near)} - {peer}
     stated = {far: contract.peers.member(far).public_key for far in sorted(met)}

@@ -11,6 +11,7 @@ from p2pfl_me.keyring import Keyring
 
 if TYPE_CHECKING:
     from p2pfl_me.privacy.masked_sums import MaskedSums
+    from p2pfl_me.privacy.zero_sum_noise import ZeroSumNoise
 
 
 class ExchangeForm(Choice):
@@ -19,6 +20,10 @@ class ExchangeForm(Choice):
     what: ClassVar[str] = "exchange"
     sums_only: ClassVar[bool] = False
     """A receiver learns the weighted sum of its neighbours' models, and no single one."""
+    own_noise: ClassVar[bool] = False
+    """Every neighbour gets the model under noise of its own."""
+    needs_keys: ClassVar[bool] = False
+    """What hides a model is drawn from secrets of the peer's life, and another for each neighbour."""
 
     def limit(self, size: int, peers: int) -> int:
         """The most bytes of a message about `size` exchanged values in a run of `peers`, 0 for plain float32."""
@@ -35,7 +40,7 @@ class ExchangeForm(Choice):
 
     @property
     def carried_by(self) -> tuple[str, ...]:
-        return ("sums",) if self.sums_only else ()
+        return (*(("sums",) if self.sums_only else ()), *(("noise",) if self.own_noise else ()))
 
     def sums(self, me: int, keys: Keyring, around: Mapping[int, frozenset[int]], terms: int, seed: int) -> MaskedSums:
         """What hides one life's models and opens its sums.
@@ -43,6 +48,10 @@ class ExchangeForm(Choice):
         `around`: receiver -> its neighbours; `terms`: the most models in any sum; `seed`: the contract's, for rounding.
         """
         raise self.unfinished("sums")
+
+    def noise(self, me: int, keys: Keyring) -> ZeroSumNoise:
+        """What one life lays over its models."""
+        raise self.unfinished("noise")
 
 
 EXCHANGES = Registry(ExchangeForm, "p2pfl_me.privacy.exchanges")

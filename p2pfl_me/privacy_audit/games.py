@@ -19,6 +19,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Mixed
+from p2pfl_me.gossip.rules import Personal
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.protections import Means
 from p2pfl_me.learning.trainer import FeatureTrainer, Labels, Part, Samples, Trainer, make_trainer
@@ -28,6 +29,7 @@ from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.privacy.budget import Unit
 from p2pfl_me.privacy.membership import Inside, Scores
 from p2pfl_me.privacy.randomness import Rehearsed, Stream
+from p2pfl_me.privacy_audit.overheard import Overheard, Shown
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.simulation.keys import simulated_keys
@@ -113,17 +115,19 @@ def _seen(contract: Contract, board: Board, chosen: Sequence[Inside], start: Vec
     plan, layout = plan_of(contract), layout_of(contract.model)
     randomness = Rehearsed(derive_seed(contract.seed, "game", game))
     sent: dict[tuple[int, int], Vector] = {}
+    shown: Shown = {}
     views: dict[tuple[int, int], list[Vector]] = defaultdict(list)
     works = []
     for peer, (part, units, inside) in enumerate(zip(board.parts, board.units, chosen, strict=True)):
         means = Means(randomness, None, _shared(randomness, peer))
         trainer = make_trainer(contract, peer, Samples(_of(part, inside[units])), CPU, means=means)
-        works.append(_Work(contract, peer, trainer, sent, views))
+        works.append(_Work(contract, peer, trainer, sent, shown, views))
 
     def boot(peer: int) -> Life:
         keys = simulated_keys(contract, peer, 0)
         begin = Start(start, personal=contract.personal_ranges, shapes=layout.dimensions, keys=keys)
-        return Life(core_of(contract, peer, plan, begin), works[peer])
+        core = core_of(contract, peer, plan, begin)
+        return Life(Overheard(core, peer, shown) if contract.privacy.exchange.own_noise else core, works[peer])
 
     neighbours = {peer: plan.neighbours(peer) for peer in range(plan.size)}
     simulation = Simulation(boot, neighbours, ORDINARY, schema_of(contract, layout), clock=Clock(), seed=contract.seed)
@@ -145,9 +149,11 @@ class _Work(Untold):
         peer: int,
         trainer: Trainer,
         sent: dict[tuple[int, int], Vector],
+        shown: Shown,
         views: dict[tuple[int, int], list[Vector]],
     ) -> None:
         self._peer, self._trainer, self._sent, self._views = peer, trainer, sent, views
+        self._shown, self._personal = shown, Personal(contract.personal_ranges if contract.gossip.personal else ())
         self._sums_only = contract.privacy.exchange.sums_only
 
     def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
@@ -163,7 +169,9 @@ class _Work(Untold):
             mean = sum(np.float32(mixed.weights[other] / total) * model for other, model in models.items())
             models = dict.fromkeys(models, np.asarray(mean, np.float32))
         for other, model in models.items():
-            self._views[self._peer, other].append(model)
+            as_sent = self._shown.get((self._peer, other, mixed.round))
+            seen = model if as_sent is None else self._personal.incoming(model, model, as_sent)
+            self._views[self._peer, other].append(seen)
         return None
 
 

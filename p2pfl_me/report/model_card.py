@@ -65,6 +65,8 @@ def protections(run: Run) -> tuple[str, ...]:
         "Faces stayed where they were; weights travelled encrypted (Noise IK) along the edges of the graph.",
         "Neighbours learned weighted sums of models only (secure aggregation)."
         if privacy.exchange.sums_only
+        else "Neighbours saw each other's models, each under noise of its own."
+        if privacy.exchange.own_noise
         else "Neighbours saw each other's models.",
         f"Differentially private training, counted by {privacy.training.unit}." if privacy.training else "",
         "Noise was laid over models before they were sent." if privacy.noise else "",

@@ -50,6 +50,11 @@ def _what_left(contract: Contract) -> Iterator[str]:
             f"Under {privacy.exchange}: a neighbour learns the weighted sum of all models around it and no single one. "
             "What the sum says of single clips, it still says."
         )
+    elif privacy.exchange.own_noise:
+        yield (
+            f"Under {privacy.exchange}: every neighbour saw the models under noise of its own. This is not "
+            "differentially private, and no epsilon is claimed."
+        )
     else:
         yield (
             "The models themselves: each neighbour sees what training made of this lab's clips. Encryption keeps "

@@ -17,7 +17,7 @@ from p2pfl_me.keyring import Keyring
 
 def simulated_keys(contract: Contract, peer: int, life: int) -> Keyring | None:
     """The keys of one life of a simulated peer; None where the contract needs none."""
-    if not contract.privacy.exchange.sums_only:
+    if not contract.privacy.exchange.needs_keys:
         return None
     seed, count = contract.seed, contract.peers.count
     return Keyring(_drawn(seed, "contract"), _drawn(seed, peer), _publics(seed, count), _drawn(seed, peer, life))

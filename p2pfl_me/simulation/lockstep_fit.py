@@ -22,9 +22,12 @@ def require_lockstep(contract: Contract, where: str = "") -> None:
     elif gossip.compression:
         kind = gossip.compression.kind
         what, fix = f"compression {kind} keeps a state for every edge", "leave gossip.compression out"
-    elif contract.privacy.exchange.sums_only:
+    elif contract.privacy.exchange.needs_keys:
         form = contract.privacy.exchange
-        what, fix = f"{form} need keys and messages, and it has neither", "write privacy.exchange: plain"
+        what, fix = (
+            f"privacy.exchange: {form} needs keys and messages, and it has neither",
+            "write privacy.exchange: plain",
+        )
     elif contract.peers.widths:
         what, fix = "its columns hold whole models, and peers.widths slices some", "leave peers.widths out"
     elif contract.privacy.protects:

@@ -23,14 +23,15 @@ def broken_promises(trial: Trial) -> list[str]:
     simulation, journal = play(trial)
     gossip = trial.contract.gossip
     protocol, compression = gossip.protocol, gossip.compression
+    noised = trial.contract.privacy.exchange.own_noise
     broken = [
         *_everyone_finishes(trial, simulation),
         *_refusals_have_a_cause(trial, journal),
-        *_models_are_sound(trial, journal, within_hull=protocol.within_hull and not compression),
+        *_models_are_sound(trial, journal, within_hull=protocol.within_hull and not compression and not noised),
     ]
     if trial.contract.privacy.exchange.sums_only:
         broken += _sums_are_those_of_the_mean(trial, journal, schedule_of(trial.contract))
-    elif protocol.exchanges_model and not compression:
+    elif protocol.exchanges_model and not compression and not noised:
         schedule = schedule_of(trial.contract)
         broken += _rounds_are_what_the_rule_says(trial, journal, schedule)
     if protocol.common_rounds and not trial.contract.privacy.exchange.sums_only:

@@ -45,10 +45,10 @@ EXCHANGES: tuple[str, ...] = (
     *PROTOCOLS,
     *(f"dpsgd+{each}" for each in COMPRESSIONS),
     *(f"dpsgd+{each}" for each in ("trimmed_mean", "krum", "cs_plus")),
-    *(f"dpsgd+{name}" for name, form in FORMS.items() if form.sums_only),
+    *(f"dpsgd+{name}" for name, form in FORMS.items() if form.needs_keys),
 )
 """What a trial can be of: every protocol, D-PSGD with every compression, with one aggregation of each sort, and in
-every form by which a receiver learns sums only."""
+every form that hides models."""
 PATIENCE_S = 1e6
 """Virtual seconds after which a swarm that still runs is said to hang."""
 
@@ -119,7 +119,7 @@ def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
         {"kind": "random", "seed": random.randrange(1000)},
         {"kind": "exponential"},
     ]
-    if form != "plain":  # words about masks grow with the square of a receiver's neighbours
+    if FORMS[form].sums_only:  # words about masks grow with the square of a receiver's neighbours
         count, rounds = random.randint(5, 9), random.randint(3, 5)
         kinds = [{"kind": "mesh"}, {"kind": "exponential"}, {"kind": "regular", "degree": 4, "seed": seed % 1000}]
     elif aggregation != "mean":

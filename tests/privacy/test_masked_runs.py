@@ -302,9 +302,9 @@ def test_a_record_is_refused_before_anything_runs(tmp_path: Path) -> None:
 
 
 def test_lockstep_and_cores_without_keys_refuse_masks_by_name() -> None:
-    with pytest.raises(ContractError, match="masks need keys and messages"):
+    with pytest.raises(ContractError, match="masks needs keys and messages"):
         require_lockstep(contract())
-    with pytest.raises(ContractError, match="masks hides models under keys"):
+    with pytest.raises(ContractError, match="masks hides models by keys"):
         core_of(contract(), 0, plan_of(contract()), Start(np.zeros(4, np.float32)))
 
 

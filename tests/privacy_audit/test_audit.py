@@ -73,3 +73,9 @@ def test_a_laboratorys_own_folder_is_refused_with_what_to_do(run: Path, tmp_path
     with pytest.raises(RunError, match="not here") as caught:
         audit_run(tmp_path, tmp_path, games=4, units=(Unit.CLIP,))
     assert "p2pme swarm" in caught.value.fix
+
+
+def test_noise_of_its_own_for_each_neighbour_is_part_of_what_the_neighbour_sees(run: Path) -> None:
+    loud = "privacy.exchange={kind: zero_sum, deviation: 5}"
+    plain, noised = audit_run(run, run.parent / "home", games=4, units=[Unit.CLIP], beside=[loud], rounds=2).findings
+    assert plain.lira.auc - noised.lira.auc > 0.05

@@ -31,6 +31,7 @@ class Masks(ExchangeForm):
 
     kind: Literal["masks"] = "masks"
     sums_only: ClassVar[bool] = True
+    needs_keys: ClassVar[bool] = True
     colluders: Annotated[int, Field(ge=0, le=100)] = 0
     allow_pairs: bool = False
     bits: Literal[8, 16, 32] = 32
