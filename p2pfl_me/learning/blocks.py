@@ -67,5 +67,5 @@ class BlockStep:
         """Dropout with a generator of its own: torch's takes the global one, which other threads may use."""
         if random is None or self._dropout == 0:
             return x
-        keep = torch.empty_like(x).bernoulli_(1 - self._dropout, generator=random)
+        keep = torch.empty_like(x, device=random.device).bernoulli_(1 - self._dropout, generator=random).to(x.device)
         return x * keep.div_(1 - self._dropout)

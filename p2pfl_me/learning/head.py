@@ -47,7 +47,7 @@ class HeadStep:
         self._d_h = torch.empty(batch, self._hidden, device=device)
         words = -(-batch * width // 8) + -(-batch * self._hidden // 8)
         words = words if self._threshold else 0
-        self._words = torch.empty(words, dtype=torch.int64, device=device)
+        self._words = torch.empty(words, dtype=torch.int64)  # drawn by the processor, whatever the device
         self._kept = torch.empty(8 * words, device=device)
         self._p: dict[str, Tensor] = {}
         self._g: dict[str, Tensor] = {}
@@ -136,7 +136,8 @@ class HeadStep:
         words = self._words[:end]
         # Full 64-bit range: without bounds, random_ leaves the top bit of int64 unset.
         words.random_(-(2**63), None, generator=random)
-        kept = torch.ge(words.view(torch.uint8), self._threshold, out=self._kept[: 8 * end])
+        drawn = words.view(torch.uint8).to(self._kept.device)
+        kept = torch.ge(drawn, self._threshold, out=self._kept[: 8 * end])
         return kept[: x.numel()].view_as(x), kept[8 * begin : 8 * begin + h.numel()].view_as(h)
 
 

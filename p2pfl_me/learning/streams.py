@@ -20,7 +20,7 @@ from p2pfl_me.networks.kinds.ststnet import PADDING, POOL, STREAMS
 EPSILON, MOMENTUM = 1e-5, 0.1
 """Of batch normalisation, torch's."""
 CHANNELS = sum(STREAMS)
-_POOLING = ([POOL, POOL], [POOL, POOL], [1, 1], [1, 1], False)
+POOLING = ([POOL, POOL], [POOL, POOL], [1, 1], [1, 1], False)
 
 
 class StreamStep:
@@ -84,7 +84,7 @@ class StreamStep:
         inverse = torch.rsqrt(var + EPSILON)
         scale = p["scale"] * inverse
         normal = self._maps(torch.addcmul(p["shift"], centred, scale), len(rows))
-        pooled, places = torch.ops.aten.max_pool2d_with_indices(normal, *_POOLING)
+        pooled, places = torch.ops.aten.max_pool2d_with_indices(normal, *POOLING)
         keep = self._keep(pooled, random)
         if keep is not None:
             pooled.mul_(keep)
@@ -100,7 +100,7 @@ class StreamStep:
         d_pooled = torch.ops.aten.avg_pool2d_backward(d_joined, pooled, [2, 2], [2, 2], [0, 0], False, True, None)
         if keep is not None:
             d_pooled.mul_(keep)
-        back = torch.ops.aten.max_pool2d_with_indices_backward(d_pooled, normal, *_POOLING, places)
+        back = torch.ops.aten.max_pool2d_with_indices_backward(d_pooled, normal, *POOLING, places)
         d_normal = back.permute(0, 2, 3, 1).reshape(count, CHANNELS)
         torch.sum(d_pooled, (0, 2, 3), out=g["shift"])
         along = torch.mul(d_normal, centred).sum(0).mul_(inverse)
@@ -149,10 +149,11 @@ class StreamStep:
         """1 / (1 - dropout) where a value is kept, 0 elsewhere, one random byte a value; None: nothing is dropped."""
         if self._threshold == 0:
             return None
-        words = torch.empty(-(-pooled.numel() // 8), dtype=torch.int64, device=pooled.device)
+        words = torch.empty(-(-pooled.numel() // 8), dtype=torch.int64)  # drawn by the processor, whatever the device
         # Full 64-bit range: without bounds, random_ leaves the top bit of int64 unset.
         words.random_(-(2**63), None, generator=random)
-        kept = torch.ge(words.view(torch.uint8)[: pooled.numel()], self._threshold).to(torch.float32).mul_(self._scale)
+        drawn = words.view(torch.uint8)[: pooled.numel()].to(pooled.device)
+        kept = torch.ge(drawn, self._threshold).to(torch.float32).mul_(self._scale)
         count, channels, *sides = pooled.shape
         return kept.view(count, *sides, channels).permute(0, 3, 1, 2)
 

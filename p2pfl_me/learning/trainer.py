@@ -167,22 +167,15 @@ class FeatureTrainer:
             As in `train`; `params` are of no use then.
         """
         flat = torch.from_numpy(params).to(self.device)  # shares their memory on the CPU
-        random = torch.Generator(device=self.device)
+        # Of the processor whatever the device: a run on a GPU draws what one on the processor draws.
+        random = torch.Generator()
         random.manual_seed(derive_seed(self._seed, "train", self._peer, round))
         mean, steps = self._epochs(flat, round, random)
         if self.device.type != "cpu":
             params[:] = flat.cpu().numpy()
-        with np.errstate(all="ignore"):  # that weights are too large is told below, in words
-            length = np.dot(params, params)
-        if not (np.isfinite(mean) and length <= MAX_WEIGHT**2):  # NaN is not
-            norm = f"{math.sqrt(length):.3g}" if np.isfinite(length) else "not finite"
-            raise DivergedError(
-                f"training diverged in round {round + 1}: loss {mean:.3g}, norm of the weights {norm}, "
-                f"where {MAX_WEIGHT:g} is the most that anybody takes",
-                where=f"peer {self._peer}",
-                fix=f"lower training.learning_rate in the contract ({self._training.learning_rate:g}), for all peers, "
-                "and begin a new run",
-            )
+        with np.errstate(all="ignore"):  # that weights are too large is told there, in words
+            length = float(np.dot(params, params))
+        refuse_diverged(mean, length, round, self._peer, self._training.learning_rate)
         return mean, steps
 
     def _epochs(self, flat: Tensor, round: int, random: torch.Generator) -> tuple[float, int]:
@@ -204,14 +197,14 @@ class FeatureTrainer:
 
     def _epoch(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Rows and labels of one epoch: the samples in a new order."""
-        return self._rows_of(torch.randperm(len(self._rows), generator=random, device=self.device), random)
+        return self._rows_of(torch.randperm(len(self._rows), generator=random).to(self.device), random)
 
     def _rows_of(self, order: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Rows and labels of these samples, int64 (n,): of each the original or a variant."""
         if self._variants is None:
             return self._rows[order], self._labels[order]
-        drawn = torch.randint(self._variants.shape[1], (len(order),), generator=random, device=self.device)
-        return self._variants[order, drawn], self._labels[order]
+        drawn = torch.randint(self._variants.shape[1], (len(order),), generator=random)
+        return self._variants[order, drawn.to(self.device)], self._labels[order]
 
     def evaluate(self, params: Vector, part: str) -> Metrics | None:
         """Score `params` on the clips of "validation" or "test"; None where the peer has no such part."""
@@ -235,6 +228,25 @@ class FeatureTrainer:
         features = (torch.from_numpy(_side_by_side(samples.bank, chunk)).to(self.device) for chunk in chunks)
         logits = torch.cat([self._scorer.logits(each).cpu() for each in features])
         return by_clip(logits.numpy(), samples.labels, samples.clips)
+
+
+def refuse_diverged(loss: float, squares: float, round: int, peer: int, learning_rate: float) -> None:
+    """Refuse what a peer's training came to: its mean loss, and the sum of its weights' squares.
+
+    Raises
+    ------
+    DivergedError
+        One is no longer finite, or the model is larger than anybody takes.
+    """
+    if np.isfinite(loss) and squares <= MAX_WEIGHT**2:  # NaN is not
+        return
+    norm = f"{math.sqrt(squares):.3g}" if np.isfinite(squares) else "not finite"
+    raise DivergedError(
+        f"training diverged in round {round + 1}: loss {loss:.3g}, norm of the weights {norm}, "
+        f"where {MAX_WEIGHT:g} is the most that anybody takes",
+        where=f"peer {peer}",
+        fix=f"lower training.learning_rate in the contract ({learning_rate:g}), for all peers, and begin a new run",
+    )
 
 
 def _taker(contract: Contract) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import torch
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.console.watch import Concluded
@@ -17,29 +18,33 @@ from p2pfl_me.data.shards import Shards
 from p2pfl_me.errors import ContractError, P2pmeError
 from p2pfl_me.exits import Exit
 from p2pfl_me.home import cache_dir
+from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Part, Samples
 from p2pfl_me.machine import cores
+from p2pfl_me.message import Vector
 from p2pfl_me.options import RunOptions
 from p2pfl_me.peer.shard import Shard, summary_of
 from p2pfl_me.run.beginning import undone_if_refused
 from p2pfl_me.run.events import Reason, Scores
 from p2pfl_me.run.manifest import ManifestFile
 from p2pfl_me.run.results import write_average
+from p2pfl_me.simulation.lockstep_device import DeviceLockstep, can_be_stacked
 from p2pfl_me.simulation.lockstep_fit import require_lockstep
 from p2pfl_me.simulation.lockstep_log import LockstepLog
-from p2pfl_me.simulation.lockstep_rounds import Lockstep, Training, require_memory_for
+from p2pfl_me.simulation.lockstep_rounds import CPU, Lockstep, Training, require_memory_for
 from p2pfl_me.swarm.dealing import deal_clips
-from p2pfl_me.topology import schedule_of
+from p2pfl_me.topology import Schedule, schedule_of
 from p2pfl_me.topology.cut import cut_warning
 
 
 def run_lockstep(contract: Contract, options: RunOptions, console: Console) -> int:
     """Run a contract's peers round by round and return 0, 130 when stopped, or 1 when one's training diverged.
 
-    The final weights are those of real peers whom nothing delays, to the bit. The clock is virtual: a round lasts as
+    The final weights are those of real peers whom nothing delays: to the bit on the processor, which `device: auto`
+    takes where there is no GPU, and but for rounding on a GPU. The clock is virtual: a round lasts as
     long as the slowest peer's training and the busiest peer's line would take.
 
     Raises
@@ -64,16 +69,22 @@ def run_lockstep(contract: Contract, options: RunOptions, console: Console) -> i
         shards = deal_clips(contract, options, manifest, console)
     samples, test = _samples(contract, shards, options)
     start = initial_params(contract, cache=cache_dir(options.home), weights=options.weights)
-    log = LockstepLog(options.run, contract, schedule, time.time())
+    device = pick_device(options.device)
+    if device.type != "cpu" and not can_be_stacked(contract, samples):
+        console.say(f"note: {contract.model.backbone} is trained on the processor: its step is not written for many")
+        device = CPU
+    log = LockstepLog(options.run, contract, schedule, time.time(), device)
     for peer, own in enumerate(samples):
         log.start(peer, Shard(own, summary_of(shards.of(peer))))
     code, done = 0, contract.training.rounds
-    with Lockstep(contract, schedule, samples, start=start, test=test, workers=workers) as engine:
+    with _engine(contract, schedule, samples, start, test, workers, device) as engine:
         try:
             for round in range(contract.training.rounds):
                 training = engine.train(round)
+                engine.fetch()
                 log.trained(engine)
                 engine.mix(round)
+                engine.fetch()
                 scores = engine.score()[0] if len(test) else None
                 log.round(round, engine, training, scores)
                 console.concluded(contract, round + 1, _told(training, scores, log.sent))
@@ -88,6 +99,20 @@ def run_lockstep(contract: Contract, options: RunOptions, console: Console) -> i
             score = engine.score_of(engine.average()) if len(test) else None
             write_average(options.run, range(schedule.size), score.scores() if score else None)
     return manifest.finish(dict.fromkeys(range(schedule.size), code), code)
+
+
+def _engine(
+    contract: Contract,
+    schedule: Schedule,
+    samples: Sequence[Samples],
+    start: Vector,
+    test: Part,
+    workers: int,
+    device: torch.device,
+) -> Lockstep:
+    if device == CPU:
+        return Lockstep(contract, schedule, samples, start=start, test=test, workers=workers)
+    return DeviceLockstep(contract, schedule, samples, start=start, test=test, workers=workers, device=device)
 
 
 def _told(training: Training, scores: Sequence[Metrics] | None, sent: Sequence[int]) -> dict[int, Concluded]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.gossip.stop import Progress
@@ -36,8 +37,10 @@ KEPT = 256
 class LockstepLog:
     """The logs of all peers. They are opened for each line: thousands would be too many to hold open."""
 
-    def __init__(self, run: Path, contract: Contract, schedule: Schedule, epoch: float) -> None:
-        count = contract.peers.count
+    def __init__(
+        self, run: Path, contract: Contract, schedule: Schedule, epoch: float, device: torch.device = CPU
+    ) -> None:
+        count, self._device = contract.peers.count, device
         self._run, self._contract, self._schedule, self._epoch = run, contract, schedule, epoch
         layout = layout_of(contract.model)
         self._schema = schema_of(contract, layout)
@@ -53,7 +56,7 @@ class LockstepLog:
 
     def start(self, peer: int, shard: Shard) -> None:
         """The first line of a log."""
-        self._write(peer, start_event(self._contract, peer, CPU, 1, shard, None))
+        self._write(peer, start_event(self._contract, peer, self._device, 1, shard, None))
 
     def trained(self, engine: Lockstep) -> None:
         """Look at the models between training and mixing."""

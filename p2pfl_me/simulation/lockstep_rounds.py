@@ -147,7 +147,7 @@ class Lockstep:
         self.trained = self.params
         """What local training made of them, float32 (n, P), until it is mixed."""
         self._exchanged, self._rules = self.params, None
-        if not _is_plain(contract):
+        if not is_plain(contract):
             self.trained = shared((count, size))
             width = exchanged_size(contract.gossip, size, contract.personal_ranges)
             self._exchanged = shared((count, width))
@@ -233,6 +233,9 @@ class Lockstep:
         *own, average = self._crew.map("score", [*((peer,) for peer in range(len(self.params))), (None,)])
         return tuple(own), average
 
+    def fetch(self) -> None:
+        """Let `params` and `trained` be what they say: the models may have been changed elsewhere."""
+
     def average(self) -> Vector:
         """The mean model, float32 (P,), summed in float64 in the order of peer ids."""
         total = np.zeros(self.params.shape[1], dtype=np.float64)
@@ -289,7 +292,7 @@ def require_memory_for(contract: Contract, schedule: Schedule, workers: int, whe
     """
     layout = layout_of(contract.model)
     size = layout.size
-    if not _is_plain(contract):
+    if not is_plain(contract):
         # Model, trained and exchanged vector, and what the rule remembers: at most another exchanged one.
         size = 2 * size + 2 * exchanged_size(contract.gossip, layout.size, contract.personal_ranges)
     if not contract.gossip.aggregation.follows_w:
@@ -306,6 +309,6 @@ def _gathered(part: Part) -> Part:
     return replace(part, bank=np.ascontiguousarray(part.bank[part.rows]), rows=np.arange(len(part.rows)))
 
 
-def _is_plain(contract: Contract) -> bool:
+def is_plain(contract: Contract) -> bool:
     """Whether the trained models themselves are averaged: then one array is all it takes."""
     return contract.gossip.protocol.exchanges_model and not contract.gossip.personal

@@ -32,6 +32,11 @@ class Rows:
     columns: tuple[Tensor, ...] = field(repr=False)
     shares: tuple[Tensor, ...] = field(repr=False)
 
+    def to(self, device: torch.device) -> Rows:
+        """The same on a device."""
+        columns, shares = (tuple(each.to(device) for each in those) for those in (self.columns, self.shares))
+        return Rows(None if self.places is None else self.places.to(device), columns, shares)
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:

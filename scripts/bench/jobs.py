@@ -129,10 +129,12 @@ print(time.perf_counter() - begun)
     return float(done.stdout)
 
 
-def swarm(contract: Path, vectors: Path, run: Path, home: Path, *, watch_memory: bool = False) -> tuple[float, int]:
+def swarm(
+    contract: Path, vectors: Path, run: Path, home: Path, *, watch_memory: bool = False, device: str = "auto"
+) -> tuple[float, int]:
     """Seconds of the whole command, and its peak bytes if they are watched, otherwise 0."""
     command = [sys.executable, "-m", "p2pfl_me.cli.main", "swarm", str(contract)]
-    options = ["--data", str(vectors), "--out", str(run), "--no-report"]
+    options = ["--data", str(vectors), "--out", str(run), "--no-report", "--device", device]
     begun = time.perf_counter()
     process = subprocess.Popen(
         [*command, *options], env={**os.environ, "P2PME_HOME": str(home)}, stdout=subprocess.DEVNULL

@@ -1,0 +1,131 @@
+"""STSTNet of many models: `learning.streams.StreamStep`, a convolution as kernels times unfolded images."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from p2pfl_me.learning.layout import Layout
+from p2pfl_me.learning.stacked.losses import StackedLoss
+from p2pfl_me.learning.stacked.step import Batch, kept, stacked_tensors
+from p2pfl_me.learning.streams import CHANNELS, EPSILON, MOMENTUM, POOLING
+from p2pfl_me.networks.kinds.ststnet import PADDING, POOL, pooled
+
+KERNEL = 27
+"""Values of one: 3 planes of 3x3."""
+
+
+class StackedStreams:
+    """Interface as in `step.StackedStep`. A batch of one sample is normalised by the running statistics."""
+
+    def __init__(self, layout: Layout, side: int, dropout: float, loss: StackedLoss) -> None:
+        self._layout, self._side, self._loss = layout, side, loss
+        self._seen, self._pooled = side + 2 * PADDING - 2, pooled(side)
+        self._threshold = round(dropout * 256)
+        self._scale = 256 / (256 - self._threshold)
+
+    def words(self, size: int) -> int:
+        return -(-size * CHANNELS * self._pooled**2 // 8) if self._threshold else 0
+
+    def bytes_of(self, batch: int) -> int:
+        return 4 * batch * self._seen**2 * (2 * KERNEL + 5 * CHANNELS)
+
+    def prepare(self, models: Tensor) -> None:
+        self._views(models)["var"].clamp_(min=0)  # momentum and compression may have taken it below
+
+    def forward_backward(self, models: Tensor, grads: Tensor, batch: Batch) -> Tensor:
+        p, g = self._views(models), self._views(grads)
+        count, size = batch.labels.shape
+        unfolded = self._unfolded(batch.features.flatten(0, 1))  # (n B, 27, L)
+        kernels = p["kernels"][:, None].expand(count, size, CHANNELS, KERNEL).flatten(0, 1)
+        seen = torch.bmm(kernels, unfolded).view(count, size, CHANNELS, -1)  # (n, B, C, L): all pixels of all samples
+        seen.add_(p["bias"][:, None, :, None]).relu_()
+        valid = None if batch.valid is None else batch.valid[:, :, None, None]
+        pixels = (batch.sizes * self._seen**2).to(torch.float32)[:, None]
+        single = None if valid is None and size > 1 else (batch.sizes == 1)[:, None]
+        mean = (seen if valid is None else seen * valid).sum((1, 3)).div_(pixels)
+        mean = mean if single is None else torch.where(single, p["mean"], mean)
+        centred = seen - mean[:, None, :, None]
+        if valid is not None:
+            centred.mul_(valid)
+        var = torch.linalg.vector_norm(centred, dim=(1, 3)).square_().div_(pixels)
+        var = var if single is None else torch.where(single, p["var"], var)
+        inverse = torch.rsqrt(var + EPSILON)
+        scale = p["scale"] * inverse
+        normal = torch.addcmul(p["shift"][:, None, :, None], centred, scale[:, None, :, None])
+        maps = normal.view(-1, CHANNELS, self._seen, self._seen)
+        small, places = torch.ops.aten.max_pool2d_with_indices(maps, *POOLING)
+        keep = self._keep(batch.words, count, size)
+        if keep is not None:
+            small.mul_(keep)
+        joined = functional.avg_pool2d(small, 2).view(count, size, -1)
+        logits = torch.baddbmm(p["fc.bias"][:, None], joined, p["fc.weight"].mT)
+        log_softmax = torch.log_softmax(logits, dim=2)
+        loss, d_logits = self._loss.by_hand(log_softmax, batch.labels, batch.valid, batch.weights)
+        torch.sum(d_logits, 1, out=g["fc.bias"])
+        torch.bmm(d_logits.mT, joined, out=g["fc.weight"])
+        d_joined = torch.bmm(d_logits, p["fc.weight"]).view(count * size, CHANNELS, *(self._pooled // 2,) * 2)
+        d_small = torch.ops.aten.avg_pool2d_backward(d_joined, small, [2, 2], [2, 2], [0, 0], False, True, None)
+        if keep is not None:
+            d_small.mul_(keep)
+        back = torch.ops.aten.max_pool2d_with_indices_backward(d_small, maps, *POOLING, places)
+        d_normal = back.view_as(normal)
+        d_shift = d_small.view(count, size, CHANNELS, -1).sum((1, 3))
+        g["shift"].copy_(d_shift)
+        along = torch.mul(d_normal, centred).sum((1, 3)).mul_(inverse)
+        g["scale"].copy_(along)
+        pull, push = along * inverse / pixels, d_shift / pixels
+        moved = torch.full_like(pixels, MOMENTUM)
+        if single is not None:
+            pull, push = (torch.where(single, torch.zeros_like(each), each) for each in (pull, push))
+            moved = torch.where(single, torch.zeros_like(moved), moved)
+        # Through mean and variance: dx = scale (dy - mean(dy) - x mean(dy x)), x the normalised value.
+        d_normal.addcmul_(centred, pull[:, None, :, None], value=-1).sub_(push[:, None, :, None])
+        if valid is not None:
+            d_normal.mul_(valid)
+        p["mean"].lerp_(mean, moved.expand_as(mean))
+        p["var"].lerp_(var * (pixels / (pixels - 1)), moved.expand_as(var))
+        d_seen = torch.ops.aten.threshold_backward(d_normal, seen, 0)
+        by_sample = torch.bmm(d_seen.flatten(0, 1), unfolded.mT).view(count, size, CHANNELS, KERNEL)
+        # `scale` belongs to a channel, so it may come after the sums over all pixels.
+        torch.mul(by_sample.sum(1), scale[:, :, None], out=g["kernels"])
+        torch.mul(d_seen.sum((1, 3)), scale, out=g["bias"])
+        return loss
+
+    def logits(self, models: Tensor, features: Tensor) -> Tensor:
+        p, count, asked = self._views(models), len(models), len(features)
+        unfolded = self._unfolded(features).permute(1, 0, 2).flatten(1)  # (27, T L): one product for all models
+        seen = torch.mm(p["kernels"].reshape(-1, KERNEL), unfolded).view(count, CHANNELS, -1)
+        seen.add_(p["bias"][:, :, None]).relu_()
+        scale = p["scale"] * torch.rsqrt(p["var"].clamp(min=0) + EPSILON)
+        normal = torch.addcmul(p["shift"][:, :, None], seen.sub_(p["mean"][:, :, None]), scale[:, :, None])
+        maps = normal.view(count * CHANNELS, asked, self._seen, self._seen)  # pooling takes each map by itself
+        small = functional.avg_pool2d(functional.max_pool2d(maps, POOL, POOL, 1), 2)
+        joined = small.view(count, CHANNELS, asked, -1).transpose(1, 2).flatten(2)
+        return torch.baddbmm(p["fc.bias"][:, None], joined, p["fc.weight"].mT)
+
+    def _unfolded(self, rows: Tensor) -> Tensor:
+        images = rows.view(-1, 3, self._side, self._side)
+        return functional.unfold(images, 3, padding=PADDING)
+
+    def _keep(self, words: Tensor, count: int, size: int) -> Tensor | None:
+        """1 / (1 - dropout) where a value is kept, 0 elsewhere: float32 (n B, C, S, S)."""
+        if not self._threshold:
+            return None
+        side = self._pooled
+        chosen = kept(words, 0, size * side * side * CHANNELS, self._threshold)
+        by_place = chosen.view(count * size, side, side, CHANNELS).permute(0, 3, 1, 2)
+        return by_place.to(torch.float32).mul_(self._scale)
+
+    def _views(self, models: Tensor) -> dict[str, Tensor]:
+        """The three streams' tensors as one each: the layout puts them side by side."""
+        named = stacked_tensors(self._layout, models)
+        out = {name: named[name] for name in ("fc.weight", "fc.bias")}
+        begin = 0
+        for name in ("kernels", "bias", "scale", "shift", "mean", "var"):
+            shape = (CHANNELS, KERNEL) if name == "kernels" else (CHANNELS,)
+            size = CHANNELS * (KERNEL if name == "kernels" else 1)
+            out[name] = models[:, begin : begin + size].view(len(models), *shape)
+            begin += size
+        return out
