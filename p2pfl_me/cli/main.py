@@ -29,6 +29,7 @@ COMMANDS = {
     "propose": "Propose that a run goes on under a changed contract.",
     "approve": "Approve such a change, as one of the members.",
     "serve": "Hand out the final model of a peer that is done.",
+    "relay": "Pass on what two laboratories seal that nobody can call.",
     "status": "Say how a run stands: its peers, and what they say of their neighbours.",
     "watch": "Show a run in the browser, while it goes on or afterwards.",
     "replay": "Live a recorded peer's run again, and see where it differs.",

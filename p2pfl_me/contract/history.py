@@ -20,6 +20,7 @@ FREE: tuple[str, ...] = (
     "peers.loopback",
     "peers.members",
     "peers.approve",
+    "peers.relays",
     "training.rounds",
     "training.until",
     "gossip.weights",

@@ -15,6 +15,7 @@ MOST_PEERS = 10_000
 BASE_PORT = 47100
 """Of peers on one machine, and of a lab that names no address; peer k takes the k-th after it."""
 HIGHEST_PORT = 65_535
+MOST_RELAYS = 8
 
 ADDRESS = r"^tcp://[^\s/:]+(:\d{1,5})$|^tcp://\[[0-9a-fA-F:.]+\]:\d{1,5}$"
 
@@ -110,12 +111,26 @@ class Member(Part):
         return self
 
 
+class Relay(Part):
+    """A machine that both ends of an edge can call where neither of the two can be called (`p2pme relay`)."""
+
+    address: Annotated[str, Field(pattern=ADDRESS)]
+    public_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+
+    @field_validator("address")
+    @classmethod
+    def _can_be_dialled(cls, address: str) -> str:
+        if fault := undialable(address):
+            raise ValueError(fault)
+        return address
+
+
 class Peers(Part):
     """Either `loopback` or `members`.
 
     `widths`: peers that hold, train and send only a part of the head's hidden units, by id: {3: 0.5}. All others hold
     the whole model. `approve`: the share of members who must have approved of a change before a run
-    goes on under it.
+    goes on under it. `relays`: where two members that only dial meet.
     """
 
     loopback: Loopback | None = None
@@ -123,6 +138,9 @@ class Peers(Part):
     widths: dict[int, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     # What came later is left out of every dump while it is the default.
     approve: Annotated[float, Field(gt=0, le=1)] | None = Field(default=None, exclude_if=lambda value: value is None)
+    relays: Annotated[tuple[Relay, ...], Field(max_length=MOST_RELAYS)] = Field(
+        default=(), exclude_if=lambda value: not value
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Peers:
@@ -132,12 +150,15 @@ class Peers(Part):
             ids = [member.id for member in self.members]
             if sorted(ids) != list(range(len(ids))):
                 raise ValueError(f"ids must be 0..{len(ids) - 1}, each once; found {sorted(ids)}")
-            addresses = [member.address for member in self.members if member.address]
+            there: tuple[Member | Relay, ...] = (*self.members, *self.relays)
+            addresses = [each.address for each in there if each.address]
             if len(set(addresses)) != len(addresses):
-                raise ValueError("two members share one address")
-            keys = [member.public_key for member in self.members if member.public_key]
+                raise ValueError("two members share one address, or a member and a relay do")
+            keys = [each.public_key for each in there if each.public_key]
             if len(set(keys)) != len(keys):
-                raise ValueError("two members share one public_key; each peer needs a key of its own")
+                raise ValueError("two members share one public_key, or a member and a relay do; each needs its own")
+        elif self.relays:
+            raise ValueError("relays are for members that only dial; peers on loopback meet without")
         if self.approve is not None and (not self.members or not all(member.public_key for member in self.members)):
             raise ValueError("approve needs members with public keys: it is by them that they approve")
         if strangers := sorted(self.widths.keys() - range(self.count)):
@@ -148,7 +169,7 @@ class Peers(Part):
 
     def __hash__(self) -> int:
         """Of the same values as equality; a dictionary has none of its own."""
-        return hash((self.loopback, self.members, self.approve, tuple(sorted(self.widths.items()))))
+        return hash((self.loopback, self.members, self.approve, self.relays, tuple(sorted(self.widths.items()))))
 
     def width(self, peer: int) -> float:
         """The share of the hidden units that a peer holds."""

@@ -65,6 +65,7 @@ _COMMENTS: Mapping[str, str] = {
     "topology.edges": "each once, in any order",
     "peers.loopback": "all on this machine; elsewhere list `members` with id, address, public_key",
     "peers.members": "id, where the others reach it, and its public key",
+    "peers.relays": "address and public_key of machines where members that only dial meet (`p2pme relay`)",
     "peers.loopback.base_port": "peer k listens on 127.0.0.1:(base_port + k)",
     "model.backbone: ststnet": "trained whole: 1,683 parameters for three classes, 7 kB a message",
     "training.augment": "each epoch takes a clip or its mirror image: expressions have no side",

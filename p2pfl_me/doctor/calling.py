@@ -147,9 +147,16 @@ async def _measured(links: Links, peer: int) -> Line | None:
 async def _why_not(caller: _Caller, each: Endpoint, unreachable: Mapping[int, str], directory: Directory) -> Met:
     if complaint := caller.complaint(each.peer):
         return Absent(complaint, certain=True) if "cannot be looked up" in complaint else Refused(complaint)
+    if each.relays:
+        return Absent(unreachable.get(each.peer, "") or "met at no relay")
     if not each.is_dialled_by(directory.me):
         return Absent(f"it calls us (at {directory.listen}), and has not")
     return Absent(await knock(each.address) or unreachable.get(each.peer, "") or f"{each.address}: no answer")
+
+
+async def reached(relays: Sequence[str]) -> dict[str, str]:
+    """Why no connection comes about to each of these addresses; empty where one does."""
+    return dict(zip(relays, await asyncio.gather(*map(knock, relays)), strict=True))
 
 
 async def knock(address: str) -> str:

@@ -12,7 +12,7 @@ from p2pfl_me.contract import Contract, digest
 from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.data.source import peer_clips
 from p2pfl_me.doctor import machine
-from p2pfl_me.doctor.calling import Absent, Linked, Met, Refused, call
+from p2pfl_me.doctor.calling import Absent, Linked, Met, Refused, call, reached
 from p2pfl_me.doctor.finding import Finding, bad, good, left_open, note, refusals
 from p2pfl_me.doctor.line import Line, weigh
 from p2pfl_me.errors import PeerError
@@ -66,6 +66,7 @@ def _neighbours(
     if running := _runs(settings):
         yield left_open("neighbours", running, f"`p2pme status {settings.run}` says how its links are")
         return
+    yield from _relays(directory)
     try:
         met = asyncio.run(call(settings.contract, directory, patience_s))
     except PeerError as error:
@@ -80,6 +81,20 @@ def _neighbours(
     if unmeasured and bits_per_s is not None:
         line = Line.of_rate(bits_per_s)
         yield weigh("line", settings.contract, sent, line, shared_by=unmeasured)
+
+
+def _relays(directory: Directory) -> Iterator[Finding]:
+    """The relays where neighbours are met that cannot be called: one that answers is enough."""
+    addresses = list(dict.fromkeys(relay.address for each in directory.neighbours for relay in each.relays))
+    why = asyncio.run(reached(addresses))
+    some = not all(why.values())
+    for address in addresses:
+        if not why[address]:
+            yield good("relay", f"{address}: somebody listens; whether it is the relay, a neighbour met there shows")
+        elif some:
+            yield note("relay", why[address], "another one answers, and that is enough while it does")
+        else:
+            yield left_open("relay", why[address], "have `p2pme relay` run there, then ask again")
 
 
 def _met(contract: Contract, peer: int, met: Met, sent: int) -> Finding:

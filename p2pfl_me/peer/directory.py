@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from p2pfl_me.contract import Contract, digest
-from p2pfl_me.contract.members import ADDRESS, Member
+from p2pfl_me.contract.members import ADDRESS, Member, is_loopback
 from p2pfl_me.errors import ContractError, IdentityError
 from p2pfl_me.home import keys_dir
 from p2pfl_me.keyring import Keyring
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.trust import Trust
 from p2pfl_me.topology import Plan
+from p2pfl_me.wire.endpoint import Endpoint, Meeting
 from p2pfl_me.wire.identity import (
     Identity,
     earlier_identities,
@@ -24,7 +25,6 @@ from p2pfl_me.wire.identity import (
     loopback_identities,
     public_from_text,
 )
-from p2pfl_me.wire.links import Endpoint
 from p2pfl_me.wire.noise import private_bytes
 
 
@@ -64,17 +64,14 @@ def directory_of(settings: PeerSettings, schedule: Plan) -> Directory:
     members = {k: contract.peers.member(k) for k in (peer, *schedule.neighbours(peer))}
     made = loopback_identities(keys_dir(settings.home), count) if _needs_made_keys(contract) else []
     public = {k: public_from_text(m.public_key) if m.public_key else made[k].public for k, m in members.items()}
-    neighbours = tuple(
-        Endpoint(k, members[k].address or "", public[k], dialled=_dials(members[peer], members[k]))
-        for k in schedule.neighbours(peer)
-    )
+    neighbours = tuple(_endpoint(contract, members[peer], members[k], public[k]) for k in schedule.neighbours(peer))
     trust = Trust(settings.home)
     identity = _own(settings.key, made[peer] if made else None, public[peer], peer, trust)
     if identity.public != public[peer]:
         _require_no_pairs(contract, settings.key)
     return Directory(
         peer,
-        _listens(members[peer], settings.listen, called=any(not each.dialled for each in neighbours)),
+        _listens(members[peer], settings.listen, called=any(not each.is_dialled_by(peer) for each in neighbours)),
         identity,
         neighbours,
         _life_keys(contract, peer, identity, made, schedule),
@@ -96,13 +93,27 @@ def _life_keys(
     return Keyring(digest(contract), private_bytes(identity.private), publics, os.urandom(32))
 
 
+def _endpoint(contract: Contract, me: Member, other: Member, public: bytes) -> Endpoint:
+    if me.dial_only and other.dial_only:
+        relays = tuple(Meeting(each.address, public_from_text(each.public_key)) for each in contract.peers.relays)
+        return Endpoint(other.id, "", public, dialled=me.id < other.id, relays=relays)
+    return Endpoint(other.id, other.address or "", public, dialled=_dials(me, other))
+
+
 def _dials(me: Member, other: Member) -> bool:
     """Whether `me` is the end of this edge that calls: whoever cannot be called, else the lower id."""
     return me.dial_only or (not other.dial_only and me.id < other.id)
 
 
 def _listens(member: Member, listen: str | None, *, called: bool) -> str | None:
-    """An address in the contract that is not loopback stands for its port on every interface of this machine.
+    if listen is None and (member.address is None or (member.dial_only and not called)):
+        return None
+    return listening_at(member.address or "", listen)
+
+
+def listening_at(address: str, listen: str | None) -> str:
+    """Where whoever has this `address` in the contract listens: at `listen`, the user's own word, if there is one; else
+    at the port of it on every interface of this machine, unless it is loopback.
 
     Raises
     ------
@@ -110,13 +121,11 @@ def _listens(member: Member, listen: str | None, *, called: bool) -> str | None:
         `listen` is no address.
     """
     if listen is not None:
-        address = f"tcp://{listen.removeprefix('tcp://')}"
-        if not re.fullmatch(ADDRESS, address):
+        given = f"tcp://{listen.removeprefix('tcp://')}"
+        if not re.fullmatch(ADDRESS, given):
             raise ContractError(f"`{listen}` is no address", where="--listen", fix="write HOST:PORT, or *:PORT for all")
-        return address
-    if member.address is None or (member.dial_only and not called):
-        return None
-    return member.address if member.is_loopback else f"tcp://*:{member.address.rpartition(':')[2]}"
+        return given
+    return address if is_loopback(address) else f"tcp://*:{address.rpartition(':')[2]}"
 
 
 def _needs_made_keys(contract: Contract) -> bool:

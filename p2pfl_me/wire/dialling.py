@@ -52,16 +52,19 @@ class Dialler:
 
     def failed(self, neighbour: Neighbour, why: str) -> None:
         """An attempt has come to nothing."""
+        where = neighbour.where(self._me)
         neighbour.failures += 1
-        neighbour.unreachable = why
-        if why == UNREACHABLE:
+        neighbour.tries += 1
+        neighbour.unreachable = f"{where}: {why}"
+        if why == UNREACHABLE and not neighbour.endpoint.relays:  # that a relay has gone says nothing of the neighbour
             self._events.gone(neighbour)
         self.again(neighbour)
 
     def _dial(self, neighbour: Neighbour) -> None:
         if not self._is_wanted(neighbour) or not self._handshaker.can_dial(neighbour):
             return
-        address = neighbour.endpoint.address
+        relay = neighbour.relay(self._me)
+        address = relay.address if relay else neighbour.endpoint.address
         if found := numbers_of(address):
             self._connect(neighbour, found, "")
         else:
@@ -76,10 +79,10 @@ class Dialler:
                 raise OSError(why)
             connection = self._sockets.dial(*found[neighbour.failures % len(found)], now)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why, where = (error.strerror or str(error)).lower(), neighbour.where(self._me)
             self.failed(neighbour, why)
             if not isinstance(error, ConnectionError):  # a neighbour that has not begun yet is nothing to complain of
-                self._events.complain(neighbour, f"peer {neighbour.peer} at {neighbour.endpoint.address}: {why}")
+                self._events.complain(neighbour, f"peer {neighbour.peer} at {where}: {why}")
             return
         neighbour.dialling = connection
         self._handshaker.on_dialling(connection, neighbour, now)

@@ -9,20 +9,45 @@ from p2pfl_me.message import Message
 
 
 @dataclass(frozen=True, slots=True)
+class Meeting:
+    """A relay: where it listens and who it is (public key, 32 bytes)."""
+
+    address: str
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """A neighbour: where it listens and who it is (public key, 32 bytes).
 
-    `dialled` says which end of the edge calls the other; None: the lower id does.
+    `dialled` says which end of the edge calls the other; None: the lower id does. Where neither can be called, both
+    call one of `relays`.
     """
 
     peer: int
     address: str
     public_key: bytes
     dialled: bool | None = None
+    relays: tuple[Meeting, ...] = ()
 
     def is_dialled_by(self, me: int) -> bool:
-        """Whether peer `me` calls this neighbour."""
+        """Whether peer `me` calls this neighbour, or a relay to meet it."""
+        return bool(self.relays) or self.begins(me)
+
+    def begins(self, me: int) -> bool:
+        """Whether peer `me` is the end that begins the handshake, and makes a connection anew whose keys are old."""
         return me < self.peer if self.dialled is None else self.dialled
+
+    def relay(self, me: int, tries: int) -> Meeting | None:
+        """The relay for peer `me` after so many `tries` in vain; None where the neighbour itself is called.
+
+        One end goes on to the next relay each time, the other stays through a whole turn of that: so they come together
+        at any relay that both can reach, whichever those are.
+        """
+        if not self.relays:
+            return None
+        count = len(self.relays)
+        return self.relays[(tries if self.begins(me) else tries // (count + 1)) % count]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,16 @@ that fails to counts against a neighbour: it may be the line's doing.
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.admission import CHALLENGE, WaitingRoom, caller_of, edge_key
-from p2pfl_me.wire.endpoint import Trust
+from p2pfl_me.wire.endpoint import Meeting, Trust
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import (
     Terms,
@@ -27,6 +29,7 @@ from p2pfl_me.wire.handshake import (
     reply,
 )
 from p2pfl_me.wire.identity import Identity
+from p2pfl_me.wire.meeting import WAIT_S, is_met, meet
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.noise import AwaitingReply, Ciphers
 from p2pfl_me.wire.records import Opener, Sealer
@@ -42,6 +45,11 @@ TURNED_AWAY = (
     "turned us away before the handshake: it does not know our public key, or has another than the contract names; "
     "compare fingerprints with whoever runs it (`p2pme keys fingerprint`) and the two contracts"
 )
+TURNED_AWAY_THERE = (
+    "turned us away: it has another contract, in which we do not meet this neighbour, or have another key; "
+    "give whoever runs it the same file"
+)
+NOT_THERE = "it is not there yet"
 NO_PEER = "does not speak p2pme's protocol; is the address in the contract right, and p2pme there of the same version?"
 REVOKED = "its key is revoked, and no other is known; ask the laboratory for its new one (`p2pme keys accept`)"
 NO_KEY = "the public key that the contract names is no key; correct the contract"
@@ -80,6 +88,8 @@ class _Call:
     neighbour: Neighbour | None = None
     key: bytes = b""
     seals: Seals | None = None
+    met: Neighbour | None = None
+    """Whom we have met at a relay, and nobody else may this be."""
 
 
 @dataclass(slots=True, eq=False)
@@ -103,6 +113,20 @@ class _Edge:
     key: bytes
 
 
+@dataclass(slots=True, eq=False)
+class _AtRelay:
+    """We have called a relay to meet a neighbour there: not greeted yet, asked for it, or told that it is not there."""
+
+    since: float
+    neighbour: Neighbour
+    relay: Meeting
+    asked: bool = False
+    absent: bool = False
+
+
+_Stage = _Call | _Dialled | _AtRelay
+
+
 class Handshaker:
     """The handshakes of one peer, each on a connection of its own. `send` hands a frame to the network."""
 
@@ -119,8 +143,9 @@ class Handshaker:
         self._neighbours = tuple(neighbours.values())
         self._events, self._traffic, self._send = events, traffic, send
         self._edges: dict[int, tuple[_Edge, ...]] = {}
+        self._to_relays: dict[bytes, tuple[_Edge, ...]] = {}
         self._find_edges()
-        self._under_way: dict[Connection, _Call | _Dialled] = {}
+        self._under_way: dict[Connection, _Stage] = {}
         self.waiting: WaitingRoom[Connection] = WaitingRoom()
 
     # -- who is believed ----------------------------------------------------------------------------------------
@@ -133,7 +158,12 @@ class Handshaker:
             self._events.stranger(f"keys go on as they were known: {self._trust.trouble}")
         self._find_edges()
         for connection, stage in [*self._under_way.items()]:
-            if stage.neighbour and stage.key and not self._is_good(stage.neighbour, stage.key):
+            if (
+                not isinstance(stage, _AtRelay)
+                and stage.neighbour
+                and stage.key
+                and not self._is_good(stage.neighbour, stage.key)
+            ):
                 self._events.hang_up(connection)
         return [each for each in self._neighbours if each.connection and not self._is_good(each, each.key)]
 
@@ -143,13 +173,9 @@ class Handshaker:
     def _find_edges(self) -> None:
         mine = self._terms.identities(self._trust.good(self._terms.stated or self._terms.identity.public))
         for neighbour in self._neighbours:
-            good = self._trust.good(neighbour.endpoint.public_key)
-            pairs = [(identity, public) for identity in mine for public in good]
-            self._edges[neighbour.peer] = tuple(
-                _Edge(neighbour, identity, public, made)
-                for identity, public in pairs
-                if (made := _edge_key(identity, public)) is not None
-            )
+            self._edges[neighbour.peer] = _edges(neighbour, mine, self._trust.good(neighbour.endpoint.public_key))
+            for relay in neighbour.endpoint.relays:
+                self._to_relays[relay.public_key] = _edges(neighbour, mine, (relay.public_key,))
 
     # -- beginning and ending -----------------------------------------------------------------------------------
 
@@ -161,42 +187,55 @@ class Handshaker:
         self._send(connection, greeting(call.challenge))
 
     def on_dialling(self, connection: Connection, neighbour: Neighbour, now: float) -> None:
-        """We are calling a neighbour."""
-        self._under_way[connection] = _Dialled(now, neighbour)
+        """We are calling a neighbour, or a relay to meet it."""
+        relay = neighbour.relay(self._terms.me)
+        self._under_way[connection] = _AtRelay(now, neighbour, relay) if relay else _Dialled(now, neighbour)
 
     def can_dial(self, neighbour: Neighbour) -> bool:
         """Whether there is a key to answer its challenge with."""
-        if self._edges[neighbour.peer]:
-            return True
         good = self._trust.good(neighbour.endpoint.public_key)
-        self._events.complain(neighbour, f"peer {neighbour.peer}: {NO_KEY if good else REVOKED}")
-        return False
+        if not self._edges[neighbour.peer]:
+            self._events.complain(neighbour, f"peer {neighbour.peer}: {NO_KEY if good else REVOKED}")
+            return False
+        for relay in neighbour.endpoint.relays:
+            if not self._to_relays[relay.public_key]:
+                self._events.complain(neighbour, f"peer {neighbour.peer} by the relay {relay.address}: {NO_KEY}")
+                return False
+        return True
 
     def dialled(self, connection: Connection) -> Neighbour | None:
-        """The neighbour that we are calling on this connection, if we are."""
+        """The neighbour that we are calling on this connection, or meet over it, if we are."""
         stage = self._under_way.get(connection)
-        return stage.neighbour if isinstance(stage, _Dialled) else None
+        if stage is None:
+            return None
+        return stage.met if isinstance(stage, _Call) else stage.neighbour
 
-    def forget(self, connection: Connection) -> _Call | _Dialled | None:
+    def forget(self, connection: Connection) -> _Stage | None:
         """A connection has ended or become a link."""
         self.waiting.leave(connection)
         return self._under_way.pop(connection, None)
 
-    def on_closed(self, connection: Connection, reason: str) -> None:
-        """The other end has closed a connection, or sent what no frame is."""
+    def on_closed(self, connection: Connection, reason: str) -> str:
+        """The other end has closed a connection, or sent what no frame is; why, where we know better than `reason`."""
         stage = self._under_way.get(connection)
-        if isinstance(stage, _Dialled):
+        if isinstance(stage, _AtRelay):
+            if stage.absent:
+                return NOT_THERE
+            if stage.neighbour.failures and not connection.connecting:
+                self._complain(stage.neighbour, TURNED_AWAY_THERE if stage.asked else NO_PEER)
+        elif isinstance(stage, _Dialled):
             if connection.connecting:
-                return
+                return ""
             # One may be closed because its owner is leaving; two in a row are meant.
             if stage.neighbour.failures >= len(self._edges[stage.neighbour.peer]):
                 self._complain(stage.neighbour, TURNED_AWAY if stage.awaiting else NO_PEER)
-        elif isinstance(stage, _Call) and stage.neighbour is None:
+        elif isinstance(stage, _Call) and stage.neighbour is None and stage.met is None:
             self._events.stranger(f"a connection from {connection.host} that ended before its handshake ({reason})")
+        return ""
 
     def overdue(self, now: float) -> list[Connection]:
         """Connections that have had their time."""
-        return [each for each, stage in self._under_way.items() if now - stage.since > HANDSHAKE_S]
+        return [each for each, stage in self._under_way.items() if now - stage.since > _most_s(stage)]
 
     # -- frames -------------------------------------------------------------------------------------------------
 
@@ -206,7 +245,9 @@ class Handshaker:
         try:
             if stage is None:
                 return
-            if stage.neighbour is not None and stage.seals is not None:
+            if isinstance(stage, _AtRelay):
+                self._on_relay(connection, stage, bytes(frame), now)
+            elif stage.neighbour is not None and stage.seals is not None:
                 self._on_first_record(connection, stage.neighbour, stage.key, stage.seals, frame)
             elif isinstance(stage, _Call):
                 self._on_hello(connection, stage, bytes(frame), now)
@@ -215,12 +256,30 @@ class Handshaker:
             else:
                 self._on_reply(connection, stage, stage.awaiting, bytes(frame))
         except WireError as error:
-            if isinstance(stage, _Dialled) and stage.awaiting is None:
+            if isinstance(stage, _AtRelay) or (isinstance(stage, _Dialled) and stage.awaiting is None):
                 self._complain(stage.neighbour, f"{NO_PEER} ({error.what})")
             else:
                 # Whoever is there need not be the neighbour, so it does not count against it.
                 self._events.stranger(f"{error.what}, from {connection.host}")
             self._events.hang_up(connection)
+
+    def _on_relay(self, connection: Connection, stage: _AtRelay, frame: bytes, now: float) -> None:
+        """Ask a relay for the neighbour; once the two have met, all is as if one had called the other."""
+        neighbour, edges = stage.neighbour, self._to_relays[stage.relay.public_key]
+        if not stage.asked and edges:
+            edge, stage.asked = edges[neighbour.failures % len(edges)], True
+            mine, named = edge.identity.public, neighbour.endpoint.public_key
+            made = meet(edge.key, mine, read_greeting(frame), named)
+            if self._send(connection, made) is Outcome.SENT:
+                self._traffic.frame_sent(neighbour.peer, len(made))
+        elif not is_met(frame):
+            stage.absent, neighbour.failures = True, 0
+            neighbour.unreachable = f"{neighbour.where(self._terms.me)}: {NOT_THERE}"
+        elif neighbour.endpoint.begins(self._terms.me):
+            self._under_way[connection] = _Dialled(now, neighbour)
+        else:
+            self._under_way[connection] = call = _Call(now, os.urandom(CHALLENGE), met=neighbour)
+            self._send(connection, greeting(call.challenge))
 
     def _on_greeting(self, connection: Connection, stage: _Dialled, frame: bytes) -> None:
         """Begin a handshake with a neighbour that we dialled."""
@@ -241,6 +300,8 @@ class Handshaker:
         if edge is None:
             raise WireError("a key outside the allow list, or made for another key than ours")
         neighbour = edge.neighbour
+        if call.met is not None and call.met is not neighbour:
+            raise WireError(f"peer {neighbour.peer}, where peer {call.met.peer} was to be met")
         if neighbour.quarantined or not neighbour.handshakes.take(now):
             self._events.hang_up(connection)
             return
@@ -248,7 +309,7 @@ class Handshaker:
         made = read_hello(terms, edge.key, call.challenge, frame)
         if made.key != edge.public:
             raise WireError("two keys in one handshake")
-        if not made.differing and (made.peer != neighbour.peer or neighbour.endpoint.is_dialled_by(self._terms.me)):
+        if not made.differing and (made.peer != neighbour.peer or neighbour.endpoint.begins(self._terms.me)):
             raise WireError(f"peer {neighbour.peer} calls as peer {made.peer}, which it should not")
         answer, ciphers = reply(made)
         if self._send(connection, answer) is not Outcome.SENT:
@@ -293,7 +354,12 @@ class Handshaker:
             self._traffic.ping_sent(neighbour.peer, self._traffic.frame_sent(neighbour.peer, len(record)))
 
     def _complain(self, neighbour: Neighbour, why: str) -> None:
-        self._events.complain(neighbour, f"peer {neighbour.peer} at {neighbour.endpoint.address} {why}")
+        self._events.complain(neighbour, f"peer {neighbour.peer} at {neighbour.where(self._terms.me)} {why}")
+
+
+def _most_s(stage: _Stage) -> float:
+    """Seconds that a connection may spend in its present stage."""
+    return HANDSHAKE_S + (WAIT_S if isinstance(stage, _AtRelay) else 0.0)
 
 
 def _seals(connection: Connection, ciphers: Ciphers) -> Seals:
@@ -303,8 +369,10 @@ def _seals(connection: Connection, ciphers: Ciphers) -> Seals:
     return Seals(Sealer(ciphers.send), Opener(ciphers.receive))
 
 
-def _edge_key(identity: Identity, public: bytes) -> bytes | None:
-    try:
-        return edge_key(identity, public)
-    except WireError:
-        return None
+def _edges(neighbour: Neighbour, mine: Sequence[Identity], theirs: Sequence[bytes]) -> tuple[_Edge, ...]:
+    """One for each pair of keys, but for those that are none."""
+    found = []
+    for identity, public in itertools.product(mine, theirs):
+        with suppress(WireError):
+            found.append(_Edge(neighbour, identity, public, edge_key(identity, public)))
+    return tuple(found)

@@ -127,8 +127,7 @@ class Multiplexer:
 
     def unreachable(self) -> dict[int, str]:
         """Where and why neighbours that we call cannot be reached, by peer; from any thread."""
-        found = self._neighbours.items()
-        return {peer: f"{each.endpoint.address}: {why}" for peer, each in found if (why := each.unreachable)}
+        return {peer: each.unreachable for peer, each in self._neighbours.items() if each.unreachable}
 
     def quarantine(self, peer: int) -> None:
         """Drop the link to a neighbour and ignore it from now on."""
@@ -187,8 +186,8 @@ class Multiplexer:
         if neighbour := self._linked.get(connection):
             self._lost(neighbour, f"connection lost{f' ({reason})' if reason else ''}")
         else:
-            self._handshaker.on_closed(connection, reason or "closed by the other end")
-            self._forget(connection, reason or "it closed the connection")
+            why = self._handshaker.on_closed(connection, reason or "closed by the other end")
+            self._forget(connection, why or reason or "it closed the connection")
 
     def hang_up(self, connection: Connection) -> None:
         self._sockets.close(connection)
@@ -354,7 +353,7 @@ class Multiplexer:
         """Whether a connection of ours to dial has had its time, and its other end has been heard of just now."""
         limits, carried = self._liveness, self._carried(neighbour) - neighbour.made_after
         old = now - neighbour.made_at > limits.renew_s or carried > limits.renew_bytes
-        return old and neighbour.endpoint.is_dialled_by(self._me) and now - neighbour.heard < 2 * limits.ping_s
+        return old and neighbour.endpoint.begins(self._me) and now - neighbour.heard < 2 * limits.ping_s
 
     def _carried(self, neighbour: Neighbour) -> int:
         totals = self.traffic.totals[neighbour.peer]

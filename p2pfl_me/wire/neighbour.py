@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from p2pfl_me.wire.budget import Bucket
-from p2pfl_me.wire.endpoint import Endpoint
+from p2pfl_me.wire.endpoint import Endpoint, Meeting
 from p2pfl_me.wire.pace import Pace
 from p2pfl_me.wire.refusal_log import RefusalLog
 from p2pfl_me.wire.session import Session
@@ -43,6 +43,8 @@ class Neighbour:
     heard: float = 0.0
     dialling: Connection | None = None
     failures: int = 0
+    tries: int = 0
+    """Calls of a relay that did not come to a link, in a row since the last relay that did."""
     unreachable: str = ""
     quarantined: bool = False
     echo: tuple[float, Future[float]] | None = None
@@ -55,3 +57,12 @@ class Neighbour:
     @property
     def peer(self) -> int:
         return self.endpoint.peer
+
+    def relay(self, me: int) -> Meeting | None:
+        """Where peer `me` meets it now, if it cannot be called itself."""
+        return self.endpoint.relay(me, self.tries)
+
+    def where(self, me: int) -> str:
+        """Where peer `me` calls it, in words."""
+        relay = self.relay(me)
+        return f"the relay {relay.address}" if relay else self.endpoint.address

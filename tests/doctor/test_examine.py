@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from p2pfl_me.cli.doctor import doctor
 from p2pfl_me.contract import Contract, contract_from_yaml
+from p2pfl_me.contract.members import Relay
 from p2pfl_me.doctor import machine
 from p2pfl_me.doctor.calling import Absent, Linked, Met, Refused, call
 from p2pfl_me.doctor.examine import examine
@@ -25,6 +26,7 @@ from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
 from p2pfl_me.topology import plan_of
 from p2pfl_me.wire.identity import Identity, new_identity, save_identity
+from p2pfl_me.wire.relay import RelayServer
 from tests.small import CLASSES, write_vectors
 from tests.wire.peers import free_ports
 
@@ -182,3 +184,30 @@ def test_the_command_says_the_same_to_people_and_to_programs(tmp_path: Path) -> 
     key = next(each for each in found if each["about"] == "key")
     assert key["verdict"] == "bad" and key["says"] in lines.output and "choose --id from 0 to 2" in lines.output
     assert "Nothing stands in the way" in as_json([Finding("a", Verdict.GOOD, "b")])
+
+
+def test_labs_that_nobody_can_call_are_told_of_their_relay_and_meet_there(tmp_path: Path) -> None:
+    labs = [settings(tmp_path, peer, free_ports(3)) for peer in range(2)]
+    at, key = f"tcp://127.0.0.1:{free_ports(1)[0]}", new_identity()
+    members = tuple(
+        member.model_copy(update={"address": None, "dial_only": True} if member.id < 2 else {"address": "tcp://c:1"})
+        for member in labs[0].contract.peers.members or ()
+    )
+    relays = (Relay(address=at, public_key=key.public_text),)
+    peers = labs[0].contract.peers.model_copy(update={"members": members, "relays": relays})
+    contract = labs[0].contract.model_copy(update={"peers": peers})
+    labs = [replace(lab, contract=contract) for lab in labs]
+    found = examine(labs[0], patience_s=0.3)
+    assert about(found, "relay").verdict is about(found, "peer 1").verdict is Verdict.OPEN
+    assert f"nobody listens at port {at.rpartition(':')[2]}" in about(found, "relay").says
+    assert f"the relay {at}: refused or unreachable" in about(found, "peer 1").says
+
+    async def scene() -> list[dict[int, Met]]:
+        server = RelayServer(key, [(KEYS[0].public, KEYS[1].public)], 1e9, print, bytes.hex)
+        serving = asyncio.create_task(server.serve(server.listen(at)))
+        met = await asyncio.gather(*(call(contract, directory_of(lab, plan_of(contract)), 60.0) for lab in labs))
+        serving.cancel()
+        return met
+
+    first, _ = asyncio.run(scene())  # whoever has seen enough may go before the other has measured
+    assert isinstance(first[1], Linked)

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 import os
 import resource
 import signal
 import socket
-import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.contract import digest, load_contract
-from p2pfl_me.data.source import peer_clips
-from p2pfl_me.learning.network import initial_params
-from p2pfl_me.learning.samples import samples_of
-from p2pfl_me.learning.trainer import make_trainer
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import greeting
+from tests.peer.capturing import captured, first_models, shows
 from tests.small import Command, events, p2pme, wait_for, write_contract, write_vectors
 
 pytestmark = pytest.mark.processes
@@ -78,62 +71,20 @@ def test_four_commands_reach_the_end_and_a_killed_one_rejoins(tmp_path: Path) ->
 
 
 def test_the_wire_shows_no_weights(tmp_path: Path) -> None:
-    try:
-        tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3))
-        tap.bind(("lo", 0))
-    except (PermissionError, AttributeError):
-        pytest.skip("capturing loopback needs root and Linux")
     path = write_contract(tmp_path / "two.yaml", 2, training="{rounds: 1, local_epochs: 1}")
     contract = load_contract(path)
-    captured, over = bytearray(), threading.Event()
-    ports = {int(contract.peers.member(peer).address.rpartition(":")[2]) for peer in range(2)}
-    tap.settimeout(0.2)
-    tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
-
-    def capture() -> None:
-        while not over.is_set():
-            try:
-                packet = tap.recv(1 << 17)
-            except TimeoutError:
-                continue
-            # Behind the 14 bytes of Ethernet and 20 of IPv4: other programs on this machine talk over loopback, too.
-            if ports & {int.from_bytes(packet[34:36], "big"), int.from_bytes(packet[36:38], "big")}:
-                captured.extend(packet)
-
-    thread = threading.Thread(target=capture)
-    thread.start()
-    commands = [start(tmp_path / "home", path, tmp_path, peer) for peer in range(2)]
-    results = [command.finish() for command in commands]
-    over.set()
-    thread.join()
-    tap.close()
+    with captured({int(contract.peers.member(peer).address.rpartition(":")[2]) for peer in range(2)}) as seen:
+        commands = [start(tmp_path / "home", path, tmp_path, peer) for peer in range(2)]
+        results = [command.finish() for command in commands]
     assert [code for code, _ in results] == [0, 0], results
-    sent = {
-        entry["sha256"]
-        for peer in range(2)
-        for line in (tmp_path / "run" / f"egress-{peer}.jsonl").read_text().splitlines()
-        if (entry := json.loads(line))["kind"] in {"offer", "answer"}
-    }
-    # Training is a function of the seed, so the very bytes that were sent can be made again.
-    cache = tmp_path / "home" / "cache"
-    for peer in range(2):
-        own = tmp_path / f"own-{peer}.safetensors"
-        clips = peer_clips(contract, peer, own, tmp_path / "test.safetensors", cache)
-        samples = samples_of(contract, clips, cache=cache)
-        trained = make_trainer(contract, peer, samples, "cpu").train(initial_params(contract, cache=cache), 0).params
-        assert hashlib.sha256(trained.tobytes()).hexdigest() in sent
-        raw = trained.tobytes()
-        pieces = [raw[at : at + 12] for at in range(0, len(raw), len(raw) // 400)]
-        assert not any(piece in captured for piece in pieces if np.frombuffer(piece, np.float32).all())
-    assert Lengths().write(len(greeting(bytes(16)))) + greeting(b"") in captured, "the capture did see the handshake"
+    assert not any(shows(seen, model) for model in first_models(contract, tmp_path, tmp_path / "home" / "cache"))
+    assert Lengths().write(len(greeting(bytes(16)))) + greeting(b"") in seen, "the capture did see the handshake"
     keys = [path.read_text().split("\n")[1] for path in (tmp_path / "home" / "keys").glob("*.key")]
     public = [
         X25519PrivateKey.from_private_bytes(base64.b64decode(key)).public_key().public_bytes_raw() for key in keys
     ]
-    assert len(public) == 2 and not any(
-        each in captured for each in (digest(contract), contract.name.encode(), *public)
-    )
-    assert len(captured) > 2 * 4 * 263_000, "and all of both models"
+    assert len(public) == 2 and not any(each in seen for each in (digest(contract), contract.name.encode(), *public))
+    assert len(seen) > 2 * 4 * 263_000, "and all of both models"
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.dialling import Dialler, Found, look_up, numbers_of
+from p2pfl_me.wire.endpoint import Endpoint
+from p2pfl_me.wire.neighbour import Neighbour
+from p2pfl_me.wire.session import Session
 from p2pfl_me.wire.sockets import UNREACHABLE
 
 
@@ -66,8 +69,8 @@ class Clockwork:
 
 
 def neighbour(*, ours: bool) -> Any:
-    endpoint = SimpleNamespace(is_dialled_by=lambda me: ours)
-    return SimpleNamespace(peer=3, endpoint=endpoint, failures=0, unreachable="")
+    schema = Schema(1, bytes(32))
+    return Neighbour(Endpoint(3, "tcp://lab:1", bytes(32), dialled=ours), Session(0, 3, None, schema))
 
 
 def test_each_failure_in_a_row_doubles_the_wait_and_a_refusal_is_news() -> None:
@@ -77,7 +80,7 @@ def test_each_failure_in_a_row_doubles_the_wait_and_a_refusal_is_news() -> None:
         dialler.failed(peer, "no route to host")
     assert clock.waits == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0] and peer.failures == 6 and not clock.gone_peers
     dialler.failed(peer, UNREACHABLE)
-    assert clock.gone_peers == [3] and peer.unreachable == UNREACHABLE
+    assert clock.gone_peers == [3] and peer.unreachable == f"tcp://lab:1: {UNREACHABLE}"
     other = neighbour(ours=False)
     dialler.failed(other, "no route to host")
     assert len(clock.waits) == 7 and other.failures == 1, "whoever calls us is not called"
