@@ -90,6 +90,7 @@ class Quirk(StrEnum):
     FOLDER = "folder"
     SPELLING = "spelling"
     SHEET = "sheet"
+    OVERLAP = "overlap"
 
 
 @dataclass(frozen=True, slots=True)

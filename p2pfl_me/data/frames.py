@@ -21,6 +21,8 @@ from p2pfl_me.errors import DataError
 NUMBER = re.compile(r"[0-9]+")
 COPY = re.compile(r" ?\(#\)$|( - |_| )(copy|kopie|copie|copia)( ?\(?#\)?)?$|~#?$")
 """What programs append to the name of a copy; `#` stands for a number."""
+COPIED = re.compile(COPY.pattern.replace("#", "[0-9]+"))
+COPY_OF = re.compile(r"^(copy|kopie|copie|copia) (\([0-9]+\) )?(of|von|de|di) ")
 MIRRORS = frozenset(("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"))
 """Folders in which systems keep copies, thumbnails and what was thrown away; in lower case."""
 FACES = 4
@@ -40,6 +42,16 @@ class _Named:
 def is_mirror(name: str) -> bool:
     """Whether a file or folder is a system's own: hidden, or a copy of what lies beside it."""
     return name.startswith(".") or name.casefold() in MIRRORS
+
+
+def without_copy(stem: str) -> str:
+    """A file's name, in lower case and without its ending, without what programs add when they copy it."""
+    return COPIED.sub("", COPY_OF.sub("", stem.casefold()))
+
+
+def is_copy(stem: str) -> bool:
+    """Whether a file is called a copy of another."""
+    return without_copy(stem) != stem.casefold()
 
 
 def frame_files(folder: Path) -> dict[int, Path]:

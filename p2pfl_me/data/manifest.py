@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from p2pfl_me.counting import many
+from p2pfl_me.data.cells import as_written, frame_number, is_shortened
 from p2pfl_me.data.clip import (
     SPLITS,
     ApexSource,
@@ -26,10 +27,12 @@ from p2pfl_me.data.clip import (
     Fault,
     Manifest,
     Problem,
+    Remark,
     Row,
 )
+from p2pfl_me.data.columns import FRAMES, MORE, REQUIRED, columns_problem, length_problem, unread_columns
 from p2pfl_me.data.labels import Labels
-from p2pfl_me.data.spelling import clean, is_whole
+from p2pfl_me.data.spelling import clean
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import refusing, write_whole
 
@@ -46,11 +49,6 @@ __all__ = [
     "write_manifest",
 ]
 
-REQUIRED = ("path", "dataset", "subject", "clip", "label")
-FRAMES = ("onset", "apex", "offset")
-MORE = ("split", "fps", "apex_source", "source", "person", "drawn")
-FRAME = re.compile(r"[0-9]{1,9}|/|")
-"""A frame number, or unknown: CASME II marks an unknown apex with a slash."""
 SOURCE = re.compile(r"(.+) row ([0-9]{1,9})")
 SHOWN = 20
 """Problems named in one error; the rest is counted."""
@@ -75,8 +73,11 @@ def refuse(problems: Sequence[Problem], *, where: str, fix: str) -> None:
         raise DataError(f"{many(len(problems), 'problem')}:\n{named}{more}", where=where, fix=fix)
 
 
-def manifest_rows(path: Path, labels: Labels) -> Iterator[Clip | Dropped | Problem]:
-    """Row after row, however many there are: its clip, or what is wrong with it.
+Found = Clip | Dropped | Problem | Remark
+
+
+def manifest_rows(path: Path, labels: Labels) -> Iterator[Found]:
+    """Row after row, however many there are: its clip, or what is wrong with it; before them, what is not read.
 
     Raises
     ------
@@ -97,18 +98,22 @@ def manifest_rows(path: Path, labels: Labels) -> Iterator[Clip | Dropped | Probl
         raise DataError(f"cannot be read: {error}", where=str(source), fix="save it as CSV in UTF-8") from error
 
 
-def _rows(reader: csv.DictReader[str], root: Path, labels: Labels) -> Iterator[Clip | Dropped | Problem]:
+def _rows(reader: csv.DictReader[str], root: Path, labels: Labels) -> Iterator[Found]:
     last = 0
     try:
         columns = [clean(name or "").lower() for name in reader.fieldnames or ()]
         reader.fieldnames = columns
-        if problem := _columns_problem(columns):
+        if problem := columns_problem(columns):
             yield problem
             return
+        yield from unread_columns(columns)
         last = reader.line_num
         for row in reader:
             last = reader.line_num
-            yield from _row(root, last, row, labels)
+            if problem := length_problem(last, row):
+                yield problem
+            else:
+                yield from _row(root, last, row, labels)
     except csv.Error as error:
         why = f"a cell has more than {csv.field_size_limit():,} characters" if "limit" in str(error) else str(error)
         text = f"{why}: is a quotation mark opened here and never closed? The rows below are not read"
@@ -162,21 +167,7 @@ def write_manifest(path: Path, clips: Iterable[Clip], *, absolute: bool = True) 
         write_whole(path, text.getvalue())
 
 
-def _columns_problem(columns: Sequence[str]) -> Problem | None:
-    if twice := [name for name in (*REQUIRED, *FRAMES, *MORE) if columns.count(name) > 1]:
-        return Problem(1, Fault.COLUMNS, f"two columns `{twice[0]}`: name one of them otherwise, or take it out")
-    missing = [name for name in REQUIRED if name not in columns]
-    if not missing:
-        return None
-    if len(columns) == 1 and (";" in columns[0] or "\t" in columns[0]):
-        return Problem(1, Fault.COLUMNS, "its columns are parted by another sign than a comma; save it with commas")
-    named = ", ".join(f"`{name}`" for name in missing)
-    return Problem(1, Fault.COLUMNS, f"no column {named}; a manifest has {', '.join(REQUIRED)}")
-
-
-def _row(
-    root: Path, line: int, row: dict[str | None, str | list[str] | None], labels: Labels
-) -> Iterator[Clip | Dropped | Problem]:
+def _row(root: Path, line: int, row: dict[str | None, str | list[str] | None], labels: Labels) -> Iterator[Found]:
     cells = {name: _cell(name, value or "") for name, value in row.items() if isinstance(value, str | None) and name}
     origin = SOURCE.fullmatch(cells.get("source", ""))
     source = Row(origin[1], int(origin[2])) if origin else Row(cells["source"]) if cells.get("source") else None
@@ -191,13 +182,18 @@ def _row(
 
 def _cell(name: str, value: str) -> str:
     """What an eye sees of a cell; paths are bytes to the disk, and how people are written is asked later."""
-    return value.strip() if name in {"path", "dataset", "subject"} else clean(value)
+    if name in {"path", "dataset", "subject"}:
+        return value.strip()
+    return as_written(clean(value)) if name in FRAMES else clean(value)
 
 
 def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple[Fault, str]]:
     for name in REQUIRED:
         if not clean(cells.get(name, "")):
             yield Fault.CELL, f"`{name}` is empty"
+    for name in ("subject", "clip", "person"):
+        if is_shortened(text := cells.get(name, "")):
+            yield Fault.CELL, f"`{name}` is {text}, a number that a spreadsheet program has shortened"
     if (label := cells.get("label")) and (complaint := labels.complaint(label)):
         yield Fault.LABEL, complaint
     for name, known in (("split", SPLITS), ("apex_source", tuple(ApexSource)), ("drawn", ("yes", "no"))):
@@ -207,10 +203,12 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
         yield Fault.CELL, f"`fps` is {value!r}, not a number of frames per second"
     frames: list[int] = []
     for name in FRAMES:
-        text = cells.get(name, "")
-        if not FRAME.fullmatch(text):
-            yield Fault.CELL, f"`{name}` is {text!r}, not a frame number"
-        elif (number := _frame(text)) is not None:
+        try:
+            number = frame_number(cells.get(name, ""))
+        except ValueError as error:
+            yield Fault.CELL, f"`{name}` {error}"
+            continue
+        if number is not None:
             frames.append(number)
     if frames != sorted(frames):
         yield Fault.ORDER, f"onset <= apex <= offset does not hold: {', '.join(map(str, frames))}"
@@ -231,7 +229,7 @@ def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row 
     subject = person or cells["subject"]
     if not subject.startswith(f"{dataset}/"):
         subject = f"{dataset}/{subject}"
-    onset, apex, offset = (_frame(cells.get(name, "")) for name in FRAMES)
+    onset, apex, offset = (frame_number(cells.get(name, "")) for name in FRAMES)
     fps, apex_source = cells.get("fps"), cells.get("apex_source")
     return Clip(
         root / cells["path"],
@@ -250,10 +248,6 @@ def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row 
         told=bool(person),
         drawn=cells.get("drawn") == "yes",
     )
-
-
-def _frame(text: str) -> int | None:
-    return int(text) if is_whole(text) else None
 
 
 def _is_rate(text: str) -> bool:

@@ -20,6 +20,7 @@ from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.labels import Labels, as_labels
 from p2pfl_me.data.manifest import SplitWatch, manifest_path, manifest_rows, refuse
 from p2pfl_me.data.names import NameWatch
+from p2pfl_me.data.overlaps import OverlapWatch
 from p2pfl_me.data.vectors import is_vectors, vectors_manifest
 
 Found = Clip | Dropped | Problem | Remark
@@ -38,7 +39,7 @@ def rows_of(path: Path, labels: Labels, who: Identities) -> Iterator[Found]:
     DataError
         Nothing there that is known.
     """
-    splits, names, drawn = SplitWatch(), NameWatch(), DrawnMarks()
+    splits, names, overlaps, drawn = SplitWatch(), NameWatch(), OverlapWatch(), DrawnMarks()
     for found in _written(path, labels):
         if not isinstance(found, Clip):
             yield found
@@ -48,6 +49,7 @@ def rows_of(path: Path, labels: Labels, who: Identities) -> Iterator[Found]:
         yield from said
         yield from splits.see(clip)
         yield from names.see(clip)
+        yield from overlaps.see(clip)
         yield clip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from p2pfl_me.data.manifest import Fault, write_manifest
 from p2pfl_me.data.reading import read_clips, scan_clips
 from p2pfl_me.errors import DataError
-from tests.data.make import CLASSES, good, row, rows
+from tests.data.make import CLASSES, good, picture, row, rows, save
 
 
 def test_a_manifest_says_what_is_known_and_no_more(tmp_path: Path) -> None:
@@ -82,7 +83,8 @@ def test_a_long_list_is_cut_and_counted(tmp_path: Path) -> None:
         ("path;dataset;subject;clip;label\n", "another sign than a comma"),
         ("", "no column `path`"),
         ("path,dataset,subject,clip,label\n", "no clips"),
-        ("path,dataset,subject,clip,label\na.png\n", "`dataset` is empty"),
+        ("path,dataset,subject,clip,label\na.png\n", "ends before `dataset`, `subject`, `clip`, `label`"),
+        ("path,dataset,subject,clip,label\na.png,,,,\n", "`dataset` is empty"),
     ],
 )
 def test_a_file_that_is_no_manifest_is_named_as_such(tmp_path: Path, text: str, said: str) -> None:
@@ -134,3 +136,53 @@ def test_a_column_that_stands_twice_is_refused(tmp_path: Path, name: str) -> Non
     path.write_text("\n".join([f"{head},note, {name.title()}", *(f"{line},," for line in rest)]))
     _, (problem,), _ = scan_clips(path, CLASSES)
     assert (problem.line, problem.kind) == (1, Fault.COLUMNS) and f"two columns `{name}`" in problem.text
+
+
+HEAD = "path,dataset,subject,clip,label,onset,apex,offset"
+LINE = "a.png,lab,01,a,tense,4,6,9"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{HEAD}\n{LINE.replace('tense', 'others, tense')}\n", "line 2: has more cells than there are columns"),
+        (f"{HEAD}\n{LINE},x\n", "line 2: has more cells than there are columns"),
+        (f"{HEAD}\n{LINE[:-2]}", "line 2: ends before `offset`: is the file cut off"),
+        (f"{HEAD.replace('apex', 'apex_frame')}\n{LINE}\n", "a column `apex_frame`, and none `apex`"),
+        (f"{HEAD.replace('offset', 'Off-Set')}\n{LINE}\n", "a column `off-set`, and none `offset`"),
+        (f"{HEAD},F.P.S.\n{LINE},200\n", "a column `f.p.s.`, and none `fps`"),
+        (f"{HEAD}\n{LINE.replace('01', '2.01405E+10')}\n", "`subject` is 2.01405E.10, a number that"),
+    ],
+)
+def test_cells_that_would_be_read_as_others_or_be_lost_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    save(tmp_path / "a.png", picture(1))
+    (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(DataError, match=said):
+        read_clips(tmp_path, None)
+
+
+def test_columns_that_are_not_read_are_told_and_a_blank_cell_behind_the_last_is_none(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", picture(1))
+    (tmp_path / "manifest.csv").write_text(f",{HEAD},onset_ms,AU\n0,{LINE},20,4+7,,\n")
+    found, problems, remarks = scan_clips(tmp_path, None)
+    assert found.clips[0].onset == 4 and not problems
+    assert [str(each) for each in remarks] == ["2 columns are not read: `onset_ms`, `au`"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "apex"),
+    [("6.0", 6), ('"6,0"', 6), ("006", 6), ("6\u200b", 6), ("nan", None), ("NA", None), ("-1", None), ("/", None)],
+)
+def test_frames_are_read_as_programs_write_them_and_as_sheets_are(tmp_path: Path, cell: str, apex: int | None) -> None:
+    save(tmp_path / "a.png", picture(1))
+    (tmp_path / "manifest.csv").write_text(f"{HEAD}\n{LINE.replace('6', cell)}\n", encoding="utf-8")
+    assert read_clips(tmp_path, None).clips[0].apex == apex
+
+
+@pytest.mark.parametrize("cell", ["6.5", "+6", "6e0", "1,000", "six", "-2"])
+def test_what_is_no_frame_number_is_refused_in_a_manifest_as_in_a_sheet(tmp_path: Path, cell: str) -> None:
+    save(tmp_path / "a.png", picture(1))
+    line = LINE.replace("6", f'"{cell}"')
+    (tmp_path / "manifest.csv").write_text(f"{HEAD}\n{line}\n")
+    with pytest.raises(DataError, match=f"`apex` is '{re.escape(cell)}', not a frame number"):
+        read_clips(tmp_path, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from p2pfl_me.data.datasets.known import LAYOUTS
 from p2pfl_me.data.datasets.layout import Entry, Layout, Source, folders, is_folder
 from p2pfl_me.data.datasets.sheet import Sheet, read_sheet
 from p2pfl_me.data.datasets.workbook import FOREIGN, SHEETS
+from p2pfl_me.data.frames import is_copy
 from p2pfl_me.errors import DataError
 
 DEPTH = 4
@@ -110,7 +111,8 @@ def _sources(layout: Layout, seen: _Seen) -> Iterator[Source]:
     pairs = [pair for pair in pairs if layout.part(pair[1]) == there[0]]
     most = max(count for count, _, _ in pairs)
     fitting = [(place, sheet) for count, place, sheet in pairs if count >= ENOUGH * most]
-    place, sheet = max(fitting, key=_preference)
+    sheet = _best_sheet(layout, [sheet for _, sheet in fitting])
+    place = _best_place(layout, [place for place, other in fitting if other is sheet], sheet)
     said = [_copies(place, name) for name in sorted({other.name for _, other, _ in pairs if other != place})]
     said += [_cameras(layout, there)] if there[1:] else []
     older = sorted({other.path.name for _, other in fitting if other and sheet and other.path != sheet.path})
@@ -120,10 +122,40 @@ def _sources(layout: Layout, seen: _Seen) -> Iterator[Source]:
     yield Source(layout, place, sheet, tuple(said))
 
 
-def _preference(pair: tuple[Path, Sheet | None]) -> tuple[bool, int, str, str]:
-    """Cropped faces before whole pictures, the newest sheet before older ones."""
-    place, sheet = pair
-    return ("crop" in str(place).lower(), sheet.version if sheet else 0, sheet.path.name if sheet else "", str(place))
+def _best_sheet(layout: Layout, sheets: Sequence[Sheet | None]) -> Sheet | None:
+    """The newest by its name; of copies that say the same, the one that is not called a copy."""
+    known = list({sheet.path: sheet for sheet in sheets if sheet}.values())
+    newest = [sheet for sheet in known if sheet.version == max(each.version for each in known)]
+    if not newest:
+        return None
+    if any(_said(sheet) != _said(newest[0]) for sheet in newest):
+        raise _asked(layout, "sheets that say different things", [sheet.path for sheet in newest])
+    return min(newest, key=lambda sheet: (is_copy(sheet.path.stem), len(sheet.path.parts), sheet.path.name))
+
+
+def _said(sheet: Sheet) -> list[Mapping[str, str]]:
+    return [row.cells for row in sheet.rows]
+
+
+def _best_place(layout: Layout, places: Sequence[Path], sheet: Sheet | None) -> Path:
+    """Frames that lie in the same folder as the sheet, however deep; there cropped faces before whole pictures."""
+
+    def rank(place: Path) -> tuple[int, bool, int]:
+        shared = len(Path(os.path.commonpath((place.parent, sheet.path.parent))).parts) if sheet else 0
+        return shared, "crop" in str(place).lower(), -len(place.parts)
+
+    best = [place for place in places if rank(place) == max(map(rank, places))]
+    if len(best) > 1:
+        raise _asked(layout, "copies of the frames", best)
+    return best[0]
+
+
+def _asked(layout: Layout, what: str, places: Sequence[Path]) -> DataError:
+    named = " and ".join(map(str, sorted(places)))
+    return DataError(
+        f"{layout.title} has {what}, and nothing tells which is meant: {named}",
+        fix="move away what is not meant, or name the folder that is",
+    )
 
 
 def _cameras(layout: Layout, there: Sequence[str]) -> Remark:

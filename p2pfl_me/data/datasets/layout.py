@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from p2pfl_me.data.cells import is_shortened
 from p2pfl_me.data.clip import Fault, Problem, Remark, Row
 from p2pfl_me.data.datasets.sheet import Columns, Sheet, SheetRow
 from p2pfl_me.data.datasets.workbook import unread
@@ -19,6 +20,8 @@ from p2pfl_me.data.frames import is_mirror
 from p2pfl_me.data.spelling import clean, is_whole
 
 Aside = Problem | Remark
+SEPARATORS = frozenset("/\\\0")
+"""What parts a path, or ends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,19 @@ class Source:
             for row in self.sheet.rows:
                 at = Row(self.sheet.path.name, row.number)
                 entry = self.layout.entry(row, self.frames, at)
-                wrong = unread(row.cells)
+                wrong = unread(row.cells) or _no_name(row.cells)
                 yield replace(entry, aside=Problem(0, Fault.CELL, wrong, at)) if wrong else entry
+
+
+def _no_name(cells: Mapping[str, str]) -> str:
+    """What is wrong with the names in a row, in words: they must name one folder, and one person."""
+    for name in ("subject", "clip"):
+        text = cells.get(name, "")
+        if SEPARATORS & set(text):
+            return f"the {name} is {text!r}, which leads to another folder: a name is meant"
+        if is_shortened(text):
+            return f"the {name} is {text}, a number that a spreadsheet program has shortened"
+    return ""
 
 
 def is_folder(place: Path) -> bool:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from p2pfl_me.contract.label_maps import plain
+from p2pfl_me.data.cells import frame_number
 from p2pfl_me.data.clip import ApexSource, Clip, Dropped, Fault, Problem, Quirk, Remark, Row
 from p2pfl_me.data.datasets.layout import Entry, Layout
-from p2pfl_me.data.datasets.sheet import frame_number
 from p2pfl_me.data.frames import is_clip_folder
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.errors import DataError

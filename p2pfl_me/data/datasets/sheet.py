@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from p2pfl_me.data.datasets.workbook import Table, tables_of
+from p2pfl_me.data.frames import without_copy
 from p2pfl_me.errors import DataError
 
 HEADER_WITHIN = 60
 """Rows among which the header is looked for; SAMM's is the fourteenth."""
-UNKNOWN = {"", "/", "-", "--", "?", "n/a", "na", "nan", "none", "null", "-1"}
-"""Cells that say that a frame is not known."""
 
 Columns = Mapping[str, tuple[str, ...]]
 """By our name of a column, how sheets spell it: lower case, letters and digits only."""
@@ -38,7 +37,7 @@ class Sheet:
     @property
     def version(self) -> int:
         """The last number of its name: CASME2-coding-20190701 is newer than -20140508, ..v2 than ..v1."""
-        return max((int(number) for number in re.findall(r"[0-9]+", self.path.stem)[-1:]), default=0)
+        return max((int(number) for number in re.findall(r"[0-9]+", without_copy(self.path.stem))[-1:]), default=0)
 
 
 def read_sheet(path: Path, needed: Columns, welcome: Columns) -> Sheet | None:
@@ -111,21 +110,6 @@ def _about(other: Table, fitting: Sequence[Table]) -> str:
     said = ["hidden"] if other.hidden else []
     said += [f"the same columns, {len(other.rows)} rows"] if any(other is each for each in fitting) else []
     return f" ({', '.join(said)})" if said else ""
-
-
-def frame_number(text: str) -> int | None:
-    """A frame number in a cell; None where it is marked as unknown.
-
-    Raises
-    ------
-    ValueError
-        Neither.
-    """
-    if text.lower() in UNKNOWN:
-        return None
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise ValueError(f"is {text!r}, not a frame number")
-    return int(text)
 
 
 def _spelled(cell: str) -> str:

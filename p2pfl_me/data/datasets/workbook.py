@@ -10,14 +10,15 @@ from __future__ import annotations
 import csv
 import datetime
 import io
-import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from p2pfl_me.data.cells import Unread, as_written
+from p2pfl_me.data.datasets.shown import hidden_columns, hidden_rows, merge, odd_rows
 from p2pfl_me.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,23 +34,11 @@ FOREIGN = {
     ".numbers": "a Numbers sheet",
 }
 """Sheets that are not read, and are not passed over in silence."""
+HEAD = 64
+"""Bytes by which a file is known: programs write text and pages of HTML under .xls."""
+OLD = (b"\xd0\xcf\x11\xe0", b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
 MOST_CELLS = 5_000_000
 DELIMITERS = ",;\t|"
-WHOLE_FLOAT = re.compile(r"(-?[0-9]+)[.,](?!000$)0+")
-"""46.0 or 46,0 is 46; 1,000 may be one or a thousand."""
-SHOWN = 8
-"""Rows that a remark names."""
-
-
-class Unread(str):
-    """A cell whose text is not what was meant; `why` in words that follow the column's name."""
-
-    why: str
-
-    def __new__(cls, text: str, why: str) -> Unread:
-        made = super().__new__(cls, text)
-        made.why = why
-        return made
 
 
 @dataclass(frozen=True)
@@ -74,11 +63,15 @@ def tables_of(path: Path, _changed: int) -> tuple[Table, ...]:
     if kind := FOREIGN.get(path.suffix.lower()):
         raise DataError(f"is {kind}, which is not read", where=str(path), fix="save it as .xlsx or as CSV")
     try:
-        if path.suffix.lower() in {".csv", ".tsv"}:
-            return tuple(_delimited(path))
         with path.open("rb") as file:
-            zipped = file.read(2) == b"PK"
-        return _new_workbook(path) if zipped else _old_workbook(path)
+            head = file.read(HEAD)
+        if head.startswith(b"PK"):
+            return _new_workbook(path)
+        if head.startswith(OLD):
+            return _old_workbook(path)
+        if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+            raise ValueError("it is a page of HTML or XML")
+        return tuple(_delimited(path))
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise DataError(
             f"cannot be read: {error}", where=str(path), fix="save the sheet again as .xlsx, without a password"
@@ -90,6 +83,10 @@ def _delimited(path: Path) -> Iterator[Table]:
     data = path.read_bytes()
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = data.decode("utf-16" if wide else "utf-8-sig")
+    if "\0" in text:
+        raise ValueError("it holds zero bytes, as UTF-16 without its mark does, or a copy that failed")
+    if not text.strip():
+        raise ValueError("it is empty")
     for delimiter in DELIMITERS:
         if delimiter in text or delimiter == ",":
             rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -128,11 +125,24 @@ def _new_table(sheet: Worksheet, formulas: Worksheet | None) -> Table:
     merged = [
         (area.min_row - 1, area.max_row - 1, area.min_col - 1, area.max_col - 1) for area in sheet.merged_cells.ranges
     ]
-    said = _merge(cells, merged)
     hidden = [number for number, row in sheet.row_dimensions.items() if row.hidden and number <= len(cells)]
-    return Table(
-        sheet.title, tuple(map(tuple, cells)), sheet.sheet_state != "visible", (*said, *_hidden_rows(hidden, cells))
+    places = sheet._cells.items()
+    struck = {row for (row, _), cell in places if cell.has_style and cell.value is not None and cell.font.strike}
+    said = (
+        *merge(cells, merged),
+        *hidden_rows(hidden, cells),
+        *hidden_columns(_new_hidden(sheet), cells),
+        *odd_rows(struck, "struck out", "read all the same"),
+        *odd_rows({row for (row, _), cell in places if cell.comment}, "commented", "no comment is read"),
     )
+    return Table(sheet.title, tuple(map(tuple, cells)), sheet.sheet_state != "visible", said)
+
+
+def _new_hidden(sheet: Worksheet) -> Iterator[int]:
+    """Hidden columns, from 0; those that follow each other stand under the first."""
+    for column in sheet.column_dimensions.values():
+        if column.hidden:
+            yield from range((column.min or 1) - 1, column.max or column.min or 1)
 
 
 def _extent(sheet: Worksheet) -> tuple[int, int]:
@@ -165,23 +175,46 @@ def _old_workbook(path: Path) -> tuple[Table, ...]:
             book = opened(True)  # merged cells and hidden rows stand among the formats
         except Exception:
             book = opened(False)
-        return tuple(_old_table(sheet, book.datemode) for sheet in book.sheets())
+        return tuple(_old_table(sheet, book) for sheet in book.sheets())
     except Exception as error:  # of a damaged file xlrd raises whatever its parsing met: struct, index, assertion
         raise ValueError(f"not an .xls file ({error})") from error
 
 
-def _old_table(sheet: xlrd.sheet.Sheet, datemode: Literal[0, 1]) -> Table:
+def _old_table(sheet: xlrd.sheet.Sheet, book: xlrd.Book) -> Table:
     cells = [
         [
-            _old_cell(kind, value, datemode)
+            _old_cell(kind, value, book.datemode)
             for kind, value in zip(sheet.row_types(row), sheet.row_values(row), strict=True)
         ]
         for row in range(sheet.nrows)
     ]
     merged = [(top, bottom - 1, left, right - 1) for top, bottom, left, right in sheet.merged_cells]
     hidden = [number + 1 for number, row in sheet.rowinfo_map.items() if row.hidden and number < len(cells)]
-    said = _merge(cells, merged)
-    return Table(sheet.name, tuple(map(tuple, cells)), sheet.visibility != 0, (*said, *_hidden_rows(hidden, cells)))
+    columns = [number for number, column in sheet.colinfo_map.items() if column.hidden]
+    said = (
+        *merge(cells, merged),
+        *hidden_rows(hidden, cells),
+        *hidden_columns(columns, cells),
+        *odd_rows(_old_struck(sheet, book), "struck out", "read all the same"),
+        *odd_rows({row + 1 for row, _ in sheet.cell_note_map}, "commented", "no comment is read"),
+    )
+    return Table(sheet.name, tuple(map(tuple, cells)), sheet.visibility != 0, said)
+
+
+def _old_struck(sheet: xlrd.sheet.Sheet, book: xlrd.Book) -> set[int]:
+    """Rows, from 1, of which a cell is struck out; known where formats could be read."""
+    formats = {number for number, each in enumerate(book.xf_list) if book.font_list[each.font_index].struck_out}
+    if not formats:
+        return set()
+    return {
+        row + 1
+        for row in range(sheet.nrows)
+        if any(
+            sheet.cell_xf_index(row, column) in formats
+            for column in range(sheet.row_len(row))
+            if sheet.cell_value(row, column) != ""
+        )
+    }
 
 
 def _old_cell(kind: int, value: object, datemode: Literal[0, 1]) -> str:
@@ -193,35 +226,6 @@ def _old_cell(kind: int, value: object, datemode: Literal[0, 1]) -> str:
     if kind == xlrd.XL_CELL_DATE and isinstance(value, float):
         return _text(xlrd.xldate_as_datetime(value, datemode))
     return _text(value)
-
-
-def _merge(cells: list[list[str]], areas: Iterable[tuple[int, int, int, int]]) -> Iterator[str]:
-    """Give every cell of a column's merged area what its first says; what is merged across columns is nobody's."""
-    said: dict[str, list[int]] = {}
-    for top, bottom, left, right in sorted(areas):
-        if not cells or top >= len(cells):
-            continue
-        value = cells[top][left] if left < len(cells[top]) else ""
-        if left == right and value:
-            said.setdefault("are merged in a column: each has its value", []).append(top + 1)
-        for row in range(top, min(bottom + 1, len(cells))):
-            for column in range(left, min(right + 1, len(cells[row]))):
-                if left == right:
-                    cells[row][column] = value
-                elif value and top > 0 and (row, column) != (top, left):
-                    cells[row][column] = Unread(value, "is merged with the column beside it: split the cells")
-    return (f"{_rows(numbers)} and those below {text}" for text, numbers in said.items())
-
-
-def _hidden_rows(numbers: Iterable[int], cells: list[list[str]]) -> Iterator[str]:
-    hidden = sorted(number for number in numbers if any(cells[number - 1]))
-    if hidden:
-        yield f"{_rows(hidden)} {'are' if len(hidden) > 1 else 'is'} hidden, by a filter or by hand: read all the same"
-
-
-def _rows(numbers: list[int]) -> str:
-    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
-    return f"row{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers[:SHOWN]))}{more}"
 
 
 def _error(text: str) -> Unread:
@@ -236,8 +240,7 @@ def _text(value: object) -> str:
         return Unread(str(value), f"is a date or time ({value}), which a spreadsheet program made of what was typed")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    text = str(value).strip()
-    return whole[1] if (whole := WHOLE_FLOAT.fullmatch(text)) else text
+    return as_written(str(value).strip())
 
 
 def unread(cells: Mapping[str, str]) -> str:

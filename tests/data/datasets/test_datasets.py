@@ -289,6 +289,9 @@ def test_data_sets_side_by_side_are_one_composite(twins: dict[str, Twin]) -> Non
     }
     assert {clip.label for clip in manifest.clips} == {"negative", "positive", "surprise"}
     assert manifest.dropped == {"others": manifest.dropped["others"], "tense": manifest.dropped["tense"]}
+    for name in ("casme", "casme2"):  # whose frames lie alike
+        own = [clip.path.is_relative_to(twins[name].folder) for clip in manifest.clips if clip.dataset == name]
+        assert own and all(own)
     people = {clip.subject for clip in manifest.clips}
     assert {"casme/sub01", "casme2/sub01", "casme3-a/spNO.1", "casme3-c/1"} <= people
 

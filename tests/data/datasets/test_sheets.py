@@ -6,20 +6,24 @@ import csv
 import datetime
 import os
 import re
+import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
 import pytest
 import xlrd
-from openpyxl.styles import PatternFill
+from openpyxl.comments import Comment
+from openpyxl.styles import Font, PatternFill
 from openpyxl.worksheet.worksheet import Worksheet
 
+from p2pfl_me.data.cells import Unread
 from p2pfl_me.data.clip import Manifest
 from p2pfl_me.data.datasets import workbook
 from p2pfl_me.data.datasets.sheet import read_sheet
-from p2pfl_me.data.datasets.workbook import Unread, tables_of
+from p2pfl_me.data.datasets.workbook import tables_of
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.reading import scan_clips
 from p2pfl_me.data.twins.write import Twin
@@ -241,3 +245,96 @@ def test_what_a_formula_was_calculated_to_is_taken(tmp_path: Path) -> None:
 def test_a_pipe_beside_the_sheet_is_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "notes.xlsx")
     assert len(read(folder)[0].clips) == 20
+
+
+@pytest.mark.parametrize(
+    "name", ["CASME2-coding-20140508 (1)", "CASME2-coding-20140508 - Copy", "Copy of CASME2-coding-20140508"]
+)
+def test_a_copy_of_a_sheet_is_read_if_it_says_the_same_and_asked_about_if_not(folder: Path, name: str) -> None:
+    (folder / f"{name}.xlsx").write_bytes((folder / BOOK).read_bytes())
+    before = read(folder)
+    assert f"the sheet is {BOOK}; move it away to have {name}.xlsx read instead" in before[2]
+    changed(folder, put(f"{APEX}2", 41))
+    with pytest.raises(DataError, match="sheets that say different things, and nothing tells which is meant"):
+        read(folder)
+
+
+def test_of_two_sheets_whose_names_tell_no_age_neither_is_picked(folder: Path) -> None:
+    (folder / "CASME2-final.xlsx").write_bytes((folder / BOOK).read_bytes())
+    changed(folder, put(f"{APEX}2", 41), "CASME2-new.xlsx")
+    with pytest.raises(DataError, match=r"CASME2-final\.xlsx and .*CASME2-new\.xlsx"):
+        read(folder)
+
+
+def test_of_two_copies_of_the_frames_neither_is_picked_but_the_one_beside_the_sheet(folder: Path) -> None:
+    shutil.copytree(folder / "Cropped", folder / "Cropped_v2")
+    with pytest.raises(DataError, match=r"copies of the frames, .*Cropped and .*Cropped_v2"):
+        read(folder)
+    (folder / "old").mkdir()
+    (folder / "Cropped_v2").rename(folder / "old" / "Cropped")
+    assert {clip.path.parts[-3] for clip in read(folder)[0].clips} == {"Cropped"}
+    assert {clip.path.parent.parent.parent for clip in read(folder)[0].clips} == {folder}
+
+
+@pytest.mark.parametrize("cell", ["../sub01/EP02_01f", "sub02\\EP02_01f", "./EP02_01f"])
+def test_a_name_that_leads_to_another_folder_is_refused(folder: Path, cell: str) -> None:
+    changed(folder, put("B5", cell))
+    _, problems, _ = read(folder)
+    assert [each for each in problems if f"row 5: the clip is {cell!r}, which leads to another folder" in each]
+
+
+def test_a_subject_whose_number_was_shortened_is_refused(folder: Path) -> None:
+    changed(folder, put("A5", "2.01405E+10"))
+    _, problems, _ = read(folder)
+    assert problems == [f"{BOOK} row 5: the subject is 2.01405E+10, a number that a spreadsheet program has shortened"]
+
+
+def test_what_a_program_hides_or_strikes_out_is_read_and_told(folder: Path) -> None:
+    def change(sheet: Worksheet) -> None:
+        sheet.column_dimensions["F"].hidden = True
+        sheet.column_dimensions["Z"].hidden = True  # with nothing in it
+        sheet["B4"].font = Font(strike=True)
+        sheet["E6"].comment = Comment("see the video", "coder 2")
+
+    changed(folder, change)
+    manifest, problems, said = read(folder)
+    assert len(manifest.clips) == 20 and not problems
+    for words in ("column F is hidden: read all", "row 4 is struck out: read all", "row 6 is commented: no comment is"):
+        assert any(each.startswith(f"{BOOK}: {words}") for each in said)
+
+
+def as_text(folder: Path, name: str, encoding: str, parted: str = ",") -> Path:
+    """The sheet as text under any name, in place of the book."""
+    lines = [
+        parted.join("" if cell is None else str(cell) for cell in row)
+        for row in openpyxl.load_workbook(folder / BOOK).worksheets[0].iter_rows(values_only=True)
+    ]
+    (folder / BOOK).unlink()
+    (folder / name).write_bytes("\n".join(lines).encode(encoding))
+    return folder / name
+
+
+@pytest.mark.parametrize("name", ["CASME2-coding-20140508.xls", BOOK, "CASME2-coding-20140508.xlsm"])
+def test_text_is_read_whatever_program_the_name_speaks_of(folder: Path, name: str) -> None:
+    before = read(folder)[0].clips
+    as_text(folder, name, "utf-8", "\t")
+    assert [replace(clip, row=None) for clip in read(folder)[0].clips] == [replace(clip, row=None) for clip in before]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ("Subject,Filename\n".encode("utf-16-le"), "it holds zero bytes, as UTF-16 without its mark does"),
+        (b"Subject,Filename\n1,EP02" + bytes(40), "or a copy that failed"),
+        (b"\xef\xbb\xbf \n<html><table><tr><td>Subject", "it is a page of HTML or XML"),
+        (b"", "it is empty"),
+        ("Subject,Filename\n1,é".encode("cp1252"), "'utf-8' codec can't decode"),
+        ("Subject,Filename\n1,表".encode("shift-jis"), "'utf-8' codec can't decode"),
+    ],
+    ids=["utf-16 without a mark", "zeros at the end", "html", "empty", "cp1252", "shift-jis"],
+)
+@pytest.mark.parametrize("ending", ["csv", "xls", "xlsx"])
+def test_what_is_no_table_is_refused_under_each_name(tmp_path: Path, data: bytes, why: str, ending: str) -> None:
+    (tmp_path / f"a.{ending}").write_bytes(data)
+    with pytest.raises(DataError, match=f"cannot be read: .*{why}"):
+        tables_of(tmp_path / f"a.{ending}", 0)

@@ -1,0 +1,47 @@
+"""What a cell of a list says, in a sheet or in a manifest: numbers as people write them, and as programs do."""
+
+from __future__ import annotations
+
+import re
+
+UNKNOWN = {"", "/", "-", "--", "?", "n/a", "na", "nan", "none", "null", "-1"}
+"""Cells that say that a frame is not known."""
+WHOLE_FLOAT = re.compile(r"(-?[0-9]+)[.,](?!000$)0+")
+"""46.0 or 46,0 is 46, as programs make of a column with an empty cell; 1,000 may be one or a thousand."""
+SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?E[+-][0-9]+", re.IGNORECASE)
+
+
+class Unread(str):
+    """A cell whose text is not what was meant; `why` in words that follow the column's name."""
+
+    why: str
+
+    def __new__(cls, text: str, why: str) -> Unread:
+        made = super().__new__(cls, text)
+        made.why = why
+        return made
+
+
+def as_written(text: str) -> str:
+    """A number without the fraction that it does not have; other text as it is."""
+    return whole[1] if (whole := WHOLE_FLOAT.fullmatch(text)) else text
+
+
+def frame_number(text: str) -> int | None:
+    """A frame number in a cell; None where it is marked as unknown.
+
+    Raises
+    ------
+    ValueError
+        Neither.
+    """
+    if text.lower() in UNKNOWN:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError(f"is {text!r}, not a frame number")
+    return int(text)
+
+
+def is_shortened(text: str) -> bool:
+    """Whether a program wrote a name of figures as a power of ten: 2.01405E+10 may be anybody of ten thousand."""
+    return SHORTENED.fullmatch(text) is not None
