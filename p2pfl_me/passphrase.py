@@ -1,5 +1,5 @@
-"""Where a passphrase comes from: a file, a descriptor, or whoever sits at the terminal. Never from the command line,
-which every process on the machine can read.
+"""Where a passphrase comes from: a file, a descriptor, the system's keyring, or whoever sits at the terminal. Never
+from the command line, which every process on the machine can read.
 
 Floor 0 of the house.
 """
@@ -15,8 +15,10 @@ from pathlib import Path
 from p2pfl_me.errors import IdentityError
 from p2pfl_me.files import open_private, refusing
 
-FILE, DESCRIPTOR = "P2PME_PASSPHRASE_FILE", "P2PME_PASSPHRASE_FD"
-"""Variables that name a private file with the passphrase in its first line, or the number of an open descriptor."""
+FILE, DESCRIPTOR, KEYRING = "P2PME_PASSPHRASE_FILE", "P2PME_PASSPHRASE_FD", "P2PME_PASSPHRASE_KEYRING"
+"""Variables that name a private file with the passphrase in its first line, the number of an open descriptor, or a name
+under which the system's keyring has it (service `p2pme`)."""
+SERVICE = "p2pme"
 LONGEST = 1024
 SHORTEST = 12
 """Characters of a new one. Who has the file can try as often as it likes."""
@@ -71,7 +73,31 @@ def _named() -> str | None:
             fix = f"open it for this command, as in {DESCRIPTOR}=3 p2pme ... 3< file"
             raise IdentityError("no open descriptor", where=f"{DESCRIPTOR}={number}", fix=fix) from error
         return _first_line(os.dup(descriptor), f"{DESCRIPTOR}={number}")
+    if name := os.environ.get(KEYRING):
+        return _from_keyring(name)
     return None
+
+
+def _from_keyring(name: str) -> str:
+    where = f"{KEYRING}={name}"
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError as error:
+        fix = "pip install 'p2pfl-me[keyring]'"
+        raise IdentityError("the system's keyring is reached by an extra", where=where, fix=fix) from error
+    try:
+        found: str | None = keyring.get_password(SERVICE, name)
+    except (KeyringError, RuntimeError, OSError) as error:  # RuntimeError: no backend on this machine
+        fix = "open the session's keyring, or name a private file with P2PME_PASSPHRASE_FILE"
+        raise IdentityError(f"the system's keyring does not answer: {error}", where=where, fix=fix) from error
+    if not found:
+        raise IdentityError(
+            "the system's keyring has nothing of that name",
+            where=where,
+            fix=f"put it there: keyring set {SERVICE} {name}",
+        )
+    return found
 
 
 def _first_line(descriptor: int, where: str) -> str:
@@ -90,5 +116,6 @@ def _require_terminal(what: str) -> None:
         raise IdentityError(
             "needs a passphrase, and nobody sits at a terminal",
             where=what,
-            fix=f"set {FILE} to a private file with it in the first line, or {DESCRIPTOR} to an open descriptor",
+            fix=f"set {FILE} to a private file with it in the first line, {DESCRIPTOR} to an open descriptor, or "
+            f"{KEYRING} to its name in the system's keyring",
         )

@@ -27,6 +27,7 @@ FLOORS = {
     "choice": 0,
     "keyring": 0,
     "passphrase": 0,
+    "sealing": 0,
     "cluster": 1,
     "widths": 0,
     "aggregation": 0,

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the run folder, or not at all.")
 @click.option("--fresh", is_flag=True, help="Begin anew; what this peer left in the run folder is put aside.")
 @click.option("--record", is_flag=True, help="Keep what this peer is fed, for `p2pme replay` (a model a message).")
+@click.option("--seal", is_flag=True, help="Keep the model here under a passphrase (docs/security.md).")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract; all peers must.")
 @identity_options
 def peer(
@@ -69,6 +70,7 @@ def peer(
     resume: bool,
     fresh: bool,
     record: bool,
+    seal: bool,
     overrides: tuple[str, ...],
     rules: IdentityRules,
 ) -> None:
@@ -121,6 +123,7 @@ def peer(
         listen=listen,
         begin=begin,
         record=record,
+        seal=seal,
         rules=rules,
         console_log=True,
     )

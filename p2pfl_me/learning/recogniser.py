@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import nn
 
 from p2pfl_me.contract import Contract, digest, load_contract
@@ -28,7 +28,7 @@ from p2pfl_me.networks.code import Given
 from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import read_manifest_file
-from p2pfl_me.tensors import tensor
+from p2pfl_me.tensors import Passphrase, asked_once, open_tensors, tensor
 from p2pfl_me.widths import holders
 
 BATCH = 64
@@ -195,9 +195,9 @@ def final_params(run: Path, contract: Contract, peer: int | None = None) -> Vect
     if not paths:
         which = "peers have" if peer is None else f"peer {peer} has"
         raise RunError(f"{which} left no checkpoint", where=str(run), fix="let the run finish a round, or name another")
-    total = np.zeros(layout.size, dtype=np.float64)
+    total, asked = np.zeros(layout.size, dtype=np.float64), asked_once()
     for path in paths.values():
-        total += _params(path, contract, layout)
+        total += _params(path, contract, layout, asked)
     return (total / holders(layout.dimensions, map(contract.peers.width, paths))).astype(np.float32)
 
 
@@ -207,9 +207,9 @@ def _checkpoints(run: Path, count: int, peer: int | None) -> Iterable[tuple[int,
     return ((each, RunFolder(run).checkpoint(each)) for each in (range(count) if peer is None else (peer,)))
 
 
-def _params(path: Path, contract: Contract, layout: Layout) -> Vector:
+def _params(path: Path, contract: Contract, layout: Layout, passphrase: Passphrase) -> Vector:
     try:
-        with safe_open(path, framework="numpy") as file:
+        with open_tensors(path, passphrase) as file:
             agreed = (file.metadata() or {}).get("contract_digest")
             params: Vector = tensor(file, "params")
     except (OSError, SafetensorError, ValueError) as error:

@@ -24,10 +24,10 @@ def score_average(
 ) -> None:
     """Write average.json from the checkpoints of `peers`."""
     layout = layout_of(contract.model)
-    digests = {"contract_digest": digest(contract).hex(), "layout_digest": layout.digest().hex()}
+    agreed, shape = digest(contract).hex(), layout.digest().hex()
     total = np.zeros(layout.size, dtype=np.float64)
     for peer in peers:
-        total += load_checkpoint(run, peer, **digests).params
+        total += load_checkpoint(run, peer, contract_digest=agreed, layout_digest=shape).params
     average = (total / holders(layout.dimensions, map(contract.peers.width, peers))).astype(np.float32)
     shard = load_shard(shard_settings(contract, run, home, weights, peers[0], shards))
     metrics = make_trainer(contract.unprotected, peers[0], shard.samples, "cpu").evaluate(average, "test")

@@ -13,16 +13,18 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from p2pfl_me.errors import PeerError, WeightsError
 from p2pfl_me.gossip.protocol import NOTHING, Memory
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Vector
+from p2pfl_me.passphrase import known_passphrase
 from p2pfl_me.peer.slots import replace_file, versions
 from p2pfl_me.peer.tensorfile import checksum, safetensors_parts
 from p2pfl_me.run.folder import RunFolder
-from p2pfl_me.tensors import tensor
+from p2pfl_me.sealing import Seal
+from p2pfl_me.tensors import Passphrase, asked_once, open_tensors, tensor
 
 MEMORY = "memory."
 
@@ -72,8 +74,10 @@ def checkpoint_path(run: Path, peer: int) -> Path:
     return RunFolder(run).checkpoint(peer)
 
 
-def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
+def save_checkpoint(run: Path, checkpoint: Checkpoint, seal: Seal | None = None) -> Path:
     """Replace the peer's checkpoint and return its path: a reader sees the old one or the new one, never half of one.
+
+    With a `seal`, what lies there is under its passphrase.
 
     Raises
     ------
@@ -94,7 +98,8 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
         "checksum": str(checksum(tensors.values())),
     }
     try:
-        replace_file(path, safetensors_parts(tensors, metadata))
+        parts = safetensors_parts(tensors, metadata)
+        replace_file(path, seal.parts(parts) if seal else parts)
     except OSError as error:
         raise PeerError(
             f"cannot write the checkpoint of round {checkpoint.completed}: {error}",
@@ -107,7 +112,13 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
 
 
 def load_checkpoint(
-    run: Path, peer: int, *, contract_digest: str, layout_digest: str, earlier: Collection[str] = ()
+    run: Path,
+    peer: int,
+    *,
+    contract_digest: str,
+    layout_digest: str,
+    earlier: Collection[str] = (),
+    passphrase: Passphrase = known_passphrase,
 ) -> Checkpoint:
     """Read a peer's newest whole checkpoint and see that it belongs to this contract.
 
@@ -124,10 +135,11 @@ def load_checkpoint(
             "no checkpoint to resume from", where=str(path), fix="leave --resume out, or name the run with --out"
         )
     first: WeightsError | None = None
+    asked = asked_once(passphrase)
     for each in versions(path):
         if each.exists():
             try:
-                found = _read(each, peer, (contract_digest, *earlier), layout_digest)
+                found = _read(each, peer, (contract_digest, *earlier), layout_digest, asked)
                 return replace(found, contract_digest=contract_digest)
             except WeightsError as error:
                 first = first or error
@@ -141,8 +153,8 @@ def _course(metadata: Mapping[str, str]) -> Course:
     return Course(int(metadata.get("trained", done)), int(metadata.get("shared", done)), int(metadata.get("alone", 0)))
 
 
-def _read(path: Path, peer: int, contracts: Sequence[str], layout_digest: str) -> Checkpoint:
-    checkpoint, sound = _unchecked(path)
+def _read(path: Path, peer: int, contracts: Sequence[str], layout_digest: str, passphrase: Passphrase) -> Checkpoint:
+    checkpoint, sound = _unchecked(path, passphrase)
     for found, wanted, name in (
         (checkpoint.peer, (peer,), "peer id"),
         (checkpoint.contract_digest, contracts, "contract"),
@@ -173,10 +185,10 @@ def read_model(path: Path) -> Checkpoint:
     return found
 
 
-def _unchecked(path: Path) -> tuple[Checkpoint, bool]:
+def _unchecked(path: Path, passphrase: Passphrase = known_passphrase) -> tuple[Checkpoint, bool]:
     """What stands there, and whether it is all that was written."""
     try:
-        with safe_open(path, framework="numpy") as file:
+        with open_tensors(path, passphrase) as file:
             metadata = file.metadata() or {}
             params = tensor(file, "params")
             names = [name for name in file.keys() if name.startswith(MEMORY)]  # noqa: SIM118 (not a mapping)

@@ -26,6 +26,7 @@ from p2pfl_me.learning.protections import Means
 from p2pfl_me.learning.trainer import Samples, make_trainer
 from p2pfl_me.machine import allow_many_files
 from p2pfl_me.output import put
+from p2pfl_me.passphrase import known_passphrase
 from p2pfl_me.peer.consent import require_consent
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.host import Host
@@ -35,7 +36,15 @@ from p2pfl_me.peer.recording import Recorded, inputs_path
 from p2pfl_me.peer.settings import Begin, PeerSettings
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.sketch import Sketcher
-from p2pfl_me.peer.start import core_start, goes_on, put_aside, start_event, starting_point
+from p2pfl_me.peer.start import (
+    checkpoint_seal,
+    core_start,
+    goes_on,
+    put_aside,
+    seal_what_is_open,
+    start_event,
+    starting_point,
+)
 from p2pfl_me.peer.work import RoundWork, failure
 from p2pfl_me.run import events
 from p2pfl_me.run.beginning import keep_contract
@@ -100,7 +109,10 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
     contract, peer = settings.contract, settings.peer
     schedule = plan_of(contract)
     layout = layout_of(contract.model)
-    start, before = starting_point(settings, layout)
+    seal, passphrase = checkpoint_seal(settings) or (None, known_passphrase)
+    start, before = starting_point(settings, layout, passphrase)
+    if seal and settings.resume:
+        seal_what_is_open(settings.run, start, seal)
     threads = settings.threads or (1 if contract.peers.member(peer).is_loopback else torch.get_num_threads())
     torch.set_num_threads(threads)
     shard = load_shard(settings)
@@ -113,7 +125,14 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
     log.write(start_event(contract, peer, trainer.device, threads, shard, resumed))
     ledger = Ledger(RunFolder(settings.run).ledger(peer))
     work = RoundWork(
-        trainer, Sketcher(layout.size, contract.seed), log, settings.run, start, before, budget=contract.privacy.budget
+        trainer,
+        Sketcher(layout.size, contract.seed),
+        log,
+        settings.run,
+        start,
+        before,
+        budget=contract.privacy.budget,
+        seal=seal,
     )
     core = core_of(contract, peer, schedule, replace(core_start(start, contract), keys=directory.keys))
     if deceit:

@@ -56,6 +56,8 @@ class PeerSettings:
         A checkpoint whose model this peer begins with, instead of the contract's initial one.
     view:
         The members' approvals of the change of contract under which this peer goes on.
+    seal:
+        Keep the checkpoints under a passphrase; those that lie under one stay so in any case.
     clips:
         What stands in `data` and `test`, from whoever dealt and wrote them: nothing is parsed twice in a run.
     console_log:
@@ -78,6 +80,7 @@ class PeerSettings:
     resume: bool = False
     listen: str | None = None
     record: bool = False
+    seal: bool = False
     rules: IdentityRules = ASK
     clips: tuple[Clip, ...] | None = field(default=None, repr=False)
     console_log: bool = False

@@ -17,19 +17,64 @@ from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.message import Vector
-from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint, read_model
+from p2pfl_me.passphrase import known_passphrase, new_passphrase
+from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint, read_model, save_checkpoint
 from p2pfl_me.peer.settings import Begin, PeerSettings
 from p2pfl_me.peer.shard import Shard
-from p2pfl_me.peer.slots import versions
+from p2pfl_me.peer.slots import settle, versions
 from p2pfl_me.run import events
 from p2pfl_me.run.beginning import contracts_of
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
 from p2pfl_me.run.reading import read_log
+from p2pfl_me.sealing import Seal, is_sealed
+from p2pfl_me.tensors import Passphrase
 from p2pfl_me.widths import sliced
 
 
-def starting_point(settings: PeerSettings, layout: Layout) -> tuple[Checkpoint, tuple[int, int]]:
+def checkpoint_seal(settings: PeerSettings) -> tuple[Seal, Passphrase] | None:
+    """Under what the checkpoints of this life are kept, and the passphrase of those that are there; None: open.
+
+    Raises
+    ------
+    IdentityError
+        There is no passphrase to be had, or it is too short.
+    PeerError
+        A record would keep open what is to be sealed.
+    """
+    path, inputs = RunFolder(settings.run).checkpoint(settings.peer), RunFolder(settings.run).inputs(settings.peer)
+    is_there = any(is_sealed(each) for each in versions(path))
+    if not is_there and not settings.seal:
+        return None
+    if settings.record or (settings.resume and inputs.exists()):
+        raise PeerError(
+            "a record keeps all models that come and go, open, and this run's model is to be sealed",
+            where=str(inputs),
+            fix="leave --record or --seal out; a run that was recorded begins anew with --fresh",
+        )
+    chosen = (known_passphrase if is_there else new_passphrase)(path.name)
+    return Seal(chosen), lambda _: chosen
+
+
+def seal_what_is_open(run: Path, start: Checkpoint, seal: Seal) -> None:
+    """Put a checkpoint that lies open under the seal, and remove the open versions of it.
+
+    Raises
+    ------
+    PeerError
+        It cannot be written.
+    """
+    path = RunFolder(run).checkpoint(start.peer)
+    if all(is_sealed(each) for each in versions(path) if each.exists()):
+        return
+    save_checkpoint(run, start, seal)
+    settle(path, sync=True)
+    path.with_suffix(".keeping").unlink(missing_ok=True)
+
+
+def starting_point(
+    settings: PeerSettings, layout: Layout, passphrase: Passphrase = known_passphrase
+) -> tuple[Checkpoint, tuple[int, int]]:
     """Where to go on from, and the bytes (sent, received) of earlier lives.
 
     Raises
@@ -45,6 +90,7 @@ def starting_point(settings: PeerSettings, layout: Layout) -> tuple[Checkpoint, 
             contract_digest=contract_digest,
             layout_digest=layout_digest,
             earlier=contracts_of(settings.run),
+            passphrase=passphrase,
         )
         return found, traffic_before(RunFolder(settings.run), settings.peer)
     if settings.model:

@@ -24,6 +24,7 @@ from p2pfl_me.privacy.ledger import BudgetSpent, Entry
 from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent, Reason
 from p2pfl_me.run.lines import EventLog
+from p2pfl_me.sealing import Seal
 
 
 class RoundWork:
@@ -39,6 +40,8 @@ class RoundWork:
         Seconds since any moment; a simulator has its own.
     budget:
         Of privacy, where the trainer spends one.
+    seal:
+        Under which checkpoints are written.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class RoundWork:
         traffic_before: tuple[int, int] = (0, 0),
         clock: Callable[[], float] = time.monotonic,
         budget: Budget | None = None,
+        seal: Seal | None = None,
     ) -> None:
         self._trainer = trainer
         self._sketcher = sketcher
@@ -58,7 +62,7 @@ class RoundWork:
         self._run = run
         self._checkpoint = start
         self._sent_before, self._received_before = traffic_before
-        self._clock, self._budget = clock, budget
+        self._clock, self._budget, self._seal = clock, budget, seal
         self._keeper = Keeper()
         self._begun = self._round_begun = clock()
         self._trained: Trained | None = None
@@ -142,7 +146,7 @@ class RoundWork:
                 course=self._checkpoint.course.after(shared=bool(mixed.weights), due=mixed.alone),
                 payments=trained.spent.number if trained.spent else self._checkpoint.payments,
             )
-            self._keeper.replaced(save_checkpoint(self._run, self._checkpoint))
+            self._keeper.replaced(save_checkpoint(self._run, self._checkpoint, self._seal))
             now = self._clock()
             self.note(
                 events.Round(
@@ -180,7 +184,7 @@ class RoundWork:
                 self._checkpoint = replace(
                     self._checkpoint, completed=mixed.round + 1, params=mixed.params, memory=mixed.memory
                 )
-                self._keeper.replaced(save_checkpoint(self._run, self._checkpoint))
+                self._keeper.replaced(save_checkpoint(self._run, self._checkpoint, self._seal))
                 scores = (each.scores() if each else None for each in (test, validation))
                 self.note(events.Handed(mixed.round, tuple(sorted(mixed.weights)), *scores))
         return validation.loss if validation else None
