@@ -4,6 +4,7 @@ Floor 1 of the house: vectors in, bytes out; no socket, thread, clock or file, a
 """
 
 from p2pfl_me.compression.blocks import Int4, Int8
+from p2pfl_me.compression.chunked import Chunked
 from p2pfl_me.compression.compressor import COMPRESSIONS, Compression, EdgeState, Payload, Saved, Shapes
 from p2pfl_me.compression.float16 import Float16
 from p2pfl_me.compression.fragments import Fragments
@@ -13,6 +14,7 @@ from p2pfl_me.compression.topk import TopK
 
 __all__ = [
     "COMPRESSIONS",
+    "Chunked",
     "Compression",
     "EdgeState",
     "Float16",

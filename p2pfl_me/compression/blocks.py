@@ -67,7 +67,9 @@ class Int8(Compression):
 
     kind: Literal["int8"] = "int8"
 
-    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+    def edge(
+        self, me: int, other: int, seed: int, size: int, shapes: Shapes = (), base: Vector | None = None
+    ) -> EdgeState:
         """See `Compression.edge`."""
         return _BlocksEdge(Edge(me, other, seed, size), _INT8)
 
@@ -81,7 +83,9 @@ class Int4(Compression):
 
     kind: Literal["int4"] = "int4"
 
-    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+    def edge(
+        self, me: int, other: int, seed: int, size: int, shapes: Shapes = (), base: Vector | None = None
+    ) -> EdgeState:
         """See `Compression.edge`."""
         return _BlocksEdge(Edge(me, other, seed, size), _INT4)
 
@@ -108,10 +112,10 @@ class _BlocksEdge(Stateless):
             count = piece.size
             rows = values[:count].reshape(-1, form.block)
             np.abs(piece, out=values[:count])
-            steps = _rounded_up(rows.max(axis=1) / np.float32(form.half - 0.5))
+            steps = rounded_up(rows.max(axis=1) / np.float32(form.half - 0.5))
             scales[block] = steps
             with np.errstate(all="ignore"):  # a model that has diverged: the other end refuses its scale
-                np.multiply(piece.reshape(-1, form.block), 1 / _scale(steps)[:, None], out=rows)
+                np.multiply(piece.reshape(-1, form.block), 1 / scale_of(steps)[:, None], out=rows)
                 values[:count] += self._shift(dither[value], shifted)
                 levels = values[:count].astype(np.uint8)
             codes[code] = levels if form.bits == 8 else levels[::2] | levels[1::2] << np.uint8(4)
@@ -121,7 +125,7 @@ class _BlocksEdge(Stateless):
         require_length(payload, self._format.bytes(self._edge.size))
         scales, _ = self._parts(payload)
         # Positive bfloat16 are ordered as their bits are; NaN, Inf and negative ones lie above any limit.
-        largest = _rounded_up(np.array([MAX_WEIGHT / (self._format.half - 0.5)], np.float32))[0]
+        largest = rounded_up(np.array([MAX_WEIGHT / (self._format.half - 0.5)], np.float32))[0]
         if scales.max(initial=0) > largest:
             raise WireError(f"a compressed block whose values may lie beyond {MAX_WEIGHT:g}")
 
@@ -142,7 +146,7 @@ class _BlocksEdge(Stateless):
                     np.subtract(codes[code] & np.uint8(15), shift[::2], out=out[::2])
                     np.subtract(codes[code] >> np.uint8(4), shift[1::2], out=out[1::2])
                 rows = out.reshape(-1, form.block)
-                rows *= _scale(scales[block])[:, None]
+                rows *= scale_of(scales[block])[:, None]
             theirs -= mine[: theirs.size]
         return correction[:size]
 
@@ -164,11 +168,12 @@ class _BlocksEdge(Stateless):
         return shift
 
 
-def _rounded_up(steps: Vector) -> npt.NDArray[np.uint16]:
+def rounded_up(steps: Vector) -> npt.NDArray[np.uint16]:
     """The upper halves of float32, so that none is smaller than its step."""
     bits = np.maximum(steps, np.float32(SMALLEST_STEP)).view(np.uint32)
     return ((bits + _UPPER) >> np.uint32(16)).astype(np.uint16)
 
 
-def _scale(upper: npt.NDArray[np.uint16]) -> Vector:
+def scale_of(upper: npt.NDArray[np.uint16]) -> Vector:
+    """The steps that such halves stand for."""
     return (upper.astype(np.uint32) << np.uint32(16)).view(np.float32)

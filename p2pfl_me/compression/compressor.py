@@ -83,7 +83,9 @@ class Compression(Choice):
     def carried_by(self) -> tuple[str, ...]:
         return "edge", "limit"
 
-    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+    def edge(
+        self, me: int, other: int, seed: int, size: int, shapes: Shapes = (), base: Vector | None = None
+    ) -> EdgeState:
         """A fresh state for one end of the edge between peers `me` and `other`.
 
         Parameters
@@ -94,6 +96,9 @@ class Compression(Choice):
             P, the number of values in a model.
         shapes:
             Those of the tensors in it, in the order of the layout; one vector if empty.
+        base:
+            What all peers exchange before anything is trained, float32 (P,), where this life begins there; an edge may
+            take it for what both ends know of each other.
         """
         raise self.unfinished("edge")
 

@@ -22,7 +22,9 @@ class Float16(Compression):
 
     kind: Literal["float16"] = "float16"
 
-    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+    def edge(
+        self, me: int, other: int, seed: int, size: int, shapes: Shapes = (), base: Vector | None = None
+    ) -> EdgeState:
         """See `Compression.edge`."""
         return _Float16Edge(Edge(me, other, seed, size))
 

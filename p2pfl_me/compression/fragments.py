@@ -29,7 +29,9 @@ class Fragments(Compression):
     kind: Literal["fragments"] = "fragments"
     parts: Annotated[int, Field(ge=2, le=1000)] = 4
 
-    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+    def edge(
+        self, me: int, other: int, seed: int, size: int, shapes: Shapes = (), base: Vector | None = None
+    ) -> EdgeState:
         """See `Compression.edge`."""
         return _FragmentsEdge(Edge(me, other, seed, size), self.parts)
 

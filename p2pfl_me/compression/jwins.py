@@ -46,7 +46,9 @@ class Jwins(Compression):
     fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1, max_length=64)] = CUT_OFFS
     keeps_average: ClassVar[bool] = False
 
-    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+    def edge(
+        self, me: int, other: int, seed: int, size: int, shapes: Shapes = (), base: Vector | None = None
+    ) -> EdgeState:
         """See `Compression.edge`."""
         return _JwinsEdge(Edge(me, other, seed, size), self.fractions)
 

@@ -42,7 +42,9 @@ class Power(Compression):
     remembers_edges: ClassVar[bool] = True
     needs_matrices: ClassVar[bool] = True
 
-    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+    def edge(
+        self, me: int, other: int, seed: int, size: int, shapes: Shapes = (), base: Vector | None = None
+    ) -> EdgeState:
         """See `Compression.edge`; `size` must be that of the shapes."""
         return _PowerEdge(Edge(me, other, seed, size), self._parts(size, shapes))
 

@@ -113,6 +113,12 @@ def _noise_conflict(contract: Contract) -> Conflict | None:
             f"noise {noise} cancels along edges that stand, and those of {topology.kind} change or go one way",
             "take a graph that stands, or privacy.noise: before_sharing",
         )
+    if contract.gossip.protocol.overlaps:
+        return Conflict(
+            f"noise {noise} is laid out for the exchange of what a round has trained, and {contract.gossip.protocol} "
+            "sends that a round later",
+            "take protocol: dpsgd, or privacy.training: dp_sgd",
+        )
     if (noise.needs_graph or noise.draws) and not contract.gossip.protocol.common_rounds:
         return Conflict(
             f"noise {noise} needs rounds that all peers count alike, and those of {contract.gossip.protocol} are each "

@@ -13,7 +13,7 @@ from p2pfl_me.gossip.rules import Personal, Rule
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import StopRule
 from p2pfl_me.gossip.watch import TAIL
-from p2pfl_me.message import MAX_WEIGHT
+from p2pfl_me.message import MAX_WEIGHT, Vector
 from p2pfl_me.networks.layout import Ranges, sizes_of
 from p2pfl_me.topology import Plan
 
@@ -99,9 +99,16 @@ def _connected_with(peer: int, plan: Plan) -> frozenset[int]:
     return frozenset(found)
 
 
-def rule_of(gossip: Gossip, start: Start) -> Rule:
+def rule_of(gossip: Gossip, start: Start, rounds: int) -> Rule:
     """What a protocol of common rounds does around the averaging, without the watch over all peers."""
-    return Personal(start.personal) if gossip.personal else gossip.protocol.rule(start)
+    return Personal(start.personal) if gossip.personal else gossip.protocol.rule(start, rounds)
+
+
+def exchanged_part(gossip: Gossip, start: Start) -> Vector:
+    """What of the model that a peer starts from all others start from, too, and exchange: float32 (E,)."""
+    if not gossip.personal:
+        return start.params
+    return Personal(start.personal).outgoing(start.completed, start.params, start.params)
 
 
 def watches_all(gossip: Gossip) -> bool:

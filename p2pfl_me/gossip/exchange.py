@@ -93,10 +93,11 @@ class Compressed:
         seed: int,
         memory: Memory,
         shapes: Shapes = (),
+        base: Vector | None = None,
     ) -> None:
         self._edges: dict[int, EdgeState] = {}
         for peer in sorted(neighbours):
-            self._edges[peer] = compression.edge(me, peer, seed, size, shapes)
+            self._edges[peer] = compression.edge(me, peer, seed, size, shapes, base)
             prefix = f"edge.{peer}."
             self._edges[peer].load(
                 {name.removeprefix(prefix): values for name, values in memory.items() if name.startswith(prefix)}

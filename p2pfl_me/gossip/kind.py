@@ -97,6 +97,8 @@ class ProtocolKind(Choice):
     """While both ends of every edge agree, averaging leaves the average of all models as it was."""
     exchanges_model: ClassVar[bool] = False
     """What is exchanged is the trained model itself, and what follows is its average."""
+    overlaps: ClassVar[bool] = False
+    """A round's models travel while it trains."""
     sends_sums: ClassVar[bool] = False
     """Messages hold running sums, which grow with the rounds: the core itself looks at the models in them."""
     may_sum: ClassVar[bool] = False
@@ -116,8 +118,8 @@ class ProtocolKind(Choice):
         """The core of one peer, ready to be driven by any host."""
         raise self.unfinished("core")
 
-    def rule(self, start: Start) -> Rule:
-        """What a peer does around the averaging. Asked of protocols in lockstep only."""
+    def rule(self, start: Start, rounds: int) -> Rule:
+        """What a peer does around the averaging in a run of so many rounds. Asked of protocols in lockstep only."""
         raise self.unfinished("rule")
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from p2pfl_me.choice import derive_seed
+from p2pfl_me.compression import Compression
 from p2pfl_me.errors import ContractError
-from p2pfl_me.gossip.cores import exchanged_size, rule_of, watches_all
+from p2pfl_me.gossip.cores import exchanged_part, exchanged_size, rule_of, watches_all
 from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.exchange import Compressed, Exchange, Whole
-from p2pfl_me.gossip.kind import Seat
+from p2pfl_me.gossip.kind import Seat, Start
 from p2pfl_me.gossip.masked import Masked
 from p2pfl_me.gossip.protocol import Protocol
 from p2pfl_me.gossip.rules import Rule
@@ -19,12 +23,15 @@ from p2pfl_me.keyring import Keyring
 from p2pfl_me.topology.arcs import DirectedSchedule
 from p2pfl_me.topology.averaging import rounds_to_average
 
+if TYPE_CHECKING:
+    from p2pfl_me.contract import Contract
+
 WINDOW_ERROR = 0.1
 """What a window of the watch may leave of the distance between sketches."""
 
 
-def round_core(seat: Seat) -> Protocol:
-    """The core of one peer.
+def round_core(seat: Seat, core: type[DPSGD] = DPSGD) -> Protocol:
+    """The core of one peer; `core` says when it exchanges.
 
     Raises
     ------
@@ -34,13 +41,13 @@ def round_core(seat: Seat) -> Protocol:
     gossip, start, plan = seat.contract.gossip, seat.start, seat.plan
     if isinstance(plan, DirectedSchedule):
         raise TypeError("a protocol of rounds follows edges, not arcs")
-    rule = rule_of(gossip, start)
+    rule = rule_of(gossip, start, seat.settings.stop.rounds)
     if seat.contract.privacy.exchange.sums_only:
         return _summing_core(seat, rule)
     if watches_all(gossip):
         sketcher = Sketcher(start.params.size, seat.contract.seed)
         rule = Watch(rule, sketcher, rounds_to_average(plan, WINDOW_ERROR), start.memory)
-    return DPSGD(
+    return core(
         seat.peer,
         seat.row,
         seat.neighbours,
@@ -85,14 +92,23 @@ def _keys(seat: Seat) -> Keyring:
 
 def _exchange(seat: Seat) -> Exchange:
     contract, start, peer = seat.contract, seat.start, seat.peer
-    compression, size = contract.gossip.compression, start.params.size
+    compression = contract.gossip.compression
     if contract.peers.widths:
         return Sliced(peer, start.shapes, {other: contract.peers.width(other) for other in (peer, *seat.neighbours)})
     if contract.privacy.exchange.own_noise:
         return ZeroSumEdges(contract.privacy.exchange.noise(peer, _keys(seat)), seat.row)
     if compression is None:
         return Whole(peer, contract.gossip.aggregation, contract.training.rounds)
-    exchanged, seed = exchanged_size(contract.gossip, size, start.personal), derive_seed(contract.seed, "compression")
+    return compressed(contract, peer, seat.neighbours, start, compression)
+
+
+def compressed(
+    contract: Contract, peer: int, neighbours: Iterable[int], start: Start, compression: Compression
+) -> Compressed:
+    """One peer's side of its edges under a contract's compression."""
+    size = exchanged_size(contract.gossip, start.params.size, start.personal)
+    seed = derive_seed(contract.seed, "compression")
     # Of a model that is not exchanged as it is, the shapes say nothing.
     shapes = start.shapes if compression.needs_matrices else ()
-    return Compressed(peer, seat.neighbours, compression, exchanged, seed, start.memory, shapes)
+    base = None if start.completed else exchanged_part(contract.gossip, start)
+    return Compressed(peer, neighbours, compression, size, seed, start.memory, shapes, base)

@@ -67,7 +67,7 @@ def run_lockstep(contract: Contract, options: RunOptions, console: Console) -> i
     with undone_if_refused(options.run, contract):
         manifest = ManifestFile(options.run, contract, options.command, engine="lockstep")
         shards = deal_clips(contract, options, manifest, console)
-    samples, test = _samples(contract, shards, options)
+    samples, test = dealt_samples(contract, shards, options)
     start = initial_params(contract, cache=cache_dir(options.home), weights=options.weights)
     device = pick_device(options.device)
     if device.type != "cpu" and not can_be_stacked(contract, samples):
@@ -122,7 +122,7 @@ def _told(training: Training, scores: Sequence[Metrics] | None, sent: Sequence[i
     return {peer: Concluded(loss, of_test[peer], sent[peer]) for peer, loss in enumerate(losses)}
 
 
-def _samples(contract: Contract, shards: Shards, options: RunOptions) -> tuple[list[Samples], Part]:
+def dealt_samples(contract: Contract, shards: Shards, options: RunOptions) -> tuple[list[Samples], Part]:
     """Each peer's own training samples, and the common test part: all features are asked for at once."""
     own = [[clip for clip in clips if clip.split == "train"] for clips in shards.peers]
     everything: Sequence[Clip] = [clip for clips in (*own, shards.test) for clip in clips]

@@ -19,9 +19,6 @@ def require_lockstep(contract: Contract, where: str = "") -> None:
     known = ", ".join(name for name, kind in PROTOCOLS.items() if kind.in_lockstep)
     if not gossip.protocol.in_lockstep:
         what, fix = f"peers of {gossip.protocol.kind} do not move in lockstep", f"take a protocol of rounds ({known})"
-    elif gossip.compression:
-        kind = gossip.compression.kind
-        what, fix = f"compression {kind} keeps a state for every edge", "leave gossip.compression out"
     elif contract.privacy.exchange.needs_keys:
         form = contract.privacy.exchange
         what, fix = (

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from p2pfl_me.contract import Contract, digest
+from p2pfl_me.gossip.exchange import carrying
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import Metrics
@@ -66,11 +67,14 @@ class LockstepLog:
         """A round's line in every log."""
         for edge in self._schedule.edges(round):
             low, high = min(edge.a, edge.b), max(edge.a, edge.b)
-            self._pass(high, low, Message(Kind.OFFER, round, round, self._model))
-            self._pass(low, high, Message(Kind.ANSWER, round, round, self._model))
+            self._pass(high, low, carrying(Kind.OFFER, round, round, engine.contents.get((high, low), self._model)))
+            self._pass(low, high, carrying(Kind.ANSWER, round, round, engine.contents.get((low, high), self._model)))
         begun = self._seconds
-        exchange = exchange_seconds(self._schedule, round, self._model.nbytes)
-        self._seconds += STEP_S * int(training.steps.max()) + exchange
+        longest = max((content.nbytes for content in engine.contents.values()), default=self._model.nbytes)
+        exchange = exchange_seconds(self._schedule, round, longest)
+        slowest, rounds = STEP_S * int(training.steps.max()), self._contract.training.rounds
+        beside = self._contract.gossip.protocol.overlaps and round + 1 < rounds
+        self._seconds += max(slowest, exchange) if beside else slowest + exchange
         for peer, params in enumerate(engine.params):
             steps = int(training.steps[peer])
             verdict = engine.verdicts[peer] if engine.verdicts else Verdict(self._schedule.weights(peer, round), {}, {})

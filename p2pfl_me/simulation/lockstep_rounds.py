@@ -22,12 +22,14 @@ from p2pfl_me.aggregation import Neighbourhood
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError
 from p2pfl_me.gossip.cores import Start, exchanged_size, rule_of
+from p2pfl_me.gossip.exchange import Content
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.machine import require_bytes
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.crew import Crew, Job, shared
+from p2pfl_me.simulation.lockstep_edges import LockstepEdges
 from p2pfl_me.simulation.mixing_tiles import (
     NARROWEST,
     TILE,
@@ -152,11 +154,18 @@ class Lockstep:
             width = exchanged_size(contract.gossip, size, contract.personal_ranges)
             self._exchanged = shared((count, width))
             begin = Start(start, personal=contract.personal_ranges)
-            self._rules = [rule_of(contract.gossip, begin) for _ in samples]
+            self._rules = [rule_of(contract.gossip, begin, contract.training.rounds) for _ in samples]
         self._aggregation = contract.gossip.aggregation
-        self._aggregated = None if self._aggregation.follows_w else shared(self._exchanged.shape)
+        self._edges: LockstepEdges | None = None
+        if contract.gossip.compression:
+            begin = Start(start, personal=contract.personal_ranges, shapes=layout.dimensions)
+            self._edges = LockstepEdges(contract, schedule, begin)
+        follows_rows = self._aggregation.follows_w and self._edges is None
+        self._aggregated = None if follows_rows else shared(self._exchanged.shape)
         self.verdicts: tuple[Verdict, ...] | None = None
         """Of the last round, by peer; None under the weighted mean, which takes everybody as the schedule says."""
+        self.contents: Mapping[tuple[int, int], Content] = {}
+        """What the last round's peers sent under a compression, by (sender, receiver); whole models are not in it."""
         self._asked = shared((size,))
         """The one model that is scored though it is nobody's."""
         self._average = torch.from_numpy(shared((self._exchanged.shape[1],)))
@@ -215,7 +224,9 @@ class Lockstep:
             for peer, rule in enumerate(self._rules):
                 self._exchanged[peer] = rule.outgoing(round, self.params[peer], self.trained[peer])
         tiles = tiles_of(*self._exchanged.shape)
-        if self._aggregated is None:
+        if self._edges is not None:
+            spread = self._over_edges(self._edges, round, tiles)
+        elif self._aggregated is None:
             spread = total(self._crew.map("mix", [(tile, round) for tile in tiles]))
         else:
             self.verdicts = tuple(self._crew.map("aggregate", [(peer, round) for peer in range(len(self.params))]))
@@ -226,6 +237,15 @@ class Lockstep:
                 before, mixed = self.params[peer].copy(), self._exchanged[peer].copy()
                 self.params[peer] = rule.incoming(before, self.trained[peer], mixed)
         return spread
+
+    def _over_edges(self, edges: LockstepEdges, round: int, tiles: Sequence[slice]) -> Spread:
+        assert self._aggregated is not None
+        found = edges.exchange(round, self._exchanged)
+        self.contents = found.contents
+        self.verdicts = tuple(Verdict(dict(each.weights), dict(each.distance), {}) for each in found.mixtures)
+        for peer, mixture in enumerate(found.mixtures):
+            self._aggregated[peer] = mixture.params
+        return total(self._crew.map("replace", [(tile,) for tile in tiles]))
 
     def score(self) -> tuple[tuple[Metrics, ...], Metrics]:
         """Each peer's own model, and the mean of all, on the test part."""
@@ -299,7 +319,12 @@ def require_memory_for(contract: Contract, schedule: Schedule, workers: int, whe
         size += exchanged_size(contract.gossip, layout.size, contract.personal_ranges)
     count = schedule.size
     used = (schedule.neighbours(peer) if schedule.period == 1 else schedule.weights(peer, 0) for peer in range(count))
-    links = _LINK_BYTES * sum(map(len, used)) // count
+    ends = sum(map(len, used))
+    links = _LINK_BYTES * ends // count
+    if contract.gossip.compression:
+        # Two replicas at each end of an edge, and every peer's model once more while all are exchanged.
+        exchanged = exchanged_size(contract.gossip, layout.size, contract.personal_ranges)
+        size += exchanged * (2 + 2 * -(-ends // count))
     overhead = workers * (_WORKER_MODELS * layout.size + 4 * max(TILE, NARROWEST * count)) * 4
     require_bytes(count, 4 * size + links, where or contract.name, FEWER, shared=overhead)
 

@@ -44,11 +44,12 @@ SIZE, HOME = 320, ((304, 320),)
 EXCHANGES: tuple[str, ...] = (
     *PROTOCOLS,
     *(f"dpsgd+{each}" for each in COMPRESSIONS),
+    "overlap+chunked",
     *(f"dpsgd+{each}" for each in ("trimmed_mean", "krum", "cs_plus")),
     *(f"dpsgd+{name}" for name, form in FORMS.items() if form.needs_keys),
 )
-"""What a trial can be of: every protocol, D-PSGD with every compression, with one aggregation of each sort, and in
-every form that hides models."""
+"""What a trial can be of: every protocol, overlap with a compression, and D-PSGD with every compression, with one
+aggregation of each sort, and in every form that hides models."""
 PATIENCE_S = 1e6
 """Virtual seconds after which a swarm that still runs is said to hang."""
 

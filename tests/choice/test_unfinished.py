@@ -23,6 +23,7 @@ from p2pfl_me.evaluate.gossiping import gossip
 from p2pfl_me.gossip.kind import PROTOCOLS, ProtocolKind, RoundProtocol
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import Part, Samples
+from p2pfl_me.message import Vector
 from p2pfl_me.options import RunOptions
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.lockstep import run_lockstep
@@ -69,7 +70,9 @@ class Edgeless(Compression):
 class Limitless(Compression):
     kind: Literal["limitless"] = "limitless"
 
-    def edge(self, me: int, other: int, seed: int, size: int, shapes: Shapes = ()) -> EdgeState:
+    def edge(
+        self, me: int, other: int, seed: int, size: int, shapes: Shapes = (), base: Vector | None = None
+    ) -> EdgeState:
         raise NotImplementedError
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from p2pfl_me.compression import (
+    Chunked,
     Compression,
     EdgeState,
     Float16,
@@ -27,11 +28,15 @@ CONSERVING: dict[str, Compression] = {
     "fragments": Fragments(parts=3),
     "topk": TopK(fraction=0.1),
     "topk-few": TopK(fraction=0.05),
+    "chunked": Chunked(),
+    "chunked-all": Chunked(fraction=1, bits=2),
+    "chunked-signs": Chunked(fraction=1, bits=1),
+    "chunked-3": Chunked(fraction=0.5, bits=3),
     "power": Power(rank=1),
     "power-3": Power(rank=3),
 }
 ALL: dict[str, Compression] = {**CONSERVING, "jwins": Jwins()}
-REMEMBERING = ["topk", "power", "power-3"]
+REMEMBERING = ["topk", "chunked", "chunked-all", "chunked-signs", "chunked-3", "power", "power-3"]
 
 
 def model(seed: int, size: int = SIZE, scale: float = 1.0) -> Vector:

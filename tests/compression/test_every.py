@@ -13,7 +13,7 @@ from p2pfl_me.compression import Jwins
 from p2pfl_me.errors import WeightsError, WireError
 from tests.compression.pairs import ALL, CONSERVING, SIZE, ends, gossip, meet, model, spread
 
-STEPS = {"float16": 2e-4, "int8": 5e-3, "int4": 0.07}
+STEPS = {"float16": 2e-4, "int8": 5e-3, "int4": 0.07, "chunked-all": 5e-3, "chunked-signs": 0.05}
 """Formats of few levels keep the spread that their last step leaves; models have values of about 1."""
 
 

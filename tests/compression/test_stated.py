@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from p2pfl_me.compression import COMPRESSIONS, Fragments, Jwins, Power, TopK, sparse
+from p2pfl_me.compression import COMPRESSIONS, Chunked, Fragments, Jwins, Power, TopK, sparse
 from p2pfl_me.compression.history import EMPTY, next_tag
 from p2pfl_me.compression.jwins import padded
 from p2pfl_me.compression.limits import require_sane
@@ -19,6 +19,7 @@ from p2pfl_me.errors import WireError
 from tests.compression.pairs import ends, meet, model
 
 DEFAULTS: dict[str, dict[str, Any]] = {
+    "chunked": {"fraction": 0.25, "bits": 2, "gamma": None},
     "float16": {},
     "fragments": {"parts": 4},
     "int4": {},
@@ -28,9 +29,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "topk": {"fraction": 0.1, "gamma": None},
 }
 TRAITS = {
-    "remembers_edges": {"power", "topk"},
+    "remembers_edges": {"chunked", "power", "topk"},
     "needs_matrices": {"power"},
-    "keeps_average": {"float16", "fragments", "int4", "int8", "power", "topk"},
+    "keeps_average": {"chunked", "float16", "fragments", "int4", "int8", "power", "topk"},
 }
 
 
@@ -48,6 +49,12 @@ def test_what_nobody_wrote_is_what_is_stated(kind: str) -> None:
         ("fragments", {"parts": 1001}, "parts"),
         ("power", {"rank": 0}, "rank"),
         ("power", {"rank": 65}, "rank"),
+        ("chunked", {"fraction": 0.0}, "fraction"),
+        ("chunked", {"fraction": 1.01}, "fraction"),
+        ("chunked", {"bits": 0}, "bits"),
+        ("chunked", {"bits": 5}, "bits"),
+        ("chunked", {"gamma": 0.0}, "gamma"),
+        ("chunked", {"gamma": 1.01}, "gamma"),
         ("topk", {"fraction": 0.0}, "fraction"),
         ("topk", {"fraction": 1.01}, "fraction"),
         ("topk", {"gamma": 0.0}, "gamma"),
@@ -69,6 +76,8 @@ def test_options_out_of_bounds_are_refused(kind: str, options: dict[str, Any], r
         ("fragments", {"parts": 1000}),
         ("power", {"rank": 64}),
         ("topk", {"fraction": 1.0, "gamma": 1.0}),
+        ("chunked", {"fraction": 1.0, "bits": 4, "gamma": 1.0}),
+        ("chunked", {"fraction": 1e-9, "bits": 1}),
         ("jwins", {"fractions": [1.0] * 64}),
     ],
 )
@@ -77,7 +86,8 @@ def test_and_the_bounds_themselves_are_taken(kind: str, options: dict[str, Any])
 
 
 def test_a_step_that_nobody_wrote_is_twice_the_fraction() -> None:
-    assert [TopK(fraction=fraction).step for fraction in (0.01, 0.1, 0.25, 0.6)] == [0.02, 0.2, 0.5, 1.0]
+    for kind in (TopK, Chunked):
+        assert [kind(fraction=fraction).step for fraction in (0.01, 0.1, 0.25, 0.6)] == [0.02, 0.2, 0.5, 1.0]
     assert TopK(fraction=0.1, gamma=0.7).step == 0.7
 
 
@@ -90,6 +100,9 @@ SIZE = 1400
     [
         (TopK(fraction=0.1), 8 + 2 * SIZE),
         (TopK(fraction=1.0), 8 + 4 + 2 * SIZE + SIZE // 8 + 3),
+        # Nothing is coded before the first exchange: that payload is the longest.
+        (Chunked(), 8 + 2 * SIZE),
+        (Chunked(fraction=1.0, bits=4), 8 + 2 * SIZE),
         (Fragments(parts=4), 4 * 64 * 6),
         (Fragments(parts=2), 4 * 64 * 11),
         (Jwins(), 1 + 2 * 1408),

@@ -34,6 +34,11 @@ and the other small messages of the start, whose number depends on who comes whe
         ("{kind: ring}", "{protocol: gradient_tracking}"),
         ("{kind: star}", "{personal: true}"),
         ("{kind: mesh}", "{aggregation: krum}"),
+        ("{kind: ring}", "{compression: chunked}"),
+        ("{kind: star}", "{compression: {kind: topk, fraction: 0.2}, personal: true}"),
+        ("{kind: base, meets: 1}", "{protocol: qg_dsgdm, compression: int8}"),
+        ("{kind: ring}", "{protocol: overlap}"),
+        ("{kind: mesh}", "{protocol: overlap, compression: {kind: chunked, bits: 1}}"),
     ],
 )
 def test_it_leaves_what_the_simulator_leaves(tmp_path: Path, topology: str, gossip: str) -> None:
@@ -75,7 +80,6 @@ def test_its_clock_goes_about_as_the_simulators(tmp_path: Path) -> None:
     [
         ("{protocol: swift}", "swift do not move in lockstep"),
         ("{protocol: push_sum}", "push_sum do not move in lockstep"),
-        ("{compression: int8}", "compression int8"),
         ("{}", "widths"),
         ("{patience: {rounds: 3}}\ndata: {validation_fraction: 0.2}", "patience"),
     ],

@@ -22,5 +22,5 @@ class Dpsgd(RoundProtocol):
     keeps_average: ClassVar[bool] = True
     exchanges_model: ClassVar[bool] = True
 
-    def rule(self, start: Start) -> Rule:
+    def rule(self, start: Start, rounds: int) -> Rule:
         return Plain()

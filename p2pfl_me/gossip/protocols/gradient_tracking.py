@@ -20,7 +20,7 @@ class GradientTrackingProtocol(RoundProtocol):
         """The model and the tracked step."""
         return 2 * size
 
-    def rule(self, start: Start) -> Rule:
+    def rule(self, start: Start, rounds: int) -> Rule:
         return GradientTracking(start.memory)
 
 

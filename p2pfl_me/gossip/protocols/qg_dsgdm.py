@@ -20,7 +20,7 @@ class QgDsgdm(RoundProtocol):
     may_sum: ClassVar[bool] = True
     may_aggregate: ClassVar[bool] = True
 
-    def rule(self, start: Start) -> Rule:
+    def rule(self, start: Start, rounds: int) -> Rule:
         return QuasiGlobalMomentum(self.momentum, start.memory)
 
 
