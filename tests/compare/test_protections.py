@@ -9,7 +9,7 @@ from p2pfl_me.contract.load import contract_from_yaml
 from p2pfl_me.errors import ContractError
 
 TEXT = (
-    "version: 1\nname: words\ntopology: mesh\npeers: {loopback: {count: 5}}\nprivacy: {exchange: masks}\n"
+    "version: 1\nname: words\ntopology: {kind: mesh}\npeers: {loopback: {count: 5}}\nprivacy: {exchange: masks}\n"
     "training: {class_weights: none}\n"
 )
 
@@ -19,6 +19,7 @@ def test_each_word_is_the_whole_section_of_a_contract() -> None:
     found = {each.name: contract_from_yaml(TEXT, "words", each.overrides).privacy for each in parse_protections(words)}
     assert [*found] == words.split(",")
     assert not found["plain"].exchange.needs_keys and not found["plain"].protects
+    assert not found["dp:8"].exchange.needs_keys, "of what the contract said, nothing is left"
     assert found["masks"].exchange.sums_only and found["zip"].exchange.own_noise
     assert found["zip:0.2"].exchange != found["zip"].exchange
     spending = {name: each.budget.epsilon for name, each in found.items() if each.budget}
