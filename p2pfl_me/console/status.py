@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import assert_never
 
+from p2pfl_me.console.words import seen_by
 from p2pfl_me.contract import Contract
 from p2pfl_me.run import events
 from p2pfl_me.run.codec import Logged
@@ -18,16 +19,18 @@ from p2pfl_me.run.reading import read_log
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """What a peer last said of a neighbour: up, gone (the link fell), left, refused or quarantined; while up, suspect,
-    or slow if it was waited for in vain in the last round.
+    """What a peer last said of a neighbour: up, gone (the link fell, or never stood), left, refused or quarantined;
+    while up, suspect (silent, or its models look wrong), or slow if it was waited for in vain in the last round.
 
-    `since` is Unix seconds by this peer's clock; `why` is empty where nothing is to be said.
+    `since` is Unix seconds by this peer's clock; `why` is empty where nothing is to be said. `others`: how those that
+    share this neighbour see it, by id; shown, and believed by nobody.
     """
 
     peer: int
     state: str
     since: float
     why: str = ""
+    others: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class PeerStatus:
     """Rounds of this log in which somebody was due and nobody came."""
     neighbours: tuple[Neighbour, ...]
     privacy: Privacy | None = None
+    starved: float = 0.0
+    """Seconds in which this peer's own links got no time."""
 
 
 LATE = ("deadline", "silent", "needs ", "does not say", "has not settled")
@@ -97,6 +102,9 @@ class Account:
         self._slow: dict[int, Neighbour] = {}
         """Those who are late, since when and by how much."""
         self._suspects: frozenset[int] = frozenset()
+        self._silent: dict[int, float] = {}
+        """Those whose link stands and of whom nothing is heard, since when."""
+        self._starved = 0.0
         self._privacy: Privacy | None = None
 
     def take(self, line: Logged) -> None:
@@ -104,7 +112,7 @@ class Account:
         self._seen = line.t
         match line.event:
             case events.Start():
-                self._state, self._links, self._slow = "joining", {}, {}
+                self._state, self._links, self._slow, self._silent = "joining", {}, {}, {}
             case events.Trained():
                 self._state = "training"
             case events.Round() as told:
@@ -118,8 +126,22 @@ class Account:
                 }
             case events.Link(neighbour=other, state=link, reason=why):
                 was = self._links.get(other)
+                self._silent.pop(other, None)
                 if not (link is LinkState.DOWN and was and was.state == "left"):  # its link falls after the goodbye
                     self._links[other] = Neighbour(other, _STATES[link], line.t, why)
+            case events.Sighted(neighbour=other, silent=silent, by=by):
+                was = self._links.get(other, Neighbour(other, "gone", line.t))
+                self._links[other] = replace(was, others=dict(by))
+                if silent:
+                    self._silent.setdefault(other, line.t)
+                else:
+                    self._silent.pop(other, None)
+            case events.Unreachable(neighbour=other, reason=why):
+                was = self._links.get(other, Neighbour(other, "gone", line.t))
+                if was.state != "up":
+                    self._links[other] = replace(was, why=why)
+            case events.Starved(seconds=seconds):
+                self._starved += seconds
             case events.Misbehaviour(suspects=named):
                 self._suspects = frozenset(named)
             case events.Traffic(bytes_sent=of_life):
@@ -144,15 +166,8 @@ class Account:
     @property
     def status(self) -> PeerStatus:
         """What it comes to by now."""
-        last, suspects = self._last, self._suspects
-        neighbours = tuple(
-            each
-            if each.state != "up"
-            else replace(each, state="suspect")
-            if each.peer in suspects
-            else self._slow.get(each.peer, each)
-            for _, each in sorted(self._links.items())
-        )
+        last = self._last
+        neighbours = tuple(self._now(each) for _, each in sorted(self._links.items()))
         loss, uf1 = (last.loss, last.test.uf1 if last.test else None) if last else (None, None)
         return PeerStatus(
             self._peer,
@@ -166,7 +181,18 @@ class Account:
             self._alone,
             neighbours,
             self._privacy,
+            self._starved,
         )
+
+    def _now(self, each: Neighbour) -> Neighbour:
+        if each.state != "up":
+            return each
+        if each.peer in self._silent:
+            return replace(each, state="suspect", since=self._silent[each.peer], why="nothing is heard of it")
+        if each.peer in self._suspects:
+            return replace(each, state="suspect")
+        slow = self._slow.get(each.peer)
+        return replace(slow, others=each.others) if slow else each
 
 
 def as_json(peers: Sequence[PeerStatus]) -> str:
@@ -183,10 +209,12 @@ def as_lines(peers: Sequence[PeerStatus], now: float) -> Iterator[str]:
         parts += [f"alone in {each.alone}"] if each.alone else []
         if (spent := each.privacy) is not None:
             parts += [f"epsilon {spent.epsilon:.3g} of {spent.budget:g} per {spent.unit}"]
+        parts += [f"starved for {each.starved:.0f} s"] if each.starved else []
         parts += [f"last line {_ago(now - each.seen)}"] if each.seen is not None else []
         yield "  ".join(parts)
         for other in each.neighbours:
-            why = f": {other.why}" if other.why else ""
+            why = "; ".join(filter(None, (other.why, seen_by(other.others))))
+            why = f": {why}" if why else ""
             yield f"    neighbour {other.peer} {other.state}, {_ago(now - other.since)}{why}"
 
 

@@ -71,6 +71,8 @@ class PeerView:
                 self.state, self.round = "handed", round + 1
             case events.HandsOut():
                 self.state = "hands out"
+            case events.Sighted() | events.Unreachable() | events.Starved():
+                pass  # for whoever runs the one peer
             case events.Changed() | events.Begin() | events.Refused() | events.CatchUp() | events.Spent():
                 pass  # for reports
             case _:

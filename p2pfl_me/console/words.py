@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import assert_never
 
 from p2pfl_me.run import events
@@ -33,6 +34,15 @@ def in_words(event: AnyEvent) -> str | None:
         case events.Link():
             reason = f" ({event.reason})" if event.reason else ""
             return f"neighbour {event.neighbour} is {event.state.value}{reason}"
+        case events.Sighted(neighbour=peer, silent=silent, by=by):
+            others = seen_by(by)
+            if silent:
+                return f"nothing is heard of neighbour {peer}{f'; {others}' if others else ''}"
+            return f"neighbour {peer} is not heard here; {others}" if others else f"neighbour {peer} is heard again"
+        case events.Unreachable(neighbour=peer, reason=why):
+            return f"neighbour {peer} cannot be reached: {why}"
+        case events.Starved(seconds=seconds):
+            return f"this machine gave the links no time for {seconds:.0f} s; whom they did not hear is not to blame"
         case events.Round():
             missing = "".join(f"  without {peer} ({reason})" for peer, reason in event.missing.items())
             loss = "none" if event.loss is None else f"{event.loss:.3f}"
@@ -70,6 +80,15 @@ def in_words(event: AnyEvent) -> str | None:
             return None  # for reports
         case _:
             assert_never(event)
+
+
+def seen_by(by: Mapping[int, str]) -> str:
+    """What others see of a neighbour."""
+    return "; ".join(
+        f"peer{'s' * (len(those) > 1)} {', '.join(map(str, those))} see{'s' * (len(those) == 1)} it {sight}"
+        for sight in ("up", "gone", "left")
+        if (those := [peer for peer, what in by.items() if what == sight])
+    )
 
 
 def suspicion(event: events.Misbehaviour, peer: int) -> str:

@@ -20,7 +20,7 @@ from p2pfl_me.errors import WireError
 from p2pfl_me.message import Message
 from p2pfl_me.peer.directory import Directory
 from p2pfl_me.peer.opening import links_of
-from p2pfl_me.wire.endpoint import Endpoint
+from p2pfl_me.wire.endpoint import Endpoint, News
 from p2pfl_me.wire.links import Links
 from p2pfl_me.wire.records import PAYLOAD
 from p2pfl_me.wire.stream_sockets import split_address
@@ -80,6 +80,9 @@ class _Caller:
     def on_refused(self, peer: int | None, reason: str) -> None:
         self.complaints.append(reason)
         self.news.set()
+
+    def on_news(self, news: News) -> None:
+        """What is to be said of it, the findings say."""
 
     def on_failed(self, error: Exception) -> None:
         self.failed = error

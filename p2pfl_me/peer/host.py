@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, assert_never
 
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Train
@@ -23,6 +23,7 @@ from p2pfl_me.peer.duty import Work
 from p2pfl_me.peer.misbehaviour import SUSPECT, MisbehaviourScores
 from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent, LinkState
+from p2pfl_me.wire.endpoint import News, Sighted, Starved, Unreachable
 
 T = TypeVar("T")
 
@@ -125,6 +126,17 @@ class Host:
         if peer is not None and self._misbehaviour.refused(time.monotonic(), peer):
             self._note(events.Link(peer, LinkState.QUARANTINED, "too many refused frames"))
             self._links.quarantine(peer)
+
+    def on_news(self, news: News) -> None:
+        match news:
+            case Sighted(peer, silent, by):
+                self._note(events.Sighted(peer, silent, by))
+            case Unreachable(peer, why):
+                self._note(events.Unreachable(peer, why))
+            case Starved(seconds):
+                self._note(events.Starved(round(seconds, 3)))
+            case _:
+                assert_never(news)
 
     def _note_misbehaviour(self, mixed: Mixed) -> None:
         found = self._misbehaviour.concluded(time.monotonic(), mixed)

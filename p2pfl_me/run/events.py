@@ -125,6 +125,30 @@ class Link(Event):
     reason: Annotated[str, Says("why; empty where nothing is to be said")] = ""
 
 
+@event("sighted")
+class Sighted(Event):
+    """What others see of a neighbour that is gone or silent: shown, and nothing follows from it."""
+
+    neighbour: Annotated[int, Says("its id")]
+    silent: Annotated[bool, Says("whether the link stands and nothing is heard; false and nobody: it is heard again")]
+    by: Annotated[Mapping[int, str], Says("up, gone or left, by the ids of the neighbours that share it")]
+
+
+@event("unreachable")
+class Unreachable(Event):
+    """Calls of a neighbour come to nothing; they go on."""
+
+    neighbour: Annotated[int, Says("its id")]
+    reason: Annotated[str, Says("address and error")]
+
+
+@event("starved")
+class Starved(Event):
+    """This peer's own links got no time: what it did not hear meanwhile is nobody's silence."""
+
+    seconds: Annotated[float, Says("for so long", "s")]
+
+
 @event("refused")
 class Refused(Event):
     """A frame was refused."""
@@ -255,6 +279,9 @@ AnyEvent = (
     | Changed
     | Begin
     | Link
+    | Sighted
+    | Unreachable
+    | Starved
     | Refused
     | Trained
     | Spent

@@ -36,9 +36,17 @@ class DialEvents(Protocol):
 class Dialler:
     """Calls the neighbours that are peer `me`'s to call, until each has answered. One thread's, the reactor's."""
 
-    def __init__(self, me: int, sockets: Sockets, handshaker: Handshaker, reactor: Reactor, events: DialEvents) -> None:
+    def __init__(
+        self,
+        me: int,
+        sockets: Sockets,
+        handshaker: Handshaker,
+        reactor: Reactor,
+        events: DialEvents,
+        unreachable: Callable[[Neighbour], None],
+    ) -> None:
         self._me, self._sockets, self._handshaker = me, sockets, handshaker
-        self._reactor, self._events = reactor, events
+        self._reactor, self._events, self._unreachable = reactor, events, unreachable
 
     def begin(self, neighbour: Neighbour) -> None:
         """The first attempt, if the neighbour is ours to call."""
@@ -56,6 +64,7 @@ class Dialler:
         neighbour.failures += 1
         neighbour.tries += 1
         neighbour.unreachable = f"{where}: {why}"
+        self._unreachable(neighbour)
         if why == UNREACHABLE and not neighbour.endpoint.relays:  # that a relay has gone says nothing of the neighbour
             self._events.gone(neighbour)
         self.again(neighbour)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,6 +94,35 @@ class AsStated:
         return (stated,)
 
 
+@dataclass(frozen=True, slots=True)
+class Sighted:
+    """What other neighbours see of one that is gone or, if `silent`, of whom nothing is heard: "up", "gone" or "left"
+    by their ids. Not `silent` and nobody: it is heard again."""
+
+    peer: int
+    silent: bool
+    by: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """Calls of a neighbour come to nothing: where, and why."""
+
+    peer: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Starved:
+    """The links' own thread got no time for so many seconds."""
+
+    seconds: float
+
+
+News = Sighted | Unreachable | Starved
+"""What is told to people; nothing follows from it."""
+
+
 class LinkHandlers(Protocol):
     """What the owner of the links is told, always from the loop's thread.
 
@@ -104,4 +134,5 @@ class LinkHandlers(Protocol):
     def on_message(self, peer: int, message: Message) -> None: ...
     def on_link(self, peer: int, up: bool, reason: str) -> None: ...
     def on_refused(self, peer: int | None, reason: str) -> None: ...
+    def on_news(self, news: News) -> None: ...
     def on_failed(self, error: Exception) -> None: ...

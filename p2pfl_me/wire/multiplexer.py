@@ -15,7 +15,7 @@ from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.message import Message
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.dialling import Dialler
-from p2pfl_me.wire.endpoint import AsStated, Endpoint, Liveness, Trust
+from p2pfl_me.wire.endpoint import AsStated, Endpoint, Liveness, News, Trust
 from p2pfl_me.wire.handshake import MAX_FRAME, Terms
 from p2pfl_me.wire.handshaker import Handshaker, Seals
 from p2pfl_me.wire.neighbour import Neighbour
@@ -27,6 +27,7 @@ from p2pfl_me.wire.session import Outgoing, Session, Standing
 from p2pfl_me.wire.sockets import Sockets
 from p2pfl_me.wire.station import Connection, Outcome
 from p2pfl_me.wire.traffic import Ledger, TrafficLedger
+from p2pfl_me.wire.watcher import Watcher
 
 TWICE = "another process runs with the same key; stop one of the two, and make a new key if that is not yours"
 BURST = 4
@@ -43,6 +44,7 @@ class LinkEvents(Protocol):
     def on_message(self, peer: int, message: Message) -> None: ...
     def on_link(self, peer: int, up: bool, reason: str, link: int) -> None: ...
     def on_refused(self, peer: int | None, reason: str) -> None: ...
+    def on_news(self, news: News) -> None: ...
     def on_failed(self, error: Exception) -> None: ...
 
 
@@ -69,7 +71,10 @@ class Multiplexer:
         self._handshaker = Handshaker(
             terms, self._neighbours, self, self.traffic, self._sockets.send, trust or AsStated()
         )
-        self._dialler = Dialler(terms.me, self._sockets, self._handshaker, self.reactor, self)
+        self._watcher = Watcher(self._neighbours, liveness, self.reactor, events.on_news)
+        self._dialler = Dialler(
+            terms.me, self._sockets, self._handshaker, self.reactor, self, self._watcher.unreachable
+        )
         self._linked: dict[Connection, Neighbour] = {}
         self._refusal_log = RefusalLog()
 
@@ -214,6 +219,7 @@ class Multiplexer:
             if session.is_echoed:
                 session.is_echoed = False
                 self._echoed(neighbour)
+            self._watcher.take(neighbour, now)
             if session.is_twice:
                 session.is_twice = False
                 self.stranger(f"peer {peer} has seen peer {self._me}, this one, twice: {TWICE}")
@@ -277,6 +283,7 @@ class Multiplexer:
         if begins:
             neighbour.is_up = True
             neighbour.link += 1
+            self._watcher.up(neighbour)
             self._events.on_link(neighbour.peer, True, "", neighbour.link)
 
     def _lost(self, neighbour: Neighbour, reason: str) -> None:
@@ -306,6 +313,7 @@ class Multiplexer:
 
     def _tell_down(self, neighbour: Neighbour, reason: str) -> None:
         neighbour.is_up = False
+        self._watcher.down(neighbour, time.monotonic(), parted=neighbour.session.has_parted)
         self.traffic.sum_pings(neighbour.peer)
         self._events.on_link(neighbour.peer, False, reason, neighbour.link)
 
@@ -332,11 +340,14 @@ class Multiplexer:
         now, deaf = time.monotonic(), self._events.is_full
         for neighbour in self._handshaker.look():
             self._down(neighbour, "its key is good no more")
+        late = self._watcher.lateness(now)
         self._sockets.work(now, hear=not deaf)  # what has come and was not looked at is no silence
         for neighbour in self._neighbours.values():
             if (connection := neighbour.connection) is None:
                 continue
-            neighbour.heard = now if deaf or connection.deaf else max(neighbour.heard, connection.heard_at)
+            heard = max(neighbour.heard + late, connection.heard_at)
+            neighbour.heard = now if deaf or connection.deaf else min(now, heard)
+            self._watcher.look(neighbour, now)
             if now - neighbour.heard > self._liveness.silence_s:
                 self._down(neighbour, f"silent for {self._liveness.silence_s:g} s")
             elif self._is_old(neighbour, now):
@@ -347,7 +358,7 @@ class Multiplexer:
             self.hang_up(connection)
         all_up = all(each.connection for each in self._neighbours.values())
         delay_s = self._liveness.ping_s if all_up else min(self._liveness.retry_s, self._liveness.ping_s)
-        self.reactor.call_later(delay_s, self._beat)
+        self._watcher.again(now, delay_s, self._beat)
 
     def _is_old(self, neighbour: Neighbour, now: float) -> bool:
         """Whether a connection of ours to dial has had its time, and its other end has been heard of just now."""

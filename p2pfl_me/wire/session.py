@@ -22,6 +22,7 @@ from p2pfl_me.wire.codec import Header, Schema, check_weights, decode_header, en
 from p2pfl_me.wire.echo import ECHO, ECHOED, Echoes
 from p2pfl_me.wire.noise import TAG, Ciphers
 from p2pfl_me.wire.records import HEADER, PAYLOAD, Opener, Sealer, Unauthentic
+from p2pfl_me.wire.sightings import ASKED, TOLD, Seen, Sightings
 
 MESSAGE, BODY, RECEIVED, BYE, STANDING, TWICE = 16, 17, 18, 19, 20, 21
 """Kinds of record: a frame's header, a piece of its body, what has come so far (a heartbeat, too), the last word of
@@ -127,6 +128,9 @@ class Session:
         self._echoes = Echoes()
         self.is_echoed = False
         """Whether what was to be echoed has come back."""
+        self.sightings = Sightings()
+        self.seen: list[Seen] = []
+        """What the other end has told of others, until somebody takes it."""
         self._incoming: _Incoming | None = None
         self._whole = 0
         self.received = 0
@@ -167,12 +171,14 @@ class Session:
         self._sent = self.received = self.acknowledged = self._pings_due = 0
         self._bye_due, self._bye_heard = self._bye_said, False
         self._echoes, self.is_echoed = Echoes(), False
+        self.sightings, self.seen = Sightings(), []
 
     # -- out ----------------------------------------------------------------------------------------------------
 
     @property
     def is_idle(self) -> bool:
-        return self._sent == len(self._queue) and not self._pings_due and not self._bye_due and self._echoes.is_idle
+        said = not (self._pings_due or self._bye_due) and self._echoes.is_idle and self.sightings.is_idle
+        return said and self._sent == len(self._queue)
 
     @property
     def is_over(self) -> bool:
@@ -238,6 +244,8 @@ class Session:
             return self._sealer.seal(RECEIVED, _RECEIVED.pack(self._whole, self.received)), None, 0
         if (echo := self._echoes.next()) is not None:
             return self._sealer.seal(*echo), None, 0
+        if (word := self.sightings.next()) is not None:
+            return self._sealer.seal(*word), None, 0
         if self._sent == len(self._queue):
             if not self._bye_due:
                 return None
@@ -296,6 +304,9 @@ class Session:
             self.is_twice = True
         elif kind in (ECHO, ECHOED):
             self.is_echoed |= self._echoes.hear(kind, bytes(data))
+        elif kind in (ASKED, TOLD):
+            if seen := self.sightings.hear(kind, bytes(data)):
+                self.seen.append(seen)
         elif kind == BYE:
             self._bye_heard = True
             self.queue_bye()

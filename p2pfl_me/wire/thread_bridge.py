@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from p2pfl_me.message import Message
-from p2pfl_me.wire.endpoint import LinkHandlers
+from p2pfl_me.wire.endpoint import LinkHandlers, News
 
 UNREAD = 4
 """What may wait for the loop; then the thread stops reading, the kernel fills up, and the senders have to wait."""
@@ -45,6 +45,9 @@ class ThreadBridge:
 
     def on_refused(self, peer: int | None, reason: str) -> None:
         self._tell(partial(self._refused, peer, reason))
+
+    def on_news(self, news: News) -> None:
+        self._tell(partial(self._handlers.on_news, news))
 
     def on_failed(self, error: Exception) -> None:
         self._tell(partial(self._handlers.on_failed, error))

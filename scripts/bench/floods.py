@@ -31,6 +31,7 @@ import numpy as np
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire.admission import edge_key
 from p2pfl_me.wire.codec import Schema, encode
+from p2pfl_me.wire.endpoint import News
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import MAX_FRAME, Terms, hello, read_greeting
 from p2pfl_me.wire.identity import Identity, new_identity
@@ -78,6 +79,9 @@ class Peer:
 
     def on_refused(self, peer: int | None, reason: str) -> None:
         self.lines += 1
+
+    def on_news(self, news: News) -> None:
+        pass
 
     def on_failed(self, error: Exception) -> None:
         raise SystemExit(f"the links have ended: {error!r}")

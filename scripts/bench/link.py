@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire.codec import Header, Schema, check_weights
+from p2pfl_me.wire.endpoint import News
 from p2pfl_me.wire.identity import Identity, new_identity, public_from_text
 from p2pfl_me.wire.links import Endpoint, Links
 from p2pfl_me.wire.malloc import reuse_freed_memory
@@ -176,6 +177,9 @@ class Sealed(AbstractContextManager["Sealed"]):
 
     def on_refused(self, peer: int | None, reason: str) -> None:
         raise SystemExit(f"refused: {reason}")
+
+    def on_news(self, news: News) -> None:
+        pass
 
     def on_failed(self, error: Exception) -> None:
         raise error

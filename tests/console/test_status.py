@@ -13,7 +13,18 @@ from p2pfl_me.console.status import Neighbour, as_json, as_lines, as_openmetrics
 from p2pfl_me.contract import contract_from_yaml, dump_contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.gossip.synchronous import NEEDS_MORE
-from p2pfl_me.run.events import AnyEvent, Finish, Link, LinkState, Misbehaviour, Reason, Refused
+from p2pfl_me.run.events import (
+    AnyEvent,
+    Finish,
+    Link,
+    LinkState,
+    Misbehaviour,
+    Reason,
+    Refused,
+    Sighted,
+    Starved,
+    Unreachable,
+)
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.wire.handshake import contracts_differ
 from tests.run.making import a_round, log, start, trained
@@ -72,6 +83,27 @@ def test_who_has_another_contract_is_refused_with_the_section(run: RunFolder) ->
     assert last_said(run, Link(2, LinkState.UP))[2][0] == "up"
 
 
+def test_who_falls_silent_is_suspect_with_what_others_see_until_it_is_heard_again(run: RunFolder) -> None:
+    log(run.path, 0, Misbehaviour(0, {}, {}, (), ()), Sighted(1, True, {2: "up"}), t=290)
+    assert last_said(run)[1] == ("suspect", 290, "nothing is heard of it")
+    (line,) = (each for each in as_lines(status_of(run, CONTRACT), now=300) if "neighbour 1" in each)
+    assert line.endswith("neighbour 1 suspect, 10 s ago: nothing is heard of it; peer 2 sees it up")
+    assert last_said(run, Sighted(1, False, {}))[1][0] == "slow", "as before"
+
+
+def test_who_is_gone_here_may_be_seen_by_others_and_one_that_never_came_is_named(run: RunFolder) -> None:
+    log(run.path, 0, Sighted(2, False, {1: "up", 3: "gone", 4: "up"}), t=300)
+    zero = status_of(run, CONTRACT)[0]
+    (line,) = (each for each in as_lines([zero], now=300) if "neighbour 2" in each)
+    assert line.endswith(": silent for 20 s; peers 1, 4 see it up; peer 3 sees it gone")
+    log(run.path, 2, start(2), Unreachable(1, "tcp://b:1: refused"), Starved(7.25), t=300)
+    two = status_of(run, CONTRACT)[2]
+    assert two.neighbours == (Neighbour(1, "gone", 300, "tcp://b:1: refused"),) and two.starved == 7.25
+    assert "starved for 7 s" in next(iter(as_lines([two], now=300)))
+    log(run.path, 2, Link(1, LinkState.UP), t=310)
+    assert status_of(run, CONTRACT)[2].neighbours == (Neighbour(1, "up", 310),)
+
+
 def test_it_is_told_in_lines_json_and_openmetrics(run: RunFolder) -> None:
     peers = status_of(run, CONTRACT)
     lines = list(as_lines(peers, now=260))
@@ -79,7 +111,13 @@ def test_it_is_told_in_lines_json_and_openmetrics(run: RunFolder) -> None:
     assert "    neighbour 2 gone, 60 s ago: silent for 20 s" in lines and lines[-1] == "peer 2  absent  round 0/4"
     assert "last line 0 s ago" in next(as_lines(peers, now=0)), "a clock that was set back"
     told = json.loads(as_json(peers))["peers"]
-    assert told[0]["neighbours"][1] == {"peer": 2, "state": "gone", "since": 200, "why": "silent for 20 s"}
+    assert told[0]["neighbours"][1] == {
+        "peer": 2,
+        "state": "gone",
+        "since": 200,
+        "why": "silent for 20 s",
+        "others": {},
+    }
     text = as_openmetrics(peers)
     assert text.endswith("# EOF\n") and 'p2pme_round{peer="0"} 1\n' in text and 'peer="2"' not in text.split("neigh")[0]
     assert 'p2pme_neighbour_up{peer="0",neighbour="2"} 0\n' in text

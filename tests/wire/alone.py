@@ -11,6 +11,7 @@ import sys
 
 from p2pfl_me.message import Message
 from p2pfl_me.wire.codec import Schema
+from p2pfl_me.wire.endpoint import News
 from p2pfl_me.wire.identity import new_identity, public_from_text
 from p2pfl_me.wire.links import Endpoint, Links, Liveness
 
@@ -31,6 +32,9 @@ class Echo:
 
     def on_refused(self, peer: int | None, reason: str) -> None:
         print(f"refused {peer}: {reason}", flush=True)
+
+    def on_news(self, news: News) -> None:
+        pass
 
     def on_failed(self, error: Exception) -> None:
         raise error

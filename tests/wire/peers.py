@@ -10,6 +10,7 @@ from typing import Any
 
 from p2pfl_me.message import Message
 from p2pfl_me.wire.codec import Schema
+from p2pfl_me.wire.endpoint import News
 from p2pfl_me.wire.identity import Identity, new_identity
 from p2pfl_me.wire.links import Endpoint, Links, Liveness
 from p2pfl_me.wire.traffic import Ledger
@@ -52,6 +53,7 @@ class Recorder:
         self.links: list[tuple[int, bool, str]] = []
         self.refused: list[tuple[int | None, str]] = []
         self.failed: list[Exception] = []
+        self.news: list[News] = []
         self._news = asyncio.Event()
 
     def on_message(self, peer: int, message: Message) -> None:
@@ -64,6 +66,10 @@ class Recorder:
 
     def on_refused(self, peer: int | None, reason: str) -> None:
         self.refused.append((peer, reason))
+        self._news.set()
+
+    def on_news(self, news: News) -> None:
+        self.news.append(news)
         self._news.set()
 
     def on_failed(self, error: Exception) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from p2pfl_me.wire.admission import edge_key
@@ -89,6 +89,8 @@ class Tap:
     connections: int = 0
     rate: float = 0.0
     """Bytes a second each way, 0 for no limit."""
+    pause: Callable[[], Awaitable[None]] | None = None
+    """Waited for before anything is passed on."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
@@ -128,6 +130,8 @@ class Tap:
                 self.seen.append((towards, data))
                 if self.rate:
                     await asyncio.sleep(len(data) / self.rate)
+                if self.pause:
+                    await self.pause()
                 sink.write(self.change(data, towards))
                 await sink.drain()
         except ConnectionError:

@@ -75,7 +75,7 @@ def neighbour(*, ours: bool) -> Any:
 
 def test_each_failure_in_a_row_doubles_the_wait_and_a_refusal_is_news() -> None:
     clock: Any = Clockwork()
-    dialler, peer = Dialler(0, clock, clock, clock, clock), neighbour(ours=True)
+    dialler, peer = Dialler(0, clock, clock, clock, clock, lambda _: None), neighbour(ours=True)
     for _ in range(6):
         dialler.failed(peer, "no route to host")
     assert clock.waits == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0] and peer.failures == 6 and not clock.gone_peers
