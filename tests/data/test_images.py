@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image as PillowImage
 
 from p2pfl_me.contract.preprocess import Input, Preprocess
 from p2pfl_me.data.blank import blank_words, is_blank
@@ -132,3 +133,17 @@ def test_a_clip_whose_onset_shows_nothing_is_not_trained_on(tmp_path: Path) -> N
         save(tmp_path / f"{number}.png", picture(number) if number > 1 else np.zeros((28, 28, 3), np.uint8))
     with pytest.raises(DataError, match=r"1\.png: shows nothing: it is black throughout"):
         clip_images(Clip(tmp_path, "lab", "lab/01", "c", "positive", 1, 3, 3), Recipe(Input.FLOW, 64, Preprocess()))
+
+
+def test_a_tiff_of_zlib_is_asked_for_its_checksums_which_decoders_do_not_read(tmp_path: Path) -> None:
+    smooth = cv2.resize(textured(), (320, 320), interpolation=cv2.INTER_CUBIC)
+    PillowImage.fromarray(smooth).save(tmp_path / "a.tif", compression="tiff_deflate", tiffinfo={278: 64})
+    assert read_image(tmp_path / "a.tif").shape == (320, 320, 3)
+    data = (tmp_path / "a.tif").read_bytes()
+    shown = 0
+    for at in range(len(data) // 4, 3 * len(data) // 4, len(data) // 20):
+        (tmp_path / "b.tif").write_bytes(data[:at] + bytes(60) + data[at + 60 :])
+        shown += cv2.imread(str(tmp_path / "b.tif")) is not None
+        with pytest.raises(DataError):
+            read_image(tmp_path / "b.tif")
+    assert shown, "OpenCV shows some of them"
