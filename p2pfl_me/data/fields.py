@@ -67,6 +67,21 @@ def fields_of(path: Path) -> Fields | None:
     return Fields(float(rate) * (2 if apart else 1), apart)
 
 
+def several(path: Path) -> tuple[str, ...]:
+    """What to say of a file that holds several films, of which the first is read; nothing without PyAV."""
+    if not can_read_fields():
+        return ()
+    import av
+
+    try:
+        with av.open(str(path)) as file:
+            covers = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+            films = [stream for stream in file.streams.video if not stream.disposition & covers]
+    except av.FFmpegError:
+        return ()
+    return (f"holds {len(films)} films, of which the first is read",) if len(films) > 1 else ()
+
+
 def field_pictures(path: Path, fields: Fields) -> Iterator[tuple[float | None, Image]]:
     """Every picture, uint8 (H, W, 3) RGB, with its time stamp in seconds where the file has one.
 

@@ -18,8 +18,9 @@ from p2pfl_me.data.blank import blank_words, is_blank
 from p2pfl_me.data.capture import next_picture, open_capture
 from p2pfl_me.data.concealed import made_up
 from p2pfl_me.data.drawn import drawn_input
-from p2pfl_me.data.fields import Fields, can_read_fields, field_pictures, fields_of
+from p2pfl_me.data.fields import Fields, can_read_fields, field_pictures, fields_of, several
 from p2pfl_me.data.film_end import require_end, require_sound
+from p2pfl_me.data.pixels import Shape, shape_of
 from p2pfl_me.data.still import Still
 from p2pfl_me.errors import DataError
 
@@ -39,13 +40,15 @@ class Video:
     """A video file that was looked at.
 
     `fps` are pictures a second as the container states them, None where decoders would guess; `frames` is 0 where it
-    states none. `fields` says how an interlaced film is taken apart. `said` is for the person who shows it.
+    states none. `fields` says how an interlaced film is taken apart, `shape` how its pixels become square. `said` is
+    for the person who shows it.
     """
 
     path: Path
     fps: float | None
     frames: int
     fields: Fields | None = None
+    shape: Shape | None = None
     said: tuple[str, ...] = ()
 
     def pictures(self) -> Iterator[tuple[float | None, Image]]:
@@ -56,9 +59,12 @@ class Video:
         DataError
             The file breaks off, or its decoder made up some of its pictures, which shows at its end.
         """
-        if self.fields:
-            yield from field_pictures(self.path, self.fields)
-            return
+        decoded = field_pictures(self.path, self.fields) if self.fields else self._decoded()
+        for stamp, image in decoded:
+            yield stamp, self.shape.of(image) if self.shape else image
+
+    def _decoded(self) -> Iterator[tuple[float | None, Image]]:
+        """The pictures as OpenCV reads them."""
         capture, doubts = open_capture(self.path), made_up(self.path)
         count, damaged = 0, list[int]()
         try:
@@ -92,9 +98,13 @@ def look_at(path: Path) -> Video:
         first = next_picture(capture) if capture.isOpened() else None
         if first is None:
             raise DataError(
-                "is no film that OpenCV can read", where=str(path), fix="convert it, as to MP4 with H.264, or AVI"
+                "is no film that OpenCV can read",
+                where=str(path),
+                fix="convert it, as to MP4 with H.264; a recording that broke off has no index, and sound no picture",
             )
         stated, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        shape = shape_of(capture, first)
+        said = (*((shape.words,) if shape else ()), *several(path), *drawn)
         still, before, count, same, repeated = Still(first), first, 1, True, 0
         while (bgr := next_picture(capture)) is not None and still.like(bgr):
             count += 1
@@ -102,15 +112,15 @@ def look_at(path: Path) -> Video:
             repeated += np.array_equal(bgr, before)
             before = bgr
             if same and count == PROBED and (fields := fields_of(path)):
-                return Video(path, fields.fps, 0, fields, (fields.words, *drawn))
+                return Video(path, fields.fps, 0, fields, shape, (fields.words, *said))
         if bgr is None and (2 * repeated >= count - 1 or count >= RUSTLING):
             if same and count < PROBED and (fields := fields_of(path)):
-                return Video(path, fields.fps, 0, fields, (fields.words, *drawn))
+                return Video(path, fields.fps, 0, fields, shape, (fields.words, *said))
             raise _unchanging(path, count, first)
     finally:
         capture.release()
     rate = None if bare_stream(path) or not stated > 0 else stated
-    return Video(path, rate, int(frames) if frames > 0 else 0, said=drawn)
+    return Video(path, rate, int(frames) if frames > 0 else 0, shape=shape, said=said)
 
 
 def bare_stream(path: Path) -> str | None:

@@ -1,13 +1,15 @@
 """Films whose decoder succeeds and shows nothing, whose rows belong to two moments, and whose rate is a guess.
 
 The small files in `films/` are our own drawn film, cropped and scaled, encoded by FFmpeg: interlaced as H.264 and as
-MPEG-2 (its filter `interlace`, flags +ildct+ilme), H.264 without a container at 30 pictures a second, and plain H.264.
+MPEG-2 (its filter `interlace`, flags +ildct+ilme), H.264 without a container at 30 pictures a second, plain H.264, and
+64x64 pixels of 64:45, as PAL's are on a wide screen.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -16,7 +18,9 @@ import pytest
 
 from p2pfl_me.data import video
 from p2pfl_me.data.combing import of_two_moments
+from p2pfl_me.data.pixels import shape_of
 from p2pfl_me.data.video import bare_stream, look_at
+from p2pfl_me.deploy.film import film_frames
 from p2pfl_me.errors import DataError
 from p2pfl_me.live.film import open_film
 from tests.data.make import picture
@@ -136,3 +140,61 @@ def test_a_film_of_damaged_jpegs_is_refused_at_its_end(tmp_path: Path) -> None:
     film.write_bytes(data)
     with pytest.raises(DataError, match=r"has 1 damaged picture of 20, the first is number 1\d"):
         list(look_at(film).pictures())
+
+
+def test_pixels_become_square_and_it_is_said() -> None:
+    film = open_film(FILMS / "wide.mp4")
+    pictures = [each.image for each in film.pictures()]
+    assert len(pictures) == 16 and {each.shape for each in pictures} == {(64, 91, 3)}
+    assert film.said == ("has pixels that are not square (64:45): its pictures are shown at 91x64",)
+    capture = cv2.VideoCapture(str(FILMS / "wide.mp4"))
+    raw = cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB)
+    back = cv2.resize(pictures[0], (64, 64), interpolation=cv2.INTER_AREA)
+    assert np.abs(back.astype(int) - raw).mean() < 3, "stretched, not cropped or padded"
+    with film_frames(FILMS / "wide.mp4") as frames:
+        assert cv2.imread(str(frames.folder / "000001.png")).shape == (64, 91, 3)
+
+
+class Stated:
+    """What a container states of its pixels."""
+
+    def __init__(self, across: float, down: float, turned: int = 0) -> None:
+        self.values = {cv2.CAP_PROP_SAR_NUM: across, cv2.CAP_PROP_SAR_DEN: down}
+        self.values |= {cv2.CAP_PROP_ORIENTATION_META: turned, cv2.CAP_PROP_ORIENTATION_AUTO: 1}
+
+    def get(self, name: int) -> float:
+        return float(self.values.get(name, 0))
+
+
+@pytest.mark.parametrize(
+    ("stated", "size"),
+    [
+        (Stated(64, 45), (1024, 576)),
+        (Stated(16, 15), (768, 576)),
+        (Stated(8, 9), (720, 648)),
+        (Stated(4, 3), (960, 576)),
+        (Stated(64, 45, turned=90), (720, 819)),
+        (Stated(64, 45, turned=180), (1024, 576)),
+    ],
+)
+def test_no_row_and_no_column_is_lost_by_it(stated: Stated, size: tuple[int, int]) -> None:
+    shape = shape_of(cast("cv2.VideoCapture", stated), np.zeros((576, 720, 3), np.uint8))
+    assert shape is not None and (shape.width, shape.height) == size
+
+
+@pytest.mark.parametrize(("across", "down"), [(0, 0), (1, 1), (0, 1), (1, 0), (100, 101), (90, 1), (1, 5)])
+def test_square_pixels_unknown_ones_and_slips_are_left_as_they_are(across: int, down: int) -> None:
+    assert shape_of(cast("cv2.VideoCapture", Stated(across, down)), np.zeros((576, 720, 3), np.uint8)) is None
+
+
+def test_of_a_file_with_two_films_the_first_is_read_and_it_is_said(tmp_path: Path) -> None:
+    av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'p2pfl_me[films]'")
+    with av.open(str(tmp_path / "two.mkv"), "w") as file:
+        streams = [file.add_stream("mjpeg", rate=25, width=64, height=64, pix_fmt="yuvj420p") for _ in range(2)]
+        for index, stream in enumerate(streams):
+            for seed in range(5):
+                frame = av.VideoFrame.from_ndarray(picture(10 * index + seed, 64), format="rgb24")
+                file.mux(stream.encode(frame))
+            file.mux(stream.encode())
+    assert look_at(tmp_path / "two.mkv").said == ("holds 2 films, of which the first is read",)
+    assert not any("films" in words for words in look_at(FILMS / "progressive.mp4").said)
