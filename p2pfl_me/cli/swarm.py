@@ -75,12 +75,14 @@ def swarm(
     from p2pfl_me.data.classes import names_classes
     from p2pfl_me.home import home
     from p2pfl_me.options import RunOptions
+    from p2pfl_me.swarm.launcher import begin_ahead
 
     require_network(network, trained)
     overrides = with_rounds(overrides, rounds)
     chosen = names_classes(overrides)
     contract = read_contract(topology, overrides, another_network=network is not None)
     lies = lies_of(attack, liars)
+    begin_ahead()
     with set_aside(as_json) as tell:
         console = Console()
         ready = make_ready(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from p2pfl_me.data.clip import Clip, Fault, Problem, in_order, place
 from p2pfl_me.data.first_seen import FirstSeen
@@ -20,6 +22,9 @@ from p2pfl_me.errors import DataError
 from p2pfl_me.machine import cores
 
 NAMED = ("subject", "label", "split")
+T = TypeVar("T")
+HANDFUL = 32
+"""Clips that a thread is given at a time."""
 VECTORS = b"vectors"
 """Rows of feature vectors have no files of their own: all of them are compared."""
 
@@ -68,17 +73,23 @@ def contradictions(clips: Sequence[Clip]) -> tuple[Problem, ...]:
     watch, found = DuplicateWatch(), list[Problem]()
     with ThreadPoolExecutor(cores()) as pool:  # files are read and hashed outside the interpreter's lock
         suspects: dict[bytes | None, list[Clip]] = defaultdict(list)
-        for clip, digest in zip(clips, pool.map(first, clips), strict=True):
+        for clip, digest in zip(clips, _in_handfuls(pool, first, clips), strict=True):
             suspects[digest].append(clip)
         suspects.pop(None, None)
         groups = [group for group in suspects.values() if len({(clip.subject, clip.label) for clip in group}) > 1]
         alike = [clip for group in groups for clip in group]
-        looks = pool.map(Looker(Images.ALL).look, alike) if alike else ()
+        looks = _in_handfuls(pool, Looker(Images.ALL).look, alike)
         for clip, look in zip(alike, looks, strict=True):
             again = watch.see(clip, look.digest) if look.digest else None
             if again and {"subject", "label"} & set(again.differs):
                 found.append(again.problem(clip, values_of(clip)))
     return in_order(found)
+
+
+def _in_handfuls(pool: ThreadPoolExecutor, ask: Callable[[Clip], T], clips: Sequence[Clip]) -> Iterator[T]:
+    """What `ask` says of each, in their order: to hand over one at a time takes longer than a feature vector."""
+    handfuls = [clips[begin : begin + HANDFUL] for begin in range(0, len(clips), HANDFUL)]
+    return chain.from_iterable(pool.map(lambda some: [ask(clip) for clip in some], handfuls))
 
 
 def _first_file(clip: Clip, listing: Callable[[Path], dict[int, Path]]) -> bytes | None:

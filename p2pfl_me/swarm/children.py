@@ -4,6 +4,7 @@ children stand in `baselines`."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -12,10 +13,27 @@ from p2pfl_me.adversary import Board, Lies
 from p2pfl_me.children import in_the_users_words
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.shards import Shards
+from p2pfl_me.gossip.kind import PROTOCOLS
 from p2pfl_me.output import end_process
 from p2pfl_me.peer.average import score_average
 from p2pfl_me.peer.process import run_peer
 from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.topology.kind import TOPOLOGIES
+
+LATER = (
+    "cryptography.hazmat.backends.openssl.backend",
+    "numpy.random",
+    "p2pfl_me.gossip.masked",
+    "p2pfl_me.gossip.rounds",
+    "p2pfl_me.gossip.waitfree",
+    "pydantic.dataclasses",
+    "zmq.utils.garbage",
+)
+"""What a peer needs besides, and imports where it does: here once, and not in each of them after the fork."""
+for _name in LATER:
+    import_module(_name)
+for _choices in (PROTOCOLS, TOPOLOGIES):
+    len(_choices)  # which looks through all of its modules
 
 
 def peer_child(settings: PeerSettings) -> None:

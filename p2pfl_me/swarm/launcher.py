@@ -78,8 +78,6 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 told = told_lies(options.lies.to_json(contract)) if options.lies else None
                 manifest = ManifestFile(options.run, contract, options.command, lies=told)
                 context = fork_server(CHILDREN)
-                warm = context.Process(target=_warm_up)  # torch is imported while the clips are dealt
-                warm.start()
                 if not options.record:
                     console.say("note: with --record `p2pme replay` can find out afterwards why a peer failed")
                 console.say(f"dealing clips to {contract.peers.count} peers")
@@ -112,6 +110,11 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
             code = children.run_all(jobs, console.say, at_once=cores()) or code
             join_baselines(options.run)
         return manifest.finish(exits, Exit.STOPPED if interrupts.count else code)
+
+
+def begin_ahead() -> None:
+    """Let the fork server import torch while clips are read and dealt; its first child would wait for that."""
+    fork_server(CHILDREN)
 
 
 class _NotBegun(P2pmeError):
@@ -209,10 +212,6 @@ def _refuse_remote(contract: Contract) -> None:
                 where=contract.name,
                 fix="start the peers with `p2pme peer --key`, or leave public_key out on loopback",
             )
-
-
-def _warm_up() -> None:
-    """Starting any child starts the fork server, which imports what all children need."""
 
 
 def _peer(settings: PeerSettings) -> None:
