@@ -18,7 +18,8 @@ for protocol in ("dpsgd", "qg_dsgdm", "adpsgd", "push"):
     contract = contract_from_yaml(text, overrides=[f"gossip.protocol={protocol}"])
     core_of(contract, 0, plan_of(contract), Start(np.zeros(contract.model.layout.size, dtype=np.float32)))
 np.random.default_rng(1)
-print(*sorted(name for name in set(sys.modules) - before if name.startswith(("p2pfl_me", "numpy", "zmq", "cryptography"))))
+ours = ("p2pfl_me", "numpy", "zmq", "cryptography")
+print(*sorted(name for name in set(sys.modules) - before if name.startswith(ours)))
 """
 
 
