@@ -37,25 +37,31 @@ class StackedStreams:
     def forward_backward(self, models: Tensor, grads: Tensor, batch: Batch) -> Tensor:
         p, g = self._views(models), self._views(grads)
         count, size = batch.labels.shape
-        unfolded = self._unfolded(batch.features.flatten(0, 1))  # (n B, 27, L)
-        kernels = p["kernels"][:, None].expand(count, size, CHANNELS, KERNEL).flatten(0, 1)
-        seen = torch.bmm(kernels, unfolded).view(count, size, CHANNELS, -1)  # (n, B, C, L): all pixels of all samples
-        seen.add_(p["bias"][:, None, :, None]).relu_()
-        valid = None if batch.valid is None else batch.valid[:, :, None, None]
+        unfolded = self._unfolded(batch.features.flatten(0, 1))  # (n B, 28, L)
+        kernels = torch.cat((p["kernels"], p["bias"][:, :, None]), 2)[:, None].expand(-1, size, -1, -1).flatten(0, 1)
+        seen = (
+            torch.bmm(kernels, unfolded).view(count, size, CHANNELS, -1).relu_()
+        )  # (n, B, C, L): pixels of all samples
+        if batch.valid is not None:
+            seen.mul_(batch.valid[:, :, None, None])  # what is 0 here adds to no sum and takes no gradient
         pixels = (batch.sizes * self._seen**2).to(torch.float32)[:, None]
-        single = None if valid is None and size > 1 else (batch.sizes == 1)[:, None]
-        mean = (seen if valid is None else seen * valid).sum((1, 3)).div_(pixels)
-        mean = mean if single is None else torch.where(single, p["mean"], mean)
-        centred = seen - mean[:, None, :, None]
-        if valid is not None:
-            centred.mul_(valid)
-        var = torch.linalg.vector_norm(centred, dim=(1, 3)).square_().div_(pixels)
-        var = var if single is None else torch.where(single, p["var"], var)
+        mean = seen.sum((1, 3)).div_(pixels)
+        var = torch.linalg.vector_norm(seen, dim=(1, 3)).square_().div_(pixels).sub_(mean.square()).clamp_(min=0)
+        single = None if batch.valid is None and size > 1 else (batch.sizes == 1)[:, None]
+        if single is not None:
+            mean, var = torch.where(single, p["mean"], mean), torch.where(single, p["var"], var)
         inverse = torch.rsqrt(var + EPSILON)
         scale = p["scale"] * inverse
+        # Normalisation is monotonous, so it may come after the pooling, on a ninth of the values; falling where the
+        # scale is negative.
+        sign = torch.where(scale < 0, -1.0, 1.0)[:, None, :, None]
+        turned = seen * sign if seen.is_cuda or bool((scale < 0).any()) else seen
+        maps = turned.view(-1, CHANNELS, self._seen, self._seen)
+        highest, places = torch.ops.aten.max_pool2d_with_indices(maps, *POOLING)
+        highest = highest.view(count, size, CHANNELS, -1).mul_(sign)  # (n, B, C, S S)
+        centred = highest - mean[:, None, :, None]
         normal = torch.addcmul(p["shift"][:, None, :, None], centred, scale[:, None, :, None])
-        maps = normal.view(-1, CHANNELS, self._seen, self._seen)
-        small, places = torch.ops.aten.max_pool2d_with_indices(maps, *POOLING)
+        small = normal.view(-1, CHANNELS, self._pooled, self._pooled)
         keep = self._keep(batch.words, count, size)
         if keep is not None:
             small.mul_(keep)
@@ -69,9 +75,8 @@ class StackedStreams:
         d_small = torch.ops.aten.avg_pool2d_backward(d_joined, small, [2, 2], [2, 2], [0, 0], False, True, None)
         if keep is not None:
             d_small.mul_(keep)
-        back = torch.ops.aten.max_pool2d_with_indices_backward(d_small, maps, *POOLING, places)
-        d_normal = back.view_as(normal)
-        d_shift = d_small.view(count, size, CHANNELS, -1).sum((1, 3))
+        d_normal = d_small.view_as(normal)
+        d_shift = d_normal.sum((1, 3))
         g["shift"].copy_(d_shift)
         along = torch.mul(d_normal, centred).sum((1, 3)).mul_(inverse)
         g["scale"].copy_(along)
@@ -80,24 +85,24 @@ class StackedStreams:
         if single is not None:
             pull, push = (torch.where(single, torch.zeros_like(each), each) for each in (pull, push))
             moved = torch.where(single, torch.zeros_like(moved), moved)
-        # Through mean and variance: dx = scale (dy - mean(dy) - x mean(dy x)), x the normalised value.
-        d_normal.addcmul_(centred, pull[:, None, :, None], value=-1).sub_(push[:, None, :, None])
-        if valid is not None:
-            d_normal.mul_(valid)
+        # Through mean and variance: dx = scale (dy - mean(dy) - x mean(dy x)), x the normalised value; dy is zero but
+        # where a pixel was the highest. `scale` belongs to a channel, so it may come after the sums over all pixels.
+        everywhere = torch.addcmul((mean * pull - push)[:, None, :, None], seen, pull[:, None, :, None], value=-1)
+        d_seen = torch.ops.aten.threshold_backward(everywhere, seen, 0)
+        d_seen.scatter_add_(3, places.view_as(highest), d_normal.mul_(highest > 0))
         p["mean"].lerp_(mean, moved.expand_as(mean))
         p["var"].lerp_(var * (pixels / (pixels - 1)), moved.expand_as(var))
-        d_seen = torch.ops.aten.threshold_backward(d_normal, seen, 0)
-        by_sample = torch.bmm(d_seen.flatten(0, 1), unfolded.mT).view(count, size, CHANNELS, KERNEL)
-        # `scale` belongs to a channel, so it may come after the sums over all pixels.
-        torch.mul(by_sample.sum(1), scale[:, :, None], out=g["kernels"])
-        torch.mul(d_seen.sum((1, 3)), scale, out=g["bias"])
+        by_sample = torch.bmm(d_seen.flatten(0, 1), unfolded.mT).view(count, size, CHANNELS, KERNEL + 1)
+        summed = by_sample.sum(1).mul_(scale[:, :, None])
+        g["kernels"].copy_(summed[..., :KERNEL])
+        g["bias"].copy_(summed[..., KERNEL])
         return loss
 
     def logits(self, models: Tensor, features: Tensor) -> Tensor:
         p, count, asked = self._views(models), len(models), len(features)
-        unfolded = self._unfolded(features).permute(1, 0, 2).flatten(1)  # (27, T L): one product for all models
-        seen = torch.mm(p["kernels"].reshape(-1, KERNEL), unfolded).view(count, CHANNELS, -1)
-        seen.add_(p["bias"][:, :, None]).relu_()
+        unfolded = self._unfolded(features).permute(1, 0, 2).flatten(1)  # (28, T L): one product for all models
+        kernels = torch.cat((p["kernels"], p["bias"][:, :, None]), 2)
+        seen = torch.mm(kernels.view(-1, KERNEL + 1), unfolded).view(count, CHANNELS, -1).relu_()
         scale = p["scale"] * torch.rsqrt(p["var"].clamp(min=0) + EPSILON)
         normal = torch.addcmul(p["shift"][:, :, None], seen.sub_(p["mean"][:, :, None]), scale[:, :, None])
         maps = normal.view(count * CHANNELS, asked, self._seen, self._seen)  # pooling takes each map by itself
@@ -106,8 +111,16 @@ class StackedStreams:
         return torch.baddbmm(p["fc.bias"][:, None], joined, p["fc.weight"].mT)
 
     def _unfolded(self, rows: Tensor) -> Tensor:
-        images = rows.view(-1, 3, self._side, self._side)
-        return functional.unfold(images, 3, padding=PADDING)
+        """What each pixel of the maps sees, and a one that the bias goes with: float32 (N, 28, L)."""
+        images = functional.pad(rows.view(-1, 3, self._side, self._side), (PADDING,) * 4)
+        count, _, side, _ = images.shape
+        by_sample, plane, line, one = images.stride()
+        patches = images.as_strided(
+            (count, 3, 3, 3, side - 2, side - 2), (by_sample, plane, line, one, line, one)
+        )  # (N, plane, down, across, y, x)
+        out = rows.new_ones(count, KERNEL + 1, (side - 2) ** 2)
+        out[:, :KERNEL].view(count, 3, 3, 3, side - 2, side - 2).copy_(patches)
+        return out
 
     def _keep(self, words: Tensor, count: int, size: int) -> Tensor | None:
         """1 / (1 - dropout) where a value is kept, 0 elsewhere: float32 (n B, C, S, S)."""
