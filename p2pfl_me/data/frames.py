@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from p2pfl_me.data.images import IMAGES
 from p2pfl_me.errors import DataError
 
 NUMBER = re.compile(r"[0-9]+")
+FIGURE = re.compile(r"(?![0-9])\d")
+"""A figure of another script than ours."""
 COPY = re.compile(r" ?\(#\)$|( - |_| )(copy|kopie|copie|copia)( ?\(?#\)?)?$|~#?$")
 """What programs append to the name of a copy; `#` stands for a number."""
 COPIED = re.compile(COPY.pattern.replace("#", "[0-9]+"))
@@ -120,6 +123,8 @@ def _named(name: str) -> _Named | None:
     stem, dot, suffix = name.rpartition(".")
     if not stem or is_mirror(name) or dot + suffix.lower() not in IMAGES:
         return None
+    stem = stem if stem.isascii() else unicodedata.normalize("NFKC", stem)  # figures of another width are figures
+    stem = FIGURE.sub(lambda found: str(unicodedata.decimal(found[0])), stem)
     numbers = tuple(map(int, NUMBER.findall(stem)))
     return _Named(name, NUMBER.sub("#", stem).casefold(), numbers) if numbers else None
 

@@ -113,3 +113,19 @@ def test_pretraining_passes_mirrors_over(tmp_path: Path) -> None:
     for name in ("a/1.png", "b/1.png", "__MACOSX/a/1.png", "a/._1.png", ".cache/c/1.png"):
         save(tmp_path / name, picture(len(name)))
     assert len(read_folder(tmp_path, 16, labelled=True).images) == 2
+
+
+@pytest.mark.parametrize(
+    "names", [("img１.png", "img２.png"), ("img1.png", "img２.png"), ("bild\u00e9 1.png", "bilde\u0301 ٢.png")]
+)
+def test_figures_of_another_width_or_script_are_numbers_and_accents_are_one_however_composed(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    assert {number: path.name for number, path in frame_files(tmp_path).items()} == dict(
+        zip((1, 2), names, strict=True)
+    )
+    (tmp_path / "img1.jpg").touch()
+    with pytest.raises(DataError):
+        frame_files(tmp_path)
