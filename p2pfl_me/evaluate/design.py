@@ -29,6 +29,7 @@ from p2pfl_me.evaluate.units import Unit, peers_left, units_of
 from p2pfl_me.learning.features import Progress
 from p2pfl_me.learning.origin import network_words
 from p2pfl_me.learning.trainer import Labels
+from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.topology import plan_of
 
 AUTO, AUTO_CHOICES = "auto", (BY_DATASET, "10", "4", "2")
@@ -102,8 +103,8 @@ class Design:
     @property
     def origin_unknown(self) -> bool:
         """Whether nobody can say what the weights were trained on."""
-        weights = self.contract.model.weights
-        return self.contract.model.backbone.frozen and weights.source == "file" and not self.known
+        weights, network = self.contract.model.weights, self.contract.model.backbone
+        return isinstance(network, Own) or (network.frozen and weights.source == "file" and not self.known)
 
     def split_text(self) -> str:
         """The folds as JSON, by subjects: known before anything is trained."""

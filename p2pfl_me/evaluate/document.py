@@ -217,9 +217,9 @@ def _notes(results: Results) -> tuple[str, ...]:
             "weights of other people, or of none."
         )
     elif results.design.origin_unknown:
+        which = "weights file" if results.design.contract.model.backbone.frozen else "network's own code"
         notes.append(
-            "The weights file does not say what it was trained on: whether it has seen the held-out subjects is not "
-            "known."
+            f"The {which} does not say what it was trained on: whether it has seen the held-out subjects is not known."
         )
     if split.protocol is HoldOut.LAB:
         notes.append(

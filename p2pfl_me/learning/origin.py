@@ -11,7 +11,10 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.data.shards import Shards
 from p2pfl_me.data.trained_on import TRAINED_ON, read_kept_trained_on
 from p2pfl_me.networks import Frozen
+from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.run.manifest import ManifestFile
+
+CODE_UNKNOWN = "of unknown origin: code may load weights that were trained before"
 
 
 def network_words(contract: Contract, weights: Path | None = None, seeds: Sequence[int] = ()) -> str:
@@ -27,6 +30,9 @@ def network_words(contract: Contract, weights: Path | None = None, seeds: Sequen
     network, source = contract.model.backbone, contract.model.weights
     drawn = seeds or (contract.seed,)
     of = f"seed{'s' if len(drawn) > 1 else ''} {', '.join(map(str, drawn))}"
+    if isinstance(network, Own):
+        still = f", with frozen layers of sha256 {network.frozen_sha256}" if network.frozen_sha256 else ""
+        return f"{network.called}, the user's own code{still}: begun from what the code builds with {of}, {CODE_UNKNOWN}."
     if not isinstance(network, Frozen):
         return f"{network}, trained whole from a model drawn from {of}; nothing was trained before."
     if source.source == "seed":

@@ -20,6 +20,7 @@ from p2pfl_me.evaluate.card import card_markdown, run_card
 from p2pfl_me.evaluate.document import compose
 from p2pfl_me.evaluate.items import clips_digest
 from p2pfl_me.learning.origin import network_words
+from p2pfl_me.networks.layout import Group, Layout
 from p2pfl_me.report.markdown import render_markdown
 from p2pfl_me.report.style import house_style
 from tests.evaluate.test_absent import three_labs
@@ -37,6 +38,8 @@ def contract(model: str, seed: int = 1) -> Contract:
     return contract_from_yaml(f"{text}model: {model}\n")
 
 
+LAYOUT = Layout((("x", (1,)),), (Group.LAST_LAYER,)).digest().hex()
+OWN = f"{{backbone: {{kind: own, called: net, tensors: [[x, [1], last_layer]], sha256: {LAYOUT}MORE}}}}"
 FILE = f"{{weights: {{source: file, sha256: {SHA}}}}}"
 
 
@@ -50,11 +53,16 @@ def networks(folder: Path) -> dict[str, tuple[str, Path | None, str]]:
         "file": (FILE, known, f"file, sha256 {SHA}, trained on 4,000 images of 3 classes."),
         "unknown file": (FILE, unknown, f"file, sha256 {SHA}, of unknown origin"),
         "no file at hand": (FILE, None, "of unknown origin"),
+        "own code": (OWN.replace("MORE", ""), None, "net, the user's own code: begun from what the code builds"),
+        "own frozen": (OWN.replace("MORE", f", frozen_sha256: {SHA}"), None, f"frozen layers of sha256 {SHA}: begun"),
         "whole": ("{backbone: mlp}", None, "trained whole from a model drawn from seeds 1, 2"),
     }
 
 
-@pytest.mark.parametrize("case", ["seed", "imagenet", "file", "unknown file", "no file at hand", "whole"])
+CASES = ("seed", "imagenet", "file", "unknown file", "no file at hand", "whole", "own code", "own frozen")
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_page_and_card_say_what_the_network_is(tmp_path: Path, case: str) -> None:
     model, weights, words = networks(tmp_path)[case]
     results = three_labs(tmp_path)
@@ -68,6 +76,10 @@ def test_page_and_card_say_what_the_network_is(tmp_path: Path, case: str) -> Non
     card = run_card(results)
     assert words in page and words in card["network"] and words in card_markdown(card)
     assert ("drawn frozen layers" in page) == (case == "seed")
+    unknown = case in {"unknown file", "no file at hand", "own code", "own frozen"}
+    assert ("of unknown origin" in page) == unknown == ("of unknown origin" in card["network"])
+    known = "does not say what it was trained on: whether it has seen the held-out subjects is not known" in page
+    assert known == (unknown or case == "file"), "the design's record is what is asked, and here is none"
 
 
 def test_a_file_of_another_kind_or_a_damaged_one_is_of_unknown_origin(tmp_path: Path) -> None:
