@@ -32,7 +32,8 @@ def network_words(contract: Contract, weights: Path | None = None, seeds: Sequen
     of = f"seed{'s' if len(drawn) > 1 else ''} {', '.join(map(str, drawn))}"
     if isinstance(network, Own):
         still = f", with frozen layers of sha256 {network.frozen_sha256}" if network.frozen_sha256 else ""
-        return f"{network.called}, the user's own code{still}: begun from what the code builds with {of}, {CODE_UNKNOWN}."
+        code = f"{network.called}, the user's own code{still}"
+        return f"{code}: begun from what the code builds with {of}, {CODE_UNKNOWN}."
     if not isinstance(network, Frozen):
         return f"{network}, trained whole from a model drawn from {of}; nothing was trained before."
     if source.source == "seed":
