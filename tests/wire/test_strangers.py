@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from p2pfl_me.wire.admission import WAITING, WaitingRoom, edge_key, network_of
 from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.codec import encode
 from p2pfl_me.wire.framing import Lengths
-from p2pfl_me.wire.handshake import MAX_FRAME, Terms, greeting, hello, read_greeting
+from p2pfl_me.wire.handshake import MAX_FRAME, REPLY, Terms, greeting, hello, read_greeting
 from p2pfl_me.wire.identity import new_identity
 from p2pfl_me.wire.links import Links, Liveness
 from p2pfl_me.wire.neighbour import HANDSHAKES
@@ -136,6 +137,49 @@ def test_what_an_eavesdropper_has_heard_opens_no_other_connection() -> None:
         assert [up for _, up, _ in there.links] == [True] and len(there.messages) == 2
         assert {peer for peer, _ in there.refused} == {None}
         await low.close()
+        await high.close()
+        await tap.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("challenges", ["fresh", "always the same"])
+def test_a_handshake_is_refused_after_a_restart_too_without_a_memory_of_it(
+    challenges: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was answered is one challenge, and each connection has one of its own: nothing need be kept, and nothing is
+    lost by a restart. Where a challenge comes twice, the same words do get an answer, and still no link."""
+    if challenges != "fresh":
+        monkeypatch.setattr(handshaker, "os", SimpleNamespace(urandom=bytes))
+
+    async def scene() -> None:
+        swarm = Swarm(2)
+        here, there = Recorder(), Recorder()
+        high = swarm.links(1, [0], there)
+        await high.start()
+        tap = Tap(swarm.addresses[1])
+        true, swarm.addresses[1] = swarm.addresses[1], await tap.open()
+        low = swarm.links(0, [1], here)
+        await low.start()
+        await there.until(lambda: there.is_up(0))
+        heard = b"".join(data for towards, data in tap.seen if towards)
+        await low.close()
+        await high.close()
+        swarm.addresses[1] = true
+        again = Recorder()
+        high = swarm.links(1, [0], again)
+        await high.start()
+
+        def replay() -> bytes:
+            caller = Caller.of(true)
+            caller.receive()
+            caller.socket.sendall(heard)
+            return caller.receive()
+
+        for _ in range(3):
+            answer = await asyncio.to_thread(replay)
+            assert answer[:1] == (b"" if challenges == "fresh" else bytes([REPLY]))
+        assert not again.links, "it never was a link"
         await high.close()
         await tap.close()
 
