@@ -21,6 +21,7 @@ from p2pfl_me.privacy.accounting import Release, of_group
 from p2pfl_me.privacy.budget import Unit
 from p2pfl_me.privacy.membership import Attack, attack_of, epsilon_bound, likelihood_ratios
 from p2pfl_me.privacy_audit.games import Played, board_of, play
+from p2pfl_me.privacy_audit.inversion import Inversion, invert
 from p2pfl_me.run.folder import RunFolder
 
 OWN = "the run's contract"
@@ -55,6 +56,7 @@ class Audit:
     games: int
     clips: int
     findings: tuple[Finding, ...]
+    inversions: tuple[Inversion, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -108,15 +110,18 @@ def audit_run(
         (each, contract_from_yaml(text, str(folder.contract), [one.strip() for one in each.split(";")]))
         for each in beside
     ]
-    findings = []
+    findings, inversions = [], []
     for name, each in named:
         for unit in units:
             board = board_of(samples, unit)
             tell(f"{name}, one {unit}: {games} games")
             played = play(each, board, start, games)
             findings.append(_finding(name, each, unit, played, samples))
+            tell(f"{name}, one {unit}: inversion")
+            if found := invert(name, each, board, unit, start):
+                inversions.append(found)
     clips = sum(int(own.train.clips.max()) + 1 for own in samples)
-    return Audit(contract, games, clips, tuple(findings))
+    return Audit(contract, games, clips, tuple(findings), tuple(inversions))
 
 
 def _finding(name: str, contract: Contract, unit: Unit, played: Played, samples: Sequence[Samples]) -> Finding:

@@ -96,7 +96,7 @@ def play(contract: Contract, board: Board, start: Vector, games: int) -> Played:
     for game in range(games):
         drawn = np.random.default_rng(derive_seed(contract.seed, "membership", game))
         chosen = [_half(drawn, count) for count in board.counts]
-        models = _seen(contract, board, chosen, start, game)
+        models = seen_by_neighbours(contract, board, chosen, start, game)
         scores.append(np.concatenate([_asked(contract, peer, board, seen) for peer, seen in enumerate(models)]))
         inside.append(np.concatenate(chosen))
     peers = np.repeat(np.arange(len(board.parts)), board.counts)
@@ -110,7 +110,9 @@ def _half(drawn: np.random.Generator, count: int) -> Inside:
     return inside
 
 
-def _seen(contract: Contract, board: Board, chosen: Sequence[Inside], start: Vector, game: int) -> list[list[Vector]]:
+def seen_by_neighbours(
+    contract: Contract, board: Board, chosen: Sequence[Inside], start: Vector, game: int
+) -> list[list[Vector]]:
     """What the neighbour that sees most of a peer sees of it, by peer."""
     plan, layout = plan_of(contract), layout_of(contract.model)
     randomness = Rehearsed(derive_seed(contract.seed, "game", game))

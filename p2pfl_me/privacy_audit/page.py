@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from p2pfl_me.contract import digest
 from p2pfl_me.privacy.budget import Unit
 from p2pfl_me.privacy_audit.audit import Audit, Finding
+from p2pfl_me.privacy_audit.inversion import Inversion
 from p2pfl_me.report.document import Bullets, Document, Fact, Paragraph, Picture, Section, Table
 from p2pfl_me.report.numbers import Row
 from p2pfl_me.report.style import bars, headline, house_style, new_figure
@@ -55,6 +56,7 @@ def as_object(audit: Audit) -> dict[str, Any]:
         "games": audit.games,
         "clips": audit.clips,
         "findings": [asdict(each) for each in audit.findings],
+        "inversions": [asdict(each) for each in audit.inversions],
     }
 
 
@@ -65,6 +67,11 @@ def as_lines(audit: Audit) -> Iterator[str]:
         yield (
             f"{each.name}: one {each.unit} of {each.units}: LiRA AUC {each.lira.auc:.3f}, advantage "
             f"{each.lira.advantage:.2f}; epsilon at least {each.at_least:.2f}{promised}"
+        )
+    for found in audit.inversions:
+        yield (
+            f"{found.name}: one {found.unit} put together by {found.by}: likeness {found.likeness:.2f}, nearest other "
+            f"clip {found.nearest:.2f}; closer than that for {100 * found.closer:.0f} % of {found.units}"
         )
 
 
@@ -84,6 +91,7 @@ def _document(audit: Audit) -> Document:
         ),
         (
             Section("What was found", (_picture(audit.findings), _table(audit.findings)), "found"),
+            Section("What could be put together", _inverted(audit.inversions), "inversion"),
             Section("How it was measured", (Paragraph("By games that a neighbour plays:"), Bullets(HOW)), "how"),
         ),
         f"Contract digest {digest(audit.contract).hex()}. Nothing was sent to anybody.",
@@ -121,6 +129,40 @@ def _table(findings: Sequence[Finding]) -> Table:
         for each in findings
     )
     return Table(COLUMNS, rows, "Worst peer: whose units are told apart best, and their AUC.", frozenset({0, 1, 2}))
+
+
+def _inverted(inversions: Sequence[Inversion]) -> tuple[Paragraph | Table, ...]:
+    if not inversions:
+        return (Paragraph("Nothing was tried: no attack here fits this network."),)
+    rows = tuple(
+        (
+            each.name,
+            each.unit.value,
+            str(each.units),
+            each.by,
+            f"{each.likeness:.2f}",
+            f"{each.nearest:.2f}",
+            f"{100 * each.closer:.0f} %",
+        )
+        for each in inversions
+    )
+    words = (
+        "From the first model that a neighbour is shown, less the initial one that everybody knows, it tries to put "
+        "together what went into the training: the inputs themselves, or a frozen backbone's features of them. "
+        "Likeness is a correlation, 1 for the input itself. What counts is whether a guess is more like a clip than "
+        "the clips that the neighbour has itself (nearest other): where it hardly ever is, nothing was put together.",
+        "By ratio: a linear layer's change of weights over its change of bias. By descent: inputs are moved until "
+        "their gradient points along the change, with labels and number of clips given; a better attack may come.",
+    )
+    return (
+        *map(Paragraph, words),
+        Table(
+            ("under", "unit", "units", "by", "likeness", "nearest other", "closer"),
+            rows,
+            "Medians over units.",
+            frozenset({0, 1, 3}),
+        ),
+    )
 
 
 def _picture(findings: Sequence[Finding]) -> Picture:
