@@ -59,7 +59,7 @@ FLOORS = {
     "engines": 11,
     "compare": 12,
     "evaluate": 12,
-    "privacy_audit": 12,
+    "privacy_audit": 11,
     "api": 13,
     "cli": 14,
 }

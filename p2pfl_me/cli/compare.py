@@ -60,6 +60,7 @@ def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
         "p2pme compare ring base3 --seeds 3",
         "p2pme compare ring mesh --engine simulate --stress",
         "p2pme compare small --vary training.local_epochs=1,2 --data FOLDER",
+        "p2pme compare masks --protect plain,masks,zip,dp:8 --set training.class_weights=none --engine simulate",
     )
 )
 @click.argument("contracts", metavar="CONTRACT...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -73,6 +74,8 @@ def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
 @click.option("--stress", is_flag=True, help="Also under loss, a straggler, churn and Dirichlet 0.1.")
 @click.option("--attack", "attacks", metavar="NAME", multiple=True, help="Also with liars (docs/robust.md).")
 @click.option("--liars", metavar="N[,N]", callback=_liars, help="How many (default: 1, with --attack).")
+@click.option("--protect", metavar="WORDS", help="Also vary what protects: plain,masks,dp:8,decor:8,zip.")
+@click.option("--games", metavar="N", type=click.IntRange(4), help="Games of membership a cell (default: 8).")
 @click.option("--baselines/--no-baselines", default=True, show_default=True, help="Isolated, pooled and star FedAvg.")
 @click.option("--engine", type=click.Choice(list(ENGINES)), default=DEFAULT, show_default=True)
 @out_option("Folder (default: comparisons/TIME).")
@@ -94,6 +97,8 @@ def compare(
     stress: bool,
     attacks: tuple[str, ...],
     liars: tuple[int, ...],
+    protect: str | None,
+    games: int | None,
     baselines: bool,
     engine: str,
     out: Path | None,
@@ -112,12 +117,15 @@ def compare(
     from datetime import datetime
 
     from p2pfl_me.cluster.place import require_no_jobs
+    from p2pfl_me.compare.protections import parse_protections
     from p2pfl_me.compare.request import Request
     from p2pfl_me.compare.run import compare as run
     from p2pfl_me.compare.skew import parse_skew
     from p2pfl_me.console.lines import Console
 
     require_no_jobs(place, jobs)
+    if games and protect is None:
+        raise click.UsageError("--games needs --protect WORDS: what shall be played under?")
     request = Request(
         contracts=contracts,
         out=out or Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}",
@@ -129,6 +137,8 @@ def compare(
         skews=tuple(parse_skew(word) for word in skews),
         stress=stress,
         lies=_lies(attacks, liars),
+        protections=parse_protections(protect) if protect is not None else (),
+        games=games or 8,
         baselines=baselines,
         engine=engine,
         data=data,
@@ -142,8 +152,10 @@ def compare(
         found = run(request, Console())
         cells = sorted(contract.parent for contract in found.out.glob("cells/*/*/contract.yaml"))
         if as_json and cells:
+            from p2pfl_me.report.comparison_protection import as_objects
             from p2pfl_me.report.run import read_runs
             from p2pfl_me.report.summary import as_object
 
-            tell({"exit_code": found.code, "folder": str(found.out), **as_object(read_runs(cells))})
+            told = {"exit_code": found.code, "folder": str(found.out), **as_object(read_runs(cells))}
+            tell(told | ({"protections": as_objects(found.protections)} if protect is not None else {}))
     raise SystemExit(found.code)

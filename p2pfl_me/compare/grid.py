@@ -13,6 +13,7 @@ from p2pfl_me.compare.fit import require_fit, with_peers
 from p2pfl_me.compare.request import Draft, Request, Source
 from p2pfl_me.compare.skew import AS_WRITTEN, Skew
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract
+from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.contract.ready import read_contract
 from p2pfl_me.contract.varied import Variant, key_of, slug_of, values_of
 from p2pfl_me.data.clip import Manifest
@@ -85,7 +86,9 @@ def make_grid(request: Request) -> Grid:
             fix="take --engine lockstep or simulate, which reach the same weights; or run it here without --on",
         )
     _require_apart(request)
-    variants = list(product(*(values_of(text) for text in request.varied)))
+    axes = [values_of(text) for text in request.varied]
+    axes += [tuple(each.value for each in request.protections)] if request.protections else []
+    variants = list(product(*axes))
     names = _names(request.contracts)
     conditions = conditions_of(request.stress, request.lies)
     if request.lies and engine.honest:
@@ -116,6 +119,7 @@ def _require_apart(request: Request) -> None:
         "--peers": ["peers"] if request.peers else [],
         "--skew": [key_of(text) for skew in request.skews for text in skew.overrides],
     }
+    fixed["--protect"] = ["privacy"] if request.protections else []
     beside = {"--set": given, **fixed, "--stress": ["data.partition"] if request.stress else []}
     for option, keys, others in (("--vary", varied, beside), ("--set", given, fixed)):
         for key, (other, each) in product(keys, [(name, each) for name, all_ in others.items() for each in all_]):
@@ -137,6 +141,9 @@ def _loaded(source: Source, overrides: Sequence[str], variant: Variant) -> Contr
             contract = read_contract(source, overrides)
     except ContractError as error:
         option, _, key = error.where.partition(" ")
+        guard = next((value.words for value in variant if key_of(value.override) == "privacy"), "")
+        if guard and key == "privacy":
+            raise ContractError(error.what, where=f"{source}, --protect {guard}", fix=error.fix) from error
         if option != "--set":
             raise
         option = "--vary" if any(key_of(value.override) == key for value in variant) else option
@@ -176,6 +183,8 @@ def _row(
         contract.gossip.aggregation.require_finished()
         require_fit(contract, str(path))
         if warning := cut_warning(contract):
+            notes[f"{path}: {warning}"] = None
+        if warning := noise_warning(contract):
             notes[f"{path}: {warning}"] = None
         if condition and condition.lies:
             condition.lies.require_fit(contract)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from p2pfl_me.compare.grid import Grid, Group
 from p2pfl_me.compare.mixing import mixings_of
+
+if TYPE_CHECKING:
+    from p2pfl_me.report.methods import Method, Protected
 
 
 def cell_folder(out: Path, group: Group, seed: int) -> Path:
@@ -14,23 +18,38 @@ def cell_folder(out: Path, group: Group, seed: int) -> Path:
     return out / "cells" / group.folder / f"seed-{seed}"
 
 
-def write_page(grid: Grid, out: Path, done: Sequence[tuple[Group, int]], target: float | None) -> Path | None:
-    """Write the page on the cells in `done`; its path, or None where no undisturbed cell is done.
+def methods_of(grid: Grid, out: Path, done: Sequence[tuple[Group, int]]) -> dict[str, Method]:
+    """Each group's finished runs, by its folder.
 
     Raises
     ------
     RunError
-        A run folder cannot be read, or the page cannot be written.
+        A run folder cannot be read.
     """
-    from p2pfl_me.report.methods import Comparison, Method, Setting, UnderFaults
+    from p2pfl_me.report.methods import Method
     from p2pfl_me.report.run import read_run
-    from p2pfl_me.report.write import write_comparison
 
     methods: dict[str, Method] = {}
     for group in grid.groups:
         seeds = [seed for seed in grid.seeds if (group, seed) in done]
         if seeds:
             methods[group.folder] = Method(group.name, tuple(read_run(cell_folder(out, group, each)) for each in seeds))
+    return methods
+
+
+def write_page(
+    grid: Grid, out: Path, methods: Mapping[str, Method], target: float | None, protections: tuple[Protected, ...] = ()
+) -> Path | None:
+    """Write the page on the finished cells; its path, or None where no undisturbed cell is done.
+
+    Raises
+    ------
+    RunError
+        The page cannot be written.
+    """
+    from p2pfl_me.report.methods import Comparison, Setting, UnderFaults
+    from p2pfl_me.report.write import write_comparison
+
     calm = [group for group in grid.groups if not group.condition]
     settings = [
         Setting(name, own, target)
@@ -52,4 +71,4 @@ def write_page(grid: Grid, out: Path, done: Sequence[tuple[Group, int]], target:
         )
         under_faults.append(UnderFaults(condition.name, own, refused.get(condition.name, "")))
     mixings, unmixed = mixings_of([g for g in calm if g.setting == calm[0].setting and g.folder in methods])
-    return write_comparison(Comparison(tuple(settings), tuple(under_faults), mixings, unmixed), out)
+    return write_comparison(Comparison(tuple(settings), tuple(under_faults), mixings, unmixed, protections), out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from p2pfl_me.contract.varied import Value, slug_of
 from p2pfl_me.errors import ContractError
 
 FIX = "plain, masks, dp:EPSILON, dp-subject:EPSILON, noise:EPSILON, decor:EPSILON or zip:DEVIATION, with commas between"
@@ -17,8 +18,10 @@ class Protection:
     overrides: tuple[str, ...]
 
     @property
-    def slug(self) -> str:
-        return self.name.replace(":", "-")
+    def value(self) -> Value:
+        """As one value of a varied key."""
+        (override,) = self.overrides
+        return Value(override, self.name, slug_of(self.name))
 
 
 def parse_protections(text: str) -> tuple[Protection, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2pfl_me.cluster.place import HERE, Place
+from p2pfl_me.compare.protections import Protection
 from p2pfl_me.compare.skew import Skew
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
@@ -35,7 +36,8 @@ Source = Path | Draft
 class Request:
     """What a comparison is asked for. `varied`: texts `key=value1,value2`. No `peers`: as many as the first has.
 
-    `place` is where cells are run, `jobs` at once if it is this machine.
+    `protections` are varied like a key, and what a neighbour would learn is measured by so many `games`. `place` is
+    where cells are run, `jobs` at once if it is this machine.
     """
 
     contracts: tuple[Source, ...]
@@ -48,6 +50,8 @@ class Request:
     skews: tuple[Skew, ...] = ()
     stress: bool = False
     lies: tuple[Lies, ...] = ()
+    protections: tuple[Protection, ...] = ()
+    games: int = 8
     baselines: bool = True
     engine: str = DEFAULT
     data: Path | None = None

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from p2pfl_me.cluster.processes import Processes
+from p2pfl_me.compare.audited import audit_cells, protected
 from p2pfl_me.compare.cells import claim, is_finished, json_object
 from p2pfl_me.compare.elsewhere import codes_elsewhere
 from p2pfl_me.compare.grid import Grid, Group, make_grid
 from p2pfl_me.compare.one import Cell, run_cell
-from p2pfl_me.compare.page import cell_folder, write_page
+from p2pfl_me.compare.page import cell_folder, methods_of, write_page
 from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.resilience import resilience_lines
 from p2pfl_me.compare.shared import Dealt, deal_once, run_baselines, shared_key
@@ -24,6 +25,8 @@ from p2pfl_me.errors import RunError
 from p2pfl_me.exits import Exit
 from p2pfl_me.files import refusing, write_whole
 from p2pfl_me.home import home
+from p2pfl_me.report.comparison_protection import protection_lines
+from p2pfl_me.report.methods import Protected
 from p2pfl_me.report.paired import power_words
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.results import read_average
@@ -41,6 +44,7 @@ class Compared:
     grid: Grid = field(repr=False)
     done: tuple[Cell, ...] = field(default=(), repr=False)
     page: Path | None = None
+    protections: tuple[Protected, ...] = field(default=(), repr=False)
 
 
 def compare(request: Request, console: Console) -> Compared:
@@ -64,6 +68,7 @@ def compare(request: Request, console: Console) -> Compared:
     claim(request.out, {"seeds": grid.seeds, "groups": [group.folder for group in grid.groups]})
     try:
         done = _run_cells(request, cells, console)
+        unplayed = _play(request, done, console)
     except KeyboardInterrupt:
         done = None
     if done is None:
@@ -71,14 +76,28 @@ def compare(request: Request, console: Console) -> Compared:
         console.say(f"give the same command again with --out {request.out} to go on: finished cells are kept")
         return Compared(Exit.STOPPED, request.out, grid)
     console.say("writing the page")
-    page = write_page(grid, request.out, done, request.target)
+    methods = methods_of(grid, request.out, done)
+    protections = protected(grid, request.out, methods, request.games) if request.protections else ()
+    page = write_page(grid, request.out, methods, request.target, protections)
+    for line in protection_lines(protections) if protections else ():
+        console.say(line)
     for line in resilience_lines(grid, request.out, done):
         console.say(line)
     console.say(f"report: {page}" if page else "no cell finished, so there is no page")
     if len(done) < len(cells):
         failed = f"{len(cells) - len(done)} of {len(cells)} cells failed"
         console.say(f"{failed}; the same command with --out {request.out} runs them again")
-    return Compared(int(len(done) < len(cells)), request.out, grid, tuple(done), page)
+    if unplayed:
+        console.say(f"what a neighbour would learn was not measured in {unplayed} cells; the reasons stand above")
+    code = int(len(done) < len(cells) or unplayed > 0)
+    return Compared(code, request.out, grid, tuple(done), page, protections)
+
+
+def _play(request: Request, done: Sequence[Cell] | None, console: Console) -> int:
+    """The games of the undisturbed cells; how many could not be played."""
+    if not request.protections or done is None:
+        return 0
+    return audit_cells(request, [(group, seed) for group, seed in done if not group.condition], console)
 
 
 def _with_clips(grid: Grid, request: Request, console: Console) -> Grid:

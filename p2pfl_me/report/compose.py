@@ -18,6 +18,7 @@ from p2pfl_me.report.comparison_cost import cost_blocks
 from p2pfl_me.report.comparison_faults import fault_blocks
 from p2pfl_me.report.comparison_mixing import mixing_blocks
 from p2pfl_me.report.comparison_pairs import pair_blocks
+from p2pfl_me.report.comparison_protection import protection_blocks
 from p2pfl_me.report.comparison_scores import score_blocks
 from p2pfl_me.report.consensus import agreement, contraction_of
 from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Links, Paragraph, Picture, Section, Table
@@ -59,6 +60,8 @@ def compose(comparison: Comparison, *, in_full: bool, beside: Path | None = None
     for index, setting in enumerate(comparison.settings):
         slug = _slug(setting.name, index) if len(comparison.settings) > 1 else ""
         sections += _setting_sections(setting, slug, in_full=in_full)
+    if comparison.protections:
+        sections.insert(0, Section("Protections", tuple(protection_blocks(comparison.protections)), "protections"))
     if comparison.mixings:
         blocks = mixing_blocks(comparison.mixings, comparison.unmixed)
         sections.append(Section("Mixing alone", tuple(blocks), "mixing"))

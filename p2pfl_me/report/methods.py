@@ -6,7 +6,7 @@ tested after the last round only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,16 +70,35 @@ class UnderFaults:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How well a neighbour told members from others in one cell's games: LiRA's advantage, and area under the curve."""
+
+    advantage: float
+    auc: float
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """A set-up under one protection. `told`: by seed, where it was played; `games` a seed."""
+
+    method: Method
+    told: Mapping[int, Told]
+    games: int
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Everything a comparison's page shows.
 
-    `mixings` are the set-ups without training, `unmixed` the names of those for whom that says nothing.
+    `protections` are the set-ups once more where they differ in what protects them. `mixings` are the set-ups without
+    training, `unmixed` the names of those for whom that says nothing.
     """
 
     settings: tuple[Setting, ...]
     under_faults: tuple[UnderFaults, ...] = ()
     mixings: tuple[Mixing, ...] = ()
     unmixed: tuple[str, ...] = ()
+    protections: tuple[Protected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ from pathlib import Path
 from p2pfl_me.errors import RunError
 from p2pfl_me.files import refusing, write_whole
 from p2pfl_me.report.comparison_pairs import PAIR_HEADER, pair_rows
+from p2pfl_me.report.comparison_protection import CSV_HEADER, protection_rows
 from p2pfl_me.report.compose import SCORE_HEADER, compose, score_rows
 from p2pfl_me.report.document import Document, base_of, pictures
 from p2pfl_me.report.groups import methods_of
@@ -61,6 +62,8 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
         "scores.csv": warned_csv(SCORE_HEADER, score_rows(comparison), words),
         "pairs.csv": warned_csv(PAIR_HEADER, pair_rows(comparison), words),
     }
+    if comparison.protections:
+        tables["protections.csv"] = warned_csv(CSV_HEADER, protection_rows(comparison.protections), words)
     with house_style():
         return write_document(compose(comparison, in_full=False, beside=out), tables, out)
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import subprocess
 import sys
@@ -35,12 +34,12 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from p2pfl_me.compare.protections import parse_protections
 from p2pfl_me.contract.load import contract_from_yaml
 from p2pfl_me.errors import DataError, P2pmeError
 from p2pfl_me.home import home
+from p2pfl_me.report.comparison_protection import with_interval as interval
 
 PEERS = 10
 NETWORKS = {
@@ -154,14 +153,6 @@ def run_all(given: argparse.Namespace, waiting: Sequence[dict[str, Any]]) -> int
     with ThreadPoolExecutor(given.jobs) as hands:
         list(hands.map(one, waiting))
     return len(failed)
-
-
-def interval(values: Sequence[float]) -> str:
-    """Mean and the half width of Student's 95 % interval over seeds; the mean alone of one seed."""
-    if len(values) < 2:
-        return f"{np.mean(values):.3f}" if values else "–"
-    half = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
-    return f"{np.mean(values):.3f} ± {half:.3f}"
 
 
 def table(jobs: Sequence[dict[str, Any]], found: dict[str, dict[str, Any]]) -> Iterator[str]:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
+from p2pfl_me.cli.main import cli
 from p2pfl_me.compare.protections import parse_protections
+from p2pfl_me.compare.request import Request
+from p2pfl_me.compare.run import Compared, compare
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract.load import contract_from_yaml
 from p2pfl_me.errors import ContractError
+from p2pfl_me.report.comparison_protection import as_objects
+from tests.report.fixture import unsaved
+from tests.small import write_contract, write_vectors
 
 TEXT = (
     "version: 1\nname: words\ntopology: {kind: mesh}\npeers: {loopback: {count: 5}}\nprivacy: {exchange: masks}\n"
@@ -33,3 +45,46 @@ def test_each_word_is_the_whole_section_of_a_contract() -> None:
 def test_what_is_no_protection_is_refused_with_those_that_are(words: str) -> None:
     with pytest.raises(ContractError, match="--protect"):
         parse_protections(words)
+
+
+def run(request: Request) -> tuple[Compared, int]:
+    """And how many cells were played."""
+    stream = io.StringIO()
+    return compare(request, Console(stream)), stream.getvalue().count("  played")
+
+
+def test_a_comparison_of_protections_ends_with_what_each_costs_and_gives_and_plays_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("p2pfl_me.report.write.files_of", unsaved)
+    path = write_contract(tmp_path / "mesh.yaml", 4, topology="{kind: mesh}", training="{rounds: 2, local_epochs: 1}")
+    data = write_vectors(tmp_path / "vectors.safetensors", range(12))
+    request = Request(
+        (path,), tmp_path / "out", seeds=1, protections=parse_protections("plain,zip:5"), games=4,
+        baselines=False, engine="simulate", data=data,
+    )  # fmt: skip
+    found, played = run(request)
+    assert found.code == 0 and found.page is not None and played == 2
+    plain, noised = found.protections
+    assert noised.told[1].auc < plain.told[1].auc
+    objects = as_objects(found.protections)
+    assert [(each["protection"], each["seed"]) for each in objects][:2] == [("mesh, plain", 1), ("mesh, zip:5", 1)]
+    assert all(each["bytes_a_peer"] > 0 and each["epsilon"] is None and 0 <= each["uf1"] <= 1 for each in objects)
+    assert (tmp_path / "out" / "protections.csv").read_text().count("\n") == 3
+    assert "Protections" in found.page.read_text()
+    (cell,) = tmp_path.glob("out/cells/*plain*/seed-1/membership.json")
+    cell.write_text(cell.read_text().replace('"games": 4', '"games": 5'))
+    assert run(request)[1] == 1, "what was played is found again, and other games are other figures"
+
+
+def test_what_a_protection_cannot_be_laid_over_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    path = write_contract(tmp_path / "ring.yaml", 4, topology="{kind: ring}")
+    request = Request((path,), tmp_path / "out", protections=parse_protections("plain,masks"), engine="simulate")
+    with pytest.raises(ContractError, match="masks"):
+        compare(request, Console(quiet=True))
+    with pytest.raises(ContractError, match="--protect"):
+        compare(replace(request, overrides=("privacy.exchange=plain",)), Console(quiet=True))
+    assert not (tmp_path / "out").exists()
+    used = CliRunner().invoke(cli, ["compare", str(path), "--games", "8"])
+    assert used.exit_code == 2 and "--protect" in used.output

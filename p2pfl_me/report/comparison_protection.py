@@ -1,0 +1,117 @@
+"""Protections side by side: what each costs in score, bytes and seconds, and what a neighbour still learns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.document import Block, Paragraph, Table
+from p2pfl_me.report.formatting import NONE, known
+from p2pfl_me.report.methods import MB, Method, Protected, course_of
+from p2pfl_me.report.numbers import Cell
+from p2pfl_me.report.traffic import peer_traffic
+
+HEADER = ("", "UF1, own models", "UF1, average model", "MB a peer", "seconds", "epsilon, hides one", "advantage", "AUC")
+CSV_HEADER = ("protection", "seed", "uf1", "average_uf1", "bytes_a_peer", "epsilon", "hides", "advantage", "auc")
+
+
+def half_width(values: Sequence[float]) -> float | None:
+    """Of Student's 95 % interval of the mean over seeds; None where one seed says nothing of others."""
+    if len(values) < 2:
+        return None
+    from scipy.stats import t as student
+
+    deviation = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return float(student.ppf(0.975, len(values) - 1)) * deviation
+
+
+def with_interval(values: Sequence[float]) -> str:
+    """`.512 ± .034`; the mean alone of a single seed."""
+    if not values:
+        return NONE
+    half = half_width(values)
+    return f"{np.mean(values):.3f}" + ("" if half is None else f" ± {half:.3f}")
+
+
+def protection_blocks(rows: Sequence[Protected]) -> Iterator[Block]:
+    """The table and how to read it."""
+    games = rows[0].games
+    yield Paragraph(
+        "Set-ups that differ in the section privacy of their contract, on the same clips and seeds. UF1 is that of the "
+        "peers' own models and of their average after the last round. Epsilon is the most that any peer's ledger paid; "
+        "none: nothing is promised. Advantage is how much more often a neighbour accuses a member than somebody else, "
+        "at best, over all clips; 0 and AUC .5 are chance. It is LiRA's, which knows the scores of the other games "
+        f"({games} games a seed on random halves of the clips, as p2pme audit-privacy plays them). An attack that "
+        "fails proves nothing."
+    )
+    yield Table(
+        HEADER,
+        tuple(_cells(row) for row in rows),
+        "Mean ± half the 95 % interval over seeds (Student's, of the seeds alone: as clips of one subject are alike "
+        "and seeds share clips, the true one is wider). MB is the mean peer's, seconds those until the slowest peer "
+        "had ended its last round, under --engine simulate of its virtual clock.",
+    )
+
+
+def protection_lines(rows: Sequence[Protected]) -> Iterator[str]:
+    """The same table for a terminal."""
+    table = [("protection", *HEADER[1:]), *(_cells(row) for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(HEADER))]
+    for first, *rest in table:
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        yield "  ".join([first.ljust(widths[0]), *cells])
+
+
+def protection_rows(rows: Sequence[Protected]) -> list[tuple[Cell, ...]]:
+    """For protections.csv: a line a seed."""
+    found: list[tuple[Cell, ...]] = []
+    for row in rows:
+        own, average = row.method.score(Arm.GOSSIP), row.method.score()
+        for run in row.method.runs:
+            told = row.told.get(run.seed)
+            one = Method(row.method.name, (run,))
+            found.append(
+                (
+                    row.method.name, run.seed, own.get(run.seed), average.get(run.seed), _bytes(one), _epsilon(one),
+                    _hides(one), told.advantage if told else None, told.auc if told else None,
+                )
+            )  # fmt: skip
+    return found
+
+
+def as_objects(rows: Sequence[Protected]) -> list[dict[str, Any]]:
+    """For machines: protections.csv's lines as objects."""
+    return [dict(zip(CSV_HEADER, line, strict=True)) for line in protection_rows(rows)]
+
+
+def _cells(row: Protected) -> tuple[str, ...]:
+    course, epsilon = course_of(row.method), _epsilon(row.method)
+    sent = _bytes(row.method)
+    return (
+        row.method.name,
+        with_interval(list(row.method.score(Arm.GOSSIP).values())),
+        with_interval(list(row.method.score().values())),
+        NONE if sent is None else known(sent / MB),
+        NONE if course is None else known(float(course.seconds[-1])),
+        "none" if epsilon is None else f"{epsilon:.3g}, {_hides(row.method)}",
+        with_interval([each.advantage for each in row.told.values()]),
+        with_interval([each.auc for each in row.told.values()]),
+    )
+
+
+def _bytes(method: Method) -> float | None:
+    sent = [each.sent for run in method.runs for each in peer_traffic(run)]
+    return float(np.mean(sent)) if sent else None
+
+
+def _epsilon(method: Method) -> float | None:
+    return max((log.spent[-1].epsilon for run in method.runs for log in run.peers if log.spent), default=None)
+
+
+def _hides(method: Method) -> str | None:
+    privacy = method.runs[0].contract.privacy
+    return privacy.unit.value if privacy.spends else None
