@@ -9,27 +9,32 @@ import click
 from p2pfl_me.cli.shared import examples
 
 
-@click.command(epilog=examples("p2pme approve view.json six-labs.yaml --run lab-b/run --id 1 --key lab-b/lab.key"))
+@click.command(epilog=examples("p2pme approve view.json --run lab-b/run --id 1 --key lab-b/lab.key"))
 @click.argument("view", metavar="VIEW", type=click.Path(path_type=Path))
-@click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
+@click.argument("new", metavar="[NEW]", type=click.Path(path_type=Path), required=False)
 @click.option("--run", metavar="RUN", type=click.Path(path_type=Path), required=True, help="This lab's run folder.")
 @click.option("--id", "peer_id", metavar="K", type=int, required=True, help="This lab's id in the contract of RUN.")
 @click.option("--key", metavar="FILE", type=click.Path(path_type=Path), required=True, help="This lab's private key.")
-def approve(view: Path, new: Path, run: Path, peer_id: int, key: Path) -> None:
-    """Approve that the run in RUN goes on under the contract NEW, in the file VIEW, which goes on to the next lab.
+@click.option("--instead", is_flag=True, help="Approve of this one although another was approved under its number.")
+def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, instead: bool) -> None:
+    """Approve of the change in the file VIEW for the run in RUN; VIEW goes on to the next lab.
 
-    It says what changes. Read NEW before.
+    It says what changes. The contract is in VIEW; with NEW it is compared with that file. A lab approves of one change
+    under each number: whoever approves of two could bring about that some go on under the one and some under the other.
     """
     from p2pfl_me.contract import changes, load_contract
     from p2pfl_me.errors import ContractError
     from p2pfl_me.files import refusing, write_whole
-    from p2pfl_me.membership.views import as_text, needed
-    from p2pfl_me.peer.consent import keys_of, proposal, read_view
+    from p2pfl_me.membership.agreed import approvals_due, contract_in, keys_of
+    from p2pfl_me.membership.views import as_text
+    from p2pfl_me.peer.consent import proposal, read_view
+    from p2pfl_me.run.folder import RunFolder
     from p2pfl_me.wire.identity import load_identity
 
-    contract, given = load_contract(new), read_view(view)
-    wanted, now = proposal(run, contract)
-    if (given.number, given.before, given.after) != (wanted.number, wanted.before, wanted.after):
+    given = read_view(view)
+    contract = load_contract(new) if new else contract_in(given, str(view))
+    wanted, now = proposal(run, contract, given.round)
+    if given.statement != wanted.statement:
         raise ContractError("is not the view of this change", where=str(view), fix="compare NEW with who proposed it")
     identity, keys = load_identity(key), keys_of(now)
     if keys.get(peer_id) != identity.public:
@@ -38,11 +43,23 @@ def approve(view: Path, new: Path, run: Path, peer_id: int, key: Path) -> None:
             where=str(key),
             fix="give your own with --key and --id",
         )
+    before = RunFolder(run).approved(given.number)
+    statement = given.statement.decode()
+    if before.exists() and before.read_text(encoding="utf-8") != statement and not instead:
+        raise ContractError(
+            f"another change was approved here as the {given.number}. of this run",
+            where=str(before),
+            fix="if that has come to nothing at every lab, say --instead",
+        )
     made = given.approved(peer_id, identity.private, {*keys.values(), *keys_of(contract).values()})
     with refusing(ContractError, view, "copy it to where you may write"):
+        write_whole(before, statement, sync=True)
         write_whole(view, as_text(made), public=True)
     found = sorted(made.approvers(identity.private, keys))
-    many = "" if now.peers.approve is None else f" of {needed(now.peers.approve, len(keys))} that it takes"
+    due = approvals_due(now, running=bool(given.round))
+    many = f" of {due} that it takes" if due else ""
     click.echo(
         f"approved by {', '.join(map(str, found))}: {len(found)}{many}; changes {', '.join(changes(now, contract))}"
     )
+    if given.round and len(found) >= due:
+        click.echo(f"once any lab says `p2pme adopt {view} --run RUN`, all go on under it after {given.round} rounds")

@@ -9,25 +9,79 @@ import click
 from p2pfl_me.cli.shared import examples
 
 
-@click.command(epilog=examples("p2pme propose six-labs.yaml --run lab-a/run -o view.json"))
-@click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
+@click.command(
+    epilog=examples(
+        "p2pme propose six-labs.yaml --run lab-a/run -o view.json",
+        "p2pme propose --run lab-a/run --after 60 --address 2=tcp://new.lab-c.example:47100 -o view.json",
+        "p2pme propose --run lab-a/run --after 60 --join tcp://lab-f.example:47100=KEY -o view.json",
+    )
+)
+@click.argument("new", metavar="[NEW]", type=click.Path(path_type=Path), required=False)
 @click.option("--run", metavar="RUN", type=click.Path(path_type=Path), required=True, help="A folder of the run.")
+@click.option(
+    "--after", metavar="N", type=click.IntRange(1), help="It holds once N rounds are over, in the running peers."
+)
+@click.option("--address", "addresses", metavar="K=ADDRESS", multiple=True, help="Peer K is called there from then on.")
+@click.option("--key", "keys", metavar="K=KEY", multiple=True, help="Peer K has this public key from then on.")
+@click.option("--join", "joining", metavar="ADDRESS=KEY", multiple=True, help="A new member, with the next id.")
+@click.option("--meets", metavar="K,...", default="", help="Its neighbours, where the contract lists edges.")
+@click.option("--leave", "leaving", metavar="K", type=int, multiple=True, help="Peer K takes part no more.")
+@click.option("--set", "overrides", metavar="K=V", multiple=True, help="As training.rounds=80.")
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The view.")
-def propose(new: Path, run: Path, out: Path) -> None:
-    """Propose that a run goes on under the contract NEW, and write a view for the members to approve.
+def propose(
+    new: Path | None,
+    run: Path,
+    after: int | None,
+    addresses: tuple[str, ...],
+    keys: tuple[str, ...],
+    joining: tuple[str, ...],
+    meets: str,
+    leaving: tuple[int, ...],
+    overrides: tuple[str, ...],
+    out: Path,
+) -> None:
+    """Propose that a run goes on under another contract, and write a view for the members to approve.
 
-    With `peers.approve: 0.5` in its contract, a run goes on under a changed one only once half of the members have
-    approved (`p2pme approve`). The view is small and secret to nobody; it travels by hand, with NEW.
+    The contract is NEW, or the run's own with what the options change. With `peers.approve: 0.5` in its contract, a run
+    goes on under a changed one only once half of the members have approved (`p2pme approve`); with --after, which needs
+    more than half, the running peers change by themselves in that round (`p2pme adopt`).
     """
-    from p2pfl_me.contract import changes, load_contract
+    from p2pfl_me.contract import changes, contract_from_yaml, dump_contract, load_contract
     from p2pfl_me.errors import ContractError
     from p2pfl_me.files import refusing, write_whole
+    from p2pfl_me.membership.agreed import approvals_due, keys_of
+    from p2pfl_me.membership.edits import with_changed, with_member, without
     from p2pfl_me.membership.views import as_text
-    from p2pfl_me.peer.consent import proposal
+    from p2pfl_me.peer.consent import proposal, standing_of
 
-    contract = load_contract(new)
-    view, now = proposal(run, contract)
+    contract = load_contract(new) if new else standing_of(run).contract
+    for peer in leaving:
+        contract = without(contract, peer)
+    for option, key, given in (("--address", "address", addresses), ("--key", "public_key", keys)):
+        for each in given:
+            number, value = _pair(each, option, "K=VALUE")
+            if not number.isdecimal():
+                raise ContractError(f"`{number}` is no id", where=option, fix="write K=VALUE, as 2=...")
+            contract = with_changed(contract, int(number), {key: value})
+    around = [int(each) for each in meets.split(",") if each.strip().isdecimal()]
+    for each in joining:
+        contract = with_member(contract, *_pair(each, "--join", "ADDRESS=KEY"), around)
+    if overrides:
+        contract = contract_from_yaml(dump_contract(contract), contract.name, overrides)
+    view, now = proposal(run, contract, after or 0)
+    due = approvals_due(now, running=bool(after))
     with refusing(ContractError, out, "name another file with --out"):
         write_whole(out, as_text(view), public=True)
     click.echo(f"change {view.number} of this run: {', '.join(changes(now, contract))}")
-    click.echo(f"{out}: to be approved with `p2pme approve {out} {new} --run RUN --id K --key FILE`")
+    if due:
+        click.echo(f"{due} of {len(keys_of(now))} members must approve, each with")
+    click.echo(f"{out}: to be approved with `p2pme approve {out} --run RUN --id K --key FILE`")
+
+
+def _pair(text: str, option: str, form: str) -> tuple[str, str]:
+    from p2pfl_me.errors import ContractError
+
+    before, equals, after = text.partition("=")
+    if not equals or not before or not after:
+        raise ContractError(f"cannot read `{text}`", where=option, fix=f"write {form}")
+    return before, after

@@ -158,7 +158,9 @@ class Account:
                 other = int(of_peer[1])
                 if other not in self._links or self._links[other].state in {"gone", "refused"}:
                     self._links[other] = Neighbour(other, "refused", line.t, why)
-            case events.Changed() | events.Begin() | events.Refused() | events.CatchUp():
+            case events.Joined(round=round):
+                self._state, self._done = "joined", round
+            case events.View() | events.Changed() | events.Begin() | events.Refused() | events.CatchUp():
                 pass  # for reports
             case _:
                 assert_never(line.event)

@@ -71,9 +71,13 @@ class PeerView:
                 self.state, self.round = "handed", round + 1
             case events.HandsOut():
                 self.state = "hands out"
+            case events.Joined(round=round):
+                self.state, self.round = "joined", round
             case events.Sighted() | events.Unreachable() | events.Starved():
                 pass  # for whoever runs the one peer
-            case events.Changed() | events.Begin() | events.Refused() | events.CatchUp() | events.Spent():
+            case (
+                events.View() | events.Changed() | events.Begin() | events.Refused() | events.CatchUp() | events.Spent()
+            ):
                 pass  # for reports
             case _:
                 assert_never(event)

@@ -15,6 +15,7 @@ _WHY = {
     Reason.TIME: "the contract's hours are over",
     Reason.PATIENCE: "nothing more was learned, and the neighbours agree",
     Reason.HANDED: "the neighbours were done, and handed over their model",
+    Reason.LEFT: "it has left the federation, as its members agreed",
     Reason.ALONE: "no neighbour was left",
     Reason.STOPPED: "stopped by its user",
 }
@@ -51,6 +52,13 @@ def in_words(event: AnyEvent) -> str | None:
             return f"round {event.round + 1}  loss {loss}{_scores(event.test)}  {sent:.1f} MB sent{missing}{alone}"
         case events.Changed():
             return f"the run goes on under a changed contract: {', '.join(event.keys)}"
+        case events.View():
+            keys = ", ".join(event.keys)
+            return f"the members have agreed on change {event.number}, from round {event.at + 1} on: {keys}"
+        case events.Joined():
+            return (
+                f"joins in round {event.round + 1}, with the model of peer {event.giver} (SHA-256 {event.digest[:16]})"
+            )
         case events.Begin():
             missing = ", ".join(map(str, event.missing))
             return f"training begins without {missing}: nothing was heard of them" if missing else None

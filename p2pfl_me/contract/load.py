@@ -107,9 +107,10 @@ def _validate(source: Source, overridden: set[str], context: dict[str, Any]) -> 
 
 def _settled(contract: Contract) -> Contract:
     """The contract with its mixing weights solved, where that takes long and must come out the same for all."""
+    present = contract.peers.present
     if contract.topology.one_way or contract.topology.own_weights or contract.gossip.weights.settled_at_once:
         return contract
-    weights = contract.gossip.weights.settled(build_graph(contract.topology, contract.peers.count))
+    weights = contract.gossip.weights.settled(build_graph(contract.topology.among(present), len(present)))
     return contract.model_copy(update={"gossip": contract.gossip.model_copy(update={"weights": weights})})
 
 

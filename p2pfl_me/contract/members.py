@@ -74,13 +74,15 @@ class Member(Part):
     """One peer at an address. Any address but loopback must carry the peer's public key.
 
     `dial_only`: nobody can call this peer (a firewall, an address that changes), so it calls all its neighbours; it
-    needs no address.
+    needs no address. `left`: it takes part no more. Its id is nobody else's, and the graph is that of the others.
     """
 
     id: Annotated[int, Field(ge=0)]
     address: Annotated[str, Field(pattern=ADDRESS)] | None = None
     public_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")] | None = None
     dial_only: bool = False
+    # What came later is left out of every dump while it is the default.
+    left: bool = Field(default=False, exclude_if=lambda value: value is False)
 
     @property
     def is_loopback(self) -> bool:
@@ -95,7 +97,7 @@ class Member(Part):
 
     @model_validator(mode="after")
     def _address_unless_it_dials(self) -> Member:
-        if self.address is None and not self.dial_only:
+        if self.address is None and not (self.dial_only or self.left):
             raise ValueError(
                 f"peer {self.id} has no address; where nobody can call it, say so (dial_only: true), and it will call"
             )
@@ -103,7 +105,7 @@ class Member(Part):
 
     @model_validator(mode="after")
     def _key_unless_loopback(self) -> Member:
-        if self.public_key is None and not self.is_loopback:
+        if self.public_key is None and not (self.is_loopback or self.left):
             raise ValueError(
                 f"peer {self.id} at {self.address} has no public_key; only loopback addresses may omit it "
                 "(make one with `p2pme keys new` and copy the public key here)"
@@ -150,7 +152,10 @@ class Peers(Part):
             ids = [member.id for member in self.members]
             if sorted(ids) != list(range(len(ids))):
                 raise ValueError(f"ids must be 0..{len(ids) - 1}, each once; found {sorted(ids)}")
-            there: tuple[Member | Relay, ...] = (*self.members, *self.relays)
+            present = [member for member in self.members if not member.left]
+            if not present:
+                raise ValueError("all members have left; one at least must be there")
+            there: tuple[Member | Relay, ...] = (*present, *self.relays)
             addresses = [each.address for each in there if each.address]
             if len(set(addresses)) != len(addresses):
                 raise ValueError("two members share one address, or a member and a relay do")
@@ -159,7 +164,9 @@ class Peers(Part):
                 raise ValueError("two members share one public_key, or a member and a relay do; each needs its own")
         elif self.relays:
             raise ValueError("relays are for members that only dial; peers on loopback meet without")
-        if self.approve is not None and (not self.members or not all(member.public_key for member in self.members)):
+        if self.approve is not None and (
+            not self.members or not all(member.public_key or member.left for member in self.members)
+        ):
             raise ValueError("approve needs members with public keys: it is by them that they approve")
         if strangers := sorted(self.widths.keys() - range(self.count)):
             raise ValueError(f"widths names peer {strangers[0]}, and ids go from 0 to {self.count - 1}")
@@ -177,7 +184,15 @@ class Peers(Part):
 
     @property
     def count(self) -> int:
+        """Ids that there are, of those who have left too."""
         return self.loopback.count if self.loopback else len(self.members or ())
+
+    @property
+    def present(self) -> tuple[int, ...]:
+        """The ids of those who take part. A graph is made of their ranks in this order."""
+        if self.members is None:
+            return tuple(range(self.count))
+        return tuple(sorted(member.id for member in self.members if not member.left))
 
     def member(self, peer: int) -> Member:
         """The address and key of one peer."""

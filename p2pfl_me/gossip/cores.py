@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from p2pfl_me.gossip.hand_out import Final, HandOut, Place
 from p2pfl_me.gossip.kind import Seat, Start
+from p2pfl_me.gossip.newcomer import Newcomer
 from p2pfl_me.gossip.protocol import Protocol
 from p2pfl_me.gossip.rules import Personal, Rule
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import StopRule
+from p2pfl_me.gossip.turning import Turning
 from p2pfl_me.gossip.watch import TAIL
 from p2pfl_me.message import MAX_WEIGHT, Vector
 from p2pfl_me.networks.layout import Ranges, sizes_of
@@ -67,26 +70,49 @@ def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol
         everyone=everyone,
         quorum=len(everyone) if gossip.start.quorum == "all" else min(gossip.start.quorum, len(everyone)),
         seconds=contract.training.seconds,
+        gathers_s=start.gathers_s,
         wait_alone=gossip.alone == "wait",
     )
+    if start.joins:
+        since = replace(start, joins=False)
+        return Newcomer(
+            lambda begin: core_of(contract, peer, plan, begin),
+            plan.neighbours(peer),
+            since,
+            _final_of(contract, start),
+            contract.training.rounds,
+            gossip.deadline.max_s,
+        )
     core = gossip.protocol.core(Seat(contract, peer, plan, start, settings))
-    return handing_out(contract, core, plan.neighbours(peer), start) if gossip.hand_out else core
+    if gossip.hand_out:
+        core = handing_out(contract, core, plan.neighbours(peer), start)
+    if contract.peers.approve is None:
+        return core
+    place = Place(start.params, start.completed, start.progress)
+    return Turning(
+        core, plan.neighbours(peer), place, _final_of(contract, start), start.newcomers, contract.training.rounds
+    )
 
 
 def handing_out(
     contract: Contract, core: Protocol, neighbours: Sequence[int], start: Start, stays_s: float | None = None
 ) -> Protocol:
     """A core that hands out its final model when it is done (`stays_s`: the contract's), or takes that of others."""
-    gossip, personal = contract.gossip, start.personal if contract.gossip.personal else ()
+    gossip = contract.gossip
     return HandOut(
         core,
         neighbours,
         Place(start.params, start.completed, start.progress),
-        Final(exchanged_size(gossip, start.params.size, personal), personal),
+        _final_of(contract, start),
         stays_s=gossip.hand_out if stays_s is None else stays_s,
         patience_s=gossip.deadline.max_s,
         rounds=contract.training.rounds,
     )
+
+
+def _final_of(contract: Contract, start: Start) -> Final:
+    personal = start.personal if contract.gossip.personal else ()
+    return Final(exchanged_size(contract.gossip, start.params.size, personal), personal)
 
 
 def _connected_with(peer: int, plan: Plan) -> frozenset[int]:

@@ -21,10 +21,14 @@ IDS = 31
 
 
 class Gathering:
-    """One peer's view of the start. `resumed`: it comes back to a run, and waits for greetings only."""
+    """One peer's view of the start, with so many rounds behind it.
 
-    def __init__(self, me: int, members: Membership, settings: Settings, *, resumed: bool) -> None:
-        self._members, self._settings, self._resumed = members, settings, resumed
+    Who comes back to a run waits for greetings only, unless all go on together under a changed contract.
+    """
+
+    def __init__(self, me: int, members: Membership, settings: Settings, completed: int) -> None:
+        self._members, self._settings, self._completed = members, settings, completed
+        self._resumed = completed > 0 and settings.gathers_s is None
         self._known = {me}
         self._told: frozenset[int] = frozenset()
         self._again_at = 0.0
@@ -75,7 +79,9 @@ class Gathering:
     def start(self, now: float) -> list[Action]:
         """Wait, but no longer than the contract's patience."""
         wait_s = self._settings.join_timeout_s
-        if self._resumed:
+        if self._settings.gathers_s is not None:
+            wait_s = self._settings.gathers_s
+        elif self._resumed:
             wait_s = min(wait_s, self._settings.deadline_min_s)
         return [SetTimer(Timer.JOIN, 0, now + wait_s)]
 
@@ -90,8 +96,8 @@ class Gathering:
         match message.kind:
             case Kind.PRESENT:
                 self._known |= _ids(message) & self._settings.everyone  # ids that nobody has would grow without end
-            case Kind.HELLO | Kind.LEAVE:  # of who is beyond its first round, or has ended
-                self._under_way |= message.at > 0
+            case Kind.HELLO | Kind.LEAVE:  # of who is beyond the round that this peer begins with, or has ended
+                self._under_way |= message.at > (0 if self._resumed else self._completed)
             case Kind.BEGUN | Kind.OFFER | Kind.ANSWER | Kind.SKIP | Kind.WITHDRAW | Kind.PUSH:
                 self._under_way = True
             case Kind.MASKED | Kind.ROSTER | Kind.PLEDGE:
@@ -115,7 +121,7 @@ class Gathering:
                 return []
             case Timer.TELL:
                 return self._tell(now)
-            case Timer.DEADLINE | Timer.ALONE | Timer.HAND_OUT | Timer.LONG:
+            case Timer.DEADLINE | Timer.ALONE | Timer.HAND_OUT | Timer.LONG | Timer.VIEW:
                 return []
 
     def _tell(self, now: float) -> list[Action]:

@@ -102,6 +102,7 @@ class HandOut:
         self._stays_s, self._patience_s, self._rounds = stays_s, patience_s, rounds
         self._params, self._completed = place.params, place.completed
         self._trained, self._alone = place.progress.trained, place.progress.alone
+        self._joined = place.progress.joined
         self._state = _State.TRAINING
         self._linked: set[int] = set()
         self._ended: dict[int, int] = {}
@@ -133,7 +134,7 @@ class HandOut:
         self._state = _State.DONE
         self._core.on_stop(now)  # its goodbye would tell of where it stood
         leave = [Send(peer, self._goodbye()) for peer in sorted(self._linked)]
-        skipped = self._completed - self._trained
+        skipped = self._completed - self._trained - self._joined
         return [*leave, *self._end(Finish(HANDED, self._trained, skipped=skipped, alone=self._alone))]
 
     def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
@@ -299,7 +300,8 @@ class Ended:
 
     def start(self, now: float) -> list[Action]:
         trained = self._progress.trained
-        return [Finish("rounds", trained, skipped=self._completed - trained, alone=self._progress.alone)]
+        skipped = self._completed - trained - self._progress.joined
+        return [Finish("rounds", trained, skipped=skipped, alone=self._progress.alone)]
 
     def on_trained(self, now: float, params: Vector) -> list[Action]:
         return []

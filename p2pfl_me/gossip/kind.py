@@ -30,7 +30,9 @@ class Start:
     """Where a core starts: `completed` rounds are behind `params`, float32 (P,).
 
     `personal`: what of it stays home in personalised learning; `shapes`: of its tensors (of one tensor if empty).
-    `keys`: of this life, where the contract hides models from the neighbours.
+    `keys`: of this life, where the contract hides models from the neighbours. `gathers_s`: all go on from here
+    together, under a changed contract, and wait so long for each other. `newcomers`: who has joined the run on its way.
+    `joins`: this peer does, and takes the model of a neighbour before anything else.
     """
 
     params: Vector = field(repr=False)
@@ -40,6 +42,9 @@ class Start:
     personal: Ranges = ()
     shapes: tuple[tuple[int, ...], ...] = ()
     keys: Keyring | None = field(default=None, repr=False)
+    gathers_s: float | None = None
+    newcomers: frozenset[int] = frozenset()
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class Timer(Enum):
     """The wait for the neighbours' models of one round is over."""
     LONG = "long"
     """Training takes so long that the neighbours should be told."""
+    VIEW = "view"
+    """The members have agreed to a change that holds from this round on. It is the host that rings, when it knows."""
     HAND_OUT = "hand_out"
     """The wait for the final models of those who are done is over."""
 

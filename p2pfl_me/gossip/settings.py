@@ -28,5 +28,7 @@ class Settings:
     """How many of them begin together; None: one's own neighbours are enough."""
     seconds: float | None = None
     """How long to train by one's own clock, if time ends the run."""
+    gathers_s: float | None = None
+    """How long to wait for all before going on, where all go on together under a changed contract."""
     wait_alone: bool = False
     """Whether a peer to whom nobody is linked waits instead of training alone."""

@@ -25,6 +25,8 @@ class Progress:
     """Rounds that this peer has really trained."""
     alone: int = 0
     """Those of them that it shared with nobody."""
+    joined: int = 0
+    """Rounds that were behind the model which it was given when it joined."""
 
 
 def advance(progress: Progress, validation_loss: float | None, *, alone: bool = False) -> Progress:

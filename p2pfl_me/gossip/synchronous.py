@@ -78,7 +78,7 @@ class Synchronous(ABC):
         self._weights_at = weights_at
         self._neighbours = frozenset(neighbours)
         self._members = Membership(neighbours)
-        self._gathering = Gathering(me, self._members, settings, resumed=completed > 0)
+        self._gathering = Gathering(me, self._members, settings, completed)
         self._edges = {peer: Edge() for peer in sorted(neighbours)}
         self._rule = rule or Plain()
         self._watches_all = watches_all
@@ -386,5 +386,5 @@ class Synchronous(ABC):
             Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._members.there)
         ]
         trained, alone = self.progress.trained, self.progress.alone
-        skipped = self._completed - trained
+        skipped = self._completed - trained - self.progress.joined
         return [*leave, Finish(reason, trained, tuple(sorted(self._unsettled())), skipped, alone)]

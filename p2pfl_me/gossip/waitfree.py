@@ -85,7 +85,7 @@ class WaitFree:
         self.progress = progress or Progress()
         self._completed = completed
         self._membership = Membership(neighbours)
-        self._gathering = Gathering(me, self._membership, settings, resumed=completed > 0)
+        self._gathering = Gathering(me, self._membership, settings, completed)
         self._params = params
         self._settings = settings
         self._averaging = averaging
@@ -313,7 +313,8 @@ class WaitFree:
             Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._membership.there)
         ]
         trained, alone = self.progress.trained, self.progress.alone
-        return [*leave, Finish(reason, trained, skipped=self._completed - trained, alone=alone)]
+        skipped = self._completed - trained - self.progress.joined
+        return [*leave, Finish(reason, trained, skipped=skipped, alone=alone)]
 
 
 def waitfree_core(seat: Seat, averaging: Averaging) -> WaitFree:

@@ -23,14 +23,15 @@ from p2pfl_me.errors import ContractError
 
 Keys = Mapping[int, bytes]
 """Members' raw public keys, 32 bytes, by id: those of the contract that is to be changed."""
-FORM = "p2pme view 1"
-LONGEST = 1 << 22
+FORM = "p2pme view 2"
+LONGEST = 1 << 20
 """Characters of a view's text that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The `number`-th change of a run: from the contract with digest `before` (hex) to the one with `after`.
+    """The `number`-th change of a run: from the contract with digest `before` (hex) to the one with `after`, which is
+    the YAML text `contract`, and which holds from `round` on (0: from the next start of each peer).
 
     `seals`: approver's id -> verifier's public key (base64) -> the seal (hex) that it made for it.
     """
@@ -38,12 +39,14 @@ class View:
     number: int
     before: str
     after: str
+    round: int = 0
+    contract: str = field(default="", repr=False)
     seals: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def statement(self) -> bytes:
         """What is approved."""
-        return f"{FORM}\n{self.number}\n{self.before}\n{self.after}\n".encode()
+        return f"{FORM}\n{self.number}\n{self.before}\n{self.after}\n{self.round}\n".encode()
 
     def approved(self, me: int, private: X25519PrivateKey, verifiers: Iterable[bytes]) -> View:
         """The view with the approval of member `me`, for whoever holds one of the `verifiers`' keys.
@@ -75,7 +78,15 @@ def needed(share: float, members: int) -> int:
 def as_text(view: View) -> str:
     """A view as JSON."""
     seals = {str(who): dict(made) for who, made in view.seals.items()}
-    values = {"form": FORM, "number": view.number, "before": view.before, "after": view.after, "seals": seals}
+    values = {
+        "form": FORM,
+        "number": view.number,
+        "before": view.before,
+        "after": view.after,
+        "round": view.round,
+        "contract": view.contract,
+        "seals": seals,
+    }
     return json.dumps(values, indent=1, sort_keys=True) + "\n"
 
 
@@ -88,11 +99,17 @@ def from_text(text: str, where: str) -> View:
         It is something else.
     """
     try:
-        values = json.loads(text[:LONGEST])
-        if values["form"] != FORM or type(values["number"]) is not int:
+        if len(text) > LONGEST:
+            raise ValueError("too long")
+        values = json.loads(text)
+        counts = values["number"], values["round"]
+        if values["form"] != FORM or any(type(each) is not int or each < 0 for each in counts):
             raise ValueError("another form")
+        if not isinstance(values["contract"], str):
+            raise ValueError("a contract that is no text")
         seals = {int(who): dict(_made(made)) for who, made in values["seals"].items()}
-        return View(values["number"], str(values["before"]), str(values["after"]), seals)
+        before, after = str(values["before"]), str(values["after"])
+        return View(values["number"], before, after, values["round"], values["contract"], seals)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ContractError("is no view of p2pme", where=where, fix="make one with `p2pme propose`") from error
 

@@ -32,15 +32,18 @@ MEMORY = "memory."
 @dataclass(frozen=True)
 class Course:
     """What became of the rounds of all lives: how many were trained, of how many a neighbour's model was mixed in, and
-    in how many somebody was due and nobody came. Rounds that were left out to catch up are none of these."""
+    in how many somebody was due and nobody came. Rounds that were left out to catch up are none of these, nor those
+    that were behind the model with which it `joined` the run on its way."""
 
     trained: int = 0
     shared: int = 0
     alone: int = 0
+    joined: int = 0
 
     def after(self, *, shared: bool, due: bool) -> Course:
         """One round later."""
-        return Course(self.trained + 1, self.shared + shared, self.alone + (due and not shared))
+        alone = self.alone + (due and not shared)
+        return replace(self, trained=self.trained + 1, shared=self.shared + shared, alone=alone)
 
     def shortfall(self, rounds: int) -> str:
         """What is missing of `rounds` that should have been trained and shared; empty if nothing is."""
@@ -93,7 +96,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, seal: Seal | None = None)
         "layout_digest": checkpoint.layout_digest,
         "best_loss": repr(checkpoint.progress.best_loss),
         "stale_rounds": str(checkpoint.progress.stale_rounds),
-        **{name: str(count) for name, count in asdict(checkpoint.course).items()},
+        **{name: str(count) for name, count in asdict(checkpoint.course).items() if count or name != "joined"},
         **({"payments": str(checkpoint.payments)} if checkpoint.payments else {}),
         "checksum": str(checksum(tensors.values())),
     }
@@ -150,7 +153,8 @@ def load_checkpoint(
 def _course(metadata: Mapping[str, str]) -> Course:
     """Of a checkpoint from before these were counted: as if every round had been trained and shared."""
     done = metadata["round"]
-    return Course(int(metadata.get("trained", done)), int(metadata.get("shared", done)), int(metadata.get("alone", 0)))
+    trained, shared = int(metadata.get("trained", done)), int(metadata.get("shared", done))
+    return Course(trained, shared, int(metadata.get("alone", 0)), int(metadata.get("joined", 0)))
 
 
 def _read(path: Path, peer: int, contracts: Sequence[str], layout_digest: str, passphrase: Passphrase) -> Checkpoint:
@@ -202,6 +206,7 @@ def _unchecked(path: Path, passphrase: Passphrase = known_passphrase) -> tuple[C
                 int(metadata["stale_rounds"]),
                 int(metadata.get("trained", metadata["round"])),
                 int(metadata.get("alone", 0)),
+                int(metadata.get("joined", 0)),
             ),
             contract_digest=metadata["contract_digest"],
             layout_digest=metadata["layout_digest"],

@@ -6,18 +6,25 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract, breaks, changes, digest, load_contract
 from p2pfl_me.errors import ContractError
-from p2pfl_me.membership.views import View, from_text, needed
+from p2pfl_me.membership.agreed import Standing, approvals_due, keys_of, proposed
+from p2pfl_me.membership.views import View, from_text
+from p2pfl_me.run.beginning import changes_behind
 from p2pfl_me.run.folder import RunFolder
-from p2pfl_me.wire.identity import Identity, public_from_text
+from p2pfl_me.wire.identity import Identity
 
 
-def keys_of(contract: Contract) -> dict[int, bytes]:
-    """The members' public keys by id, of those that have one."""
-    members = contract.peers.members or ()
-    return {member.id: public_from_text(member.public_key) for member in members if member.public_key}
+def standing_of(run: Path) -> Standing:
+    """Where the run in a folder stands.
+
+    Raises
+    ------
+    ContractError
+        There is no run.
+    """
+    return Standing(changes_behind(run), load_contract(RunFolder(run).contract))
 
 
-def proposal(run: Path, new: Contract) -> tuple[View, Contract]:
+def proposal(run: Path, new: Contract, round: int = 0) -> tuple[View, Contract]:
     """The view of a change of the run in a folder to a new contract, and the contract it goes on under now.
 
     Raises
@@ -25,17 +32,8 @@ def proposal(run: Path, new: Contract) -> tuple[View, Contract]:
     ContractError
         There is no run, nothing changes, or the models' history would.
     """
-    folder = RunFolder(run)
-    now = load_contract(folder.contract)
-    if broken := breaks(now, new):
-        raise ContractError(
-            f"a model's history depends on {', '.join(broken)}, which would change",
-            where=str(run),
-            fix="begin a new run (`p2pme peer --from MODEL` begins with a model)",
-        )
-    if not changes(now, new):
-        raise ContractError("nothing changes", where=str(run), fix="name the changed contract")
-    return View(len(folder.earlier_contracts()) + 1, digest(now).hex(), digest(new).hex()), now
+    standing = standing_of(run)
+    return proposed(standing, new, round), standing.contract
 
 
 def read_view(path: Path) -> View:
@@ -68,7 +66,7 @@ def require_consent(run: Path, contract: Contract, identity: Identity, view: Pat
         return  # the last is refused with its own words
     wanted, _ = proposal(run, contract)
     keys = keys_of(now)
-    many = needed(now.peers.approve, len(keys))
+    many = approvals_due(now, running=False)
     given = read_view(view) if view else wanted
     if (given.number, given.before, given.after) != (wanted.number, wanted.before, wanted.after):
         raise ContractError(

@@ -15,7 +15,7 @@ from p2pfl_me.home import keys_dir
 from p2pfl_me.keyring import Keyring
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.trust import Trust
-from p2pfl_me.topology import Plan
+from p2pfl_me.topology import Plan, plan_of
 from p2pfl_me.wire.endpoint import Endpoint, Meeting
 from p2pfl_me.wire.identity import (
     Identity,
@@ -61,14 +61,19 @@ def directory_of(settings: PeerSettings, schedule: Plan) -> Directory:
     count = contract.peers.count
     if not 0 <= peer < count:
         raise ContractError(f"there is no peer {peer}", where=contract.name, fix=f"choose --id from 0 to {count - 1}")
+    if peer not in contract.peers.present:
+        raise ContractError(
+            f"peer {peer} has left", where=contract.name, fix="begin a run of its own, or join as another"
+        )
     members = {k: contract.peers.member(k) for k in (peer, *schedule.neighbours(peer))}
     made = loopback_identities(keys_dir(settings.home), count) if _needs_made_keys(contract) else []
     public = {k: public_from_text(m.public_key) if m.public_key else made[k].public for k, m in members.items()}
     neighbours = tuple(_endpoint(contract, members[peer], members[k], public[k]) for k in schedule.neighbours(peer))
     trust = Trust(settings.home)
-    identity = _own(settings.key, made[peer] if made else None, public[peer], peer, trust)
+    key = _fitting(settings.key, public[peer])
+    identity = _own(key, made[peer] if made else None, public[peer], peer, trust)
     if identity.public != public[peer]:
-        _require_no_pairs(contract, settings.key)
+        _require_no_pairs(contract, key)
     return Directory(
         peer,
         _listens(members[peer], settings.listen, called=any(not each.is_dialled_by(peer) for each in neighbours)),
@@ -79,6 +84,34 @@ def directory_of(settings: PeerSettings, schedule: Plan) -> Directory:
         public[peer],
         trust,
     )
+
+
+def next_key(key: Path) -> Path:
+    """Where the key lies that takes the place of `key` once a change of the contract names it: `lab.key.next`."""
+    return key.with_name(f"{key.name}.next")
+
+
+def former_of(before: Contract, peer: int, directory: Directory) -> tuple[Endpoint, ...]:
+    """Whom a peer met by the contract before and does not meet now, or at another address, or by another key: one that
+    has missed the change waits there. All that can be called are, whoever called before."""
+    if peer not in before.peers.present:
+        return ()
+    now = {(each.address, each.public_key) for each in directory.neighbours}
+    found = []
+    for other in plan_of(before).neighbours(peer):
+        member = before.peers.member(other)
+        if member.address and member.public_key and not member.dial_only:
+            endpoint = Endpoint(other, member.address, public_from_text(member.public_key), dialled=True)
+            if (endpoint.address, endpoint.public_key) not in now:
+                found.append(endpoint)
+    return tuple(found)
+
+
+def _fitting(key: Path | None, public: bytes) -> Path | None:
+    """The key's file, or that of the one which takes its place, if that is the one the contract names."""
+    if key is None or not next_key(key).exists():
+        return key
+    return next_key(key) if load_identity(next_key(key)).public == public else key
 
 
 def _life_keys(

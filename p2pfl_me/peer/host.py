@@ -16,9 +16,10 @@ from functools import partial
 from typing import Protocol, TypeVar, assert_never
 
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Train
+from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.message import Kind, Message
+from p2pfl_me.peer.changing import Changing
 from p2pfl_me.peer.duty import Work
 from p2pfl_me.peer.misbehaviour import SUSPECT, MisbehaviourScores
 from p2pfl_me.run import events
@@ -46,6 +47,7 @@ class Links(Protocol):
     def unreachable(self) -> Mapping[int, str]: ...
     def send(self, peer: int, message: Message) -> bool: ...
     def quarantine(self, peer: int) -> None: ...
+    def tell(self, peer: int, data: bytes) -> None: ...
     async def part(self, timeout_s: float) -> bool: ...
     async def close(self) -> None: ...
 
@@ -68,6 +70,8 @@ class Host:
         self._finish: asyncio.Future[Finish] | None = None
         self._released = asyncio.Event()
         self._round = -1
+        self.changing: Changing | None = None
+        """What this peer is told of changes of its contract, if they can be."""
         self.met: set[int] = set()
         """Neighbours with whom there has been a link."""
         self.unreachable: Mapping[int, str] = {}
@@ -98,7 +102,7 @@ class Host:
 
     async def _stay(self, seconds: float) -> None:
         """A peer that is done answers those who come back, for a while."""
-        self._note(events.HandsOut(seconds))
+        self.note(events.HandsOut(seconds))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._released.wait(), seconds)
 
@@ -112,19 +116,21 @@ class Host:
         if message.params is not None:
             self._misbehaviour.heard(peer, message.params)
         if message.kind is Kind.LEAVE:
-            self._note(events.Link(peer, LinkState.LEFT))
+            self.note(events.Link(peer, LinkState.LEFT))
         self._feed(lambda now: self._core.on_message(now, peer, message))
 
     def on_link(self, peer: int, up: bool, reason: str) -> None:
         if up:
             self.met.add(peer)
-        self._note(events.Link(peer, LinkState.UP if up else LinkState.DOWN, reason))
+        self.note(events.Link(peer, LinkState.UP if up else LinkState.DOWN, reason))
+        if self.changing:
+            self._doing(partial(self.changing.linked, peer, up=up))
         self._feed(lambda now: self._core.on_peer(now, peer, up))
 
     def on_refused(self, peer: int | None, reason: str) -> None:
-        self._note(events.Refused(peer, reason))
+        self.note(events.Refused(peer, reason))
         if peer is not None and self._misbehaviour.refused(time.monotonic(), peer):
-            self._note(events.Link(peer, LinkState.QUARANTINED, "too many refused frames"))
+            self.note(events.Link(peer, LinkState.QUARANTINED, "too many refused frames"))
             self._links.quarantine(peer)
 
     def on_news(self, news: News) -> None:
@@ -142,7 +148,7 @@ class Host:
         found = self._misbehaviour.concluded(time.monotonic(), mixed)
         if found:
             suspects = [peer for peer, each in found.items() if each.score >= SUSPECT]
-            self._note(
+            self.note(
                 events.Misbehaviour(
                     round=mixed.round,
                     scores={peer: round(each.score, 3) for peer, each in found.items()},
@@ -152,10 +158,34 @@ class Host:
                 )
             )
 
+    def on_change(self, peer: int, data: bytes, differing: tuple[str, ...]) -> None:
+        if self.changing:
+            self._doing(partial(self.changing.heard, peer, data, differing))
+
+    def look(self) -> None:
+        """Whether there is news in the run folder."""
+        if self.changing:
+            self._doing(self.changing.look)
+
+    def ring_view(self, round: int) -> None:
+        """A change has been agreed to that holds from this round on."""
+        self._feed(lambda now: self._core.on_timer(now, Timer.VIEW, round))
+
+    def tell(self, peer: int, data: bytes) -> None:
+        """Tell a neighbour of a change, if it is linked."""
+        self._links.tell(peer, data)
+
     def on_failed(self, error: Exception) -> None:
         self._fail(error)
 
-    def _note(self, event: AnyEvent) -> None:
+    def _doing(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except P2pmeError as error:  # a full disk
+            self._fail(error)
+
+    def note(self, event: AnyEvent) -> None:
+        """Write an event down."""
         try:
             self._work.note(event)
         except P2pmeError as error:  # a full disk: this is a callback of the loop, which would print it and go on
@@ -186,7 +216,7 @@ class Host:
                 case SetTimer(timer, round, at):
                     self._call_at(at, partial(self._core.on_timer, timer=timer, round=round))
                 case Began(missing):
-                    self._note(events.Begin(tuple(sorted(missing))))
+                    self.note(events.Begin(tuple(sorted(missing))))
                 case Train(round, params):
                     self._note_jump(round)
                     self._in_worker(

@@ -7,14 +7,20 @@ from p2pfl_me.learning.layout import Layout
 from p2pfl_me.peer.directory import Directory
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.wire.endpoint import LinkHandlers
-from p2pfl_me.wire.links import Links
+from p2pfl_me.wire.links import Changes, Links
 from p2pfl_me.wire.traffic import Ledger
 
 
 def links_of(
-    contract: Contract, directory: Directory, layout: Layout, handlers: LinkHandlers, ledger: Ledger | None = None
+    contract: Contract,
+    directory: Directory,
+    layout: Layout,
+    handlers: LinkHandlers,
+    ledger: Ledger | None = None,
+    changes: Changes | None = None,
 ) -> Links:
-    """`layout` is that of the models that travel; `ledger` is told of every message that leaves."""
+    """`layout` is that of the models that travel; `ledger` is told of every message that leaves, and `changes` says
+    what is told to neighbours with another contract."""
     return Links(
         directory.me,
         directory.listen,
@@ -28,4 +34,5 @@ def links_of(
         earlier=directory.earlier,
         stated=directory.stated,
         trust=directory.trust,
+        changes=changes,
     )

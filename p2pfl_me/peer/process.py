@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 
 from p2pfl_me.console.words import in_words
-from p2pfl_me.contract import digest
+from p2pfl_me.contract import Contract, digest
 from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.contract.privacy import require_recordable
 from p2pfl_me.errors import P2pmeError, PeerError
@@ -21,14 +21,18 @@ from p2pfl_me.exits import Exit, stop_signals
 from p2pfl_me.gossip.cores import core_of
 from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.protocol import Protocol as Core
+from p2pfl_me.gossip.turning import TURNED
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.protections import Means
 from p2pfl_me.learning.trainer import Samples, make_trainer
 from p2pfl_me.machine import allow_many_files
+from p2pfl_me.membership.agreed import Standing
 from p2pfl_me.output import put
 from p2pfl_me.passphrase import known_passphrase
+from p2pfl_me.peer.changing import Changing
 from p2pfl_me.peer.consent import require_consent
 from p2pfl_me.peer.directory import Directory, directory_of
+from p2pfl_me.peer.going_on import as_agreed, changes_told, joins_since, turn_of
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.opening import links_of
 from p2pfl_me.peer.payments import privacy_ledger, shared_streams
@@ -47,12 +51,16 @@ from p2pfl_me.peer.start import (
 )
 from p2pfl_me.peer.work import RoundWork, failure
 from p2pfl_me.run import events
-from p2pfl_me.run.beginning import keep_contract
+from p2pfl_me.run.beginning import changes_behind, keep_contract
 from p2pfl_me.run.events import AnyEvent, Reason
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog, Ledger
 from p2pfl_me.topology import plan_of
 from p2pfl_me.topology.cut import cut_warning
+from p2pfl_me.wire.links import Changes, Links
+
+LOOK_S = 0.5
+"""Between two looks into the run folder for what `p2pme adopt` may have laid there."""
 
 
 class Deceit(Protocol):
@@ -75,18 +83,20 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
     try:
         if settings.record:
             require_recordable(settings.contract)
+        settings = as_agreed(settings)
         directory = directory_of(settings, plan_of(settings.contract))  # a wrong id or key leaves the folder alone
         if settings.begin is Begin.FRESH and (aside := put_aside(settings.run, settings.peer)):
             put(f"what peer {settings.peer} had left here is in {aside}")
         require_consent(settings.run, settings.contract, directory.identity, settings.view)
         changed = keep_contract(settings.run, settings.contract)
         settings = replace(settings, resume=goes_on(settings))
+        settings = replace(settings, changed=bool(changed), since=joins_since(settings))
         own = EventLog(RunFolder(settings.run).log(settings.peer), _print_line if settings.console_log else None)
         own.claim()  # before a word is written: the log may be that of a living peer
         log = own
         if changed:
             log.write(events.Changed(changed, digest(settings.contract).hex()))
-        return asyncio.run(_run(settings, log, directory, deceit))
+        return asyncio.run(_lives(settings, log, deceit))
     except P2pmeError as error:
         put(f"peer {settings.peer}: {error}", sys.stderr)
         _note_failure(log, error, str(error))
@@ -105,7 +115,35 @@ def _print_line(event: AnyEvent) -> None:
         put(line)
 
 
-async def _run(settings: PeerSettings, log: EventLog, directory: Directory, deceit: Deceit | None) -> Exit:
+class _Signals:
+    """Whoever is told to stop: the host of this life, or the next one's as soon as there is one."""
+
+    def __init__(self) -> None:
+        self.host: Host | None = None
+        self.stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+        if self.host:
+            self.host.stop()
+
+
+async def _lives(settings: PeerSettings, log: EventLog, deceit: Deceit | None) -> Exit:
+    """One life after another: a change of the contract, on which the members agree on the way, ends one."""
+    signals, loop = _Signals(), asyncio.get_running_loop()
+    for number in stop_signals():
+        loop.add_signal_handler(number, signals.stop)
+    while True:
+        code, new = await _run(settings, log, directory_of(settings, plan_of(settings.contract)), deceit, signals)
+        if new is None:
+            return code
+        log.write(events.Changed(keep_contract(settings.run, new), digest(new).hex()))
+        settings = replace(settings, contract=new, resume=True, since=None, model=None, changed=False)
+
+
+async def _run(
+    settings: PeerSettings, log: EventLog, directory: Directory, deceit: Deceit | None, signals: _Signals
+) -> tuple[Exit, Contract | None]:
     contract, peer = settings.contract, settings.peer
     schedule = plan_of(contract)
     layout = layout_of(contract.model)
@@ -133,24 +171,47 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
         before,
         budget=contract.privacy.budget,
         seal=seal,
+        joins=settings.since is not None,
     )
-    core = core_of(contract, peer, schedule, replace(core_start(start, contract), keys=directory.keys))
+    standing = Standing(changes_behind(settings.run), contract)
+    turn = turn_of(settings, standing, start.completed)
+    core = core_of(contract, peer, schedule, turn.of(replace(core_start(start, contract), keys=directory.keys)))
     if deceit:
         core = deceit.core(core, peer)
     elif _is_recorded(settings):  # a lie is no answer of a core, so a liar's life cannot be lived again
-        core = Recorded(core, settings.run, start)
+        core = Recorded(core, settings.run, start, turn)
     if settings.console_log:
         for warning in filter(None, (cut_warning(contract), noise_warning(contract))):
             put(f"note: {warning}")
     if settings.console_log and core.waiting_for:
         waited = ", ".join(map(str, sorted(core.waiting_for)))
         put(f"waiting for neighbours {waited} (up to {contract.gossip.start.patience:g} s)")
-    host = Host(core, work, lambda handlers: links_of(contract, directory, layout, handlers, ledger.write))
-    loop = asyncio.get_running_loop()
-    for number in stop_signals():
-        loop.add_signal_handler(number, host.stop)
+    told = changes_told(settings, standing, directory)
+
+    def connect(host: Host) -> Links:
+        changes = told and Changes(*told, host.on_change)
+        return links_of(contract, directory, layout, host, ledger.write, changes)
+
+    host = signals.host = Host(core, work, connect)
+    changing = host.changing = told and Changing(
+        settings.run,
+        standing,
+        directory.identity.private,
+        completed=lambda: work.completed,
+        ring=host.ring_view,
+        tell=host.tell,
+        note=host.note,
+    )
+    looking = asyncio.create_task(_look(host))
     try:
+        if signals.stopped:
+            host.stop()
         finish = await host.run()
+        if finish.reason == TURNED and changing and changing.agreed:
+            work.settle(sync=True)
+            if peer in changing.agreed.peers.present:
+                return Exit.DONE, changing.agreed
+            finish = replace(finish, reason=Reason.LEFT.value)
         work.settle(sync=finish.reason != "stopped")
         if directory.neighbours and not host.met and finish.reason != "stopped" and not settings.resume:
             why = host.unreachable
@@ -164,12 +225,21 @@ async def _run(settings: PeerSettings, log: EventLog, directory: Directory, dece
                 "and begin again with another --out",
             )
         work.finished(finish, None)
-        return _exit(settings, finish, work.shortfall(finish))
+        return _exit(settings, finish, work.shortfall(finish)), None
     finally:
+        signals.host = None
+        looking.cancel()
         work.end()
         ledger.close()
         if payments:
             payments.close()
+
+
+async def _look(host: Host) -> None:
+    """See now and then whether `p2pme adopt` has laid something into the run folder."""
+    while True:
+        await asyncio.sleep(LOOK_S)
+        host.look()
 
 
 def _exit(settings: PeerSettings, finish: Finish, shortfall: str) -> Exit:

@@ -17,6 +17,7 @@ from p2pfl_me.message import Message, Vector
 from p2pfl_me.peer.blob_store import BlobStore
 from p2pfl_me.peer.checkpoint import Checkpoint
 from p2pfl_me.peer.inputs import answers_of, line_of
+from p2pfl_me.peer.turn import ORDINARY, Turn
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import JsonLines
 
@@ -32,6 +33,8 @@ class Recorded:
     ----------
     start:
         What this life of the peer starts with; it goes into the record, so that a life can be replayed by itself.
+    turn:
+        What of it comes from a change of the contract.
 
     Raises
     ------
@@ -39,7 +42,7 @@ class Recorded:
         The disk is full or the folder cannot be written; a peer that was told to record does not go on without.
     """
 
-    def __init__(self, core: Protocol, run: Path, start: Checkpoint) -> None:
+    def __init__(self, core: Protocol, run: Path, start: Checkpoint, turn: Turn = ORDINARY) -> None:
         self._core = core
         self._blobs = BlobStore(run)
         self._lines = JsonLines(inputs_path(run, start.peer))
@@ -53,6 +56,8 @@ class Recorded:
             stale_rounds=start.progress.stale_rounds,
             trained=start.progress.trained,
             alone=start.progress.alone,
+            **({"joined": start.progress.joined} if start.progress.joined else {}),
+            **turn.told(),
             memory={name: self._tensor(values) for name, values in sorted(start.memory.items())},
         )
 

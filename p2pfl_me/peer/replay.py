@@ -28,6 +28,7 @@ from p2pfl_me.peer.blob_store import BlobStore
 from p2pfl_me.peer.checkpoint import checkpoint_path, load_checkpoint
 from p2pfl_me.peer.inputs import answers_of, in_words, input_of, recorded_answers, whole
 from p2pfl_me.peer.recording import inputs_path
+from p2pfl_me.peer.turn import Turn
 from p2pfl_me.run.beginning import contracts_of
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.topology import Plan, plan_of
@@ -193,10 +194,11 @@ def _start_of(line: _Line, contract: Contract, blobs: BlobStore) -> Start:
         name: blobs.find(each["content"], each["dtype"]).reshape(each["shape"])
         for name, each in dict(values["memory"]).items()
     }
-    counts = (whole(values[name]) for name in ("stale_rounds", "trained", "alone"))
-    progress = Progress(float(values["best_loss"]), *counts)
+    stale, trained, alone = (whole(values[name]) for name in ("stale_rounds", "trained", "alone"))
+    progress = Progress(float(values["best_loss"]), stale, trained, alone, whole(values.get("joined", 0)))
     params = blobs.find(values["params"], "<f4").astype(np.float32, copy=False)
-    return Start(params, whole(values["completed"]), progress, memory, contract.personal_ranges, layout.dimensions)
+    done = whole(values["completed"])
+    return Turn.read(values).of(Start(params, done, progress, memory, contract.personal_ranges, layout.dimensions))
 
 
 def _compare_with_checkpoint(found: Replayed, run: Path, contract: Contract) -> None:

@@ -60,6 +60,10 @@ class PeerSettings:
         Keep the checkpoints under a passphrase; those that lie under one stay so in any case.
     clips:
         What stands in `data` and `test`, from whoever dealt and wrote them: nothing is parsed twice in a run.
+    since:
+        This peer joins a run on its way, and takes part from this round on.
+    changed:
+        The contract is another than in the life before, and all go on together from here.
     console_log:
         Print a line for each event; a swarm's peers leave that to the launcher.
     """
@@ -83,4 +87,6 @@ class PeerSettings:
     seal: bool = False
     rules: IdentityRules = ASK
     clips: tuple[Clip, ...] | None = field(default=None, repr=False)
+    since: int | None = None
+    changed: bool = False
     console_log: bool = False

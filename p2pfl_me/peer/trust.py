@@ -14,9 +14,9 @@ from pathlib import Path
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import IdentityError, P2pmeError
 from p2pfl_me.files import private_folder, refusing, write_whole
+from p2pfl_me.membership.agreed import keys_of
 from p2pfl_me.membership.certificates import Book, Certificate, Revocation, Rotation, as_text, from_text
 from p2pfl_me.membership.views import LONGEST, needed
-from p2pfl_me.peer.consent import keys_of
 from p2pfl_me.wire.identity import Identity, fingerprint
 
 TRUST = "trust"

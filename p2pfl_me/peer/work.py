@@ -13,10 +13,10 @@ import numpy as np
 
 from p2pfl_me.errors import DivergedError, P2pmeError
 from p2pfl_me.gossip.protocol import Finish, Mixed
-from p2pfl_me.gossip.stop import advance
+from p2pfl_me.gossip.stop import Progress, advance
 from p2pfl_me.learning.trainer import Trained, Trainer
 from p2pfl_me.message import Vector
-from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, save_checkpoint
+from p2pfl_me.peer.checkpoint import Checkpoint, Course, checkpoint_path, save_checkpoint
 from p2pfl_me.peer.sketch import Sketcher, encode_sketch
 from p2pfl_me.peer.slots import Keeper, settle
 from p2pfl_me.privacy.budget import Budget
@@ -42,6 +42,8 @@ class RoundWork:
         Of privacy, where the trainer spends one.
     seal:
         Under which checkpoints are written.
+    joins:
+        The first model that is taken is the one with which this peer joins a run on its way.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class RoundWork:
         clock: Callable[[], float] = time.monotonic,
         budget: Budget | None = None,
         seal: Seal | None = None,
+        *,
+        joins: bool = False,
     ) -> None:
         self._trainer = trainer
         self._sketcher = sketcher
@@ -62,7 +66,7 @@ class RoundWork:
         self._run = run
         self._checkpoint = start
         self._sent_before, self._received_before = traffic_before
-        self._clock, self._budget, self._seal = clock, budget, seal
+        self._clock, self._budget, self._seal, self._joins = clock, budget, seal, joins
         self._keeper = Keeper()
         self._begun = self._round_begun = clock()
         self._trained: Trained | None = None
@@ -106,6 +110,11 @@ class RoundWork:
         if sync:
             self._keeper.join()
         settle(checkpoint_path(self._run, self._checkpoint.peer), sync=sync)
+
+    @property
+    def completed(self) -> int:
+        """Rounds that are behind the last checkpoint."""
+        return self._checkpoint.completed
 
     def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
         """The local epochs of one round; `seconds` is what they are said to have taken up to now, if not measured."""
@@ -176,7 +185,9 @@ class RoundWork:
         return validation_loss
 
     def _take(self, mixed: Mixed) -> float | None:
-        """Keep the neighbours' final model; no round of one's own is in it."""
+        """Keep a model of neighbours, their final one or that with which this peer joins; it has trained none of it."""
+        if self._joins:
+            return self._join(mixed)
         test = self._trainer.evaluate(mixed.params, "test")
         validation = self._trainer.evaluate(mixed.params, "validation")
         with self._telling:
@@ -188,6 +199,21 @@ class RoundWork:
                 scores = (each.scores() if each else None for each in (test, validation))
                 self.note(events.Handed(mixed.round, tuple(sorted(mixed.weights)), *scores))
         return validation.loss if validation else None
+
+    def _join(self, mixed: Mixed) -> float | None:
+        done, self._joins = mixed.round + 1, False
+        with self._telling:
+            if not self._over:
+                self._checkpoint = replace(
+                    self._checkpoint,
+                    completed=done,
+                    params=mixed.params,
+                    progress=Progress(joined=done),
+                    course=Course(joined=done),
+                )
+                self._keeper.replaced(save_checkpoint(self._run, self._checkpoint, self._seal))
+                self.note(events.Joined(done, min(mixed.weights), self.digest()))
+        return None
 
 
 def failure(error: Exception | None, detail: str) -> events.Finish:

@@ -74,8 +74,9 @@ def keep_contract(run: Path, contract: Contract) -> tuple[str, ...]:
             if digest(kept) == digest(contract):
                 return ()
             if not breaks(kept, contract):
-                earlier = len(folder.earlier_contracts()) + 1
-                write_whole(path.with_name(f"contract-{earlier}.yaml"), dump_contract(kept), sync=True)
+                # Killed between the two, this is done once more, under the same number.
+                earlier = folder.earlier_contract(changes_behind(run) + 1)
+                write_whole(earlier, dump_contract(kept), sync=True)
                 write_whole(path, dump_contract(contract), sync=True)
                 return changes(kept, contract)
     except UnicodeDecodeError as error:
@@ -86,6 +87,17 @@ def keep_contract(run: Path, contract: Contract) -> tuple[str, ...]:
         where=str(run),
         fix="name another folder with --out (`--from MODEL` begins with a model), or use this one's own contract.yaml",
     )
+
+
+def changes_behind(run: Path) -> int:
+    """How many changes are behind the contract of a run folder."""
+    folder = RunFolder(run)
+    earlier = folder.earlier_contracts()
+    if not earlier:
+        return 0
+    last = int(earlier[-1].stem.rpartition("-")[2])
+    interrupted = folder.contract.exists() and earlier[-1].read_bytes() == folder.contract.read_bytes()
+    return last - interrupted
 
 
 def contracts_of(run: Path) -> dict[str, Contract]:

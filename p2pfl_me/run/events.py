@@ -40,6 +40,8 @@ class Reason(StrEnum):
     """Its validation loss no longer fell, and its neighbours agreed."""
     HANDED = "handed"
     """It came back when its neighbours were done, and took their final model."""
+    LEFT = "left"
+    """The members have agreed that it takes part no more."""
     ALONE = "alone"
     """None of its neighbours was there any more, and the contract says that it waits (`gossip.alone`)."""
     STOPPED = "stopped"
@@ -107,6 +109,26 @@ class Changed(Event):
 
     keys: Annotated[tuple[str, ...], Says("what differs, by dotted names")]
     contract_digest: Annotated[str, Says("SHA-256 of the new contract", "hex")]
+
+
+@event("view")
+class View(Event):
+    """The members have agreed on a change of the contract, as far as this peer can tell."""
+
+    number: Annotated[int, Says("of the run's changes, from 1")]
+    at: Annotated[int, Says("the round from which on it holds, from 0")]
+    keys: Annotated[tuple[str, ...], Says("what changes, by dotted names")]
+    contract_digest: Annotated[str, Says("SHA-256 of the new contract", "hex")]
+    neighbour: Annotated[int | None, Says("who told it; null where it lay in the run folder")] = None
+
+
+@event("joined")
+class Joined(Event):
+    """A newcomer has taken the model of a neighbour to begin with."""
+
+    round: Annotated[int, Says("the one it begins with, from 0")]
+    giver: Annotated[int, Says("id of the neighbour")]
+    digest: Annotated[str, Says("SHA-256 of the model's bytes", "hex")]
 
 
 @event("begin")
@@ -265,7 +287,7 @@ class Traffic(Event):
 class Finish(Event):
     """A life of a peer ends; its last line. A killed peer leaves none."""
 
-    reason: Annotated[Reason, Says("rounds, time, patience, handed, alone, stopped, error, budget or diverged")]
+    reason: Annotated[Reason, Says("rounds, time, patience, handed, left, alone, stopped, error, budget or diverged")]
     rounds: Annotated[int | None, Says("rounds that were trained; null after an error")]
     detail: Annotated[str, Says("what went wrong, or what is missing of its rounds; empty where nothing is")] = ""
     digest: Annotated[str | None, Says("SHA-256 of the final model's bytes", "hex")] = None
@@ -277,6 +299,8 @@ class Finish(Event):
 AnyEvent = (
     Start
     | Changed
+    | View
+    | Joined
     | Begin
     | Link
     | Sighted

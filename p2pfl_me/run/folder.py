@@ -57,6 +57,14 @@ class _Each:
 
 EARLIER = File("contract-N.yaml", "contracts under which this run went on before contract.yaml; the oldest is 1")
 FILES.append(EARLIER)
+VIEW = File("view-N.json", "the N-th change of the contract on which its members have agreed, with their approvals")
+FILES.append(VIEW)
+OFFER = File("view-offered.json", "a change that `p2pme adopt` has laid there for the running peer to look at")
+FILES.append(OFFER)
+APPROVED = File("approved-N.txt", "which change this lab has approved as the N-th (`p2pme approve`): only one may be")
+FILES.append(APPROVED)
+TICKET = File("ticket.json", "of a peer that joined a run on its way: with what it was invited")
+FILES.append(TICKET)
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,26 @@ class RunFolder:
         """`contract-N.yaml`: under which the run went on before, the oldest first."""
         found = ((re.fullmatch(r"contract-([0-9]+)\.yaml", path.name), path) for path in _listed(self.path))
         return [path for _, path in sorted((int(match[1]), path) for match, path in found if match)]
+
+    def view(self, number: int) -> Path:
+        """Where the `number`-th change lies, if the members have agreed on it in a running federation."""
+        return self.path / f"view-{number}.json"
+
+    def approved(self, number: int) -> Path:
+        """What this lab has approved as the `number`-th change."""
+        return self.path / f"approved-{number}.txt"
+
+    @property
+    def offer(self) -> Path:
+        return self.path / OFFER.name
+
+    @property
+    def ticket(self) -> Path:
+        return self.path / TICKET.name
+
+    def earlier_contract(self, number: int) -> Path:
+        """Where the contract lies that the `number`-th change has replaced."""
+        return self.path / f"contract-{number}.yaml"
 
     def baseline(self, name: str) -> Path:
         """The part of `baselines` that one child trains."""

@@ -74,6 +74,44 @@ class DirectedSchedule(Protocol):
         """
 
 
+class RankedArcs:
+    """A schedule of ranks, for peers whose ids have gaps: `ids[k]` has rank k, those who have left meet nobody."""
+
+    def __init__(self, inner: DirectedSchedule, ids: tuple[int, ...], size: int) -> None:
+        self._inner, self._ids, self._size = inner, ids, size
+        self._ranks = {peer: rank for rank, peer in enumerate(ids)}
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def period(self) -> int | None:
+        return self._inner.period
+
+    def arcs(self, round: int) -> tuple[Arc, ...]:
+        ids = self._ids
+        return tuple(Arc(ids[arc.sender], ids[arc.receiver], arc.weight) for arc in self._inner.arcs(round))
+
+    def receivers(self, peer: int, round: int) -> Shares:
+        rank = self._rank(peer)
+        return self._named({} if rank is None else self._inner.receivers(rank, round))
+
+    def senders(self, peer: int, round: int) -> Shares:
+        rank = self._rank(peer)
+        return self._named({} if rank is None else self._inner.senders(rank, round))
+
+    def neighbours(self, peer: int) -> tuple[int, ...]:
+        rank = self._rank(peer)
+        return () if rank is None else tuple(self._ids[other] for other in self._inner.neighbours(rank))
+
+    def _rank(self, peer: int) -> int | None:
+        return self._ranks.get(require_peer(peer, self._size))
+
+    def _named(self, shares: Shares) -> Shares:
+        return MappingProxyType({self._ids[rank]: share for rank, share in shares.items()})
+
+
 class _BothWays:
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule

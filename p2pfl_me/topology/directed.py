@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from p2pfl_me.topology.arcs import DirectedSchedule, as_directed
+from p2pfl_me.topology.arcs import DirectedSchedule, RankedArcs, as_directed
 from p2pfl_me.topology.reach import require_dialable
 from p2pfl_me.topology.schedule import Schedule, require_finished, schedule_of
 from p2pfl_me.topology.slices import require_connected_slices
@@ -22,8 +22,11 @@ def directed_schedule_of(contract: Contract) -> DirectedSchedule:
         The topology cannot be built on the contract's peers.
     """
     require_finished(contract)
-    topology = contract.topology
-    return topology.arcs(contract.peers.count) if topology.one_way else as_directed(schedule_of(contract))
+    if not contract.topology.one_way:
+        return as_directed(schedule_of(contract))
+    present, count = contract.peers.present, contract.peers.count
+    arcs = contract.topology.among(present).arcs(len(present))
+    return arcs if len(present) == count else RankedArcs(arcs, present, count)
 
 
 Plan = Schedule | DirectedSchedule

@@ -81,6 +81,10 @@ class Topology(Choice):
         """The option that decides how many edges there are, its value, and the edges that it asks for."""
         return None
 
+    def among(self, present: tuple[int, ...]) -> Topology:
+        """This kind on the ranks 0..len(present)-1 of the peers with these ids. Only one that names ids differs."""
+        return self
+
     def pairs(self, count: int) -> Pairs:
         """Everyone who ever meets, in any order, either way round, perhaps more than once.
 

@@ -205,6 +205,34 @@ class ChangingSchedule:
 _ALONE: Mapping[int, float] = MappingProxyType({})
 
 
+class RankedSchedule:
+    """A schedule of ranks, for peers whose ids have gaps: `ids[k]` has rank k, those who have left meet nobody."""
+
+    def __init__(self, inner: Schedule, ids: tuple[int, ...], size: int) -> None:
+        self._inner, self._ids, self._size = inner, ids, size
+        self._ranks = {peer: rank for rank, peer in enumerate(ids)}
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def period(self) -> int | None:
+        return self._inner.period
+
+    def edges(self, round: int) -> tuple[Edge, ...]:
+        return tuple(Edge(self._ids[edge.a], self._ids[edge.b], edge.weight) for edge in self._inner.edges(round))
+
+    def neighbours(self, peer: int) -> tuple[int, ...]:
+        rank = self._ranks.get(require_peer(peer, self._size))
+        return () if rank is None else tuple(self._ids[other] for other in self._inner.neighbours(rank))
+
+    def weights(self, peer: int, round: int) -> Mapping[int, float]:
+        rank = self._ranks.get(require_peer(peer, self._size))
+        row = {} if rank is None else self._inner.weights(rank, round)
+        return MappingProxyType({self._ids[other]: weight for other, weight in row.items()})
+
+
 def schedule_of(contract: Contract) -> Schedule:
     """The symmetric schedule that all peers of a contract follow.
 
@@ -214,7 +242,8 @@ def schedule_of(contract: Contract) -> Schedule:
         The topology cannot be built on the contract's peers, is directed, or has too few links for the aggregation.
     """
     require_finished(contract)
-    topology, count, protocol = contract.topology, contract.peers.count, contract.gossip.protocol
+    present, protocol = contract.peers.present, contract.gossip.protocol
+    topology, count = contract.topology.among(present), len(present)
     if topology.one_way:
         raise ContractError(
             f"{topology.kind} is directed and has no symmetric edges"
@@ -228,7 +257,7 @@ def schedule_of(contract: Contract) -> Schedule:
     schedule = topology.schedule(count, contract.gossip.weights.weigh)
     require_neighbours(contract.gossip.aggregation, schedule)
     require_circles(contract, schedule)
-    return schedule
+    return schedule if count == contract.peers.count else RankedSchedule(schedule, present, contract.peers.count)
 
 
 def require_finished(contract: Contract) -> None:

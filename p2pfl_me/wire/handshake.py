@@ -44,6 +44,8 @@ class Terms:
     sections: Mapping[str, bytes]
     earlier: tuple[Identity, ...] = ()
     stated: bytes | None = None
+    news: bytes | None = field(default=None, repr=False)
+    """What is told to a neighbour that has another contract: the changes that led to ours. None: nothing is."""
 
     def identities(self, good: Collection[bytes]) -> tuple[Identity, ...]:
         """Ours whose public keys are among the good ones, the newest first."""

@@ -32,8 +32,8 @@ from p2pfl_me.wire.identity import Identity
 from p2pfl_me.wire.meeting import WAIT_S, is_met, meet
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.noise import AwaitingReply, Ciphers
-from p2pfl_me.wire.records import Opener, Sealer
-from p2pfl_me.wire.session import STANDING, Standing
+from p2pfl_me.wire.records import HEADER, PAYLOAD, Opener, Sealer
+from p2pfl_me.wire.session import CHANGE, STANDING, Standing
 from p2pfl_me.wire.station import Connection, Outcome
 from p2pfl_me.wire.traffic import TrafficLedger
 
@@ -41,6 +41,8 @@ HANDSHAKE_S = 10.0
 """How long a connection may take to become a link."""
 FIRST_RECORD = 256
 """Most bytes of the record that completes a handshake."""
+NEWS_RECORD = HEADER + PAYLOAD + 16
+"""The same where the two have different contracts: it tells how one became the other."""
 TURNED_AWAY = (
     "turned us away before the handshake: it does not know our public key, or has another than the contract names; "
     "compare fingerprints with whoever runs it (`p2pme keys fingerprint`) and the two contracts"
@@ -67,6 +69,9 @@ class HandshakeEvents(Protocol):
     def hang_up(self, connection: Connection) -> None:
         """End a connection that has not become a link."""
 
+    def news(self, neighbour: Neighbour, data: bytes, differing: Sequence[str]) -> None:
+        """A neighbour with another contract has told how that came to be; and been told the same of ours."""
+
     def stranger(self, reason: str) -> None: ...
     def complain(self, neighbour: Neighbour, complaint: str) -> None: ...
 
@@ -90,6 +95,7 @@ class _Call:
     seals: Seals | None = None
     met: Neighbour | None = None
     """Whom we have met at a relay, and nobody else may this be."""
+    differing: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +107,7 @@ class _Dialled:
     key: bytes = b""
     awaiting: AwaitingReply | None = None
     seals: Seals | None = None
+    differing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +145,12 @@ class Handshaker:
         traffic: TrafficLedger,
         send: Callable[[Connection, bytes | memoryview], Outcome],
         trust: Trust,
+        former: Sequence[Neighbour] = (),
     ) -> None:
         self._terms, self._trust = terms, trust
-        self._neighbours = tuple(neighbours.values())
         self._events, self._traffic, self._send = events, traffic, send
-        self._edges: dict[int, tuple[_Edge, ...]] = {}
+        self._neighbours = (*former, *neighbours.values())
+        self._edges: dict[Neighbour, tuple[_Edge, ...]] = {}
         self._to_relays: dict[bytes, tuple[_Edge, ...]] = {}
         self._find_edges()
         self._under_way: dict[Connection, _Stage] = {}
@@ -168,12 +176,12 @@ class Handshaker:
         return [each for each in self._neighbours if each.connection and not self._is_good(each, each.key)]
 
     def _is_good(self, neighbour: Neighbour, key: bytes) -> bool:
-        return any(each.public == key for each in self._edges[neighbour.peer])
+        return any(each.public == key for each in self._edges[neighbour])
 
     def _find_edges(self) -> None:
         mine = self._terms.identities(self._trust.good(self._terms.stated or self._terms.identity.public))
         for neighbour in self._neighbours:
-            self._edges[neighbour.peer] = _edges(neighbour, mine, self._trust.good(neighbour.endpoint.public_key))
+            self._edges[neighbour] = _edges(neighbour, mine, self._trust.good(neighbour.endpoint.public_key))
             for relay in neighbour.endpoint.relays:
                 self._to_relays[relay.public_key] = _edges(neighbour, mine, (relay.public_key,))
 
@@ -194,7 +202,7 @@ class Handshaker:
     def can_dial(self, neighbour: Neighbour) -> bool:
         """Whether there is a key to answer its challenge with."""
         good = self._trust.good(neighbour.endpoint.public_key)
-        if not self._edges[neighbour.peer]:
+        if not self._edges[neighbour]:
             self._events.complain(neighbour, f"peer {neighbour.peer}: {NO_KEY if good else REVOKED}")
             return False
         for relay in neighbour.endpoint.relays:
@@ -227,7 +235,7 @@ class Handshaker:
             if connection.connecting:
                 return ""
             # One may be closed because its owner is leaving; two in a row are meant.
-            if stage.neighbour.failures >= len(self._edges[stage.neighbour.peer]):
+            if stage.neighbour.failures >= len(self._edges[stage.neighbour]):
                 self._complain(stage.neighbour, TURNED_AWAY if stage.awaiting else NO_PEER)
         elif isinstance(stage, _Call) and stage.neighbour is None and stage.met is None:
             self._events.stranger(f"a connection from {connection.host} that ended before its handshake ({reason})")
@@ -247,6 +255,8 @@ class Handshaker:
                 return
             if isinstance(stage, _AtRelay):
                 self._on_relay(connection, stage, bytes(frame), now)
+            elif stage.neighbour is not None and stage.seals is not None and stage.differing:
+                self._on_news(connection, stage, stage.neighbour, stage.seals, frame)
             elif stage.neighbour is not None and stage.seals is not None:
                 self._on_first_record(connection, stage.neighbour, stage.key, stage.seals, frame)
             elif isinstance(stage, _Call):
@@ -283,7 +293,7 @@ class Handshaker:
 
     def _on_greeting(self, connection: Connection, stage: _Dialled, frame: bytes) -> None:
         """Begin a handshake with a neighbour that we dialled."""
-        challenge, edges = read_greeting(frame), self._edges[stage.neighbour.peer]
+        challenge, edges = read_greeting(frame), self._edges[stage.neighbour]
         if not edges:
             self._events.hang_up(connection)
             return
@@ -309,15 +319,22 @@ class Handshaker:
         made = read_hello(terms, edge.key, call.challenge, frame)
         if made.key != edge.public:
             raise WireError("two keys in one handshake")
-        if not made.differing and (made.peer != neighbour.peer or neighbour.endpoint.begins(self._terms.me)):
+        known = not made.differing and not neighbour.is_former
+        if known and (made.peer != neighbour.peer or neighbour.endpoint.begins(self._terms.me)):
             raise WireError(f"peer {neighbour.peer} calls as peer {made.peer}, which it should not")
         answer, ciphers = reply(made)
         if self._send(connection, answer) is not Outcome.SENT:
             return  # it went away again
         self._traffic.frame_sent(neighbour.peer, len(answer))
         call.neighbour, call.key = neighbour, edge.public
-        if made.differing:  # the caller will read that, and close the connection
-            self._events.complain(neighbour, contracts_differ(neighbour.peer, made.differing))
+        if made.differing:
+            if self._terms.news is None:  # the caller will read that, and close the connection
+                self._events.complain(neighbour, contracts_differ(neighbour.peer, made.differing))
+            else:
+                call.differing, call.seals = made.differing, _seals(connection, ciphers, NEWS_RECORD)
+            return
+        if neighbour.is_former:
+            neighbour.quarantined = True  # it knows, and is no neighbour any more
             return
         for other, stage in [*self._under_way.items()]:
             if isinstance(stage, _Call) and stage.seals and stage.neighbour is neighbour:
@@ -329,8 +346,14 @@ class Handshaker:
         neighbour = stage.neighbour
         differing, ciphers = read_reply(awaiting, frame)
         self._traffic.frame_received(neighbour.peer, len(frame))
+        if differing and self._terms.news is not None:
+            stage.differing, stage.seals = tuple(differing), _seals(connection, ciphers, NEWS_RECORD)
+            self._say_news(connection, neighbour, stage.seals)
+            return
         if differing:
             self._events.complain(neighbour, contracts_differ(neighbour.peer, differing))
+        neighbour.quarantined |= neighbour.is_former and not differing  # it knows, and is no neighbour any more
+        if differing or neighbour.is_former:
             self._events.hang_up(connection)
             return
         stage.seals = _seals(connection, ciphers)
@@ -348,6 +371,27 @@ class Handshaker:
         neighbour.key = key
         self._events.up(neighbour, connection, theirs, seals)
 
+    def _on_news(
+        self, connection: Connection, stage: _Call | _Dialled, neighbour: Neighbour, seals: Seals, frame: memoryview
+    ) -> None:
+        """How its contract came to be; whoever was called says the same of ours, and whoever called hangs up."""
+        told = bytes(seals.opener.open(frame))
+        if frame[0] != CHANGE:
+            raise WireError("something else than the news of a neighbour with another contract")
+        self._traffic.frame_received(neighbour.peer, len(frame))
+        differing, stage.differing = stage.differing, ()
+        if isinstance(stage, _Call):
+            self._say_news(connection, neighbour, seals)
+        else:
+            neighbour.is_told = True
+            self._events.hang_up(connection)
+        self._events.news(neighbour, told, differing)
+
+    def _say_news(self, connection: Connection, neighbour: Neighbour, seals: Seals) -> None:
+        record = seals.sealer.seal(CHANGE, b"" if neighbour.is_told else self._terms.news or b"")
+        if self._send(connection, record) is Outcome.SENT:
+            self._traffic.frame_sent(neighbour.peer, len(record))
+
     def _say_standing(self, connection: Connection, neighbour: Neighbour, seals: Seals) -> None:
         record = seals.sealer.seal(STANDING, neighbour.session.standing())
         if self._send(connection, record) is Outcome.SENT:
@@ -362,9 +406,9 @@ def _most_s(stage: _Stage) -> float:
     return HANDSHAKE_S + (WAIT_S if isinstance(stage, _AtRelay) else 0.0)
 
 
-def _seals(connection: Connection, ciphers: Ciphers) -> Seals:
+def _seals(connection: Connection, ciphers: Ciphers, most: int = FIRST_RECORD) -> Seals:
     """From here on, everything on this connection is sealed, lengths included."""
-    connection.reader.most = FIRST_RECORD
+    connection.reader.most = most
     connection.reader.lengths, connection.lengths = Lengths(ciphers.receive), Lengths(ciphers.send)
     return Seals(Sealer(ciphers.send), Opener(ciphers.receive))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 
 from p2pfl_me.errors import WireError
@@ -22,12 +23,25 @@ from p2pfl_me.wire.malloc import reuse_freed_memory
 from p2pfl_me.wire.multiplexer import Multiplexer
 from p2pfl_me.wire.records import PAYLOAD
 from p2pfl_me.wire.session import encoded
-from p2pfl_me.wire.thread_bridge import ThreadBridge
+from p2pfl_me.wire.thread_bridge import OnChange, ThreadBridge
 from p2pfl_me.wire.traffic import Ledger, Traffic
 
 __all__ = ["Endpoint", "LinkHandlers", "Links", "Liveness"]
 
 PART_POLL_S = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How a contract that may change travels.
+
+    `news` is told to every neighbour that has another contract, also to the `former` ones, of the contract before;
+    `on_change` is told what they say, and what linked neighbours do (`Links.tell`).
+    """
+
+    news: bytes
+    former: tuple[Endpoint, ...]
+    on_change: OnChange
 
 
 class Links:
@@ -51,6 +65,8 @@ class Links:
         Keys of ours that `identity` follows, and the public one that the contract names, if that is another.
     trust:
         Which keys are good now; without it the contract's are, for ever.
+    changes:
+        What is said of changes of the contract; without it, a neighbour with another contract is turned away.
     """
 
     def __init__(
@@ -69,12 +85,14 @@ class Links:
         earlier: Sequence[Identity] = (),
         stated: bytes | None = None,
         trust: Trust | None = None,
+        changes: Changes | None = None,
     ) -> None:
         self._me, self._schema = me, schema
-        self._bridge = ThreadBridge(handlers, self._read_on)
-        terms = Terms(me, identity, prologue, dict(sections), tuple(earlier), stated)
+        self._bridge = ThreadBridge(handlers, self._read_on, changes.on_change if changes else None)
+        news, former = (changes.news, changes.former) if changes else (None, ())
+        terms = Terms(me, identity, prologue, dict(sections), tuple(earlier), stated, news)
         self._multiplexer = Multiplexer(
-            terms, listen, neighbours, schema, liveness or Liveness(), ledger, self._bridge, trust
+            terms, listen, neighbours, schema, liveness or Liveness(), ledger, self._bridge, trust, former
         )
         self._reactor = self._multiplexer.reactor
         self._peers = {endpoint.peer for endpoint in neighbours}
@@ -139,6 +157,11 @@ class Links:
             return False
         self._reactor.post(partial(self._multiplexer.send, peer, encoded(message, self._me, self._schema), link))
         return True
+
+    def tell(self, peer: int, data: bytes) -> None:
+        """Tell a neighbour of a change of the contract, if it is linked: a record at most."""
+        if (link := self._bridge.link(peer)) is not None:
+            self._reactor.post(partial(self._multiplexer.tell, peer, data, link))
 
     async def echo(self, peer: int, payload: bytes) -> float:
         """Seconds until `payload`, a record at most, has gone to `peer` and come back.

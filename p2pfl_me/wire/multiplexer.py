@@ -45,6 +45,7 @@ class LinkEvents(Protocol):
     def on_link(self, peer: int, up: bool, reason: str, link: int) -> None: ...
     def on_refused(self, peer: int | None, reason: str) -> None: ...
     def on_news(self, news: News) -> None: ...
+    def on_change(self, peer: int, data: bytes, differing: tuple[str, ...]) -> None: ...
     def on_failed(self, error: Exception) -> None: ...
 
 
@@ -61,15 +62,18 @@ class Multiplexer:
         ledger: Ledger | None,
         events: LinkEvents,
         trust: Trust | None = None,
+        former: Sequence[Endpoint] = (),
     ) -> None:
         self.reactor = Reactor(self, f"links-{terms.me}")
         self._me, self._listen, self._liveness, self._events = terms.me, listen, liveness, events
         self._schema = schema
         self._neighbours = {each.peer: Neighbour(each, self._conversation(each.peer)) for each in neighbours}
-        self.traffic = TrafficLedger(self._neighbours, ledger, self.reactor.post)
+        self._former = [Neighbour(each, self._conversation(each.peer), is_former=True) for each in former]
+        known = {*self._neighbours, *(each.peer for each in self._former)}
+        self.traffic = TrafficLedger(sorted(known), ledger, self.reactor.post)
         self._sockets = Sockets(self, MAX_FRAME)
         self._handshaker = Handshaker(
-            terms, self._neighbours, self, self.traffic, self._sockets.send, trust or AsStated()
+            terms, self._neighbours, self, self.traffic, self._sockets.send, trust or AsStated(), self._former
         )
         self._watcher = Watcher(self._neighbours, liveness, self.reactor, events.on_news)
         self._dialler = Dialler(
@@ -93,7 +97,7 @@ class Multiplexer:
                 self._sockets.listen(self._listen)
         except PeerError as error:
             raise PeerError(error.what, where=f"peer {self._me} at {error.where}", fix=error.fix) from error
-        for neighbour in self._neighbours.values():
+        for neighbour in (*self._neighbours.values(), *self._former):
             self._dialler.begin(neighbour)
         self._beat()
 
@@ -104,6 +108,16 @@ class Multiplexer:
             neighbour.session.queue_encoded(out)
             if neighbour.session.is_behind:  # it reads nothing, or never says that it has: memory would go on growing
                 self._down(neighbour, "too far behind with what it says it has received")
+
+    def tell(self, peer: int, data: bytes, link: int) -> None:
+        """Tell the neighbour of a change, over its link of that number."""
+        neighbour = self._neighbours[peer]
+        if neighbour.is_up and neighbour.link == link:
+            neighbour.session.queue_change(data)
+
+    def news(self, neighbour: Neighbour, data: bytes, differing: Sequence[str]) -> None:
+        if data:
+            self._events.on_change(neighbour.peer, data, tuple(differing))
 
     def echo(self, peer: int, payload: bytes, link: int, answer: Future[float]) -> None:
         """Have `payload` come back over the neighbour's link of that number; the seconds that takes, or a WireError."""
@@ -220,6 +234,8 @@ class Multiplexer:
                 session.is_echoed = False
                 self._echoed(neighbour)
             self._watcher.take(neighbour, now)
+            while session.changes:
+                self._events.on_change(peer, session.changes.popleft(), ())
             if session.is_twice:
                 session.is_twice = False
                 self.stranger(f"peer {peer} has seen peer {self._me}, this one, twice: {TWICE}")

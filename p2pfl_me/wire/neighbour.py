@@ -47,6 +47,9 @@ class Neighbour:
     """Calls of a relay that did not come to a link, in a row since the last relay that did."""
     unreachable: str = ""
     quarantined: bool = False
+    is_former: bool = False
+    """Of the contract before: it is told what has changed, and never linked with."""
+    is_told: bool = False
     echo: tuple[float, Future[float]] | None = None
     complaint: str = ""
     complaints: RefusalLog = field(default_factory=RefusalLog)

@@ -31,6 +31,8 @@ two processes speak with the receiver's key.
 
 A BYE is answered by a BYE: then all that was said before it has been read, and the connection may end.
 """
+CHANGE = 26
+"""A change of the contract that members have approved (`membership`), whole."""
 SHORT_PIECE = 1 << 10
 """A piece of a body is not shorter, but for its last: what a piece costs to open is bounded by what it brings."""
 MOST_MESSAGES, MOST_MODELS, MOST_BYTES = 4096, 16, 1 << 28
@@ -125,6 +127,9 @@ class Session:
         self.is_twice = False
         """Whether the other end has seen two of us."""
         self._bye_due = self._bye_said = self._bye_heard = False
+        self._changes_due: deque[bytes] = deque()
+        self.changes: deque[bytes] = deque()
+        """What the other end has told of changes."""
         self._echoes = Echoes()
         self.is_echoed = False
         """Whether what was to be echoed has come back."""
@@ -172,13 +177,14 @@ class Session:
         self._bye_due, self._bye_heard = self._bye_said, False
         self._echoes, self.is_echoed = Echoes(), False
         self.sightings, self.seen = Sightings(), []
+        self._changes_due.clear()
 
     # -- out ----------------------------------------------------------------------------------------------------
 
     @property
     def is_idle(self) -> bool:
-        said = not (self._pings_due or self._bye_due) and self._echoes.is_idle and self.sightings.is_idle
-        return said and self._sent == len(self._queue)
+        told = not (self._pings_due or self._bye_due or self._changes_due)
+        return told and self._echoes.is_idle and self.sightings.is_idle and self._sent == len(self._queue)
 
     @property
     def is_over(self) -> bool:
@@ -225,6 +231,10 @@ class Session:
         self._echoes.ask(payload)
         self.is_echoed = False
 
+    def queue_change(self, data: bytes) -> None:
+        """Tell the other end of a change, a record at most; with the connection it is lost."""
+        self._changes_due.append(data)
+
     def queue_bye(self) -> None:
         """After all that is queued, once."""
         if not self._bye_said:
@@ -246,6 +256,8 @@ class Session:
             return self._sealer.seal(*echo), None, 0
         if (word := self.sightings.next()) is not None:
             return self._sealer.seal(*word), None, 0
+        if self._changes_due:
+            return self._sealer.seal(CHANGE, self._changes_due.popleft()), None, 0
         if self._sent == len(self._queue):
             if not self._bye_due:
                 return None
@@ -307,6 +319,8 @@ class Session:
         elif kind in (ASKED, TOLD):
             if seen := self.sightings.hear(kind, bytes(data)):
                 self.seen.append(seen)
+        elif kind == CHANGE:
+            self.changes.append(bytes(data))
         elif kind == BYE:
             self._bye_heard = True
             self.queue_bye()

@@ -9,6 +9,8 @@ from functools import partial
 from p2pfl_me.message import Message
 from p2pfl_me.wire.endpoint import LinkHandlers, News
 
+OnChange = Callable[[int, bytes, tuple[str, ...]], None]
+"""neighbour, what it says of changes, and in which sections its contract differs (none: over a link)."""
 UNREAD = 4
 """What may wait for the loop; then the thread stops reading, the kernel fills up, and the senders have to wait."""
 
@@ -22,10 +24,12 @@ class ThreadBridge:
         Who is told.
     read_on:
         Called when there is room again after `is_full`.
+    on_change:
+        Who is told what neighbours say of changes of the contract.
     """
 
-    def __init__(self, handlers: LinkHandlers, read_on: Callable[[], None]) -> None:
-        self._handlers, self._read_on = handlers, read_on
+    def __init__(self, handlers: LinkHandlers, read_on: Callable[[], None], on_change: OnChange | None = None) -> None:
+        self._handlers, self._read_on, self._on_change = handlers, read_on, on_change
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told = self._heard = 0  # one is written by the thread only, the other by the loop only
         self._up: dict[int, int] = {}
@@ -48,6 +52,10 @@ class ThreadBridge:
 
     def on_news(self, news: News) -> None:
         self._tell(partial(self._handlers.on_news, news))
+
+    def on_change(self, peer: int, data: bytes, differing: tuple[str, ...]) -> None:
+        if self._on_change:
+            self._tell(partial(self._change, peer, data, differing))
 
     def on_failed(self, error: Exception) -> None:
         self._tell(partial(self._handlers.on_failed, error))
@@ -101,6 +109,10 @@ class ThreadBridge:
         else:
             self._up.pop(peer, None)
         self._handlers.on_link(peer, up, reason)
+
+    def _change(self, peer: int, data: bytes, differing: tuple[str, ...]) -> None:
+        if self._on_change and peer not in self._quarantined:
+            self._on_change(peer, data, differing)
 
     def _refused(self, peer: int | None, reason: str) -> None:
         if peer not in self._quarantined:

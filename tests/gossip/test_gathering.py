@@ -82,7 +82,7 @@ def test_ids_that_nobody_has_are_neither_kept_nor_passed_on() -> None:
     members = Membership({1})
     members.came_up(1)
     settings = Settings(StopRule(3), 1.0, 2.0, 3.0, 60.0, everyone=frozenset(range(40)), quorum=40)
-    gathering = Gathering(0, members, settings, resumed=False)
+    gathering = Gathering(0, members, settings, 0)
     for chunk in [0, *range(2, 2000), MAX_ROUND]:
         gathering.hear(0.0, 1, Message(Kind.PRESENT, chunk, (1 << 31) - 1))
     told = [each.message for each in gathering.rang(1.0, Timer.TELL) if isinstance(each, Send)]
@@ -94,7 +94,7 @@ def test_who_waits_tells_the_same_at_one_pace_however_many_have_come() -> None:
     members = Membership({1})
     members.came_up(1)
     settings = Settings(StopRule(3), 1.0, 2.0, 3.0, 600.0, everyone=frozenset(range(31)), quorum=31)
-    gathering = Gathering(0, members, settings, resumed=False)
+    gathering = Gathering(0, members, settings, 0)
     timers: list[float] = []
     told: list[tuple[float, Message]] = []
 

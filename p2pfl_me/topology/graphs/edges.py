@@ -35,6 +35,19 @@ class Edges(Topology):
         pairs = {(min(pair), max(pair)) for pair in [*_circle(first), *_circle(second), *bridges]}
         return {"edges": [list(pair) for pair in sorted(pairs)]}
 
+    def among(self, present: tuple[int, ...]) -> Topology:
+        ranks = {peer: rank for rank, peer in enumerate(present)}
+        if len(present) == max(present) + 1:
+            return self
+        for index, (a, b) in enumerate(self.edges):
+            if gone := {a, b} - ranks.keys():
+                raise ContractError(
+                    f"[{a}, {b}] names peer {min(gone)}, which has left or was never there",
+                    where=f"topology.edges.{index}",
+                    fix="remove it, and see that the others stay connected",
+                )
+        return self.model_copy(update={"edges": tuple((ranks[a], ranks[b]) for a, b in self.edges)})
+
     def pairs(self, count: int) -> Pairs:
         for index, (a, b) in enumerate(self.edges):
             where = f"topology.edges.{index}"

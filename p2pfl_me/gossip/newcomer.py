@@ -1,0 +1,146 @@
+"""A peer that joins a run on its way: it takes the model of a neighbour, then goes on with the others.
+
+A layer around a core that is made only when the model has come. Until then it asks every neighbour that it is linked
+with (WANT), and keeps what they say for the core. In which round it begins, more than half of those who are there say,
+as to any peer that has just started; a giver alone cannot send it further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from enum import Enum, auto
+
+import numpy as np
+
+from p2pfl_me.gossip.catch_up import Word, place
+from p2pfl_me.gossip.hand_out import Final
+from p2pfl_me.gossip.kind import Start
+from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Protocol, Refuse, Send, Timer
+from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.message import Kind, Message, Vector
+
+MOST_KEPT = 64
+"""Messages of a neighbour that are kept until the model is there."""
+
+
+class _State(Enum):
+    ASKING = auto()
+    TAKING = auto()
+    """The model is being stored."""
+    TRAINING = auto()
+    OVER = auto()
+
+
+class Newcomer:
+    """One peer that joins.
+
+    Parameters
+    ----------
+    make:
+        The core that goes on from a start.
+    start:
+        Its `completed` is the round from which on the peer takes part, by the contract; its `params` are those of the
+        contract's beginning, of which only what stays home is kept.
+    rounds:
+        The contract's.
+    gathers_s:
+        How long all wait for each other where they go on together.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Start], Protocol],
+        neighbours: Sequence[int],
+        start: Start,
+        final: Final,
+        rounds: int,
+        gathers_s: float,
+    ) -> None:
+        self._make, self._neighbours, self._start = make, frozenset(neighbours), start
+        self._final, self._rounds, self._gathers_s = final, rounds, gathers_s
+        self._state = _State.ASKING
+        self._core: Protocol | None = None
+        self._kept: dict[int, list[Message]] = {}
+        """What those have said who are linked."""
+        self._stands: dict[int, int] = {}
+
+    @property
+    def waiting_for(self) -> frozenset[int]:
+        return self._core.waiting_for if self._core else self._neighbours
+
+    def start(self, now: float) -> list[Action]:
+        return []
+
+    def on_trained(self, now: float, params: Vector) -> list[Action]:
+        return self._core.on_trained(now, params) if self._core else []
+
+    def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]:
+        if self._core:
+            return self._core.on_evaluated(now, validation_loss)
+        if self._state is not _State.TAKING:
+            return []
+        self._state = _State.TRAINING
+        core = self._core = self._make(self._start)
+        out = core.start(now)
+        for peer in sorted(self._kept):
+            out += core.on_peer(now, peer, True)
+        for peer, messages in sorted(self._kept.items()):
+            for message in messages:
+                out += core.on_message(now, peer, message)
+        self._kept.clear()
+        return out
+
+    def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
+        if self._core:
+            return self._core.on_message(now, sender, message)
+        if sender not in self._kept:
+            return []
+        if message.kind is Kind.FINAL:
+            return self._take(sender, message)
+        if message.kind is Kind.HELLO:
+            self._stands[sender] = min(message.at, self._rounds)
+        kept = self._kept[sender]
+        kept.append(message)
+        del kept[:-MOST_KEPT]
+        return []
+
+    def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
+        return self._core.on_timer(now, timer, round) if self._core else []
+
+    def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
+        if self._core:
+            return self._core.on_peer(now, peer, reachable)
+        self._kept.pop(peer, None)
+        if peer not in self._neighbours or not reachable:
+            return []
+        self._kept[peer] = []
+        return [Send(peer, Message(Kind.WANT, 0))] if self._state is _State.ASKING else []
+
+    def on_stop(self, now: float) -> list[Action]:
+        if self._core:
+            return self._core.on_stop(now)
+        self._state = _State.OVER
+        return [Finish("stopped", 0)]
+
+    def _take(self, sender: int, message: Message) -> list[Action]:
+        if self._state is not _State.ASKING or message.params is None:
+            return []
+        own = self._start.params
+        model = self._final.unpacked(message.params, own)
+        if model is None:
+            return [Refuse(sender, "a model to begin with that is none")]
+        self._state = _State.TAKING
+        since = self._start.completed
+        words = [Word(self._stands.get(peer, message.at if peer == sender else since)) for peer in sorted(self._kept)]
+        completed = place(since, words, neighbours=len(self._neighbours), last=self._rounds - 1, joining=True)
+        self._start = replace(
+            self._start,
+            params=model,
+            completed=completed,
+            progress=Progress(joined=completed),
+            gathers_s=self._gathers_s if completed == since else None,
+        )
+        norm = float(np.linalg.norm(own)) or 1.0
+        distance = {sender: float(np.linalg.norm(model - own)) / norm}
+        return [Mixed(completed - 1, model, {sender: 1.0}, {}, distance, 0.0, handed=True)]

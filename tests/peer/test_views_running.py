@@ -1,0 +1,49 @@
+"""Real peers whose contract changes while they run: nobody stops, and all do so in the same round."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from p2pfl_me.cli.adopt import adopt
+from p2pfl_me.cli.ticket import ticket
+from p2pfl_me.contract import load_contract
+from p2pfl_me.peer.replay import replay
+from tests.peer.federation import Federation
+from tests.small import wait_for
+
+ROUNDS, AT = 12, 6
+
+
+@pytest.mark.processes
+def test_a_lab_moves_one_has_another_key_one_joins_and_one_leaves_while_they_run(tmp_path: Path) -> None:
+    labs = Federation(tmp_path, 5, rounds=ROUNDS)
+    peers = {k: labs.start(k, "--record") for k in range(4)}  # they wait for the fifth
+    wait_for(lambda: all(labs.said(k, "link") for k in range(4)), "four labs that meet")
+    changed = ["--after", str(AT), "--address", f"1=tcp://127.0.0.1:{labs.base + 6}"]
+    changed += ["--key", f"2={labs.new_key('2.key.next')}", "--leave", "3"]
+    changed += ["--join", f"{labs.address(5)}={labs.public('5.key')}"]
+    view = labs.view("view.json", [0, 1, 2], *changed)
+    invited = CliRunner().invoke(
+        ticket, [str(view), "--run", str(labs.run(0)), "--id", "0", "--for", "5", "-o", str(tmp_path / "ticket")]
+    )
+    assert invited.exit_code == 0, invited.output
+    peers[5] = labs.join(5, tmp_path / "ticket", "--record")
+    given = CliRunner().invoke(adopt, [str(view), "--run", str(labs.run(0))])
+    assert given.exit_code == 0, given.output + str(given.exception)
+    peers[4] = labs.start(4, "--record")  # it learns of the change from its neighbours
+    said = {k: each.finish() for k, each in peers.items()}
+    assert {k: code for k, (code, _) in said.items()} == dict.fromkeys(range(6), 0), said
+    for k in range(6):
+        begin, end = (AT if k == 5 else 0), (AT if k == 3 else ROUNDS)
+        assert labs.rounds(k) == list(range(begin, end)), k
+        if k != 5:
+            assert [each["at"] for each in labs.said(k, "view")] == [AT]
+        met = {int(each) for line in labs.said(k, "round") if line["round"] >= AT for each in line["weights"]}
+        assert met == {0: {1, 5}, 1: {0, 2}, 2: {1, 4}, 3: set(), 4: {2, 5}, 5: {0, 4}}[k]
+        found = replay(labs.run(k), k)
+        assert found.difference is None and found.lives == (1 if k in (3, 5) else 2)
+    digests = {load_contract(labs.run(k) / "contract.yaml").peers for k in (0, 1, 2, 4, 5)}
+    assert len(digests) == 1
