@@ -96,8 +96,10 @@ class Gathering:
         match message.kind:
             case Kind.PRESENT:
                 self._known |= _ids(message) & self._settings.everyone  # ids that nobody has would grow without end
-            case Kind.HELLO | Kind.LEAVE:  # of who is beyond the round that this peer begins with, or has ended
-                self._under_way |= message.at > (0 if self._resumed else self._completed)
+            case Kind.LEAVE:  # of who has ended
+                self._under_way |= message.at > self._completed
+            case Kind.HELLO:  # whoever has begun says so beside it; others may wait, too, with rounds behind them
+                pass
             case Kind.BEGUN | Kind.OFFER | Kind.ANSWER | Kind.SKIP | Kind.WITHDRAW | Kind.PUSH:
                 self._under_way = True
             case Kind.MASKED | Kind.ROSTER | Kind.PLEDGE:
