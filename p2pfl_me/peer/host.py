@@ -136,11 +136,11 @@ class Host:
     def on_news(self, news: News) -> None:
         match news:
             case Sighted(peer, silent, by):
-                self._note(events.Sighted(peer, silent, by))
+                self.note(events.Sighted(peer, silent, by))
             case Unreachable(peer, why):
-                self._note(events.Unreachable(peer, why))
+                self.note(events.Unreachable(peer, why))
             case Starved(seconds):
-                self._note(events.Starved(round(seconds, 3)))
+                self.note(events.Starved(round(seconds, 3)))
             case _:
                 assert_never(news)
 

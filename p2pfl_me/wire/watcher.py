@@ -99,7 +99,9 @@ class Watcher:
             self._inquire(neighbour)
 
     def unreachable(self, neighbour: Neighbour) -> None:
-        """A call has come to nothing."""
+        """A call has come to nothing. Of one that was a neighbour by the contract before, nothing is expected."""
+        if neighbour.is_former:
+            return
         case, why = self._cases[neighbour.peer], neighbour.unreachable
         waits_there = bool(neighbour.endpoint.relays) and neighbour.failures < FAILURES
         is_news = why != case.unreachable and (neighbour.failures >= FAILURES or waits_there)
