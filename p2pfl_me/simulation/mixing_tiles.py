@@ -9,12 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from p2pfl_me.topology import Schedule
 
+Numbers = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 TILE = 1 << 18
 """Values per tile, 1 MB of float32: larger ones leave the cache, smaller ones are more operations to start."""
 NARROWEST = 64
@@ -48,18 +53,40 @@ class Spread:
 
 def rows_of(schedule: Schedule, round: int) -> Rows:
     """The rows of W in `round`; each sum runs in the order of peer ids, its own model in its place."""
-    terms: list[list[tuple[int, float]]] = []
-    for peer in range(schedule.size):
-        used = schedule.weights(peer, round)
-        terms.append(sorted([*used.items(), (peer, 1.0 - math.fsum(used.values()))]))
-    order = sorted(range(schedule.size), key=lambda peer: -len(terms[peer]))
+    count, edges = schedule.size, schedule.edges(round)
+    ends = np.fromiter(chain.from_iterable((edge.a, edge.b) for edge in edges), np.int64, 2 * len(edges)).reshape(-1, 2)
+    weights = np.fromiter((edge.weight for edge in edges), np.float64, len(edges))
+    peers = np.concatenate((ends[:, 0], ends[:, 1], np.arange(count)))
+    others = np.concatenate((ends[:, 1], ends[:, 0], np.arange(count)))
+    given = np.concatenate((weights, weights, np.zeros(count)))
+    by_peer = np.lexsort((others, peers))
+    peers, others, given = peers[by_peer], others[by_peer], given[by_peer]
+    lengths = np.bincount(peers, minlength=count)
+    begins = np.concatenate(([0], np.cumsum(lengths)))
+    given[peers == others] = _own(given, begins, lengths)
+    order = np.argsort(-lengths, kind="stable")
     columns, shares = [], []
-    for place in range(len(terms[order[0]])):
-        there = [terms[peer][place] for peer in order if len(terms[peer]) > place]
-        columns.append(torch.tensor([peer for peer, _ in there]))
-        shares.append(torch.tensor([[share] for _, share in there], dtype=torch.float32))
-    places = None if order == list(range(schedule.size)) else torch.argsort(torch.tensor(order))
+    for place in range(int(lengths.max())):
+        there = begins[order[: int((lengths > place).sum())]] + place
+        columns.append(torch.from_numpy(others[there]))
+        shares.append(torch.from_numpy(given[there].astype(np.float32))[:, None])
+    places = None if bool((np.diff(order) == 1).all()) else torch.argsort(torch.from_numpy(order))
     return Rows(places, tuple(columns), tuple(shares))
+
+
+def _own(given: Numbers, begins: Places, lengths: Places) -> Numbers:
+    """What is missing to 1 in each row, float64 (n,), its own term being 0: as `math.fsum` sums, without rounding.
+
+    Rows of as many terms are often of the same ones, and are then summed once.
+    """
+    out = np.empty(len(lengths))
+    for length in np.unique(lengths).tolist():
+        mine = np.flatnonzero(lengths == length)
+        rows, which = np.unique(
+            np.sort(given[begins[mine][:, None] + np.arange(length)], axis=1), axis=0, return_inverse=True
+        )
+        out[mine] = np.array([1.0 - math.fsum(row) for row in rows.tolist()])[which.reshape(-1)]
+    return out
 
 
 def tiles_of(count: int, size: int) -> list[slice]:

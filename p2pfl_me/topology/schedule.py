@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from p2pfl_me.contract import Contract
 
 
+KEPT_PEERS = 1 << 19
+"""Peers of all rounds together whose edges a changing graph keeps at hand, 64 rounds at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """Peers `a` < `b` exchange, and each gives the other's model `weight` in (0, 1)."""
@@ -172,9 +176,11 @@ class ChangingSchedule:
         met: Callable[[int], tuple[int, ...]],
     ) -> None:
         self._size, self._period, self._met = size, period, met
-        # A peer asks for a few rounds at a time: its own, and those that neighbours ahead or behind speak of.
-        self._edges_of = lru_cache(maxsize=64)(edges_of)
-        self._rows_of = lru_cache(maxsize=64)(self._rows)
+        # A peer asks for a few rounds at a time: its own, and those that neighbours ahead or behind speak of. A round
+        # of a hundred thousand peers takes tens of megabytes.
+        kept = max(2, min(64, KEPT_PEERS // size))
+        self._edges_of = lru_cache(maxsize=kept)(edges_of)
+        self._rows_of = lru_cache(maxsize=kept)(self._rows)
 
     @property
     def size(self) -> int:

@@ -29,8 +29,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from memory import Memory  # beside this script
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # a checkout need not be installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # a checkout need not be installed, here and in children
+os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], *filter(None, [os.environ.get("PYTHONPATH")])])
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.learning.device import pick_device
@@ -43,6 +45,7 @@ from p2pfl_me.simulation.lockstep_device import DeviceLockstep
 from p2pfl_me.simulation.lockstep_rounds import Lockstep
 from p2pfl_me.simulation.mixing_tiles import mix_tile, rows_of
 from p2pfl_me.topology.graphs.epidemic import epidemic_schedule
+from p2pfl_me.topology.schedule import Edge
 
 CPU = torch.device("cpu")
 FOLDS, LABS = 40, (145, 164)
@@ -130,6 +133,7 @@ def swarm_in_lockstep(
     schedule, start = epidemic_schedule(peers, 4, 0), start_of(contract)
     seconds: dict[str, list[dict[str, float]]] = {}
     models: dict[str, Any] = {}
+    peak = 0
     is_large = peers >= 10_000  # whose scores alone take longer than their training
     for where in ("cpu", "device"):
         made: Lockstep
@@ -138,6 +142,9 @@ def swarm_in_lockstep(
         else:
             made = DeviceLockstep(contract, schedule, samples, start=start, test=part, device=bench.device)
         seconds[where] = []
+        memory = Memory(os.getpid())
+        if where == "cpu" and is_large:
+            memory.start()
         with made as engine:
             for round in range(1 if where == "cpu" and is_large else rounds):
                 begun = time.perf_counter()
@@ -153,6 +160,8 @@ def swarm_in_lockstep(
                     models[where] = engine.params.copy()
                 if bench.left < 20:
                     break
+        memory.over.set()
+        peak = max(peak, memory.peak)
         del made, engine
     best = {where: min(those, key=lambda each: each["round"]) for where, those in seconds.items()}
     flops, moved = work_of(contract, peers, shard, epochs, batch)
@@ -169,6 +178,7 @@ def swarm_in_lockstep(
         largest_difference_after_a_round=apart,
         moved_by_a_round=float(np.abs(models["cpu"] - start).max()),
         training=bench.rate(best["device"]["train"], flops, moved),
+        cpu_memory_gb=peak / 1e9 or None,
         mixing_tbytes_s=2 * 4 * peers * models["cpu"].shape[1] / best["device"]["mix"] / 1e12,
     )
 
@@ -218,10 +228,14 @@ def folds_of(clips: int) -> tuple[list[Fold], Any]:
 class Copies:
     """Two peers that share everything, once a fold: what no fold has in common is not mixed."""
 
-    period = 1
-
     def __init__(self, folds: int) -> None:
-        self.size = 2 * folds
+        self.size, self.period = 2 * folds, 1
+
+    def edges(self, round: int) -> tuple[Edge, ...]:
+        return tuple(Edge(2 * fold, 2 * fold + 1, 0.5) for fold in range(self.size // 2))
+
+    def neighbours(self, peer: int) -> tuple[int, ...]:
+        return (peer ^ 1,)
 
     def weights(self, peer: int, round: int) -> Mapping[int, float]:
         return {peer ^ 1: 0.5}
@@ -236,10 +250,7 @@ def fold_on_a_core(work: tuple[Contract, Any, Any, Any, Fold]) -> float:
     def part(rows: Any) -> Part:
         return Part(bank, rows, labels[rows], np.arange(len(rows)))
 
-    schedule: Any = Copies(1)
-    schedule.edges = lambda round: []
-    schedule.neighbours = lambda peer: (peer ^ 1,)
-    with Lockstep(contract, schedule, [Samples(part(each)) for each in fold.peers], start=start, workers=1) as engine:
+    with Lockstep(contract, Copies(1), [Samples(part(each)) for each in fold.peers], start=start, workers=1) as engine:
         for round in range(contract.training.rounds):
             engine.step(round, evaluate=False)
     for peer, rows in ((fold.home, fold.peers[fold.home]), (0, np.concatenate(fold.peers))):
@@ -279,7 +290,7 @@ def leave_one_out(bench: Bench, backbone: str, rounds: int) -> None:
     size = layout_of(contract.model).size
     models = rows_for(len(everybody), size, bench.device)
     models[:, :size] = torch.from_numpy(start).to(bench.device)
-    rows = rows_of(Copies(len(folds)), 0).to(bench.device)  # type: ignore[arg-type]
+    rows = rows_of(Copies(len(folds)), 0).to(bench.device)
     mean = torch.zeros(size, device=bench.device)
     steps = 0
     for round in range(rounds):
