@@ -17,7 +17,10 @@ import numpy as np
 from p2pfl_me.aggregation.rules.mean import Mean
 from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.exchange import Whole
-from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Send, Timer, Train
+from p2pfl_me.gossip.overlapped import Overlapped
+from p2pfl_me.gossip.protocol import NOTHING, Action, Finish, Mixed, Send, Timer, Train
+from p2pfl_me.gossip.protocols.overlap import Beside
+from p2pfl_me.gossip.rules import Plain
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import StopRule
 from p2pfl_me.gossip.synchronous import Phase
@@ -60,6 +63,7 @@ class World:
     absent: frozenset[int] = frozenset()
     fault: Fault = Fault.NONE
     """What may still happen, once."""
+    core: type[DPSGD] = DPSGD
     crashed: frozenset[int] = frozenset()
     mixed: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
     """(peer, round) -> with whom, those settled late among them."""
@@ -77,10 +81,17 @@ class Found:
 
 
 def search(
-    rows: Rows, rounds: int, fault: Fault, *, who: int = 0, patience: Patience = Patience.NONE, most: int = 1_000_000
+    rows: Rows,
+    rounds: int,
+    fault: Fault,
+    *,
+    who: int = 0,
+    patience: Patience = Patience.NONE,
+    most: int = 1_000_000,
+    core: type[DPSGD] = DPSGD,
 ) -> Found:
     """Walk through all that can happen; `who` comes late, or may send one message that is not true."""
-    begin = _begin(rows, rounds, fault, absent=frozenset({who}) if fault is Fault.LATE else frozenset())
+    begin = _begin(rows, rounds, fault, core, absent=frozenset({who}) if fault is Fault.LATE else frozenset())
     liar = who if fault is Fault.LIE else None
     seen, stack, broken = {_key(begin)}, [begin], []
     ends = one_sided = 0
@@ -103,9 +114,9 @@ def search(
 # -- what can happen --------------------------------------------------------------------------------------------------
 
 
-def _begin(rows: Rows, rounds: int, fault: Fault, absent: frozenset[int]) -> World:
+def _begin(rows: Rows, rounds: int, fault: Fault, core: type[DPSGD], absent: frozenset[int]) -> World:
     world = World({}, {(a, b): () for a in rows for b in rows[a]}, {(a, b): False for a in rows for b in rows[a]})
-    world.fault, world.absent = fault, absent
+    world.fault, world.absent, world.core = fault, absent, core
     for peer in rows:
         world.kept[peer] = (0, np.zeros(1, np.float32))
         if peer not in absent:
@@ -121,7 +132,9 @@ def _boot(world: World, peer: int, rows: Rows, rounds: int) -> None:
     completed, params = world.kept[peer]
     exchange = Whole(peer, Mean(), rounds)
     neighbours = tuple(rows[peer])
-    core = DPSGD(peer, _Row(rows[peer]), neighbours, params, settings, exchange=exchange, completed=completed)
+    rule = Beside(rounds - 1, 0.25, NOTHING) if world.core is Overlapped else Plain()
+    row = _Row(rows[peer])
+    core = world.core(peer, row, neighbours, params, settings, rule=rule, exchange=exchange, completed=completed)
     world.cores[peer] = core
     _perform(world, peer, core.start(0.0))
 
@@ -329,6 +342,7 @@ def _copied(core: DPSGD) -> DPSGD:
     for name in HELD:
         setattr(twin, name, getattr(core, name).copy())
     twin._edges = {peer: copy.copy(edge) for peer, edge in core._edges.items()}
+    twin._rule = copy.copy(core._rule)
     twin._members = copy.copy(core._members)
     for name, value in vars(core._members).items():
         if isinstance(value, dict | set):
@@ -362,6 +376,7 @@ def _core_key(core: DPSGD) -> Any:
         core._gathering._under_way,
         float(core._params[0]),
         float(core._out[0]),
+        tuple((name, float(kept[0])) for name, kept in core._rule.memory().items()),
         tuple(sorted(core._due)),
         tuple(sorted(core._withdrawing)),
         tuple((peer, float(model[0])) for peer, model in sorted(core._models.items())),

@@ -32,7 +32,7 @@ TRAITS = {
     "may_be_personal": {"dpsgd"},
     "may_slice": {"dpsgd"},
     "within_hull": {"dpsgd", "push", "swift"},
-    "keeps_average": {"dpsgd", "overlap"},
+    "keeps_average": {"dpsgd"},
     "exchanges_model": {"dpsgd"},
     "overlaps": {"overlap"},
     "sends_sums": {"push_sum"},

@@ -6,6 +6,7 @@ import pytest
 
 from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.edge import Edge
+from p2pfl_me.gossip.overlapped import Overlapped
 from p2pfl_me.message import Kind, Message
 from tests.gossip.search import Fault, Patience, search
 
@@ -13,22 +14,24 @@ TWO = {0: {1: 0.5}, 1: {0: 0.5}}
 LINE = {0: {1: 0.5}, 1: {0: 0.5, 2: 0.25}, 2: {1: 0.25}}
 
 
+@pytest.mark.parametrize("core", [DPSGD, Overlapped])
 @pytest.mark.parametrize("who", [0, 1])
 @pytest.mark.parametrize("fault", Fault)
-def test_two_peers_end_with_the_same_exchanges_whatever_happens_once(fault: Fault, who: int) -> None:
+def test_two_peers_end_with_the_same_exchanges_whatever_happens_once(fault: Fault, who: int, core: type[DPSGD]) -> None:
     """All end, the sum of the models is that of all steps, and an exchange that stays one-sided is said.
 
     Only a crash, a lie or a record that is lost on a link that stands can leave one, if links return in time.
     """
-    found = search(TWO, 2, fault, who=who, patience=Patience.RETURNS)
+    found = search(TWO, 2, fault, who=who, patience=Patience.RETURNS, core=core)
     assert found.states > 20 and not found.broken, found.broken
     assert found.one_sided == 0 or fault in {Fault.CRASH, Fault.LIE, Fault.LOSS}
 
 
+@pytest.mark.parametrize("core", [DPSGD, Overlapped])
 @pytest.mark.parametrize("fault", [Fault.NONE, Fault.LOSS, Fault.FLAP])
-def test_nor_when_links_stay_away_beyond_the_deadline(fault: Fault) -> None:
+def test_nor_when_links_stay_away_beyond_the_deadline(fault: Fault, core: type[DPSGD]) -> None:
     """What stays one-sided then is said by the end that offered."""
-    found = search(TWO, 2, fault, patience=Patience.ARRIVALS)
+    found = search(TWO, 2, fault, patience=Patience.ARRIVALS, core=core)
     assert not found.broken, found.broken
 
 

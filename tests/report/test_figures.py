@@ -30,6 +30,7 @@ from p2pfl_me.report.consensus import agreement, contraction_of
 from p2pfl_me.report.consensus_picture import consensus_picture
 from p2pfl_me.report.document import Document, Picture, Table, drawn
 from p2pfl_me.report.figures import SettingPart, figures, setting_figures
+from p2pfl_me.report.frontier_picture import line_seconds
 from p2pfl_me.report.graph_picture import SCORES, graph_figure
 from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.numbers import Row, csv_rows, csv_text
@@ -323,6 +324,49 @@ def test_lines_of_a_comparison_are_their_rows_and_bear_their_names(
         names = list(dict.fromkeys(row["series"] for row in rows if row["kind"] == "baseline"))
         assert drawn_baselines == [column(rows, "round", "uf1_mean", kind="baseline", series=each) for each in names]
         assert set(names) <= set(words_of(axes)), "every baseline is named, however many there are"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_frontier_is_what_its_rows_say_on_every_line_of_the_wire(
+    runs: dict[str, tuple[Run, ...]], width: float
+) -> None:
+    picture = comparison_picture(setting(runs, 0.5), SettingPart.COST, "frontier")
+    assert "Computed, not measured" in picture.reading
+    rows = csv_rows(picture.numbers())
+    with house_style():
+        panels = picture.figure(width).axes
+    assert [axes.get_title(loc="left") for axes in panels] == [
+        f"UF1 of the mean peer, {line} Mbit/s" for line in (1, 10, 100)
+    ]
+    for axes, line in zip(panels, ("1", "10", "100"), strict=True):
+        for name in runs:
+            words = next(each for each in words_of(axes) if re.fullmatch(rf"\W+ {name}", each))
+            own = lines_of(axes, str(words_of(axes)[words].get_color()), above=1.9)
+            expected = column(rows, "seconds", "uf1_mean", kind="set-up", series=name, mbit_s=line)
+            assert [points(drawn) for drawn in own] == [expected] and len(expected) == 3
+        assert "target 0.50" in words_of(axes)
+
+
+def test_seconds_on_a_line_are_training_and_transfer_or_the_longer_of_both(
+    runs: dict[str, tuple[Run, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs["mesh"][0]
+    train, carry = [0.0] * 3, [0.0] * 3
+    for log in run.peers:
+        before = 0
+        for each in log.rounds:
+            place = each.round - log.rounds[0].round
+            train[place] = max(train[place], each.train_seconds)
+            carry[place] = max(carry[place], 8e-6 * (each.bytes_sent - before))
+            before = each.bytes_sent
+    assert min(carry) > 0 and min(train) > 0
+    both = np.cumsum(np.array(train) + np.array(carry))
+    np.testing.assert_allclose(list(line_seconds(run, 1).values()), both)
+    assert line_seconds(run, 100)[run.peers[0].rounds[-1].round] < both[-1], "a thicker line is sooner"
+    monkeypatch.setattr(type(run.contract.gossip.protocol), "overlaps", True)
+    rounds = np.maximum(train, carry)
+    rounds[-1] = train[-1] + carry[-1]
+    np.testing.assert_allclose(list(line_seconds(run, 1).values()), np.cumsum(rounds))
 
 
 def test_megabytes_and_score_for_each_of_them(runs: dict[str, tuple[Run, ...]]) -> None:

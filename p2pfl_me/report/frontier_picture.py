@@ -1,0 +1,136 @@
+"""A comparison's scores by the time that rounds would take on lines of 1, 10 and 100 Mbit/s: computed, not measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from p2pfl_me.report.document import Picture
+from p2pfl_me.report.figures import SettingPart, figure_named, in_setting
+from p2pfl_me.report.line_styles import LineStyle, line_styles_of
+from p2pfl_me.report.methods import Method, Setting, course_of
+from p2pfl_me.report.numbers import Cell, Row, points
+from p2pfl_me.report.run import Run
+from p2pfl_me.report.style import INK, curve, end_labels, headline, score_axis, show_single_points, y_grid
+
+LINES = (1, 10, 100)
+"""Mbit/s of each peer's line."""
+SET_UP, TARGET = "set-up", "target"
+HEADER = ("kind", "series", "mbit_s", "round", "seconds", "uf1_mean")
+PANEL = 2.1
+"""Inches of a panel's height."""
+
+
+@in_setting(SettingPart.COST)
+def frontier_picture(setting: Setting) -> Picture | None:
+    """None where no scores, no bytes or no common rounds are known."""
+    timed = {method.name: own for method in setting.methods if (own := tuple(_rows(method)))}
+    if not timed:
+        return None
+    rows: list[tuple[Cell, ...]] = [row for method in timed.values() for row in method]
+    if setting.target is not None:
+        rows.extend((TARGET, "target", line, None, None, setting.target) for line in LINES)
+    reading = (
+        "Computed, not measured: every round takes the training of its slowest peer, as logged, and the transfer of "
+        "the bytes that the peer with most of them sent, over a line of that rate; where a round's models travel while "
+        "it trains, the longer of the two. Latency and the shares of a line that others use are left out. Further left "
+        "at the same height is sooner; a way that sends little gains where the line is thin."
+    )
+    if left_out := [method.name for method in setting.methods if method.name not in timed]:
+        reading += f" Without rounds that all share, and so not here: {', '.join(left_out)}."
+    return Picture(
+        "frontier",
+        "Score by time on a line",
+        reading,
+        "Line charts of UF1 by computed seconds at 1, 10 and 100 Mbit/s for every set-up",
+        HEADER,
+        tuple(rows),
+    )
+
+
+def line_seconds(run: Run, mbit_s: float) -> dict[int, float]:
+    """When each round would have ended on such lines, by round: until one in which some peer has no line in the log."""
+    protocol, rounds = run.contract.gossip.protocol, run.contract.training.rounds
+    train: dict[int, float] = {}
+    carry: dict[int, float] = {}
+    for log in run.peers:
+        sent = 0
+        for each in log.rounds:
+            train[each.round] = max(train.get(each.round, 0.0), each.train_seconds)
+            seconds = 8 * max(each.bytes_sent - sent, 0) / (mbit_s * 1e6)
+            carry[each.round] = max(carry.get(each.round, 0.0), seconds)
+            sent = each.bytes_sent
+    now, found = 0.0, {}
+    for index in sorted(train):
+        # The last round of an overlapped exchange has no training beside which its models could travel.
+        beside = protocol.overlaps and index < rounds
+        now += max(train[index], carry[index]) if beside else train[index] + carry[index]
+        found[index] = now
+    return found
+
+
+def _rows(method: Method) -> Iterator[tuple[Cell, ...]]:
+    course = course_of(method)
+    if course is None or not method.runs[0].contract.gossip.protocol.common_rounds:
+        return
+    if not np.isfinite(course.sent).any():
+        return
+    for line in LINES:
+        ends: list[Mapping[int, float]] = [line_seconds(run, line) for run in method.runs]
+        for index, score in zip(course.rounds, course.score, strict=True):
+            if all(index in seconds for seconds in ends):
+                mean = float(np.mean([seconds[index] for seconds in ends]))
+                yield (SET_UP, method.name, line, index, mean, float(score))
+
+
+@figure_named("frontier")
+def frontier_figure(rows: Sequence[Row], width: float) -> Figure:
+    """Drawn from such rows: a panel a line, the slowest on top."""
+    figure = Figure(figsize=(width, 0.4 + PANEL * len(LINES)))
+    styles = line_styles_of(rows, SET_UP)
+    first: Axes | None = None
+    for place, line in enumerate(LINES):
+        axes = figure.add_subplot(len(LINES), 1, place + 1, sharey=first)
+        first = first or axes
+        _panel(axes, rows, line, styles)
+    if first is not None:
+        score_axis(first)
+    for axes, line in zip(figure.axes, LINES, strict=True):
+        headline(axes, f"UF1 of the mean peer, {line} Mbit/s")
+        end_labels(axes, _ends(rows, line, styles), gap=0.13)
+    figure.axes[-1].set_xlabel("seconds, computed")
+    return figure
+
+
+def _panel(axes: Axes, rows: Sequence[Row], line: int, styles: Mapping[str, LineStyle]) -> None:
+    for series, style in styles.items():
+        if own := points(rows, "seconds", "uf1_mean", kind=SET_UP, series=series, mbit_s=str(line)):
+            look = {"color": style.colour, "linestyle": style.dash, "linewidth": 2.0, "zorder": 3}
+            curve(axes, own, series, f"{{x:.3g}} s at {line} Mbit/s: UF1 {{y:.3f}}", **look)
+    for row in rows:
+        if row["kind"] == TARGET and row["mbit_s"] == str(line):
+            axes.axhline(float(row["uf1_mean"]), color=INK, linewidth=0.8, linestyle=(0, (1, 1.6)), zorder=1)
+    show_single_points(axes)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,), numticks=8))
+    axes.xaxis.set_minor_locator(NullLocator())
+    # Plain text, as `text.parse_math` is off.
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    y_grid(axes)
+
+
+def _ends(rows: Sequence[Row], line: int, styles: Mapping[str, LineStyle]) -> list[tuple[float, str, str]]:
+    found = []
+    for series, style in styles.items():
+        for _, y in points(rows, "seconds", "uf1_mean", kind=SET_UP, series=series, mbit_s=str(line))[-1:]:
+            found.append((y, style.label, style.colour))
+    target = [
+        (float(row["uf1_mean"]), f"target {float(row['uf1_mean']):.2f}", INK)
+        for row in rows
+        if row["kind"] == TARGET and row["mbit_s"] == str(line)
+    ]
+    return [*found, *target]
