@@ -6,8 +6,9 @@
 Each job runs the reference first (one process, one thread, no network, no encryption), then `p2pme swarm` as a user
 would, on the same vectors; the ratio of the two is what to compare between machines. Peak memory is the sum over
 all processes of the proportional set size, so shared pages count once; it is taken in a second run, because walking the
-page tables of twelve processes four times a second costs a tenth of two cores. `others` is the share of the machine
-that was busy before the job began: with more than a few hundredths the times say little.
+page tables of twelve processes four times a second costs a tenth of two cores. In that run peers say, too, what their
+processor time goes into (`sampled.py`); waiting is wall time of a round in which a peer waits for others. `others` is
+the share of the machine that was busy before the job began: with more than a few hundredths the times say little.
 """
 
 from __future__ import annotations
@@ -130,14 +131,29 @@ print(time.perf_counter() - begun)
 
 
 def swarm(
-    contract: Path, vectors: Path, run: Path, home: Path, *, watch_memory: bool = False, device: str = "auto"
+    contract: Path,
+    vectors: Path,
+    run: Path,
+    home: Path,
+    *,
+    watch_memory: bool = False,
+    device: str = "auto",
+    spent: Path | None = None,
 ) -> tuple[float, int]:
-    """Seconds of the whole command, and its peak bytes if they are watched, otherwise 0."""
-    command = [sys.executable, "-m", "p2pfl_me.cli.main", "swarm", str(contract)]
+    """Seconds of the whole command, and its peak bytes if they are watched, otherwise 0.
+
+    `spent` is a folder into which each peer writes what its processor time went into.
+    """
+    here = Path(__file__).resolve().parent
+    way = ["-m", "p2pfl_me.cli.main"] if spent is None else [str(here / "sampled.py"), str(spent)]
+    command = [sys.executable, *way, "swarm", str(contract)]
+    found = os.pathsep.join(filter(None, [str(here), os.environ.get("PYTHONPATH")]))
     options = ["--data", str(vectors), "--out", str(run), "--no-report", "--device", device]
     begun = time.perf_counter()
     process = subprocess.Popen(
-        [*command, *options], env={**os.environ, "P2PME_HOME": str(home)}, stdout=subprocess.DEVNULL
+        [*command, *options],
+        env={**os.environ, "P2PME_HOME": str(home), "PYTHONPATH": found},
+        stdout=subprocess.DEVNULL,
     )
     memory = Memory(process.pid)
     if watch_memory:
@@ -181,6 +197,24 @@ def rounds_of(run: Path) -> tuple[list[float], float, list[float], float]:
     return [after - before for before, after in itertools.pairwise(times)], first, accuracies, sent / 1e6
 
 
+def spent_of(folder: Path, run: Path, rounds: int) -> list[str]:
+    """Lines of the table: milliseconds of a peer and round, and the share of all that peers used."""
+    peers = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    if not peers:
+        return []
+    mean = {name: sum(each[name] for each in peers) / len(peers) for name in peers[0]}
+    waits = [
+        line.event.wait_seconds
+        for peer in RunFolder(run).log.all()
+        for line in read_log(RunFolder(run), peer).events
+        if isinstance(line.event, Round)
+    ]
+    lines = [f"{'processor time':18}{'ms a peer and round':>20}{'share':>8}"]
+    for name, seconds in mean.items():
+        lines.append(f"  {name:16}{1e3 * seconds / rounds:20.1f}{seconds / mean['whole']:8.0%}")
+    return [*lines, f"  {'waiting (wall)':16}{1e3 * float(np.mean(waits)):20.1f}"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", choices=JOBS)
@@ -194,7 +228,9 @@ def main() -> None:
         write_contract(job, place / "job.yaml", arguments.base_port)
         plain = 0.0 if arguments.skip_reference else reference(job, place / "vectors.safetensors")
         files = place / "job.yaml", place / "vectors.safetensors"
-        _, peak = swarm(*files, place / "watched", place / "home", watch_memory=True)
+        (place / "spent").mkdir()
+        _, peak = swarm(*files, place / "watched", place / "home", watch_memory=True, spent=place / "spent")
+        table = spent_of(place / "spent", place / "watched", job.rounds)
         others = busy_with_others()
         begun = time.time()
         seconds, _ = swarm(*files, place / "run", place / "home")
@@ -204,6 +240,7 @@ def main() -> None:
     print(f"others           {others:.2f} of the machine was busy before the job began")
     print(f"round            median {np.median(rounds):.2f} s, slowest {max(rounds):.2f} s")
     print(f"first step       {first - begun:.1f} s after the command")
+    print("\n".join(table))
     print(f"accuracy         mean {np.mean(accuracies):.3f} ({min(accuracies):.3f} to {max(accuracies):.3f})")
     if plain:
         print(f"reference loop   {plain:.1f} s on one core, unencrypted")
