@@ -55,6 +55,8 @@ class Kind(Enum):
     """The sender waits for others, then trains: it needs `at` more milliseconds until it can exchange round `round`."""
     REST = "rest"
     """The sender, which has begun, goes on for `at` more milliseconds: the contract ends the run by time."""
+    WORK = "work"
+    """Peer `round` has trained `at` rounds, as far as the sender knows: everybody's work ends the run."""
     LEAVE = "leave"
     """The sender has finished and will not take part in later rounds."""
     WANT = "want"

@@ -13,6 +13,7 @@ _SHOWN = (("accuracy", "accuracy"), ("uf1", "UF1"))
 _WHY = {
     Reason.ROUNDS: "all that the contract asks for",
     Reason.TIME: "the contract's hours are over",
+    Reason.WORK: "all peers together have trained what the contract asks for",
     Reason.PATIENCE: "nothing more was learned, and the neighbours agree",
     Reason.HANDED: "the neighbours were done, and handed over their model",
     Reason.LEFT: "it has left the federation, as its members agreed",

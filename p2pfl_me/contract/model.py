@@ -151,7 +151,7 @@ class Contract(Part):
     def _hours_are_for_those_who_wait_for_nobody(self) -> Contract:
         if self.training.until and self.gossip.protocol.common_rounds:
             raise Conflict(
-                "training.until.hours lets each peer end in a round of its own, and peers of "
+                "training.until.hours (or work) lets each peer end in a round of its own, and peers of "
                 f"{self.gossip.protocol.kind} count the same rounds",
                 "name training.rounds, or take a protocol that waits for nobody (docs/protocols.md)",
             )

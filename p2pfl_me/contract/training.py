@@ -58,9 +58,18 @@ MANY = 100_000
 
 
 class Until(Part):
-    """What ends the run beside `rounds`: so many hours of training, by each peer's own clock, from the common start."""
+    """What ends the run beside `rounds`: so many hours of training, by each peer's own clock, from the common start; or
+    so many rounds of all peers together, as far as each knows of them."""
 
-    hours: Annotated[float, Field(gt=0, le=24 * 365, allow_inf_nan=False)]
+    hours: Annotated[float, Field(gt=0, le=24 * 365, allow_inf_nan=False)] | None = None
+    # What came later is left out of every dump while it is the default.
+    work: Annotated[int, Field(ge=1, le=2**31)] | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Until:
+        if self.hours is None and self.work is None:
+            raise ValueError("until says nothing: name hours or work, or leave it out")
+        return self
 
 
 class Training(Part):
@@ -94,6 +103,11 @@ class Training(Part):
         if "rounds" in until and "rounds" in given:
             raise Conflict("the number of rounds stands here twice", "leave training.until.rounds out")
         rounds = given.get("rounds", until.get("rounds", MANY if "hours" in until else None))
+        if "work" in until and "hours" not in until and "rounds" not in given and "rounds" not in until:
+            raise Conflict(
+                "training.until.work needs an end for whoever cannot see that the work is done",
+                "name hours beside it, or training.rounds",
+            )
         rest = {key: value for key, value in until.items() if key != "rounds"}
         named = {} if rounds is None else {"rounds": rounds}
         return {**given, **named, "until": rest or None}
@@ -101,7 +115,12 @@ class Training(Part):
     @property
     def seconds(self) -> float | None:
         """How long to train, if time ends the run."""
-        return 3600 * self.until.hours if self.until else None
+        return 3600 * self.until.hours if self.until and self.until.hours else None
+
+    @property
+    def work(self) -> int | None:
+        """How many rounds all peers train together, if that ends the run."""
+        return self.until.work if self.until else None
 
     @model_validator(mode="after")
     def _smoothing_goes_with_cross_entropy(self) -> Training:

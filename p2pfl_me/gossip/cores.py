@@ -71,6 +71,7 @@ def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol
         quorum=len(everyone) if gossip.start.quorum == "all" else min(gossip.start.quorum, len(everyone)),
         seconds=contract.training.seconds,
         gathers_s=start.gathers_s,
+        work=contract.training.work,
         wait_alone=gossip.alone == "wait",
     )
     if start.joins:

@@ -124,7 +124,7 @@ class DPSGD(Synchronous):
                 return self._presence(sender)
             case Kind.LATER | Kind.WAITS:
                 return self._foretold(now, sender, message, put_off=sender not in self._withdrawing)
-            case Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL | Kind.REST:
+            case Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL | Kind.REST | Kind.WORK:
                 return []
             case Kind.KEY | Kind.CIRCLE | Kind.MASKED | Kind.ROSTER | Kind.PLEDGE:
                 return []

@@ -167,6 +167,7 @@ class HandOut:
                 | Kind.LATER
                 | Kind.WAITS
                 | Kind.REST
+                | Kind.WORK
             ):
                 pass  # the core's alone
             case _:
@@ -272,7 +273,7 @@ class HandOut:
 
     def _end(self, finish: Finish) -> list[Action]:
         self._state = _State.DONE
-        if finish.reason not in ("rounds", "time", "patience", HANDED) or not self._neighbours:
+        if finish.reason not in ("rounds", "time", "work", "patience", HANDED) or not self._neighbours:
             return [finish]
         return [replace(finish, stays_s=self._stays_s), *self._go_if_all_have()]
 

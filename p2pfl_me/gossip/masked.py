@@ -210,7 +210,7 @@ class Masked(Synchronous):
                 return self._without(now, sender, "gives no model") if message.round == self.round else []
             case Kind.LATER | Kind.WAITS:
                 return self._foretold(now, sender, message, put_off=self._stage is _Stage.MODELS)
-            case Kind.OFFER | Kind.ANSWER | Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL | Kind.REST:
+            case Kind.OFFER | Kind.ANSWER | Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL | Kind.REST | Kind.WORK:
                 return []
 
     def _on_masked(self, now: float, sender: int, message: Message) -> list[Action]:

@@ -30,5 +30,7 @@ class Settings:
     """How long to train by one's own clock, if time ends the run."""
     gathers_s: float | None = None
     """How long to wait for all before going on, where all go on together under a changed contract."""
+    work: int | None = None
+    """How many rounds all peers train together, if that ends the run."""
     wait_alone: bool = False
     """Whether a peer to whom nobody is linked waits instead of training alone."""

@@ -23,6 +23,7 @@ from p2pfl_me.gossip.membership import Membership
 from p2pfl_me.gossip.protocol import NOTHING, Action, Finish, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
+from p2pfl_me.gossip.work import Work
 from p2pfl_me.message import Kind, Message, Vector
 
 
@@ -97,6 +98,7 @@ class WaitFree:
         self._work: deque[float] = deque(maxlen=REMEMBERED_ARRIVALS)
         self._started = self._begun_at = 0.0
         self._hours = Hours(settings.seconds, memory)
+        self._everybody = Work(me, settings.work, settings.everyone)
         self._said: dict[int, float] = {}
         """neighbour -> until when it goes on, by its word and this peer's clock."""
         self._claims: dict[int, int] = {}
@@ -149,14 +151,17 @@ class WaitFree:
         reason = stop_reason(self._settings.stop, self._completed, self.progress, self._largest_distance)
         if reason is None and self._hours.over(now):
             reason = "time"
-        return self._finish(reason) if reason else self._begin(now, self._completed)
+        if reason is None and self._is_worked:
+            reason = "work"
+        told = self._everybody.news(self.progress.trained, self._membership.there, all_of_it=reason is not None)
+        return [*told, *(self._finish(reason) if reason else self._begin(now, self._completed))]
 
     def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
         """A message of a neighbour; what does not fit is ignored, never an error."""
         if sender not in self._membership.neighbours:
             return []
         last, is_push = self._settings.stop.rounds, message.kind is Kind.PUSH
-        speaks_of_rounds = message.kind not in {Kind.PRESENT, Kind.LATER, Kind.WAITS, Kind.REST}
+        speaks_of_rounds = message.kind not in {Kind.PRESENT, Kind.LATER, Kind.WAITS, Kind.REST, Kind.WORK}
         if speaks_of_rounds and (message.round > last or (message.at > last and not is_push)):
             return [Refuse(sender, f"{message.kind.value} speaks of a round beyond the contract's last")]
         if self._phase is _Phase.DONE:  # who is done still says again what was lost
@@ -178,6 +183,9 @@ class WaitFree:
                 return [] if self._phase is _Phase.JOINING else [Send(sender, Message(Kind.BEGUN, 0))]
             case Kind.REST:
                 self._said[sender] = now + message.at / 1000
+                return []
+            case Kind.WORK:
+                self._everybody.hear(sender, message.round, message.at)
                 return []
             case Kind.BEGUN | Kind.WANT | Kind.FINAL | Kind.LATER | Kind.WAITS:
                 return []
@@ -213,12 +221,14 @@ class WaitFree:
             return []
         if reachable:
             self._membership.came_up(peer)
+            self._everybody.forget(peer)
             hello = Send(peer, Message(Kind.HELLO, self.round, self.round))
             if self._phase is _Phase.JOINING:
                 return [hello, *self._gathering.linked(now)]
             rest = self._hours.rest_ms(now)
             told = [] if rest is None else [Send(peer, Message(Kind.REST, 0, rest))]
-            return [hello, *told, Send(peer, Message(Kind.BEGUN, 0))]
+            work = self._everybody.news(self.progress.trained, [peer])
+            return [hello, *told, *work, Send(peer, Message(Kind.BEGUN, 0))]
         self._membership.went_down(peer)
         self._averaging.lost(peer)
         return self._merge_if_complete(now)
@@ -264,6 +274,11 @@ class WaitFree:
         return min(claim, max(self.round + 1, by_clock, *others))
 
     @property
+    def _is_worked(self) -> bool:
+        members = self._membership
+        return self._everybody.over(self.progress.trained, members.neighbours, members.neighbours & members.gone)
+
+    @property
     def _settling_s(self) -> float:
         return settling_s(self._settings.deadline_min_s, self._settings.deadline_max_s)
 
@@ -273,6 +288,8 @@ class WaitFree:
             return self._finish("rounds")
         if self._hours.over(now):
             return self._finish("time")
+        if self._is_worked:
+            return self._finish("work")
         members = self._membership
         if self._settings.wait_alone and members.neighbours and not members.there:
             if members.neighbours <= members.gone:
@@ -299,7 +316,7 @@ class WaitFree:
         memory, wait = {**self._averaging.memory(), **self._hours.memory(now)}, now - self._trained_at
         members = self._membership
         absent = {peer: reason for peer in sorted(members.neighbours) if (reason := members.why_absent(peer))}
-        stop = self._settings.stop.patience is not None or self._settings.seconds is not None
+        stop = bool(self._settings.stop.patience or self._settings.seconds or self._settings.work)
         parted = stop and set(absent.values()) == {"left"}
         self._alone = bool(members.neighbours) and not members.there and not merged.weights and not parted
         if self._alone:

@@ -27,7 +27,7 @@ from p2pfl_me.run.reading import read_log
 from p2pfl_me.topology import plan_of
 from p2pfl_me.wire.links import Links
 
-DONE = {Reason.ROUNDS, Reason.TIME, Reason.PATIENCE, Reason.HANDED}
+DONE = {Reason.ROUNDS, Reason.TIME, Reason.WORK, Reason.PATIENCE, Reason.HANDED}
 
 
 def serve(settings: PeerSettings, seconds: float | None = None) -> Exit:

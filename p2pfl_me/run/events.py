@@ -36,6 +36,8 @@ class Reason(StrEnum):
     """All rounds of the contract are done."""
     TIME = "time"
     """The contract's hours are over (`training.until`)."""
+    WORK = "work"
+    """All peers together have trained the contract's rounds (`training.until.work`)."""
     PATIENCE = "patience"
     """Its validation loss no longer fell, and its neighbours agreed."""
     HANDED = "handed"
@@ -287,7 +289,9 @@ class Traffic(Event):
 class Finish(Event):
     """A life of a peer ends; its last line. A killed peer leaves none."""
 
-    reason: Annotated[Reason, Says("rounds, time, patience, handed, left, alone, stopped, error, budget or diverged")]
+    reason: Annotated[
+        Reason, Says("rounds, time, work, patience, handed, left, alone, stopped, error, budget or diverged")
+    ]
     rounds: Annotated[int | None, Says("rounds that were trained; null after an error")]
     detail: Annotated[str, Says("what went wrong, or what is missing of its rounds; empty where nothing is")] = ""
     digest: Annotated[str | None, Says("SHA-256 of the final model's bytes", "hex")] = None
