@@ -76,6 +76,8 @@ class Compression(Choice):
     """Both ends keep what an edge has told, so edges must stand from round to round."""
     keeps_average: ClassVar[bool] = True
     """The corrections of two ends cancel, so the average of all models stays however coarse it is."""
+    sends_part: ClassVar[bool] = False
+    """A message holds the values of some places, others for every edge and round, and nothing of the rest."""
     needs_matrices: ClassVar[bool] = False
     """It works on the whole model's matrices, so no part of the model may stay at home."""
 

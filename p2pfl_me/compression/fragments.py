@@ -7,7 +7,7 @@ cycle (after DivShare's fragments, Biswas et al., WWW 2025; drawing without repl
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ class Fragments(Compression):
     """One of `parts` equal parts a round, `parts` times smaller. At least 2 parts."""
 
     kind: Literal["fragments"] = "fragments"
+    sends_part: ClassVar[bool] = True
     parts: Annotated[int, Field(ge=2, le=1000)] = 4
 
     def edge(

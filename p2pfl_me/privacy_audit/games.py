@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -23,13 +24,13 @@ from p2pfl_me.gossip.rules import Personal
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.protections import Means
 from p2pfl_me.learning.trainer import FeatureTrainer, Labels, Part, Samples, Trainer, make_trainer
-from p2pfl_me.message import Vector
+from p2pfl_me.message import Packed, Vector
 from p2pfl_me.peer.duty import Untold
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.privacy.budget import Unit
 from p2pfl_me.privacy.membership import Inside, Scores
 from p2pfl_me.privacy.randomness import Rehearsed, Stream
-from p2pfl_me.privacy_audit.overheard import Overheard, Shown
+from p2pfl_me.privacy_audit.overheard import Overheard, Pieced, Shown
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.simulation.keys import simulated_keys
@@ -129,7 +130,7 @@ def seen_by_neighbours(
         keys = simulated_keys(contract, peer, 0)
         begin = Start(start, personal=contract.personal_ranges, shapes=layout.dimensions, keys=keys)
         core = core_of(contract, peer, plan, begin)
-        return Life(Overheard(core, peer, shown) if contract.privacy.exchange.own_noise else core, works[peer])
+        return Life(Overheard(core, peer, shown), works[peer])
 
     neighbours = {peer: plan.neighbours(peer) for peer in range(plan.size)}
     simulation = Simulation(boot, neighbours, ORDINARY, schema_of(contract, layout), clock=Clock(), seed=contract.seed)
@@ -155,7 +156,12 @@ class _Work(Untold):
         views: dict[tuple[int, int], list[Vector]],
     ) -> None:
         self._peer, self._trainer, self._sent, self._views = peer, trainer, sent, views
-        self._shown, self._personal = shown, Personal(contract.personal_ranges if contract.gossip.personal else ())
+        self._shown, self._own_noise = shown, contract.privacy.exchange.own_noise
+        self._rule = Personal(contract.personal_ranges if contract.gossip.personal else ())
+        gossip = contract.gossip
+        part = gossip.compression is not None and gossip.compression.sends_part
+        plain = gossip.protocol.may_sum and gossip.patience is None  # nothing but the model travels
+        self._pieced = Pieced(contract, peer) if part and plain else None
         self._sums_only = contract.privacy.exchange.sums_only
 
     def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
@@ -171,10 +177,18 @@ class _Work(Untold):
             mean = sum(np.float32(mixed.weights[other] / total) * model for other, model in models.items())
             models = dict.fromkeys(models, np.asarray(mean, np.float32))
         for other, model in models.items():
-            as_sent = self._shown.get((self._peer, other, mixed.round))
-            seen = model if as_sent is None else self._personal.incoming(model, model, as_sent)
-            self._views[self._peer, other].append(seen)
+            self._views[self._peer, other].append(self._seen(other, model, mixed))
         return None
+
+    def _seen(self, other: int, model: Vector, mixed: Mixed) -> Vector:
+        """`model`, the other's, as far as the exchange shows it to this peer."""
+        content = self._shown.pop((self._peer, other, mixed.round), None)
+        if content is None or not (self._own_noise or self._pieced):
+            return model
+        if self._pieced:
+            own = self._rule.outgoing(mixed.round, mixed.params, mixed.params)
+            content = self._pieced.of(other, mixed.round, cast(Packed, content), own)
+        return self._rule.incoming(model, model, cast(Vector, content))
 
 
 def _asked(contract: Contract, peer: int, board: Board, seen: Sequence[Vector]) -> Scores:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from p2pfl_me.choice import derive_seed
+from p2pfl_me.compression import EdgeState
+from p2pfl_me.contract import Contract
+from p2pfl_me.gossip.exchange import Content
 from p2pfl_me.gossip.protocol import Action, Protocol, Send
 from p2pfl_me.gossip.wrapped import Wrapped
-from p2pfl_me.message import Vector
+from p2pfl_me.message import Kind, Packed, Vector
 
-Shown = dict[tuple[int, int, int], Vector]
-"""(receiver, sender, round) -> the vector that was sent, float32 (E,)."""
+Shown = dict[tuple[int, int, int], Content]
+"""(receiver, sender, round) -> the model that was sent, float32 (E,) or as it was packed."""
 
 
 class Overheard(Wrapped):
-    """`core` of `peer`; the whole models that it sends are noted in `shown`."""
+    """`core` of `peer`; the models that it sends are noted in `shown`."""
 
     def __init__(self, core: Protocol, peer: int, shown: Shown) -> None:
         super().__init__(core)
@@ -21,6 +27,35 @@ class Overheard(Wrapped):
 
     def _out(self, actions: Sequence[Action]) -> list[Action]:
         for each in actions:
-            if isinstance(each, Send) and each.message.params is not None:
-                self._shown[each.to, self._peer, each.message.round] = each.message.params
+            if isinstance(each, Send) and each.message.kind in (Kind.OFFER, Kind.ANSWER):
+                content = each.message.content
+                if content is not None:
+                    self._shown[each.to, self._peer, each.message.round] = content
         return list(actions)
+
+
+class Pieced:
+    """What the neighbour `me` makes of the parts of others' models that it is sent: each value as it came last, and as
+    its own model has it where none ever came."""
+
+    def __init__(self, contract: Contract, me: int) -> None:
+        self._contract, self._me = contract, me
+        self._edges: dict[int, EdgeState] = {}
+        self._known: dict[int, tuple[Vector, np.ndarray[tuple[int], np.dtype[np.bool_]]]] = {}
+
+    def of(self, sender: int, round: int, packed: Packed, own: Vector) -> Vector:
+        """The sender's model as far as it is known after this round, float32 (E,), beside the neighbour's own."""
+        compression, size = self._contract.gossip.compression, own.size
+        assert compression is not None and compression.sends_part
+        if sender not in self._edges:
+            seed = derive_seed(self._contract.seed, "compression")
+            self._edges[sender] = compression.edge(self._me, sender, seed, size)
+            self._known[sender] = np.zeros(size, np.float32), np.zeros(size, np.bool_)
+        edge, (values, came) = self._edges[sender], self._known[sender]
+        nothing = np.zeros(size, np.float32)
+        silence = edge.encode(round, nothing)
+        told = edge.exchange(round, nothing, silence, edge.encode(round, np.ones(size, np.float32))) != 0
+        values[told] = edge.exchange(round, nothing, silence, packed.data.cast("B"))[told]
+        came |= told
+        pieced: Vector = np.where(came, values, own)
+        return pieced

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 pytest.importorskip("dp_accounting", reason="pip install 'p2pfl-me[privacy]'")
 
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.cli.main import cli
+from p2pfl_me.compression.fragments import Fragments
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import load_contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.options import RunOptions
 from p2pfl_me.privacy.budget import Unit
 from p2pfl_me.privacy_audit.audit import OWN, audit_run
+from p2pfl_me.privacy_audit.overheard import Pieced
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.simulation.engine import simulate
 from tests.small import write_contract, write_vectors
@@ -79,3 +83,38 @@ def test_noise_of_its_own_for_each_neighbour_is_part_of_what_the_neighbour_sees(
     loud = "privacy.exchange={kind: zero_sum, deviation: 5}"
     plain, noised = audit_run(run, run.parent / "home", games=4, units=[Unit.CLIP], beside=[loud], rounds=2).findings
     assert plain.lira.auc - noised.lira.auc > 0.05
+
+
+def test_parts_for_each_neighbour_are_pieced_together_and_tell_less_than_whole_models_by_loss_alone(run: Path) -> None:
+    """And hardly less to one that has shadow models: a part of a model shows a clip's mark as the whole does."""
+    parts = "gossip.compression={kind: fragments, parts: 16}"
+    whole, pieces = audit_run(run, run.parent / "home", games=4, units=[Unit.CLIP], beside=[parts]).findings
+    assert whole.threshold.auc - pieces.threshold.auc > 0.1, "three rounds bring three sixteenths of a model"
+    assert pieces.lira.auc > 0.8
+
+
+def test_what_came_last_is_known_and_the_rest_is_the_neighbours_own() -> None:
+    agreed = load_contract(Path("topologies/mesh.yaml"), ["gossip.compression={kind: fragments, parts: 4}"])
+    pieced, size = Pieced(agreed, 1), 1000
+    edge = Fragments(parts=4).edge(0, 1, derive_seed(agreed.seed, "compression"), size)
+    theirs, own = np.arange(1, size + 1, dtype=np.float32), np.zeros(size, np.float32)
+    shares = []
+    for round in range(4):
+        packed = np.frombuffer(edge.encode(round, theirs + round), np.uint8)
+        known = pieced.of(0, round, packed, own)
+        shares.append(np.count_nonzero(known) / size)
+        assert np.isin(known - theirs, [*range(round + 1)], assume_unique=False)[known != 0].all()
+    assert shares == sorted(shares) and shares[0] < 0.3 and shares[-1] == 1.0
+
+
+def test_a_peers_neighbours_get_different_parts_of_it_in_every_round() -> None:
+    """By edge and round, so no two neighbours have the same; where they do not know of each other, some is in both."""
+    ones, nothing, size = np.ones(64 * 400, np.float32), np.zeros(64 * 400, np.float32), 64 * 400
+    for round in range(5):
+        edges = [Fragments(parts=4).edge(0, other, 7, size) for other in (1, 2, 3)]
+        parts = [
+            edge.exchange(round, nothing, edge.encode(round, nothing), edge.encode(round, ones)) != 0 for edge in edges
+        ]
+        assert all(part.mean() == 0.25 for part in parts)
+        both = [float((parts[a] & parts[b]).mean()) for a, b in ((0, 1), (0, 2), (1, 2))]
+        assert all(0.03 < share < 0.1 for share in both), "a sixteenth on average"
