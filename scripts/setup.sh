@@ -16,9 +16,12 @@ setup_environment() {
   fi
   if [ "$(cat "$venv/.p2pme-$extras" 2>/dev/null)" != "$stamp" ]; then
     echo "Installing (a few minutes the first time) ..."
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    # Twenty thousand files come with the libraries, and a run imports a small part of them: Python compiles each at its
+    # first import, which takes a fraction of compiling all, and writes it down for the next process.
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
       --constraint "$root/constraints.txt" --editable "$root$extras"
     printf '%s' "$stamp" >"$venv/.p2pme-$extras"
   fi
+  unset PYTHONDONTWRITEBYTECODE
   export PATH="$venv/bin:$PATH"
 }

@@ -15,12 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from click.testing import CliRunner
 from safetensors.numpy import save_file
 
+from p2pfl_me.cli.main import cli
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import load_contract
+from p2pfl_me.errors import P2pmeError
 from p2pfl_me.options import RunOptions
 from p2pfl_me.swarm.launcher import launch
+from tests import warm
+from tests.warm import WarmProcess
 from tests.wire.peers import free_base
 
 CLASSES = ("negative", "positive", "surprise")
@@ -56,16 +61,24 @@ def write_contract(path: Path, count: int, **extra: str) -> Path:
 
 @dataclass
 class Command:
-    """A running `p2pme`, in a session of its own as a shell would start it."""
+    """A running `p2pme`, in a session of its own as a shell would start it.
+
+    It need not import torch afresh (`tests.warm`), unless its interpreter must be `new`.
+    """
 
     arguments: Sequence[str]
     home: Path
-    process: subprocess.Popen[str] = field(init=False)
+    new: bool = False
+    process: subprocess.Popen[str] | WarmProcess = field(init=False)
 
     def __post_init__(self) -> None:
+        environment = {**os.environ, "P2PME_HOME": str(self.home), "OMP_NUM_THREADS": "1"}
+        if not self.new and warm.server().suits():
+            self.process = warm.server().start(list(self.arguments), environment)
+            return
         self.process = subprocess.Popen(
             [sys.executable, "-m", "p2pfl_me.cli.main", *self.arguments],
-            env={**os.environ, "P2PME_HOME": str(self.home), "OMP_NUM_THREADS": "1"},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -92,6 +105,18 @@ class Command:
 def p2pme(home: Path, *arguments: str | Path, timeout_s: float = 120.0) -> tuple[int, str]:
     """Run one command to its end: exit code and output."""
     return Command([str(argument) for argument in arguments], home).finish(timeout_s)
+
+
+def here(home: Path, *arguments: str | Path) -> tuple[int, str]:
+    """A command within this process: exit code and what it says itself. The peers of a swarm are processes of this
+    one's fork server, and what they print is theirs."""
+    run = CliRunner().invoke(cli, [str(each) for each in arguments], env={"P2PME_HOME": str(home)})
+    error = run.exception
+    if isinstance(error, P2pmeError):
+        return error.exit_code, f"{run.output}Error: {error}\n"
+    if error is not None and not isinstance(error, SystemExit):
+        raise error
+    return run.exit_code, run.output
 
 
 def swarm(contract: Path, data: Path, run: Path, *overrides: str, ends: Collection[int] = (0,)) -> None:

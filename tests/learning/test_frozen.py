@@ -182,7 +182,9 @@ import torch
 from p2pfl_me.learning.vision import torchvision_models
 models = torchvision_models()
 from torchvision.transforms import v2
-print(sum(p.numel() for p in models.vgg16(weights=None).features.parameters()), torchvision_models() is models)
+with torch.device("meta"):  # no memory is filled with numbers that nobody reads
+    network = models.vgg16(weights=None)
+print(sum(p.numel() for p in network.features.parameters()), torchvision_models() is models)
 """
 
 

@@ -21,15 +21,14 @@ from tests.small import Command, events, p2pme, wait_for, write_contract, write_
 pytestmark = pytest.mark.processes
 
 
-def start(home: Path, contract: Path, folder: Path, peer: int, *more: str) -> Command:
+def start(home: Path, contract: Path, folder: Path, peer: int, *more: str, new: bool = False) -> Command:
     data = folder / f"own-{peer}.safetensors"
     if not data.exists():
         write_vectors(data, [peer])
         write_vectors(folder / "test.safetensors", [1000, 1001])
     options = ["--id", str(peer), "--topology", str(contract), "--data", str(data)]
-    return Command(
-        ["peer", *options, "--test", str(folder / "test.safetensors"), "--out", str(folder / "run"), *more], home
-    )
+    words = ["peer", *options, "--test", str(folder / "test.safetensors"), "--out", str(folder / "run"), *more]
+    return Command(words, home, new)
 
 
 def test_four_commands_reach_the_end_and_a_killed_one_rejoins(tmp_path: Path) -> None:
@@ -45,7 +44,7 @@ def test_four_commands_reach_the_end_and_a_killed_one_rejoins(tmp_path: Path) ->
         # However long a process takes to begin here, there are rounds left when it has.
         for peer in range(3):
             os.kill(peers[peer].process.pid, signal.SIGSTOP)
-        peers[3] = start(tmp_path / "home", contract, tmp_path, 3)
+        peers[3] = start(tmp_path / "home", contract, tmp_path, 3, new=True)  # a new interpreter, as a reboot's
         wait_for(lambda: len(events(run, 3, "start")) == 2, "peer 3 again")
         for peer in range(3):
             os.kill(peers[peer].process.pid, signal.SIGCONT)
@@ -191,7 +190,7 @@ def test_a_peer_allows_itself_more_connections_than_the_shell_does(tmp_path: Pat
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     try:
-        peer = start(tmp_path / "home", contract, tmp_path, 0)
+        peer = start(tmp_path / "home", contract, tmp_path, 0, new=True)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     try:

@@ -14,7 +14,7 @@ import pytest
 
 import p2pfl_me
 from p2pfl_me.report import write_report
-from tests.small import Command, events, p2pme, wait_for, write_contract
+from tests.small import Command, events, here, p2pme, wait_for, write_contract
 
 pytestmark = pytest.mark.processes
 
@@ -86,7 +86,7 @@ def test_what_comes_after_the_peers_and_cannot_be_written_is_told_in_words(tmp_p
     for name in ("average", "baseline-pooled"):
         (run / f"{name}.json").mkdir()
     options = ["--data", vectors, "--out", run, "--baselines", "--no-report"]
-    code, output = p2pme(tmp_path / "home", "swarm", contract, *options)
+    code, output = here(tmp_path / "home", "swarm", contract, *options)
     assert code == 2, output
     for name in ("average", "baseline-pooled"):
         assert f"Error: {run / name}.json: cannot be written: Is a directory\n  -> free some space" in output
@@ -111,7 +111,7 @@ def test_what_cannot_run_is_refused_before_anything_starts(
 ) -> None:
     path = write_contract(tmp_path / "c.yaml", 3, **contract)
     data = [] if options else ["--data", vectors]
-    code, output = p2pme(tmp_path / "home", "swarm", path, "--out", tmp_path / "run", *data, *options)
+    code, output = here(tmp_path / "home", "swarm", path, "--out", tmp_path / "run", *data, *options)
     assert code == 2 and says in output and "->" in output, output
     assert "Traceback" not in output
     assert not (tmp_path / "run").exists()
@@ -137,7 +137,7 @@ def corrected(tmp_path_factory: pytest.TempPathFactory, vectors: Path) -> Correc
     run.mkdir()
     (run / "notes.txt").write_text("mine")
     command = ("swarm", contract, "--data", vectors, "--out", run, "--no-report")
-    refused = p2pme(folder / "home", *command, "--set", "peers.loopback.count=13")
+    refused = here(folder / "home", *command, "--set", "peers.loopback.count=13")
     left = tuple(path.name for path in run.iterdir())
     return Corrected(command, run, left, refused, p2pme(folder / "home", *command))
 
@@ -153,7 +153,7 @@ def test_a_refused_swarm_neither_blocks_the_corrected_one_nor_takes_files_that_w
 
 def test_a_folder_with_a_run_is_not_written_over(corrected: Corrected) -> None:
     before = {path: path.stat().st_mtime_ns for path in corrected.run.rglob("*")}
-    code, output = p2pme(corrected.run.parent / "home", *corrected.command)
+    code, output = here(corrected.run.parent / "home", *corrected.command)
     assert code == 2 and "holds a run already" in output
     assert {path: path.stat().st_mtime_ns for path in corrected.run.rglob("*")} == before
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from p2pfl_me.contract import load_contract
 from p2pfl_me.report import write_report
-from tests.small import events, p2pme, swarm, write_contract, write_vectors
+from tests.small import events, here, p2pme, swarm, write_contract, write_vectors
 
 pytestmark = pytest.mark.processes
 
@@ -88,7 +88,7 @@ def test_seeds_and_baselines_meet_in_one_report(tmp_path: Path, vectors: Path) -
     contract = write_contract(tmp_path / "ring.yaml", 3)
     folder = tmp_path / "sweep"
     options = ["--data", vectors, "--out", folder, "--seeds", "2", "--baselines"]
-    code, output = p2pme(tmp_path / "home", "swarm", contract, *options)
+    code, output = here(tmp_path / "home", "swarm", contract, *options)
     assert code == 0, output
     for seed in (1, 2):
         found = json.loads((folder / f"seed-{seed}" / "baselines.json").read_text())
@@ -104,7 +104,7 @@ def test_a_run_without_test_clips_goes_all_the_way(tmp_path: Path) -> None:
     vectors = write_vectors(tmp_path / "vectors.safetensors", range(4))
     run = tmp_path / "run"
     options = ["--data", vectors, "--out", run, "--baselines", "--set", "data.test_fraction=0"]
-    code, output = p2pme(tmp_path / "home", "swarm", contract, *options)
+    code, output = here(tmp_path / "home", "swarm", contract, *options)
     assert code == 0 and "no clips" not in output, output
     assert json.loads((run / "average.json").read_text())["test"] is None
     page = (run / "report" / "report.md").read_text()
@@ -124,10 +124,10 @@ def test_a_folder_of_images_with_labels_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
     contract = write_contract(tmp_path / "ring.yaml", 3, model="{input: flow}", training="{rounds: 1}")
     options = ["--data", tmp_path, "--no-report", "--out"]
-    code, output = p2pme(tmp_path / "home", "swarm", contract, *options, tmp_path / "run")
+    code, output = here(tmp_path / "home", "swarm", contract, *options, tmp_path / "run")
     assert code == 0, output
     assert f"classes taken from {tmp_path}: surprise, tense" in output
     assert not list((tmp_path / "run").rglob("*.png"))
     (tmp_path / "manifest.csv").write_text("\n".join(rows).replace("surprise", "suprise") + "\n")
-    code, output = p2pme(tmp_path / "home", "swarm", contract, *options, tmp_path / "slip")
+    code, output = here(tmp_path / "home", "swarm", contract, *options, tmp_path / "slip")
     assert code == 2 and "unknown label 'suprise'" in output, output

@@ -16,7 +16,7 @@ from p2pfl_me.peer.checkpoint import load_checkpoint
 from p2pfl_me.peer.replay import replay
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.widths import held, holders
-from tests.small import events, p2pme, write_contract, write_vectors
+from tests.small import events, here, write_contract, write_vectors
 
 PEERS = 4
 
@@ -27,7 +27,7 @@ def test_peers_of_three_widths_learn_together(tmp_path: Path) -> None:
     path = write_contract(tmp_path / "widths.yaml", PEERS, training="{rounds: 8, local_epochs: 1}")
     overrides = ["--set", "peers.widths={1: 0.5, 2: 0.25}", "--set", "topology={kind: mesh}"]
     run, options = tmp_path / "run", ["--data", vectors, "--no-report", "--record"]
-    code, output = p2pme(tmp_path / "home", "swarm", path, *options, "--out", run, *overrides)
+    code, output = here(tmp_path / "home", "swarm", path, *options, "--out", run, *overrides)
     assert code == 0, output
     contract = load_contract(path, overrides[1::2])
     layout = layout_of(contract.model)
@@ -61,7 +61,7 @@ def test_peers_of_three_widths_learn_together(tmp_path: Path) -> None:
 def test_groups_that_could_not_agree_are_refused_before_anything_starts(tmp_path: Path) -> None:
     path = write_contract(tmp_path / "widths.yaml", PEERS)
     more = ["--set", "peers.widths={1: 0.5, 3: 0.5}"]
-    code, output = p2pme(tmp_path / "home", "swarm", path, "--out", tmp_path / "run", *more)
+    code, output = here(tmp_path / "home", "swarm", path, "--out", tmp_path / "run", *more)
     assert (
         code == 2 and "not connected without narrower ones: {0} and {2}" in output and "give peer 1 width 1" in output
     )
