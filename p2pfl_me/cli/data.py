@@ -11,9 +11,8 @@ from p2pfl_me.cli.data_leaks import audit, forget
 from p2pfl_me.cli.data_prepare import prepare
 from p2pfl_me.cli.data_sets import manifest, twin
 from p2pfl_me.cli.film import film
-from p2pfl_me.cli.finite import FiniteRange
 from p2pfl_me.cli.identity import identity_options
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import FiniteRange, examples
 from p2pfl_me.counting import many
 
 if TYPE_CHECKING:

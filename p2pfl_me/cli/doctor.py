@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from p2pfl_me.cli.finite import FiniteRange
-from p2pfl_me.cli.identity import identity_options
-from p2pfl_me.cli.shared import examples, out_option
+from p2pfl_me.cli.one_peer import peer_options
+from p2pfl_me.cli.shared import FiniteRange, examples
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -21,16 +20,7 @@ if TYPE_CHECKING:
         "p2pme doctor --id 3 --topology ring --wait 1 --json",
     )
 )
-@click.option("--id", "peer_id", metavar="K", type=int, required=True, help="This peer's id in the contract.")
-@click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
-@click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
-@click.option("--test", metavar="PATH", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
-@click.option("--key", metavar="FILE", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
-@click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="As for `p2pme peer`.")
-@out_option("As for `p2pme peer`.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--listen", metavar="HOST:PORT", help="As for `p2pme peer`.")
-@click.option("--record", is_flag=True, help="As for `p2pme peer`.")
+@peer_options
 @click.option(
     "--wait",
     "patience",
@@ -47,8 +37,6 @@ if TYPE_CHECKING:
     help="Reckon with so many Mbit/s where no line can be measured.",
 )
 @click.option("--json", "as_json_", is_flag=True, help="As JSON.")
-@click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract; all peers must.")
-@identity_options
 def doctor(
     peer_id: int,
     topology: Path,

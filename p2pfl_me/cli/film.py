@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from p2pfl_me.cli.finite import FiniteRange
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import FiniteRange, examples
 
 
 @click.command(

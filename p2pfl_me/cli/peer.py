@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.one_peer import peer_options
 from p2pfl_me.cli.own_network import own_network, require_network
-from p2pfl_me.cli.shared import examples, out_option
+from p2pfl_me.cli.shared import examples
 from p2pfl_me.output import end_process, put
 
 if TYPE_CHECKING:
@@ -25,33 +25,18 @@ if TYPE_CHECKING:
         "p2pme peer --id 3 --topology ring",
     )
 )
-@click.option("--id", "peer_id", metavar="K", type=int, required=True, help="This peer's id in the contract.")
-@click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
-@click.option(
-    "--data", metavar="PATH", type=click.Path(path_type=Path), help="This peer's clips: a manifest or its folder."
-)
-@click.option(
-    "--test", metavar="PATH", type=click.Path(path_type=Path), help="A common test manifest, if there is one."
-)
-@click.option("--key", metavar="FILE", type=click.Path(path_type=Path), help="This peer's private key.")
+@peer_options
+@own_network
 @click.option(
     "--from", "model", metavar="MODEL", type=click.Path(path_type=Path), help="Begin with this checkpoint's model."
 )
 @click.option(
     "--view", metavar="FILE", type=click.Path(path_type=Path), help="The members' approvals of a changed contract."
 )
-@click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
-@own_network
-@out_option("Run folder (default: runs/NAME).")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", metavar="N", type=click.IntRange(1), help="torch threads (default: 1 on loopback).")
-@click.option("--listen", metavar="HOST:PORT", help="Where to listen, if not at the contract's port (HOST * for all).")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the run folder, or not at all.")
 @click.option("--fresh", is_flag=True, help="Begin anew; what this peer left in the run folder is put aside.")
-@click.option("--record", is_flag=True, help="Keep what this peer is fed, for `p2pme replay` (a model a message).")
 @click.option("--seal", is_flag=True, help="Keep the model here under a passphrase (docs/security.md).")
-@click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract; all peers must.")
-@identity_options
 def peer(
     peer_id: int,
     topology: Path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,3 +35,13 @@ class _Out(click.Option):
 def with_rounds(overrides: tuple[str, ...], rounds: int | None) -> tuple[str, ...]:
     """`--rounds N` is short for `--set training.rounds=N`."""
     return overrides if rounds is None else (*overrides, f"training.rounds={rounds}")
+
+
+class FiniteRange(click.FloatRange):
+    """A `click.FloatRange` that refuses `nan`, which is neither below nor above."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number

@@ -13,6 +13,7 @@ from p2pfl_me.cli.own_network import own_network, require_network
 from p2pfl_me.cli.shared import examples, out_option, with_rounds
 
 if TYPE_CHECKING:
+    from p2pfl_me.adversary import Lies
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
@@ -69,7 +70,6 @@ def swarm(
     """
     from p2pfl_me.api.ready import make_ready
     from p2pfl_me.api.swarms import new_run_folder, run_seeds, sum_up
-    from p2pfl_me.cli.lies import lies_of
     from p2pfl_me.console.lines import Console
     from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.data.classes import names_classes
@@ -81,7 +81,7 @@ def swarm(
     overrides = with_rounds(overrides, rounds)
     chosen = names_classes(overrides)
     contract = read_contract(topology, overrides, another_network=network is not None)
-    lies = lies_of(attack, liars)
+    lies = _lies_of(attack, liars)
     begin_ahead()
     with set_aside(as_json) as tell:
         console = Console()
@@ -103,3 +103,22 @@ def swarm(
         code, runs = run_seeds(ready.contract, options, console, seeds=seeds)
         sum_up(runs, options.run, code, console, report=not no_report, tell=tell)
     raise SystemExit(code)
+
+
+def _lies_of(attack: str | None, liars: int | None) -> Lies | None:
+    """What `--attack` and `--liars` say together; None where nobody lies.
+
+    Raises
+    ------
+    click.UsageError
+        `--liars` without an attack.
+    ContractError
+        No such attack.
+    """
+    if attack is None:
+        if liars is not None:
+            raise click.UsageError("--liars needs --attack NAME: what do they do?")
+        return None
+    from p2pfl_me.adversary import parse_lies
+
+    return parse_lies(attack, liars or 1)

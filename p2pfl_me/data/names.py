@@ -25,10 +25,10 @@ class NameWatch:
         """What is wrong with the name of one more clip."""
         if is_vectors(clip.path):
             return
-        home = str(clip.path)
-        folder, name = os.path.split(home)  # Path's own parts take several times as long, for every clip
-        home = folder if os.path.splitext(name)[1].lower() in IMAGES else home  # noqa: PTH122
-        before = self._first.before(f"{clip.subject}\0{clip.clip}".encode(), home, place(clip.line, clip.row))
-        if before and before[0] != home:
+        where = str(clip.path)
+        folder, name = os.path.split(where)  # Path's own parts take several times as long, for every clip
+        where = folder if os.path.splitext(name)[1].lower() in IMAGES else where  # noqa: PTH122
+        before = self._first.before(f"{clip.subject}\0{clip.clip}".encode(), where, place(clip.line, clip.row))
+        if before and before[0] != where:
             text = f"clip {clip.clip} of {clip.subject} has the name of the one of {before[1]}, and another path"
             yield Problem(clip.line, Fault.DUPLICATE, text, clip.row)

@@ -54,12 +54,12 @@ def with_validation(shards: Shards, clips: Sequence[Clip]) -> Shards:
     subjects: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         subjects[clip.subject].append(clip)
-    homes = [{clip.dataset for clip in shard} for shard in shards]
+    held = [{clip.dataset for clip in shard} for shard in shards]
     out = [list(shard) for shard in shards]
     loads = [0] * len(shards)
     for own in subjects.values():
-        at_home = [peer for peer, datasets in enumerate(homes) if own[0].dataset in datasets]
-        peer = min(at_home or range(len(shards)), key=lambda peer: loads[peer])
+        its_own = [peer for peer, datasets in enumerate(held) if own[0].dataset in datasets]
+        peer = min(its_own or range(len(shards)), key=lambda peer: loads[peer])
         out[peer] += own
         loads[peer] += len(own)
     return tuple(map(tuple, out))

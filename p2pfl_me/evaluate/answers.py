@@ -13,8 +13,8 @@ from p2pfl_me.learning.trainer import Labels
 from p2pfl_me.report.arms import Arm
 
 TRAINED = (Arm.ISOLATED, Arm.GOSSIP, Arm.AVERAGE, Arm.POOLED)
-HOME_OF = {Arm.ISOLATED_HOME: Arm.ISOLATED, Arm.GOSSIP_HOME: Arm.GOSSIP}
-ARMS = (*TRAINED, *HOME_OF)
+OF_OWN_PEER = {Arm.ISOLATED_OWN_PEER: Arm.ISOLATED, Arm.GOSSIP_OWN_PEER: Arm.GOSSIP}
+ARMS = (*TRAINED, *OF_OWN_PEER)
 """In the order of the page."""
 
 
@@ -27,7 +27,7 @@ class Answers:
 
 
 def gather(seed: int, outcomes: Iterable[Outcome], dealt: Iterable[Labels], items: int, peers: int) -> Answers:
-    """Put the units of one seed together and derive the home arms.
+    """Put the units of one seed together and derive the arms of the own peer.
 
     `dealt` are the pools' peers of the items, int64 (m,), -1 outside a pool; each item is in one pool.
     """
@@ -39,7 +39,7 @@ def gather(seed: int, outcomes: Iterable[Outcome], dealt: Iterable[Labels], item
             row[list(each.items)] = each.classes
     peer_of = np.max(np.stack(list(dealt)), axis=0)
     columns = np.arange(items)
-    for arm, source in HOME_OF.items():
+    for arm, source in OF_OWN_PEER.items():
         models[arm] = models[source][peer_of, columns][None]
     return Answers(seed, models)
 

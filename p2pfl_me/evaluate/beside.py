@@ -138,15 +138,15 @@ def _counts(card: dict[str, Any], rows: Sequence[Row]) -> dict[int, Counts]:
             of_seed = predicted.setdefault(int(row["seed"]), {})
             of_seed.setdefault(int(row["peer"]), []).append((item, classes.index(row["predicted"])))
     out = {}
-    homes = card["homes"]
+    own_peers = card["own_peers"]
     for seed, peers in predicted.items():
         models = np.full((max(peers) + 1, len(keys)), -1)
         for peer, answers in peers.items():
             at, said = zip(*answers, strict=True)
             models[peer, list(at)] = said
-        if card["shared_arm"] == Arm.GOSSIP_HOME:
-            home = np.array([homes[str(seed)][names[own]] for own in subject])
-            models = models[home, np.arange(len(keys))][None]
+        if card["shared_arm"] == Arm.GOSSIP_OWN_PEER:
+            asked = np.array([own_peers[str(seed)][names[own]] for own in subject])
+            models = models[asked, np.arange(len(keys))][None]
         out[seed] = tally(models, true, subject, len(names), len(classes))
     return out
 
@@ -297,7 +297,7 @@ def _verdict(found: Sequence[Finished], pairs: Sequence[tuple[Finished, Finished
 
 
 def _alone(each: Finished) -> Arm:
-    return Arm.ISOLATED_HOME if each.shared is Arm.GOSSIP_HOME else Arm.ISOLATED
+    return Arm.ISOLATED_OWN_PEER if each.shared is Arm.GOSSIP_OWN_PEER else Arm.ISOLATED
 
 
 def _mean(score: dict[str, float] | None) -> str:

@@ -70,7 +70,7 @@ def run_card(results: Results) -> dict[str, Any]:
         "consensus_distance": results.distance(),
         "cost": _cost(results),
         "shared_arm": results.shared,
-        "homes": {str(seed): _peers(results, seed) for seed in request.all_seeds} if results.at_home else {},
+        "own_peers": {str(seed): _peers(results, seed) for seed in request.all_seeds} if results.by_own_peer else {},
         "seconds": round(results.seconds, 1),
         "seconds_of_work": round(sum(each.seconds for each in results.took), 1),
         "scores": {arm: _scores(results, arm, "") for arm in results.arms},

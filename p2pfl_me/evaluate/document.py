@@ -71,10 +71,10 @@ def _verdict(results: Results) -> str:
     score = results.score(results.shared, "uf1")
     if score is None:
         return "No gossip model was asked about a held-out item."
-    kept = " With parts that stay home, each asked about its own subjects, gossip" if results.at_home else "Gossip"
+    kept = " With parts that stay home, each asked about its own subjects, gossip" if results.by_own_peer else "Gossip"
     words = f"{kept.lstrip()} peers reach a UF1 of {score.mean:.3f}, 95 % interval {interval_words(score)}."
     held = dict(zip(found, holm([each.p for each in found.values()]), strict=True))
-    alone = Arm.ISOLATED_HOME if results.at_home else Arm.ISOLATED
+    alone = Arm.ISOLATED_OWN_PEER if results.by_own_peer else Arm.ISOLATED
     for other, name in ((alone, "Peers that train alone"), (Arm.POOLED, "Pooled training")):
         against, beside = found.get((results.shared, other)), results.score(other, "uf1")
         if against is not None and beside is not None:
@@ -94,7 +94,7 @@ def _is(p: float) -> str:
 
 
 def _facts(results: Results) -> tuple[Fact, ...]:
-    alone = Arm.ISOLATED_HOME if results.at_home else Arm.ISOLATED
+    alone = Arm.ISOLATED_OWN_PEER if results.by_own_peer else Arm.ISOLATED
     tones = {alone: "vermilion", results.shared: "blue", Arm.POOLED: "green"}
     facts = []
     for arm, tone in tones.items():
@@ -102,7 +102,7 @@ def _facts(results: Results) -> tuple[Fact, ...]:
         worst = "" if score is None or score.worst is None else f", worst peer {score.worst:.3f}"
         facts.append(
             Fact(
-                f"UF1, {arm.value.removesuffix('_home')}",
+                f"UF1, {arm.value.removesuffix('_own_peer')}",
                 spread(score),
                 f"{right(results)} {NOBODY if share is None else f'{share.mean:.3f}'}{worst}",
                 tone,
@@ -225,7 +225,7 @@ def _notes(results: Results) -> tuple[str, ...]:
         notes.append(
             "A peer whose clips are all held out sits that fold out; the graph is built for those that are left."
         )
-    if results.at_home:
+    if results.by_own_peer:
         notes.append(
             f"Stays home: {', '.join(results.design.contract.gossip.personal)}. The average model mixes parts that "
             "never met; read the rows of the subject's own peer."

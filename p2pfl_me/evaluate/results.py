@@ -44,7 +44,7 @@ COMPARED = (
     (Arm.AVERAGE, Arm.POOLED),
     (Arm.AVERAGE, Arm.ISOLATED),
 )
-COMPARED_AT_HOME = ((Arm.GOSSIP_HOME, Arm.POOLED), (Arm.GOSSIP_HOME, Arm.ISOLATED_HOME))
+COMPARED_BY_OWN_PEER = ((Arm.GOSSIP_OWN_PEER, Arm.POOLED), (Arm.GOSSIP_OWN_PEER, Arm.ISOLATED_OWN_PEER))
 """Where parts stay home: each peer's model is for its own subjects, and their average mixes parts that never met."""
 
 ONE_MODEL = 1e-6
@@ -150,22 +150,22 @@ class Results:
 
     def differences(self) -> Iterator[tuple[Arm, Arm, Difference]]:
         """The pairs that were decided on beforehand, by UF1; without those that were asked nothing in common."""
-        for first, second in COMPARED_AT_HOME if self.at_home else COMPARED:
+        for first, second in COMPARED_BY_OWN_PEER if self.by_own_peer else COMPARED:
             if {first, second} <= set(self.arms) and (
                 found := difference(self.counts(first), self.counts(second))
             ) is not None:
                 yield first, second, found
 
     @cached_property
-    def at_home(self) -> bool:
+    def by_own_peer(self) -> bool:
         """Whether each model is judged by its own peer's subjects alone: parts of it stay home, and it is for them."""
-        own = {Arm.GOSSIP_HOME, Arm.ISOLATED_HOME}
+        own = {Arm.GOSSIP_OWN_PEER, Arm.ISOLATED_OWN_PEER}
         return bool(self.design.contract.gossip.personal) and own <= set(self.arms)
 
     @property
     def shared(self) -> Arm:
         """The arm that says what sharing is worth."""
-        return Arm.GOSSIP_HOME if self.at_home else Arm.GOSSIP
+        return Arm.GOSSIP_OWN_PEER if self.by_own_peer else Arm.GOSSIP
 
     @cached_property
     def course(self) -> tuple[Step, ...]:
@@ -174,7 +174,7 @@ class Results:
         return steps_of([self._asked(each) for each in self.courses], true, size)
 
     def _asked(self, course: SeedCourse) -> SeedCourse:
-        if not self.at_home:
+        if not self.by_own_peer:
             return course
         peer_of = np.max(np.stack(list(self.design.dealt[course.seed].values())), axis=0)
         return replace(course, models=course.models[:, peer_of, np.arange(len(peer_of))][:, None])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 
 from p2pfl_me.choice import derive_seed
@@ -39,6 +41,11 @@ class Sketcher:
         if rest.size:
             out[: rest.size] += self._rows[-1] * self._signs[self._whole % BLOCK, : rest.size] * rest
         return out
+
+
+def encode_sketch(sketch: Vector) -> str:
+    """Base64 of little-endian float32, for the event log."""
+    return base64.b64encode(sketch.astype("<f4").tobytes()).decode()
 
 
 def _signs(random: np.random.Generator, shape: tuple[int, int]) -> Vector:

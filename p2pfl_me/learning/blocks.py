@@ -7,13 +7,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from p2pfl_me.learning.adam import Adam
-from p2pfl_me.learning.head import tensors
+from p2pfl_me.learning.by_hand import tensors
 from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
 
 
 class BlockStep:
-    """Conv5_1 to conv5_3 with ReLU, max pooling, Flatten, and the head. Interface as in `head.HeadStep`.
+    """Conv5_1 to conv5_3 with ReLU, max pooling, Flatten, and the head. Interface as in `by_hand.HandStep`.
 
     `shape` is that of one sample after block 4: (512, S / 16, S / 16).
     """

@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from p2pfl_me.learning.head import HeadStep, tensors
+from p2pfl_me.learning.by_hand import tensors
+from p2pfl_me.learning.head import HeadStep
 
 
 class DpHeadStep(HeadStep):

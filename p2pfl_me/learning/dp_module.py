@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from p2pfl_me.errors import NetworkError
-from p2pfl_me.learning.head import tensors
+from p2pfl_me.learning.by_hand import tensors
 from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
 from p2pfl_me.learning.module import ModuleStep, seeded

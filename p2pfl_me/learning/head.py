@@ -9,20 +9,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from p2pfl_me.learning.adam import Adam
+from p2pfl_me.learning.by_hand import HandStep
 from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
 
 
-class HeadStep:
+class HeadStep(HandStep):
     """Forward, backward and update of Dropout, Dense 128, ReLU, Dropout, Dense K on batches of at most `batch`.
 
     Parameters
     ----------
     width:
         Features a sample, D.
-    dropout:
-        Probability of dropping a value, rounded to 1/256.
     boost:
         Multiplies the hidden units in training: 1 / width for a slice, so that it fits beside the units that it lacks
         (the Scaler of HeteroFL, Diao et al., ICLR 2021, section 3).
@@ -38,10 +36,9 @@ class HeadStep:
         device: torch.device,
         boost: float = 1.0,
     ) -> None:
-        self._layout, self._loss, self._boost = layout, loss, boost
+        super().__init__(layout, dropout, loss)
+        self._boost = boost
         self._hidden = dict(layout.shapes)["dense1.bias"][0]
-        self._threshold = round(dropout * 256)
-        self._scale = 256 / (256 - self._threshold)
         self._x = torch.empty(batch, width, device=device)
         self._h = torch.empty(batch, self._hidden, device=device)
         self._d_h = torch.empty(batch, self._hidden, device=device)
@@ -49,39 +46,6 @@ class HeadStep:
         words = words if self._threshold else 0
         self._words = torch.empty(words, dtype=torch.int64)  # drawn by the processor, whatever the device
         self._kept = torch.empty(8 * words, device=device)
-        self._p: dict[str, Tensor] = {}
-        self._g: dict[str, Tensor] = {}
-        self._grads = torch.empty(0)
-        self._adam: Adam | None = None
-
-    def attach(self, params: Tensor) -> None:
-        """Compute with `params`, float32 (P,) on the device, without copying them."""
-        self._p = tensors(self._layout, params)
-
-    def begin(self, params: Tensor, learning_rate: float, steps: int) -> None:
-        """Train `params` in place for `steps` steps: gradients and Adam's fresh moments live until `end`."""
-        self.attach(params)
-        self._grads = torch.empty_like(params)  # each step writes all of them
-        self._g = tensors(self._layout, self._grads)
-        self._adam = Adam([params], learning_rate, steps)
-
-    def end(self) -> None:
-        """Give up what `begin` made."""
-        self._g, self._grads, self._adam = {}, torch.empty(0), None
-
-    def update(self) -> None:
-        """Take Adam's step along the gradients of `forward_backward`."""
-        assert self._adam is not None
-        with torch.inference_mode():
-            self._adam.step([self._grads])
-
-    def forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
-        """Fill the gradients for the samples in `rows` of `features`, int64 (B,) as their `labels`.
-
-        Returns their mean loss as a scalar tensor.
-        """
-        with torch.inference_mode():  # nothing here is for autograd, and its bookkeeping takes a twentieth of the time
-            return self._forward_backward(features, rows, labels, random)
 
     def _forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
         size = rows.shape[0]  # len() of a tensor is a function of Python
@@ -139,10 +103,3 @@ class HeadStep:
         drawn = words.view(torch.uint8).to(self._kept.device)
         kept = torch.ge(drawn, self._threshold, out=self._kept[: 8 * end])
         return kept[: x.numel()].view_as(x), kept[8 * begin : 8 * begin + h.numel()].view_as(h)
-
-
-def tensors(layout: Layout, flat: Tensor) -> dict[str, Tensor]:
-    """The layout's tensors as views of `flat`, float32 (P,)."""
-    sizes = [torch.Size(shape) for _, shape in layout.shapes]
-    parts = torch.split(flat, [size.numel() for size in sizes])
-    return {name: part.view(shape) for (name, shape), part in zip(layout.shapes, parts, strict=True)}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from p2pfl_me.learning.adam import Adam
-from p2pfl_me.learning.head import tensors
+from p2pfl_me.learning.by_hand import tensors
 from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
 
@@ -22,7 +22,7 @@ VARIANCE = "running_var"
 
 
 class ModuleStep:
-    """Interface as in `head.HeadStep`. A batch of one sample is normalised by the running statistics.
+    """Interface as in `by_hand.HandStep`. A batch of one sample is normalised by the running statistics.
 
     Parameters
     ----------

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from p2pfl_me.learning.adam import Adam
-from p2pfl_me.learning.head import tensors
+from p2pfl_me.learning.by_hand import HandStep, tensors
 from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
 from p2pfl_me.networks.kinds.ststnet import PADDING, POOL, STREAMS
@@ -23,59 +22,28 @@ CHANNELS = sum(STREAMS)
 POOLING = ([POOL, POOL], [POOL, POOL], [1, 1], [1, 1], False)
 
 
-class StreamStep:
-    """Interface as in `head.HeadStep`. A batch of one sample has no statistics: it is normalised by the running ones.
+class StreamStep(HandStep):
+    """A batch of one sample has no statistics: it is normalised by the running ones.
 
     Parameters
     ----------
     side:
         Of the images, in pixels.
     dropout:
-        Probability of dropping a value after the max pooling, rounded to 1/256.
+        As for `HandStep`, after the max pooling.
     """
 
     def __init__(self, layout: Layout, side: int, dropout: float, loss: Loss) -> None:
-        self._layout, self._side, self._loss = layout, side, loss
-        self._threshold = round(dropout * 256)
-        self._scale = 256 / (256 - self._threshold)
-        self._p: dict[str, Tensor] = {}
-        self._g: dict[str, Tensor] = {}
-        self._grads = torch.empty(0)
-        self._adam: Adam | None = None
-
-    def attach(self, params: Tensor) -> None:
-        """Compute with `params`, float32 (P,) on the device, without copying them."""
-        self._p = self._views(params)
+        super().__init__(layout, dropout, loss)
+        self._side = side
 
     def begin(self, params: Tensor, learning_rate: float, steps: int) -> None:
-        """Train `params` in place for `steps` steps: gradients and Adam's fresh moments live until `end`."""
-        self.attach(params)
+        super().begin(params, learning_rate, steps)
         self._p["var"].clamp_(min=0)  # momentum and compression may have taken it below
-        self._grads = torch.zeros_like(params)  # those of the running statistics stay zero, which moves nothing
-        self._g = self._views(self._grads)
-        self._adam = Adam([params], learning_rate, steps)
 
-    def end(self) -> None:
-        """Give up what `begin` made."""
-        self._g, self._grads, self._adam = {}, torch.empty(0), None
-
-    def update(self) -> None:
-        """Take Adam's step along the gradients of `forward_backward`."""
-        assert self._adam is not None
-        with torch.inference_mode():
-            self._adam.step([self._grads])
-
-    def forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
-        """Fill the gradients for the samples in `rows` of `features`, int64 (B,) as their `labels`.
-
-        Returns their mean loss as a scalar tensor.
-        """
-        with torch.inference_mode():
-            return self._forward_backward(features[rows], labels, random)
-
-    def _forward_backward(self, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
+    def _forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
         p, g = self._p, self._g
-        images = self._images(rows)
+        images = self._images(features[rows])
         seen = self._convolved(images)  # (N, C): all pixels of all samples
         count, one = len(seen), len(rows) == 1
         mean = p["mean"] if one else seen.mean(0)

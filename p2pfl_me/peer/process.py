@@ -21,6 +21,7 @@ from p2pfl_me.exits import Exit, stop_signals
 from p2pfl_me.gossip.cores import core_of
 from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.protocol import Protocol as Core
+from p2pfl_me.gossip.sketch import Sketcher
 from p2pfl_me.gossip.turning import TURNED
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.protections import Means
@@ -39,7 +40,6 @@ from p2pfl_me.peer.payments import privacy_ledger, shared_streams
 from p2pfl_me.peer.recording import Recorded, inputs_path
 from p2pfl_me.peer.settings import Begin, PeerSettings
 from p2pfl_me.peer.shard import load_shard
-from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.start import (
     checkpoint_seal,
     core_start,

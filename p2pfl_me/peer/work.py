@@ -13,11 +13,11 @@ import numpy as np
 
 from p2pfl_me.errors import DivergedError, P2pmeError
 from p2pfl_me.gossip.protocol import Finish, Mixed
+from p2pfl_me.gossip.sketch import Sketcher, encode_sketch
 from p2pfl_me.gossip.stop import Progress, advance
 from p2pfl_me.learning.trainer import Trained, Trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, Course, checkpoint_path, save_checkpoint
-from p2pfl_me.peer.sketch import Sketcher, encode_sketch
 from p2pfl_me.peer.slots import Keeper, settle
 from p2pfl_me.privacy.budget import Budget
 from p2pfl_me.privacy.ledger import BudgetSpent, Entry

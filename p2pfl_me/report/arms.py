@@ -10,8 +10,8 @@ class Arm(StrEnum):
 
     `isolated`: each peer on its own clips. `gossip`: each peer's own model after the last exchange. `average`: the mean
     of the gossip models. `fedavg`: the same shards with a server. `pooled`: one model on all training clips in one
-    place. The `home` arms ask, for each clip, the peer to whom its subject belongs, which is what that laboratory would
-    see of a new subject of its own.
+    place. The arms of the own peer ask, for each clip, the peer to whom its subject belongs, which is what that
+    laboratory would see of a new subject of its own.
     """
 
     ISOLATED = "isolated"
@@ -19,8 +19,8 @@ class Arm(StrEnum):
     AVERAGE = "average"
     FEDAVG = "fedavg"
     POOLED = "pooled"
-    ISOLATED_HOME = "isolated_home"
-    GOSSIP_HOME = "gossip_home"
+    ISOLATED_OWN_PEER = "isolated_own_peer"
+    GOSSIP_OWN_PEER = "gossip_own_peer"
 
     @property
     def words(self) -> str:
@@ -33,6 +33,6 @@ _WORDS = {
     Arm.AVERAGE: "Average of the gossip models",
     Arm.FEDAVG: "FedAvg with a server",
     Arm.POOLED: "Pooled training",
-    Arm.ISOLATED_HOME: "Isolated, the subject's own peer",
-    Arm.GOSSIP_HOME: "Gossip, the subject's own peer",
+    Arm.ISOLATED_OWN_PEER: "Isolated, the subject's own peer",
+    Arm.GOSSIP_OWN_PEER: "Gossip, the subject's own peer",
 }

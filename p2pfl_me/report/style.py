@@ -58,8 +58,8 @@ ARM_COLOURS = {
     Arm.AVERAGE: INK,
     Arm.FEDAVG: PURPLE,
     Arm.POOLED: GREEN,
-    Arm.ISOLATED_HOME: VERMILION,
-    Arm.GOSSIP_HOME: BLUE,
+    Arm.ISOLATED_OWN_PEER: VERMILION,
+    Arm.GOSSIP_OWN_PEER: BLUE,
 }
 TIP = "tip: "
 """Begins the id of an artist that is nothing but words for who points at its place."""

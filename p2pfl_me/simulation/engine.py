@@ -22,6 +22,7 @@ from p2pfl_me.data.shards import Shards, all_clips
 from p2pfl_me.exits import Exit, verdict
 from p2pfl_me.gossip.cores import core_of
 from p2pfl_me.gossip.protocol import Finish, Mixed
+from p2pfl_me.gossip.sketch import Sketcher
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.layout import layout_of
@@ -36,7 +37,6 @@ from p2pfl_me.peer.payments import privacy_ledger
 from p2pfl_me.peer.recording import Recorded
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.peer.shard import load_shard
-from p2pfl_me.peer.sketch import Sketcher
 from p2pfl_me.peer.start import core_start, start_event, traffic_before
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.privacy.ledger import PrivacyLedger

@@ -11,6 +11,7 @@ import torch
 
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.gossip.exchange import carrying
+from p2pfl_me.gossip.sketch import Sketcher, encode_sketch
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import Metrics
@@ -18,7 +19,6 @@ from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, save_checkpoint
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.peer.shard import Shard
-from p2pfl_me.peer.sketch import Sketcher, encode_sketch
 from p2pfl_me.peer.start import start_event
 from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent, Reason

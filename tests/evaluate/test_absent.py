@@ -67,7 +67,7 @@ def three_labs(tmp_path: Path, wrong: dict[Arm, set[int]] | None = None, distanc
     )
     peers = np.where(lab == np.arange(3)[:, None], -1, labels)
     models = {Arm.ISOLATED: peers, Arm.GOSSIP: peers, Arm.AVERAGE: labels[None], Arm.POOLED: labels[None]}
-    home = {Arm.ISOLATED_HOME: np.full((1, len(clips)), -1), Arm.GOSSIP_HOME: np.full((1, len(clips)), -1)}
+    home = {Arm.ISOLATED_OWN_PEER: np.full((1, len(clips)), -1), Arm.GOSSIP_OWN_PEER: np.full((1, len(clips)), -1)}
     for arm, rows in (wrong or {}).items():
         models[arm] = models[arm].copy()
         for row in rows:

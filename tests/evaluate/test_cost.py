@@ -63,12 +63,12 @@ def test_asking_on_the_way_changes_no_answer(tmp_path: Path) -> None:
 def test_parts_that_stay_home_are_judged_by_their_own_subjects(tmp_path: Path) -> None:
     asked = make_request(tmp_path, "gossip.personal=last_layer", target=0.0)
     results = evaluate(asked, Console(io.StringIO()))
-    assert results is not None and results.at_home and results.shared is Arm.GOSSIP_HOME
-    assert {first for first, _, _ in results.differences()} <= {Arm.GOSSIP_HOME}
-    own = results.score(Arm.GOSSIP_HOME, "uf1")
+    assert results is not None and results.by_own_peer and results.shared is Arm.GOSSIP_OWN_PEER
+    assert {first for first, _, _ in results.differences()} <= {Arm.GOSSIP_OWN_PEER}
+    own = results.score(Arm.GOSSIP_OWN_PEER, "uf1")
     assert own is not None and results.course[-1].uf1 == pytest.approx(own.mean)
     card = json.loads((asked.out / "card.json").read_text())
-    assert card["shared_arm"] == "gossip_home" and set(card["homes"]["1"].values()) == {0, 1}
+    assert card["shared_arm"] == "gossip_own_peer" and set(card["own_peers"]["1"].values()) == {0, 1}
 
 
 def test_finished_evaluations_stand_in_one_table(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def test_a_peer_whose_only_subject_is_held_out_is_left_out_of_that_fold(tmp_path
     rows = csv_rows((asked.out / "predictions.csv").read_text())
     assert sum(row["arm"] == "gossip" for row in rows) == 60 * 4
     card = json.loads((asked.out / "card.json").read_text())
-    assert "gossip" in card["scores"] and "gossip_home" not in card["scores"], "no peer of one's own is left"
+    assert "gossip" in card["scores"] and "gossip_own_peer" not in card["scores"], "no peer of one's own is left"
 
 
 def test_a_graph_that_cannot_be_is_refused_before_anything_is_written(tmp_path: Path) -> None:

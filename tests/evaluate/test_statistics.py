@@ -143,5 +143,5 @@ def test_the_home_arms_ask_the_peer_to_whom_each_item_belongs() -> None:
         Guesses(Arm.GOSSIP, 1, (0, 1, 2), (2, 0, 1)),
     )
     found = gather(1, [Outcome(guesses, {}, None, 0.0)], dealt, 4, 2)
-    assert found.models[Arm.GOSSIP_HOME].tolist() == [[0, 0, 1, -1]]
-    assert found.models[Arm.ISOLATED_HOME].tolist() == [[-1] * 4] == found.models[Arm.POOLED].tolist()
+    assert found.models[Arm.GOSSIP_OWN_PEER].tolist() == [[0, 0, 1, -1]]
+    assert found.models[Arm.ISOLATED_OWN_PEER].tolist() == [[-1] * 4] == found.models[Arm.POOLED].tolist()

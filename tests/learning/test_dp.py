@@ -105,7 +105,7 @@ def test_gradients_are_those_of_opacus(network: tuple[str, ...]) -> None:
 
 
 def split(layout: Layout, params: Tensor) -> list[Tensor]:
-    from p2pfl_me.learning.head import tensors
+    from p2pfl_me.learning.by_hand import tensors
 
     return list(tensors(layout, params).values())
 

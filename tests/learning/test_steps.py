@@ -16,7 +16,8 @@ from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import DataError, WeightsError
 from p2pfl_me.learning.adam import Adam
 from p2pfl_me.learning.blocks import BlockStep
-from p2pfl_me.learning.head import HeadStep, tensors
+from p2pfl_me.learning.by_hand import tensors
+from p2pfl_me.learning.head import HeadStep
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.losses import CrossEntropy
 from p2pfl_me.learning.network import Network, assemble, initial_params

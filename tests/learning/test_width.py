@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from p2pfl_me.contract import contract_from_yaml
-from p2pfl_me.learning.head import HeadStep, tensors
+from p2pfl_me.learning.by_hand import tensors
+from p2pfl_me.learning.head import HeadStep
 from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.losses import make_loss
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from p2pfl_me.errors import PeerError, WeightsError
 from p2pfl_me.gossip.protocol import Finish, Mixed
+from p2pfl_me.gossip.sketch import WIDTH, Sketcher, encode_sketch
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.trainer import Trained, Trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
 from p2pfl_me.peer.misbehaviour import HALF_LIFE_S, MisbehaviourScores
-from p2pfl_me.peer.sketch import WIDTH, Sketcher, encode_sketch
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog

@@ -86,7 +86,7 @@ def test_what_comes_after_the_peers_and_cannot_be_written_is_told_in_words(tmp_p
     for name in ("average", "baseline-pooled"):
         (run / f"{name}.json").mkdir()
     options = ["--data", vectors, "--out", run, "--baselines", "--no-report"]
-    code, output = here(tmp_path / "home", "swarm", contract, *options)
+    code, output = p2pme(tmp_path / "home", "swarm", contract, *options)
     assert code == 2, output
     for name in ("average", "baseline-pooled"):
         assert f"Error: {run / name}.json: cannot be written: Is a directory\n  -> free some space" in output

@@ -114,10 +114,10 @@ def _folds(path: Path, data: Path | None, rules: IdentityRules) -> Audited:
         return Audited(str(path), (), leaks=True)
     if data is None:
         raise DataError("names subjects, not clips", where=str(path), fix="say with --data where the clips are")
-    homes = {clean(subject): (pool, name) for name, pool, subjects in folds for subject in subjects}
+    held_out = {clean(subject): (pool, name) for name, pool, subjects in folds for subject in subjects}
     clips = _sound(rows_of(data, Labels(), Identities(rules)), data)
-    return Audited(str(path), tuple(_in_fold(clip, homes.get(clip.subject)) for clip in clips))
+    return Audited(str(path), tuple(_in_fold(clip, held_out.get(clip.subject)) for clip in clips))
 
 
-def _in_fold(clip: Clip, home: tuple[str, str] | None) -> Placed:
-    return Placed(clip, f"fold {home[1]}" if home else "every training part")
+def _in_fold(clip: Clip, fold: tuple[str, str] | None) -> Placed:
+    return Placed(clip, f"fold {fold[1]}" if fold else "every training part")

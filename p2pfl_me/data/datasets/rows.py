@@ -71,17 +71,17 @@ class _People:
 
     def see(self, entry: Entry) -> tuple[Entry, tuple[Remark, ...]]:
         """The entry under the first spelling of its subject, and a remark where that is another one."""
-        home = self._home(entry)
-        first = self._first.setdefault(home, entry) if home else entry
+        folder = self._folder(entry)
+        first = self._first.setdefault(folder, entry) if folder else entry
         if first.subject == entry.subject:
             return entry, ()
-        text = f"subject {entry.subject} is {first.subject} of row {first.row.number}: both mean the folder {home}"
+        text = f"subject {entry.subject} is {first.subject} of row {first.row.number}: both mean the folder {folder}"
         new = entry.subject not in self._told
         self._told.add(entry.subject)
         remarks = (Remark(Quirk.SPELLING, text, entry.row),) if new else ()
         return replace(entry, subject=first.subject), remarks
 
-    def _home(self, entry: Entry) -> str | None:
+    def _folder(self, entry: Entry) -> str | None:
         """The name of the subject's folder, if the frames lie in one."""
         try:
             name = entry.folder.relative_to(self._frames).parts[0]

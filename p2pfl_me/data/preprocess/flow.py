@@ -11,7 +11,6 @@ import numpy.typing as npt
 from p2pfl_me.contract.preprocess import FlowMethod, HeadMotion, Region, Scale
 from p2pfl_me.data.preprocess.head import head_motion
 from p2pfl_me.data.preprocess.regions import EYE_DISTANCE, Mask, mask
-from p2pfl_me.data.preprocess.strain import strain
 
 Image = npt.NDArray[np.uint8]
 Field = npt.NDArray[np.float32]
@@ -107,3 +106,15 @@ def _stretched(planes: Field, kept: Mask | None) -> Image:
     low, high = seen.min(axis=0), seen.max(axis=0)
     span = np.where(high > low, high - low, 1)
     return np.asarray(np.clip(np.rint(255 * (planes - low) / span), 0, 255), dtype=np.uint8)
+
+
+def strain(flow: Field) -> Field:
+    """sqrt(ux^2 + vy^2 + (uy + vx)^2 / 2) of a flow (H, W, 2), float32 (H, W), in pixels per pixel.
+
+    The norm of the infinitesimal strain tensor (grad w + grad w^T) / 2, by central differences, one-sided at the edge;
+    shifts and small rotations have none (Shreve et al., "Macro- and micro-expression spotting in long videos using
+    spatio-temporal strain", FG 2011).
+    """
+    u, v = flow[..., 0], flow[..., 1]
+    (uy, ux), (vy, vx) = np.gradient(u), np.gradient(v)
+    return np.asarray(np.sqrt(ux**2 + vy**2 + (uy + vx) ** 2 / 2), dtype=np.float32)

@@ -8,10 +8,18 @@ import numpy.typing as npt
 import pytest
 
 from p2pfl_me.contract.preprocess import FlowMethod, HeadMotion, Region, Scale
-from p2pfl_me.data.preprocess.flow import EYE_SHARE, STILL, WHOLE_SCALE, FlowRecipe, flow_field, flow_image, skin_flow
+from p2pfl_me.data.preprocess.flow import (
+    EYE_SHARE,
+    STILL,
+    WHOLE_SCALE,
+    FlowRecipe,
+    flow_field,
+    flow_image,
+    skin_flow,
+    strain,
+)
 from p2pfl_me.data.preprocess.head import head_motion
 from p2pfl_me.data.preprocess.regions import EYE_DISTANCE, mask, steady
-from p2pfl_me.data.preprocess.strain import strain
 from tests.data.preprocess.make import Image, bump, moved, texture
 
 SIDE = 192
