@@ -169,7 +169,7 @@ def test_a_peer_that_a_user_starts_cannot_lie() -> None:
     }
     assert knowing == {"adversary", "swarm", "simulation", "compare", "cli", "options.py"}
     with_lies = {path.name for path in (root / "cli").glob("*.py") if "adversary" in path.read_text(encoding="utf-8")}
-    assert with_lies == {"lies.py", "compare.py"}
+    assert with_lies == {"swarm.py", "compare.py"}
     assert "deceit" not in (root / "cli" / "peer.py").read_text(encoding="utf-8")
 
 
