@@ -75,6 +75,15 @@ def trained_on_of(
     )
 
 
+def holds_tensors(path: Path) -> bool:
+    """Whether a file is of safetensors by its name or, whatever its name, by its first bytes."""
+    try:
+        with path.open("rb") as file:
+            return path.suffix == ".safetensors" or file.read(9)[8:] == b"{"
+    except OSError:
+        return path.suffix == ".safetensors"
+
+
 def read_trained_on(path: Path) -> TrainedOn | None:
     """The record in a weights file; None of a file without one, whose origin is unknown.
 
@@ -83,7 +92,7 @@ def read_trained_on(path: Path) -> TrainedOn | None:
     WeightsError
         There is one, and it cannot be read.
     """
-    if path.suffix != ".safetensors":
+    if not holds_tensors(path):
         return None
     try:
         with safe_open(path, framework="numpy") as file:
@@ -97,6 +106,8 @@ def read_trained_on(path: Path) -> TrainedOn | None:
         widths = {"subjects": DIGEST, "digests": DIGEST, "sketches": BITS // 8}
         if any(value.dtype != np.uint8 or value.shape[1:] != (widths[name],) for name, value in found.items()):
             raise ValueError("its tensors are of another shape")
+        if not len(found["digests"]):
+            raise ValueError("it names no picture")
         return TrainedOn(metadata.get(TRAINED_ON, ""), datasets, **found)
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise WeightsError(
@@ -161,10 +172,11 @@ class Seen:
 
 
 def seen_of(record: TrainedOn, clips: Sequence[Clip], *, images: bool = True) -> Seen:
-    """Which clips the weights have seen. Pictures compared are each clip's onset and apex (or the frame midway)."""
+    """Which clips the weights have seen. Compared are pictures of each clip's onset and apex (or the frame midway), as
+    they are and in the mirror: folders are often doubled so for training."""
     subjects, digests = (set(map(bytes, each)) for each in (record.subjects, record.digests))
     known = frozenset(place for place, clip in enumerate(clips) if subject_digest(clip) in subjects)
-    shown = [each for each in key_pictures(clips) if each] if images else []
+    shown = [each for each in key_pictures(clips, mirrored=True) if each] if images else []
     same = frozenset(each.index for each in shown if each.digests & digests)
     rest = [(each.index, signature) for each in shown if each.index not in same for signature in each.signatures]
     alike = frozenset(rest[row][0] for row in _near(record.sketches, [signature for _, signature in rest]))

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.shards import Shards
-from p2pfl_me.data.trained_on import TRAINED_ON, read_kept_trained_on
+from p2pfl_me.data.trained_on import TRAINED_ON, holds_tensors, read_kept_trained_on
 from p2pfl_me.networks import Frozen
 from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.run.manifest import ManifestFile
@@ -64,7 +64,7 @@ def tell_of_weights(
 
 def trained_on(weights: Path | None) -> str | None:
     """What a weights file says of itself; None where it says nothing."""
-    if weights is None or weights.suffix != ".safetensors":
+    if weights is None or not holds_tensors(weights):
         return None
     try:
         with safe_open(weights, framework="numpy") as file:

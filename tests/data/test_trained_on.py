@@ -98,6 +98,30 @@ def test_a_file_without_a_record_is_of_unknown_origin_and_a_damaged_record_is_re
         read_trained_on(path)
 
 
+@pytest.mark.parametrize("saved_again", [False, True])
+def test_mirrored_pictures_of_strangers_names_are_found(tmp_path: Path, saved_again: bool) -> None:
+    clips = read_clips(people(tmp_path / "faces", 4), None).clips
+    for place, clip in enumerate(clips):
+        image = cv2.imread(str(clip.path))[:, ::-1]
+        ending = "jpg" if saved_again else "png"
+        save(tmp_path / "doubled" / f"x{place}.{ending}", cv2.resize(image, (120, 120)) if saved_again else image)
+    seen = seen_of(record(tmp_path / "doubled"), clips)
+    assert seen.places == frozenset(range(4)) and not seen.subjects
+    assert (seen.alike if saved_again else seen.pictures) == seen.places
+
+
+def test_a_record_is_found_whatever_the_file_is_called_and_one_of_nothing_is_none(tmp_path: Path) -> None:
+    known = record(people(tmp_path / "p").parent)
+    for name in ("weights.pth", "weights", "weights.h5"):
+        read = read_trained_on(weights_file(tmp_path / name, known))
+        assert read is not None and read.words == known.words
+    nothing = replace(known, digests=known.digests[:0])
+    with pytest.raises(WeightsError, match="it names no picture"):
+        read_trained_on(weights_file(tmp_path / "emptied.safetensors", nothing))
+    (tmp_path / "torch.pth").write_bytes(b"PK\3\4" + bytes(60))
+    assert read_trained_on(tmp_path / "torch.pth") is None
+
+
 def test_whose_pictures_they_are_is_known_by_a_manifest_a_data_set_or_a_folders_name(tmp_path: Path) -> None:
     manifest = people(tmp_path / "faces", 3)
     found = read_folder(tmp_path / "faces", 64, labelled=False)

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from p2pfl_me.data.audit.alike import Signature, signature_of
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.frames import frame_files
@@ -29,11 +31,11 @@ class Seen:
     signatures: tuple[Signature, ...]
 
 
-def key_pictures(clips: Sequence[Clip]) -> list[Seen | None]:
-    """One for each clip, on all cores; None where its pictures cannot be read."""
+def key_pictures(clips: Sequence[Clip], *, mirrored: bool = False) -> list[Seen | None]:
+    """One for each clip, on all cores; None where its pictures cannot be read. `mirrored`: and what a mirror shows."""
     looker = Looker(Images.KEY)
     with ThreadPoolExecutor(cores()) as pool:
-        return list(pool.map(lambda pair: _look(pair[0], pair[1], looker), enumerate(clips)))
+        return list(pool.map(lambda pair: _look(pair[0], pair[1], looker, mirrored=mirrored), enumerate(clips)))
 
 
 def pixel_digest(image: Image) -> bytes:
@@ -41,7 +43,7 @@ def pixel_digest(image: Image) -> bytes:
     return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()[:16]
 
 
-def _look(index: int, clip: Clip, looker: Looker) -> Seen | None:
+def _look(index: int, clip: Clip, looker: Looker, *, mirrored: bool) -> Seen | None:
     if is_vectors(clip.path):
         digest = looker.look(clip).digest
         return Seen(index, frozenset((digest,)), ()) if digest else None
@@ -49,6 +51,8 @@ def _look(index: int, clip: Clip, looker: Looker) -> Seen | None:
         pictures = [read_image(path) for path in _key_frames(clip)]
     except (DataError, OSError):
         return None
+    if mirrored:
+        pictures += [np.ascontiguousarray(image[:, ::-1]) for image in pictures]
     digests = frozenset(map(pixel_digest, pictures))
     signatures = (signature_of(image) for image in pictures)
     return Seen(index, digests, tuple(each for each in signatures if each is not None))
