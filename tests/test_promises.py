@@ -1,0 +1,38 @@
+"""Each protection that docs/security.md promises is missed by a test that the page names, when it is switched off."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("dp_accounting", reason="pip install 'p2pfl-me[privacy]'")
+
+from tests.switches import SWITCHES
+
+ROOT = Path(__file__).parent.parent
+
+
+def named(test: str) -> str:
+    """A test's name without the case of it that is run."""
+    return test.partition("[")[0]
+
+
+def test_the_page_names_every_test_that_a_switch_is_noticed_by() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    tests = [test for switch in SWITCHES for test in switch.tests]
+    assert len({switch.name for switch in SWITCHES}) == len(SWITCHES) > 20
+    assert not [test for test in tests if f"`{named(test)}`" not in page]
+
+
+def test_whatever_is_switched_off_is_missed() -> None:
+    """All in one process: what is imported once is imported for all. A switch that changes nothing, or a test that
+    passes without the mechanism it is named for, fails here."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.switches"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+    )
+    lines = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
+    assert done.returncode == 0 and [name for name, *_ in lines] == [each.name for each in SWITCHES], done.stderr
+    assert not [name for name, verdict, _ in lines if verdict != "noticed"]
