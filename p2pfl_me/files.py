@@ -151,16 +151,24 @@ def create_whole(path: Path, data: Parts, *, public: bool = False) -> None:
 def replacing(path: Path, *, public: bool = False, sync: bool = False) -> Iterator[Path]:
     """A draft beside `path` for the block to write to; it takes the name when the block ends, or goes if it raises.
 
-    What is `public` may go to a pipe or a device (/dev/stdout), which is written straight and stays what it is.
+    What lies in /dev or /proc (/dev/stdout, /dev/null) is written straight and stays what it is; so is a pipe or a
+    device elsewhere, if this is `public`.
 
     Raises
     ------
     OSError
         As `write_whole`.
+    UnsafeFile
+        A pipe, a socket or a device stands there, and this is private.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if public and path.exists() and (not path.is_file() or _is_device_folder(path.parent)):
+    if path.exists() and _is_device_folder(path.parent):
+        yield path
+        return
+    if path.exists() and not path.is_file():
+        if not public:
+            raise UnsafeFile(path, "is no regular file", f"move it away: {path}")
         yield path
         return
     with _draft(path, public=public) as draft:
@@ -223,8 +231,9 @@ def sync_file(path: Path) -> None:
 
 
 def _is_device_folder(folder: Path) -> bool:
-    """/dev/stdout leads to a file where the shell has put one, and is still not to be replaced."""
-    return folder.resolve().parts[:2] in {("/", "dev"), ("/", "proc")}
+    """/dev/stdout leads to a file where the shell has put one, and is not to be replaced; /dev/shm holds files."""
+    parts = folder.resolve().parts
+    return parts[:2] in {("/", "dev"), ("/", "proc")} and parts[2:3] != ("shm",)
 
 
 @contextmanager

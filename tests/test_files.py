@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,28 @@ def test_a_device_that_leads_to_a_file_is_written_and_not_replaced(tmp_path: Pat
     with (tmp_path / "redirected").open("w") as file:
         write_whole(Path(f"/dev/fd/{file.fileno()}"), "text", public=True)
     assert (tmp_path / "redirected").read_text() == "text"
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_device_is_never_replaced_and_a_full_one_is_told(public: bool, tmp_path: Path) -> None:
+    """Root may write to /dev, and would leave a file in place of /dev/null to all who use the machine."""
+    devices = (Path("/dev/null"), Path("/dev/full"))
+    before = [each.lstat().st_ino for each in devices]
+    write_whole(Path("/dev/null"), "gone", public=public)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(Path("/dev/full"), "gone", public=public)
+    assert [each.lstat().st_ino for each in devices] == before and all(map(Path.is_char_device, devices))
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as shared:
+        write_whole(Path(shared) / "a", "old", public=public)
+        with pytest.raises(KeyboardInterrupt), replacing(Path(shared) / "a", public=public) as draft:
+            draft.write_text("half")
+            raise KeyboardInterrupt
+        assert (Path(shared) / "a").read_text() == "old", "a folder of files as any other"
+    os.mkfifo(tmp_path / "pipe")
+    if not public:
+        with pytest.raises(UnsafeFile, match="is no regular file"):
+            write_whole(tmp_path / "pipe", "private")
+    assert (tmp_path / "pipe").is_fifo() and [each.name for each in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_a_folder_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
