@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.evaluate.answers import gather
 from p2pfl_me.evaluate.cost import gather_course
 from p2pfl_me.evaluate.design import Design, Request, make_design
 from p2pfl_me.evaluate.elsewhere import outcomes_at
+from p2pfl_me.evaluate.floor import floor_of
 from p2pfl_me.evaluate.items import read_items
+from p2pfl_me.evaluate.outcome import Outcome
+from p2pfl_me.evaluate.pool import bench_of, job_of
 from p2pfl_me.evaluate.results import Results, Took
 from p2pfl_me.evaluate.store import Store
 from p2pfl_me.evaluate.units import units_of
@@ -52,10 +56,13 @@ def evaluate(request: Request, console: Console) -> Results | None:
             progress=_progress(console, f"features of {{}}/{{}} samples, backbone of seed {seed}"),
         )
     try:
-        _do(design, store, console)
+        done = _do(design, store, console)
     except KeyboardInterrupt:
         console.say(f"stopped; give the same command again with --out {request.out}: finished folds are kept")
         return None
+    # Another machine's steps are not this one's, and those behind a protection take longer than plain ones.
+    if done and request.place.here and not design.contract.privacy.protects:
+        console.say(floor_of(bench_of(job_of(design), request.contract.seed), done).words)
     console.say("writing the page")
     results = _results(design, store, time.monotonic() - begun)
     page = write_results(results, request.out)
@@ -63,18 +70,22 @@ def evaluate(request: Request, console: Console) -> Results | None:
     return results
 
 
-def _do(design: Design, store: Store, console: Console) -> None:
+def _do(design: Design, store: Store, console: Console) -> list[Outcome]:
+    """Do what is missing; what came of it."""
     units = design.units()
     waiting = [unit for unit in units if not store.has(unit)]
     begun = told = time.monotonic()
+    found = []
     for done, (unit, outcome) in enumerate(outcomes_at(design, waiting), start=1):
         store.keep(unit, outcome)
+        found.append(replace(outcome, guesses=(), course=None))  # what it took is all that is asked of it here
         now = time.monotonic()
         if now - told >= TELL_S or done == len(waiting):
             told = now
             left = (now - begun) / done * (len(waiting) - done)
             finished = len(units) - len(waiting) + done
             console.say(f"{finished}/{len(units)}  {unit.name}  about {_readable(left)} left")
+    return found
 
 
 def _results(design: Design, store: Store, seconds: float) -> Results:

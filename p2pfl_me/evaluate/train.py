@@ -104,11 +104,16 @@ def _refuse_leak(bench: Bench, fold: Fold) -> None:
 
 
 def _alone(bench: Bench, arm: Arm, peer: int, train: Sequence[int], test: Sequence[int]) -> Guesses:
-    trainer = _trainer(bench.contract, max(peer, 0), _samples(bench, train, test))
+    trainer = alone(bench, max(peer, 0), train, test)
     params = bench.start
     for round in range(bench.contract.training.rounds):
         params = trainer.train(params, round).params
     return _ask(trainer, arm, peer, params)
+
+
+def alone(bench: Bench, peer: int, train: Sequence[int], test: Sequence[int]) -> FeatureTrainer:
+    """Who trains on the items `train` with the random streams of `peer`, and is asked about `test`."""
+    return _trainer(bench.contract, peer, _samples(bench, train, test))
 
 
 def _ask(trainer: FeatureTrainer, arm: Arm, peer: int, params: Vector) -> Guesses:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,18 @@ def test_from_vectors_to_the_page(tmp_path: Path) -> None:
     assert "pooled" in page and "leak" not in words.lower().replace("leave", "")
     assert "95 % interval" in (out / "card.md").read_text()
     assert not list(out.rglob("*.jp*g")) and {path.stem for path in out.rglob("*.png")} == {"triple", "confusion"}
+
+
+def test_the_floor_of_the_work_is_told_with_its_steps_and_only_where_something_was_trained(tmp_path: Path) -> None:
+    asked = make_request(tmp_path)
+    code, said = run(asked)
+    found = re.search(r"([\d,]+) training steps; at (\S+) ms each.* they take (\S+) s, and .* took (\S+) s", said)
+    assert code == 0 and found, said
+    steps, each, least, took = (float(word.replace(",", "")) for word in found.groups())
+    card = json.loads((asked.out / "card.json").read_text())
+    assert steps == sum(card["steps"].values())
+    assert least == pytest.approx(steps * each / 1e3, rel=0.1) and 0 < least < took
+    assert "training steps; at" not in run(asked)[1], "nothing was trained, so nothing was measured"
 
 
 def test_a_second_time_trains_nothing_and_more_seeds_train_only_theirs(
