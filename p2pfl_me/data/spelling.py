@@ -27,10 +27,23 @@ COUNTING_WORDS = frozenset(
         "participant",
         "part",
         "vp",
+        "vpn",
+        "pbn",
+        "proband",
+        "probandin",
+        "testperson",
+        "sujet",
+        "sujeto",
+        "soggetto",
+        "被试",
+        "受试者",
+        "被験者",
     )
 )
 """Words that stand beside a subject's number and tell nobody from anybody. `p` is none: it may be for patients."""
-LOOK_ALIKES = str.maketrans("авекмнорстухіјѕ" + "αβεζηικμνορτυχ" + "ıłø", "abekmhopctyxijs" + "abezhikmnoptyx" + "ilo")
+LOOK_ALIKES = str.maketrans(
+    "авекмнорстухіјѕ" + "αβεζηικμνορτυχ" + "ıłøđ", "abekmhopctyxijs" + "abezhikmnoptyx" + "ilod"
+)
 """Letters, in lower case, that print like Latin ones in either case: Cyrillic, Greek, and Latin with a stroke."""
 ROMAN = {"iii": "3", "ii": "2", "iv": "4"}
 MEASURED = re.compile(r"\s*([^\W\d_]*[ ._-]*[0-9]+)[.,]0+\s*")

@@ -53,6 +53,10 @@ ALIKE = (
     ("a\u00b91", "a11"),  # a raised digit
     ("Jos\u00e9", "Jose"),
     ("lab_07", "7"),  # the data set's own name before it
+    ("Proband 01", "S1"),  # what other languages count people by
+    ("sujet_1", "01"),
+    ("\u88ab\u8bd51", "1"),
+    ("\u0111an1", "Dan01"),  # a d with a stroke
     ("M\u00fcller", "MU\u0308LLER"),
 )
 UNSEEN = (
