@@ -65,8 +65,8 @@ class Multiplexer:
         former: Sequence[Endpoint] = (),
     ) -> None:
         self.reactor = Reactor(self, f"links-{terms.me}")
-        self._me, self._listen, self._liveness, self._events = terms.me, listen, liveness, events
-        self._schema = schema
+        self._me, self._listen, self._schema = terms.me, listen, schema
+        self._liveness, self._events = liveness, events
         self._neighbours = {each.peer: Neighbour(each, self._conversation(each.peer)) for each in neighbours}
         self._former = [Neighbour(each, self._conversation(each.peer), is_former=True) for each in former]
         known = {*self._neighbours, *(each.peer for each in self._former)}
@@ -122,17 +122,12 @@ class Multiplexer:
     def echo(self, peer: int, payload: bytes, link: int, answer: Future[float]) -> None:
         """Have `payload` come back over the neighbour's link of that number; the seconds that takes, or a WireError."""
         neighbour = self._neighbours[peer]
-        self._forget_echo(neighbour)
+        neighbour.forget_echo()
         neighbour.echo = time.monotonic(), answer
         if neighbour.connection is None or neighbour.link != link:
-            self._forget_echo(neighbour)
+            neighbour.forget_echo()
             return
         neighbour.session.queue_echo(payload)
-
-    def _forget_echo(self, neighbour: Neighbour) -> None:
-        if neighbour.echo and neighbour.echo[1].set_running_or_notify_cancel():
-            neighbour.echo[1].set_exception(WireError(f"the link to peer {neighbour.peer} has gone"))
-        neighbour.echo = None
 
     def say_bye(self) -> None:
         """Ask every neighbour to say when it has read all that was queued for it."""
@@ -221,18 +216,10 @@ class Multiplexer:
 
     def _on_record(self, neighbour: Neighbour, connection: Connection, frame: memoryview) -> None:
         peer, session, now = neighbour.peer, neighbour.session, time.monotonic()
-        pause, received = neighbour.records.charge(now), session.received
-
-        def deliver(message: Message) -> None:
-            nonlocal pause
-            pause = max(pause, neighbour.messages.charge(now))
-            self._events.on_message(peer, message)
-
+        received, begun, pause = session.received, session.begun, neighbour.records.charge(now)
         try:
-            session.receive(frame, deliver)
-            if session.is_echoed:
-                session.is_echoed = False
-                self._echoed(neighbour)
+            session.receive(frame, partial(self._events.on_message, peer))
+            neighbour.echoed(now)
             self._watcher.take(neighbour, now)
             while session.changes:
                 self._events.on_change(peer, session.changes.popleft(), ())
@@ -251,15 +238,11 @@ class Multiplexer:
             self.traffic.frame_received(peer, len(frame))
         if session.received != received:
             session.queue_ping()
+        if session.begun != begun:  # memory is taken for one that never comes, too
+            pause = max(pause, neighbour.messages.charge(now))
         if pause:
             self._sockets.hear(connection, hear=False)
             self.reactor.call_later(pause, partial(self._sockets.hear, connection, hear=True))
-
-    def _echoed(self, neighbour: Neighbour) -> None:
-        if neighbour.echo:
-            (asked_at, answer), neighbour.echo = neighbour.echo, None
-            if answer.set_running_or_notify_cancel():
-                answer.set_result(time.monotonic() - asked_at)
 
     # -- up and down (called by the handshaker, too) ------------------------------------------------------------
 
@@ -281,7 +264,7 @@ class Multiplexer:
             self._sockets.close(neighbour.connection)
             del self._linked[neighbour.connection]
             neighbour.connection = None
-        self._forget_echo(neighbour)
+        neighbour.forget_echo()
 
     def up(self, neighbour: Neighbour, connection: Connection, theirs: Standing, seals: Seals) -> None:
         begins = not neighbour.session.goes_on(theirs)
@@ -378,8 +361,8 @@ class Multiplexer:
 
     def _is_old(self, neighbour: Neighbour, now: float) -> bool:
         """Whether a connection of ours to dial has had its time, and its other end has been heard of just now."""
-        limits, carried = self._liveness, self._carried(neighbour) - neighbour.made_after
-        old = now - neighbour.made_at > limits.renew_s or carried > limits.renew_bytes
+        limits, carried, age_s = self._liveness, self._carried(neighbour), now - neighbour.made_at
+        old = age_s > limits.renew_s or carried - neighbour.made_after > limits.renew_bytes
         return old and neighbour.endpoint.begins(self._me) and now - neighbour.heard < 2 * limits.ping_s
 
     def _carried(self, neighbour: Neighbour) -> int:

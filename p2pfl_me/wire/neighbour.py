@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from p2pfl_me.errors import WireError
 from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.endpoint import Endpoint, Meeting
 from p2pfl_me.wire.pace import Pace
@@ -14,10 +15,11 @@ from p2pfl_me.wire.station import Connection
 
 HANDSHAKES = (1.0, 10.0)
 """Handshakes a second and at once: what a line that flaps needs."""
-RECORDS = (2000.0, 10_000.0)
+RECORDS = (1000.0, 10_000.0)
 """Records a second and at once. A model's pieces grow with the rate, so more are no model."""
 MESSAGES = (200.0, 2000.0)
-"""Messages a second and at once: several times what the fastest rounds need. Whoever sends more is read later."""
+"""Messages that begin, a second and at once, whether or not they come whole: several times what the fastest rounds
+need. Whoever sends more is read later."""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,3 +71,17 @@ class Neighbour:
         """Where peer `me` calls it, in words."""
         relay = self.relay(me)
         return f"the relay {relay.address}" if relay else self.endpoint.address
+
+    def forget_echo(self) -> None:
+        """What was to come back will not."""
+        if self.echo and self.echo[1].set_running_or_notify_cancel():
+            self.echo[1].set_exception(WireError(f"the link to peer {self.peer} has gone"))
+        self.echo = None
+
+    def echoed(self, now: float) -> None:
+        """It has come back, if it was waited for."""
+        if self.session.is_echoed and self.echo:
+            self.session.is_echoed = False
+            (asked_at, answer), self.echo = self.echo, None
+            if answer.set_running_or_notify_cancel():
+                answer.set_result(now - asked_at)

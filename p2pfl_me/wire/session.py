@@ -137,7 +137,8 @@ class Session:
         self.seen: list[Seen] = []
         """What the other end has told of others, until somebody takes it."""
         self._incoming: _Incoming | None = None
-        self._whole = 0
+        self._whole = self.begun = 0
+        """Messages that came whole or were refused, and those that began."""
         self.received = 0
         """Bytes of bodies that have come over this connection."""
         self.acknowledged = 0
@@ -329,6 +330,7 @@ class Session:
 
     def _begin(self, data: bytes, deliver: Callable[[Message], None]) -> None:
         self._incoming = None  # a message cut short by a refused record ends here
+        self.begun += 1
         try:
             header = decode_header(data, self._peer, self._schema)
         except WireError:

@@ -1,14 +1,15 @@
 """A ring of links under each flood, from one address: how much of its speed it keeps, and what the attacked peer takes.
 
-    python scripts/bench/floods.py                   # all of them, four seconds each
-    python scripts/bench/floods.py --only handshakes
+    python scripts/bench/floods.py                   # all of them, five pairs each: some five minutes
+    python scripts/bench/floods.py --only handshakes --pairs 15
 
 Four processes swap models of 1 MB around a ring, a round at a time, with nothing to train: all that a flood can slow
 down is what is measured. Peer 1 is attacked, by strangers who hold the contract and no key, or by peer 4, a neighbour
-of its that lies. Before and after each flood the ring runs undisturbed; the ratio is that of the flooded rounds a
-second to the mean of both. The attackers run on this machine, with the lowest priority, so the ratio holds what they
-cost as well as what they do; how much of a core the attacked peer spends beside its rounds says what they do alone.
-Ends with 1 if a flood took more than half of the speed, or the attacked peer died or grew by 200 MB.
+of its that lies. A pair is a moment undisturbed and, right after it, a moment under the flood, which is stopped in
+between; what stands here is the median of the pairs, with the least and the most. The attackers run on this machine,
+with the lowest priority, so the ratio holds what they cost as well as what they do. What they do alone is CPU time of
+the attacked peer beside its rounds: as a part of a core, and for each MB that the flood brought. Ends with 1 if the
+median flood took more than half of the speed, or the attacked peer died or grew by 200 MB.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ import asyncio
 import contextlib
 import multiprocessing
 import os
+import signal
 import socket
+import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -47,6 +51,8 @@ SCHEMA = Schema(VALUES, bytes(32))
 PROLOGUE, SECTIONS = b"p" * 32, {"training": b"1" * 32}
 RESET = b"\1\0\0\0\0\0\0\0"
 """For SO_LINGER: a connection that is closed is reset at once."""
+SETTLE_S = 0.4
+"""Between the flood's beginning or end and what is measured."""
 HELD = 1000
 """Connections that a flood holds at a time."""
 
@@ -256,19 +262,55 @@ def ask(pipe: Connection) -> dict[str, float]:
     return found
 
 
-def speed(pipe: Connection, seconds: float) -> tuple[float, float]:
-    """Rounds a second, and the attacked peer's part of a core."""
-    before = ask(pipe)
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Rounds a second, the attacked peer's part of a core, and MB a second that loopback carried."""
+
+    rounds: float
+    cpu: float
+    carried: float
+
+
+def moment(pipe: Connection, seconds: float) -> Moment:
+    before, carried = ask(pipe), loopback()
     time.sleep(seconds)
-    after = ask(pipe)
+    after, carried = ask(pipe), loopback() - carried
     rounds, cpu, took = (after[name] - before[name] for name in ("rounds", "cpu", "at"))
-    return rounds / took, cpu / took
+    return Moment(rounds / took, cpu / took, carried / took)
+
+
+def loopback() -> float:
+    """MB that have come over loopback in this network namespace."""
+    for line in Path("/proc/net/dev").read_text().splitlines():
+        name, _, figures = line.partition(":")
+        if name.strip() == "lo":
+            return int(figures.split()[0]) / 1e6
+    return 0.0
+
+
+def spread(values: list[float], form: str) -> str:
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+def pairs_of(pipe: Connection, flood: BaseProcess, pairs: int, seconds: float) -> list[tuple[Moment, Moment]]:
+    """Calm and flooded moments in turn; the flood runs in the latter alone."""
+    assert flood.pid
+    found = []
+    for _ in range(pairs):
+        os.kill(flood.pid, signal.SIGSTOP)
+        time.sleep(SETTLE_S)
+        calm = moment(pipe, seconds)
+        os.kill(flood.pid, signal.SIGCONT)
+        time.sleep(SETTLE_S)
+        found.append((calm, moment(pipe, seconds)))
+    return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=list(FLOODS))
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.5, help="of each moment")
     arguments = parser.parse_args()
     fresh = multiprocessing.get_context("spawn")
     keys, ports = [private_bytes(new_identity().private) for _ in range(RING + 1)], free_ports(RING + 1)
@@ -279,27 +321,38 @@ def main() -> int:
         processes.append(fresh.Process(target=ring_process, args=(me, keys, ports, there), daemon=True))
         processes[-1].start()
         pipes.append(here)
-    pipe, failed = pipes[ATTACKED], 0
+    pipe, failed, begun = pipes[ATTACKED], 0, time.monotonic()
     while ask(pipe)["rounds"] < 20:
         time.sleep(0.1)
     for name in [arguments.only] if arguments.only else FLOODS:
-        (calm, calm_cpu), first = speed(pipe, arguments.seconds), ask(pipe)
+        first = ask(pipe)
         flood = fresh.Process(target=flood_process, args=(name, keys, ports), daemon=True)
         flood.start()
         time.sleep(1.5)  # for it to begin
-        (flooded, cpu), last = speed(pipe, arguments.seconds), ask(pipe)
+        found = pairs_of(pipe, flood, arguments.pairs, arguments.seconds)
+        last = ask(pipe)
         flood.kill()
         flood.join()
-        ratio = 2 * flooded / (calm + speed(pipe, arguments.seconds)[0])
-        beside = cpu - calm_cpu * flooded / calm
+        found = [(calm, flooded) for calm, flooded in found if calm.rounds]  # else this machine had no time at all
+        if not found:
+            raise SystemExit("this machine is too busy: no round went by undisturbed")
+        ratios = [flooded.rounds / calm.rounds for calm, flooded in found]
+        beside = [flooded.cpu - calm.cpu * flooded.rounds / calm.rounds for calm, flooded in found]
+        brought = [flooded.carried - calm.carried * flooded.rounds / calm.rounds for calm, flooded in found]
+        carried = statistics.median(brought)
+        per_mb = f"{1e3 * statistics.median(beside) / carried:.0f} ms a MB of {carried:.1f} MB/s"
+        cost = per_mb if carried > 0.1 else "hardly any bytes"
         grown, lines = last["MB"] - first["MB"], int(last["lines"] - first["lines"])
-        bad = ratio < 0.5 or grown > 200 or not all(each.is_alive() for each in processes)
+        bad = statistics.median(ratios) < 0.5 or grown > 200 or not all(each.is_alive() for each in processes)
         failed += bad
         print(
-            f"{name:12} {ratio:5.2f} of the speed ({flooded:.1f} rounds/s), {beside:+.2f} of a core, {grown:+.0f} MB, "
-            f"{int(last['files'])} files, {lines} lines of log{'  <- bad' if bad else ''}",
+            f"{name:12} {spread(ratios, '.2f')} of the speed; CPU beside rounds {spread(beside, '+.2f')} of a core, "
+            f"{cost}; "
+            f"{last['cpu'] - first['cpu']:.1f} s of CPU in all; {grown:+.0f} MB, {int(last['files'])} files, "
+            f"{lines} lines of log{'  <- bad' if bad else ''}",
             flush=True,
         )
+    print(f"{arguments.pairs} pairs of each, {time.monotonic() - begun:.0f} s")
     for each in pipes:
         each.send(None)
     return 1 if failed else 0

@@ -41,7 +41,7 @@ def test_what_is_taken_stays_below_burst_and_rate(steps: list[tuple[float, float
 
 
 @pytest.mark.parametrize(
-    ("limits", "rate", "burst"), [(HANDSHAKES, 1, 10), (RECORDS, 2000, 10_000), (MESSAGES, 200, 2000)]
+    ("limits", "rate", "burst"), [(HANDSHAKES, 1, 10), (RECORDS, 1000, 10_000), (MESSAGES, 200, 2000)]
 )
 def test_what_a_neighbour_may_cost(limits: tuple[float, float], rate: int, burst: int) -> None:
     bucket = Bucket(*limits)

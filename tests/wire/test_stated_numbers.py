@@ -70,7 +70,7 @@ STATED = [
     ((pace.LEAST_PIECE, pace.PIECES), (1024, 4)),
     ((dialling.FIRST_S, dialling.MOST_S), (0.1, 2.0)),
     # what a neighbour may cost: a second, and at once
-    ((neighbour.HANDSHAKES, neighbour.RECORDS, neighbour.MESSAGES), ((1, 10), (2000, 10_000), (200, 2000))),
+    ((neighbour.HANDSHAKES, neighbour.RECORDS, neighbour.MESSAGES), ((1, 10), (1000, 10_000), (200, 2000))),
     # what only costs time or memory, as it was measured
     ((links.PART_POLL_S, traffic.SMALL), (0.002, 1024)),
     ((admission.ADDRESSES, malloc._M_TRIM_THRESHOLD, malloc._M_MMAP_THRESHOLD), (1024, -1, -3)),

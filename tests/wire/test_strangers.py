@@ -398,7 +398,7 @@ def test_names_that_change_with_every_handshake_fill_no_log() -> None:
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("kind", ["pings", "messages"])
+@pytest.mark.parametrize("kind", ["pings", "messages", "beginnings"])
 def test_a_neighbour_that_floods_is_read_later_and_the_others_as_ever(kind: str) -> None:
     async def scene() -> None:
         swarm = Swarm(3)
@@ -414,8 +414,11 @@ def test_a_neighbour_that_floods_is_read_later_and_the_others_as_ever(kind: str)
         # A hundred at once and hardly any more: however slowly this machine reads, the rest is too much.
         flooding = middle._multiplexer._neighbours[0]
         flooding.records = flooding.messages = Bucket(0.1, 100.0)
+        if kind != "pings":
+            flooding.records = Bucket(1e9, 1e9)
         many = 150
-        header, _ = encode(Message(Kind.WITHDRAW, 0), 0, swarm.schema)
+        model = np.ones(100, np.float32) if kind == "beginnings" else None
+        header, _ = encode(Message(Kind.PUSH if kind == "beginnings" else Kind.WITHDRAW, 0, 0, model), 0, swarm.schema)
         say = (RECEIVED, bytes(16)) if kind == "pings" else (MESSAGE, header)
         records = b"".join(
             caller.lengths[0].write(len(each)) + each for each in (caller.sealer.seal(*say) for _ in range(many))
