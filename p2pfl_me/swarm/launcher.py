@@ -78,7 +78,7 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 told = told_lies(options.lies.to_json(contract)) if options.lies else None
                 manifest = ManifestFile(options.run, contract, options.command, lies=told)
                 context = fork_server(CHILDREN)
-                if not options.record:
+                if not options.record and not contract.privacy.exchange.needs_keys:
                     console.say("note: with --record `p2pme replay` can find out afterwards why a peer failed")
                 console.say(f"dealing clips to {contract.peers.count} peers")
                 try:
