@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -211,20 +212,40 @@ def test_without_a_camera_the_page_says_what_to_do(url: str, playwright: Playwri
         assert "No camera was found" in trouble.inner_text() and "--source FILE" in trouble.inner_text()
 
 
-@pytest.mark.parametrize("lacking", ["", "delete window.createImageBitmap"])
-def test_a_film_is_shown_and_watched_on_the_same_page(tmp_path: Path, film: Path, page: Page, lacking: str) -> None:
-    page.add_init_script(lacking)
+def see_it_watched(page: Page) -> None:
+    """The film's own picture stands on the page, and the notice says what is going on."""
+    page.get_by_text("Learning the neutral face of person 1 for").wait_for()
+    assert "The film is being watched" in page.locator("#notice").inner_text()
+    assert page.locator("#film").is_visible() and page.locator("#video").is_hidden()
+
+
+def test_a_film_is_shown_by_a_browser_that_lacks_bitmaps_too(tmp_path: Path, film: Path, page: Page) -> None:
+    page.add_init_script("delete window.createImageBitmap")
     with serving(tmp_path, "--source", str(film)) as url:
         start(page, url, "film")
-        page.get_by_text("Learning the neutral face of person 1 for").wait_for()
-        assert "The film is being watched" in page.locator("#notice").inner_text()
-        assert page.locator("#film").is_visible() and page.locator("#video").is_hidden()
+        see_it_watched(page)
 
 
-def test_a_film_that_is_over_is_shown_again_with_its_events(tmp_path: Path, film: Path, page: Page) -> None:
+@pytest.fixture
+def beginning(film: Path, tmp_path: Path) -> Path:
+    """The film to after its first micro-expression."""
+    (truth,) = read_truth(film.with_suffix(".csv"), [open_film(film)]).values()
+    end = min(interval.offset_s for interval in truth) + 1.4
+    path = tmp_path / "beginning.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (640, 480))
+    for each in open_film(film).pictures():
+        if each.time_s > end:
+            break
+        writer.write(cv2.cvtColor(each.image, cv2.COLOR_RGB2BGR))
+    writer.release()
+    return path
+
+
+def test_a_film_that_is_over_is_shown_again_with_its_events(tmp_path: Path, beginning: Path, page: Page) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
-    with serving(tmp_path, "--source", str(film)) as url:
+    with serving(tmp_path, "--source", str(beginning)) as url:
         start(page, url, "film")
+        see_it_watched(page)
         assert page.locator("#replay").is_hidden(), "not while it is watched"
         page.get_by_text("The film is over.").wait_for()
     event = page_list(page, "events")[0]
