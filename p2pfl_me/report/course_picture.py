@@ -11,13 +11,21 @@ from matplotlib.figure import Figure
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.figures import Draw, SettingPart, figure_named, in_setting
-from p2pfl_me.report.line_styles import LineStyle, line_styles_of, names_of
+from p2pfl_me.report.line_styles import (
+    DOTTED,
+    SET_UP,
+    TARGET,
+    LineStyle,
+    line_styles_of,
+    names_of,
+    score_lines,
+    target_lines,
+)
 from p2pfl_me.report.methods import MB, METRIC, Setting, course_of, lent_baselines
 from p2pfl_me.report.numbers import Cell, Row, points
 from p2pfl_me.report.results import score_curves
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.style import (
-    INK,
     MUTED,
     NARROW,
     Dash,
@@ -32,10 +40,9 @@ from p2pfl_me.report.style import (
     y_grid,
 )
 
-DOTTED = (0, (1, 1.6))
 BASELINE_DASHES: tuple[Dash, ...] = ((0, (6, 2)), DOTTED, (0, (6, 1.5, 1, 1.5)))
 HEADER = ("kind", "series", "round", "mb_a_peer", "seconds", "uf1_mean", "uf1_std")
-SET_UP, BASELINE, TARGET = "set-up", "baseline", "target"
+BASELINE = "baseline"
 
 
 @in_setting(SettingPart.SCORES)
@@ -121,19 +128,14 @@ def _score_by(column: str, label: str, place: str) -> Draw:
 
     def draw(rows: Sequence[Row], width: float) -> Figure:
         figure, axes = new_figure(3.9, width)
-        labels: list[tuple[float, str, str]] = []
-        styles, last = line_styles_of(rows, SET_UP), 0.0
-        for series, line in styles.items():
-            if own := points(rows, column, "uf1_mean", kind=SET_UP, series=series):
-                curve(axes, own, series, tip, color=line.colour, linestyle=line.dash, linewidth=2.0, zorder=3)
-                labels.append((own[-1][1], line.label, line.colour))
-                last = max(last, own[-1][0])
+        styles = line_styles_of(rows)
+        labels = score_lines(axes, rows, column, tip)
         for place, series in enumerate(names_of(rows, BASELINE)):
             own = points(rows, "round", "uf1_mean", kind=BASELINE, series=series)
             dash = BASELINE_DASHES[place % len(BASELINE_DASHES)]
             curve(axes, own, series, tip, color=MUTED, linestyle=dash, linewidth=1.1, zorder=2)
             labels.append((own[-1][1], series, MUTED))
-            last = max(last, own[-1][0])
+        last = max((place for place, _ in points(rows, column, "uf1_mean")), default=0.0)
         show_single_points(axes)
         if column == "round":
             round_axis(axes, min((int(row["round"]) for row in rows if row["round"]), default=1), int(last))
@@ -143,10 +145,7 @@ def _score_by(column: str, label: str, place: str) -> Draw:
             few_ticks(axes, 6 if width > NARROW else 4)
             axes.set_xlabel(label)
             _mark_ends(axes, rows, column, styles)
-        for row in rows:
-            if row["kind"] == TARGET:
-                axes.axhline(float(row["uf1_mean"]), color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
-                labels.append((float(row["uf1_mean"]), f"target {float(row['uf1_mean']):.2f}", INK))
+        labels += target_lines(axes, rows)
         score_axis(axes)
         y_grid(axes)
         headline(axes, "UF1 of the mean peer")

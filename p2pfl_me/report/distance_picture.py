@@ -9,7 +9,7 @@ from matplotlib.ticker import LogLocator
 
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.figures import SettingPart, figure_named, in_setting
-from p2pfl_me.report.line_styles import line_styles_of
+from p2pfl_me.report.line_styles import SET_UP, line_styles_of
 from p2pfl_me.report.methods import EXACT, Setting, distances
 from p2pfl_me.report.numbers import Row, points
 from p2pfl_me.report.style import (
@@ -41,7 +41,7 @@ def distance_picture(setting: Setting) -> Picture | None:
         "log axis.",
         "Line chart on a log axis of the consensus distance by round for every set-up, with predictions",
         ("kind", "series", "round", "distance", "predicted_distance"),
-        tuple(("set-up", *each) for each in found),
+        tuple((SET_UP, *each) for each in found),
     )
 
 
@@ -50,7 +50,7 @@ def distance_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows."""
     figure, axes = new_figure(3.9, width)
     labels: list[tuple[float, str, str]] = []
-    for series, line in line_styles_of(rows, "set-up").items():
+    for series, line in line_styles_of(rows).items():
         for column, dash, weight, strength in (
             ("distance", line.dash, 2.0, 1.0),
             ("predicted_distance", DASHED, 1.1, 0.75),

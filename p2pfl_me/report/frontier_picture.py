@@ -11,15 +11,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.figures import SettingPart, figure_named, in_setting
-from p2pfl_me.report.line_styles import LineStyle, line_styles_of
+from p2pfl_me.report.line_styles import SET_UP, TARGET, Label, score_lines, target_lines
 from p2pfl_me.report.methods import Method, Setting, course_of
-from p2pfl_me.report.numbers import Cell, Row, points
+from p2pfl_me.report.numbers import Cell, Row
 from p2pfl_me.report.run import Run
-from p2pfl_me.report.style import INK, curve, end_labels, headline, score_axis, show_single_points, y_grid
+from p2pfl_me.report.style import end_labels, headline, score_axis, show_single_points, y_grid
 
 LINES = (1, 10, 100)
 """Mbit/s of each peer's line."""
-SET_UP, TARGET = "set-up", "target"
 HEADER = ("kind", "series", "mbit_s", "round", "seconds", "uf1_mean")
 PANEL = 2.1
 """Inches of a panel's height."""
@@ -91,29 +90,24 @@ def _rows(method: Method) -> Iterator[tuple[Cell, ...]]:
 def frontier_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows: a panel a line, the slowest on top."""
     figure = Figure(figsize=(width, 0.4 + PANEL * len(LINES)))
-    styles = line_styles_of(rows, SET_UP)
     first: Axes | None = None
+    labels = []
     for place, line in enumerate(LINES):
         axes = figure.add_subplot(len(LINES), 1, place + 1, sharey=first)
         first = first or axes
-        _panel(axes, rows, line, styles)
+        labels.append(_panel(axes, rows, line))
     if first is not None:
         score_axis(first)
-    for axes, line in zip(figure.axes, LINES, strict=True):
+    for axes, line, own in zip(figure.axes, LINES, labels, strict=True):
         headline(axes, f"UF1 of the mean peer, {line} Mbit/s")
-        end_labels(axes, _ends(rows, line, styles), gap=0.13)
+        end_labels(axes, own, gap=0.13)
     figure.axes[-1].set_xlabel("seconds, computed")
     return figure
 
 
-def _panel(axes: Axes, rows: Sequence[Row], line: int, styles: Mapping[str, LineStyle]) -> None:
-    for series, style in styles.items():
-        if own := points(rows, "seconds", "uf1_mean", kind=SET_UP, series=series, mbit_s=str(line)):
-            look = {"color": style.colour, "linestyle": style.dash, "linewidth": 2.0, "zorder": 3}
-            curve(axes, own, series, f"{{x:.3g}} s at {line} Mbit/s: UF1 {{y:.3f}}", **look)
-    for row in rows:
-        if row["kind"] == TARGET and row["mbit_s"] == str(line):
-            axes.axhline(float(row["uf1_mean"]), color=INK, linewidth=0.8, linestyle=(0, (1, 1.6)), zorder=1)
+def _panel(axes: Axes, rows: Sequence[Row], line: int) -> list[Label]:
+    labels = score_lines(axes, rows, "seconds", f"{{x:.3g}} s at {line} Mbit/s: UF1 {{y:.3f}}", mbit_s=str(line))
+    labels += target_lines(axes, rows, mbit_s=str(line))
     show_single_points(axes)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0,), numticks=8))
@@ -121,16 +115,4 @@ def _panel(axes: Axes, rows: Sequence[Row], line: int, styles: Mapping[str, Line
     # Plain text, as `text.parse_math` is off.
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     y_grid(axes)
-
-
-def _ends(rows: Sequence[Row], line: int, styles: Mapping[str, LineStyle]) -> list[tuple[float, str, str]]:
-    found = []
-    for series, style in styles.items():
-        for _, y in points(rows, "seconds", "uf1_mean", kind=SET_UP, series=series, mbit_s=str(line))[-1:]:
-            found.append((y, style.label, style.colour))
-    target = [
-        (float(row["uf1_mean"]), f"target {float(row['uf1_mean']):.2f}", INK)
-        for row in rows
-        if row["kind"] == TARGET and row["mbit_s"] == str(line)
-    ]
-    return [*found, *target]
+    return labels

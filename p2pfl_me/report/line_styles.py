@@ -1,12 +1,20 @@
-"""By which colour and dash a comparison's figures tell its set-ups apart: the same in all of them."""
+"""How a comparison's figures draw its set-ups and its target: by the same colour and dash in all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from p2pfl_me.report.numbers import Row
-from p2pfl_me.report.style import AMBER, BLUE, GREEN, PURPLE, TEAL, VERMILION, Dash
+from matplotlib.axes import Axes
+
+from p2pfl_me.report.numbers import Row, points
+from p2pfl_me.report.style import AMBER, BLUE, GREEN, INK, PURPLE, TEAL, VERMILION, Dash, curve
+
+SET_UP, TARGET = "set-up", "target"
+"""Kinds of rows in the CSVs of such figures."""
+DOTTED: Dash = (0, (1, 1.6))
+Label = tuple[float, str, str]
+"""Where a line ends, its name and its colour, for `style.end_labels`."""
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, AMBER, TEAL)
 DASHES: tuple[tuple[Dash, str], ...] = (
@@ -31,9 +39,9 @@ class LineStyle:
     label: str
 
 
-def line_styles_of(rows: Sequence[Row], kind: str) -> dict[str, LineStyle]:
+def line_styles_of(rows: Sequence[Row]) -> dict[str, LineStyle]:
     """The colour says which contract, the dash which varied value; where only one of them varies, both say it."""
-    names = names_of(rows, kind)
+    names = names_of(rows, SET_UP)
     heads = list(dict.fromkeys(name.partition(", ")[0] for name in names))
     tails = list(dict.fromkeys(name.partition(", ")[2] for name in names))
     found = {}
@@ -48,3 +56,22 @@ def line_styles_of(rows: Sequence[Row], kind: str) -> dict[str, LineStyle]:
     if len({line.dash for line in found.values()}) == 1:
         return {name: LineStyle(line.colour, line.dash, name) for name, line in found.items()}
     return found
+
+
+def score_lines(axes: Axes, rows: Sequence[Row], column: str, tip: str, **where: str) -> list[Label]:
+    """A line of each set-up's UF1 over `column`, of the rows whose cells are those of `where`."""
+    labels = []
+    for series, line in line_styles_of(rows).items():
+        if own := points(rows, column, "uf1_mean", kind=SET_UP, series=series, **where):
+            curve(axes, own, series, tip, color=line.colour, linestyle=line.dash, linewidth=2.0, zorder=3)
+            labels.append((own[-1][1], line.label, line.colour))
+    return labels
+
+
+def target_lines(axes: Axes, rows: Sequence[Row], **where: str) -> list[Label]:
+    """A dotted line at the target, where the rows have one."""
+    own = [row for row in rows if row["kind"] == TARGET and all(row[name] == cell for name, cell in where.items())]
+    targets = [float(row["uf1_mean"]) for row in own]
+    for target in targets:
+        axes.axhline(target, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
+    return [(target, f"target {target:.2f}", INK) for target in targets]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.figures import Draw, figure_named
-from p2pfl_me.report.line_styles import line_styles_of
+from p2pfl_me.report.line_styles import DOTTED, SET_UP, line_styles_of
 from p2pfl_me.report.mixing import Mixing
 from p2pfl_me.report.numbers import Cell, Row, points
 from p2pfl_me.report.style import (
@@ -35,7 +35,7 @@ def mixing_pictures(mixings: Sequence[Mixing]) -> Iterator[Picture]:
     """By megabytes and by rounds."""
     header = ("kind", "series", "round", "mb_a_peer", "distance", "predicted_distance")
     rows: tuple[tuple[Cell, ...], ...] = tuple(
-        ("set-up", mixing.name, index, *map(float, cells))
+        (SET_UP, mixing.name, index, *map(float, cells))
         for mixing in mixings
         for index, cells in enumerate(zip(mixing.megabytes, mixing.measured, mixing.predicted, strict=True))
     )
@@ -65,10 +65,10 @@ def _mixing_by(column: str, label: str, place: str) -> Draw:
     def draw(rows: Sequence[Row], width: float) -> Figure:
         figure, axes = new_figure(3.9, width)
         ends: list[tuple[float, float, str, str]] = []
-        for series, line in line_styles_of(rows, "set-up").items():
+        for series, line in line_styles_of(rows).items():
             x, predicted = _course(rows, column, "predicted_distance", series)
             _, measured = _course(rows, column, "distance", series)
-            axes.plot(x, predicted, color=line.colour, linestyle=(0, (1, 1.6)), linewidth=3.2, alpha=0.45)
+            axes.plot(x, predicted, color=line.colour, linestyle=DOTTED, linewidth=3.2, alpha=0.45)
             own = list(zip(x, measured, strict=True))
             curve(axes, own, series, tip, color=line.colour, linestyle=line.dash, linewidth=1.6, zorder=3)
             axes.plot(x[-1:], measured[-1:], color=line.colour, marker="o", markersize=4.5, zorder=4)
