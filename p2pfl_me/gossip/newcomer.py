@@ -64,6 +64,8 @@ class Newcomer:
         self._kept: dict[int, list[Message]] = {}
         """What those have said who are linked."""
         self._stands: dict[int, int] = {}
+        self._views: list[int] = []
+        """Rounds of changes that were agreed to meanwhile."""
 
     @property
     def waiting_for(self) -> frozenset[int]:
@@ -83,6 +85,8 @@ class Newcomer:
         self._state = _State.TRAINING
         core = self._core = self._make(self._start)
         out = core.start(now)
+        for round in self._views:
+            out += core.on_timer(now, Timer.VIEW, round)
         for peer in sorted(self._kept):
             out += core.on_peer(now, peer, True)
         for peer, messages in sorted(self._kept.items()):
@@ -106,7 +110,11 @@ class Newcomer:
         return []
 
     def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
-        return self._core.on_timer(now, timer, round) if self._core else []
+        if self._core:
+            return self._core.on_timer(now, timer, round)
+        if timer is Timer.VIEW:
+            self._views.append(round)
+        return []
 
     def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
         if self._core:

@@ -2,8 +2,9 @@
 
 A layer around any core. Its host rings `Timer.VIEW` with the round from which on an agreed change holds. Before the
 peer would train that round, or any after it, it ends with the reason `view`, without a goodbye: the host goes on with
-a core of the new contract, from the model that the last round ended with. And who has joined the run on its way (a
-newcomer) gets the model of the last round, once over every link.
+a core of the new contract, from the model that the last round ended with. Whoever is last to end that round may find
+that the others have gone on already; that round counts as none in which it was left alone. And who has joined the run
+on its way (a newcomer) gets the model of the last round, once over every link.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class Turning:
         self._newcomers = newcomers & frozenset(neighbours)
         self._given: set[int] = set()
         self._at: int | None = None
-        """From which round on the change holds."""
+        """From which round on the change holds, for this peer; and by the change's own word."""
+        self._stated: int | None = None
+        self._excused = 0
+        """Rounds in which nobody was left because the others had gone on under the change."""
         self._is_busy = self._is_over = False
 
     @property
@@ -79,6 +83,7 @@ class Turning:
         if timer is not Timer.VIEW:
             return self._out(now, self._core.on_timer(now, timer, round))
         self._at = round if self._at is None else min(self._at, round)
+        self._stated = round if self._stated is None else self._stated
         if self._is_over or self._is_busy or not self._is_due(self._completed):
             return []
         return self._turn(now, [])
@@ -101,7 +106,11 @@ class Turning:
                     self._is_busy = True
                 case Mixed():
                     self._params, self._completed = action.params, action.round + 1
+                    if action.alone and self._stated is not None and self._completed >= self._stated:
+                        self._excused += 1
+                        action = replace(action, alone=False)
                 case Finish():
+                    action = replace(action, alone=action.alone - self._excused)
                     if action.reason == "rounds" and self._is_due(self._completed):
                         return self._turned(out, action)
                     self._is_over = True
@@ -117,7 +126,7 @@ class Turning:
 
     def _turn(self, now: float, out: Sequence[Action]) -> list[Action]:
         finish = next(each for each in self._core.on_stop(now) if isinstance(each, Finish))
-        return self._turned(out, finish)
+        return self._turned(out, replace(finish, alone=finish.alone - self._excused))
 
     def _turned(self, out: Sequence[Action], finish: Finish) -> list[Action]:
         self._is_over = True

@@ -17,7 +17,7 @@ def without(contract: Contract, peer: int) -> Contract:
     """The contract that a member has left, and the graph mended.
 
     A kind of graph is made anew of those who stay. Of a list of edges the leaver's go; where the rest falls apart, its
-    neighbours are joined in a ring, by their ids.
+    neighbours are joined in a ring, by their ids. Of a star whose center leaves, the lowest id becomes the center.
 
     Raises
     ------
@@ -33,6 +33,8 @@ def without(contract: Contract, peer: int) -> Contract:
         raise _nobody(contract, peer)
     if values["topology"]["kind"] == "edges":
         values["topology"]["edges"] = _mended([(a, b) for a, b in values["topology"]["edges"]], peer)
+    if values["topology"].get("center") == peer:
+        values["topology"]["center"] = next((each for each in contract.peers.present if each != peer), peer)
     return _contract(values, contract)
 
 

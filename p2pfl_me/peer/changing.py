@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import msgpack
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.contract import Contract, changes
-from p2pfl_me.errors import ContractError, PeerError, WireError
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.errors import ContractError, WireError
 from p2pfl_me.membership.agreed import Standing, agreed, keys_of
 from p2pfl_me.membership.views import View, as_text, from_text
-from p2pfl_me.peer.consent import read_view
+from p2pfl_me.peer.view_store import FolderStore, ViewStore
 from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent
 from p2pfl_me.run.folder import RunFolder
@@ -39,6 +37,10 @@ class Changing:
     ----------
     standing:
         Under what this life goes on.
+    judge:
+        What a view leads to from there, or a `ContractError` (`membership.agreed`).
+    both:
+        Who has approved of both of two views.
     ring:
         Is told from which round on a change holds.
     tell:
@@ -47,16 +49,17 @@ class Changing:
 
     def __init__(
         self,
-        run: Path,
+        store: ViewStore,
         standing: Standing,
-        private: X25519PrivateKey,
+        judge: Callable[[Standing, View], Contract],
+        both: Callable[[View, View], frozenset[int]],
         *,
         completed: Callable[[], int],
         ring: Callable[[int], None],
         tell: Callable[[int, bytes], None],
         note: Callable[[AnyEvent], None],
     ) -> None:
-        self._folder, self._standing, self._private = RunFolder(run), standing, private
+        self._store, self._standing, self._judged, self._both = store, standing, judge, both
         self._completed, self._ring, self._tell, self._note = completed, ring, tell, note
         self._view: View | None = None
         self.agreed: Contract | None = None
@@ -74,10 +77,8 @@ class Changing:
         ContractError
             What lies there is no such thing.
         """
-        path = self._folder.view(self._standing.number + 1)
-        if path.exists():
-            view = read_view(path)
-            self._agree(view, agreed(self._standing, view, self._private), None)
+        if view := self._store.kept(self._standing.number + 1):
+            self._agree(view, self._judged(self._standing, view), None)
 
     def linked(self, peer: int, *, up: bool) -> None:
         """A link under this contract has come up or gone down."""
@@ -105,46 +106,39 @@ class Changing:
 
     def look(self) -> None:
         """Whether `p2pme adopt` has laid a change into the run folder."""
-        path = self._folder.offer
-        if not path.exists():
-            return
         try:
-            view = read_view(path)
+            view = self._store.offered()
+            if view is None:
+                return
             if view.round <= self._completed():
                 raise ContractError(
                     f"holds from round {view.round + 1}, and {self._completed()} are behind this peer",
-                    where=str(path),
+                    where=f"view {view.number}",
                     fix="propose it anew, for a later round",
                 )
             self._judge(None, view)
         except ContractError as error:
             self._note(events.Refused(None, str(error)))
-        finally:
-            with suppress(OSError):
-                path.unlink()
+        self._store.looked_at()
 
     def _judge(self, peer: int | None, view: View) -> None:
         if view.number <= self._standing.number:
             return  # of the past; it has come to be, or another in its place
         if self._view and view.number == self._view.number:
-            if view.statement != self._view.statement and agreed(self._standing, view, self._private):
-                raise ContractError(self._two(view), where=f"view {view.number}", fix="ask those who approved of both")
+            if view.statement != self._view.statement and self._judged(self._standing, view):
+                both = ", ".join(map(str, sorted(self._both(self._view, view))))
+                raise ContractError(
+                    f"is another change of the same number; {both} approved of both",
+                    where=f"view {view.number}",
+                    fix="ask them why; this peer goes on with the one that it heard of first",
+                )
             return
         if view.number > self._standing.number + 1:
             return  # its turn comes with the one before
-        self._agree(view, agreed(self._standing, view, self._private), peer)
-
-    def _two(self, view: View) -> str:
-        assert self._view
-        keys = keys_of(self._standing.contract)
-        both = view.approvers(self._private, keys) & self._view.approvers(self._private, keys)
-        return f"is another change of the same number; {', '.join(map(str, sorted(both)))} approved of both"
+        self._agree(view, self._judged(self._standing, view), peer)
 
     def _agree(self, view: View, new: Contract, peer: int | None) -> None:
-        path = self._folder.view(view.number)
-        with refusing(PeerError, path, "free some space, then give the same command again"):
-            if not path.exists():
-                write_whole(path, as_text(view), sync=True)
+        self._store.keep(view)
         self._view, self.agreed = view, new
         keys = changes(self._standing.contract, new)
         self._note(events.View(view.number, view.round, keys, view.after, peer))
@@ -156,6 +150,30 @@ class Changing:
         """Those who have turned exchange nothing with this peer any more: once all have, it follows at once."""
         if self._view and self._others_turned and not self._linked:
             self._ring(NOW)
+
+
+def changing_of(
+    run: Path,
+    standing: Standing,
+    private: X25519PrivateKey,
+    *,
+    completed: Callable[[], int],
+    ring: Callable[[int], None],
+    tell: Callable[[int, bytes], None],
+    note: Callable[[AnyEvent], None],
+) -> Changing:
+    """That of a real peer: views in its run folder, approvals that the holder of `private` can see."""
+    keys = keys_of(standing.contract)
+    return Changing(
+        FolderStore(run),
+        standing,
+        lambda under, view: agreed(under, view, private),
+        lambda one, two: one.approvers(private, keys) & two.approvers(private, keys),
+        completed=completed,
+        ring=ring,
+        tell=tell,
+        note=note,
+    )
 
 
 def news_of(run: Path, number: int) -> bytes:

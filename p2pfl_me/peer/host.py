@@ -83,6 +83,8 @@ class Host:
         try:
             await links.start()
             self._feed(self._core.start)
+            if self.changing:
+                self._doing(self.changing.begin)
             finish = await self._finish
             if finish.stays_s:
                 await self._stay(finish.stays_s)

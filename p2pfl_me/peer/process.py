@@ -30,7 +30,7 @@ from p2pfl_me.machine import allow_many_files
 from p2pfl_me.membership.agreed import Standing
 from p2pfl_me.output import put
 from p2pfl_me.passphrase import known_passphrase
-from p2pfl_me.peer.changing import Changing
+from p2pfl_me.peer.changing import changing_of
 from p2pfl_me.peer.consent import require_consent
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.going_on import as_agreed, changes_told, joins_since, turn_of
@@ -193,7 +193,7 @@ async def _run(
         return links_of(contract, directory, layout, host, ledger.write, changes)
 
     host = signals.host = Host(core, work, connect)
-    changing = host.changing = told and Changing(
+    changing = host.changing = told and changing_of(
         settings.run,
         standing,
         directory.identity.private,

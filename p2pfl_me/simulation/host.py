@@ -16,6 +16,7 @@ from p2pfl_me.choice import derive_seed
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
+from p2pfl_me.gossip.turning import TURNED
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.duty import Work
 from p2pfl_me.run import events
@@ -102,6 +103,12 @@ class Simulation:
     def on_refused(self, to: int, sender: int, reason: str) -> None:
         self._lives[to].work.note(events.Refused(sender, reason))
 
+    def on_told(self, to: int, sender: int, data: bytes) -> None:
+        """Where no contract changes, nobody tells of it."""
+
+    def on_differing(self, to: int, other: int) -> None:
+        """Where no contract changes, all have the same."""
+
     # -- lives ----------------------------------------------------------------------------------------------------
 
     def _start(self, peer: int) -> None:
@@ -110,8 +117,11 @@ class Simulation:
         self._born[peer] += 1
         self._lives[peer] = life = self._boot(peer)
         self._counted[peer] = self.network.sent[peer], self.network.received[peer]
-        self.network.join(peer, self._neighbours[peer])
+        self._enter(peer)
         self._perform(peer, life.core.start(self.clock.now))
+
+    def _enter(self, peer: int) -> None:
+        self.network.join(peer, self._neighbours[peer])
 
     def _crash(self, peer: int) -> None:
         self._staying.pop(peer, None)
@@ -158,10 +168,16 @@ class Simulation:
                 case Finish() if action.stays_s:
                     self._staying[peer] = action
                     self._later(peer, self.clock.now + action.stays_s, self._leave)
+                case Finish() if action.reason == TURNED:
+                    self._turn(peer, action)
                 case Finish():
                     self._end(peer, action, None)
                 case Leave():
                     self._end(peer, self._staying.pop(peer), None)
+
+    def _turn(self, peer: int, finish: Finish) -> None:
+        """Its contract has changed: another life goes on from here."""
+        raise ValueError("a simulation without changes has one contract")
 
     def _leave(self, life: Life) -> list[Action]:
         """One that was done has stayed long enough."""

@@ -23,6 +23,11 @@ class Handlers(Protocol):
     def on_message(self, to: int, sender: int, message: Message) -> None: ...
     def on_link(self, to: int, peer: int, up: bool) -> None: ...
     def on_refused(self, to: int, sender: int, reason: str) -> None: ...
+    def on_told(self, to: int, sender: int, data: bytes) -> None:
+        """A linked neighbour tells of changes of the contract."""
+
+    def on_differing(self, to: int, other: int) -> None:
+        """A neighbour, or one of the contract before, goes on under another contract: there is no link."""
 
 
 @dataclass(slots=True)
@@ -50,6 +55,9 @@ class Network:
         self._clock, self._faults, self._random = clock, faults, random
         self._schema, self._seed, self._sealed = schema, seed, sealed
         self._present: dict[int, frozenset[int]] = {}
+        self._under: dict[int, int] = {}
+        """Of those who are there: how many changes are behind the contract under which they go on."""
+        self._former: dict[int, frozenset[int]] = {}
         self._lives: dict[tuple[int, int], int] = defaultdict(int)
         """Counts the connections of a pair; what was sent under an earlier one is lost."""
         self._ends: dict[tuple[int, int], _End] = defaultdict(_End)
@@ -72,15 +80,20 @@ class Network:
             self._clock.at(partition.begin, partial(self._divide, partition))
             self._clock.at(partition.end, self._reconnect)
 
-    def join(self, peer: int, neighbours: Iterable[int]) -> None:
-        """`peer` has started: it connects to all its neighbours that are there."""
-        self._present[peer] = frozenset(neighbours)
-        for other in sorted(neighbours):
+    def join(self, peer: int, neighbours: Iterable[int], under: int = 0, former: Iterable[int] = ()) -> None:
+        """`peer` has started: it connects to all its neighbours that are there, under the same contract as itself.
+
+        To the others, and to the `former` ones, of the contract before, it tells how its own came to be.
+        """
+        self._present[peer], self._under[peer] = frozenset(neighbours), under
+        self._former[peer] = frozenset(former) - self._present[peer]
+        for other in sorted(self._present[peer] | self._former[peer]):
             self._connect(peer, other)
 
     def leave(self, peer: int, *, orderly: bool) -> None:
         """`peer` is gone. After an orderly end, what it has sent still arrives before its links go down."""
         neighbours = self._present.pop(peer)
+        del self._under[peer], self._former[peer]
         for other in neighbours:
             self._ends[peer, other].carriage = None
         for other in sorted(neighbours & self._present.keys()):
@@ -98,6 +111,18 @@ class Network:
         for record, wire in carriage.pack(message):
             self.sent[sender] += wire
             self._carry(sender, to, life, record, wire)
+
+    def tell(self, sender: int, to: int, data: bytes) -> None:
+        """Tell a linked neighbour of a change; it is lost with the link."""
+        if self._ends[sender, to].carriage is None:
+            return
+        life = self._lives[_pair(sender, to)]
+        self._clock.at(self._arrival(sender, to), partial(self._told, sender, to, life, data))
+
+    def _told(self, sender: int, to: int, life: int, data: bytes) -> None:
+        up = self._ends[to, sender].carriage is not None
+        if up and self._lives[_pair(sender, to)] == life and not self._is_divided(sender, to):
+            self._handlers.on_told(to, sender, data)
 
     # -- records ------------------------------------------------------------------------------------------------
 
@@ -150,6 +175,12 @@ class Network:
         """Both ends come up, each when it hears from the other; what was left of an earlier link goes down first."""
         if other not in self._present or peer not in self._present or self._is_divided(peer, other):
             return
+        if self._under[peer] != self._under[other]:
+            for me, there in ((peer, other), (other, peer)):
+                self._clock.at(self._arrival(there, me), partial(self._differs, me, there))
+            return
+        if other not in self._present[peer] or peer not in self._present[other]:
+            return
         for me, there in ((peer, other), (other, peer)):
             if self._ends[me, there].carriage is not None:
                 self._end_link(me, there)
@@ -161,10 +192,17 @@ class Network:
             when = self._arrival(there, me)
             self._clock.at(when, partial(self._come_up, me, there, life))
 
+    def _differs(self, me: int, other: int) -> None:
+        there = me in self._present and other in self._present
+        if there and self._under[me] != self._under[other] and not self._is_divided(me, other):
+            self._handlers.on_differing(me, other)
+
     def _come_up(self, me: int, other: int, life: int) -> None:
         both = me in self._present and other in self._present
         if not both or self._lives[_pair(me, other)] != life or self._is_divided(me, other):
             return
+        if self._under[me] != self._under[other]:
+            return  # one has turned while it was being made
         end = self._ends[me, other]
         if self._sealed:
             end.carriage = Sealed(me, other, self._schema, self._seed, life)
@@ -182,8 +220,8 @@ class Network:
 
     def _reconnect(self) -> None:
         """A partition has ended: whoever lost a link by it finds the other again."""
-        linked = [(a, b) for a in sorted(self._present) for b in sorted(self._present[a]) if a < b]
-        for a, b in linked:
+        met = {_pair(a, b) for a in self._present for b in self._present[a] | self._former[a] if b in self._present}
+        for a, b in sorted(met):
             if any(self._ends[pair].carriage is None for pair in ((a, b), (b, a))):
                 self._connect(a, b)
 

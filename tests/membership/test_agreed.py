@@ -13,7 +13,7 @@ from p2pfl_me.errors import ContractError
 from p2pfl_me.membership.agreed import Standing, agreed, approvals_due, proposed, stray
 from p2pfl_me.membership.edits import with_changed, with_member, without
 from p2pfl_me.membership.views import as_text, from_text
-from p2pfl_me.peer.changing import NOW, Changing, pack
+from p2pfl_me.peer.changing import NOW, changing_of, pack
 from p2pfl_me.run.events import AnyEvent, Refused
 from p2pfl_me.run.events import View as Agreed
 from p2pfl_me.topology import plan_of
@@ -39,7 +39,7 @@ class Peer:
         self.rung: list[int] = []
         self.told: list[tuple[int, bytes]] = []
         self.notes: list[AnyEvent] = []
-        self.changing = Changing(
+        self.changing = changing_of(
             run,
             standing or labs.standing,
             labs.key(me).private,

@@ -23,6 +23,17 @@ class Star(Topology):
     def marks(self) -> Mapping[str, Any]:
         return {"center": self.center}
 
+    def among(self, present: tuple[int, ...]) -> Topology:
+        if self.center not in present:
+            if self.center > max(present):
+                return self  # refused by its pairs
+            raise ContractError(
+                f"the star's center is peer {self.center}, which has left",
+                where="topology.center",
+                fix=f"take one of {ids(present)}",
+            )
+        return self.model_copy(update={"center": present.index(self.center)})
+
     def pairs(self, count: int) -> Pairs:
         if self.center >= count:
             raise ContractError(

@@ -1,0 +1,68 @@
+"""Where the changes lie on which a peer has agreed: in its run folder, whole and on the disk."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from p2pfl_me.errors import PeerError
+from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.membership.views import View, as_text
+from p2pfl_me.peer.consent import read_view
+from p2pfl_me.run.folder import RunFolder
+
+
+class ViewStore(Protocol):
+    """What a peer keeps of its changes, and where others may lay one."""
+
+    def kept(self, number: int) -> View | None: ...
+    def keep(self, view: View) -> None: ...
+    def offered(self) -> View | None: ...
+    def looked_at(self) -> None: ...
+
+
+class FolderStore:
+    """Those of a run folder."""
+
+    def __init__(self, run: Path) -> None:
+        self._folder = RunFolder(run)
+
+    def kept(self, number: int) -> View | None:
+        """The `number`-th change, if it has been agreed to.
+
+        Raises
+        ------
+        ContractError
+            What lies there is none.
+        """
+        path = self._folder.view(number)
+        return read_view(path) if path.exists() else None
+
+    def keep(self, view: View) -> None:
+        """Keep it, whatever happens next.
+
+        Raises
+        ------
+        PeerError
+            The disk is full, or the folder cannot be written.
+        """
+        path = self._folder.view(view.number)
+        with refusing(PeerError, path, "free some space, then give the same command again"):
+            if not path.exists():
+                write_whole(path, as_text(view), sync=True)
+
+    def offered(self) -> View | None:
+        """What `p2pme adopt` has laid there.
+
+        Raises
+        ------
+        ContractError
+            It is no view.
+        """
+        return read_view(self._folder.offer) if self._folder.offer.exists() else None
+
+    def looked_at(self) -> None:
+        """It need not lie there any more."""
+        with suppress(OSError):
+            self._folder.offer.unlink(missing_ok=True)

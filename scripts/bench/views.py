@@ -1,0 +1,61 @@
+#!/usr/bin/env python
+"""Run seeded schedules of changes (views, joins, leaves, liars) under faults, and list every promise that was broken.
+
+python scripts/bench/views.py --count 10000
+python scripts/bench/views.py --seed 1234                # live one again, and tell what its trouble was
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+
+from p2pfl_me.simulation.view_trials import broken, draw_changes, play
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, help="replay this schedule only")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--count", type=int, default=10_000)
+    options = parser.parse_args()
+    if options.seed is not None:
+        return replay(options.seed)
+    seeds, begun, failed = range(options.first, options.first + options.count), time.monotonic(), 0
+    with multiprocessing.Pool() as pool:
+        for seed, found in zip(seeds, pool.imap(run, seeds, chunksize=16), strict=True):
+            if found:
+                failed += 1
+                print(f"seed {seed}: {found[0]} ({len(found)} in all)\n  {draw_changes(seed).replay}")
+    seconds = time.monotonic() - begun
+    print(f"{options.count} schedules of changes, {failed} with a broken promise, in {seconds:.0f} s")
+    return 1 if failed else 0
+
+
+def run(seed: int) -> list[str]:
+    return broken(draw_changes(seed))
+
+
+def replay(seed: int) -> int:
+    changes = draw_changes(seed)
+    for number, contract in enumerate(changes.contracts):
+        at = changes.views[number - 1].round if number else 0
+        present = ", ".join(map(str, contract.peers.present))
+        print(f"from round {at}: {contract.topology} of {present}, {contract.training.rounds} rounds")
+    for each in changes.announcements:
+        print(f"at {each.at:.1f} s peer {each.peer} has view {each.view.number} of round {each.view.round}")
+    print(changes.faults)
+    simulation, log = play(changes)
+    for turned in simulation.turns:
+        print(turned)
+    for peer, finish in sorted(simulation.finished.items()):
+        print(f"peer {peer}: {finish}, {log.starts[peer].completed if peer in log.starts else 0} rounds behind it")
+    found = broken(changes)
+    print("\n".join(found) or "nothing was broken")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
