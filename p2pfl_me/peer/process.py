@@ -40,6 +40,7 @@ from p2pfl_me.peer.payments import privacy_ledger, shared_streams
 from p2pfl_me.peer.recording import Recorded, inputs_path
 from p2pfl_me.peer.settings import Begin, PeerSettings
 from p2pfl_me.peer.shard import load_shard
+from p2pfl_me.peer.slots import versions
 from p2pfl_me.peer.start import (
     checkpoint_seal,
     core_start,
@@ -137,8 +138,10 @@ async def _lives(settings: PeerSettings, log: EventLog, deceit: Deceit | None) -
         code, new = await _run(settings, log, directory_of(settings, plan_of(settings.contract)), deceit, signals)
         if new is None:
             return code
-        log.write(events.Changed(keep_contract(settings.run, new), digest(new).hex()))
-        settings = replace(settings, contract=new, resume=True, since=None, model=None, changed=False)
+        log.write(events.Changed(keep_contract(settings.run, new, agreed=True), digest(new).hex()))
+        resume = any(path.exists() for path in versions(RunFolder(settings.run).checkpoint(settings.peer)))
+        settings = replace(settings, contract=new, resume=resume, changed=False)
+        settings = replace(settings, since=joins_since(settings))
 
 
 async def _run(

@@ -51,11 +51,12 @@ def undone_if_refused(run: Path, contract: Contract) -> Iterator[None]:
         raise
 
 
-def keep_contract(run: Path, contract: Contract) -> tuple[str, ...]:
+def keep_contract(run: Path, contract: Contract, *, agreed: bool = False) -> tuple[str, ...]:
     """Put the contract into the folder of one peer's run, or see that its run may go on; the keys that changed.
 
     One under which no peer has come to its first checkpoint gives way: it was mended before the run could begin. Later
-    it is kept beside the new one, which may differ in all that a model's history does not depend on.
+    it is kept beside the new one, which may differ in all that a model's history does not depend on; so is one that the
+    members have `agreed` to change, from the beginning.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def keep_contract(run: Path, contract: Contract) -> tuple[str, ...]:
         with refusing(RunError, run, "name another with --out"):
             private_folder(run)
             kept = contract_from_yaml(path.read_text(encoding="utf-8"), name=str(path)) if path.exists() else None
-            if kept is None or (digest(kept) != digest(contract) and not folder.checkpoint.all()):
+            if kept is None or (digest(kept) != digest(contract) and not folder.checkpoint.all() and not agreed):
                 write_whole(path, dump_contract(contract), sync=True)
                 return ()
             if digest(kept) == digest(contract):

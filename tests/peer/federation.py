@@ -14,11 +14,22 @@ from p2pfl_me.wire.identity import load_identity, new_identity, save_identity
 from tests.small import Command, events, write_contract, write_vectors
 from tests.wire.peers import free_base
 
+GOSSIP = "{start: {patience: 120}, deadline: {min_s: 60}}"
+
 
 class Federation:
     """`count` labs on this machine; lab k has the key k.key, its clips and the run folder lab-k."""
 
-    def __init__(self, folder: Path, count: int, *, rounds: int, topology: str = "{kind: ring}", share: float = 0.6):
+    def __init__(
+        self,
+        folder: Path,
+        count: int,
+        *,
+        rounds: int,
+        topology: str = "{kind: ring}",
+        share: float = 0.6,
+        gossip: str = GOSSIP,
+    ):
         self.folder, self.count, self.base = folder, count, free_base(count + 3)
         for k in range(count + 1):
             self.new_key(f"{k}.key")
@@ -32,7 +43,7 @@ class Federation:
             topology=topology,
             peers=f"{{approve: {share}, members: [{lines}]}}",
             training=f"{{rounds: {rounds}, local_epochs: 1}}",
-            gossip="{start: {patience: 120}, deadline: {min_s: 60}}",
+            gossip=gossip,
         )
 
     def new_key(self, name: str) -> str:
@@ -71,5 +82,5 @@ class Federation:
     def rounds(self, k: int) -> list[int]:
         return [each["round"] for each in events(self.run(k), k, "round")]
 
-    def said(self, k: int, kind: str) -> list[dict[str, Any]]:
+    def said(self, k: int, kind: str | None) -> list[dict[str, Any]]:
         return events(self.run(k), k, kind)
