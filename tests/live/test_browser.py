@@ -141,6 +141,34 @@ def test_a_browser_that_makes_no_jpeg_is_told(url: str, page: Page) -> None:
     page.get_by_text("This browser cannot turn a picture into a JPEG").wait_for()
 
 
+@pytest.mark.parametrize(
+    ("lacking", "words"),
+    [
+        (
+            "HTMLMediaElement.prototype.play = async () => { throw new DOMException('', 'NotAllowedError'); }",
+            "be shown",
+        ),
+        (
+            "window.WebSocket = class { constructor() { throw new DOMException('', 'SecurityError'); } }",
+            "no connection",
+        ),
+        ("delete window.WebSocket", "no connection"),
+    ],
+)
+def test_what_fails_behind_the_camera_is_told_and_leaves_no_camera_on(
+    url: str, page: Page, lacking: str, words: str
+) -> None:
+    page.add_init_script(
+        "const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); window.opened = [];"
+        "navigator.mediaDevices.getUserMedia = async (wanted) => {"
+        f"const stream = await real(wanted); opened.push(...stream.getTracks()); return stream; }}; {lacking}"
+    )
+    start(page, url)
+    page.locator("#trouble", has_text=words).wait_for()
+    assert page.evaluate("opened.map((track) => track.readyState)") == ["ended"]
+    assert page.get_by_role("button", name="Start the camera").is_enabled()
+
+
 REFUSALS = {
     "NotAllowedError": "was not allowed to use the camera",
     "NotReadableError": "another program may hold it",

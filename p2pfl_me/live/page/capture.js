@@ -17,8 +17,14 @@ export async function openCamera(video) {
     if (error.name !== "OverconstrainedError") throw error;
     stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: true }); // whatever it gives
   }
-  video.srcObject = stream;
-  await video.play();
+  try {
+    video.srcObject = stream;
+    await video.play();
+  } catch (error) { // no camera stays on behind a page that shows nothing
+    for (const track of stream.getTracks()) track.stop();
+    video.srcObject = null;
+    throw new Error(`The camera's picture cannot be shown (${error.name}). Reload the page, then start again.`);
+  }
   return stream;
 }
 

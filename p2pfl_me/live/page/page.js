@@ -72,7 +72,13 @@ async function start() {
     track.addEventListener("mute", () => (state.muted = true));
     track.addEventListener("unmute", () => (state.muted = false));
   }
-  const socket = new WebSocket(new URL("watch", location.href.replace(/^http/, "ws")));
+  let socket;
+  try {
+    socket = new WebSocket(new URL("watch", location.href.replace(/^http/, "ws")));
+  } catch (error) {
+    fail(`This browser gives pages no connection to p2pme (${error.name}): its settings, or an extension, say so.`);
+    return;
+  }
   state.socket = socket;
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
