@@ -31,6 +31,8 @@ class Gathering:
         self._resumed = completed > 0 and settings.gathers_s is None
         self._known = {me}
         self._told: frozenset[int] = frozenset()
+        self._telling = False
+        """A timer is set at which news will be told: what comes until then goes with them."""
         self._again_at = 0.0
         """When all is told again, news or not."""
         self._under_way = False
@@ -128,6 +130,8 @@ class Gathering:
 
     def _tell(self, now: float) -> list[Action]:
         """What was lost is told again after a while."""
+        self._telling = False
+        self._told = frozenset(self._known)
         masks = list(_masks(self._known))
         sends: list[Action] = [Send(peer, mask) for peer in sorted(self._members.there) for mask in masks]
         if now + TICK_S < self._again_at:  # one who repeats is enough, however many news there are
@@ -143,9 +147,9 @@ class Gathering:
 
     def _tell_later(self, now: float) -> list[Action]:
         quorum = self._settings.quorum
-        if self._resumed or quorum is None or self.enough or self._known <= self._told:
+        if self._resumed or quorum is None or self.enough or self._telling or self._known <= self._told:
             return []
-        self._told = frozenset(self._known)
+        self._telling = True
         return [SetTimer(Timer.TELL, 0, now + TELL_S)]
 
 

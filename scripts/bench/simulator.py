@@ -1,7 +1,11 @@
 #!/usr/bin/env python
 """The event simulator with many peers: one round of D-PSGD on a 4-regular graph, real frames and real seals.
 
-python scripts/bench/simulator.py [--peers 1000] [--size 263175]
+    python scripts/bench/simulator.py [--peers 1000] [--size 263175]
+    python scripts/bench/simulator.py --peers 10000 --size 1715 --quorum 5    # the small network
+
+With `--quorum` peers begin when they know of so many; by default all tell all of all, which takes n / 31 presences along
+every edge, again with all news.
 """
 
 from __future__ import annotations
@@ -44,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=int, default=1000)
     parser.add_argument("--size", type=int, default=263_175, help="float32 values of a model")
+    parser.add_argument("--quorum", type=int, help="of the start; all by default")
     parser.add_argument("--plain", action="store_true", help="the codec without the seals")
     options = parser.parse_args()
     contract = Contract.model_validate(
@@ -53,6 +58,7 @@ def main() -> None:
             "topology": {"kind": "regular", "degree": 4},
             "peers": {"loopback": {"count": options.peers, "base_port": 20_000}},
             "training": {"rounds": 1},
+            "gossip": {"start": {"quorum": options.quorum or "all"}},
         }
     )
     schedule = schedule_of(contract)
