@@ -4,8 +4,8 @@
     python scripts/bench/simulator.py [--peers 1000] [--size 263175]
     python scripts/bench/simulator.py --peers 10000 --size 1715 --quorum 5    # the small network
 
-With `--quorum` peers begin when they know of so many; by default all tell all of all, which takes n / 31 presences along
-every edge, again with all news.
+With `--quorum` peers begin when they know of so many; by default all tell all of all, which takes n / 31 presences
+along every edge, again with all news.
 """
 
 from __future__ import annotations
