@@ -33,6 +33,9 @@ CHUNK = 256
 """Values that share a step."""
 TURNS = 3
 """Of step and magnitudes; more change the step by less than its two bytes can say."""
+FIRST = {1: 2.0, 2: 1.248, 3: 0.735, 4: 0.420}
+"""By bits, the step to begin with in mean magnitudes: the best for values of a normal distribution (Max 1960), and for
+one bit for any."""
 _LENGTH = struct.Struct("<I")
 _SIGN = np.uint32(1 << 31)
 
@@ -130,7 +133,7 @@ class _Chunks:
 
     def _steps(self, sizes: Vector) -> npt.NDArray[np.uint16]:
         """Of each row's magnitudes (rows, count): the step of the least squared error, sums in float64."""
-        step = (2 * sizes.mean(axis=1, dtype=np.float64) / self._levels).astype(np.float32)
+        step = (FIRST[self._bits] * sizes.mean(axis=1, dtype=np.float64)).astype(np.float32)
         for _ in range(TURNS if self._levels > 1 else 0):
             middles = self._magnitudes(sizes, step) + 0.5
             step = ((sizes * middles).sum(axis=1) / np.square(middles).sum(axis=1)).astype(np.float32)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pfl_me.compression import EdgeState, Power, TopK
+from p2pfl_me.compression import Chunked, EdgeState, Power, TopK
+from p2pfl_me.compression.chunked import _Chunks
 from p2pfl_me.compression.power import _orthonormal
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import Vector
@@ -108,6 +109,50 @@ def test_choco_sends_later_what_was_left_out() -> None:
     for round in range(1, 40):
         correction = meet(round, low, high, moved, y)[1]
     np.testing.assert_allclose(correction, moved, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["topk", "chunked", "chunked-signs"])
+def test_what_both_ends_begin_with_is_never_sent(name: str) -> None:
+    base = model(1)
+    low, high = ALL[name].edge(3, 8, 7, SIZE, base=base), ALL[name].edge(8, 3, 7, SIZE, base=base.copy())
+    change = model(2, scale=0.01)
+    assert len(low.encode(0, base + change)) < 2 * SIZE / 3 < len(ends(ALL[name])[0].encode(0, base))
+    for correction in meet(0, low, high, base, base):
+        assert not np.abs(correction).max() > 1e-20, "nobody has moved"
+    at_low, at_high = meet(1, low, high, base + change, base)
+    np.testing.assert_array_equal(at_low, -at_high)
+    assert 0 < np.abs(at_low).max() < 0.1
+
+
+@pytest.mark.parametrize("name", ["topk", "chunked"])
+def test_ends_that_began_with_other_models_see_it_and_correct_nothing(name: str) -> None:
+    low, high = ALL[name].edge(3, 8, 7, SIZE, base=model(1)), ALL[name].edge(8, 3, 7, SIZE, base=model(2))
+    for correction in meet(0, low, high, model(3), model(4)):
+        assert not correction.any()
+    alone = ALL[name].edge(3, 8, 7, SIZE, base=model(1))
+    for correction in meet(0, alone, ends(ALL[name])[1], model(3), model(4)):
+        assert not correction.any()
+    meet(1, low, high, model(3), model(4))
+    assert in_step(low, high) and low.save()
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_more_bits_are_nearer(bits: int) -> None:
+    change = model(5, 5000)
+    coder = _Chunks(Chunked(fraction=1, bits=bits), 5000)
+    _, values = coder.decode(np.frombuffer(coder.encode(change), np.uint8))
+    # What the best uniform quantiser of a normal value leaves (Max, 1960), and a few per cent for chunks of 256.
+    least = {1: 0.3634, 2: 0.1188, 3: 0.03744, 4: 0.01154}[bits]
+    assert least * 0.85 < np.mean((change - values) ** 2) / np.mean(change**2) < least * 1.1
+
+
+def test_a_chunk_sends_its_own_largest_however_small_beside_others() -> None:
+    change = np.concatenate([np.full(256, 1e-6, np.float32), model(1, 256, 100.0), model(2, 40)])
+    change[7] = 1e-4
+    coder = _Chunks(Chunked(fraction=0.05, bits=2), change.size)
+    places, _ = coder.decode(np.frombuffer(coder.encode(change), np.uint8))
+    assert isinstance(places, np.ndarray) and 7 in places
+    assert [int(((places >= low) & (places < low + 256)).sum()) for low in (0, 256, 512)] == [13, 13, 2]
 
 
 def test_a_sum_of_sane_changes_may_be_absurd() -> None:

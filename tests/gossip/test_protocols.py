@@ -20,7 +20,7 @@ from p2pfl_me.topology import schedule_of
 from tests.gossip.swarms import contract_of, run
 
 RING = {"kind": "ring"}
-ALL = ["dpsgd", "qg_dsgdm", "gradient_tracking", "push_sum", "adpsgd", "swift", "push"]
+ALL = ["dpsgd", "overlap", "qg_dsgdm", "gradient_tracking", "push_sum", "adpsgd", "swift", "push"]
 
 
 def apart(count: int, size: int = 5, seed: int = 0) -> Vector:

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import load_contract
+from p2pfl_me.options import RunOptions
 from p2pfl_me.report import write_report
+from p2pfl_me.simulation.engine import simulate
 from tests.small import events, here, p2pme, swarm, write_contract, write_vectors
 
 pytestmark = pytest.mark.processes
@@ -82,6 +85,25 @@ def test_compressed_models_travel_between_real_peers(tmp_path: Path, vectors: Pa
     assert all(len(event["weights"]) == 2 for each in rounds for event in each)
     assert all(each[-1]["bytes_sent"] < 0.7 * 4 * 2 * 4 * 263_175 for each in rounds)
     assert not any(events(run, peer, "refused") for peer in range(4))
+
+
+def test_an_overlapped_exchange_of_few_bits_ends_with_the_bits_of_the_simulator(tmp_path: Path, vectors: Path) -> None:
+    path = write_contract(
+        tmp_path / "ring.yaml",
+        3,
+        training="{rounds: 3, local_epochs: 1}",
+        gossip="{protocol: overlap, compression: chunked}",
+    )
+    run = tmp_path / "run"
+    swarm(path, vectors, run)
+    rounds = [events(run, peer, "round") for peer in range(3)]
+    assert all(len(event["weights"]) == 2 for each in rounds for event in each)
+    assert all(each[-1]["bytes_sent"] < 0.06 * 3 * 2 * 4 * 263_175 for each in rounds)
+    simulated = RunOptions(home=tmp_path / "home", run=tmp_path / "simulated", data=vectors)
+    assert simulate(load_contract(path), simulated, Console(quiet=True)) == 0
+    for peer in range(3):
+        here_, there = (events(folder, peer, "finish")[-1]["digest"] for folder in (run, simulated.run))
+        assert here_ == there
 
 
 def test_seeds_and_baselines_meet_in_one_report(tmp_path: Path, vectors: Path) -> None:
