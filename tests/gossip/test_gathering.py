@@ -163,3 +163,20 @@ def test_a_link_that_comes_up_last_is_waited_for_although_all_are_known_to_be_th
     swarm = run(contract_of(RING, 7, 6, {}), apart(7), idle, slow)
     assert all(finish.is_whole for finish in swarm.finished.values())
     assert not any(mixed.missing for rounds in swarm.mixed.values() for mixed in rounds)
+
+
+def test_news_that_come_in_one_moment_are_told_in_one() -> None:
+    """Each piece had set a timer of its own: a hundred peers said a hundred thousand words before they began."""
+    members = Membership({1})
+    members.came_up(1)
+    settings = Settings(StopRule(3), 1.0, 2.0, 3.0, 600.0, everyone=frozenset(range(31)), quorum=31)
+    gathering = Gathering(0, members, settings, 0)
+
+    def hear(peer: int) -> int:
+        actions = gathering.hear(0.001 * peer, 1, Message(Kind.PRESENT, 0, 1 << peer))
+        return sum(isinstance(each, SetTimer) and each.timer is Timer.TELL for each in actions)
+
+    assert [hear(peer) for peer in range(2, 20)] == [1] + [0] * 17
+    [told] = [each.message for each in gathering.rang(0.05, Timer.TELL) if isinstance(each, Send)]
+    assert told.at == (1 << 20) - 1
+    assert hear(20) == 1, "later news are told later"
