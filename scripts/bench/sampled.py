@@ -33,10 +33,10 @@ PLACES = (
     ("wire/framing.py", "", "frames"),
     ("wire/", "", "TCP"),
     ("aggregation/", "", "averaging"),
+    ("gossip/sketch.py", "", "log, sketch"),
     ("gossip/", "", "averaging"),
     ("peer/checkpoint.py", "", "checkpoint"),
     ("peer/tensorfile.py", "", "checkpoint"),
-    ("peer/sketch.py", "", "log, sketch"),
     ("run/", "", "log, sketch"),
 )
 ORDER = (
