@@ -13,20 +13,22 @@ import pytest
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.evaluate import pool, run
+from p2pfl_me.evaluate.outcome import Outcome
 
 
 def test_progress_counts_what_was_done_before_and_is_told_every_two_seconds_and_at_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     units = [SimpleNamespace(name=f"unit {number}") for number in range(5)]
+    outcomes = {unit.name: Outcome((), {"pooled": number}, None, 1.0) for number, unit in enumerate(units)}
     clock = iter([100.0, 101.0, 102.0, 103.5, 110.0])
     kept: list[Any] = []
     store = SimpleNamespace(has=lambda unit: unit is units[0], keep=lambda unit, outcome: kept.append((unit, outcome)))
     monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    monkeypatch.setattr(run, "outcomes_at", lambda design, waiting: ((unit, unit.name) for unit in waiting))
+    monkeypatch.setattr(run, "outcomes_at", lambda design, waiting: ((unit, outcomes[unit.name]) for unit in waiting))
     said = io.StringIO()
     run._do(SimpleNamespace(units=lambda: units), store, Console(said))  # type: ignore[arg-type]
-    assert kept == [(unit, unit.name) for unit in units[1:]]
+    assert kept == [(unit, outcomes[unit.name]) for unit in units[1:]]
     assert [line.partition("] ")[2] for line in said.getvalue().splitlines()] == [
         "3/5  unit 2  about 2 s left",
         "5/5  unit 4  about 0 s left",
