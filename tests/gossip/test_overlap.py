@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from p2pfl_me.contract import load_contract
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import NOTHING
 from p2pfl_me.gossip.protocols.overlap import Beside
@@ -12,6 +15,7 @@ from p2pfl_me.message import Vector
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
 from p2pfl_me.topology import schedule_of
 from tests.gossip.swarms import contract_of, run
+from tests.small import write_contract
 
 RING = {"kind": "ring"}
 COUNT, SIZE, ROUNDS = 6, 400, 6
@@ -93,3 +97,10 @@ def test_a_peer_that_comes_back_goes_on_with_the_steps_that_waited(compression: 
 def test_what_does_not_go_with_it_is_refused(more: dict[str, object], words: str) -> None:
     with pytest.raises((P2pmeError, ValueError), match=words):
         contract_of(RING, COUNT, 3, {"protocol": "overlap", **more})
+
+
+def test_noise_that_is_laid_out_for_what_a_round_trained_is_refused(tmp_path: Path) -> None:
+    for noise in ("before_sharing", "decor"):
+        sections = {"gossip": "{protocol: overlap}", "privacy": f"{{noise: {noise}, budget: {{epsilon: 8}}}}"}
+        with pytest.raises(P2pmeError, match=f"noise {noise} is laid out for the exchange"):
+            load_contract(write_contract(tmp_path / "overlap.yaml", 4, **sections))
