@@ -63,7 +63,9 @@ def _audit(request: Request, home: Path, cell: Cell) -> str:
     group, seed = cell
     run = cell_folder(request.out, group, seed)
     try:
-        (found,) = audit_run(run, home, games=request.games, units=(Unit.CLIP,), weights=request.weights).findings
+        (found,) = audit_run(
+            run, home, games=request.games, units=(Unit.CLIP,), weights=request.weights, inversion=False
+        ).findings
     except P2pmeError as error:
         return str(error)
     told = {"contract_digest": digest(group.of_seed(seed)).hex(), "games": request.games, "lira": asdict(found.lira)}

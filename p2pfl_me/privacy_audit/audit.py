@@ -69,6 +69,7 @@ def audit_run(
     beside: Sequence[str] = (),
     rounds: int | None = None,
     weights: Path | None = None,
+    inversion: bool = True,
     tell: Callable[[str], None] = lambda words: None,
 ) -> Audit:
     """Audit a run folder whose shares lie in it.
@@ -79,6 +80,8 @@ def audit_run(
         Other contracts to set beside the run's own: overrides of it, several in one text with `;` between them.
     rounds:
         Play so many rounds instead of the contract's.
+    inversion:
+        Also try to put inputs together, which takes longer than the games where a network is trained whole.
 
     Raises
     ------
@@ -117,6 +120,8 @@ def audit_run(
             tell(f"{name}, one {unit}: {games} games")
             played = play(each, board, start, games)
             findings.append(_finding(name, each, unit, played, samples))
+            if not inversion:
+                continue
             tell(f"{name}, one {unit}: inversion")
             if found := invert(name, each, board, unit, start):
                 inversions.append(found)

@@ -89,7 +89,9 @@ def done_by(job: dict[str, Any]) -> dict[str, Any]:
         findings = []
         for unit in (Unit.SUBJECT, Unit.CLIP):
             with suppress(DataError):  # a peer may have one subject only, and nothing to toss for
-                played = audit_run(run, home(), games=job["games"], units=(unit,), rounds=job["game_rounds"])
+                played = audit_run(
+                    run, home(), games=job["games"], units=(unit,), rounds=job["game_rounds"], inversion=False
+                )
                 findings += played.findings
     return {
         "peers": list(final_scores(seen, Arm.GOSSIP, "uf1").values()),
