@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from p2pfl_me.gossip.hand_out import Final, HandOut, Place
@@ -117,13 +118,25 @@ def _final_of(contract: Contract, start: Start) -> Final:
 
 
 def _connected_with(peer: int, plan: Plan) -> frozenset[int]:
-    """All whom news of `peer` can reach along the plan's links, itself among them."""
-    found, ahead = {peer}, [peer]
-    while ahead:
-        new = set(plan.neighbours(ahead.pop())) - found
-        found |= new
-        ahead += new
-    return frozenset(found)
+    """All whom news of `peer` can reach along the plan's links, itself among them.
+
+    Both ends of a link hold it, so all of a part share one set: one for each of thousands would fill gigabytes.
+    """
+    parts = _parts_of(plan)  # type: ignore[arg-type]  # plans are told apart by identity
+    if peer not in parts:
+        found, ahead = {peer}, [peer]
+        while ahead:
+            new = set(plan.neighbours(ahead.pop())) - found
+            found |= new
+            ahead += new
+        parts.update(dict.fromkeys(found, frozenset(found)))
+    return parts[peer]
+
+
+@lru_cache(maxsize=2)
+def _parts_of(plan: Plan) -> dict[int, frozenset[int]]:
+    """What was found of a plan's parts, by peer."""
+    return {}
 
 
 def rule_of(gossip: Gossip, start: Start, rounds: int) -> Rule:

@@ -75,7 +75,7 @@ class Gathering:
             return not members.ungreeted and not linking
         if self._resumed or quorum is None:
             return not members.awaited
-        here = len(self._settings.everyone) - len(self.missing)
+        here = len(self._settings.everyone & (self._known | members.gone))
         return here >= quorum and not (members.awaited if quorum == len(self._settings.everyone) else members.ungreeted)
 
     def start(self, now: float) -> list[Action]:
