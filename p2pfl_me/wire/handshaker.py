@@ -6,17 +6,14 @@ that fails to counts against a neighbour: it may be the line's doing.
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from p2pfl_me.errors import WireError
-from p2pfl_me.wire.admission import CHALLENGE, WaitingRoom, caller_of, edge_key
-from p2pfl_me.wire.endpoint import Meeting, Trust
-from p2pfl_me.wire.framing import Lengths
+from p2pfl_me.wire.admission import CHALLENGE, WaitingRoom, caller_of
+from p2pfl_me.wire.endpoint import Trust
 from p2pfl_me.wire.handshake import (
     Terms,
     contracts_differ,
@@ -28,19 +25,15 @@ from p2pfl_me.wire.handshake import (
     read_reply,
     reply,
 )
-from p2pfl_me.wire.identity import Identity
-from p2pfl_me.wire.meeting import WAIT_S, is_met, meet
+from p2pfl_me.wire.handshake_stages import AtRelay, Call, Dialled, KeyPair, Seals, Stage, key_pairs, most_s, seals_of
+from p2pfl_me.wire.meeting import is_met, meet
 from p2pfl_me.wire.neighbour import Neighbour
-from p2pfl_me.wire.noise import AwaitingReply, Ciphers
-from p2pfl_me.wire.records import HEADER, PAYLOAD, Opener, Sealer
+from p2pfl_me.wire.noise import AwaitingReply
+from p2pfl_me.wire.records import HEADER, PAYLOAD
 from p2pfl_me.wire.session import CHANGE, STANDING, Standing
 from p2pfl_me.wire.station import Connection, Outcome
 from p2pfl_me.wire.traffic import TrafficLedger
 
-HANDSHAKE_S = 10.0
-"""How long a connection may take to become a link."""
-FIRST_RECORD = 256
-"""Most bytes of the record that completes a handshake."""
 NEWS_RECORD = HEADER + PAYLOAD + 16
 """The same where the two have different contracts: it tells how one became the other."""
 TURNED_AWAY = (
@@ -76,64 +69,6 @@ class HandshakeEvents(Protocol):
     def complain(self, neighbour: Neighbour, complaint: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Seals:
-    """The two directions of a connection whose handshake is over."""
-
-    sealer: Sealer
-    opener: Opener
-
-
-@dataclass(slots=True, eq=False)
-class _Call:
-    """Somebody who called us; `neighbour` and `seals` once its HELLO has been answered."""
-
-    since: float
-    challenge: bytes
-    neighbour: Neighbour | None = None
-    key: bytes = b""
-    seals: Seals | None = None
-    met: Neighbour | None = None
-    """Whom we have met at a relay, and nobody else may this be."""
-    differing: tuple[str, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class _Dialled:
-    """A neighbour that we called; `awaiting` once it has greeted us, `seals` once it has replied."""
-
-    since: float
-    neighbour: Neighbour
-    key: bytes = b""
-    awaiting: AwaitingReply | None = None
-    seals: Seals | None = None
-    differing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Edge:
-    """One of our keys and one of a neighbour's, both good now, and the key of the proofs between them."""
-
-    neighbour: Neighbour
-    identity: Identity
-    public: bytes
-    key: bytes
-
-
-@dataclass(slots=True, eq=False)
-class _AtRelay:
-    """We have called a relay to meet a neighbour there: not greeted yet, asked for it, or told that it is not there."""
-
-    since: float
-    neighbour: Neighbour
-    relay: Meeting
-    asked: bool = False
-    absent: bool = False
-
-
-_Stage = _Call | _Dialled | _AtRelay
-
-
 class Handshaker:
     """The handshakes of one peer, each on a connection of its own. `send` hands a frame to the network."""
 
@@ -150,10 +85,10 @@ class Handshaker:
         self._terms, self._trust = terms, trust
         self._events, self._traffic, self._send = events, traffic, send
         self._neighbours = (*former, *neighbours.values())
-        self._edges: dict[Neighbour, tuple[_Edge, ...]] = {}
-        self._to_relays: dict[bytes, tuple[_Edge, ...]] = {}
+        self._edges: dict[Neighbour, tuple[KeyPair, ...]] = {}
+        self._to_relays: dict[bytes, tuple[KeyPair, ...]] = {}
         self._find_edges()
-        self._under_way: dict[Connection, _Stage] = {}
+        self._under_way: dict[Connection, Stage] = {}
         self.waiting: WaitingRoom[Connection] = WaitingRoom()
 
     # -- who is believed ----------------------------------------------------------------------------------------
@@ -167,7 +102,7 @@ class Handshaker:
         self._find_edges()
         for connection, stage in [*self._under_way.items()]:
             if (
-                not isinstance(stage, _AtRelay)
+                not isinstance(stage, AtRelay)
                 and stage.neighbour
                 and stage.key
                 and not self._is_good(stage.neighbour, stage.key)
@@ -181,9 +116,9 @@ class Handshaker:
     def _find_edges(self) -> None:
         mine = self._terms.identities(self._trust.good(self._terms.stated or self._terms.identity.public))
         for neighbour in self._neighbours:
-            self._edges[neighbour] = _edges(neighbour, mine, self._trust.good(neighbour.endpoint.public_key))
+            self._edges[neighbour] = key_pairs(neighbour, mine, self._trust.good(neighbour.endpoint.public_key))
             for relay in neighbour.endpoint.relays:
-                self._to_relays[relay.public_key] = _edges(neighbour, mine, (relay.public_key,))
+                self._to_relays[relay.public_key] = key_pairs(neighbour, mine, (relay.public_key,))
 
     # -- beginning and ending -----------------------------------------------------------------------------------
 
@@ -191,13 +126,13 @@ class Handshaker:
         """Greet whoever calls; if there is no room, another goes."""
         if (goes := self.waiting.enter(connection, connection.host)) is not None:
             self._events.hang_up(goes)
-        self._under_way[connection] = call = _Call(now, os.urandom(CHALLENGE))
+        self._under_way[connection] = call = Call(now, os.urandom(CHALLENGE))
         self._send(connection, greeting(call.challenge))
 
     def on_dialling(self, connection: Connection, neighbour: Neighbour, now: float) -> None:
         """We are calling a neighbour, or a relay to meet it."""
         relay = neighbour.relay(self._terms.me)
-        self._under_way[connection] = _AtRelay(now, neighbour, relay) if relay else _Dialled(now, neighbour)
+        self._under_way[connection] = AtRelay(now, neighbour, relay) if relay else Dialled(now, neighbour)
 
     def can_dial(self, neighbour: Neighbour) -> bool:
         """Whether there is a key to answer its challenge with."""
@@ -216,9 +151,9 @@ class Handshaker:
         stage = self._under_way.get(connection)
         if stage is None:
             return None
-        return stage.met if isinstance(stage, _Call) else stage.neighbour
+        return stage.met if isinstance(stage, Call) else stage.neighbour
 
-    def forget(self, connection: Connection) -> _Stage | None:
+    def forget(self, connection: Connection) -> Stage | None:
         """A connection has ended or become a link."""
         self.waiting.leave(connection)
         return self._under_way.pop(connection, None)
@@ -226,24 +161,24 @@ class Handshaker:
     def on_closed(self, connection: Connection, reason: str) -> str:
         """The other end has closed a connection, or sent what no frame is; why, where we know better than `reason`."""
         stage = self._under_way.get(connection)
-        if isinstance(stage, _AtRelay):
+        if isinstance(stage, AtRelay):
             if stage.absent:
                 return NOT_THERE
             if stage.neighbour.failures and not connection.connecting:
                 self._complain(stage.neighbour, TURNED_AWAY_THERE if stage.asked else NO_PEER)
-        elif isinstance(stage, _Dialled):
+        elif isinstance(stage, Dialled):
             if connection.connecting:
                 return ""
             # One may be closed because its owner is leaving; two in a row are meant.
             if stage.neighbour.failures >= len(self._edges[stage.neighbour]):
                 self._complain(stage.neighbour, TURNED_AWAY if stage.awaiting else NO_PEER)
-        elif isinstance(stage, _Call) and stage.neighbour is None and stage.met is None:
+        elif isinstance(stage, Call) and stage.neighbour is None and stage.met is None:
             self._events.stranger(f"a connection from {connection.host} that ended before its handshake ({reason})")
         return ""
 
     def overdue(self, now: float) -> list[Connection]:
         """Connections that have had their time."""
-        return [each for each, stage in self._under_way.items() if now - stage.since > _most_s(stage)]
+        return [each for each, stage in self._under_way.items() if now - stage.since > most_s(stage)]
 
     # -- frames -------------------------------------------------------------------------------------------------
 
@@ -253,27 +188,27 @@ class Handshaker:
         try:
             if stage is None:
                 return
-            if isinstance(stage, _AtRelay):
+            if isinstance(stage, AtRelay):
                 self._on_relay(connection, stage, bytes(frame), now)
             elif stage.neighbour is not None and stage.seals is not None and stage.differing:
                 self._on_news(connection, stage, stage.neighbour, stage.seals, frame)
             elif stage.neighbour is not None and stage.seals is not None:
                 self._on_first_record(connection, stage.neighbour, stage.key, stage.seals, frame)
-            elif isinstance(stage, _Call):
+            elif isinstance(stage, Call):
                 self._on_hello(connection, stage, bytes(frame), now)
             elif stage.awaiting is None:
                 self._on_greeting(connection, stage, bytes(frame))
             else:
                 self._on_reply(connection, stage, stage.awaiting, bytes(frame))
         except WireError as error:
-            if isinstance(stage, _AtRelay) or (isinstance(stage, _Dialled) and stage.awaiting is None):
+            if isinstance(stage, AtRelay) or (isinstance(stage, Dialled) and stage.awaiting is None):
                 self._complain(stage.neighbour, f"{NO_PEER} ({error.what})")
             else:
                 # Whoever is there need not be the neighbour, so it does not count against it.
                 self._events.stranger(f"{error.what}, from {connection.host}")
             self._events.hang_up(connection)
 
-    def _on_relay(self, connection: Connection, stage: _AtRelay, frame: bytes, now: float) -> None:
+    def _on_relay(self, connection: Connection, stage: AtRelay, frame: bytes, now: float) -> None:
         """Ask a relay for the neighbour; once the two have met, all is as if one had called the other."""
         neighbour, edges = stage.neighbour, self._to_relays[stage.relay.public_key]
         if not stage.asked and edges:
@@ -286,12 +221,12 @@ class Handshaker:
             stage.absent, neighbour.failures = True, 0
             neighbour.unreachable = f"{neighbour.where(self._terms.me)}: {NOT_THERE}"
         elif neighbour.endpoint.begins(self._terms.me):
-            self._under_way[connection] = _Dialled(now, neighbour)
+            self._under_way[connection] = Dialled(now, neighbour)
         else:
-            self._under_way[connection] = call = _Call(now, os.urandom(CHALLENGE), met=neighbour)
+            self._under_way[connection] = call = Call(now, os.urandom(CHALLENGE), met=neighbour)
             self._send(connection, greeting(call.challenge))
 
-    def _on_greeting(self, connection: Connection, stage: _Dialled, frame: bytes) -> None:
+    def _on_greeting(self, connection: Connection, stage: Dialled, frame: bytes) -> None:
         """Begin a handshake with a neighbour that we dialled."""
         challenge, edges = read_greeting(frame), self._edges[stage.neighbour]
         if not edges:
@@ -303,7 +238,7 @@ class Handshaker:
         if self._send(connection, made) is Outcome.SENT:
             self._traffic.frame_sent(stage.neighbour.peer, len(made))
 
-    def _on_hello(self, connection: Connection, call: _Call, frame: bytes, now: float) -> None:
+    def _on_hello(self, connection: Connection, call: Call, frame: bytes, now: float) -> None:
         """Answer a neighbour that calls us, and nobody else."""
         all_edges = (edge for edges in self._edges.values() for edge in edges)
         edge = caller_of(all_edges, call.challenge, proof_of(frame))
@@ -331,23 +266,23 @@ class Handshaker:
             if self._terms.news is None:  # the caller will read that, and close the connection
                 self._events.complain(neighbour, contracts_differ(neighbour.peer, made.differing))
             else:
-                call.differing, call.seals = made.differing, _seals(connection, ciphers, NEWS_RECORD)
+                call.differing, call.seals = made.differing, seals_of(connection, ciphers, NEWS_RECORD)
             return
         if neighbour.is_former:
             neighbour.quarantined = True  # it knows, and is no neighbour any more
             return
         for other, stage in [*self._under_way.items()]:
-            if isinstance(stage, _Call) and stage.seals and stage.neighbour is neighbour:
+            if isinstance(stage, Call) and stage.seals and stage.neighbour is neighbour:
                 self._events.hang_up(other)  # one at a time, the newest
-        call.seals = _seals(connection, ciphers)
+        call.seals = seals_of(connection, ciphers)
 
-    def _on_reply(self, connection: Connection, stage: _Dialled, awaiting: AwaitingReply, frame: bytes) -> None:
+    def _on_reply(self, connection: Connection, stage: Dialled, awaiting: AwaitingReply, frame: bytes) -> None:
         """Go on with a handshake that we began; the first sealed record is ours."""
         neighbour = stage.neighbour
         differing, ciphers = read_reply(awaiting, frame)
         self._traffic.frame_received(neighbour.peer, len(frame))
         if differing and self._terms.news is not None:
-            stage.differing, stage.seals = tuple(differing), _seals(connection, ciphers, NEWS_RECORD)
+            stage.differing, stage.seals = tuple(differing), seals_of(connection, ciphers, NEWS_RECORD)
             self._say_news(connection, neighbour, stage.seals)
             return
         if differing:
@@ -356,7 +291,7 @@ class Handshaker:
         if differing or neighbour.is_former:
             self._events.hang_up(connection)
             return
-        stage.seals = _seals(connection, ciphers)
+        stage.seals = seals_of(connection, ciphers)
         self._say_standing(connection, neighbour, stage.seals)
 
     def _on_first_record(
@@ -365,14 +300,14 @@ class Handshaker:
         """Whoever has stolen our key could say HELLO in any neighbour's name, but not seal this."""
         theirs = Standing.read(frame, seals.opener)
         self._traffic.frame_received(neighbour.peer, len(frame))
-        if isinstance(self.forget(connection), _Call):
+        if isinstance(self.forget(connection), Call):
             self._events.replace(neighbour, theirs)
             self._say_standing(connection, neighbour, seals)
         neighbour.key = key
         self._events.up(neighbour, connection, theirs, seals)
 
     def _on_news(
-        self, connection: Connection, stage: _Call | _Dialled, neighbour: Neighbour, seals: Seals, frame: memoryview
+        self, connection: Connection, stage: Call | Dialled, neighbour: Neighbour, seals: Seals, frame: memoryview
     ) -> None:
         """How its contract came to be; whoever was called says the same of ours, and whoever called hangs up."""
         told = bytes(seals.opener.open(frame))
@@ -380,7 +315,7 @@ class Handshaker:
             raise WireError("something else than the news of a neighbour with another contract")
         self._traffic.frame_received(neighbour.peer, len(frame))
         differing, stage.differing = stage.differing, ()
-        if isinstance(stage, _Call):
+        if isinstance(stage, Call):
             self._say_news(connection, neighbour, seals)
         else:
             neighbour.is_told = True
@@ -399,24 +334,3 @@ class Handshaker:
 
     def _complain(self, neighbour: Neighbour, why: str) -> None:
         self._events.complain(neighbour, f"peer {neighbour.peer} at {neighbour.where(self._terms.me)} {why}")
-
-
-def _most_s(stage: _Stage) -> float:
-    """Seconds that a connection may spend in its present stage."""
-    return HANDSHAKE_S + (WAIT_S if isinstance(stage, _AtRelay) else 0.0)
-
-
-def _seals(connection: Connection, ciphers: Ciphers, most: int = FIRST_RECORD) -> Seals:
-    """From here on, everything on this connection is sealed, lengths included."""
-    connection.reader.most = most
-    connection.reader.lengths, connection.lengths = Lengths(ciphers.receive), Lengths(ciphers.send)
-    return Seals(Sealer(ciphers.send), Opener(ciphers.receive))
-
-
-def _edges(neighbour: Neighbour, mine: Sequence[Identity], theirs: Sequence[bytes]) -> tuple[_Edge, ...]:
-    """One for each pair of keys, but for those that are none."""
-    found = []
-    for identity, public in itertools.product(mine, theirs):
-        with suppress(WireError):
-            found.append(_Edge(neighbour, identity, public, edge_key(identity, public)))
-    return tuple(found)

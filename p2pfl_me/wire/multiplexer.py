@@ -17,7 +17,8 @@ from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.dialling import Dialler
 from p2pfl_me.wire.endpoint import AsStated, Endpoint, Liveness, News, Trust
 from p2pfl_me.wire.handshake import MAX_FRAME, Terms
-from p2pfl_me.wire.handshaker import Handshaker, Seals
+from p2pfl_me.wire.handshake_stages import Seals
+from p2pfl_me.wire.handshaker import Handshaker
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.pace import Pace
 from p2pfl_me.wire.reactor import Reactor

@@ -22,7 +22,7 @@ from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.endpoint import AsStated, Trust
 from p2pfl_me.wire.framing import PREFIX, Lengths
 from p2pfl_me.wire.handshake import greeting
-from p2pfl_me.wire.handshaker import HANDSHAKE_S
+from p2pfl_me.wire.handshake_stages import HANDSHAKE_S
 from p2pfl_me.wire.identity import Identity
 from p2pfl_me.wire.meeting import ABSENT, MET, WAIT_S, read_meet, sought
 from p2pfl_me.wire.refusal_log import BURST, REFILL_S, RefusalLog

@@ -16,7 +16,7 @@ from p2pfl_me.wire import (
     echo,
     framing,
     handshake,
-    handshaker,
+    handshake_stages,
     identity,
     links,
     malloc,
@@ -53,9 +53,9 @@ STATED = [
     # bounds before anything is known of the sender
     ((codec.MAX_HEADER, message.MAX_ROUND, bounded.MAX_ITEMS), (1024, 2**31, 64)),
     ((handshake.MAX_PAYLOAD, handshake.MAX_FRAME), (4096, 4352)),
-    (handshaker.FIRST_RECORD, 256),
+    (handshake_stages.FIRST_RECORD, 256),
     (identity.LONGEST, 4096),
-    ((admission.WAITING, handshaker.HANDSHAKE_S), (64, 10.0)),
+    ((admission.WAITING, handshake_stages.HANDSHAKE_S), (64, 10.0)),
     # what is kept, and for how long
     ((session.MOST_MESSAGES, session.MOST_MODELS, session.MOST_BYTES), (4096, 16, 256 * 1024**2)),
     (session.SHORT_PIECE, 1024),
