@@ -12,6 +12,7 @@ from p2pfl_me.cli.data_prepare import prepare
 from p2pfl_me.cli.data_sets import manifest, twin
 from p2pfl_me.cli.film import film
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.shared import FiniteRange, examples
 from p2pfl_me.counting import many
 
@@ -70,7 +71,7 @@ def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, 
     show_default=True,
     help="Open all frames from onset to offset; onset, apex and offset; or none, and check the rows alone.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@short_json_option
 @identity_options
 def check(
     path: Path,
@@ -88,7 +89,6 @@ def check(
     Looks for missing and unreadable files, unknown labels, classes without clips, frames that are not there, subjects
     in two splits, spellings that could be one person, and images that stand in it twice.
     """
-    import json
     from dataclasses import asdict
 
     from p2pfl_me.data.check import check_manifest
@@ -96,7 +96,10 @@ def check(
     from p2pfl_me.data.look import Images
 
     report = check_manifest(path, _labels(topology, classes, label_map), Images(images), rules=rules)
-    click.echo(json.dumps(asdict(report), indent=1) if as_json else report_text(report))
+    if as_json:
+        say_object(asdict(report))
+    else:
+        click.echo(report_text(report))
     raise SystemExit(1 if report.problems else 0)
 
 

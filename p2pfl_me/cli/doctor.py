@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     type=FiniteRange(0.001, 1e6),
     help="Reckon with so many Mbit/s where no line can be measured.",
 )
-@click.option("--json", "as_json_", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json_", is_flag=True, help="Print one JSON object (docs/json.md).")
 def doctor(
     peer_id: int,
     topology: Path,

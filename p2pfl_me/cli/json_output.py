@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+short_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/json.md).")
+"""Of commands that say nothing on the way."""
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object (docs/json.md); the rest goes to stderr."
 )
@@ -43,6 +45,11 @@ def set_aside(as_json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
         sys.stdout = told
     for each in objects:
         click.echo(json.dumps(_known(each), ensure_ascii=False, allow_nan=False))
+
+
+def say_object(values: Mapping[str, Any]) -> None:
+    """Print `values` as one object of format 1, for a command that has said nothing before."""
+    click.echo(json.dumps({"format": 1, **_known(values)}, ensure_ascii=False, allow_nan=False))
 
 
 def _known(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
@@ -51,14 +52,39 @@ def add(folder: Path, cards: tuple[str, ...]) -> None:
     "list",
     epilog=examples(
         "p2pme members list lab-a",
+        "p2pme members list lab-a --json",
     ),
 )
 @click.argument("folder", type=click.Path(path_type=Path))
-def list_members(folder: Path) -> None:
+@short_json_option
+def list_members(folder: Path, as_json: bool) -> None:
     """Show whose cards are in FOLDER, with the fingerprints to compare over the phone."""
     from p2pfl_me.federation.folder import open_folder
 
-    say_next(open_folder(folder))
+    lab = open_folder(folder)
+    if not as_json:
+        say_next(lab)
+        return
+    from p2pfl_me.federation.words import as_words
+    from p2pfl_me.wire.identity import fingerprint, public_from_text
+
+    members = []
+    for number, card in sorted(lab.cards().items()):
+        key = card.member.public_key or ""
+        seal = fingerprint(public_from_text(key))
+        members.append(
+            {
+                "id": number,
+                "address": card.member.address,
+                "public_key": key,
+                "fingerprint": seal,
+                "words": as_words(seal),
+                "this_lab": number == lab.lab,
+            }
+        )
+    missing = list(lab.missing())
+    whole = None if missing else str(lab.contract)
+    say_object({"labs": lab.draft.labs, "members": members, "missing": missing, "contract": whole})
 
 
 def say_next(lab: LabFolder) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.shared import examples
 
 
@@ -16,14 +17,33 @@ def network() -> None:
     "list",
     epilog=examples(
         "p2pme network list --classes 5",
+        "p2pme network list --json",
     ),
 )
-@click.option("--classes", metavar="K", type=click.IntRange(2), default=3, show_default=True)
-def list_networks(classes: int) -> None:
+@click.option("--classes", metavar="K", type=click.IntRange(2), default=3, show_default=True, help="Outputs.")
+@short_json_option
+def list_networks(classes: int, as_json: bool) -> None:
     """Every network: its input, what is trained and sent of it, a model's bytes."""
     from p2pfl_me.networks import NETWORKS, Use
     from p2pfl_me.networks.kinds.own import Own
 
+    if as_json:
+        listed = [
+            {
+                "backbone": name,
+                "about": its.about,
+                "input_size": its.side,
+                "trainable": trainable,
+                "values": (size := its.layout(Use(classes, its.side, trainable)).size),
+                "bytes": 4 * size,
+            }
+            for name, kind in NETWORKS.items()
+            if kind is not Own
+            for its in (NETWORKS.of(name),)
+            for trainable in its.trainables
+        ]
+        say_object({"classes": classes, "networks": listed})
+        return
     click.echo(f"{'model.backbone':20} {'input':>7} {'model.trainable':>15} {'values':>10} {'MB sent':>8}")
     for name, kind in NETWORKS.items():
         if kind is Own:
@@ -40,13 +60,15 @@ def list_networks(classes: int) -> None:
 @network.command(
     epilog=examples(
         "p2pme network check mylab.py:build --classes 3 --input-size 28",
+        "p2pme network check mylab.py:build --json",
     )
 )
 @click.argument("given", metavar="FILE.py:NAME")
 @click.option("--classes", metavar="K", type=click.IntRange(2), default=3, show_default=True, help="Outputs.")
 @click.option("--input-size", "side", metavar="PIXELS", type=click.IntRange(1, 1024), help="Side of its input.")
 @click.option("--trained", metavar="PART", multiple=True, help="Train and send only this part of it. Repeatable.")
-def check(given: str, classes: int, side: int | None, trained: tuple[str, ...]) -> None:
+@short_json_option
+def check(given: str, classes: int, side: int | None, trained: tuple[str, ...], as_json: bool) -> None:
     """Build the network, ask it, train it a step: what would travel, whether every layer learns, and what cannot work.
 
     NAME is a function or class that gives a torch.nn.Module: called with the number of classes, by position or as
@@ -63,6 +85,15 @@ def check(given: str, classes: int, side: int | None, trained: tuple[str, ...]) 
     code = Code.of(given)
     found = examine(code, classes, trained=trained, side=side or code.own_side() or Own.side)
     layout = found.network.layout(Use(classes, found.side))
+    section = {"backbone": found.network.model_dump(mode="json", exclude_none=True), "input_size": found.side}
+    if as_json:
+        layers = [
+            {"name": name, "shape": list(shape), "group": group.value, "learns": name not in found.still}
+            for (name, shape), group in zip(layout.shapes, layout.groups, strict=True)
+        ]
+        counts = {"values": layout.size, "bytes": 4 * layout.size, "frozen": found.frozen}
+        say_object({"layers": layers, **counts, "remarks": list(found.remarks), "model": section})
+        return
     wide = max(len(name) for name, _ in layout.shapes)
     for (name, shape), group in zip(layout.shapes, layout.groups, strict=True):
         reached = "  NO GRADIENT" if name in found.still else ""
@@ -75,6 +106,5 @@ def check(given: str, classes: int, side: int | None, trained: tuple[str, ...]) 
         click.echo("gradients reach every layer that is trained")
     for remark in found.remarks:
         click.echo(f"note: {remark}")
-    section = {"backbone": found.network.model_dump(mode="json", exclude_none=True), "input_size": found.side}
     click.echo("\nIn the contract:\n")
     click.echo(yaml.safe_dump({"model": section}, sort_keys=False, default_flow_style=None, width=110), nl=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.own_network import own_network_of_run
 from p2pfl_me.cli.shared import examples
 
@@ -22,7 +23,7 @@ from p2pfl_me.cli.shared import examples
 @own_network_of_run
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @click.option("--as-it-is", is_flag=True, help="Look for no face and no motion: INPUT is cropped to a face.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@short_json_option
 def predict(
     model: Path,
     input: Path,
@@ -39,8 +40,6 @@ def predict(
 
     For research; not for decisions about people (docs/export.md).
     """
-    import json
-
     from p2pfl_me.cli.terminal import bar
     from p2pfl_me.deploy.predict import predict as predict_input
     from p2pfl_me.home import home
@@ -53,19 +52,16 @@ def predict(
     for words in found.said:
         click.echo(f"{input.name} {words}", err=True)
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "input": str(found.path),
-                    "kind": found.kind.value,
-                    "samples": found.samples,
-                    "said": list(found.said),
-                    "model_warnings": list(recogniser.warnings),
-                    "class": found.label,
-                    "probabilities": found.probabilities,
-                },
-                indent=1,
-            )
+        say_object(
+            {
+                "input": str(found.path),
+                "kind": found.kind.value,
+                "samples": found.samples,
+                "said": list(found.said),
+                "model_warnings": list(recogniser.warnings),
+                "class": found.label,
+                "probabilities": found.probabilities,
+            }
         )
         return
     click.echo(f"{found.path} ({found.kind.value}): {found.label}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.shared import examples
 
 
@@ -13,23 +14,31 @@ from p2pfl_me.cli.shared import examples
     epilog=examples(
         "p2pme swarm ring --rounds 5 --record",
         "p2pme replay runs/latest",
+        "p2pme replay runs/latest --peer 3 --json",
     )
 )
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--peer", "peers", metavar="K", type=int, multiple=True, help="Only this peer (may stand several times).")
-def replay(run: Path, peers: tuple[int, ...]) -> None:
+@short_json_option
+def replay(run: Path, peers: tuple[int, ...], as_json: bool) -> None:
     """Feed a core what the peers of the run folder RUN were fed, and see that it answers as they did.
 
     RUN must have been recorded (`p2pme swarm --record`, `p2pme peer --record`). Neither data nor network is needed: the
     record holds messages, timers, training results and links, kills and returns included. The first answer that
     differs is named; then the exit code is 1.
     """
+    from dataclasses import asdict
+
     from p2pfl_me import __version__
     from p2pfl_me.peer.replay import recorded_peers, replay
 
-    differs = False
+    differs, told = False, []
     for peer in peers or recorded_peers(run):
         found = replay(run, peer)
+        if as_json:
+            differs = differs or found.difference is not None
+            told.append(asdict(found))
+            continue
         if found.version != __version__:
             click.echo(f"peer {peer}: recorded by p2pme {found.version}, replayed by {__version__}", err=True)
         counts = f"{found.lives} {'life' if found.lives == 1 else 'lives'}, {found.inputs} inputs"
@@ -40,4 +49,6 @@ def replay(run: Path, peers: tuple[int, ...]) -> None:
             last = max(found.rounds, default=None)
             ending = "before its first round ended" if last is None else f"round {last + 1}: {found.rounds[last]}"
             click.echo(f"peer {peer}: {counts}, {found.answers} answers, equal to the last bit; {ending}")
+    if as_json:
+        say_object({"exit_code": int(differs), "peers": told})
     raise SystemExit(int(differs))

@@ -16,7 +16,7 @@ from p2pfl_me.cli.shared import examples
     )
 )
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--json", "form", flag_value="json", help="As JSON.")
+@click.option("--json", "form", flag_value="json", help="Print one JSON object (docs/json.md).")
 @click.option("--openmetrics", "form", flag_value="openmetrics", help="As OpenMetrics text, for a textfile collector.")
 def status(run: Path, form: str | None) -> None:
     """Say how the peers of RUN stand: their last round, and what each says of its neighbours.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.shared import examples
 
 
@@ -18,12 +19,24 @@ def topology() -> None:
     "list",
     epilog=examples(
         "p2pme topology list",
+        "p2pme topology list --json",
     ),
 )
-def list_kinds() -> None:
+@short_json_option
+def list_kinds(as_json: bool) -> None:
     """Name every kind of graph and what it needs."""
     from p2pfl_me.topology.kind import TOPOLOGIES
 
+    if as_json:
+        say_object(
+            {
+                "kinds": [
+                    {"kind": name, "summary": kind.summary, "needs": kind.needs, "peers": kind.ready_count}
+                    for name, kind in TOPOLOGIES.items()
+                ]
+            }
+        )
+        return
     width = max(map(len, TOPOLOGIES))
     for name, kind in TOPOLOGIES.items():
         click.echo(f"{name:<{width}} {kind.summary}\n{'':<{width}} needs: {kind.needs}")
@@ -44,7 +57,7 @@ def list_kinds() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Picture to write, .png, .svg or .pdf (default: NAME.png here; none with --json or very many links).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every edge.")
+@short_json_option
 def show(file: Path, out: Path | None, as_json: bool) -> None:
     """Show the graph of the contract FILE: edges, degrees, diameter, spectral gap, rounds to consensus, a picture."""
     from p2pfl_me.contract.ready import read_contract

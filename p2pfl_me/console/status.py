@@ -199,7 +199,7 @@ class Account:
 
 def as_json(peers: Sequence[PeerStatus]) -> str:
     """One object with a list of peers; its keys are the fields of `PeerStatus`."""
-    return json.dumps({"peers": [asdict(each) for each in peers]}, indent=1)
+    return json.dumps({"format": 1, "peers": [asdict(each) for each in peers]}, indent=1)
 
 
 def as_lines(peers: Sequence[PeerStatus], now: float) -> Iterator[str]:

@@ -30,4 +30,4 @@ def in_short(findings: Sequence[Finding]) -> str:
 
 def as_json(findings: Sequence[Finding]) -> str:
     found = [{"about": f.about, "verdict": f.verdict, "says": f.says, "fix": f.fix} for f in findings]
-    return json.dumps({"findings": found, "in_short": in_short(findings)}, indent=1)
+    return json.dumps({"format": 1, "findings": found, "in_short": in_short(findings)}, indent=1)

@@ -102,13 +102,14 @@ def _summary(
 
 
 def as_json(summary: Summary, picture: Path | None) -> str:
-    """One object: name, kind, directed, peers, period, edges of round 0, degrees, figures, picture.
+    """One object: format, name, kind, directed, peers, period, edges of round 0, degrees, figures, picture.
 
     An edge is [a, b, weight], where directed [sender, receiver, weight].
     """
     figures = summary.figures
     return json.dumps(
         {
+            "format": 1,
             "name": summary.name,
             "kind": summary.kind,
             "directed": summary.directed,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -85,6 +88,38 @@ def test_commands_that_train_take_rounds_seeds_out_and_json() -> None:
         assert {"--rounds", "--seeds", "--out", "--json", "--set"} <= options, name
 
 
-def test_what_ends_with_numbers_has_json() -> None:
-    for name in ("data audit", "data check", "predict", "status", "doctor", "topology show", "swarm"):
-        assert any("--json" in parameter.opts for parameter in COMMANDS[name].params), name
+def with_json() -> set[str]:
+    return {name for name, command in COMMANDS.items() if any("--json" in each.opts for each in command.params)}
+
+
+def test_what_ends_with_numbers_or_a_list_has_json() -> None:
+    ends_so = {"data audit", "data check", "predict", "status", "doctor", "topology show", "network check", "replay"}
+    lists = {name for name in COMMANDS if name.split()[-1] == "list"}
+    assert {"network list", "topology list", "members list"} <= lists
+    assert ends_so | lists | {"swarm", "compare", "evaluate"} <= with_json()
+
+
+def test_every_json_object_is_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z -]+)` \|", page.partition("## A run")[0], re.MULTILINE)
+    assert sorted(rows) == sorted(with_json())
+
+
+@pytest.mark.parametrize("words", ["network list", "topology list", "topology show ring", "members list lab"])
+def test_an_object_states_its_format(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = CliRunner().invoke(cli, ["init", "lab", "--labs", "2", "--id", "0"], catch_exceptions=False)
+    assert made.exit_code == 0, made.output
+    done = CliRunner().invoke(cli, [*words.split(), "--json"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert said["format"] == 1 and len(said) > 1
+
+
+def test_what_is_listed_for_people_is_in_the_object() -> None:
+    for name, key, field in (("network list", "networks", "backbone"), ("topology list", "kinds", "kind")):
+        said = json.loads(CliRunner().invoke(cli, [*name.split(), "--json"]).stdout)[key]
+        shown = CliRunner().invoke(cli, name.split()).stdout
+        assert said
+        for each in said:
+            assert each[field] in shown
