@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ from p2pfl_me.report.style import (
     BACKGROUND,
     NARROW,
     WIDTH,
+    belongs,
     curve,
     few_ticks,
     headline,
@@ -58,22 +60,34 @@ def mixing_pictures(mixings: Sequence[Mixing]) -> Iterator[Picture]:
     )
 
 
+class _End(NamedTuple):
+    """Where a line ends, its name, its colour, and the id of what is shown and hidden with it."""
+
+    x: float
+    y: float
+    words: str
+    colour: str
+    belonging: str | None
+
+
 def _mixing_by(column: str, label: str, place: str) -> Draw:
     """The drawing of distances over `column` of the CSV; `place` is a format of x for who points at it."""
     tip = f"{place}: {{y:.3%}} left"
 
     def draw(rows: Sequence[Row], width: float) -> Figure:
         figure, axes = new_figure(3.9, width)
-        ends: list[tuple[float, float, str, str]] = []
+        ends: list[_End] = []
         for series, line in line_styles_of(rows).items():
             x, predicted = _course(rows, column, "predicted_distance", series)
             _, measured = _course(rows, column, "distance", series)
-            axes.plot(x, predicted, color=line.colour, linestyle=DOTTED, linewidth=3.2, alpha=0.45)
+            under = axes.plot(x, predicted, color=line.colour, linestyle=DOTTED, linewidth=3.2, alpha=0.45)
             own = list(zip(x, measured, strict=True))
             curve(axes, own, series, tip, color=line.colour, linestyle=line.dash, linewidth=1.6, zorder=3)
-            axes.plot(x[-1:], measured[-1:], color=line.colour, marker="o", markersize=4.5, zorder=4)
-            ends.append((x[-1], measured[-1], line.label, line.colour))
-        last = max(x for x, _, _, _ in ends)
+            dot = axes.plot(x[-1:], measured[-1:], color=line.colour, marker="o", markersize=4.5, zorder=4)
+            for each in (*under, *dot):
+                each.set_gid(belongs(axes, series))
+            ends.append(_End(x[-1], measured[-1], line.label, line.colour, belongs(axes, series)))
+        last = max(end.x for end in ends)
         axes.set_ylim(BOTTOM, 1.6)
         percent_log_axis(axes)
         axes.set_yticks([10.0**-power for power in range(5)])
@@ -97,10 +111,10 @@ def _course(rows: Sequence[Row], x: str, y: str, series: str) -> tuple[list[floa
     return [place for place, _ in own], [max(distance, LOWEST) for _, distance in own]
 
 
-def _name_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], width: float) -> None:
+def _name_ends(axes: Axes, ends: Sequence[_End], width: float) -> None:
     """Each name under its line's end, on the first level where it meets no other's."""
     taken: list[float] = []
-    for x, y, words, colour in sorted(ends):
+    for x, y, words, colour, belonging in sorted(ends):
         words = short(words, 26)
         share = float((axes.transScale + axes.transLimits).transform((x, y))[0])
         half = 0.0075 * len(words) * WIDTH / width
@@ -109,13 +123,14 @@ def _name_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], width:
         taken[level : level + 1] = [centre + half + 0.02]
         height = 0.17 - 0.055 * level
         foot = axes.transScale.inverted().transform(axes.transLimits.inverted().transform((0.0, height)))[1]
-        axes.plot([x, x], [y, foot], color=colour, linewidth=0.6, alpha=0.5)
+        axes.plot([x, x], [y, foot], color=colour, linewidth=0.6, alpha=0.5, gid=belonging)
         axes.text(
             centre,
             height,
             words,
             transform=axes.transAxes,
             color=colour,
+            gid=belonging,
             fontsize=8.5,
             ha="center",
             va="center",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from p2pfl_me.report.arms import Arm
@@ -49,6 +48,17 @@ _LINES = {
     "fedavg": _Line(ARM_COLOURS[Arm.FEDAVG], (0, (1, 1.2)), "FedAvg"),
     MEAN: _Line(BLUE, "-", "gossip, mean peer", 2.6),
 }
+_DIAMOND = {
+    "color": INK,
+    "marker": "D",
+    "markersize": 5.5,
+    "markeredgecolor": PAPER,
+    "markeredgewidth": 0.8,
+    "linestyle": "none",
+    "clip_on": False,
+    "zorder": 5,
+}
+"""How the average model's only score is drawn."""
 
 
 @in_run(RunPart.LEARNING)
@@ -106,8 +116,8 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
             curve(axes, own, name, tip, color=line.colour, linewidth=line.weight, linestyle=line.dash)
             labels.append((own[-1][1], name, line.colour))
     for place in points(rows, "round", metric, series=AVERAGE):
-        _diamond(axes, *place)
-        labels.append((place[1], "average model", INK))
+        curve(axes, [place], AVERAGE, tip, **_DIAMOND)
+        labels.append((place[1], AVERAGE, INK))
     if len(finals) > 1:
         highest, lowest = max(finals, key=lambda p: finals[p]), min(finals, key=lambda p: finals[p])
         words = ("highest", "lowest") if metric == "loss" else ("best", "worst")
@@ -122,21 +132,6 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
     headline(axes, "UF1" if metric == "uf1" else "mean training loss")
     end_labels(axes, labels)
     return figure
-
-
-def _diamond(axes: Axes, x: float, y: float) -> None:
-    axes.plot(
-        [x],
-        [y],
-        marker="D",
-        markersize=5.5,
-        color=INK,
-        markeredgecolor=PAPER,
-        markeredgewidth=0.8,
-        linestyle="none",
-        clip_on=False,
-        zorder=5,
-    )
 
 
 def _rows(run: Run, metric: str) -> Iterator[tuple[Cell, ...]]:

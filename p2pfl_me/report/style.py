@@ -7,6 +7,7 @@ so that colour never carries meaning alone.
 
 from __future__ import annotations
 
+import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
@@ -64,7 +65,10 @@ ARM_COLOURS = {
 TIP = "tip: "
 """Begins the id of an artist that is nothing but words for who points at its place."""
 SERIES = "series-"
-"""Begins the id of a line that a page can show and hide, and, with `-label` after it, of its label."""
+"""Begins the id of all that a page shows and hides together: lines of one name, their labels, dots and bars.
+
+Several parts of a figure bear one such id; on a page, where ids are unique, it is an attribute (`svg.themed`).
+"""
 LEAST_SCORES = 0.1
 """What an axis of scores spans at least."""
 Dash = str | tuple[int, tuple[float, ...]]
@@ -222,27 +226,35 @@ def curve(axes: Axes, places: Sequence[tuple[float, float]], name: str, tip: str
     `name` is also that by which a page shows and hides it.
     """
     (line,) = axes.plot([x for x, _ in places], [y for _, y in places], **look)
-    line.set_gid(f"{SERIES}{len(series_of(axes.get_figure(root=True)))}")
-    line.set_label(short(name, 80))
+    known = series_of(axes.get_figure(root=True))
+    name = short(name, 80)
+    line.set_gid(f"{SERIES}{known.index(name) if name in known else len(known)}")
+    line.set_label(name)
     for x, y in places:
         tell(axes, x, y, f"{name}, {tip.format(x=x, y=y)}")
 
 
+def belongs(axes: Axes, name: str) -> str | None:
+    """The id of what is shown and hidden with the line that `curve` has drawn under this name; None without one."""
+    known, name = series_of(axes.get_figure(root=True)), short(name, 80)
+    return f"{SERIES}{known.index(name)}" if name in known else None
+
+
 def series_of(figure: Figure | None) -> tuple[str, ...]:
-    """The names of all that `curve` has drawn in a figure: the number in a line's id is its place here."""
-    return tuple(str(line.get_label()) for line in _series_lines(figure))
+    """The names of all that `curve` has drawn in a figure, each once: the number in a line's id is its place here."""
+    return tuple(dict.fromkeys(str(line.get_label()) for line in _series_lines(figure)))
 
 
 def _series_lines(figure: Figure | None) -> list[Line2D]:
     every = [line for axes in (figure.axes if figure else ()) for line in axes.get_lines()]
-    return [line for line in every if str(line.get_gid()).startswith(SERIES)]
+    named = [line for line in every if str(line.get_gid()).startswith(SERIES)]
+    return [line for line in named if not re.fullmatch(r"_child\d+", str(line.get_label()))]  # as matplotlib calls them
 
 
 def _label_id(axes: Axes, words: str) -> str | None:
     """The id of words at the end of a line, which end with the line's name; None for others."""
-    named = [line for line in _series_lines(axes.get_figure(root=True)) if words.endswith(str(line.get_label()))]
-    best = max(named, key=lambda line: len(str(line.get_label())), default=None)
-    return None if best is None else f"{best.get_gid()}-label"
+    named = [name for name in series_of(axes.get_figure(root=True)) if words.endswith(name)]
+    return belongs(axes, max(named, key=len)) if named else None
 
 
 def tell(axes: Axes, x: float, y: float, words: str) -> None:

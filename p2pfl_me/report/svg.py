@@ -14,7 +14,7 @@ from html import escape
 from matplotlib.figure import Figure
 
 from p2pfl_me.report.document import Picture, settled
-from p2pfl_me.report.style import NARROW, THEMED, TIP, WIDTH, other_letters, series_of
+from p2pfl_me.report.style import NARROW, SERIES, THEMED, TIP, WIDTH, other_letters, series_of
 
 DPI = 200
 MOST_TIPS = 2000
@@ -85,13 +85,17 @@ def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
 
 
 def themed(standalone: bytes, name: str, label: str) -> str:
-    """Turn a standalone SVG of matplotlib's into an inline one: unique ids, page colours, page type, no prolog."""
+    """Turn a standalone SVG of matplotlib's into an inline one: unique ids, page colours, page type, no prolog.
+
+    What belongs to one line of the figure (`style.curve`) bears the line's number as `data-line`.
+    """
     svg = standalone.decode()
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
     head, rest = body.split(">", 1)
     box = re.search(r'viewBox="([^"]+)"', head)
     head = f'<svg viewBox="{box[1] if box else "0 0 1 1"}" role="img" aria-label="{escape(label)}"'
+    rest = re.sub(rf'\bid="{SERIES}(\d+)"', r'data-line="\1"', rest)
     rest = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', rest)
     rest = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', rest).replace("xlink:href", "href")
     rest = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", rest)

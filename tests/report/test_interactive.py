@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from p2pfl_me.report.compose import compose
-from p2pfl_me.report.document import Document, Links, Paragraph, Picture, Section, Table, settled
-from p2pfl_me.report.figures import RunPart, run_figures
+from p2pfl_me.report.document import Document, Links, Paragraph, Picture, Section, Table, csv_text, drawn, settled
+from p2pfl_me.report.figures import RunPart, figures, run_figures
 from p2pfl_me.report.html import MOST_SWITCHES, _switched, render_html
 from p2pfl_me.report.markdown import render_markdown
 from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.numbers import csv_rows
 from p2pfl_me.report.run import Run, read_run
 from p2pfl_me.report.sections import run_sections
-from p2pfl_me.report.style import BLUE, WIDTH, curve, end_labels, house_style, new_figure, series_of
+from p2pfl_me.report.style import BLUE, NARROW, WIDTH, curve, end_labels, house_style, new_figure, series_of
 from p2pfl_me.report.svg import MOST_TIPS, Files, files_of, svg_bytes, themed, tips_of, with_tips
 from tests.report.fixture import write_run
 
@@ -157,9 +158,61 @@ def test_a_lines_name_its_number_and_its_label_belong_together() -> None:
         "series-0",
         "series-1",
         "series-2",
-        "series-2-label",
-        "series-0-label",
+        "series-2",
+        "series-0",
     ]
+    page = themed(drawn.encode(), "f", "")
+    assert re.findall(r'data-line="(\d)"', page) == ["0", "1", "2", "2", "0"]
+    assert not re.search(r'id="[^"]*series-', page), "ids of a page are unique"
+
+
+def test_lines_of_one_name_in_several_panels_are_one_switch() -> None:
+    with house_style():
+        figure = Figure(figsize=(6, 4))
+        for place in (1, 2):
+            axes = figure.add_subplot(2, 1, place)
+            for name in ("ring", "mesh"):
+                curve(axes, [(1, 0.25), (3, 0.5)], name, "{x:g}: {y:g}")
+            end_labels(axes, [(0.5, "ring", BLUE), (0.4, "mesh", BLUE)])
+    assert series_of(figure) == ("ring", "mesh")
+    assert [line.get_gid() for axes in figure.axes for line in axes.get_lines()] == ["series-0", "series-1"] * 2
+    assert [text.get_gid() for axes in figure.axes for text in axes.texts if text.get_text()] == [
+        "series-0",
+        "series-1",
+    ] * 2
+
+
+HEADER = ("kind", "series", "round", "mb_a_peer", "seconds", "uf1_mean", "uf1_std", "distance", "predicted_distance")
+NUMBERS = [
+    ("set-up", name, index, 3.0 * index, 0.5 * index, 0.1 * index, 0.05, share**index, share**index)
+    for name, share in (("one", 0.5), ("two", 0.2))
+    for index in (1, 2)
+]
+
+
+@pytest.mark.parametrize("name", ["score-rounds", "score-mb", "score-seconds", "mixing-rounds", "mixing-mb"])
+@pytest.mark.parametrize("width", [WIDTH, NARROW])
+def test_nothing_stays_of_a_set_up_that_is_hidden(name: str, width: float) -> None:
+    """Its line, its label and every dot, bar, prediction and leader in its colour belong to one switch."""
+    with house_style():
+        (axes,) = drawn(figures()[name], csv_text(HEADER, NUMBERS), width).axes
+    parts = [*axes.get_lines(), *(text for text in axes.texts if text.get_text())]
+    by_colour: dict[str, set[str | None]] = {}
+    for part in parts:
+        by_colour.setdefault(to_hex(part.get_color()), set()).add(part.get_gid())
+    assert sorted(map(sorted, by_colour.values())) == [["series-0"], ["series-1"]]
+    assert len(parts) >= 6
+
+
+def test_the_average_model_can_be_hidden_too(run: Run) -> None:
+    with house_style():
+        (picture,) = run_figures(RunPart.LEARNING, run)
+        figure = picture.figure(WIDTH)
+    number = series_of(figure).index("average model")
+    own = [
+        part for part in [*figure.axes[0].get_lines(), *figure.axes[0].texts] if part.get_gid() == f"series-{number}"
+    ]
+    assert len(own) == 2, "the diamond and its name"
 
 
 def test_a_figure_of_one_line_or_of_too_many_has_no_switches(run: Run) -> None:

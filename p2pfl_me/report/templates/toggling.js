@@ -1,4 +1,4 @@
-// A button for each line of a figure shows or hides it, with its label and its values; "all" brings back, or clears.
+// A button for each line of a figure shows or hides it, with all that belongs to it; "all" brings back, or clears.
 for (const holder of document.querySelectorAll("[data-series]")) {
   const figure = holder.closest("figure");
   const row = document.createElement("div");
@@ -18,9 +18,8 @@ for (const holder of document.querySelectorAll("[data-series]")) {
     for (const each of switches) each.set(shown);
   });
   const switches = JSON.parse(holder.dataset.series).map((name, number) => {
-    const ids = `[id$="-series-${number}"], [id$="-series-${number}-label"]`;
     const values = [...figure.querySelectorAll(".tips circle")];
-    const parts = [...figure.querySelectorAll(ids), ...values.filter((each) => each.textContent.startsWith(`${name}, `))];
+    const parts = [...figure.querySelectorAll(`[data-line="${number}"]`), ...values.filter((each) => each.textContent.startsWith(`${name}, `))];
     const on = () => button.getAttribute("aria-pressed") === "true";
     const set = (shown) => {
       button.setAttribute("aria-pressed", shown);
