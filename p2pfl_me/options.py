@@ -20,7 +20,8 @@ class RunOptions:
 
     `read` are the clips of `data`, where they have been read already. `home` holds keys and caches; `record` writes
     down what the cores are fed, for `p2pme replay`; `command` is what the manifest says was typed. `lies`: some of the
-    peers lie, to see how the others stand it; scores are then those of the honest.
+    peers lie, to see how the others stand it; scores are then those of the honest. `tells`: say what a
+    user should know before trusting the images; one of many runs on the same clips is enough.
     """
 
     home: Path
@@ -34,6 +35,7 @@ class RunOptions:
     rules: IdentityRules = ASK
     read: Manifest | None = field(default=None, repr=False)
     lies: Lies | None = None
+    tells: bool = True
 
     def liars(self, contract: Contract) -> frozenset[int]:
         """The peers that lie."""

@@ -19,8 +19,13 @@ from p2pfl_me.progress import showing
 from p2pfl_me.run.results import write_baseline
 
 
-def features_child(contract: Contract, shards: Shards, home: Path, weights: Path | None, device: str) -> None:
-    """Fill the feature cache for all shards with all cores, before the peers share them."""
+def features_child(
+    contract: Contract, shards: Shards, home: Path, weights: Path | None, device: str, tells: bool
+) -> None:
+    """Fill the feature cache for all shards with all cores, before the peers share them.
+
+    `tells`: say what a user should know before trusting the images.
+    """
     with in_the_users_words():
         torch.set_num_threads(cores())
         with showing("images of clips", "features of samples") as (preparing, progress):
@@ -33,7 +38,7 @@ def features_child(contract: Contract, shards: Shards, home: Path, weights: Path
                 progress=progress,
                 preparing=preparing,
             )
-        for line in in_words(notes):
+        for line in in_words(notes) if tells else ():
             put(f"note: {line}")
 
 

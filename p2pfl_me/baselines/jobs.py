@@ -16,9 +16,14 @@ CHILDREN = "p2pfl_me.baselines.children"
 """What the fork server imports for all of them."""
 
 
-def features_job(contract: Contract, shards: Shards, home: Path, weights: Path | None, device: str = "auto") -> Job:
-    """Fill the cache with the features of all clips, before several children ask for them."""
-    return _features, (contract, shards, home, weights, device)
+def features_job(
+    contract: Contract, shards: Shards, home: Path, weights: Path | None, device: str = "auto", *, tells: bool = True
+) -> Job:
+    """Fill the cache with the features of all clips, before several children ask for them.
+
+    `tells`: say what a user should know before trusting the images; one of many runs on the same clips is enough.
+    """
+    return _features, (contract, shards, home, weights, device, tells)
 
 
 def baseline_jobs(contract: Contract, run: Path, home: Path, weights: Path | None, shards: Shards) -> dict[str, Job]:
@@ -26,10 +31,10 @@ def baseline_jobs(contract: Contract, run: Path, home: Path, weights: Path | Non
     return {f"baseline {name}": (_baseline, (contract, run, home, weights, name, shards)) for name in BASELINES}
 
 
-def _features(contract: Contract, shards: Shards, home: Path, weights: Path | None, device: str) -> None:
+def _features(contract: Contract, shards: Shards, home: Path, weights: Path | None, device: str, tells: bool) -> None:
     from p2pfl_me.baselines.children import features_child
 
-    features_child(contract, shards, home, weights, device)
+    features_child(contract, shards, home, weights, device, tells)
 
 
 def _baseline(contract: Contract, run: Path, home: Path, weights: Path | None, name: str, shards: Shards) -> None:

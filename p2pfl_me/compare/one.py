@@ -31,6 +31,7 @@ def run_cell(request: Request, engine: Engine, home: Path, cell: Cell, command: 
         rules=request.rules,
         read=group.read,
         lies=group.lies,
+        tells=False,
     )
     launch = engine.run if group.faults is None or engine.faulty is None else engine.faulty(group.faults)
     return launch(group.of_seed(seed), options, Console(quiet=True))

@@ -16,7 +16,7 @@ from p2pfl_me.compare.one import Cell, run_cell
 from p2pfl_me.compare.page import cell_folder, methods_of, write_page
 from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.resilience import resilience_lines
-from p2pfl_me.compare.shared import Dealt, deal_once, run_baselines, shared_key
+from p2pfl_me.compare.shared import Dealt, deal_once, prepare, run_baselines, shared_key
 from p2pfl_me.compare.skew import AS_WRITTEN
 from p2pfl_me.console.lines import Console
 from p2pfl_me.data.classes import names_classes, read_for_all
@@ -127,8 +127,9 @@ def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> lis
     waiting = [cell for cell in cells if cell not in done]
     if done:
         console.say(f"{len(done)} of {len(cells)} cells are finished already")
-    if request.baselines:
-        _baselines(request, cells, dealt, console)
+    told_of = _baselines(request, cells, dealt, console) if request.baselines else set()
+    if request.place.here and not ENGINES[request.engine].in_process:
+        _tell(request, [cell for cell in waiting if shared_key(cell[0].contract) not in told_of], dealt)
     for cell in done:
         _lend_baselines(request, *cell)
     begun, told = time.monotonic(), len(done)
@@ -158,13 +159,25 @@ def _deal(request: Request, cells: Sequence[Cell], console: Console) -> dict[Pat
     return found
 
 
-def _baselines(request: Request, cells: Sequence[Cell], dealt: Mapping[Path, Dealt], console: Console) -> None:
-    """Once for every way of dealing and seed, whatever the topology."""
+def _tell(request: Request, cells: Sequence[Cell], dealt: Mapping[Path, Dealt]) -> None:
+    """Say of the cells' clips what a user should know, once and not in each cell; what fails here, the cell tells."""
+    for group, seed in {shared_key(group.contract): (group, seed) for group, seed in reversed(cells)}.values():
+        shards = dealt[_shared(request, group, seed)].shards
+        prepare(group.of_seed(seed), home(), request.weights, shards, ENGINES[request.engine].module, tells=True)
+
+
+def _baselines(request: Request, cells: Sequence[Cell], dealt: Mapping[Path, Dealt], console: Console) -> set[str]:
+    """Once for every way of dealing and seed, whatever the topology; the keys of what was told of their clips."""
     needed = {_shared(request, group, seed): group.of_seed(seed) for group, seed in cells}
     missing = {folder: each for folder, each in needed.items() if not json_object(RunFolder(folder).baselines)}
+    told: set[str] = set()
     for number, (folder, contract) in enumerate(missing.items(), start=1):
         console.say(f"baselines {number}/{len(missing)}, for all topologies of seed {contract.seed}")
-        run_baselines(contract, folder, home(), request.weights, dealt[folder].shards, ENGINES[request.engine].module)
+        key, module = shared_key(contract), ENGINES[request.engine].module
+        shards = dealt[folder].shards
+        run_baselines(contract, folder, home(), request.weights, shards, module, tells=key not in told)
+        told.add(key)
+    return told
 
 
 def _lend_baselines(request: Request, group: Group, seed: int) -> None:

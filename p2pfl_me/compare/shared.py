@@ -61,29 +61,39 @@ def deal_once(contract: Contract, data: Path | None, read: Manifest | None, home
     return dealt
 
 
+def prepare(
+    contract: Contract, home: Path, weights: Path | None, shards: Shards, module: str, *, tells: bool
+) -> Children | None:
+    """Fill the cache with what all cells learn from; the children that can go on with it, None where it failed.
+
+    `tells`: say what a user should know before trusting the images. `module`: what children will import that come
+    later: one fork server serves them all.
+    """
+    children = Children(fork_server(CHILDREN, module))
+    features = features_job(contract, shards, home, weights, tells=tells)
+    return None if children.run_all({"features": features}, _unsaid) else children
+
+
 def run_baselines(
-    contract: Contract, folder: Path, home: Path, weights: Path | None, shards: Shards, module: str
+    contract: Contract, folder: Path, home: Path, weights: Path | None, shards: Shards, module: str, *, tells: bool
 ) -> None:
     """Train isolated, pooled and with star FedAvg on the shards: folder/baselines.json.
 
     Parameters
     ----------
-    module:
-        What children will import that come later: one fork server serves them all.
+    module, tells:
+        As for `prepare`.
 
     Raises
     ------
     RunError
         One of them failed; its own message has been printed.
     """
-    children = Children(fork_server(CHILDREN, module))
-    first = {"features": features_job(contract, shards, home, weights)}
-    code = children.run_all(first, _unsaid) or children.run_all(
-        baseline_jobs(contract, folder, home, weights, shards), _unsaid, at_once=cores()
-    )
-    if code:
+    children = prepare(contract, home, weights, shards, module, tells=tells)
+    jobs = baseline_jobs(contract, folder, home, weights, shards)
+    if children is None or children.run_all(jobs, _unsaid, at_once=cores()):
         raise RunError(
-            f"a baseline ended with exit code {code}",
+            "a baseline could not be trained",
             fix="see its message above, or leave baselines out with --no-baselines",
         )
     join_baselines(folder)

@@ -35,7 +35,8 @@ def in_words(event: AnyEvent) -> str | None:
             )
         case events.Link():
             reason = f" ({event.reason})" if event.reason else ""
-            return f"neighbour {event.neighbour} is {event.state.value}{reason}"
+            state = "has left" if event.state is events.LinkState.LEFT else f"is {event.state.value}"
+            return f"neighbour {event.neighbour} {state}{reason}"
         case events.Sighted(neighbour=peer, silent=silent, by=by):
             others = seen_by(by)
             if silent:

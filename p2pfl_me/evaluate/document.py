@@ -234,7 +234,7 @@ def _notes(results: Results) -> tuple[str, ...]:
         "No held-out clip entered any choice: no epoch, peer or setting was picked by these scores.",
         "Answers of all folds were pooled once; a mean of the folds' own F1 would be another and lower number.",
         "Pooled training takes the same epochs over all clips, about as many steps as all peers together.",
-        "With few subjects a difference of .05 in UF1 means little: read the intervals.",
+        "With few subjects a difference of 0.05 in UF1 means little: read the intervals.",
     ]
     small = [f"{name} {count}" for name, count in zip(results.classes, results.support(), strict=True) if count < SMALL]
     if small:

@@ -194,7 +194,7 @@ class Results:
         return Metrics(total)
 
     def chance(self) -> float:
-        """UF1 of always naming the commonest class."""
+        """UF1 of always naming the most frequent class."""
         return float(uf1(commonest(self.support())))
 
     def support(self, dataset: str = "") -> list[int]:

@@ -33,7 +33,7 @@ def triple_table(results: Results) -> Table:
         score, uar, share = (results.score(arm, metric) for metric in ("uf1", "uar", "accuracy"))
         worst = "" if score is None or score.worst is None else f"{score.worst:.3f}"
         rows.append((arm.words, spread(score), interval_words(score), spread(uar), spread(share), worst))
-    rows.append(("always the commonest class", f"{results.chance():.3f}", "", "", "", ""))
+    rows.append(("always the most frequent class", f"{results.chance():.3f}", "", "", "", ""))
     seeds = len(results.answers)
     over = "one seed" if seeds == 1 else f"mean ± standard deviation over {seeds} seeds"
     caption = (

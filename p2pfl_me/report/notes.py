@@ -103,7 +103,7 @@ def _of_few_clips(runs: Sequence[Run]) -> Iterator[str]:
             count = f"{min(found)} to {max(found)}" if len(found) > 1 else f"{min(found)}"
             yield (
                 f"The scores rest on {count} {part} clips. "
-                "With so few, differences in UF1 under about .05 mean nothing."
+                "With so few, differences in UF1 under about 0.05 mean nothing."
             )
 
 

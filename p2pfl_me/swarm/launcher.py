@@ -89,7 +89,8 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 keys_dir(options.home)
                 children = Children(context, interrupts.wait)
                 from_here = (contract, options.run, options.home, options.weights)
-                features = features_job(contract, shards, options.home, options.weights, options.device)
+                place = (options.home, options.weights, options.device)
+                features = features_job(contract, shards, *place, tells=options.tells)
                 code = children.run_all({"features": features}, console.say)
                 if code == Exit.STOPPED:
                     return manifest.finish({}, code)

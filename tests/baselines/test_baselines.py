@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from p2pfl_me.baselines.children import features_child
 from p2pfl_me.baselines.train import run_baseline
 from p2pfl_me.contract import contract_from_yaml
+from p2pfl_me.data.clip import ApexSource
+from p2pfl_me.data.preprocess.note import ClipNote
 from p2pfl_me.data.shards import Shards, write_shards
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.samples import samples_of
@@ -62,3 +65,13 @@ def test_an_isolated_peer_stops_two_rounds_after_its_lowest_validation_loss(shar
             assert found is not None
             losses.append(found.loss)
         assert losses.index(min(losses)) == length - 3
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_what_is_known_of_the_images_is_told_where_it_is_asked_for(
+    tells: bool, shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = [ClipNote(None, ApexSource.MIDDLE)]
+    monkeypatch.setattr("p2pfl_me.baselines.children.read_samples", lambda *_, **__: (None, notes))
+    features_child(contract_from_yaml(TEXT), shards, tmp_path, None, "cpu", tells)
+    assert ("the apex of 1 of 1 clips is the middle frame" in capsys.readouterr().out) == tells

@@ -14,11 +14,14 @@ import pytest
 
 from p2pfl_me.adversary import parse_lies
 from p2pfl_me.compare.cells import claim, clear
+from p2pfl_me.compare.grid import make_grid
+from p2pfl_me.compare.one import run_cell
 from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.console.lines import Console
 from p2pfl_me.engines import ENGINES, Engine
 from p2pfl_me.errors import ContractError, DataError, RunError
+from p2pfl_me.options import RunOptions
 from p2pfl_me.report.figures import figure_from_csv
 from p2pfl_me.report.run import read_run
 from p2pfl_me.report.style import house_style
@@ -211,6 +214,37 @@ def test_cost_to_the_target_is_counted_or_said_not_to_be_reached(request_: Reque
     lines = (request_.out / "report.md").read_text().splitlines()
     assert "| mesh | 3 | 4.5 | 18.0 | 2 of 2 |" in lines  # three rounds of 1.5 s and 6 MB
     assert any(line.startswith("| line | not reached |") for line in lines)
+
+
+@pytest.mark.parametrize("baselines", [True, False])
+def test_what_a_user_should_know_of_the_clips_is_told_once(
+    request_: Request, monkeypatch: pytest.MonkeyPatch, baselines: bool
+) -> None:
+    """Neither every cell nor the baselines of every seed say it again; without baselines the first cell's clips do."""
+    told: list[bool] = []
+
+    def no_baselines(contract: object, folder: Path, *_: object, tells: bool) -> None:
+        told.append(tells)
+        folder.joinpath("baselines.json").write_text('{"isolated": {}}')
+
+    monkeypatch.setattr("p2pfl_me.compare.run.run_baselines", no_baselines)
+    monkeypatch.setattr("p2pfl_me.compare.run.prepare", lambda *_, tells: told.append(tells))
+    monkeypatch.setitem(ENGINES, "instant", replace(ENGINES["instant"], in_process=False))
+    code, said = run(replace(request_, baselines=baselines))
+    assert code == 0, said
+    assert told == ([True, False] if baselines else [True])
+
+
+def test_a_cell_does_not_tell_of_its_clips(request_: Request) -> None:
+    told: list[bool] = []
+
+    def engine(contract: object, options: RunOptions, console: Console) -> int:
+        told.append(options.tells)
+        return 0
+
+    group = make_grid(request_).groups[0]
+    assert run_cell(request_, Engine(engine, "", in_process=True), request_.out, (group, 1)) == 0
+    assert told == [False]
 
 
 @pytest.mark.processes

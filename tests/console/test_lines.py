@@ -10,6 +10,7 @@ from rich.console import Console as RichConsole
 from p2pfl_me.console.lines import Console
 from p2pfl_me.console.table import Picture
 from p2pfl_me.console.watch import Watch
+from p2pfl_me.console.words import in_words
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.run.events import Finish, Link, LinkState, Misbehaviour, Reason, Traffic
 from p2pfl_me.run.ledger import Sent, sent_line
@@ -100,3 +101,10 @@ def test_a_terminal_gets_a_table(tmp_path: Path) -> None:
     ]
     assert "a note" in out.getvalue()
     assert "peer 0: neighbour 1 looks wrong (score 3.3: no model in time)" in out.getvalue()
+
+
+def test_a_neighbour_that_left_has_left() -> None:
+    """`is left` would say that it alone remains."""
+    said = {state: in_words(Link(neighbour=3, state=state)) for state in LinkState}
+    assert said[LinkState.LEFT] == "neighbour 3 has left"
+    assert said[LinkState.UP] == "neighbour 3 is up"
