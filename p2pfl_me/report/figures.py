@@ -105,15 +105,19 @@ def figures() -> dict[str, Draw]:
 
 
 def run_figures(part: RunPart, run: Run) -> Iterator[Picture]:
-    """What a part of a run's page shows."""
+    """What a part of a run's page shows, in the order of their files, whichever was imported first."""
     _find()
-    yield from filter(None, (make(run) for make in _OF_RUN.get(part, ())))
+    yield from filter(None, (make(run) for make in sorted(_OF_RUN.get(part, ()), key=_file)))
 
 
 def setting_figures(part: SettingPart, setting: Setting) -> Iterator[Picture]:
-    """What a part of a comparison's page shows."""
+    """What a part of a comparison's page shows, in the same order."""
     _find()
-    yield from filter(None, (make(setting) for make in _OF_SETTING.get(part, ())))
+    yield from filter(None, (make(setting) for make in sorted(_OF_SETTING.get(part, ()), key=_file)))
+
+
+def _file(make: Callable[..., object]) -> str:
+    return make.__module__
 
 
 def figure_from_csv(name: str, numbers: str, width: float | None = None) -> Figure:

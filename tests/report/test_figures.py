@@ -525,3 +525,10 @@ def test_scores_that_are_nearly_alike_look_so(scores: tuple[float, ...], spans: 
         axes.plot(range(len(scores)), scores)
         score_axis(axes)
     assert axes.get_ylim() == pytest.approx(spans, abs=0.001)
+
+
+def test_the_order_of_figures_is_that_of_their_files_whichever_is_imported_first(
+    runs: dict[str, tuple[Run, ...]],
+) -> None:
+    names = [picture.name for picture in setting_figures(SettingPart.COST, setting(runs, 0.5))]
+    assert names.index("score-mb") < names.index("score-seconds") < names.index("frontier")
