@@ -46,6 +46,7 @@ def export(
     from p2pfl_me.deploy.export import export_model
     from p2pfl_me.home import home
     from p2pfl_me.learning.onnx_file import Precision
+    from p2pfl_me.report.traffic import readable_bytes
 
     done = export_model(
         run,
@@ -61,7 +62,7 @@ def export(
     found = done.agreement
     for words in done.warnings:
         click.echo(f"what it learned from: {words}; the file says so")
-    click.echo(f"{out}: {done.source}, {done.precision.value}, {out.stat().st_size / 1e6:.1f} MB")
+    click.echo(f"{out}: {done.source}, {done.precision.value}, {readable_bytes(out.stat().st_size)}")
     click.echo(f"classes: {', '.join(done.classes)}")
     click.echo(
         f"checked on {many(found.clips, 'clip')} of {many(found.subjects, 'subject')} that it was not trained on:"

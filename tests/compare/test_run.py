@@ -174,6 +174,7 @@ def test_every_figure_is_drawn_again_from_its_csv_to_the_same_bytes(
     names = [page.stem for page in pages]
     assert names == [
         "consensus-distance",
+        "frontier",
         "mixing-mb",
         "mixing-rounds",
         "score-mb",

@@ -70,6 +70,9 @@ def test_it_shows_the_run_and_follows_it(run: Path, url: str) -> None:
         assert kinds == {"0": "peer waiting", "1": "peer training", "2": "peer training"}
         assert len(page.query_selector_all(".link.waits")) == 2 and len(page.query_selector_all(".line")) == 4
         assert page.evaluate("document.documentElement.scrollWidth") <= 390  # nothing runs out of a narrow screen
+        for letters in ("#curve .tick", "#graph .peer text"):
+            height = page.locator(letters).first.evaluate("each => each.getBoundingClientRect().height")
+            assert height >= 11, f"{letters} can be read on a phone"
         page.click("#table th:nth-child(4) button")
         page.click("#table th:nth-child(4) button")
         assert [row.split()[0] for row in page.locator("#rows tr").all_inner_texts()] == ["2", "1", "0"]

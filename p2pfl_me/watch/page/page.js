@@ -71,15 +71,21 @@ function drawSums(state) {
     ? readable(Math.max(0, (state.rounds - reached) * (pace.last.at - pace.first.at) / rounds)) : "–";
 }
 
-function drawGraph(state) {
-  const svg = at("graph"), width = 640, height = 440, margin = 26;
+// A drawing as wide as its place, within limits: on a phone its letters would shrink with it to what nobody can read.
+function sized(svg) {
+  const width = svg.clientWidth > 0 && svg.clientWidth < 480 ? 380 : 640, height = width * 11 / 16;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  return [width, height];
+}
+
+function drawGraph(state) {
+  const svg = at("graph"), [width, height] = sized(svg), margin = 26;
   const xs = state.places.map((place) => place[0]), ys = state.places.map((place) => place[1]);
   const spanX = Math.max(...xs) - Math.min(...xs) || 1, spanY = Math.max(...ys) - Math.min(...ys) || 1;
   const scale = Math.min((width - 2 * margin) / spanX, (height - 2 * margin) / spanY);
   const middle = [(Math.max(...xs) + Math.min(...xs)) / 2, (Math.max(...ys) + Math.min(...ys)) / 2];
   const place = state.places.map(([x, y]) => [width / 2 + (x - middle[0]) * scale, height / 2 - (y - middle[1]) * scale]);
-  const radius = Math.max(4, Math.min(17, 140 / Math.sqrt(state.peers.length)));
+  const radius = Math.max(4, Math.min(17, 0.22 * width / Math.sqrt(state.peers.length)));
   const gone = new Set(), waits = new Set();
   for (const peer of state.peers) {
     for (const other of peer.neighbours) if (other.state !== "up") gone.add(edgeName(peer.peer, other.peer));
@@ -105,8 +111,7 @@ function edgeName(one, other) {
 }
 
 function drawCurves(state) {
-  const svg = at("curve"), width = 640, height = 440, left = 48, right = 12, top = 12, bottom = 34;
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const svg = at("curve"), [width, height] = sized(svg), left = 48, right = 12, top = 12, bottom = 34;
   const scored = state.curves.some((curve) => curve.points.some((point) => point[1] !== null));
   at("metric").textContent = scored ? "UF1" : "Training loss";
   const value = (point) => (scored ? point[1] : point[2]);
