@@ -1,9 +1,9 @@
 """Prints a document as one self-contained HTML page: no network, readable on a phone and on paper, and without scripts.
 
-Its one script (templates/*.js) sorts tables, and shows and hides lines of figures; the page's policy names it by its
-hash, so nothing else can run. A kept library for interactive figures weighs 50 kB (uPlot) to 1 MB (Plotly) a page and
-would draw everything a second time in another look; what it would add here, values under the pointer, an SVG's own
-titles give.
+Its one script (templates/*.js) sorts tables, shows and hides lines of figures, and shows figures larger; the page's
+policy names it by its hash, so nothing else can run. A kept library for interactive figures weighs 50 kB (uPlot) to
+1 MB (Plotly) a page and would draw everything a second time in another look; what it would add here, values under the
+pointer, an SVG's own titles give.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from markupsafe import Markup
 from p2pfl_me.report.document import Document, Section, base_of, pictures
 from p2pfl_me.report.svg import Files, themed, with_tips
 
-SCRIPTS = ("sorting", "toggling")
+SCRIPTS = ("sorting", "toggling", "zooming")
 MOST_SWITCHES = 40
 """A figure of more lines has none: a wall of buttons says less than the lines."""
 

@@ -257,6 +257,29 @@ def test_a_button_hides_a_line_its_label_and_its_values(run: Run, tmp_path: Path
         assert hidden() == 0
         page.get_by_role("button", name="none", exact=True).click()
         assert page.locator('.toggles [aria-pressed="true"]').count() == 0
+        box = page.locator(".full svg").bounding_box()
+        assert box is not None
+
+        def view() -> list[float]:
+            return [float(each) for each in str(page.locator(".full svg").get_attribute("viewBox")).split()]
+
+        first = view()
+        page.mouse.dblclick(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+        left, top, width, height = view()
+        assert (width, height) == (first[2] / 2, first[3] / 2) and left == pytest.approx(0, abs=2)
+        assert top == pytest.approx(first[3] / 4, abs=2), "around the place that was clicked"
+        page.mouse.move(box["x"] + 300, box["y"] + 100)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 200, box["y"] + 100)
+        page.mouse.up()
+        moved = view()
+        assert moved[0] - left == pytest.approx(100 / box["width"] * width, abs=1) and moved[1:] == [top, width, height]
+        page.locator(".full svg").press("ArrowDown")
+        assert view()[1] > top, "by the keyboard, too"
+        page.get_by_role("button", name="whole", exact=True).click()
+        assert view() == first and page.get_by_role("button", name="whole", exact=True).is_hidden()
+        page.get_by_role("button", name="larger", exact=True).click()
+        assert view()[2] == first[2] / 2
         page.emulate_media(media="print")
-        assert page.locator(".toggles").is_hidden()
+        assert page.locator(".toggles").evaluate_all("rows => rows.every((row) => !row.checkVisibility())")
         browser.close()
