@@ -19,6 +19,7 @@ from p2pfl_me.report.style import (
     WIDTH,
     belongs,
     curve,
+    end_labels,
     few_ticks,
     headline,
     new_figure,
@@ -31,6 +32,8 @@ LOWEST = 2e-5
 """What is below counts as agreement: there float32 begins to round."""
 BOTTOM = LOWEST / 30
 """Between the lines' ends and here stand their names."""
+MOST_LEVELS = 3
+"""So many names one under another have room above the axis."""
 
 
 def mixing_pictures(mixings: Sequence[Mixing]) -> Iterator[Picture]:
@@ -112,22 +115,29 @@ def _course(rows: Sequence[Row], x: str, y: str, series: str) -> tuple[list[floa
 
 
 def _name_ends(axes: Axes, ends: Sequence[_End], width: float) -> None:
-    """Each name under its line's end, on the first level where it meets no other's."""
+    """Each name under its line's end, on the first level where it meets no other's; right of all if these are many."""
     taken: list[float] = []
-    for x, y, words, colour, belonging in sorted(ends):
+    placed: list[tuple[_End, float, int]] = []
+    for end in sorted(ends):
+        x, y, words, *_ = end
         words = short(words, 26)
         share = float((axes.transScale + axes.transLimits).transform((x, y))[0])
         half = 0.0075 * len(words) * WIDTH / width
         centre = min(max(share, half), 1 - half)
         level = next((place for place, right in enumerate(taken) if right < centre - half), len(taken))
         taken[level : level + 1] = [centre + half + 0.02]
+        placed.append((end, centre, level))
+    if len(taken) > MOST_LEVELS:
+        end_labels(axes, [(end.y, end.words, end.colour) for end in ends])
+        return
+    for (x, y, words, colour, belonging), centre, level in placed:
         height = 0.17 - 0.055 * level
         foot = axes.transScale.inverted().transform(axes.transLimits.inverted().transform((0.0, height)))[1]
         axes.plot([x, x], [y, foot], color=colour, linewidth=0.6, alpha=0.5, gid=belonging)
         axes.text(
             centre,
             height,
-            words,
+            short(words, 26),
             transform=axes.transAxes,
             color=colour,
             gid=belonging,

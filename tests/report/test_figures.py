@@ -6,13 +6,14 @@ import re
 import sys
 from collections.abc import Sequence
 from copy import copy
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import networkx as nx
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -28,7 +29,7 @@ from p2pfl_me.report.compose import compose
 from p2pfl_me.report.confusion_picture import confusion_panels
 from p2pfl_me.report.consensus import agreement, contraction_of
 from p2pfl_me.report.consensus_picture import consensus_picture
-from p2pfl_me.report.document import Document, Picture, Table, drawn
+from p2pfl_me.report.document import Document, Picture, Table, drawn, settled
 from p2pfl_me.report.figures import SettingPart, figures, setting_figures
 from p2pfl_me.report.frontier_picture import line_seconds
 from p2pfl_me.report.graph_picture import SCORES, graph_figure
@@ -532,3 +533,23 @@ def test_the_order_of_figures_is_that_of_their_files_whichever_is_imported_first
 ) -> None:
     names = [picture.name for picture in setting_figures(SettingPart.COST, setting(runs, 0.5))]
     assert names.index("score-mb") < names.index("score-seconds") < names.index("frontier")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_many_long_names_of_mixing_stay_off_the_axis(width: float) -> None:
+    header = ("kind", "series", "round", "mb_a_peer", "distance", "predicted_distance")
+    names = [f"method-{place}-with-a-long-name" for place in range(9)]
+    numbers = [
+        ("set-up", name, index, 3.0 * index * place, 0.6**index, 0.6**index)
+        for place, name in enumerate(names, start=1)
+        for index in range(5)
+    ]
+    with house_style():
+        figure = settled(drawn(figures()["mixing-mb"], csv_text(header, numbers), width))
+    (axes,) = figure.axes
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    own = [text for text in axes.texts if text.get_text()]
+    boxes = [text.get_window_extent(renderer) for text in own]
+    assert len(own) == len(names)
+    assert min(box.y0 for box in boxes) >= axes.get_window_extent(renderer).y0 - 1
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
