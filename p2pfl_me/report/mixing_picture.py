@@ -128,6 +128,7 @@ def _name_ends(axes: Axes, ends: Sequence[_End], width: float) -> None:
         taken[level : level + 1] = [centre + half + 0.02]
         placed.append((end, centre, level))
     if len(taken) > MOST_LEVELS:
+        axes.set_ylim(bottom=LOWEST / 2)  # no names stand below
         end_labels(axes, [(end.y, end.words, end.colour) for end in ends])
         return
     for (x, y, words, colour, belonging), centre, level in placed:
