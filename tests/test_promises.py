@@ -27,6 +27,7 @@ def test_the_page_names_every_test_that_a_switch_is_noticed_by() -> None:
     assert not [test for test in tests if f"`{named(test)}`" not in page]
 
 
+@pytest.mark.thorough
 def test_whatever_is_switched_off_is_missed() -> None:
     """All in one process: what is imported once is imported for all. A switch that changes nothing, or a test that
     passes without the mechanism it is named for, fails here."""

@@ -20,5 +20,5 @@ def test_a_contract_of_the_page_is_a_contract(text: str) -> None:
     assert shown.spends and shown.budget is not None and shown.budget.epsilon == 8
 
 
-def test_the_page_shows_the_recipes() -> None:
-    assert len(SHOWN) >= 4
+def test_the_page_shows_one_for_a_clip_and_one_for_a_person() -> None:
+    assert len(SHOWN) == 2

@@ -70,6 +70,7 @@ def test_however_a_peer_is_killed_all_that_it_ever_sent_stays_within_the_budget(
                 while True:
                     known = ledger.spend(done, ROUND).number
                     sent.append(ROUND)  # from here on neighbours may have it
+                    assert len(sent) < 100, "a budget of a dozen rounds ends some time"
                     done += sent.count(ROUND) % 2  # every other round is trained again in its next life
             except (_Killed, BudgetSpent) as end:
                 spent = isinstance(end, BudgetSpent)

@@ -96,6 +96,7 @@ def test_a_summary_for_programs_names_what_it_says() -> None:
     said = json.loads(as_json(summarise(contract_of("ring", 4)), Path("ring.png")))
     figures = said.pop("figures")
     assert said == {
+        "format": 1,
         "name": said["name"],
         "kind": "ring",
         "directed": False,

@@ -14,7 +14,7 @@ import pytest
 
 from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.message import Kind, Message
-from p2pfl_me.wire import handshaker
+from p2pfl_me.wire import handshake_stages
 from p2pfl_me.wire.handshake import contracts_differ
 from p2pfl_me.wire.identity import new_identity
 from p2pfl_me.wire.links import Liveness
@@ -380,7 +380,7 @@ def test_a_link_given_up_on_one_side_only_comes_back_without_blame() -> None:
 
 
 def test_a_connection_whose_other_end_is_mute_is_dialled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handshaker, "HANDSHAKE_S", 0.2)
+    monkeypatch.setattr(handshake_stages, "HANDSHAKE_S", 0.2)
 
     async def scene() -> None:
         swarm = Swarm(2)

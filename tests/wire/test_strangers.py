@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from p2pfl_me.message import Kind, Message
-from p2pfl_me.wire import handshaker
+from p2pfl_me.wire import handshake_stages, handshaker
 from p2pfl_me.wire.admission import WAITING, WaitingRoom, edge_key, network_of
 from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.codec import encode
@@ -187,7 +187,7 @@ def test_a_handshake_is_refused_after_a_restart_too_without_a_memory_of_it(
 
 
 def test_idle_callers_are_few_and_do_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handshaker, "HANDSHAKE_S", 0.3)
+    monkeypatch.setattr(handshake_stages, "HANDSHAKE_S", 0.3)
 
     async def scene() -> None:
         swarm = Swarm(2)
@@ -257,7 +257,7 @@ def test_a_bucket_is_full_at_first_and_refills() -> None:
 @pytest.mark.parametrize("towards", [True, False])
 def test_flipped_bits_blame_nobody_and_lose_nothing(towards: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever they fall, six at least: in the handshake, in a length, in a header, in a body."""
-    monkeypatch.setattr(handshaker, "HANDSHAKE_S", 0.5)
+    monkeypatch.setattr(handshake_stages, "HANDSHAKE_S", 0.5)
 
     async def scene() -> None:
         swarm = Swarm(2, size=3000)
