@@ -69,7 +69,7 @@ def first_models(contract: Contract, folder: Path, cache: Path) -> list[bytes]:
     return found
 
 
-def shows(capture: bytes, model: bytes) -> bool:
-    """Whether any of 400 places of a model stands there."""
-    pieces = [model[at : at + 12] for at in range(0, len(model), len(model) // 400)]
+def shows(capture: bytes, model: bytes, places: int = 400) -> bool:
+    """Whether any of so many places of a model stands there."""
+    pieces = [model[at : at + 12] for at in range(0, len(model), len(model) // places)]
     return any(piece in capture for piece in pieces if np.frombuffer(piece, np.float32).all())

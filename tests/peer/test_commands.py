@@ -70,7 +70,7 @@ def test_four_commands_reach_the_end_and_a_killed_one_rejoins(tmp_path: Path) ->
 
 
 def test_the_wire_shows_no_weights(tmp_path: Path) -> None:
-    path = write_contract(tmp_path / "two.yaml", 2, training="{rounds: 1, local_epochs: 1}")
+    path = write_contract(tmp_path / "of-two-laboratories.yaml", 2, training="{rounds: 1, local_epochs: 1}")
     contract = load_contract(path)
     with captured({int(contract.peers.member(peer).address.rpartition(":")[2]) for peer in range(2)}) as seen:
         commands = [start(tmp_path / "home", path, tmp_path, peer) for peer in range(2)]

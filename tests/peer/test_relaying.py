@@ -37,7 +37,7 @@ def relay(folder: Path, contract: Path) -> Command:
 
 
 def test_a_relay_is_killed_and_comes_again_and_has_read_nothing(tmp_path: Path) -> None:
-    rounds = 60
+    rounds = 20
     path, keys, port = behind(tmp_path, rounds)
     contract = load_contract(path)
     run = tmp_path / "run"
@@ -49,7 +49,7 @@ def test_a_relay_is_killed_and_comes_again_and_has_read_nothing(tmp_path: Path) 
                 for peer in range(2)
             ]
             commands += peers
-            wait_for(lambda: len(events(run, 0, "round")) >= 5, "peer 0 in round 5", 120)
+            wait_for(lambda: len(events(run, 0, "round")) >= 3, "peer 0 in round 3", 120)
             commands[0].kill()
             commands[0].finish()
             commands.append(relay(tmp_path, path))
@@ -68,7 +68,7 @@ def test_a_relay_is_killed_and_comes_again_and_has_read_nothing(tmp_path: Path) 
         downs = [each for each in events(run, peer, "link") if each["state"] == "down"]
         assert (not missed or downs) and events(run, peer, "round")[-1]["missing"] == {}, missed
     assert code == 130 and "peer 0 and peer 1 have met" in said.replace("peer 1 and peer 0", "peer 0 and peer 1")
-    assert not any(shows(seen, model) for model in first_models(contract, tmp_path, tmp_path / "home" / "cache"))
+    assert not any(shows(seen, model, 60) for model in first_models(contract, tmp_path, tmp_path / "home" / "cache"))
     words = [digest(contract), contract.name.encode(), b"local_epochs", *(label.encode() for label in CLASSES)]
     assert not any(word in seen for word in (*words, *(each.public for each in keys)))
     assert len(seen) > 2 * rounds * 1_000_000
