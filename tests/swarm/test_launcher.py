@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,15 @@ def test_a_killed_peer_holds_up_no_line_of_the_others(tmp_path: Path) -> None:
     ]
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C as a terminal's shell leaves it: whoever started the tests, or a test before, may have had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_the_dealing_of_clips_at_once_and_is_counted_elsewhere() -> None:
     with _Interrupts() as interrupts:
         with pytest.raises(KeyboardInterrupt), interrupts.at_once():
