@@ -1,7 +1,10 @@
 """What all tests share: one thread a library, no windows, Ctrl-C as in a terminal; hypothesis measures no time."""
 
+import contextlib
 import os
 import signal
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before numpy and torch are imported, which read them once. The tests start many processes on few cores, and sums
@@ -11,11 +14,27 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MPLBACKEND="Agg
 import pytest
 from hypothesis import settings
 
+from p2pfl_me.contract.members import BASE_PORT
+
 # A shell's background job ignores Ctrl-C, and so would every command that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ports_of_the_ready_contracts() -> Iterator[None]:
+    """Nobody's: whoever listens there meets a user's own swarm one day, and another test's the next.
+
+    One of the test processes holds them, so that a test that forgot to choose ports fails each time and not by chance.
+    """
+    with contextlib.ExitStack() as held:
+        for port in range(BASE_PORT, BASE_PORT + 16):
+            with contextlib.suppress(OSError):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+        yield
+
 
 LONGEST = (
     "simulation/test_trials.py",

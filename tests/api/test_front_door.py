@@ -17,6 +17,7 @@ from p2pfl_me.contract import dump_contract
 from p2pfl_me.errors import ContractError, DataError, NetworkError, P2pmeError
 from p2pfl_me.evaluate import run as running_folds
 from tests.networks import mylab
+from tests.wire.peers import free_base
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +114,7 @@ def test_a_listener_may_stop_a_run_which_keeps_what_it_has(engine: Any, tmp_path
         if news.round == 2:
             news.stop()
 
-    contract = small(2000 if engine == "processes" else 20)
+    contract = small(2000, peers__loopback__base_port=free_base(3)) if engine == "processes" else small(20)
     result = p2pfl_me.run(
         contract, data=clips, network=mylab.flat_rows, engine=engine, folder=tmp_path / "run", on_round=listen
     )
