@@ -1,4 +1,7 @@
-"""What all tests share: one thread a library, no windows, Ctrl-C as in a terminal; hypothesis measures no time."""
+"""What all tests share: one thread a library, no windows, Ctrl-C as in a terminal; hypothesis measures no time.
+
+A test that leaves the process of the tests in another state fails; what it has started ends with it.
+"""
 
 import contextlib
 import os
@@ -15,9 +18,13 @@ import pytest
 from hypothesis import settings
 
 from p2pfl_me.contract.members import BASE_PORT
+from tests import warm
 
 # A shell's background job ignores Ctrl-C, and so would every command that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE)
+HANDLERS = {number: signal.getsignal(number) for number in HANDLED}
 
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
@@ -34,6 +41,18 @@ def ports_of_the_ready_contracts() -> Iterator[None]:
             with contextlib.suppress(OSError):
                 held.enter_context(socket.create_server(("127.0.0.1", port)))
         yield
+
+
+@pytest.fixture(autouse=True)
+def the_process_of_the_tests_as_it_was() -> Iterator[None]:
+    """A signal that one test had ignored would be missed by another one, hours of looking away from its cause."""
+    before = warm.running()
+    yield
+    warm.end(warm.running() - before)
+    changed = {number: handler for number in HANDLED if (handler := signal.getsignal(number)) != HANDLERS[number]}
+    for number in changed:
+        signal.signal(number, HANDLERS[number])
+    assert not changed, "the handlers of these signals were not put back"
 
 
 LONGEST = (

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -73,17 +72,7 @@ class Command:
 
     def __post_init__(self) -> None:
         environment = {**os.environ, "P2PME_HOME": str(self.home), "OMP_NUM_THREADS": "1"}
-        if not self.new and warm.server().suits():
-            self.process = warm.server().start(list(self.arguments), environment)
-            return
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "p2pfl_me.cli.main", *self.arguments],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        self.process = warm.start(self.arguments, environment, new=self.new)
 
     def interrupt(self) -> None:
         """Ctrl-C: the terminal tells the whole foreground group."""

@@ -2,13 +2,19 @@
 
 A test of two labs at work is about their two processes, not about the second and a half that each spends on an import.
 So one server per test process imports the libraries, and every `p2pme` that a test starts is a fork of it: a process of
-its own, in a session of its own, which begins in `main()` and ends as any other. A command that must be a fresh
+its own, in a session of its own, which begins in `main()` and ends as any other. The fork server that a command starts
+for its own children is a fork of the command, too. A command that must be a fresh
 interpreter's says so (`tests.small.Command`), and so it is done where coverage is measured.
+
+Whoever is started ends with the test that started it (`tests/conftest.py`), and with the process of the tests, however
+that ends.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
+import multiprocessing.util
 import os
 import select
 import signal
@@ -16,7 +22,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import TextIO
 
@@ -25,10 +33,52 @@ AT_START = ("PYTHON", "LC_", "LANG", "LD_", "OMP_", "OPENBLAS_", "COVERAGE")
 """What variables that an interpreter or a library reads once begin with: whoever changed one needs a new process."""
 LONGEST = 1 << 17
 """Bytes of a request: arguments and environment."""
+PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+_running: set[subprocess.Popen[str] | WarmProcess] = set()
 
 
 def _read_at_start() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(AT_START)}
+
+
+def end_with_parent() -> None:
+    """In a child of the thread that goes on longest: the kernel kills it when that thread has ended. Linux alone knows
+    how; elsewhere nothing is done."""
+    if sys.platform == "linux":
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def running() -> set[subprocess.Popen[str] | WarmProcess]:
+    """The processes that tests have started and that have not been seen to end."""
+    _running.difference_update([each for each in _running if each.poll() is not None])
+    return set(_running)
+
+
+def end(processes: Iterable[subprocess.Popen[str] | WarmProcess]) -> None:
+    """Kill these with all of their group."""
+    for each in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(each.pid, signal.SIGKILL)
+        each.wait(60)
+
+
+def start(arguments: Sequence[str], environment: dict[str, str], *, new: bool) -> subprocess.Popen[str] | WarmProcess:
+    """A `p2pme` in a session of its own; its output and errors are one stream."""
+    if not new and server().suits():
+        process: subprocess.Popen[str] | WarmProcess = server().start(list(arguments), environment)
+    else:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "p2pfl_me.cli.main", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            preexec_fn=end_with_parent,
+        )
+    _running.add(process)
+    return process
 
 
 class Server:
@@ -121,9 +171,11 @@ def serve(requests: socket.socket) -> None:
 
     import p2pfl_me.cli.main
     import p2pfl_me.contract
+    import p2pfl_me.evaluate.pool
     import p2pfl_me.learning.trainer
     import p2pfl_me.peer.host
-    import p2pfl_me.peer.process  # noqa: F401
+    import p2pfl_me.peer.process
+    import p2pfl_me.swarm.children  # noqa: F401
 
     waking, wake = os.pipe()
     for end in (waking, wake):
@@ -162,6 +214,7 @@ def serve(requests: socket.socket) -> None:
 def _become(request: dict[str, object], output: int, tell: int) -> None:
     """The command's own session, folder, environment and output."""
     os.setsid()
+    end_with_parent()
     folder, environment, arguments = request["folder"], request["environment"], request["arguments"]
     assert isinstance(folder, str) and isinstance(environment, dict) and isinstance(arguments, list)
     os.chdir(folder)
@@ -180,8 +233,36 @@ def _become(request: dict[str, object], output: int, tell: int) -> None:
     os.write(tell, f"pid {os.getpid()}\n".encode())
     for used in (output, tell):
         os.close(used)
+    multiprocessing.util.spawnv_passfds = _fork_server_forked
 
 
+def _fork_server_forked(path: bytes, words: Sequence[str | bytes], kept: Sequence[int]) -> int:
+    """In place of `multiprocessing.util.spawnv_passfds` in a command: its fork server has imported what it has."""
+    code = os.fsdecode(words[-1])
+    if not code.startswith("from multiprocessing.forkserver import main"):
+        return _spawn(path, words, kept)
+    if pid := os.fork():
+        return pid
+    # As an interpreter begins: no handler but those of ignored signals, no file but these, nothing of the parent's.
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    low = 3
+    for number in sorted(kept):
+        os.closerange(low, number)
+        low = number + 1
+    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+    forkserver._forkserver.__init__()  # type: ignore[attr-defined,misc]
+    resource_tracker._resource_tracker.__init__()  # type: ignore[misc]
+    try:
+        exec(code, {"__name__": "__main__"})
+    except SystemExit:
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+_spawn = multiprocessing.util.spawnv_passfds
 _server: Server | None = None
 
 

@@ -22,24 +22,28 @@ from p2pfl_me.run.results import write_baseline
 def features_child(
     contract: Contract, shards: Shards, home: Path, weights: Path | None, device: str, tells: bool
 ) -> None:
-    """Fill the feature cache for all shards with all cores, before the peers share them.
-
-    `tells`: say what a user should know before trusting the images.
-    """
+    """Fill the feature cache for all shards with all cores, before the peers share them."""
     with in_the_users_words():
         torch.set_num_threads(cores())
-        with showing("images of clips", "features of samples") as (preparing, progress):
-            _, notes = read_samples(
-                contract,
-                all_clips(shards),
-                cache=cache_dir(home),
-                weights=weights,
-                device=device,
-                progress=progress,
-                preparing=preparing,
-            )
-        for line in in_words(notes) if tells else ():
-            put(f"note: {line}")
+        fill_features(contract, shards, home, weights, device, tells=tells)
+
+
+def fill_features(
+    contract: Contract, shards: Shards, home: Path, weights: Path | None, device: str, *, tells: bool
+) -> None:
+    """The rows of all shards into the cache. `tells`: say what a user should know before trusting the images."""
+    with showing("images of clips", "features of samples") as (preparing, progress):
+        _, notes = read_samples(
+            contract,
+            all_clips(shards),
+            cache=cache_dir(home),
+            weights=weights,
+            device=device,
+            progress=progress,
+            preparing=preparing,
+        )
+    for line in in_words(notes) if tells else ():
+        put(f"note: {line}")
 
 
 def baseline_child(contract: Contract, run: Path, home: Path, weights: Path | None, name: str, shards: Shards) -> None:

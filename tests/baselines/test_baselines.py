@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pfl_me.baselines.children import features_child
+from p2pfl_me.baselines.children import fill_features
 from p2pfl_me.baselines.train import run_baseline
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.data.clip import ApexSource
@@ -73,5 +73,5 @@ def test_what_is_known_of_the_images_is_told_where_it_is_asked_for(
 ) -> None:
     notes = [ClipNote(None, ApexSource.MIDDLE)]
     monkeypatch.setattr("p2pfl_me.baselines.children.read_samples", lambda *_, **__: (None, notes))
-    features_child(contract_from_yaml(TEXT), shards, tmp_path, None, "cpu", tells)
+    fill_features(contract_from_yaml(TEXT), shards, tmp_path, None, "cpu", tells=tells)
     assert ("the apex of 1 of 1 clips is the middle frame" in capsys.readouterr().out) == tells

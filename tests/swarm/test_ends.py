@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +13,22 @@ import pytest
 
 import p2pfl_me
 from p2pfl_me.report import write_report
+from tests.report.fixture import unsaved
 from tests.small import Command, events, here, p2pme, wait_for, write_contract
 
 pytestmark = pytest.mark.processes
 
 
+@pytest.fixture(autouse=True)
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page is read here, and its pictures are drawn; they are saved where a test is about them."""
+    monkeypatch.setattr("p2pfl_me.report.write.files_of", unsaved)
+
+
 def test_a_killed_peer_is_named_and_the_others_go_on(tmp_path: Path, vectors: Path) -> None:
-    contract = write_contract(tmp_path / "ring.yaml", 4, training="{rounds: 60, local_epochs: 1}")
+    # In its last round a peer waits once more for whoever owes it an answer: 15 s, were it not for the contract.
+    sections = {"training": "{rounds: 60, local_epochs: 1}", "gossip": "{deadline: {min_s: 5}}"}
+    contract = write_contract(tmp_path / "ring.yaml", 4, **sections)
     run = tmp_path / "run"
     options = ["--data", str(vectors), "--out", str(run), "--no-report"]
     command = Command(["swarm", str(contract), *options], tmp_path / "home")
@@ -54,27 +62,23 @@ def test_a_peer_that_cannot_begin_stops_the_swarm_instead_of_the_clock(tmp_path:
     assert not (tmp_path / "run").exists(), "the same command is refused no more once the port is free"
 
 
-def test_ctrl_c_stops_all_within_three_seconds_and_leaves_a_readable_run(tmp_path: Path, vectors: Path) -> None:
+def test_ctrl_c_stops_all_in_order_and_leaves_a_readable_run(tmp_path: Path, vectors: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 4, training="{rounds: 100000}")
     run = tmp_path / "run"
     options = ["--data", str(vectors), "--out", str(run), "--no-report"]
     command = Command(["swarm", str(contract), *options], tmp_path / "home")
-    begun = time.monotonic()
     try:
         wait_for(lambda: all(events(run, peer, "round") for peer in range(4)), "all peers in round 1")
-        beginning = time.monotonic() - begun
         pids = [events(run, peer, "start")[0]["pid"] for peer in range(4)]
-        begun = time.monotonic()
         command.interrupt()
         code, output = command.finish()
-        took = time.monotonic() - begun
     finally:
         if command.process.poll() is None:
             command.kill()
     assert code == 130, output
     assert "Traceback" not in output
-    assert took < max(3, beginning), "where a machine is so busy that the beginning takes longer, so may the end"
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    # Each took its leave by itself: none had to be killed, which is done after two seconds.
     assert {events(run, peer, "finish")[-1]["reason"] for peer in range(4)} == {"stopped"}
     assert write_report([run], tmp_path / "page").exists()
 
