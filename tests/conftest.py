@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 # Before numpy and torch are imported, which read them once. The tests start many processes on few cores, and sums
@@ -23,6 +24,16 @@ from tests import warm
 # A shell's background job ignores Ctrl-C, and so would every command that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+CHILDREN = ("p2pfl_me.swarm.children", "p2pfl_me.evaluate.pool", "p2pfl_me.simulation.engine")
+"""What the fork server of this process imports, whichever test starts it: those that come later use the same one, and
+each of their children would import torch by itself."""
+
+
+def _preload(names: list[str]) -> None:
+    forkserver._forkserver.set_forkserver_preload([*CHILDREN, *names])
+
+
+forkserver.set_forkserver_preload = _preload
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE)
 HANDLERS = {number: signal.getsignal(number) for number in HANDLED}
 
