@@ -6,11 +6,21 @@ setup_environment "[test]"
 cd "$root"
 ruff format --check .
 ruff check .
-mypy
 if [ $# -gt 0 ]; then
+  mypy
   exec pytest "$@"
 fi
+# Types are checked beside the tests, which wait for a good part of their time. The test that checks what users write
+# takes up what is found out here, so it comes late (tests/conftest.py).
+types=$(mktemp)
+mypy >"$types" 2>&1 &
+checking=$!
+trap 'kill "$checking" 2>/dev/null || true; rm -f "$types"' EXIT
 # A file's tests share what is costly to make, so they stay together. Tests of real peers wait for a good part of their
 # time, which one process more than there are cores fills. The longest files begin first (tests/conftest.py).
-pytest --numprocesses $(($(nproc) + 1)) --dist loadfile --no-loadscope-reorder
+tests=0 typed=0
+pytest --numprocesses $(($(nproc) + 1)) --dist loadfile --no-loadscope-reorder || tests=$?
+wait "$checking" || typed=$?
+cat "$types"
 echo "All of it took $SECONDS s."
+exit $((tests ? tests : typed))

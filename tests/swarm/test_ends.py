@@ -13,16 +13,9 @@ import pytest
 
 import p2pfl_me
 from p2pfl_me.report import write_report
-from tests.report.fixture import unsaved
 from tests.small import Command, events, here, p2pme, wait_for, write_contract
 
 pytestmark = pytest.mark.processes
-
-
-@pytest.fixture(autouse=True)
-def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page is read here, and its pictures are drawn; they are saved where a test is about them."""
-    monkeypatch.setattr("p2pfl_me.report.write.files_of", unsaved)
 
 
 def test_a_killed_peer_is_named_and_the_others_go_on(tmp_path: Path, vectors: Path) -> None:
