@@ -289,9 +289,9 @@ def _verdict(found: Sequence[Finished], pairs: Sequence[tuple[Finished, Finished
     if len(like) > 1 and sized:
         size, least = min(sized, key=lambda pair: pair[0])
         if least is not best:
+            gap = round(best.uf1, 3) - round(least.uf1, 3)  # as the table above it gives
             words += (
-                f" {least.name}, {best.uf1 - least.uf1:.3f} below, cannot be told from it and sends least: {size:,} "
-                "bytes a message."
+                f" {least.name}, {gap:.3f} below, cannot be told from it and sends least: {size:,} bytes a message."
             )
     return words
 

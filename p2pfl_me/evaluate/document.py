@@ -5,7 +5,8 @@ from __future__ import annotations
 from p2pfl_me.contract import dump_contract
 from p2pfl_me.evaluate.cost import MB
 from p2pfl_me.evaluate.holdout import HoldOut
-from p2pfl_me.evaluate.results import Results
+from p2pfl_me.evaluate.results import ArmScore, Results
+from p2pfl_me.evaluate.statistics import Difference
 from p2pfl_me.evaluate.tables import (
     NOBODY,
     class_table,
@@ -26,6 +27,7 @@ from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.arms_picture import HEADER, arms_rows
 from p2pfl_me.report.confusion_picture import confusion_panels
 from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Picture, Section
+from p2pfl_me.report.formatting import apart
 from p2pfl_me.report.paired import holm
 from p2pfl_me.report.warning import with_warning
 
@@ -72,20 +74,33 @@ def _verdict(results: Results) -> str:
     if score is None:
         return "No gossip model was asked about a held-out item."
     kept = " With parts that stay home, each asked about its own subjects, gossip" if results.by_own_peer else "Gossip"
-    words = f"{kept.lstrip()} peers reach a UF1 of {score.mean:.3f}, 95 % interval {interval_words(score)}."
     held = dict(zip(found, holm([each.p for each in found.values()]), strict=True))
     alone = Arm.ISOLATED_OWN_PEER if results.by_own_peer else Arm.ISOLATED
-    for other, name in ((alone, "Peers that train alone"), (Arm.POOLED, "Pooled training")):
-        against, beside = found.get((results.shared, other)), results.score(other, "uf1")
-        if against is not None and beside is not None:
-            luck = "more than luck" if held[results.shared, other] else "which may be luck"
-            words += (
-                f" {name} reach{'es' if other is Arm.POOLED else ''} {beside.mean:.3f}: gossip is "
-                f"{abs(against.mean):.3f} {'above' if against.mean > 0 else 'below'}, {luck} (p {_is(against.p)})."
-            )
+    names = {alone: "Peers that train alone reach", Arm.POOLED: "Pooled training reaches"}
+    beside = {
+        arm: other
+        for arm in names
+        if (results.shared, arm) in found and (other := results.score(arm, "uf1")) is not None
+    }
+    alike = [arm for arm, other in beside.items() if _same_items(score, other, found[results.shared, arm])]
+    digits, gaps = apart([(score.mean, beside[arm].mean) for arm in alike], 3)
+    words = f"{kept.lstrip()} peers reach a UF1 of {score.mean:.{digits}f}, 95 % interval {interval_words(score)}."
+    for arm, other in beside.items():
+        against = found[results.shared, arm]
+        gap = gaps[alike.index(arm)] if arm in alike else f"{abs(against.mean):.{digits}f}"
+        where = "" if arm in alike else ", on what both were asked,"
+        side = "above" if against.mean > 0 else "below"
+        far = f"is {gap} {side}" if float(gap) else "ends level with it"
+        luck = "more than luck" if held[results.shared, arm] else "which may be luck"
+        words += f" {names[arm]} {other.mean:.{digits}f}: gossip{where} {far}, {luck} (p {_is(against.p)})."
     if results.design.split.protocol.leaks:
         words += " Frames of the tested films were trained on, so this measures memory and not recognition."
     return words
+
+
+def _same_items(one: ArmScore, other: ArmScore, against: Difference) -> bool:
+    """Whether the tested difference is that of the two scores, as of arms that were asked about the same items."""
+    return abs(one.mean - other.mean - against.mean) < 5e-4
 
 
 def _is(p: float) -> str:

@@ -6,13 +6,13 @@ all tests of the page together (Holm); else the page says that it cannot tell, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.comparison_pairs import better, pair_tests
-from p2pfl_me.report.formatting import figure, many
+from p2pfl_me.report.formatting import apart, figure, many
 from p2pfl_me.report.methods import Method, Setting, per_megabyte
 from p2pfl_me.report.paired import LEVEL, Paired, holm, paired, seeds_needed
 from p2pfl_me.report.results import average_interval, spread
@@ -55,25 +55,43 @@ def _of_one(method: Method) -> str:
     found = spread(list(gossip.values()))
     if found is None:
         return NO_SCORES
-    words = f"After gossip the mean peer recognises expressions of unseen subjects at UF1 {figure(found, 2)}"
+    digits, sentences = _beside(gossip, {arm: method.score(arm) for arm in (Arm.ISOLATED, Arm.POOLED)})
+    who = "After gossip the mean peer" if method.runs[0].contract.peers.count > 1 else "The only peer"
+    words = f"{who} recognises expressions of unseen subjects at UF1 {figure(found, digits)}"
     if len(method.runs) == 1 and (interval := average_interval(method.runs[0])):
         words += f" (average model: {interval[0]:.2f} to {interval[1]:.2f} in 95 % of draws of the clips)"
-    others = {arm: method.score(arm) for arm in (Arm.ISOLATED, Arm.POOLED)}
-    return f"{words}.{''.join(_beside(gossip, others))}"
+    return f"{words}.{''.join(sentences)}"
 
 
-def _beside(gossip: dict[int, float], others: dict[Arm, dict[int, float]]) -> Iterator[str]:
-    tests: dict[Arm, Paired] = {}
-    for arm, scores in others.items():
-        both = sorted(gossip.keys() & scores.keys())
-        if both:
-            tests[arm] = paired("gossip", arm.value, [gossip[seed] - scores[seed] for seed in both])
+def digits_of(method: Method) -> int:
+    """With so many digits the scores of a single set-up stand at the head of the page, in words and large."""
+    return _beside(method.score(Arm.GOSSIP), {arm: method.score(arm) for arm in (Arm.ISOLATED, Arm.POOLED)})[0]
+
+
+def _beside(gossip: dict[int, float], others: dict[Arm, dict[int, float]]) -> tuple[int, list[str]]:
+    """A sentence on each other arm, over the seeds that both ran, and the digits in which all numbers fit together."""
+    shared = {arm: sorted(gossip.keys() & scores.keys()) for arm, scores in others.items()}
+    shared = {arm: seeds for arm, seeds in shared.items() if seeds}
+    tests = {
+        arm: paired("gossip", arm.value, [gossip[seed] - others[arm][seed] for seed in seeds])
+        for arm, seeds in shared.items()
+    }
     held = holm([test.p for test in tests.values()])
-    for (arm, test), holds in zip(tests.items(), held, strict=True):
+    means = {arm: (_mean_of(gossip, seeds), _mean_of(others[arm], seeds)) for arm, seeds in shared.items()}
+    digits, gaps = apart(list(means.values()), 2 if len(gossip) == 1 else 3)
+    sentences = []
+    for (arm, test), gap, holds in zip(tests.items(), gaps, held, strict=True):
+        own, other = means[arm]
         name = "Training alone" if arm is Arm.ISOLATED else "Pooling all clips in one place"
-        mean = float(np.mean([others[arm][seed] for seed in sorted(gossip.keys() & others[arm].keys())]))
+        whose = "" if test.seeds == len(gossip) else f", {own:.{digits}f} over the same {many(test.seeds, 'seed')},"
         side = "above" if test.mean > 0 else "below"
-        yield f" {name} gives {mean:.2f}: gossip is {abs(test.mean):.2f} {side}{luck(test, holds, len(tests))}."
+        far = f"is {gap} {side}" if float(gap) else "ends level with it"
+        sentences.append(f" {name} gives {other:.{digits}f}: gossip{whose} {far}{luck(test, holds, len(tests))}.")
+    return digits, sentences
+
+
+def _mean_of(scores: dict[int, float], seeds: Sequence[int]) -> float:
+    return float(np.mean([scores[seed] for seed in seeds]))
 
 
 def luck(test: Paired, holds: bool, tests: int) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from p2pfl_me.contract import dump_contract
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.arms_picture import HEADER, ArmRow, arms_rows
-from p2pfl_me.report.claims import verdict
+from p2pfl_me.report.claims import digits_of, verdict
 from p2pfl_me.report.comparison_agreement import agreement_blocks
 from p2pfl_me.report.comparison_cost import cost_blocks
 from p2pfl_me.report.comparison_faults import fault_blocks
@@ -190,7 +190,7 @@ def _subtitle(comparison: Comparison, runs: Sequence[Run]) -> str:
 def _facts(setting: Setting) -> tuple[Fact, ...]:
     if len(setting.methods) > 1:
         return ()
-    runs = setting.methods[0].runs
+    runs, digits = setting.methods[0].runs, digits_of(setting.methods[0])
     facts = []
     for arm, tone in ((Arm.ISOLATED, "vermilion"), (Arm.GOSSIP, "blue"), (Arm.POOLED, "green")):
         if (found := over_seeds(runs, arm, "uf1")) is None:
@@ -199,7 +199,7 @@ def _facts(setting: Setting) -> tuple[Fact, ...]:
         detail = "UF1, one model on all clips" if arm is Arm.POOLED else "UF1, the only peer"
         if ends:
             detail = f"UF1, mean peer; {ends[0].mean:.2f} worst, {ends[1].mean:.2f} best"
-        facts.append(Fact(arm.value.capitalize(), figure(found, 2 if found.std is None else 3), detail, tone))
+        facts.append(Fact(arm.value.capitalize(), figure(found, digits), detail, tone))
     sent = _sent_a_peer(runs)
     if sent and sent.mean:
         facts.append(Fact("Traffic", readable_bytes(sent.mean), "sent a peer, all counted"))

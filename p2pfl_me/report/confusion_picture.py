@@ -23,12 +23,16 @@ MOST_CLASSES = 14
 def confusion_picture(run: Run) -> Picture | None:
     """Confusion matrices, each (K, K) with rows the true classes; None where there is none of the right size."""
     classes = run.contract.model.classes
-    named = (("average model", confusion_of(run.average)), ("mean peer", mean_confusion(run)))
+    several = run.contract.peers.count > 1
+    named = (
+        ("average model", confusion_of(run.average) if several else None),
+        ("mean peer" if several else "the only peer", mean_confusion(run)),
+    )
     return confusion_panels(
         classes,
         [(name, matrix) for name, matrix in named if matrix is not None and len(matrix) == len(classes)],
-        "The mean peer is the average of all peers' matrices, so its counts need not be whole.",
-        "Confusion matrices of the average model and of the mean peer",
+        "The mean peer is the average of all peers' matrices, so its counts need not be whole." if several else "",
+        "Confusion matrices of the average model and of the mean peer" if several else "Confusion matrix of the peer",
     )
 
 
@@ -49,7 +53,7 @@ def confusion_panels(
         title="Which expression is taken for which",
         reading=(
             f"Rows are what the {unit} shows, columns what the model says; cells count {unit}s, and their shade is the "
-            f"share of the row. A good model's strongest cells lie on the diagonal. {remark}"
+            f"share of the row. A good model's strongest cells lie on the diagonal. {remark}".rstrip()
         ),
         alt=alt,
         header=("model", "true", "predicted", f"{unit}s"),

@@ -44,6 +44,8 @@ from p2pfl_me.report.style import (
 BASELINE_DASHES: tuple[Dash, ...] = ((0, (6, 2)), DOTTED, (0, (6, 1.5, 1, 1.5)))
 HEADER = ("kind", "series", "round", "mb_a_peer", "seconds", "uf1_mean", "uf1_std")
 BASELINE = "baseline"
+HEIGHT, LINE = 3.9, 0.28
+"""Inches: of such a figure, and of a label in it; one of many labels is higher."""
 
 
 @in_setting(SettingPart.SCORES)
@@ -128,14 +130,19 @@ def _score_by(column: str, label: str, place: str) -> Draw:
     tip = f"{place}: UF1 {{y:.3f}}"
 
     def draw(rows: Sequence[Row], width: float) -> Figure:
-        figure, axes = new_figure(3.9, width)
-        styles = line_styles_of(rows)
+        styles, baselines = line_styles_of(rows), names_of(rows, BASELINE)
+        # Where set-ups have baselines of their own, all of one kind bear one label between them.
+        shared = len(baselines) > len(BASELINE_DASHES)
+        height = max(HEIGHT, LINE * (len(styles) + min(len(baselines), len(BASELINE_DASHES)) + 1))
+        figure, axes = new_figure(height, width)
         labels = score_lines(axes, rows, column, tip)
-        for place, series in enumerate(names_of(rows, BASELINE)):
+        ends: dict[str, list[float]] = {}
+        for place, series in enumerate(baselines):
             own = points(rows, "round", "uf1_mean", kind=BASELINE, series=series)
             dash = BASELINE_DASHES[place % len(BASELINE_DASHES)]
             curve(axes, own, series, tip, color=MUTED, linestyle=dash, linewidth=1.1, zorder=2)
-            labels.append((own[-1][1], series, MUTED))
+            ends.setdefault(series.rpartition(": ")[2] if shared else series, []).append(own[-1][1])
+        labels += [(float(np.mean(own)), words, MUTED) for words, own in ends.items()]
         last = max((place for place, _ in points(rows, column, "uf1_mean")), default=0.0)
         show_single_points(axes)
         if column == "round":
@@ -150,7 +157,7 @@ def _score_by(column: str, label: str, place: str) -> Draw:
         score_axis(axes)
         y_grid(axes)
         headline(axes, "UF1 of the mean peer")
-        end_labels(axes, labels, gap=0.07)
+        end_labels(axes, labels, gap=0.07 * HEIGHT / height)
         return figure
 
     return draw

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.figures import SettingPart, figure_named, in_setting
-from p2pfl_me.report.line_styles import SET_UP, TARGET, Label, score_lines, target_lines
+from p2pfl_me.report.line_styles import SET_UP, TARGET, Label, line_styles_of, score_lines, target_lines
 from p2pfl_me.report.methods import Method, Setting, course_of
 from p2pfl_me.report.numbers import Cell, Row
 from p2pfl_me.report.run import Run
@@ -20,8 +20,8 @@ from p2pfl_me.report.style import end_labels, headline, score_axis, show_single_
 LINES = (1, 10, 100)
 """Mbit/s of each peer's line."""
 HEADER = ("kind", "series", "mbit_s", "round", "seconds", "uf1_mean")
-PANEL = 2.1
-"""Inches of a panel's height."""
+PANEL, LINE = 2.1, 0.23
+"""Inches: a panel's height, and a label's; panels of many labels are higher."""
 
 
 @in_setting(SettingPart.COST)
@@ -89,7 +89,8 @@ def _rows(method: Method) -> Iterator[tuple[Cell, ...]]:
 @figure_named("frontier")
 def frontier_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows: a panel a line, the slowest on top."""
-    figure = Figure(figsize=(width, 0.4 + PANEL * len(LINES)))
+    height = max(PANEL, 0.5 + LINE * (len(line_styles_of(rows)) + 1))
+    figure = Figure(figsize=(width, 0.4 + height * len(LINES)))
     first: Axes | None = None
     labels = []
     for place, line in enumerate(LINES):
@@ -100,7 +101,7 @@ def frontier_figure(rows: Sequence[Row], width: float) -> Figure:
         score_axis(first)
     for axes, line, own in zip(figure.axes, LINES, labels, strict=True):
         headline(axes, f"UF1 of the mean peer, {line} Mbit/s")
-        end_labels(axes, own, gap=0.13)
+        end_labels(axes, own, gap=0.13 * PANEL / height)
     figure.axes[-1].set_xlabel("seconds, computed")
     return figure
 

@@ -37,6 +37,8 @@ FORMATS = ("png", "svg", "pdf")
 LABELLED = 150
 """Ids are written into the marks up to this many peers."""
 
+LEAST_LETTERS = 4.5
+"""Points; ids of smaller letters could not be read, and are told to who points at a peer."""
 LEAST_SPAN = 0.2
 NODE_INK, NODE_PAPER = "#1b1f25", "#fffffe"
 """Letters on the marks: these stay as they are in a dark theme, since the marks' colours do."""
@@ -65,7 +67,9 @@ def graph_picture(run: Run) -> Picture | None:
 
     reading = "Weights travel along these edges and nowhere else"
     reading += ", along a few of them in each round." if topology.changes else "."
-    if scores:
+    if not graph.edges:
+        reading = "One peer has nobody to send weights to."
+    elif scores:
         reading += (
             " Neighbours of like colour have come to like scores; a part of another colour is one that what others "
             "learned has not reached."
@@ -154,12 +158,12 @@ def graph_figure(
 
 
 def _mark_size(place: Places, unit: float) -> float:
-    """Diameter in points: half the least distance of two peers as drawn (`unit` inches a step), within reason."""
+    """Diameter in points: two thirds of two peers' least distance as drawn (`unit` inches a step), within reason."""
     if len(place) == 1 or len(place) > LABELLED:
         return 26.0 if len(place) == 1 else 4.0
     apart = np.linalg.norm(place[:, None] - place[None], axis=-1)
     np.fill_diagonal(apart, np.inf)
-    return float(np.clip(36 * unit * apart.min(), 4.0, 26.0))
+    return float(np.clip(48 * unit * apart.min(), 4.0, 26.0))
 
 
 def _draw_edges(axes: Axes, graph: nx.Graph, place: Places) -> None:
@@ -196,7 +200,7 @@ def _draw_peers(axes: Axes, place: Places, scores: Mapping[int, float], size: fl
     fill = [SCORES(norm(scores[peer])) if peer in scores else to_rgba(PAPER if scored else PLAIN) for peer in peers]
     rim = [(INK if peer in scores else MUTED) if scored else BLUE for peer in peers]
     axes.scatter(place[:, 0], place[:, 1], s=size**2, c=fill, edgecolors=rim, linewidths=0.4 + 0.03 * size, zorder=2)
-    if len(place) > LABELLED or size < 8:
+    if len(place) > LABELLED or 0.46 * size < LEAST_LETTERS:
         return
     for peer in peers:
         light = peer not in scores or _luminance(fill[peer]) > 0.2
@@ -238,7 +242,9 @@ def _norm(scores: Mapping[int, float]) -> Normalize:
 
 
 def _colour_bar(figure: Figure, axes: Axes, scores: Mapping[int, float], name: str) -> None:
-    bar = figure.colorbar(ScalarMappable(_norm(scores), SCORES), ax=axes, shrink=0.8, aspect=18, pad=0.02)
+    bar = figure.colorbar(
+        ScalarMappable(_norm(scores), SCORES), ax=axes, shrink=0.8, aspect=18, pad=0.02, panchor=False
+    )
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
     bar.ax.set_title(name, loc="left", color=MUTED, fontsize=8.5, parse_math=False)

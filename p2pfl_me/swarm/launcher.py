@@ -56,6 +56,7 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
     from p2pfl_me.contract.privacy import require_recordable
     from p2pfl_me.swarm.dealing import deal_clips
     from p2pfl_me.swarm.memory import require_files, require_memory
+    from p2pfl_me.swarm.ports import require_ports
     from p2pfl_me.topology import plan_of
     from p2pfl_me.topology.cut import cut_warning
 
@@ -64,6 +65,7 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
         own.require_source()
     require_memory(contract)
     require_files(contract)
+    require_ports(contract)
     plan_of(contract)
     if options.record:
         require_recordable(contract)

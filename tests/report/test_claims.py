@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.claims import _beside, luck, verdict
 from p2pfl_me.report.comparison_pairs import pair_blocks, pair_tests
 from p2pfl_me.report.document import Paragraph
+from p2pfl_me.report.formatting import apart
 from p2pfl_me.report.methods import Method, Setting
 from p2pfl_me.report.paired import paired
 from p2pfl_me.report.run import Run, read_run
@@ -23,13 +27,28 @@ def test_more_than_luck_is_written_only_where_all_tests_together_hold() -> None:
     clear, dull = (
         {seed: gossip[seed] - gap(seed) for seed in seeds} for gap in (lambda n: 0.1, lambda n: 0.1 * (-1) ** n)
     )
-    alone, pooled = _beside(gossip, {Arm.ISOLATED: clear, Arm.POOLED: dull})
-    assert "0.10 above, more than luck over 8 seeds (p = 0.0078)" in alone
+    _, (alone, pooled) = _beside(gossip, {Arm.ISOLATED: clear, Arm.POOLED: dull})
+    assert "0.100 above, more than luck over 8 seeds (p = 0.0078)" in alone
     assert pooled.startswith(" Pooling all clips in one place gives") and "which may be luck (p = 1)" in pooled
-    (only,) = _beside(gossip, {Arm.ISOLATED: {}, Arm.POOLED: {9: 0.5, 3: 0.7}})
-    assert "which 1 seed cannot tell from luck (it takes 6)" in only and "0.07 below" in only, (
-        "of the seed that both ran"
-    )
+    _, (only,) = _beside(gossip, {Arm.ISOLATED: {}, Arm.POOLED: {9: 0.5, 3: 0.7}})
+    assert "which 1 seed cannot tell from luck (it takes 6)" in only
+    assert "gossip, 0.630 over the same 1 seed, is 0.070 below" in only, "of the seed that both ran"
+
+
+def test_a_difference_is_what_the_shown_numbers_give() -> None:
+    digits, (sentence,) = _beside({1: 0.6744}, {Arm.ISOLATED: {1: 0.2954}})
+    assert digits == 3 and "gives 0.295: gossip is 0.379 above" in sentence, "not .67, .30 and .38"
+    level = _beside({1: 0.5}, {Arm.POOLED: {1: 0.5}})[1][0]
+    assert "gives 0.50: gossip ends level with it, which 1 seed cannot tell" in level
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=3), st.integers(2, 3))
+def test_no_three_shown_numbers_contradict_each_other(pairs: list[tuple[float, float]], least: int) -> None:
+    digits, gaps = apart(pairs, least)
+    assert least <= digits <= least + 1 and len(gaps) == len(pairs)
+    for (one, other), gap in zip(pairs, gaps, strict=True):
+        shown = abs(float(f"{one:.{digits}f}") - float(f"{other:.{digits}f}"))
+        assert gap == f"{shown:.{digits}f}" and abs(float(gap) - abs(one - other)) < 1.01 * 10**-digits
 
 
 def test_so_few_seeds_are_told_how_many_it_takes() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import matplotlib
@@ -18,7 +18,8 @@ from matplotlib.transforms import Bbox
 
 import p2pfl_me.report
 from p2pfl_me.report.compose import compose
-from p2pfl_me.report.document import Picture
+from p2pfl_me.report.document import Picture, drawn, settled
+from p2pfl_me.report.figures import figures
 from p2pfl_me.report.graph_picture import _luminance, graph_figure
 from p2pfl_me.report.markdown import escape
 from p2pfl_me.report.methods import Comparison, Method, Setting
@@ -196,3 +197,30 @@ def test_scores_that_are_all_alike_are_drawn_without_warning_and_below_none(
         for figure in strips:
             labels = sorted((box.x0, box.x1) for _, box in shown_ticks(figure, "x"))
             assert all(right - left > 4 for (_, left), (right, _) in pairwise(labels)), labels
+
+
+@pytest.mark.parametrize("width", (WIDTH, NARROW))
+@pytest.mark.parametrize("name", ("score-rounds", "frontier"))
+def test_nine_set_ups_with_baselines_of_their_own_are_named_inside_their_figure(name: str, width: float) -> None:
+    header = ("kind", "series", "round", "mbit_s", "seconds", "uf1_mean", "uf1_std")
+    rows: list[tuple[object, ...]] = []
+    for line in (1, 10, 100) if name == "frontier" else (None,):
+        for set_up in range(9):
+            rows += [("set-up", f"name {set_up}", n, line, n, 0.1 * set_up + 0.01 * n, 0.01) for n in (1, 2)]
+        rows.append(("target", "target", None, line, None, 0.9, None))
+    if name == "score-rounds":
+        rows += [
+            ("baseline", f"name {set_up}: {words}", n, None, None, 0.5, None)
+            for set_up in range(9)
+            for words in ("isolated", "FedAvg", "pooled")
+            for n in (1, 2)
+        ]
+    with house_style():
+        figure = settled(drawn(figures()[name], csv_text(header, rows), width, "drawn faces"))
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    labels = [text for axes in figure.axes for text in axes.texts if text.get_text()]
+    boxes = [text.get_window_extent(renderer) for text in labels]
+    boxes += [axes.title.get_window_extent(renderer) for axes in figure.axes]
+    assert len(labels) == (3 * 10 if name == "frontier" else 9 + 3 + 1)
+    assert not [one for one, other in combinations(boxes, 2) if one.padded(-1).overlaps(other.padded(-1))]
+    assert all(box.y0 >= 0 and box.y1 <= figure.bbox.height for box in boxes)
