@@ -83,7 +83,7 @@ def _verdict(results: Results) -> str:
         if (results.shared, arm) in found and (other := results.score(arm, "uf1")) is not None
     }
     alike = [arm for arm, other in beside.items() if _same_items(score, other, found[results.shared, arm])]
-    digits, gaps = apart([(score.mean, beside[arm].mean) for arm in alike], 3)
+    digits, gaps = apart([(score.mean, beside[arm].mean) for arm in alike], 3, 4)
     words = f"{kept.lstrip()} peers reach a UF1 of {score.mean:.{digits}f}, 95 % interval {interval_words(score)}."
     for arm, other in beside.items():
         against = found[results.shared, arm]

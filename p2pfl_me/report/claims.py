@@ -78,7 +78,7 @@ def _beside(gossip: dict[int, float], others: dict[Arm, dict[int, float]]) -> tu
     }
     held = holm([test.p for test in tests.values()])
     means = {arm: (_mean_of(gossip, seeds), _mean_of(others[arm], seeds)) for arm, seeds in shared.items()}
-    digits, gaps = apart(list(means.values()), 2 if len(gossip) == 1 else 3)
+    digits, gaps = apart(list(means.values()), 2 if len(gossip) == 1 else 3, 3)
     sentences = []
     for (arm, test), gap, holds in zip(tests.items(), gaps, held, strict=True):
         own, other = means[arm]

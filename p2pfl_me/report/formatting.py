@@ -12,8 +12,6 @@ from p2pfl_me.report.results import Spread
 __all__ = ["NONE", "apart", "figure", "known", "many", "share"]
 
 NONE = "–"
-MORE = 1
-"""So many digits may be added until what is shown of numbers and of their difference fits together."""
 
 
 def figure(found: Spread | None, digits: int = 3) -> str:
@@ -35,13 +33,13 @@ def share(value: float | None) -> str:
     return "0" if value < 1e-9 else f"{value:.2f}" if value >= 0.01 else f"{value:.1g}"
 
 
-def apart(pairs: Sequence[tuple[float, float]], least: int) -> tuple[int, tuple[str, ...]]:
+def apart(pairs: Sequence[tuple[float, float]], least: int, most: int) -> tuple[int, tuple[str, ...]]:
     """The digits with which the numbers of all pairs are written, and how far apart those of each are, without a sign.
 
     What is shown of a difference is what the shown numbers give: .67 less .30 is no .38, though it may be before they
-    are rounded. From `least` on the first digits are taken that fit; else the last, and what the shown numbers give.
+    are rounded. From `least` on the first digits are taken that fit; else `most`, and what the shown numbers give.
     """
-    for digits in range(least, least + MORE + 1):
+    for digits in range(least, most + 1):
         shown = [f"{abs(round(one, digits) - round(other, digits)):.{digits}f}" for one, other in pairs]
         if shown == [f"{abs(one - other):.{digits}f}" for one, other in pairs]:
             break

@@ -44,7 +44,7 @@ def test_a_difference_is_what_the_shown_numbers_give() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=3), st.integers(2, 3))
 def test_no_three_shown_numbers_contradict_each_other(pairs: list[tuple[float, float]], least: int) -> None:
-    digits, gaps = apart(pairs, least)
+    digits, gaps = apart(pairs, least, least + 1)
     assert least <= digits <= least + 1 and len(gaps) == len(pairs)
     for (one, other), gap in zip(pairs, gaps, strict=True):
         shown = abs(float(f"{one:.{digits}f}") - float(f"{other:.{digits}f}"))

@@ -7,11 +7,13 @@ const ENDED = new Set(["rounds", "patience", "handed", "hands out", "stopped"]);
 const WORDS = { rounds: "done", patience: "done", handed: "done, took a final model", "hands out": "done, hands out its model",
   joining: "waits for neighbours", absent: "no log here" };
 const COLUMNS = [
-  ["peer", (peer) => peer.peer], ["state", (peer) => stateWords(peer)], ["round", (peer) => peer.round],
-  ["UF1", (peer) => peer.uf1], ["loss", (peer) => peer.loss], ["MB sent", (peer) => peer.bytes_sent / 1e6],
-  ["alone", (peer) => peer.alone], ["neighbours", (peer) => neighbourWords(peer)],
+  // name, value, digits after the point, what it means where the name does not say so
+  ["peer", (peer) => peer.peer, 0], ["state", (peer) => stateWords(peer)], ["round", (peer) => ifThere(peer, peer.round), 0],
+  ["UF1", (peer) => peer.uf1, 3], ["loss", (peer) => peer.loss, 3], ["MB sent", (peer) => ifThere(peer, peer.bytes_sent / 1e6), 1],
+  ["alone", (peer) => ifThere(peer, peer.alone), 0, "Rounds in which neighbours were due and none came"],
+  ["neighbours", (peer) => ifThere(peer, neighbourWords(peer))],
 ];
-let sorting = { column: 0, ascending: true };
+let sorting = { column: 0, ascending: true, asked: false }; // until it is asked for, who is in trouble stands on top
 let latest = null;
 let pace = null;
 let chosen = null;
@@ -42,6 +44,10 @@ function kindOf(peer) {
   if (TROUBLE.has(peer.state)) return "trouble";
   if (ENDED.has(peer.state)) return "done";
   return peer.waits.length || peer.state === "joining" ? "waiting" : "training";
+}
+
+function ifThere(peer, value) {
+  return peer.state === "absent" ? null : value;
 }
 
 function number(value, digits) {
@@ -85,7 +91,7 @@ function drawGraph(state) {
   const scale = Math.min((width - 2 * margin) / spanX, (height - 2 * margin) / spanY);
   const middle = [(Math.max(...xs) + Math.min(...xs)) / 2, (Math.max(...ys) + Math.min(...ys)) / 2];
   const place = state.places.map(([x, y]) => [width / 2 + (x - middle[0]) * scale, height / 2 - (y - middle[1]) * scale]);
-  const radius = Math.max(4, Math.min(17, 0.22 * width / Math.sqrt(state.peers.length)));
+  const radius = Math.max(4, Math.min(17, 0.22 * width / Math.sqrt(state.peers.length), 0.4 * nearest(place)));
   const gone = new Set(), waits = new Set();
   for (const peer of state.peers) {
     for (const other of peer.neighbours) if (other.state !== "up") gone.add(edgeName(peer.peer, other.peer));
@@ -104,6 +110,15 @@ function drawGraph(state) {
     return group;
   });
   svg.replaceChildren(...links, ...peers);
+}
+
+// How far the two peers are apart that are drawn nearest to each other.
+function nearest(place) {
+  let least = Infinity;
+  for (let one = 0; one < place.length; one += 1)
+    for (let other = 0; other < one; other += 1)
+      least = Math.min(least, Math.hypot(place[one][0] - place[other][0], place[one][1] - place[other][1]));
+  return least;
 }
 
 function edgeName(one, other) {
@@ -157,11 +172,12 @@ function path(points) {
 
 function drawTable(state) {
   const head = document.querySelector("#table thead tr");
-  if (!head.children.length) COLUMNS.forEach(([title], column) => {
+  if (!head.children.length) COLUMNS.forEach(([title, , , meaning], column) => {
     const cell = document.createElement("th"), button = document.createElement("button");
     button.textContent = title;
+    if (meaning) button.title = meaning;
     button.addEventListener("click", () => {
-      sorting = { column, ascending: sorting.column === column ? !sorting.ascending : true };
+      sorting = { column, ascending: sorting.column === column && sorting.asked ? !sorting.ascending : true, asked: true };
       drawTable(latest);
     });
     cell.append(button);
@@ -173,6 +189,8 @@ function drawTable(state) {
   });
   const key = COLUMNS[sorting.column][1], sign = sorting.ascending ? 1 : -1;
   const order = (one, other) => {
+    const troubled = (kindOf(other) === "trouble") - (kindOf(one) === "trouble");
+    if (!sorting.asked && troubled) return troubled;
     const [a, b] = [key(one), key(other)];
     if (a === null || b === null) return (a === null) - (b === null);
     return sign * (a < b ? -1 : a > b ? 1 : 0);
@@ -180,10 +198,9 @@ function drawTable(state) {
   const rows = [...state.peers].sort(order).map((peer) => {
     const row = document.createElement("tr");
     row.className = kindOf(peer);
-    for (const [title, of] of COLUMNS) {
+    for (const [, of, digits] of COLUMNS) {
       const cell = document.createElement("td"), each = of(peer);
-      const digits = title === "MB sent" ? 1 : 3;
-      cell.textContent = typeof each === "number" && !Number.isInteger(each) ? number(each, digits) : (each ?? "");
+      cell.textContent = digits === undefined ? (each ?? "") : number(each, digits);
       row.append(cell);
     }
     return row;
