@@ -105,7 +105,7 @@ class DPSGD(Synchronous):
                 return self._greeted(now, sender, message.at)
             case Kind.LEAVE:
                 self._members.left(sender)
-                if edge.offered and self._is_last and sender in self._due:
+                if edge.offered and self._asks(sender) and sender in self._due:
                     return [Send(sender, edge.offered.question(self.round))]  # it may have answered on a lost link
                 return self._drop(now, sender, "left")
             case Kind.OFFER:
@@ -155,9 +155,12 @@ class DPSGD(Synchronous):
     def _cut_off(self, now: float, peer: int) -> list[Action]:
         edge = self._edges[peer]
         edge.mail = None  # the other end has dropped what was under way on the lost link; so must this one
-        if edge.offered and self._is_last:
-            return []  # the last round: only now can the link return and tell whether the offer was answered
+        if self._asks(peer):
+            return []  # only now can the link return and tell whether the offer was answered
         return self._drop(now, peer, "unreachable")
+
+    def _asks(self, peer: int) -> bool:
+        return self._is_last and self._edges[peer].offered is not None
 
     def _mix_if_settled(self, now: float) -> list[Action]:
         if self._phase is not Phase.EXCHANGING or self._due:

@@ -131,6 +131,10 @@ class Synchronous(ABC):
         """At the end: (neighbour, round) of exchanges of which this peer does not know whether they count."""
         return []
 
+    def _asks(self, peer: int) -> bool:
+        """In the last round: whether only a reply of `peer` tells if an exchange with it counts."""
+        return False
+
     # -- inputs ---------------------------------------------------------------------------------------------
 
     @property
@@ -229,7 +233,9 @@ class Synchronous(ABC):
         """HELLO opens a fresh link: the sender may have come back from an older checkpoint."""
         self._members.greeted(sender, at)
         self._stands(now, sender)
-        gone_on = self._drop(now, sender, f"went on to round {at}") if at > self.round else []
+        gone_on: list[Action] = []
+        if at > self.round and not self._asks(sender):
+            gone_on = self._drop(now, sender, f"went on to round {at}")
         return [*gone_on, *self._go_on_if_alone(now)]
 
     def _presence(self, sender: int) -> list[Action]:

@@ -6,27 +6,31 @@ holds for every clock. Lines deliver in order, as links do; a link that goes dow
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import NamedTuple, assert_never
 
 import numpy as np
 
-from p2pfl_me.aggregation.rules.mean import Mean
 from p2pfl_me.gossip.dpsgd import DPSGD
-from p2pfl_me.gossip.exchange import Whole
-from p2pfl_me.gossip.overlapped import Overlapped
-from p2pfl_me.gossip.protocol import NOTHING, Action, Finish, Mixed, Send, Timer, Train
-from p2pfl_me.gossip.protocols.overlap import Beside
-from p2pfl_me.gossip.rules import Plain
-from p2pfl_me.gossip.settings import Settings
-from p2pfl_me.gossip.stop import StopRule
 from p2pfl_me.gossip.synchronous import Phase
-from p2pfl_me.message import Kind, Message, Vector
-
-Rows = Mapping[int, Mapping[int, float]]
+from p2pfl_me.message import Kind, Message
+from tests.gossip.lives import (
+    Comes,
+    Deadline,
+    Event,
+    Gone,
+    Heard,
+    Joined,
+    Life,
+    Linked,
+    Lives,
+    Rows,
+    Trained,
+    lies,
+    step_of,
+)
 
 
 class Fault(Enum):
@@ -35,8 +39,10 @@ class Fault(Enum):
     DUPLICATE = "duplicate"
     FLAP = "flap"
     CRASH = "crash"
+    """State is lost back to the last checkpoint or the one before it; the peer comes back at any moment, or never."""
     LATE = "late join"
     LIE = "lie"
+    """A message made up, or one of the liar's own changed, withheld or said twice."""
 
 
 class Patience(Enum):
@@ -47,357 +53,281 @@ class Patience(Enum):
     RETURNS = "when nothing is under way and no link is down"
 
 
-@dataclass
-class World:
-    """Everything at one moment; copied for each step from it."""
+class World(NamedTuple):
+    """Everything at one moment, by the numbers of `Lives`: a life of each peer, what is on each arc, which pairs are
+    linked, whether the fault may still happen, and who has crashed (-1: nobody)."""
 
-    cores: dict[int, DPSGD]
-    lines: dict[tuple[int, int], tuple[Message, ...]]
-    up: dict[tuple[int, int], bool]
-    train: dict[int, tuple[int, Vector]] = field(default_factory=dict)
-    kept: dict[int, tuple[int, Vector]] = field(default_factory=dict)
-    """peer -> (rounds completed, model) of its checkpoint."""
-    steps: float = 0.0
-    """What all trainings that count have added."""
-    finished: dict[int, Finish] = field(default_factory=dict)
-    absent: frozenset[int] = frozenset()
-    fault: Fault = Fault.NONE
-    """What may still happen, once."""
-    core: type[DPSGD] = DPSGD
-    crashed: frozenset[int] = frozenset()
-    mixed: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
-    """(peer, round) -> with whom, those settled late among them."""
+    lives: tuple[int, ...]
+    lines: tuple[tuple[int, ...], ...]
+    up: tuple[bool, ...]
+    spared: bool
+    crashed: int = -1
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the search saw."""
+    """What the search saw. `one_sided`: ends in which an exchange counts at one end only; `short`: in which a round was
+    skipped or trained alone."""
 
     states: int
     ends: int
     one_sided: int
-    """Ends in which an exchange counts at one end only."""
+    short: int
     broken: tuple[str, ...]
+    example: tuple[str, ...]
+    """The way to the first end that is one-sided."""
 
 
-def search(
-    rows: Rows,
-    rounds: int,
-    fault: Fault,
-    *,
-    who: int = 0,
-    patience: Patience = Patience.NONE,
-    most: int = 1_000_000,
-    core: type[DPSGD] = DPSGD,
-) -> Found:
-    """Walk through all that can happen; `who` comes late, or may send one message that is not true."""
-    begin = _begin(rows, rounds, fault, core, absent=frozenset({who}) if fault is Fault.LATE else frozenset())
-    liar = who if fault is Fault.LIE else None
-    seen, stack, broken = {_key(begin)}, [begin], []
-    ends = one_sided = 0
-    while stack and len(seen) < most and len(broken) < 5:
-        world = stack.pop()
-        successors = list(_steps(world, rows, rounds, liar, patience))
-        if not successors:
-            ends += 1
-            one_sided += bool(_one_sided(world))
-            broken += _broken(world, liar)
-        for each in successors:
-            if (key := _key(each)) not in seen:
-                seen.add(key)
-                stack.append(each)
-    if stack and not broken:
-        broken.append(f"more than {most} states")
-    return Found(len(seen), ends, one_sided, tuple(broken))
+class Search:
+    """Walk through all that can happen; `who` comes late, crashes, or is the one that lies (None: each of them).
 
+    With `gathered` all that is said at the start has been heard before anybody has trained: for fewer states.
+    """
 
-# -- what can happen --------------------------------------------------------------------------------------------------
+    def __init__(
+        self,
+        rows: Rows,
+        rounds: int,
+        fault: Fault,
+        *,
+        who: int | None = None,
+        patience: Patience = Patience.NONE,
+        most: int = 1_000_000,
+        core: type[DPSGD] = DPSGD,
+        gathered: bool = False,
+    ) -> None:
+        self._rows, self._rounds, self._fault, self._who = rows, rounds, fault, who
+        self._patience, self._most, self._gathered = patience, most, gathered
+        self._lives = Lives(rows, rounds, core)
+        self._arcs = {arc: at for at, arc in enumerate((a, b) for a in rows for b in rows[a])}
+        self._pairs = {pair: at for at, pair in enumerate((a, b) for a, b in self._arcs if a < b)}
+        self._lies = [self._lives.message(each) for each in lies(rounds)]
 
+    def run(self) -> Found:
+        """Depth first, so that one who asks without end is seen to go in a circle."""
+        begin = self._begin()
+        open_ = {begin: True}
+        path = [(begin, self._steps(begin), "")]
+        ends = one_sided = short = 0
+        broken: list[str] = []
+        example: tuple[str, ...] = ()
+        while path and len(open_) < self._most and len(broken) < 5:
+            world, steps, _ = path[-1]
+            for label, each in steps:
+                if each not in open_:
+                    open_[each] = True
+                    path.append((each, self._steps(each), label))
+                    break
+                if open_[each]:
+                    broken.append(f"it goes in a circle: {[way for _, _, way in path]}, {label}")
+            else:
+                open_[world] = False
+                if not any(True for _ in self._steps(world)):
+                    ends += 1
+                    ways = tuple(way for _, _, way in path[1:])
+                    lives = self._all(world)
+                    short += any(life.finish is not None and not life.finish.is_whole for life in lives)
+                    if _one_sided(lives):
+                        one_sided += 1
+                        example = example or ways
+                    broken += [f"{fault}, by {'; '.join(ways)}" for fault in self._broken(world)]
+                path.pop()
+        if path and not broken:
+            broken.append(f"more than {self._most} states")
+        return Found(len(open_), ends, one_sided, short, tuple(broken), example)
 
-def _begin(rows: Rows, rounds: int, fault: Fault, core: type[DPSGD], absent: frozenset[int]) -> World:
-    world = World({}, {(a, b): () for a in rows for b in rows[a]}, {(a, b): False for a in rows for b in rows[a]})
-    world.fault, world.absent, world.core = fault, absent, core
-    for peer in rows:
-        world.kept[peer] = (0, np.zeros(1, np.float32))
-        if peer not in absent:
-            _boot(world, peer, rows, rounds)
-    for a, b in world.up:
-        if a < b and not {a, b} & absent:
-            _link(world, a, b)
-    return world
+    # -- what can happen --------------------------------------------------------------------------------------------
 
+    def _begin(self) -> World:
+        absent = self._who if self._fault is Fault.LATE else None
+        world = World(
+            tuple(self._lives.begin(peer) for peer in self._rows),
+            ((),) * len(self._arcs),
+            (False,) * len(self._pairs),
+            self._fault not in {Fault.NONE, Fault.LATE},
+        )
+        for peer in self._rows:
+            if peer != absent:
+                world = self._to(world, peer, Comes())
+        for pair in self._pairs:
+            if absent not in pair:
+                world = self._link(world, pair)
+        while self._gathered and (arcs := [arc for arc, at in self._arcs.items() if world.lines[at]]):
+            world = self._deliver(world, arcs[0])
+        return world
 
-def _boot(world: World, peer: int, rows: Rows, rounds: int) -> None:
-    settings = Settings(StopRule(rounds), 1.0, 10.0, 6.0, 100.0)
-    completed, params = world.kept[peer]
-    exchange = Whole(peer, Mean(), rounds)
-    neighbours = tuple(rows[peer])
-    rule = Beside(rounds - 1, 0.25, NOTHING) if world.core is Overlapped else Plain()
-    row = _Row(rows[peer])
-    core = world.core(peer, row, neighbours, params, settings, rule=rule, exchange=exchange, completed=completed)
-    world.cores[peer] = core
-    _perform(world, peer, core.start(0.0))
+    def _all(self, world: World) -> list[Life]:
+        return [self._lives.known[number] for number in world.lives]
 
+    def _steps(self, world: World) -> Iterator[tuple[str, World]]:
+        lives = self._all(world)
+        here = [life.core is not None for life in lives]
+        coming = any(life.core is None and life.back for life in lives)
+        down = [pair for pair, at in self._pairs.items() if not world.up[at] and here[pair[0]] and here[pair[1]]]
+        under_way = any(world.lines) or any(life.phase is Phase.TRAINING for life in lives)
+        passes = self._patience is Patience.NONE or not under_way
+        if self._patience is Patience.RETURNS:
+            passes = passes and not down
+        for peer, life in enumerate(lives):
+            if life.phase is Phase.TRAINING:
+                yield f"{peer} has trained", self._to(world, peer, Trained())
+            if life.core is None and life.back:
+                yield f"{peer} comes", self._to(world, peer, Comes())
+            if passes:
+                for other in life.due:
+                    yield f"{peer} gives {other} up", self._to(world, peer, Deadline(other))
+            if life.phase is Phase.JOINING and (coming or passes):  # a greeting was lost, or its sender does not come
+                yield f"{peer} has waited long enough", self._to(world, peer, Joined())
+        for arc, at in self._arcs.items():
+            if world.lines[at]:
+                yield self._said("hears", arc, world.lines[at][0]), self._deliver(world, arc)
+        for pair in down:
+            yield f"{pair} are linked", self._link(world, pair)
+        if world.spared:
+            yield from self._faults(world._replace(spared=False), lives)
 
-class _Row:
-    def __init__(self, row: Mapping[int, float]) -> None:
-        self._row = row
-
-    def __call__(self, round: int) -> Mapping[int, float]:
-        return self._row
-
-
-def _link(world: World, a: int, b: int) -> None:
-    for me, other in ((a, b), (b, a)):
-        world.up[me, other] = True
-        _perform(world, me, world.cores[me].on_peer(0.0, other, True))
-
-
-def _cut(world: World, a: int, b: int) -> None:
-    for me, other in ((a, b), (b, a)):
-        world.lines[me, other] = ()
-        world.up[me, other] = False
-    for me, other in ((a, b), (b, a)):
-        if me in world.cores:
-            _perform(world, me, world.cores[me].on_peer(0.0, other, False))
-
-
-def _steps(world: World, rows: Rows, rounds: int, liar: int | None, patience: Patience) -> Iterator[World]:
-    def step(act: Callable[[World], None], *, fault: bool = False) -> World:
-        after = _copy(world)
-        if fault:
-            after.fault = Fault.NONE
-        act(after)
-        return after
-
-    down = [pair for pair, up in world.up.items() if pair[0] < pair[1] and not up and not set(pair) & world.absent]
-    under_way = bool(world.train) or any(world.lines.values())
-    passes = {Patience.NONE: True, Patience.ARRIVALS: not under_way, Patience.RETURNS: not under_way and not down}
-    for peer in world.train:
-        yield step(lambda after, peer=peer: _trained(after, peer))
-    for peer, core in world.cores.items():
-        if core._due and passes[patience]:
-            yield step(lambda after, peer=peer: _deadline(after, peer))
-    for line, messages in world.lines.items():
-        if messages:
-            yield step(lambda after, line=line: _deliver(after, line))
-    for pair in down:
-        yield step(lambda after, pair=pair: _link(after, *pair))
-    for peer in world.absent:
-        yield step(lambda after, peer=peer: _arrive(after, peer, rows, rounds))
-    if world.absent or passes[Patience.ARRIVALS]:  # a greeting was lost, or its sender does not come
-        for peer, core in world.cores.items():
-            if core._phase is Phase.JOINING:
-                yield step(lambda after, peer=peer: _join(after, peer))
-    if world.fault is not Fault.NONE:
-        yield from _faults(world, step, liar, rows, rounds)
-
-
-def _faults(world: World, step: Any, liar: int | None, rows: Rows, rounds: int) -> Iterator[World]:
-    match world.fault:
-        case Fault.LOSS:
-            for line, messages in world.lines.items():
-                if messages:
-                    yield step(lambda after, line=line: after.lines.update({line: after.lines[line][1:]}), fault=True)
-        case Fault.DUPLICATE:
-            for line, messages in world.lines.items():
-                if messages:
-                    yield step(lambda after, line=line: _deliver(after, line, keep=True), fault=True)
-        case Fault.FLAP:
-            for pair, up in world.up.items():
-                if up and pair[0] < pair[1]:
-                    yield step(lambda after, pair=pair: _cut(after, *pair), fault=True)
-        case Fault.CRASH:
-            for peer in world.cores:
-                if peer not in world.finished:
-                    yield step(lambda after, peer=peer: _crash(after, peer, rows, rounds), fault=True)
-        case Fault.LIE:
-            assert liar is not None
-            for other in rows[liar]:
-                if world.up[liar, other]:
-                    for message in LIES:
-                        yield step(lambda after, o=other, m=message: _say(after, liar, o, m), fault=True)
-        case Fault.LATE | Fault.NONE:
-            pass
-
-
-LIES = tuple(
-    Message(kind, round, round, np.full(1, 7.0, np.float32) if kind in {Kind.OFFER, Kind.ANSWER} else None)
-    for kind in (Kind.HELLO, Kind.SKIP, Kind.WITHDRAW, Kind.LEAVE, Kind.OFFER, Kind.ANSWER)
-    for round in (0, 1, 9)
-)
-"""What one liar may say, of a round that was, that is, that ends the run, and that cannot be."""
-
-
-def _trained(world: World, peer: int) -> None:
-    round, params = world.train.pop(peer)
-    step = float(10**peer * (round + 1))
-    world.steps += step
-    _perform(world, peer, world.cores[peer].on_trained(0.0, params + np.float32(step)))
-
-
-def _deadline(world: World, peer: int) -> None:
-    core = world.cores[peer]
-    _perform(world, peer, core.on_timer(min(core._due.values()), Timer.DEADLINE, core.round))
-
-
-def _join(world: World, peer: int) -> None:
-    _perform(world, peer, world.cores[peer].on_timer(0.0, Timer.JOIN, world.cores[peer].round))
-
-
-def _deliver(world: World, line: tuple[int, int], *, keep: bool = False) -> None:
-    sender, to = line
-    message, *rest = world.lines[line]
-    if not keep:
-        world.lines[line] = tuple(rest)
-    _perform(world, to, world.cores[to].on_message(0.0, sender, message))
-
-
-def _arrive(world: World, peer: int, rows: Rows, rounds: int) -> None:
-    world.absent -= {peer}
-    _boot(world, peer, rows, rounds)
-
-
-def _say(world: World, liar: int, other: int, message: Message) -> None:
-    world.lines[liar, other] += (message,)
-
-
-def _crash(world: World, peer: int, rows: Rows, rounds: int) -> None:
-    """It dies and starts again from its checkpoint; its links are down until they come up."""
-    del world.cores[peer]
-    world.crashed |= {peer}
-    world.train.pop(peer, None)
-    for other in rows[peer]:
-        _cut(world, peer, other)
-    _boot(world, peer, rows, rounds)
-
-
-def _perform(world: World, peer: int, actions: list[Action]) -> None:
-    for action in actions:
-        match action:
-            case Send(to, message):
-                idle = message.kind is Kind.BEGUN and world.cores[to]._phase is not Phase.JOINING
-                if world.up[peer, to] and not idle:  # which says nothing to who has begun
-                    world.lines[peer, to] += (message,)
-            case Train(round, params):
-                world.train[peer] = (round, params)
-            case Mixed():
-                world.kept[peer] = (action.round + 1, action.params)
-                world.mixed[peer, action.round] = tuple(action.weights)
-                for other, round in action.late:
-                    world.mixed[peer, round] = (*world.mixed.get((peer, round), ()), other)
-                _perform(world, peer, world.cores[peer].on_evaluated(0.0, None))
-            case Finish():
-                world.finished[peer] = action
-            case _:
+    def _faults(self, world: World, lives: list[Life]) -> Iterator[tuple[str, World]]:
+        match self._fault:
+            case Fault.LOSS:
+                yield from self._lost(world, None)
+            case Fault.DUPLICATE:
+                yield from self._twice(world, None)
+            case Fault.FLAP:
+                for pair, at in self._pairs.items():
+                    if world.up[at]:
+                        yield f"{pair} are cut", self._cut(world, pair)
+            case Fault.CRASH:
+                for peer, life in enumerate(lives):
+                    if self._who in {None, peer} and life.core is not None and life.finish is None:
+                        for back, older in ((False, False), (True, False), (True, True)):
+                            if not older or len(life.kept) > 1:
+                                yield f"{peer} dies ({back=}, {older=})", self._crash(world, peer, Gone(back, older))
+            case Fault.LIE:
+                yield from self._lost(world, self._who)
+                yield from self._twice(world, self._who)
+                yield from self._changed(world, self._who)
+                for (liar, other), at in self._arcs.items():
+                    if self._who in {None, liar} and world.up[self._pairs[min(liar, other), max(liar, other)]]:
+                        for lie in self._lies:
+                            label = self._said("is lied to,", (liar, other), lie)
+                            yield label, _on(world, at, (*world.lines[at], lie))
+            case Fault.LATE | Fault.NONE:
                 pass
+            case _:
+                assert_never(self._fault)
+
+    def _lost(self, world: World, sender: int | None) -> Iterator[tuple[str, World]]:
+        for arc, at in self._arcs.items():
+            if world.lines[at] and sender in {None, arc[0]}:
+                yield self._said("never hears", arc, world.lines[at][0]), _on(world, at, world.lines[at][1:])
+
+    def _twice(self, world: World, sender: int | None) -> Iterator[tuple[str, World]]:
+        for arc, at in self._arcs.items():
+            if world.lines[at] and sender in {None, arc[0]}:
+                yield self._said("hears twice", arc, world.lines[at][0]), self._deliver(world, arc, keep=True)
+
+    def _changed(self, world: World, sender: int | None) -> Iterator[tuple[str, World]]:
+        """A model with other weights, and a word of another round."""
+        for arc, at in self._arcs.items():
+            if world.lines[at] and sender in {None, arc[0]}:
+                true, *rest = world.lines[at]
+                message = self._lives.messages[true]
+                for round in {message.round, message.round + 1}:
+                    model = None if message.params is None else np.full(1, 7.0, np.float32)
+                    false = self._lives.message(Message(message.kind, round, max(message.at, round), model))
+                    if false != true:
+                        yield self._said("gets instead", arc, false), _on(world, at, (false, *rest))
+
+    def _said(self, what: str, arc: tuple[int, int], message: int) -> str:
+        said = self._lives.messages[message]
+        return f"{arc[1]} {what} {said.kind.value} {said.round}, {said.at} of {arc[0]}"
+
+    def _to(self, world: World, peer: int, event: Event) -> World:
+        """Something happens to one peer, and it says what it says."""
+        life, said = self._lives.step(world.lives[peer], event)
+        lives = (*world.lives[:peer], life, *world.lives[peer + 1 :])
+        if not said:
+            return world._replace(lives=lives)
+        lines = list(world.lines)
+        for to, message in said:
+            # BEGUN says nothing to who has begun.
+            idle = self._lives.messages[message].kind is Kind.BEGUN
+            idle = idle and self._lives.known[world.lives[to]].phase is not Phase.JOINING
+            if world.up[self._pairs[min(peer, to), max(peer, to)]] and not idle:
+                lines[self._arcs[peer, to]] += (message,)
+        return world._replace(lives=lives, lines=tuple(lines))
+
+    def _deliver(self, world: World, arc: tuple[int, int], *, keep: bool = False) -> World:
+        at = self._arcs[arc]
+        message, *rest = world.lines[at]
+        return self._to(world if keep else _on(world, at, tuple(rest)), arc[1], Heard(arc[0], message))
+
+    def _link(self, world: World, pair: tuple[int, int]) -> World:
+        at = self._pairs[pair]
+        world = world._replace(up=(*world.up[:at], True, *world.up[at + 1 :]))
+        for me, other in (pair, pair[::-1]):
+            world = self._to(world, me, Linked(other, True))
+        return world
+
+    def _cut(self, world: World, pair: tuple[int, int], *, dead: int | None = None) -> World:
+        at = self._pairs[pair]
+        world = world._replace(up=(*world.up[:at], False, *world.up[at + 1 :]))
+        for arc in (pair, pair[::-1]):
+            world = _on(world, self._arcs[arc], ())
+        for me, other in (pair, pair[::-1]):
+            if me != dead:
+                world = self._to(world, me, Linked(other, False))
+        return world
+
+    def _crash(self, world: World, peer: int, gone: Gone) -> World:
+        """It dies, and its links go down."""
+        life, _ = self._lives.step(world.lives[peer], gone)
+        lives = (*world.lives[:peer], life, *world.lives[peer + 1 :])
+        world = world._replace(lives=lives, crashed=peer)
+        for pair, at in self._pairs.items():
+            if peer in pair and world.up[at]:
+                world = self._cut(world, pair, dead=peer)
+        return world
+
+    # -- what must hold at an end -------------------------------------------------------------------------------------
+
+    def _broken(self, world: World) -> Iterator[str]:
+        """What does not hold at an end."""
+        lives = self._all(world)
+        liar = self._who if self._fault is Fault.LIE else None
+        for life in lives:
+            if life.core is None:
+                continue
+            if life.finish is None or life.finish.reason != "rounds":
+                yield f"peer {life.peer} ends with {life.finish}"
+            elif life.finish.rounds != len(life.mixed) or life.finish.rounds + life.finish.skipped != self._rounds:
+                yield f"peer {life.peer} has trained {len(life.mixed)} rounds and says {life.finish}"
+            if life.blamed - {liar}:
+                yield f"peer {life.peer} blames an honest neighbour: {sorted(life.blamed)}"
+        said = {(peer, life.peer, round) for life in lives if life.finish for peer, round in life.finish.unsettled}
+        excused = {world.crashed, liar}
+        one_sided = _one_sided(lives)
+        for peer, other, round in one_sided - said:
+            if not {peer, other} & excused:
+                yield f"only {peer} has averaged round {round} with {other}, which does not say so"
+        if world.crashed < 0 and liar is None and not one_sided:
+            total = sum(life.kept[-1].model for life in lives)
+            steps = sum(step_of(life.peer, round) for life in lives for round in life.trained)
+            if abs(total - steps) > 1e-3:
+                yield f"models sum to {total}, steps to {steps}"
 
 
-# -- what must hold at an end -----------------------------------------------------------------------------------------
-
-
-def _one_sided(world: World) -> set[tuple[int, int, int]]:
+def _one_sided(lives: list[Life]) -> set[tuple[int, int, int]]:
     """(peer, other, round): `peer` has averaged that round with `other`, and not the other way round."""
+    mixed = {life.peer: dict(life.mixed) for life in lives}
     return {
         (peer, other, round)
-        for (peer, round), others in world.mixed.items()
+        for peer, rounds in mixed.items()
+        for round, others in rounds.items()
         for other in others
-        if peer not in world.mixed.get((other, round), ())
+        if peer not in mixed[other].get(round, ())
     }
 
 
-def _broken(world: World, liar: int | None) -> Iterator[str]:
-    """What does not hold at an end."""
-    for peer in world.cores:
-        finish = world.finished.get(peer)
-        if finish is None or finish.reason != "rounds":
-            yield f"peer {peer} ends with {finish}"
-    said = {(peer, other, round) for other, finish in world.finished.items() for peer, round in finish.unsettled}
-    excused = world.crashed | ({liar} if liar is not None else set())
-    for peer, other, round in _one_sided(world) - said:
-        if not {peer, other} & excused:
-            yield f"only {peer} has averaged round {round} with {other}, which does not say so"
-    total = sum(float(params[0]) for _, params in world.kept.values())
-    if not excused and not said and abs(total - world.steps) > 1e-3:
-        yield f"models sum to {total}, steps to {world.steps}"
-
-
-# -- copies and keys --------------------------------------------------------------------------------------------------
-
-
-def _copy(world: World) -> World:
-    twin = copy.copy(world)
-    twin.cores = {peer: _copied(core) for peer, core in world.cores.items()}
-    for name in ("lines", "up", "train", "kept", "finished", "mixed"):
-        setattr(twin, name, getattr(world, name).copy())
-    return twin
-
-
-HELD = ("_due", "_withdrawing", "_sent", "_models", "_missing", "_corrections")
-
-
-def _copied(core: DPSGD) -> DPSGD:
-    """A core of its own; vectors are shared, since nobody writes to them, and so is what only times know."""
-    twin = copy.copy(core)
-    for name in HELD:
-        setattr(twin, name, getattr(core, name).copy())
-    twin._edges = {peer: copy.copy(edge) for peer, edge in core._edges.items()}
-    twin._rule = copy.copy(core._rule)
-    twin._members = copy.copy(core._members)
-    for name, value in vars(core._members).items():
-        if isinstance(value, dict | set):
-            setattr(twin._members, name, value.copy())
-    twin._gathering = copy.copy(core._gathering)
-    twin._gathering._members, twin._gathering._known = twin._members, core._gathering._known.copy()
-    return twin
-
-
-def _key(world: World) -> Any:
-    """All that the future depends on, times aside."""
-    return (
-        tuple((peer, _core_key(core)) for peer, core in world.cores.items()),
-        tuple(tuple(map(_message_key, messages)) for messages in world.lines.values()),
-        tuple(world.up.values()),
-        tuple((peer, round, float(params[0])) for peer, (round, params) in sorted(world.train.items())),
-        tuple(float(params[0]) for _, params in world.kept.values()),
-        world.absent,
-        world.fault,
-        tuple(sorted(world.mixed.items())),
-        world.steps,
-    )
-
-
-def _core_key(core: DPSGD) -> Any:
-    members = core._members
-    return (
-        core.round,
-        core._phase.value,
-        tuple(sorted(core._gathering._known)),
-        core._gathering._under_way,
-        float(core._params[0]),
-        float(core._out[0]),
-        tuple((name, float(kept[0])) for name, kept in core._rule.memory().items()),
-        tuple(sorted(core._due)),
-        tuple(sorted(core._withdrawing)),
-        tuple((peer, float(model[0])) for peer, model in sorted(core._models.items())),
-        tuple((peer, round, float(found[0])) for peer, round, found in core._corrections),
-        tuple(sorted(members._reachable)),
-        tuple(sorted(members._greeted)),
-        tuple(sorted(members._left)),
-        tuple(sorted(members.rounds.items())),
-        tuple(
-            (
-                edge.offered and (edge.offered.round, float(edge.offered.own[0])),
-                edge.mail and _message_key(edge.mail),
-                edge.answered and (edge.answered[0], float(edge.answered[1][0])),
-                edge.withdrawn,
-                edge.silences,
-                edge.linked_since,
-            )
-            for edge in core._edges.values()
-        ),
-    )
-
-
-def _message_key(message: Message) -> Any:
-    return (message.kind.value, message.round, message.at, message.params is not None and float(message.params[0]))
+def _on(world: World, at: int, line: tuple[int, ...]) -> World:
+    return world._replace(lines=(*world.lines[:at], line, *world.lines[at + 1 :]))
