@@ -133,12 +133,10 @@ def _deal_subjects(
     order.sort(key=lambda name: -len(by_subject[name]))
     held = np.zeros((folds, len(labels)))
     groups: list[list[int]] = [[] for _ in range(folds)]
-    for place, name in enumerate(order):
-        # While folds are empty the largest subjects open them, so that none stays empty.
-        free = [fold for fold in range(folds) if not groups[fold]]
-        choices = free if len(free) >= len(order) - place or place < folds else range(folds)
+    for name in order:
+        # The largest subjects open the folds, so that none stays empty.
         best = min(
-            choices,
+            [fold for fold in range(folds) if not groups[fold]] or range(folds),
             key=lambda fold: float(
                 (((held[fold] + vectors[name]) / share - 1) ** 2).sum() - ((held[fold] / share - 1) ** 2).sum()
             ),

@@ -96,7 +96,7 @@ def class_table(results: Results) -> Table:
     for name in parts:
         scores = [results.class_f1(arm, name) for arm in arms]
         for row, (each, support) in enumerate(zip(results.classes, results.support(name), strict=True)):
-            part = f"{name or 'Full'}: " if len(parts) > 1 else ""
+            part = f"{name or 'Full'}: " if any(parts) else ""
             rows.append((f"{part}{each}", str(support), *(number(values[row]) for values in scores)))
     header = ("F1", f"{unit(results)}s", *(arm.words for arm in arms))
     caption = (

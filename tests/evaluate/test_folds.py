@@ -70,6 +70,32 @@ def test_k_folds_have_the_classes_in_like_shares() -> None:
         assert all(abs(counts[label] - whole[label] / 5) <= 6 for label in LABELS), counts
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 4))
+def test_each_subject_goes_to_the_fold_whose_shares_it_leaves_closest(seed: int, folds: int) -> None:
+    """By the definition: the largest first, one to each empty fold, then the fold with the least sum of squares."""
+    random = np.random.default_rng(seed)
+    sizes = random.choice(np.arange(1, 30), size=9, replace=False)  # all different, so that chance decides nothing
+    labels = [random.choice(LABELS, size=size) for size in sizes]
+    clips = [clip("a", who, number, str(label)) for who, own in enumerate(labels) for number, label in enumerate(own)]
+    vectors = np.array([[np.sum(own == label) for label in LABELS] for own in labels], dtype=np.float64)
+    share = vectors.sum(axis=0) / folds
+    held: list[list[int]] = [[] for _ in range(folds)]
+    for place, who in enumerate(np.argsort(-sizes).tolist()):
+
+        def apart(fold: int, who: int = who) -> float:
+            sums = [sum((vectors[each] for each in own), np.zeros(3)) for own in held]
+            sums[fold] = sums[fold] + vectors[who]
+            return sum(float(((total / share - 1) ** 2).sum()) for total in sums)
+
+        empty = [fold for fold in range(folds) if not held[fold]] if place < folds else list(range(folds))
+        held[min(empty, key=apart)].append(who)
+    split = make_split(clips, HoldOut.KFOLD, folds=folds, seed=1)
+    assert [fold.name for fold in split.folds] == [f"fold {number}" for number in range(1, folds + 1)]
+    found = [{clips[item].subject for item in fold.test} for fold in split.folds]
+    assert found == [{f"a/{who}" for who in own} for own in held]
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_subjects_of_one_class_each_are_spread_over_the_folds(seed: int) -> None:
     """Four subjects of each class and four folds: each fold has one of each, whatever the order of equal subjects."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pfl_me.evaluate.answers import gather, tally
+from p2pfl_me.evaluate.cost import gather_course, reached, steps_of
+from p2pfl_me.evaluate.course import Course, Recorder, Turn, course_from
+from p2pfl_me.evaluate.floor import Floor
 from p2pfl_me.evaluate.outcome import Guesses, Outcome
 from p2pfl_me.evaluate.statistics import EXACT_UP_TO, Difference, Score, by_model, difference, interval, statistic
+from p2pfl_me.evaluate.train import _distance
 from p2pfl_me.learning.metrics import Counts, Metrics, accuracy, confusion_matrix, uar, uf1
 from p2pfl_me.report.arms import Arm
 
@@ -145,3 +152,59 @@ def test_the_home_arms_ask_the_peer_to_whom_each_item_belongs() -> None:
     found = gather(1, [Outcome(guesses, {}, None, 0.0)], dealt, 4, 2)
     assert found.models[Arm.GOSSIP_OWN_PEER].tolist() == [[0, 0, 1, -1]]
     assert found.models[Arm.ISOLATED_OWN_PEER].tolist() == [[-1] * 4] == found.models[Arm.POOLED].tolist()
+
+
+def test_the_course_of_one_seed_is_as_long_as_its_shortest_fold_and_of_several_as_the_shortest_seed() -> None:
+    def course(items: tuple[int, ...], rounds: int, cost: float) -> Course:
+        turns = (Turn({0: [0] * len(items), 1: [k] * len(items)}, cost * k, 2 * cost * k) for k in range(1, rounds + 1))
+        return Course(items, tuple(turns))
+
+    assert gather_course(5, [], 3, 2) is None and gather_course(5, [course((0,), 0, 1.0)], 3, 2) is None
+    one = gather_course(5, [course((0, 2), 2, 1.0), course((1,), 3, 3.0)], 3, 2)
+    other = gather_course(6, [course((0, 1, 2), 1, 10.0)], 4, 2)
+    assert one is not None and other is not None and (one.seed, other.seed) == (5, 6)
+    assert one.models.tolist() == [[[0, 0, 0], [1, 1, 1]], [[0, 0, 0], [2, 2, 2]]]
+    assert other.models.tolist() == [[[0, 0, 0, -1], [1, 1, 1, -1]]]
+    assert (one.sent.tolist(), one.seconds.tolist()) == ([2.0, 4.0], [4.0, 8.0])
+    true = np.array([0, 1, 1])
+    (first, second) = steps_of([one], true, 3)
+    assert (first.round, first.sent, first.seconds) == (1, 2.0, 4.0) and (second.round, second.sent) == (2, 4.0)
+    # Peer 0 says 0 everywhere, peer 1 says 1 and then 2; F1 is over all three classes.
+    assert first.uf1 == pytest.approx((0.5 + 0.8) / 3 / 2) and second.uf1 == pytest.approx(0.5 / 3 / 2)
+    (both,) = steps_of([one, replace(other, models=other.models[:, :, :3])], true, 3)
+    assert (both.sent, both.seconds, both.uf1) == (6.0, 12.0, pytest.approx(first.uf1))
+    assert steps_of([], true, 3) == () and steps_of([replace(one, models=np.full((1, 2, 3), -1))], true, 3) == ()
+    assert reached((second, first), 0.2) == first and reached((first, second), 0.05) == first
+    assert reached((first,), first.uf1) == first and reached((first,), first.uf1 + 1e-9) is None
+
+
+def test_a_recorder_tells_what_was_asked_and_leaves_the_asking_out_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two peers work for 3 s a round; each is asked for 5 s."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr("p2pfl_me.evaluate.course.time", SimpleNamespace(process_time=lambda: clock.now))
+
+    def ask(model: np.ndarray) -> list[int]:
+        clock.now += 5.0
+        return [int(model[0])]
+
+    recorder = Recorder([4, 7], ask)
+    for round in (1, 2):
+        clock.now += 3.0
+        for place in (0, 1):
+            recorder(round, place, np.array([round * 10 + place], dtype=np.float32), 100.0 * round + place)
+    course = recorder.course([9])
+    assert course == Course((9,), (Turn({4: [10], 7: [11]}, 100.5, 1.5), Turn({4: [20], 7: [21]}, 200.5, 3.0)))
+    assert course_from(json.loads(json.dumps(course.to_json()))) == course
+
+
+def test_the_distance_of_models_is_to_their_mean_as_a_share_of_its_norm() -> None:
+    models = np.array([[3.0, 1.0], [3.0, 7.0]], dtype=np.float32)
+    assert _distance(models, models.mean(axis=0)) == pytest.approx(3.0 / 5.0)
+    assert _distance(models - models.mean(axis=0), np.zeros(2, np.float32)) == 0.0
+
+
+def test_the_floor_is_told_in_numbers() -> None:
+    assert Floor(2000, 40.0, 62.0).words == (
+        "2,000 training steps; at 20 ms each, measured just now on one core, they take 40 s, "
+        "and the work took 62 s of cores: 1.55 times that"
+    )
