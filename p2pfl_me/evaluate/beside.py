@@ -278,13 +278,12 @@ def _verdict(found: Sequence[Finished], pairs: Sequence[tuple[Finished, Finished
     best = max(asked, key=lambda each: each.uf1)
     words = f"{best.name} has the highest UF1 of gossip peers, {best.uf1:.3f}."
     held = holm([each.p for _, _, each in pairs])
-    worse = {
-        (two if one is best else one).name
+    told_apart = {
+        (two if one is best else one).name: luck
         for (one, two, _), luck in zip(pairs, held, strict=True)
-        if luck and best in (one, two)
+        if best in (one, two)
     }
-    tested = {(two if one is best else one).name for one, two, _ in pairs if best in (one, two)}
-    like = [each for each in asked if each is best or (each.name in tested - worse)]
+    like = [each for each in asked if each is best or told_apart.get(each.name) is False]
     sized = [(each.message, each) for each in like if each.message is not None]
     if len(like) > 1 and sized:
         size, least = min(sized, key=lambda pair: pair[0])

@@ -88,8 +88,7 @@ def test_each_subject_goes_to_the_fold_whose_shares_it_leaves_closest(seed: int,
             sums[fold] = sums[fold] + vectors[who]
             return sum(float(((total / share - 1) ** 2).sum()) for total in sums)
 
-        empty = [fold for fold in range(folds) if not held[fold]] if place < folds else list(range(folds))
-        held[min(empty, key=apart)].append(who)
+        held[place if place < folds else min(range(folds), key=apart)].append(who)
     split = make_split(clips, HoldOut.KFOLD, folds=folds, seed=1)
     assert [fold.name for fold in split.folds] == [f"fold {number}" for number in range(1, folds + 1)]
     found = [{clips[item].subject for item in fold.test} for fold in split.folds]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate import beside, results
 from p2pfl_me.evaluate.answers import gather
 from p2pfl_me.evaluate.beside import write_beside
@@ -20,12 +21,14 @@ from p2pfl_me.evaluate.cost import gather_course
 from p2pfl_me.evaluate.course import Course, Turn
 from p2pfl_me.evaluate.design import Design
 from p2pfl_me.evaluate.document import compose
+from p2pfl_me.evaluate.folder import is_evaluation
 from p2pfl_me.evaluate.folds import make_split
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.items import Items
 from p2pfl_me.evaluate.outcome import Guesses, Outcome
 from p2pfl_me.evaluate.results import Results, Took
 from p2pfl_me.evaluate.statistics import difference, interval
+from p2pfl_me.evaluate.train import Bench, _refuse_leak
 from p2pfl_me.evaluate.units import FoldUnit
 from p2pfl_me.evaluate.write import texts
 from p2pfl_me.learning.trainer import Labels, Part
@@ -166,8 +169,8 @@ def test_a_table_of_several(tmp_path: Path) -> None:
     every = {
         "good": evaluation(tmp_path, labs, HoldOut.LOSO, {**USUAL, Arm.GOSSIP: 0.3}, target=0.3),
         "bad": evaluation(tmp_path, labs, HoldOut.LOSO, {**USUAL, Arm.GOSSIP: 1.0}, target=0.9),
-        "small": evaluation(tmp_path, labs, HoldOut.LOSO, {**USUAL, Arm.GOSSIP: 0.4}, home),
         "like": evaluation(tmp_path, labs, HoldOut.LOSO, {**USUAL, Arm.GOSSIP: 0.35}, topk),
+        "small": evaluation(tmp_path, labs, HoldOut.LOSO, {**USUAL, Arm.GOSSIP: 0.4}, home),
     }
     folders = []
     for name, found in every.items():
@@ -195,3 +198,29 @@ def test_subjects_whose_peer_was_not_asked_leave_their_arms_out(tmp_path: Path) 
     assert Arm.GOSSIP_OWN_PEER in found.arms and found.by_own_peer
     partly = replace(found, answers=(first, replace(second, models=asked(second.models))))
     assert Arm.GOSSIP_OWN_PEER not in partly.arms and not partly.by_own_peer and partly.shared is Arm.GOSSIP
+
+
+def test_an_evaluation_is_finished_when_card_and_answers_are_there(tmp_path: Path) -> None:
+    for name in ("card.json", "predictions.csv"):
+        assert not is_evaluation(tmp_path)
+        (tmp_path / name).write_text("")
+    assert is_evaluation(tmp_path)
+    (tmp_path / "card.json").unlink()
+    assert not is_evaluation(tmp_path)
+
+
+@pytest.mark.parametrize("protocol", [HoldOut.LOSO, HoldOut.FRAMES])
+def test_whoever_is_held_out_and_trained_on_is_refused_where_the_training_begins(
+    tmp_path: Path, protocol: HoldOut
+) -> None:
+    design = evaluation(tmp_path, ("A",), protocol, USUAL).design
+    fold = design.split.folds[0]
+    bench = Bench(design.contract, design.items, design.split, {}, np.zeros(0, np.float32))
+    _refuse_leak(bench, fold)
+    (first, *_), leaks = fold.test, replace(fold, train=(*fold.train, fold.test[0]))
+    with pytest.raises(DataError, match=f"{f'item {first}' if protocol.leaks else 'A/0'} is held out and trained on"):
+        _refuse_leak(bench, leaks)
+    if not protocol.leaks:  # another clip of the same person
+        others = replace(fold, test=fold.test[:1], train=(*fold.train, *fold.test[1:]))
+        with pytest.raises(DataError, match="A/0 is held out and trained on in A/0"):
+            _refuse_leak(bench, others)
