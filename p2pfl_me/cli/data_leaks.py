@@ -38,7 +38,7 @@ def audit(
     weights: Path | None,
     rules: IdentityRules,
 ) -> None:
-    """Look for leaks; exit code 1 if there is one, 2 if all clips are in one place, so that nothing can be compared.
+    """Look for leaks; exit code 1 if there is one, 2 if nothing can be compared (one place, or no image that opens).
 
     PATH is a run, what `p2pme data split` or `p2pme evaluate` wrote, or manifests: those named together are audited as
     one split. Subjects, clips, neighbouring frames, identical and near-identical images must stand on one side and at

@@ -47,8 +47,8 @@ def spot(
     offset_s` (or `onset, offset` in frames), also the score of the Micro-Expression Grand Challenge: F1 at an overlap
     of half, micro and macro, over all films; and STRS where a model names what is spotted.
 
-    Stretches of a second or more in which nothing could be spotted are rows, too: `no face`, `no picture`, `too slow`.
-    Exit code 1 if that is most of a film.
+    Stretches of a second or more in which nothing could be spotted are rows, too: `no face`, `no picture`, `too slow`,
+    `no motion`. Exit code 1 if that is most of a film.
     """
     import sys
     from dataclasses import replace

@@ -6,6 +6,8 @@ import re
 
 UNKNOWN = {"", "/", "-", "--", "?", "n/a", "na", "nan", "none", "null", "-1"}
 """Cells that say that a frame is not known."""
+NOBODY = {"/", "-", "--", "?", "n/a", "#n/a", "nan", "null"}
+"""Cells that say that nothing is known: all such rows together would be one person, or one class."""
 WHOLE_FLOAT = re.compile(r"(-?[0-9]+)[.,](?!000$)0+")
 """46.0 or 46,0 is 46, as programs make of a column with an empty cell; 1,000 may be one or a thousand."""
 SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?E[+-][0-9]+", re.IGNORECASE)
@@ -40,6 +42,11 @@ def frame_number(text: str) -> int | None:
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise ValueError(f"is {text!r}, not a frame number")
     return int(text)
+
+
+def is_nobody(text: str) -> bool:
+    """Whether a name says that none is known."""
+    return text.strip().lower() in NOBODY
 
 
 def is_shortened(text: str) -> bool:

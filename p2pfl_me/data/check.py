@@ -18,7 +18,7 @@ from p2pfl_me.data.drawn import words_of
 from p2pfl_me.data.duplicates import DuplicateWatch, values_of
 from p2pfl_me.data.identity import Identities
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
-from p2pfl_me.data.labels import Labels, as_labels
+from p2pfl_me.data.labels import Labels, alike_words, as_labels
 from p2pfl_me.data.look import Images, Look, Looker
 from p2pfl_me.data.reading import is_dataset, rows_of
 from p2pfl_me.machine import cores
@@ -195,6 +195,8 @@ class _Tally:
         if not (self.clips or self.problems or self.dropped):
             self.problems.append(Problem(0, Fault.EMPTY, "no clips"))
         names = sorted(self.labels) if classes is None else classes
+        if classes is None and (words := alike_words(self.labels)):
+            self.problems.append(Problem(0, Fault.LABEL, words))
         if self.clips:
             self.problems += [
                 Problem(0, Fault.EMPTY, f"class {name} has no clip") for name in names if not self.labels[name]
@@ -225,6 +227,8 @@ class _Tally:
                 f"{width}x{height} ({count})" for (width, height), count in self.sizes.most_common(SHOWN)
             )
             yield f"images of {len(self.sizes)} sizes, {common}: all are resized"
+        if self.clips and not (self.splits["train"] or self.splits[""]):
+            yield "no row is for training: a run refuses them, and an evaluation deals them anew"
         if self.mixed:
             what = f"{many(len(self.mixed), 'clip', 'have')} frames of several sizes ({_few(self.mixed)})"
             yield f"{what}: what moves there may be the crop"

@@ -10,10 +10,11 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import CASME2_CLASSES, Model
 from p2pfl_me.data.clip import Manifest
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
-from p2pfl_me.data.labels import Labels, labels_of
+from p2pfl_me.data.labels import Labels, alike_words, labels_of
 from p2pfl_me.data.reading import read_clips, with_labels
 from p2pfl_me.data.source import require_consistent
 from p2pfl_me.data.vectors import is_vectors
+from p2pfl_me.errors import DataError
 
 
 def read_with_classes(
@@ -83,6 +84,8 @@ def _may_change(contract: Contract, data: Path, *, chosen: bool) -> bool:
 
 
 def _of_labels(contract: Contract, labels: Sequence[str], data: Path, say: Callable[[str], None]) -> Contract:
+    if words := alike_words(labels):
+        raise DataError(words, where=str(data), fix="correct the rows, or --set model.classes=[A,B,...]")
     known = contract.model.classes
     unknown = [label for label in labels if label not in known]
     if not unknown or len(labels) < 2 or any(get_close_matches(label, known, cutoff=0.75) for label in unknown):

@@ -11,13 +11,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 from p2pfl_me.data.audit.parts import shard_folders
+from p2pfl_me.data.clip import Problem
+from p2pfl_me.data.columns import length_problem
 from p2pfl_me.data.identity_rules import ASK, IdentityRules, Said
 from p2pfl_me.data.manifest import manifest_path
 from p2pfl_me.data.spelling import alike, clean
@@ -119,23 +124,35 @@ def read_rows(path: Path) -> Rows:
     source = manifest_path(path)
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
-            header, *rows = csv.reader(file)
+            reader = csv.reader(file)
+            header, *lines = [(reader.line_num, row) for row in reader if row]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"cannot be read: {error}", where=str(source), fix="name a manifest in CSV") from error
-    names = tuple(clean(name).lower() for name in header)
+    names = tuple(clean(name).lower() for name in header[1])
     if not {"dataset", "subject"} <= set(names):
         raise DataError("has no columns `dataset` and `subject`", where=str(source), fix="name a manifest")
+    if problem := next(filter(None, map(partial(_ragged, names), lines)), None):
+        fix = "correct the row: whose it is, and whether the subject's, nobody can say"
+        raise DataError(str(problem), where=str(source), fix=fix)
+    rows = [row for _, row in lines]
     dataset, subject = names.index("dataset"), names.index("subject")
     person = names.index("person") if "person" in names else None
-    whole = [tuple(row) for row in rows if len(row) > max(dataset, subject)]
-    said = [row[person].strip() if person is not None and person < len(row) else "" for row in whole]
-    who = [_namespaced(row[dataset], each or row[subject]) for row, each in zip(whole, said, strict=True)]
+    said = [row[person].strip() if person is not None and person < len(row) else "" for row in rows]
+    who = [_namespaced(row[dataset], each or row[subject]) for row, each in zip(rows, said, strict=True)]
     told = frozenset(name for name, each in zip(who, said, strict=True) if each)
-    return Rows(source, names, tuple(whole), tuple(who), told)
+    return Rows(source, names, tuple(map(tuple, rows)), tuple(who), told)
+
+
+def _ragged(names: Sequence[str], line: tuple[int, Sequence[str]]) -> Problem | None:
+    """What is wrong with a row whose cells do not stand under the columns."""
+    number, row = line
+    cells: dict[str | None, str | list[str] | None] = dict(zip_longest(names, row[: len(names)]))
+    return length_problem(number, {**cells, None: list(row[len(names) :])})
 
 
 def write_rows(rows: Rows, path: Path) -> None:
-    """Replace `path` at once, so that it is never half-written.
+    """Replace `path` at once, so that it is never half-written. In another folder relative paths are rewritten, so that
+    they lead to the same files.
 
     Raises
     ------
@@ -143,9 +160,16 @@ def write_rows(rows: Rows, path: Path) -> None:
         It cannot be written.
     """
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([rows.header, *rows.rows])
+    csv.writer(text).writerows([rows.header, *(_moved(row, rows, path.parent) for row in rows.rows)])
     with refusing(DataError, path, "name another with -o"):
         write_whole(path, text.getvalue())
+
+
+def _moved(row: tuple[str, ...], rows: Rows, folder: Path) -> tuple[str, ...]:
+    here, at = rows.path.parent, rows.header.index("path") if "path" in rows.header else len(row)
+    if at >= len(row) or not row[at].strip() or os.path.isabs(row[at]) or here.resolve() == folder.resolve():  # noqa: PTH117
+        return row
+    return (*row[:at], os.path.relpath(here / row[at].strip(), folder), *row[at + 1 :])
 
 
 def runs_with(subject: str, places: Sequence[Path], rules: IdentityRules = ASK) -> Runs:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from p2pfl_me.contract import Contract, LabelMap
@@ -45,3 +47,20 @@ def as_labels(classes: Sequence[str] | Labels | None) -> Labels:
     if isinstance(classes, Labels):
         return classes
     return Labels(None if classes is None else tuple(classes))
+
+
+def alike_words(labels: Iterable[str]) -> str:
+    """What to say of labels that differ in case, blanks, signs or accents alone, each of which would be a class."""
+    ways: dict[str, list[str]] = defaultdict(list)
+    for label in sorted(set(labels)):
+        ways[_bare(label)].append(label)
+    several = [f"{' and '.join(map(repr, ways))} may be one class" for ways in ways.values() if len(ways) > 1]
+    return f"labels {'; '.join(several)}: spell it in one way, or name the classes" if several else ""
+
+
+def _bare(label: str) -> str:
+    """A label's letters and figures, in one spelling."""
+    letters = "".join(
+        each for each in unicodedata.normalize("NFKD", label).casefold() if each.isalnum() or each in " +-"
+    )
+    return plain(letters) or label

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from p2pfl_me.counting import many
-from p2pfl_me.data.cells import as_written, frame_number, is_shortened
+from p2pfl_me.data.cells import as_written, frame_number, is_nobody, is_shortened
 from p2pfl_me.data.clip import (
     SPLITS,
     ApexSource,
@@ -50,6 +50,7 @@ __all__ = [
 ]
 
 SOURCE = re.compile(r"(.+) row ([0-9]{1,9})")
+FIX = "save it as CSV in UTF-8; feature vectors are a .safetensors file (docs/data.md)"
 SHOWN = 20
 """Problems named in one error; the rest is counted."""
 
@@ -95,7 +96,7 @@ def manifest_rows(path: Path, labels: Labels) -> Iterator[Found]:
             fix="name a CSV, a folder with a manifest.csv, or a data set's folder",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot be read: {error}", where=str(source), fix="save it as CSV in UTF-8") from error
+        raise DataError(f"cannot be read: {error}", where=str(source), fix=FIX) from error
 
 
 def _rows(reader: csv.DictReader[str], root: Path, labels: Labels) -> Iterator[Found]:
@@ -191,6 +192,10 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
     for name in REQUIRED:
         if not clean(cells.get(name, "")):
             yield Fault.CELL, f"`{name}` is empty"
+        elif name != "path" and is_nobody(cells[name]) and not (name == "label" and labels.classes):
+            yield Fault.CELL, f"`{name}` is {cells[name]!r}, which names nobody and nothing"
+    if "/" in cells.get("dataset", ""):
+        yield Fault.CELL, f"`dataset` is {cells['dataset']!r}: a `/` parts it from the subject, so it may hold none"
     for name in ("subject", "clip", "person"):
         if is_shortened(text := cells.get(name, "")):
             yield Fault.CELL, f"`{name}` is {text}, a number that a spreadsheet program has shortened"
@@ -252,10 +257,10 @@ def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row 
 
 def _is_rate(text: str) -> bool:
     try:
-        return 0 < float(text) < 1e6
+        return text.isascii() and "_" not in text and 0 < float(text) < 1e6
     except ValueError:
         return False
 
 
 def _number(value: float | None) -> str | None:
-    return None if value is None else f"{value:g}"
+    return None if value is None else f"{value:.15g}"

@@ -31,6 +31,9 @@ def partition(clips: Sequence[Clip], peers: int, rule: Partition, seed: int) -> 
     subjects: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         subjects[clip.subject].append(clip)
+    if not subjects:
+        fix = "give rows the split `train`, or leave the column empty"
+        raise DataError("no clip is left to train on: every row is for testing or validation", fix=fix)
     if peers > len(subjects):
         raise DataError(
             f"{len(subjects)} training subjects cannot be dealt to {peers} peers",

@@ -81,4 +81,4 @@ def _unlikeness(clips: Sequence[Clip], deal: dict[str, str], wanted: dict[str, f
         abs(part[label] / part.total() - whole[label] / whole.total()) for part in parts.values() for label in whole
     ]
     sizes = [abs(parts[name].total() / whole.total() - fraction) for name, fraction in wanted.items()]
-    return max(*classes, *sizes)
+    return max([*classes, *sizes])

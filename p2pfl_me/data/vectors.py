@@ -13,17 +13,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
+from p2pfl_me.data.cells import is_nobody
 from p2pfl_me.data.clip import SPLITS, Clip, Manifest
-from p2pfl_me.data.spelling import is_whole
+from p2pfl_me.data.spelling import clean, is_whole
 from p2pfl_me.errors import DataError
 from p2pfl_me.message import Vector
 from p2pfl_me.tensors import tensor
 
+CHUNK = 4096
+"""Rows that are looked at together: a bank may be larger than memory."""
+
 
 def is_vectors(path: Path) -> bool:
-    return str(path).endswith(".safetensors")  # asked several times of every clip; a Path parses its suffix anew
+    return str(path)[-12:].lower() == ".safetensors"  # asked several times of every clip; a Path parses its suffix anew
 
 
 def vectors_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
@@ -41,9 +46,14 @@ def vectors_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
             drawn = metadata.get("drawn") == "yes"
             labels, subjects = tensor(file, "labels"), tensor(file, "subjects")
             split = tensor(file, "split") if "split" in file.keys() else None  # noqa: SIM118
-            shape = file.get_slice("features").get_shape()
+            features = file.get_slice("features")
+            shape, kind = features.get_shape(), features.get_dtype()
         if not isinstance(named, list):
             raise ValueError("`classes` is no list")
+        if kind != "F32":
+            raise ValueError(f"`features` must be float32 (N, D), and are {kind}")
+        if not clean(dataset) or is_nobody(dataset) or "/" in dataset:
+            raise ValueError(f"`dataset` is {dataset!r}, which names none")
     except FileNotFoundError as error:
         raise DataError("no such file", where=str(path), fix="check --data") from error
     except (SafetensorError, OSError, ValueError) as error:
@@ -67,6 +77,12 @@ def vectors_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
     in_range = labels.size == 0 or (labels.min() >= 0 and labels.max() < len(classes))
     if len(sizes) != 1 or not in_range or (split is not None and not np.isin(split, (0, 1, 2)).all()):
         raise DataError("its tensors don't fit together", where=str(path), fix="see docs/data.md")
+    if subjects.size and subjects.min() < 0:
+        raise DataError(
+            f"row {int(subjects.argmin())} has the subject {subjects.min()}: a number below zero is nobody's",
+            where=str(path),
+            fix="number subjects from 0, and leave out rows of whom nobody knows",
+        )
     clips = tuple(
         Clip(
             path,
@@ -103,6 +119,25 @@ def vectors_bank(path: Path) -> Vector:
         return np.memmap(path, dtype="<f4", mode="c", offset=begin, shape=tuple(entry["shape"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"not a file of feature vectors: {error}", where=str(path), fix="see docs/data.md") from error
+
+
+def require_finite(bank: Vector, rows: npt.NDArray[np.int64], path: Path) -> None:
+    """See that the rows hold numbers: one NaN becomes the model's, and by gossip everybody's.
+
+    Raises
+    ------
+    DataError
+        A row does not.
+    """
+    for begin in range(0, len(rows), CHUNK):
+        some = rows[begin : begin + CHUNK]
+        sound = np.isfinite(bank[some]).all(axis=1)
+        if not sound.all():
+            raise DataError(
+                f"row {some[int(np.argmin(sound))]} holds NaN or infinite values",
+                where=str(path),
+                fix="make its vector anew, or leave it out; `p2pme data check` lists all such rows",
+            )
 
 
 def vector_row(clip: Clip, bank: Vector) -> int:

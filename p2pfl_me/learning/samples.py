@@ -15,7 +15,7 @@ from p2pfl_me.data.clip import SPLITS, Clip
 from p2pfl_me.data.preprocess.note import ClipNote
 from p2pfl_me.data.preprocess.prepare import Prepared, prepare_clips
 from p2pfl_me.data.preprocess.recipe import recipe_of
-from p2pfl_me.data.vectors import is_vectors, vector_row, vectors_bank
+from p2pfl_me.data.vectors import is_vectors, require_finite, vector_row, vectors_bank
 from p2pfl_me.errors import DataError
 from p2pfl_me.learning.features import Progress, feature_rows
 from p2pfl_me.learning.layout import input_width
@@ -110,8 +110,10 @@ def _of_vectors(contract: Contract, clips: Sequence[Clip]) -> Part:
             where=str(clips[0].path),
             fix="leave training.augment out of the contract",
         )
-    bank = vectors_bank(files.pop())
+    path = files.pop()
+    bank = vectors_bank(path)
     rows = np.array([vector_row(clip, bank) for clip in clips], dtype=np.int64)
+    require_finite(bank, rows, path)
     numbers = np.arange(len(clips), dtype=np.int64)
     return Part(bank, rows, _labels(contract, clips), numbers, subjects=_people(clips))
 

@@ -1,4 +1,5 @@
-"""What was not seen: no face, no picture, too few pictures. Absence is told as what it is, never as "no event"."""
+"""What was not seen: no face, no picture, too few pictures, one that stands still. Absence is told as what it is, never
+as "no event"."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ class Lack(StrEnum):
     FACE = "no face"
     PICTURE = "no picture"
     RATE = "too slow"
+    STILL = "no motion"
+    """The picture stands still as no living face does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,9 @@ class AbsenceMeter:
         self._lost_s: dict[Lack, float] = {}
         self.pictures = 0
 
-    def push(self, time_s: float, lack: Lack | None) -> Iterator[Absence]:
-        """A picture, and why nothing can be spotted in it, if so; the absences that end with it."""
+    def push(self, time_s: float, lack: Lack | None, since_s: float | None = None) -> Iterator[Absence]:
+        """A picture, why nothing can be spotted in it, if so, and since when that was so, where it shows late; the
+        absences that end with it."""
         self.pictures += 1
         if self._first_s is None:
             self._first_s = self._since_s = self._last_s = time_s
@@ -55,8 +59,9 @@ class AbsenceMeter:
             yield self._counted(Absence(Lack.PICTURE, before, time_s))
             self._since_s = time_s
         if lack is not self._kind:
-            yield from self._ended(time_s)
-            self._kind, self._since_s = lack, time_s
+            begin_s = time_s if since_s is None else max(self._since_s, since_s)
+            yield from self._ended(begin_s)
+            self._kind, self._since_s = lack, begin_s
 
     def finish(self) -> Iterator[Absence]:
         """The absence that lasts to the end, however short if it is the whole."""
@@ -87,6 +92,7 @@ class AbsenceMeter:
             Lack.FACE: "no face in {} of it",
             Lack.PICTURE: "no picture for {} of it",
             Lack.RATE: "too few pictures a second to spot anything in {} of it",
+            Lack.STILL: "the picture stands still in {} of it",
         }
         return ", ".join(said[kind].format(f"{share:.0%}") for kind, share in self.shares.items())
 

@@ -57,6 +57,10 @@ class Person:
         """Hold the face here from now on; what was seen before cannot be compared with what follows."""
         self.face = face
         self._matrix = levelled(face.left_eye, face.right_eye, EYES, UNIT)
+        self.forget()
+
+    def forget(self) -> None:
+        """Compare what follows with nothing that was seen before."""
         self._moments.clear()
 
     def look(self, time_s: float, frame: Image, grey: Image) -> Observation | None:

@@ -48,6 +48,7 @@ class Tracker:
         """Faces of the last search that nobody holds: seen there again, they are a person."""
         self._moved: dict[int, Face] = {}
         self._searched_s: float | None = None
+        self._shape: tuple[int, ...] = ()
         self._count = 0
 
     @property
@@ -55,8 +56,16 @@ class Tracker:
         """Who is before the camera now."""
         return tuple(self._persons)
 
-    def push(self, time_s: float, frame: Image) -> list[Look]:
-        """What is seen of each person in one picture, uint8 (H, W, 3) RGB."""
+    def push(self, time_s: float, frame: Image, *, cut: bool = False) -> list[Look]:
+        """What is seen of each person in one picture, uint8 (H, W, 3) RGB; with a `cut` it is compared with none before
+        it. Of another size it is another camera's, or the same turned round: nobody is where they were."""
+        if frame.shape != self._shape:
+            self._shape, self._searched_s = frame.shape, None
+            for held in (self._persons, self._strangers, self._moved):
+                held.clear()
+        if cut:
+            for person in self._persons:
+                person.forget()
         if self._searched_s is None or time_s - self._searched_s >= SEARCH_S or self._strangers:
             self._searched_s = time_s
             self._settle(time_s, find_faces(frame)[:MOST])

@@ -17,6 +17,7 @@ from p2pfl_me.live.index import EmotionIndex
 from p2pfl_me.live.naming import Name, Namer
 from p2pfl_me.live.person import Person
 from p2pfl_me.live.rates import RateMeter
+from p2pfl_me.live.stillness import Stillness
 from p2pfl_me.live.tracker import Look, Tracker
 from p2pfl_me.spotting.event import Event, Verdict
 from p2pfl_me.spotting.interval import Kind
@@ -24,6 +25,9 @@ from p2pfl_me.spotting.settings import SpotterSettings
 from p2pfl_me.spotting.spotter import LiveSpotter, Observation
 
 Image = npt.NDArray[np.uint8]
+
+TICK_S = 1 / 30
+"""Between two pictures of which the second claims to be the earlier."""
 
 
 class State(StrEnum):
@@ -74,6 +78,21 @@ class Report:
     dropped: int
 
 
+class Clock:
+    """Time that runs forward only: a camera whose clock is put back would otherwise show nothing for as long."""
+
+    def __init__(self) -> None:
+        self._last_s: float | None = None
+        self._ahead_s = 0.0
+
+    def forward(self, time_s: float) -> float:
+        """A time stamp, with what it was put back by added from then on."""
+        if self._last_s is not None and time_s + self._ahead_s <= self._last_s:
+            self._ahead_s = self._last_s - time_s + TICK_S
+        self._last_s = time_s + self._ahead_s
+        return self._last_s
+
+
 class Watcher:
     """Watches pictures in the order of time. Holds the last two seconds in memory and keeps no picture."""
 
@@ -83,21 +102,26 @@ class Watcher:
         self._spotters: dict[int, LiveSpotter] = {}
         self._indices: dict[int, EmotionIndex] = {}
         self._rates = RateMeter()
+        self._stillness = Stillness()
+        self._clock = Clock()
         self.absence = AbsenceMeter()
 
     def push(self, time_s: float, image: Image, taken: int) -> Report:
         """One picture, uint8 (H, W, 3) RGB, with its time stamp and the camera's count of pictures."""
-        self._rates.push(time_s, taken)
+        time_s = self._clock.forward(time_s)
+        self._stillness.push(time_s, image)
+        self._rates.push(time_s, taken, new=not self._stillness.repeated)
         persons, events = [], []
-        looks = self._tracker.push(time_s, image)
-        lack = lack_of(looks, self._rates)
+        looks = self._tracker.push(time_s, image, cut=self._stillness.went_on)
+        lack = lack_of(looks, self._rates, self._stillness)
         for look in looks:
             number = look.person.number
             spotter = self._spotters.setdefault(number, LiveSpotter(self._settings))
             seen = look.observation if lack is None else Observation(time_s, None, None)
             events += [self._told(look.person, event) for event in spotter.push(seen)]
             persons.append(self._seen(time_s, look, spotter, slow=lack is Lack.RATE))
-        return self._report(time_s, persons, events, tuple(self.absence.push(time_s, lack)))
+        since_s = self._stillness.since_s if lack is Lack.STILL else None
+        return self._report(time_s, persons, events, tuple(self.absence.push(time_s, lack, since_s)))
 
     def finish(self) -> tuple[Told, ...]:
         """The events that were waited for, when no picture follows: of the persons who are still there."""
@@ -149,8 +173,10 @@ class Watcher:
         )
 
 
-def lack_of(looks: Sequence[Look], rates: RateMeter) -> Lack | None:
+def lack_of(looks: Sequence[Look], rates: RateMeter, stillness: Stillness) -> Lack | None:
     """Why nothing can be spotted in a picture, if so."""
     if not looks:
         return Lack.FACE
+    if stillness.hangs:
+        return Lack.STILL
     return Lack.RATE if rates.slow else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from p2pfl_me.live.absence import Absence, AbsenceMeter
+from p2pfl_me.live.absence import Absence, AbsenceMeter, Lack
 from p2pfl_me.live.film import Film
 from p2pfl_me.live.naming import Name, Namer
 from p2pfl_me.live.rates import RateMeter
+from p2pfl_me.live.stillness import Stillness
 from p2pfl_me.live.tracker import Tracker
 from p2pfl_me.live.watcher import Watcher, lack_of
 from p2pfl_me.spotting.event import Event
@@ -41,20 +42,24 @@ class Result:
 
 def spot_film(film: Film, settings: SpotterSettings, progress: Progress | None = None) -> Result:
     """All events of all persons, by the film's own thresholds and neutral faces."""
-    tracker, rates, meter = Tracker(settings), RateMeter(), AbsenceMeter()
+    tracker, rates, meter, stillness = Tracker(settings), RateMeter(), AbsenceMeter(), Stillness()
     seen: dict[int, list[Observation]] = {}
     absences: list[Absence] = []
     for count, picture in enumerate(film.pictures(), 1):
-        rates.push(picture.time_s, count)
-        looks = tracker.push(picture.time_s, picture.image)
-        lack = lack_of(looks, rates)
-        absences += meter.push(picture.time_s, lack)
+        stillness.push(picture.time_s, picture.image)
+        rates.push(picture.time_s, count, new=not stillness.repeated)
+        looks = tracker.push(picture.time_s, picture.image, cut=stillness.went_on)
+        lack = lack_of(looks, rates, stillness)
+        absences += meter.push(picture.time_s, lack, stillness.since_s if lack is Lack.STILL else None)
         for look in looks:
             observed = look.observation if lack is None else Observation(picture.time_s, None, None)
             seen.setdefault(look.person.number, []).append(observed)
         if progress:
             progress(count)
-    events = (Spotted(number, event) for number, each in seen.items() for event in spot(each, settings))
+    absences += meter.finish()
+    frozen = [each for each in absences if each.kind is Lack.STILL]
+    moving = {number: list(_without(frozen, each)) for number, each in seen.items()}
+    events = (Spotted(number, event) for number, each in moving.items() for event in spot(each, settings))
     return _result(events, absences, meter)
 
 
@@ -72,10 +77,16 @@ def watch_film(
         if progress:
             progress(count)
     events += [Spotted(told.person, told.event, told.name) for told in watcher.finish()]
-    return _result(events, absences, watcher.absence)
+    return _result(events, [*absences, *watcher.absence.finish()], watcher.absence)
+
+
+def _without(frozen: Sequence[Absence], seen: Iterable[Observation]) -> Iterator[Observation]:
+    """What was seen, less the motion while the picture stood still: it would pass for the calmest of faces."""
+    for each in seen:
+        still = any(span.onset_s <= each.time_s <= span.offset_s for span in frozen)
+        yield Observation(each.time_s, None, None) if still else each
 
 
 def _result(events: Iterable[Spotted], absences: Iterable[Absence], meter: AbsenceMeter) -> Result:
     found = sorted(events, key=lambda each: (each.event.interval.onset_s, each.person))
-    lost = (*absences, *meter.finish())
-    return Result(tuple(found), lost, meter.unseen, meter.words())
+    return Result(tuple(found), tuple(absences), meter.unseen, meter.words())

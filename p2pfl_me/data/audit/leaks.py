@@ -67,8 +67,13 @@ class Audit:
 
     @property
     def silent(self) -> bool:
-        """All clips are in one place, so that nothing could be compared, and nothing is known of leaks."""
-        return len(self.places) < 2 and not (self.leaking or self.with_weights)
+        """All clips are in one place, or no image can be opened: nothing is known of leaks."""
+        return not self.leaking and ((len(self.places) < 2 and not self.with_weights) or self.blind)
+
+    @property
+    def blind(self) -> bool:
+        """No image could be opened, so that rows alone were compared though images were asked for."""
+        return 0 < self.clips == self.unread
 
     @property
     def sound(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from p2pfl_me.counting import many
 from p2pfl_me.data.audit.leaks import Audit
 
 
@@ -13,7 +14,7 @@ def audit_text(audit: Audit) -> str:
     """What was compared, a table of leaks, the verdict."""
     lines = [f"{audit.name}: {audit.clips} clips in {len(audit.places)} places ({_some(audit.places)})"]
     if audit.unread:
-        lines.append(f"note: the images of {audit.unread} clips cannot be opened; `p2pme data check` says why")
+        lines.append(f"note: the images of {many(audit.unread, 'clip')} cannot be opened; `p2pme data check` says why")
     if audit.on_purpose:
         lines.append("subjects leak: the split was made by frames, so every subject is on both sides")
     rows = [["leak", "between", "", "count", "for example"]]
@@ -41,12 +42,18 @@ def audits_object(audits: Sequence[Audit]) -> dict[str, Any]:
 def _verdict(audit: Audit) -> str:
     if audit.leaking:
         return "it leaks: a score on this split is no measure of the model"
+    if audit.blind:
+        return (
+            "no image can be opened, so that no face was compared\n"
+            "  -> mend what `p2pme data check` names, or compare rows alone: --rows-only"
+        )
     if audit.silent:
         return (
             "nothing could be compared, as all of it is in one place\n"
             "  -> fill the column `split`, or name a run, what `data split` wrote, several manifests, or a split.json"
         )
-    return "no leak was found"
+    rest = audit.clips - audit.unread
+    return f"no leak was found; images were compared of {rest} clips only" if audit.unread else "no leak was found"
 
 
 def _some(places: Sequence[str], most: int = 6) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from p2pfl_me.contract.label_maps import plain
-from p2pfl_me.data.cells import frame_number
+from p2pfl_me.data.cells import frame_number, is_nobody
 from p2pfl_me.data.clip import ApexSource, Clip, Dropped, Fault, Problem, Quirk, Remark, Row
 from p2pfl_me.data.datasets.layout import Entry, Layout
 from p2pfl_me.data.frames import is_clip_folder
@@ -82,6 +82,8 @@ def _label(entry: Entry, layout: Layout, labels: Labels) -> str | None:
     for name, text in (("subject", entry.subject), ("clip", entry.clip), ("emotion", entry.label)):
         if not text:
             raise Unusable(Fault.CELL, f"the {name} is empty")
+        if is_nobody(text):
+            raise Unusable(Fault.CELL, f"the {name} is {text!r}, which names nobody and nothing")
     label = plain(entry.label)
     if label not in layout.labels:
         raise Unusable(

@@ -108,9 +108,13 @@ def _new_workbook(path: Path) -> tuple[Table, ...]:
                     b"<f" in parts.read(name) for name in parts.namelist() if name.startswith("xl/worksheets/sheet")
                 )
             formulas = openpyxl.load_workbook(file) if calculated else None
+            return tuple(_new_table(sheet, formulas[sheet.title] if formulas else None) for sheet in book.worksheets)
         except zipfile.BadZipFile as error:
             raise ValueError("not an .xlsx file") from error
-    return tuple(_new_table(sheet, formulas[sheet.title] if formulas else None) for sheet in book.worksheets)
+        except (ValueError, MemoryError):
+            raise
+        except Exception as error:  # of parts that it does not know openpyxl raises whatever its parsing met
+            raise ValueError(f"{type(error).__name__}, {error}") from error
 
 
 def _new_table(sheet: Worksheet, formulas: Worksheet | None) -> Table:

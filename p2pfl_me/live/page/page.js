@@ -215,7 +215,7 @@ function leadToFilm(row, { onset, offset }) {
 
 function addAbsence(absence) {
   state.absences.push(absence);
-  const words = { "no face": "no face was seen", "no picture": "no picture came", "too slow": "too few pictures" };
+  const words = { "no face": "no face was seen", "no picture": "no picture came", "too slow": "too few pictures", "no motion": "the picture stood still" };
   addRow([
     ["–"], [words[absence.kind]], ["–"], [seconds(absence.onset), "", "number"], ["–", "", "number"],
     [seconds(absence.offset), "", "number"], ["–"], ["–", "", "number"],
@@ -289,6 +289,7 @@ function draw() {
     : silent > SILENT ? noPicture(Math.round(silent / 1000))
     : !state.latencies.length ? "Waiting for the first picture"
     : !state.persons.length ? noFace()
+    : state.lacking?.kind === "no motion" ? `The picture has stood still for ${Math.round(state.lacking.offset - state.lacking.onset)} s: nothing is watched`
     : state.lacking?.kind === "too slow" ? "Too few pictures a second: nothing is watched"
     : marked.length ? marked.map(({ person }) => `Person ${person}: ${state.marks.get(person)}`).join(" · ")
     : learning ? `Learning the neutral face of person ${learning.person}${film ? "" : ": keep still"} for ${facts.baseline} s`
