@@ -46,11 +46,11 @@ def propose(
     goes on under a changed one only once half of the members have approved (`p2pme approve`); with --after, which needs
     more than half, the running peers change by themselves in that round (`p2pme adopt`).
     """
-    from p2pfl_me.contract import changes, contract_from_yaml, dump_contract, load_contract
+    from p2pfl_me.contract import changes, load_contract
     from p2pfl_me.errors import ContractError
     from p2pfl_me.files import refusing, write_whole
     from p2pfl_me.membership.agreed import approvals_due, keys_of
-    from p2pfl_me.membership.edits import with_changed, with_member, without
+    from p2pfl_me.membership.edits import with_changed, with_member, with_set, without
     from p2pfl_me.membership.views import as_text
     from p2pfl_me.peer.consent import proposal, standing_of
 
@@ -67,7 +67,7 @@ def propose(
     for each in joining:
         contract = with_member(contract, *_pair(each, "--join", "ADDRESS=KEY"), around)
     if overrides:
-        contract = contract_from_yaml(dump_contract(contract), contract.name, overrides)
+        contract = with_set(contract, overrides)
     view, now = proposal(run, contract, after or 0)
     due = approvals_due(now, running=bool(after))
     with refusing(ContractError, out, "name another file with --out"):

@@ -50,6 +50,11 @@ def contract_from_yaml(
     return apply_overrides(parse(text, name), overrides, another_network=another_network)
 
 
+def contract_from_values(values: dict[str, Any], name: str = "contract", overrides: Sequence[str] = ()) -> Contract:
+    """Like `contract_from_yaml`, from what such a text says."""
+    return apply_overrides(Source(name, values, {}), overrides)
+
+
 def apply_overrides(source: Source, overrides: Sequence[str], *, another_network: bool = False) -> Contract:
     """Validate `source` with `section.key=value` overrides put in place; the values are YAML scalars."""
     values = source.values

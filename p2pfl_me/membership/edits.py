@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import networkx as nx
 
-from p2pfl_me.contract import Contract, contract_from_yaml, dump_contract
-from p2pfl_me.contract.source import read_yaml
+from p2pfl_me.contract import Contract, contract_from_values
 from p2pfl_me.errors import ContractError
 
 
@@ -81,9 +80,19 @@ def _mended(edges: list[tuple[int, int]], gone: int) -> list[list[int]]:
     return [list(pair) for pair in sorted((min(a, b), max(a, b)) for a, b in graph.edges)]
 
 
+def with_set(contract: Contract, overrides: Sequence[str]) -> Contract:
+    """The contract with `section.key=value` texts put in place, as `training.rounds=80`.
+
+    Raises
+    ------
+    ContractError
+        It cannot say that.
+    """
+    return contract_from_values(_values(contract), contract.name, overrides)
+
+
 def _values(contract: Contract) -> dict[str, Any]:
-    values: dict[str, Any] = read_yaml(dump_contract(contract), contract.name)
-    return values
+    return contract.model_dump(mode="json", exclude_none=True)
 
 
 def _members(values: Mapping[str, Any], contract: Contract) -> list[dict[str, Any]]:
@@ -95,10 +104,8 @@ def _members(values: Mapping[str, Any], contract: Contract) -> list[dict[str, An
     return members
 
 
-def _contract(values: Mapping[str, Any], before: Contract) -> Contract:
-    import yaml
-
-    return contract_from_yaml(str(yaml.safe_dump(dict(values), sort_keys=False)), name=before.name)
+def _contract(values: dict[str, Any], before: Contract) -> Contract:
+    return contract_from_values(values, before.name)
 
 
 def _nobody(contract: Contract, peer: int) -> ContractError:

@@ -10,17 +10,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Any
 
 import numpy as np
 
 from p2pfl_me.choice import derive_seed
-from p2pfl_me.contract import Contract, contract_from_yaml, dump_contract
+from p2pfl_me.contract import Contract, contract_from_values
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, largest_value
 from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.gossip.stop import Progress, advance
 from p2pfl_me.gossip.turning import TURNED
 from p2pfl_me.membership.agreed import Standing, proposed
-from p2pfl_me.membership.edits import with_changed, with_member, without
+from p2pfl_me.membership.edits import with_changed, with_member, with_set, without
 from p2pfl_me.membership.views import View
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.duty import Untold
@@ -209,7 +210,7 @@ def _average(changes: Changes, log: Log) -> Iterator[str]:
 
 def _first(random: Random, count: int, rounds: int) -> Contract:
     members = [{"id": k, "address": f"tcp://lab-{k}.example:4000", "public_key": _key(k)} for k in range(count)]
-    values = {
+    values: dict[str, Any] = {
         "version": 1,
         "name": "changes",
         "seed": random.randrange(1 << 30),
@@ -222,7 +223,7 @@ def _first(random: Random, count: int, rounds: int) -> Contract:
             "start": {"patience": 60.0},
         },
     }
-    return contract_from_yaml(_yaml(values), "changes")
+    return contract_from_values(values, "changes")
 
 
 def _changed(random: Random, now: Contract, at: int) -> Contract:
@@ -239,18 +240,12 @@ def _changed(random: Random, now: Contract, at: int) -> Contract:
     if longer or "graph" in what or at >= now.training.rounds - 1:
         rounds = longer or [f"training.rounds={max(now.training.rounds, at + 2)}"]
         graph = [f"topology={{kind: {random.choice(('ring', 'mesh', 'exponential'))}}}"] if "graph" in what else []
-        new = contract_from_yaml(dump_contract(new), "changes", [*rounds, *graph])
+        new = with_set(new, [*rounds, *graph])
     return new
 
 
 def _key(k: int) -> str:
     return f"{k:043d}=".replace("0", "A", 42 - len(str(k)))
-
-
-def _yaml(values: object) -> str:
-    import yaml
-
-    return str(yaml.safe_dump(values, sort_keys=False))
 
 
 class _Work(Untold):
