@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from p2pfl_me.cli.shared import examples
+
+if TYPE_CHECKING:
+    from p2pfl_me.contract import Contract
+    from p2pfl_me.membership.views import View
 
 WAIT_S = 10.0
 
@@ -20,16 +25,31 @@ def adopt(view: Path, run: Path) -> None:
 
     One lab of the federation does it once. Each peer counts the approvals for itself. Says what the peer made of it.
     """
+    from p2pfl_me.peer.consent import read_view
+
+    hand_over(read_view(view), view, run)
+
+
+def hand_over(given: View, view: Path, run: Path) -> None:
+    """Lay a view into the folder of a running peer, and say what the peer makes of it.
+
+    Raises
+    ------
+    ContractError
+        It is no change of that run, or the peer refuses it.
+    SystemExit
+        Nobody runs there now, or too few approve by now: it may come to something later.
+    """
     from p2pfl_me.errors import ContractError
     from p2pfl_me.files import refusing, write_whole
     from p2pfl_me.membership.agreed import contract_in, proposed
     from p2pfl_me.membership.views import as_text
-    from p2pfl_me.peer.consent import read_view, standing_of
+    from p2pfl_me.peer.consent import standing_of
     from p2pfl_me.run import events
     from p2pfl_me.run.folder import RunFolder
     from p2pfl_me.run.reading import read_log
 
-    folder, given, standing = RunFolder(run), read_view(view), standing_of(run)
+    folder, standing = RunFolder(run), standing_of(run)
     contract = contract_in(given, str(view))
     if given.number <= standing.number:
         raise ContractError(
@@ -43,6 +63,12 @@ def adopt(view: Path, run: Path) -> None:
         )
     if proposed(standing, contract, given.round).statement != given.statement:
         raise ContractError("is the change of another run", where=str(view), fix="name the folder of its run")
+
+    def refused() -> list[str]:
+        said = (each.event for peer in folder.log.all() for each in read_log(folder, peer).events)
+        return [each.reason for each in said if isinstance(each, events.Refused) and each.neighbour is None]
+
+    before = len(refused())
     with refusing(ContractError, folder.offer, "name the folder of a run of yours"):
         write_whole(folder.offer, as_text(given), sync=True)
     until = time.monotonic() + WAIT_S
@@ -51,13 +77,25 @@ def adopt(view: Path, run: Path) -> None:
     if folder.offer.exists():
         click.echo(f"no peer runs in {run} now; the next one that does will look at it")
         raise SystemExit(1)
+    leaver, why = _leaver(standing.contract, contract), refused()[before:]
+    while leaver is not None and not why and not folder.view(given.number).exists() and time.monotonic() < until:
+        time.sleep(0.05)
     if not folder.view(given.number).exists():
-        peers = folder.log.all()
-        said = [each.event for peer in peers for each in read_log(folder, peer).events]
-        refused = [each.reason for each in said if isinstance(each, events.Refused)]
+        if leaver is not None and not why:
+            click.echo(f"peer {leaver} has said that it leaves after {given.round} rounds, and too few approve by now:")
+            click.echo(
+                "the others' peers do by themselves, once they hear of it and are 20 rounds before that one at most"
+            )
+            raise SystemExit(1)
         raise ContractError(
-            f"the peer has refused it: {refused[-1] if refused else 'its log says why'}",
+            f"the peer has refused it: {why[-1] if why else 'its log says why'}",
             where=str(view),
             fix="see its log",
         )
     click.echo(f"change {given.number} is agreed: after {given.round} rounds all go on under it")
+
+
+def _leaver(now: Contract, new: Contract) -> int | None:
+    """Who leaves by a change by which nobody else does; None where it is another."""
+    gone = set(now.peers.present) - set(new.peers.present)
+    return gone.pop() if len(gone) == 1 else None

@@ -25,19 +25,24 @@ def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, in
     from p2pfl_me.contract import changes, load_contract
     from p2pfl_me.errors import ContractError
     from p2pfl_me.files import refusing, write_whole
+    from p2pfl_me.home import home
     from p2pfl_me.membership.agreed import approvals_due, contract_in, keys_of
+    from p2pfl_me.membership.leaving import is_same_change
     from p2pfl_me.membership.views import as_text
-    from p2pfl_me.peer.consent import proposal, read_view
+    from p2pfl_me.peer.consent import proposal, read_view, standing_of
+    from p2pfl_me.peer.court import KeyCourt
+    from p2pfl_me.peer.trust import Trust
     from p2pfl_me.run.folder import RunFolder
-    from p2pfl_me.wire.identity import load_identity
+    from p2pfl_me.wire.identity import earlier_identities, load_identity
 
     given = read_view(view)
     contract = load_contract(new) if new else contract_in(given, str(view))
     wanted, now = proposal(run, contract, given.round)
     if given.statement != wanted.statement:
         raise ContractError("is not the view of this change", where=str(view), fix="compare NEW with who proposed it")
-    identity, keys = load_identity(key), keys_of(now)
-    if keys.get(peer_id) != identity.public:
+    trust, mine = Trust(home()), (load_identity(key), *earlier_identities(key))
+    stated = keys_of(now).get(peer_id)
+    if stated is None or mine[0].public not in trust.good(stated):
         raise ContractError(
             f"this key is not that of member {peer_id} in {run}",
             where=str(key),
@@ -45,17 +50,20 @@ def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, in
         )
     before = RunFolder(run).approved(given.number)
     statement = given.statement.decode()
-    if before.exists() and before.read_text(encoding="utf-8") != statement and not instead:
+    if before.exists() and not is_same_change(before.read_bytes(), given.statement) and not instead:
         raise ContractError(
             f"another change was approved here as the {given.number}. of this run",
             where=str(before),
             fix="if that has come to nothing at every lab, say --instead",
         )
-    made = given.approved(peer_id, identity.private, {*keys.values(), *keys_of(contract).values()})
+    by_name = next((each.private for each in mine if each.public == stated), None)
+    court = KeyCourt(peer_id, tuple(each.private for each in mine), by_name, trust)
+    standing = standing_of(run)
+    made = court.approved(standing, given)
     with refusing(ContractError, view, "copy it to where you may write"):
         write_whole(before, statement, sync=True)
         write_whole(view, as_text(made), public=True)
-    found = sorted(made.approvers(identity.private, keys))
+    found = sorted(court.approvers(standing, made))
     due = approvals_due(now, running=bool(given.round))
     many = f" of {due} that it takes" if due else ""
     click.echo(

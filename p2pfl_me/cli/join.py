@@ -56,6 +56,7 @@ def join(
     from p2pfl_me.home import home
     from p2pfl_me.membership.agreed import keys_of
     from p2pfl_me.peer.joining import prepare, read_ticket
+    from p2pfl_me.peer.trust import Trust
     from p2pfl_me.run.latest import RUNS
     from p2pfl_me.wire.identity import fingerprint, load_identity
 
@@ -63,7 +64,7 @@ def join(
         raise DataError("--test goes with --data", fix="name this lab's own clips, too, or leave --test out")
     found = read_ticket(ticket)
     run = out or RUNS / found.before.name
-    contract = prepare(found, run, load_identity(key))
+    contract = prepare(found, run, load_identity(key), Trust(home()).book)
     inviter = keys_of(found.before).get(found.by)
     if inviter:
         put(f"invited by peer {found.by}; compare its key by phone: {as_words(fingerprint(inviter))}")

@@ -160,7 +160,14 @@ class Account:
                     self._links[other] = Neighbour(other, "refused", line.t, why)
             case events.Joined(round=round):
                 self._state, self._done = "joined", round
-            case events.View() | events.Changed() | events.Begin() | events.Refused() | events.CatchUp():
+            case (
+                events.View()
+                | events.Leaving()
+                | events.Changed()
+                | events.Begin()
+                | events.Refused()
+                | events.CatchUp()
+            ):
                 pass  # for reports
             case _:
                 assert_never(line.event)

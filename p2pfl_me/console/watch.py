@@ -76,7 +76,13 @@ class PeerView:
             case events.Sighted() | events.Unreachable() | events.Starved():
                 pass  # for whoever runs the one peer
             case (
-                events.View() | events.Changed() | events.Begin() | events.Refused() | events.CatchUp() | events.Spent()
+                events.View()
+                | events.Leaving()
+                | events.Changed()
+                | events.Begin()
+                | events.Refused()
+                | events.CatchUp()
+                | events.Spent()
             ):
                 pass  # for reports
             case _:

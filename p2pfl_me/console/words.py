@@ -57,6 +57,8 @@ def in_words(event: AnyEvent) -> str | None:
         case events.View():
             keys = ", ".join(event.keys)
             return f"the members have agreed on change {event.number}, from round {event.at + 1} on: {keys}"
+        case events.Leaving():
+            return f"peer {event.neighbour} leaves after round {event.at}; this lab approves"
         case events.Joined():
             return (
                 f"joins in round {event.round + 1}, with the model of peer {event.giver} (SHA-256 {event.digest[:16]})"

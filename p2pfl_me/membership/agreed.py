@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.contract import Contract, breaks, changes, contract_from_yaml, digest, dump_contract
 from p2pfl_me.errors import ContractError
-from p2pfl_me.membership.views import View, needed
+from p2pfl_me.membership.certificates import Book
+from p2pfl_me.membership.views import Keys, View, needed
 from p2pfl_me.topology import plan_of
 
 
@@ -23,6 +25,23 @@ class Standing:
 
     number: int
     contract: Contract = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Who looks at approvals: the keys that it holds, the one by which others know it first, and what it believes of
+    the others' (`Book`): a member approves by the key that the contract names, or by one that has followed it."""
+
+    mine: tuple[X25519PrivateKey, ...] = field(repr=False)
+    book: Book = field(default_factory=Book, repr=False)
+
+    def keys(self, contract: Contract) -> Keys:
+        """By which keys each member can have approved of a change of this contract."""
+        return {member: self.book.said(public) for member, public in keys_of(contract).items()}
+
+    def approvers(self, contract: Contract, view: View) -> frozenset[int]:
+        """The members of this contract whose approval of a view this witness can see to be theirs."""
+        return view.approvers(self.mine, self.keys(contract))
 
 
 def keys_of(contract: Contract) -> dict[int, bytes]:
@@ -87,39 +106,63 @@ def contract_in(view: View, where: str) -> Contract:
     ContractError
         It carries none, or another than its digest says.
     """
-    new = contract_from_yaml(view.contract, name=where)
+    new = _read(view.contract, where)
     if digest(new).hex() != view.after:
         raise ContractError("carries another contract than it names", where=where, fix="ask for it again")
     return new
 
 
-def agreed(standing: Standing, view: View, private: X25519PrivateKey) -> Contract:
-    """The contract under which whoever holds `private` goes on in round `view.round`.
+@lru_cache(maxsize=8)
+def _read(text: str, where: str) -> Contract:
+    """One text is asked about several times while approvals come in."""
+    return contract_from_yaml(text, name=where)
+
+
+def agreed(standing: Standing, view: View, witness: Witness) -> Contract:
+    """The contract under which a member goes on in round `view.round`, as far as it can see.
 
     Raises
     ------
     ContractError
         The view is of another number or another run, too few members approve of it, or its contract is not sound.
     """
-    where, now = f"view {view.number}", standing.contract
-    if view.number != standing.number + 1 or view.before != digest(now).hex():
-        raise ContractError(
-            f"is not the change after {standing.number} of this run", where=where, fix="ask for the one that is"
-        )
-    due, keys = approvals_due(now, running=True), keys_of(now)
-    found = sorted(view.approvers(private, keys))
+    _require_next(standing, view)
+    now = standing.contract
+    due, found = approvals_due(now, running=True), sorted(witness.approvers(now, view))
     if len(found) < due:
         who = f"{', '.join(map(str, found))} approve" if found else "nobody approves"
         raise ContractError(
-            f"{due} of {len(keys)} members must approve (peers.approve), and {who}",
-            where=where,
+            f"{due} of {len(keys_of(now))} members must approve (peers.approve), and {who}",
+            where=f"view {view.number}",
             fix="`p2pme approve` adds an approval",
         )
+    return followed(standing, view)
+
+
+def followed(standing: Standing, view: View) -> Contract:
+    """The contract to which a view leads from there, whoever has approved of it.
+
+    Raises
+    ------
+    ContractError
+        The view is of another number or another run, or its contract is not sound.
+    """
+    _require_next(standing, view)
+    where = f"view {view.number}"
     if not view.round:
         raise ContractError("names no round from which it holds", where=where, fix="propose it with --at")
     new = contract_in(view, where)
     proposed(standing, new, view.round)
     return new
+
+
+def _require_next(standing: Standing, view: View) -> None:
+    if view.number != standing.number + 1 or view.before != digest(standing.contract).hex():
+        raise ContractError(
+            f"is not the change after {standing.number} of this run",
+            where=f"view {view.number}",
+            fix="ask for the one that is",
+        )
 
 
 def _require_follows(now: Contract, new: Contract, round: int) -> None:

@@ -137,6 +137,18 @@ class Book:
             key = follows.new
         return tuple(reversed(found))
 
+    def said(self, stated: bytes) -> tuple[bytes, ...]:
+        """The keys by which whoever is named by `stated` can have approved of something: all that have followed it and
+        are not revoked, also those whose time is over, since nothing that is sealed says when."""
+        found, key = [], stated
+        for _ in range(len(self.rotations) + 1):
+            if key not in self.revoked:
+                found.append(key)
+            if (follows := self.rotations.get(key)) is None:
+                break
+            key = follows.new
+        return tuple(found)
+
     def changes_at(self) -> list[int]:
         """When what is good changes by itself, seconds since 1970."""
         return sorted(each.until for each in self.rotations.values())

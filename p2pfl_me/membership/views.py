@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from p2pfl_me.errors import ContractError
 
-Keys = Mapping[int, bytes]
-"""Members' raw public keys, 32 bytes, by id: those of the contract that is to be changed."""
+Keys = Mapping[int, tuple[bytes, ...]]
+"""Members' raw public keys, 32 bytes each, by id: by any of its own a member approves, and once."""
 FORM = "p2pme view 2"
 LONGEST = 1 << 20
 """Characters of a view's text that are looked at."""
@@ -57,17 +57,26 @@ class View:
             One of them is no key.
         """
         made = {key_text(key): seal(self.statement, private, key, key).hex() for key in verifiers}
-        return replace(self, seals={**self.seals, me: made})
+        return replace(self, seals={**self.seals, me: {**self.seals.get(me, {}), **made}})
 
-    def approvers(self, private: X25519PrivateKey, keys: Keys) -> frozenset[int]:
-        """The members whose approval the holder of `private` can see to be theirs, its own among them."""
-        own = private.public_key().public_bytes_raw()
+    def approvers(self, mine: Iterable[X25519PrivateKey], keys: Keys) -> frozenset[int]:
+        """The members whose approval the holder of the keys `mine` can see to be theirs, its own among them."""
+        own = [(private, private.public_key().public_bytes_raw()) for private in mine]
 
         def holds(approver: int, public: bytes) -> bool:
-            told = self.seals.get(approver, {}).get(key_text(own))
-            return told is not None and hmac.compare_digest(seal(self.statement, private, public, own).hex(), told)
+            made = self.seals.get(approver, {})
+            return any(
+                (told := made.get(key_text(mine))) is not None
+                and hmac.compare_digest(seal(self.statement, private, public, mine).hex(), told)
+                for private, mine in own
+            )
 
-        return frozenset(member for member, public in keys.items() if holds(member, public))
+        return frozenset(member for member, each in keys.items() if any(holds(member, public) for public in each))
+
+    def joined(self, other: View, approvers: Iterable[int], *, instead: bool = False) -> View:
+        """With the approvals of these members in the `other` text of the view; `instead` of those that are here."""
+        found = {who: other.seals[who] for who in approvers if who in other.seals}
+        return replace(self, seals={**self.seals, **found} if instead else {**found, **self.seals})
 
 
 def needed(share: float, members: int) -> int:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgpack
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.contract import Contract, changes
 from p2pfl_me.errors import ContractError, WireError
-from p2pfl_me.membership.agreed import Standing, agreed, keys_of
+from p2pfl_me.membership.agreed import Standing, approvals_due
+from p2pfl_me.membership.leaving import WITHIN
 from p2pfl_me.membership.views import View, as_text, from_text
-from p2pfl_me.peer.view_store import FolderStore, ViewStore
+from p2pfl_me.peer.court import Court
+from p2pfl_me.peer.view_store import ViewStore
 from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent
 from p2pfl_me.run.folder import RunFolder
@@ -28,6 +29,8 @@ NOW = 0
 """Rung as the round of a change: it holds from the next round on, whichever that is."""
 MOST_VERSIONS = 16
 """Texts of views that a neighbour may tell and that are not agreed to, before more of it is ignored."""
+SOON = 2
+"""Rounds until a member leaves that could not leave when it had said."""
 
 
 class Changing:
@@ -37,10 +40,8 @@ class Changing:
     ----------
     standing:
         Under what this life goes on.
-    judge:
-        What a view leads to from there, or a `ContractError` (`membership.agreed`).
-    both:
-        Who has approved of both of two views.
+    court:
+        What this peer thinks of a view.
     ring:
         Is told from which round on a change holds.
     tell:
@@ -51,26 +52,30 @@ class Changing:
         self,
         store: ViewStore,
         standing: Standing,
-        judge: Callable[[Standing, View], Contract],
-        both: Callable[[View, View], frozenset[int]],
+        court: Court,
         *,
+        me: int,
         completed: Callable[[], int],
         ring: Callable[[int], None],
         tell: Callable[[int, bytes], None],
         note: Callable[[AnyEvent], None],
     ) -> None:
-        self._store, self._standing, self._judged, self._both = store, standing, judge, both
+        self._store, self._standing, self._court, self._me = store, standing, court, me
         self._completed, self._ring, self._tell, self._note = completed, ring, tell, note
         self._view: View | None = None
         self.agreed: Contract | None = None
         """Under what the run goes on after this life."""
+        self._leavings: dict[bytes, tuple[int, View]] = {}
+        """Statements of views by which single members leave, with who it is, and whose approvals there are."""
+        self._approved: set[bytes] = set()
         self._linked: set[int] = set()
         self._seen: set[bytes] = set()
         self._bad: dict[int, int] = {}
+        self._refused: list[tuple[int, bytes, tuple[str, ...]]] = []
         self._others_turned = False
 
     def begin(self) -> None:
-        """Find again what was agreed to in an earlier life.
+        """Find again what was agreed to in an earlier life, and with what this lab leaves.
 
         Raises
         ------
@@ -78,13 +83,16 @@ class Changing:
             What lies there is no such thing.
         """
         if view := self._store.kept(self._standing.number + 1):
-            self._agree(view, self._judged(self._standing, view), None)
+            self._agree(view, self._court.followed(self._standing, view), None)
+        elif leaves := self._store.leaves():
+            self._leave(leaves)
 
     def linked(self, peer: int, *, up: bool) -> None:
         """A link under this contract has come up or gone down."""
         (self._linked.add if up else self._linked.discard)(peer)
-        if up and self._view:
-            self._tell(peer, pack([as_text(self._view)]))
+        if up:
+            for view in self._known():
+                self._tell(peer, pack([as_text(view)]))
         self._turn_if_alone()
 
     def heard(self, peer: int, data: bytes, differing: tuple[str, ...]) -> None:
@@ -98,6 +106,7 @@ class Changing:
                     self._judge(peer, from_text(text, f"the view of peer {peer}"))
             except ContractError as error:
                 self._bad[peer] = self._bad.get(peer, 0) + 1
+                self._refused.append((peer, data, differing))
                 differs = f"; {contracts_differ(peer, differing)}" if differing else ""
                 self._note(events.Refused(peer, f"{error}{differs}"))
         if differing and self._view:
@@ -105,7 +114,15 @@ class Changing:
             self._turn_if_alone()
 
     def look(self) -> None:
-        """Whether `p2pme adopt` has laid a change into the run folder."""
+        """Whether `p2pme adopt` or `p2pme leave` has laid a change into the run folder, a certificate has come that
+        shows an approval in another light, or a round from which on this peer approves of somebody's leaving."""
+        if self._court.knows_more():
+            again, self._refused = self._refused, []
+            self._bad.clear()
+            for peer, data, differing in again:
+                self._seen.discard(hashlib.sha256(data).digest())
+                self.heard(peer, data, differing)
+        self._approve()
         try:
             view = self._store.offered()
             if view is None:
@@ -117,6 +134,8 @@ class Changing:
                     fix="propose it anew, for a later round",
                 )
             self._judge(None, view)
+            if self._court.leaver(self._standing, view) == self._me:
+                self._store.keep_leaving(view)
         except ContractError as error:
             self._note(events.Refused(None, str(error)))
         self._store.looked_at()
@@ -124,56 +143,108 @@ class Changing:
     def _judge(self, peer: int | None, view: View) -> None:
         if view.number <= self._standing.number:
             return  # of the past; it has come to be, or another in its place
-        if self._view and view.number == self._view.number:
-            if view.statement != self._view.statement and self._judged(self._standing, view):
-                both = ", ".join(map(str, sorted(self._both(self._view, view))))
-                raise ContractError(
-                    f"is another change of the same number; {both} approved of both",
-                    where=f"view {view.number}",
-                    fix="ask them why; this peer goes on with the one that it heard of first",
-                )
-            return
         if view.number > self._standing.number + 1:
             return  # its turn comes with the one before
-        self._agree(view, self._judged(self._standing, view), peer)
+        known = self._leavings.get(view.statement)
+        leaver = known[0] if known else self._court.leaver(self._standing, view)
+        if self._view:
+            if view.after != self._view.after and (leaver is None or self._are_enough(view)):
+                self._complain(self._view, view)
+        elif leaver is None:
+            self._agree(view, self._court.agreed(self._standing, view), peer)
+        else:
+            self._take_in(leaver, view, peer)
+
+    def _complain(self, one: View, other: View) -> None:
+        self._court.agreed(self._standing, other)
+        approvers = (self._court.approvers(self._standing, each) for each in (one, other))
+        both = ", ".join(map(str, sorted(frozenset.intersection(*approvers))))
+        raise ContractError(
+            f"is another change of the same number; {both} approved of both",
+            where=f"view {other.number}",
+            fix="ask them why; this peer goes on with the one that it heard of first",
+        )
+
+    def _take_in(self, leaver: int, view: View, peer: int | None) -> None:
+        """Somebody leaves: gather who approves, and approve."""
+        known = self._leavings.get(view.statement)
+        far = [each for each, said in self._leavings.values() if each == leaver and not self._is_near(said)]
+        if known is None and far and not self._is_near(view):
+            raise ContractError(f"peer {leaver} leaves in ever new rounds", where=f"view {view.number}")
+        before = self._court.approvers(self._standing, known[1]) if known else frozenset[int]()
+        now = self._court.approvers(self._standing, view)
+        gathered = known[1].joined(view, now - before) if known else view
+        if peer is not None and peer in now:
+            gathered = gathered.joined(view, [peer], instead=True)  # what it has sealed for others it knows best
+        self._leavings[view.statement] = leaver, gathered
+        if now - before:
+            self._spread(gathered, peer)
+        self._settle(view.statement)
+        self._approve()
+
+    def _approve(self) -> None:
+        """Approve of leavings that are near enough, the nearest first."""
+        for statement, (leaver, view) in sorted(
+            self._leavings.items(), key=lambda each: (each[1][1].round, each[1][0])
+        ):
+            is_past = view.round <= self._completed()
+            if self._view or statement in self._approved or is_past or not self._is_near(view):
+                continue
+            if not self._store.approve(view):
+                continue
+            self._approved.add(statement)
+            self._note(events.Leaving(leaver, view.round))
+            if self._me not in self._court.approvers(self._standing, view):
+                view = self._court.approved(self._standing, view)
+                self._leavings[statement] = leaver, view
+                self._spread(view, None)
+            self._settle(statement)
+
+    def _settle(self, statement: bytes) -> None:
+        """Agree to a leaving, once enough approve of it."""
+        leaver, view = self._leavings[statement]
+        if self._view is None and self._are_enough(view):
+            self._agree(view, self._court.agreed(self._standing, view), leaver if leaver != self._me else None)
+
+    def _is_near(self, view: View) -> bool:
+        return view.round <= self._completed() + WITHIN
+
+    def _are_enough(self, view: View) -> bool:
+        due = approvals_due(self._standing.contract, running=True)
+        return len(self._court.approvers(self._standing, view)) >= due
+
+    def _leave(self, said: View) -> None:
+        """Say that this lab leaves; anew where another change or its round has come before."""
+        if self._me not in self._standing.contract.peers.present:
+            return
+        done = self._completed()
+        try:
+            if said.number <= self._standing.number or said.round <= done:
+                said = self._court.leaving(self._standing, said.round if said.round > done else done + SOON)
+                self._store.keep_leaving(said)
+            self._judge(None, said)
+        except ContractError as error:
+            self._note(events.Refused(None, str(error)))
+
+    def _known(self) -> list[View]:
+        return [self._view] if self._view else [view for _, view in self._leavings.values()]
+
+    def _spread(self, view: View, told_by: int | None) -> None:
+        for other in sorted(self._linked - {told_by}):
+            self._tell(other, pack([as_text(view)]))
 
     def _agree(self, view: View, new: Contract, peer: int | None) -> None:
         self._store.keep(view)
         self._view, self.agreed = view, new
         keys = changes(self._standing.contract, new)
         self._note(events.View(view.number, view.round, keys, view.after, peer))
-        for other in sorted(self._linked):
-            self._tell(other, pack([as_text(view)]))
+        self._spread(view, None)
         self._ring(view.round)
 
     def _turn_if_alone(self) -> None:
         """Those who have turned exchange nothing with this peer any more: once all have, it follows at once."""
         if self._view and self._others_turned and not self._linked:
             self._ring(NOW)
-
-
-def changing_of(
-    run: Path,
-    standing: Standing,
-    private: X25519PrivateKey,
-    *,
-    completed: Callable[[], int],
-    ring: Callable[[int], None],
-    tell: Callable[[int, bytes], None],
-    note: Callable[[AnyEvent], None],
-) -> Changing:
-    """That of a real peer: views in its run folder, approvals that the holder of `private` can see."""
-    keys = keys_of(standing.contract)
-    return Changing(
-        FolderStore(run),
-        standing,
-        lambda under, view: agreed(under, view, private),
-        lambda one, two: one.approvers(private, keys) & two.approvers(private, keys),
-        completed=completed,
-        ring=ring,
-        tell=tell,
-        note=note,
-    )
 
 
 def news_of(run: Path, number: int) -> bytes:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract, breaks, changes, digest, load_contract
 from p2pfl_me.errors import ContractError
-from p2pfl_me.membership.agreed import Standing, approvals_due, keys_of, proposed
+from p2pfl_me.membership.agreed import Standing, Witness, approvals_due, keys_of, proposed
 from p2pfl_me.membership.views import View, from_text
 from p2pfl_me.run.beginning import changes_behind
 from p2pfl_me.run.folder import RunFolder
-from p2pfl_me.wire.identity import Identity
 
 
 def standing_of(run: Path) -> Standing:
@@ -50,7 +49,7 @@ def read_view(path: Path) -> View:
         raise ContractError(f"cannot be read: {error}", where=str(path), fix="check the file") from error
 
 
-def require_consent(run: Path, contract: Contract, identity: Identity, view: Path | None) -> None:
+def require_consent(run: Path, contract: Contract, witness: Witness, view: Path | None) -> None:
     """See that enough members of the contract in the folder approve of going on under this one.
 
     Raises
@@ -74,7 +73,7 @@ def require_consent(run: Path, contract: Contract, identity: Identity, view: Pat
             where=str(view),
             fix="take the view that was approved for exactly this contract",
         )
-    found = sorted(given.approvers(identity.private, keys))
+    found = sorted(witness.approvers(now, given))
     if len(found) < many:
         who = f"{', '.join(map(str, found))} approve" if found else "nobody approves"
         changed = ", ".join(changes(now, contract))

@@ -14,12 +14,14 @@ from pathlib import Path
 from p2pfl_me.contract import Contract, contract_from_yaml, dump_contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.files import private_folder, refusing, write_whole
-from p2pfl_me.membership.agreed import Standing, agreed, contract_in
+from p2pfl_me.membership.agreed import Standing, Witness, agreed, contract_in
+from p2pfl_me.membership.certificates import Book
 from p2pfl_me.membership.views import LONGEST, View, as_text, from_text
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.wire.identity import Identity, public_from_text
 
 FORM = "p2pme ticket 1"
+NOTHING = Book()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,10 @@ def ticket_for(standing: Standing, view: View, peer: int, by: int) -> Ticket:
     return Ticket(peer, by, standing.contract, view)
 
 
-def prepare(ticket: Ticket, run: Path, identity: Identity) -> Contract:
+def prepare(ticket: Ticket, run: Path, identity: Identity, book: Book = NOTHING) -> Contract:
     """The run folder of a newcomer, and its contract. A folder that was prepared before stays as it is.
+
+    `book`: what it believes of the members' keys.
 
     Raises
     ------
@@ -97,7 +101,7 @@ def prepare(ticket: Ticket, run: Path, identity: Identity) -> Contract:
     """
     folder = RunFolder(run)
     number = ticket.view.number
-    new = agreed(Standing(number - 1, ticket.before), ticket.view, identity.private)
+    new = agreed(Standing(number - 1, ticket.before), ticket.view, Witness((identity.private,), book))
     member = new.peers.member(ticket.peer)
     if not member.public_key or public_from_text(member.public_key) != identity.public:
         raise ContractError(

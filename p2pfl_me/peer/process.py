@@ -30,8 +30,9 @@ from p2pfl_me.machine import allow_many_files
 from p2pfl_me.membership.agreed import Standing
 from p2pfl_me.output import put
 from p2pfl_me.passphrase import known_passphrase
-from p2pfl_me.peer.changing import changing_of
+from p2pfl_me.peer.changing import Changing
 from p2pfl_me.peer.consent import require_consent
+from p2pfl_me.peer.court import court_of
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.going_on import as_agreed, changes_told, joins_since, turn_of
 from p2pfl_me.peer.host import Host
@@ -50,6 +51,7 @@ from p2pfl_me.peer.start import (
     start_event,
     starting_point,
 )
+from p2pfl_me.peer.view_store import FolderStore
 from p2pfl_me.peer.work import RoundWork, failure
 from p2pfl_me.run import events
 from p2pfl_me.run.beginning import changes_behind, keep_contract
@@ -88,7 +90,7 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
         directory = directory_of(settings, plan_of(settings.contract))  # a wrong id or key leaves the folder alone
         if settings.begin is Begin.FRESH and (aside := put_aside(settings.run, settings.peer)):
             put(f"what peer {settings.peer} had left here is in {aside}")
-        require_consent(settings.run, settings.contract, directory.identity, settings.view)
+        require_consent(settings.run, settings.contract, court_of(directory, settings.home).witness, settings.view)
         changed = keep_contract(settings.run, settings.contract)
         settings = replace(settings, resume=goes_on(settings))
         settings = replace(settings, changed=bool(changed), since=joins_since(settings))
@@ -196,10 +198,11 @@ async def _run(
         return links_of(contract, directory, layout, host, ledger.write, changes)
 
     host = signals.host = Host(core, work, connect)
-    changing = host.changing = told and changing_of(
-        settings.run,
+    changing = host.changing = told and Changing(
+        FolderStore(settings.run),
         standing,
-        directory.identity.private,
+        court_of(directory, settings.home),
+        me=peer,
         completed=lambda: work.completed,
         ring=host.ring_view,
         tell=host.tell,

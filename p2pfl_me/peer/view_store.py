@@ -8,6 +8,7 @@ from typing import Protocol
 
 from p2pfl_me.errors import PeerError
 from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.membership.leaving import is_same_change
 from p2pfl_me.membership.views import View, as_text
 from p2pfl_me.peer.consent import read_view
 from p2pfl_me.run.folder import RunFolder
@@ -20,6 +21,9 @@ class ViewStore(Protocol):
     def keep(self, view: View) -> None: ...
     def offered(self) -> View | None: ...
     def looked_at(self) -> None: ...
+    def approve(self, view: View) -> bool: ...
+    def leaves(self) -> View | None: ...
+    def keep_leaving(self, view: View) -> None: ...
 
 
 class FolderStore:
@@ -66,3 +70,39 @@ class FolderStore:
         """It need not lie there any more."""
         with suppress(OSError):
             self._folder.offer.unlink(missing_ok=True)
+
+    def approve(self, view: View) -> bool:
+        """Write down that this lab approves, before anybody is told; False where it has approved of another change.
+
+        Raises
+        ------
+        PeerError
+            The disk is full, or the folder cannot be written.
+        """
+        path, statement = self._folder.approved(view.number), view.statement
+        with refusing(PeerError, path, "free some space, then give the same command again"):
+            if path.exists():
+                return is_same_change(path.read_bytes(), statement)
+            write_whole(path, statement, sync=True)
+        return True
+
+    def leaves(self) -> View | None:
+        """With what this lab leaves (`p2pme leave`), if it does.
+
+        Raises
+        ------
+        ContractError
+            It is no view.
+        """
+        return read_view(self._folder.leaving) if self._folder.leaving.exists() else None
+
+    def keep_leaving(self, view: View) -> None:
+        """Keep with what this lab leaves.
+
+        Raises
+        ------
+        PeerError
+            The disk is full, or the folder cannot be written.
+        """
+        with refusing(PeerError, self._folder.leaving, "free some space, then give the same command again"):
+            write_whole(self._folder.leaving, as_text(view), sync=True)

@@ -124,6 +124,14 @@ class View(Event):
     neighbour: Annotated[int | None, Says("who told it; null where it lay in the run folder")] = None
 
 
+@event("leaving")
+class Leaving(Event):
+    """A member has said that it leaves, and this peer has approved of it for its laboratory."""
+
+    neighbour: Annotated[int, Says("who leaves; it may be this peer itself")]
+    at: Annotated[int, Says("the round in which it takes part no more, from 0")]
+
+
 @event("joined")
 class Joined(Event):
     """A newcomer has taken the model of a neighbour to begin with."""
@@ -305,6 +313,8 @@ AnyEvent = (
     | Changed
     | View
     | Joined
+    | Leaving
+    | Leaving
     | Begin
     | Link
     | Sighted

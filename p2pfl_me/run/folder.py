@@ -61,8 +61,12 @@ VIEW = File("view-N.json", "the N-th change of the contract on which its members
 FILES.append(VIEW)
 OFFER = File("view-offered.json", "a change that `p2pme adopt` has laid there for the running peer to look at")
 FILES.append(OFFER)
-APPROVED = File("approved-N.txt", "which change this lab has approved as the N-th (`p2pme approve`): only one may be")
+APPROVED = File(
+    "approved-N.txt", "which change this lab has approved as the N-th (`p2pme approve`, or by itself): only one may be"
+)
 FILES.append(APPROVED)
+LEAVING = File("leaving.json", "that this lab leaves, as its peer says it to the others until they go on without it")
+FILES.append(LEAVING)
 TICKET = File("ticket.json", "of a peer that joined a run on its way: with what it was invited")
 FILES.append(TICKET)
 
@@ -119,6 +123,10 @@ class RunFolder:
     @property
     def offer(self) -> Path:
         return self.path / OFFER.name
+
+    @property
+    def leaving(self) -> Path:
+        return self.path / LEAVING.name
 
     @property
     def ticket(self) -> Path:

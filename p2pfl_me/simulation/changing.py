@@ -7,13 +7,14 @@ only who has approved of what is settled beforehand, and what a peer keeps lies 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.protocol import Finish, Timer
-from p2pfl_me.membership.agreed import Standing
+from p2pfl_me.membership.agreed import Standing, approvals_due
+from p2pfl_me.membership.leaving import is_same_change
 from p2pfl_me.membership.views import View, as_text
 from p2pfl_me.peer.changing import NOW, Changing, pack
 from p2pfl_me.simulation.clock import Clock
@@ -31,6 +32,8 @@ class MemoryStore:
 
     views: dict[int, View] = field(default_factory=dict)
     laid: View | None = None
+    approved: dict[int, bytes] = field(default_factory=dict)
+    leaving: View | None = None
 
     def kept(self, number: int) -> View | None:
         return self.views.get(number)
@@ -44,6 +47,53 @@ class MemoryStore:
     def looked_at(self) -> None:
         self.laid = None
 
+    def approve(self, view: View) -> bool:
+        return is_same_change(self.approved.setdefault(view.number, view.statement), view.statement)
+
+    def leaves(self) -> View | None:
+        return self.leaving
+
+    def keep_leaving(self, view: View) -> None:
+        self.leaving = view
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A court of member `me` without keys. `sound`: statements of views of which enough members approve, and `leaving`
+    those by which the member k leaves, with the contracts they lead to; who approves of these is said without proof."""
+
+    me: int
+    sound: Mapping[bytes, Contract]
+    leavings: Mapping[bytes, tuple[int, Contract]]
+
+    def agreed(self, standing: Standing, view: View) -> Contract:
+        new = self.sound.get(view.statement)
+        if new is None and view.statement in self.leavings:
+            due = approvals_due(standing.contract, running=True)
+            new = self.leavings[view.statement][1] if len(view.seals) >= due else None
+        if new is None or view.number != standing.number + 1:
+            raise ContractError("too few members approve of it", where=f"view {view.number}")
+        return new
+
+    def followed(self, standing: Standing, view: View) -> Contract:
+        return self.sound.get(view.statement) or self.leavings[view.statement][1]
+
+    def approvers(self, standing: Standing, view: View) -> frozenset[int]:
+        return frozenset(view.seals)
+
+    def leaver(self, standing: Standing, view: View) -> int | None:
+        found = self.leavings.get(view.statement)
+        return found[0] if found and found[0] in view.seals else None
+
+    def approved(self, standing: Standing, view: View) -> View:
+        return replace(view, seals={**view.seals, self.me: {}})
+
+    def leaving(self, standing: Standing, round: int) -> View:
+        raise ContractError("nobody drew that it would have to leave at another time", where=f"peer {self.me}")
+
+    def knows_more(self) -> bool:
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
@@ -56,12 +106,14 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """A peer went on under change `number` with so many rounds behind it; `called`: since all others had."""
+    """A peer went on under change `number` with so many rounds behind it; `called`: since all others had. `others`: the
+    most rounds that any other had behind it, to which a peer that was left behind goes on."""
 
     peer: int
     number: int
     completed: int
     called: bool
+    others: int
 
 
 class ChangingSimulation(Simulation):
@@ -73,6 +125,8 @@ class ChangingSimulation(Simulation):
         The first is that of the beginning, number k that which the k-th of the views leads to.
     sound:
         Statements of views -> the contract: those of which enough members approve.
+    leavings:
+        Those by which a member leaves, of which only itself approves at first -> that member, and the contract.
     completed:
         peer -> rounds behind it.
     """
@@ -83,6 +137,7 @@ class ChangingSimulation(Simulation):
         contracts: Sequence[Contract],
         views: Sequence[View],
         sound: Mapping[bytes, Contract],
+        leavings: Mapping[bytes, tuple[int, Contract]],
         announcements: Sequence[Announcement],
         completed: Callable[[int], int],
         faults: FaultModel,
@@ -92,6 +147,7 @@ class ChangingSimulation(Simulation):
         seed: int,
     ) -> None:
         self._contracts, self._sound, self._announced = tuple(contracts), dict(sound), tuple(announcements)
+        self._leavings = dict(leavings)
         self._plans = [plan_of(contract) for contract in contracts]
         self._completed = completed
         everyone = range(contracts[-1].peers.count)
@@ -173,7 +229,8 @@ class ChangingSimulation(Simulation):
         self.network.leave(peer, orderly=True)
         self.number[peer] += 1
         number = self.number[peer]
-        self.turns.append(Turned(peer, number, self._completed(peer), peer in self._called))
+        others = max(self._completed(other) for other in self.number if other != peer)
+        self.turns.append(Turned(peer, number, self._completed(peer), peer in self._called, others))
         self._called.discard(peer)
         if peer in self._contracts[number].peers.present:
             self.clock.at(self.clock.now + 0.01, partial(self._start, peer))
@@ -184,19 +241,13 @@ class ChangingSimulation(Simulation):
         return Changing(
             self._stores[peer],
             Standing(number, self._contracts[number]),
-            self._judge,
-            lambda one, two: frozenset(),
+            Settled(peer, self._sound, self._leavings),
+            me=peer,
             completed=lambda: self._completed(peer),
             ring=partial(self._ring_view, peer, self._born[peer]),
             tell=partial(self.network.tell, peer),
             note=self._lives[peer].work.note,
         )
-
-    def _judge(self, standing: Standing, view: View) -> Contract:
-        new = self._sound.get(view.statement)
-        if new is None or view.number != standing.number + 1:
-            raise ContractError("too few members approve of it", where=f"view {view.number}")
-        return new
 
     def _ring_view(self, peer: int, born: int, round: int) -> None:
         """As a host does: what is rung comes after what is under way."""
@@ -211,7 +262,7 @@ class ChangingSimulation(Simulation):
 
     def _lay(self, announced: Announcement) -> None:
         peer = announced.peer
-        if announced.view.statement in self._sound:
+        if announced.view.statement in {*self._sound, *self._leavings}:
             self._stores[peer].laid = announced.view
             if changing := self._changing.get(peer):
                 changing.look()

@@ -37,6 +37,23 @@ class Partition:
     end: float
     island: frozenset[int]
 
+    def cuts(self, a: int, b: int) -> bool:
+        """Whether nothing passes between these two."""
+        return (a in self.island) != (b in self.island)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """From `begin` to `end` seconds nothing passes along these links, (a, b) with a < b: a relay that is gone."""
+
+    begin: float
+    end: float
+    links: frozenset[tuple[int, int]]
+
+    def cuts(self, a: int, b: int) -> bool:
+        """Whether nothing passes between these two."""
+        return (min(a, b), max(a, b)) in self.links
+
 
 @dataclass(frozen=True, slots=True)
 class Crash:
@@ -67,7 +84,7 @@ class FaultModel:
     slow: Mapping[int, float] = field(default_factory=lambda: NOBODY)
     late: Mapping[int, float] = field(default_factory=lambda: NOBODY)
     absent: frozenset[int] = frozenset()
-    partitions: tuple[Partition, ...] = ()
+    partitions: tuple[Partition | Outage, ...] = ()
     crashes: tuple[Crash, ...] = ()
     silence_s: float = 15.0
     stop_s: float | None = None

@@ -13,7 +13,7 @@ from p2pfl_me.errors import WireError
 from p2pfl_me.message import Message
 from p2pfl_me.simulation.carriage import Carriage, Plain, Record, Sealed
 from p2pfl_me.simulation.clock import Clock
-from p2pfl_me.simulation.faults import FaultModel, LinkQuality, Partition
+from p2pfl_me.simulation.faults import FaultModel, LinkQuality, Outage, Partition
 from p2pfl_me.wire.codec import Schema
 
 
@@ -210,9 +210,9 @@ class Network:
             end.carriage = Plain(me, other, self._schema)
         self._handlers.on_link(me, other, True)
 
-    def _divide(self, partition: Partition) -> None:
+    def _divide(self, partition: Partition | Outage) -> None:
         for me, other in sorted(pair for pair, end in self._ends.items() if end.carriage is not None):
-            if (me in partition.island) != (other in partition.island):
+            if partition.cuts(me, other):
                 life = self._lives[_pair(me, other)]
                 when = self._clock.now + self._silence()
                 if when < partition.end:
@@ -238,7 +238,7 @@ class Network:
 
     def _is_divided(self, a: int, b: int) -> bool:
         now = self._clock.now
-        return any(p.begin <= now < p.end and (a in p.island) != (b in p.island) for p in self._faults.partitions)
+        return any(p.begin <= now < p.end and p.cuts(a, b) for p in self._faults.partitions)
 
     # -- chance -------------------------------------------------------------------------------------------------
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from p2pfl_me.contract import Contract, contract_from_yaml
-from p2pfl_me.membership.agreed import Standing, keys_of, proposed
+from p2pfl_me.membership.agreed import Standing, Witness, keys_of, proposed
 from p2pfl_me.membership.views import View
+from p2pfl_me.peer.court import KeyCourt
+from p2pfl_me.peer.trust import Trust
 from p2pfl_me.wire.identity import Identity, new_identity
 
 
@@ -25,6 +28,13 @@ class Members:
 
     def key(self, k: int) -> Identity:
         return self.ids[k]
+
+    def witness(self, k: int) -> Witness:
+        return Witness((self.ids[k].private,))
+
+    def court(self, k: int, home: Path) -> KeyCourt:
+        """That of lab k, with what it believes of keys in the private folder `home`."""
+        return KeyCourt(k, (self.ids[k].private,), self.ids[k].private, Trust(home))
 
     def view(self, new: Contract, by: Iterable[int], at: int = 20, standing: Standing | None = None) -> View:
         """A view approved by these."""

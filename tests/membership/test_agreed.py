@@ -13,7 +13,8 @@ from p2pfl_me.errors import ContractError
 from p2pfl_me.membership.agreed import Standing, agreed, approvals_due, proposed, stray
 from p2pfl_me.membership.edits import with_changed, with_member, without
 from p2pfl_me.membership.views import as_text, from_text
-from p2pfl_me.peer.changing import NOW, changing_of, pack
+from p2pfl_me.peer.changing import NOW, Changing, pack
+from p2pfl_me.peer.view_store import FolderStore
 from p2pfl_me.run.events import AnyEvent, Refused
 from p2pfl_me.run.events import View as Agreed
 from p2pfl_me.topology import plan_of
@@ -39,10 +40,11 @@ class Peer:
         self.rung: list[int] = []
         self.told: list[tuple[int, bytes]] = []
         self.notes: list[AnyEvent] = []
-        self.changing = changing_of(
-            run,
+        self.changing = Changing(
+            FolderStore(run),
             standing or labs.standing,
-            labs.key(me).private,
+            labs.court(me, run),
+            me=me,
             completed=lambda: completed,
             ring=self.rung.append,
             tell=lambda peer, data: self.told.append((peer, data)),
@@ -57,10 +59,10 @@ class Peer:
 def test_members_agree_and_each_of_them_sees_it(labs: Members) -> None:
     new = without(labs.contract, 3)
     view = from_text(as_text(labs.view(new, [0, 1, 4])), "a file")
-    assert all(agreed(labs.standing, view, labs.key(k).private) == new for k in range(5))
+    assert all(agreed(labs.standing, view, labs.witness(k)) == new for k in range(5))
     for two in combinations(range(5), 2):
         with pytest.raises(ContractError, match="3 of 5 members must approve"):
-            agreed(labs.standing, labs.view(new, two), labs.key(2).private)
+            agreed(labs.standing, labs.view(new, two), labs.witness(2))
 
 
 def test_more_than_half_must_approve_of_what_spreads_by_itself_whatever_the_share() -> None:
@@ -190,4 +192,4 @@ def test_a_round_that_is_none_of_those_to_come_is_refused(labs: Members, at: int
             labs.view(new, [0, 1, 2], at)
         return
     with pytest.raises(ContractError, match="names no round"):
-        agreed(labs.standing, labs.view(new, [0, 1, 2], 0), labs.key(0).private)
+        agreed(labs.standing, labs.view(new, [0, 1, 2], 0), labs.witness(0))

@@ -15,19 +15,20 @@ from p2pfl_me.membership.views import View, as_text, from_text, needed
 from p2pfl_me.wire.identity import new_identity
 
 LABS = [new_identity() for _ in range(4)]
-KEYS = {k: lab.public for k, lab in enumerate(LABS)}
+KEYS = {k: (lab.public,) for k, lab in enumerate(LABS)}
+VERIFIERS = [lab.public for lab in LABS]
 VIEW = View(1, "a" * 64, "b" * 64)
 
 
 def approved(*who: int) -> View:
     view = VIEW
     for k in who:
-        view = view.approved(k, LABS[k].private, KEYS.values())
+        view = view.approved(k, LABS[k].private, VERIFIERS)
     return view
 
 
 def seen(view: View, *by: int) -> list[frozenset[int]]:
-    return [view.approvers(LABS[k].private, KEYS) for k in by or range(4)]
+    return [view.approvers([LABS[k].private], KEYS) for k in by or range(4)]
 
 
 def test_everybody_sees_who_has_approved_and_so_does_the_approver() -> None:
@@ -38,7 +39,7 @@ def test_everybody_sees_who_has_approved_and_so_does_the_approver() -> None:
 def test_nobody_approves_in_anothers_name() -> None:
     forged = replace(VIEW, seals={1: approved(0).seals[0]})
     made_up = replace(VIEW, seals={1: dict.fromkeys(approved(0).seals[0], "00" * 32)})
-    stranger = VIEW.approved(1, new_identity().private, KEYS.values())
+    stranger = VIEW.approved(1, new_identity().private, VERIFIERS)
     for view in (forged, made_up, stranger):
         assert seen(view, 0, 2, 3) == [frozenset()] * 3
 
@@ -57,7 +58,7 @@ def test_a_seal_for_one_is_none_for_another() -> None:
 
 def test_a_verifier_that_makes_a_seal_for_itself_convinces_nobody_else() -> None:
     """It shares the key with the approver, and so could; it would deceive itself alone."""
-    own = replace(VIEW, seals={0: VIEW.approved(1, LABS[1].private, KEYS.values()).seals[1]})
+    own = replace(VIEW, seals={0: VIEW.approved(1, LABS[1].private, VERIFIERS).seals[1]})
     assert seen(own, 0, 2, 3) == [frozenset()] * 3
 
 

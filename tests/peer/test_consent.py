@@ -11,6 +11,7 @@ from p2pfl_me.cli.approve import approve
 from p2pfl_me.cli.propose import propose
 from p2pfl_me.contract import Contract, load_contract
 from p2pfl_me.errors import ContractError
+from p2pfl_me.membership.agreed import Witness
 from p2pfl_me.peer.consent import require_consent
 from p2pfl_me.run.beginning import keep_contract
 from p2pfl_me.run.folder import RunFolder
@@ -55,7 +56,7 @@ class Labs:
 
     def goes_on(self, k: int, contract: Contract, view: Path | None, *, key: int | None = None) -> bool:
         try:
-            require_consent(self.run(k), contract, self.identity(k if key is None else key), view)
+            require_consent(self.run(k), contract, Witness((self.identity(k if key is None else key).private,)), view)
         except ContractError as error:
             assert error.fix
             return False

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from p2pfl_me.cli.adopt import adopt
+from p2pfl_me.cli.leave import leave
 from p2pfl_me.cli.ticket import ticket
 from p2pfl_me.contract import load_contract
 from p2pfl_me.peer.replay import replay
@@ -47,3 +48,22 @@ def test_a_lab_moves_one_has_another_key_one_joins_and_one_leaves_while_they_run
         assert found.difference is None and found.lives == (1 if k in (3, 5) else 2)
     digests = {load_contract(labs.run(k) / "contract.yaml").peers for k in (0, 1, 2, 4, 5)}
     assert len(digests) == 1
+
+
+@pytest.mark.thorough
+@pytest.mark.processes
+def test_a_lab_says_that_it_leaves_and_nobody_types_anything_else(tmp_path: Path) -> None:
+    labs = Federation(tmp_path, 4, rounds=ROUNDS, topology="{kind: edges, edges: [[0, 1], [1, 2], [2, 3]]}")
+    peers = {k: labs.start(k) for k in range(3)}  # they wait for the fourth
+    wait_for(lambda: all(labs.said(k, "link") for k in range(3)), "three labs that meet")
+    said = ["--run", str(labs.run(1)), "--id", "1", "--key", str(tmp_path / "1.key"), "--after", str(AT)]
+    given = CliRunner().invoke(leave, said)
+    assert given.exit_code == 0 and "is agreed" in given.output, given.output + str(given.exception)
+    peers[3] = labs.start(3)
+    ends = {k: each.finish() for k, each in peers.items()}
+    assert {k: code for k, (code, _) in ends.items()} == dict.fromkeys(range(4), 0), ends
+    for k in range(4):
+        assert labs.rounds(k) == list(range(AT if k == 1 else ROUNDS))
+        met = {int(each) for line in labs.said(k, "round") if line["round"] >= AT for each in line["weights"]}
+        assert met == {0: {2}, 1: set(), 2: {0, 3}, 3: {2}}[k]
+    assert labs.said(1, "finish")[-1]["reason"] == "left"
