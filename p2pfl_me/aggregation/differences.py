@@ -18,8 +18,12 @@ from p2pfl_me.message import Vector
 
 BLOCK = 1 << 14
 """Values a block: a dozen of them fit into a core's second cache."""
+SUM_BLOCK = 1 << 16
+"""The same for sums, which hold two blocks at a time."""
 PIECE = 1 << 13
 """Values a product: OpenBLAS takes threads from 10,000 on, and sums in another order with each number of them."""
+PRODUCTS = 1 << 18
+"""Multiplications of one product of matrices: from there on OpenBLAS takes threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,9 @@ class Distances:
         return sorted(self.of, key=lambda peer: (self.of[peer], peer))
 
 
-def blocks(size: int) -> Iterator[slice]:
-    """The values 0..size-1, BLOCK at a time."""
-    return (slice(begin, min(begin + BLOCK, size)) for begin in range(0, size, BLOCK))
+def blocks(size: int, length: int = BLOCK) -> Iterator[slice]:
+    """The values 0..size-1, so many at a time."""
+    return (slice(begin, min(begin + length, size)) for begin in range(0, size, length))
 
 
 def product(one: Vector, other: Vector) -> float:
@@ -54,25 +58,28 @@ def product(one: Vector, other: Vector) -> float:
 class Measuring:
     """Squared distances from one's own model, a block at a time, for a pass that does more with each block."""
 
-    def __init__(self, around: Neighbourhood) -> None:
+    def __init__(self, around: Neighbourhood, scratch: npt.NDArray[np.float32] | None = None) -> None:
+        """`scratch` has a row for each neighbour, as long as the longest block, which this writes to."""
         self._around, self._peers = around, around.peers
-        self._squares = [0.0] * len(self._peers)
+        self._squares = np.zeros(len(self._peers))
         self._own = 0.0
-        self._scratch = np.empty(BLOCK, dtype=np.float32)
+        self._scratch = np.empty((len(self._peers), BLOCK), dtype=np.float32) if scratch is None else scratch
 
     def add(self, block: slice) -> None:
         """Blocks together make up the models, each once."""
         mine = self._around.own[block]
-        tmp = self._scratch[: mine.size]
         self._own += product(mine, mine)
-        for at, peer in enumerate(self._peers):
-            np.subtract(self._around.models[peer][block], mine, out=tmp)
-            self._squares[at] += product(tmp, tmp)
+        rows = self._scratch[: len(self._peers), : mine.size]
+        for row, peer in zip(rows, self._peers, strict=True):
+            np.subtract(self._around.models[peer][block], mine, out=row)
+        for begin in range(0, mine.size, PIECE):
+            piece = rows[:, begin : begin + PIECE]
+            self._squares += np.matmul(piece[:, None, :], piece[:, :, None])[:, 0, 0]
 
     @property
     def found(self) -> Distances:
         """Once all blocks are in."""
-        of = {peer: math.sqrt(square) for peer, square in zip(self._peers, self._squares, strict=True)}
+        of = {peer: math.sqrt(square) for peer, square in zip(self._peers, self._squares.tolist(), strict=True)}
         return Distances(of, math.sqrt(self._own))
 
 
@@ -112,30 +119,34 @@ def gram(around: Neighbourhood) -> Gram:
     """One pass over the models."""
     own, peers = around.own, around.peers
     count = len(peers)
-    scratch = np.empty((count, BLOCK), dtype=np.float32)
-    products = [[0.0] * (count + 1) for _ in range(count + 1)]
+    # One's own row, of zeros, makes the two factors differ: for a matrix and itself numpy takes a slower product.
+    scratch = np.zeros((count + 1, BLOCK), dtype=np.float32)
+    piece = min(BLOCK, 1 << max(5, (PRODUCTS // (count * (count + 1))).bit_length() - 1))
+    products = np.zeros((count, count + 1))
     own_square = 0.0
     for block in blocks(own.size):
         mine = own[block]
         own_square += product(mine, mine)
-        rows = [
-            np.subtract(around.models[peer][block], mine, out=scratch[at, : mine.size]) for at, peer in enumerate(peers)
-        ]
-        for a, one in enumerate(rows, start=1):
-            into = products[a]
-            for b in range(a):
-                into[b + 1] += product(one, rows[b])
-    full = np.array(products)
-    full += np.tril(full, -1).T
-    return Gram((around.me, *peers), full, math.sqrt(own_square))
+        rows = scratch[:, : mine.size]
+        for row, peer in zip(rows[1:], peers, strict=True):
+            np.subtract(around.models[peer][block], mine, out=row)
+        whole = mine.size - mine.size % piece
+        pieces = rows[:, :whole].reshape(count + 1, -1, piece).transpose(1, 0, 2)
+        products += np.matmul(pieces[:, 1:], pieces.transpose(0, 2, 1)).sum(axis=0, dtype=np.float64)
+        if whole < mine.size:
+            products += np.matmul(rows[1:, whole:], rows[:, whole:].T)
+    below = np.tril(np.vstack([np.zeros(count + 1), products]))
+    return Gram((around.me, *peers), below + np.tril(below, -1).T, math.sqrt(own_square))
 
 
 def weighted_sum(shares: Sequence[tuple[float, Vector]], size: int) -> Vector:
     """sum share * vector in the order given, float32 (size,); those of share 0 are not read."""
     order = [(np.float32(share), vector) for share, vector in shares if share != 0]
+    if len({share for share, _ in order}) == 1 and len(order) > 1:
+        return _scaled_sum(order[0][0], [vector for _, vector in order], size)
     total = np.zeros(size, dtype=np.float32)
-    scratch = np.empty(BLOCK, dtype=np.float32)
-    for block in blocks(size):
+    scratch = np.empty(min(size, SUM_BLOCK), dtype=np.float32)
+    for block in blocks(size, SUM_BLOCK):
         out, tmp = total[block], scratch[: total[block].size]
         for place, (share, vector) in enumerate(order):
             if place == 0:
@@ -143,6 +154,17 @@ def weighted_sum(shares: Sequence[tuple[float, Vector]], size: int) -> Vector:
             else:
                 np.multiply(vector[block], share, out=tmp)
                 out += tmp
+    return total
+
+
+def _scaled_sum(share: np.float32, vectors: Sequence[Vector], size: int) -> Vector:
+    """share * sum vector: half the work where all count alike."""
+    total = np.empty(size, dtype=np.float32)
+    for block in blocks(size, SUM_BLOCK):
+        out = np.add(vectors[0][block], vectors[1][block], out=total[block])
+        for vector in vectors[2:]:
+            out += vector[block]
+        out *= share
     return total
 
 

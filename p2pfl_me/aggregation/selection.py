@@ -1,16 +1,24 @@
 """The values in the middle, position by position over several vectors, by minima and maxima of whole blocks.
 
-Sorting a column at a time would be ten times as slow: numpy takes minima of two blocks as fast as it adds them. A pass
-takes the smallest and the largest of k in ceil(3 k / 2) - 2 comparisons (the classical pairing) and leaves the others.
+Sorting a column at a time would be ten times as slow: numpy takes minima of two blocks as fast as it adds them. So the
+columns go through a network of comparisons (Batcher's merge exchange, Knuth, TAOCP 3, algorithm 5.2.2 M) of which only
+what leads to the middle is taken, or, where that is less, through passes that leave the smallest and the largest behind
+(ceil(3 k / 2) - 2 comparisons of k, the classical pairing).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
 import numpy as np
 
-from p2pfl_me.aggregation.differences import BLOCK, Measuring, blocks
+from p2pfl_me.aggregation.differences import Measuring, blocks
 from p2pfl_me.aggregation.rule import Mixture, Neighbourhood
-from p2pfl_me.message import Vector
+
+LENGTH = 1 << 15
+"""Values a block."""
 
 
 def mixture_of_the_middle(around: Neighbourhood, drop: int) -> Mixture:
@@ -21,69 +29,117 @@ def mixture_of_the_middle(around: Neighbourhood, drop: int) -> Mixture:
     """
     everyone = {**around.models, around.me: around.own}
     vectors = [everyone[peer] for peer in sorted(everyone)]
-    size, left = around.own.size, len(vectors) - 2 * drop
+    count, size = len(vectors), around.own.size
+    selection = middle_of(count, drop)
     mean = np.empty(size, dtype=np.float32)
-    scratch = np.empty((len(vectors) + 1, BLOCK), dtype=np.float32)
-    share, measuring = np.float32(1.0 / left), Measuring(around)
-    for block in blocks(size):
+    scratch = np.empty((count + 1, min(LENGTH, size)), dtype=np.float32)
+    share, measuring = np.float32(1.0 / len(selection.middle)), Measuring(around, scratch)
+    for block in blocks(size, LENGTH):
         measuring.add(block)
         out = mean[block]
-        comparing = _Comparing([row[: out.size] for row in scratch])
-        pool = [vector[block] for vector in vectors]
-        for _ in range(drop):
-            pool = comparing.without_extremes(pool)
-        if left == 1:
-            out[:] = pool[0]
+        held = [*(vector[block] for vector in vectors), *scratch[:, : out.size]]
+        for compare, one, other, into in selection.steps:
+            compare(held[one], held[other], out=held[into])
+        first, *others = (held[place] for place in selection.middle)
+        if not others:
+            out[:] = first
             continue
-        np.add(pool[0], pool[1], out=out)
-        for each in pool[2:]:
+        np.add(first, others[0], out=out)
+        for each in others[1:]:
             out += each
         out *= share
-    return Mixture(mean, measuring.found.relative, dict.fromkeys(around.peers, 1.0 / len(everyone)))
+    return Mixture(mean, measuring.found.relative, dict.fromkeys(around.peers, 1.0 / count))
 
 
-class _Comparing:
-    """Blocks to write into. Those that come from elsewhere are read and never written to."""
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Steps (np.minimum or np.maximum, of, and, into) by place: the first n are only read, n + 1 more written to.
 
-    def __init__(self, free: list[Vector]) -> None:
-        self._free = free
-        self._own = {id(block) for block in free}
+    `middle` are the places where, after the last step, all but the dropped values are, in some order.
+    """
 
-    def without_extremes(self, pool: list[Vector]) -> list[Vector]:
-        """The k - 2 blocks that are left of k, 3 or more."""
-        lows, highs = [], []
-        for one, other in zip(pool[::2], pool[1::2], strict=False):
-            low, high = self._ordered(one, other)
-            lows.append(low)
-            highs.append(high)
-        if len(pool) % 2:
-            low, highs[0] = self._ordered(pool[-1], highs[0])
-            lows.append(low)
-        rest: list[Vector] = []
-        top, bottom = highs[0], lows[0]
-        for each in highs[1:-1]:
-            low, top = self._ordered(each, top)
-            rest.append(low)
-        for each in lows[1:-1]:
-            bottom, high = self._ordered(bottom, each)
-            rest.append(high)
-        # Of the last comparison of each kind, the extreme itself is nobody's.
-        if len(highs) > 1:
-            rest.append(np.minimum(top, highs[-1], out=highs[-1]))
-        if len(lows) > 1:
-            rest.append(np.maximum(bottom, lows[-1], out=lows[-1]))
-        self._free += [top, bottom]
-        return rest
+    steps: tuple[tuple[np.ufunc, int, int, int], ...] = field(repr=False)
+    middle: tuple[int, ...]
 
-    def _ordered(self, one: Vector, other: Vector) -> tuple[Vector, Vector]:
-        """(the smaller values, the larger ones), in blocks of one's own."""
-        low = np.minimum(one, other, out=self._free.pop())
-        if id(other) in self._own:
-            high = np.maximum(one, other, out=other)
-        elif id(one) in self._own:
-            return low, np.maximum(one, other, out=one)
+
+@cache
+def middle_of(count: int, drop: int) -> Selection:
+    """How to leave out the `drop` smallest and largest of `count` values, in the fewest steps that are known here."""
+    middle = tuple(range(drop, count - drop))
+    paired, left = _passes(count, drop)
+    ways = [_selection(_pruned(_merge_exchange(count), middle), count, middle)]
+    ways.append(_selection(_pruned(paired, left), count, left))
+    return min(ways, key=lambda way: len(way.steps))
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """The smaller values of two places go to `one`, the larger ones to `other`; not where nothing asks for them."""
+
+    one: int
+    other: int
+    low: bool = True
+    high: bool = True
+
+
+def _selection(plan: Sequence[_Comparison], count: int, middle: tuple[int, ...]) -> Selection:
+    """The plan with a place for each result: one that nobody asks for any more, if it may be written to."""
+    at, free = list(range(count)), list(range(2 * count, count - 1, -1))
+    steps: list[tuple[np.ufunc, int, int, int]] = []
+    for each in plan:
+        one, other = at[each.one], at[each.other]
+        into = [free.pop()]
+        if each.low and each.high:
+            into.append(next((place for place in (other, one) if place >= count), -1))
+            into[1] = free.pop() if into[1] < 0 else into[1]
+            steps += [(np.minimum, one, other, into[0]), (np.maximum, one, other, into[1])]
+            at[each.one], at[each.other] = into
         else:
-            return low, np.maximum(one, other, out=self._free.pop())
-        if id(one) in self._own:
-            self._free.append(one)
-        return low, high
+            steps.append((np.minimum if each.low else np.maximum, one, other, into[0]))
+            at[each.one if each.low else each.other] = into[0]
+        free += [place for place in (one, other) if place >= count and place not in into]
+    return Selection(tuple(steps), tuple(at[place] for place in middle))
+
+
+def _merge_exchange(count: int) -> list[_Comparison]:
+    """Sorts `count` places."""
+    plan: list[_Comparison] = []
+    step = 1
+    while step < count:
+        apart = step
+        while apart >= 1:
+            for begin in range(apart % step, count - apart, 2 * apart):
+                plan += [
+                    _Comparison(one, one + apart)
+                    for one in range(begin, min(begin + apart, count - apart))
+                    if one // (2 * step) == (one + apart) // (2 * step)
+                ]
+            apart //= 2
+        step *= 2
+    return plan
+
+
+def _passes(count: int, drop: int) -> tuple[list[_Comparison], tuple[int, ...]]:
+    """Leaves the smallest and the largest behind, `drop` times."""
+    plan, left = [], list(range(count))
+    for _ in range(drop):
+        pairs = list(zip(left[::2], left[1::2], strict=False))
+        plan += [_Comparison(one, other) for one, other in pairs]
+        lows, highs = [one for one, _ in pairs], [other for _, other in pairs]
+        if len(left) % 2:
+            plan.append(_Comparison(left[-1], highs[0]))
+            lows.append(left[-1])
+        plan += [_Comparison(high, highs[-1]) for high in highs[:-1]]
+        plan += [_Comparison(lows[-1], low) for low in lows[:-1]]
+        left = [place for place in left if place not in (highs[-1], lows[-1])]
+    return plan, tuple(left)
+
+
+def _pruned(plan: Sequence[_Comparison], wanted: Collection[int]) -> tuple[_Comparison, ...]:
+    """The plan without what leads to no place that is `wanted`."""
+    live, kept = set(wanted), []
+    for each in reversed(plan):
+        if each.one in live or each.other in live:
+            kept.append(_Comparison(each.one, each.other, each.one in live, each.other in live))
+            live |= {each.one, each.other}
+    return tuple(reversed(kept))

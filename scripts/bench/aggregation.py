@@ -2,8 +2,8 @@
 
     python scripts/bench/aggregation.py [--degree 9] [--values 263175] [--repeats 30]
 
-Rounds of all rules alternate, so that whatever else the machine does hits them alike; a figure is the fastest of the
-repeats, which other work disturbs least, and its ratio to the weighted mean's.
+Rounds of all rules alternate, so that whatever else the machine does hits them alike; a figure is the least CPU time of
+the repeats, which other work disturbs least, and its ratio to the weighted mean's.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name, _ in fitting}
     for _ in range(given.repeats + 2):
         for name, rule in fitting:
-            begun = time.perf_counter()
+            begun = time.process_time()
             rule.aggregate(around)
-            seconds[name].append(time.perf_counter() - begun)
+            seconds[name].append(time.process_time() - begun)
     fastest = {name: min(each) for name, each in seconds.items()}
     print(f"{given.degree} neighbours, {given.values} values, {given.repeats} repeats")
     for name, each in sorted(fastest.items(), key=lambda item: item[1]):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
 from p2pfl_me.aggregation import AGGREGATIONS, Neighbourhood
-from p2pfl_me.aggregation.differences import BLOCK
+from p2pfl_me.aggregation.differences import BLOCK, distances, gram
 from p2pfl_me.aggregation.rules.mean import Mean
+from p2pfl_me.aggregation.selection import middle_of
 from p2pfl_me.message import Vector
 from tests.aggregation.oracles import ORACLES, expected
 
@@ -139,6 +141,33 @@ def test_a_neighbour_that_is_missing_leaves_its_weight_at_home() -> None:
         found = AGGREGATIONS.of(kind).aggregate(Neighbourhood(around.me, 3, 10, around.own, around.row, here))
         assert gone not in found.weights and gone not in found.refused
         assert all(weight <= around.row[peer] + 1e-9 for peer, weight in found.weights.items())
+
+
+def test_a_selection_leaves_the_middle_of_whatever_it_is_given() -> None:
+    """By the 0-1 principle (Knuth): what is right for all zeros and ones is right for all numbers."""
+    for count in range(3, 11):
+        columns = np.array(list(itertools.product((0, 1), repeat=count)), np.float32).T.copy()
+        ranked = np.sort(columns, axis=0)
+        for drop in range(1, (count - 1) // 2 + 1):
+            selection = middle_of(count, drop)
+            held = [*columns, *np.full((count + 1, columns.shape[1]), np.nan, np.float32)]
+            for compare, one, other, into in selection.steps:
+                assert into >= count  # models are others'
+                compare(held[one], held[other], out=held[into])
+            left = np.sort(np.stack([held[place] for place in selection.middle]), axis=0)
+            np.testing.assert_array_equal(left, ranked[drop : count - drop])
+
+
+def test_products_of_differences_are_exact_to_float32() -> None:
+    for count, size in ((2, 40), (9, 2 * BLOCK + 77), (23, BLOCK + 5000)):
+        around = neighbourhood(1, count, size)
+        found = gram(around)
+        rows = np.stack([{**around.models, around.me: around.own}[peer] for peer in found.order]).astype(np.float64)
+        true = (rows - rows[0]) @ (rows - rows[0]).T
+        np.testing.assert_allclose(found.products, true, rtol=0, atol=3e-7 * true.max())
+        assert (found.products == found.products.T).all() and found.norm == pytest.approx(np.linalg.norm(around.own))
+        far = distances(around)
+        assert found.distances.of == pytest.approx(far.of, rel=1e-6)
 
 
 def test_every_rule_has_its_formula_here() -> None:

@@ -35,6 +35,8 @@ class GeometricMedian(Aggregation):
             along = products @ shares
             squares = np.maximum(shares @ along - 2 * along + np.diag(products), 0.0)
             pulls = 1.0 / np.maximum(np.sqrt(squares), self.smoothing)
-            shares = pulls / pulls.sum()
+            before, shares = shares, pulls / pulls.sum()
+            if np.array_equal(before, shares):
+                break  # more steps would change nothing
         weights = {peer: float(shares[place]) for place, peer in enumerate(found.order) if place}
         return Mixture(moved_towards(around, weights), found.distances.relative, weights)
