@@ -54,7 +54,7 @@ def troubled(folder: Path) -> Run:
     append(log[1], {"event": "refused", "neighbour": None, "reason": ""}, *[{"event": "refused", "neighbour": 0}] * 3)
     append(log[3], link(2, "refused", "another contract"), link(4, "quarantined"), link(4, "up"), link(4, "down"))
     append(log[3], {"event": "start", "resumed_round": None}, {"event": "start", "resumed_round": 3})
-    append(log[3], {"event": "catch_up", "from_round": 1, "to_round": 2})
+    append(log[3], {"event": "catch_up", "t": 0, "from_round": 1, "to_round": 2})
     finish(folder, 4, "diverged", "loss is NaN")
     finish(folder, 5, "budget", "epsilon 8")
     finish(folder, 6, "error", "the disk is full")
