@@ -12,7 +12,7 @@ from p2pfl_me.cli.data_prepare import prepare
 from p2pfl_me.cli.data_sets import manifest, twin
 from p2pfl_me.cli.film import film
 from p2pfl_me.cli.identity import identity_options
-from p2pfl_me.cli.json_output import say_object, short_json_option
+from p2pfl_me.cli.json_output import json_option, say_object, set_aside, short_json_option
 from p2pfl_me.cli.shared import FiniteRange, examples
 from p2pfl_me.counting import many
 
@@ -127,6 +127,7 @@ def _labels(topology: Path | None, classes: str | None, label_map: str | None) -
 @data.command(
     epilog=examples(
         "p2pme data split FOLDER --topology ring -o split",
+        "p2pme data split FOLDER --topology ring --peers 4 -o split --json",
     )
 )
 @click.argument("path", type=click.Path(path_type=Path))
@@ -135,8 +136,9 @@ def _labels(topology: Path | None, classes: str | None, label_map: str | None) -
     "-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="A folder without a split."
 )
 @click.option("--peers", type=click.IntRange(1), help="For another number of peers than the contract's.")
+@json_option
 @identity_options
-def split(path: Path, topology: Path, out: Path, peers: int | None, rules: IdentityRules) -> None:
+def split(path: Path, topology: Path, out: Path, peers: int | None, as_json: bool, rules: IdentityRules) -> None:
     """Deal the clips of PATH to peers, by whole subjects: DIR/peer-K.csv and DIR/test.csv.
 
     The manifests point to the images where they lie; nothing is copied. A peer takes them with
@@ -144,7 +146,7 @@ def split(path: Path, topology: Path, out: Path, peers: int | None, rules: Ident
     """
     from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.data import source
-    from p2pfl_me.data.describe import parts_text
+    from p2pfl_me.data.describe import parts_object, parts_text
     from p2pfl_me.data.manifest import write_manifest
     from p2pfl_me.errors import DataError
     from p2pfl_me.home import home
@@ -153,13 +155,15 @@ def split(path: Path, topology: Path, out: Path, peers: int | None, rules: Ident
     # Shards of an earlier split into more peers would stay beside the new ones, with subjects of theirs.
     if (out / "test.csv").exists() or any(out.glob("peer-*.csv")):
         raise DataError("this folder holds a split already", where=str(out), fix="name another with -o, or remove it")
-    manifest = source.prepare(contract, path, home(), rules)
-    parts = {f"peer-{peer}": clips for peer, clips in enumerate(source.deal(contract, manifest, peers))}
-    parts["test"] = manifest.part("test")
-    for name, clips in parts.items():
-        write_manifest(out / f"{name}.csv", clips)
-    click.echo(parts_text(parts, contract.model.classes))
-    click.echo(f"written to {out}")
+    with set_aside(as_json) as tell:
+        manifest = source.prepare(contract, path, home(), rules)
+        parts = {f"peer-{peer}": clips for peer, clips in enumerate(source.deal(contract, manifest, peers))}
+        parts["test"] = manifest.part("test")
+        for name, clips in parts.items():
+            write_manifest(out / f"{name}.csv", clips)
+        click.echo(parts_text(parts, contract.model.classes))
+        click.echo(f"written to {out}")
+        tell({"format": 1, "folder": str(out), "parts": parts_object(parts, contract.model.classes)})
 
 
 data.add_command(film)

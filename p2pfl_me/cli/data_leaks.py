@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -63,6 +63,7 @@ def audit(
     epilog=examples(
         "p2pme data forget casme2/sub01 runs/latest",
         "p2pme data forget casme2/sub01 --data manifest.csv -o rest.csv runs/latest",
+        "p2pme data forget casme2/sub01 runs/latest --json",
     )
 )
 @click.argument("subject")
@@ -70,9 +71,16 @@ def audit(
 @click.option("--data", metavar="MANIFEST", type=click.Path(path_type=Path), help="Take the subject out of it.")
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), help="Write the rest here.")
 @click.option("--in-place", is_flag=True, help="Write the rest over MANIFEST itself.")
+@json_option
 @identity_options
 def forget(
-    subject: str, runs: tuple[Path, ...], data: Path | None, out: Path | None, in_place: bool, rules: IdentityRules
+    subject: str,
+    runs: tuple[Path, ...],
+    data: Path | None,
+    out: Path | None,
+    in_place: bool,
+    as_json: bool,
+    rules: IdentityRules,
 ) -> None:
     """Take SUBJECT (DATASET/NAME) out of a manifest, and say which of the RUNs saw it, at which peers.
 
@@ -87,20 +95,36 @@ def forget(
         raise click.UsageError("name a manifest with --data, runs, or both")
     if (out or in_place) and not data:
         raise click.UsageError("-o and --in-place need --data")
-    if data:
-        rows = read_rows(data)
-        rest = rows.without(subject, rules)
-        count = len(rows.rows) - len(rest.rows)
-        target = rows.path if in_place else out
-        if target:
-            write_rows(rest, target)
-        done = f"left out of {target}" if target else "nothing is written: add -o FILE or --in-place"
-        click.echo(f"{rows.path}: {many(count, 'clip')} of {subject}; {done}")
-    found = runs_with(subject, runs, rules)
-    if not data:  # which knows the name
-        found.require(subject, rules)
-    for line in _told(subject, found):
-        click.echo(line)
+    with set_aside(as_json) as tell:
+        manifest = None
+        if data:
+            rows = read_rows(data)
+            rest = rows.without(subject, rules)
+            count = len(rows.rows) - len(rest.rows)
+            target = rows.path if in_place else out
+            if target:
+                write_rows(rest, target)
+            done = f"left out of {target}" if target else "nothing is written: add -o FILE or --in-place"
+            click.echo(f"{rows.path}: {many(count, 'clip')} of {subject}; {done}")
+            manifest = {"path": str(rows.path), "clips": count, "written": str(target) if target else None}
+        found = runs_with(subject, runs, rules)
+        if not data:  # which knows the name
+            found.require(subject, rules)
+        for line in _told(subject, found):
+            click.echo(line)
+        tell({"format": 1, "subject": subject, "manifest": manifest, **_object(found)})
+
+
+def _object(runs: Runs) -> dict[str, Any]:
+    return {
+        "saw": [
+            {"run": str(run.folder), "trained": run.trained, "validated": run.watched, "tested": run.tested}
+            for run in runs.saw
+        ],
+        "evaluated": [str(folder) for folder in runs.evaluated],
+        "spared": [str(folder) for folder in runs.spared],
+        "silent": [str(folder) for folder in runs.silent],
+    }
 
 
 def _told(subject: str, runs: Runs) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.own_network import own_network_of_run
 from p2pfl_me.cli.shared import examples
 from p2pfl_me.counting import many
@@ -14,7 +16,7 @@ from p2pfl_me.counting import many
 @click.command(
     epilog=examples(
         "p2pme export runs/latest -o model.onnx",
-        "p2pme export runs/latest -o model.onnx --int8",
+        "p2pme export runs/latest -o model.onnx --int8 --json",
     )
 )
 @click.argument("run", type=click.Path(path_type=Path))
@@ -26,6 +28,7 @@ from p2pfl_me.counting import many
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @click.option("--max-loss", metavar="UF1", type=click.FloatRange(0, 1), default=0.01, show_default=True,
               help="What int8 may lose.")  # fmt: skip
+@json_option
 def export(
     run: Path,
     out: Path,
@@ -35,6 +38,7 @@ def export(
     weights: Path | None,
     network: str | None,
     max_loss: float,
+    as_json: bool,
 ) -> None:
     """Write the model of the run folder RUN to an ONNX file for small devices.
 
@@ -44,42 +48,54 @@ def export(
     on (counts, no names), its scores, what protected the clips, and its limits.
     """
     from p2pfl_me.deploy.export import export_model
-    from p2pfl_me.home import home
-    from p2pfl_me.learning.onnx_file import Precision
-    from p2pfl_me.report.traffic import readable_bytes
-
-    done = export_model(
-        run,
-        out,
-        precision=Precision.INT8 if int8 else Precision.FLOAT32,
-        peer=peer,
-        data=data,
-        home=home(),
-        weights=weights,
-        network=network,
-        max_loss=max_loss,
-    )
-    found = done.agreement
-    for words in done.warnings:
-        click.echo(f"what it learned from: {words}; the file says so")
-    click.echo(f"{out}: {done.source}, {done.precision.value}, {readable_bytes(out.stat().st_size)}")
-    click.echo(f"classes: {', '.join(done.classes)}")
-    click.echo(
-        f"checked on {many(found.clips, 'clip')} of {many(found.subjects, 'subject')} that it was not trained on:"
-    )
-    click.echo(f"  UF1 {found.uf1_torch:.4f} in PyTorch, {found.uf1_onnx:.4f} in the file")
-    changed = many(found.changed, "clip", "get")
-    click.echo(f"  largest difference of a probability {found.difference:.2g}; {changed} another class")
     from p2pfl_me.errors import RunError
     from p2pfl_me.files import refusing, write_whole
+    from p2pfl_me.home import home
+    from p2pfl_me.learning.onnx_file import Precision
     from p2pfl_me.report.model_card import model_card
     from p2pfl_me.report.run import read_run
+    from p2pfl_me.report.traffic import readable_bytes
 
-    card = out.with_name(f"{out.name}.card.md")
-    checked = (
-        f"On {many(found.clips, 'clip')} of {many(found.subjects, 'subject')} that it was not trained on, UF1 is"
-        f" {found.uf1_torch:.4f} in PyTorch and {found.uf1_onnx:.4f} in this file ({done.precision.value}).",
-    )
-    with refusing(RunError, card, "free some space, or name another file with --out"):
-        write_whole(card, model_card(read_run(run), out.name, checked), public=True)
-    click.echo(f"card: {card}")
+    with set_aside(as_json) as tell:
+        done = export_model(
+            run,
+            out,
+            precision=Precision.INT8 if int8 else Precision.FLOAT32,
+            peer=peer,
+            data=data,
+            home=home(),
+            weights=weights,
+            network=network,
+            max_loss=max_loss,
+        )
+        found, size = done.agreement, out.stat().st_size
+        for words in done.warnings:
+            click.echo(f"what it learned from: {words}; the file says so")
+        click.echo(f"{out}: {done.source}, {done.precision.value}, {readable_bytes(size)}")
+        click.echo(f"classes: {', '.join(done.classes)}")
+        of = f"{many(found.clips, 'clip')} of {many(found.subjects, 'subject')} that it was not trained on"
+        click.echo(f"checked on {of}:")
+        click.echo(f"  UF1 {found.uf1_torch:.4f} in PyTorch, {found.uf1_onnx:.4f} in the file")
+        changed = many(found.changed, "clip", "get")
+        click.echo(f"  largest difference of a probability {found.difference:.2g}; {changed} another class")
+        card = out.with_name(f"{out.name}.card.md")
+        checked = (
+            f"On {of}, UF1 is {found.uf1_torch:.4f} in PyTorch and {found.uf1_onnx:.4f} in this file "
+            f"({done.precision.value}).",
+        )
+        with refusing(RunError, card, "free some space, or name another file with --out"):
+            write_whole(card, model_card(read_run(run), out.name, checked), public=True)
+        click.echo(f"card: {card}")
+        tell(
+            {
+                "format": 1,
+                "file": str(out),
+                "bytes": size,
+                "card": str(card),
+                "model": done.source,
+                "precision": done.precision.value,
+                "classes": list(done.classes),
+                "checked": asdict(found),
+                "warnings": list(done.warnings),
+            }
+        )

@@ -7,12 +7,15 @@ from typing import Literal
 
 import click
 
+from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples
 
 
 @click.command(
     epilog=examples(
         "p2pme spot FILM",
+        "p2pme spot FILM --truth TRUTH.csv -o intervals.csv",
+        "p2pme spot FILM --truth TRUTH.csv --json",
     )
 )
 @click.argument("films", metavar="FILM...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -30,6 +33,7 @@ from p2pfl_me.cli.shared import examples
 @click.option(
     "-p", "p", metavar="P", type=click.FloatRange(0, 1), help="Where between mean and maximum the threshold is."
 )
+@json_option
 def spot(
     films: tuple[Path, ...],
     truth: Path | None,
@@ -40,6 +44,7 @@ def spot(
     online: bool,
     fps: float | None,
     p: float | None,
+    as_json: bool,
 ) -> None:
     """Spot micro- and macro-expressions in films, or in folders of numbered frames (with --fps).
 
@@ -54,40 +59,47 @@ def spot(
     from dataclasses import replace
 
     from p2pfl_me.live.film import open_film
-    from p2pfl_me.live.intervals import create, read_truth, write_spotted
+    from p2pfl_me.live.intervals import create, read_truth, spotted_rows, write_spotted
     from p2pfl_me.live.load import load_namer
-    from p2pfl_me.live.scoring import in_classes, score_films, score_text
+    from p2pfl_me.live.scoring import in_classes, score_films, score_object, score_text
     from p2pfl_me.live.whole import spot_film, watch_film
     from p2pfl_me.spotting.settings import SpotterSettings
 
     if model and not online:
         raise click.UsageError("a model names what the live page spots: add --online")
     settings = SpotterSettings() if p is None else replace(SpotterSettings(), p=p)
-    opened = [open_film(path, fps) for path in films]
-    true = read_truth(truth, opened) if truth else None
-    namer = load_namer(model, runtime, peer, 0.0) if model else None
-    if true and namer:
-        true = in_classes(true, namer.recogniser.contract.model)
-    for words in namer.recogniser.warnings if namer and model else ():
-        click.echo(f"{model}, the model: {words}", err=True)
-    found = []
-    for film in opened:
-        for words in film.said:
-            click.echo(f"{film.name} {words}", err=True)
-        with click.progressbar(length=film.frames, label=film.name, file=sys.stderr) as bar:
-            step = lambda count, bar=bar: bar.update(1)  # noqa: E731
-            result = watch_film(film, settings, namer, step) if online else spot_film(film, settings, step)
-        found.append((film, result))
-    if out:
-        with create(out) as file:
-            write_spotted(file, found)
-    else:
-        write_spotted(sys.stdout, found)
-    if true is not None:
-        click.echo(score_text(score_films(true, found)), err=out is None)
-    for film, result in found:
-        if result.words:
-            click.echo(f"{film.name}: {result.words}", err=True)
+    with set_aside(as_json) as tell:
+        opened = [open_film(path, fps) for path in films]
+        true = read_truth(truth, opened) if truth else None
+        namer = load_namer(model, runtime, peer, 0.0) if model else None
+        if true and namer:
+            true = in_classes(true, namer.recogniser.contract.model)
+        for words in namer.recogniser.warnings if namer and model else ():
+            click.echo(f"{model}, the model: {words}", err=True)
+        found = []
+        for film in opened:
+            for words in film.said:
+                click.echo(f"{film.name} {words}", err=True)
+            with click.progressbar(length=film.frames, label=film.name, file=sys.stderr) as bar:
+                step = lambda count, bar=bar: bar.update(1)  # noqa: E731
+                result = watch_film(film, settings, namer, step) if online else spot_film(film, settings, step)
+            found.append((film, result))
+        if out:
+            with create(out) as file:
+                write_spotted(file, found)
+        elif not as_json:
+            write_spotted(sys.stdout, found)
+        scores = score_films(true, found) if true is not None else None
+        if scores:
+            click.echo(score_text(scores), err=out is None)
+        for film, result in found:
+            if result.words:
+                click.echo(f"{film.name}: {result.words}", err=True)
+        films_found = [
+            {"film": film.name, "said": list(film.said), "unseen": result.unseen, "rows": list(spotted_rows(result))}
+            for film, result in found
+        ]
+        tell({"format": 1, "films": films_found, "score": score_object(scores) if scores else None})
     if unseen := [film.name for film, result in found if result.unseen]:
         which = "this film says" if len(found) == 1 else f"{len(unseen)} of {len(found)} films say"
         click.echo(f"Too little was seen: {which} nothing of the person ({', '.join(unseen)})", err=True)

@@ -19,14 +19,14 @@ from p2pfl_me.cli.shared import examples
 @click.option("--json", "form", flag_value="json", help="Print one JSON object (docs/json.md).")
 @click.option("--openmetrics", "form", flag_value="openmetrics", help="As OpenMetrics text, for a textfile collector.")
 def status(run: Path, form: str | None) -> None:
-    """Say how the peers of RUN stand: their last round, and what each says of its neighbours.
+    """Say how the peers of RUN stand: their last round, what each says of its neighbours, and the scores at the end.
 
     It reads the logs in the folder and nothing else, so it works while peers run. Where laboratories keep folders of
     their own, each shows its own peer. The exit code is 0, whatever the peers' state.
     """
     import time
 
-    from p2pfl_me.console.status import as_json, as_lines, as_openmetrics, status_of
+    from p2pfl_me.console.status import GOING, as_json, as_lines, as_openmetrics, status_of
     from p2pfl_me.contract import load_contract
     from p2pfl_me.errors import RunError
     from p2pfl_me.run.folder import RunFolder
@@ -42,3 +42,9 @@ def status(run: Path, form: str | None) -> None:
     else:
         for line in as_lines(peers, time.time()):
             click.echo(line)
+        if not any(each.state in GOING for each in peers) and any(each.round for each in peers):
+            from p2pfl_me.report.run import read_run
+            from p2pfl_me.report.summary import as_lines as scores
+
+            for line in scores([read_run(run)]):
+                click.echo(line)

@@ -78,6 +78,19 @@ _STATES = {
 }
 
 
+GOING = frozenset({"joining", "joined", "training", "hands out"})
+"""States of peers from which more is to be heard."""
+_WORDS = {
+    "absent": "no log here",
+    "joining": "waits for neighbours",
+    "rounds": "done",
+    "patience": "done: no better for long",
+    "handed": "done: took a final model",
+    "hands out": "done: hands out its model",
+}
+"""For people, of states that are no words for them."""
+
+
 def status_of(folder: RunFolder, contract: Contract) -> tuple[PeerStatus, ...]:
     """Every peer of the contract, as far as its log is in this folder."""
     return tuple(_peer(folder, peer, contract.training.rounds) for peer in range(contract.peers.count))
@@ -212,7 +225,7 @@ def as_json(peers: Sequence[PeerStatus]) -> str:
 def as_lines(peers: Sequence[PeerStatus], now: float) -> Iterator[str]:
     """For a terminal."""
     for each in peers:
-        parts = [f"peer {each.peer}", each.state, f"round {each.round}/{each.rounds}"]
+        parts = [f"peer {each.peer}", _WORDS.get(each.state, each.state), f"round {each.round}/{each.rounds}"]
         parts += [f"loss {each.loss:.3f}"] if each.loss is not None else []
         parts += [f"UF1 {each.uf1:.3f}"] if each.uf1 is not None else []
         parts += [f"alone in {each.alone}"] if each.alone else []
@@ -221,7 +234,7 @@ def as_lines(peers: Sequence[PeerStatus], now: float) -> Iterator[str]:
         parts += [f"starved for {each.starved:.0f} s"] if each.starved else []
         parts += [f"last line {_ago(now - each.seen)}"] if each.seen is not None else []
         yield "  ".join(parts)
-        for other in each.neighbours:
+        for other in each.neighbours if each.state in GOING else ():  # whose end closed its links
             why = "; ".join(filter(None, (other.why, seen_by(other.others))))
             why = f": {why}" if why else ""
             yield f"    neighbour {other.peer} {other.state}, {_ago(now - other.since)}{why}"

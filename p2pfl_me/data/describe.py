@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from p2pfl_me.counting import many
 from p2pfl_me.data.check import CheckReport
@@ -58,15 +59,26 @@ def counts_text(manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
+def parts_object(parts: Mapping[str, Sequence[Clip]], classes: Sequence[str]) -> list[dict[str, Any]]:
+    """What a split holds, part by part: clips, subjects, validation clips, and clips of each class."""
+    return [
+        {
+            "part": name,
+            "clips": len(clips),
+            "subjects": len({clip.subject for clip in clips}),
+            "validation": sum(clip.split == "validation" for clip in clips),
+            "classes": {label: sum(clip.label == label for clip in clips) for label in classes},
+        }
+        for name, clips in parts.items()
+    ]
+
+
 def parts_text(parts: Mapping[str, Sequence[Clip]], classes: Sequence[str]) -> str:
-    """A table: a row for each part, with its clips, subjects, validation clips, and clips of each class."""
-    header = ["", "clips", "subjects", "validation", *classes]
-    rows = [header]
-    for name, clips in parts.items():
-        counts = Counter(clip.label for clip in clips)
-        watching = sum(clip.split == "validation" for clip in clips)
-        numbers = [len(clips), len({clip.subject for clip in clips}), watching, *(counts[label] for label in classes)]
-        rows.append([name, *map(str, numbers)])
+    """The same as a table, a row for each part."""
+    rows = [["", "clips", "subjects", "validation", *classes]]
+    for each in parts_object(parts, classes):
+        counts = [each["clips"], each["subjects"], each["validation"], *each["classes"].values()]
+        rows.append([each["part"], *map(str, counts)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from p2pfl_me.counting import many
 from p2pfl_me.data.drawn import WORDS
@@ -26,25 +26,42 @@ OTHERS = {"blink", "turn", "head turn", *Lack}
 """Rows of a truth that are no expressions: drawn films name them, and so do our own rows of what was not seen."""
 
 
+def spotted_rows(result: Result) -> Iterator[dict[str, Any]]:
+    """One row an expression, and one for each stretch in which none could be seen; blinks and head turns are left out.
+
+    By the names of `COLUMNS`, as far as a value is known; seconds to the millisecond.
+    """
+    for lost in result.absences:
+        yield {"kind": lost.kind.value, "onset_s": round(lost.onset_s, 3), "offset_s": round(lost.offset_s, 3)}
+    for person, event, name in ((each.person, each.event, each.name) for each in result.events):
+        if event.verdict is not Verdict.EXPRESSION:
+            continue
+        times = (event.interval.onset_s, event.apex_s, event.interval.offset_s)
+        yield {
+            "person": person,
+            "kind": event.interval.kind.value,
+            **({"label": name.label} if name and name.sure else {}),
+            **({"probability": round(name.probability, 3)} if name else {}),
+            **{column: round(value, 3) for column, value in zip(TIMES, times, strict=True)},
+            "where": event.group.value,
+            "evidence": round(event.doublings, 2),
+        }
+
+
 def write_spotted(file: TextIO, films: Iterable[tuple[Film, Result]]) -> None:
-    """One row an expression, and one for each stretch in which none could be seen; blinks and head turns are left
-    out."""
+    """The rows of all films as CSV."""
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
     for film, result in films:
-        drawn = "yes" if WORDS in film.said else ""
-        for lost in result.absences:
-            times = [f"{lost.onset_s:.3f}", "", f"{lost.offset_s:.3f}"]
-            writer.writerow([film.name, "", lost.kind.value, "", "", *times, "", "", drawn])
-        for person, event, name in ((each.person, each.event, each.name) for each in result.events):
-            if event.verdict is not Verdict.EXPRESSION:
-                continue
-            label = name.label if name and name.sure else ""
-            probability = f"{name.probability:.3f}" if name else ""
-            times = [f"{value:.3f}" for value in (event.interval.onset_s, event.apex_s, event.interval.offset_s)]
-            evidence = f"{event.doublings:.2f}"
-            kind = event.interval.kind.value
-            writer.writerow([film.name, person, kind, label, probability, *times, event.group.value, evidence, drawn])
+        always = {"film": film.name, "drawn": "yes" if WORDS in film.said else ""}
+        for row in spotted_rows(result):
+            cells = {**always, **{name: _cell(name, value) for name, value in row.items()}}
+            writer.writerow([cells.get(column, "") for column in COLUMNS])
+
+
+def _cell(column: str, value: Any) -> str:
+    digits = 2 if column == "evidence" else 3
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 from p2pfl_me.contract.network import Model
 from p2pfl_me.data.labels import Labels
@@ -53,6 +54,19 @@ def score_text(scores: metric.Scores) -> str:
     if scores.recognition_f1 is not None and scores.strs is not None:
         lines.append(f"recognition F1 on true positives {scores.recognition_f1:.4f}, STRS {scores.strs:.4f}")
     return "\n".join(lines)
+
+
+def score_object(scores: metric.Scores) -> dict[str, Any]:
+    """The same for machines; no STRS where nothing was named."""
+    counted = {"micro": scores.micro, "macro": scores.macro, "together": scores.overall}
+    return {
+        **{
+            name: {**asdict(counts), "f1": counts.f1, "precision": counts.precision, "recall": counts.recall}
+            for name, counts in counted.items()
+        },
+        "recognition_f1": scores.recognition_f1,
+        "strs": scores.strs,
+    }
 
 
 def _intervals(spotted: Iterable[Spotted]) -> tuple[Interval, ...]:

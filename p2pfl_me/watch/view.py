@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from p2pfl_me.console.status import Account, PeerStatus
+from p2pfl_me.console.status import GOING, Account, PeerStatus
 from p2pfl_me.console.words import in_words
 from p2pfl_me.contract import Contract, load_contract
 from p2pfl_me.errors import RunError
@@ -26,7 +26,6 @@ MOST_POINTS = 240
 """Of a curve: more could not be told apart on a screen."""
 MOST_EVENTS = 200
 DRAWN = "drawn faces"
-GOING = frozenset({"joining", "training", "hands out"})
 
 
 class _Peer:

@@ -132,4 +132,7 @@ def test_a_folder_that_holds_a_split_is_refused(tmp_path: Path, rule: Path) -> N
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")
-    assert run("split", tmp_path, "--topology", rule, "-o", tmp_path / "other", "--peers", 2).exit_code == 0
+    told = run("split", tmp_path, "--topology", rule, "-o", tmp_path / "other", "--peers", 2, "--json")
+    parts = json.loads(told.stdout)["parts"]
+    assert [each["part"] for each in parts] == ["peer-0", "peer-1", "test"]
+    assert all(each["clips"] == sum(each["classes"].values()) > 0 for each in parts)

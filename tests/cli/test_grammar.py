@@ -93,7 +93,8 @@ def with_json() -> set[str]:
 
 
 def test_what_ends_with_numbers_or_a_list_has_json() -> None:
-    ends_so = {"data audit", "data check", "predict", "status", "doctor", "topology show", "network check", "replay"}
+    ends_so = {"data audit", "data check", "data forget", "data split", "doctor", "export", "network check", "predict"}
+    ends_so |= {"audit-privacy", "replay", "spot", "status", "topology show"}
     lists = {name for name in COMMANDS if name.split()[-1] == "list"}
     assert {"network list", "topology list", "members list"} <= lists
     assert ends_so | lists | {"swarm", "compare", "evaluate"} <= with_json()

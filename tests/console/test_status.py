@@ -27,6 +27,7 @@ from p2pfl_me.run.events import (
 )
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.wire.handshake import contracts_differ
+from tests.report.fixture import write_run
 from tests.run.making import a_round, log, start, trained
 
 CONTRACT = contract_from_yaml(
@@ -108,7 +109,7 @@ def test_it_is_told_in_lines_json_and_openmetrics(run: RunFolder) -> None:
     peers = status_of(run, CONTRACT)
     lines = list(as_lines(peers, now=260))
     assert lines[0] == "peer 0  training  round 1/4  loss 1.500  UF1 0.250  alone in 1  last line 60 s ago"
-    assert "    neighbour 2 gone, 60 s ago: silent for 20 s" in lines and lines[-1] == "peer 2  absent  round 0/4"
+    assert "    neighbour 2 gone, 60 s ago: silent for 20 s" in lines and lines[-1] == "peer 2  no log here  round 0/4"
     assert "last line 0 s ago" in next(as_lines(peers, now=0)), "a clock that was set back"
     told = json.loads(as_json(peers))["peers"]
     assert told[0]["neighbours"][1] == {
@@ -130,3 +131,13 @@ def test_the_command_reads_a_folder_or_says_what_it_is(run: RunFolder, tmp_path:
         assert done.exit_code == 0 and done.output, done
     done = CliRunner().invoke(status, [str(tmp_path / "absent")])
     assert isinstance(done.exception, RunError)
+
+
+def test_of_a_run_that_has_ended_it_says_the_scores_and_nothing_of_links(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", count=3, rounds=2, classes=("a", "b"), support=(5, 5))
+    said = CliRunner().invoke(status, [str(run)], catch_exceptions=False).output.splitlines()
+    assert said[0].startswith("peer 0  done  round 2/2  loss ") and "neighbour" not in "".join(said)
+    assert said[4].startswith("Gossip peers: UF1 0.") and said[-1] == "no measure of recognition: drawn faces"
+    log(run, 0, start(), trained(number=2))
+    again = CliRunner().invoke(status, [str(run)], catch_exceptions=False).output
+    assert "Gossip peers" not in again, "it goes on"

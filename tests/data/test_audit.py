@@ -201,6 +201,14 @@ def test_forget_names_the_runs_and_peers_that_saw_a_subject(dealt: Path, tmp_pat
         runs_with("lab/0", [tmp_path / "empty"])
 
 
+def test_what_forget_says_is_an_object_too(dealt: Path, tmp_path: Path) -> None:
+    path = rows(tmp_path / "m.csv", [row("p.png", "0", "train"), row("q.png", "1", "train")])
+    told = json.loads(run("forget", "lab/0", dealt, "--data", path, "-o", tmp_path / "rest.csv", "--json").stdout)
+    assert told["manifest"] == {"path": str(path), "clips": 1, "written": str(tmp_path / "rest.csv")}
+    (saw,) = told["saw"]
+    assert saw["run"] == str(dealt) and saw["trained"] == {"0": 1} and told["spared"] == told["silent"] == []
+
+
 def evaluation(folder: Path, **more: object) -> Path:
     """An evaluation of two subjects of lab b, each a fold of its own, unless told otherwise."""
     folds = [{"name": name, "pool": "all", "held_out": [name]} for name in ("b/0", "b/1")]

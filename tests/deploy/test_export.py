@@ -40,10 +40,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ManifestFile(run, agreed).warn("drawn faces")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("P2PME_HOME", str(folder))
-        for arguments in (["-o", "new/model.onnx"], ["-o", "int8.onnx", "--int8", "--peer", "1", "--max-loss", "1"]):
+        for arguments in (
+            ["-o", "new/model.onnx"],
+            ["-o", "int8.onnx", "--int8", "--peer", "1", "--max-loss", "1", "--json"],
+        ):
             name = folder / arguments[1]
             done = CliRunner().invoke(cli, ["export", str(run), "-o", str(name), *arguments[2:]])
             assert done.exception is None and "checked on 6 clips of 2 subjects" in done.output, done.output
+        told = json.loads(done.stdout)
+        assert told["checked"]["clips"] == 6 and told["precision"] == "int8" and told["warnings"] == ["drawn faces"]
+        assert told["file"] == str(name) and told["bytes"] == name.stat().st_size and Path(told["card"]).is_file()
     return folder
 
 

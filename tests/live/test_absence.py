@@ -95,6 +95,11 @@ def test_a_film_without_a_face_is_no_film_without_events(
     code, rows, said = spotted(written(tmp_path / "film.avi", shown), *online)
     assert code == 1 and "no face in 100% of it" in said and "says nothing of the person (film.avi)" in said
     assert [(row["kind"], row["onset_s"], row["person"]) for row in rows] == [("no face", "0.000", "")]
+    if kind == "no face":
+        told = CliRunner().invoke(spot, [str(tmp_path / "film.avi"), *online, "--json"], standalone_mode=False)
+        (found,) = json.loads(told.stdout)["films"]
+        assert told.exit_code == 1 and found["unseen"] and found["film"] == "film.avi"
+        assert found["rows"] == [{"kind": "no face", "onset_s": 0.0, "offset_s": float(rows[0]["offset_s"])}]
 
 
 @pytest.mark.parametrize("online", [(), ("--online",)])
