@@ -102,6 +102,8 @@ class Picture:
         parts.append(f"{sum(view.sent for view in watch.peers.values()) / 1e6:.1f} MB out")
         if losses := [view.loss for view in honest if view.loss is not None]:
             parts.append(f"loss {fmean(losses):.3f} (worst {max(losses):.3f})")
+        if len("  ".join(parts[:2])) > width:  # the mean and the worst tell more than a word
+            parts[0] = f"all: {reached}/{rounds}"
         while len(parts) > 1 and len("  ".join(parts)) > width:
             parts.pop()
         return "  ".join(parts)
@@ -147,7 +149,8 @@ def _others(views: Sequence[PeerView]) -> str:
     trouble = sum(map(in_trouble, views))
     bad = f", {trouble} of them in trouble" if trouble else ""
     rounds = [view.round for view in views]
-    return f"... and {len(views)} more{bad}, at rounds {min(rounds)} to {max(rounds)}"
+    reached = f"round {max(rounds)}" if len({*rounds}) == 1 else f"rounds {min(rounds)} to {max(rounds)}"
+    return f"... and {len(views)} more{bad}, at {reached}"
 
 
 def _fitting(
