@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", metavar="N", type=click.IntRange(1), help="torch threads (default: 1 on loopback).")
 @click.option("--listen", metavar="HOST:PORT", help="As for `p2pme peer`.")
+@click.option(
+    "--patience",
+    metavar="HOURS",
+    type=click.FloatRange(0, min_open=True),
+    default=24.0,
+    show_default=True,
+    help="It waits so long for the others to let it in; then it ends with exit code 4.",
+)
 @click.option("--record", is_flag=True, help="Keep what this peer is fed, for `p2pme replay`.")
 @identity_options
 def join(
@@ -42,13 +50,15 @@ def join(
     device: str,
     threads: int | None,
     listen: str | None,
+    patience: float,
     record: bool,
     rules: IdentityRules,
 ) -> None:
     """Join the run that TICKET is for, with this lab's own clips.
 
     The ticket comes from a member (`p2pme ticket`). The peer waits until the others have come to the round in which
-    they let it in, takes the model of one of them, and goes on with all. The same command goes on after a stop.
+    they let it in, takes the model of one of them, and goes on with all. The same command goes on after a stop, or once
+    its patience was over.
     """
     from p2pfl_me.errors import DataError
     from p2pfl_me.exits import Exit, stop_signals
@@ -88,6 +98,7 @@ def join(
             device=device,
             threads=threads,
             listen=listen,
+            waits_s=3600.0 * patience,
             record=record,
             rules=rules,
             console_log=True,

@@ -17,6 +17,7 @@ _WHY = {
     Reason.PATIENCE: "nothing more was learned, and the neighbours agree",
     Reason.HANDED: "the neighbours were done, and handed over their model",
     Reason.LEFT: "it has left the federation, as its members agreed",
+    Reason.UNMET: "nobody gave it a model to begin with",
     Reason.ALONE: "no neighbour was left",
     Reason.STOPPED: "stopped by its user",
 }

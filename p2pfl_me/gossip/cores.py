@@ -84,6 +84,7 @@ def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol
             _final_of(contract, start),
             contract.training.rounds,
             gossip.deadline.max_s,
+            start.waits_s,
         )
     core = gossip.protocol.core(Seat(contract, peer, plan, start, settings))
     if gossip.hand_out:

@@ -32,7 +32,7 @@ class Start:
     `personal`: what of it stays home in personalised learning; `shapes`: of its tensors (of one tensor if empty).
     `keys`: of this life, where the contract hides models from the neighbours. `gathers_s`: all go on from here
     together, under a changed contract, and wait so long for each other. `newcomers`: who has joined the run on its way.
-    `joins`: this peer does, and takes the model of a neighbour before anything else.
+    `joins`: this peer does, and takes the model of a neighbour before anything else, for which it waits `waits_s`.
     """
 
     params: Vector = field(repr=False)
@@ -45,6 +45,7 @@ class Start:
     gathers_s: float | None = None
     newcomers: frozenset[int] = frozenset()
     joins: bool = False
+    waits_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,12 @@ import numpy as np
 from p2pfl_me.gossip.catch_up import Word, place
 from p2pfl_me.gossip.hand_out import Final
 from p2pfl_me.gossip.kind import Start
-from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Protocol, Refuse, Send, Timer
+from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Protocol, Refuse, Send, SetTimer, Timer
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Kind, Message, Vector
 
+UNMET = "unmet"
+"""The reason to finish of whom nobody gave a model."""
 MOST_KEPT = 64
 """Messages of a neighbour that are kept until the model is there."""
 
@@ -46,6 +48,8 @@ class Newcomer:
         The contract's.
     gathers_s:
         How long all wait for each other where they go on together.
+    waits_s:
+        How long it waits for a neighbour's model; None for ever.
     """
 
     def __init__(
@@ -56,7 +60,9 @@ class Newcomer:
         final: Final,
         rounds: int,
         gathers_s: float,
+        waits_s: float | None = None,
     ) -> None:
+        self._waits_s = waits_s
         self._make, self._neighbours, self._start = make, frozenset(neighbours), start
         self._final, self._rounds, self._gathers_s = final, rounds, gathers_s
         self._state = _State.ASKING
@@ -72,7 +78,7 @@ class Newcomer:
         return self._core.waiting_for if self._core else self._neighbours
 
     def start(self, now: float) -> list[Action]:
-        return []
+        return [] if self._waits_s is None else [SetTimer(Timer.HAND_OUT, 0, now + self._waits_s)]
 
     def on_trained(self, now: float, params: Vector) -> list[Action]:
         return self._core.on_trained(now, params) if self._core else []
@@ -114,6 +120,9 @@ class Newcomer:
             return self._core.on_timer(now, timer, round)
         if timer is Timer.VIEW:
             self._views.append(round)
+        if timer is Timer.HAND_OUT and self._state is _State.ASKING:
+            self._state = _State.OVER
+            return [Finish(UNMET, 0)]
         return []
 
     def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:

@@ -3,7 +3,8 @@
 A layer around any core. Its host rings `Timer.VIEW` with the round from which on an agreed change holds. Before the
 peer would train that round, or any after it, it ends with the reason `view`, without a goodbye: the host goes on with
 a core of the new contract, from the model that the last round ended with. Whoever is last to end that round may find
-that the others have gone on already; that round counts as none in which it was left alone. And who has joined the run
+that the others have gone on already; that round counts as none in which it was left alone. Who is done, and stays to
+hand out its model, goes on too where a change brings more rounds. And who has joined the run
 on its way (a newcomer) gets the model of the last round, once over every link.
 """
 
@@ -55,6 +56,8 @@ class Turning:
         self._excused = 0
         """Rounds in which nobody was left because the others had gone on under the change."""
         self._is_busy = self._is_over = False
+        self._stays: Finish | None = None
+        """With what it ended, if it was done and stays to hand out its model."""
 
     @property
     def waiting_for(self) -> frozenset[int]:
@@ -84,6 +87,9 @@ class Turning:
             return self._out(now, self._core.on_timer(now, timer, round))
         self._at = round if self._at is None else min(self._at, round)
         self._stated = round if self._stated is None else self._stated
+        if self._stays and round <= self._completed:
+            finish, self._stays = self._stays, None
+            return [replace(finish, reason=TURNED, stays_s=0.0)]
         if self._is_over or self._is_busy or not self._is_due(self._completed):
             return []
         return self._turn(now, [])
@@ -114,7 +120,10 @@ class Turning:
                     if action.reason == "rounds" and self._is_due(self._completed):
                         return self._turned(out, action)
                     self._is_over = True
-                case Send() | SetTimer() | Began() | Refuse() | Leave():
+                    self._stays = action if action.stays_s and action.reason == "rounds" else None
+                case Leave():
+                    self._stays = None
+                case Send() | SetTimer() | Began() | Refuse():
                     pass
                 case _:
                     assert_never(action)

@@ -127,9 +127,10 @@ class Changing:
             view = self._store.offered()
             if view is None:
                 return
-            if view.round <= self._completed():
+            done = self._completed()
+            if view.round < done or (view.round == done < self._standing.contract.training.rounds):
                 raise ContractError(
-                    f"holds from round {view.round + 1}, and {self._completed()} are behind this peer",
+                    f"holds from round {view.round + 1}, and {done} are behind this peer",
                     where=f"view {view.number}",
                     fix="propose it anew, for a later round",
                 )

@@ -54,7 +54,8 @@ def turn_of(settings: PeerSettings, standing: Standing, completed: int) -> Turn:
     path = folder.view(standing.number)
     if standing.number and path.exists() and read_view(path).round == completed:
         gathers_s = min(gossip.start.patience, gossip.deadline.max_s)
-    return Turn(gathers_s, _newcomers(folder, standing), settings.since)
+    waits_s = settings.waits_s if settings.since is not None else None
+    return Turn(gathers_s, _newcomers(folder, standing), settings.since, waits_s)
 
 
 def changes_told(

@@ -18,6 +18,7 @@ from typing import Protocol, TypeVar, assert_never
 from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
+from p2pfl_me.gossip.turning import TURNED
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.peer.changing import Changing
 from p2pfl_me.peer.duty import Work
@@ -69,6 +70,7 @@ class Host:
         self._timers: list[asyncio.TimerHandle] = []
         self._finish: asyncio.Future[Finish] | None = None
         self._released = asyncio.Event()
+        self._goes_on: Finish | None = None
         self._round = -1
         self.changing: Changing | None = None
         """What this peer is told of changes of its contract, if they can be."""
@@ -87,7 +89,7 @@ class Host:
                 self._doing(self.changing.begin)
             finish = await self._finish
             if finish.stays_s:
-                await self._stay(finish.stays_s)
+                finish = await self._stay(finish) or finish
             await links.part(PART_S if finish.reason != "stopped" else STOPPED_PART_S)
             return finish
         except P2pmeError as error:
@@ -102,11 +104,12 @@ class Host:
             with suppress(P2pmeError):  # a full disk: what failed, or the log's last line, tells it
                 self._work.note(events.Traffic(links.bytes_sent, links.bytes_received))
 
-    async def _stay(self, seconds: float) -> None:
-        """A peer that is done answers those who come back, for a while."""
-        self.note(events.HandsOut(seconds))
+    async def _stay(self, finish: Finish) -> Finish | None:
+        """A peer that is done answers those who come back, for a while; or goes on, under a changed contract."""
+        self.note(events.HandsOut(finish.stays_s))
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._released.wait(), seconds)
+            await asyncio.wait_for(self._released.wait(), finish.stays_s)
+        return self._goes_on
 
     def stop(self) -> None:
         """The user stops the peer: say goodbye to the neighbours and finish."""
@@ -236,6 +239,9 @@ class Host:
                 case Finish():
                     if self._finish and not self._finish.done():
                         self._finish.set_result(action)
+                    elif action.reason == TURNED:
+                        self._goes_on = action
+                        self._released.set()
                 case Leave():
                     self._released.set()
 

@@ -219,11 +219,12 @@ async def _run(
                 return Exit.DONE, changing.agreed
             finish = replace(finish, reason=Reason.LEFT.value)
         work.settle(sync=finish.reason != "stopped")
+        if finish.reason == Reason.UNMET:
+            work.finished(finish, None)
+            _say_unmet(settings, host)
+            return Exit.INCOMPLETE, None
         if directory.neighbours and not host.met and finish.reason != "stopped" and not settings.resume:
-            why = host.unreachable
-            alone = ", ".join(
-                f"{k} at {why[k]}" if k in why else str(k) for k in (each.peer for each in directory.neighbours)
-            )
+            alone = _named(host, [each.peer for each in directory.neighbours])
             raise PeerError(
                 f"trained alone: none of its neighbours ({alone}) was ever there",
                 where=str(RunFolder(settings.run).log(peer)),
@@ -246,6 +247,25 @@ async def _look(host: Host) -> None:
     while True:
         await asyncio.sleep(LOOK_S)
         host.look()
+
+
+def _named(host: Host, peers: list[int]) -> str:
+    """Peers, and why they could not be reached."""
+    why = host.unreachable
+    return ", ".join(f"{peer} at {why[peer]}" if peer in why else str(peer) for peer in peers)
+
+
+def _say_unmet(settings: PeerSettings, host: Host) -> None:
+    neighbours = _named(host, list(plan_of(settings.contract).neighbours(settings.peer)))
+    met = (
+        f"met {', '.join(map(str, sorted(host.met)))}, and none of them" if host.met else "met none of them, so nobody"
+    )
+    put(
+        f"peer {settings.peer} is to meet {neighbours}; in {settings.waits_s or 0:g} s it {met} gave it a model "
+        "to begin with\n  -> ask them whether the run has come to the round that lets it in, and whether their logs say "
+        "`refused`; then give the same command again",
+        sys.stderr,
+    )
 
 
 def _exit(settings: PeerSettings, finish: Finish, shortfall: str) -> Exit:

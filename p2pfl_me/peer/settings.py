@@ -62,6 +62,8 @@ class PeerSettings:
         What stands in `data` and `test`, from whoever dealt and wrote them: nothing is parsed twice in a run.
     since:
         This peer joins a run on its way, and takes part from this round on.
+    waits_s:
+        It waits so long for a neighbour's model to begin with.
     changed:
         The contract is another than in the life before, and all go on together from here.
     console_log:
@@ -88,5 +90,6 @@ class PeerSettings:
     rules: IdentityRules = ASK
     clips: tuple[Clip, ...] | None = field(default=None, repr=False)
     since: int | None = None
+    waits_s: float | None = None
     changed: bool = False
     console_log: bool = False

@@ -44,6 +44,8 @@ class Reason(StrEnum):
     """It came back when its neighbours were done, and took their final model."""
     LEFT = "left"
     """The members have agreed that it takes part no more."""
+    UNMET = "unmet"
+    """It was to join a run, and nobody gave it a model to begin with for as long as it waited (`p2pme join`)."""
     ALONE = "alone"
     """None of its neighbours was there any more, and the contract says that it waits (`gossip.alone`)."""
     STOPPED = "stopped"

@@ -225,6 +225,7 @@ class ChangingSimulation(Simulation):
 
     def _turn(self, peer: int, finish: Finish) -> None:
         self._lives.pop(peer)
+        self._staying.pop(peer, None)
         del self._changing[peer]
         self.network.leave(peer, orderly=True)
         self.number[peer] += 1

@@ -12,6 +12,7 @@ from p2pfl_me.cli.leave import leave
 from p2pfl_me.cli.ticket import ticket
 from p2pfl_me.contract import load_contract
 from p2pfl_me.peer.replay import replay
+from p2pfl_me.run.beginning import keep_contract
 from tests.peer.federation import Federation
 from tests.small import wait_for
 
@@ -67,3 +68,17 @@ def test_a_lab_says_that_it_leaves_and_nobody_types_anything_else(tmp_path: Path
         met = {int(each) for line in labs.said(k, "round") if line["round"] >= AT for each in line["weights"]}
         assert met == {0: {2}, 1: set(), 2: {0, 3}, 3: {2}}[k]
     assert labs.said(1, "finish")[-1]["reason"] == "left"
+
+
+@pytest.mark.thorough
+@pytest.mark.processes
+def test_a_newcomer_that_nobody_lets_in_says_whom_it_met_and_ends(tmp_path: Path) -> None:
+    labs = Federation(tmp_path, 2, rounds=ROUNDS)
+    for k in range(2):
+        keep_contract(labs.run(k), load_contract(labs.contract))
+    view = labs.view("view.json", [0, 1], "--after", str(AT), "--join", f"{labs.address(2)}={labs.public('2.key')}")
+    made = [str(view), "--run", str(labs.run(0)), "--id", "0", "--for", "2", "-o", str(tmp_path / "ticket")]
+    assert CliRunner().invoke(ticket, made).exit_code == 0
+    code, said = labs.join(2, tmp_path / "ticket", "--patience", "0.0003").finish()
+    assert code == 4 and "in 1.08 s it met none of them, so nobody gave it a model to begin with" in said, said
+    assert labs.said(2, "finish")[-1]["reason"] == "unmet"

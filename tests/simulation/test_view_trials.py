@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from p2pfl_me.simulation.changing import LEFT
-from p2pfl_me.simulation.view_trials import broken, draw_changes, play
+from p2pfl_me.gossip.cores import Start, core_of
+from p2pfl_me.gossip.newcomer import UNMET
+from p2pfl_me.gossip.protocol import Finish, Send, SetTimer
+from p2pfl_me.membership.agreed import Standing, proposed
+from p2pfl_me.membership.edits import with_set
+from p2pfl_me.message import Kind, Message
+from p2pfl_me.simulation.changing import LEFT, Announcement
+from p2pfl_me.simulation.view_trials import FAULTLESS, Changes, broken, draw_changes, play
+from p2pfl_me.topology import plan_of
 
 
 @pytest.mark.parametrize("first", range(0, 36, 6))
@@ -44,3 +54,29 @@ def test_a_members_own_leaving_is_agreed_to_by_itself_wherever_enough_are_there(
                 assert simulation.finished[leaver].reason == LEFT
                 assert all(simulation.number[peer] >= number for peer in new.peers.present)
     assert seen > 5
+
+
+def test_who_is_done_and_hands_out_its_model_goes_on_where_a_change_brings_more_rounds() -> None:
+    drawn = draw_changes(0)
+    first = with_set(drawn.contracts[0], ["gossip.hand_out=500", "gossip.protocol=dpsgd", "training.rounds=4"])
+    more = with_set(first, ["training.rounds=7"])
+    view = proposed(Standing(0, first), more, 4)
+    # One starts last, so the others are done, and wait for it, when the change comes.
+    late = replace(FAULTLESS, late={0: 200.0})
+    changes = Changes(0, (first, more), (view,), (Announcement(150.0, 1, view),), {}, late)
+    simulation, log = play(changes)
+    assert not simulation.running and {each.number for each in simulation.turns} == {1}
+    assert {simulation.number[peer] for peer in more.peers.present} == {1}
+    assert [log.starts[peer].completed for peer in more.peers.present] == [7] * more.peers.count
+    assert {turned.completed for turned in simulation.turns if turned.peer} == {4}
+
+
+def test_a_newcomer_that_nobody_lets_in_ends_when_its_patience_is_over() -> None:
+    start = Start(np.zeros(4, np.float32), 3, joins=True, waits_s=60.0)
+    contract = with_set(draw_changes(0).contracts[0], ["gossip.protocol=dpsgd"])
+    core = core_of(contract, 0, plan_of(contract), start)
+    (timer,) = core.start(100.0)
+    assert isinstance(timer, SetTimer) and timer.at == 160.0
+    neighbour = plan_of(contract).neighbours(0)[0]
+    assert core.on_peer(120.0, neighbour, True) == [Send(neighbour, Message(Kind.WANT, 0))]
+    assert core.on_timer(160.0, timer.timer, timer.round) == [Finish(UNMET, 0)]
