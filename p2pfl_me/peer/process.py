@@ -262,7 +262,7 @@ def _say_unmet(settings: PeerSettings, host: Host) -> None:
     )
     put(
         f"peer {settings.peer} is to meet {neighbours}; in {settings.waits_s or 0:g} s it {met} gave it a model "
-        "to begin with\n  -> ask them whether the run has come to the round that lets it in, and whether their logs say "
+        "to begin with\n  -> ask them whether the run has come to the round that lets it in, and whether its log says "
         "`refused`; then give the same command again",
         sys.stderr,
     )
