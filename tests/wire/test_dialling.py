@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from p2pfl_me.errors import WireError
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.dialling import Dialler, Found, look_up, numbers_of
 from p2pfl_me.wire.endpoint import Endpoint
@@ -84,3 +87,173 @@ def test_each_failure_in_a_row_doubles_the_wait_and_a_refusal_is_news() -> None:
     other = neighbour(ours=False)
     dialler.failed(other, "no route to host")
     assert len(clock.waits) == 7 and other.failures == 1, "whoever calls us is not called"
+
+
+class Lab:
+    """Sockets, handshakes and events of one dialler, and what became of each."""
+
+    def __init__(self, fails: OSError | None = None) -> None:
+        self.fails, self.is_running, self.can = fails, True, True
+        self.dialled: list[tuple[Any, ...]] = []
+        self.said: list[tuple[Any, ...]] = []
+        self.later: list[tuple[float, Any]] = []
+
+    def dial(self, family: int, address: Any, now: float) -> str:
+        self.dialled.append((family, address))
+        if self.fails:
+            raise self.fails
+        return "connection"
+
+    def can_dial(self, neighbour: Any) -> bool:
+        return self.can
+
+    def on_dialling(self, connection: str, neighbour: Any, now: float) -> None:
+        self.said.append(("dialling", connection, neighbour.peer))
+
+    def gone(self, neighbour: Any) -> None:
+        self.said.append(("gone", neighbour.peer))
+
+    def complain(self, neighbour: Any, complaint: str) -> None:
+        self.said.append(("complain", complaint))
+
+    def call_later(self, seconds: float, call: Any) -> None:
+        self.later.append((seconds, call))
+
+    def post(self, call: Any) -> None:
+        call()
+
+
+def numbered(**changes: Any) -> Any:
+    peer = Neighbour(
+        Endpoint(3, "tcp://10.0.0.1:80", bytes(32), dialled=True), Session(0, 3, None, Schema(1, bytes(32)))
+    )
+    for name, value in changes.items():
+        setattr(peer, name, value)
+    return peer
+
+
+def dialler_of(lab: Any) -> Dialler:
+    return Dialler(0, lab, lab, lab, lab, lambda peer: lab.said.append(("unreachable", peer.unreachable)))
+
+
+def test_who_is_wanted_is_dialled_and_nobody_else() -> None:
+    lab = Lab()
+    dialler, peer = dialler_of(lab), numbered()
+    dialler.begin(peer)
+    assert lab.dialled == [(socket.AF_INET, ("10.0.0.1", 80))] and peer.dialling == "connection"
+    assert lab.said == [("dialling", "connection", 3)] and (peer.failures, peer.tries) == (0, 0)
+    for state in ({"quarantined": True}, {"dialling": "one"}, {"connection": "one"}):
+        dialler.begin(numbered(**state))
+    dialler.begin(neighbour(ours=False))
+    lab.can = False
+    dialler.begin(numbered())
+    dialler._dial(numbered())
+    lab.can, lab.is_running = True, False
+    dialler.begin(numbered())
+    dialler._connect(numbered(), [(socket.AF_INET, ("10.0.0.1", 80))], "")
+    assert len(lab.dialled) == 1
+
+
+@pytest.mark.parametrize(
+    ("fails", "why", "complains", "gone"),
+    [
+        (OSError(113, "No route to host"), "no route to host", True, False),
+        (
+            ConnectionRefusedError(111, "Connection refused"),
+            "connection refused",
+            False,
+            UNREACHABLE == "connection refused",
+        ),
+        (OSError("odd"), "odd", True, False),
+    ],
+)
+def test_a_call_that_fails_is_told_counted_and_made_again(
+    fails: OSError, why: str, complains: bool, gone: bool
+) -> None:
+    lab = Lab(fails)
+    dialler, peer = dialler_of(lab), numbered()
+    dialler.begin(peer)
+    assert (peer.failures, peer.tries, peer.dialling) == (1, 1, None)
+    words = [("unreachable", f"tcp://10.0.0.1:80: {why}")] + [("gone", 3)] * gone
+    words += [("complain", f"peer 3 at tcp://10.0.0.1:80: {why}")] * complains
+    assert lab.said == words
+    ((wait, again),) = lab.later
+    lab.fails = None
+    again()
+    assert wait == 0.1 and peer.dialling == "connection"
+
+
+def test_each_failure_goes_on_to_the_next_number_of_a_name_and_none_is_a_failure() -> None:
+    lab, found = Lab(), [(socket.AF_INET, (f"10.0.0.{number}", 80)) for number in range(3)]
+    dialler = dialler_of(lab)
+    for failures in range(5):
+        dialler._connect(numbered(failures=failures), found, "")
+    assert [address[0][-1] for _, address in lab.dialled] == list("01201")
+    peer = numbered()
+    dialler._connect(peer, [], "unknown name")
+    assert lab.said[-2:] == [
+        ("unreachable", "tcp://10.0.0.1:80: unknown name"),
+        ("complain", "peer 3 at tcp://10.0.0.1:80: unknown name"),
+    ]
+
+
+def test_a_name_is_looked_up_before_it_is_called_and_a_relay_that_has_gone_says_nothing_of_the_neighbour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lab, asked = Lab(), []
+
+    def look_up(address: str, answer: Any) -> None:
+        asked.append(address)
+        answer([(socket.AF_INET, ("10.9.9.9", 1))], "")
+
+    monkeypatch.setattr("p2pfl_me.wire.dialling.look_up", look_up)
+    dialler = dialler_of(lab)
+    dialler.begin(neighbour(ours=True))
+    assert asked == ["tcp://lab:1"] and lab.dialled == [(socket.AF_INET, ("10.9.9.9", 1))]
+    meeting: Any = SimpleNamespace(address="tcp://10.1.1.1:5")
+    endpoint = Endpoint(3, "tcp://lab:1", bytes(32), dialled=False, relays=(meeting,))
+    away = Neighbour(endpoint, Session(0, 3, None, Schema(1, bytes(32))))
+    dialler.begin(away)
+    assert lab.dialled[-1] == (socket.AF_INET, ("10.1.1.1", 5))
+    dialler.failed(away, UNREACHABLE)
+    assert not [said for said in lab.said if said[0] == "gone"]
+    assert lab.said[-1] == ("unreachable", f"the relay tcp://10.1.1.1:5: {UNREACHABLE}") and len(lab.later) == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_two_ends_that_go_on_from_relay_to_relay_meet_at_each(count: int) -> None:
+    relays: Any = tuple(range(count))
+    low, high = Endpoint(5, "", b"", relays=relays), Endpoint(2, "", b"", relays=relays)
+    pairs = {(low.relay(2, tries), high.relay(5, tries)) for tries in range(count * (count + 1))}
+    assert pairs >= {(each, each) for each in range(count)}
+    assert [low.relay(2, tries) for tries in range(4)] == [tries % count for tries in range(4)]
+    assert [high.relay(5, tries) for tries in range(count + 2)] == [0] * (count + 1) + [1 % count]
+    assert Endpoint(5, "", b"").relay(2, 3) is None
+    assert [Endpoint(5, "", b"", dialled).begins(2) for dialled in (None, True, False)] == [True, True, False]
+    assert [Endpoint(2, "", b"", dialled).begins(5) for dialled in (None, True, False)] == [False, True, False]
+
+
+def test_an_echo_is_timed_or_told_that_it_will_not_come() -> None:
+    def asked(at: float = 5.0) -> tuple[Any, Future[float]]:
+        answer: Future[float] = Future()
+        peer = numbered(echo=(at, answer))
+        peer.session.is_echoed = True
+        return peer, answer
+
+    peer, answer = asked()
+    peer.echoed(7.5)
+    assert answer.result(0) == 2.5 and peer.echo is None and not peer.session.is_echoed
+    peer.echoed(8.0)
+    peer, answer = asked()
+    peer.session.is_echoed = False
+    peer.echoed(7.5)
+    assert not answer.done() and peer.echo
+    peer.forget_echo()
+    peer.forget_echo()
+    with pytest.raises(WireError, match="the link to peer 3 has gone"):
+        answer.result(0)
+    for end in (lambda peer: peer.forget_echo(), lambda peer: peer.echoed(9.0)):
+        peer, answer = asked()
+        answer.cancel()
+        end(peer)
+        assert peer.echo is None

@@ -13,7 +13,7 @@ from p2pfl_me.run.ledger import Sent
 from p2pfl_me.wire.codec import Schema, encode
 from p2pfl_me.wire.refusal_log import BURST, REFILL_S, RefusalLog
 from p2pfl_me.wire.session import Outgoing
-from p2pfl_me.wire.traffic import TrafficLedger
+from p2pfl_me.wire.traffic import SMALL, TrafficLedger
 
 SCHEMA = Schema(1000, bytes(32))
 
@@ -46,6 +46,40 @@ def test_entries_stand_in_the_order_in_which_messages_left() -> None:
     ]
     assert entries[0].wire == 5000 and entries[0].bytes > 4000
     assert entries[3] == Sent(to=2, kind="ping", bytes=0, wire=99, count=3)
+
+
+def test_each_model_is_digested_once_small_ones_at_once_and_heartbeats_are_booked_since_the_last_time() -> None:
+    entries: list[Sent] = []
+    ledger = TrafficLedger([1, 2], entries.append, lambda call: None)
+    small = np.arange(256, dtype=np.float32)
+    schema = Schema(256, bytes(32))
+
+    def sent(model: np.ndarray) -> Outgoing:
+        message = Message(Kind.OFFER, 7, 7, model)
+        return Outgoing(message, *encode(message, 0, schema if model is small else SCHEMA), wire=5)
+
+    assert small.nbytes == SMALL
+    ledger.message_sent(1, sent(small))
+    assert [entry.sha256 for entry in entries] == [hashlib.sha256(small.tobytes()).hexdigest()], "in no other thread"
+    assert ledger._hashed is None
+    one, other = np.zeros(1000, np.float32), np.ones(1000, np.float32)
+    futures = [ledger._digest(each) for each in (one, one, other, other)]
+    assert futures[0] is futures[1] is not futures[2] is futures[3]
+    for peer, wire in ((1, 10), (1, 20), (2, 30)):
+        ledger.ping_sent(peer, wire)
+    ledger.sum_pings(1)
+    ledger.sum_pings(1)
+    ledger.ping_sent(1, 40)
+    ledger.frame_received(2, 10)
+    ledger.close()
+    pings = [(entry.to, entry.count, entry.wire) for entry in entries if entry.kind == "ping"]
+    assert pings == [(1, 2, 30), (1, 1, 40), (2, 1, 30)]
+    assert (ledger.totals[2].received, ledger.totals[2].sent, ledger.totals[1].received) == (18, 0, 0)
+    silent = TrafficLedger([1], None, lambda call: None)
+    silent.message_sent(1, sent(one))
+    silent.ping_sent(1, 5)
+    assert not silent._due
+    silent.close()
 
 
 def test_the_ledger_does_not_keep_a_model_alive() -> None:
