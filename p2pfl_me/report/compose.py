@@ -16,6 +16,7 @@ from p2pfl_me.report.claims import digits_of, verdict
 from p2pfl_me.report.comparison_agreement import agreement_blocks
 from p2pfl_me.report.comparison_cost import cost_blocks
 from p2pfl_me.report.comparison_faults import fault_blocks
+from p2pfl_me.report.comparison_field import clips_words, field_blocks
 from p2pfl_me.report.comparison_mixing import mixing_blocks
 from p2pfl_me.report.comparison_pairs import pair_blocks
 from p2pfl_me.report.comparison_protection import protection_blocks
@@ -74,7 +75,8 @@ def compose(comparison: Comparison, *, in_full: bool, beside: Path | None = None
         sections += _runs_in_full(first.methods)
     else:
         contracts = tuple(Code(method.name, dump_contract(method.runs[0].contract)) for method in first.methods)
-        sections.append(Section("The contracts", contracts, "contracts"))
+        clips = (Paragraph(f"{words}."),) if (words := clips_words(runs)) else ()
+        sections.append(Section("The contracts, and the clips", (*contracts, *clips), "contracts"))
         if links := _run_links(comparison, beside):
             words = "Each is a run folder: p2pme report FOLDER draws it in full, p2pme watch FOLDER shows its course."
             sections.append(Section("The runs behind it", (Paragraph(words), Links(links)), "runs"))
@@ -127,7 +129,7 @@ def _setting_sections(setting: Setting, slug: str, *, in_full: bool) -> Iterator
 
 
 _PARTS: dict[SettingPart, tuple[str, Callable[[Setting], Iterator[Block]]]] = {
-    SettingPart.SCORES: ("Scores", score_blocks),
+    SettingPart.SCORES: ("Scores", lambda setting: chain(score_blocks(setting), field_blocks(setting))),
     SettingPart.PAIRS: ("Is any better?", pair_blocks),
     SettingPart.AGREEMENT: ("How the models agree", agreement_blocks),
     SettingPart.COST: ("What it costs", cost_blocks),

@@ -6,7 +6,7 @@ reached: picking its best round would be a choice made on the test clips.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -161,8 +161,24 @@ def chance_uf1(runs: Sequence[Run]) -> float | None:
     return float(np.mean([uf1(commonest(support)) for support in supports])) if supports else None
 
 
-def clip_interval(confusion: Counts, draws: int = 2000) -> tuple[float, float] | None:
-    """95 % bootstrap interval of UF1 over clips, (low, high); None without clips.
+def arm_confusions(run: Run, arm: Arm) -> dict[int, Counts]:
+    """Confusion matrices of an arm's final models by peer, one model's under `ALONE`; those that were written down."""
+    if arm is Arm.GOSSIP:
+        return final_confusions(run)
+    if arm is Arm.AVERAGE:
+        last: dict[int, Scores | None] = {ALONE: run.average}
+    elif arm is Arm.ISOLATED:
+        last = {peer: curve[-1][1] for peer, curve in run.baselines.isolated.items() if curve}
+    else:
+        curve = run.baselines.fedavg if arm is Arm.FEDAVG else run.baselines.pooled if arm is Arm.POOLED else ()
+        last = {ALONE: curve[-1][1]} if curve else {}
+    return {peer: matrix for peer, scores in last.items() if (matrix := confusion_of(scores)) is not None}
+
+
+def clip_interval(
+    confusion: Counts, metric: Callable[[npt.ArrayLike], Floats] = uf1, draws: int = 2000
+) -> tuple[float, float] | None:
+    """95 % bootstrap interval of a score over clips, (low, high); None without clips.
 
     Clips of one subject resemble each other, so the interval over subjects would be wider; a confusion matrix
     does not know the subjects. The stream is fixed: the same matrix gives the same interval.
@@ -172,7 +188,7 @@ def clip_interval(confusion: Counts, draws: int = 2000) -> tuple[float, float] |
     if not total:
         return None
     draw = np.random.default_rng(0).multinomial(total, matrix.ravel() / total, size=draws)
-    low, high = np.quantile(uf1(draw.reshape(draws, size, size)), [0.025, 0.975])
+    low, high = np.quantile(metric(draw.reshape(draws, size, size)), [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -1,0 +1,104 @@
+"""What the field prints of a comparison: UF1 and UAR with intervals, F1 of each class, and which clips these are of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from p2pfl_me.learning.metrics import f1, uar, uf1
+from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.document import Block, Table
+from p2pfl_me.report.formatting import NONE
+from p2pfl_me.report.methods import Setting, lent_baselines
+from p2pfl_me.report.results import Counts, arm_confusions, clip_interval
+from p2pfl_me.report.run import Run
+
+DRAWS, LEAST_DRAWS = 2000, 200
+"""Draws of the clips a run and arm, dealt to its models; and at least so many a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An arm's models, by run."""
+
+    name: str
+    runs: tuple[tuple[Counts, ...], ...]
+
+
+def field_blocks(setting: Setting) -> Iterator[Block]:
+    """One table: UF1 and UAR with intervals and F1 by class, of every set-up and baseline whose answers are known."""
+    rows = [row for row in _rows(setting) if row.runs]
+    classes = setting.methods[0].runs[0].contract.model.classes
+    if not rows or any(len(matrix) != len(classes) for row in rows for run in row.runs for matrix in run):
+        return
+    table = tuple((row.name, _bracketed(row, uf1), _bracketed(row, uar), *_by_class(row)) for row in rows)
+    caption = (
+        "UF1 and UAR over all classes with 95 % intervals over draws of test clips, then F1 of each class; means over "
+        "seeds and peers, of models that were asked. As clips of one subject are alike, the true intervals are wider: "
+        "those over subjects, and scores by data set, come of p2pme evaluate, which keeps every answer."
+    )
+    title = "UF1 and UAR with intervals, and F1 of each class"
+    yield Table(("", "UF1", "UAR", *(f"F1, {name}" for name in classes)), table, caption, folded=title)
+
+
+def clips_words(runs: Sequence[Run]) -> str:
+    """By what another paper can show that it used the same clips; nothing where no run knows."""
+    known = dict.fromkeys((run.manifest.clips.source, run.manifest.clips.digest) for run in runs)
+    said = [
+        f"{source or 'clips'}: SHA-256 of the rows, whatever their split, {digest}"
+        for source, digest in known
+        if digest
+    ]
+    return "; ".join(said)
+
+
+def _rows(setting: Setting) -> Iterator[_Row]:
+    for method in setting.methods:
+        gossip, average = (_models(method.runs, arm) for arm in (Arm.GOSSIP, Arm.AVERAGE))
+        if gossip and average and _are_one(gossip, average):
+            yield _Row(f"{method.name}: every peer and the average, one model", average)
+        else:
+            yield _Row(f"{method.name}: {Arm.GOSSIP.words.lower()}", gossip)
+            yield _Row(f"{method.name}: {Arm.AVERAGE.words.lower()}", average)
+    for lent in lent_baselines(setting):
+        for arm in (Arm.ISOLATED, Arm.FEDAVG, Arm.POOLED):
+            yield _Row(f"{lent.name}: {arm.words.lower()}" if lent.name else arm.words, _models(lent.runs, arm))
+
+
+def _models(runs: Sequence[Run], arm: Arm) -> tuple[tuple[Counts, ...], ...]:
+    found = (tuple(arm_confusions(run, arm).values()) for run in runs)
+    return tuple(matrices for matrices in found if matrices)
+
+
+def _are_one(gossip: Sequence[Sequence[Counts]], average: Sequence[Sequence[Counts]]) -> bool:
+    """Whether each peer gave the average model's answers in all runs, class by class."""
+    pairs = zip(gossip, average, strict=False)
+    return len(gossip) == len(average) and all(
+        np.array_equal(matrix, one) for peers, (one, *_) in pairs for matrix in peers
+    )
+
+
+def _bracketed(row: _Row, metric: Callable[[npt.ArrayLike], npt.NDArray[np.float64]]) -> str:
+    """`0.719 [0.65, 0.78]`; of several models the means, as if all seeds had the same clips."""
+    means, ends = [], []
+    for matrices in row.runs:
+        draws = max(LEAST_DRAWS, DRAWS // len(matrices))
+        intervals = [found for each in matrices if (found := clip_interval(each, metric, draws)) is not None]
+        if intervals:
+            means.append(float(np.mean([metric(each) for each in matrices if each.any()])))
+            ends.append(np.mean(intervals, axis=0))
+    if not means:
+        return NONE
+    low, high = np.mean(ends, axis=0)
+    return f"{np.mean(means):.3f} [{low:.2f}, {high:.2f}]"
+
+
+def _by_class(row: _Row) -> Iterator[str]:
+    """F1 of each class, of the models that were shown it: first over those of a run, then over runs."""
+    for place in range(len(row.runs[0][0])):
+        asked = [[f1(each)[place] for each in matrices if each[place].any()] for matrices in row.runs]
+        means = [float(np.mean(scores)) for scores in asked if scores]
+        yield f"{np.mean(means):.3f}" if means else NONE

@@ -1,0 +1,99 @@
+"""A comparison's table as the field prints it: intervals, F1 by class, one row where all models are one, the clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from p2pfl_me.learning.metrics import Metrics, f1, uar, uf1
+from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.comparison_field import clips_words, field_blocks
+from p2pfl_me.report.document import Table
+from p2pfl_me.report.methods import Method, Setting
+from p2pfl_me.report.results import METRICS, clip_interval, over_seeds
+from p2pfl_me.report.run import Run, read_run
+from p2pfl_me.run.manifest import Clips
+from tests.report.fixture import write_run
+
+SMALL = {"count": 3, "rounds": 2, "classes": ("anger", "joy", "fear"), "support": (9, 5, 4)}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return read_run(write_run(tmp_path_factory.mktemp("field") / "run", **SMALL))
+
+
+def answering(run: Run, matrices: Sequence[object], average: object) -> Run:
+    """The run, with these answers of its peers (None: it was not asked) and of the average, and no baselines."""
+    peers = []
+    for log, matrix in zip(run.peers, matrices, strict=True):
+        scores = None if matrix is None else Metrics(np.array(matrix)).scores()
+        peers.append(replace(log, rounds=tuple(replace(each, test=scores) for each in log.rounds)))
+    return replace(
+        run, peers=tuple(peers), average=Metrics(np.array(average)).scores(), baselines=type(run.baselines)()
+    )
+
+
+def table(*runs: Run) -> dict[str, tuple[str, ...]]:
+    (block,) = field_blocks(Setting("", (Method("ring", runs),)))
+    assert isinstance(block, Table)
+    assert block.header == ("", "UF1", "UAR", "F1, anger", "F1, joy", "F1, fear")
+    return {name: tuple(cells) for name, *cells in block.rows}
+
+
+ONE = [[6, 2, 1], [1, 3, 1], [0, 1, 3]]
+OTHER = [[9, 0, 0], [2, 3, 0], [4, 0, 0]]
+NO_FEAR = [[6, 2, 1], [1, 3, 1], [0, 0, 0]]
+
+
+def test_every_number_is_that_of_its_matrix(run: Run) -> None:
+    found = table(answering(run, [ONE, OTHER, ONE], OTHER))
+    low, high = clip_interval(np.array(OTHER)) or (0, 0)
+    assert found["ring: average of the gossip models"][0] == f"{uf1(OTHER):.3f} [{low:.2f}, {high:.2f}]"
+    low, high = clip_interval(np.array(OTHER), uar) or (0, 0)
+    assert found["ring: average of the gossip models"][1] == f"{uar(OTHER):.3f} [{low:.2f}, {high:.2f}]"
+    mean = (2 * f1(ONE) + f1(OTHER)) / 3
+    assert found["ring: gossip peers"][2:] == tuple(f"{value:.3f}" for value in mean)
+    assert found["ring: gossip peers"][0].startswith(f"{(2 * uf1(ONE) + uf1(OTHER)) / 3:.3f} [")
+
+
+def test_one_model_at_every_peer_is_said_once(run: Run) -> None:
+    found = table(answering(run, [ONE, ONE, ONE], ONE))
+    assert list(found) == ["ring: every peer and the average, one model"]
+    found = table(answering(run, [ONE, ONE, ONE], ONE), answering(run, [ONE, ONE, OTHER], ONE))
+    assert list(found) == ["ring: gossip peers", "ring: average of the gossip models"], "in one seed they differ"
+
+
+def test_who_was_not_asked_takes_nothing_from_the_others(run: Run) -> None:
+    """A peer without answers, and a class of which a peer was shown no clip."""
+    whole = table(answering(run, [ONE, OTHER, ONE], OTHER))
+    assert table(answering(run, [OTHER, None, None], OTHER)) == {
+        "ring: every peer and the average, one model": whole["ring: average of the gossip models"]
+    }
+    found = table(answering(run, [NO_FEAR, ONE, NO_FEAR], ONE))["ring: gossip peers"]
+    assert found[4] == f"{f1(ONE)[2]:.3f}"
+    assert table(answering(run, [NO_FEAR] * 3, NO_FEAR))["ring: every peer and the average, one model"][4] == "–"
+
+
+def test_it_says_the_numbers_of_the_other_tables(run: Run) -> None:
+    found = table(run)
+    arms = {"gossip peers": Arm.GOSSIP, "average of the gossip models": Arm.AVERAGE}
+    named = {f"ring: {words}": arm for words, arm in arms.items()}
+    named |= {arm.words: arm for arm in (Arm.ISOLATED, Arm.FEDAVG, Arm.POOLED)}
+    for name, arm in named.items():
+        for metric, cell in zip(list(METRICS)[:2], found[name], strict=False):
+            stated = over_seeds([run], arm, metric)
+            assert stated is not None and cell.startswith(f"{stated.mean:.3f} ["), (name, metric)
+
+
+def test_the_clips_are_named_by_what_another_paper_can_compare(run: Run) -> None:
+    def of(source: str, digest: str) -> Run:
+        return replace(run, manifest=replace(run.manifest, data=Clips(source=source, digest=digest)))
+
+    what = "SHA-256 of the rows, whatever their split,"
+    assert clips_words([of("casme2", "ab"), of("casme2", "ab")]) == f"casme2: {what} ab"
+    assert clips_words([of("casme2", "ab"), of("casme2", "cd")]) == f"casme2: {what} ab; casme2: {what} cd"
+    assert clips_words([of("", "")]) == ""
