@@ -120,7 +120,7 @@ def open_folder(path: Path) -> LabFolder:
         values = json.loads((path / DRAFT).read_text(encoding="utf-8"))
         draft = Draft(str(values["kind"]), int(values["labs"]), str(values["name"]), tuple(values["settings"]))
         return LabFolder(path, draft, int(values["lab"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise RunError("holds no laboratory", where=str(path), fix=f"make one with `p2pme init {path}`") from error
 
 

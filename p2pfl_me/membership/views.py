@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from p2pfl_me.errors import ContractError
+from p2pfl_me.message import MAX_ROUND
 
 Keys = Mapping[int, tuple[bytes, ...]]
 """Members' raw public keys, 32 bytes each, by id: by any of its own a member approves, and once."""
@@ -112,15 +113,21 @@ def from_text(text: str, where: str) -> View:
             raise ValueError("too long")
         values = json.loads(text)
         counts = values["number"], values["round"]
-        if values["form"] != FORM or any(type(each) is not int or each < 0 for each in counts):
+        if values["form"] != FORM or any(type(each) is not int or not 0 <= each <= MAX_ROUND for each in counts):
             raise ValueError("another form")
         if not isinstance(values["contract"], str):
             raise ValueError("a contract that is no text")
         seals = {int(who): dict(_made(made)) for who, made in values["seals"].items()}
-        before, after = str(values["before"]), str(values["after"])
+        before, after = _digest(values["before"]), _digest(values["after"])
         return View(values["number"], before, after, values["round"], values["contract"], seals)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ContractError("is no view of p2pme", where=where, fix="make one with `p2pme propose`") from error
+
+
+def _digest(told: Any) -> str:
+    if not isinstance(told, str) or not told.isascii() or len(told) > 128:  # it goes into a statement, as bytes
+        raise ValueError("a digest that is none")
+    return told
 
 
 def _made(made: Any) -> Iterator[tuple[str, str]]:

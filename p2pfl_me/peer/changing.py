@@ -27,6 +27,8 @@ from p2pfl_me.wire.records import PAYLOAD
 
 NOW = 0
 """Rung as the round of a change: it holds from the next round on, whichever that is."""
+MOST_TEXTS, MOST_BYTES = 2000, 1 << 25
+"""What one neighbour may tell that is new while a contract stands: a member's approval is a text more."""
 MOST_VERSIONS = 16
 """Texts of views that a neighbour may tell and that are not agreed to, before more of it is ignored."""
 SOON = 2
@@ -71,6 +73,8 @@ class Changing:
         self._linked: set[int] = set()
         self._seen: set[bytes] = set()
         self._bad: dict[int, int] = {}
+        self._told: dict[int, tuple[int, int]] = {}
+        """How many new texts each neighbour has told, and their bytes."""
         self._refused: list[tuple[int, bytes, tuple[str, ...]]] = []
         self._others_turned = False
 
@@ -99,7 +103,7 @@ class Changing:
         """A neighbour has told of changes; `differing` are the sections in which its own contract differs."""
         digest = hashlib.sha256(data).digest()
         news = digest not in self._seen
-        if news and self._bad.get(peer, 0) < MOST_VERSIONS:
+        if news and self._bad.get(peer, 0) < MOST_VERSIONS and self._may_tell(peer, len(data)):
             self._seen.add(digest)
             try:
                 for text in unpack(data):
@@ -112,6 +116,16 @@ class Changing:
         if differing and self._view:
             self._others_turned = True
             self._turn_if_alone()
+
+    def _may_tell(self, peer: int, size: int) -> bool:
+        """Reading costs, whatever it says: who tells more than changes can come to is heard no more."""
+        texts, told = self._told.get(peer, (0, 0))
+        self._told[peer] = texts + 1, told + size
+        if texts < MOST_TEXTS and told + size <= MOST_BYTES:
+            return True
+        if texts <= MOST_TEXTS and told <= MOST_BYTES:
+            self._note(events.Refused(peer, "tells of ever more changes; nothing that it tells is read any more"))
+        return False
 
     def look(self) -> None:
         """Whether `p2pme adopt` or `p2pme leave` has laid a change into the run folder, a certificate has come that

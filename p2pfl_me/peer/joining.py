@@ -17,6 +17,7 @@ from p2pfl_me.files import private_folder, refusing, write_whole
 from p2pfl_me.membership.agreed import Standing, Witness, agreed, contract_in
 from p2pfl_me.membership.certificates import Book
 from p2pfl_me.membership.views import LONGEST, View, as_text, from_text
+from p2pfl_me.message import MAX_ROUND
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.wire.identity import Identity, public_from_text
 
@@ -64,7 +65,10 @@ def read_ticket(path: Path) -> Ticket:
             raise ValueError("another form")
         view = from_text(str(values["view"]), str(path))
         before = contract_from_yaml(str(values["before"]), name=str(path))
-        return Ticket(int(values["peer"]), int(values["by"]), before, view)
+        peer, by = values["peer"], values["by"]
+        if any(type(each) is not int or not 0 <= each <= MAX_ROUND for each in (peer, by)):
+            raise ValueError("ids that nobody has")
+        return Ticket(peer, by, before, view)
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ContractError(
             "is no ticket of p2pme", where=str(path), fix="ask a member for one (`p2pme ticket`)"

@@ -159,7 +159,7 @@ class PrivacyLedger:
         for number, line in enumerate(whole.splitlines(keepends=True), 1):
             try:
                 entry, before = self._parsed(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
                 raise self._damaged(number, f"is no entry ({error})") from error
             if before != last or entry.number != number:
                 raise self._damaged(number, "does not follow the line before it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import combinations
 from pathlib import Path
 
@@ -193,3 +194,33 @@ def test_a_round_that_is_none_of_those_to_come_is_refused(labs: Members, at: int
         return
     with pytest.raises(ContractError, match="names no round"):
         agreed(labs.standing, labs.view(new, [0, 1, 2], 0), labs.witness(0))
+
+
+def test_a_view_that_cannot_be_written_down_is_refused_as_none(labs: Members, tmp_path: Path) -> None:
+    """What stands in a statement is bytes in the end, and half a surrogate has none."""
+    values = json.loads(as_text(labs.view(longer(labs.contract, 50), [0, 1, 2])))
+    peer = Peer(labs, 1, tmp_path / "run")
+    for field, value in (
+        ("after", "\ud800"),
+        ("before", "\ud800"),
+        ("after", 7),
+        ("number", 10**400),
+        ("round", 2**70),
+    ):
+        peer.changing.heard(0, pack([json.dumps({**values, field: value})]), ())
+    assert len(peer.refused) == 5 and all("is no view of p2pme" in each for each in peer.refused)
+
+
+def test_whoever_tells_of_ever_new_changes_is_read_no_more(
+    labs: Members, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Changes of the past are no fault, and each costs its reader time."""
+    monkeypatch.setattr("p2pfl_me.peer.changing.MOST_TEXTS", 20)
+    view = labs.view(longer(labs.contract, 50), [0, 1, 2])
+    past = json.dumps({**json.loads(as_text(view)), "number": 0})
+    peer = Peer(labs, 4, tmp_path / "run")
+    for number in range(100):
+        peer.changing.heard(0, pack([past + " " * number]), ())
+    assert len(peer.refused) == 1 and "ever more changes" in peer.refused[0]
+    peer.changing.heard(1, pack([as_text(view)]), ())  # the others are heard as ever
+    assert peer.rung == [20]
