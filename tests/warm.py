@@ -158,7 +158,7 @@ class WarmProcess:
                     break
                 said.append(more)
             self.wait(None if until is None else max(0.0, until - time.monotonic()))
-        return b"".join(said).decode(), None
+        return b"".join(said).decode(errors="replace"), None
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:

@@ -18,17 +18,13 @@ from p2pfl_me.data.twins.known import TWINS
 from p2pfl_me.data.twins.take import TwinSpec
 from p2pfl_me.data.twins.write import write_twin
 from p2pfl_me.errors import P2pmeError
+from tests import small
 from tests.data.make import good, picture, row, rows, save
 
 
 def p2pme(home: Path, *arguments: str | bytes | Path) -> tuple[int, str]:
-    """One command to its end, its arguments as bytes."""
-    done = subprocess.run(
-        [sys.executable, "-m", "p2pfl_me.cli.main", *map(os.fspath, arguments)],
-        env={**os.environ, "P2PME_HOME": str(home)},
-        capture_output=True,
-    )
-    return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
+    """One command to its end, its arguments as the bytes that they are."""
+    return small.p2pme(home, *map(os.fsdecode, arguments))
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def serving(home: Path, *arguments: str) -> Iterator[str]:
         yield next(line.strip() for line in command.process.stdout if line.startswith("http"))
     finally:
         command.interrupt()
-        command.finish(timeout_s=10)
+        command.finish()
 
 
 def start(page: Page, url: str, what: str = "camera") -> None:
