@@ -19,11 +19,12 @@ from collections.abc import Callable, Mapping
 from p2pfl_me.aggregation.rules.mean import Mean
 from p2pfl_me.gossip.edge import SILENCES, Offered
 from p2pfl_me.gossip.exchange import Content, Exchange, Whole, carrying
+from p2pfl_me.gossip.life import Phase
 from p2pfl_me.gossip.protocol import Action, Refuse, Send
 from p2pfl_me.gossip.rules import Rule
 from p2pfl_me.gossip.settings import TICK_S, Settings
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.gossip.synchronous import NEEDS_MORE, Phase, Synchronous
+from p2pfl_me.gossip.synchronous import NEEDS_MORE, Synchronous
 from p2pfl_me.message import Kind, Message, Vector
 
 

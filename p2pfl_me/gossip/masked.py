@@ -21,11 +21,12 @@ import numpy as np
 from p2pfl_me.aggregation import Mixture
 from p2pfl_me.errors import WireError
 from p2pfl_me.gossip.edge import SILENCES
+from p2pfl_me.gossip.life import Phase
 from p2pfl_me.gossip.protocol import NOTHING, Action, Refuse, Send, SetTimer, Timer
 from p2pfl_me.gossip.rules import Rule
 from p2pfl_me.gossip.settings import TICK_S, Settings
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.gossip.synchronous import NEEDS_MORE, Phase, Synchronous
+from p2pfl_me.gossip.synchronous import NEEDS_MORE, Synchronous
 from p2pfl_me.message import Kind, Message, Packed, Vector
 
 FAR = 100.0

@@ -1,4 +1,4 @@
-"""What peers of common rounds share, however they exchange: the start, training, where to go on, the end.
+"""What peers of common rounds share, however they exchange: the start, training, where to go on.
 
 A subclass says how a round's models travel and what becomes of them. It keeps in `_due` until when it waits for whom,
 and nobody waits past that, whatever the other end says.
@@ -6,18 +6,16 @@ and nobody waits past that, whatever the other end says.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from enum import Enum, auto
 
 from p2pfl_me.aggregation import Mixture
 from p2pfl_me.gossip.catch_up import place
 from p2pfl_me.gossip.edge import Edge
-from p2pfl_me.gossip.gathering import Gathering
-from p2pfl_me.gossip.membership import Membership
+from p2pfl_me.gossip.life import Life, Phase
 from p2pfl_me.gossip.outlook import Outlook
 from p2pfl_me.gossip.pace import Pace
-from p2pfl_me.gossip.protocol import Action, Finish, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.protocol import Action, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.rules import Plain, Rule
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
@@ -27,16 +25,7 @@ NEEDS_MORE = "needs more than the longest deadline, by its own word"
 """Why a neighbour is not waited for in a round."""
 
 
-class Phase(Enum):
-    JOINING = auto()
-    TRAINING = auto()
-    EXCHANGING = auto()
-    EVALUATING = auto()
-    ALONE = auto()
-    DONE = auto()
-
-
-class Synchronous(ABC):
+class Synchronous(Life):
     """One peer's core, but for the exchange.
 
     Parameters
@@ -71,14 +60,10 @@ class Synchronous(ABC):
         completed: int = 0,
         progress: Progress | None = None,
     ) -> None:
+        super().__init__(me, neighbours, settings, completed, progress)
         self.me = me
-        self.round = completed
-        self.progress = progress or Progress()
-        self._completed = completed
         self._weights_at = weights_at
         self._neighbours = frozenset(neighbours)
-        self._members = Membership(neighbours)
-        self._gathering = Gathering(me, self._members, settings, completed)
         self._edges = {peer: Edge() for peer in sorted(neighbours)}
         self._rule = rule or Plain()
         self._watches_all = watches_all
@@ -86,8 +71,6 @@ class Synchronous(ABC):
         """The model that the last round ended with."""
         self._trained = self._out = params
         """What local training made of it, and what of that is exchanged."""
-        self._settings = settings
-        self._phase = Phase.JOINING
         self._pace = Pace(settings)
         self._outlook = Outlook(settings)
         self._due: dict[int, float] = {}
@@ -126,10 +109,6 @@ class Synchronous(ABC):
     @abstractmethod
     def _mix_if_settled(self, now: float) -> list[Action]:
         """Conclude the round by `_mixed`, unless somebody is waited for."""
-
-    def _unsettled(self) -> list[tuple[int, int]]:
-        """At the end: (neighbour, round) of exchanges of which this peer does not know whether they count."""
-        return []
 
     def _asks(self, peer: int) -> bool:
         """In the last round: whether only a reply of `peer` tells if an exchange with it counts."""
@@ -223,10 +202,6 @@ class Synchronous(ABC):
         self._edges[peer].linked_since = False
         return self._cut_off(now, peer)
 
-    def on_stop(self, now: float) -> list[Action]:
-        """The user stops this peer."""
-        return [] if self._phase is Phase.DONE else self._finish("stopped")
-
     # -- words that every exchange has ---------------------------------------------------------------------------
 
     def _greeted(self, now: float, sender: int, at: int) -> list[Action]:
@@ -302,20 +277,9 @@ class Synchronous(ABC):
 
     # -- rounds -------------------------------------------------------------------------------------------------
 
-    def _begin_if_joined(self, now: float) -> list[Action]:
-        return self._open(now) if self._phase is Phase.JOINING and self._gathering.enough else []
-
     def _open(self, now: float) -> list[Action]:
         """The start is over."""
         return [*self._gathering.begin(), *self._begin(now, self._place(now, self.round))]
-
-    def _on_patience(self, now: float, timer: Timer, round: int) -> list[Action]:
-        """A timer of the start, or of one who is alone."""
-        if timer is Timer.ALONE:
-            return self._finish("alone") if self._phase is Phase.ALONE and round == self.round else []
-        if self._phase is not Phase.JOINING:
-            return []
-        return [*self._gathering.rang(now, timer), *self._begin_if_joined(now)]
 
     def _go_on_if_alone(self, now: float) -> list[Action]:
         return self._begin(now, self._place(now, self.round)) if self._phase is Phase.ALONE else []
@@ -324,11 +288,8 @@ class Synchronous(ABC):
         self.round = round
         if self.round >= self._settings.stop.rounds:
             return self._finish("rounds")
-        if self._settings.wait_alone and self._neighbours and not self._members.there:
-            if self._neighbours <= self._members.gone:
-                return self._finish("alone")
-            self._phase = Phase.ALONE
-            return [SetTimer(Timer.ALONE, self.round, now + self._settings.join_timeout_s)]
+        if (waiting := self._wait_for_company(now)) is not None:
+            return waiting
         self._phase, self._begun_at = Phase.TRAINING, now
         skips: list[Action] = []
         for peer, edge in self._edges.items():
@@ -385,12 +346,3 @@ class Synchronous(ABC):
 
     def _next_deadline(self) -> list[Action]:
         return [SetTimer(Timer.DEADLINE, self.round, min(self._due.values()))] if self._due else []
-
-    def _finish(self, reason: str) -> list[Action]:
-        self._phase = Phase.DONE
-        leave: list[Action] = [
-            Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._members.there)
-        ]
-        trained, alone = self.progress.trained, self.progress.alone
-        skipped = self._completed - trained - self.progress.joined
-        return [*leave, Finish(reason, trained, tuple(sorted(self._unsettled())), skipped, alone)]

@@ -10,17 +10,15 @@ import math
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum, auto
 from typing import Protocol
 
 from p2pfl_me.gossip.catch_up import FASTER
 from p2pfl_me.gossip.deadline import deadline, settling_s
 from p2pfl_me.gossip.edge import SILENCES
-from p2pfl_me.gossip.gathering import Gathering
 from p2pfl_me.gossip.hours import Hours
 from p2pfl_me.gossip.kind import Seat
-from p2pfl_me.gossip.membership import Membership
-from p2pfl_me.gossip.protocol import NOTHING, Action, Finish, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.life import Life, Phase
+from p2pfl_me.gossip.protocol import NOTHING, Action, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
 from p2pfl_me.gossip.work import Work
@@ -58,16 +56,7 @@ class Averaging(Protocol):
         """What must be found again after a restart."""
 
 
-class _Phase(Enum):
-    JOINING = auto()
-    TRAINING = auto()
-    WAITING = auto()
-    EVALUATING = auto()
-    ALONE = auto()
-    DONE = auto()
-
-
-class WaitFree:
+class WaitFree(Life):
     """One peer's core around an averaging. Parameters as for `dpsgd.DPSGD`."""
 
     def __init__(
@@ -82,15 +71,9 @@ class WaitFree:
         progress: Progress | None = None,
         memory: Memory = NOTHING,
     ) -> None:
-        self.round = completed
-        self.progress = progress or Progress()
-        self._completed = completed
-        self._membership = Membership(neighbours)
-        self._gathering = Gathering(me, self._membership, settings, completed)
+        super().__init__(me, neighbours, settings, completed, progress)
         self._params = params
-        self._settings = settings
         self._averaging = averaging
-        self._phase = _Phase.JOINING
         self._trained_at = 0.0
         self._offsets: deque[float] = deque(maxlen=REMEMBERED_ARRIVALS)
         self._silences: Counter[int] = Counter()
@@ -108,13 +91,13 @@ class WaitFree:
     @property
     def waiting_for(self) -> frozenset[int]:
         match self._phase:
-            case _Phase.JOINING:
+            case Phase.JOINING:
                 return self._gathering.waiting_for
-            case _Phase.ALONE:
-                return self._membership.neighbours - self._membership.gone
-            case _Phase.WAITING:
+            case Phase.ALONE:
+                return self._members.neighbours - self._members.gone
+            case Phase.EXCHANGING:
                 return self._late()
-            case _Phase.TRAINING | _Phase.EVALUATING | _Phase.DONE:
+            case Phase.TRAINING | Phase.EVALUATING | Phase.DONE:
                 return frozenset()
 
     # -- inputs -------------------------------------------------------------------------------------------------
@@ -126,11 +109,11 @@ class WaitFree:
 
     def on_trained(self, now: float, params: Vector) -> list[Action]:
         """Local training of this round has ended with `params`."""
-        if self._phase is not _Phase.TRAINING:
+        if self._phase is not Phase.TRAINING:
             return []
-        self._phase, self._trained_at, self._asked = _Phase.WAITING, now, False
+        self._phase, self._trained_at, self._asked = Phase.EXCHANGING, now, False
         self._work.append(now - self._begun_at)
-        sends = self._averaging.trained(self.round, self._params, params, self._membership.there)
+        sends = self._averaging.trained(self.round, self._params, params, self._members.there)
         self._params = params
         timers: list[Action] = []
         if self._late():
@@ -144,7 +127,7 @@ class WaitFree:
 
     def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]:
         """The host has logged and stored the round that `Mixed` announced."""
-        if self._phase is not _Phase.EVALUATING:
+        if self._phase is not Phase.EVALUATING:
             return []
         self._completed = self.round + 1
         self.progress = advance(self.progress, validation_loss, alone=self._alone)
@@ -153,23 +136,23 @@ class WaitFree:
             reason = "time"
         if reason is None and self._is_worked:
             reason = "work"
-        told = self._everybody.news(self.progress.trained, self._membership.there, all_of_it=reason is not None)
+        told = self._everybody.news(self.progress.trained, self._members.there, all_of_it=reason is not None)
         return [*told, *(self._finish(reason) if reason else self._begin(now, self._completed))]
 
     def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
         """A message of a neighbour; what does not fit is ignored, never an error."""
-        if sender not in self._membership.neighbours:
+        if sender not in self._members.neighbours:
             return []
         last, is_push = self._settings.stop.rounds, message.kind is Kind.PUSH
         speaks_of_rounds = message.kind not in {Kind.PRESENT, Kind.LATER, Kind.WAITS, Kind.REST, Kind.WORK}
         if speaks_of_rounds and (message.round > last or (message.at > last and not is_push)):
             return [Refuse(sender, f"{message.kind.value} speaks of a round beyond the contract's last")]
-        if self._phase is _Phase.DONE:  # who is done still says again what was lost
+        if self._phase is Phase.DONE:  # who is done still says again what was lost
             return [*self._averaging.take(sender, message, self._params)] if message.kind is Kind.WITHDRAW else []
         if is_push:
             message = replace(message, at=self._believed(now, sender, message.at))
         del self._silences[sender]
-        if self._phase is _Phase.JOINING:
+        if self._phase is Phase.JOINING:
             told = self._gathering.hear(now, sender, message)
             return [*told, *self._take(now, sender, message), *self._begin_if_joined(now)]
         return self._take(now, sender, message)
@@ -177,10 +160,10 @@ class WaitFree:
     def _take(self, now: float, sender: int, message: Message) -> list[Action]:
         match message.kind:
             case Kind.HELLO:
-                self._membership.greeted(sender, message.at)
-                return self._begin(now, self.round) if self._phase is _Phase.ALONE else []
+                self._members.greeted(sender, message.at)
+                return self._begin(now, self.round) if self._phase is Phase.ALONE else []
             case Kind.PRESENT:  # it waits, and the run is under way
-                return [] if self._phase is _Phase.JOINING else [Send(sender, Message(Kind.BEGUN, 0))]
+                return [] if self._phase is Phase.JOINING else [Send(sender, Message(Kind.BEGUN, 0))]
             case Kind.REST:
                 self._said[sender] = now + message.at / 1000
                 return []
@@ -190,14 +173,14 @@ class WaitFree:
             case Kind.BEGUN | Kind.WANT | Kind.FINAL | Kind.LATER | Kind.WAITS:
                 return []
             case Kind.LEAVE:
-                self._membership.left(sender)
+                self._members.left(sender)
                 self._averaging.lost(sender)
                 return self._merge_if_complete(now)
             case Kind.KEY | Kind.CIRCLE | Kind.MASKED | Kind.ROSTER | Kind.PLEDGE:
                 return []
             case Kind.OFFER | Kind.ANSWER | Kind.SKIP | Kind.WITHDRAW | Kind.PUSH:
                 replies = self._averaging.take(sender, message, self._params)
-                if self._phase is _Phase.WAITING and not self._late():
+                if self._phase is Phase.EXCHANGING and not self._late():
                     self._offsets.append(now - self._trained_at)
                 return [*replies, *self._merge_if_complete(now)]
 
@@ -205,7 +188,7 @@ class WaitFree:
         """A timer that was set has come; a stale one is ignored."""
         if timer is not Timer.DEADLINE:
             return self._on_patience(now, timer, round)
-        if self._phase is not _Phase.WAITING or round != self.round:
+        if self._phase is not Phase.EXCHANGING or round != self.round:
             return []
         late = self._late()
         if not self._asked:
@@ -217,47 +200,32 @@ class WaitFree:
 
     def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
         """The link to `peer` has come up or gone down."""
-        if peer not in self._membership.neighbours or self._phase is _Phase.DONE:
+        if peer not in self._members.neighbours or self._phase is Phase.DONE:
             return []
         if reachable:
-            self._membership.came_up(peer)
+            self._members.came_up(peer)
             self._everybody.forget(peer)
             hello = Send(peer, Message(Kind.HELLO, self.round, self.round))
-            if self._phase is _Phase.JOINING:
+            if self._phase is Phase.JOINING:
                 return [hello, *self._gathering.linked(now)]
             rest = self._hours.rest_ms(now)
             told = [] if rest is None else [Send(peer, Message(Kind.REST, 0, rest))]
             work = self._everybody.news(self.progress.trained, [peer])
             return [hello, *told, *work, Send(peer, Message(Kind.BEGUN, 0))]
-        self._membership.went_down(peer)
+        self._members.went_down(peer)
         self._averaging.lost(peer)
         return self._merge_if_complete(now)
 
-    def on_stop(self, now: float) -> list[Action]:
-        """The user stops this peer."""
-        return [] if self._phase is _Phase.DONE else self._finish("stopped")
-
     # -- rounds -------------------------------------------------------------------------------------------------
-
-    def _begin_if_joined(self, now: float) -> list[Action]:
-        return self._open(now) if self._phase is _Phase.JOINING and self._gathering.enough else []
 
     def _open(self, now: float) -> list[Action]:
         """The start is over."""
         self._hours.begin(now, self._said.values())
         return [*self._gathering.begin(), *self._begin(now, self._place_to_join())]
 
-    def _on_patience(self, now: float, timer: Timer, round: int) -> list[Action]:
-        """A timer of the start, or of one who is alone."""
-        if timer is Timer.ALONE:
-            return self._finish("alone") if self._phase is _Phase.ALONE and round == self.round else []
-        if self._phase is not _Phase.JOINING:
-            return []
-        return [*self._gathering.rang(now, timer), *self._begin_if_joined(now)]
-
     def _place_to_join(self) -> int:
         """A peer that comes late starts where the slowest of the others is, so that it does not end up alone."""
-        rounds = [self._membership.rounds.get(peer, 0) for peer in self._membership.there]
+        rounds = [self._members.rounds.get(peer, 0) for peer in self._members.there]
         slowest = min(rounds, default=0)
         return max(self.round, min(slowest, self._settings.stop.rounds - 1))
 
@@ -275,7 +243,7 @@ class WaitFree:
 
     @property
     def _is_worked(self) -> bool:
-        members = self._membership
+        members = self._members
         return self._everybody.over(self.progress.trained, members.neighbours, members.neighbours & members.gone)
 
     @property
@@ -290,31 +258,27 @@ class WaitFree:
             return self._finish("time")
         if self._is_worked:
             return self._finish("work")
-        members = self._membership
-        if self._settings.wait_alone and members.neighbours and not members.there:
-            if members.neighbours <= members.gone:
-                return self._finish("alone")
-            self._phase = _Phase.ALONE
-            return [SetTimer(Timer.ALONE, round, now + self._settings.join_timeout_s)]
-        self._phase = _Phase.TRAINING
+        if (waiting := self._wait_for_company(now)) is not None:
+            return waiting
+        self._phase = Phase.TRAINING
         return [Train(round, self._params)]
 
     def _late(self) -> frozenset[int]:
-        there = self._membership.there - {peer for peer, passed in self._silences.items() if passed >= SILENCES}
+        there = self._members.there - {peer for peer, passed in self._silences.items() if passed >= SILENCES}
         return self._averaging.awaited(self.round, there)
 
     def _merge_if_complete(self, now: float) -> list[Action]:
-        return self._merge(now) if self._phase is _Phase.WAITING and not self._late() else []
+        return self._merge(now) if self._phase is Phase.EXCHANGING and not self._late() else []
 
     def _merge(self, now: float) -> list[Action]:
-        self._phase = _Phase.EVALUATING
-        late = sorted(self._averaging.awaited(self.round, self._membership.there))
+        self._phase = Phase.EVALUATING
+        late = sorted(self._averaging.awaited(self.round, self._members.there))
         missing = {peer: "silent" if self._silences[peer] >= SILENCES else "deadline" for peer in late}
         merged = self._averaging.merge(self.round)
         self._params = merged.params
         self._largest_distance = max(merged.distance.values(), default=None)
         memory, wait = {**self._averaging.memory(), **self._hours.memory(now)}, now - self._trained_at
-        members = self._membership
+        members = self._members
         absent = {peer: reason for peer in sorted(members.neighbours) if (reason := members.why_absent(peer))}
         stop = bool(self._settings.stop.patience or self._settings.seconds or self._settings.work)
         parted = stop and set(absent.values()) == {"left"}
@@ -323,15 +287,6 @@ class WaitFree:
             missing = absent
         weights, distance = merged.weights, merged.distance
         return [Mixed(self.round, merged.params, weights, missing, distance, wait, memory, alone=self._alone)]
-
-    def _finish(self, reason: str) -> list[Action]:
-        self._phase = _Phase.DONE
-        leave: list[Action] = [
-            Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._membership.there)
-        ]
-        trained, alone = self.progress.trained, self.progress.alone
-        skipped = self._completed - trained - self.progress.joined
-        return [*leave, Finish(reason, trained, skipped=skipped, alone=alone)]
 
 
 def waitfree_core(seat: Seat, averaging: Averaging) -> WaitFree:

@@ -14,7 +14,7 @@ from typing import NamedTuple, assert_never
 import numpy as np
 
 from p2pfl_me.gossip.dpsgd import DPSGD
-from p2pfl_me.gossip.synchronous import Phase
+from p2pfl_me.gossip.life import Phase
 from p2pfl_me.message import Kind, Message
 from tests.gossip.lives import (
     Comes,

@@ -1,0 +1,79 @@
+"""What every core's life has, whatever its peers exchange: it joins, may find itself alone, and ends."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from enum import Enum, auto
+
+from p2pfl_me.gossip.gathering import Gathering
+from p2pfl_me.gossip.membership import Membership
+from p2pfl_me.gossip.protocol import Action, Finish, Send, SetTimer, Timer
+from p2pfl_me.gossip.settings import Settings
+from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.message import Kind, Message
+
+
+class Phase(Enum):
+    JOINING = auto()
+    TRAINING = auto()
+    EXCHANGING = auto()
+    EVALUATING = auto()
+    ALONE = auto()
+    DONE = auto()
+
+
+class Life(ABC):
+    """From the start to the last word of a peer's core; `completed` rounds lie behind it."""
+
+    def __init__(
+        self, me: int, neighbours: tuple[int, ...], settings: Settings, completed: int, progress: Progress | None
+    ) -> None:
+        self.round = completed
+        self.progress = progress or Progress()
+        self._completed = completed
+        self._settings = settings
+        self._members = Membership(neighbours)
+        self._gathering = Gathering(me, self._members, settings, completed)
+        self._phase = Phase.JOINING
+
+    @abstractmethod
+    def _open(self, now: float) -> list[Action]:
+        """The start is over."""
+
+    def _unsettled(self) -> list[tuple[int, int]]:
+        """At the end: (neighbour, round) of exchanges of which this peer does not know whether they count."""
+        return []
+
+    def on_stop(self, now: float) -> list[Action]:
+        """The user stops this peer."""
+        return [] if self._phase is Phase.DONE else self._finish("stopped")
+
+    def _begin_if_joined(self, now: float) -> list[Action]:
+        return self._open(now) if self._phase is Phase.JOINING and self._gathering.enough else []
+
+    def _on_patience(self, now: float, timer: Timer, round: int) -> list[Action]:
+        """A timer of the start, or of one who is alone."""
+        if timer is Timer.ALONE:
+            return self._finish("alone") if self._phase is Phase.ALONE and round == self.round else []
+        if self._phase is not Phase.JOINING:
+            return []
+        return [*self._gathering.rang(now, timer), *self._begin_if_joined(now)]
+
+    def _wait_for_company(self, now: float) -> list[Action] | None:
+        """What to do instead of a round where the contract wants none without neighbours; None where all is well."""
+        members = self._members
+        if not self._settings.wait_alone or not members.neighbours or members.there:
+            return None
+        if members.neighbours <= members.gone:
+            return self._finish("alone")
+        self._phase = Phase.ALONE
+        return [SetTimer(Timer.ALONE, self.round, now + self._settings.join_timeout_s)]
+
+    def _finish(self, reason: str) -> list[Action]:
+        self._phase = Phase.DONE
+        leave: list[Action] = [
+            Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._members.there)
+        ]
+        trained, alone = self.progress.trained, self.progress.alone
+        skipped = self._completed - trained - self.progress.joined
+        return [*leave, Finish(reason, trained, tuple(sorted(self._unsettled())), skipped, alone)]
