@@ -7,6 +7,17 @@ house: imports only the errors.
 
 from p2pfl_me.choice.part import Conflict, Fraction, Part, PositiveInt, Seconds
 from p2pfl_me.choice.registry import Choice, Registry
-from p2pfl_me.choice.seeds import derive_seed
+from p2pfl_me.choice.seeds import Chance, chance_of, derive_seed
 
-__all__ = ["Choice", "Conflict", "Fraction", "Part", "PositiveInt", "Registry", "Seconds", "derive_seed"]
+__all__ = [
+    "Chance",
+    "Choice",
+    "Conflict",
+    "Fraction",
+    "Part",
+    "PositiveInt",
+    "Registry",
+    "Seconds",
+    "chance_of",
+    "derive_seed",
+]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+
+Chance = Callable[[str, int, int], float]
+"""(what for, round, which) -> a number in [0, 1), drawn from the contract's seed for one peer alone."""
 
 
 def derive_seed(seed: int, *labels: str | int) -> int:
@@ -13,3 +17,8 @@ def derive_seed(seed: int, *labels: str | int) -> int:
     """
     text = "\x1f".join([str(seed), *(f"{type(label).__name__}:{label}" for label in labels)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def chance_of(seed: int, peer: int) -> Chance:
+    """The dice of `peer` under a contract's seed."""
+    return lambda what, round, nth: derive_seed(seed, "chance", what, peer, round, nth) / 2**63

@@ -9,8 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
-from p2pfl_me.cli.place import place_options
-from p2pfl_me.cli.shared import examples, out_option
+from p2pfl_me.cli.shared import examples, out_option, place_options
 from p2pfl_me.engines import DEFAULT, ENGINES
 
 if TYPE_CHECKING:

@@ -9,9 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
-from p2pfl_me.cli.own_network import own_network, require_network
-from p2pfl_me.cli.place import place_options
-from p2pfl_me.cli.shared import examples, out_option, with_rounds
+from p2pfl_me.cli.shared import examples, out_option, own_network, place_options, require_network, with_rounds
 from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
 from p2pfl_me.exits import Exit
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from p2pfl_me.cli.json_output import json_option, set_aside
-from p2pfl_me.cli.own_network import own_network_of_run
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import examples, own_network_of_run
 from p2pfl_me.counting import many
 
 

@@ -7,8 +7,7 @@ from typing import Literal
 
 import click
 
-from p2pfl_me.cli.own_network import own_network_of_run
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import examples, own_network_of_run
 
 
 @click.command(

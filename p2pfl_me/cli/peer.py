@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.one_peer import peer_options
-from p2pfl_me.cli.own_network import own_network, require_network
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import examples, own_network, require_network
 from p2pfl_me.output import end_process, put
 
 if TYPE_CHECKING:

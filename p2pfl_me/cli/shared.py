@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from p2pfl_me.cluster.place import place_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -45,3 +48,45 @@ class FiniteRange(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value} is not a number.", param, ctx)
         return number
+
+
+def own_network(command: Function) -> Function:
+    """`--network` and `--trained`: a user's own network."""
+    command = click.option(
+        "--trained", metavar="PART", multiple=True, help="Train and send only this part of it: fc, block4. Repeatable."
+    )(command)
+    return click.option("--network", metavar="FILE.py:NAME", help="Your own network: a function that gives a module.")(
+        command
+    )
+
+
+def own_network_of_run(command: Function) -> Function:
+    """`--network` alone: what is trained of it stands in the run's contract."""
+    return click.option(
+        "--network", metavar="FILE.py:NAME", help="Your own network, where the run's contract states one."
+    )(command)
+
+
+def require_network(network: str | None, trained: tuple[str, ...]) -> None:
+    """Refuse a part of nothing."""
+    if trained and not network:
+        raise click.UsageError(
+            "--trained names a part of --network FILE.py:NAME; a contract's network has model.trainable"
+        )
+
+
+def place_options(send: str = "") -> Callable[[Function], Function]:
+    """`--on`: where units of work are done. The command gets `place`; it has `--send`, with `send` as its help, where
+    inputs can travel there."""
+
+    def decorate(command: Function) -> Function:
+        @wraps(command)
+        def run(*args: Any, on: str, send: bool = False, **options: Any) -> Any:
+            return command(*args, place=place_of(on, send=send), **options)
+
+        where = "local, or a Ray cluster: ray, auto, HOST:PORT (docs/scale-out.md)."
+        option = click.option("--on", metavar="PLACE", default="local", show_default=True, help=where)
+        added: Any = option(run)
+        return click.option("--send", is_flag=True, help=send)(added) if send else added  # type: ignore[no-any-return]
+
+    return decorate

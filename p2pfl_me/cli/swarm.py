@@ -9,8 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
-from p2pfl_me.cli.own_network import own_network, require_network
-from p2pfl_me.cli.shared import examples, out_option, with_rounds
+from p2pfl_me.cli.shared import examples, out_option, own_network, require_network, with_rounds
 
 if TYPE_CHECKING:
     from p2pfl_me.adversary import Lies

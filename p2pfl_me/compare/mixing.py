@@ -44,10 +44,10 @@ def mixings_of(groups: Sequence[Group]) -> tuple[tuple[Mixing, ...], tuple[str, 
 def mixing_of(name: str, contract: Contract) -> Mixing:
     """One set-up, for as many rounds as its graph needs."""
     from p2pfl_me.report.mixing import Mixing
-    from p2pfl_me.simulation.message_size import model_bytes
+    from p2pfl_me.simulation.carriage import model_bytes
     from p2pfl_me.simulation.mixing_alone import mix_alone
     from p2pfl_me.topology import plan_of
-    from p2pfl_me.topology.curve import mixing_curve
+    from p2pfl_me.topology.averaging import mixing_curve
 
     predicted = mixing_curve(plan_of(contract), MOST_ROUNDS)
     near = np.flatnonzero(predicted <= LEFT)

@@ -17,9 +17,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.compression.compressor import Compression, EdgeState, Payload, Shapes
+from p2pfl_me.compression.compressor import Compression, EdgeState, Payload, Shapes, Stateless
 from p2pfl_me.compression.limits import require_length
-from p2pfl_me.compression.stateless import Stateless
 from p2pfl_me.compression.streams import Edge
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import MAX_WEIGHT, Vector

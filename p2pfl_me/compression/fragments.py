@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from p2pfl_me.compression.compressor import Compression, EdgeState, Payload, Shapes
+from p2pfl_me.compression.compressor import Compression, EdgeState, Payload, Shapes, Stateless
 from p2pfl_me.compression.limits import require_length, require_sane
-from p2pfl_me.compression.stateless import Stateless
 from p2pfl_me.compression.streams import Edge
 from p2pfl_me.message import Vector
 

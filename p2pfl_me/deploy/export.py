@@ -11,8 +11,8 @@ import numpy as np
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.preprocess.inputs import images_of
 from p2pfl_me.deploy.clips import export_clips
-from p2pfl_me.deploy.inputs import images_of
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.files import refusing, write_whole
 from p2pfl_me.home import cache_dir

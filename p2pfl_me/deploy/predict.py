@@ -11,9 +11,9 @@ from pathlib import Path
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.drawn import drawn_input
 from p2pfl_me.data.images import IMAGES
+from p2pfl_me.data.preprocess.inputs import images_of
 from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.deploy.film import film_frames
-from p2pfl_me.deploy.inputs import images_of
 from p2pfl_me.deploy.observed import require_observed
 from p2pfl_me.errors import DataError
 from p2pfl_me.learning.recogniser import Recogniser, clip_scores

@@ -19,7 +19,7 @@ from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.machine import cores
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.warning import warning_words
-from p2pfl_me.simulation.message_size import model_bytes
+from p2pfl_me.simulation.carriage import model_bytes
 
 PACKAGES = ("torch", "torchvision", "numpy", "networkx", "opencv-python-headless")
 

@@ -19,11 +19,11 @@ from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.duty import Untold
 from p2pfl_me.peer.schema import schema_of
+from p2pfl_me.simulation.carriage import model_bytes
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.simulation.keys import simulated_keys
 from p2pfl_me.simulation.lockstep_rounds import Lockstep
-from p2pfl_me.simulation.message_size import model_bytes
 from p2pfl_me.simulation.pace import ORDINARY
 from p2pfl_me.topology import plan_of, schedule_of
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.data.preprocess.inputs import images_of
 from p2pfl_me.data.reading import read_clips
-from p2pfl_me.deploy.inputs import images_of
 
 if TYPE_CHECKING:
     from p2pfl_me.learning.recogniser import Recogniser

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from p2pfl_me.report.document import Document, Section, base_of, pictures
 from p2pfl_me.report.svg import Files, themed, with_tips
 
-SCRIPTS = ("sorting", "toggling", "zooming")
+SCRIPTS = ("sorting", "buttons", "toggling", "zooming")
 MOST_SWITCHES = 40
 """A figure of more lines has none: a wall of buttons says less than the lines."""
 

@@ -32,8 +32,8 @@ from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.steps import whole_module
 from p2pfl_me.learning.trainer import Part, Samples
+from p2pfl_me.simulation.carriage import model_bytes
 from p2pfl_me.simulation.lockstep_rounds import Lockstep
-from p2pfl_me.simulation.message_size import model_bytes
 from p2pfl_me.topology import schedule_of
 
 

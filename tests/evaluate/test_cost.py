@@ -19,7 +19,7 @@ from p2pfl_me.evaluate.run import evaluate
 from p2pfl_me.evaluate.variants import evaluate_all, variants_of
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.numbers import csv_rows
-from p2pfl_me.simulation.message_size import model_bytes
+from p2pfl_me.simulation.carriage import model_bytes
 from tests.evaluate.making import contract, run, without_page
 from tests.evaluate.making import request as make_request
 

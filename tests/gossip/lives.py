@@ -21,13 +21,13 @@ import numpy as np
 from p2pfl_me.aggregation.rules.mean import Mean
 from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.exchange import Whole
+from p2pfl_me.gossip.life import Phase
 from p2pfl_me.gossip.overlapped import Overlapped
 from p2pfl_me.gossip.protocol import NOTHING, Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.protocols.overlap import Beside
 from p2pfl_me.gossip.rules import Plain
 from p2pfl_me.gossip.settings import Settings
 from p2pfl_me.gossip.stop import Progress, StopRule
-from p2pfl_me.gossip.synchronous import Phase
 from p2pfl_me.message import Kind, Message
 
 Rows = Mapping[int, Mapping[int, float]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from p2pfl_me.gossip.chance import chance_of
+from p2pfl_me.choice import chance_of
 from p2pfl_me.gossip.edge import SILENCES
 from p2pfl_me.gossip.kind import PROTOCOLS, fitting_protocol
 from p2pfl_me.gossip.protocol import NOTHING, Send

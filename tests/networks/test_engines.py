@@ -20,9 +20,9 @@ from p2pfl_me.exits import Exit
 from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.own import with_network
 from p2pfl_me.options import RunOptions
+from p2pfl_me.simulation.carriage import model_bytes
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.lockstep import run_lockstep
-from p2pfl_me.simulation.message_size import model_bytes
 from p2pfl_me.swarm.launcher import launch
 from tests.networks import mylab
 from tests.small import CLASSES, Command, events, wait_for, write_contract

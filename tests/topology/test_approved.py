@@ -18,8 +18,7 @@ import pytest
 from p2pfl_me.contract import load_contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology import DirectedSchedule, plan_of, schedule_of
-from p2pfl_me.topology.averaging import rounds_to_average
-from p2pfl_me.topology.curve import mixing_curve
+from p2pfl_me.topology.averaging import mixing_curve, rounds_to_average
 from p2pfl_me.topology.kind import TOPOLOGIES
 from p2pfl_me.topology.pairs import ids, nearest_square
 from p2pfl_me.topology.summary import as_json, as_text, summarise

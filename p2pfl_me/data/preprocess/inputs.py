@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.contract import Contract
 from p2pfl_me.contract.preprocess import Input
 from p2pfl_me.data.blank import read_shown
 from p2pfl_me.data.clip import Clip
@@ -20,7 +21,7 @@ from p2pfl_me.data.preprocess.flow import STILL, flow_image
 from p2pfl_me.data.preprocess.magnification import band_pass, magnify
 from p2pfl_me.data.preprocess.note import ClipNote, FaceSource
 from p2pfl_me.data.preprocess.plan import ClipPlan, plan_clip
-from p2pfl_me.data.preprocess.recipe import Recipe
+from p2pfl_me.data.preprocess.recipe import Recipe, recipe_of
 from p2pfl_me.data.preprocess.regions import mask
 
 Image = npt.NDArray[np.uint8]
@@ -35,6 +36,17 @@ class ClipImages:
 
     images: Image = field(repr=False)
     note: ClipNote
+
+
+def images_of(contract: Contract, clip: Clip) -> Image:
+    """uint8 (n, S, S, 3): the samples of one clip, as they are prepared for training.
+
+    Raises
+    ------
+    DataError
+        A file is missing or is no image, or a folder lacks the frame.
+    """
+    return clip_images(clip, recipe_of(contract.model)).images
 
 
 def clip_images(clip: Clip, recipe: Recipe) -> ClipImages:

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from p2pfl_me.gossip.chance import Chance, chance_of
+from p2pfl_me.choice import Chance, chance_of
 from p2pfl_me.gossip.kind import ProtocolKind, Seat
 from p2pfl_me.gossip.protocol import NOTHING, Memory, Protocol, Refuse, Send
 from p2pfl_me.gossip.waitfree import Merged, waitfree_core

@@ -14,8 +14,7 @@ import numpy as np
 from pydantic import model_validator
 
 from p2pfl_me.aggregation import mix
-from p2pfl_me.choice import Part, PositiveInt
-from p2pfl_me.gossip.chance import Chance, chance_of
+from p2pfl_me.choice import Chance, Part, PositiveInt, chance_of
 from p2pfl_me.gossip.kind import ProtocolKind, Seat
 from p2pfl_me.gossip.protocol import Memory, Protocol, Refuse, Send
 from p2pfl_me.gossip.waitfree import Merged, waitfree_core

@@ -1,18 +1,7 @@
 // A button for each line of a figure shows or hides it, with all that belongs to it; "all" brings back, or clears.
 for (const holder of document.querySelectorAll("[data-series]")) {
   const figure = holder.closest("figure");
-  const row = document.createElement("div");
-  row.className = "toggles";
-  row.setAttribute("role", "group");
-  row.setAttribute("aria-label", "Lines to show");
-  const added = (name, press) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = name;
-    button.addEventListener("click", press);
-    row.append(button);
-    return button;
-  };
+  const added = row(figure, "Lines to show");
   const all = added("all", () => {
     const shown = switches.some(({ on }) => !on());
     for (const each of switches) each.set(shown);
@@ -31,5 +20,4 @@ for (const holder of document.querySelectorAll("[data-series]")) {
     return { on, set };
   });
   all.textContent = "none";
-  figure.querySelector(".files").before(row);
 }

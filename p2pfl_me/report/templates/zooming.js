@@ -3,18 +3,7 @@ for (const figure of document.querySelectorAll("figure")) {
   const drawings = [...figure.querySelectorAll("svg")].map((svg) => ({ svg, box: svg.getAttribute("viewBox").split(" ").map(Number) }));
   if (!drawings.length) continue;
   let view = { x: 0, y: 0, share: 1 };  // of the whole: its left and upper border, and how much of it is seen
-  const row = document.createElement("div");
-  row.className = "toggles";
-  row.setAttribute("role", "group");
-  row.setAttribute("aria-label", "Size of the figure");
-  const added = (name, press) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = name;
-    button.addEventListener("click", press);
-    row.append(button);
-    return button;
-  };
+  const added = row(figure, "Size of the figure");
   const show = (x, y, share) => {
     const inside = (each) => Math.min(Math.max(each, 0), 1 - share);
     view = { x: inside(x), y: inside(y), share };
@@ -61,5 +50,4 @@ for (const figure of document.querySelectorAll("figure")) {
     });
   }
   window.addEventListener("beforeprint", () => show(0, 0, 1));
-  figure.querySelector(".files").before(row);
 }
