@@ -76,6 +76,7 @@ def list_members(folder: Path, as_json: bool) -> None:
             {
                 "id": number,
                 "address": card.member.address,
+                "dial_only": card.member.dial_only,
                 "public_key": key,
                 "fingerprint": seal,
                 "words": as_words(seal),
@@ -96,7 +97,7 @@ def say_next(lab: LabFolder) -> None:
     for number, card in sorted(lab.cards().items()):
         key = card.member.public_key or ""
         whose = "this lab" if number == lab.lab else "compare by phone"
-        click.echo(f"lab {number}  {card.member.address}  ({whose})")
+        click.echo(f"lab {number}  {card.member.address or 'only dials'}  ({whose})")
         click.echo(f"       {as_words(fingerprint(public_from_text(key)))}")
     if missing := lab.missing():
         names = ", ".join(map(str, missing))

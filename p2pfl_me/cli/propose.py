@@ -23,7 +23,13 @@ from p2pfl_me.cli.shared import examples
 )
 @click.option("--address", "addresses", metavar="K=ADDRESS", multiple=True, help="Peer K is called there from then on.")
 @click.option("--key", "keys", metavar="K=KEY", multiple=True, help="Peer K has this public key from then on.")
-@click.option("--join", "joining", metavar="ADDRESS=KEY", multiple=True, help="A new member, with the next id.")
+@click.option(
+    "--join",
+    "joining",
+    metavar="ADDRESS=KEY",
+    multiple=True,
+    help="A new member, with the next id; dial-only=KEY if nobody can call it.",
+)
 @click.option("--meets", metavar="K,...", default="", help="Its neighbours, where the contract lists edges.")
 @click.option("--leave", "leaving", metavar="K", type=int, multiple=True, help="Peer K takes part no more.")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="As training.rounds=80.")

@@ -19,6 +19,7 @@ from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.kind import fitting_protocol
 from p2pfl_me.topology.directed import plan_of
 from p2pfl_me.topology.kind import TOPOLOGIES
+from p2pfl_me.topology.reach import seating
 
 WIDTH = 112
 
@@ -142,7 +143,8 @@ def contract_text(
     overrides:
         `section.key=value` texts, as for `load_contract`.
     members:
-        Peers at addresses of their own, by id, in place of `count` on loopback.
+        Peers at addresses of their own, by id, in place of `count` on loopback. Where two that can only dial would be
+        neighbours, the graph is written as a list of edges in which none are, if there is such a seating.
 
     Raises
     ------
@@ -172,6 +174,9 @@ def contract_text(
         "training": dict(TRAINING),
         "gossip": {"protocol": fitting_protocol(TOPOLOGIES.of(kind, **options))},
     }
+    if edges := _apart(values, overrides, members):
+        values["topology"] = {"kind": "edges", "edges": edges}
+        overrides = [each for each in overrides if not each.startswith("topology.")]
     contract = apply_overrides(Source(f"new {kind}", values, {}), overrides)
     plan_of(contract)
     given = contract.model_dump(mode="json", exclude_unset=True)
@@ -179,7 +184,28 @@ def contract_text(
         del given["model"]["weights"]  # there are no frozen layers for them
     topology = contract.topology
     head = [f"# {topology.kind}: {topology.summary}.", f"# Needs: {topology.needs}."]
+    if edges:
+        head = [f"# {kind}: {about.summary}, seated so that no two of those who only dial are neighbours."]
     return "\n".join([*head, *_lines(given, ())]) + "\n"
+
+
+def _apart(values: Mapping[str, Any], overrides: Sequence[str], members: Sequence[Member]) -> list[list[int]]:
+    """The edges of the graph that `values` ask for, with the members that only dial in places apart; none where they
+    are apart already, no such seating is found, or the graph is more than a list of edges."""
+    behind = [member.id for member in members if member.dial_only]
+    if len(behind) < 2:
+        return []
+    alike = {**values, "peers": {"loopback": {"count": len(members)}}}
+    contract = apply_overrides(Source("", alike, {}), [each for each in overrides if not each.startswith("peers.")])
+    graph, plan = contract.topology, plan_of(contract)
+    if graph.changes or graph.one_way or graph.own_weights:
+        return []
+    seats = seating(plan, behind)
+    pairs = {(a, b) for a in range(plan.size) for b in plan.neighbours(a) if a < b}
+    if seats is None or not any(a in behind and b in behind for a, b in pairs):
+        return []
+    sits = {seat: peer for peer, seat in enumerate(seats)}
+    return [list(pair) for pair in sorted((min(sits[a], sits[b]), max(sits[a], sits[b])) for a, b in pairs)]
 
 
 def _lines(values: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:

@@ -14,6 +14,8 @@ from p2pfl_me.contract.model import Member
 from p2pfl_me.errors import ContractError
 
 MARK = "p2pme-lab-1"
+DIALS = "dial-only"
+"""In place of an address: nobody can call this laboratory, it calls all its neighbours."""
 LONGEST = 400
 _CARD = re.compile(rf"^{MARK} (\d{{1,5}}) (\S+) (\S+) ([0-9a-f]{{16}})$")
 
@@ -27,7 +29,7 @@ class Card:
 
     def __str__(self) -> str:
         member = self.member
-        return f"{MARK} {member.id} {member.address} {member.public_key} {self.draft}"
+        return f"{MARK} {member.id} {member.address or DIALS} {member.public_key} {self.draft}"
 
 
 def read_card(text: str, where: str) -> Card:
@@ -46,7 +48,8 @@ def read_card(text: str, where: str) -> Card:
         )
     number, address, key, draft = found.groups()
     try:
-        return Card(Member(id=int(number), address=address, public_key=key), draft)
+        where_it_is = {"dial_only": True} if address == DIALS else {"address": address}
+        return Card(Member.model_validate({"id": int(number), **where_it_is, "public_key": key}), draft)
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ContractError(

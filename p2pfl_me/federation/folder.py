@@ -16,7 +16,7 @@ from p2pfl_me.contract.load import load_contract
 from p2pfl_me.contract.members import BASE_PORT
 from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError, RunError
-from p2pfl_me.federation.card import MARK, Card, read_card
+from p2pfl_me.federation.card import DIALS, MARK, Card, read_card
 from p2pfl_me.files import private_folder, write_whole
 from p2pfl_me.wire.identity import new_identity, save_identity
 
@@ -78,10 +78,11 @@ class LabFolder:
         return tuple(sorted(set(range(self.draft.labs)) - self.cards().keys()))
 
 
-def found(path: Path, draft: Draft, lab: int, address: str = "") -> LabFolder:
+def found(path: Path, draft: Draft, lab: int, address: str = "", *, dial_only: bool = False) -> LabFolder:
     """Make a laboratory's folder with a key and a card of its own.
 
-    `address`: where the others reach it; without one, this machine's loopback, for trying it out.
+    `address`: where the others reach it; without one, this machine's loopback, for trying it out. `dial_only`: nobody
+    can reach it, it calls all its neighbours.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def found(path: Path, draft: Draft, lab: int, address: str = "") -> LabFolder:
     if (path / DRAFT).exists():
         raise RunError("holds a laboratory already", where=str(path), fix="name another folder")
     contract_text(draft.kind, draft.labs, draft.name, draft.settings)  # refused now, not when all cards are there
-    address = address or f"tcp://127.0.0.1:{BASE_PORT + lab}"
+    address = DIALS if dial_only else address or f"tcp://127.0.0.1:{BASE_PORT + lab}"
     folder = LabFolder(path, draft, lab)
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     private_folder(path)
@@ -156,7 +157,7 @@ def add_card(folder: LabFolder, card: Card, where: str) -> bool:
             )
         if other != lab and there.member.public_key == card.member.public_key:
             raise ContractError(f"the key of lab {other}", where=where, fix="each lab makes a key of its own")
-        if other != lab and there.member.address == card.member.address:
+        if other != lab and card.member.address and there.member.address == card.member.address:
             raise ContractError(
                 f"the address of lab {other}, {card.member.address}",
                 where=where,

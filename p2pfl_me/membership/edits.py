@@ -11,6 +11,9 @@ import networkx as nx
 from p2pfl_me.contract import Contract, contract_from_values
 from p2pfl_me.errors import ContractError
 
+DIALS = "dial-only"
+"""In place of an address: nobody can call this member."""
+
 
 def without(contract: Contract, peer: int) -> Contract:
     """The contract that a member has left, and the graph mended.
@@ -40,6 +43,8 @@ def without(contract: Contract, peer: int) -> Contract:
 def with_member(contract: Contract, address: str, key: str, meets: Iterable[int] = ()) -> Contract:
     """The contract with one member more, whose id is the next one; `meets` are its neighbours in a list of edges.
 
+    `address`: where the others call it; `dial-only` where nobody can.
+
     Raises
     ------
     ContractError
@@ -47,7 +52,8 @@ def with_member(contract: Contract, address: str, key: str, meets: Iterable[int]
     """
     values = _values(contract)
     members, peer = _members(values, contract), contract.peers.count
-    members.append({"id": peer, "address": address, "public_key": key})
+    where = {"dial_only": True} if address == DIALS else {"address": address}
+    members.append({"id": peer, **where, "public_key": key})
     if values["topology"]["kind"] == "edges":
         values["topology"]["edges"] += [[other, peer] for other in sorted(set(meets))]
     return _contract(values, contract)

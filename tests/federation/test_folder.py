@@ -15,6 +15,7 @@ from p2pfl_me.errors import ContractError, P2pmeError, RunError
 from p2pfl_me.federation.card import read_card
 from p2pfl_me.federation.folder import Draft, LabFolder, add_card, found, open_folder
 from p2pfl_me.federation.words import as_words, proquint
+from p2pfl_me.topology import plan_of
 from p2pfl_me.topology.kind import TOPOLOGIES
 from tests.small import Command, events
 from tests.wire.peers import free_base
@@ -132,3 +133,19 @@ def test_two_labs_on_one_machine_by_the_commands_that_help_prints(tmp_path: Path
     peers = [Command([str(word) for word in words], tmp_path / "home") for words in (first, said)]
     assert [peer.finish()[0] for peer in peers] == [0, 0]
     assert [each["rounds"] for each in events(tmp_path / "a" / "run", 0, "finish")] == [2]
+
+
+def test_labs_that_nobody_can_call_say_so_on_their_cards_and_are_seated_apart(tmp_path: Path) -> None:
+    draft = Draft("ring", 4, "behind")
+    labs = [
+        found(tmp_path / str(k), draft, k, "" if k < 2 else f"tcp://lab-{k}.example:4000", dial_only=k < 2)
+        for k in range(4)
+    ]
+    for one in labs:
+        for other in labs:
+            if one is not other:
+                add_card(one, read_card(other.card_path(other.lab).read_text(), "a card"), "a card")
+    contracts = [load_contract(each.contract) for each in labs]
+    assert len({digest(each) for each in contracts}) == 1
+    assert [member.dial_only for member in contracts[0].peers.members or ()] == [True, True, False, False]
+    assert 1 not in plan_of(contracts[0]).neighbours(0)

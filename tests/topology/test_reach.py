@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
+import networkx as nx
 import pytest
 
 from p2pfl_me.contract import Contract, contract_from_yaml
+from p2pfl_me.contract.model import Member
+from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology import plan_of
+from p2pfl_me.topology.reach import relayed_edges
+from p2pfl_me.wire.identity import new_identity
 
 
 def ring(*behind: int) -> Contract:
@@ -28,3 +35,37 @@ def test_two_neighbours_of_them_are_refused_by_their_ids(behind: tuple[int, ...]
     with pytest.raises(ContractError, match=f"peers {pair} are neighbours, and both are dial_only") as caught:
         plan_of(ring(*behind))
     assert caught.value.where == "labs" and "let one of the two listen" in caught.value.fix
+
+
+def lab(k: int, *, dials: bool) -> Member:
+    where = {"dial_only": True} if dials else {"address": f"tcp://lab-{k}.example:4000"}
+    return Member.model_validate({"id": k, **where, "public_key": new_identity().public_text})
+
+
+@pytest.mark.parametrize("kind", ["ring", "line", "star", "torus", "hypercube", "mesh", "exponential", "edges"])
+def test_a_new_contract_seats_those_who_only_dial_apart_wherever_any_seating_does(kind: str) -> None:
+    """Against every seating that there is."""
+    count = 8 if kind in {"hypercube", "torus"} else 6
+    options = ["topology.rows=2", "topology.columns=4"] if kind == "torus" else []
+    graph = contract_from_yaml(contract_text(kind, count, overrides=options))
+    plan = plan_of(graph)
+    for many in range(2, count):
+        seats = combinations(range(count), many)
+        can_be = any(not any(b in plan.neighbours(a) for a, b in combinations(each, 2)) for each in seats)
+        behind = set(range(many))
+        members = [lab(k, dials=k in behind) for k in range(count)]
+        if not can_be:
+            with pytest.raises(ContractError, match="are neighbours, and both are dial_only"):
+                contract_text(kind, overrides=options, members=members)
+            continue
+        made = contract_from_yaml(contract_text(kind, overrides=options, members=members))
+        found = plan_of(made)
+        assert not relayed_edges(made, found)
+        one, other = (nx.Graph((a, b) for a in range(count) for b in each.neighbours(a)) for each in (plan, found))
+        assert nx.is_isomorphic(one, other)
+
+
+def test_where_no_seating_does_each_edge_that_needs_a_relay_is_named() -> None:
+    members = [lab(k, dials=k > 0) for k in range(4)]
+    with pytest.raises(ContractError, match=r"peers 1 and 2 are neighbours.*\(so are 2 and 3\)"):
+        contract_text("ring", members=members)
