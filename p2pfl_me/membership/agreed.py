@@ -18,6 +18,9 @@ from p2pfl_me.membership.certificates import Book
 from p2pfl_me.membership.views import Keys, View, needed
 from p2pfl_me.topology import plan_of
 
+MARGIN = 1 << 13
+"""Characters by which a contract may be longer than twice the one before it: some twenty members."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -151,6 +154,13 @@ def followed(standing: Standing, view: View) -> Contract:
     where = f"view {view.number}"
     if not view.round:
         raise ContractError("names no round from which it holds", where=where, fix="propose it with --at")
+    length, now = len(view.contract), len(dump_contract(standing.contract))
+    if length > 2 * now + MARGIN:  # a megabyte of YAML takes a minute to read
+        raise ContractError(
+            f"carries a contract of {length} characters, and the present one has {now}",
+            where=where,
+            fix="propose it in several steps",
+        )
     new = contract_in(view, where)
     proposed(standing, new, view.round)
     return new

@@ -224,3 +224,13 @@ def test_whoever_tells_of_ever_new_changes_is_read_no_more(
     assert len(peer.refused) == 1 and "ever more changes" in peer.refused[0]
     peer.changing.heard(1, pack([as_text(view)]), ())  # the others are heard as ever
     assert peer.rung == [20]
+
+
+def test_a_contract_that_would_take_a_minute_to_read_is_not_read(
+    labs: Members, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = json.loads(as_text(labs.view(longer(labs.contract, 50), [0, 1, 2])))
+    peer = Peer(labs, 1, tmp_path / "run")
+    monkeypatch.setattr("p2pfl_me.membership.agreed.contract_from_yaml", lambda text, name: pytest.fail("it was read"))
+    peer.changing.heard(0, pack([json.dumps({**values, "contract": "a: [" + "1," * 20_000 + "]"})]), ())
+    assert len(peer.refused) == 1 and "40005 characters" in peer.refused[0]
