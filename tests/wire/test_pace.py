@@ -67,3 +67,48 @@ def test_what_was_not_sent_cannot_be_acknowledged() -> None:
     for total in (599, 1001, 2**63):
         with pytest.raises(WireError, match="acknowledged"):
             pace.on_acknowledged(0.2, total)
+
+
+def after(window: int, *steps: tuple[str, float, int]) -> Pace:
+    """A pace with this window after sendings and acknowledgements of so many bytes in all."""
+    pace = Pace(window=window)
+    for what, now, size in steps:
+        (pace.on_sent if what == "sent" else pace.on_acknowledged)(now, size)
+    return pace
+
+
+FASTEST = (("sent", 0.0, 100), ("told", 0.1, 100))
+"""A tenth of a second there and back."""
+
+
+@pytest.mark.parametrize(
+    ("steps", "window"),
+    [
+        ((*FASTEST, ("sent", 1.0, 32_000), ("told", 1.125, 32_100)), 96_000),  # as fast, and half of it under way
+        ((*FASTEST, ("sent", 1.0, 31_999), ("told", 1.125, 32_099)), 64_000),  # less than half was under way
+        ((*FASTEST, ("sent", 1.0, 32_000), ("told", 1.3125, 32_100)), 96_000),  # a lag of 0.2125 s
+        ((*FASTEST, ("sent", 1.0, 32_000), ("told", 1.375, 32_100)), 64_000),  # of 0.275 s: neither more nor less
+        ((*FASTEST, ("sent", 1.0, 32_000), ("told", 1.5, 32_100)), 64_000),
+        ((*FASTEST, ("sent", 1.0, 32_000), ("told", 2.1, 32_100)), 16_000),  # of 1 s
+        ((*FASTEST, ("sent", 1.0, 32_000), ("told", 11.1, 32_100)), LEAST_WINDOW),  # of 10 s: never less
+        # What was under way when it shrank says nothing any more.
+        (
+            (*FASTEST, ("sent", 1.0, 16_000), ("sent", 1.0, 16_000), ("told", 2.1, 16_100), ("told", 2.6, 32_100)),
+            16_000,
+        ),
+        ((*FASTEST, ("sent", 1.0, 32_000), ("told", 1.05, 16_000)), 64_000),  # no piece is whole
+    ],
+)
+def test_the_window_follows_the_lag_by_the_formula(steps: tuple[tuple[str, float, int], ...], window: int) -> None:
+    assert after(64_000, *steps).window == window
+
+
+def test_a_piece_is_a_quarter_of_the_window_in_whole_values_and_waits_where_none_fits() -> None:
+    assert [Pace(window=window).piece for window in (4096, 4098, 16_003, 1 << 25)] == [1024, 1024, 4000, 1 << 21]
+    pace = Pace(window=4096)
+    for _ in range(4):
+        assert pace.piece == 1024
+        pace.on_sent(0.0, 1024)
+    assert pace.piece == 0
+    pace.on_acknowledged(0.1, 1024)
+    assert (pace.window, pace.piece) == (5120, 1280)

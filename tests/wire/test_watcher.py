@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from p2pfl_me.errors import WireError
+from p2pfl_me.wire import watcher
 from p2pfl_me.wire.endpoint import Sighted, Starved, Unreachable
 from p2pfl_me.wire.links import Liveness
 from p2pfl_me.wire.sightings import ASKED, MOST, TOLD, Seen, Sight, Sightings
+from p2pfl_me.wire.watcher import Watcher
 from tests.wire.peers import QUICK, Recorder, Swarm
 from tests.wire.raw import Tap
+from tests.wire.spies import LIVENESS, Bench
 
 WATCHFUL = Liveness(ping_s=0.05, silence_s=4.0, retry_s=0.05, resume_s=0.2)
 
@@ -127,3 +133,146 @@ def test_one_that_cannot_be_reached_is_named_with_address_and_error_within_a_mom
         await low.close()
 
     asyncio.run(scene())
+
+
+# -- step by step, on a clock of the test's ---------------------------------------------------------------------------
+
+
+class Steps:
+    """The watcher of one multiplexer with neighbours 1 and 2, both linked, and what it has told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bench = Bench(monkeypatch)
+        self.told: list[object] = []
+        monkeypatch.setattr(watcher, "time", SimpleNamespace(monotonic=lambda: self.bench.now))
+        self.one, self.two = self.bench.one, self.bench.two
+        neighbours = {1: self.one, 2: self.two}
+        self.it = Watcher(neighbours, LIVENESS, self.bench.reactor, self.told.append)  # type: ignore[arg-type]
+        for each in (self.one, self.two):
+            self.bench.link(each)
+            self.it.up(each)
+        self.bench.reactor.calls.clear()
+
+    def later(self) -> float:
+        """Make the last call that was put off; after how long it was due."""
+        _, delay, call = self.bench.reactor.calls.pop()
+        call()
+        return float(delay)
+
+    def answer(self, sight: Sight, about: int = 1) -> None:
+        self.two.session.seen.append(Seen(about, sight, 0.0))
+        self.it.take(self.two, self.bench.now)
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steps]:
+    found = Steps(monkeypatch)
+    yield found
+    found.bench.it.traffic.close()
+
+
+def test_a_quarter_of_the_silence_is_asked_about_and_told_with_names(steps: Steps) -> None:
+    steps.one.heard = 100.0
+    steps.it.look(steps.one, 105.0)
+    assert not steps.bench.reactor.calls and steps.two.session.sightings.is_idle
+    steps.it.look(steps.one, 105.1)
+    steps.it.look(steps.one, 106.0)
+    assert len(steps.bench.reactor.calls) == 1 and steps.two.session.sightings.next() is not None
+    assert steps.one.session.sightings.is_idle, "who is silent is not asked about itself"
+    steps.answer(Sight.UP)
+    steps.answer(Sight.NOTHING, about=77)
+    assert steps.two.session.seen == []
+    assert steps.later() == 2.0 and steps.told == [Sighted(1, True, {2: "up"})]
+    steps.answer(Sight.GONE)
+    assert steps.later() == 30.0 and steps.later() == 2.0, "asked again"
+    assert steps.told[1:] == [Sighted(1, True, {})], "answers of before count no more"
+    assert steps.later() == 60.0 and steps.later() == 2.0 and len(steps.told) == 2, "and nothing new is told"
+    for due in (120.0, 240.0, 480.0, 600.0, 600.0):
+        assert steps.later() == due and steps.later() == 2.0
+    steps.one.heard = 106.0
+    steps.it.look(steps.one, 107.0)
+    assert steps.told[2:] == [Sighted(1, False, {})]
+
+
+def test_an_older_question_means_nothing_and_one_that_left_is_not_asked_about(steps: Steps) -> None:
+    steps.one.connection = None
+    steps.it.down(steps.one, 110.0, parted=False)
+    first = steps.bench.reactor.calls.pop()
+    steps.it.down(steps.one, 111.0, parted=False)
+    first[2]()
+    assert not steps.told
+    steps.answer(Sight.NOTHING)
+    assert steps.later() == 2.0 and not steps.told, "gone, and nobody else is asked: that is no news"
+    again = steps.bench.reactor.calls.pop()
+    steps.it.up(steps.one)
+    again[2]()
+    assert not steps.bench.reactor.calls
+    steps.it.down(steps.one, 120.0, parted=True)
+    assert not steps.bench.reactor.calls
+    steps.one.quarantined = True
+    steps.it.down(steps.one, 120.0, parted=False)
+    assert not steps.bench.reactor.calls
+
+
+def test_what_is_seen_of_another_is_told_to_who_asks(steps: Steps) -> None:
+    def seen(now: float) -> Seen:
+        return steps.it._seen(1, now)
+
+    steps.one.heard = 100.0
+    assert seen(103.0) == Seen(1, Sight.UP, 3.0) and seen(99.0) == Seen(1, Sight.UP, 0.0)
+    assert steps.it._seen(9, 103.0) == Seen(9, Sight.NOTHING, 0.0)
+    steps.it.look(steps.one, 106.0)
+    assert seen(106.0).sight is Sight.GONE, "silent, though the link stands"
+    for parted, sight in ((True, Sight.LEFT), (False, Sight.GONE)):
+        steps.one.connection = None
+        steps.it.down(steps.one, 110.0, parted=parted)
+        assert seen(112.5) == Seen(1, sight, 2.5) and seen(109.0) == Seen(1, sight, 0.0)
+    steps.two.session.sightings._owed[1] = None
+    steps.it.take(steps.two, 111.0)
+    assert steps.two.session.sightings.asked() == [] and steps.two.session.sightings.next() is not None
+
+
+def test_calls_in_vain_are_told_from_the_fourth_on_and_once(steps: Steps) -> None:
+    steps.one.unreachable = "a: no route"
+    for failures in range(1, 6):
+        steps.one.failures = failures
+        steps.it.unreachable(steps.one)
+    assert steps.told == [Unreachable(1, "a: no route")]
+    steps.one.unreachable = "b: no route"
+    steps.it.unreachable(steps.one)
+    steps.two.is_former, steps.two.failures, steps.two.unreachable = True, 9, "c"
+    steps.it.unreachable(steps.two)
+    assert steps.told[1:] == [Unreachable(1, "b: no route")]
+    for number in range(20):
+        steps.one.unreachable = str(number)
+        steps.it.unreachable(steps.one)
+    assert len(steps.told) == 5, "five at once, and one a minute"
+    steps.bench.now += 60.0
+    for _ in range(2):
+        steps.it.unreachable(steps.one)
+    assert steps.told[5:] == [Unreachable(1, "19")]
+
+
+@pytest.mark.parametrize(("late_s", "lateness", "told"), [(1.0, 0.0, 0), (1.1, 1.1, 0), (5.0, 5.0, 0), (5.1, 5.1, 1)])
+def test_how_late_the_own_thread_is_counts_from_a_heartbeat_on(
+    steps: Steps, late_s: float, lateness: float, told: int
+) -> None:
+    assert steps.it.lateness(1e9) == 0.0, "no beat was due"
+    steps.it.again(100.0, 0.5, steps.told.clear)
+    assert steps.bench.reactor.calls == [("call_later", 0.5, steps.told.clear)]
+    assert steps.it.lateness(100.5 + late_s) == pytest.approx(lateness)
+    assert len(steps.told) == told
+    if told:
+        assert isinstance(steps.told[0], Starved) and steps.told[0].seconds == pytest.approx(5.1)
+        for _ in range(9):
+            steps.it.lateness(100.5 + late_s)
+        assert len(steps.told) == 5, "told five times at once"
+
+
+@pytest.mark.parametrize(
+    ("about", "asked"), [(0, range(16)), (5, range(5, 21)), (30, [*range(10, 20), *range(6)][:16])]
+)
+def test_others_are_asked_for_each_that_is_asked_after(about: int, asked: Any) -> None:
+    others: Any = list(range(20)) if about == 30 else list(range(40))
+    assert watcher._some(others, about) == list(asked)
+    assert watcher._some([], 5) == []

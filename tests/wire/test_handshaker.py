@@ -1,0 +1,286 @@
+"""Two ends that shake hands, frame by frame, without a network: who comes in, who is told what, and what is counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from p2pfl_me.wire.endpoint import AsStated, Endpoint
+from p2pfl_me.wire.handshake import Terms
+from p2pfl_me.wire.handshaker import NEWS_RECORD, NO_KEY, NO_PEER, REVOKED, TURNED_AWAY, Handshaker
+from p2pfl_me.wire.identity import Identity, new_identity
+from p2pfl_me.wire.neighbour import Neighbour
+from p2pfl_me.wire.session import Session
+from p2pfl_me.wire.station import Outcome
+from tests.wire.spies import SCHEMA, SimpleNamespaceHashed, Spy
+
+KEYS = [new_identity() for _ in range(3)]
+
+
+class Trusting(AsStated):
+    """Believes what it is told to believe."""
+
+    def __init__(self) -> None:
+        self.changed, self.trouble, self.known = False, "", dict[bytes, tuple[bytes, ...]]()
+
+    def look(self) -> bool:
+        return self.changed
+
+    def good(self, stated: bytes) -> tuple[bytes, ...]:
+        return self.known.get(stated, (stated,))
+
+
+class End:
+    """One peer with one neighbour, and all that it has sent."""
+
+    def __init__(self, me: int, other: int, **changes: Any) -> None:
+        model = changes.pop("model", b"m") * 32
+        self.terms = replace(Terms(me, KEYS[me], model, {"model": model}), **changes.pop("terms", {}))
+        endpoint = Endpoint(other, f"tcp://lab{other}:1", changes.pop("key", KEYS[other].public), **changes)
+        self.neighbour = Neighbour(endpoint, Session(me, other, None, SCHEMA))
+        self.events, self.traffic, self.trust = Spy(), Spy(frame_sent=lambda peer, size: size), Trusting()
+        self.sent: list[bytes] = []
+        self.outcome = Outcome.SENT
+        self.it = Handshaker(
+            self.terms,
+            {other: self.neighbour},
+            self.events,
+            self.traffic,
+            self.send,
+            self.trust,  # type: ignore[arg-type]
+        )
+        self.connection = connection()
+        self.events.answers["hang_up"] = lambda each: self.it.forget(each)
+
+    def send(self, connection: Any, frame: bytes | memoryview) -> Outcome:
+        self.sent.append(bytes(frame))
+        return self.outcome
+
+    def hear(self, frame: bytes, now: float = 1.0) -> None:
+        self.it.on_frame(self.connection, memoryview(frame), now)
+
+    def said(self, name: str) -> list[tuple[Any, ...]]:
+        return [call[1:] for call in self.events.calls if call[0] == name]
+
+
+def connection() -> Any:
+    reader = SimpleNamespace(most=0, lengths=None)
+    return SimpleNamespaceHashed(host="10.0.0.7", connecting=False, reader=reader, lengths=None)
+
+
+def call(caller: End, called: End, steps: int = 9) -> None:
+    """The caller dials, and frames pass until nobody says more, or so many have passed."""
+    caller.it.on_dialling(caller.connection, caller.neighbour, 0.0)
+    called.it.on_call(called.connection, 0.0)
+    for _ in range(steps):
+        for one, other in ((called, caller), (caller, called)):
+            if one.sent:
+                other.hear(one.sent.pop(0))
+                break
+        else:
+            return
+
+
+def test_two_that_agree_are_linked_and_every_frame_is_counted() -> None:
+    low, high = End(0, 1), End(1, 0)
+    call(low, high)
+    for end, met in ((low, None), (high, "replace")):
+        ((neighbour, linked, standing, _),) = end.said("up")
+        assert (
+            neighbour is end.neighbour and linked is end.connection and neighbour.key == KEYS[1 - end.terms.me].public
+        )
+        assert standing.mine != bytes(8) and standing.messages == 0
+        assert [name for name in end.events.names() if name != "up"] == ([met] if met else [])
+        assert end.it.dialled(end.connection) is None and not end.it._under_way and not end.it.waiting._waiting
+        assert end.traffic.names() == (
+            ["frame_sent", "frame_received", "frame_sent", "ping_sent", "frame_received"]
+            if end is low
+            else ["frame_sent", "frame_received", "frame_sent", "ping_sent"]
+        )
+        assert end.connection.reader.most == 256 and end.connection.lengths is not None
+    assert low.said("up")[0][3].sealer.seal(99, b"x") is not None
+    assert high.said("replace")[0][0] is high.neighbour
+
+
+def test_a_frame_of_nobody_says_nothing() -> None:
+    end = End(0, 1)
+    end.hear(b"anything")
+    assert end.events.calls == [] and end.sent == []
+
+
+def test_who_differs_is_told_where_and_hung_up_on() -> None:
+    low, high = End(0, 1), End(1, 0, model=b"o")
+    call(low, high)
+    for end in (low, high):
+        ((neighbour, words),) = end.said("complain")
+        assert neighbour is end.neighbour and "model" in words and not end.said("up")
+    assert low.said("hang_up") == [(low.connection,)] and high.said("hang_up") == []
+
+
+def test_two_with_news_tell_each_other_and_the_caller_hangs_up() -> None:
+    low = End(0, 1, terms={"news": b"news of 0"})
+    high = End(1, 0, model=b"o", terms={"news": b"news of 1"})
+    call(low, high)
+    assert [args[1:] for args in low.said("news")] == [(b"news of 1", ("model",))]
+    assert [args[1:] for args in high.said("news")] == [(b"news of 0", ("model",))]
+    assert low.said("hang_up") == [(low.connection,)] and low.neighbour.is_told and not high.neighbour.is_told
+    assert low.connection.reader.most == NEWS_RECORD == high.connection.reader.most
+    assert not low.said("complain") and not high.said("complain") and not low.said("up")
+    low.connection, high.connection = connection(), connection()
+    call(low, high)
+    assert [args[1] for args in high.said("news")] == [b"news of 0", b""], "who was told is not told again"
+
+
+def test_a_neighbour_of_the_contract_before_is_told_once_and_never_linked() -> None:
+    for former, steps in ((0, "caller"), (1, "called")):
+        low, high = End(0, 1), End(1, 0)
+        (low, high)[former].neighbour.is_former = True
+        call(low, high)
+        end = (low, high)[former]
+        assert end.neighbour.quarantined and not end.said("up"), steps
+        assert end.said("hang_up") == [(end.connection,)]
+
+
+def test_strangers_and_those_who_call_as_another_come_to_nothing() -> None:
+    stranger, end = End(0, 1), End(1, 0, key=KEYS[2].public)
+    call(stranger, end)
+    assert end.said("stranger") == [("a key outside the allow list, or made for another key than ours, from 10.0.0.7",)]
+    assert end.said("hang_up") == [(end.connection,)] and not end.traffic.calls
+    wrong, high = End(0, 1, terms={"me": 5}, dialled=True), End(1, 0)
+    call(wrong, high)
+    assert high.said("stranger") == [("peer 0 calls as peer 5, which it should not, from 10.0.0.7",)]
+    wrong, low = End(1, 0, dialled=True), End(0, 1)
+    call(wrong, low)
+    assert low.said("stranger") == [("peer 1 calls as peer 1, which it should not, from 10.0.0.7",)]
+
+
+@pytest.mark.parametrize("why", ["quarantined", "too often"])
+def test_who_may_not_come_in_now_is_hung_up_on_without_a_word(why: str) -> None:
+    low, high = End(0, 1), End(1, 0)
+    high.neighbour.quarantined = why == "quarantined"
+    if why == "too often":
+        while high.neighbour.handshakes.take(1.0):
+            pass
+    call(low, high)
+    assert high.events.calls == [("hang_up", high.connection)] and not high.sent and not high.said("stranger")
+
+
+def test_of_two_calls_of_one_neighbour_the_newest_goes_on() -> None:
+    low, high = End(0, 1), End(1, 0)
+    call(low, high, steps=2)  # greeting and hello; the reply is on its way
+    first = high.connection
+    assert high.it._under_way[first].neighbour is high.neighbour
+    low.sent.clear()
+    high.sent.clear()
+    low.connection, high.connection = connection(), connection()
+    call(low, high)
+    assert high.said("hang_up") == [(first,)] and [args[1] for args in high.said("up")] == [high.connection]
+
+
+def test_a_reply_that_could_not_be_sent_leaves_nothing_begun() -> None:
+    low, high = End(0, 1), End(1, 0)
+    low.it.on_dialling(low.connection, low.neighbour, 0.0)
+    high.it.on_call(high.connection, 0.0)
+    low.hear(high.sent.pop())
+    high.outcome = Outcome.GONE
+    high.hear(low.sent.pop())
+    assert not high.traffic.calls and high.it.dialled(high.connection) is None
+    low.outcome, low.connection = Outcome.GONE, connection()
+    low.traffic.calls.clear()
+    high.outcome = Outcome.SENT
+    low.it.on_dialling(low.connection, low.neighbour, 0.0)
+    high.it.on_call(connection(), 0.0)
+    low.hear(high.sent.pop())
+    assert not low.traffic.calls, "what did not leave is not counted"
+
+
+@pytest.mark.parametrize(
+    ("failures", "greeted", "connecting", "said"),
+    [(0, False, False, ""), (1, False, False, NO_PEER), (1, True, False, TURNED_AWAY), (1, False, True, "")],
+)
+def test_why_a_call_was_closed_is_told_from_the_second_time_on(
+    failures: int, greeted: bool, connecting: bool, said: str
+) -> None:
+    low, high = End(0, 1), End(1, 0)
+    low.neighbour.failures, low.connection.connecting = failures, connecting
+    low.it.on_dialling(low.connection, low.neighbour, 0.0)
+    high.it.on_call(high.connection, 0.0)
+    if greeted:
+        low.hear(high.sent.pop())
+    assert low.it.on_closed(low.connection, "reset") == ""
+    assert [words for _, words in low.said("complain")] == ([f"peer 1 at tcp://lab1:1 {said}"] if said else [])
+    assert high.it.on_closed(high.connection, "reset") == ""
+    assert high.said("stranger") == [("a connection from 10.0.0.7 that ended before its handshake (reset)",)]
+    assert low.it.on_closed(connection(), "reset") == "" and len(low.said("stranger")) == 0
+
+
+def test_words_that_are_no_greeting_are_said_of_who_was_called() -> None:
+    low = End(0, 1)
+    low.it.on_dialling(low.connection, low.neighbour, 0.0)
+    low.hear(b"HTTP/1.1 400 Bad Request")
+    ((_, words),) = low.said("complain")
+    assert words.startswith(f"peer 1 at tcp://lab1:1 {NO_PEER} (") and low.said("hang_up") == [(low.connection,)]
+    assert not low.said("stranger")
+
+
+def test_a_connection_has_ten_seconds_and_one_caller_too_many_costs_the_oldest() -> None:
+    high = End(1, 0)
+    high.it.waiting.most = 2
+    callers = [connection() for _ in range(3)]
+    for since, each in enumerate(callers):
+        high.it.on_call(each, float(since))
+    assert high.said("hang_up") == [(callers[0],)]
+    assert high.it.overdue(11.0) == [] and high.it.overdue(11.1) == [callers[1]] and len(high.it.overdue(12.1)) == 2
+    assert high.it.forget(callers[1]) is not None and high.it.forget(callers[1]) is None
+    assert high.it.overdue(99.0) == [callers[2]]
+
+
+def test_without_a_key_nobody_is_called() -> None:
+    end = End(0, 1)
+    assert end.it.can_dial(end.neighbour) and not end.events.calls
+    end.trust.changed, end.trust.known[KEYS[1].public] = True, ()
+    assert end.it.look() == [] and not end.it.can_dial(end.neighbour)
+    assert end.said("complain") == [(end.neighbour, f"peer 1: {REVOKED}")]
+    bad = End(0, 1, key=bytes(32))
+    assert not bad.it.can_dial(bad.neighbour) and bad.said("complain") == [(bad.neighbour, f"peer 1: {NO_KEY}")]
+
+
+def test_who_rests_on_a_key_that_is_good_no_more_is_named_and_handshakes_on_it_end() -> None:
+    low, high = End(0, 1), End(1, 0)
+    call(low, high, steps=2)
+    for end in (low, high):
+        assert end.it.look() == [] and not end.events.calls, "nothing has changed"
+    high.neighbour.connection, high.neighbour.key = connection(), KEYS[0].public
+    high.trust.changed, high.trust.trouble = True, "the file is gone"
+    assert high.it.look() == [] and high.said("stranger") == [("keys go on as they were known: the file is gone",)]
+    high.trust.trouble, high.trust.known[KEYS[0].public] = "", (KEYS[2].public,)
+    assert high.it.look() == [high.neighbour] and high.said("hang_up") == [(high.connection,)]
+    high.neighbour.connection = None
+    assert high.it.look() == [] and len(high.said("stranger")) == 1
+
+
+def test_which_of_two_keys_a_neighbour_runs_with_is_tried_by_turns() -> None:
+    new: Identity = KEYS[2]
+    low = End(0, 1)
+    low.trust.changed, low.trust.known[KEYS[1].public] = True, (new.public, KEYS[1].public)
+    low.it.look()
+    found = []
+    for failures in range(3):
+        high = End(1, 0)
+        low.neighbour.failures, low.connection = failures, connection()
+        low.it.on_dialling(low.connection, low.neighbour, 0.0)
+        high.it.on_call(high.connection, 0.0)
+        low.hear(high.sent.pop())
+        found.append(low.it._under_way[low.connection].key)  # type: ignore[union-attr]
+    assert found == [new.public, KEYS[1].public, new.public]
+
+
+def test_a_first_record_that_cannot_be_opened_is_nobodys_fault_and_ends_the_connection() -> None:
+    low, high = End(0, 1), End(1, 0)
+    call(low, high, steps=3)
+    (record,) = low.sent
+    high.hear(record[:-1] + bytes([record[-1] ^ 1]))
+    assert not high.said("up") and high.said("hang_up") == [(high.connection,)] and len(high.said("stranger")) == 1
