@@ -32,10 +32,7 @@ def resilience_lines(grid: Grid, out: Path, done: Sequence[tuple[Group, int]]) -
             under = next((g for g in grid.groups if (g.condition, g.name) == (attack.name, group.name)), None)
             before = _scores(group, under, out, done) if under else {}
             after = _scores(under, under, out, done) if under else {}
-            row += [
-                _figure(after),
-                _figure({seed: before[seed] - after[seed] for seed in before.keys() & after.keys()}),
-            ]
+            row += [_figure(after), _cost(before, after)]
         rows.append(row)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for first, *rest in rows:
@@ -58,6 +55,14 @@ def _scores(group: Group, under: Group, out: Path, done: Sequence[tuple[Group, i
         if honest := [score for peer, score in scores.items() if peer not in liars]:
             found[seed] = float(np.mean(honest))
     return found
+
+
+def _cost(before: dict[int, float], after: dict[int, float]) -> str:
+    """By the seeds that both have; what the figures beside it give, where these are of the same seeds."""
+    both = before.keys() & after.keys()
+    if both and before.keys() == after.keys():
+        return f"{float(_figure(before)) - float(_figure(after)):.3f}"
+    return _figure({seed: before[seed] - after[seed] for seed in both})
 
 
 def _figure(scores: dict[int, float]) -> str:

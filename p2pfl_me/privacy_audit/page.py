@@ -15,7 +15,7 @@ from p2pfl_me.privacy_audit.audit import Audit, Finding
 from p2pfl_me.privacy_audit.inversion import Inversion
 from p2pfl_me.report.document import Bullets, Document, Fact, Paragraph, Picture, Section, Table
 from p2pfl_me.report.numbers import Row
-from p2pfl_me.report.style import bars, headline, house_style, new_figure
+from p2pfl_me.report.style import bars, headline, house_style, new_figure, short
 from p2pfl_me.report.write import write_document
 
 COLUMNS = ("under", "hides", "unit", "units", "LiRA AUC", "advantage", "caught at 10 %", "by loss alone",
@@ -179,9 +179,10 @@ def _picture(findings: Sequence[Finding]) -> Picture:
 
 def membership_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows."""
-    figure, axes = new_figure(0.9 + 0.26 * max(len(rows), 2), width)
-    values = [(f"{row['under']}, {row['unit']}", max(float(row["auc"]) - 0.5, 0.0), float(row["auc"])) for row in rows]
-    bars(axes, [(name, length, length, f"{auc:.3f}") for name, length, auc in values])
+    figure, axes = new_figure(0.9 + 0.38 * max(len(rows), 2), width)
+    values = [(max(float(row["auc"]) - 0.5, 0.0), float(row["auc"])) for row in rows]
+    bars(axes, [("", length, length, f"{auc:.3f}") for length, auc in values])
+    axes.set_yticks(range(len(rows)), [f"{short(row['under'], 26)}\n{row['unit']}" for row in rows])
     axes.set_xlim(0, 0.5)
     axes.set_xticks([0, 0.25, 0.5], ["0.5", "0.75", "1"])
     headline(axes, "AUC")

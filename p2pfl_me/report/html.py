@@ -64,7 +64,8 @@ def render_html(document: Document, files: Mapping[str, Files]) -> str:
 
 
 def _tied(words: str) -> str:
-    """No line ends between a number and its unit."""
+    """No line ends between a number and its unit, or within `p < 0.001`."""
+    words = re.sub(r"\bp ([<=]) (?=[\d.])", "p\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", words)
     return re.sub(r"(?<=\d) (?=(?:%|[kMG]?B|m?s|min|h)(?!\w))", "\N{NO-BREAK SPACE}", words)
 
 
