@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from p2pfl_me.learning.metrics import uf1
+from p2pfl_me.report.methods import Method, course_of
 from p2pfl_me.report.results import (
     Arm,
     PeerCurves,
@@ -83,3 +85,21 @@ def test_spread_over_seeds(tmp_path: Path) -> None:
     assert ends is not None and ends[0].mean <= found.mean <= ends[1].mean
     assert extremes(runs, Arm.POOLED, "uf1") is None
     assert spread([]) is None and spread([0.5]).std is None  # type: ignore[union-attr]
+
+
+def test_seeds_without_a_round_in_common_have_no_course(tmp_path: Path) -> None:
+    runs = [read_run(write_run(tmp_path / str(seed), count=3, rounds=3, seed=seed)) for seed in (1, 2)]
+    together = course_of(Method("m", tuple(runs)))
+    assert together is not None and together.rounds == (1, 2, 3)
+    for number, keep in ((0, {0, 1}), (1, {1, 2})):
+        for path in sorted((tmp_path / str(number + 1)).glob("peer-*.jsonl")):
+            lines = [line for line in path.read_text().splitlines() if json.loads(line).get("round", 1) in keep]
+            path.write_text("\n".join(lines) + "\n")
+    found = [read_run(tmp_path / str(seed)) for seed in (1, 2)]
+    both = course_of(Method("m", tuple(found)))
+    assert both is not None and both.rounds == (2,) and both.std[0] > 0
+    for path in sorted((tmp_path / "1").glob("peer-*.jsonl")):
+        lines = [line for line in path.read_text().splitlines() if json.loads(line).get("round", 0) == 0]
+        path.write_text("\n".join(lines) + "\n")
+    apart = course_of(Method("m", (read_run(tmp_path / "1"), found[1])))
+    assert apart is None
