@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from p2pfl_me.evaluate.answers import gather, tally
 from p2pfl_me.evaluate.cost import gather_course, reached, steps_of
 from p2pfl_me.evaluate.course import Course, Recorder, Turn, course_from
-from p2pfl_me.evaluate.floor import Floor
+from p2pfl_me.evaluate.floor import Floor, _timed
 from p2pfl_me.evaluate.outcome import Guesses, Outcome
 from p2pfl_me.evaluate.statistics import EXACT_UP_TO, Difference, Score, by_model, difference, interval, statistic
 from p2pfl_me.evaluate.train import _distance
@@ -208,3 +209,18 @@ def test_the_floor_is_told_in_numbers() -> None:
         "2,000 training steps; at 20 ms each, measured just now on one core, they take 40 s, "
         "and the work took 62 s of cores: 1.55 times that"
     )
+
+
+def test_a_step_is_timed_by_a_clock_that_moves_in_ticks_as_by_a_fine_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds of three steps, of which two, four and two end within one tick of ten milliseconds."""
+    ticks = iter([0.0, 0.0, 0.01, 0.01, 0.01, 0.01, 0.01, 0.02, 0.02, 0.02, 0.03])
+    clock = SimpleNamespace(process_time=lambda: next(ticks), perf_counter=lambda: 0.0)
+    monkeypatch.setattr("p2pfl_me.evaluate.floor.time", clock)
+    trainer = SimpleNamespace(train=lambda start, round: SimpleNamespace(steps=3))
+    monkeypatch.setattr("p2pfl_me.evaluate.floor.alone", lambda *given: trainer)
+    bench: Any = SimpleNamespace(start=None)
+    assert _timed(bench, [], SimpleNamespace(test=())) == pytest.approx(0.01 / 12)  # type: ignore[arg-type]
+    late = iter([0.0, 2.0])
+    clock.perf_counter, ticks = lambda: next(late), iter([0.0, 0.3])
+    clock.process_time = lambda: next(ticks)
+    assert _timed(bench, [], SimpleNamespace(test=())) == pytest.approx(0.1)  # type: ignore[arg-type]
