@@ -42,9 +42,9 @@ def init(
 ) -> None:
     """Make a laboratory's FOLDER: a private key, a card for the other labs, and, once all cards are in, the contract.
 
-    All labs type the same --labs, --kind, --name and --set, and each its own --id and --address; or --dial-only where no
-    other lab can call it: its card says so, and no two such labs are neighbours in the contract, where that can be. No
-    YAML is typed.
+    All labs type the same --labs, --kind, --name and --set, and each its own --id and --address; or --dial-only where
+    no other lab can call it: its card says so, and no two such labs are neighbours in the contract, where that can be.
+    No YAML is typed.
     """
     from p2pfl_me.cli.members import say_next
     from p2pfl_me.federation.folder import Draft, found

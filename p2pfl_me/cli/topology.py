@@ -62,7 +62,7 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
     """Show the graph of the contract FILE: edges, degrees, diameter, spectral gap, rounds to consensus, a picture."""
     from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.errors import RunError
-    from p2pfl_me.topology import build_graph
+    from p2pfl_me.topology import graph_of
     from p2pfl_me.topology.layout import DRAWN_LINKS
     from p2pfl_me.topology.summary import SHOWN_EDGES, as_text, summarise
     from p2pfl_me.topology.summary import as_json as to_json
@@ -80,8 +80,8 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
     if out is not None:
         from p2pfl_me.report.graph_picture import draw_graph
 
-        graph = build_graph(contract.topology, contract.peers.count)
-        draw_graph(graph, out, title=f"{contract.name}: {contract.peers.count} peers, {contract.topology.kind}")
+        graph = graph_of(contract)
+        draw_graph(graph, out, title=f"{contract.name}: {len(contract.peers.present)} peers, {contract.topology.kind}")
     if as_json:
         click.echo(to_json(summary, out))
         return

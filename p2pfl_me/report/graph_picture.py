@@ -24,8 +24,9 @@ from p2pfl_me.files import refusing, replacing
 from p2pfl_me.report.figures import RunPart, in_run
 from p2pfl_me.report.style import BLUE, EDGE, INK, MUTED, PAPER, PLAIN, house_style, tell
 from p2pfl_me.report.svg import DPI
-from p2pfl_me.topology import build_graph, link_count, plan_of
+from p2pfl_me.topology import graph_of, link_count, plan_of
 from p2pfl_me.topology.layout import DRAWN_LINKS, Places, places
+from p2pfl_me.topology.pairs import ids
 
 if TYPE_CHECKING:
     from p2pfl_me.report.document import Picture
@@ -54,12 +55,12 @@ def graph_picture(run: Run) -> Picture | None:
     from p2pfl_me.report.document import Picture
     from p2pfl_me.report.results import part_of, score_curves
 
-    topology, count = run.contract.topology, run.contract.peers.count
+    topology, present = run.contract.topology, run.contract.peers.present
     if link_count(plan_of(run.contract)) > DRAWN_LINKS:
         return None
-    graph = build_graph(topology, count)
+    graph = graph_of(run.contract)
     name, metric = ("UF1", "uf1") if part_of(run) else ("training loss", "loss")
-    scores, degrees = score_curves(run, metric).final(), dict(graph.degree())
+    scores, degrees = score_curves(run, metric).final(), {present[rank]: degree for rank, degree in graph.degree()}
 
     def draw(rows: Sequence[Row], width: float) -> Figure:
         shown = {int(row["peer"]): float(row["score"]) for row in rows if row["score"]}
@@ -74,6 +75,8 @@ def graph_picture(run: Run) -> Picture | None:
             " Neighbours of like colour have come to like scores; a part of another colour is one that what others "
             "learned has not reached."
         )
+    if left := sorted(set(range(run.contract.peers.count)) - set(present)):
+        reading += f" It is the graph of the end: {ids(left)} {'have' if len(left) > 1 else 'has'} left."
     return Picture(
         "graph",
         f"The graph, coloured by {name}" if scores else "The graph",
@@ -121,7 +124,7 @@ def graph_figure(
     score_name: str = "",
     width: float = WIDTH,
 ) -> Figure:
-    """A figure of a graph with nodes 0..n-1, as of `topology.build_graph`.
+    """A figure of a graph with nodes 0..n-1, as of `topology.build_graph`; the ids of `topology.graph_of` are written.
 
     Parameters
     ----------
@@ -134,7 +137,9 @@ def graph_figure(
         In inches.
     """
     place = places(graph)
-    shown = {peer: value for peer, value in (scores or {}).items() if peer in graph and math.isfinite(value)}
+    names: Sequence[int] = graph.graph.get("ids", range(len(graph)))
+    given = {rank: (scores or {}).get(peer, math.nan) for rank, peer in enumerate(names)}
+    shown = {rank: value for rank, value in given.items() if math.isfinite(value)}
     margin = 0.75 if len(place) < 100 else 1.5
     across, height = np.ptp(place, axis=0) + 2 * margin
     unit = min((width - (1.0 if shown else 0.3)) / across, 5.6 / height, 1.2)
@@ -147,11 +152,13 @@ def graph_figure(
         axes.set_xlim(low[0], high[0])
         axes.set_ylim(low[1], high[1])
         _draw_edges(axes, graph, place)
-        _draw_peers(axes, place, shown, _mark_size(place, unit), scored=scores is not None)
+        _draw_peers(axes, place, names, shown, _mark_size(place, unit), scored=scores is not None)
         if shown:
             _colour_bar(figure, axes, shown, score_name)
             for peer, score in shown.items():
-                tell(axes, float(place[peer, 0]), float(place[peer, 1]), f"peer {peer}: {score_name} {score:.3f}")
+                tell(
+                    axes, float(place[peer, 0]), float(place[peer, 1]), f"peer {names[peer]}: {score_name} {score:.3f}"
+                )
         if title:
             figure.suptitle(title, x=0.02, ha="left", color=INK, fontsize=10, parse_math=False)
     return figure
@@ -194,7 +201,9 @@ def _stubs(a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
     return [np.array([a, a + out]), np.array([b, b - out])]
 
 
-def _draw_peers(axes: Axes, place: Places, scores: Mapping[int, float], size: float, *, scored: bool) -> None:
+def _draw_peers(
+    axes: Axes, place: Places, names: Sequence[int], scores: Mapping[int, float], size: float, *, scored: bool
+) -> None:
     peers = range(len(place))
     norm = _norm(scores)
     fill = [SCORES(norm(scores[peer])) if peer in scores else to_rgba(PAPER if scored else PLAIN) for peer in peers]
@@ -207,7 +216,7 @@ def _draw_peers(axes: Axes, place: Places, scores: Mapping[int, float], size: fl
         axes.text(
             place[peer, 0],
             place[peer, 1],
-            str(peer),
+            str(names[peer]),
             ha="center",
             va="center_baseline",
             color=NODE_INK if light else NODE_PAPER,

@@ -107,7 +107,7 @@ class Announcement:
 @dataclass(frozen=True, slots=True)
 class Turned:
     """A peer went on under change `number` with so many rounds behind it; `called`: since all others had. `others`: the
-    most rounds that any other had behind it, to which a peer that was left behind goes on."""
+    most rounds that any other had behind it: a peer that comes back joins them in the round after their present one."""
 
     peer: int
     number: int

@@ -208,7 +208,7 @@ def _turns(changes: Changes, simulation: ChangingSimulation) -> Iterator[str]:
         at = changes.views[turned.number - 1].round
         if turned.completed != at and not turned.called and changes.is_faultless:
             yield f"peer {turned.peer} took up change {turned.number} after {turned.completed} rounds, and not {at}"
-        if turned.completed < at and not turned.called and turned.others < at:
+        if turned.completed < at and not turned.called and turned.others < at - 1:
             yield f"peer {turned.peer} took up change {turned.number} early, after {turned.completed} of {at} rounds"
 
 

@@ -5,7 +5,7 @@ Floor 1 of the house: imports the contract and the errors; no socket, thread, cl
 
 from p2pfl_me.topology.arcs import Arc, DirectedSchedule, as_directed
 from p2pfl_me.topology.directed import Plan, directed_schedule_of, link_count, plan_of
-from p2pfl_me.topology.graph import build_graph
+from p2pfl_me.topology.graph import build_graph, graph_of
 from p2pfl_me.topology.mixing import drop_edges, metropolis_hastings, mixing_matrix
 from p2pfl_me.topology.schedule import (
     ChangingSchedule,
@@ -41,6 +41,7 @@ __all__ = [
     "directed_round_rms",
     "directed_schedule_of",
     "drop_edges",
+    "graph_of",
     "link_count",
     "metropolis_hastings",
     "mixing_matrix",

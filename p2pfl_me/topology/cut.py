@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import networkx as nx
 
-from p2pfl_me.topology.graph import build_graph
+from p2pfl_me.topology.graph import graph_of
 
 if TYPE_CHECKING:
     from p2pfl_me.contract import Contract
@@ -22,10 +22,10 @@ def cutting_liars(contract: Contract) -> int | None:
 
     None where it is not known: of a very large graph, of one peer, and of a mesh, which nobody can cut.
     """
-    count = contract.peers.count
+    count = len(contract.peers.present)
     if not 2 < count <= LOOKED_AT:
         return None
-    found = int(nx.node_connectivity(build_graph(contract.topology, count)))
+    found = int(nx.node_connectivity(graph_of(contract)))
     return found if found < count - 1 else None
 
 

@@ -6,11 +6,16 @@ door, each kind's pairs in `graphs/`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import networkx as nx
 
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.kind import Topology
 from p2pfl_me.topology.pairs import ids
+
+if TYPE_CHECKING:
+    from p2pfl_me.contract import Contract
 
 
 def build_graph(topology: Topology, count: int) -> nx.Graph:
@@ -29,6 +34,20 @@ def build_graph(topology: Topology, count: int) -> nx.Graph:
     graph.add_nodes_from(range(count))
     graph.add_edges_from(topology.pairs(count))
     _require_connected(graph)
+    return graph
+
+
+def graph_of(contract: Contract) -> nx.Graph:
+    """The graph of those who take part in a contract, on their ranks; `graph["ids"]` are their ids, in this order.
+
+    Raises
+    ------
+    ContractError
+        As `build_graph`.
+    """
+    present = contract.peers.present
+    graph = build_graph(contract.topology.among(present), len(present))
+    graph.graph["ids"] = present
     return graph
 
 

@@ -6,6 +6,7 @@ Logs are read as they grow. Rounds count from 1 here, as on all pages.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,13 @@ from typing import Any
 from p2pfl_me.console.status import GOING, Account, PeerStatus
 from p2pfl_me.console.words import in_words
 from p2pfl_me.contract import Contract, load_contract
-from p2pfl_me.errors import RunError
+from p2pfl_me.errors import P2pmeError, RunError
 from p2pfl_me.run import events
 from p2pfl_me.run.codec import Logged
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import read_manifest_file
 from p2pfl_me.run.reading import Tail
-from p2pfl_me.topology.graph import build_graph
+from p2pfl_me.topology.graph import graph_of
 from p2pfl_me.topology.layout import DRAWN_LINKS, places
 
 MOST_POINTS = 240
@@ -65,16 +66,32 @@ class RunView:
         self._folder = RunFolder(run)
         if not self._folder.is_run():
             raise RunError("not a run folder: it holds no contract.yaml", where=str(run), fix="name the DIR of --out")
-        self.contract: Contract = load_contract(self._folder.contract)
-        rounds = self.contract.training.rounds
-        self._peers = {peer: _Peer(self._folder.log(peer), peer, rounds) for peer in range(self.contract.peers.count)}
+        self._peers: dict[int, _Peer] = {}
         self._said: deque[dict[str, Any]] = deque(maxlen=MOST_EVENTS)
-        graph = build_graph(self.contract.topology, self.contract.peers.count)
-        self._places = [[round(float(x), 4), round(float(y), 4)] for x, y in places(graph)]
-        self._edges = sorted(graph.edges) if graph.number_of_edges() <= DRAWN_LINKS else []
+        self._seen = 0
+        self.contract: Contract
+        self._look()
+
+    def _look(self) -> None:
+        """Read the contract, where the members have come to another one."""
+        seen = self._folder.contract.stat().st_mtime_ns
+        if seen == self._seen:
+            return
+        self._seen, self.contract = seen, load_contract(self._folder.contract)
+        rounds, present = self.contract.training.rounds, self.contract.peers.present
+        for peer in range(self.contract.peers.count):
+            self._peers.setdefault(peer, _Peer(self._folder.log(peer), peer, rounds))
+        graph = graph_of(self.contract)
+        self._places: list[list[float] | None] = [None] * self.contract.peers.count
+        for peer, (x, y) in zip(present, places(graph), strict=True):
+            self._places[peer] = [round(float(x), 4), round(float(y), 4)]
+        edges = sorted((present[a], present[b]) for a, b in graph.edges)
+        self._edges = edges if len(edges) <= DRAWN_LINKS else []
 
     def update(self) -> None:
-        """Look at what was added to the logs."""
+        """Look at what was added to the logs, and at the contract under which the run goes on."""
+        with suppress(OSError, P2pmeError):  # it is being changed
+            self._look()
         fresh: list[dict[str, Any]] = []
         for peer, known in self._peers.items():
             for line in known.tail.lines():

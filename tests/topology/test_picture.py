@@ -12,9 +12,13 @@ from matplotlib.collections import LineCollection, PathCollection
 from PIL import Image
 
 from p2pfl_me.errors import RunError
+from p2pfl_me.membership.edits import without
 from p2pfl_me.report.graph_picture import draw_graph, graph_figure
+from p2pfl_me.topology.cut import cutting_liars
+from p2pfl_me.topology.graph import graph_of as present_graph
 from p2pfl_me.topology.kind import TOPOLOGIES
 from p2pfl_me.topology.layout import places
+from tests.membership.labs import Members
 from tests.topology.drawing import connected_graphs, graph_of
 
 
@@ -106,3 +110,14 @@ def test_a_picture_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         draw_graph(nx.path_graph(2), tmp_path / "graph.docx")
     with pytest.raises(RunError, match="cannot be written"):
         draw_graph(nx.path_graph(2), Path("/dev/null/graph.png"))
+
+
+@pytest.mark.parametrize(
+    "topology", ["{kind: ring}", "{kind: star}", "{kind: edges, edges: [[0, 1], [1, 2], [2, 3], [3, 4]]}"]
+)
+def test_who_has_left_is_not_drawn_and_the_others_keep_their_ids(topology: str) -> None:
+    labs = Members(topology)
+    graph = present_graph(without(labs.contract, 1))
+    figure = graph_figure(graph, scores={0: 0.1, 2: 0.2, 3: 0.3, 4: 0.4, 1: 0.9}, score_name="UF1")
+    assert [said for text in figure.axes[0].texts if (said := text.get_text())] == ["0", "2", "3", "4"]
+    assert cutting_liars(without(labs.contract, 1)) in (1, 2)

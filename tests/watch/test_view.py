@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from p2pfl_me.contract import dump_contract
 from p2pfl_me.errors import RunError
+from p2pfl_me.membership.edits import with_member, without
 from p2pfl_me.run.events import Finish, Link, LinkState, Reason
 from p2pfl_me.watch.view import MOST_POINTS, RunView, _thinned
+from tests.membership.labs import Members
 from tests.run.making import a_round, log, start, trained
 
 CONTRACT = "version: 1\nname: trio\ntopology: {kind: ring}\npeers:\n  loopback: {count: 3}\ntraining: {rounds: 4}\n"
@@ -72,3 +76,19 @@ def test_a_long_curve_keeps_its_ends() -> None:
     thin = _thinned(points)
     assert len(thin) == MOST_POINTS and thin[0] == points[0] and thin[-1] == points[-1]
     assert thin == sorted(set(thin))
+
+
+def test_the_graph_is_that_of_the_contract_in_force_while_it_changes(tmp_path: Path) -> None:
+    labs = Members("{kind: edges, edges: [[0, 1], [1, 2], [2, 3], [3, 4]]}")
+    contract = tmp_path / "contract.yaml"
+    contract.write_text(dump_contract(labs.contract))
+    view = RunView(tmp_path)
+    assert view.state()["edges"] == [(0, 1), (1, 2), (2, 3), (3, 4)] and None not in view.state()["places"]
+    joined = with_member(without(labs.contract, 1), "tcp://lab-5.example:4000", labs.key(5).public_text, [4])
+    contract.write_text(dump_contract(joined))
+    os.utime(contract, ns=(1, 1))
+    view.update()
+    state = view.state()
+    assert state["edges"] == [(0, 2), (2, 3), (3, 4), (4, 5)]
+    assert [place is None for place in state["places"]] == [False, True, False, False, False, False]
+    assert [each["peer"] for each in state["peers"]] == list(range(6))

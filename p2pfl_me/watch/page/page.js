@@ -86,12 +86,14 @@ function sized(svg) {
 
 function drawGraph(state) {
   const svg = at("graph"), [width, height] = sized(svg), margin = 26;
-  const xs = state.places.map((place) => place[0]), ys = state.places.map((place) => place[1]);
+  const there = state.places.filter((place) => place !== null);  // who has left is not drawn
+  const xs = there.map((place) => place[0]), ys = there.map((place) => place[1]);
   const spanX = Math.max(...xs) - Math.min(...xs) || 1, spanY = Math.max(...ys) - Math.min(...ys) || 1;
   const scale = Math.min((width - 2 * margin) / spanX, (height - 2 * margin) / spanY);
   const middle = [(Math.max(...xs) + Math.min(...xs)) / 2, (Math.max(...ys) + Math.min(...ys)) / 2];
-  const place = state.places.map(([x, y]) => [width / 2 + (x - middle[0]) * scale, height / 2 - (y - middle[1]) * scale]);
-  const radius = Math.max(4, Math.min(17, 0.22 * width / Math.sqrt(state.peers.length), 0.4 * nearest(place)));
+  const put = ([x, y]) => [width / 2 + (x - middle[0]) * scale, height / 2 - (y - middle[1]) * scale];
+  const place = state.places.map((each) => each && put(each));
+  const radius = Math.max(4, Math.min(17, 0.22 * width / Math.sqrt(state.peers.length), 0.4 * nearest(there.map(put))));
   const gone = new Set(), waits = new Set();
   for (const peer of state.peers) {
     for (const other of peer.neighbours) if (other.state !== "up") gone.add(edgeName(peer.peer, other.peer));
@@ -102,7 +104,7 @@ function drawGraph(state) {
     const kind = waits.has(name) ? "link waits" : state.going && gone.has(name) ? "link gone" : "link";
     return make("line", { x1: place[one][0], y1: place[one][1], x2: place[other][0], y2: place[other][1], class: kind });
   });
-  const peers = state.peers.map((peer) => {
+  const peers = state.peers.filter((peer) => place[peer.peer]).map((peer) => {
     const group = make("g", { class: `peer ${kindOf(peer)}`, "data-peer": peer.peer });
     group.append(make("title", {}, `peer ${peer.peer}: ${stateWords(peer)}, round ${peer.round}; ${neighbourWords(peer)}`));
     group.append(make("circle", { cx: place[peer.peer][0], cy: place[peer.peer][1], r: radius }));
