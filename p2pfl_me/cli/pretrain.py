@@ -64,7 +64,8 @@ def pretrain(
     require_new(out)
     found = read_folder(folder, 64, labelled=not self_supervised)
     named = f"{len(found.classes)} classes" if found.classes else "no labels"
-    click.echo(f"{len(found.images)} images, {named}")
+    copies = f"; left out as copies of others: {found.copies}" if found.copies else ""
+    click.echo(f"{len(found.images)} images, {named}{copies}")
     owners = owners_of(found.paths, folder, data, rules)
     known = [clip for clip in owners if clip]
     people = len({clip.subject for clip in known})

@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from p2pfl_me.data.audit.alike import Signature, signature_of
 from p2pfl_me.data.audit.pictures import pixel_digest
+from p2pfl_me.data.blank import read_shown
 from p2pfl_me.data.frames import is_mirror
-from p2pfl_me.data.images import IMAGES, Image, read_image
+from p2pfl_me.data.images import IMAGES, Image
+from p2pfl_me.data.labels import alike_words
 from p2pfl_me.errors import DataError
 
 
@@ -29,6 +31,8 @@ class ImageFolder:
     paths: tuple[Path, ...] = field(repr=False)
     digests: tuple[bytes, ...] = field(repr=False)
     signatures: tuple[Signature, ...] = field(repr=False)
+    copies: int = 0
+    """Files that were left out because others are pixel by pixel the same: one would be learned, and held out."""
 
 
 def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
@@ -42,7 +46,8 @@ def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
     Raises
     ------
     DataError
-        No images, one class only, or an image that cannot be read.
+        No images, one class only or one in two spellings, an image that cannot be read or shows nothing, or stands
+        under two classes.
     """
     if not folder.is_dir():
         raise DataError("is not a folder", where=str(folder), fix="name a folder of images")
@@ -57,25 +62,38 @@ def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
                 where=str(folder),
                 fix="put two classes or more into sub-folders, or take --self-supervised",
             )
+        if words := alike_words(classes):
+            raise DataError(words, where=str(folder), fix="bring their images into one sub-folder")
     if len(paths) < 2:
         raise DataError("holds fewer than two images", where=str(folder), fix=f"known endings: {', '.join(IMAGES)}")
     squares: list[Image] = []
     digests: list[bytes] = []
     signatures: list[Signature] = []
+    first: dict[bytes, Path] = {}
     for path in paths:
-        image = read_image(path)
+        image = read_shown(path)
+        digest = pixel_digest(image)
+        if (other := first.setdefault(digest, path)) != path:
+            if labelled and _class_of(other, folder) != _class_of(path, folder):
+                what = f"is the image of {other}, under another class"
+                raise DataError(what, where=str(path), fix="keep it under the one that is right")
+            continue
         squares.append(_square(image, size))
-        digests.append(pixel_digest(image))
+        digests.append(digest)
         if (signature := signature_of(image)) is not None:
             signatures.append(signature)
-    labels = [classes.index(_class_of(path, folder)) for path in paths] if labelled else []
+    kept = tuple(first.values())
+    if len(kept) < 2:
+        raise DataError("holds one image in several copies", where=str(folder), fix="bring images that differ")
+    labels = [classes.index(_class_of(path, folder)) for path in kept] if labelled else []
     return ImageFolder(
         np.stack(squares),
         np.array(labels, dtype=np.int64),
         classes,
-        tuple(paths),
+        kept,
         tuple(digests),
         tuple(signatures),
+        len(paths) - len(kept),
     )
 
 

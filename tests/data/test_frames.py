@@ -110,8 +110,8 @@ def test_mirrors_of_systems_are_no_data_set(mirror: str, twins: dict[str, Twin],
 
 
 def test_pretraining_passes_mirrors_over(tmp_path: Path) -> None:
-    for name in ("a/1.png", "b/1.png", "__MACOSX/a/1.png", "a/._1.png", ".cache/c/1.png"):
-        save(tmp_path / name, picture(len(name)))
+    for seed, name in enumerate(("a/1.png", "b/1.png", "__MACOSX/a/1.png", "a/._1.png", ".cache/c/1.png")):
+        save(tmp_path / name, picture(seed))
     assert len(read_folder(tmp_path, 16, labelled=True).images) == 2
 
 

@@ -10,13 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
+from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.synthetic.film import FilmPlan
 from p2pfl_me.data.synthetic.film import film_frames as drawn_frames
 from p2pfl_me.deploy import film as films
+from p2pfl_me.deploy.observed import require_observed
 from p2pfl_me.deploy.predict import Kind, predict
 from p2pfl_me.errors import DataError
 from p2pfl_me.learning.recogniser import Recogniser, load_recogniser
-from tests.data.make import picture, save
+from tests.data.make import contract, picture, save
 from tests.deploy.runs import film, pictures_run
 
 
@@ -127,3 +130,23 @@ def test_no_class_is_named_without_a_face_or_a_motion(
     for name, image, says in (("n", noise[0], "no face"), ("s", sideways[0], "no face"), ("b", black[0], "black")):
         with pytest.raises(DataError, match=says):
             predict(recogniser, save(tmp_path / f"{name}.png", image))
+
+
+def test_a_model_of_motion_names_nothing_of_a_face_that_is_gone_or_alone(
+    tmp_path: Path, face: list[np.ndarray]
+) -> None:
+    recipe = recipe_of(contract("model: {input: flow}\n").model)
+
+    def observed(path: Path) -> None:
+        require_observed(Clip(path, "", "", path.name, ""), recipe, name=path)
+
+    random = np.random.default_rng(1)
+    noise = [random.integers(90, 110, face[0].shape).astype(np.uint8) for _ in range(3)]
+    observed(clip_of(tmp_path / "whole", face))
+    with pytest.raises(DataError, match=r"shows a face in 1 of 2 pictures that were looked at"):
+        observed(clip_of(tmp_path / "leaves", [*face[:3], *noise]))
+    with pytest.raises(DataError, match="throughout"):
+        observed(clip_of(tmp_path / "dark", [*face[:3], *(np.full_like(face[0], 9),) * 3]))
+    with pytest.raises(DataError, match="shows a face, and this model sees motion"):
+        observed(save(tmp_path / "face.png", face[0]))
+    observed(save(tmp_path / "flow.png", picture(1, 64)))

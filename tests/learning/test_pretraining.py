@@ -90,3 +90,23 @@ def test_folders_that_teach_nothing_are_named(tmp_path: Path) -> None:
     ]:
         with pytest.raises(DataError, match=says):
             read_folder(folder, 64, labelled=labelled)
+
+
+def test_one_class_is_no_two_and_one_image_no_other(tmp_path: Path) -> None:
+    for number, name in enumerate(("Happy", "happy", "sad")):
+        save(tmp_path / "case" / name / "a.png", picture(number))
+    with pytest.raises(DataError, match="labels 'Happy' and 'happy' may be one class"):
+        read_folder(tmp_path / "case", 64, labelled=True)
+    for name in ("a", "b"):
+        for number in range(3):
+            save(tmp_path / "two" / name / f"{number}.png", picture(number + 10 * (name == "b")))
+    save(tmp_path / "two" / "a" / "again.bmp", picture(1))
+    found = read_folder(tmp_path / "two", 64, labelled=True)
+    assert found.copies == 1 and len(found.images) == len(found.labels) == len(found.paths) == 6
+    save(tmp_path / "two" / "b" / "again.png", picture(1))
+    with pytest.raises(DataError, match=r"is the image of .*1\.png, under another class"):
+        read_folder(tmp_path / "two", 64, labelled=True)
+    assert read_folder(tmp_path / "two", 64, labelled=False).copies == 2
+    save(tmp_path / "two" / "a" / "dark.png", np.zeros_like(picture(1)))
+    with pytest.raises(DataError, match="black throughout"):
+        read_folder(tmp_path / "two", 64, labelled=False)
