@@ -35,11 +35,13 @@ def twin(name: str, out: Path, subjects: int, clips: int, seed: int, height: int
     from p2pfl_me.data.twins.known import TWINS
     from p2pfl_me.data.twins.take import TwinSpec
     from p2pfl_me.data.twins.write import write_twin
+    from p2pfl_me.progress import showing
 
     if name not in TWINS:
         raise click.UsageError(f"there is no twin of {name!r}; there are {', '.join(TWINS)}")
     spec = TwinSpec(subjects, clips, seed, height, faults)
-    written = write_twin(TWINS[name], out, spec, name)
+    with showing("clips") as (progress,):
+        written = write_twin(TWINS[name], out, spec, name, progress)
     for planted in written.planted:
         click.echo(f"planted: {planted}")
     click.echo(f"{written.clips} clips: {written.folder}")

@@ -32,10 +32,12 @@ def film(out: Path, micro: int, macro: int, blinks: int, turns: int, fps: float,
     from p2pfl_me.data.synthetic.film import FilmPlan, film_seconds
     from p2pfl_me.data.synthetic.film_file import truth_path, write_film
     from p2pfl_me.errors import DataError
+    from p2pfl_me.progress import showing
 
     for path in (out, truth_path(out)):
         if path.exists():
             raise DataError("is there already", where=str(path), fix="name a new file with -o")
     plan = FilmPlan(micro, macro, blinks, turns, fps, amplitude, seed)
-    truth = write_film(plan, out)
+    with showing("pictures of the film") as (progress,):
+        truth = write_film(plan, out, progress)
     click.echo(f"{film_seconds(plan):.1f} s at {fps:g} pictures a second: {out}\nwhat it shows: {truth}")

@@ -9,16 +9,17 @@ from pathlib import Path
 import cv2
 
 from p2pfl_me.data.drawn_films import sign_film
-from p2pfl_me.data.synthetic.film import HEIGHT, WIDTH, FilmPlan, film_frames, plan_acts
+from p2pfl_me.data.synthetic.film import HEIGHT, WIDTH, FilmPlan, film_frames, film_seconds, plan_acts
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import refusing, replacing, write_whole
+from p2pfl_me.progress import Progress
 
 CODECS = {".avi": "MJPG", ".mp4": "mp4v"}
 FIX = "name another folder, or free some space"
 COLUMNS = ("film", "kind", "label", "onset_s", "apex_s", "offset_s")
 
 
-def write_film(plan: FilmPlan, path: Path) -> Path:
+def write_film(plan: FilmPlan, path: Path, progress: Progress | None = None) -> Path:
     """Draw the film into `path` (.avi, which loses least, or .mp4); the path of the CSV with its truth.
 
     Raises
@@ -34,8 +35,11 @@ def write_film(plan: FilmPlan, path: Path) -> Path:
         try:
             if not writer.isOpened():
                 raise DataError("cannot be written", where=str(path), fix=FIX)
-            for frame in film_frames(plan):
+            total = max(1, round(film_seconds(plan) * plan.fps))
+            for done, frame in enumerate(film_frames(plan), 1):
                 writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+                if progress:
+                    progress(min(done, total), total)
         finally:
             writer.release()
         sign_film(draft)

@@ -17,6 +17,7 @@ from p2pfl_me.data.twins.take import Folder, Planted, Take, TwinSpec, plan_takes
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import making_folder, refusing
 from p2pfl_me.machine import cores
+from p2pfl_me.progress import Progress
 
 HEIGHT = 320
 """Pixels of a frame's height unless another is asked for: quick to draw, and large enough for a face detector."""
@@ -31,7 +32,9 @@ class Twin:
     planted: tuple[Planted, ...]
 
 
-def write_twin(recipes: Sequence[Recipe], folder: Path, spec: TwinSpec, title: str) -> Twin:
+def write_twin(
+    recipes: Sequence[Recipe], folder: Path, spec: TwinSpec, title: str, progress: Progress | None = None
+) -> Twin:
     """Draw a twin into a new folder.
 
     Raises
@@ -42,6 +45,7 @@ def write_twin(recipes: Sequence[Recipe], folder: Path, spec: TwinSpec, title: s
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError("is no empty folder", where=str(folder), fix="name a new one with -o")
     planned = [(recipe, _takes(recipe, spec, title)) for recipe in recipes]
+    total, done = sum(len(takes) for _, takes in planned), 0
     with (
         refusing(DataError, folder, "free some space, or name another", "the twin cannot be written"),
         making_folder(folder) as draft,
@@ -52,9 +56,12 @@ def write_twin(recipes: Sequence[Recipe], folder: Path, spec: TwinSpec, title: s
                 jobs = [pool.submit(_draw, recipe, take, sources, draft, spec) for take in takes]
                 for job in jobs:
                     job.result()
+                    done += 1
+                    if progress:
+                        progress(done, total)
         mark_folder(draft, f"a twin of {title}, seed {spec.seed}")
         planted = [each for recipe, takes in planned for each in _finish(recipe, takes, draft)]
-    return Twin(folder, sum(len(takes) for _, takes in planned), tuple(planted))
+    return Twin(folder, total, tuple(planted))
 
 
 def _takes(recipe: Recipe, spec: TwinSpec, title: str) -> list[Take]:
