@@ -8,7 +8,8 @@ The tree is copied to a scratch folder; nothing is changed in place. There the r
 which tests reach which line. Then, one after the other, a mutant is written, those tests run (`mutant_suite.py`), and
 the file is put back. A mutant that no test reaches is unnoticed without running anything. Kinds: comparisons flipped,
 `and`/`or`, `+`/`-` and `*`/`/` exchanged, operands swapped, constants one off or doubled, statements deleted. Left out
-is what only looks: how thick a line or how large a letter is (`LOOKS`), and annotations.
+is what only looks: how thick a line or how large a letter is (`LOOKS`), annotations, and whether an own id that is
+compared with another's may be equal to it.
 
 Whatever nobody notices is listed at the end with its line, unless `equal_mutants.txt` says why it changes nothing that
 anybody could notice; the exit code is 1 then.
@@ -177,7 +178,9 @@ def unread(node: ast.AST) -> Iterator[ast.AST]:
 
 def changes(node: ast.AST) -> Iterator[str]:
     match node:
-        case ast.Compare(ops=[op]) if type(op) in COMPARISONS:
+        case ast.Compare(ops=[op], left=left, comparators=[right]) if type(op) in COMPARISONS:
+            if isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE) and any(map(is_own_id, (left, right))):
+                return
             yield f"comparison {type(op).__name__} -> {COMPARISONS[type(op)].__name__}"
         case ast.BoolOp(op=op):
             yield f"{type(op).__name__} -> {'Or' if isinstance(op, ast.And) else 'And'}"
@@ -195,6 +198,11 @@ def changes(node: ast.AST) -> Iterator[str]:
             yield f"deleted: {ast.unparse(node)[:60]}"
         case ast.If(body=[ast.Raise() | ast.Return() | ast.Continue()], orelse=[]):
             yield f"deleted: {ast.unparse(node).splitlines()[0][:60]}"
+
+
+def is_own_id(node: ast.expr) -> bool:
+    """Whether it is this peer's own id, which is never that of the other end: less is less or equal then."""
+    return ast.unparse(node) in {"me", "self.me", "self._me"}
 
 
 def changed(text: str, mutant: Mutant) -> str:

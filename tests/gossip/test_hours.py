@@ -94,3 +94,20 @@ def test_the_contract_knows_rounds_hours_and_who_can_end_by_them() -> None:
         contract_from_yaml(f"{HEAD}training: {{rounds: 3, until: {{rounds: 7}}}}\n")
     with pytest.raises(ContractError, match=r"unknown key `training\.until\.minutes`"):
         contract_from_yaml(f"{HEAD}training: {{until: {{minutes: 7}}}}\n")
+
+
+def test_the_hours_are_over_at_their_very_end_and_what_is_left_is_said_in_milliseconds() -> None:
+    hours = Hours(10.0, {SPENT: np.array([4.0])})
+    assert not hours.over(1e9) and hours.rest_ms(0.0) is None and hours.memory(0.0) == {}
+    hours.begin(100.0, [])
+    assert [hours.over(now) for now in (105.999, 106.0, 107.0)] == [False, True, True]
+    assert [hours.rest_ms(now) for now in (100.0, 105.9996, 106.0, 110.0)] == [6000, 0, 0, 0]
+    assert hours.rest_ms(104.8765) == 1124
+    assert [float(hours.memory(now)[SPENT][0]) for now in (100.0, 103.0, 106.0, 200.0)] == [4.0, 7.0, 10.0, 10.0]
+    hours.begin(100.0, [103.0, 108.0])
+    assert hours.rest_ms(100.0) == 8000, "the longest of the others' words, not one's own"
+    hours.begin(100.0, [500.0])
+    assert hours.rest_ms(100.0) == 10_000 and not hours.over(109.9), "and never more than the whole"
+    endless = Hours(1e9, {})
+    endless.begin(0.0, [])
+    assert endless.rest_ms(0.0) == 2_000_000_000
