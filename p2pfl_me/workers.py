@@ -12,6 +12,7 @@ calls `run_swarm` would start swarms in its own swarm's peers, and no `if __name
 from __future__ import annotations
 
 import atexit
+import gc
 import multiprocessing
 import os
 import shutil
@@ -23,12 +24,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from types import ModuleType
 
 LEAVE_S = 5.0
 """Seconds that a child has to end in order when its parent has gone."""
+UNSWEPT = "p2pfl_me.unswept"
 LONGEST_TMPDIR = 60
 """Bytes; what multiprocessing adds to it takes some 40."""
 _HIDING = threading.Lock()
@@ -40,10 +43,24 @@ def fork_server(*preload: str) -> ForkServerContext:
         os.environ.setdefault(name, "1")  # read when the libraries are imported there
     _leave_room_for_sockets()
     context = _Context()
-    context.set_forkserver_preload(list(preload))
+    context.set_forkserver_preload([UNSWEPT, *preload])
     with _deaf_children():
         forkserver.ensure_running()
+    _end_with_program()
     return context
+
+
+@cache
+def _end_with_program() -> None:
+    """A server ends with this process, but not before it has imported all that nobody will ask it for, and holds the
+    terminal or pipe until then."""
+
+    def end() -> None:
+        server: int | None = vars(forkserver._forkserver)["_forkserver_pid"]
+        if server is not None and not multiprocessing.active_children():
+            os.kill(server, signal.SIGKILL)
+
+    atexit.register(end)
 
 
 @contextmanager
@@ -79,6 +96,8 @@ class _Process(ForkServerProcess):
 
     def run(self) -> None:
         """In the child: whoever started it may be killed, and it must not train on and hold its port."""
+        gc.freeze()  # what all children share is never looked through, so never copied either
+        gc.enable()
         threading.Thread(target=_end_with_parent, daemon=True, name="parent").start()
         super().run()
 

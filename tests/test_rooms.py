@@ -22,6 +22,7 @@ FLOORS = {
     "tensors": 0,
     "home": 0,
     "progress": 0,
+    "unswept": 0,
     "workers": 0,
     "children": 0,
     "choice": 0,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+from p2pfl_me.workers import pool
 
 SCRIPT = """
 from p2pfl_me.workers import pool
@@ -102,3 +105,23 @@ def test_a_long_tmpdir_leaves_room_for_the_servers_socket(tmp_path: Path) -> Non
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
+
+
+def test_a_server_that_still_imports_ends_with_a_command_that_needs_no_child(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    for name in ("importing", "go"):
+        os.mkfifo(tmp_path / name)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    script = "from p2pfl_me.workers import fork_server\nfork_server('slow')\nwith open('importing'):\n    pass\n"
+    # The server holds the pipe, too, and would import for as long as nobody writes to `go`.
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_children_collect_their_own_garbage_and_leave_alone_what_all_share() -> None:
+    with pool(1, "json") as workers:
+        assert workers.submit(gc.isenabled).result()
+        assert workers.submit(gc.get_freeze_count).result() > 0
+    assert gc.isenabled()

@@ -67,6 +67,9 @@ def swarm(
 
     With --attack some of the peers lie, to see how the others stand it; scores are those of the others.
     """
+    from p2pfl_me.swarm.ahead import begin_ahead
+
+    begin_ahead()
     from p2pfl_me.api.ready import make_ready
     from p2pfl_me.api.swarms import new_run_folder, run_seeds, sum_up
     from p2pfl_me.console.lines import Console
@@ -74,14 +77,12 @@ def swarm(
     from p2pfl_me.data.classes import names_classes
     from p2pfl_me.home import home
     from p2pfl_me.options import RunOptions
-    from p2pfl_me.swarm.launcher import begin_ahead
 
     require_network(network, trained)
     overrides = with_rounds(overrides, rounds)
     chosen = names_classes(overrides)
     contract = read_contract(topology, overrides, another_network=network is not None)
     lies = _lies_of(attack, liars)
-    begin_ahead()
     with set_aside(as_json) as tell:
         console = Console()
         ready = make_ready(

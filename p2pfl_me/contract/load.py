@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -47,6 +48,12 @@ def contract_from_yaml(
     text: str, name: str = "contract", overrides: Sequence[str] = (), *, another_network: bool = False
 ) -> Contract:
     """Like `load_contract`, from text."""
+    return _contract_of(text, name, tuple(overrides), another_network)
+
+
+@lru_cache(maxsize=4)
+def _contract_of(text: str, name: str, overrides: tuple[str, ...], another_network: bool) -> Contract:
+    """A peer that begins reads its run's contract twice, and a long one takes longer than all else before its links."""
     return apply_overrides(parse(text, name), overrides, another_network=another_network)
 
 

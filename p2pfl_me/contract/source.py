@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from p2pfl_me.errors import ContractError
 
@@ -41,8 +45,7 @@ def parse(text: str, name: str) -> Source:
     ContractError
         Not YAML, not a mapping, or a key that stands twice (YAML would silently keep the last).
     """
-    values = read_yaml(text, name)
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    node, values = _read(text, name)
     if not isinstance(node, yaml.MappingNode) or not isinstance(values, dict):
         raise ContractError(
             "a contract is a mapping of keys to values",
@@ -60,11 +63,36 @@ def read_yaml(text: str, where: str) -> Any:
     ContractError
         Anything else.
     """
+    return _read(text, where)[1]
+
+
+class _Plain(Composer, SafeConstructor, Resolver):
+    """Nodes and values of the events of a document, so that its text, which takes longest, is gone through once."""
+
+    def __init__(self, events: Iterable[yaml.Event]) -> None:
+        Composer.__init__(self)
+        SafeConstructor.__init__(self)
+        Resolver.__init__(self)
+        self._events = deque(events)
+
+    def check_event(self, *kinds: type[yaml.Event]) -> bool:
+        return bool(self._events) and (not kinds or isinstance(self._events[0], kinds))
+
+    def peek_event(self) -> yaml.Event:
+        return self._events[0]
+
+    def get_event(self) -> yaml.Event:
+        return self._events.popleft()
+
+
+def _read(text: str, where: str) -> tuple[yaml.Node | None, Any]:
+    """The document's node, None of an empty one, and its plain values."""
     if len(text) > MAX_LENGTH:
         raise ContractError(f"{len(text)} characters (at most {MAX_LENGTH})", where=where, fix="name the right file")
     try:
-        _require_plain(text, where)
-        return yaml.safe_load(text)
+        plain = _Plain(_plain_events(text, where))
+        node = plain.get_single_node()
+        return node, None if node is None else plain.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ContractError(
@@ -74,8 +102,8 @@ def read_yaml(text: str, where: str) -> Any:
         raise ContractError(f"not valid YAML: {error}", where=where, fix="check the file") from error
 
 
-def _require_plain(text: str, where: str) -> None:
-    """Look at the events of a document, one at a time, before anything is built of them."""
+def _plain_events(text: str, where: str) -> Iterator[yaml.Event]:
+    """The events of a document, each looked at; nothing may be built of any of them before the last is found good."""
     depth, resolver = 0, yaml.SafeLoader("")
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = f"{where}:{event.start_mark.line + 1 if event.start_mark else 1}"
@@ -93,6 +121,7 @@ def _require_plain(text: str, where: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise ContractError(f"nested more than {MAX_DEPTH} deep", where=line, fix="check brackets and indentation")
+        yield event
 
 
 _MEANT = {

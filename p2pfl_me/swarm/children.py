@@ -18,6 +18,8 @@ from p2pfl_me.output import end_process
 from p2pfl_me.peer.average import score_average
 from p2pfl_me.peer.process import run_peer
 from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.run import events
+from p2pfl_me.run.declare import adapter
 from p2pfl_me.topology.kind import TOPOLOGIES
 
 LATER = (
@@ -34,6 +36,8 @@ for _name in LATER:
     import_module(_name)
 for _choices in (PROTOCOLS, TOPOLOGIES):
     len(_choices)  # which looks through all of its modules
+for _event in (events.Start, events.Link, events.Begin, events.Trained, events.Round):
+    adapter(_event)  # which takes some milliseconds to make
 
 
 def peer_child(settings: PeerSettings) -> None:

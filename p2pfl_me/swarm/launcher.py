@@ -27,6 +27,7 @@ from p2pfl_me.run.beginning import undone_if_refused
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import ManifestFile, told_lies
 from p2pfl_me.run.results import join_baselines
+from p2pfl_me.swarm.ahead import CHILDREN
 from p2pfl_me.workers import fork_server
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ LOOK_S = 0.2
 """Seconds between looks at the peers and their logs."""
 REFUSED = frozenset({Exit.REFUSED, Exit.CANNOT_GO_ON, Exit.DIVERGED})
 """Exit codes of a child that told the user all there is to tell; the log of any other is kept."""
-CHILDREN = "p2pfl_me.swarm.children"
-"""What the fork server imports for all peers."""
 
 
 def launch(contract: Contract, options: RunOptions, console: Console) -> int:
@@ -113,11 +112,6 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
             code = children.run_all(jobs, console.say, at_once=cores()) or code
             join_baselines(options.run)
         return manifest.finish(exits, Exit.STOPPED if interrupts.count else code)
-
-
-def begin_ahead() -> None:
-    """Let the fork server import torch while clips are read and dealt; its first child would wait for that."""
-    fork_server(CHILDREN)
 
 
 class _NotBegun(P2pmeError):
