@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator, model_validator
@@ -88,6 +89,11 @@ def _short(network: Network) -> object:
     return {"kind": network.kind, **network.options} if network.options else network.kind
 
 
+@lru_cache(maxsize=64)
+def _layout(network: Network, use: Use) -> Layout:
+    return network.layout(use)
+
+
 Backbone = Annotated[Network, BeforeValidator(_named), PlainSerializer(_short)]
 ANOTHER_NETWORK = "another network"
 """In the context of a validation: the user's own network will take the place of the one that is named."""
@@ -118,7 +124,7 @@ class Model(Part):
     @property
     def layout(self) -> Layout:
         """How what is trained and sent lies in the vector: 263,175 values for VGG16's head with seven classes."""
-        return self.backbone.layout(self.use)
+        return _layout(self.backbone, self.use)
 
     @model_validator(mode="before")
     @classmethod

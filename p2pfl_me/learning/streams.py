@@ -7,11 +7,13 @@ the module in `networks/kinds/ststnet.py` under autograd, in a fraction of its t
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from p2pfl_me.learning.by_hand import HandStep, tensors
+from p2pfl_me.learning.by_hand import HandStep
 from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
 from p2pfl_me.networks.kinds.ststnet import PADDING, POOL, STREAMS
@@ -19,6 +21,8 @@ from p2pfl_me.networks.kinds.ststnet import PADDING, POOL, STREAMS
 EPSILON, MOMENTUM = 1e-5, 0.1
 """Of batch normalisation, torch's."""
 CHANNELS = sum(STREAMS)
+JOINED = {"kernels": (CHANNELS, 3, 3, 3)} | dict.fromkeys(("bias", "scale", "shift", "mean", "var"), (CHANNELS,))
+NAMES = (*JOINED, "fc.weight", "fc.bias")
 POOLING = ([POOL, POOL], [POOL, POOL], [1, 1], [1, 1], False)
 
 
@@ -48,10 +52,11 @@ class StreamStep(HandStep):
         count, one = len(seen), len(rows) == 1
         mean = p["mean"] if one else seen.mean(0)
         centred = seen - mean
-        var = p["var"] if one else torch.mul(centred, centred).sum(0).div_(count)
+        spare = torch.empty_like(seen)  # written anew by each of what follows: it stays in the cache
+        var = p["var"] if one else torch.mul(centred, centred, out=spare).sum(0).div_(count)
         inverse = torch.rsqrt(var + EPSILON)
         scale = p["scale"] * inverse
-        normal = self._maps(torch.addcmul(p["shift"], centred, scale), len(rows))
+        normal = self._maps(torch.addcmul(p["shift"], centred, scale, out=spare), len(rows))
         pooled, places = torch.ops.aten.max_pool2d_with_indices(normal, *POOLING)
         keep = self._keep(pooled, random)
         if keep is not None:
@@ -71,7 +76,7 @@ class StreamStep(HandStep):
         back = torch.ops.aten.max_pool2d_with_indices_backward(d_pooled, normal, *POOLING, places)
         d_normal = back.permute(0, 2, 3, 1).reshape(count, CHANNELS)
         torch.sum(d_pooled, (0, 2, 3), out=g["shift"])
-        along = torch.mul(d_normal, centred).sum(0).mul_(inverse)
+        along = torch.mul(d_normal, centred, out=spare).sum(0).mul_(inverse)
         g["scale"].copy_(along)
         if not one:
             # Through mean and variance: dx = scale (dy - mean(dy) - x mean(dy x)), x the normalised value.
@@ -79,7 +84,7 @@ class StreamStep(HandStep):
             d_normal.addcmul_(centred, pull, value=-1).sub_(g["shift"] / count)
             p["mean"].lerp_(mean, MOMENTUM)
             p["var"].lerp_(var.mul_(count / (count - 1)), MOMENTUM)
-        d_normal = torch.ops.aten.threshold_backward(d_normal, seen, 0)
+        torch.ops.aten.threshold_backward.grad_input(d_normal, seen, 0, grad_input=d_normal)
         # `scale` belongs to a channel, so it may come after the sums over all pixels.
         _, d_kernels, d_bias = torch.ops.aten.convolution_backward(
             self._maps(d_normal, len(rows)), images, p["kernels"], [CHANNELS], [1, 1], [PADDING, PADDING], [1, 1],
@@ -126,13 +131,7 @@ class StreamStep(HandStep):
         return kept.view(count, *sides, channels).permute(0, 3, 1, 2)
 
     def _views(self, params: Tensor) -> dict[str, Tensor]:
-        """The three streams' tensors as one each: the layout puts them side by side."""
-        named = tensors(self._layout, params)
-        shapes = {"kernels": (CHANNELS, 3, 3, 3)}
-        out = {name: named[name] for name in ("fc.weight", "fc.bias")}
-        begin = 0
-        for name in ("kernels", "bias", "scale", "shift", "mean", "var"):
-            shape = torch.Size(shapes.get(name, (CHANNELS,)))
-            out[name] = params[begin : begin + shape.numel()].view(shape)
-            begin += shape.numel()
-        return out
+        """The three streams' tensors as one each: the layout puts them side by side, and the linear layer last."""
+        shapes = [*JOINED.values(), *(shape for _, shape in self._layout.shapes[-2:])]
+        parts = torch.split(params, [math.prod(shape) for shape in shapes])
+        return {name: part.view(shape) for name, part, shape in zip(NAMES, parts, shapes, strict=True)}

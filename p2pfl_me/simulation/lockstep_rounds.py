@@ -50,6 +50,8 @@ _LINK_BYTES = 150
 """What a neighbour's share in a round takes in the lists from which the rows of W are made."""
 FEWER = "take {fit} peers or fewer, or a machine with more memory"
 CPU = torch.device("cpu")
+KEPT = 16
+"""Trainers that a worker keeps from round to round; ten thousand sets of buffers would not fit beside the models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,7 @@ class Lockstep:
         """The one model that is scored though it is nobody's."""
         self._average = torch.from_numpy(shared((self._exchanged.shape[1],)))
         self._rows: tuple[int, Rows] | None = None
+        self._trainers: dict[int, FeatureTrainer] = {}
         jobs: dict[str, Job] = {
             "train": self._train,
             "mix": self._mix,
@@ -270,14 +273,17 @@ class Lockstep:
         return self._score(None)
 
     def _train(self, peer: int, round: int) -> tuple[float, int]:
-        # A trainer lives only while its peer trains: ten thousand sets of buffers would not fit beside the models.
-        trainer = FeatureTrainer(self._contract, peer, self._samples[peer], CPU)
+        trainer = self._trainers.get(peer)
+        if trainer is None:
+            trainer = FeatureTrainer(self._contract, peer, self._samples[peer], CPU)
+            if len(self._trainers) < KEPT:
+                self._trainers[peer] = trainer
         if self._rules is not None:
             self.trained[peer] = self.params[peer]
         return trainer.train_in_place(self.trained[peer], round)
 
     def _mix(self, tile: slice, round: int) -> Spread:
-        if self._rows is None or self._rows[0] != round:
+        if self._rows is None or (self._schedule.period != 1 and self._rows[0] != round):
             self._rows = round, rows_of(self._schedule, round)
         return mix_tile(torch.from_numpy(self._exchanged)[:, tile], self._rows[1], self._average[tile])
 
