@@ -10,7 +10,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import CASME2_CLASSES, Model
 from p2pfl_me.data.clip import Manifest
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
-from p2pfl_me.data.labels import Labels, alike_words, labels_of
+from p2pfl_me.data.labels import Labels, alike_words, labels_of, map_of
 from p2pfl_me.data.reading import read_clips, with_labels
 from p2pfl_me.data.source import require_consistent
 from p2pfl_me.data.vectors import is_vectors
@@ -96,6 +96,8 @@ def _of_labels(contract: Contract, labels: Sequence[str], data: Path, say: Calla
         f"{', '.join(unknown)} {are} none of the contract's; to have a slip refused, name the classes that there are: "
         "--set model.classes=[A,B,...]"
     )
+    if (known_by := map_of(labels)) and len({known_by.of(label) for label in labels}) < len(labels):
+        say(f"several of them are one class elsewhere: --set model.label_map={known_by.name} makes them one here")
     return contract.model_copy(update={"model": contract.model.model_copy(update={"classes": tuple(labels)})})
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from p2pfl_me.contract import Contract, LabelMap
-from p2pfl_me.contract.label_maps import plain
+from p2pfl_me.contract.label_maps import LABEL_MAPS, plain
 
 
 @dataclass(frozen=True)
@@ -64,3 +64,8 @@ def _bare(label: str) -> str:
         each for each in unicodedata.normalize("NFKD", label).casefold() if each.isalnum() or each in " +-"
     )
     return plain(letters) or label
+
+
+def map_of(labels: Collection[str]) -> LabelMap | None:
+    """The first label map that knows all of these; None if none does."""
+    return next((each for each in LABEL_MAPS.values() if all(map(each.knows, labels))), None)

@@ -17,7 +17,7 @@ from p2pfl_me.data.datasets.rows import dataset_rows
 from p2pfl_me.data.drawn import DrawnMarks
 from p2pfl_me.data.identity import Identities
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
-from p2pfl_me.data.labels import Labels, as_labels
+from p2pfl_me.data.labels import Labels, as_labels, map_of
 from p2pfl_me.data.manifest import SplitWatch, manifest_path, manifest_rows, refuse
 from p2pfl_me.data.names import NameWatch
 from p2pfl_me.data.overlaps import OverlapWatch
@@ -127,8 +127,12 @@ def with_labels(read: Manifest, labels: Labels) -> Manifest:
             dropped[clip.label] += 1
         else:
             clips.append(clip if label == clip.label else replace(clip, label=label))
+    knowing = map_of({clip.label for clip in read.clips})
+    hint = f", or take the map that knows them all: --set model.label_map={knowing.name}" if knowing else ""
     refuse(
-        problems, where=str(read.source), fix="correct the labels, or name the classes: --set model.classes=[A,B,...]"
+        problems,
+        where=str(read.source),
+        fix=f"correct the labels, or name the classes: --set model.classes=[A,B,...]{hint}",
     )
     return Manifest(read.source, tuple(clips), dict(sorted(dropped.items())))
 

@@ -83,9 +83,26 @@ def field_table(results: Results) -> Table:
     counts = ", ".join(f"{name} {sum(results.support(name))}" for name in results.datasets)
     caption = (
         f"UF1 and UAR over all classes with 95 % intervals over draws of subjects, from one pool of answers; "
-        f"{unit(results)}s: {counts}. A mean counts the models that were asked.{once(results)}"
+        f"{unit(results)}s: {counts}. A mean counts the models that were asked."
+        f"{lacking(results)}{once(results)}"
     )
     return Table(header, tuple(rows), caption)
+
+
+def lacking(results: Results) -> str:
+    """What a reader must know of data sets that show fewer classes than there are, or one subject alone."""
+    found = ""
+    for name in results.datasets:
+        support = results.support(name)
+        if absent := [each for each, count in zip(results.classes, support, strict=True) if not count]:
+            most = (len(support) - len(absent)) / len(support)
+            found += (
+                f" No {unit(results)} of {name} shows {' or '.join(absent)}, which counts as 0 in its means: "
+                f"there is no more than {most:.3f} to be had."
+            )
+        if len({clip.subject for clip in results.design.items.clips if clip.dataset == name}) == 1:
+            found += f" {name} has one subject, so its interval says nothing."
+    return found
 
 
 def class_table(results: Results) -> Table:

@@ -48,6 +48,23 @@ def test_classes_that_the_user_chose_stay(own: Path, tmp_path: Path) -> None:
         taken(seven, own, chosen=True)
 
 
+def test_labs_of_two_vocabularies_are_told_of_the_map_that_knows_both(own: Path, tmp_path: Path) -> None:
+    save(tmp_path / "glad.png", picture(98))
+    rows(own, [*good(tmp_path), row("glad.png", label="Happy")])
+    said: list[str] = []
+    four, _ = read_with_classes(contract(), own, said.append)
+    assert len(four.model.classes) == 4 and "--set model.label_map=megc3 makes them one" in said[-1]
+    mapped, clips = read_with_classes(contract("model: {label_map: megc3}\n"), own, lambda _: None)
+    assert clips is not None and {clip.label for clip in clips.clips} == set(mapped.model.classes)
+    rows(own, [*good(tmp_path), row("glad.png", label="Happiness")])  # a slip for one of the seven
+    with pytest.raises(DataError, match=r"the map that knows them all: --set model\.label_map=megc3"):
+        taken(contract(), own)
+    rows(own, [*good(tmp_path), row("glad.png", label="joy")])
+    with pytest.raises(DataError) as refused:
+        taken(contract(), own, chosen=True)
+    assert "label_map" not in str(refused.value)  # none knows joy
+
+
 @pytest.mark.parametrize(
     ("overrides", "named"),
     [

@@ -37,15 +37,23 @@ LABS = ("A", "B", "C")
 SUBJECTS, CLIPS = 4, 6
 
 
-def three_labs(tmp_path: Path, wrong: dict[Arm, set[int]] | None = None, distance: float = 0.1) -> Results:
+def three_labs(
+    tmp_path: Path,
+    wrong: dict[Arm, set[int]] | None = None,
+    distance: float = 0.1,
+    shown: dict[str, int] | None = None,
+    people: dict[str, int] | None = None,
+) -> Results:
     """Leave one lab out with a lab a peer: each sits its own fold out, and is right wherever it was asked.
 
-    `wrong` names the peers of an arm (0 of an arm of one model) whose answers are all of the next class.
+    `wrong` names the peers of an arm (0 of an arm of one model) whose answers are all of the next class. Labs show
+    three classes by four people each, or as many as `shown` and `people` say.
     """
+    shown, people = shown or {}, people or {}
     clips = tuple(
-        clip(lab, subject, subject * CLIPS + number, CLASSES[number % 3])
+        clip(lab, subject, subject * CLIPS + number, CLASSES[number % shown.get(lab, 3)])
         for lab in LABS
-        for subject in range(SUBJECTS)
+        for subject in range(people.get(lab, SUBJECTS))
         for number in range(CLIPS)
     )
     labels = np.array([CLASSES.index(each.label) for each in clips])
@@ -232,3 +240,17 @@ def test_where_nobody_was_asked_there_is_no_number() -> None:
     assert mean_counts([empty]).tolist() == np.zeros((3, 3)).tolist()
     assert np.isnan(present_mean([])) and np.isnan(present_mean([[np.nan]]))
     np.testing.assert_array_equal(present_mean([[1.0, np.nan], [3.0, 5.0]]), [2.0, 5.0])
+
+
+def test_the_fields_table_says_which_lab_lacks_a_class_and_which_has_one_subject(tmp_path: Path) -> None:
+    plain = field_table(three_labs(tmp_path)).caption
+    assert "shows" not in plain and "one subject" not in plain
+    results = three_labs(tmp_path, shown={"B": 1, "C": 2}, people={"C": 1})
+    said = field_table(results).caption
+    assert f"No clip of B shows {CLASSES[1]} or {CLASSES[2]}, which counts as 0 in its means" in said
+    assert f"No clip of C shows {CLASSES[2]}, which" in said and "of A shows" not in said
+    assert "C has one subject, so its interval says nothing" in said and "B has one" not in said
+    for lab, most in (("A", 1.0), ("B", 1 / 3), ("C", 2 / 3)):  # all answers are right: what is said is what is had
+        score = results.score(Arm.POOLED, "uf1", lab)
+        assert score is not None and score.mean == pytest.approx(most)
+        assert most == 1 or f"no more than {most:.3f}" in said
