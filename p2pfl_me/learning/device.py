@@ -4,7 +4,30 @@ from __future__ import annotations
 
 import torch
 
+from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError
+from p2pfl_me.networks import Step
+
+BY_HAND = frozenset({Step.HEAD, Step.STREAMS})
+"""Steps of a few short products, one to three milliseconds of a core."""
+
+
+def device_of_peer(name: str, contract: Contract, peer: int) -> torch.device:
+    """Where a real peer trains: `auto` leaves peers that share a machine on the processor where their steps are short.
+
+    Ten processes on one GPU, each with a context of its own, take turns: rounds of `head` took 0.6 times the processor's
+    speed (docs/measurements.md, "On a GPU"). A peer alone on its machine, block 5 and networks trained by autograd go to
+    the GPU, and so do the frozen layers of all.
+
+    Raises
+    ------
+    DataError
+        As `pick_device`.
+    """
+    model = contract.model
+    if name == "auto" and contract.peers.member(peer).is_loopback and model.backbone.step(model.use) in BY_HAND:
+        return torch.device("cpu")
+    return pick_device(name)
 
 
 def pick_device(name: str) -> torch.device:

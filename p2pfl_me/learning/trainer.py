@@ -14,7 +14,7 @@ from torch import Tensor
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError, DivergedError
-from p2pfl_me.learning.device import pick_device
+from p2pfl_me.learning.device import device_of_peer
 from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.losses import Loss, make_loss
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
@@ -298,7 +298,7 @@ def make_trainer(
     means:
         What protections are made of; by default noise of the operating system, and no ledger.
     """
-    where = pick_device(device)
+    where = device_of_peer(device, contract, peer)
     if not contract.privacy.protects:
         return FeatureTrainer(contract, peer, samples, where, width)
     from p2pfl_me.learning.protections import protected  # which is built on what stands above
