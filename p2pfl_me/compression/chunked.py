@@ -42,10 +42,13 @@ _SIGN = np.uint32(1 << 31)
 
 class Chunked(Compression):
     """The `fraction` (0, 1] of each chunk of 256 values that changed most, at `bits` (1 to 4) a value, and the step
-    `gamma` (0, 1] of the averaging; None stands for twice the fraction, and for 1 from a half on (see `TopK`)."""
+    `gamma` (0, 1] of the averaging; None stands for twice the fraction, and for 1 from a half on (see `TopK`).
+
+    By default a half: a quarter sends less than `head` needs, which then ends below whole models (docs/compression.md).
+    """
 
     kind: Literal["chunked"] = "chunked"
-    fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
+    fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
     bits: Annotated[int, Field(ge=1, le=4)] = 2
     gamma: Annotated[float, Field(gt=0, le=1)] | None = None
     remembers_edges: ClassVar[bool] = True

@@ -28,7 +28,7 @@ CONSERVING: dict[str, Compression] = {
     "fragments": Fragments(parts=3),
     "topk": TopK(fraction=0.1),
     "topk-few": TopK(fraction=0.05),
-    "chunked": Chunked(),
+    "chunked": Chunked(fraction=0.25),
     "chunked-all": Chunked(fraction=1, bits=2),
     "chunked-signs": Chunked(fraction=1, bits=1),
     "chunked-3": Chunked(fraction=0.5, bits=3),

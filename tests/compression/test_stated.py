@@ -19,7 +19,7 @@ from p2pfl_me.errors import WireError
 from tests.compression.pairs import ends, meet, model
 
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "chunked": {"fraction": 0.25, "bits": 2, "gamma": None},
+    "chunked": {"fraction": 0.5, "bits": 2, "gamma": None},
     "float16": {},
     "fragments": {"parts": 4},
     "int4": {},
@@ -132,7 +132,7 @@ def test_shapes_that_are_not_the_models_are_a_fault_of_the_caller() -> None:
 @pytest.mark.parametrize(
     ("kind", "digests"),
     [
-        ("chunked", ("2215b45fb1f7", "6575a01af824")),
+        ("chunked", ("2215b45fb1f7", "180407c2cc89")),
         ("float16", ("65af9a286b20", "144b94f6b2aa")),
         ("fragments", ("f0666585b5af", "03cb8feee214")),
         ("int4", ("b96ec1aaf959", "a48be6173fe0")),
