@@ -15,9 +15,9 @@ BY_HAND = frozenset({Step.HEAD, Step.STREAMS})
 def device_of_peer(name: str, contract: Contract, peer: int) -> torch.device:
     """Where a real peer trains: `auto` leaves peers that share a machine on the processor where their steps are short.
 
-    Ten processes on one GPU, each with a context of its own, take turns: rounds of `head` took 0.6 times the processor's
-    speed (docs/measurements.md, "On a GPU"). A peer alone on its machine, block 5 and networks trained by autograd go to
-    the GPU, and so do the frozen layers of all.
+    Ten processes on one GPU, each with a context of its own, take turns: rounds of `head` had 0.6 times the processor's
+    speed (docs/measurements.md, "On a GPU"). A peer alone on its machine, block 5 and networks trained by autograd go
+    to the GPU, and so do the frozen layers of all.
 
     Raises
     ------

@@ -25,13 +25,16 @@ from p2pfl_me.topology.kind import TOPOLOGIES
 LATER = (
     "cryptography.hazmat.backends.openssl.backend",
     "numpy.random",
+    "p2pfl_me.baselines.children",
+    "p2pfl_me.baselines.jobs",
     "p2pfl_me.gossip.masked",
     "p2pfl_me.gossip.rounds",
     "p2pfl_me.gossip.waitfree",
+    "p2pfl_me.swarm.launcher",
     "pydantic.dataclasses",
     "zmq.utils.garbage",
 )
-"""What a peer needs besides, and imports where it does: here once, and not in each of them after the fork."""
+"""What a child needs besides, and imports where it does: here once, and not in each of them after the fork."""
 for _name in LATER:
     import_module(_name)
 for _choices in (PROTOCOLS, TOPOLOGIES):
