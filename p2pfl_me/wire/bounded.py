@@ -7,6 +7,7 @@ of these: safe to compare, to hash by item, and to print.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import NoneType
 from typing import Any
 
 import msgpack
@@ -48,8 +49,18 @@ class _Flat(list[Any]):
     """A list without lists and dictionaries in it."""
 
 
+_PLAIN = frozenset({NoneType, bool, int, float, str, bytes})
+
+
+def is_flat(found: Sequence[Any]) -> bool:
+    """Whether a list that was unpacked here holds neither lists nor dictionaries."""
+    return isinstance(found, _Flat)
+
+
 def _level(items: list[Any]) -> list[Any]:
     """msgpack calls this from the innermost list outwards, so the first that is too deep ends the reading."""
+    if _PLAIN.issuperset(map(type, items)):  # as all lists that we send; the rest is for those that nobody should
+        return _Flat(items)
     if any(isinstance(item, list) and not isinstance(item, _Flat) for item in items):
         raise ValueError("a list in a list in a list")
     return items if any(isinstance(item, (list, dict)) for item in items) else _Flat(items)

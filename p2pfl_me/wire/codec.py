@@ -14,7 +14,7 @@ import numpy as np
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import MAX_ROUND, MAX_WEIGHT, Kind, Message, Packed, Vector
-from p2pfl_me.wire.bounded import unpacked_list
+from p2pfl_me.wire.bounded import is_flat, unpacked_list
 
 VERSION = 1
 MAX_HEADER = 1024
@@ -74,7 +74,7 @@ def decode_header(data: bytes, sender: int, schema: Schema) -> Header:
         Anything but a header of this version, from this sender, for this schema.
     """
     fields = unpacked_list(data, "a header", MAX_HEADER)
-    if len(fields) != 7 or any(isinstance(field, (list, dict)) for field in fields):
+    if len(fields) != 7 or not is_flat(fields):
         raise WireError("a header that is not a list of seven fields")
     version, name, round, at, claimed, digest, body = fields
     if type(version) is not int or version != VERSION:
