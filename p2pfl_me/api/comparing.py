@@ -41,9 +41,9 @@ class Comparison:
     runs: Mapping[str, tuple[Result, ...]] = field(repr=False)
 
     def final(self, metric: str = "uf1") -> dict[str, list[float]]:
-        """The mean over the peers after the last round, one value a seed."""
+        """The mean over the peers, each after the last round where it has a score, one value a seed."""
         return {
-            name: [float(np.nanmean(scores[-1])) for each in runs if len(scores := each.scores(metric))]
+            name: [float(np.mean(list(final.values()))) for each in runs if (final := each.final(metric))]
             for name, runs in self.runs.items()
         }
 

@@ -78,6 +78,21 @@ class Result:
             raise RunError(f"no metric `{metric}`", where=str(self.run), fix=f"choose {', '.join(METRICS)}")
         return score_curves(self._read, metric).values
 
+    def final(self, metric: str = "uf1") -> dict[int, float]:
+        """Each peer's score after the last round where it has one, as reports take it; empty without test clips.
+
+        Raises
+        ------
+        RunError
+            As in `scores`.
+        """
+        from p2pfl_me.report.arms import Arm
+        from p2pfl_me.report.results import final_scores
+
+        if metric not in METRICS:
+            raise RunError(f"no metric `{metric}`", where=str(self.run), fix=f"choose {', '.join(METRICS)}")
+        return final_scores(self._read, Arm.GOSSIP, metric)
+
     @property
     def average(self) -> Mapping[str, Any]:
         """Test scores of the average of the final models.
@@ -166,7 +181,7 @@ class Result:
     def _repr_html_(self) -> str:
         """A small table for notebooks."""
         contract, scores = self.contract, self.scores("uf1")
-        final = [value for value in scores[-1] if np.isfinite(value)] if len(scores) else []
+        final = list(self.final().values())
         state = "stopped" if self.stopped else "finished" if self.exit_code == 0 else f"ended with {self.exit_code}"
         path = RunFolder(self.run).average
         average = json.loads(path.read_text(encoding="utf-8"))["test"] if path.exists() else None

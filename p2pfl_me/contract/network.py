@@ -181,8 +181,8 @@ class Model(Part):
 
     @model_validator(mode="after")
     def _classes_differ(self) -> Model:
-        if len(set(self.classes)) != len(self.classes):
-            raise ValueError(f"a class stands twice in {list(self.classes)}")
+        if len({" ".join(name.casefold().split()) for name in self.classes}) != len(self.classes):
+            raise ValueError(f"a class stands twice in {list(self.classes)}, or in two spellings")
         return self
 
     @model_validator(mode="after")

@@ -99,6 +99,15 @@ def is_clip_folder(place: Path) -> bool:
         raise DataError(f"cannot be read: {error.strerror}", where=str(place), fix="see who may read it") from error
 
 
+def place_on_disk(folder: Path) -> str:
+    """One word for a folder however a list leads to it: by `..`, a link, or other case where the disk does not mind."""
+    try:
+        info = folder.stat()
+    except (OSError, ValueError):
+        return str(folder)
+    return f"{info.st_dev}:{info.st_ino}" if info.st_ino else str(folder)
+
+
 def frame_numbers(folder: Path) -> list[int]:
     """The numbers of `frame_files` alone; empty where there is no folder.
 

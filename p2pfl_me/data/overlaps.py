@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from p2pfl_me.data.clip import Clip, Fault, Problem, Quirk, Remark, place
+from p2pfl_me.data.frames import place_on_disk
 from p2pfl_me.data.images import IMAGES
 from p2pfl_me.data.vectors import is_vectors
 
@@ -28,7 +29,7 @@ class OverlapWatch:
         """What one more clip shares with those before it."""
         if clip.path.suffix.lower() in IMAGES or is_vectors(clip.path):
             return
-        home, where = str(clip.path), place(clip.line, clip.row)
+        home, where = place_on_disk(clip.path), place(clip.line, clip.row)
         first, last = clip.onset or 0, LAST if clip.offset is None else clip.offset
         seen = self._seen[home]
         reach = first - self._longest.get(home, 0)

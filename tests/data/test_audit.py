@@ -16,10 +16,11 @@ from p2pfl_me.cli.data import data
 from p2pfl_me.data.audit.alike import NEAR, close_pairs, signature_of
 from p2pfl_me.data.audit.leaks import Kind, audit
 from p2pfl_me.data.audit.parts import read_audited
+from p2pfl_me.data.audit.words import audit_text
 from p2pfl_me.data.forget import read_rows, runs_with, write_rows
 from p2pfl_me.data.synthetic.face import draw_face
 from p2pfl_me.errors import DataError
-from tests.data.make import picture, rows, save
+from tests.data.make import good, picture, rows, save
 
 Table = list[dict[str, object]]
 
@@ -285,3 +286,33 @@ def test_where_all_is_in_one_place_nothing_is_compared_and_no_split_is_called_so
     assert "split.json" in one.output and one.output.count("\n") == 3
     table[5] |= {"split": "test"}
     assert run("audit", rows(tmp_path / "m.csv", table)).exit_code == 0
+
+
+def test_manifests_of_one_name_are_two_and_one_named_twice_is_one(tmp_path: Path) -> None:
+    table = good(tmp_path, 2)
+    for folder, mine in (("a", table), ("b", table[:3])):
+        named = [{**each, "path": str(tmp_path / str(each["path"]))} for each in mine]
+        rows(tmp_path / folder / "train.csv", named)
+    paths = [tmp_path / "a" / "train.csv", tmp_path / "b" / "train.csv"]
+    (both,) = read_audited(paths, None)
+    found = audit(both)
+    assert found.leaking and {leak.kind for leak in found.leaks} >= {Kind.SUBJECT, Kind.IDENTICAL}
+    (again,) = read_audited([paths[0], tmp_path / "a" / ".." / "a" / "train.csv"], None)
+    assert len(again.clips) == 6 and audit(again).silent
+
+
+def test_where_no_image_opens_nothing_is_called_sound(tmp_path: Path) -> None:
+    table = good(tmp_path, 2)
+    for place, each in enumerate(table):
+        each["split"] = ("train", "test")[place // 3]
+    path = rows(tmp_path / "manifest.csv", table)
+    (sound,) = read_audited([path], None)
+    assert "no leak was found" in audit_text(audit(sound)).splitlines()[-1]
+    (tmp_path / "0-0.png").write_bytes(b"none")
+    (some,) = read_audited([path], None)
+    assert audit_text(audit(some)).endswith("no leak was found; images were compared of 5 clips only")
+    for each in table:
+        (tmp_path / str(each["path"])).write_bytes(b"none")
+    found = audit(read_audited([path], None)[0])
+    assert found.silent and not found.sound and "no image can be opened" in audit_text(found)
+    assert audit(read_audited([path], None)[0], images=False).sound

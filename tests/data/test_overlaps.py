@@ -6,6 +6,8 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
+from p2pfl_me.data.audit.leaks import audit
+from p2pfl_me.data.audit.parts import Audited, Placed
 from p2pfl_me.data.clip import Clip, Fault, Problem, Remark
 from p2pfl_me.data.overlaps import OverlapWatch
 
@@ -61,3 +63,18 @@ def test_every_overlap_is_found_in_whichever_order() -> None:
 
 def test_pictures_of_one_folder_are_no_films() -> None:
     assert not said(*(replace(clip, path=Path("film/img1.jpg")) for clip in spans((1, 3), (2, 3))))
+
+
+def test_a_folder_is_one_however_a_list_leads_to_it(tmp_path: Path) -> None:
+    (tmp_path / "film").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "film")
+    ways = [tmp_path / "film", tmp_path / "link", tmp_path / "film" / ".." / "film"]
+    watch, said = OverlapWatch(), []
+    for number, path in enumerate(ways):
+        clip = Clip(path, "lab", f"lab/{number}", str(number), "x", 1 + number, 5, 9, line=number + 2)
+        said += list(watch.see(clip))
+    assert [each.kind for each in said] == [Fault.LEAK, Fault.LEAK]
+    split = Audited(
+        "", tuple(Placed(Clip(path, "lab", f"lab/{n}", "", "x", 1, 5, 9), str(n)) for n, path in enumerate(ways))
+    )
+    assert sum(leak.count for leak in audit(split, images=False).leaks) == 3

@@ -15,6 +15,7 @@ from p2pfl_me.data.audit.alike import close_pairs
 from p2pfl_me.data.audit.parts import Audited, Placed
 from p2pfl_me.data.audit.pictures import Seen, key_pictures
 from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.frames import place_on_disk
 from p2pfl_me.data.identity import could_be
 from p2pfl_me.data.images import IMAGES
 from p2pfl_me.data.trained_on import TrainedOn, seen_of
@@ -206,7 +207,7 @@ def _span(clip: Clip) -> tuple[Hashable, int, int] | None:
         return None
     if clip.path.suffix.lower() in IMAGES:
         digits = clip.path.stem[len(clip.path.stem.rstrip("0123456789")) :]
-        return ((clip.path.parent, clip.subject), int(digits), int(digits)) if digits else None
+        return ((place_on_disk(clip.path.parent), clip.subject), int(digits), int(digits)) if digits else None
     if clip.onset is None or clip.offset is None:
-        return clip.path, 0, WHOLE
-    return clip.path, clip.onset, clip.offset
+        return place_on_disk(clip.path), 0, WHOLE
+    return place_on_disk(clip.path), clip.onset, clip.offset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +50,20 @@ def read_audited(paths: Sequence[Path], data: Path | None, rules: IdentityRules 
     found = [each for path in paths if path not in files for each in _folder(path, data, rules)]
     if files:
         who = Identities(rules)
-        clips = tuple(placed for path in files for placed in _manifest(path, path.stem if len(files) > 1 else "", who))
+        clips = tuple(placed for path, name in _named(files) for placed in _manifest(path, name, who))
         if not clips:
             raise DataError("no clips", where=", ".join(map(str, files)), fix="name manifests that hold some")
         found.append(Audited(", ".join(str(path) for path in files), clips))
     return found
+
+
+def _named(files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """Each manifest once, under its name, or its whole path where another has that name; one alone needs none."""
+    known = list({path.resolve(): path for path in files}.values())
+    stems = Counter(path.stem for path in known)
+    for path in known:
+        name = path.stem if stems[path.stem] == 1 else str(path)
+        yield path, name if len(known) > 1 else ""
 
 
 def shard_folders(folder: Path) -> list[Path]:
