@@ -94,7 +94,8 @@ class Gossip(Part):
     `protocol`, `weights`, `compression`, `aggregation`: a name, or a mapping with its options (docs/protocols.md,
     docs/topologies.md, docs/compression.md, docs/robust.md). An option of the protocol may also stand beside its name:
     `momentum: 0.8`, `push: {merge: limited}`. `personal`: the parts that stay home, unsent. `alone`: what a peer does
-    in a round for which none of its neighbours is there; one that waits does so for the patience of the start.
+    in a round for which none of its neighbours is there; one that waits does so for the patience of the start (under
+    masks always, where too few are there for a sum).
     `hand_out`: for so many seconds a peer that is done stays, to hand its final model to neighbours that come back.
     """
 

@@ -73,7 +73,7 @@ def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol
         seconds=contract.training.seconds,
         gathers_s=start.gathers_s,
         work=contract.training.work,
-        wait_alone=gossip.alone == "wait",
+        wait_alone=gossip.alone == "wait" or contract.privacy.exchange.sums_only,
     )
     if start.joins:
         since = replace(start, joins=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from enum import Enum, auto
 
 from p2pfl_me.gossip.gathering import Gathering
@@ -35,6 +36,8 @@ class Life(ABC):
         self._members = Membership(neighbours)
         self._gathering = Gathering(me, self._members, settings, completed)
         self._phase = Phase.JOINING
+        self._of_use = False
+        """Whether a neighbour has what this peer trained last, though this one may have nothing of the neighbours."""
 
     @abstractmethod
     def _open(self, now: float) -> list[Action]:
@@ -59,12 +62,17 @@ class Life(ABC):
             return []
         return [*self._gathering.rang(now, timer), *self._begin_if_joined(now)]
 
+    def _are_enough(self, peers: Collection[int]) -> bool:
+        """Whether a round could be shared with these."""
+        return bool(peers)
+
     def _wait_for_company(self, now: float) -> list[Action] | None:
         """What to do instead of a round where the contract wants none without neighbours; None where all is well."""
         members = self._members
-        if not self._settings.wait_alone or not members.neighbours or members.there:
+        company = self._of_use or self._are_enough(members.there)
+        if not self._settings.wait_alone or not members.neighbours or company:
             return None
-        if members.neighbours <= members.gone:
+        if not self._are_enough(members.neighbours - members.gone):
             return self._finish("alone")
         self._phase = Phase.ALONE
         return [SetTimer(Timer.ALONE, self.round, now + self._settings.join_timeout_s)]

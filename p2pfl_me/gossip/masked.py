@@ -8,63 +8,46 @@ protects a model from a receiver that lies is `privacy.masks`'s; here is who wai
 An edge is no longer atomic: a receiver's sum counts as a whole or not at all. Whoever leaves a neighbour out of its
 roster says so (SKIP), and is left out there, too, if that is not too late; so W stays symmetric but for links that
 break between the two, and receivers whose sum is lost, which keep their own model for that round. The log says which.
+
+One neighbour too few, and there is no sum at all. So whoever is needed for it is waited for as long as the contract
+allows, and one that left this peer out is kept where the rest would be too few. Who has no sum says that rather than to
+leave others out, and goes on only once they have said whether theirs hold its model. Where they don't, and too few are
+linked, it waits instead of training alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum, auto
-from typing import Any, Protocol
 
 import numpy as np
 
 from p2pfl_me.aggregation import Mixture
 from p2pfl_me.errors import WireError
+from p2pfl_me.gossip.acquaintance import Acquaintance, whole
+from p2pfl_me.gossip.doubts import Doubts
 from p2pfl_me.gossip.edge import SILENCES
 from p2pfl_me.gossip.life import Phase
 from p2pfl_me.gossip.protocol import NOTHING, Action, Refuse, Send, SetTimer, Timer
+from p2pfl_me.gossip.roster import SumToBe
 from p2pfl_me.gossip.rules import Rule
 from p2pfl_me.gossip.settings import TICK_S, Settings
 from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.gossip.sums import Sums
 from p2pfl_me.gossip.synchronous import NEEDS_MORE, Synchronous
 from p2pfl_me.message import Kind, Message, Packed, Vector
 
-FAR = 100.0
-"""A sum whose norm is so many times that of one's own model is no models': masks that don't match give such sums."""
-Lives = Mapping[int, bytes]
-
-
-class Sums(Protocol):
-    """What hides a peer's models, and what it can learn of its neighbours'. One life's.
-
-    Contents that nobody sends raise `WireError`.
-    """
-
-    @property
-    def public(self) -> bytes:
-        """The key of this life, for its neighbours' other neighbours."""
-
-    def knows(self, receiver: int, circle: Lives, *, all_there: bool) -> bool:
-        """Whether a model can be masked for a receiver with that circle; `all_there`: with all its neighbours."""
-
-    def read_lives(self, content: Packed) -> Lives: ...
-    def say_lives(self, lives: Lives) -> Packed: ...
-    def give(self, receiver: int, round: int, own: Vector, weight: float, circle: Lives) -> Packed | None: ...
-    def all_given(self) -> None:
-        """All models of a round have been given: nothing of them is kept."""
-
-    def pledge(self, receiver: int, round: int, content: Packed) -> Packed | None: ...
-    def read_masked(self, content: Packed, size: int) -> Any: ...
-    def read_pledge(self, content: Packed) -> Any: ...
-    def roster(self, lives: Lives, models: Mapping[int, Any]) -> Lives: ...
-    def total(self, roster: Lives, models: Mapping[int, Any], pledges: Mapping[int, Any], size: int) -> Vector: ...
+REMEMBERED = 4
+"""Rounds back of which a peer knows whether it had a sum."""
 
 
 class _Stage(Enum):
     MODELS = auto()
     PLEDGES = auto()
     LAST_WORDS = auto()
-    """The sum is there or lost, the run is over after this round, and others' sums may still need this peer."""
+    """The sum is there or lost, and others have not said yet whether theirs need this peer: one without a sum wants to
+    know, and one whose run is over still pledges itself."""
 
 
 class Masked(Synchronous):
@@ -87,20 +70,14 @@ class Masked(Synchronous):
             me, weights_at, neighbours, params, settings, rule=rule, completed=completed, progress=progress
         )
         self._sums = sums
-        self._lives: dict[int, bytes] = {}
-        """The neighbours' keys: what a receiver's circle is."""
-        self._circles: dict[int, Lives] = {}
-        """Those that the neighbours, as receivers, have told of."""
-        self._asks_at = 0.0
-        """When keys that brought no circle are said again."""
+        self._known = Acquaintance(sums)
         self._stage = _Stage.MODELS
-        self._models: dict[int, Any] = {}
-        self._roster: Lives = {}
-        self._pledges: dict[int, Any] = {}
-        self._lost = ""
-        """Why this round's sum cannot be had."""
+        self._sum = SumToBe(sums)
         self._owed: set[int] = set()
         """Neighbours whose roster of this round has not come yet."""
+        self._sumless: deque[int] = deque(maxlen=REMEMBERED)
+        """The last rounds in which this peer had no sum."""
+        self._doubts = Doubts()
 
     # -- the start: keys, then circles ----------------------------------------------------------------------------
 
@@ -113,62 +90,55 @@ class Masked(Synchronous):
         """Keys and circles can be lost: who waits for one says its key again, which is answered by a circle."""
         actions = super()._on_patience(now, timer, round)
         over = self._phase is not Phase.JOINING or self._is_acquainted
-        if timer is not Timer.GREETING or over or now + TICK_S < self._asks_at:
+        if timer is not Timer.GREETING or over or now + TICK_S < self._known.asks_at:
             return actions  # one chain of timers is enough, however many links came up
-        self._asks_at = now + self._settings.deadline_min_s
-        asked = [self._key(peer) for peer in sorted(self._members.there)]
-        return [*actions, *asked, SetTimer(Timer.GREETING, 0, self._asks_at)]
+        self._known.asks_at = again_at = now + self._settings.deadline_min_s
+        asked = [self._known.key(peer, self.round) for peer in sorted(self._members.there)]
+        return [*actions, *asked, SetTimer(Timer.GREETING, 0, again_at)]
 
     @property
     def _is_acquainted(self) -> bool:
-        circles, together = self._circles, self._gathering.expects_all
-        return all(self._sums.knows(peer, circles.get(peer, {}), all_there=together) for peer in self._members.there)
+        return self._known.by_all(self._members.there, all_there=self._gathering.expects_all)
 
     def _linked(self, peer: int) -> list[Action]:
-        return [self._key(peer), *([self._circle(peer)] if self._lives else [])]
-
-    def _key(self, to: int) -> Send:
-        return Send(to, Message(Kind.KEY, self.round, packed=np.frombuffer(self._sums.public, np.uint8)))
-
-    def _circle(self, to: int) -> Send:
-        return Send(to, Message(Kind.CIRCLE, self.round, packed=self._sums.say_lives(self._lives)))
-
-    def _on_key(self, sender: int, key: bytes) -> list[Action]:
-        if self._lives.get(sender) == key:
-            return [self._circle(sender)]  # it asks: a circle was lost, or came to an earlier life
-        self._lives[sender] = key
-        return [self._circle(peer) for peer in sorted(self._members.there)]
+        return self._known.met(peer, self.round)
 
     # -- inputs -------------------------------------------------------------------------------------------------
 
     def _exchange(self, now: float) -> list[Action]:
-        self._stage, self._lost = _Stage.MODELS, ""
-        self._models, self._roster, self._pledges = {}, {}, {}
-        self._owed = set()
+        self._stage, self._sum = _Stage.MODELS, SumToBe(self._sums)
+        self._owed, self._of_use = set(), False
         actions: list[Action] = []
         row = self._weights_at(self.round)
         for peer in sorted(row):
             edge = self._edges[peer]
-            if reason := self._why_absent(peer):
+            reason, mail = self._why_absent(peer), edge.mail
+            if reason and not (mail and mail.round == self.round and peer in self._members.there):
                 self._missing[peer] = reason
                 continue
-            actions += self._give(peer, row[peer])
-            if edge.mail and edge.mail.round == self.round:
+            if reason:  # it has gone on without this peer's model, and its own may be needed
+                self._sum.unrequited[peer] = reason
+            else:
+                actions += self._give(peer, row[peer])
+            if mail and mail.round == self.round:
                 self._due[peer] = now
-                actions += self._accept(now, peer, edge.mail)
+                actions += self._accept(now, peer, mail)
             elif self._pace.too_late(edge, self.round, now):
                 self._missing[peer] = NEEDS_MORE
             elif edge.silences >= SILENCES:
                 self._missing[peer] = "silent"
             else:
                 self._due[peer] = self._pace.due(edge, self.round, now, now)
+        for peer in [peer for peer, why in self._missing.items() if why == NEEDS_MORE and self._is_short(less=0)]:
+            del self._missing[peer]
+            self._due[peer] = self._longest_due
         self._sums.all_given()
         return [*actions, *self._next_deadline(), *self._mix_if_settled(now)]
 
     def _give(self, peer: int, weight: float) -> list[Action]:
-        content = self._sums.give(peer, self.round, self._out, weight, self._circles.get(peer, {}))
+        content = self._sums.give(peer, self.round, self._out, weight, self._known.circle_of(peer))
         if content is None:
-            return [self._key(peer), self._withdraw(peer, self.round)]
+            return [self._known.key(peer, self.round), self._withdraw(peer, self.round)]
         self._owed.add(peer)
         return [Send(peer, Message(Kind.MASKED, self.round, self.round, packed=content))]
 
@@ -185,14 +155,13 @@ class Masked(Synchronous):
                 return self._greeted(now, sender, message.at)
             case Kind.LEAVE:
                 self._members.left(sender)
-                return self._without(now, sender, "left")
+                return [*self._without(now, sender, "left"), *self._go_on_if_alone(now)]
             case Kind.PRESENT:
                 return self._presence(sender)
             case Kind.KEY:
-                return self._on_key(sender, _whole(content).tobytes())
+                return self._known.heard_key(sender, whole(content).tobytes(), self.round, self._members.there)
             case Kind.CIRCLE:
-                self._circles[sender] = self._sums.read_lives(_whole(content))
-                return []
+                return self._known.heard_circle(sender, whole(content))
             case Kind.MASKED:
                 return self._on_masked(now, sender, message)
             case Kind.ROSTER:
@@ -221,19 +190,30 @@ class Masked(Synchronous):
             return [*self._accept(now, sender, message), *self._mix_if_settled(now)]
         over = message.round == self.round and self._phase in {Phase.EXCHANGING, Phase.EVALUATING}
         if message.round < self.round or over:
-            if over and (sender in self._models or sender in self._roster):
+            if over and (sender in self._sum.models or sender in self._sum.roster):
                 return []  # said twice
             self._pace.arrived(edge, message.round, now)
-            return [self._skip(sender, message.round)]
+            sumless = message.round in self._sumless
+            return [self._no_sum(sender, message.round) if sumless else self._skip(sender, message.round)]
         if edge.mail is None or edge.mail.round < message.round:
             edge.mail = message
-        return self._drop(now, sender, f"went on to round {message.round}") if message.round > self.round else []
+        if message.round > self.round and self._phase is Phase.EXCHANGING:
+            self._settle_debt(sender)
+            if self._is_open:
+                return self._drop(now, sender, f"went on to round {message.round}")
+            ahead = [peer for peer, each in self._edges.items() if each.mail and each.mail.round > self.round]
+            if self._stage is _Stage.PLEDGES and self._are_enough(ahead):  # to wait on would cost the next sum, too
+                soon = now + self._pace.settling_s
+                self._due = {peer: min(due, soon) for peer, due in self._due.items()}
+            return [*self._next_deadline(), *self._mix_if_settled(now)]
+        self._of_use |= self._phase is Phase.ALONE  # the sender may have a sum
+        return self._go_on_if_alone(now)
 
     def _accept(self, now: float, peer: int, message: Message) -> list[Action]:
         edge = self._edges[peer]
         edge.mail = None
         try:
-            self._models[peer] = self._sums.read_masked(_whole(message.packed), self._out.size)
+            self._sum.models[peer] = self._sums.read_masked(whole(message.packed), self._out.size)
         except WireError as error:
             return [Refuse(peer, str(error))]
         del self._due[peer]
@@ -241,7 +221,7 @@ class Masked(Synchronous):
         return []
 
     def _on_roster(self, sender: int, message: Message) -> list[Action]:
-        content = _whole(message.packed)
+        content = whole(message.packed)
         if message.round == self.round:
             self._settle_debt(sender)
         if self._sums.read_lives(content).keys() == {sender}:
@@ -249,18 +229,23 @@ class Masked(Synchronous):
         pledge = self._sums.pledge(sender, message.round, content)
         if pledge is None:
             return [self._withdraw(sender, message.round)]
+        self._of_use |= message.round == self.round
         return [Send(sender, Message(Kind.PLEDGE, message.round, min(self.round, message.round + 1), packed=pledge))]
 
     def _on_pledge(self, now: float, sender: int, message: Message) -> list[Action]:
         awaited = self._phase is Phase.EXCHANGING and self._stage is _Stage.PLEDGES and sender in self._due
         if not awaited or message.round != self.round:
             return []
-        self._pledges[sender] = self._sums.read_pledge(_whole(message.packed))
+        self._sum.pledges[sender] = self._sums.read_pledge(whole(message.packed))
+        self._doubts.kept(sender)
         del self._due[sender]
         return self._mix_if_settled(now)
 
     def _given_up(self, now: float) -> list[Action]:
         for peer in sorted(peer for peer, due in self._due.items() if due <= now + TICK_S):
+            if self._is_open and self._is_short(less=1) and self._longest_due > now + TICK_S:
+                self._due[peer] = self._longest_due
+                continue
             self._due.pop(peer, None)
             match self._stage:
                 case _Stage.MODELS:
@@ -268,7 +253,7 @@ class Masked(Synchronous):
                     self._missing[peer] = "deadline"
                 case _Stage.PLEDGES:
                     self._edges[peer].silences += 1
-                    self._lose(f"no pledge of peer {peer}")
+                    self._lose(f"no pledge of peer {peer}", peer)
                 case _Stage.LAST_WORDS:
                     self._owed.discard(peer)
         return []
@@ -291,10 +276,24 @@ class Masked(Synchronous):
         """Whether models may still join this round's sum."""
         return self._phase is Phase.EXCHANGING and self._stage is _Stage.MODELS
 
+    @property
+    def _longest_due(self) -> float:
+        """Until when this round's models may come at the latest."""
+        return self._trained_at + self._pace.longest_s
+
+    def _is_short(self, less: int) -> bool:
+        """Whether the models that are here or awaited, and `less` fewer, are too few for a sum."""
+        return len(self._sum.models) + len(self._due) - less < self._sums.least
+
+    def _are_enough(self, peers: Collection[int]) -> bool:
+        return len(peers) >= self._sums.least
+
     def _left_out(self, now: float, peer: int, reason: str) -> list[Action]:
-        """`peer` has a sum without this one's model: so has this one without its own, if it is not too late."""
+        """`peer` has a sum without this one's model: so has this one without its own, if that leaves enough for one."""
         self._owed.discard(peer)
-        if self._is_open or self._stage is _Stage.LAST_WORDS:
+        if self._is_open and peer in self._sum.models:
+            self._sum.unrequited[peer] = reason
+        elif self._is_open or self._stage is _Stage.LAST_WORDS:
             return self._without(now, peer, reason)
         return []
 
@@ -305,11 +304,11 @@ class Masked(Synchronous):
         self._owed.discard(peer)
         match self._stage:
             case _Stage.MODELS:
-                if self._models.pop(peer, None) is not None:
+                if self._sum.models.pop(peer, None) is not None:
                     self._missing[peer] = reason
             case _Stage.PLEDGES:
                 if peer in self._due:
-                    self._lose(f"peer {peer} {reason}")
+                    self._lose(f"peer {peer} {reason}", peer)
             case _Stage.LAST_WORDS:
                 self._due.pop(peer, None)
                 return self._mix_if_settled(now)
@@ -324,66 +323,70 @@ class Masked(Synchronous):
         if self._stage is _Stage.LAST_WORDS:
             self._due.pop(peer, None)
 
-    def _lose(self, why: str) -> None:
-        self._lost, self._due = f"the sum was lost: {why}", {}
+    def _lose(self, why: str, by: int) -> None:
+        self._sum.lost, self._due = f"the sum was lost: {why}", {}
+        self._owed.discard(by)
+        self._doubts.broken(by, self.round)
 
     def _mix_if_settled(self, now: float) -> list[Action]:
         if self._phase is not Phase.EXCHANGING or self._due:
             return []
         if self._stage is _Stage.MODELS:
             return self._name(now)
-        if self._stage is _Stage.PLEDGES and self._is_last and self._owed & self._members.there:
-            self._stage = _Stage.LAST_WORDS
-            self._due = dict.fromkeys(self._owed & self._members.there, now + self._settings.deadline_max_s)
+        if self._stage is _Stage.PLEDGES and (awaited := self._last_words(now)):
+            self._stage, self._due = _Stage.LAST_WORDS, awaited
             return self._next_deadline()
         return self._conclude(now)
+
+    def _last_words(self, now: float) -> dict[int, float]:
+        """Who has yet to say whether its sum holds this peer's model, and until when that is worth waiting for."""
+        until = self._longest_due if not self._sum.roster or self._sum.lost else now
+        if self._is_last:
+            until = now + self._settings.deadline_max_s
+        return dict.fromkeys(self._owed & self._members.there, until) if until > now + TICK_S else {}
 
     def _name(self, now: float) -> list[Action]:
         """All models are here that will come: who is on the roster?"""
         self._stage = _Stage.PLEDGES
-        self._roster = self._sums.roster(self._lives, self._models)
-        self._due = dict.fromkeys(self._roster, now + self._pace.settling_s)
-        for peer in self._models.keys() - self._roster.keys():
-            few = "too few models for a sum" if not self._roster else "masked for others than those that are there"
-            self._missing[peer] = few
-        left_out = sorted((self._weights_at(self.round).keys() - self._roster.keys()) & self._members.there)
-        if not self._roster:  # its own models still count where they are in a sum
-            said = self._sums.say_lives({self.me: self._sums.public})
-            told: list[Action] = [self._say_roster(peer, said) for peer in left_out]
+        self._missing |= self._sum.name(self._known.lives, self._doubts.at(self.round))
+        # Each round costs its training: a pledge that may still come is worth as long a wait as a model.
+        self._due = dict.fromkeys(self._sum.roster, max(now + self._pace.settling_s, self._longest_due))
+        left_out = sorted((self._weights_at(self.round).keys() - self._sum.roster.keys()) & self._members.there)
+        if not self._sum.roster:  # its own models still count where they are in a sum
+            told: list[Action] = [self._no_sum(peer, self.round) for peer in left_out]
         else:
-            said = self._sums.say_lives(self._roster)
+            said = self._sums.say_lives(self._sum.roster)
             told = [self._skip(peer, self.round) for peer in left_out]
-            told += [self._say_roster(peer, said) for peer in self._roster]
-        stale = sorted(self._models.keys() - self._roster.keys())
-        return [*told, *(self._circle(peer) for peer in stale), *self._next_deadline(), *self._mix_if_settled(now)]
+            told += [self._say_roster(peer, self.round, said) for peer in self._sum.roster]
+        stale = sorted(self._sum.models.keys() - self._sum.roster.keys())
+        return [
+            *told,
+            *(self._known.circle(peer, self.round) for peer in stale),
+            *self._next_deadline(),
+            *self._mix_if_settled(now),
+        ]
 
     def _conclude(self, now: float) -> list[Action]:
         self._phase, self._mixed_at = Phase.EVALUATING, now
         row = self._weights_at(self.round)
-        total = None if self._lost or not self._roster else self._sum()
+        total = self._sum.total(self._out)
         if total is None:
-            self._missing |= dict.fromkeys(self._roster, self._lost)
+            self._sumless.append(self.round)
+            self._missing |= dict.fromkeys(self._sum.roster, self._sum.lost)
             mixture = Mixture(self._out, {}, {})
         else:
-            weights = {peer: row[peer] for peer in self._roster}
+            weights = {peer: row[peer] for peer in self._sum.roster}
             mixture = Mixture(np.float32(1 - sum(weights.values())) * self._out + total, {}, weights)
         self._params = self._rule.incoming(self._params, self._trained, mixture.params)
-        self._models, self._pledges = {}, {}
+        self._sum.forget()
         return self._mixed(now, mixture, NOTHING, (), alone=bool(row) and total is None)
 
-    def _sum(self) -> Vector | None:
-        try:
-            total = self._sums.total(self._roster, self._models, self._pledges, self._out.size)
-        except WireError as error:
-            self._lose(str(error))
-            return None
-        if float(np.linalg.norm(total)) > FAR * (float(np.linalg.norm(self._out)) + 1.0):
-            self._lose("it is so far from every model that somebody's masks were no masks")
-            return None
-        return total
+    def _say_roster(self, to: int, round: int, content: Packed) -> Send:
+        return Send(to, Message(Kind.ROSTER, round, self.round, packed=content))
 
-    def _say_roster(self, to: int, content: Packed) -> Send:
-        return Send(to, Message(Kind.ROSTER, self.round, self.round, packed=content))
+    def _no_sum(self, to: int, round: int) -> Send:
+        """As a receiver: I have no sum; yours may hold my model all the same."""
+        return self._say_roster(to, round, self._sums.say_lives({self.me: self._sums.public}))
 
     def _skip(self, to: int, round: int) -> Send:
         """As a receiver: your model is not in my sum."""
@@ -392,9 +395,3 @@ class Masked(Synchronous):
     def _withdraw(self, to: int, round: int) -> Send:
         """As a giver: mine is not to be had."""
         return Send(to, Message(Kind.WITHDRAW, round, self.round))
-
-
-def _whole(content: Packed | None) -> Packed:
-    if content is None:
-        raise WireError("a word without its content")
-    return content

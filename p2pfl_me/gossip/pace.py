@@ -43,7 +43,7 @@ class Pace:
         return deadline(
             edge.arrivals or self._arrivals,
             min_s=limits.deadline_min_s,
-            max_s=longest_s(limits.deadline_min_s, limits.deadline_max_s),
+            max_s=self.longest_s,
             mads=limits.deadline_mads,
         )
 
@@ -58,14 +58,14 @@ class Pace:
         longest = since + limits.deadline_max_s - self.settling_s
         ready_at, (_, _, waits) = edge.ready_at(round), edge.foretold
         if not waits:
-            longest = since + longest_s(limits.deadline_min_s, limits.deadline_max_s)
+            longest = since + self.longest_s
         if not now < ready_at <= longest:
             return usual
         return max(usual, min(ready_at + limits.deadline_min_s, longest))
 
     def too_late(self, edge: Edge, round: int, now: float) -> bool:
         """Whether this neighbour says itself that it will not be ready before it would be given up."""
-        return edge.ready_at(round) > now + longest_s(self._settings.deadline_min_s, self._settings.deadline_max_s)
+        return edge.ready_at(round) > now + self.longest_s
 
     def expected_at(self, edge: Edge, round: int, since: float) -> float:
         """When this neighbour's part of the round that was trained at `since` is likely to be here."""
@@ -75,6 +75,11 @@ class Pace:
     def work_s(self) -> float:
         """What a round takes this peer without the waiting; 0 while nothing is known."""
         return median(self._work) if self._work else 0.0
+
+    @property
+    def longest_s(self) -> float:
+        """The longest wait for a neighbour's model."""
+        return longest_s(self._settings.deadline_min_s, self._settings.deadline_max_s)
 
     @property
     def settling_s(self) -> float:

@@ -33,4 +33,4 @@ class Settings:
     work: int | None = None
     """How many rounds all peers train together, if that ends the run."""
     wait_alone: bool = False
-    """Whether a peer to whom nobody is linked waits instead of training alone."""
+    """Whether a peer waits instead of training alone where nobody is linked, or too few for a sum under masks."""

@@ -26,7 +26,7 @@ class MaskedSums:
         seed: int,
     ) -> None:
         keys = MaskKeys(me, ring)
-        self.public = keys.public
+        self.public, self.least = keys.public, least
         self._me, self._around, self._seed = me, around, seed
         self._giver, self._summer = Giver(me, keys, point, least, around), Summer(point, least)
         self.read_lives, self.say_lives, self.read_pledge = read_lives, say_lives, read_pledge

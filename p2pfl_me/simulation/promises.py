@@ -63,8 +63,20 @@ def _everyone_finishes(trial: Trial, simulation: Simulation) -> Iterator[str]:
         finish = simulation.finished.get(peer)
         if finish is None and peer not in lost:
             yield f"peer {peer} never finished"
-        elif finish is not None and finish.reason != "rounds":
+        elif finish is not None and finish.reason != "rounds" and not _too_few_are_left(trial, simulation, peer):
             yield f"peer {peer} finished for {finish.reason!r}"
+
+
+def _too_few_are_left(trial: Trial, simulation: Simulation, peer: int) -> bool:
+    """Whether a peer under masks may end `alone`: its neighbours that are neither gone nor done are too few for a sum,
+    or a partition kept them from it."""
+    form, faults = trial.contract.privacy.exchange, trial.faults
+    if not form.sums_only or simulation.finished[peer].reason != "alone":
+        return False
+    ended = list(simulation.finished)
+    away = faults.absent | {crash.peer for crash in faults.crashes} | {*ended[: ended.index(peer)]}
+    near = set(schedule_of(trial.contract).neighbours(peer))
+    return bool(faults.partitions) or len(near - away) < form.least
 
 
 def _refusals_have_a_cause(trial: Trial, journal: Journal) -> Iterator[str]:

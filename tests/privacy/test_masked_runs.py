@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.cores import Start, core_of
-from p2pfl_me.gossip.protocol import Mixed
+from p2pfl_me.gossip.protocol import Began, Mixed
 from p2pfl_me.message import Message
 from p2pfl_me.options import RunOptions
+from p2pfl_me.privacy.masked_sums import MaskedSums
 from p2pfl_me.privacy.masks import Giver
 from p2pfl_me.simulation import trials
 from p2pfl_me.simulation.engine import simulate
@@ -25,6 +27,7 @@ from p2pfl_me.simulation.lockstep_fit import require_lockstep
 from p2pfl_me.simulation.trials import Journal, Trial, play
 from p2pfl_me.swarm.launcher import launch
 from p2pfl_me.topology import plan_of
+from tests.wire.peers import free_base
 
 MASKS: Mapping[str, Any] = {"kind": "masks"}
 STEADY = FaultModel(compute_s=(1.0, 1.0))
@@ -110,18 +113,19 @@ def test_nobody_begins_before_all_know_all_keys_whatever_is_heard_first(seed: in
 @pytest.mark.parametrize("seed", range(6))
 def test_keys_that_are_lost_at_the_start_are_said_again(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each key and each circle is said once; on a line that loses half of all words the start had waited for ever."""
-    begun: list[float] = []
-    train = Simulation._train
+    begun: dict[int, float] = {}
+    perform = Simulation._perform
 
-    def noted(simulation: Simulation, *rest: Any) -> Any:
-        begun.append(simulation.clock.now)
-        return train(simulation, *rest)
+    def noted(simulation: Simulation, peer: int, actions: Any) -> None:
+        if any(isinstance(each, Began) for each in actions):
+            begun.setdefault(peer, simulation.clock.now)
+        perform(simulation, peer, actions)
 
-    monkeypatch.setattr(Simulation, "_train", noted)
+    monkeypatch.setattr(Simulation, "_perform", noted)
     faults = FaultModel(LinkQuality(loss=0.5), compute_s=(0.01, 0.01))
     gossip = {"start": {"patience": 10_000}, "deadline": {"min_s": 1.0, "max_s": 30.0}}
     play(Trial(seed, contract(seed=seed, training={"rounds": 1}, gossip=gossip), faults))
-    assert len(begun) == 6 and max(begun) < 100
+    assert len(begun) == 6 and max(begun.values()) < 100
 
 
 # -- who is missing -------------------------------------------------------------------------------------------------
@@ -146,7 +150,7 @@ def test_who_falls_silent_before_it_has_pledged_costs_its_receivers_that_round_a
     assert lost
     for mixed in lost:
         assert mixed.alone
-        assert any("the sum was lost: no pledge of peer 4" in why for why in mixed.missing.values())
+        assert any(why.startswith("the sum was lost: ") and "peer 4" in why for why in mixed.missing.values())
     for peer in range(4):
         assert {0, 1, 2, 3} - {peer} <= first(journal, peer, 7).weights.keys() <= {0, 1, 2, 3, 5}
         assert is_the_mean(journal, peer, 7)
@@ -168,6 +172,85 @@ def test_too_few_for_a_sum_leave_a_peer_with_its_own_model_and_a_reason() -> Non
     assert not mixed.weights and mixed.alone
     assert mixed.missing[1] == "too few models for a sum"
     assert np.array_equal(mixed.params, journal.trained[0, 0][0])
+
+
+# -- one neighbour too few, and there is no sum: who is waited for, and what is not trained for nothing -------------
+
+
+def alone_in(journal: Journal, peers: Sequence[int]) -> dict[int, list[int]]:
+    """The rounds that each of them has shared with nobody."""
+    return {
+        peer: sorted(round for who, round, mixed in journal.all_mixed() if who == peer and mixed.alone)
+        for peer in peers
+    }
+
+
+@pytest.mark.parametrize("topology", [{"kind": "mesh"}, {"kind": "regular", "degree": 3}])
+@pytest.mark.parametrize("back", [25.0, 90.0])
+def test_where_one_that_goes_leaves_too_few_for_any_sum_the_others_wait_for_it(
+    topology: Mapping[str, Any], back: float
+) -> None:
+    """They had trained on alone, all rounds that were left, before it was back: 134 rounds of 154 of real peers."""
+    faults = FaultModel(compute_s=(1.0, 1.0), crashes=(Crash(4.5, 1, back),), silence_s=0.5)
+    simulation, journal = run(faults, count=4, topology=topology, training={"rounds": 40})
+    assert {peer: each.reason for peer, each in simulation.finished.items()} == dict.fromkeys(range(4), "rounds")
+    assert all(len(rounds) <= 2 for rounds in alone_in(journal, [0, 1, 2, 3]).values())
+    assert all(len(first(journal, peer, 39).weights) == 3 and is_the_mean(journal, peer, 39) for peer in range(4))
+
+
+def test_one_that_never_comes_back_ends_the_wait_with_the_patience_of_the_start() -> None:
+    faults = FaultModel(compute_s=(1.0, 1.0), crashes=(Crash(4.5, 1, None),), silence_s=0.5)
+    gossip = {"start": {"patience": 50}, "deadline": {"min_s": 2.0, "max_s": 30.0}}
+    simulation, journal = run(faults, count=4, training={"rounds": 40}, gossip=gossip)
+    assert {each.reason for each in simulation.finished.values()} == {"alone"} and len(simulation.finished) == 3
+    assert all(len(rounds) == 1 for rounds in alone_in(journal, [0, 2, 3]).values())
+
+
+def test_who_has_no_sum_and_is_needed_for_others_trains_on() -> None:
+    """Peer 0 of a graph of degree 4 loses two of its neighbours; the sums of the two that are left hold its model."""
+    topology = {"kind": "regular", "degree": 4}
+    schedule = plan_of(contract(12, topology=topology))
+    lost = next(
+        pair
+        for pair in combinations(schedule.neighbours(0), 2)
+        if not any(set(pair) <= set(schedule.neighbours(peer)) for peer in range(1, 12))
+    )
+    crashes = tuple(Crash(4.5, peer, None) for peer in lost)
+    faults = FaultModel(compute_s=(1.0, 1.0), crashes=crashes, silence_s=0.5)
+    simulation, journal = run(faults, count=12, topology=topology, training={"rounds": 12})
+    rest = set(schedule.neighbours(0)) - set(lost)
+    assert simulation.finished[0].reason == "rounds" and alone_in(journal, [0])[0][-6:] == [6, 7, 8, 9, 10, 11]
+    assert all(0 in first(journal, peer, 11).weights for peer in rest)
+
+
+def test_who_is_needed_for_a_sum_is_waited_for_as_long_as_the_contract_allows() -> None:
+    """A round takes 0.2 to 12 s, and a deadline that is the median of the past would be too short for every other."""
+    faults = FaultModel(compute_s=(0.2, 12.0))
+    gossip = {"deadline": {"min_s": 1.0, "max_s": 30.0, "mads": 0.1}}
+    _, journal = run(faults, count=4, training={"rounds": 12}, gossip=gossip)
+    assert not any(alone_in(journal, range(4)).values())
+
+
+def test_one_that_left_this_peer_out_is_kept_where_the_others_are_too_few() -> None:
+    """Peer 4 needs longer than all deadlines: the others leave it out, and it has their models all the same."""
+    faults = FaultModel(compute_s=(1.0, 1.0), slow={4: 27.5})
+    _, journal = run(faults, count=5, training={"rounds": 4})
+    assert all(4 in first(journal, peer, 0).missing for peer in range(4))
+    assert set(first(journal, 4, 0).weights) == {0, 1, 2, 3} and is_the_mean(journal, 4, 0)
+
+
+def test_one_that_gives_models_and_no_pledges_costs_ever_fewer_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    pledge = MaskedSums.pledge
+
+    def mute(self: MaskedSums, *told: Any) -> Any:
+        content = pledge(self, *told)
+        return None if self._me == 4 else content
+
+    monkeypatch.setattr(MaskedSums, "pledge", mute)
+    _, journal = run(count=5, training={"rounds": 30})
+    lost = alone_in(journal, [0, 1, 2, 3])
+    assert all(len(rounds) <= 6 for rounds in lost.values()), lost
+    assert any("without its pledge before" in why for why in first(journal, 0, 1).missing.values())
 
 
 def test_a_giver_whose_masks_are_none_costs_its_receivers_the_sum(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +380,7 @@ def test_a_record_is_refused_before_anything_runs(tmp_path: Path) -> None:
     options = RunOptions(home=tmp_path / "home", run=tmp_path / "run", record=True)
     for run_it in (simulate, launch):
         with pytest.raises(ContractError, match="cannot be recorded"):
-            run_it(contract(), options, Console())
+            run_it(contract(peers={"loopback": {"count": 6, "base_port": free_base(6)}}), options, Console())
     assert not (tmp_path / "run").exists()
 
 

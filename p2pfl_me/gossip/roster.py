@@ -1,0 +1,65 @@
+"""One round's sum while it is made: whose models are here, who is on the roster, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from p2pfl_me.errors import WireError
+from p2pfl_me.gossip.sums import Lives, Sums
+from p2pfl_me.message import Vector
+
+FAR = 100.0
+"""A sum whose norm is so many times that of one's own model is no models': masks that don't match give such sums."""
+
+
+class SumToBe:
+    """A receiver's side of one round."""
+
+    def __init__(self, sums: Sums) -> None:
+        self._sums = sums
+        self.models: dict[int, Any] = {}
+        self.unrequited: dict[int, str] = {}
+        """Neighbours that leave this receiver's model out of their sums, and why: perhaps their models are here."""
+        self.roster: Lives = {}
+        self.pledges: dict[int, Any] = {}
+        self.lost = ""
+        """Why it cannot be had."""
+
+    def name(self, lives: Lives, doubtful: Collection[int]) -> dict[int, str]:
+        """Choose the roster, empty if all are too few; returns why the others whose models are here are not on it.
+
+        The unrequited are left out, too, unless the rest is too few: without any sum the receiver's row of W would be
+        its column's still less. `doubtful` are those who gave models and no pledges before.
+        """
+        for avoided in ({*self.unrequited, *doubtful}, self.unrequited, ()):
+            models = {peer: model for peer, model in self.models.items() if peer not in avoided}
+            self.roster = self._sums.roster(lives, models)
+            if self.roster:
+                break
+        few = "masked for others than those that are there" if self.roster else "too few models for a sum"
+        reasons = {}
+        for peer in self.models.keys() - self.roster.keys():
+            doubt = "gave a model without its pledge before" if self.roster and peer in doubtful else few
+            reasons[peer] = self.unrequited.get(peer, doubt)
+        return reasons
+
+    def total(self, own: Vector) -> Vector | None:
+        """The sum, float32 as `own`, which is (P,); None if there is none, and why, if it was lost."""
+        if self.lost or not self.roster:
+            return None
+        try:
+            total = self._sums.total(self.roster, self.models, self.pledges, own.size)
+        except WireError as error:
+            self.lost = f"the sum was lost: {error}"
+            return None
+        if float(np.linalg.norm(total)) > FAR * (float(np.linalg.norm(own)) + 1.0):
+            self.lost = "the sum was lost: it is so far from every model that somebody's masks were no masks"
+            return None
+        return total
+
+    def forget(self) -> None:
+        """The round is over: nothing of the neighbours' words is kept."""
+        self.models, self.pledges = {}, {}

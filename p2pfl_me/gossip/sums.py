@@ -1,0 +1,40 @@
+"""What a core that learns sums only is handed: one life's masks, and what can be learned of the neighbours'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from p2pfl_me.message import Packed, Vector
+
+Lives = Mapping[int, bytes]
+
+
+class Sums(Protocol):
+    """What hides a peer's models, and what it can learn of its neighbours'. One life's.
+
+    Contents that nobody sends raise `WireError`.
+    """
+
+    @property
+    def public(self) -> bytes:
+        """The key of this life, for its neighbours' other neighbours."""
+
+    @property
+    def least(self) -> int:
+        """The fewest models that a sum may hold."""
+
+    def knows(self, receiver: int, circle: Lives, *, all_there: bool) -> bool:
+        """Whether a model can be masked for a receiver with that circle; `all_there`: with all its neighbours."""
+
+    def read_lives(self, content: Packed) -> Lives: ...
+    def say_lives(self, lives: Lives) -> Packed: ...
+    def give(self, receiver: int, round: int, own: Vector, weight: float, circle: Lives) -> Packed | None: ...
+    def all_given(self) -> None:
+        """All models of a round have been given: nothing of them is kept."""
+
+    def pledge(self, receiver: int, round: int, content: Packed) -> Packed | None: ...
+    def read_masked(self, content: Packed, size: int) -> Any: ...
+    def read_pledge(self, content: Packed) -> Any: ...
+    def roster(self, lives: Lives, models: Mapping[int, Any]) -> Lives: ...
+    def total(self, roster: Lives, models: Mapping[int, Any], pledges: Mapping[int, Any], size: int) -> Vector: ...
