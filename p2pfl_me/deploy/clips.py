@@ -58,7 +58,7 @@ def export_clips(contract: Contract, run: Path, data: Path | None, home: Path) -
 
 
 def _of_run(contract: Contract, run: Path) -> Sequence[Clip]:
-    paths = sorted(RunFolder(run).shards.glob("*.csv"))
+    paths = sorted(each for each in RunFolder(run).shards.glob("*.csv") if not each.name.startswith("."))  # no drafts
     if not paths:
         raise DataError(
             "this run left no list of clips (a local swarm does), and an export is checked on some",

@@ -69,7 +69,7 @@ class Trust:
             return
         with refusing(IdentityError, self._folder, FIX, "cannot be trusted"):
             private_folder(self._folder, 0o022)
-            paths = sorted(path for path in self._folder.iterdir() if path.suffix == ".json")
+            paths = sorted(path for path in self._folder.glob("*.json") if not path.name.startswith("."))  # no drafts
         for path in paths:
             yield read_certificate(path)
 

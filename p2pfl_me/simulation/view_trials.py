@@ -220,7 +220,8 @@ def _exchanges(changes: Changes, log: Log) -> Iterator[str]:
     for (peer, round), lived in log.mixed.items():
         for number, mixed in lived:
             for other in () if mixed.handed else mixed.weights:
-                theirs = {under for under, _ in log.mixed.get((other, round), ())}
+                # Who crashed before it had mixed what it gave away may live the round again, under another change.
+                theirs = {under for under, its in log.mixed.get((other, round), ()) if peer in its.weights}
                 if theirs and number not in theirs:
                     yield f"peers {peer} and {other} exchanged round {round} under changes {number} and {theirs}"
 

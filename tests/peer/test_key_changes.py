@@ -18,7 +18,7 @@ from p2pfl_me.errors import ContractError, IdentityError, P2pmeError
 from p2pfl_me.membership.certificates import Book, Revocation, Rotation, as_text, from_text
 from p2pfl_me.peer.directory import directory_of
 from p2pfl_me.peer.settings import PeerSettings
-from p2pfl_me.peer.trust import Trust, believe
+from p2pfl_me.peer.trust import TRUST, Trust, believe
 from p2pfl_me.topology import plan_of
 from p2pfl_me.wire.identity import Identity, load_identity, new_identity, save_identity
 
@@ -330,3 +330,14 @@ def test_certificates_are_read_as_they_were_written(labs: Labs) -> None:
     ):
         assert from_text(as_text(made), "x") == made
         assert json.loads(as_text(made))
+
+
+def test_what_a_killed_command_left_half_written_among_the_certificates_hinders_no_start(tmp_path: Path) -> None:
+    """A draft that nobody gave its name is nobody's word; before, no peer of this user could start any more."""
+    folder = tmp_path / TRUST
+    folder.mkdir(mode=0o700)
+    (folder / ".4934561442dbbba1.json.sznimeb6.draft.json").write_text('{"form": "p2pme rot')
+    assert Trust(tmp_path).book == Book()
+    (folder / "4934561442dbbba1.json").write_text('{"form": "p2pme rot')
+    with pytest.raises(P2pmeError, match="is no certificate"):
+        Trust(tmp_path)

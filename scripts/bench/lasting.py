@@ -1,0 +1,356 @@
+#!/usr/bin/env python
+"""What a federation's troubles cost: ten peers, final mean score on other subjects, beside the undisturbed run.
+
+python scripts/bench/lasting.py --data DIR                       # all conditions, three seeds; prints a table
+python scripts/bench/lasting.py --data DIR --only absent,late    # some; --out lasting.jsonl keeps what is done
+python scripts/bench/lasting.py --data DIR --pause               # a listener of ten real processes, stopped for 60 s
+
+The cores, trainers, views and wire formats are those of real peers, on the event simulator's clock; training is real
+(STSTNet on flow, clips dealt by subject, a common test part of other subjects). A round's training takes a virtual
+second (in the last row 48 minutes, so that thirty rounds take a day), deadlines are the contract's defaults. Lost
+records are lost for good, which is worse than TCP, where they come late. Each row says what else must hold: all who
+go on end with a stated reason, nobody waits longer for one round than `gossip.deadline.max_s`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from random import Random
+from statistics import mean
+
+import numpy as np
+
+from p2pfl_me.contract import Contract, contract_from_values
+from p2pfl_me.gossip.cores import Start, core_of
+from p2pfl_me.gossip.protocol import Finish, Mixed
+from p2pfl_me.gossip.stop import Progress, advance
+from p2pfl_me.home import cache_dir, home
+from p2pfl_me.learning.layout import layout_of
+from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.samples import samples_of
+from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
+from p2pfl_me.membership.agreed import Standing, proposed
+from p2pfl_me.membership.edits import with_changed, with_member, without
+from p2pfl_me.membership.views import View
+from p2pfl_me.message import Vector
+from p2pfl_me.peer.duty import Untold
+from p2pfl_me.peer.schema import schema_of
+from p2pfl_me.peer.turn import Turn
+from p2pfl_me.simulation.changing import LEFT, Announcement, ChangingSimulation
+from p2pfl_me.simulation.clock import Clock
+from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality, Outage, Partition
+from p2pfl_me.simulation.host import Life
+from p2pfl_me.topology import plan_of
+
+PEERS, ROUNDS, MIDDLE = 10, 30, 15
+MODEL = {"backbone": "ststnet", "label_map": "megc2019", "input": "flow", "input_size": 28}
+MBIT_S = 8.4
+"""Seconds that the model of `head` (1.05 MB) takes over 1 Mbit/s; the line of that row is as slow for this one."""
+DAY_S, HOUR_S, CUT_S = 86_400.0, 3_600.0, 360.0
+ALL = frozenset(combinations(range(PEERS), 2))
+PLAIN = FaultModel(LinkQuality(latency_s=(0.01, 0.03)), silence_s=15.0)
+WITHIN = 0.02
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One row: its faults, and what changes on the way (contract -> contract, by whom if by one alone)."""
+
+    says: str
+    faults: Callable[[Random], FaultModel] = lambda random: PLAIN
+    begins: Callable[[Contract], Contract] = lambda contract: contract
+    change: Callable[[Contract], Contract] | None = None
+    leaver: int | None = None
+
+
+def crashed(random: Random) -> FaultModel:
+    """Three of ten, at random moments of the run, back after up to ten seconds."""
+    when = [(random.uniform(2.0, ROUNDS - 2.0), peer) for peer in random.sample(range(PEERS), 3)]
+    return replace(PLAIN, crashes=tuple(Crash(at, peer, at + random.uniform(0.5, 10.0)) for at, peer in sorted(when)))
+
+
+def thin(model_bytes: int) -> FaultModel:
+    line = replace(PLAIN.link, bandwidth_bps=8 * model_bytes / MBIT_S)
+    return replace(PLAIN, links={pair: line for pair in ALL if 4 in pair})
+
+
+def moved(contract: Contract) -> Contract:
+    changed = {"address": "tcp://moved.example:4000", "public_key": _key(77)}
+    return with_changed(contract, 4, changed)
+
+
+def cuts() -> FaultModel:
+    """Six minutes of every hour of a day nothing passes between anybody."""
+    gone = (Outage(begin, begin + CUT_S, ALL) for begin in np.arange(HOUR_S / 2, 2 * DAY_S, HOUR_S).tolist())
+    return replace(PLAIN, compute_s=(DAY_S / ROUNDS, DAY_S / ROUNDS), partitions=tuple(gone))
+
+
+CONDITIONS: Mapping[str, Condition] = {
+    "undisturbed": Condition("undisturbed"),
+    "killed": Condition("1 of 10 killed for ever", lambda _: replace(PLAIN, crashes=(Crash(MIDDLE + 0.5, 3),))),
+    "resumed": Condition("3 of 10 killed and resumed", crashed),
+    "parted": Condition(
+        "5 and 5 parted for ten rounds",
+        lambda _: replace(PLAIN, partitions=(Partition(5.5, 5.5 + 2 * 15.0 + 10.0, frozenset(range(5))),)),
+    ),
+    "lossy": Condition(
+        "10 % of records lost, 200 ms", lambda _: replace(PLAIN, link=LinkQuality(latency_s=(0.2, 0.2), loss=0.1))
+    ),
+    "slow": Condition("one lab 25 times slower", lambda _: replace(PLAIN, slow={4: 25.0})),
+    "thin": Condition("one at 1 Mbit/s (a model in 8.4 s)", lambda _: thin(4 * 1715)),
+    "absent": Condition("one absent from the start", lambda _: replace(PLAIN, absent=frozenset({9}))),
+    "late": Condition("one three minutes late", lambda _: replace(PLAIN, late={9: 180.0})),
+    "joining": Condition(
+        "one joining at mid-run",
+        begins=lambda contract: _members(contract.seed, PEERS - 1),
+        change=lambda contract: with_member(contract, "tcp://lab-9.example:4000", _key(9)),
+    ),
+    "leaving": Condition("one leaving at mid-run", change=lambda contract: without(contract, 4), leaver=4),
+    "moved": Condition("an address and a key changed at mid-run", change=moved),
+    "paused": Condition(
+        "a listener cut off for 60 s", lambda _: replace(PLAIN, partitions=(Partition(8.5, 68.5, frozenset({9})),))
+    ),
+    "cut": Condition("links cut 6 minutes of each hour, a day", lambda _: cuts()),
+}
+
+
+@dataclass(slots=True)
+class Lived:
+    """What became of a run: UF1 by peer, ends in words, the longest wait of a round, in virtual seconds."""
+
+    scores: dict[int, float] = field(default_factory=dict)
+    ends: dict[int, str] = field(default_factory=dict)
+    wait_s: float = 0.0
+    trouble: list[str] = field(default_factory=list)
+
+
+class Work(Untold):
+    """A peer that really trains, and keeps in memory what others keep on the disk."""
+
+    def __init__(self, peer: int, trainer: Trainer, clock: Clock, starts: dict[int, Start], lived: Lived) -> None:
+        self.peer, self.trainer, self._clock, self._starts, self._lived = peer, trainer, clock, starts, lived
+        self.joins, self._trained_at = False, 0.0
+
+    def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
+        self._trained_at = self._clock.now
+        return self.trainer.train(params, round).params
+
+    def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
+        done, start = mixed.round + 1, self._starts.get(self.peer)
+        progress = start.progress if start else Progress()
+        if self.joins:
+            self.joins, progress = False, Progress(joined=done)
+        elif not mixed.handed:
+            self._lived.wait_s = max(self._lived.wait_s, self._clock.now - self._trained_at)
+            progress = advance(progress, None, alone=mixed.alone)
+        self._starts[self.peer] = Start(mixed.params, done, progress, mixed.memory)
+        return None
+
+
+def lived(condition: Condition, seed: int, data: Path) -> Lived:
+    """One run of a condition."""
+    whole, now = _members(seed, PEERS), condition.begins(_members(seed, PEERS))
+    contracts, views, leavings = [now], list[View](), {}
+    announcements = []
+    if condition.change:
+        new = condition.change(now)
+        view = proposed(Standing(0, now), new, MIDDLE)
+        if condition.leaver is not None:
+            view = replace(view, seals={condition.leaver: {}})
+            leavings[view.statement] = condition.leaver, new
+        contracts, views = [now, new], [view]
+        announcements = [Announcement(3.0, condition.leaver or 0, view)]
+    clock, starts, found = Clock(), dict[int, Start](), Lived()
+    layout, samples, plans = layout_of(whole.model), dealt(data, seed), [plan_of(each) for each in contracts]
+    initial = initial_params(whole, cache=cache_dir(home()))
+    first = frozenset(now.peers.present)
+    works = {
+        peer: Work(peer, make_trainer(whole, peer, samples[peer], "cpu"), clock, starts, found) for peer in range(PEERS)
+    }
+
+    def boot(peer: int, number: int) -> Life:
+        contract = contracts[number]
+        start = starts.get(peer) or Start(initial, shapes=layout.dimensions)
+        since = None if peer in first or peer in starts else views[number - 1].round
+        together = number > 0 and views[number - 1].round == start.completed
+        newcomers = frozenset(contract.peers.present) - first
+        turn = Turn(contract.gossip.deadline.max_s if together else None, newcomers, since)
+        works[peer].joins = since is not None
+        return Life(core_of(contract, peer, plans[number], turn.of(start)), works[peer])
+
+    simulation = ChangingSimulation(
+        boot,
+        contracts,
+        views,
+        {view.statement: new for view, new in zip(views, contracts[1:], strict=True) if view.statement not in leavings},
+        leavings,
+        announcements,
+        lambda peer: starts[peer].completed if peer in starts else 0,
+        condition.faults(Random(seed)),
+        schema_of(whole, layout),
+        clock=clock,
+        seed=seed,
+    )
+    simulation.run(1e7)
+    gone = condition.faults(Random(seed)).absent | {
+        each.peer for each in condition.faults(Random(seed)).crashes if each.back is None
+    }
+    for peer in range(PEERS):
+        finish: Finish | None = simulation.finished.get(peer)
+        if peer in gone:
+            continue
+        if finish is None:
+            found.trouble.append(f"peer {peer} did not end")
+            continue
+        found.ends[peer] = f"{finish.reason} {starts[peer].completed}"
+        if finish.reason != LEFT:
+            score = works[peer].trainer.evaluate(starts[peer].params, "test")
+            found.scores[peer] = float(score.uf1) if score else float("nan")
+    found.trouble += [f"peer {peer}: {error}" for peer, error in simulation.failed.items()]
+    if found.wait_s > now.gossip.deadline.max_s + 1:
+        found.trouble.append(f"somebody waited {found.wait_s:.0f} s in a round")
+    return found
+
+
+@cache
+def dealt(data: Path, seed: int) -> tuple[Samples, ...]:
+    """Each peer's samples with the common test part; the same in all conditions of a seed."""
+    from p2pfl_me.data.source import deal, prepare
+
+    contract = _members(seed, PEERS)
+    manifest = prepare(contract, data, cache_dir(home()))
+    shards, test = deal(contract, manifest), manifest.part("test")
+    return tuple(samples_of(contract, [*own, *test], cache=cache_dir(home())) for own in shards)
+
+
+def _members(seed: int, count: int) -> Contract:
+    members = [{"id": k, "address": f"tcp://lab-{k}.example:4000", "public_key": _key(k)} for k in range(count)]
+    return contract_from_values(
+        {
+            "version": 1,
+            "name": "lasting",
+            "seed": seed,
+            "topology": {"kind": "ring"},
+            "peers": {"approve": 0.6, "members": members},
+            "model": MODEL,
+            "training": {"rounds": ROUNDS, "local_epochs": 2, "learning_rate": 0.003},
+        }
+    )
+
+
+def _key(k: int) -> str:
+    return f"{k:043d}=".replace("0", "A", 42 - len(str(k)))
+
+
+def table(data: Path, names: list[str], seeds: int, out: Path | None) -> int:
+    """Print a row when its seeds are done; what stands in `out` is not run again."""
+    done = {}
+    if out and out.exists():
+        done = {tuple(each["of"]): each for each in map(json.loads, out.read_text(encoding="utf-8").splitlines())}
+    print("| condition | mean UF1 | undisturbed | difference | by seed | longest wait | ends |", flush=True)
+    print("|---|---|---|---|---|---|---|", flush=True)
+    failed = 0
+    for name in ["undisturbed", *(each for each in names if each != "undisturbed")]:
+        rows = []
+        for seed in range(1, seeds + 1):
+            if (name, seed) not in done:
+                begun = time.monotonic()
+                found = lived(CONDITIONS[name], seed, data)
+                row = {"of": [name, seed], "scores": {str(k): each for k, each in found.scores.items()}}
+                row |= {"wait_s": found.wait_s, "ends": sorted(set(found.ends.values())), "trouble": found.trouble}
+                done[name, seed] = row | {"seconds": time.monotonic() - begun}
+                if out:
+                    with out.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(done[name, seed]) + "\n")
+            rows.append(done[name, seed])
+        failed += _print_row(name, rows, [done["undisturbed", seed] for seed in range(1, seeds + 1)])
+    print(f"{failed} of {len(names)} rows out of bounds", flush=True)
+    return 1 if failed else 0
+
+
+def _print_row(name: str, rows: list[dict], bases: list[dict]) -> bool:  # type: ignore[type-arg]
+    ours = [mean(row["scores"].values()) for row in rows]
+    base = [mean(each["scores"][k] for k in row["scores"]) for row, each in zip(rows, bases, strict=True)]
+    by_seed = ", ".join(f"{a - b:+.3f}" for a, b in zip(ours, base, strict=True))
+    ends = "; ".join(sorted({end for row in rows for end in row["ends"]}))
+    trouble = "; ".join(each for row in rows for each in row["trouble"])
+    difference, wait = mean(ours) - mean(base), max(row["wait_s"] for row in rows)
+    says = f"{CONDITIONS[name].says} | {mean(ours):.3f} | {mean(base):.3f} | {difference:+.3f} | {by_seed}"
+    print(f"| {says} | {wait:.0f} s | {ends}{' **' + trouble + '**' if trouble else ''} |", flush=True)
+    return difference < -WITHIN or bool(trouble)
+
+
+# -- with processes -------------------------------------------------------------------------------------------------
+
+
+def paused_processes(seconds: float = 60.0) -> int:
+    """Two swarms of ten real peers on drawn clips, of which one has a listener stopped for a minute."""
+    scores = {}
+    for stopped in (False, True):
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder) / "run"
+            words = ["swarm", "small", "--out", str(run), "--set", "training.rounds=30", "--no-report"]
+            swarm = subprocess.Popen([sys.executable, "-m", "p2pfl_me", *words], stdout=subprocess.DEVNULL)
+            if stopped:
+                pid = _pid_after(run, 9, rounds=5)
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(seconds)
+                os.kill(pid, signal.SIGCONT)
+            code = swarm.wait(900)
+            lines = [list(_lines(run / f"peer-{k}.jsonl")) for k in range(PEERS)]
+            scores[stopped] = [_last_score(each) for each in lines]
+            ends = sorted({str(each[-1].get("reason")) for each in lines if each})
+            print(
+                f"{'stopped for 60 s' if stopped else 'undisturbed'}: exit {code}, "
+                f"mean UF1 {mean(scores[stopped]):.3f}, ends {ends}",
+                flush=True,
+            )
+    return 0 if mean(scores[True]) - mean(scores[False]) > -WITHIN else 1
+
+
+def _pid_after(run: Path, peer: int, rounds: int) -> int:
+    while True:
+        lines = list(_lines(run / f"peer-{peer}.jsonl"))
+        if sum(each.get("event") == "round" for each in lines) >= rounds:
+            return int(next(each["pid"] for each in lines if each.get("event") == "start"))
+        time.sleep(0.05)
+
+
+def _lines(path: Path) -> Iterator[dict]:  # type: ignore[type-arg]
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if re.match(r"\{.*\}$", line):
+                yield json.loads(line)
+
+
+def _last_score(lines: list[dict]) -> float:  # type: ignore[type-arg]
+    tests = [each["test"] for each in lines if each.get("event") == "round" and each.get("test")]
+    return float(tests[-1]["uf1"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(CONDITIONS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="keep what is done there, line by line, and go on from it")
+    parser.add_argument("--pause", action="store_true", help="stop one of ten real processes for a minute instead")
+    given = parser.parse_args()
+    return paused_processes() if given.pause else table(given.data, given.only, given.seeds, given.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
