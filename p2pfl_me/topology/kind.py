@@ -31,7 +31,7 @@ class Placing(Enum):
     ROWS = auto()
     GRID = auto()
     AROUND = auto()
-    """One in the middle, the others around it."""
+    """One in the middle (the `center` among its `marks`, or peer 0), the others around it."""
     CORNERS = auto()
     """Of a hypercube."""
     BY_HOPS = auto()

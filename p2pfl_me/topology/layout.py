@@ -43,7 +43,7 @@ def places(graph: nx.Graph) -> Places:
         case Placing.GRID:
             return _grid(graph.graph["rows"], graph.graph["columns"])
         case Placing.AROUND:
-            return _around(count, graph.graph["center"]) if count > 2 else _circle(count)
+            return _around(count, graph.graph.get("center", 0)) if count > 2 else _circle(count)
         case Placing.CORNERS:
             return _corners(count) if count <= 1 << len(_HYPERCUBE_AXES) else _circle(count)
         case Placing.BY_HOPS:

@@ -79,6 +79,13 @@ def test_the_best_constant_for_a_star_overshoots_and_the_best_weights_do_not() -
     assert mixing_matrix(StaticSchedule(star, WEIGHTS.of("optimal").weigh))[0, 0] >= 0
 
 
+def test_a_graph_of_several_best_weights_is_solved_too() -> None:
+    """The solver stops short of its finest tolerance there, and is still far finer than what is kept."""
+    graph = nx.Graph([(0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (1, 4), (1, 5), (2, 3), (2, 5), (3, 5)])
+    plan = StaticSchedule(graph, WEIGHTS.of("optimal").weigh)
+    assert spectral_figures(plan).beta == pytest.approx(0.5, abs=1e-4)
+
+
 def test_the_best_weights_travel_in_the_contract_and_are_not_solved_again() -> None:
     contract = agreed("{kind: small_world}", "optimal", 12)
     text = dump_contract(contract)

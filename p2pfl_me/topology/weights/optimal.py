@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
@@ -16,6 +17,8 @@ from p2pfl_me.topology.weighing import Weights, require_own_share
 
 GRID = 2.0**-16
 """Weights are rounded down to it, so that a row never sums to more than 1; the solver is far finer."""
+ENOUGH = GRID / 64
+"""The coarsest that the solver may be."""
 MOST_PEERS = 64
 """A minute or so; larger ones would keep every command waiting that reads the contract."""
 
@@ -85,7 +88,12 @@ def _solve(pairs: tuple[Pair, ...], count: int) -> Mapping[Pair, float]:
     bounds = [weights >= 0, np.abs(incidence) @ weights <= 1]
     within = [mixing << largest * np.eye(count), mixing >> -largest * np.eye(count)]
     problem = cvxpy.Problem(cvxpy.Minimize(largest), [*bounds, *within])
-    problem.solve(solver=cvxpy.CLARABEL)  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an inaccurate solution, which is not taken
+        problem.solve(solver=cvxpy.CLARABEL)  # type: ignore[no-untyped-call]
+        if problem.status == cvxpy.OPTIMAL_INACCURATE:  # where several weights are best, it may stall short of 1e-8
+            coarser = {"tol_gap_abs": ENOUGH, "tol_gap_rel": ENOUGH, "tol_feas": ENOUGH}
+            problem.solve(solver=cvxpy.CLARABEL, **coarser)  # type: ignore[no-untyped-call]
     values = weights.value
     if problem.status != cvxpy.OPTIMAL or values is None:
         raise ContractError(
