@@ -45,10 +45,12 @@ def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, 
     """
     from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
     from p2pfl_me.data.synthetic import subjects_manifest, write_synthetic
+    from p2pfl_me.progress import showing
 
     spec = Synthetic(subjects=subjects, clips_per_subject=clips, amplitude=amplitude)
     planned = subjects_manifest(spec, seed, CASME2_CLASSES, neutral=neutral)
-    drawn = write_synthetic(spec, seed, out, planned)
+    with showing("subjects") as (progress,):
+        drawn = write_synthetic(spec, seed, out, planned, progress)
     click.echo(f"{many(len(drawn.clips), 'clip')} of {many(subjects, 'subject')}: {drawn.source}")
 
 

@@ -24,6 +24,7 @@ from p2pfl_me.data.synthetic.expression import draw_style
 from p2pfl_me.data.synthetic.face import draw_face
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import locked
+from p2pfl_me.progress import Progress
 
 VERSION = 6
 """Raise it when the drawing changes, so that no cache holds clips of two kinds."""
@@ -83,7 +84,9 @@ def synthesise(spec: Synthetic, seed: int, cache: Path, *, split: Manifest) -> M
     return Manifest(folder, tuple(_placed(folder, clip, seed) for clip in split.clips))
 
 
-def write_synthetic(spec: Synthetic, seed: int, folder: Path, planned: Manifest) -> Manifest:
+def write_synthetic(
+    spec: Synthetic, seed: int, folder: Path, planned: Manifest, progress: Progress | None = None
+) -> Manifest:
     """Draw `planned` into a new folder of the user's, with a manifest whose paths are relative, so that it can move.
 
     Raises
@@ -93,7 +96,7 @@ def write_synthetic(spec: Synthetic, seed: int, folder: Path, planned: Manifest)
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError("is no empty folder", where=str(folder), fix="name a new one with -o")
-    _draw(folder, spec, seed, planned)
+    _draw(folder, spec, seed, planned, progress)
     for lock in folder.glob(".*.lock"):
         lock.unlink()
     drawn = Manifest(folder / "manifest.csv", tuple(_placed(folder, clip, seed) for clip in planned.clips))
@@ -101,7 +104,7 @@ def write_synthetic(spec: Synthetic, seed: int, folder: Path, planned: Manifest)
     return drawn
 
 
-def _draw(folder: Path, spec: Synthetic, seed: int, planned: Manifest) -> None:
+def _draw(folder: Path, spec: Synthetic, seed: int, planned: Manifest, progress: Progress | None = None) -> None:
     by_subject: dict[str, list[Clip]] = {}
     for clip in planned.clips:
         by_subject.setdefault(clip.path.parts[0], []).append(clip)
@@ -110,8 +113,10 @@ def _draw(folder: Path, spec: Synthetic, seed: int, planned: Manifest) -> None:
         if not (folder / MARK).exists():
             mark_folder(folder, "built-in clips")
         missing = [name for name in by_subject if not (folder / name).exists()]
-        for name in missing:
+        for done, name in enumerate(missing, 1):
             _draw_subject(folder, name, by_subject[name], spec, seed)
+            if progress:
+                progress(done, len(missing))
     except OSError as error:
         raise DataError(
             f"the drawn clips cannot be written: {error.strerror}",
