@@ -173,6 +173,7 @@ class Lockstep:
         self._average = torch.from_numpy(shared((self._exchanged.shape[1],)))
         self._rows: tuple[int, Rows] | None = None
         self._trainers: dict[int, FeatureTrainer] = {}
+        self._judge: FeatureTrainer | None = None
         jobs: dict[str, Job] = {
             "train": self._train,
             "mix": self._mix,
@@ -303,7 +304,9 @@ class Lockstep:
 
     def _score(self, peer: int | None) -> Metrics:
         params = self._asked if peer is None else self.params[peer]
-        metrics = FeatureTrainer(self._contract, peer or 0, self._samples[peer or 0], CPU).evaluate(params, "test")
+        if self._judge is None:  # whose does not matter: the test part is one for all
+            self._judge = FeatureTrainer(self._contract, 0, self._samples[0], CPU)
+        metrics = self._judge.evaluate(params, "test")
         assert metrics is not None, "scored only where there is a test part"
         return metrics
 
