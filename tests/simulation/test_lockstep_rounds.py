@@ -84,6 +84,16 @@ def test_rounds_have_the_bits_of_peers_that_train_and_mix_one_by_one(name: str, 
     assert [each.sent for each in results] == [2 * len(SCHEDULES[name].edges(round)) for round in range(3)]
 
 
+@pytest.mark.parametrize("kept", [0, 2])
+def test_peers_whose_trainers_are_not_kept_train_alike(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    agreed, (samples, test) = contract(local_epochs=1, class_weights="balanced"), parts()
+    monkeypatch.setattr("p2pfl_me.simulation.lockstep_rounds.KEPT", kept)
+    engine = Lockstep(agreed, SCHEDULES["epidemic"], samples, start=start(agreed), test=test)
+    for round in range(3):
+        engine.step(round)
+    np.testing.assert_array_equal(engine.params, np.stack(one_by_one(agreed, SCHEDULES["epidemic"], samples, 3)))
+
+
 @pytest.mark.parametrize("protocol", ["dpsgd", "gradient_tracking"])
 def test_the_number_of_workers_changes_no_bit(protocol: str) -> None:
     agreed, (samples, test) = contract(local_epochs=1), parts()
