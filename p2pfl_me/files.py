@@ -16,11 +16,14 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from p2pfl_me.errors import P2pmeError
 
 PRIVATE = 0o600
 FOLDER = 0o700
+LARGEST = 1 << 32
+"""Bytes of a file that is read as a whole."""
 Parts = str | bytes | Iterable[bytes | memoryview]
 
 
@@ -100,6 +103,35 @@ def open_private(path: Path, flags: int) -> int:
         os.close(file)
         raise
     return file
+
+
+def open_regular(path: Path, most: int | None = LARGEST) -> BinaryIO:
+    """A file to read that others may have put there: a pipe of that name is not waited for, a device not read.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    UnsafeFile
+        It is no regular file, or has more than `most` bytes, which one with holes has without filling any disk.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        info = os.fstat(file)
+        if not stat.S_ISREG(info.st_mode):
+            raise UnsafeFile(path, "is no regular file", f"move it away: {path}")
+        if most is not None and info.st_size > most:
+            raise UnsafeFile(path, f"has {info.st_size} bytes, more than {most}", f"move it away: {path}")
+    except BaseException:
+        os.close(file)
+        raise
+    return os.fdopen(file, "rb")
+
+
+def read_regular(path: Path, most: int = LARGEST) -> bytes:
+    """All of such a file; errors are those of `open_regular`."""
+    with open_regular(path, most) as file:
+        return file.read(most)
 
 
 def write_whole(path: Path, data: Parts, *, public: bool = False, sync: bool = False) -> None:

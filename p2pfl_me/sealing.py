@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from p2pfl_me.errors import WeightsError
+from p2pfl_me.files import open_regular
 
 COST, LEAST, MOST = 15, 10, 20
 """Log2 of scrypt's N: 32 MiB and a tenth of a second for each guess; what a file may ask for."""
@@ -98,7 +99,7 @@ class Seal:
 def is_sealed(path: Path) -> bool:
     """Whether what lies there is under a passphrase; False where nothing lies."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, None) as file:
             return file.read(len(MARK)) == MARK
     except OSError:
         return False

@@ -15,9 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
+from p2pfl_me.files import open_regular, read_regular
 from p2pfl_me.passphrase import known_passphrase
 from p2pfl_me.sealing import Seal, is_sealed
 
+LARGEST_TENSORS = 1 << 36
+"""Bytes of a file of tensors: more than any model here has."""
 KINDS = {"BOOL", "U8", "I8", "U16", "I16", "F16", "U32", "I32", "F32", "U64", "I64", "F64"}
 """Names of safetensors for what numpy has, too. It has no bfloat16, and nothing of eight bits or less with a point."""
 
@@ -68,8 +71,9 @@ def open_tensors(path: Path, passphrase: Passphrase = known_passphrase) -> Itera
     IdentityError
         There is no passphrase to be had.
     """
+    open_regular(path, LARGEST_TENSORS).close()
     if is_sealed(path):
-        yield _Opened(Seal(passphrase(path.name)).opened(path.read_bytes(), str(path)))
+        yield _Opened(Seal(passphrase(path.name)).opened(read_regular(path), str(path)))
     else:
         with safe_open(path, framework="numpy") as file:
             yield file

@@ -1,4 +1,4 @@
-"""Hostile inputs for every decoder that meets a neighbour or a file: samples, and what a seeded mutator makes of them.
+"""Every decoder that meets a neighbour or a file, with samples of what it is given; `mutating` makes them hostile.
 
 `scripts/bench/fuzz.py` runs as many as one likes; a few hundred of each run with the tests. A decoder may raise its
 declared error and nothing else, whatever it is given.
@@ -8,24 +8,32 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from random import Random
 
 import msgpack
 import numpy as np
 from safetensors.numpy import save
 
-from p2pfl_me.contract import contract_from_yaml
+from p2pfl_me.contract import contract_from_yaml, dump_contract
 from p2pfl_me.data.vectors import vectors_bank, vectors_manifest
 from p2pfl_me.errors import ContractError, DataError, IdentityError, P2pmeError, WeightsError, WireError
+from p2pfl_me.federation.card import MARK, read_card
 from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.membership.agreed import agreed
+from p2pfl_me.membership.certificates import Book, Revocation, Rotation
+from p2pfl_me.membership.certificates import as_text as certificate_as_text
+from p2pfl_me.membership.certificates import from_text as certificate_from_text
+from p2pfl_me.membership.views import as_text
+from p2pfl_me.membership.views import from_text as view_from_text
 from p2pfl_me.message import Kind, Message
+from p2pfl_me.peer.changing import unpack
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
+from p2pfl_me.peer.joining import Ticket, read_ticket
+from p2pfl_me.privacy.mask_keys import SEED, TOKEN
+from p2pfl_me.privacy.mask_words import Pledge, lives_from, lives_to_bytes, masked_from, pledge_from, pledge_to_bytes
 from p2pfl_me.run.codec import encode as encode_event
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.ledger import Sent, read_ledger, sent_line
@@ -49,112 +57,21 @@ from p2pfl_me.wire.handshake import (
     reply,
 )
 from p2pfl_me.wire.identity import load_identity, new_identity, public_from_text, save_identity
+from p2pfl_me.wire.meeting import ABSENT, MET, is_met, meet, read_meet
 from p2pfl_me.wire.noise import Initiator
 from p2pfl_me.wire.records import Opener, Sealer
 from p2pfl_me.wire.session import BODY, MESSAGE, RECEIVED, STANDING, Session, Standing
+from p2pfl_me.wire.sightings import ASKED, Sightings
 from tests.compression.pairs import ALL as COMPRESSIONS
 from tests.compression.pairs import SIZE, ends, model
+from tests.membership.labs import Members
+from tests.mutating import Target
 from tests.run.making import a_round, start
-
-LONGEST = 1 << 16
-"""Bytes of an input; what is longer is bounded by the same checks and takes longer to make."""
-TOKENS = (
-    b"\x91" * 40, b"\x81\xa1x" * 40, b"\xc7\x00\x05", b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff",
-    b"\xdb\xff\xff\xff\xff",
-    b"\xc1", b"\xcb\x7f\xf8" + bytes(6), b"\xcf" + b"\xff" * 8, b"[" * 200, b"{\"a\":" * 100, b"- " * 40, b"&a ", b"*a",
-    b"!!int ''", b"!!python/name:os", b"\x00", b"\xff\xfe", b"\r", b"\xe2\x80\xa8", b"1e999", b"NaN", b"-0", b"9" * 400,
-    b"BF16", b"F8_E4M3", b"F8_E5M2", b"F4", b"I64", b"\n", b"\xed\xa0\x80", b": ", b"? ",
-)  # fmt: skip
-TEXTS = (
-    b"9" * 400,
-    b"9" * 5000,
-    b"1e999",
-    b"NaN",
-    b"-1",
-    b"0",
-    b"null",
-    b"true",
-    b"[]",
-    b"{}",
-    b'""',
-    b"1e400",
-    b"-0.0",
-)
-KIND = re.compile(rb"[FIU](32|64|8)")
-NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
-NUMBERS = (0, 1, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
-
-
-def mutated(random: Random, samples: Sequence[bytes]) -> bytes:
-    """One of the samples after a few changes of the kinds that decoders stumble over."""
-    data = bytearray(random.choice(samples))
-    for _ in range(random.choice((0, 1, 1, 2, 3, 8))):
-        at = random.randrange(len(data) + 1)
-        end = min(len(data), at + random.choice((1, 2, 4, 8, random.randrange(1, 200))))
-        match random.randrange(13):
-            case 11 | 12 if kinds := [*KIND.finditer(data)]:
-                first, last = random.choice(kinds).span()
-                data[first:last] = random.choice((b"BF16", b"F8_E4M3", b"F4", b"C64", b"F16", b"BOOL"))
-            case 9 | 10 if numbers := [*NUMBER.finditer(data)]:
-                first, last = random.choice(numbers).span()
-                data[first:last] = random.choice(TEXTS)
-            case 0 if data:
-                data[at % len(data)] ^= 1 << random.randrange(8)
-            case 1:
-                data[at:end] = random.randbytes(end - at)
-            case 2:
-                data[at:at] = random.randbytes(random.randrange(1, 20))
-            case 3:
-                del data[at:end]
-            case 4:
-                data[at:at] = data[at:end] * random.choice((1, 2, 30))
-            case 5:
-                del data[at:]
-            case 6:
-                size = random.choice((1, 2, 4, 8))
-                number = random.choice(NUMBERS) & (256**size - 1)
-                data[at : at + size] = number.to_bytes(size, random.choice(("little", "big")))  # type: ignore[arg-type]
-            case 7:
-                data[at : at + random.choice((0, 4))] = random.choice(TOKENS)
-            case _:
-                other = random.choice(samples)
-                data[at:end] = other[random.randrange(len(other) + 1) :][:200]
-    return bytes(data[:LONGEST])
-
-
-@dataclass(frozen=True)
-class Target:
-    """A decoder: what it is fed from, how, and what it may raise."""
-
-    samples: tuple[bytes, ...]
-    decode: Callable[[bytes], object]
-    error: type[P2pmeError] = WireError
 
 
 def targets(folder: Path) -> Mapping[str, Target]:
     """All decoders by name; those that read files read them in `folder`."""
-    return {**_wire(), **_compressions(), **_files(folder)}
-
-
-def attack(target: Target, seed: int, count: int) -> Iterator[tuple[bytes, float]]:
-    """Feed so many inputs; each with its seconds, once it has been survived.
-
-    Raises
-    ------
-    AssertionError
-        The decoder raised something that it does not declare; its text holds the input.
-    """
-    random = Random(seed)
-    for _ in range(count):
-        data = mutated(random, target.samples)
-        begun = time.perf_counter()
-        try:
-            target.decode(data)
-        except target.error:
-            pass
-        except BaseException as error:
-            raise AssertionError(f"{type(error).__name__}: {error} for the input {data!r}") from error
-        yield data, time.perf_counter() - begun
+    return {**_wire(), **_compressions(), **_words(folder), **_files(folder)}
 
 
 # -- what neighbours and strangers send -------------------------------------------------------------------------------
@@ -292,7 +209,75 @@ def _compressions() -> dict[str, Target]:
     return made
 
 
+def _words(folder: Path) -> dict[str, Target]:
+    """What neighbours say beside models, and what they hand over as files."""
+    labs = Members()
+    by = new_identity()
+    view = labs.view(contract_from_yaml(dump_contract(labs.contract), overrides=["training.rounds=50"]), [0, 1, 2])
+    rotation = Rotation(labs.key(0).public, by.public, 2_000_000_000).sealed(
+        labs.key(0).private, by.private, [labs.key(1).public]
+    )
+    revocation = Revocation(labs.key(0).public).sealed(labs.key(0).private, [labs.key(1).public])
+    card = f"{MARK} 3 tcp://lab.example:4000 {by.public_text} {'a' * 16}\n".encode()
+    lives = {peer: bytes([peer]) * 32 for peer in range(3)}
+    pledge = pledge_to_bytes(Pledge(bytes(SEED), {1: bytes(TOKEN)}, {2: bytes(SEED)}))
+    call = meet(EDGE, LOW.identity.public, CHALLENGED, HIGH.identity.public)
+
+    def hear_views(data: bytes) -> None:
+        for text in unpack(data):
+            agreed(labs.standing, view_from_text(text, "a view"), labs.witness(1))
+
+    def read_certificate(data: bytes) -> None:
+        made = certificate_from_text(data.decode(errors="surrogateescape"), "a certificate")
+        certificate_as_text(made)
+        if isinstance(made, Rotation):
+            made.holds(labs.key(1).private)
+            Book().with_rotation(made)
+        else:
+            made.signers(labs.key(1).private, [labs.key(0).public])
+
+    def hear_sight(data: bytes) -> None:
+        sights = Sightings()
+        sights.ask(1)
+        sights.next()
+        for at in range(0, len(data), 9):
+            sights.hear(data[at] % 2 + ASKED, data[at + 1 : at + 9][: 4 + 5 * (data[at] % 2)])
+
+    texts = [as_text(view), as_text(replace(view, number=2))]
+    return {
+        "views": Target((bytes(msgpack.packb(texts[:1])), bytes(msgpack.packb(texts))), hear_views, ContractError),
+        "certificate": Target(
+            (certificate_as_text(rotation).encode(), certificate_as_text(revocation).encode()),
+            read_certificate,
+            P2pmeError,
+        ),
+        "ticket": Target(
+            (str(Ticket(4, 0, labs.contract, view)).encode(),),
+            lambda data: read_ticket(_written(folder, "ticket", data)),
+            ContractError,
+        ),
+        "card": Target((card,), lambda data: read_card(data.decode(errors="replace"), "a card"), ContractError),
+        "lives": Target((lives_to_bytes(lives),), lambda data: lives_from(memoryview(data))),
+        "pledge": Target((pledge,), lambda data: pledge_from(memoryview(data))),
+        "masked": Target(
+            (len(lives).to_bytes(4, "little") + lives_to_bytes(lives) + bytes(12),),
+            lambda data: masked_from(memoryview(data), 12),
+        ),
+        "sight": Target((bytes(range(27)),), hear_sight),
+        "call for a neighbour": Target((call,), read_meet),
+        "word of a relay": Target((bytes([ABSENT]), bytes([MET])), is_met),
+    }
+
+
 # -- files ------------------------------------------------------------------------------------------------------------
+
+
+def _written(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    path.write_bytes(data)
+    path.chmod(0o600)
+    return path
 
 
 def _files(folder: Path) -> dict[str, Target]:
@@ -316,12 +301,7 @@ def _files(folder: Path) -> dict[str, Target]:
     }
     manifest = json.dumps(known).encode()
 
-    def written(name: str, data: bytes) -> Path:
-        path = folder / name
-        path.parent.mkdir(exist_ok=True, mode=0o700)
-        path.write_bytes(data)
-        path.chmod(0o600)
-        return path
+    written = partial(_written, folder)
 
     def read_vectors(data: bytes) -> None:
         path = written("vectors.safetensors", data)

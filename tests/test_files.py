@@ -8,12 +8,14 @@ import re
 import resource
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import p2pfl_me
-from p2pfl_me.errors import P2pmeError, RunError
+from p2pfl_me.data.vectors import vectors_manifest
+from p2pfl_me.errors import ContractError, DataError, P2pmeError, RunError, WeightsError
 from p2pfl_me.files import (
     UnsafeFile,
     create_whole,
@@ -26,8 +28,14 @@ from p2pfl_me.files import (
     write_whole,
 )
 from p2pfl_me.home import home, keys_dir
+from p2pfl_me.peer.checkpoint import checkpoint_path, read_model
+from p2pfl_me.peer.joining import read_ticket
 from p2pfl_me.peer.slots import replace_file, versions
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.ledger import read_ledger
 from p2pfl_me.run.lines import EventLog
+from p2pfl_me.run.manifest import read_manifest_file
+from p2pfl_me.run.reading import read_log
 
 
 def mode(path: Path) -> int:
@@ -266,3 +274,37 @@ def test_nothing_is_written_but_by_the_one_way_or_for_a_stated_reason() -> None:
         )
     }
     assert found - {"files.py"} == set(OTHERWISE)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "holes", "device", "folder", "link to itself"])
+def test_whatever_lies_where_a_runs_files_should_is_told_in_words_and_hangs_nobody(kind: str, tmp_path: Path) -> None:
+    """A run folder is handed on: what stands in it may be anybody's doing. A file with holes of a terabyte fills no
+    disk, and memory if it is read."""
+    folder = RunFolder(tmp_path / "run")
+    folder.log(0).parent.mkdir(mode=0o700)
+    checkpoint, egress, ticket = checkpoint_path(tmp_path / "run", 0), tmp_path / "run/egress-0.jsonl", tmp_path / "one"
+    vectors = tmp_path / "vectors.safetensors"
+    for path in (folder.log(0), folder.manifest, checkpoint, egress, ticket, vectors):
+        match kind:
+            case "pipe":
+                os.mkfifo(path)
+            case "holes":
+                with path.open("wb") as file:
+                    file.truncate(1 << 40)
+            case "device":
+                path.symlink_to("/dev/zero")
+            case "folder":
+                path.mkdir()
+            case _:
+                path.symlink_to(path)
+    assert [each.line for each in read_log(folder, 0).unread] == [0]
+    assert read_manifest_file(folder) is None
+    reads: list[tuple[type[P2pmeError], Callable[[], object]]] = [
+        (WeightsError, lambda: read_model(checkpoint)),
+        (RunError, lambda: list(read_ledger(egress))),
+        (ContractError, lambda: read_ticket(ticket)),
+        (DataError, lambda: vectors_manifest(vectors, None)),
+    ]
+    for error, read in reads:
+        with pytest.raises(error):
+            read()

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from p2pfl_me.choice import Choice, Conflict
 from p2pfl_me.contract.model import Contract
 from p2pfl_me.contract.network import ANOTHER_NETWORK
-from p2pfl_me.contract.source import Source, parse, read_yaml
+from p2pfl_me.contract.source import MAX_LENGTH, Source, parse, read_yaml
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.graph import build_graph
 
@@ -32,7 +32,8 @@ def load_contract(path: Path | str, overrides: Sequence[str] = (), *, another_ne
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_LENGTH + 1)
     except FileNotFoundError as error:
         raise ContractError(
             "no such contract",

@@ -20,6 +20,7 @@ from p2pfl_me.data.cells import is_nobody
 from p2pfl_me.data.clip import SPLITS, Clip, Manifest
 from p2pfl_me.data.spelling import clean, is_whole
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import open_regular
 from p2pfl_me.message import Vector
 from p2pfl_me.tensors import tensor
 
@@ -40,6 +41,7 @@ def vectors_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
         Not such a file, or made for other classes.
     """
     try:
+        open_regular(path, None).close()  # a pipe would be waited for
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             named, dataset = json.loads(metadata.get("classes", "[]")), metadata.get("dataset", "vectors")
@@ -108,7 +110,7 @@ def vectors_bank(path: Path) -> Vector:
         Not such a file, or not float32.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path, None) as file:
             size = int.from_bytes(file.read(8), "little")
             if size > path.stat().st_size:
                 raise ValueError("its header is longer than the file")

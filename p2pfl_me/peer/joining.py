@@ -13,7 +13,7 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract, contract_from_yaml, dump_contract
 from p2pfl_me.errors import ContractError
-from p2pfl_me.files import private_folder, refusing, write_whole
+from p2pfl_me.files import private_folder, read_regular, refusing, write_whole
 from p2pfl_me.membership.agreed import Standing, Witness, agreed, contract_in
 from p2pfl_me.membership.certificates import Book
 from p2pfl_me.membership.views import LONGEST, View, as_text, from_text
@@ -58,8 +58,7 @@ def read_ticket(path: Path) -> Ticket:
         There is none.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(3 * LONGEST)
+        text = read_regular(path, 3 * LONGEST).decode()
         values = json.loads(text)
         if values["form"] != FORM:
             raise ValueError("another form")

@@ -9,6 +9,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict
 
+from p2pfl_me.errors import RunError
+from p2pfl_me.files import open_regular, refusing
 from p2pfl_me.run.declare import STRICT, LineError, Says, adapter, validated
 
 
@@ -32,13 +34,18 @@ def sent_line(t: float, sent: Sent) -> str:
 
 
 def read_ledger(path: Path) -> Iterator[Sent]:
-    """What a ledger lists; lines that are damaged or torn are passed over, and an absent file lists nothing."""
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                try:
-                    yield validated(Sent, line, "ledger")
-                except LineError:
-                    continue
-    except FileNotFoundError:
+    """What a ledger lists; lines that are damaged or torn are passed over, and an absent file lists nothing.
+
+    Raises
+    ------
+    RunError
+        What lies there is no file that can be read.
+    """
+    if not path.exists() and not path.is_symlink():
         return
+    with refusing(RunError, path, "copy the run folder again", "cannot be read"), open_regular(path) as file:
+        for line in file:
+            try:
+                yield validated(Sent, line, "ledger")
+            except LineError:
+                continue

@@ -17,7 +17,7 @@ from pydantic import ConfigDict
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import RunError
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.files import read_regular, refusing, write_whole
 from p2pfl_me.machine import cores
 from p2pfl_me.run.declare import STRICT, LineError, Says, adapter, validated
 from p2pfl_me.run.folder import RunFolder
@@ -184,7 +184,7 @@ def told_lies(values: Mapping[str, Any]) -> ToldLies:
 def read_manifest_file(folder: RunFolder) -> Manifest | None:
     """What a run's manifest says; None where there is none, or something else under its name."""
     try:
-        return validated(Manifest, folder.manifest.read_bytes(), "manifest")
+        return validated(Manifest, read_regular(folder.manifest), "manifest")
     except (OSError, LineError):
         return None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from p2pfl_me.files import open_regular, read_regular
 from p2pfl_me.run.codec import Logged, decode
 from p2pfl_me.run.declare import LineError, UnknownEvent
 from p2pfl_me.run.events import AnyEvent
@@ -16,7 +17,7 @@ from p2pfl_me.run.folder import RunFolder
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A line that could not be read: its file, its number from 1, why. `newer`: it is whole, but not ours to read."""
+    """A line that could not be read: its file, its number from 1 (0: all of it), why. `newer`: whole, but not ours."""
 
     file: str
     line: int
@@ -24,7 +25,7 @@ class Unread:
     newer: bool = False
 
     def __str__(self) -> str:
-        return f"{self.file}, line {self.line}: {self.why}"
+        return f"{self.file}, line {self.line}: {self.why}" if self.line else f"{self.file}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,11 @@ def read_log(folder: RunFolder, peer: int) -> Log:
     unread: list[Unread] = []
     for path in (*folder.older_logs(peer), folder.log(peer)):
         try:
-            data = path.read_bytes()
-        except OSError:
+            data = read_regular(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            unread.append(Unread(path.name, 0, f"cannot be read: {error.strerror or error}", False))
             continue
         lines = data.split(b"\n")
         for number, line in enumerate(lines, 1):
@@ -79,7 +83,7 @@ class Tail:
         while True:
             if self._file is None:
                 try:
-                    self._file = self._path.open("rb")
+                    self._file = open_regular(self._path)
                 except OSError:
                     return
             aside = self._is_aside()  # asked before the last look: nothing is added to it afterwards

@@ -1,15 +1,20 @@
 """A ring of links under each flood, from one address: how much of its speed it keeps, and what the attacked peer takes.
 
-    python scripts/bench/floods.py                   # all of them, five pairs each: some five minutes
-    python scripts/bench/floods.py --only handshakes --pairs 15
+    python scripts/bench/floods.py                       # all, some three minutes on a quiet machine
+    python scripts/bench/floods.py --only handshakes --pairs 15 --json floods.json
 
 Four processes swap models of 1 MB around a ring, a round at a time, with nothing to train: all that a flood can slow
 down is what is measured. Peer 1 is attacked, by strangers who hold the contract and no key, or by peer 4, a neighbour
 of its that lies. A pair is a moment undisturbed and, right after it, a moment under the flood, which is stopped in
-between; what stands here is the median of the pairs, with the least and the most. The attackers run on this machine,
-with the lowest priority, so the ratio holds what they cost as well as what they do. What they do alone is CPU time of
-the attacked peer beside its rounds: as a part of a core, and for each MB that the flood brought. Ends with 1 if the
-median flood took more than half of the speed, or the attacked peer died or grew by 200 MB.
+between; what stands here is the median of the pairs, with the least and the most.
+
+The attacker runs on this machine. Where there are two cores or more it has one for itself, and the ring has the others
+in both moments, so that what the attacker computes is not counted as what it does to the swarm; what the kernel does
+for its connections is counted wherever it runs. `--share` leaves all cores to all, the attacker at the lowest priority.
+What a flood does alone is CPU time of the attacked peer beside its rounds: as a part of a core, and for each MB that
+the flood brought. A flood that cannot be measured is told and the next one tried, on a new ring if the old one is
+broken. Ends with 1 if the median flood took more than half of the speed, or the attacked peer died or grew by 200 MB,
+or one could not be measured.
 """
 
 from __future__ import annotations
@@ -17,15 +22,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import multiprocessing
 import os
 import signal
-import socket
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -33,28 +38,17 @@ from pathlib import Path
 import numpy as np
 
 from p2pfl_me.message import Kind, Message
-from p2pfl_me.wire.admission import edge_key
-from p2pfl_me.wire.codec import Schema, encode
 from p2pfl_me.wire.endpoint import News
-from p2pfl_me.wire.framing import Lengths
-from p2pfl_me.wire.handshake import MAX_FRAME, Terms, hello, read_greeting
+from p2pfl_me.wire.handshake import Terms
 from p2pfl_me.wire.identity import Identity, new_identity
 from p2pfl_me.wire.links import Endpoint, Links
 from p2pfl_me.wire.noise import private_bytes
-from p2pfl_me.wire.session import MESSAGE, RECEIVED
+from tests.wire.floods import FLOODS, LIAR, PROLOGUE, SCHEMA, SECTIONS, VALUES
 from tests.wire.peers import free_ports
-from tests.wire.raw import Caller
 
-RING, ATTACKED, LIAR = 4, 1, 4
-VALUES = 263_175
-SCHEMA = Schema(VALUES, bytes(32))
-PROLOGUE, SECTIONS = b"p" * 32, {"training": b"1" * 32}
-RESET = b"\1\0\0\0\0\0\0\0"
-"""For SO_LINGER: a connection that is closed is reset at once."""
+RING, ATTACKED = 4, 1
 SETTLE_S = 0.4
 """Between the flood's beginning or end and what is measured."""
-HELD = 1000
-"""Connections that a flood holds at a time."""
 
 
 class Peer:
@@ -119,129 +113,17 @@ class Peer:
             await self.news.wait()
 
 
-# -- floods -----------------------------------------------------------------------------------------------------------
-
-
-def hold(address: str, _: Terms, __: bytes) -> None:
-    """A thousand connections that say nothing, made again when they are closed."""
-    held: list[Caller] = []
-    while True:
-        with contextlib.suppress(OSError):
-            held.append(Caller.of(address))
-        if len(held) > HELD:
-            held.pop(0).close()
-
-
-def knock(address: str, _: Terms, __: bytes) -> None:
-    """Connections that end as soon as they stand, by a reset."""
-    while True:
-        with contextlib.suppress(OSError), contextlib.closing(Caller.of(address)) as caller:
-            caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-
-
-def rubbish(address: str, _: Terms, __: bytes) -> None:
-    """As much as a frame may hold, of nothing, again and again."""
-    frame = Lengths().write(MAX_FRAME) + os.urandom(MAX_FRAME)
-    while True:
-        with contextlib.suppress(OSError), contextlib.closing(Caller.of(address)) as caller:
-            for _ in range(1000):
-                caller.socket.sendall(frame)
-
-
-def resets(address: str, _: Terms, __: bytes) -> None:
-    """Connections that are reset while much of what they sent lies unread."""
-    junk = os.urandom(1 << 22)
-    while True:
-        with contextlib.suppress(OSError), contextlib.closing(Caller.of(address)) as caller:
-            caller.socket.setblocking(False)
-            caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            caller.socket.send(junk)
-
-
-def unread(address: str, liar: Terms, public: bytes) -> None:
-    """A neighbour that says more than it may, so that it is read later, and resets its connection before that."""
-    while True:
-        caller = linked(address, liar, public)
-        with contextlib.suppress(OSError), contextlib.closing(caller):
-            caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            for _ in range(30_000):
-                caller.say(RECEIVED, bytes(16))
-
-
-def proofs(address: str, _: Terms, public: bytes) -> None:
-    """Handshakes that are well-formed, with keys that nobody knows."""
-    thief = Terms(LIAR, new_identity(), PROLOGUE, SECTIONS)
-    key = edge_key(thief.identity, public)
-    while True:
-        with contextlib.suppress(OSError), contextlib.closing(Caller.of(address)) as caller:
-            if begin := caller.receive():
-                caller.send(hello(thief, public, key, read_greeting(begin))[0])
-                caller.receive()
-
-
-def handshakes(address: str, liar: Terms, public: bytes) -> None:
-    """A neighbour's, under contracts whose sections have ever new names."""
-    key, number = edge_key(liar.identity, public), 0
-    while True:
-        number += 1
-        terms = Terms(LIAR, liar.identity, b"q" * 32, {f"{number}-{k}": bytes(32) for k in range(60)})
-        with contextlib.suppress(OSError), contextlib.closing(Caller.of(address)) as caller:
-            if begin := caller.receive():
-                caller.send(hello(terms, public, key, read_greeting(begin))[0])
-                caller.receive()
-
-
-def flaps(address: str, liar: Terms, public: bytes) -> None:
-    """A neighbour whose link comes and goes."""
-    while True:
-        with contextlib.suppress(OSError, Exception), contextlib.closing(Caller.of(address)) as caller:
-            caller.link(liar, public)
-
-
-def linked(address: str, liar: Terms, public: bytes) -> Caller:
-    while True:
-        with contextlib.suppress(OSError, Exception):
-            caller = Caller.of(address)
-            caller.link(liar, public)
-            return caller
-
-
-def pings(address: str, liar: Terms, public: bytes) -> None:
-    """A neighbour's heartbeats without end."""
-    caller = linked(address, liar, public)
-    while True:
-        caller.say(RECEIVED, bytes(16))
-
-
-def withdrawals(address: str, liar: Terms, public: bytes) -> None:
-    """A neighbour's small messages without end."""
-    caller, (header, _) = linked(address, liar, public), encode(Message(Kind.WITHDRAW, 1), LIAR, SCHEMA)
-    while True:
-        caller.say(MESSAGE, header)
-
-
-def beginnings(address: str, liar: Terms, public: bytes) -> None:
-    """A neighbour's models, of which nothing but the header ever comes."""
-    model = Message(Kind.PUSH, 1, 0, np.ones(VALUES, np.float32))
-    caller, (header, _) = linked(address, liar, public), encode(model, LIAR, SCHEMA)
-    while True:
-        caller.say(MESSAGE, header)
-
-
-FLOODS = {each.__name__: each for each in (
-    hold, knock, rubbish, resets, proofs, handshakes, flaps, pings, unread, withdrawals, beginnings,
-)}  # fmt: skip
-
-
 # -- measuring --------------------------------------------------------------------------------------------------------
 
 
-def ring_process(me: int, keys: list[bytes], ports: list[int], pipe: Connection) -> None:
+def ring_process(me: int, keys: list[bytes], ports: list[int], pipe: Connection, cores: set[int]) -> None:
+    os.sched_setaffinity(0, cores)
     asyncio.run(Peer(me, [identity_of(key) for key in keys], ports).run(pipe))
 
 
-def flood_process(name: str, keys: list[bytes], ports: list[int]) -> None:
+def flood_process(name: str, keys: list[bytes], ports: list[int], cores: set[int]) -> None:
     os.nice(19)
+    os.sched_setaffinity(0, cores)
     liar, attacked = identity_of(keys[LIAR]), identity_of(keys[ATTACKED])
     with contextlib.suppress(OSError, KeyboardInterrupt):
         FLOODS[name](f"tcp://127.0.0.1:{ports[ATTACKED]}", Terms(LIAR, liar, PROLOGUE, SECTIONS), attacked.public)
@@ -255,11 +137,25 @@ def identity_of(private: bytes) -> Identity:
 
 
 def ask(pipe: Connection) -> dict[str, float]:
-    pipe.send("how")
-    if not pipe.poll(60):
-        raise SystemExit("the attacked peer does not answer")
-    found: dict[str, float] = pipe.recv()
+    """What the attacked peer says of itself.
+
+    Raises
+    ------
+    Broken
+        It does not answer.
+    """
+    try:
+        pipe.send("how")
+        if not pipe.poll(20):
+            raise Broken("the attacked peer does not answer")
+        found: dict[str, float] = pipe.recv()
+    except (OSError, EOFError) as error:
+        raise Broken(f"the attacked peer has ended: {error!r}") from error
     return found
+
+
+class Broken(Exception):
+    """A flood cannot be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +184,13 @@ def loopback() -> float:
     return 0.0
 
 
-def spread(values: list[float], form: str) -> str:
-    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+def middle(values: list[float]) -> tuple[float, float, float]:
+    return statistics.median(values), min(values), max(values)
+
+
+def spread(values: tuple[float, float, float], form: str) -> str:
+    median, least, most = values
+    return f"{median:{form}} ({least:{form}} to {most:{form}})"
 
 
 def pairs_of(pipe: Connection, flood: BaseProcess, pairs: int, seconds: float) -> list[tuple[Moment, Moment]]:
@@ -306,55 +207,140 @@ def pairs_of(pipe: Connection, flood: BaseProcess, pairs: int, seconds: float) -
     return found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=list(FLOODS))
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.5, help="of each moment")
-    arguments = parser.parse_args()
-    fresh = multiprocessing.get_context("spawn")
-    keys, ports = [private_bytes(new_identity().private) for _ in range(RING + 1)], free_ports(RING + 1)
-    pipes: list[Connection] = []
-    processes: list[BaseProcess] = []
-    for me in range(RING):
-        here, there = fresh.Pipe()
-        processes.append(fresh.Process(target=ring_process, args=(me, keys, ports, there), daemon=True))
-        processes[-1].start()
-        pipes.append(here)
-    pipe, failed, begun = pipes[ATTACKED], 0, time.monotonic()
-    while ask(pipe)["rounds"] < 20:
-        time.sleep(0.1)
-    for name in [arguments.only] if arguments.only else FLOODS:
-        first = ask(pipe)
-        flood = fresh.Process(target=flood_process, args=(name, keys, ports), daemon=True)
-        flood.start()
+class Ring:
+    """The processes, until `close`."""
+
+    def __init__(self, cores: set[int]) -> None:
+        self.fresh = multiprocessing.get_context("spawn")
+        self.keys = [private_bytes(new_identity().private) for _ in range(RING + 1)]
+        self.ports = free_ports(RING + 1)
+        self.pipes: list[Connection] = []
+        self.processes: list[BaseProcess] = []
+        for me in range(RING):
+            here, there = self.fresh.Pipe()
+            arguments = (me, self.keys, self.ports, there, cores)
+            self.processes.append(self.fresh.Process(target=ring_process, args=arguments, daemon=True))
+            self.processes[-1].start()
+            self.pipes.append(here)
+        self.pipe, begun = self.pipes[ATTACKED], time.monotonic()
+        while ask(self.pipe)["rounds"] < 20:
+            if time.monotonic() - begun > 60:
+                raise Broken("the ring does not get under way: this machine is too busy")
+            time.sleep(0.1)
+
+    def close(self) -> None:
+        for each in self.processes:
+            each.kill()
+        for each in self.processes:
+            each.join()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One flood: medians (least, most) of the pairs; `cpu` is part of a core beside the rounds, `brought` MB/s.
+
+    `ratio` is of rounds a second, `of_cpu` of rounds a second of the attacked peer's CPU time: what else a busy machine
+    does is in the first, and not in the second.
+    """
+
+    flood: str
+    ratio: tuple[float, float, float]
+    of_cpu: tuple[float, float, float]
+    cpu: tuple[float, float, float]
+    brought: float
+    grown_mb: float
+    files: int
+    lines: int
+    alive: bool
+
+    @property
+    def is_bad(self) -> bool:
+        return self.ratio[0] < 0.5 or self.grown_mb > 200 or not self.alive
+
+    def __str__(self) -> str:
+        cost = f"{1e3 * self.cpu[0] / self.brought:.0f} ms a MB" if self.brought > 0.1 else "hardly any bytes"
+        return (
+            f"{self.flood:12} {spread(self.ratio, '.2f')} of the speed, {spread(self.of_cpu, '.2f')} a second of "
+            f"CPU; CPU beside rounds {spread(self.cpu, '+.2f')} "
+            f"of a core, {cost} of {self.brought:.1f} MB/s; {self.grown_mb:+.0f} MB, {self.files} files, "
+            f"{self.lines} lines of log{'  <- bad' if self.is_bad else ''}"
+        )
+
+
+def measured(ring: Ring, name: str, pairs: int, seconds: float, cores: set[int]) -> Measured:
+    """One flood on a ring that is under way.
+
+    Raises
+    ------
+    Broken
+        It cannot be measured.
+    """
+    first = ask(ring.pipe)
+    arguments = (name, ring.keys, ring.ports, cores)
+    flood = ring.fresh.Process(target=flood_process, args=arguments, daemon=True)
+    flood.start()
+    try:
         time.sleep(1.5)  # for it to begin
-        found = pairs_of(pipe, flood, arguments.pairs, arguments.seconds)
-        last = ask(pipe)
+        if not flood.is_alive():
+            raise Broken("the attacker has ended by itself")
+        found = pairs_of(ring.pipe, flood, pairs, seconds)
+        last = ask(ring.pipe)
+    finally:
         flood.kill()
         flood.join()
-        found = [(calm, flooded) for calm, flooded in found if calm.rounds]  # else this machine had no time at all
-        if not found:
-            raise SystemExit("this machine is too busy: no round went by undisturbed")
-        ratios = [flooded.rounds / calm.rounds for calm, flooded in found]
-        beside = [flooded.cpu - calm.cpu * flooded.rounds / calm.rounds for calm, flooded in found]
-        brought = [flooded.carried - calm.carried * flooded.rounds / calm.rounds for calm, flooded in found]
-        carried = statistics.median(brought)
-        per_mb = f"{1e3 * statistics.median(beside) / carried:.0f} ms a MB of {carried:.1f} MB/s"
-        cost = per_mb if carried > 0.1 else "hardly any bytes"
-        grown, lines = last["MB"] - first["MB"], int(last["lines"] - first["lines"])
-        bad = statistics.median(ratios) < 0.5 or grown > 200 or not all(each.is_alive() for each in processes)
-        failed += bad
-        print(
-            f"{name:12} {spread(ratios, '.2f')} of the speed; CPU beside rounds {spread(beside, '+.2f')} of a core, "
-            f"{cost}; "
-            f"{last['cpu'] - first['cpu']:.1f} s of CPU in all; {grown:+.0f} MB, {int(last['files'])} files, "
-            f"{lines} lines of log{'  <- bad' if bad else ''}",
-            flush=True,
-        )
+    found = [(calm, flooded) for calm, flooded in found if calm.rounds and calm.cpu and flooded.cpu]
+    if not found:
+        raise Broken("no round went by undisturbed: this machine is too busy")
+    return Measured(
+        name,
+        middle([flooded.rounds / calm.rounds for calm, flooded in found]),
+        middle([flooded.rounds / flooded.cpu / (calm.rounds / calm.cpu) for calm, flooded in found]),
+        middle([flooded.cpu - calm.cpu * flooded.rounds / calm.rounds for calm, flooded in found]),
+        middle([flooded.carried - calm.carried * flooded.rounds / calm.rounds for calm, flooded in found])[0],
+        last["MB"] - first["MB"],
+        int(last["files"]),
+        int(last["lines"] - first["lines"]),
+        all(each.is_alive() for each in ring.processes),
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=list(FLOODS), action="append", help="this flood; may be given again")
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each moment")
+    parser.add_argument("--share", action="store_true", help="let the attacker run on the ring's cores, too")
+    parser.add_argument("--json", type=Path, help="append a line of JSON for each flood here")
+    arguments = parser.parse_args()
+    cores = os.sched_getaffinity(0)
+    alone = {max(cores)} if len(cores) > 1 and not arguments.share else cores
+    rest = cores - alone or cores
+    print(f"the ring on the cores {sorted(rest)}, the attacker on {sorted(alone)}", flush=True)
+    failed, begun, ring = 0, time.monotonic(), None
+    try:
+        for name in arguments.only or FLOODS:
+            try:
+                ring = ring or Ring(rest)
+                found = measured(ring, name, arguments.pairs, arguments.seconds, alone)
+            except Broken as error:
+                failed += 1
+                print(f"{name:12} not measured: {error}", flush=True)
+                if ring:
+                    ring.close()
+                ring = None
+                continue
+            failed += found.is_bad
+            print(found, flush=True)
+            if arguments.json:
+                with arguments.json.open("a") as file:
+                    file.write(json.dumps(asdict(found)) + "\n")
+            if not found.alive:
+                ring.close()
+                ring = None
+    finally:
+        if ring:
+            ring.close()
     print(f"{arguments.pairs} pairs of each, {time.monotonic() - begun:.0f} s")
-    for each in pipes:
-        each.send(None)
     return 1 if failed else 0
 
 

@@ -2,6 +2,7 @@
 
     python scripts/bench/fuzz.py                              # a hundred thousand for each
     python scripts/bench/fuzz.py --only hello --count 1000000
+    python scripts/bench/fuzz.py --count 1000000 --minutes 1 --json fuzz.json   # as many as a minute allows for each
 
 Prints, for each, how many were survived, the slowest, and how far the process's memory grew; ends with the input, and
 not zero, at the first that raised what its decoder does not declare, took longer than `--seconds`, or made the process
@@ -11,13 +12,15 @@ grow beyond `--megabytes`.
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from tests.fuzzing import attack, targets
+from tests.fuzzing import targets
+from tests.mutating import attack
 
 
 def main() -> int:
@@ -27,20 +30,30 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=2.0, help="most for one input")
     parser.add_argument("--megabytes", type=float, default=200.0, help="most that the process may grow")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="most CPU time for one decoder")
+    parser.add_argument("--without", action="append", default=[], help="not the decoders whose name holds this")
+    parser.add_argument("--json", type=Path, help="append a line of JSON for each decoder here")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for name, target in targets(Path(folder)).items():
-            if arguments.only and arguments.only not in name:
+            if (arguments.only and arguments.only not in name) or any(each in name for each in arguments.without):
                 continue
-            begun, before, slowest = time.perf_counter(), _megabytes(), 0.0
+            begun, before, slowest, survived = time.process_time(), _megabytes(), 0.0, 0
             for data, seconds in attack(target, arguments.seed, arguments.count):
+                survived += 1
                 slowest = max(slowest, seconds)
-                if seconds > arguments.seconds or _megabytes() - before > arguments.megabytes:
+                if seconds > arguments.seconds or (survived % 64 == 0 and _megabytes() - before > arguments.megabytes):
                     print(f"{name}: {seconds:.2f} s, {_megabytes() - before:.0f} MB for {data!r}")
                     return 1
-            took, grown = time.perf_counter() - begun, _megabytes() - before
-            figures = f"{took:.0f} s, slowest {1e3 * slowest:.1f} ms, {grown:+.1f} MB"
-            print(f"{name:24} {arguments.count} survived in {figures}", flush=True)
+                if survived % 64 == 0 and time.process_time() - begun > 60 * arguments.minutes:
+                    break
+            took, grown = time.process_time() - begun, _megabytes() - before
+            figures = f"{took:.0f} s of CPU, slowest {1e3 * slowest:.1f} ms, {grown:+.1f} MB"
+            print(f"{name:24} {survived} survived in {figures}", flush=True)
+            if arguments.json:
+                found = {"decoder": name, "inputs": survived, "cpu_s": took, "slowest_s": slowest, "grown_mb": grown}
+                with arguments.json.open("a") as file:
+                    file.write(json.dumps(found) + "\n")
     return 0
 
 
