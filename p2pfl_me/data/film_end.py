@@ -13,17 +13,18 @@ SPARE, SHARE = 2, 0.02
 """Pictures that may be missing, at least and as a share: where a container holds no count, length by rate stands in."""
 
 
-def require_end(path: Path, stated: float, read: int) -> None:
-    """See that so many pictures were read as the film states; what is not above zero states nothing.
+def require_end(path: Path, stated: float, reached: int, *, read: int | None = None) -> None:
+    """See that a film was read to the picture that it states as its last; what is not above zero states nothing. `read`
+    are the pictures themselves, where some were left out on the way.
 
     Raises
     ------
     DataError
         The film breaks off.
     """
-    if stated > 0 and stated - read > max(SPARE, SHARE * stated):
+    if stated > 0 and stated - reached > max(SPARE, SHARE * stated):
         raise DataError(
-            f"only {read} of the {stated:.0f} pictures that it states can be read",
+            f"only {reached if read is None else read} of the {stated:.0f} pictures that it states can be read",
             where=str(path),
             fix="copy it anew if it was cut short; if it plays to its end, convert it, as to MP4 with H.264",
         )

@@ -6,7 +6,7 @@ is seen by the pictures never changing; such a film is then read by PyAV, which 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ RUSTLING = 40
 """Pictures in which somebody moves; of fewer, a film stands still if most are the one before once more."""
 BARE = {b"\xff\xd8\xff": "motion JPEG", b"\x12\x00\x0a": "AV1"}
 BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
+EBML = b"\x1aE\xdf\xa3"
 START, PROGRAM = b"\0\0\1", 0xBA
 
 
@@ -66,19 +67,28 @@ class Video:
     def _decoded(self) -> Iterator[tuple[float | None, Image]]:
         """The pictures as OpenCV reads them."""
         capture, doubts = open_capture(self.path), made_up(self.path)
-        count, damaged = 0, list[int]()
+        count, damaged, stamps = 0, list[int](), list[float]()
         try:
             while (bgr := next_picture(capture)) is not None:
                 stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                 if next(doubts, False):
                     damaged.append(count)
                 count += 1
+                stamps = [stamps[0] if stamps else stamp, stamp]
                 yield stamp, np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-            require_end(self.path, capture.get(cv2.CAP_PROP_FRAME_COUNT), count)
+            stated = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+            require_end(self.path, stated, max(count, self._reached(stamps)), read=count)
             require_sound(self.path, damaged, count)
         finally:
             capture.release()
             doubts.close()
+
+    def _reached(self, stamps: Sequence[float]) -> int:
+        """How many pictures of its rate fill the time up to the last one, where a container holds no count: what is stated
+        is its length by its rate then, and a camera that rests in between has not broken off."""
+        if not (stamps and self.fps and _holds_no_count(self.path)):
+            return 0
+        return round((stamps[-1] - stamps[0]) * self.fps) + 1
 
 
 def look_at(path: Path) -> Video:
@@ -121,6 +131,12 @@ def look_at(path: Path) -> Video:
         capture.release()
     rate = None if bare_stream(path) or not stated > 0 else stated
     return Video(path, rate, int(frames) if frames > 0 else 0, shape=shape, said=said)
+
+
+def _holds_no_count(path: Path) -> bool:
+    """Matroska and WebM, which browsers and screen recorders write."""
+    with path.open("rb") as file:
+        return file.read(len(EBML)) == EBML
 
 
 def bare_stream(path: Path) -> str | None:

@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 import p2pfl_me
+from p2pfl_me.api.comparing import Comparison
 from p2pfl_me.errors import ContractError, DataError, RunError
+from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.results import over_seeds
+from p2pfl_me.report.run import read_run
 from tests.report.fixture import Recipe, write_run
 from tests.small import write_contract
 
@@ -51,3 +55,14 @@ def test_a_swarm_may_be_named_by_its_file(tmp_path: Path) -> None:
             p2pfl_me.run_swarm(named, run=tmp_path / "run", data=tmp_path / "nowhere")
     with pytest.raises(ContractError):
         p2pfl_me.run_swarm(tmp_path / "none.yaml")
+
+
+def test_a_peer_that_ended_early_counts_in_a_notebook_as_in_a_report(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", Recipe(count=3, rounds=3, killed={1: 2}))
+    result = p2pfl_me.Result(folder)
+    final = result.final()
+    assert list(final) == [0, 1, 2] and final[1] == result.scores()[1, 1]
+    spread = over_seeds([read_run(folder)], Arm.GOSSIP, "uf1")
+    (values,) = Comparison(tmp_path, {"ring": (result,)}).final().values()
+    assert spread is not None and values == [pytest.approx(spread.mean)]
+    assert f"{spread.mean:.3f} (worst {min(final.values()):.3f})" in result._repr_html_()

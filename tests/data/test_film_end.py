@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from p2pfl_me.data.film_end import require_end, require_sound
+from p2pfl_me.data.video import look_at
 from p2pfl_me.errors import DataError
+from tests.data.make import picture
 
 
 @pytest.mark.parametrize(("stated", "read"), [(452, 452), (452, 450), (5, 3), (1000, 980), (10, 12)])
@@ -39,3 +41,24 @@ def test_a_film_may_begin_in_the_middle_of_another(damaged: list[int]) -> None:
 def test_pictures_that_were_made_up_are_counted(damaged: list[int], said: str) -> None:
     with pytest.raises(DataError, match=said):
         require_sound(Path("film.mp4"), damaged, 9)
+
+
+@pytest.mark.parametrize("rest_s", [0, 3])
+def test_a_film_whose_camera_rests_has_not_broken_off_where_no_count_is_held(tmp_path: Path, rest_s: int) -> None:
+    """As a browser records a page: no picture comes while nothing changes."""
+    av = pytest.importorskip("av")
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=30)
+        stream.width = stream.height = 64
+        for count in range(40):
+            frame = av.VideoFrame.from_ndarray(picture(count, 64), format="rgb24")
+            frame.pts = count + (30 * rest_s if count > 20 else 0)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    stamps = [stamp for stamp, _ in look_at(path).pictures()]
+    assert len(stamps) == 40 and stamps[-1] == pytest.approx(39 / 30 + rest_s, abs=0.05)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=r"of the \d+ pictures that it states"):
+        list(look_at(cut).pictures())
