@@ -84,8 +84,8 @@ class Video:
             doubts.close()
 
     def _reached(self, stamps: Sequence[float]) -> int:
-        """How many pictures of its rate fill the time up to the last one, where a container holds no count: what is stated
-        is its length by its rate then, and a camera that rests in between has not broken off."""
+        """How many pictures of its rate fill the time up to the last one, where a container holds no count: what it
+        states is its length by its rate then, and a camera that rests in between has not broken off."""
         if not (stamps and self.fps and _holds_no_count(self.path)):
             return 0
         return round((stamps[-1] - stamps[0]) * self.fps) + 1

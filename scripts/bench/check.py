@@ -1,4 +1,4 @@
-"""`p2pme data check` on manifests of 100,000 rows: rows alone, and with every picture opened; time, time of cores and peak memory.
+"""`p2pme data check` on manifests of 100,000 rows, rows alone and with every picture opened: time and peak memory.
 
     python scripts/bench/check.py [--rows 100000] [--more 1000000]
 
