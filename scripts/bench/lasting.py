@@ -104,7 +104,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "resumed": Condition("3 of 10 killed and resumed", crashed),
     "parted": Condition(
         "5 and 5 parted for ten rounds",
-        lambda _: replace(PLAIN, partitions=(Partition(5.5, 5.5 + 2 * 15.0 + 10.0, frozenset(range(5))),)),
+        lambda _: replace(PLAIN, silence_s=1.0, partitions=(Partition(5.5, 16.5, frozenset(range(5))),)),
     ),
     "lossy": Condition(
         "10 % of records lost, 200 ms", lambda _: replace(PLAIN, link=LinkQuality(latency_s=(0.2, 0.2), loss=0.1))
@@ -303,7 +303,8 @@ def paused_processes(seconds: float = 60.0) -> int:
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run"
             words = ["swarm", "small", "--out", str(run), "--set", "training.rounds=30", "--no-report"]
-            swarm = subprocess.Popen([sys.executable, "-m", "p2pfl_me", *words], stdout=subprocess.DEVNULL)
+            command = [sys.executable, "-c", "from p2pfl_me.cli.main import main; main()", *words]
+            swarm = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             if stopped:
                 pid = _pid_after(run, 9, rounds=5)
                 os.kill(pid, signal.SIGSTOP)

@@ -82,3 +82,19 @@ def test_a_newcomer_that_nobody_lets_in_says_whom_it_met_and_ends(tmp_path: Path
     code, said = labs.join(2, tmp_path / "ticket", "--patience", "0.0003").finish()
     assert code == 4 and "in 1.08 s it met none of them, so nobody gave it a model to begin with" in said, said
     assert labs.said(2, "finish")[-1]["reason"] == "unmet"
+
+
+@pytest.mark.thorough
+@pytest.mark.processes
+def test_labs_that_are_done_and_hand_out_their_models_go_on_where_a_change_brings_more_rounds(tmp_path: Path) -> None:
+    labs = Federation(tmp_path, 3, rounds=2, gossip="{start: {patience: 3}, deadline: {min_s: 60}, hand_out: 40}")
+    peers = {k: labs.start(k) for k in range(2)}  # the third never comes, so they stay for it
+    wait_for(lambda: all(labs.said(k, "hands_out") for k in range(2)), "two labs that are done")
+    view = labs.view("view.json", [0, 1], "--after", "2", "--set", "training.rounds=4")
+    given = CliRunner().invoke(adopt, [str(view), "--run", str(labs.run(0))])
+    assert given.exit_code == 0, given.output + str(given.exception)
+    wait_for(lambda: all(len(labs.said(k, "hands_out")) == 2 for k in range(2)), "their end of two rounds more")
+    assert all(labs.rounds(k) == [0, 1, 2, 3] for k in range(2))
+    for each in peers.values():
+        each.interrupt()
+        each.finish()
