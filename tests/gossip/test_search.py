@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import product
+
+import numpy as np
 import pytest
 
 from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.edge import Edge
 from p2pfl_me.gossip.overlapped import Overlapped
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.gossip.synchronous import Synchronous
-from p2pfl_me.message import Kind, Message
-from tests.gossip.lives import Rows
+from p2pfl_me.gossip.synchronous import Phase, Synchronous
+from p2pfl_me.message import MAX_ROUND, Kind, Message
+from tests.gossip.lives import Comes, Deadline, Event, Heard, Joined, Linked, Lives, Rows, Trained
 from tests.gossip.search import Fault, Found, Patience, Search
 
 TWO: Rows = {0: {1: 0.5}, 1: {0: 0.5}}
@@ -85,6 +88,36 @@ def test_three_peers_and_two_rounds(fault: Fault) -> None:
     for who in LINE if fault in {Fault.LIE, Fault.LATE, Fault.CRASH} else (None,):
         found = search(LINE, 2, fault, who=who, patience=Patience.RETURNS, gathered=True)
         assert not found.one_sided or fault in ONE_SIDED, found.example
+
+
+def test_whatever_number_a_word_says_in_whatever_phase_its_hearer_ends_and_counts_what_it_has_trained() -> None:
+    """Every kind, with and without a model, of rounds that are negative, of the past, and beyond what can be said."""
+    lives = Lives(TWO, 2, DPSGD)
+    first, _ = lives.step(lives.step(lives.begin(0), Comes())[0], Linked(1, True))
+    phases = {lives.known[first].phase: first}
+    while lives.known[first].finish is None:
+        first = _goes_on(lives, first)
+        phases.setdefault(lives.known[first].phase, first)
+    assert phases.keys() == {Phase.JOINING, Phase.TRAINING, Phase.EXCHANGING, Phase.DONE}
+    numbers = (1, -1, MAX_ROUND)
+    for kind, round, at, begun in product(Kind, numbers, numbers, phases.values()):
+        for params in (None, np.ones(1, np.float32)):
+            life, _ = lives.step(begun, Heard(1, lives.message(Message(kind, round, at, params))))
+            for _ in range(12):
+                life = _goes_on(lives, life)
+            finish = lives.known[life].finish
+            assert finish and finish.rounds == len(lives.known[life].mixed) and finish.rounds + finish.skipped == 2
+
+
+def _goes_on(lives: Lives, number: int) -> int:
+    """A step that needs nobody else."""
+    life = lives.known[number]
+    event: Event = Joined()
+    if life.phase is Phase.TRAINING:
+        event = Trained()
+    elif life.due:
+        event = Deadline(life.due[0])
+    return number if life.finish else lives.step(number, event)[0]
 
 
 # -- the search finds what it is made for ------------------------------------------------------------------------------
