@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from p2pfl_me.report import course_picture
 from p2pfl_me.report.compose import compose
 from p2pfl_me.report.document import Document
 from p2pfl_me.report.groups import methods_of
-from p2pfl_me.report.methods import Comparison, Setting
+from p2pfl_me.report.methods import Comparison, Method, Setting, course_of
 from p2pfl_me.report.run import Run, read_run
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.summary import as_lines, as_object
@@ -120,3 +122,18 @@ def test_the_page_on_repeats_and_namesakes(tmp_path: Path) -> None:
     (notes,) = [block.items for each in document.sections for block in each.blocks if each.anchor == "notes"]
     lines = [*as_lines(runs), *as_lines(runs[:2])]
     approve("run-repeats", "\n".join([*names, *heads, *sections, *notes, *lines]) + "\n")
+
+
+@pytest.mark.parametrize(("sent", "seconds"), [(True, False), (False, True), (True, True), (False, False)])
+def test_a_cost_that_nobody_counted_is_not_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bool, seconds: bool
+) -> None:
+    run = validated(tmp_path / "run")
+    whole = course_of(Method("m", (run,)))
+    assert whole is not None
+    nothing = np.full(len(whole.rounds), np.nan)
+    partly = replace(whole, sent=whole.sent if sent else nothing, seconds=whole.seconds if seconds else nothing)
+    monkeypatch.setattr(course_picture, "course_of", lambda method: partly)
+    setting = Setting("", (Method("m", (run,)),))
+    assert (course_picture.scores_by_megabytes(setting) is not None) == sent
+    assert (course_picture.scores_by_seconds(setting) is not None) == seconds
