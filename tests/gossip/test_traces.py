@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.hand_out import Ended
-from p2pfl_me.gossip.protocol import Finish
+from p2pfl_me.gossip.protocol import Finish, Timer
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.message import Vector
+from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.simulation.faults import FaultModel, draw_faults
+from p2pfl_me.topology import plan_of
 from tests.gossip.swarms import CALM, Swarm, contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart
 
@@ -83,3 +85,28 @@ def test_who_has_done_all_rounds_says_so_and_nothing_else() -> None:
     done = Ended(progress, 10)
     assert done.start(0.0) == [Finish("rounds", 7, skipped=2, alone=2)] and done.waiting_for == frozenset()
     assert done.on_trained(0.0, np.zeros(1, np.float32)) == done.on_peer(0.0, 1, True) == []
+
+
+@pytest.mark.parametrize("protocol", ALL)
+def test_an_alarm_of_loneliness_ends_nobody_who_is_not_waiting_alone(protocol: str) -> None:
+    contract = contract_of(RING, COUNT, ROUNDS, {"protocol": protocol, "alone": "wait"})
+    core = core_of(contract, 0, plan_of(contract), Start(apart(COUNT)[0]))
+    core.start(0.0)
+    assert core.on_timer(1.0, Timer.ALONE, 0) == [], "while others are waited for at the start"
+    for peer in (1, 4):
+        core.on_peer(2.0, peer, True)
+        core.on_message(2.0, peer, Message(Kind.HELLO, 0, 0))
+    core.on_message(2.0, 1, Message(Kind.BEGUN, 0))
+    for round in (0, 1):
+        assert not [each for each in core.on_timer(3.0, Timer.ALONE, round) if isinstance(each, Finish)]
+
+
+@pytest.mark.parametrize("protocol", ALL)
+def test_rounds_that_were_behind_the_model_that_one_joined_with_are_not_skipped_ones(protocol: str) -> None:
+    contract = contract_of(RING, COUNT, ROUNDS, {"protocol": protocol})
+    begin = Start(apart(COUNT)[0], 5, Progress(trained=2, joined=1, alone=1))
+    core = core_of(contract, 0, plan_of(contract), begin)
+    core.start(0.0)
+    (finish,) = [each for each in core.on_stop(1.0) if isinstance(each, Finish)]
+    assert (finish.reason, finish.rounds, finish.skipped, finish.alone) == ("stopped", 2, 2, 1)
+    assert core.on_stop(2.0) == []
