@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.run.ledger import Sent
@@ -80,6 +81,9 @@ def test_each_model_is_digested_once_small_ones_at_once_and_heartbeats_are_booke
     silent.ping_sent(1, 5)
     assert not silent._due
     silent.close()
+    for closed in (ledger, silent):
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            closed._hasher.submit(bytes)
 
 
 def test_the_ledger_does_not_keep_a_model_alive() -> None:
