@@ -27,6 +27,10 @@ class Arm(StrEnum):
         return _WORDS[self]
 
 
+IN_A_RUN = (Arm.ISOLATED, Arm.GOSSIP, Arm.AVERAGE, Arm.FEDAVG, Arm.POOLED)
+"""Those that a run may hold, in the order of its tables."""
+BASELINES = (Arm.ISOLATED, Arm.FEDAVG, Arm.POOLED)
+"""Those that gossip has no part in."""
 _WORDS = {
     Arm.ISOLATED: "Isolated peers",
     Arm.GOSSIP: "Gossip peers",

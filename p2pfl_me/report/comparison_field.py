@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.learning.metrics import f1, uar, uf1
-from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.arms import BASELINES, Arm
 from p2pfl_me.report.document import Block, Table
 from p2pfl_me.report.formatting import NONE
 from p2pfl_me.report.methods import Setting, lent_baselines
@@ -64,7 +64,7 @@ def _rows(setting: Setting) -> Iterator[_Row]:
             yield _Row(f"{method.name}: {Arm.GOSSIP.words.lower()}", gossip)
             yield _Row(f"{method.name}: {Arm.AVERAGE.words.lower()}", average)
     for lent in lent_baselines(setting):
-        for arm in (Arm.ISOLATED, Arm.FEDAVG, Arm.POOLED):
+        for arm in BASELINES:
             yield _Row(f"{lent.name}: {arm.words.lower()}" if lent.name else arm.words, _models(lent.runs, arm))
 
 

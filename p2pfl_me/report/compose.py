@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from p2pfl_me.contract import dump_contract
-from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.arms import IN_A_RUN, Arm
 from p2pfl_me.report.arms_picture import HEADER, ArmRow, arms_rows
 from p2pfl_me.report.claims import digits_of, verdict
 from p2pfl_me.report.comparison_agreement import agreement_blocks
@@ -46,7 +46,6 @@ from p2pfl_me.report.traffic import peer_traffic, readable_bytes, total_sent
 from p2pfl_me.report.warning import with_warning
 
 SCORE_HEADER = ("clips_dealt", "set_up", "seed", "arm", "which", "metric", "score")
-ORDER = (Arm.ISOLATED, Arm.GOSSIP, Arm.AVERAGE, Arm.FEDAVG, Arm.POOLED)
 
 
 def compose(comparison: Comparison, *, in_full: bool, beside: Path | None = None) -> Document:
@@ -99,7 +98,7 @@ def score_rows(comparison: Comparison) -> list[tuple[Cell, ...]]:
     for name, methods in lists:
         for method in methods:
             for run in method.runs:
-                for arm in ORDER:
+                for arm in IN_A_RUN:
                     for metric in ("accuracy", "macro_f1", "uf1", "uar"):
                         final = list(final_scores(run, arm, metric).values())
                         if len(final) == 1:
@@ -210,7 +209,7 @@ def _facts(setting: Setting) -> tuple[Fact, ...]:
 
 def _result(method: Method) -> Iterator[Block]:
     runs = method.runs
-    rows = [row for arm in ORDER if (row := _arm_row(runs, arm))]
+    rows = [row for arm in IN_A_RUN if (row := _arm_row(runs, arm))]
     if not rows:
         return
     several = len(runs) > 1
@@ -260,7 +259,7 @@ def _arm_row(runs: Sequence[Run], arm: Arm) -> ArmRow | None:
 
 
 def _over_seeds(runs: Sequence[Run]) -> Iterator[Block]:
-    arms = [arm for arm in ORDER if over_seeds(runs, arm, "uf1") is not None]
+    arms = [arm for arm in IN_A_RUN if over_seeds(runs, arm, "uf1") is not None]
     header = ("seed", "rounds", *(arm.words for arm in arms), "worst peer", "sent a peer", "distance")
     rows = []
     for run in runs:

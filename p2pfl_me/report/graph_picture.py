@@ -89,14 +89,7 @@ def graph_picture(run: Run) -> Picture | None:
     )
 
 
-def draw_graph(
-    graph: nx.Graph,
-    path: Path,
-    *,
-    scores: Mapping[int, float] | None = None,
-    title: str = "",
-    score_name: str = "",
-) -> None:
+def draw_graph(graph: nx.Graph, path: Path, *, title: str = "") -> None:
     """Draw `graph` into the file `path` (.png, .svg or .pdf); see `graph_figure`.
 
     Raises
@@ -107,7 +100,7 @@ def draw_graph(
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise RunError(f"pictures are written as {', '.join(FORMATS)}", where=str(path), fix="end the name in .png")
-    figure = graph_figure(graph, scores=scores, title=title, score_name=score_name)
+    figure = graph_figure(graph, title=title)
     with (
         refusing(RunError, path, "name another file with -o", "the picture cannot be written"),
         replacing(path, public=True) as draft,

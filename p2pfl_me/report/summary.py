@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.arms import IN_A_RUN, Arm
 from p2pfl_me.report.results import average_interval, final_scores, over_seeds
 from p2pfl_me.report.run import Run
 
 FORMAT = 1
 """Of the object; keys are added without another number, and removed or changed only with one."""
 METRICS = ("uf1", "uar", "accuracy")
-ARMS = (Arm.ISOLATED, Arm.GOSSIP, Arm.AVERAGE, Arm.FEDAVG, Arm.POOLED)
 
 
 def as_object(runs: Sequence[Run]) -> dict[str, Any]:
@@ -34,7 +33,7 @@ def _run(run: Run) -> dict[str, Any]:
         "liars": sorted(run.manifest.liars),
         "rounds": contract.training.rounds,
         "rounds_done": {str(log.peer): max((each.round for each in log.rounds), default=0) for log in run.peers},
-        "scores": {arm.value: scores for arm in ARMS if (scores := _scores(run, arm))},
+        "scores": {arm.value: scores for arm in IN_A_RUN if (scores := _scores(run, arm))},
         "average_uf1_interval": list(interval) if interval else None,
         "bytes_sent": {str(peer): sum(each.wire for each in sent) for peer, sent in sorted(run.egress.items())},
         "warnings": list(run.warnings),
@@ -52,7 +51,7 @@ def _scores(run: Run, arm: Arm) -> dict[str, Any]:
 
 def as_lines(runs: Sequence[Run]) -> list[str]:
     """One line an arm: UF1, UAR and accuracy, of arms with peers the mean and the worst; over seeds the deviation."""
-    lines = [_line(runs, arm) for arm in ARMS if over_seeds(runs, arm, METRICS[0])]
+    lines = [_line(runs, arm) for arm in IN_A_RUN if over_seeds(runs, arm, METRICS[0])]
     if not lines:
         return ["no test clips, so no score"]
     words = dict.fromkeys(words for run in runs for words in run.warnings)

@@ -75,7 +75,7 @@ def test_two_circles_with_two_bridges_are_drawn_without_crossing() -> None:
 def test_a_picture_is_written(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "graph.png"
     graph = graph_of(kind, 10, **TOPOLOGIES[kind].example(10))
-    draw_graph(graph, path, scores={0: 0.3, 1: 0.5}, title="$odd {name", score_name="UF1 $")
+    draw_graph(graph, path, title="$odd {name")
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         assert picture.width >= 1000
