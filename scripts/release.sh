@@ -18,6 +18,6 @@ trap 'rm -rf "$parts"' EXIT
 "${PYTHON:-python3}" -m venv "$parts/venv"
 "$parts/venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$out"/*.whl
 cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-format JSON \
-  --outfile "$out/p2pfl_me.cdx.json" "$parts/venv/bin/python"
+  -o "$out/p2pfl_me.cdx.json" "$parts/venv/bin/python"
 (cd "$out" && sha256sum -- *.whl *.tar.gz *.cdx.json >SHA256SUMS)
 cat "$out/SHA256SUMS"
