@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,6 +40,12 @@ def relay(folder: Path, contract: Path) -> Command:
     return Command(["relay", "--topology", str(contract), "--key", str(folder / "relay.key")], folder / "home")
 
 
+def listens(port: int) -> bool:
+    with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
 def test_a_relay_is_killed_and_comes_again_and_has_read_nothing(tmp_path: Path) -> None:
     rounds = 20
     path, keys, port = behind(tmp_path, rounds)
@@ -50,9 +60,15 @@ def test_a_relay_is_killed_and_comes_again_and_has_read_nothing(tmp_path: Path) 
             ]
             commands += peers
             wait_for(lambda: len(events(run, 0, "round")) >= 3, "peer 0 in round 3", 120)
+            # However long the relay takes to begin here, the peers do not use up their rounds alone meanwhile.
+            for peer in peers:
+                os.kill(peer.process.pid, signal.SIGSTOP)
             commands[0].kill()
             commands[0].finish()
             commands.append(relay(tmp_path, path))
+            wait_for(lambda: listens(port), "the relay again")
+            for peer in peers:
+                os.kill(peer.process.pid, signal.SIGCONT)
             results = [each.finish() for each in peers]
             commands[-1].interrupt()
             code, said = commands[-1].finish()
