@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from p2pfl_me.cli.identity import identity_options
-from p2pfl_me.cli.shared import examples, out_option
+from p2pfl_me.cli.shared import examples, out_option, stop_at_once
 from p2pfl_me.output import end_process, put
 
 if TYPE_CHECKING:
@@ -61,7 +60,6 @@ def join(
     its patience was over.
     """
     from p2pfl_me.errors import DataError
-    from p2pfl_me.exits import Exit, stop_signals
     from p2pfl_me.federation.words import as_words
     from p2pfl_me.home import home
     from p2pfl_me.membership.agreed import keys_of
@@ -78,8 +76,7 @@ def join(
     inviter = keys_of(found.before).get(found.by)
     if inviter:
         put(f"invited by peer {found.by}; compare its key by phone: {as_words(fingerprint(inviter))}")
-    for number in stop_signals():
-        signal.signal(number, lambda *_: os._exit(Exit.STOPPED))
+    stop_at_once()
     os.environ.setdefault("OMP_NUM_THREADS", str(threads or 1))
     from p2pfl_me.peer.process import run_peer
     from p2pfl_me.peer.settings import PeerSettings

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from p2pfl_me.cli.one_peer import peer_options
-from p2pfl_me.cli.shared import examples, own_network, require_network
+from p2pfl_me.cli.shared import examples, own_network, require_network, stop_at_once
 from p2pfl_me.output import end_process, put
 
 if TYPE_CHECKING:
@@ -66,7 +65,6 @@ def peer(
     """
     from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.errors import DataError, P2pmeError
-    from p2pfl_me.exits import Exit, stop_signals
 
     if test and not data:
         raise DataError("--test goes with --data", fix="name this peer's own clips, too, or leave --test out")
@@ -75,8 +73,7 @@ def peer(
     require_network(network, trained)
     contract = read_contract(topology, overrides, another_network=network is not None)
     # Ctrl-C in the seconds of imports below would end in whatever they were doing; nothing is lost yet.
-    for number in stop_signals():
-        signal.signal(number, lambda *_: os._exit(Exit.STOPPED))
+    stop_at_once()
     if contract.peers.count > 1:
         # Before torch is imported: peers that share a machine take one thread each.
         os.environ.setdefault("OMP_NUM_THREADS", str(threads or 1))

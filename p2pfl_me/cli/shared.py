@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -90,3 +92,12 @@ def place_options(send: str = "") -> Callable[[Function], Function]:
         return click.option("--send", is_flag=True, help=send)(added) if send else added  # type: ignore[no-any-return]
 
     return decorate
+
+
+def stop_at_once() -> None:
+    """Let Ctrl-C, SIGTERM and SIGHUP end this command where it stands; a command that is refused leaves no handler."""
+    from p2pfl_me.exits import Exit, stop_signals
+
+    for number in stop_signals():
+        before = signal.signal(number, lambda *_: os._exit(Exit.STOPPED))
+        click.get_current_context().call_on_close(partial(signal.signal, number, before))
