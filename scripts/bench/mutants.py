@@ -82,9 +82,10 @@ LOOKS = {
         "linewidths",
     ),
     *("markeredgewidth", "markersize", "nbins", "numticks", "pad", "shrink", "steps", "width", "xytext", "zorder"),
-    *("eq", "slots", "frozen", "repr", "dpi", "indent", "clip_on", "maxsize"),
+    *("eq", "slots", "frozen", "repr", "dpi", "indent", "clip_on", "maxsize", "strict"),
 }
-"""Keyword arguments whose numbers say how a figure or a text looks, how a value class is made, what a cache holds."""
+"""Keyword arguments that say how a figure or a text looks, how a value class is made, what a cache holds, and that two
+lists which the program itself has made of one length (`zip`) are so: a guard against its own faults."""
 
 
 @dataclass(frozen=True)

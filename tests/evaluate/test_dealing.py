@@ -6,14 +6,16 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.errors import DataError, RunError
+from p2pfl_me.errors import DataError, PeerError, RunError
 from p2pfl_me.evaluate import design as designs
+from p2pfl_me.evaluate import gossiping
 from p2pfl_me.evaluate.answers import ARMS, Answers, rows
 from p2pfl_me.evaluate.course import Course, Turn
 from p2pfl_me.evaluate.dealing import count_peers, deal, with_peers
@@ -147,3 +149,16 @@ def test_a_unit_comes_back_from_the_disk_as_it_was(tmp_path: Path) -> None:
     for place in ("file", "used"):
         with pytest.raises(RunError, match="not an evaluation's folder"):
             Store(tmp_path / place, "digest")
+
+
+@pytest.mark.parametrize(
+    ("finished", "failed", "told"), [({0}, {}, "peer 1 never finished"), (set(), {1: "bad"}, "bad")]
+)
+def test_a_gossip_that_somebody_did_not_finish_has_no_models(
+    monkeypatch: pytest.MonkeyPatch, finished: set[int], failed: dict[int, str], told: str
+) -> None:
+    errors = {peer: PeerError(words) for peer, words in failed.items()}
+    ended: Any = SimpleNamespace(run=lambda: None, failed=errors, finished=dict.fromkeys(finished))
+    monkeypatch.setattr(gossiping, "Simulation", lambda *given, **named: ended)
+    with pytest.raises(PeerError, match=told):
+        gossiping._simulated(contract("gossip.protocol=push"), [], np.zeros(1, np.float32), None)
