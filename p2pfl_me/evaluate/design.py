@@ -18,6 +18,7 @@ from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.preprocess.said import images_words
 from p2pfl_me.data.trained_on import read_kept_trained_on, seen_of
+from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.engines import EngineName
 from p2pfl_me.errors import ContractError, DataError
 from p2pfl_me.evaluate.dealing import BY_DATASET, count_peers, deal, with_peers
@@ -113,7 +114,8 @@ class Design:
     @property
     def network(self) -> str:
         """Where the weights come from that nobody trained here."""
-        return network_words(self.contract, self.request.weights, self.request.all_seeds)
+        vectors = all(is_vectors(clip.path) for clip in self.items.clips)
+        return network_words(self.contract, self.request.weights, self.request.all_seeds, of_vectors=vectors)
 
     @property
     def images(self) -> str:

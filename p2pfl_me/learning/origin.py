@@ -8,8 +8,9 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.shards import Shards
+from p2pfl_me.data.shards import Shards, all_clips
 from p2pfl_me.data.trained_on import TRAINED_ON, holds_tensors, read_kept_trained_on
+from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.networks import Frozen
 from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.run.manifest import ManifestFile
@@ -17,7 +18,9 @@ from p2pfl_me.run.manifest import ManifestFile
 CODE_UNKNOWN = "of unknown origin: code may load weights that were trained before"
 
 
-def network_words(contract: Contract, weights: Path | None = None, seeds: Sequence[int] = ()) -> str:
+def network_words(
+    contract: Contract, weights: Path | None = None, seeds: Sequence[int] = (), *, of_vectors: bool = False
+) -> str:
     """`vgg16, frozen layers: random, drawn from seed 1, never trained.`
 
     Parameters
@@ -26,6 +29,8 @@ def network_words(contract: Contract, weights: Path | None = None, seeds: Sequen
         The user's file, where there is one; without it nothing is known of what it was trained on.
     seeds:
         Those of all runs; by default the contract's.
+    of_vectors:
+        Whether all clips are feature vectors, which frozen layers of somebody else have made.
     """
     network, source = contract.model.backbone, contract.model.weights
     drawn = seeds or (contract.seed,)
@@ -36,6 +41,8 @@ def network_words(contract: Contract, weights: Path | None = None, seeds: Sequen
         return f"{code}: begun from what the code builds with {of}, {CODE_UNKNOWN}."
     if not isinstance(network, Frozen):
         return f"{network}, trained whole from a model drawn from {of}; nothing was trained before."
+    if of_vectors:
+        return f"{network}, its trained layers alone, on feature vectors as given: what made them is not known here."
     if source.source == "seed":
         return f"{network}, frozen layers: random, drawn from {of}, never trained."
     if source.source == "imagenet":
@@ -56,7 +63,8 @@ def tell_of_weights(
     WeightsError
         What the file says of itself cannot be read.
     """
-    manifest.network(network_words(contract, weights))
+    vectors = all(is_vectors(clip.path) for clip in all_clips(shards))
+    manifest.network(network_words(contract, weights, of_vectors=vectors))
     words = shards.seen_by(read_kept_trained_on(contract.model.weights, weights, cache))
     manifest.warn(words)
     return words

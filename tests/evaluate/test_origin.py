@@ -130,3 +130,12 @@ def test_the_clips_digest_is_of_the_clips_alone(tmp_path: Path) -> None:
     assert clips_digest(every[1:]) != first
     cv2.imwrite(str(tmp_path / "flow.png"), np.zeros((8, 8, 3), np.uint8))
     assert clips_digest(every) != first
+
+
+RING = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 3}}\n"
+
+
+def test_of_feature_vectors_no_frozen_layer_of_ours_is_claimed() -> None:
+    words = network_words(contract_from_yaml(RING), of_vectors=True)
+    assert words == "vgg16, its trained layers alone, on feature vectors as given: what made them is not known here."
+    assert "random, drawn from seed" in network_words(contract_from_yaml(RING))
