@@ -148,6 +148,11 @@ def _sums_conflict(contract: Contract) -> Conflict | None:
             f"under {form} neither sees anything",
             "leave gossip.compression out; privacy.exchange: {kind: masks, bits: 16} makes messages smaller",
         )
+    if "alone" in gossip.model_fields_set and gossip.alone == "train":
+        return Conflict(
+            f"under {form} a peer with too few neighbours for a sum waits for more, which gossip.alone: train forbids",
+            "leave gossip.alone out",
+        )
     if gossip.hand_out:
         return Conflict(f"hand_out sends a final model as it is, which {form} hide", "leave gossip.hand_out out")
     if gossip.patience:

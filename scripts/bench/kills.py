@@ -32,6 +32,8 @@ from tests.small import write_contract, write_vectors
 
 PATIENCE_S = 300.0
 EPSILON, DELTA = 8.0, 1e-5
+PEERS, LEAST = 5, 3
+"""Under masks; so many models a sum holds at least, and where one peer is off the others have as many."""
 NEAR = 2e-3
 """Of a sketch's largest value: what fixed point and float32 sums may differ by."""
 
@@ -95,13 +97,13 @@ def masks(folder: Path, seed: int, kills: int) -> list[str]:
     """What is not so under masks."""
     contract = write_contract(
         folder / "masked.yaml",
-        4,
+        PEERS,
         topology="{kind: mesh}",
-        training="{rounds: 40, local_epochs: 1}",
-        gossip="{deadline: {min_s: 2, max_s: 6}, start: {patience: 120}}",
+        training="{rounds: 40, local_epochs: 50}",  # a start takes seconds: rounds of milliseconds would all be over
+        gossip="{deadline: {min_s: 5, max_s: 30}, start: {patience: 120}}",
         privacy="{exchange: masks}",
     )
-    peers = Peers(folder, 4, contract)
+    peers = Peers(folder, PEERS, contract)
     killed = peers.disturb(Random(seed), kills)
     codes, faults = peers.finish(), []
     trained: dict[tuple[int, int], list[np.ndarray]] = defaultdict(list)
@@ -114,9 +116,9 @@ def masks(folder: Path, seed: int, kills: int) -> list[str]:
         for each in peers.rounds(k):
             number, weights, missing = int(str(each["round"])), dict(each["weights"]), dict(each["missing"])  # type: ignore[call-overload]
             reasons.update(map(str, missing.values()))
-            if any(not why for why in missing.values()) or len(weights) + len(missing) != 3:
+            if any(not why for why in missing.values()) or len(weights) + len(missing) != PEERS - 1:
                 faults.append(f"peer {k}, round {number + 1}: somebody is missing without a reason")
-            if weights and len(weights) < 3 - 1:
+            if weights and len(weights) < LEAST:
                 faults.append(f"peer {k}, round {number + 1}: a sum of {len(weights)} models")
             if not weights:
                 alone += 1
@@ -139,6 +141,7 @@ def masks(folder: Path, seed: int, kills: int) -> list[str]:
     print(
         f"masks, seed {seed}: {killed} killed, {means} rounds are means, {alone} are nobody's but their peer's, {codes}"
     )
+    print("\n".join(f"  {count:4} {why}" for why, count in reasons.most_common(8)))
     return faults if means else [*faults, "no round was shared: nothing was seen"]
 
 

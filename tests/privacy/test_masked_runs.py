@@ -198,6 +198,23 @@ def test_where_one_that_goes_leaves_too_few_for_any_sum_the_others_wait_for_it(
     assert all(len(first(journal, peer, 39).weights) == 3 and is_the_mean(journal, peer, 39) for peer in range(4))
 
 
+@pytest.mark.parametrize(
+    "crashes",
+    [
+        (Crash(4.3, 1, 20.0), Crash(4.4, 2, 30.0)),  # two in one round
+        (Crash(4.5, 1, 20.0), Crash(20.2, 2, 40.0)),  # another while the first comes back
+        (Crash(4.5, 1, 20.0), Crash(20.2, 1, 40.0)),  # the same once more
+        (Crash(4.5, 1, 20.0), Crash(20.0, 0, 21.0), Crash(20.0, 2, 21.0), Crash(20.0, 3, 21.0)),  # all who waited
+    ],
+)
+def test_a_second_kill_in_a_round_or_in_a_recovery_costs_no_more_than_rounds_of_its_own(crashes: Any) -> None:
+    faults = FaultModel(compute_s=(1.0, 1.0), crashes=crashes, silence_s=0.5)
+    simulation, journal = run(faults, count=4, training={"rounds": 12})
+    assert {peer: each.reason for peer, each in simulation.finished.items()} == dict.fromkeys(range(4), "rounds")
+    assert all(len(rounds) <= 1 + len(crashes) for rounds in alone_in(journal, range(4)).values())
+    assert all(len(first(journal, peer, 11).weights) == 3 and is_the_mean(journal, peer, 11) for peer in range(4))
+
+
 def test_one_that_never_comes_back_ends_the_wait_with_the_patience_of_the_start() -> None:
     faults = FaultModel(compute_s=(1.0, 1.0), crashes=(Crash(4.5, 1, None),), silence_s=0.5)
     gossip = {"start": {"patience": 50}, "deadline": {"min_s": 2.0, "max_s": 30.0}}
@@ -347,6 +364,7 @@ def test_the_same_search_finds_every_neighbours_model_without_masks(monkeypatch:
         ({"gossip": {"compression": "int8"}}, "neither sees anything"),
         ({"gossip": {"protocol": "swift"}}, "needs more of a neighbour than a sum"),
         ({"gossip": {"protocol": "gradient_tracking"}}, "needs more of a neighbour than a sum"),
+        ({"gossip": {"alone": "train"}}, "waits for more"),
         ({"gossip": {"hand_out": 5}}, "hand_out sends a final model as it is"),
         ({"gossip": {"patience": {"rounds": 3}}, "data": {"validation_fraction": 0.2}}, "which masks hides"),
         ({"topology": {"kind": "epidemic", "meets": 4}}, "neighbours change every round"),
