@@ -3,7 +3,8 @@
 What the neighbours have trained, round by round, the test works out for itself: trainers and masked sums in this
 process give the same bits as the peers'. That they did is seen in the same memory, where the receiver's own models are.
 
-Of models that were mixed a search finds what has not been written over: without masks some neighbour's, not each one's.
+That a search for a neighbour's model finds it without masks is no part of this: what was mixed is soon written over, and
+of two such runs one found two neighbours of three, the other none.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def memory_of(pid: int) -> Iterator[bytes]:
                     continue  # a region of the kernel's
 
 
-def models(contract: Contract, data: dict[int, Path], rounds: int, cache: Path, exact: bool) -> list[dict[int, Vector]]:
+def models(contract: Contract, data: dict[int, Path], rounds: int, cache: Path) -> list[dict[int, Vector]]:
     """What each peer has trained in each round, from trainers in this process: bit by bit what the peers train."""
     start, row = initial_params(contract, cache=cache), schedule_of(contract)
     clips = {peer: peer_clips(contract, peer, data[peer], None, cache) for peer in data}
@@ -64,15 +65,10 @@ def models(contract: Contract, data: dict[int, Path], rounds: int, cache: Path, 
         for peer in data:
             weights = row.weights(peer, number)
             share = np.float32(1 - sum(weights.values()))
-            if exact:
-                params[peer] = share * trained[peer]
-                for other, weight in sorted(weights.items()):
-                    params[peer] = params[peer] + np.float32(weight) * trained[other]
-            else:
-                total = point.nothing(start.size)
-                for other, weight in weights.items():
-                    total += point.words(trained[other], weight, 0)
-                params[peer] = share * trained[peer] + point.values(total)
+            total = point.nothing(start.size)
+            for other, weight in weights.items():
+                total += point.words(trained[other], weight, 0)
+            params[peer] = share * trained[peer] + point.values(total)
     return found
 
 
@@ -91,14 +87,13 @@ def needles(model: Vector, before: Vector, *, words: bool) -> list[bytes]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="reads a process's memory through /proc")
-@pytest.mark.parametrize("exchange", ["masks", "plain"])
-def test_a_stopped_receivers_memory_holds_a_neighbours_model_only_without_masks(tmp_path: Path, exchange: str) -> None:
+def test_a_stopped_receivers_memory_holds_its_own_models_and_no_neighbours(tmp_path: Path) -> None:
     path = write_contract(
         tmp_path / "four.yaml",
         PEERS,
         topology="{kind: mesh}",
         training="{rounds: 400, local_epochs: 1}",
-        privacy=f"{{exchange: {exchange}}}",
+        privacy="{exchange: masks}",
     )
     contract, run, home = load_contract(path), tmp_path / "run", tmp_path / "home"
     data = {
@@ -119,7 +114,7 @@ def test_a_stopped_receivers_memory_holds_a_neighbours_model_only_without_masks(
             command.finish()
     shared = events(run, RECEIVER, "round")
     assert all(len(each["weights"]) == PEERS - 1 for each in shared) and len(dump) > 2**24
-    trained = models(contract, data, len(shared) + 1, home / "cache", exchange == "plain")
+    trained = models(contract, data, len(shared) + 1, home / "cache")
     found: dict[int, set[int]] = {peer: set() for peer in range(PEERS)}
     for number in range(max(1, len(shared) - 3), len(shared) + 2):
         for peer in range(PEERS):
@@ -128,7 +123,4 @@ def test_a_stopped_receivers_memory_holds_a_neighbours_model_only_without_masks(
             if any(needle in dump for needle in looked_for):
                 found[peer].add(number - 1)
     assert found.pop(RECEIVER), "its own models are there: the search, and the models that it looks for, are right"
-    if exchange == "masks":
-        assert not any(found.values()), found
-    else:
-        assert any(found.values()), found
+    assert not any(found.values()), found
