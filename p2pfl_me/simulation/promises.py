@@ -74,7 +74,7 @@ def _too_few_are_left(trial: Trial, simulation: Simulation, peer: int) -> bool:
     if not form.sums_only or simulation.finished[peer].reason != "alone":
         return False
     ended = list(simulation.finished)
-    away = faults.absent | {crash.peer for crash in faults.crashes} | {*ended[: ended.index(peer)]}
+    away = faults.absent | {crash.peer for crash in faults.crashes} | {*faults.late, *ended[: ended.index(peer)]}
     near = set(schedule_of(trial.contract).neighbours(peer))
     return bool(faults.partitions) or len(near - away) < form.least
 
