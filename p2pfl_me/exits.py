@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 
@@ -28,6 +29,21 @@ def stop_signals() -> tuple[signal.Signals, ...]:
     """What stops a command in order: Ctrl-C, SIGTERM, SIGHUP; less what whoever started it has had ignored (nohup)."""
     heard = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     return tuple(number for number in heard if signal.getsignal(number) is not signal.SIG_IGN)
+
+
+@contextmanager
+def stopped_as_by_ctrl_c() -> Iterator[None]:
+    """Every signal that stops a command raises KeyboardInterrupt within; who knows better sets its own."""
+    before = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in stop_signals()
+        if number is not signal.SIGINT
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def verdict(codes: Iterable[int | None]) -> Exit:

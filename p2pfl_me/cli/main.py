@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import signal
 import sys
 
 import click
@@ -12,7 +11,7 @@ import click
 from p2pfl_me import __version__
 from p2pfl_me.cli.terminal import open_what_is_closed, tolerate_any_name
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.exits import Exit, stop_signals
+from p2pfl_me.exits import Exit, stopped_as_by_ctrl_c
 from p2pfl_me.output import to_nowhere
 
 COMMANDS = {
@@ -80,8 +79,11 @@ def main() -> None:
     """Run a command: errors in the user's words on stderr, no traceback, an exit code that says what happened."""
     open_what_is_closed()
     tolerate_any_name()
-    for number in set(stop_signals()) - {signal.SIGINT}:
-        signal.signal(number, signal.default_int_handler)  # as Ctrl-C; who knows better sets its own
+    with stopped_as_by_ctrl_c():
+        _in_the_users_words()
+
+
+def _in_the_users_words() -> None:
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()

@@ -26,8 +26,14 @@ from p2pfl_me.spotting.spotter import LiveSpotter, Observation
 
 Image = npt.NDArray[np.uint8]
 
+PUT_BACK_S = 1.0
+"""A clock that goes back by more was put back. By less, two pictures have come in each other's place or at one time."""
+
 TICK_S = 1 / 30
-"""Between two pictures of which the second claims to be the earlier."""
+"""Between the last picture before a clock was put back and the first after it."""
+
+LEAST_S = 1e-3
+"""Between two pictures of one time."""
 
 
 class State(StrEnum):
@@ -87,10 +93,14 @@ class Clock:
 
     def forward(self, time_s: float) -> float:
         """A time stamp, with what it was put back by added from then on."""
-        if self._last_s is not None and time_s + self._ahead_s <= self._last_s:
-            self._ahead_s = self._last_s - time_s + TICK_S
-        self._last_s = time_s + self._ahead_s
-        return self._last_s
+        told_s = time_s + self._ahead_s
+        if self._last_s is not None:
+            if told_s < self._last_s - PUT_BACK_S:
+                self._ahead_s = self._last_s - time_s + TICK_S
+                told_s = self._last_s + TICK_S
+            told_s = max(told_s, self._last_s + LEAST_S)
+        self._last_s = told_s
+        return told_s
 
 
 class Watcher:

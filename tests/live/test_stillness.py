@@ -96,6 +96,14 @@ def test_time_runs_forward_whatever_a_clock_does() -> None:
     assert told[3] - told[2] == pytest.approx(0.033) and told[-1] - told[-2] == pytest.approx(0.033)
 
 
+def test_pictures_of_one_time_or_in_each_others_place_do_not_add_up() -> None:
+    clock = Clock()
+    for count in range(300):
+        for step in (0.0, 0.0, -0.02):
+            told = clock.forward(count / 30 + step)
+    assert told == pytest.approx(299 / 30, abs=0.01)
+
+
 def test_the_page_is_told_of_a_camera_that_hangs(film: Path) -> None:
     watcher, shown = Watcher(replace(SETTINGS), None), list(small(film, 12))
     reports = [watcher.push(count / FPS, shown[min(count, 11)], count) for count in range(90)]
