@@ -3,8 +3,8 @@
 What the neighbours have trained, round by round, the test works out for itself: trainers and masked sums in this
 process give the same bits as the peers'. That they did is seen in the same memory, where the receiver's own models are.
 
-That a search finds a neighbour's model without masks is no part of this: what was mixed is soon written over, and of
-two such runs one found two neighbours of three, the other none.
+That a search finds a neighbour's model without masks is no part of this: of two such runs one found two neighbours of
+three, the other none, and why is not known. So this shows less than the search of the simulator's objects does.
 """
 
 from __future__ import annotations
