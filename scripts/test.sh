@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Format, lint, types, tests in three processes a core. Arguments go to pytest: scripts/test.sh tests/gossip -x
+# Format, lint, types, tests in two processes more than there are cores. Arguments go to pytest: scripts/test.sh tests/gossip -x
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 setup_environment "[test]"
@@ -17,9 +17,9 @@ mypy >"$types" 2>&1 &
 checking=$!
 trap 'kill "$checking" 2>/dev/null || true; rm -f "$types"' EXIT
 # A file's tests share what is costly to make, so they stay together. Tests of real peers wait for a good part of their
-# time, which three processes a core fill. The longest files begin first (tests/conftest.py).
+# time, which two processes more than there are cores fill; three a core took longer. The longest files begin first (tests/conftest.py).
 tests=0 typed=0
-pytest --numprocesses $((3 * $(nproc))) --dist loadfile --no-loadscope-reorder || tests=$?
+pytest --numprocesses $(($(nproc) + 2)) --dist loadfile --no-loadscope-reorder || tests=$?
 wait "$checking" || typed=$?
 cat "$types"
 echo "All of it took $SECONDS s."

@@ -202,6 +202,7 @@ def test_torchvision_imports_beside_this_build_of_torch() -> None:
     assert sum(p.numel() for p in network.features.parameters()) == 14_714_688 and torchvision_models() is models
 
 
+@pytest.mark.thorough
 def test_where_the_operator_is_there_already_nothing_is_declared_over_it() -> None:
     """As beside a matching build of torch."""
     done = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, timeout=120)

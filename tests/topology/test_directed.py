@@ -125,7 +125,13 @@ def test_shares_cannot_be_changed_by_who_reads_them() -> None:
             shares[1] = 0.9  # type: ignore[index]
 
 
-@pytest.mark.parametrize(("kind", "values"), [*DIRECTED, *(each for each in SYMMETRIC if each[0].startswith("equi"))])
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        *DIRECTED,
+        *(pytest.param(*each, marks=pytest.mark.thorough) for each in SYMMETRIC if each[0].startswith("equi")),
+    ],
+)
 def test_ten_thousand_peers_take_arcs_not_matrices(kind: str, values: dict[str, Any]) -> None:
     """A byte for each pair would be 100 MB, a matrix of floats 800."""
     contract = contract_of(kind, THOUSANDS, **values)
