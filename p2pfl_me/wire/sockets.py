@@ -10,7 +10,6 @@ be called from another thread.
 from __future__ import annotations
 
 import time
-from collections import deque
 from typing import Protocol
 
 import zmq
@@ -60,7 +59,8 @@ class Sockets:
         self._listener, self._most = listener, most
         self._sockets = StreamSockets()
         self._server: Station | None = None
-        self._calls: deque[Connection] = deque()
+        self._calls: dict[Connection, None] = {}
+        """Callers that nobody has looked at, in the order in which they came."""
         self._calls_from = 0.0
         self._unread: set[Connection] = set()
         """Connections of which something is left to read."""
@@ -99,6 +99,7 @@ class Sockets:
         if connection.closed:
             return
         connection.closed = True
+        self._calls.pop(connection, None)
         self._unread.discard(connection)
         self._stuck.discard(connection)
         connection.rest.clear()
@@ -186,9 +187,8 @@ class Sockets:
         for _ in range(min(CALLS, len(self._calls))):
             if self._calls_from > now:
                 break
-            connection, moved = self._calls.popleft(), True
-            if connection.closed:
-                continue
+            connection, moved = next(iter(self._calls)), True
+            del self._calls[connection]
             self._calls_from = now + self._listener.looks_at_calls(now)
             if self._listener.admits(now, connection.host):
                 self._listener.on_call(connection)
@@ -203,7 +203,7 @@ class Sockets:
         if not host or len(self._calls) >= BACKLOG:
             self.close(connection)
         else:
-            self._calls.append(connection)
+            self._calls[connection] = None
 
     # -- bytes --------------------------------------------------------------------------------------------------
 
@@ -224,7 +224,12 @@ class Sockets:
                     connection.take(data, now)
                 else:
                     connection.ended = True
-                touched[connection] = None
+                if connection in self._calls:  # it has gone, or speaks before it was greeted: nobody of ours does
+                    self.close(connection)
+                else:
+                    touched[connection] = None
+            elif name in station.closed:
+                socket.recv(zmq.NOBLOCK)  # what it had sent before it heard of its end
             else:
                 self._on_news(station, name, socket.recv(zmq.NOBLOCK, copy=False), now)
         for connection in touched:
@@ -239,7 +244,7 @@ class Sockets:
             dialled.id, dialled.connecting = name, False
             station.connections[name] = dialled
             self._listener.on_connected(dialled)
-        elif not frame.bytes and name not in station.closed:
+        elif not frame.bytes:
             self._on_call(station, name, caller_of(frame), now)
 
     def _hear_of_failure(self, station: Station) -> None:
@@ -257,8 +262,6 @@ class Sockets:
     def _read(self, connection: Connection) -> None:
         """Take a few frames; tell of the connection's end after the last that came."""
         self._unread.discard(connection)
-        if connection in self._calls:
-            return  # nobody has looked at it yet
         for _ in range(BURST):
             if connection.closed or connection.deaf:
                 return

@@ -114,26 +114,30 @@ def linked(address: str, liar: Terms, public: bytes) -> Caller:
             return caller
 
 
+def said_again(address: str, liar: Terms, public: bytes, kind: int, payload: bytes) -> None:
+    """One thing without end, over a new link where the other end has had enough of the old one."""
+    while True:
+        with contextlib.suppress(OSError), contextlib.closing(linked(address, liar, public)) as caller:
+            while True:
+                caller.say(kind, payload)
+
+
 def pings(address: str, liar: Terms, public: bytes) -> None:
     """A neighbour's heartbeats without end."""
-    caller = linked(address, liar, public)
-    while True:
-        caller.say(RECEIVED, bytes(16))
+    said_again(address, liar, public, RECEIVED, bytes(16))
 
 
 def withdrawals(address: str, liar: Terms, public: bytes) -> None:
     """A neighbour's small messages without end."""
-    caller, (header, _) = linked(address, liar, public), encode(Message(Kind.WITHDRAW, 1), LIAR, SCHEMA)
-    while True:
-        caller.say(MESSAGE, header)
+    header, _ = encode(Message(Kind.WITHDRAW, 1), LIAR, SCHEMA)
+    said_again(address, liar, public, MESSAGE, header)
 
 
 def beginnings(address: str, liar: Terms, public: bytes) -> None:
     """A neighbour's models, of which nothing but the header ever comes."""
     model = Message(Kind.PUSH, 1, 0, np.ones(VALUES, np.float32))
-    caller, (header, _) = linked(address, liar, public), encode(model, LIAR, SCHEMA)
-    while True:
-        caller.say(MESSAGE, header)
+    header, _ = encode(model, LIAR, SCHEMA)
+    said_again(address, liar, public, MESSAGE, header)
 
 
 FLOODS = {each.__name__: each for each in (

@@ -364,7 +364,7 @@ def test_a_link_given_up_on_one_side_only_comes_back_without_blame() -> None:
     async def scene() -> None:
         swarm = Swarm(2)
         here, there = Recorder(), Recorder()
-        low = swarm.links(0, [1], here, liveness=Liveness(ping_s=0.05, silence_s=0.2, retry_s=0.05))
+        low = swarm.links(0, [1], here, liveness=Liveness(ping_s=0.05, silence_s=1.0, retry_s=0.05))
         high = swarm.links(1, [0], there, liveness=Liveness(ping_s=1000, silence_s=1000, retry_s=1000))
         await high.start()
         await low.start()

@@ -118,7 +118,7 @@ def test_last_words_arrive_both_ways_before_the_end_is_told() -> None:
 def test_what_was_handed_over_leaves_although_everything_is_closed() -> None:
     one, other = End(), End().listen()
     connection = dial(one, other)
-    run(lambda: one.keeper.connected, one, other)
+    run(lambda: one.keeper.connected and other.keeper.calls, one, other)
     one.sockets.send(connection, b"the last of all")
     one.sockets.close_all()
     run(lambda: other.keeper.ended, other)
@@ -199,12 +199,41 @@ def test_a_caller_from_elsewhere_is_closed_without_a_word() -> None:
     end.sockets.close_all()
 
 
+def is_over(one: socket.socket) -> bool:
+    try:
+        return one.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_who_speaks_or_goes_before_it_is_looked_at_is_dropped_with_all_that_it_sent() -> None:
+    end = End().listen()
+    end.keeper.looks_at_calls = lambda now: 1000.0  # type: ignore[method-assign]
+    first = caller(end)
+    run(lambda: end.keeper.calls, end)
+    for _ in range(20):
+        rude = caller(end)
+        rude.setblocking(False)
+        rude.send(bytes(1 << 22))
+        run(lambda: is_over(rude), end)  # noqa: B023
+        rude.close()
+        shy = caller(end)
+        run(lambda: end.sockets.connections == 2, end)
+        shy.close()
+        run(lambda: end.sockets.connections == 1, end)
+    assert len(end.keeper.calls) == 1 and not end.keeper.frames and not end.keeper.ended
+    first.close()
+    end.sockets.close_all()
+
+
 CROWDED = """
 import sys
 from tests.wire.test_sockets import End, run
 end = End().listen()
+end.keeper.on_call = lambda connection: end.sockets.send(connection, b"come in")
 print(end.address, flush=True)
-run(lambda: len(end.keeper.ended) >= 60, end, timeout_s=60)
 run(lambda: b"still there" in end.keeper.frames, end, timeout_s=60)
 end.sockets.close_all()
 """
@@ -221,7 +250,8 @@ def test_with_no_files_left_callers_wait_and_nothing_ends() -> None:
     crowd = [socket.create_connection(where, timeout=20) for _ in range(60)]
     for each in crowd:
         each.close()
-    with socket.create_connection(where, timeout=20) as last:
+    with socket.create_connection(where, timeout=60) as last:
+        assert last.recv(1), "it is greeted"
         last.sendall(Lengths().write(11) + b"still there")
         assert child.wait(90) == 0
 
