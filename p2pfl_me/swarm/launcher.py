@@ -103,7 +103,9 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
         liars = options.liars(contract)
         honest = [exit for peer, exit in exits.items() if peer not in liars]
         code = Exit.STOPPED if interrupts.count else verdict(honest)
-        if code != Exit.STOPPED:
+        if code == Exit.STOPPED:
+            console.say("stopped before its end: what follows is of the rounds until then")
+        else:
             folder = RunFolder(options.run)
             done = [peer for peer in exits if peer not in liars and folder.checkpoint(peer).exists()]
             jobs: dict[str, Job] = {"average model": (_average, (*from_here, done, shards))} if done else {}
