@@ -25,7 +25,6 @@ from p2pfl_me.engines import ENGINES
 from p2pfl_me.errors import DataError, RunError
 from p2pfl_me.files import private_folder, refusing, write_whole
 from p2pfl_me.home import home
-from p2pfl_me.learning.layout import layout_of
 
 PROCESS = 700_000_000
 """Bytes of a worker that has imported torch and trains something small."""
@@ -74,7 +73,7 @@ def codes_elsewhere(request: Request, digests: Mapping[Cell, str]) -> Iterator[t
 
 
 def _memory(contract: Contract) -> int:
-    return PROCESS + 4 * MODELS_A_PEER * contract.peers.count * layout_of(contract.model).size
+    return PROCESS + 4 * MODELS_A_PEER * contract.peers.count * contract.model.layout.size
 
 
 def _run(request: Request, command: str, errand: Errand) -> Back:

@@ -126,6 +126,11 @@ class Model(Part):
         """How what is trained and sent lies in the vector: 263,175 values for VGG16's head with seven classes."""
         return _layout(self.backbone, self.use)
 
+    @property
+    def input_width(self) -> int:
+        """Values of one row of the bank: what the frozen layers hand to the trained ones, or an image."""
+        return self.backbone.inputs(self.use)
+
     @model_validator(mode="before")
     @classmethod
     def _as_the_network_is(cls, value: Any) -> Any:

@@ -15,7 +15,6 @@ from p2pfl_me.contract import digest, dump_contract
 from p2pfl_me.evaluate.holdout import LEAK
 from p2pfl_me.evaluate.results import SCORES, Results
 from p2pfl_me.evaluate.statistics import known
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.machine import cores
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.warning import warning_words
@@ -45,7 +44,7 @@ def run_card(results: Results) -> dict[str, Any]:
             "clips": design.clips,
             "features": design.features,
             "split": design.split.digest(),
-            "layout": layout_of(design.contract.model).digest().hex(),
+            "layout": design.contract.model.layout.digest().hex(),
         },
         "network": design.network,
         "images": design.images,
@@ -121,7 +120,7 @@ def _cost(results: Results) -> dict[str, Any]:
     """What travels, and what a peer has sent and worked until the target; `reached` None where it was not."""
     contract, target = results.design.contract, results.design.request.target
     found: dict[str, Any] = {
-        "values": layout_of(contract.model).size,
+        "values": contract.model.layout.size,
         "message_bytes": None if contract.gossip.compression else model_bytes(contract),
     }
     if target is not None:

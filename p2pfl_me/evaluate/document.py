@@ -22,7 +22,6 @@ from p2pfl_me.evaluate.tables import (
     triple_table,
     unit,
 )
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.arms_picture import HEADER, arms_rows
 from p2pfl_me.report.confusion_picture import confusion_panels
@@ -156,7 +155,7 @@ def _classes(results: Results) -> tuple[Block, ...]:
 def _how(results: Results) -> list[tuple[str, str]]:
     design = results.design
     split, contract, request = design.split, design.contract, design.request
-    training, layout = contract.training, layout_of(contract.model)
+    training, layout = contract.training, contract.model.layout
     distance = results.distance()
     dealt = "one data set a peer" if request.peers == "dataset" else f"by {contract.data.partition.by}"
     if split.protocol.leaks:

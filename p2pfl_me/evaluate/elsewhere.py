@@ -24,7 +24,6 @@ from p2pfl_me.evaluate.pool import Job, bench_of, job_of, outcomes
 from p2pfl_me.evaluate.train import Bench, do
 from p2pfl_me.evaluate.units import Unit
 from p2pfl_me.home import cache_dir, home
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import Labels
 
 PROCESS = 700_000_000
@@ -67,7 +66,7 @@ def outcomes_at(design: Design, units: Sequence[Unit]) -> Iterator[tuple[Unit, O
 def _need(design: Design) -> Need:
     bank = 4 * design.items.samples.bank.shape[1] * _rows(design.items).size
     models = MODELS_A_PEER * design.contract.peers.count + MODELS
-    return Need(PROCESS + 2 * bank + 4 * models * layout_of(design.contract.model).size)
+    return Need(PROCESS + 2 * bank + 4 * models * design.contract.model.layout.size)
 
 
 def _errand(design: Design, seeds: Sequence[int]) -> Errand:

@@ -13,7 +13,6 @@ from p2pfl_me.engines import EngineName
 from p2pfl_me.errors import PeerError
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Mixed
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.protections import rehearsal
 from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
 from p2pfl_me.message import Vector
@@ -69,7 +68,7 @@ def gossip(contract: Contract, samples: Sequence[Samples], start: Vector, told: 
 
 
 def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector, told: Told | None) -> Vector:
-    plan, layout, training = plan_of(contract), layout_of(contract.model), contract.training
+    plan, layout, training = plan_of(contract), contract.model.layout, contract.training
     works = [
         _Work(peer, make_trainer(contract, peer, own, "cpu", means=rehearsal(contract, peer)), start, told)
         for peer, own in enumerate(samples)

@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from p2pfl_me.learning.adam import Adam
 from p2pfl_me.learning.by_hand import tensors
-from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
+from p2pfl_me.networks.layout import Layout
 
 
 class BlockStep:

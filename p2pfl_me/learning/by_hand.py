@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from p2pfl_me.learning.adam import Adam
-from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
+from p2pfl_me.networks.layout import Layout
 
 
 class HandStep(ABC):

@@ -14,9 +14,9 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from p2pfl_me.errors import NetworkError
 from p2pfl_me.learning.by_hand import tensors
-from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
 from p2pfl_me.learning.module import ModuleStep, seeded
+from p2pfl_me.networks.layout import Layout
 
 AT_ONCE = 1 << 26
 """Values of per-sample gradients held at a time: 256 MiB."""

@@ -18,7 +18,6 @@ from p2pfl_me.data.row_cache import RowCache
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.learning.backbone import Backbone, load_backbone
 from p2pfl_me.learning.device import pick_device
-from p2pfl_me.learning.layout import input_width
 from p2pfl_me.learning.network import BLOCK4_END
 from p2pfl_me.message import Vector
 
@@ -63,7 +62,7 @@ def feature_rows(
                 f"{model.backbone} takes no weights of frozen layers", where=str(weights), fix="leave --weights out"
             )
         name, make = f"pixels-{model.input_size}", nn.Identity
-    store = RowCache(cache, name, (input_width(model),), "<f4", what="feature cache")
+    store = RowCache(cache, name, (model.input_width,), "<f4", what="feature cache")
     keys = [key for key, _ in images]
     index = store.index()
     if any(key not in index for key in keys):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from p2pfl_me.learning.by_hand import HandStep
-from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
+from p2pfl_me.networks.layout import Layout
 
 
 class HeadStep(HandStep):

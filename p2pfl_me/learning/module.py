@@ -15,8 +15,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from p2pfl_me.learning.adam import Adam
 from p2pfl_me.learning.by_hand import tensors
-from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
+from p2pfl_me.networks.layout import Layout
 
 VARIANCE = "running_var"
 

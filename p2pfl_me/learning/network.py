@@ -17,11 +17,12 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Model
 from p2pfl_me.learning.architectures import architecture_of
 from p2pfl_me.learning.backbone import load_backbone
-from p2pfl_me.learning.layout import HIDDEN, Layout, layout_of
 from p2pfl_me.learning.steps import whole_module
 from p2pfl_me.message import Vector
 from p2pfl_me.networks import Frozen, Group
 from p2pfl_me.networks.kinds.own import Own
+from p2pfl_me.networks.layers import HIDDEN
+from p2pfl_me.networks.layout import Layout
 
 BLOCK4_END = 24
 """Layers of torchvision's VGG16 `features` up to and with the pooling of block 4."""
@@ -59,7 +60,7 @@ def initial_params(contract: Contract, *, cache: Path, weights: Path | None = No
     WeightsError
         The backbone of `block5` cannot be had.
     """
-    layout, network = layout_of(contract.model), contract.model.backbone
+    layout, network = contract.model.layout, contract.model.backbone
     if isinstance(network, Own):
         state = network.built(contract.model.use, derive_seed(contract.seed, "init")).state_dict()
         flat = [state[name].detach().numpy().ravel() for name, _ in layout.shapes]
@@ -101,7 +102,7 @@ def _draw_as_torch(layout: Layout, params: Vector, random: np.random.Generator) 
 def assemble(contract: Contract, params: Vector, *, cache: Path, weights: Path | None = None) -> nn.Module:
     """The whole network with a trained vector in its place: (N, 3, S, S) -> class scores (N, K)."""
     model = contract.model
-    trained = {name: torch.from_numpy(view.copy()) for name, view in layout_of(model).views(params).items()}
+    trained = {name: torch.from_numpy(view.copy()) for name, view in model.layout.views(params).items()}
     if not model.backbone.frozen:
         module = whole_module(model, contract.training.dropout)
         left_out = module.load_state_dict(trained, strict=False)

@@ -28,7 +28,6 @@ from p2pfl_me.files import replacing
 from p2pfl_me.learning.backbone import load_backbone
 from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.features import frozen_layers, normalise
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import BLOCK5, initial_params
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
@@ -103,7 +102,7 @@ def pretrain(
         if told:
             told(epoch + 1, trained.loss, accuracy)
     tensors = {f"features.{name}": np.array(value) for name, value in backbone.tensors.items()}
-    for name, view in layout_of(contract.model).views(params).items():
+    for name, view in contract.model.layout.views(params).items():
         layer, kind = name.split(".")
         if layer.startswith("conv5_"):
             tensors[f"features.{BLOCK5[int(layer[-1])]}.{kind}"] = view.copy()

@@ -20,12 +20,12 @@ from p2pfl_me.contract import Contract, digest, load_contract
 from p2pfl_me.errors import NetworkError, RunError, WeightsError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.features import normalise
-from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.network import assemble
 from p2pfl_me.learning.own import with_network
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Given
 from p2pfl_me.networks.kinds.own import Own
+from p2pfl_me.networks.layout import Layout
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import read_manifest_file
 from p2pfl_me.tensors import Passphrase, asked_once, open_tensors, tensor
@@ -190,7 +190,7 @@ def final_params(run: Path, contract: Contract, peer: int | None = None) -> Vect
     WeightsError
         A checkpoint is damaged or was written under another contract.
     """
-    layout = layout_of(contract.model)
+    layout = contract.model.layout
     paths = {peer: path for peer, path in _checkpoints(run, contract.peers.count, peer) if path.is_file()}
     if not paths:
         which = "peers have" if peer is None else f"peer {peer} has"

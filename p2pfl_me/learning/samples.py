@@ -18,7 +18,6 @@ from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.vectors import is_vectors, require_finite, vector_row, vectors_bank
 from p2pfl_me.errors import DataError
 from p2pfl_me.learning.features import Progress, feature_rows
-from p2pfl_me.learning.layout import input_width
 from p2pfl_me.learning.trainer import Labels, Part, Samples
 
 
@@ -56,7 +55,7 @@ def read_samples(
     prepared = prepare_clips(of_images, recipe_of(contract.model), cache, preparing)
     splits = np.array([SPLITS.index(clip.split or "") for clip in of_images], dtype=np.int64)
     variants = [variants_of(contract) if split == 0 else (ORIGINAL,) for split in splits[prepared.clips]]
-    bank, rows = np.empty((0, input_width(contract.model)), dtype=np.float32), prepared.rows
+    bank, rows = np.empty((0, contract.model.input_width), dtype=np.float32), prepared.rows
     if of_images:
         pairs = list(_pairs(prepared, variants, turn_of(contract.model)))
         bank, rows = feature_rows(contract, pairs, cache=cache, weights=weights, device=device, progress=progress)

@@ -17,7 +17,6 @@ from p2pfl_me.learning.blocks import BlockStep
 from p2pfl_me.learning.dp_head import DpHeadStep
 from p2pfl_me.learning.dp_module import DpModuleStep
 from p2pfl_me.learning.head import HeadStep
-from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.losses import Loss
 from p2pfl_me.learning.module import ModuleStep
 from p2pfl_me.learning.streams import StreamStep
@@ -55,12 +54,12 @@ def make_step(contract: Contract, loss: Loss, device: torch.device, *, batch: in
         The share of a head's hidden units that this peer holds.
     """
     model, dropout = contract.model, contract.training.dropout
-    network, use, layout = model.backbone, model.use, layout_of(model)
+    network, use, layout = model.backbone, model.use, model.layout
     kind = network.step(use)
     match kind:
         case Step.HEAD:
             slim = layout if width == 1 else layout.narrowed(width)
-            return HeadStep(slim, input_width(model), batch, dropout, loss, device, boost=1 / width)
+            return HeadStep(slim, model.input_width, batch, dropout, loss, device, boost=1 / width)
         case Step.BLOCK5:
             return BlockStep(layout, network.shape(use), dropout, loss)
         case Step.STREAMS:
@@ -82,10 +81,10 @@ def make_dp_step(contract: Contract, loss: Loss, device: torch.device, *, batch:
         Its samples cannot be told apart, or nobody has written that yet.
     """
     model, dropout = contract.model, contract.training.dropout
-    network, use, layout = model.backbone, model.use, layout_of(model)
+    network, use, layout = model.backbone, model.use, model.layout
     if network.step(use) is Step.HEAD:
         slim = layout if width == 1 else layout.narrowed(width)
-        return DpHeadStep(slim, input_width(model), batch, dropout, loss, device, boost=1 / width)
+        return DpHeadStep(slim, model.input_width, batch, dropout, loss, device, boost=1 / width)
     if not isinstance(network, Whole):
         raise NetworkError(
             f"DP-SGD trains {network}'s head, and not `{model.trainable}`: gradients of single samples would take "

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from p2pfl_me.learning.by_hand import HandStep
-from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.losses import Loss
 from p2pfl_me.networks.kinds.ststnet import PADDING, POOL, STREAMS
+from p2pfl_me.networks.layout import Layout
 
 EPSILON, MOMENTUM = 1e-5, 0.1
 """Of batch normalisation, torch's."""

@@ -15,7 +15,6 @@ from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError, DivergedError
 from p2pfl_me.learning.device import device_of_peer
-from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.losses import Loss, make_loss
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
 from p2pfl_me.learning.steps import TrainingStep, make_step
@@ -115,7 +114,7 @@ class FeatureTrainer:
         self._seed, self._peer, self._training = contract.seed, peer, contract.training
         self._classes = len(contract.model.classes)
         self._samples = samples
-        features = input_width(contract.model)
+        features = contract.model.input_width
         if not len(samples.train):
             raise DataError(
                 f"peer {peer} has no clips to train on", fix="give it some, or leave it out of the contract"
@@ -135,7 +134,7 @@ class FeatureTrainer:
         if contract.training.class_weights == "balanced":
             weights = balanced_weights(samples.train.labels, self._classes).to(device)
         loss = make_loss(contract.training, weights)
-        self._slice = None if width == 1 else np.flatnonzero(held(layout_of(contract.model).dimensions, width))
+        self._slice = None if width == 1 else np.flatnonzero(held(contract.model.layout.dimensions, width))
         self._step = self._made_step(contract, loss, width)
         self._scorer = self._step if width == 1 else make_step(contract, loss, device, batch=1)
 

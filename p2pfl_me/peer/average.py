@@ -9,7 +9,6 @@ import numpy as np
 
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.data.shards import Shards
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import make_trainer
 from p2pfl_me.peer.checkpoint import load_checkpoint
 from p2pfl_me.peer.settings import PeerSettings
@@ -23,7 +22,7 @@ def score_average(
     contract: Contract, run: Path, home: Path, weights: Path | None, peers: Sequence[int], shards: Shards
 ) -> None:
     """Write average.json from the checkpoints of `peers`."""
-    layout = layout_of(contract.model)
+    layout = contract.model.layout
     agreed, shape = digest(contract).hex(), layout.digest().hex()
     total = np.zeros(layout.size, dtype=np.float64)
     for peer in peers:

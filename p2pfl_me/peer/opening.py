@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from p2pfl_me.contract import Contract, digest, section_digests
-from p2pfl_me.learning.layout import Layout
+from p2pfl_me.networks.layout import Layout
 from p2pfl_me.peer.directory import Directory
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.wire.endpoint import LinkHandlers

@@ -23,7 +23,6 @@ from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.gossip.sketch import Sketcher
 from p2pfl_me.gossip.turning import TURNED
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.protections import Means
 from p2pfl_me.learning.trainer import Samples, make_trainer
 from p2pfl_me.machine import allow_many_files
@@ -151,7 +150,7 @@ async def _run(
 ) -> tuple[Exit, Contract | None]:
     contract, peer = settings.contract, settings.peer
     schedule = plan_of(contract)
-    layout = layout_of(contract.model)
+    layout = contract.model.layout
     seal, passphrase = checkpoint_seal(settings) or (None, known_passphrase)
     start, before = starting_point(settings, layout, passphrase)
     if seal and settings.resume:

@@ -23,7 +23,6 @@ from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.inputs import feed
 from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.peer.blob_store import BlobStore
 from p2pfl_me.peer.checkpoint import checkpoint_path, load_checkpoint
 from p2pfl_me.peer.inputs import answers_of, in_words, input_of, recorded_answers, whole
@@ -185,7 +184,7 @@ class _Reading:
 
 
 def _start_of(line: _Line, contract: Contract, blobs: BlobStore) -> Start:
-    values, layout = line.values, layout_of(contract.model)
+    values, layout = line.values, contract.model.layout
     if values["contract"] != digest(contract).hex() or values["layout"] != layout.digest().hex():
         raise RunError(
             "was recorded under another contract", where=f"line {line.number}", fix="use the run's own folder"
@@ -205,7 +204,7 @@ def _compare_with_checkpoint(found: Replayed, run: Path, contract: Contract) -> 
     """The last checkpoint must be the model that the replay reached in that round."""
     if not checkpoint_path(run, found.peer).exists():
         return
-    layout = layout_of(contract.model).digest().hex()
+    layout = contract.model.layout.digest().hex()
     try:
         here, earlier = digest(contract).hex(), contracts_of(run)
         kept = load_checkpoint(run, found.peer, contract_digest=here, layout_digest=layout, earlier=earlier)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.gossip.cores import exchanged_size, largest_value, packed_limit
-from p2pfl_me.learning.layout import Layout
+from p2pfl_me.networks.layout import Layout
 from p2pfl_me.wire.codec import Schema
 
 

@@ -14,9 +14,9 @@ from p2pfl_me.errors import PeerError, WeightsError
 from p2pfl_me.files import private_folder, refusing
 from p2pfl_me.gossip.cores import Start
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.message import Vector
+from p2pfl_me.networks.layout import Layout
 from p2pfl_me.passphrase import known_passphrase, new_passphrase
 from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint, read_model, save_checkpoint
 from p2pfl_me.peer.settings import Begin, PeerSettings
@@ -183,7 +183,7 @@ def put_aside(run: Path, peer: int) -> Path | None:
 
 def core_start(checkpoint: Checkpoint, contract: Contract) -> Start:
     """What the core takes from a checkpoint."""
-    params, memory, shapes = checkpoint.params, checkpoint.memory, layout_of(contract.model).dimensions
+    params, memory, shapes = checkpoint.params, checkpoint.memory, contract.model.layout.dimensions
     return Start(params, checkpoint.completed, checkpoint.progress, memory, contract.personal_ranges, shapes)
 
 
@@ -191,7 +191,7 @@ def start_event(
     contract: Contract, peer: int, device: torch.device, threads: int, shard: Shard, resumed_round: int | None
 ) -> events.Start:
     """The first line of a life in the event log."""
-    layout = layout_of(contract.model)
+    layout = contract.model.layout
     return events.Start(
         peer=peer,
         pid=os.getpid(),

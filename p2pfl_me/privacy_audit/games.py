@@ -21,7 +21,6 @@ from p2pfl_me.errors import DataError
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.gossip.rules import Personal
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.protections import Means
 from p2pfl_me.learning.trainer import FeatureTrainer, Labels, Part, Samples, Trainer, make_trainer
 from p2pfl_me.message import Packed, Vector
@@ -115,7 +114,7 @@ def seen_by_neighbours(
     contract: Contract, board: Board, chosen: Sequence[Inside], start: Vector, game: int
 ) -> list[list[Vector]]:
     """What the neighbour that sees most of a peer sees of it, by peer."""
-    plan, layout = plan_of(contract), layout_of(contract.model)
+    plan, layout = plan_of(contract), contract.model.layout
     randomness = Rehearsed(derive_seed(contract.seed, "game", game))
     sent: dict[tuple[int, int], Vector] = {}
     shown: Shown = {}

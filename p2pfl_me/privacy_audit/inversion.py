@@ -23,10 +23,10 @@ import torch
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
-from p2pfl_me.learning.layout import Layout, layout_of
 from p2pfl_me.learning.steps import whole_module
 from p2pfl_me.message import Vector
 from p2pfl_me.networks import Group, Whole
+from p2pfl_me.networks.layout import Layout
 from p2pfl_me.privacy.budget import Unit
 from p2pfl_me.privacy_audit.games import Board, seen_by_neighbours
 
@@ -63,7 +63,7 @@ def invert(name: str, contract: Contract, board: Board, unit: Unit, start: Vecto
     P2pmeError
         A peer cannot be trained, or diverges.
     """
-    layout, network = layout_of(contract.model), contract.model.backbone
+    layout, network = contract.model.layout, contract.model.backbone
     width = board.parts[0].bank.shape[1]
     first = _first_linear(layout, width)
     if first is None and not (isinstance(network, Whole) and layout.size <= LARGEST):
@@ -102,7 +102,7 @@ def ratio_guesses(weight: Vector, bias: Vector, most: int) -> Vector:
 
 def descent_guesses(contract: Contract, start: Vector, change: Vector, labels: np.ndarray, width: int) -> Vector:
     """Inputs (n, `width`) whose gradient at `start` points along -`change`, both float32 (P,), for `labels` (n,)."""
-    network, layout = contract.model.backbone, layout_of(contract.model)
+    network, layout = contract.model.backbone, contract.model.layout
     assert isinstance(network, Whole)
     module = whole_module(contract.model, 0.0).train()
     state = {name: torch.from_numpy(view.copy()) for name, view in layout.views(start).items()}

@@ -9,7 +9,6 @@ import numpy as np
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.wire.codec import Schema, check_weights, decode_header, encode, message_of
@@ -85,7 +84,7 @@ class Plain:
 
 def model_bytes(contract: Contract) -> int:
     """What a whole model of the contract takes on a real link, with header, seals and lengths, found by packing one."""
-    schema = schema_of(contract, layout_of(contract.model))
+    schema = schema_of(contract, contract.model.layout)
     model = np.zeros(schema.size, dtype=np.float32)
     return sum(size for _, size in Plain(1, 0, schema).pack(Message(Kind.OFFER, 1, 1, model)))
 

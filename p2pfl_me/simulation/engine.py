@@ -25,7 +25,6 @@ from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.sketch import Sketcher
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.home import cache_dir
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.protections import rehearsal
 from p2pfl_me.learning.samples import samples_of
@@ -94,7 +93,7 @@ def simulate(
         machines.boot,
         {peer: schedule.neighbours(peer) for peer in range(schedule.size)},
         machines.paced(faults),
-        schema_of(contract, layout_of(contract.model)),
+        schema_of(contract, contract.model.layout),
         clock=clock,
         seed=contract.seed,
         sealed=sealed or any(link.corruption for link in (faults.link, *faults.links.values())),
@@ -144,7 +143,7 @@ class _Machines:
         self._ledgers: list[PrivacyLedger] = []
         self._works: dict[int, RoundWork] = {}
         self._lives: Counter[int] = Counter()
-        self._sketcher = Sketcher(layout_of(contract.model).size, contract.seed)
+        self._sketcher = Sketcher(contract.model.layout.size, contract.seed)
         self._board = Board(options.liars(contract)) if options.lies else None
         """What liars see: every model that any honest peer sends."""
         self._deceit = options.lies.deceit(contract, self._board) if options.lies and self._board else None
@@ -211,10 +210,10 @@ class _Machines:
         return frozenset(peer for peer, finish in finished.items() if self._works[peer].shortfall(finish))
 
     def _checkpoint(self, peer: int) -> Checkpoint:
-        here = digest(self._contract).hex(), layout_of(self._contract.model).digest().hex()
+        here = digest(self._contract).hex(), self._contract.model.layout.digest().hex()
         if checkpoint_path(self._options.run, peer).exists():
             return load_checkpoint(self._options.run, peer, contract_digest=here[0], layout_digest=here[1])
-        shapes = layout_of(self._contract.model).dimensions
+        shapes = self._contract.model.layout.dimensions
         return Checkpoint(peer, 0, sliced(shapes, self._contract.peers.width(peer), self._initial), Progress(), *here)
 
 

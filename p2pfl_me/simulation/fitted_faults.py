@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.gossip.cores import exchanged_size
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.simulation.faults import Crash, FaultModel
 from p2pfl_me.simulation.pace import ORDINARY, exchange_seconds
 from p2pfl_me.topology import plan_of
@@ -48,6 +47,6 @@ def fault_model_of(faults: Faults, contract: Contract) -> FaultModel:
 
 def round_seconds(contract: Contract) -> float:
     """About how long an undisturbed round takes on the simulated network: its messages over the busiest peer's line."""
-    layout = layout_of(contract.model)
+    layout = contract.model.layout
     message = 4 * exchanged_size(contract.gossip, layout.size, contract.personal_ranges)
     return exchange_seconds(plan_of(contract), 0, message)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.stacked.trainer import ROOM, Learner, StackedScorer, StackedTrainer, rows_for, step_of
 from p2pfl_me.learning.trainer import Part, Samples
@@ -59,7 +58,7 @@ class DeviceLockstep(Lockstep):
                 where=contract.name,
                 fix="leave the device out, or take --device cpu",
             )
-        self._device, self._size = device, layout_of(contract.model).size
+        self._device, self._size = device, contract.model.layout.size
         _require_room(len(samples), self._size, device, contract.name)
         self._trainer = StackedTrainer(
             contract, step, [Learner(peer, each.train) for peer, each in enumerate(samples)], device

@@ -13,7 +13,6 @@ from p2pfl_me.contract import Contract, digest
 from p2pfl_me.gossip.exchange import carrying
 from p2pfl_me.gossip.sketch import Sketcher, encode_sketch
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, save_checkpoint
@@ -43,7 +42,7 @@ class LockstepLog:
     ) -> None:
         count, self._device = contract.peers.count, device
         self._run, self._contract, self._schedule, self._epoch = run, contract, schedule, epoch
-        layout = layout_of(contract.model)
+        layout = contract.model.layout
         self._schema = schema_of(contract, layout)
         self._model = np.zeros(self._schema.size, dtype=np.float32)
         self._sketcher = Sketcher(layout.size, contract.seed)
@@ -107,7 +106,7 @@ class LockstepLog:
 
     def finish(self, engine: Lockstep, rounds: int, reason: Reason) -> None:
         """The last line of every log, and the final models of a swarm that is not too large for that."""
-        layout = layout_of(self._contract.model)
+        layout = self._contract.model.layout
         here = digest(self._contract).hex(), layout.digest().hex()
         for peer, params in enumerate(engine.params):
             model = hashlib.sha256(params.data).hexdigest()

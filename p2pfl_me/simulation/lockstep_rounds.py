@@ -23,7 +23,6 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError
 from p2pfl_me.gossip.cores import Start, exchanged_size, rule_of
 from p2pfl_me.gossip.exchange import Content
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.machine import require_bytes
@@ -131,12 +130,14 @@ class Lockstep:
         test: Part | None = None,
         workers: int = 1,
     ) -> None:
-        layout = layout_of(contract.model)
+        layout = contract.model.layout
         count, size = len(samples), layout.size
         if count != schedule.size:
             raise DataError(f"{count} peers have samples, the schedule has {schedule.size}", fix="give each peer some")
         if start.shape != (size,):
-            raise DataError(f"the start has shape {start.shape}, the contract's model ({size},)", fix="see layout_of")
+            raise DataError(
+                f"the start has shape {start.shape}, the contract's model ({size},)", fix="see Model.layout"
+            )
         contract.gossip.aggregation.require_finished()
         require_memory_for(contract, schedule, workers)
         self._contract, self._schedule = contract, schedule
@@ -319,7 +320,7 @@ def require_memory_for(contract: Contract, schedule: Schedule, workers: int, whe
     ContractError
         With the largest number of peers that would fit. `where` is the contract's file.
     """
-    layout = layout_of(contract.model)
+    layout = contract.model.layout
     size = layout.size
     if not is_plain(contract):
         # Model, trained and exchanged vector, and what the rule remembers: at most another exchanged one.

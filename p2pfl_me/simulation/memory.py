@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.gossip.cores import exchanged_size
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.machine import require_bytes
 from p2pfl_me.topology import plan_of
 
@@ -20,7 +19,7 @@ def require_memory(contract: Contract, where: str, fix: str) -> None:
     ContractError
         With the largest number of peers that would fit in place of {fit}. `where` is the contract's file.
     """
-    layout, plan = layout_of(contract.model), plan_of(contract)
+    layout, plan = contract.model.layout, plan_of(contract)
     message = 4 * exchanged_size(contract.gossip, layout.size, contract.personal_ranges)
     links = max(len(plan.neighbours(peer)) for peer in range(plan.size))
     meets = 1 if plan.period != 1 else links  # on a changing graph a few of the links are used in a round

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.machine import allow_many_files, require_bytes
 
 PROCESS_BYTES = 90_000_000
@@ -18,7 +17,7 @@ SWARM_FIX = "write --set peers.loopback.count={fit} or fewer, or take a machine 
 
 def require_memory(contract: Contract, where: str = "", fix: str = SWARM_FIX) -> None:
     """Refuse more peers than this machine's free memory holds as real processes; see `machine.require_bytes`."""
-    model = 4 * layout_of(contract.model).size
+    model = 4 * contract.model.layout.size
     each = PROCESS_BYTES + PROCESS_MODELS * model
     require_bytes(contract.peers.count, each, where or contract.name, fix)
 

@@ -36,7 +36,6 @@ from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, load_contract
 from p2pfl_me.gossip.exchange import carrying
 from p2pfl_me.home import cache_dir, home
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.message import Kind
 from p2pfl_me.options import RunOptions
@@ -189,7 +188,7 @@ def run(options: argparse.Namespace, network: str, way: str, seed: int) -> Outco
     with tempfile.TemporaryDirectory() as folder:
         samples, test = dealt(options, contract, Path(folder) / "run")
     start = initial_params(contract, cache=cache_dir(home()), weights=options.weights)
-    schedule, schema = schedule_of(contract), schema_of(contract, layout_of(contract.model))
+    schedule, schema = schedule_of(contract), schema_of(contract, contract.model.layout)
     whole = np.zeros(schema.size, np.float32)
     steps, sent, mean, average = [], [], [], []
     taken, total = 0.0, 0

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from p2pfl_me.contract.load import contract_from_yaml
-from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.losses import CrossEntropy
 from p2pfl_me.learning.noise_ahead import noises
 from p2pfl_me.learning.steps import make_dp_step, make_step
@@ -28,7 +27,7 @@ BATCH, SAMPLES, BLOCK = 32, 64, 10
 def main(steps: int) -> None:
     torch.set_num_threads(1)
     contract, cpu = contract_from_yaml(TEXT), torch.device("cpu")
-    size, width = layout_of(contract.model).size, input_width(contract.model)
+    size, width = contract.model.layout.size, contract.model.input_width
     draw = np.random.default_rng(0)
     params = torch.from_numpy(draw.normal(0, 0.01, size).astype(np.float32))
     bank = torch.from_numpy(draw.normal(size=(SAMPLES, width)).astype(np.float32))

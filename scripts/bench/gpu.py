@@ -36,11 +36,11 @@ os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], *filter(None, [os.envir
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.learning.device import pick_device
-from p2pfl_me.learning.layout import HIDDEN, input_width, layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.stacked.trainer import Learner, StackedScorer, StackedTrainer, rows_for, step_of
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.machine import cores
+from p2pfl_me.networks.layers import HIDDEN
 from p2pfl_me.simulation.lockstep_device import DeviceLockstep
 from p2pfl_me.simulation.lockstep_rounds import Lockstep
 from p2pfl_me.simulation.mixing_tiles import mix_tile, rows_of
@@ -95,7 +95,7 @@ def contract_of(backbone: str, epochs: int, batch: int, rounds: int = 10) -> Con
 def drawn(contract: Contract, peers: int, shard: int, test: int) -> tuple[list[Samples], Part]:
     """Shards in one bank of few distinct vectors, and a common test part; what they say is noise."""
     random = np.random.default_rng(0)
-    bank = random.standard_normal((min(peers * shard, 1 << 14) + test, input_width(contract.model)), dtype=np.float32)
+    bank = random.standard_normal((min(peers * shard, 1 << 14) + test, contract.model.input_width), dtype=np.float32)
     labels = random.integers(0, len(contract.model.classes), len(bank))
     own = random.integers(0, len(bank) - test, (peers, shard))
     clips = np.arange(shard)
@@ -111,16 +111,16 @@ def start_of(contract: Contract) -> Any:
 
 def work_of(contract: Contract, peers: int, shard: int, epochs: int, batch: int) -> tuple[float, float]:
     """Operations, and the fewest bytes, of a round's training: weights for forward, gradients, Adam; inputs once."""
-    size, steps = layout_of(contract.model).size, epochs * math.ceil(shard / batch)
+    size, steps = contract.model.layout.size, epochs * math.ceil(shard / batch)
     if contract.model.backbone.frozen:
-        a_sample = 4 * input_width(contract.model) * HIDDEN
+        a_sample = 4 * contract.model.input_width * HIDDEN
     else:
         a_sample = 4 * 16 * 27 * (contract.model.input_size + 2) ** 2
     models = (
         4 * size * (9 if steps > 1 else 4)
     )  # forward; gradient written and read; weights and moments read and written
     maps = 0 if contract.model.backbone.frozen else 4 * 16 * (contract.model.input_size + 2) ** 2 * 6
-    inputs = 4 * input_width(contract.model) + maps
+    inputs = 4 * contract.model.input_width + maps
     return float(peers * epochs * shard * a_sample), float(peers * (steps * models + epochs * shard * inputs))
 
 
@@ -267,7 +267,7 @@ def leave_one_out(bench: Bench, backbone: str, rounds: int) -> None:
     contract = contract_of(backbone, 2, 32, rounds)
     clips = sum(LABS)
     random = np.random.default_rng(1)
-    bank = random.standard_normal((clips, input_width(contract.model)), dtype=np.float32)
+    bank = random.standard_normal((clips, contract.model.input_width), dtype=np.float32)
     labels = random.integers(0, 3, clips)
     folds, _ = folds_of(clips)
     folds = folds[:3] if bench.tiny else folds
@@ -287,7 +287,7 @@ def leave_one_out(bench: Bench, backbone: str, rounds: int) -> None:
     pooled = [Learner(0, part(np.concatenate(fold.peers))) for fold in folds]
     everybody = [*gossip, *alone, *pooled]
     trainer = StackedTrainer(contract, step, everybody, bench.device)
-    size = layout_of(contract.model).size
+    size = contract.model.layout.size
     models = rows_for(len(everybody), size, bench.device)
     models[:, :size] = torch.from_numpy(start).to(bench.device)
     rows = rows_of(Copies(len(folds)), 0).to(bench.device)
@@ -305,7 +305,7 @@ def leave_one_out(bench: Bench, backbone: str, rounds: int) -> None:
     seconds = time.perf_counter() - begun
     trainer.close()
     whole = shown["seconds"] / shown["folds"] * len(folds)
-    a_sample = 4 * (input_width(contract.model) * HIDDEN if backbone == "vgg16" else 16 * 27 * 900)
+    a_sample = 4 * (contract.model.input_width * HIDDEN if backbone == "vgg16" else 16 * 27 * 900)
     flops = 2.0 * rounds * sum(len(each.part) for each in everybody) * a_sample
     report(
         bench,
@@ -571,7 +571,7 @@ def first_folds(backbone: str, rounds: int) -> None:
     """The processor's folds."""
     contract = contract_of(backbone, 2, 32, rounds)
     random = np.random.default_rng(1)
-    bank = random.standard_normal((sum(LABS), input_width(contract.model)), dtype=np.float32)
+    bank = random.standard_normal((sum(LABS), contract.model.input_width), dtype=np.float32)
     labels = random.integers(0, 3, sum(LABS))
     folds, _ = folds_of(sum(LABS))
     CPU_FOLDS[backbone] = folds_on_cores(contract, bank, labels, start_of(contract), folds)

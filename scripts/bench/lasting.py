@@ -39,7 +39,6 @@ from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import Progress, advance
 from p2pfl_me.home import cache_dir, home
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
@@ -179,7 +178,7 @@ def lived(condition: Condition, seed: int, data: Path) -> Lived:
         contracts, views = [now, new], [view]
         announcements = [Announcement(3.0, condition.leaver or 0, view)]
     clock, starts, found = Clock(), dict[int, Start](), Lived()
-    layout, samples, plans = layout_of(whole.model), dealt(data, seed), [plan_of(each) for each in contracts]
+    layout, samples, plans = whole.model.layout, dealt(data, seed), [plan_of(each) for each in contracts]
     initial = initial_params(whole, cache=cache_dir(home()))
     first = frozenset(now.peers.present)
     works = {

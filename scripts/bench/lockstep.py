@@ -21,8 +21,8 @@ import torch
 from memory import Memory  # beside this script
 
 from p2pfl_me.contract import contract_from_yaml
-from p2pfl_me.learning.layout import HIDDEN, layout_of
 from p2pfl_me.learning.trainer import Part, Samples
+from p2pfl_me.networks.layers import HIDDEN
 from p2pfl_me.simulation.lockstep_rounds import Lockstep
 from p2pfl_me.topology.graphs.epidemic import epidemic_schedule
 
@@ -72,7 +72,7 @@ def measure(job: Job, workers: int, peak: float) -> None:
     rows = np.arange(count)
     cuts = np.split(rows, [job.shard * peer for peer in range(1, job.peers + 1)])
     made = [Part(bank, each, labels[each], np.arange(len(each))) for each in cuts]
-    layout = layout_of(contract.model)
+    layout = contract.model.layout
     start = (0.02 * random.standard_normal(layout.size)).astype(np.float32)
     schedule = epidemic_schedule(job.peers, 4, 0)
     own = [Samples(each) for each in made[:-1]]

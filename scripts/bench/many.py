@@ -22,7 +22,6 @@ import torch
 from memory import Memory  # beside this script
 
 from p2pfl_me.contract import Contract, contract_from_yaml
-from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.machine import cores
@@ -45,7 +44,7 @@ training: {local_epochs: 1, batch_size: 16, dropout: 0.2}
 def drawn(contract: Contract, peers: int) -> list[Samples]:
     """Shards of 4,096 drawn images: what they show is noise, and they lie in memory once."""
     random = np.random.default_rng(0)
-    bank = random.standard_normal((1 << 12, input_width(contract.model)), dtype=np.float32)
+    bank = random.standard_normal((1 << 12, contract.model.input_width), dtype=np.float32)
     labels = random.integers(0, 3, len(bank))
     own = random.integers(0, len(bank), (peers, CLIPS))
     clips = np.arange(CLIPS)
@@ -94,7 +93,7 @@ def measure(contract: Contract, peers: int, rounds: int, stacked: bool, still: b
     print(
         f"{peers:8,} peers: round {totals[middle]:7.2f} s (training {parts.training:.2f}, mixing {parts.mixing:.2f}, "
         f"edges {edges:.2f}), built in {built:.1f} s, {memory.peak / 1e9:.2f} GB "
-        f"(models {4 * peers * layout_of(contract.model).size / 1e9:.2f}); a peer alone {1e3 * alone:.2f} ms, so "
+        f"(models {4 * peers * contract.model.layout.size / 1e9:.2f}); a peer alone {1e3 * alone:.2f} ms, so "
         f"{floor:.1f} s of training by {cores()} cores: {totals[middle] / floor:.2f} of that; "
         f"load {os.getloadavg()[0]:.1f}",
         flush=True,

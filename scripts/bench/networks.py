@@ -33,7 +33,6 @@ from torch.nn.functional import cross_entropy
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.contract.template import contract_text
-from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.steps import whole_module
 from p2pfl_me.learning.trainer import Part, Samples
@@ -44,7 +43,7 @@ from p2pfl_me.topology import schedule_of
 
 def drawn(contract: Contract, peers: int, clips: int) -> list[Samples]:
     random = np.random.default_rng(0)
-    bank = random.normal(size=(peers * clips, input_width(contract.model))).astype(np.float32)
+    bank = random.normal(size=(peers * clips, contract.model.input_width)).astype(np.float32)
     labels = random.integers(0, 3, len(bank))
     rows = np.arange(len(bank)).reshape(peers, clips)
     return [Samples(Part(bank, own, labels[own], np.arange(clips))) for own in rows]
@@ -152,7 +151,7 @@ def main() -> None:
     contract = contract_from_yaml(contract_text("ring", arguments.peers, overrides=overrides))
     samples = drawn(contract, arguments.peers, arguments.clips)
     compare(contract, samples, arguments.times)
-    size = layout_of(contract.model).size
+    size = contract.model.layout.size
     print(f"a model of {size} values: {model_bytes(contract)} bytes with header and seals (target 8000)")
     if arguments.data:
         swarm(arguments.data, arguments.peers, 60)

@@ -30,7 +30,6 @@ from p2pfl_me.errors import ContractError, P2pmeError
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.home import cache_dir, home
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
@@ -99,7 +98,7 @@ def dealt(data: Path, model: str, seed: int) -> tuple[Samples, ...]:
 
 def play(contract: Contract, samples: tuple[Samples, ...], lies: Lies | None) -> dict[int, float]:
     """The final UF1 of every honest peer."""
-    plan, layout = plan_of(contract), layout_of(contract.model)
+    plan, layout = plan_of(contract), contract.model.layout
     start = initial_params(contract, cache=cache_dir(home()))
     board = Board(lies.liars(contract) if lies else frozenset())
     deceit = lies.deceit(contract, board) if lies else None

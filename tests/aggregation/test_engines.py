@@ -17,7 +17,6 @@ from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import ContractError
 from p2pfl_me.evaluate.gossiping import gossip
 from p2pfl_me.gossip.cores import Start, core_of
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.lockstep_rounds import Lockstep
@@ -45,7 +44,7 @@ def samples() -> list[Samples]:
 
 def start(agreed: Contract) -> Vector:
     random = np.random.default_rng(2)
-    return (0.02 * random.normal(size=layout_of(agreed.model).size)).astype(np.float32)
+    return (0.02 * random.normal(size=agreed.model.layout.size)).astype(np.float32)
 
 
 class Unfinished(Aggregation):

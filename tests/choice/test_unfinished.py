@@ -21,7 +21,6 @@ from p2pfl_me.contract.gossip import Gossip
 from p2pfl_me.errors import ContractError
 from p2pfl_me.evaluate.gossiping import gossip
 from p2pfl_me.gossip.kind import PROTOCOLS, ProtocolKind, RoundProtocol
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import Part, Samples
 from p2pfl_me.message import Vector
 from p2pfl_me.options import RunOptions
@@ -110,7 +109,7 @@ def unfinished(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple
 def test_it_is_refused_by_name_everywhere(unfinished: tuple[Path, Contract, str], tmp_path: Path) -> None:
     path, contract, said = unfinished
     samples = [Samples(Part(np.zeros((2, 2048), np.float32), np.arange(2), np.zeros(2, np.int64), np.arange(2)))] * 4
-    start = np.zeros(layout_of(contract.model).size, np.float32)
+    start = np.zeros(contract.model.layout.size, np.float32)
     options = RunOptions(home=tmp_path / "home", run=tmp_path / "run")
     engines: dict[str, Callable[[], Any]] = {
         "real peers": lambda: launch(contract, options, Console(StringIO(), quiet=True)),

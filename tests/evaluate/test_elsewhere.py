@@ -20,7 +20,6 @@ from p2pfl_me.evaluate.elsewhere import _alone, _own_bench, _own_clips, outcomes
 from p2pfl_me.evaluate.items import Items
 from p2pfl_me.evaluate.outcome import Outcome
 from p2pfl_me.evaluate.units import Unit
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import Part
 from tests.evaluate.making import clip
 from tests.evaluate.making import request as make_request
@@ -76,7 +75,7 @@ def test_a_node_answers_as_this_machine_does(node: OneNode, tmp_path: Path, send
     for secret in (asked.out, asked.home, *(() if not send else [asked.data])):
         assert str(secret).encode() not in travelled, "where files lie here is no business of the nodes"
     rows, width = design.items.samples.bank.shape
-    size = layout_of(design.contract.model).size
+    size = design.contract.model.layout.size
     assert rows == 48 and node.need == Need(700_000_000 + 2 * 4 * rows * width + 4 * (6 * 2 + 24) * size)
     assert list(outcomes_at(there(design, send=send), [])) == []
 

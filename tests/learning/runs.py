@@ -8,7 +8,6 @@ import numpy as np
 
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, save_checkpoint
 
@@ -29,7 +28,7 @@ def write_run(run: Path, agreed: Contract, models: dict[int, Vector]) -> Path:
     """`models` by peer id, float32 (P,)."""
     run.mkdir(parents=True)
     (run / "contract.yaml").write_text(dump_contract(agreed))
-    layout = layout_of(agreed.model).digest().hex()
+    layout = agreed.model.layout.digest().hex()
     for peer, params in models.items():
         save_checkpoint(run, Checkpoint(peer, 1, params, Progress(), digest(agreed).hex(), layout))
     return run
@@ -37,4 +36,4 @@ def write_run(run: Path, agreed: Contract, models: dict[int, Vector]) -> Path:
 
 def random_model(agreed: Contract, seed: int) -> Vector:
     random = np.random.default_rng(seed)
-    return (random.standard_normal(layout_of(agreed.model).size) * 0.03).astype(np.float32)
+    return (random.standard_normal(agreed.model.layout.size) * 0.03).astype(np.float32)

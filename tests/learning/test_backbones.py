@@ -16,11 +16,11 @@ from p2pfl_me.errors import ContractError, WeightsError
 from p2pfl_me.learning.architectures import architecture_of
 from p2pfl_me.learning.backbone import load_backbone
 from p2pfl_me.learning.features import feature_rows, frozen_layers, normalise
-from p2pfl_me.learning.layout import HIDDEN, input_width, layout_of
 from p2pfl_me.learning.network import assemble
 from p2pfl_me.learning.seeded import seeded_tensors
 from p2pfl_me.learning.vision import torchvision_models
 from p2pfl_me.learning.weight_files import read_weights
+from p2pfl_me.networks.layers import HIDDEN
 from tests.learning.runs import contract, random_model
 
 NAMES = ("resnet18", "mobilenet_v3_small")
@@ -49,8 +49,8 @@ def test_the_sizes_are_torchvisions_and_the_layouts(name: str) -> None:
     model = of(name).model
     with torch.device("meta"):
         out = layers.to("meta").eval()(torch.zeros(1, 3, 64, 64))
-    assert out.shape[2:] == (2, 2) and out.numel() == input_width(model)
-    assert layout_of(model).size == input_width(model) * HIDDEN + HIDDEN + 3 * HIDDEN + 3
+    assert out.shape[2:] == (2, 2) and out.numel() == model.input_width
+    assert model.layout.size == model.input_width * HIDDEN + HIDDEN + 3 * HIDDEN + 3
 
 
 def _quiet_motion(count: int) -> npt.NDArray[np.uint8]:
@@ -89,9 +89,9 @@ def test_the_assembled_network_is_the_features_and_the_head(seeded: tuple[str, P
     agreed = of(name)
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     bank, rows = feature_rows(agreed, [(b"a" * 32, lambda: image)], cache=cache, device="cpu")
-    assert bank.shape == (1, input_width(agreed.model))
+    assert bank.shape == (1, agreed.model.input_width)
     params = random_model(agreed, 1)
-    view = layout_of(agreed.model).views(params)
+    view = agreed.model.layout.views(params)
     hidden = np.maximum(view["dense1.weight"] @ bank[rows[0]] + view["dense1.bias"], 0)
     expected = view["dense2.weight"] @ hidden + view["dense2.bias"]
     with torch.no_grad():

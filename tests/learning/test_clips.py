@@ -9,7 +9,6 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples, by_clip, make_trainer
 from tests.learning.test_steps import CPU, contract, random_part
@@ -23,7 +22,7 @@ def samples_of(part: Part, numbers: list[int]) -> Part:
 
 
 def logits_by_hand(params: npt.NDArray[np.float32], part: Part) -> npt.NDArray[np.float32]:
-    p = layout_of(contract().model).views(params)
+    p = contract().model.layout.views(params)
     hidden = np.maximum(part.bank[part.rows] @ p["dense1.weight"].T + p["dense1.bias"], 0)
     return np.asarray(hidden @ p["dense2.weight"].T + p["dense2.bias"], dtype=np.float32)
 

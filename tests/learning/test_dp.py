@@ -16,7 +16,6 @@ from p2pfl_me.contract.load import contract_from_yaml
 from p2pfl_me.errors import DataError, NetworkError, P2pmeError
 from p2pfl_me.learning.dp_module import DpModuleStep
 from p2pfl_me.learning.dp_trainer import DpTrainer
-from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.losses import CrossEntropy, Loss, make_loss
 from p2pfl_me.learning.protections import rehearsal, round_release
 from p2pfl_me.learning.steps import DpStep, make_dp_step, make_step
@@ -38,14 +37,14 @@ def contract(*overrides: str) -> Contract:
 
 def samples(agreed: Contract, count: int, *, clips: int | None = None, subjects: int = 3) -> Samples:
     draw = np.random.default_rng(count)
-    bank = draw.normal(size=(count, input_width(agreed.model))).astype(np.float32)
+    bank = draw.normal(size=(count, agreed.model.input_width)).astype(np.float32)
     labels = draw.integers(0, len(agreed.model.classes), count)
     numbers = np.arange(count) % (clips or count)
     return Samples(Part(bank, np.arange(count), labels, numbers, subjects=numbers % subjects))
 
 
 def start_of(agreed: Contract) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    return np.random.default_rng(0).normal(0, 0.1, layout_of(agreed.model).size).astype(np.float32)
+    return np.random.default_rng(0).normal(0, 0.1, agreed.model.layout.size).astype(np.float32)
 
 
 @pytest.mark.parametrize("network", [HEAD, GROUPS], ids=["head", "convolutions"])
@@ -86,7 +85,7 @@ def test_gradients_are_those_of_opacus(network: tuple[str, ...]) -> None:
     agreed = contract(*network)
     part, params = samples(agreed, 8).train, torch.from_numpy(start_of(agreed))
     bank, labels = torch.from_numpy(part.bank), torch.from_numpy(part.labels)
-    layout, model = layout_of(agreed.model), agreed.model
+    layout, model = agreed.model.layout, agreed.model
     module = cast(nn.Module, model.backbone.module(model.use, 0.0))  # type: ignore[attr-defined]
     state = dict(zip((name for name, _ in layout.shapes), split(layout, params), strict=True))
     module.load_state_dict(state)

@@ -14,7 +14,6 @@ from p2pfl_me.errors import WeightsError
 from p2pfl_me.learning.architectures import architecture_of
 from p2pfl_me.learning.backbone import load_backbone
 from p2pfl_me.learning.features import frozen_layers
-from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.networks.kinds.efficientnet_lite0 import FILE, PACKAGE, EfficientnetLite0
 from p2pfl_me.networks.lite0 import Same
 from tests.learning.runs import contract
@@ -37,8 +36,8 @@ def test_the_feature_map_is_what_the_layout_says(side: int) -> None:
     model = of(f"model.input_size={side}").model
     layers = architecture_of("efficientnet_lite0").build().to("meta").eval()
     out = layers(torch.zeros(1, 3, side, side, device="meta"))
-    assert out.shape == (1, 112, side // 16, side // 16) and out.numel() == input_width(model)
-    assert layout_of(model).size == 128 * out.numel() + 128 + 3 * 128 + 3
+    assert out.shape == (1, 112, side // 16, side // 16) and out.numel() == model.input_width
+    assert model.layout.size == 128 * out.numel() + 128 + 3 * 128 + 3
     assert sum(each.numel() for each in layers.parameters()) == 700_768, "the published network's first eleven blocks"
 
 

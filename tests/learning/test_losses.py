@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from p2pfl_me.errors import ContractError
 from p2pfl_me.learning.head import HeadStep
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.losses import CrossEntropy, FocalLoss, Loss, SmoothedCrossEntropy, make_loss
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.trainer import Part, Samples, make_trainer
@@ -92,7 +91,7 @@ def test_the_contract_chooses_the_loss_of_both_steps(keys: tuple[str, ...], kind
     assert type(loss) is kind
     part = _part(6, 2048)
     params = initial_params(agreed, cache=tmp_path)
-    step = HeadStep(layout_of(agreed.model), 2048, 8, 0.0, loss, CPU)
+    step = HeadStep(agreed.model.layout, 2048, 8, 0.0, loss, CPU)
     step.attach(torch.from_numpy(params))
     labels = torch.from_numpy(part.labels)
     expected = loss.by_autograd(step.logits(torch.from_numpy(part.bank[part.rows])), labels)

@@ -12,7 +12,6 @@ from p2pfl_me.errors import P2pmeError, RunError, WeightsError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.features import feature_rows
 from p2pfl_me.learning.head import HeadStep
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.losses import CrossEntropy
 from p2pfl_me.learning.recogniser import final_params, load_recogniser
 from tests.learning.runs import contract, random_model, write_run
@@ -28,7 +27,7 @@ def test_a_run_gives_its_average_and_each_peers_own_model(tmp_path: Path) -> Non
     bank, rows = feature_rows(agreed, pairs, cache=cache_dir(tmp_path), device="cpu")
 
     def expected(params: np.ndarray) -> np.ndarray:
-        step = HeadStep(layout_of(agreed.model), 2048, 8, 0.5, CrossEntropy(None), torch.device("cpu"))
+        step = HeadStep(agreed.model.layout, 2048, 8, 0.5, CrossEntropy(None), torch.device("cpu"))
         step.attach(torch.from_numpy(params))
         return step.logits(torch.from_numpy(bank[rows])).softmax(1).numpy()
 
@@ -46,7 +45,7 @@ def test_a_run_gives_its_average_and_each_peers_own_model(tmp_path: Path) -> Non
 
 def test_each_value_is_averaged_over_the_peers_that_hold_it(tmp_path: Path) -> None:
     agreed = contract("peers={loopback: {count: 3}, widths: {1: 0.5}}")
-    layout = layout_of(agreed.model)
+    layout = agreed.model.layout
     models = {peer: np.full(layout.size, peer + 1, dtype=np.float32) for peer in (0, 1)}
     for name, view in layout.views(models[1]).items():  # a narrow peer has zeros where it holds nothing
         if name.startswith("dense1."):

@@ -18,7 +18,6 @@ from p2pfl_me.learning.adam import Adam
 from p2pfl_me.learning.blocks import BlockStep
 from p2pfl_me.learning.by_hand import tensors
 from p2pfl_me.learning.head import HeadStep
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.losses import CrossEntropy
 from p2pfl_me.learning.network import Network, assemble, initial_params
 from p2pfl_me.learning.trainer import Part, Samples, balanced_weights, make_trainer
@@ -40,15 +39,15 @@ def random_part(size: int, width: int = 2048, seed: int = 0) -> Part:
 
 def test_the_network_is_the_founding_papers() -> None:
     assert sum(p.numel() for p in Network(contract().model).parameters()) == 14_977_863
-    assert layout_of(contract().model).size == 263_175
-    assert layout_of(contract(model__trainable="block5").model).size == 7_342_599
+    assert contract().model.layout.size == 263_175
+    assert contract(model__trainable="block5").model.layout.size == 7_342_599
     assert Network(contract().model)(torch.zeros(2, 3, 64, 64)).shape == (2, 7)
 
 
 @settings(max_examples=15)
 @given(st.integers(1, 32), st.sampled_from([0.0, 0.25, 0.5]), st.booleans(), st.integers(0, 1000))
 def test_the_head_step_is_autograd_with_the_same_masks(size: int, dropout: float, weighted: bool, seed: int) -> None:
-    layout = layout_of(contract().model)
+    layout = contract().model.layout
     random = np.random.default_rng(seed)
     params = (random.normal(size=layout.size) * 0.05).astype(np.float32)
     features = torch.from_numpy(random.normal(size=(40, 2048)).astype(np.float32))
@@ -79,7 +78,7 @@ def test_the_head_step_is_autograd_with_the_same_masks(size: int, dropout: float
 
 @pytest.mark.parametrize("dropout", [0.25, 0.5, 0.9])
 def test_masks_keep_the_right_share(dropout: float) -> None:
-    step = HeadStep(layout_of(contract().model), 2048, 32, dropout, CrossEntropy(None), CPU)
+    step = HeadStep(contract().model.layout, 2048, 32, dropout, CrossEntropy(None), CPU)
     random = torch.Generator().manual_seed(0)
     x, h = torch.empty(32, 2048), torch.empty(32, 128)
 
@@ -121,7 +120,7 @@ def test_adam_is_torchs_and_starts_anew_each_round(tmp_path: Path) -> None:
     start = initial_params(agreed, cache=tmp_path)
     ours = make_trainer(agreed, 0, Samples(part), "cpu").train(start, 0).params
     flat = torch.from_numpy(start.copy())
-    p = {name: view.clone().requires_grad_() for name, view in tensors(layout_of(agreed.model), flat).items()}
+    p = {name: view.clone().requires_grad_() for name, view in tensors(agreed.model.layout, flat).items()}
     adam = torch.optim.Adam(list(p.values()), lr=1e-3)
     x, y = torch.from_numpy(part.bank[part.rows]), torch.from_numpy(part.labels)
     for _ in range(3):
@@ -164,7 +163,7 @@ def test_both_trainers_agree_with_the_assembled_network(tmp_path: Path) -> None:
             whole = network(images)
             cut = network.features if trainable == "head" else network.features[:24]
             features = cut(images).flatten(1)
-        layout = layout_of(agreed.model)
+        layout = agreed.model.layout
         head, block = (
             HeadStep(layout, 2048, 4, 0.5, CrossEntropy(None), CPU),
             BlockStep(layout, (512, 4, 4), 0.5, CrossEntropy(None)),

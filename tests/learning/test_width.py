@@ -8,7 +8,6 @@ import torch
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.learning.by_hand import tensors
 from p2pfl_me.learning.head import HeadStep
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.losses import make_loss
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.widths import held, sliced
@@ -17,7 +16,7 @@ CONTRACT = contract_from_yaml(
     "version: 1\nname: t\ntopology: {kind: mesh}\npeers: {loopback: {count: 3}, widths: {1: 0.25}}\n"
     "training: {dropout: 0.0, batch_size: 8}\n"
 )
-LAYOUT, WIDTH = layout_of(CONTRACT.model), 0.25
+LAYOUT, WIDTH = CONTRACT.model.layout, 0.25
 
 
 def start() -> np.ndarray:

@@ -17,7 +17,6 @@ from p2pfl_me.contract.model import CASME2_CLASSES
 from p2pfl_me.deploy.export import export_model
 from p2pfl_me.errors import NetworkError
 from p2pfl_me.exits import Exit
-from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.own import with_network
 from p2pfl_me.options import RunOptions
 from p2pfl_me.simulation.carriage import model_bytes
@@ -33,7 +32,7 @@ PEERS = 3
 
 def write_data(path: Path, contract: Contract) -> Path:
     """Rows as the network takes them; each subject's at a scale of its own, as labs' cameras have it."""
-    random, width = np.random.default_rng(7), input_width(contract.model)
+    random, width = np.random.default_rng(7), contract.model.input_width
     subjects = np.repeat(np.arange(9), 7)
     labels = np.arange(len(subjects)) % len(CLASSES)
     means = random.normal(size=(len(CLASSES), width))
@@ -77,7 +76,7 @@ def test_real_peers_simulator_and_lockstep_end_with_the_same_bits(tmp_path: Path
     data = write_data(tmp_path / "data.safetensors", contract)
     found = {engine: run(engine, contract, tmp_path, data) for engine in ("real", "simulated", "lockstep")}
     assert found["real"] == found["simulated"] == found["lockstep"] and len(set(found["real"])) == PEERS
-    home = np.zeros(layout_of(contract.model).size, dtype=bool)
+    home = np.zeros(contract.model.layout.size, dtype=bool)
     for begin, end in contract.personal_ranges:
         home[begin:end] = True
     models = [load_file(tmp_path / "real" / f"checkpoint-{peer}.safetensors")["params"] for peer in range(PEERS)]

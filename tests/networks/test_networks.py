@@ -13,7 +13,6 @@ from torch import nn
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import ContractError
-from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.losses import CrossEntropy
 from p2pfl_me.learning.module import ModuleStep
 from p2pfl_me.learning.network import assemble, initial_params
@@ -34,13 +33,13 @@ def of(network: str, *more: str) -> Contract:
 
 def drawn(contract: Contract, count: int, seed: int = 0) -> Part:
     random = np.random.default_rng(seed)
-    bank = random.normal(size=(count, input_width(contract.model))).astype(np.float32)
+    bank = random.normal(size=(count, contract.model.input_width)).astype(np.float32)
     return Part(bank, np.arange(count), random.integers(0, 3, count), np.arange(count))
 
 
 def test_ststnet_is_the_papers() -> None:
     contract = of("ststnet")
-    layout, module = layout_of(contract.model), whole_module(contract.model, 0.5)
+    layout, module = contract.model.layout, whole_module(contract.model, 0.5)
     assert sum(each.numel() for each in module.parameters()) == 1_683
     assert layout.size == 1_683 + 2 * 16, "and two running statistics a channel"
     assert contract.model.input_size == 28
@@ -52,7 +51,7 @@ def test_the_layout_is_the_modules(network: str) -> None:
     contract = of(network)
     module = whole_module(contract.model, 0.0)
     state = {name: tuple(value.shape) for name, value in module.state_dict().items() if value.is_floating_point()}
-    assert dict(layout_of(contract.model).shapes) == state
+    assert dict(contract.model.layout.shapes) == state
     assert Group.LAST_LAYER in contract.model.layout.groups, "what gives the classes may stay at home"
 
 
@@ -75,7 +74,7 @@ def test_step_and_module_give_the_same_scores(network: str, side: int, tmp_path:
 def test_ststnets_step_by_hand_is_autograds(size: int, weighted: bool, side: int, seed: int) -> None:
     """In float64: in float32 two pixels may be equal but for rounding, and pooling then takes one or the other."""
     contract = of("ststnet", f"model.input_size={side}", "training.dropout=0")
-    layout, random = layout_of(contract.model), np.random.default_rng(seed)
+    layout, random = contract.model.layout, np.random.default_rng(seed)
     params = random.normal(0, 0.3, layout.size)
     layout.views(params)["norm1.running_var"][:] = 1.0
     loss = CrossEntropy(torch.rand(3).double() + 0.1 if weighted else None)
@@ -124,9 +123,9 @@ def test_a_shard_of_one_clip_trains(network: str, tmp_path: Path) -> None:
     start = initial_params(contract, cache=tmp_path)
     trained = make_trainer(contract, 0, Samples(drawn(contract, 1)), "cpu").train(start, 0)
     assert np.isfinite(trained.params).all() and (trained.params != start).any()
-    for name, view in layout_of(contract.model).views(trained.params).items():
+    for name, view in contract.model.layout.views(trained.params).items():
         if "running" in name:
-            assert (view == layout_of(contract.model).views(start)[name]).all(), "one sample has no statistics"
+            assert (view == contract.model.layout.views(start)[name]).all(), "one sample has no statistics"
 
 
 @pytest.mark.parametrize("network", VARIED)
@@ -155,7 +154,7 @@ def test_negative_variances_count_as_none(tmp_path: Path) -> None:
     for network in ("ststnet",):
         contract = of(network)
         params = initial_params(contract, cache=tmp_path)
-        layout_of(contract.model).views(params)["norm2.running_var"][:] = -0.01
+        contract.model.layout.views(params)["norm2.running_var"][:] = -0.01
         kept = params.copy()
         samples = Samples(drawn(contract, 1), None, drawn(contract, 3))
         for step in (
@@ -197,7 +196,7 @@ def test_a_network_that_lacks_its_parts_is_refused_by_name() -> None:
     NETWORKS.add(Unfinished)
     try:
         contract = of("unfinished")
-        for use in (layout_of, lambda model: whole_module(model, 0.5)):
+        for use in (lambda model: model.layout, lambda model: whole_module(model, 0.5)):
             with pytest.raises(ContractError, match="network unfinished cannot do this"):
                 use(contract.model)
     finally:
@@ -206,7 +205,7 @@ def test_a_network_that_lacks_its_parts_is_refused_by_name() -> None:
 
 def test_a_narrow_peer_trains_a_slice_of_the_pixels_head(tmp_path: Path) -> None:
     contract = of("mlp", "peers.widths={1: 0.5}")
-    layout, start = layout_of(contract.model), initial_params(contract, cache=tmp_path)
+    layout, start = contract.model.layout, initial_params(contract, cache=tmp_path)
     mine = held(layout.dimensions, 0.5)
     narrow = np.where(mine, start, 0).astype(np.float32)
     trained = make_trainer(contract, 1, Samples(drawn(contract, 9)), "cpu", width=0.5).train(narrow, 0).params

@@ -12,7 +12,6 @@ import torch
 
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract, section_digests
 from p2pfl_me.errors import ContractError, NetworkError
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.network import assemble, initial_params
 from p2pfl_me.learning.own import examine, with_network
 from p2pfl_me.learning.trainer import Part, Samples, make_trainer
@@ -48,7 +47,7 @@ def drawn(count: int, seed: int = 0) -> Part:
 def test_it_trains_by_its_seed_and_from_one_clip_on(name: str, tmp_path: Path) -> None:
     contract = with_network(contract_from_yaml(BASE), f"{FILE}:{name}", side=16)
     start = initial_params(contract, cache=tmp_path)
-    assert start.shape == (layout_of(contract.model).size,)
+    assert start.shape == (contract.model.layout.size,)
     for count in (9, 1):
         samples = Samples(drawn(count), None, drawn(5, 1))
         one = make_trainer(contract, 1, samples, "cpu").train(start, 3)
@@ -61,7 +60,7 @@ def test_it_trains_by_its_seed_and_from_one_clip_on(name: str, tmp_path: Path) -
 
 def test_what_is_frozen_stays_and_never_travels(tmp_path: Path) -> None:
     contract = of("frozen")
-    names = {name for name, _ in layout_of(contract.model).shapes}
+    names = {name for name, _ in contract.model.layout.shapes}
     assert not any(name.startswith("stem") for name in names)
     assert {"body.1.running_mean", "body.1.running_var"} <= names, "statistics of what is trained travel"
     start = initial_params(contract, cache=tmp_path)
@@ -79,14 +78,14 @@ def test_what_is_frozen_stays_and_never_travels(tmp_path: Path) -> None:
 
 def test_a_named_part_is_trained_alone() -> None:
     contract = of("build", trained=("fc",))
-    assert [name for name, _ in layout_of(contract.model).shapes] == ["fc.weight", "fc.bias"]
+    assert [name for name, _ in contract.model.layout.shapes] == ["fc.weight", "fc.bias"]
     with pytest.raises(NetworkError, match="has no part `head`") as caught:
         of("build", trained=("head",))
     assert "stem, body, fc" in caught.value.fix
 
 
 def test_groups_are_what_they_are_to_gossip() -> None:
-    layout = layout_of(of("build").model)
+    layout = of("build").model.layout
     groups = dict(zip([name for name, _ in layout.shapes], layout.groups, strict=True))
     assert {name for name, group in groups.items() if group is Group.LAST_LAYER} == {"fc.weight", "fc.bias"}
     assert groups["stem.1.weight"] == groups["body.1.running_var"] == Group.NORMALISATION

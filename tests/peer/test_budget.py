@@ -127,9 +127,8 @@ def test_a_ledger_that_was_lost_ends_the_run_and_one_outlives_a_fresh_start(tmp_
 
 def _any_checkpoint(contract: Contract, where: Path) -> Checkpoint:
     from p2pfl_me.contract import digest
-    from p2pfl_me.learning.layout import layout_of
 
-    here = {"contract_digest": digest(contract).hex(), "layout_digest": layout_of(contract.model).digest().hex()}
+    here = {"contract_digest": digest(contract).hex(), "layout_digest": contract.model.layout.digest().hex()}
     return load_checkpoint(where, 0, **here)
 
 

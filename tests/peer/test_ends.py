@@ -11,7 +11,6 @@ from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.errors import DivergedError
 from p2pfl_me.exits import Exit, verdict
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.trainer import Part, Samples, make_trainer
 from p2pfl_me.peer.checkpoint import Checkpoint, Course, load_checkpoint, save_checkpoint
 from p2pfl_me.peer.work import failure
@@ -74,7 +73,7 @@ def test_a_lab_calls_its_own_training_diverged_before_its_neighbours_refuse_it(r
     bank = np.random.default_rng(0).normal(size=(24, 2048)).astype(np.float32)
     rows = np.arange(24, dtype=np.int64)
     trainer = make_trainer(contract, 0, Samples(Part(bank, rows, rows % 2, rows)), "cpu")
-    start = np.random.default_rng(1).normal(size=layout_of(contract.model).size).astype(np.float32) / 50
+    start = np.random.default_rng(1).normal(size=contract.model.layout.size).astype(np.float32) / 50
     with pytest.raises(DivergedError, match=r"diverged in round 1.*\n.*lower training.learning_rate") as caught:
         trainer.train(start, 0)
     assert caught.value.exit_code == Exit.DIVERGED

@@ -12,7 +12,6 @@ from scipy.ndimage import gaussian_filter
 pytest.importorskip("dp_accounting", reason="pip install 'p2pfl-me[privacy]'")
 
 from p2pfl_me.contract import Contract, contract_from_yaml
-from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.losses import make_loss
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.steps import make_step, whole_module
@@ -38,7 +37,7 @@ def board(agreed: Contract, clips: int) -> Board:
     parts = []
     for peer in range(PEERS):
         draw = np.random.default_rng(10 + peer)
-        bank = draw.normal(size=(clips, input_width(agreed.model))).astype(np.float32)
+        bank = draw.normal(size=(clips, agreed.model.input_width)).astype(np.float32)
         labels, numbers = draw.integers(0, len(agreed.model.classes), clips), np.arange(clips)
         parts.append(Part(bank, numbers, labels, numbers, subjects=numbers % 2))
     return Board(tuple(parts), tuple(np.arange(clips) for _ in parts))
@@ -58,8 +57,8 @@ def test_the_gradient_of_one_input_holds_the_input_itself(tmp_path: Path) -> Non
     step = make_step(agreed, make_loss(agreed.training, None), torch.device("cpu"), batch=1)
     step.begin(params, 0.1, 1)
     step.forward_backward(torch.from_numpy(single.bank), torch.tensor([0]), torch.tensor([1]), torch.Generator())
-    gradients = layout_of(agreed.model).views(step._grads.numpy().copy())  # type: ignore[attr-defined]
-    (name,) = [name for name, shape in layout_of(agreed.model).shapes if shape[1:] == (single.bank.shape[1],)]
+    gradients = agreed.model.layout.views(step._grads.numpy().copy())  # type: ignore[attr-defined]
+    (name,) = [name for name, shape in agreed.model.layout.shapes if shape[1:] == (single.bank.shape[1],)]
     guesses = ratio_guesses(gradients[name], gradients[name.replace("weight", "bias")], 20)
     np.testing.assert_allclose(guesses, np.broadcast_to(single.bank[0], guesses.shape), rtol=1e-3, atol=1e-4)
 
@@ -78,7 +77,7 @@ def test_descent_puts_a_smooth_picture_together_that_a_small_network_was_shown_a
 ) -> None:
     monkeypatch.setattr(inversion, "STEPS", 150)
     agreed = contract(*SMALL)
-    network, layout, start = agreed.model.backbone, layout_of(agreed.model), initial_params(agreed, cache=tmp_path)
+    network, layout, start = agreed.model.backbone, agreed.model.layout, initial_params(agreed, cache=tmp_path)
     assert isinstance(network, Whole)
     shape = network.shape(agreed.model.use)
     picture = gaussian_filter(np.random.default_rng(3).normal(size=shape), (0, 2, 2)).astype(np.float32)

@@ -11,7 +11,6 @@ import pytest
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import digest, load_contract
 from p2pfl_me.errors import ContractError
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.options import RunOptions
 from p2pfl_me.peer.checkpoint import load_checkpoint
 from p2pfl_me.report.run import read_run
@@ -56,7 +55,7 @@ def test_it_leaves_what_the_simulator_leaves(tmp_path: Path, topology: str, goss
         assert mine["digest"] == theirs["digest"]
         (mine,), (theirs,) = events(one.run, peer, "start"), events(other.run, peer, "start")
         assert mine["data"] == theirs["data"]
-        here = {"contract_digest": digest(contract).hex(), "layout_digest": layout_of(contract.model).digest().hex()}
+        here = {"contract_digest": digest(contract).hex(), "layout_digest": contract.model.layout.digest().hex()}
         kept, expected = (load_checkpoint(run, peer, **here) for run in (one.run, other.run))
         assert kept.completed == expected.completed
         np.testing.assert_array_equal(kept.params, expected.params)

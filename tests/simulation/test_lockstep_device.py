@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import ContractError, WeightsError
-from p2pfl_me.learning.layout import input_width
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.stacked import trainer as stacked
 from p2pfl_me.learning.stacked.draws import Draws
@@ -42,7 +41,7 @@ def dealt(agreed: Contract, sizes: tuple[int, ...], *, variants: bool = False) -
     """Shards of these sizes, and a test part with two samples of some clips."""
     random = np.random.default_rng(1)
     count = sum(sizes) + 30
-    bank = random.normal(size=(count, input_width(agreed.model))).astype(np.float32)
+    bank = random.normal(size=(count, agreed.model.input_width)).astype(np.float32)
     labels = random.integers(0, len(agreed.model.classes), count)
     cuts = np.split(random.permutation(count), np.cumsum(sizes))
     made = [

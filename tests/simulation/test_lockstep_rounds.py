@@ -12,7 +12,6 @@ from p2pfl_me.aggregation import mix
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import ContractError, DataError, WeightsError
 from p2pfl_me.gossip.kind import PROTOCOLS
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.learning.metrics import confusion_matrix
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.message import Vector
@@ -58,7 +57,7 @@ def mix_all(models: torch.Tensor, schedule: Schedule, round: int, average: torch
 
 def start(agreed: Contract) -> Vector:
     random = np.random.default_rng(2)
-    return (0.02 * random.normal(size=layout_of(agreed.model).size)).astype(np.float32)
+    return (0.02 * random.normal(size=agreed.model.layout.size)).astype(np.float32)
 
 
 def one_by_one(agreed: Contract, schedule: Schedule, samples: list[Samples], rounds: int) -> list[Vector]:
@@ -128,7 +127,7 @@ def test_scores_are_those_of_each_model_and_of_the_average() -> None:
     engine = Lockstep(agreed, SCHEDULES["ring"], samples, start=start(agreed), test=test)
     result = engine.step(0)
     assert result.scores is not None and result.average_score is not None
-    layout = layout_of(agreed.model)
+    layout = agreed.model.layout
 
     def scored(params: Vector) -> object:
         p = layout.views(params)
@@ -166,7 +165,7 @@ def test_equal_models_are_at_distance_zero() -> None:
 
 def test_the_links_of_thousands_who_all_meet_are_counted_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     everyone, ring = CompleteSchedule(10_000), StaticSchedule(build_graph(Ring(kind="ring"), 10_000))
-    size = layout_of(contract().model).size
+    size = contract().model.layout.size
     monkeypatch.setattr("p2pfl_me.machine.available_bytes", lambda: 10_000 * 4 * size + 2_000_000_000)
     require_memory_for(contract(), ring, 1)
     with pytest.raises(ContractError, match="peers or fewer"):

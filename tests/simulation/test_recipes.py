@@ -15,7 +15,6 @@ from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.ready import read_contract
 from p2pfl_me.contract.template import NBAFL, PEMFL
-from p2pfl_me.learning.layout import input_width
 from p2pfl_me.options import RunOptions
 from p2pfl_me.report.run import Run, read_run
 from p2pfl_me.simulation.engine import simulate
@@ -26,7 +25,7 @@ def ran(name: str, tmp_path: Path) -> tuple[Contract, Run]:
     short = [f"model.classes=[{', '.join(CLASSES)}]", "training.rounds=2"]
     contract = read_contract(name, short)
     random, subjects = np.random.default_rng(0), np.repeat(np.arange(24), 3)
-    features = random.normal(size=(subjects.size, input_width(contract.model))).astype(np.float32)
+    features = random.normal(size=(subjects.size, contract.model.input_width)).astype(np.float32)
     tensors = {"features": features, "labels": np.arange(subjects.size) % len(CLASSES), "subjects": subjects}
     save_file(tensors, tmp_path / "rows.safetensors", {"classes": json.dumps(CLASSES)})
     options = RunOptions(tmp_path / "home", tmp_path / "run", tmp_path / "rows.safetensors")

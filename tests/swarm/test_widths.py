@@ -10,7 +10,6 @@ import pytest
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import digest, load_contract
-from p2pfl_me.learning.layout import layout_of
 from p2pfl_me.options import RunOptions
 from p2pfl_me.peer.checkpoint import load_checkpoint
 from p2pfl_me.peer.replay import replay
@@ -30,7 +29,7 @@ def test_peers_of_three_widths_learn_together(tmp_path: Path) -> None:
     code, output = here(tmp_path / "home", "swarm", path, *options, "--out", run, *overrides)
     assert code == 0, output
     contract = load_contract(path, overrides[1::2])
-    layout = layout_of(contract.model)
+    layout = contract.model.layout
     digests = {"contract_digest": digest(contract).hex(), "layout_digest": layout.digest().hex()}
     models = [load_checkpoint(run, peer, **digests).params for peer in range(PEERS)]
     for peer, model in enumerate(models):

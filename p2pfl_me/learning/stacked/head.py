@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.stacked.losses import StackedLoss
 from p2pfl_me.learning.stacked.step import Batch, kept, stacked_tensors
+from p2pfl_me.networks.layout import Layout
 
 
 class StackedHead:

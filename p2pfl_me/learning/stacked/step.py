@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from p2pfl_me.learning.layout import Layout
+from p2pfl_me.networks.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from p2pfl_me.learning.layout import Layout
 from p2pfl_me.learning.stacked.losses import StackedLoss
 from p2pfl_me.learning.stacked.step import Batch, kept, stacked_tensors
 from p2pfl_me.learning.streams import CHANNELS, EPSILON, MOMENTUM, POOLING
 from p2pfl_me.networks.kinds.ststnet import PADDING, POOL, pooled
+from p2pfl_me.networks.layout import Layout
 
 KERNEL = 27
 """Values of one: 3 planes of 3x3."""

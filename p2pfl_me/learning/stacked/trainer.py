@@ -14,7 +14,6 @@ from torch import Tensor
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
-from p2pfl_me.learning.layout import input_width, layout_of
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.stacked.adam import StackedAdam
 from p2pfl_me.learning.stacked.draws import Draws
@@ -46,10 +45,10 @@ class Learner:
 def step_of(contract: Contract) -> StackedStep | None:
     """The stacked step of a contract's network; None where nobody has written one."""
     model, training = contract.model, contract.training
-    network, layout, loss = model.backbone, layout_of(model), StackedLoss(training)
+    network, layout, loss = model.backbone, model.layout, StackedLoss(training)
     kind = network.step(model.use)
     if kind is Step.HEAD:
-        return StackedHead(layout, input_width(model), training.dropout, loss)
+        return StackedHead(layout, model.input_width, training.dropout, loss)
     if kind is Step.STREAMS:
         return StackedStreams(layout, model.input_size, training.dropout, loss)
     return None
@@ -75,7 +74,7 @@ class StackedTrainer:
     ) -> None:
         self._contract, self._step, self._device = contract, step, device
         self._training, self._classes = contract.training, len(contract.model.classes)
-        self._size = layout_of(contract.model).size
+        self._size = contract.model.layout.size
         parts = [each.part for each in learners]
         sizes = np.array([len(each) for each in parts], dtype=np.int64)
         order = np.argsort(-sizes, kind="stable")
