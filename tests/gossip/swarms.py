@@ -82,8 +82,11 @@ def run(
     *,
     home: Ranges = (),
     liars: Mapping[int, Callable[[Core], Core]] = NO_LIARS,
+    around: Callable[[int, Core], Core] = lambda peer, core: core,
+    loss: Callable[[int, int], float | None] = lambda peer, round: None,
 ) -> Swarm:
-    """From `begin` (n, P) to the end; `liars` put something else around the cores of some peers."""
+    """From `begin` (n, P) to the end; `liars` put something else around the cores of some peers, and `around` around
+    those of all. `loss`: (peer, round) -> that of its validation."""
     swarm, schedule, size = Swarm(), plan_of(contract), begin.shape[1]
 
     clock = Clock()
@@ -91,7 +94,7 @@ def run(
     def boot(peer: int) -> Life:
         start = swarm.starts.setdefault(peer, Start(begin[peer].copy(), personal=home))
         core = liars.get(peer, lambda core: core)(core_of(contract, peer, schedule, start))
-        return Life(core, _Work(peer, train, swarm, clock, home))
+        return Life(around(peer, core), _Work(peer, train, loss, swarm, clock, home))
 
     simulation = Simulation(
         boot,
@@ -111,8 +114,17 @@ def run(
 
 
 class _Work(Untold):
-    def __init__(self, peer: int, train: Train, swarm: Swarm, clock: Clock, home: Ranges) -> None:
-        self._peer, self._train, self._swarm, self._clock, self._home = peer, train, swarm, clock, home
+    def __init__(
+        self,
+        peer: int,
+        train: Train,
+        loss: Callable[[int, int], float | None],
+        swarm: Swarm,
+        clock: Clock,
+        home: Ranges,
+    ) -> None:
+        self._peer, self._train, self._loss = peer, train, loss
+        self._swarm, self._clock, self._home = swarm, clock, home
 
     def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
         return self._train(self._peer, round, params)
@@ -120,15 +132,15 @@ class _Work(Untold):
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
         self._swarm.mixed[self._peer].append(mixed)
         self._swarm.ended[self._peer] = self._clock.now
-        start = self._swarm.starts[self._peer]
+        start, loss = self._swarm.starts[self._peer], self._loss(self._peer, mixed.round)
         self._swarm.starts[self._peer] = Start(
             mixed.params,
             mixed.round + 1,
-            advance(start.progress, None, alone=mixed.alone),
+            advance(start.progress, loss, alone=mixed.alone),
             mixed.memory,
             self._home,
         )
-        return None
+        return loss
 
     def note(self, event: AnyEvent) -> None:
         if isinstance(event, Begin):
