@@ -20,6 +20,7 @@ from p2pfl_me.learning.head import HeadStep
 from p2pfl_me.learning.losses import Loss
 from p2pfl_me.learning.module import ModuleStep
 from p2pfl_me.learning.streams import StreamStep
+from p2pfl_me.machine import reuse_freed_memory
 from p2pfl_me.networks import Step, Use, Whole
 
 
@@ -56,6 +57,8 @@ def make_step(contract: Contract, loss: Loss, device: torch.device, *, batch: in
     model, dropout = contract.model, contract.training.dropout
     network, use, layout = model.backbone, model.use, model.layout
     kind = network.step(use)
+    if kind is not Step.HEAD:
+        reuse_freed_memory()  # maps of a batch, by the megabyte and many a step
     match kind:
         case Step.HEAD:
             slim = layout if width == 1 else layout.narrowed(width)

@@ -25,7 +25,7 @@ from p2pfl_me.gossip.cores import Start, exchanged_size, rule_of
 from p2pfl_me.gossip.exchange import Content
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
-from p2pfl_me.machine import require_bytes
+from p2pfl_me.machine import require_bytes, reuse_freed_memory
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.crew import Crew, Job, shared
 from p2pfl_me.simulation.lockstep_edges import LockstepEdges
@@ -41,7 +41,6 @@ from p2pfl_me.simulation.mixing_tiles import (
     total,
 )
 from p2pfl_me.topology import Schedule
-from p2pfl_me.wire.malloc import reuse_freed_memory
 
 _WORKER_MODELS = 8
 """Vectors a worker holds beside its peer's row: trained copy, gradients, two moments, buffers; rounded up."""

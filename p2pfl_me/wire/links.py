@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from p2pfl_me.errors import WireError
+from p2pfl_me.machine import reuse_freed_memory
 from p2pfl_me.message import Message
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.endpoint import Endpoint, LinkHandlers, Liveness, Trust
 from p2pfl_me.wire.handshake import Terms
 from p2pfl_me.wire.identity import Identity
-from p2pfl_me.wire.malloc import reuse_freed_memory
 from p2pfl_me.wire.multiplexer import Multiplexer
 from p2pfl_me.wire.records import PAYLOAD
 from p2pfl_me.wire.session import encoded

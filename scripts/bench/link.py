@@ -28,12 +28,12 @@ import numpy as np
 import zmq
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from p2pfl_me.machine import reuse_freed_memory
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire.codec import Header, Schema, check_weights
 from p2pfl_me.wire.endpoint import News
 from p2pfl_me.wire.identity import Identity, new_identity, public_from_text
 from p2pfl_me.wire.links import Endpoint, Links
-from p2pfl_me.wire.malloc import reuse_freed_memory
 from p2pfl_me.wire.noise import TAG, nonce
 from p2pfl_me.wire.records import HEADER, PAYLOAD, Opener, Sealer
 from p2pfl_me.wire.session import BODY
