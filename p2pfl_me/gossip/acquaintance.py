@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import numpy as np
-
 from p2pfl_me.errors import WireError
 from p2pfl_me.gossip.protocol import Action, Send
 from p2pfl_me.gossip.sums import Lives, Sums
@@ -37,12 +35,13 @@ class Acquaintance:
         return [self.key(peer, round), *([self.circle(peer, round)] if self.lives else [])]
 
     def key(self, to: int, round: int) -> Send:
-        return Send(to, Message(Kind.KEY, round, packed=np.frombuffer(self._sums.public, np.uint8)))
+        return Send(to, Message(Kind.KEY, round, packed=self._sums.key))
 
     def circle(self, to: int, round: int) -> Send:
         return Send(to, Message(Kind.CIRCLE, round, packed=self._sums.say_lives(self.lives)))
 
-    def heard_key(self, sender: int, key: bytes, round: int, there: Collection[int]) -> list[Action]:
+    def heard_key(self, sender: int, content: Packed, round: int, there: Collection[int]) -> list[Action]:
+        key = self._sums.read_key(sender, content)
         if self.lives.get(sender) == key:
             return [self.circle(sender, round)]  # it asks: a circle was lost, or came to an earlier life
         self.lives[sender] = key

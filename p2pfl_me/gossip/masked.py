@@ -138,7 +138,7 @@ class Masked(Synchronous):
     def _give(self, peer: int, weight: float) -> list[Action]:
         content = self._sums.give(peer, self.round, self._out, weight, self._known.circle_of(peer))
         if content is None:
-            return [self._known.key(peer, self.round), self._withdraw(peer, self.round)]
+            return [self._known.key(peer, self.round), self._word(Kind.WITHDRAW, peer, self.round)]
         self._owed.add(peer)
         return [Send(peer, Message(Kind.MASKED, self.round, self.round, packed=content))]
 
@@ -159,7 +159,7 @@ class Masked(Synchronous):
             case Kind.PRESENT:
                 return self._presence(sender)
             case Kind.KEY:
-                return self._known.heard_key(sender, whole(content).tobytes(), self.round, self._members.there)
+                return self._known.heard_key(sender, whole(content), self.round, self._members.there)
             case Kind.CIRCLE:
                 return self._known.heard_circle(sender, whole(content))
             case Kind.MASKED:
@@ -194,7 +194,7 @@ class Masked(Synchronous):
                 return []  # said twice
             self._pace.arrived(edge, message.round, now)
             sumless = message.round in self._sumless
-            return [self._no_sum(sender, message.round) if sumless else self._skip(sender, message.round)]
+            return [self._no_sum(sender, message.round) if sumless else self._word(Kind.SKIP, sender, message.round)]
         if edge.mail is None or edge.mail.round < message.round:
             edge.mail = message
         if message.round > self.round and self._phase is Phase.EXCHANGING:
@@ -224,11 +224,13 @@ class Masked(Synchronous):
         content = whole(message.packed)
         if message.round == self.round:
             self._settle_debt(sender)
-        if self._sums.read_lives(content).keys() == {sender}:
+        if self._sums.read_roster(content).keys() == {sender}:
             return []  # it has no sum in this round
         pledge = self._sums.pledge(sender, message.round, content)
         if pledge is None:
-            return [self._withdraw(sender, message.round)]
+            return [self._word(Kind.WITHDRAW, sender, message.round)]
+        if not pledge.size:
+            return []  # said before, and once is enough
         self._of_use |= message.round == self.round
         return [Send(sender, Message(Kind.PLEDGE, message.round, min(self.round, message.round + 1), packed=pledge))]
 
@@ -236,10 +238,10 @@ class Masked(Synchronous):
         awaited = self._phase is Phase.EXCHANGING and self._stage is _Stage.PLEDGES and sender in self._due
         if not awaited or message.round != self.round:
             return []
-        self._sum.pledges[sender] = self._sums.read_pledge(whole(message.packed))
+        self._sum.pledges[sender] = self._sums.read_pledge(whole(message.packed), self._out.size)
         self._doubts.kept(sender)
         del self._due[sender]
-        return self._mix_if_settled(now)
+        return [*self._ask(now), *self._mix_if_settled(now)]
 
     def _given_up(self, now: float) -> list[Action]:
         for peer in sorted(peer for peer, due in self._due.items() if due <= now + TICK_S):
@@ -307,7 +309,7 @@ class Masked(Synchronous):
                 if self._sum.models.pop(peer, None) is not None:
                     self._missing[peer] = reason
             case _Stage.PLEDGES:
-                if peer in self._due:
+                if self._sum.needs(peer):
                     self._lose(f"peer {peer} {reason}", peer)
             case _Stage.LAST_WORDS:
                 self._due.pop(peer, None)
@@ -333,10 +335,11 @@ class Masked(Synchronous):
             return []
         if self._stage is _Stage.MODELS:
             return self._name(now)
-        if self._stage is _Stage.PLEDGES and (awaited := self._last_words(now)):
-            self._stage, self._due = _Stage.LAST_WORDS, awaited
-            return self._next_deadline()
-        return self._conclude(now)
+        if self._stage is not _Stage.PLEDGES:
+            return self._conclude(now)
+        told: list[Action] = [self._no_sum(peer, self.round) for peer in self._sum.unasked]
+        self._stage, self._due = _Stage.LAST_WORDS, self._last_words(now)
+        return [*told, *(self._next_deadline() if self._due else self._conclude(now))]
 
     def _last_words(self, now: float) -> dict[int, float]:
         """Who has yet to say whether its sum holds this peer's model, and until when that is worth waiting for."""
@@ -349,22 +352,25 @@ class Masked(Synchronous):
         """All models are here that will come: who is on the roster?"""
         self._stage = _Stage.PLEDGES
         self._missing |= self._sum.name(self._known.lives, self._doubts.at(self.round))
-        # Each round costs its training: a pledge that may still come is worth as long a wait as a model.
-        self._due = dict.fromkeys(self._sum.roster, max(now + self._pace.settling_s, self._longest_due))
         left_out = sorted((self._weights_at(self.round).keys() - self._sum.roster.keys()) & self._members.there)
         if not self._sum.roster:  # its own models still count where they are in a sum
             told: list[Action] = [self._no_sum(peer, self.round) for peer in left_out]
         else:
-            said = self._sums.say_lives(self._sum.roster)
-            told = [self._skip(peer, self.round) for peer in left_out]
-            told += [self._say_roster(peer, self.round, said) for peer in self._sum.roster]
+            told = [*(self._word(Kind.SKIP, peer, self.round) for peer in left_out), *self._ask(now)]
         stale = sorted(self._sum.models.keys() - self._sum.roster.keys())
         return [
             *told,
             *(self._known.circle(peer, self.round) for peer in stale),
-            *self._next_deadline(),
             *self._mix_if_settled(now),
         ]
+
+    def _ask(self, now: float) -> list[Action]:
+        """Tell of the roster whose pledges are due now: those of all, or of one after the other."""
+        asked = self._sum.asks()
+        # Each round costs its training: a pledge that may still come is worth as long a wait as a model.
+        self._due |= dict.fromkeys(asked, max(now + self._pace.settling_s, self._longest_due))
+        told: list[Action] = [self._word(Kind.ROSTER, peer, self.round, content) for peer, content in asked.items()]
+        return [*told, *self._next_deadline()] if told else []
 
     def _conclude(self, now: float) -> list[Action]:
         self._phase, self._mixed_at = Phase.EVALUATING, now
@@ -381,17 +387,10 @@ class Masked(Synchronous):
         self._sum.forget()
         return self._mixed(now, mixture, NOTHING, (), alone=bool(row) and total is None)
 
-    def _say_roster(self, to: int, round: int, content: Packed) -> Send:
-        return Send(to, Message(Kind.ROSTER, round, self.round, packed=content))
-
     def _no_sum(self, to: int, round: int) -> Send:
         """As a receiver: I have no sum; yours may hold my model all the same."""
-        return self._say_roster(to, round, self._sums.say_lives({self.me: self._sums.public}))
+        return self._word(Kind.ROSTER, to, round, self._sums.say_roster({self.me: self._sums.public}))
 
-    def _skip(self, to: int, round: int) -> Send:
-        """As a receiver: your model is not in my sum."""
-        return Send(to, Message(Kind.SKIP, round, self.round))
-
-    def _withdraw(self, to: int, round: int) -> Send:
-        """As a giver: mine is not to be had."""
-        return Send(to, Message(Kind.WITHDRAW, round, self.round))
+    def _word(self, kind: Kind, to: int, round: int, content: Packed | None = None) -> Send:
+        """SKIP: your model is not in my sum. WITHDRAW: mine is not to be had. ROSTER: pledge yourself."""
+        return Send(to, Message(kind, round, self.round, packed=content))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.gossip.sums import Lives, Sums
-from p2pfl_me.message import Vector
+from p2pfl_me.message import Packed, Vector
 
 FAR = 100.0
 """A sum whose norm is so many times that of one's own model is no models': masks that don't match give such sums."""
@@ -27,6 +27,7 @@ class SumToBe:
         self.pledges: dict[int, Any] = {}
         self.lost = ""
         """Why it cannot be had."""
+        self._asked: set[int] = set()
 
     def name(self, lives: Lives, doubtful: Collection[int]) -> dict[int, str]:
         """Choose the roster, empty if all are too few; returns why the others whose models are here are not on it.
@@ -45,6 +46,21 @@ class SumToBe:
             doubt = "gave a model without its pledge before" if self.roster and peer in doubtful else few
             reasons[peer] = self.unrequited.get(peer, doubt)
         return reasons
+
+    def asks(self) -> Mapping[int, Packed]:
+        """Who is to be told of the roster now, with the pledges that are here, and in which words."""
+        asks = self._sums.asks(self.roster, self.pledges)
+        self._asked |= asks.keys()
+        return asks
+
+    def needs(self, peer: int) -> bool:
+        """Whether there is no sum without a word of this peer that has not come."""
+        return peer in self.roster and peer not in self.pledges
+
+    @property
+    def unasked(self) -> list[int]:
+        """Whom a sum that was lost would have held, and who has not heard of it."""
+        return sorted(self.roster.keys() - self._asked) if self.lost else []
 
     def total(self, own: Vector) -> Vector | None:
         """The sum, float32 as `own`, which is (P,); None if there is none, and why, if it was lost."""

@@ -1,4 +1,4 @@
-"""What a core that learns sums only is handed: one life's masks, and what can be learned of the neighbours'."""
+"""What a core that learns sums only is handed: what hides one life's models, and opens sums of the neighbours'."""
 
 from __future__ import annotations
 
@@ -21,11 +21,18 @@ class Sums(Protocol):
         """The key of this life, for its neighbours' other neighbours."""
 
     @property
+    def key(self) -> Packed:
+        """What the neighbours are told: that key, and whatever else they need to hide models from this receiver."""
+
+    @property
     def least(self) -> int:
         """The fewest models that a sum may hold."""
 
     def knows(self, receiver: int, circle: Lives, *, all_there: bool) -> bool:
         """Whether a model can be masked for a receiver with that circle; `all_there`: with all its neighbours."""
+
+    def read_key(self, sender: int, content: Packed) -> bytes:
+        """The key of a neighbour's life; what else it told is remembered."""
 
     def read_lives(self, content: Packed) -> Lives: ...
     def say_lives(self, lives: Lives) -> Packed: ...
@@ -33,8 +40,15 @@ class Sums(Protocol):
     def all_given(self) -> None:
         """All models of a round have been given: nothing of them is kept."""
 
-    def pledge(self, receiver: int, round: int, content: Packed) -> Packed | None: ...
+    def pledge(self, receiver: int, round: int, content: Packed) -> Packed | None:
+        """The answer to a roster; None if there is none to be had, empty if it was given and is not kept."""
+
     def read_masked(self, content: Packed, size: int) -> Any: ...
-    def read_pledge(self, content: Packed) -> Any: ...
+    def read_pledge(self, content: Packed, size: int) -> Any: ...
     def roster(self, lives: Lives, models: Mapping[int, Any]) -> Lives: ...
+    def asks(self, roster: Lives, pledges: Mapping[int, Any]) -> Mapping[int, Packed]:
+        """Who is to be told of the roster once so many have pledged themselves, and in which words."""
+
+    def say_roster(self, roster: Lives) -> Packed: ...
+    def read_roster(self, content: Packed) -> Lives: ...
     def total(self, roster: Lives, models: Mapping[int, Any], pledges: Mapping[int, Any], size: int) -> Vector: ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.keyring import Keyring
 from p2pfl_me.message import Packed, Vector
@@ -26,10 +28,14 @@ class MaskedSums:
         seed: int,
     ) -> None:
         keys = MaskKeys(me, ring)
-        self.public, self.least = keys.public, least
+        self.public, self.key, self.least = keys.public, np.frombuffer(keys.public, np.uint8), least
         self._me, self._around, self._seed = me, around, seed
         self._giver, self._summer = Giver(me, keys, point, least, around), Summer(point, least)
-        self.read_lives, self.say_lives, self.read_pledge = read_lives, say_lives, read_pledge
+        self.read_lives, self.say_lives = read_lives, say_lives
+        self.read_roster, self.say_roster = read_lives, say_lives
+
+    def read_key(self, sender: int, content: Packed) -> bytes:
+        return content.tobytes()
 
     def knows(self, receiver: int, circle: Lives, *, all_there: bool) -> bool:
         """Whether the receiver knows this life; `all_there`: and tells of all its neighbours."""
@@ -47,6 +53,13 @@ class MaskedSums:
 
     def read_masked(self, content: Packed, size: int) -> Masked:
         return self._summer.read(content, size)
+
+    def read_pledge(self, content: Packed, size: int) -> Pledge:
+        return read_pledge(content)
+
+    def asks(self, roster: Lives, pledges: Mapping[int, Pledge]) -> Mapping[int, Packed]:
+        """All at once, before any of them has pledged itself."""
+        return {} if pledges else dict.fromkeys(roster, say_lives(roster))
 
     def roster(self, lives: Lives, models: Mapping[int, Masked]) -> Lives:
         return self._summer.roster(lives, models)
