@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from p2pfl_me.errors import DataError
-from p2pfl_me.evaluate import beside, results
+from p2pfl_me.evaluate import beside, results, tables
 from p2pfl_me.evaluate.answers import gather
 from p2pfl_me.evaluate.beside import write_beside
 from p2pfl_me.evaluate.cost import gather_course
@@ -28,6 +28,7 @@ from p2pfl_me.evaluate.items import Items
 from p2pfl_me.evaluate.outcome import Guesses, Outcome
 from p2pfl_me.evaluate.results import Results, Took
 from p2pfl_me.evaluate.statistics import difference, interval
+from p2pfl_me.evaluate.tables import peer_table
 from p2pfl_me.evaluate.train import Bench, _refuse_leak
 from p2pfl_me.evaluate.units import FoldUnit
 from p2pfl_me.evaluate.write import texts
@@ -198,6 +199,17 @@ def test_subjects_whose_peer_was_not_asked_leave_their_arms_out(tmp_path: Path) 
     assert Arm.GOSSIP_OWN_PEER in found.arms and found.by_own_peer
     partly = replace(found, answers=(first, replace(second, models=asked(second.models))))
     assert Arm.GOSSIP_OWN_PEER not in partly.arms and not partly.by_own_peer and partly.shared is Arm.GOSSIP
+
+
+def test_of_many_peers_the_first_are_shown_and_the_others_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = frames(tmp_path)
+    for most, shown, other in ((1, 1, " The other 1 stand in scores.csv."), (2, 2, ""), (3, 2, "")):
+        monkeypatch.setattr(tables, "MOST_PEERS", most)
+        table = peer_table(found)
+        assert [row[0] for row in table.rows] == ["peer 0", "peer 1"][:shown]
+        assert table.caption.endswith(f"before any is held out.{other}")
 
 
 def test_an_evaluation_is_finished_when_card_and_answers_are_there(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ class Life:
 
 MESH: Mapping[str, Any] = {"kind": "mesh"}
 UNEVEN = FaultModel(LinkQuality((0.01, 0.4)), compute_s=(0.5, 1.5), evaluate_s=0.2, slow={1: 2.5})
+NOISY = replace(UNEVEN, link=LinkQuality((0.0, 1.0), None, 0.15, 0.1, 0.2))
 PARTED = replace(UNEVEN, partitions=(Partition(3.0, 12.0, frozenset({0})), Partition(20.0, 26.0, frozenset({2, 3}))))
 LEFT_BEHIND = replace(UNEVEN, crashes=(Crash(3.2, 2, 60.0), Crash(4.0, 4, 70.0)), silence_s=0.5)
 LIVES = {
@@ -64,7 +65,8 @@ LIVES = {
     "bad": Life(MESH, {"start": {"quorum": 4, "patience": 20}}, faults=month(3)),
     "worse": Life(faults=month(11)),
     "changing": Life({"kind": "base", "meets": 1}, {"hand_out": 30}, faults=month(8)),
-    "noisy": Life(MESH, faults=replace(UNEVEN, link=LinkQuality((0.0, 1.0), None, 0.15, 0.1, 0.2))),
+    "noisy": Life(MESH, faults=NOISY),
+    "quick": Life(MESH, faults=replace(NOISY, compute_s=(0.0, 0.2), slow={0: 20.0})),
     "handing out": Life(gossip={"hand_out": 300}, faults=LEFT_BEHIND),
     "stopped": Life(MESH, faults=replace(UNEVEN, stop_s=5.5)),
     "waiting alone": Life(
@@ -75,10 +77,18 @@ LIVES = {
     "for hours": Life(until={"hours": 9 / 3600}, faults=PARTED),
     "for work": Life(until={"work": 24}, faults=replace(LEFT_BEHIND, late={3: 2.0})),
     "keeping a part": Life(gossip={"personal": True, "hand_out": 300}, faults=LEFT_BEHIND, home=((3, 5),)),
+    "keeping a part in noise": Life(MESH, {"personal": True}, faults=NOISY, home=((1, 3),)),
     "compressed": Life(gossip={"compression": {"kind": "topk"}}, faults=PARTED),
     "robust": Life(MESH, {"aggregation": {"kind": "trimmed_mean", "trim": 1}}, faults=PARTED),
 }
 """What a protocol cannot do is refused by the contract, and left out."""
+OWN = {
+    "push": {
+        "limited": Life(MESH, {"protocol": {"kind": "push", "merge": "limited", "limit": 1}}, faults=NOISY),
+        "with tokens": Life(MESH, {"protocol": {"kind": "push", "tokens": {}}}, faults=NOISY),
+    },
+    "overlap": {"eager": Life(MESH, {"protocol": {"kind": "overlap", "eager": 0.9}}, faults=NOISY)},
+}
 SHORT = ("calm", "changing", "noisy", "handing out", "patient", "compressed")
 """For those that are a rule around the exchange of another."""
 
@@ -101,8 +111,8 @@ def falling(peer: int, round: int) -> float:
 
 @pytest.mark.parametrize("protocol", ALL)
 def test_bad_months_pass_as_approved(protocol: str, tmp_path: Path) -> None:
-    names = SHORT if protocol in {"qg_dsgdm", "gradient_tracking"} else LIVES
-    for name, life in ((name, LIVES[name]) for name in names):
+    own = {name: LIVES[name] for name in SHORT} if protocol in {"qg_dsgdm", "gradient_tracking"} else LIVES
+    for name, life in {**own, **OWN.get(protocol, {})}.items():
         with suppress(ValidationError):
             lived, witness = contract_for(protocol, life), Witness()
             run(lived, apart(COUNT), nudged, life.faults, home=life.home, around=witness.around, loss=falling)
