@@ -9,6 +9,8 @@ import numpy as np
 from p2pfl_me.evaluate.results import ArmScore, Results
 from p2pfl_me.evaluate.statistics import by_model
 from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.comparison_field import FULL
+from p2pfl_me.report.datasets import lacking_words
 from p2pfl_me.report.document import Table
 from p2pfl_me.report.paired import LEVEL, holm
 
@@ -78,7 +80,7 @@ def field_table(results: Results) -> Table:
         scores = [results.score(arm, metric, name) for name in columns for metric in ("uf1", "uar")]
         words = f"{arm.words} = {Arm.AVERAGE.words}" if arm is Arm.GOSSIP and results.agreed else arm.words
         rows.append((words, *map(bracketed, scores)))
-    names = [name or (results.datasets[0] if len(columns) == 1 else "Full") for name in columns]
+    names = [name or (results.datasets[0] if len(columns) == 1 else FULL) for name in columns]
     header = ("", *(f"{name} {metric}" for name in names for metric in ("UF1", "UAR")))
     counts = ", ".join(f"{name} {sum(results.support(name))}" for name in results.datasets)
     caption = (
@@ -93,13 +95,7 @@ def lacking(results: Results) -> str:
     """What a reader must know of data sets that show fewer classes than there are, or one subject alone."""
     found = ""
     for name in results.datasets:
-        support = results.support(name)
-        if absent := [each for each, count in zip(results.classes, support, strict=True) if not count]:
-            most = (len(support) - len(absent)) / len(support)
-            found += (
-                f" No {unit(results)} of {name} shows {' or '.join(absent)}, which counts as 0 in its means: "
-                f"there is no more than {most:.3f} to be had."
-            )
+        found += lacking_words(name, results.classes, results.support(name), unit(results))
         if len({clip.subject for clip in results.design.items.clips if clip.dataset == name}) == 1:
             found += f" {name} has one subject, so its interval says nothing."
     return found
@@ -113,7 +109,7 @@ def class_table(results: Results) -> Table:
     for name in parts:
         scores = [results.class_f1(arm, name) for arm in arms]
         for row, (each, support) in enumerate(zip(results.classes, results.support(name), strict=True)):
-            part = f"{name or 'Full'}: " if any(parts) else ""
+            part = f"{name or FULL}: " if any(parts) else ""
             rows.append((f"{part}{each}", str(support), *(number(values[row]) for values in scores)))
     header = ("F1", f"{unit(results)}s", *(arm.words for arm in arms))
     caption = (

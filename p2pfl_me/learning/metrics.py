@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,20 @@ def confusion_matrix(true: npt.ArrayLike, predicted: npt.ArrayLike, classes: int
     """Counts, int64 (K, K): rows are the true classes, columns the predicted ones."""
     pairs = np.asarray(true, dtype=np.int64) * classes + np.asarray(predicted, dtype=np.int64)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+@dataclass(frozen=True, eq=False)
+class DataSets:
+    """Which data set each clip of a part is of: `of` int64 (c,), by the clip's number, points into `names`."""
+
+    names: tuple[str, ...]
+    of: npt.NDArray[np.int64] = field(repr=False)
+
+
+def data_sets(names: Sequence[str]) -> DataSets:
+    """Of clips whose data sets are `names`, in the order of the clips."""
+    found, of = np.unique(np.array(names, dtype=np.str_), return_inverse=True)
+    return DataSets(tuple(map(str, found)), of.reshape(-1).astype(np.int64))
 
 
 def precision(confusion: npt.ArrayLike) -> Scores:
@@ -91,6 +105,8 @@ class Metrics:
 
     confusion: Counts = field(repr=False)
     loss: float = float("nan")
+    by_dataset: Mapping[str, Counts] = field(default_factory=dict, repr=False)
+    """The same of each data set's clips alone, where it is known which they are."""
 
     @property
     def support(self) -> Counts:
@@ -143,6 +159,7 @@ class Metrics:
             macro_f1=self.uf1,
             weighted_f1=self.weighted(self.f1),
             confusion=tuple(map(tuple, self.confusion.tolist())),
+            by_dataset={name: tuple(map(tuple, each.tolist())) for name, each in self.by_dataset.items()},
         )
 
     def table(self, classes: Sequence[str]) -> str:

@@ -10,38 +10,50 @@ import numpy.typing as npt
 
 from p2pfl_me.learning.metrics import f1, uar, uf1
 from p2pfl_me.report.arms import BASELINES, Arm
+from p2pfl_me.report.datasets import dataset_words, several_datasets
 from p2pfl_me.report.document import Block, Table
 from p2pfl_me.report.formatting import NONE
 from p2pfl_me.report.methods import Setting, lent_baselines
 from p2pfl_me.report.results import Counts, arm_confusions, clip_interval
 from p2pfl_me.report.run import Run
 
+FULL = "Full"
 DRAWS, LEAST_DRAWS = 2000, 200
 """Draws of the clips a run and arm, dealt to its models; and at least so many a model."""
+MOST_DRAWN = 256
+"""Models of a run whose intervals are drawn, spread over all: the mean of so many is that of thousands."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """An arm's models, by run."""
+    """An arm's models, by run: of one data set's clips, or of all."""
 
     name: str
+    dataset: str
     runs: tuple[tuple[Counts, ...], ...]
 
 
 def field_blocks(setting: Setting) -> Iterator[Block]:
-    """One table: UF1 and UAR with intervals and F1 by class, of every set-up and baseline whose answers are known."""
-    rows = [row for row in _rows(setting) if row.runs]
-    classes = setting.methods[0].runs[0].contract.model.classes
+    """One table: UF1 and UAR with intervals and F1 by class, of every set-up and baseline whose answers are known.
+
+    Over all test clips, and for each data set where they are of several.
+    """
+    runs = [run for method in setting.methods for run in method.runs]
+    datasets, classes = several_datasets(runs), runs[0].contract.model.classes
+    rows = [row for name in ("", *datasets) for row in _rows(setting, name) if row.runs]
     if not rows or any(len(matrix) != len(classes) for row in rows for run in row.runs for matrix in run):
         return
-    table = tuple((row.name, _bracketed(row, uf1), _bracketed(row, uar), *_by_class(row)) for row in rows)
+    of = ("clips of",) if datasets else ()
+    table = tuple((row.name, *_of(row, datasets), *_cells(row)) for row in rows)
     caption = (
         "UF1 and UAR over all classes with 95 % intervals over draws of test clips, then F1 of each class; means over "
         "seeds and peers, of models that were asked. As clips of one subject are alike, the true intervals are wider: "
-        "those over subjects, and scores by data set, come of p2pme evaluate, which keeps every answer."
+        "those over subjects come of p2pme evaluate, which keeps every answer."
     )
-    title = "UF1 and UAR with intervals, and F1 of each class"
-    yield Table(("", "UF1", "UAR", *(f"F1, {name}" for name in classes)), table, caption, folded=title)
+    title = "UF1 and UAR with intervals, and F1 of each class" + (", by data set" if datasets else "")
+    header = ("", *of, "UF1", "UAR", *(f"F1, {name}" for name in classes))
+    told = caption + (dataset_words(runs, datasets) if datasets else "")
+    yield Table(header, table, told, words=frozenset(range(1 + len(of))), folded=title)
 
 
 def clips_words(runs: Sequence[Run]) -> str:
@@ -55,30 +67,41 @@ def clips_words(runs: Sequence[Run]) -> str:
     return "; ".join(said)
 
 
-def _rows(setting: Setting) -> Iterator[_Row]:
+def _rows(setting: Setting, dataset: str) -> Iterator[_Row]:
     for method in setting.methods:
-        gossip, average = (_models(method.runs, arm) for arm in (Arm.GOSSIP, Arm.AVERAGE))
-        if gossip and average and _are_one(gossip, average):
-            yield _Row(f"{method.name}: every peer and the average, one model", average)
-        else:
-            yield _Row(f"{method.name}: {Arm.GOSSIP.words.lower()}", gossip)
-            yield _Row(f"{method.name}: {Arm.AVERAGE.words.lower()}", average)
+        # One model at every peer or not is a question of all clips: by luck several agree on those of one data set.
+        one = _are_one(_models(method.runs, Arm.GOSSIP), _models(method.runs, Arm.AVERAGE))
+        arms = (Arm.AVERAGE,) if one else (Arm.GOSSIP, Arm.AVERAGE)
+        for arm in arms:
+            words = "every peer and the average, one model" if one else arm.words.lower()
+            yield _Row(f"{method.name}: {words}", dataset, _models(method.runs, arm, dataset))
     for lent in lent_baselines(setting):
         for arm in BASELINES:
-            yield _Row(f"{lent.name}: {arm.words.lower()}" if lent.name else arm.words, _models(lent.runs, arm))
+            words = f"{lent.name}: {arm.words.lower()}" if lent.name else arm.words
+            yield _Row(words, dataset, _models(lent.runs, arm, dataset))
 
 
-def _models(runs: Sequence[Run], arm: Arm) -> tuple[tuple[Counts, ...], ...]:
-    found = (tuple(arm_confusions(run, arm).values()) for run in runs)
+def _models(runs: Sequence[Run], arm: Arm, dataset: str = "") -> tuple[tuple[Counts, ...], ...]:
+    found = (tuple(arm_confusions(run, arm, dataset).values()) for run in runs)
     return tuple(matrices for matrices in found if matrices)
 
 
 def _are_one(gossip: Sequence[Sequence[Counts]], average: Sequence[Sequence[Counts]]) -> bool:
     """Whether each peer gave the average model's answers in all runs, class by class."""
     pairs = zip(gossip, average, strict=False)
-    return len(gossip) == len(average) and all(
-        np.array_equal(matrix, one) for peers, (one, *_) in pairs for matrix in peers
+    return (
+        bool(gossip)
+        and len(gossip) == len(average)
+        and all(np.array_equal(matrix, one) for peers, (one, *_) in pairs for matrix in peers)
     )
+
+
+def _of(row: _Row, datasets: Sequence[str]) -> tuple[str, ...]:
+    return (row.dataset or FULL,) if datasets else ()
+
+
+def _cells(row: _Row) -> tuple[str, ...]:
+    return _bracketed(row, uf1), _bracketed(row, uar), *_by_class(row)
 
 
 def _bracketed(row: _Row, metric: Callable[[npt.ArrayLike], npt.NDArray[np.float64]]) -> str:
@@ -86,7 +109,8 @@ def _bracketed(row: _Row, metric: Callable[[npt.ArrayLike], npt.NDArray[np.float
     means, ends = [], []
     for matrices in row.runs:
         draws = max(LEAST_DRAWS, DRAWS // len(matrices))
-        intervals = [found for each in matrices if (found := clip_interval(each, metric, draws)) is not None]
+        some = matrices[:: -(-len(matrices) // MOST_DRAWN)]
+        intervals = [found for each in some if (found := clip_interval(each, metric, draws)) is not None]
         if intervals:
             means.append(float(np.mean([metric(each) for each in matrices if each.any()])))
             ends.append(np.mean(intervals, axis=0))

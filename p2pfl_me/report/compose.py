@@ -22,6 +22,7 @@ from p2pfl_me.report.comparison_pairs import pair_blocks
 from p2pfl_me.report.comparison_protection import protection_blocks
 from p2pfl_me.report.comparison_scores import score_blocks
 from p2pfl_me.report.consensus import agreement, contraction_of
+from p2pfl_me.report.datasets import several_datasets
 from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Links, Paragraph, Picture, Section, Table
 from p2pfl_me.report.failures import lasting
 from p2pfl_me.report.figures import SettingPart, setting_figures
@@ -45,7 +46,7 @@ from p2pfl_me.report.sections import run_sections
 from p2pfl_me.report.traffic import peer_traffic, readable_bytes, total_sent
 from p2pfl_me.report.warning import with_warning
 
-SCORE_HEADER = ("clips_dealt", "set_up", "seed", "arm", "which", "metric", "score")
+SCORE_HEADER = ("clips_dealt", "set_up", "seed", "arm", "which", "metric", "score", "dataset")
 
 
 def compose(comparison: Comparison, *, in_full: bool, beside: Path | None = None) -> Document:
@@ -91,22 +92,29 @@ def compose(comparison: Comparison, *, in_full: bool, beside: Path | None = None
 
 
 def score_rows(comparison: Comparison) -> list[tuple[Cell, ...]]:
-    """Every final score for scores.csv: setting, set-up, seed, arm, metric, value; arms of several peers three ways."""
+    """Every final score for scores.csv: setting, set-up, seed, arm, metric, value; arms of several peers three ways.
+
+    The data set is empty for scores over all test clips.
+    """
     rows: list[tuple[Cell, ...]] = []
     lists = [(setting.name, setting.methods) for setting in comparison.settings]
     lists += [(f"stress: {each.name}", each.methods) for each in comparison.under_faults]
     for name, methods in lists:
         for method in methods:
             for run in method.runs:
-                for arm in IN_A_RUN:
-                    for metric in ("accuracy", "macro_f1", "uf1", "uar"):
-                        final = list(final_scores(run, arm, metric).values())
-                        if len(final) == 1:
-                            rows.append((name, method.name, run.seed, arm.value, "value", metric, final[0]))
-                        elif final:
-                            ways = (("mean", float(np.mean(final))), ("worst", min(final)), ("best", max(final)))
-                            rows += [(name, method.name, run.seed, arm.value, way, metric, each) for way, each in ways]
+                for dataset in ("", *several_datasets([run])):
+                    for arm in IN_A_RUN:
+                        for metric in ("accuracy", "macro_f1", "uf1", "uar"):
+                            final = list(final_scores(run, arm, metric, dataset).values())
+                            head = (name, method.name, run.seed, arm.value)
+                            rows += [(*head, way, metric, each, dataset) for way, each in _ways(final)]
     return rows
+
+
+def _ways(final: Sequence[float]) -> tuple[tuple[str, float], ...]:
+    if len(final) < 2:
+        return tuple(("value", each) for each in final)
+    return ("mean", float(np.mean(final))), ("worst", min(final)), ("best", max(final))
 
 
 def _setting_sections(setting: Setting, slug: str, *, in_full: bool) -> Iterator[Section]:
@@ -244,6 +252,7 @@ def _result(method: Method) -> Iterator[Block]:
             f"Drawing the {part} clips again and again gives a 95 % interval of {interval[0]:.2f} to {interval[1]:.2f} "
             "for the average model's UF1; as clips of one subject are alike, the true interval is wider."
         )
+    yield from field_blocks(Setting("", (method,)))
 
 
 def _arm_row(runs: Sequence[Run], arm: Arm) -> ArmRow | None:

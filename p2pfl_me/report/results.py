@@ -12,14 +12,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.learning.metrics import commonest, present_mean, uf1
-from p2pfl_me.report.arms import Arm
+from p2pfl_me.learning.metrics import accuracy, commonest, present_mean, uar, uf1
+from p2pfl_me.report.arms import IN_A_RUN, Arm
 from p2pfl_me.report.run import Run
 from p2pfl_me.run.events import Scores
 from p2pfl_me.run.results import Curve
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+SCORES: Mapping[str, Callable[[npt.ArrayLike], Floats]] = {
+    "uf1": uf1,
+    "macro_f1": uf1,
+    "uar": uar,
+    "accuracy": accuracy,
+}
 METRICS = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
 
 
@@ -100,9 +106,15 @@ def _curves(told: Mapping[tuple[int, int], float | None]) -> PeerCurves:
     return PeerCurves(rounds, peers, values)
 
 
-def final_scores(run: Run, arm: Arm, metric: str) -> dict[int, float]:
-    """Final scores by peer; an arm with a single model stands under `ALONE`. Empty where the arm was not run."""
-    return score_curves(run, metric, arm).final()
+def final_scores(run: Run, arm: Arm, metric: str, dataset: str = "") -> dict[int, float]:
+    """Final scores by peer; an arm with a single model stands under `ALONE`. Empty where the arm was not run.
+
+    Of one data set's clips by "uf1", "macro_f1", "uar" or "accuracy", or of all by any metric.
+    """
+    if not dataset:
+        return score_curves(run, metric, arm).final()
+    score = SCORES[metric]
+    return {peer: float(score(each)) for peer, each in arm_confusions(run, arm, dataset).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +146,14 @@ def extremes(runs: Sequence[Run], arm: Arm, metric: str) -> tuple[Spread, Spread
     return (worst, best) if worst and best else None
 
 
-def confusion_of(scores: Scores | None) -> Counts | None:
-    """A confusion matrix, shape (K, K), rows the true classes; None where there is none, or no square of counts."""
-    rows = scores.confusion if scores else None
+def confusion_of(scores: Scores | None, dataset: str = "") -> Counts | None:
+    """A confusion matrix, shape (K, K), rows the true classes; None where there is none, or no square of counts.
+
+    Of one data set's clips, or of all.
+    """
+    if scores is None:
+        return None
+    rows = scores.by_dataset.get(dataset) if dataset else scores.confusion
     if not rows or any(len(row) != len(rows) or min(row) < 0 for row in rows):
         return None
     return np.array(rows, dtype=np.int64)
@@ -144,9 +161,7 @@ def confusion_of(scores: Scores | None) -> Counts | None:
 
 def final_confusions(run: Run) -> dict[int, Counts]:
     """Each peer's confusion matrix at its last scored round."""
-    part = part_of(run) or "test"
-    every = ((log.peer, confusion_of(each.scores(part))) for log in run.peers for each in log.rounds)
-    return {peer: matrix for peer, matrix in every if matrix is not None}
+    return arm_confusions(run, Arm.GOSSIP)
 
 
 def mean_confusion(run: Run) -> Floats | None:
@@ -161,18 +176,36 @@ def chance_uf1(runs: Sequence[Run]) -> float | None:
     return float(np.mean([uf1(commonest(support)) for support in supports])) if supports else None
 
 
-def arm_confusions(run: Run, arm: Arm) -> dict[int, Counts]:
-    """Confusion matrices of an arm's final models by peer, one model's under `ALONE`; those that were written down."""
+def arm_confusions(run: Run, arm: Arm, dataset: str = "") -> dict[int, Counts]:
+    """Confusion matrices of an arm's final models by peer, one model's under `ALONE`; those that were written down.
+
+    Of one data set's clips, or of all.
+    """
+    found = ((peer, confusion_of(scores, dataset)) for peer, scores in _last(run, arm).items())
+    return {peer: matrix for peer, matrix in found if matrix is not None}
+
+
+def datasets_of(run: Run) -> tuple[str, ...]:
+    """The data sets of the clips that its final models were scored on; none where an older version wrote the run."""
+    last = (scores for arm in IN_A_RUN for scores in _last(run, arm).values())
+    return tuple(sorted({name for scores in last if scores for name in scores.by_dataset}))
+
+
+def _last(run: Run, arm: Arm) -> Mapping[int, Scores | None]:
+    """What an arm's final models scored, by peer."""
+    last: dict[int, Scores | None] = {}
     if arm is Arm.GOSSIP:
-        return final_confusions(run)
-    if arm is Arm.AVERAGE:
-        last: dict[int, Scores | None] = {ALONE: run.average}
+        part = part_of(run) or "test"
+        every = ((log.peer, each.scores(part)) for log in run.peers for each in log.rounds)
+        last = {peer: scores for peer, scores in every if confusion_of(scores) is not None}
+    elif arm is Arm.AVERAGE:
+        last = {ALONE: run.average}
     elif arm is Arm.ISOLATED:
         last = {peer: curve[-1][1] for peer, curve in run.baselines.isolated.items() if curve}
     else:
         curve = run.baselines.fedavg if arm is Arm.FEDAVG else run.baselines.pooled if arm is Arm.POOLED else ()
         last = {ALONE: curve[-1][1]} if curve else {}
-    return {peer: matrix for peer, scores in last.items() if (matrix := confusion_of(scores)) is not None}
+    return last
 
 
 def clip_interval(

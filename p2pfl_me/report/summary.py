@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from p2pfl_me.report.arms import IN_A_RUN, Arm
-from p2pfl_me.report.results import average_interval, final_scores, over_seeds
+from p2pfl_me.report.datasets import several_datasets
+from p2pfl_me.report.results import average_interval, final_scores, over_seeds, spread
 from p2pfl_me.report.run import Run
 
 FORMAT = 1
@@ -34,17 +35,21 @@ def _run(run: Run) -> dict[str, Any]:
         "rounds": contract.training.rounds,
         "rounds_done": {str(log.peer): max((each.round for each in log.rounds), default=0) for log in run.peers},
         "scores": {arm.value: scores for arm in IN_A_RUN if (scores := _scores(run, arm))},
+        "scores_by_dataset": {
+            name: {arm.value: scores for arm in IN_A_RUN if (scores := _scores(run, arm, name))}
+            for name in several_datasets([run])
+        },
         "average_uf1_interval": list(interval) if interval else None,
         "bytes_sent": {str(peer): sum(each.wire for each in sent) for peer, sent in sorted(run.egress.items())},
         "warnings": list(run.warnings),
     }
 
 
-def _scores(run: Run, arm: Arm) -> dict[str, Any]:
+def _scores(run: Run, arm: Arm, dataset: str = "") -> dict[str, Any]:
     """By metric: the number of an arm with one model, or those of its peers by id."""
     found: dict[str, Any] = {}
     for metric in METRICS:
-        if final := final_scores(run, arm, metric):
+        if final := final_scores(run, arm, metric, dataset):
             found[metric] = final[-1] if set(final) == {-1} else {str(peer): final[peer] for peer in sorted(final)}
     return found
 
@@ -54,8 +59,21 @@ def as_lines(runs: Sequence[Run]) -> list[str]:
     lines = [_line(runs, arm) for arm in IN_A_RUN if over_seeds(runs, arm, METRICS[0])]
     if not lines:
         return ["no test clips, so no score"]
+    lines += _dataset_lines(runs)
     words = dict.fromkeys(words for run in runs for words in run.warnings)
     return lines + [f"no measure of recognition: {each}" for each in words]
+
+
+def _dataset_lines(runs: Sequence[Run]) -> Iterator[str]:
+    """The average model's scores on each data set's clips, where there are several; means over seeds."""
+    for name in several_datasets(runs):
+        parts = []
+        for metric, title in zip(METRICS, ("UF1", "UAR", "accuracy"), strict=True):
+            finals = [each for run in runs for each in final_scores(run, Arm.AVERAGE, metric, name).values()]
+            if (found := spread(finals)) is not None:
+                parts.append(f"{title} {found.mean:.3f}" + (f" ± {found.std:.3f}" if found.std is not None else ""))
+        if parts:
+            yield f"  {name} alone, {Arm.AVERAGE.words.lower()}: {', '.join(parts)}"
 
 
 def _line(runs: Sequence[Run], arm: Arm) -> str:

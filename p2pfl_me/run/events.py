@@ -70,6 +70,9 @@ class Scores:
     macro_f1: Annotated[float | None, Says("`uf1` under its other name")] = None
     weighted_f1: Annotated[float | None, Says("mean of F1 over classes by their clips")] = None
     confusion: Annotated[Matrix | None, Says("rows are the true classes, columns the named ones", "clips")] = None
+    by_dataset: Annotated[
+        Mapping[str, Matrix], Says("the same of each data set's clips alone, by its name", "clips")
+    ] = field(default_factory=dict)
 
     def get(self, metric: str) -> float | None:
         """One of the numbers by its name: "uf1", "uar", "accuracy", ..."""

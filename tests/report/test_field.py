@@ -11,10 +11,13 @@ import pytest
 from p2pfl_me.learning.metrics import Metrics, f1, uar, uf1
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.comparison_field import clips_words, field_blocks
+from p2pfl_me.report.compose import score_rows
 from p2pfl_me.report.document import Table
-from p2pfl_me.report.methods import Method, Setting
+from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.results import METRICS, clip_interval, over_seeds
 from p2pfl_me.report.run import Run, read_run
+from p2pfl_me.report.summary import as_lines, as_object
+from p2pfl_me.run.events import Scores
 from p2pfl_me.run.manifest import Clips
 from tests.report.fixture import write_run
 
@@ -97,3 +100,80 @@ def test_the_clips_are_named_by_what_another_paper_can_compare(run: Run) -> None
     assert clips_words([of("casme2", "ab"), of("casme2", "ab")]) == f"casme2: {what} ab"
     assert clips_words([of("casme2", "ab"), of("casme2", "cd")]) == f"casme2: {what} ab; casme2: {what} cd"
     assert clips_words([of("", "")]) == ""
+
+
+LAB_A, LAB_B = [[6, 2, 1], [0, 0, 0], [0, 1, 3]], [[0, 0, 0], [1, 3, 1], [0, 0, 0]]
+
+
+def of_labs(run: Run, peers: Sequence[tuple[object, ...]], average: tuple[object, ...], seed: int = 1) -> Run:
+    """The run, its peers' and its average's answers to lab A's clips and to lab B's (None: it was asked of none)."""
+
+    def scores(labs: tuple[object, ...]) -> Scores:
+        told = {name: np.array(each) for name, each in zip("AB", labs, strict=True) if each is not None}
+        return Metrics(np.sum(list(told.values()), axis=0), by_dataset=told).scores()
+
+    logs = [
+        replace(log, rounds=tuple(replace(each, test=scores(labs)) for each in log.rounds))
+        for log, labs in zip(run.peers, peers, strict=True)
+    ]
+    contract = run.contract.model_copy(update={"seed": seed})
+    return replace(run, contract=contract, peers=tuple(logs), average=scores(average), baselines=type(run.baselines)())
+
+
+def by_lab(*runs: Run) -> tuple[dict[tuple[str, str], tuple[str, ...]], str]:
+    (block,) = field_blocks(Setting("", (Method("ring", runs),)))
+    assert isinstance(block, Table)
+    assert block.header == ("", "clips of", "UF1", "UAR", "F1, anger", "F1, joy", "F1, fear")
+    return {(name, of): tuple(cells) for name, of, *cells in block.rows}, block.caption
+
+
+def test_each_data_set_stands_beside_the_whole(run: Run) -> None:
+    """As peers are asked: all of lab A's clips, one of them none of lab B's."""
+    found, caption = by_lab(of_labs(run, [(LAB_A, LAB_B), (LAB_A, None), (OTHER, LAB_B)], (LAB_A, LAB_B)))
+    peers, average = "ring: gossip peers", "ring: average of the gossip models"
+    assert list(found) == [(name, of) for of in ("Full", "A", "B") for name in (peers, average)]
+    assert found[average, "Full"][0].startswith(f"{uf1(np.add(LAB_A, LAB_B)):.3f} [")
+    assert found[average, "B"][:2] == tuple(
+        f"{metric(LAB_B):.3f} [{low:.2f}, {high:.2f}]"
+        for metric in (uf1, uar)
+        for low, high in [clip_interval(np.array(LAB_B), metric) or (0, 0)]
+    )
+    assert found[peers, "A"][0].startswith(f"{(2 * uf1(LAB_A) + uf1(OTHER)) / 3:.3f} [")
+    assert found[peers, "B"][0].startswith(f"{uf1(LAB_B):.3f} ["), "who was asked of none of it counts for nothing"
+    assert found[average, "B"][2:] == ("–", f"{f1(LAB_B)[1]:.3f}", "–")
+    assert "Test clips: A 18, B 5." in caption
+    assert (
+        "No test clip of B shows anger or fear, which counts as 0 in its means: there is no more than 0.333" in caption
+    )
+
+
+def test_a_seed_without_a_data_set_and_an_older_run_are_told(run: Run) -> None:
+    both = of_labs(run, [(LAB_A, LAB_B)] * 3, (LAB_A, LAB_B))
+    found, caption = by_lab(both, of_labs(run, [(LAB_A, None)] * 3, (LAB_A, None), seed=2))
+    assert found["ring: every peer and the average, one model", "B"][0].startswith(f"{uf1(LAB_B):.3f} [")
+    assert "No test clip is of B with seed 2." in caption and "Test clips: A 13, B 0 to 5." in caption
+    found, caption = by_lab(both, answering(run, [ONE, ONE, ONE], ONE))
+    assert "1 of 2 runs did not keep their answers by data set, and stand in Full alone." in caption
+    full = float(found["ring: every peer and the average, one model", "Full"][0][:5])
+    assert full == pytest.approx((uf1(np.add(LAB_A, LAB_B)) + uf1(ONE)) / 2, abs=6e-4)
+
+
+def test_one_data_set_is_not_named_and_its_numbers_stand_once(run: Run) -> None:
+    one = of_labs(run, [(ONE, None)] * 3, (ONE, None))
+    assert table(one) == table(answering(run, [ONE] * 3, ONE))
+    assert as_object([one])["runs"][0]["scores_by_dataset"] == {}
+
+
+def test_files_and_lines_say_the_same_by_data_set(run: Run) -> None:
+    labs = of_labs(run, [(LAB_A, LAB_B), (LAB_A, None), (OTHER, LAB_B)], (LAB_A, LAB_B))
+    told = as_object([labs])["runs"][0]["scores_by_dataset"]
+    assert told["B"] == {
+        "gossip": {name: {"0": each, "2": each} for name, each in told["B"]["average"].items()},
+        "average": {"uf1": uf1(LAB_B), "uar": uar(LAB_B), "accuracy": pytest.approx(0.6)},
+    }
+    rows = score_rows(Comparison((Setting("", (Method("ring", (labs,)),)),)))
+    assert ("", "ring", 1, "gossip", "mean", "uf1", pytest.approx((2 * uf1(LAB_A) + uf1(OTHER)) / 3), "A") in rows
+    assert ("", "ring", 1, "average", "value", "uar", uar(np.add(LAB_A, LAB_B)), "") in rows
+    assert any(
+        line.startswith(f"  B alone, average of the gossip models: UF1 {uf1(LAB_B):.3f}") for line in as_lines([labs])
+    )

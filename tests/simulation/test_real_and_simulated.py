@@ -13,7 +13,7 @@ from p2pfl_me.options import RunOptions
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
 from p2pfl_me.simulation.pace import ORDINARY
-from tests.small import events, swarm, write_contract, write_vectors
+from tests.small import CLASSES, events, swarm, write_contract, write_vectors
 
 PEERS = 16
 
@@ -24,7 +24,14 @@ def digests(run: Path) -> list[str]:
 
 @pytest.fixture
 def vectors(tmp_path: Path) -> Path:
-    return write_vectors(tmp_path / "vectors.safetensors", range(24), per_subject=6)
+    """Of two labs: half of the people are each one's."""
+    write_vectors(tmp_path / "vectors.safetensors", range(24), per_subject=6)
+    lines = [
+        f"vectors.safetensors,lab {row // 6 % 2},s{row // 6},{row},{CLASSES[row % len(CLASSES)]}" for row in range(144)
+    ]
+    path = tmp_path / "manifest.csv"
+    path.write_text("\n".join(["path,dataset,subject,clip,label", *lines]) + "\n")
+    return path
 
 
 @pytest.mark.processes
@@ -52,6 +59,9 @@ def test_a_real_swarm_and_its_simulation_end_bit_equal(
         for one, other in zip(events(real, peer, "round"), events(simulated, peer, "round"), strict=True):
             for value in ("round", "loss", "steps", "weights", "missing", "refused", "distance", "norm", "test"):
                 assert one[value] == other[value]
+            assert {"lab 0", "lab 1"} == set(one["test"]["by_dataset"])
+            total = np.sum(list(one["test"]["by_dataset"].values()), axis=0)
+            np.testing.assert_array_equal(total, one["test"]["confusion"])
 
 
 def test_seals_and_the_network_change_no_bit_and_bytes_are_counted_alike(tmp_path: Path, vectors: Path) -> None:

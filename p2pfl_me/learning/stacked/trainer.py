@@ -14,7 +14,7 @@ from torch import Tensor
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
-from p2pfl_me.learning.metrics import Metrics
+from p2pfl_me.learning.metrics import Counts, DataSets, Metrics
 from p2pfl_me.learning.stacked.adam import StackedAdam
 from p2pfl_me.learning.stacked.draws import Draws
 from p2pfl_me.learning.stacked.head import StackedHead
@@ -201,6 +201,9 @@ class StackedScorer:
         self._counts = torch.from_numpy(np.bincount(place.reshape(-1)).astype(np.float32)).to(device)
         self._labels = torch.from_numpy(part.labels[first]).to(device)
         self._each = len(numbers) == len(part) and bool((np.diff(part.clips) > 0).all())
+        self._datasets = part.datasets or DataSets(("",), np.zeros(int(part.clips.max()) + 1, dtype=np.int64))
+        self._are_known = part.datasets is not None
+        self._of = torch.from_numpy(self._datasets.of[numbers]).to(device)
 
     def logits(self, models: Tensor) -> Tensor:
         """Mean class scores of each clip, float32 (n, C, K), clips in rising order of their numbers."""
@@ -213,18 +216,26 @@ class StackedScorer:
 
     def scores(self, models: Tensor) -> list[Metrics]:
         """Of `models`, float32 (n, P)."""
+        parts = len(self._datasets.names)
         each = 3 * self._step.bytes_of(min(ASKED, len(self._features)))
         counts, losses = [], []
         with torch.inference_mode():
             for some in torch.split(models, max(1, ROOM[self._device.type] // each)):
                 logits = self.logits(some)
                 losses.append(cross_entropies(logits, self._labels))
-                pairs = self._labels * self._classes + logits.argmax(2)
-                found = torch.zeros(len(some), self._classes**2, dtype=torch.int64, device=self._device)
+                pairs = (self._of * self._classes + self._labels) * self._classes + logits.argmax(2)
+                found = torch.zeros(len(some), parts * self._classes**2, dtype=torch.int64, device=self._device)
                 counts.append(found.scatter_add_(1, pairs, torch.ones_like(pairs)).cpu())
-        confusions = torch.cat(counts).numpy().reshape(-1, self._classes, self._classes)
+        confusions = torch.cat(counts).numpy().reshape(-1, parts, self._classes, self._classes)
         means = (torch.cat(losses).cpu().numpy() / len(self._labels)).tolist()
-        return [Metrics(confusion, loss) for confusion, loss in zip(confusions, means, strict=True)]
+        return [
+            Metrics(each.sum(0), loss, self._by_dataset(each)) for each, loss in zip(confusions, means, strict=True)
+        ]
+
+    def _by_dataset(self, confusions: Counts) -> dict[str, Counts]:
+        """Counts (D, K, K) by the names of the data sets that have clips here."""
+        named = zip(self._datasets.names, confusions, strict=True)
+        return {name: each for name, each in named if each.any()} if self._are_known else {}
 
 
 @dataclass(frozen=True, slots=True)
