@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from random import Random
 from typing import Any, assert_never
 
 import numpy as np
@@ -24,18 +25,22 @@ from p2pfl_me.gossip.protocol import (
     Timer,
     Train,
 )
-from p2pfl_me.message import Message, Vector
+from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.topology import Plan
 
 
 class Witness:
-    """Of all cores of a run: `around` one is the core, with a witness."""
+    """Of all cores of a run: `around` one is the core, with a witness.
 
-    def __init__(self) -> None:
+    `pest`: after some messages the core hears another one, made up, of the same sender.
+    """
+
+    def __init__(self, pest: Random | None = None) -> None:
         self.lines: list[str] = []
+        self._pest = pest
 
     def around(self, peer: int, core: Protocol) -> Protocol:
-        return _Watched(core, peer, self.lines)
+        return _Watched(core, peer, self.lines, self._pest)
 
     def core_of(self, contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol:
         """In the place of `gossip.cores.core_of`."""
@@ -47,8 +52,8 @@ class Witness:
 
 
 class _Watched:
-    def __init__(self, core: Protocol, peer: int, lines: list[str]) -> None:
-        self._core, self._peer, self._lines = core, peer, lines
+    def __init__(self, core: Protocol, peer: int, lines: list[str], pest: Random | None) -> None:
+        self._core, self._peer, self._lines, self._pest = core, peer, lines, pest
 
     @property
     def waiting_for(self) -> frozenset[int]:
@@ -64,6 +69,13 @@ class _Watched:
         return self._told(now, "has evaluated", self._core.on_evaluated, validation_loss)
 
     def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
+        actions = self._heard(now, sender, message)
+        over = any(isinstance(each, Finish | Leave) for each in actions)
+        if self._pest and not over and self._pest.random() < 0.4:
+            actions += self._heard(now, sender, _made_up(self._pest, message))
+        return actions
+
+    def _heard(self, now: float, sender: int, message: Message) -> list[Action]:
         heard = f"hears {sender}: {_message(message)}"
         return self._told(now, heard, self._core.on_message, sender, message)
 
@@ -81,6 +93,14 @@ class _Watched:
         done = "; ".join(map(_action, actions))
         self._lines.append(f"{_time(now)} {self._peer} {what} -> {done} | {sorted(self._core.waiting_for)}")
         return actions
+
+
+def _made_up(random: Random, true: Message) -> Message:
+    """Of any kind and a round near that of a true one; with its content, with none, or with bytes that say nothing."""
+    at = max(0, true.round + random.choice((-2, -1, 0, 0, 1, 7)))
+    round = max(0, true.round + random.choice((-2, -1, 0, 0, 1, 7)))
+    contents = ({"params": true.params, "packed": true.packed}, {}, {"packed": np.zeros(5, np.uint8)})
+    return Message(random.choice(list(Kind)), round, at, **random.choice(contents))
 
 
 def _time(seconds: float) -> str:
