@@ -1,5 +1,6 @@
 """The one way this package writes files: whole or not at all, and for their owner's eyes unless meant for others.
 
+And the one way it reads them: what is no regular file is neither waited for nor read, and how much is read is bounded.
 Private means mode 0600 in folders of mode 0700. A name that somebody put there first is not written through: symbolic
 links are not followed, and what belongs to another user or is no regular file is refused. What the system says against
 a file is an `OSError` whose `strerror` reads as a sentence's end; `refusing` makes an error of ours of it.
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
+import json
 import os
 import shutil
 import stat
@@ -16,7 +19,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, TextIO
 
 from p2pfl_me.errors import P2pmeError
 
@@ -24,6 +27,8 @@ PRIVATE = 0o600
 FOLDER = 0o700
 LARGEST = 1 << 32
 """Bytes of a file that is read as a whole."""
+LARGEST_TEXT = 1 << 30
+"""Bytes of a text that is."""
 Parts = str | bytes | Iterable[bytes | memoryview]
 
 
@@ -105,19 +110,34 @@ def open_private(path: Path, flags: int) -> int:
     return file
 
 
-def open_regular(path: Path, most: int | None = LARGEST) -> BinaryIO:
+def open_regular(path: Path, most: int | None = LARGEST, *, own: bool = False) -> io.BufferedReader:
     """A file to read that others may have put there: a pipe of that name is not waited for, a device not read.
+
+    Parameters
+    ----------
+    own:
+        It is this user's own business: no link is followed, and what belongs to another user is not taken.
 
     Raises
     ------
     OSError
         It cannot be opened.
     UnsafeFile
-        It is no regular file, or has more than `most` bytes, which one with holes has without filling any disk.
+        It is no regular file, or has more than `most` bytes, which one with holes has without filling any disk; or it
+        is not this user's `own`.
     """
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_NOFOLLOW if own else 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise UnsafeFile(path, "is no regular file", f"move it away: {path}") from error
+        if own and error.errno in (errno.ELOOP, errno.EMLINK):
+            raise UnsafeFile(path, "is a symbolic link, which is not followed", f"remove it: rm {path}") from error
+        raise
     try:
         info = os.fstat(file)
+        if own:
+            _refuse_foreign(path, info)
         if not stat.S_ISREG(info.st_mode):
             raise UnsafeFile(path, "is no regular file", f"move it away: {path}")
         if most is not None and info.st_size > most:
@@ -128,10 +148,41 @@ def open_regular(path: Path, most: int | None = LARGEST) -> BinaryIO:
     return os.fdopen(file, "rb")
 
 
-def read_regular(path: Path, most: int = LARGEST) -> bytes:
+def read_regular(path: Path, most: int = LARGEST, *, own: bool = False) -> bytes:
     """All of such a file; errors are those of `open_regular`."""
-    with open_regular(path, most) as file:
+    with open_regular(path, most, own=own) as file:
         return file.read(most)
+
+
+def require_regular(path: Path, most: int | None = None, *, own: bool = False) -> None:
+    """See that there is such a file, for a library that opens it by its name; errors are those of `open_regular`."""
+    open_regular(path, most, own=own).close()
+
+
+def open_text(path: Path, most: int = LARGEST_TEXT, encoding: str = "utf-8-sig") -> TextIO:
+    """Such a file as text for `csv`, its ends of lines as they are; errors are those of `open_regular`."""
+    return io.TextIOWrapper(open_regular(path, most), encoding=encoding, newline="")
+
+
+def read_text(path: Path, most: int = LARGEST_TEXT, *, own: bool = False) -> str:
+    """All of such a file in UTF-8; errors are those of `open_regular`, or `UnicodeDecodeError`, a `ValueError`."""
+    return read_regular(path, most, own=own).decode()
+
+
+def read_json(path: Path, most: int = LARGEST_TEXT) -> Any:
+    """What such a file says.
+
+    Raises
+    ------
+    OSError
+        As `open_regular`.
+    ValueError
+        It is no JSON, or nested so deep that nothing of ours could be.
+    """
+    try:
+        return json.loads(read_text(path, most))
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
 
 
 def write_whole(path: Path, data: Parts, *, public: bool = False, sync: bool = False) -> None:

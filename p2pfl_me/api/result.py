@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +18,6 @@ from p2pfl_me.errors import RunError
 from p2pfl_me.exits import Exit
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Code
-from p2pfl_me.run.folder import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,11 +100,12 @@ class Result:
         RunError
             The run was stopped before there was one, or has no test clips.
         """
-        path = RunFolder(self.run).average
-        found = json.loads(path.read_text(encoding="utf-8"))["test"] if path.exists() else None
+        from p2pfl_me.run.results import plain, read_average
+
+        found = read_average(self.run)
         if found is None:
             raise RunError("this run has no scored average model", where=str(self.run), fix="let it run to its end")
-        return dict(found)
+        return plain(found)
 
     @property
     def confusion(self) -> npt.NDArray[np.int64]:
@@ -183,14 +182,15 @@ class Result:
         contract, scores = self.contract, self.scores("uf1")
         final = list(self.final().values())
         state = "stopped" if self.stopped else "finished" if self.exit_code == 0 else f"ended with {self.exit_code}"
-        path = RunFolder(self.run).average
-        average = json.loads(path.read_text(encoding="utf-8"))["test"] if path.exists() else None
+        from p2pfl_me.run.results import read_average
+
+        average = read_average(self.run)
         rows = {
             "run": f"{self.run} ({state})",
             "graph, network": f"{contract.topology.kind}, {contract.model.backbone}, {contract.peers.count} peers",
             "rounds": f"{len(scores)} of {contract.training.rounds}",
             "UF1 of the peers": f"{np.mean(final):.3f} (worst {min(final):.3f})" if final else "no test clips",
-            "UF1 of the average model": f"{average['uf1']:.3f}" if average else "none",
+            "UF1 of the average model": f"{average.uf1:.3f}" if average else "none",
             **({"no measure of recognition": "; ".join(self.warnings)} if self.warnings else {}),
         }
         lines = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in rows.items())

@@ -24,7 +24,7 @@ def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, in
     """
     from p2pfl_me.contract import changes, load_contract
     from p2pfl_me.errors import ContractError
-    from p2pfl_me.files import refusing, write_whole
+    from p2pfl_me.files import read_regular, refusing, write_whole
     from p2pfl_me.home import home
     from p2pfl_me.membership.agreed import approvals_due, contract_in, keys_of
     from p2pfl_me.membership.leaving import is_same_change
@@ -50,7 +50,7 @@ def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, in
         )
     before = RunFolder(run).approved(given.number)
     statement = given.statement.decode()
-    if before.exists() and not is_same_change(before.read_bytes(), given.statement) and not instead:
+    if before.exists() and not is_same_change(read_regular(before, own=True), given.statement) and not instead:
         raise ContractError(
             f"another change was approved here as the {given.number}. of this run",
             where=str(before),

@@ -31,6 +31,7 @@ def add(folder: Path, cards: tuple[str, ...]) -> None:
     from p2pfl_me.errors import ContractError
     from p2pfl_me.federation.card import LONGEST, MARK, read_card
     from p2pfl_me.federation.folder import add_card, open_folder
+    from p2pfl_me.files import open_text
 
     lab = open_folder(folder)
     for given in cards:
@@ -38,7 +39,7 @@ def add(folder: Path, cards: tuple[str, ...]) -> None:
             text, where = given, "the card"
         else:
             try:
-                with Path(given).open(encoding="utf-8") as file:
+                with open_text(Path(given), encoding="utf-8") as file:
                     text, where = file.read(10 * LONGEST), given
             except (OSError, UnicodeDecodeError) as error:
                 raise ContractError(

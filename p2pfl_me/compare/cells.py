@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import RunError
-from p2pfl_me.files import private_folder, refusing, write_whole
+from p2pfl_me.files import private_folder, read_json, refusing, write_whole
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import Manifest, read_manifest_file, told_lies
 
@@ -76,7 +76,7 @@ def claim(out: Path, values: dict[str, Any]) -> None:
 def json_object(path: Path) -> dict[str, Any]:
     """What the file holds; nothing where it is missing, torn, or something else."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

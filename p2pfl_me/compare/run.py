@@ -23,7 +23,7 @@ from p2pfl_me.data.classes import names_classes, read_for_all
 from p2pfl_me.engines import ENGINES
 from p2pfl_me.errors import RunError
 from p2pfl_me.exits import Exit
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.files import read_regular, refusing, write_whole
 from p2pfl_me.home import home
 from p2pfl_me.report.comparison_protection import protection_lines
 from p2pfl_me.report.methods import Protected
@@ -185,7 +185,7 @@ def _lend_baselines(request: Request, group: Group, seed: int) -> None:
     if request.baselines:
         lent = RunFolder(cell_folder(request.out, group, seed)).baselines
         with refusing(RunError, lent, "free some space, or name another folder with --out"):
-            write_whole(lent, shared.read_bytes())
+            write_whole(lent, read_regular(shared))
 
 
 def _shared(request: Request, group: Group, seed: int) -> Path:

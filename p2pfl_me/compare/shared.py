@@ -12,7 +12,7 @@ from p2pfl_me.baselines.jobs import CHILDREN, baseline_jobs, features_job
 from p2pfl_me.children import Children
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import RunError
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.files import read_regular, refusing, write_whole
 from p2pfl_me.home import cache_dir
 from p2pfl_me.machine import cores
 from p2pfl_me.run.folder import RunFolder
@@ -54,7 +54,7 @@ def deal_once(contract: Contract, data: Path | None, read: Manifest | None, home
     dealt = Dealt(*write_shards(contract, data, cache_dir(home), folder, read=read))
     mark = folder / "data.json"
     said = json.dumps({"key": shared_key(contract), "seed": contract.seed, "digest": dealt.digest})
-    if not mark.is_file() or mark.read_text(encoding="utf-8") != said:
+    if not mark.is_file() or read_regular(mark) != said.encode():
         RunFolder(folder).baselines.unlink(missing_ok=True)
         with refusing(RunError, mark, "free some space, or name another folder with --out"):
             write_whole(mark, said)

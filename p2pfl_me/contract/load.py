@@ -16,6 +16,7 @@ from p2pfl_me.contract.model import Contract
 from p2pfl_me.contract.network import ANOTHER_NETWORK
 from p2pfl_me.contract.source import MAX_LENGTH, Source, parse, read_yaml
 from p2pfl_me.errors import ContractError
+from p2pfl_me.files import open_text
 from p2pfl_me.topology.graph import build_graph
 
 
@@ -32,7 +33,7 @@ def load_contract(path: Path | str, overrides: Sequence[str] = (), *, another_ne
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8") as file:
+        with open_text(path, encoding="utf-8") as file:
             text = file.read(MAX_LENGTH + 1)
     except FileNotFoundError as error:
         raise ContractError(

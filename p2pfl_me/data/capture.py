@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.files import require_regular
+
 Image = npt.NDArray[np.uint8]
 
 
@@ -16,6 +18,10 @@ def open_capture(path: Path) -> cv2.VideoCapture:
     """A film from its beginning; whether it is one, `isOpened` says."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # the decoders would say it in their words, too
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        require_regular(path)
+    except OSError:  # a pipe would be waited for
+        return cv2.VideoCapture()
     return cv2.VideoCapture(str(path))
 
 

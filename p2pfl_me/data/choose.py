@@ -13,6 +13,7 @@ from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.identity import bare
 from p2pfl_me.data.spelling import clean, loose
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import open_text
 
 COLUMNS = {
     "dataset": ("dataset", "database", "data"),
@@ -42,7 +43,7 @@ def read_list(path: Path) -> tuple[Wanted, ...]:
         No such file, or no such columns.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with open_text(path) as file:
             reader = csv.DictReader(file)
             columns = [re.sub(r"[^a-z]", "", (name or "").lower()) for name in reader.fieldnames or ()]
             places = {name: next((way for way in ways if way in columns), None) for name, ways in COLUMNS.items()}

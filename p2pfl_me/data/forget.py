@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -27,7 +26,7 @@ from p2pfl_me.data.identity_rules import ASK, IdentityRules, Said
 from p2pfl_me.data.manifest import manifest_path
 from p2pfl_me.data.spelling import alike, clean
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.files import open_text, read_json, refusing, write_whole
 
 EVALUATION = ("evaluation.json", "split.json")
 """Either is in an evaluation's folder: the first from its beginning, the second once it is finished."""
@@ -123,7 +122,7 @@ def read_rows(path: Path) -> Rows:
     """
     source = manifest_path(path)
     try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
+        with open_text(source) as file:
             reader = csv.reader(file)
             header, *lines = [(reader.line_num, row) for row in reader if row]
     except (OSError, ValueError, csv.Error) as error:
@@ -232,7 +231,7 @@ def _held(path: Path) -> set[str] | None:
     if not path.exists():
         return None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         if values.get("subjects_leak"):
             return set(values["subjects"]) if "subjects" in values else None
         return {subject for fold in values["folds"] for subject in fold["held_out"]}

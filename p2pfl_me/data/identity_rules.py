@@ -10,6 +10,7 @@ from pathlib import Path
 
 from p2pfl_me.data.spelling import clean, loose_dataset
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import open_text
 
 
 class Said(Enum):
@@ -97,7 +98,7 @@ def read_persons(path: Path) -> dict[tuple[str, str], str]:
         It cannot be read, or says two things of one subject.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with open_text(path) as file:
             reader = csv.DictReader(file)
             reader.fieldnames = [clean(name or "").lower() for name in reader.fieldnames or ()]
             rows = [{name: clean(cell or "") for name, cell in row.items() if isinstance(cell, str)} for row in reader]

@@ -17,6 +17,8 @@ from p2pfl_me.errors import DataError
 Image = npt.NDArray[np.uint8]
 LEAST = 8
 """Pixels that the shorter side of a picture must have; in fewer nobody would know a face."""
+LARGEST = 1 << 30
+"""Bytes of a picture's file; one with holes has as many without filling any disk, and would fill the memory."""
 UPPER = 14
 """Bits within which a picture of sixteen bits is none: cameras of 10, 12 and 14 bits leave the upper ones empty."""
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
@@ -123,6 +125,8 @@ def _bytes(path: Path, most: int | None) -> bytes:
             info = os.fstat(file)
             if not stat.S_ISREG(info.st_mode):
                 raise DataError("is not a file", where=str(path), fix="correct the path")
+            if most is None and info.st_size > LARGEST:
+                raise DataError(f"has {info.st_size:,} bytes, as no picture has", where=str(path), fix="copy it anew")
             if most is None or info.st_size <= most:
                 return _read(file, info.st_size)
             return _read(file, most) + os.pread(file, most, max(most, info.st_size - most))

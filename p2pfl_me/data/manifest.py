@@ -34,7 +34,7 @@ from p2pfl_me.data.columns import FRAMES, MORE, REQUIRED, columns_problem, lengt
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.spelling import clean
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.files import open_text, refusing, write_whole
 
 __all__ = [
     "SPLITS",
@@ -87,7 +87,7 @@ def manifest_rows(path: Path, labels: Labels) -> Iterator[Found]:
     """
     source = manifest_path(path)
     try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
+        with open_text(source) as file:
             yield from _rows(csv.DictReader(file), source.parent, labels)
     except FileNotFoundError as error:
         raise DataError(

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import locked, open_private, private_folder, refusing
+from p2pfl_me.files import locked, open_private, open_regular, private_folder, read_regular, refusing
 
 KEY = 32
 
@@ -87,7 +87,8 @@ class RowCache:
         count = self._count()
         if count == 0:
             return np.empty((0, *self.shape), dtype=self.dtype)
-        return np.memmap(self._path("rows"), dtype=self.dtype, mode="c", shape=(count, *self.shape))
+        with self._refusing("read"), open_regular(self._path("rows"), None, own=True) as file:
+            return np.memmap(file, dtype=self.dtype, mode="c", shape=(count, *self.shape))
 
     @property
     def _row_bytes(self) -> int:
@@ -101,15 +102,24 @@ class RowCache:
         return open_private(self._path(ending), os.O_CREAT | os.O_RDWR)
 
     def _entries(self) -> bytes:
-        path = self._path("keys")
-        return path.read_bytes() if path.exists() else b""
+        with self._refusing("read"):
+            try:
+                return read_regular(self._path("keys"), own=True)[: self._count() * (KEY + self.noted)]
+            except FileNotFoundError:
+                return b""
 
     def _count(self) -> int:
-        path = self._path("keys")
-        return path.stat().st_size // (KEY + self.noted) if path.exists() else 0
+        """Of rows whose numbers are there, too: a power cut may leave keys alone."""
+        sizes = []
+        for ending, entry in (("keys", KEY + self.noted), ("rows", self._row_bytes)):
+            try:
+                sizes.append(self._path(ending).stat().st_size // entry)
+            except FileNotFoundError:
+                return 0
+        return min(sizes)
 
     @contextmanager
-    def _refusing(self) -> Iterator[None]:
+    def _refusing(self, done: str = "written") -> Iterator[None]:
         fix = "free some space, or move P2PME_HOME to a larger disk"
-        with refusing(DataError, self._path("rows"), fix, f"the {self.what} cannot be written"):
+        with refusing(DataError, self._path("rows"), fix, f"the {self.what} cannot be {done}"):
             yield

@@ -25,7 +25,7 @@ from p2pfl_me.data.audit.pictures import key_pictures
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.identity import could_be
 from p2pfl_me.errors import WeightsError
-from p2pfl_me.files import replacing
+from p2pfl_me.files import open_regular, replacing, require_regular
 from p2pfl_me.tensors import tensor
 
 Bytes = npt.NDArray[np.uint8]
@@ -78,7 +78,7 @@ def trained_on_of(
 def holds_tensors(path: Path) -> bool:
     """Whether a file is of safetensors by its name or, whatever its name, by its first bytes."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, None) as file:
             return path.suffix == ".safetensors" or file.read(9)[8:] == b"{"
     except OSError:
         return path.suffix == ".safetensors"
@@ -95,6 +95,7 @@ def read_trained_on(path: Path) -> TrainedOn | None:
     if not holds_tensors(path):
         return None
     try:
+        require_regular(path)
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             if f"{TRAINED_ON}.datasets" not in metadata:

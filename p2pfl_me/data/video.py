@@ -23,6 +23,7 @@ from p2pfl_me.data.film_end import require_end, require_sound
 from p2pfl_me.data.pixels import Shape, shape_of
 from p2pfl_me.data.still import Still
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import open_regular
 
 Image = npt.NDArray[np.uint8]
 
@@ -135,14 +136,14 @@ def look_at(path: Path) -> Video:
 
 def _holds_no_count(path: Path) -> bool:
     """Matroska and WebM, which browsers and screen recorders write."""
-    with path.open("rb") as file:
+    with open_regular(path, None) as file:
         return file.read(len(EBML)) == EBML
 
 
 def bare_stream(path: Path) -> str | None:
     """What a file is that has no container: its pictures follow each other, and decoders guess 25 of them a second."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, None) as file:
             head = file.read(12)
     except OSError:
         return None

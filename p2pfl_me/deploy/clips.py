@@ -15,6 +15,7 @@ from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.source import prepare
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import read_text
 from p2pfl_me.home import cache_dir
 from p2pfl_me.run.folder import RunFolder
 
@@ -70,4 +71,4 @@ def _of_run(contract: Contract, run: Path) -> Sequence[Clip]:
 
 
 def _has_rows(path: Path) -> bool:
-    return len(path.read_text(encoding="utf-8").splitlines()) > 1
+    return len(read_text(path).splitlines()) > 1

@@ -16,6 +16,7 @@ from p2pfl_me.doctor.calling import Absent, Linked, Met, Refused, call, reached
 from p2pfl_me.doctor.finding import Finding, bad, good, left_open, note, refusals
 from p2pfl_me.doctor.line import Line, weigh
 from p2pfl_me.errors import PeerError
+from p2pfl_me.files import open_regular
 from p2pfl_me.home import cache_dir
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.schema import schema_of
@@ -158,7 +159,7 @@ def _weights(contract: Contract, path: Path | None) -> list[Finding]:
     if path is None:
         return [bad("weights", "the contract names a file of weights, and none was given", "name it with --weights")]
     try:
-        with path.open("rb") as file:
+        with open_regular(path, None) as file:
             here = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         return [bad("weights", f"{path}: {error.strerror}", "name the file with --weights")]

@@ -5,7 +5,6 @@ All comes from their own files: `card.json` for scores and costs, `predictions.c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -20,6 +19,7 @@ from p2pfl_me.evaluate.cost import MB
 from p2pfl_me.evaluate.folder import ANSWERS, CARD, is_evaluation
 from p2pfl_me.evaluate.statistics import Difference, difference
 from p2pfl_me.evaluate.tables import NOBODY, p_words
+from p2pfl_me.files import read_json, read_text
 from p2pfl_me.learning.metrics import Counts
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.document import Block, Document, Section, Table
@@ -111,8 +111,8 @@ def _finished(folder: Path, name: str) -> Finished:
             "no finished evaluation lies here", where=str(folder), fix="name the --out folder of `p2pme evaluate`"
         )
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        rows = csv_rows((folder / ANSWERS).read_text(encoding="utf-8"))
+        card = read_json(folder / CARD)
+        rows = csv_rows(read_text(folder / ANSWERS))
         found = Finished(name, card, _counts(card, rows))
         _ = found.uf1, found.message, card["digests"]["split"], card["digests"]["clips"], card["warnings"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

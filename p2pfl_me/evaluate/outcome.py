@@ -11,6 +11,8 @@ from p2pfl_me.errors import RunError
 from p2pfl_me.evaluate.course import Course, course_from
 from p2pfl_me.report.arms import Arm
 
+AGAIN = "remove it and give the command again"
+
 
 @dataclass(frozen=True)
 class Guesses:
@@ -40,15 +42,17 @@ class Outcome:
 
 
 def outcome_from(text: str, where: str) -> Outcome:
-    """Raises RunError where the file is not one of ours."""
+    """Raises RunError where the text is not one of ours."""
     try:
         values: dict[str, Any] = json.loads(text)
         guesses = tuple(_guesses(*each) for each in values["guesses"])
         course = course_from(values["course"]) if "course" in values else None
-        return Outcome(guesses, values["steps"], values["distance"], values["seconds"], course)
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError("is not a finished fold", where=where, fix="remove it and give the command again") from error
+        steps = {str(arm): int(count) for arm, count in values["steps"].items()}
+        distance = None if values["distance"] is None else float(values["distance"])
+        return Outcome(guesses, steps, distance, float(values["seconds"]), course)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise RunError("is not a finished fold", where=where, fix=AGAIN) from error
 
 
 def _guesses(arm: str, peer: int, items: Sequence[int], classes: Sequence[int]) -> Guesses:
-    return Guesses(Arm(arm), peer, tuple(items), tuple(classes))
+    return Guesses(Arm(arm), int(peer), tuple(map(int, items)), tuple(map(int, classes)))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from p2pfl_me.errors import RunError
-from p2pfl_me.evaluate.outcome import Outcome, outcome_from
+from p2pfl_me.evaluate.outcome import AGAIN, Outcome, outcome_from
 from p2pfl_me.evaluate.units import Unit
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.files import read_json, read_text, refusing, write_whole
 
 MARK = "evaluation.json"
 
@@ -48,8 +48,14 @@ class Store:
         self._write(self._path(unit), outcome.to_text())
 
     def read(self, units: Iterable[Unit]) -> dict[Unit, Outcome]:
-        paths = {unit: self._path(unit) for unit in units}
-        return {unit: outcome_from(path.read_text(encoding="utf-8"), str(path)) for unit, path in paths.items()}
+        """Finished units.
+
+        Raises
+        ------
+        RunError
+            One of them is none.
+        """
+        return {unit: _outcome_in(self._path(unit)) for unit in units}
 
     def write(self, name: str, text: str) -> None:
         """A file that is known from the beginning."""
@@ -63,9 +69,17 @@ class Store:
             write_whole(path, text)
 
 
+def _outcome_in(path: Path) -> Outcome:
+    with refusing(RunError, path, AGAIN, "cannot be read"):
+        try:
+            return outcome_from(read_text(path), str(path))
+        except UnicodeDecodeError as error:
+            raise RunError("is not a finished fold", where=str(path), fix=AGAIN) from error
+
+
 def _digest_in(mark: Path) -> Any:
     try:
-        found = json.loads(mark.read_text(encoding="utf-8"))
+        found = read_json(mark)
     except (OSError, ValueError):
         return None
     return found.get("digest") if isinstance(found, dict) else None

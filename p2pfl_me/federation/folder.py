@@ -17,7 +17,7 @@ from p2pfl_me.contract.members import BASE_PORT
 from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.federation.card import DIALS, MARK, Card, read_card
-from p2pfl_me.files import private_folder, write_whole
+from p2pfl_me.files import private_folder, read_json, read_text, refusing, write_whole
 from p2pfl_me.wire.identity import new_identity, save_identity
 
 DRAFT, CARDS, KEY, CONTRACT = "draft.json", "cards", "lab.key", "contract.yaml"
@@ -67,15 +67,19 @@ class LabFolder:
             One of them cannot be read.
         """
         paths = [self.card_path(lab) for lab in range(self.draft.labs)]
-        return {
-            lab: read_card(path.read_text(encoding="utf-8"), str(path))
-            for lab, path in enumerate(paths)
-            if path.exists()
-        }
+        return {lab: _card_in(path) for lab, path in enumerate(paths) if path.exists()}
 
     def missing(self) -> tuple[int, ...]:
         """The labs whose cards are not there."""
         return tuple(sorted(set(range(self.draft.labs)) - self.cards().keys()))
+
+
+def _card_in(path: Path) -> Card:
+    try:
+        with refusing(ContractError, path, "ask for it again", "cannot be read"):
+            return read_card(read_text(path), str(path))
+    except UnicodeDecodeError as error:
+        raise ContractError("not the card of a laboratory", where=str(path), fix="ask for it again") from error
 
 
 def found(path: Path, draft: Draft, lab: int, address: str = "", *, dial_only: bool = False) -> LabFolder:
@@ -118,7 +122,7 @@ def open_folder(path: Path) -> LabFolder:
         There is none, or its draft cannot be read.
     """
     try:
-        values = json.loads((path / DRAFT).read_text(encoding="utf-8"))
+        values = read_json(path / DRAFT)
         draft = Draft(str(values["kind"]), int(values["labs"]), str(values["name"]), tuple(values["settings"]))
         return LabFolder(path, draft, int(values["lab"]))
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:

@@ -18,7 +18,7 @@ from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.trained_on import copy_trained_on, kept_trained_on
 from p2pfl_me.errors import WeightsError
-from p2pfl_me.files import locked, replacing
+from p2pfl_me.files import locked, open_regular, replacing, require_regular
 from p2pfl_me.learning.architectures import Architecture, architecture_of
 from p2pfl_me.learning.seeded import seeded_tensors
 from p2pfl_me.learning.weight_files import Tensors, read_weights, torchvision_names
@@ -117,6 +117,7 @@ def _kept(architecture: Architecture, path: Path, make: Callable[[], Tensors]) -
                 with replacing(path) as draft:
                     save_file(tensors, draft, {"sha256": _digest(tensors)})
     try:
+        require_regular(path, own=True)
         with safe_open(path, framework="pt") as file:
             digest = bytes.fromhex((file.metadata() or {})["sha256"])
             tensors = {name: file.get_tensor(name).numpy() for name in file.keys()}  # noqa: SIM118
@@ -135,7 +136,7 @@ def _digest(tensors: Tensors) -> str:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path, None) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(

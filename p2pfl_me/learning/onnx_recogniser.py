@@ -9,6 +9,7 @@ import numpy as np
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import P2pmeError, WeightsError
+from p2pfl_me.files import require_regular
 from p2pfl_me.learning.recogniser import BATCH, Image
 from p2pfl_me.message import Vector
 
@@ -30,6 +31,7 @@ class OnnxRecogniser:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         try:
+            require_regular(path)
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             described = self._session.get_modelmeta().custom_metadata_map
             self._contract = contract_from_yaml(described["contract"], name=f"{path} (its contract)")

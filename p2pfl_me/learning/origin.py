@@ -11,6 +11,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.data.shards import Shards, all_clips
 from p2pfl_me.data.trained_on import TRAINED_ON, holds_tensors, read_kept_trained_on
 from p2pfl_me.data.vectors import is_vectors
+from p2pfl_me.files import require_regular
 from p2pfl_me.networks import Frozen
 from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.run.manifest import ManifestFile
@@ -75,6 +76,7 @@ def trained_on(weights: Path | None) -> str | None:
     if weights is None or not holds_tensors(weights):
         return None
     try:
+        require_regular(weights)
         with safe_open(weights, framework="numpy") as file:
             said = (file.metadata() or {}).get(TRAINED_ON, "")
     except (SafetensorError, OSError):

@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 
 from p2pfl_me.errors import WeightsError
+from p2pfl_me.files import require_regular
 from p2pfl_me.learning.architectures import Architecture
 from p2pfl_me.message import Vector
 
@@ -45,6 +46,7 @@ def read_weights(path: Path, architecture: Architecture) -> Tensors:
             "unknown ending", where=str(path), fix="give .pth, .safetensors (torchvision) or .h5 (Keras)"
         )
     try:
+        require_regular(path)
         tensors = reader(path, architecture)
     except WeightsError:
         raise

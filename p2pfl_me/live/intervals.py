@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from p2pfl_me.counting import many
 from p2pfl_me.data.drawn import WORDS
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import refusing, replacing
+from p2pfl_me.files import open_text, refusing, replacing
 from p2pfl_me.live.absence import Lack
 from p2pfl_me.live.film import Film
 from p2pfl_me.live.whole import Result
@@ -133,7 +133,7 @@ def read_truth(path: Path, films: Iterable[Film]) -> dict[str, tuple[Interval, .
 
 def _rows(path: Path) -> tuple[list[tuple[int, Mapping[str, str]]], set[str]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with open_text(path) as file:
             reader = csv.DictReader(file)
             columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
             reader.fieldnames = columns

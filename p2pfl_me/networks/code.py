@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from p2pfl_me.errors import NetworkError
+from p2pfl_me.files import read_regular
 from p2pfl_me.networks.network import Use
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def _is_its_own(value: object, module: ModuleType) -> bool:
 def _file_module(path: Path) -> ModuleType:
     """The module of a file, imported once a process and version of its text."""
     try:
-        text = path.read_bytes()
+        text = read_regular(path)
     except OSError as error:
         raise NetworkError(
             f"cannot be read: {error.strerror}", where=str(path), fix="name the file that holds the network"

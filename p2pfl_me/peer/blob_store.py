@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.errors import PeerError, RunError
-from p2pfl_me.files import private_folder, refusing, write_whole
+from p2pfl_me.files import private_folder, read_regular, refusing, write_whole
 from p2pfl_me.run.folder import RunFolder
 
 REMEMBERED = 8
@@ -71,7 +71,7 @@ class BlobStore:
         """
         path = self._folder / name
         try:
-            data = path.read_bytes()
+            data = read_regular(path)
         except OSError as error:
             raise RunError(f"the recorded content is missing: {error.strerror}", where=str(path)) from error
         if hashlib.sha256(data).hexdigest() != name:

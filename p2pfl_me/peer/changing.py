@@ -13,6 +13,7 @@ import msgpack
 
 from p2pfl_me.contract import Contract, changes
 from p2pfl_me.errors import ContractError, WireError
+from p2pfl_me.files import read_text
 from p2pfl_me.membership.agreed import Standing, approvals_due
 from p2pfl_me.membership.leaving import WITHIN
 from p2pfl_me.membership.views import View, as_text, from_text
@@ -269,7 +270,7 @@ def news_of(run: Path, number: int) -> bytes:
         path = RunFolder(run).view(each)
         if not path.exists():
             break
-        found = path.read_text(encoding="utf-8")
+        found = read_text(path)
         if len(pack([found, *texts])) > PAYLOAD:
             break
         texts.insert(0, found)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract, breaks, changes, digest, load_contract
 from p2pfl_me.errors import ContractError
+from p2pfl_me.files import read_text
 from p2pfl_me.membership.agreed import Standing, Witness, approvals_due, keys_of, proposed
-from p2pfl_me.membership.views import View, from_text
+from p2pfl_me.membership.views import LONGEST, View, from_text
 from p2pfl_me.run.beginning import changes_behind
 from p2pfl_me.run.folder import RunFolder
 
@@ -44,7 +45,7 @@ def read_view(path: Path) -> View:
         There is none.
     """
     try:
-        return from_text(path.read_text(encoding="utf-8"), str(path))
+        return from_text(read_text(path, LONGEST), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(f"cannot be read: {error}", where=str(path), fix="check the file") from error
 

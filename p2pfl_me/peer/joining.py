@@ -13,7 +13,7 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract, contract_from_yaml, dump_contract
 from p2pfl_me.errors import ContractError
-from p2pfl_me.files import private_folder, read_regular, refusing, write_whole
+from p2pfl_me.files import private_folder, read_regular, read_text, refusing, write_whole
 from p2pfl_me.membership.agreed import Standing, Witness, agreed, contract_in
 from p2pfl_me.membership.certificates import Book
 from p2pfl_me.membership.views import LONGEST, View, as_text, from_text
@@ -113,7 +113,7 @@ def prepare(ticket: Ticket, run: Path, identity: Identity, book: Book = NOTHING)
     with refusing(ContractError, run, "name another folder with --out"):
         private_folder(run)
         if folder.ticket.exists():
-            if folder.ticket.read_text(encoding="utf-8") != str(ticket):
+            if read_text(folder.ticket) != str(ticket):
                 raise ContractError("was made with another ticket", where=str(run), fix="name another with --out")
         elif folder.contract.exists():
             raise ContractError("holds a run already", where=str(run), fix="name another with --out")

@@ -19,6 +19,7 @@ import numpy as np
 from p2pfl_me import __version__
 from p2pfl_me.contract import Contract, contract_from_yaml, digest
 from p2pfl_me.errors import RunError, WeightsError
+from p2pfl_me.files import read_text
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.inputs import feed
 from p2pfl_me.gossip.protocol import Mixed
@@ -222,7 +223,7 @@ def _compare_with_checkpoint(found: Replayed, run: Path, contract: Contract) -> 
 def _contract_of(run: Path) -> Contract:
     path = RunFolder(run).contract
     try:
-        return contract_from_yaml(path.read_text(encoding="utf-8"), name=str(path))
+        return contract_from_yaml(read_text(path), name=str(path))
     except OSError as error:
         raise RunError(f"cannot be read: {error.strerror}", where=str(path), fix="name a run folder") from error
 
@@ -249,7 +250,7 @@ def _lives(path: Path) -> list[tuple[_Line, list[_Line]]]:
 
 def _values(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError as error:
         peers = ", ".join(map(str, recorded_peers(path.parent)))
         raise RunError("no such record", where=str(path), fix=f"recorded were the peers {peers}") from error

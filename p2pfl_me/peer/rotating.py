@@ -9,7 +9,7 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import IdentityError
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.files import read_regular, refusing, write_whole
 from p2pfl_me.membership.certificates import Revocation, Rotation, as_text, until_after
 from p2pfl_me.passphrase import known_passphrase
 from p2pfl_me.peer.trust import Trust, member_keys, read_certificate
@@ -69,7 +69,7 @@ def rotate(path: Path, contract: Contract, home: Path, days: float, out: Path) -
         write_whole(out, as_text(made), public=True, sync=True)
     trust.keep(made)
     with refusing(IdentityError, path, "mend that, and give the command again"):
-        write_whole(earlier, path.read_bytes(), sync=True)
+        write_whole(earlier, read_regular(path, own=True), sync=True)
         draft.replace(path)
     return Rotated(made, path, earlier)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import IdentityError, P2pmeError
-from p2pfl_me.files import private_folder, refusing, write_whole
+from p2pfl_me.files import private_folder, read_text, refusing, write_whole
 from p2pfl_me.membership.agreed import keys_of
 from p2pfl_me.membership.certificates import Book, Certificate, Revocation, Rotation, as_text, from_text
 from p2pfl_me.membership.views import LONGEST, needed
@@ -71,7 +71,7 @@ class Trust:
             private_folder(self._folder, 0o022)
             paths = sorted(path for path in self._folder.glob("*.json") if not path.name.startswith("."))  # no drafts
         for path in paths:
-            yield read_certificate(path)
+            yield read_certificate(path, own=True)
 
     def keep(self, certificate: Certificate) -> Path:
         """Write down a certificate that is believed; on the disk when this returns."""
@@ -91,8 +91,8 @@ class Trust:
             return None, past
 
 
-def read_certificate(path: Path) -> Certificate:
-    """The certificate in a file.
+def read_certificate(path: Path, *, own: bool = False) -> Certificate:
+    """The certificate in a file, which is this user's `own` where it is believed unseen.
 
     Raises
     ------
@@ -100,9 +100,9 @@ def read_certificate(path: Path) -> Certificate:
         There is none.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(LONGEST + 1)
-    except (OSError, UnicodeDecodeError) as error:
+        with refusing(IdentityError, path, "check the file", "cannot be read"):
+            text = read_text(path, LONGEST, own=own)
+    except UnicodeDecodeError as error:
         raise IdentityError(f"cannot be read: {error}", where=str(path), fix="check the file") from error
     return from_text(text, str(path))
 

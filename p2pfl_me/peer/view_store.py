@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from p2pfl_me.errors import PeerError
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.files import read_regular, refusing, write_whole
 from p2pfl_me.membership.leaving import is_same_change
 from p2pfl_me.membership.views import View, as_text
 from p2pfl_me.peer.consent import read_view
@@ -82,7 +82,7 @@ class FolderStore:
         path, statement = self._folder.approved(view.number), view.statement
         with refusing(PeerError, path, "free some space, then give the same command again"):
             if path.exists():
-                return is_same_change(path.read_bytes(), statement)
+                return is_same_change(read_regular(path, own=True), statement)
             write_whole(path, statement, sync=True)
         return True
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from p2pfl_me.errors import PeerError
 from p2pfl_me.exits import Exit
-from p2pfl_me.files import open_private, private_folder, refusing, sync_file
+from p2pfl_me.files import open_private, private_folder, read_regular, refusing, sync_file
 from p2pfl_me.privacy.accounting import Account, Release
 from p2pfl_me.privacy.budget import Budget, Unit
 
@@ -147,7 +147,7 @@ class PrivacyLedger:
 
     def _read(self) -> tuple[list[Entry], str]:
         with refusing(LedgerError, self._path, FIX, "cannot be read"):
-            data = self._path.read_bytes()
+            data = read_regular(self._path, own=True)
             whole = data[: data.rfind(b"\n") + 1]
             if len(whole) < len(data):
                 # Killed while it was written: `spend` never returned, so nothing was trained or sent for it.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract, breaks, changes, contract_from_yaml, digest, dump_contract, load_contract
 from p2pfl_me.errors import P2pmeError, RunError
-from p2pfl_me.files import private_folder, refusing, write_whole
+from p2pfl_me.files import private_folder, read_regular, read_text, refusing, write_whole
 from p2pfl_me.run.folder import RunFolder
 
 OURS = ("contract.yaml", "manifest.json", "shards", "peer-*.jsonl", "egress-*.jsonl")
@@ -68,7 +68,7 @@ def keep_contract(run: Path, contract: Contract, *, agreed: bool = False) -> tup
     try:
         with refusing(RunError, run, "name another with --out"):
             private_folder(run)
-            kept = contract_from_yaml(path.read_text(encoding="utf-8"), name=str(path)) if path.exists() else None
+            kept = contract_from_yaml(read_text(path), name=str(path)) if path.exists() else None
             if kept is None or (digest(kept) != digest(contract) and not folder.checkpoint.all() and not agreed):
                 write_whole(path, dump_contract(contract), sync=True)
                 return ()
@@ -97,7 +97,7 @@ def changes_behind(run: Path) -> int:
     if not earlier:
         return 0
     last = int(earlier[-1].stem.rpartition("-")[2])
-    interrupted = folder.contract.exists() and earlier[-1].read_bytes() == folder.contract.read_bytes()
+    interrupted = folder.contract.exists() and read_regular(earlier[-1]) == read_regular(folder.contract)
     return last - interrupted
 
 

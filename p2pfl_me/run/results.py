@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict
 
 from p2pfl_me.errors import RunError
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.files import read_json, read_regular, refusing, write_whole
 from p2pfl_me.run.declare import STRICT, LineError, V, adapter, validated
 from p2pfl_me.run.events import Scores
 from p2pfl_me.run.folder import RunFolder
@@ -122,7 +122,7 @@ def _curve(rows: Sequence[_Row]) -> Curve:
 
 def _told(kind: type[V], path: Path) -> V | None:
     try:
-        return validated(kind, path.read_bytes(), path.name)
+        return validated(kind, read_regular(path), path.name)
     except (OSError, LineError):
         return None
 
@@ -135,7 +135,7 @@ def plain(scores: Scores) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError) as error:
         raise RunError(f"cannot be read: {error}", where=str(path), fix="remove it") from error
     if not isinstance(found, dict):

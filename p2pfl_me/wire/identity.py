@@ -189,7 +189,7 @@ def _read_private(path: Path) -> str:
             raise IdentityError(
                 "is a symbolic link, which is not followed",
                 where=str(path),
-                fix=f"name the key itself: {path.resolve()}",
+                fix=f"name the key itself: {os.path.realpath(path)}",
             ) from error
         raise IdentityError(f"cannot be read: {error.strerror}", where=str(path), fix="check the file") from error
     try:

@@ -25,7 +25,7 @@ from tests.mutating import attack
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", help="the decoders whose name holds this")
+    parser.add_argument("--only", action="append", default=[], help="the decoders whose name holds this, in this order")
     parser.add_argument("--count", type=int, default=100_000, help="inputs for each decoder")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=2.0, help="most for one input")
@@ -34,10 +34,14 @@ def main() -> int:
     parser.add_argument("--without", action="append", default=[], help="not the decoders whose name holds this")
     parser.add_argument("--json", type=Path, help="append a line of JSON for each decoder here")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        for name, target in targets(Path(folder)).items():
-            if (arguments.only and arguments.only not in name) or any(each in name for each in arguments.without):
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        found = targets(Path(folder))
+        names = dict.fromkeys(name for wanted in arguments.only or [""] for name in found if wanted in name)
+        for name in names:
+            if any(each in name for each in arguments.without):
                 continue
+            target = found[name]
             begun, before, slowest, survived = time.process_time(), _megabytes(), 0.0, 0
             for data, seconds in attack(target, arguments.seed, arguments.count):
                 survived += 1

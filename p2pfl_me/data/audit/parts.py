@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from p2pfl_me.data.manifest import manifest_rows, refuse
 from p2pfl_me.data.reading import rows_of
 from p2pfl_me.data.spelling import clean
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import read_json
 
 FOUND_BY_AUDITS = frozenset((Fault.LEAK, Fault.IDENTITY))
 
@@ -116,7 +116,7 @@ def _sound(rows: Iterable[Clip | Dropped | Problem | Remark], path: Path) -> lis
 def _folds(path: Path, data: Path | None, rules: IdentityRules) -> Audited:
     """The folds of an evaluation: each is tested by a model that saw all the others."""
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values: dict[str, Any] = read_json(path)
         folds = [(str(fold["name"]), str(fold["pool"]), list(fold["held_out"])) for fold in values["folds"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"is no split: {error}", where=str(path), fix="name what `p2pme evaluate` wrote") from error

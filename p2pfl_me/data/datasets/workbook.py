@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from p2pfl_me.data.cells import Unread, as_written
 from p2pfl_me.data.datasets.shown import hidden_columns, hidden_rows, merge, odd_rows
 from p2pfl_me.errors import DataError
+from p2pfl_me.files import open_regular, read_regular
 
 if TYPE_CHECKING:
     import xlrd
@@ -63,7 +64,7 @@ def tables_of(path: Path, _changed: int) -> tuple[Table, ...]:
     if kind := FOREIGN.get(path.suffix.lower()):
         raise DataError(f"is {kind}, which is not read", where=str(path), fix="save it as .xlsx or as CSV")
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(HEAD)
         if head.startswith(b"PK"):
             return _new_workbook(path)
@@ -80,7 +81,7 @@ def tables_of(path: Path, _changed: int) -> tuple[Table, ...]:
 
 def _delimited(path: Path) -> Iterator[Table]:
     """One table for each sign that may part its columns: programs of half the world write semicolons."""
-    data = path.read_bytes()
+    data = read_regular(path)
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = data.decode("utf-16" if wide else "utf-8-sig")
     if "\0" in text:
@@ -98,7 +99,7 @@ def _new_workbook(path: Path) -> tuple[Table, ...]:
 
     import openpyxl
 
-    with warnings.catch_warnings(), path.open("rb") as file:
+    with warnings.catch_warnings(), open_regular(path) as file:
         warnings.simplefilter("ignore")  # of styles and extensions that openpyxl leaves aside
         try:
             # Not in its mode for large files, which believes the stated size and knows no hidden rows.
