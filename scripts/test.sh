@@ -16,6 +16,9 @@ types=$(mktemp)
 mypy >"$types" 2>&1 &
 checking=$!
 trap 'kill "$checking" 2>/dev/null || true; rm -f "$types"' EXIT
+# Python compiles each module at its first import and pytest each test at its first collection, and both write it down:
+# in a fresh clone one process does so before four would all do the same at once.
+pytest --collect-only --quiet >/dev/null || true
 # A file's tests share what is costly to make, so they stay together. Tests of real peers wait for a good part of their
 # time, which two processes more than there are cores fill; three a core took longer. The longest files begin first (tests/conftest.py).
 tests=0 typed=0

@@ -10,10 +10,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
 from p2pfl_me.contract.preprocess import Input, Preprocess
@@ -112,6 +108,12 @@ def test_other_classes_are_refused_with_what_to_do() -> None:
 
 
 def test_pixels_do_not_solve_it_and_motion_does(tmp_path: Path) -> None:
+    # Here, as it takes each process of the tests a second that collects this file.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import f1_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     spec = Synthetic(subjects=16, clips_per_subject=14)
     drawn = synthesise(
         spec, 1, tmp_path, split=split_subjects(planned(spec), test_fraction=0.25, validation_fraction=0.0, seed=1)

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn import metrics as sk
 
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
 
@@ -44,6 +43,8 @@ labelled = st.integers(2, 6).flatmap(
 def test_scores_are_scikit_learns_over_all_classes_of_the_map(
     drawn: tuple[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
 ) -> None:
+    from sklearn import metrics as sk  # here, as it takes each process of the tests a second that collects this file
+
     classes, (true, predicted) = drawn
     every = list(range(classes))
     found = Metrics(confusion_matrix(true, predicted, classes))

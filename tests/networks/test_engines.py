@@ -129,6 +129,7 @@ def test_an_own_network_is_killed_and_resumed(tmp_path: Path) -> None:
     assert [events(folder, each, "finish")[-1]["reason"] for each in range(PEERS)] == ["rounds"] * PEERS
 
 
+@pytest.mark.thorough  # tests/deploy exports the networks of the registry
 def test_an_own_network_becomes_a_checked_onnx_file(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     path = agreed(tmp_path, "input: image")

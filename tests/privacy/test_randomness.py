@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from p2pfl_me.privacy.randomness import Rehearsed, Stream, System
 
 
 def test_noise_is_gaussian_of_the_asked_deviation() -> None:
+    from scipy import stats  # here, as it takes each process of the tests half a second that collects this file
+
     out = np.empty(300_001, np.float32)
     Stream(bytes(32)).normal(out, 3.0)
     assert stats.kstest(out / 3, "norm").pvalue > 1e-3

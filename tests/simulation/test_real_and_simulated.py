@@ -39,7 +39,7 @@ def vectors(tmp_path: Path) -> Path:
     ("topology", "gossip", "privacy"),
     [
         ("{kind: ring}", "{}", "{}"),
-        ("{kind: base, meets: 2}", "{}", "{}"),
+        pytest.param("{kind: base, meets: 2}", "{}", "{}", marks=pytest.mark.thorough),
         ("{kind: epidemic, meets: 2}", "{aggregation: nna}", "{}"),
         ("{kind: regular}", "{}", "{exchange: masks}"),
     ],
