@@ -16,9 +16,12 @@ class Keyring:
 
     `life`: 32 bytes from the operating system, drawn anew for every life and never written down. Whoever takes the
     same for two lives uses masks twice, and a mask that was used twice hides nothing.
+
+    `rehearsed`: nothing leaves this machine, so what costs much and changes no sum may be left out.
     """
 
     contract: bytes
     private: bytes = field(repr=False)
     publics: Mapping[int, bytes]
     life: bytes = field(repr=False)
+    rehearsed: bool = False

@@ -75,7 +75,7 @@ def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector, to
     ]
 
     def boot(peer: int) -> Life:
-        keys = simulated_keys(contract, peer, 0)
+        keys = simulated_keys(contract, peer, 0, rehearsed=True)
         begin = Start(start, personal=contract.personal_ranges, shapes=layout.dimensions, keys=keys)
         return Life(core_of(contract, peer, plan, begin), works[peer])
 

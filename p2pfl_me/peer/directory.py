@@ -56,6 +56,8 @@ def directory_of(settings: PeerSettings, schedule: Plan) -> Directory:
         No such peer.
     IdentityError
         No key, a key that others can read, or one that is not the contract's.
+    P2pmeError
+        What hides models from the neighbours is not installed.
     """
     contract, peer = settings.contract, settings.peer
     count = contract.peers.count
@@ -120,6 +122,7 @@ def _life_keys(
     """What hides models: the keys of the neighbours' neighbours, and a secret that no other life has."""
     if not contract.privacy.exchange.needs_keys:
         return None
+    contract.privacy.exchange.require_installed()
     met = {far for near in plan.neighbours(peer) for far in plan.neighbours(near)} - {peer}
     stated = {far: contract.peers.member(far).public_key for far in sorted(met)}
     publics = {far: public_from_text(text) if text else made[far].public for far, text in stated.items()}

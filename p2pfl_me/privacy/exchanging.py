@@ -10,8 +10,12 @@ from p2pfl_me.choice import Choice, Registry
 from p2pfl_me.keyring import Keyring
 
 if TYPE_CHECKING:
+    from p2pfl_me.privacy.chain import ChainedSums
     from p2pfl_me.privacy.masked_sums import MaskedSums
     from p2pfl_me.privacy.zero_sum_noise import ZeroSumNoise
+
+HONEST, HONEST_PAIR = 3, 2
+"""Honest models that a sum must hold at least."""
 
 
 class ExchangeForm(Choice):
@@ -42,7 +46,17 @@ class ExchangeForm(Choice):
     def carried_by(self) -> tuple[str, ...]:
         return (*(("sums",) if self.sums_only else ()), *(("noise",) if self.own_noise else ()))
 
-    def sums(self, me: int, keys: Keyring, around: Mapping[int, frozenset[int]], terms: int, seed: int) -> MaskedSums:
+    @property
+    def is_installed(self) -> bool:
+        """Whether `require_installed` would find nothing missing."""
+        return True
+
+    def require_installed(self) -> None:
+        """See that real peers have what hides their models. Raises `P2pmeError` with the line that installs it."""
+
+    def sums(
+        self, me: int, keys: Keyring, around: Mapping[int, frozenset[int]], terms: int, seed: int
+    ) -> MaskedSums | ChainedSums:
         """What hides one life's models and opens its sums.
 
         `around`: receiver -> its neighbours; `terms`: the most models in any sum; `seed`: the contract's, for rounding.

@@ -1,4 +1,4 @@
-"""From keys to masks: what two neighbours of one receiver share, and nobody else, the receiver included.
+"""From keys to masks and seals: what two neighbours of one receiver share, and nobody else, the receiver included.
 
 Each life of a peer has an X25519 key of its own, which the receiver hands round. The secret of a pair is made of the
 agreement of these two and of the agreement of the two keys that stand in the contract. The contract's keys show who
@@ -57,6 +57,11 @@ class MaskKeys:
         other = to if sender == self._me else sender
         pair = self._pair(other, life)
         return self._of(pair, b"token" + _WHERE.pack(sender, to) + roster, receiver, round)[:TOKEN]
+
+    def link(self, sender: int, to: int, life: bytes, receiver: int, round: int, roster: bytes) -> bytes:
+        """The key under which `sender` seals one word for `to` past the receiver; arguments as for `token`."""
+        pair = self._pair(to if sender == self._me else sender, life)
+        return self._of(pair, b"link" + _WHERE.pack(sender, to) + roster, receiver, round)
 
     def _pair(self, other: int, life: bytes) -> bytes:
         known = self._agreed.get((other, life))

@@ -12,10 +12,9 @@ import numpy as np
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import Packed
+from p2pfl_me.privacy.circles import Lives
 from p2pfl_me.privacy.mask_keys import SEED, TOKEN
 
-Lives = Mapping[int, bytes]
-"""Peers with the public key of the life that is meant, 32 bytes each."""
 _COUNT, _LIFE = struct.Struct("<I"), struct.Struct("<I32s")
 _TOKEN, _SEED = struct.Struct(f"<I{TOKEN}s"), struct.Struct(f"<I{SEED}s")
 

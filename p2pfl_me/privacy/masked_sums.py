@@ -9,9 +9,10 @@ import numpy as np
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.keyring import Keyring
 from p2pfl_me.message import Packed, Vector
+from p2pfl_me.privacy.circles import Lives
 from p2pfl_me.privacy.fixed_point import FixedPoint
 from p2pfl_me.privacy.mask_keys import MaskKeys
-from p2pfl_me.privacy.mask_words import Lives, Masked, Pledge
+from p2pfl_me.privacy.mask_words import Masked, Pledge
 from p2pfl_me.privacy.masks import Giver, Summer, read_lives, read_pledge, say_lives
 
 

@@ -25,10 +25,10 @@ import numpy as np
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import Packed, Vector
+from p2pfl_me.privacy.circles import Lives, most_that_agree, others_of, require_roster
 from p2pfl_me.privacy.fixed_point import FixedPoint, Words
 from p2pfl_me.privacy.mask_keys import MaskKeys, Streams, sealed
 from p2pfl_me.privacy.mask_words import (
-    Lives,
     Masked,
     Pledge,
     digest_of,
@@ -75,10 +75,7 @@ class Giver:
 
     def others(self, receiver: int, circle: Lives) -> Lives | None:
         """Those of a receiver's circle with whom a mask can be shared; None if they are too few, or don't know me."""
-        if circle.get(self._me) != self._keys.public:
-            return None
-        others = {peer: key for peer, key in circle.items() if peer != self._me and peer in self._around[receiver]}
-        return others if len(others) + 1 >= self._least else None
+        return others_of(self._me, self._keys.public, circle, self._around[receiver], self._least)
 
     def give(self, receiver: int, round: int, own: Vector, weight: float, circle: Lives, seed: int) -> Packed | None:
         """`own` times `weight` for `receiver`, masked; None if it must not be sent.
@@ -116,11 +113,7 @@ class Giver:
             if roster != given.roster:
                 raise WireError(f"a second roster of round {round}: who is asked twice would tell too much")
             return given.pledge
-        others = {peer: key for peer, key in roster.items() if peer != self._me}
-        if roster.get(self._me) != self._keys.public or any(given.circle.get(k) != key for k, key in others.items()):
-            raise WireError(f"a roster of round {round} with others than those the model was masked for")
-        if len(roster) < self._least:
-            raise WireError(f"a roster of {len(roster)}, where a sum holds {self._least} at least")
+        others = require_roster(self._me, self._keys.public, roster, given.circle, self._least, round)
         digest, ask = digest_of(roster), self._keys.token
         tokens = {k: ask(self._me, k, key, receiver, round, digest) for k, key in others.items()}
         mine = [ask(k, self._me, key, receiver, round, digest) for k, key in sorted(others.items())]
@@ -159,19 +152,7 @@ class Summer:
 
     def roster(self, lives: Lives, models: Mapping[int, Masked]) -> dict[int, bytes]:
         """Those who have all masked towards each other, empty if they are too few: the most that agree."""
-        chosen = {peer: lives[peer] for peer in sorted(models) if peer in lives}
-
-        def strange(peer: int) -> int:
-            circle = models[peer].circle
-            towards = sum(circle.get(other) != key for other, key in chosen.items() if other != peer)
-            return towards + sum(models[other].circle.get(peer) != chosen[peer] for other in chosen if other != peer)
-
-        while chosen:
-            worst = max(chosen, key=lambda peer: (strange(peer), peer))
-            if not strange(worst):
-                break
-            del chosen[worst]
-        return chosen if len(chosen) >= self._least else {}
+        return most_that_agree(lives, {peer: model.circle for peer, model in models.items()}, self._least)
 
     def total(self, roster: Lives, models: Mapping[int, Masked], pledges: Mapping[int, Pledge], size: int) -> Vector:
         """The sum of the roster's weighted models, float32 (P,).

@@ -126,7 +126,7 @@ def seen_by_neighbours(
         works.append(_Work(contract, peer, trainer, sent, shown, views))
 
     def boot(peer: int) -> Life:
-        keys = simulated_keys(contract, peer, 0)
+        keys = simulated_keys(contract, peer, 0, rehearsed=True)
         begin = Start(start, personal=contract.personal_ranges, shapes=layout.dimensions, keys=keys)
         core = core_of(contract, peer, plan, begin)
         return Life(Overheard(core, peer, shown), works[peer])

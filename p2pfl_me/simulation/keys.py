@@ -15,12 +15,16 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.keyring import Keyring
 
 
-def simulated_keys(contract: Contract, peer: int, life: int) -> Keyring | None:
-    """The keys of one life of a simulated peer; None where the contract needs none."""
-    if not contract.privacy.exchange.needs_keys:
+def simulated_keys(contract: Contract, peer: int, life: int, *, rehearsed: bool = False) -> Keyring | None:
+    """The keys of one life of a simulated peer; None where the contract needs none.
+
+    `rehearsed`: what costs much and changes no sum is left out, as it is where it is not installed.
+    """
+    form, seed, count = contract.privacy.exchange, contract.seed, contract.peers.count
+    if not form.needs_keys:
         return None
-    seed, count = contract.seed, contract.peers.count
-    return Keyring(_drawn(seed, "contract"), _drawn(seed, peer), _publics(seed, count), _drawn(seed, peer, life))
+    own = _drawn(seed, peer), _publics(seed, count), _drawn(seed, peer, life)
+    return Keyring(_drawn(seed, "contract"), *own, rehearsed=rehearsed or not form.is_installed)
 
 
 @cache

@@ -185,7 +185,7 @@ def play(trial: Trial) -> tuple[Simulation, Journal]:
     def boot(peer: int) -> Life:
         lives[peer] += 1
         start = journal.starts.setdefault(peer, Start(np.zeros(SIZE, np.float32), personal=HOME, shapes=SHAPES))
-        start = replace(start, keys=simulated_keys(contract, peer, lives[peer]))
+        start = replace(start, keys=simulated_keys(contract, peer, lives[peer], rehearsed=True))
         core: Core = core_of(contract, peer, schedule, start)
         if deceit:
             core = deceit.core(core, peer) if peer in trial.liars else Observed(core, peer, board)

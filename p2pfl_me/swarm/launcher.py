@@ -66,6 +66,7 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
     require_files(contract)
     require_ports(contract)
     plan_of(contract)
+    contract.privacy.exchange.require_installed()
     if options.record:
         require_recordable(contract)
     for warning in filter(None, (cut_warning(contract), noise_warning(contract))):

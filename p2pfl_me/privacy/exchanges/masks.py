@@ -9,7 +9,7 @@ from pydantic import Field
 
 from p2pfl_me.keyring import Keyring
 from p2pfl_me.message import MAX_WEIGHT
-from p2pfl_me.privacy.exchanging import ExchangeForm
+from p2pfl_me.privacy.exchanging import HONEST, HONEST_PAIR, ExchangeForm
 from p2pfl_me.privacy.fixed_point import FixedPoint
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 A_PEER = 92
 """Bytes of the longest word about masks for each of a receiver's neighbours (`mask_words`)."""
-HONEST, HONEST_PAIR = 3, 2
-"""Honest models that a sum must hold at least."""
 REACH = {8: 1.0, 16: 8.0, 32: 1000.0}
 """Values beyond are cut to it; what a word of so many bits leaves room for."""
 
