@@ -249,12 +249,14 @@ class Multiplexer:
 
     def replace(self, neighbour: Neighbour, theirs: Standing) -> None:
         """Whoever lost its connection and dials again knows the conversation, whoever began anew has closed its own:
-        one that did neither runs beside another."""
+        one that did neither runs beside another. Through a relay the other's connection has been cut by then; but it
+        comes back with the name that it had, and whoever began anew would not."""
         old, session = neighbour.connection, neighbour.session
         alive = old is not None and time.monotonic() - old.heard_at < 2 * self._liveness.ping_s
-        neighbour.is_twice = alive and not session.goes_on(theirs)
-        if old is not None and neighbour.is_twice:
+        neighbour.is_twice = (alive and not session.goes_on(theirs)) or neighbour.comes_back_as(theirs.mine)
+        if neighbour.is_twice:
             self.stranger(f"peer {neighbour.peer} is there twice: {TWICE}")
+        if old is not None and neighbour.is_twice:
             session.queue_twice()
             if old.is_clear and (told := session.next_record(0)):
                 self._sockets.send(old, told[0])
@@ -272,6 +274,7 @@ class Multiplexer:
         if begins and neighbour.is_up:
             self._tell_down(neighbour, "the neighbour opened a new link")
         neighbour.session.connected(theirs, seals.sealer, seals.opener)
+        neighbour.goes_by(theirs.mine)
         if neighbour.is_twice:
             neighbour.session.queue_twice()
         neighbour.connection, neighbour.dialling, neighbour.pace = connection, None, Pace()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -20,6 +21,9 @@ RECORDS = (1000.0, 10_000.0)
 MESSAGES = (200.0, 2000.0)
 """Messages that begin, a second and at once, whether or not they come whole: several times what the fastest rounds
 need. Whoever sends more is read later."""
+
+NAMES = 8
+"""Names of its ends of conversations that are remembered of a neighbour."""
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +57,8 @@ class Neighbour:
     """Of the contract before: it is told what has changed, and never linked with."""
     is_told: bool = False
     echo: tuple[float, Future[float]] | None = None
+    names: deque[bytes] = field(default_factory=lambda: deque(maxlen=NAMES))
+    """By which it has named its end of our conversations, the latest last."""
     complaint: str = ""
     complaints: RefusalLog = field(default_factory=RefusalLog)
     handshakes: Bucket = field(default_factory=lambda: Bucket(*HANDSHAKES))
@@ -71,6 +77,16 @@ class Neighbour:
         """Where peer `me` calls it, in words."""
         relay = self.relay(me)
         return f"the relay {relay.address}" if relay else self.endpoint.address
+
+    def goes_by(self, name: bytes) -> None:
+        """The name of its end of the conversation that is taken up now."""
+        if name in self.names:
+            self.names.remove(name)
+        self.names.append(name)
+
+    def comes_back_as(self, name: bytes) -> bool:
+        """Whether it had that name before the one that it had last: one process gives up a name for good."""
+        return name in self.names and name != self.names[-1]
 
     def forget_echo(self) -> None:
         """What was to come back will not."""

@@ -36,6 +36,9 @@ MEETINGS = (1.0, 20.0)
 """Calls of one end for one neighbour, a second and at once."""
 _MEET_FRAME = 65
 
+ALIVE_S = 2.0
+"""An end that has been heard so lately is alive, and says something every second."""
+TWICE = "two processes run with one key; whoever has it should stop one"
 LOOK_S = 1.0
 """Between two looks at which keys are good."""
 
@@ -60,6 +63,8 @@ class _End:
     reader: asyncio.StreamReader = field(repr=False)
     writer: asyncio.StreamWriter = field(repr=False)
     met: asyncio.Future[_End] = field(repr=False)
+    heard_at: float = -math.inf
+    """When it last said something to the other."""
 
     def say(self, kind: int) -> None:
         self.writer.write(Lengths().write(1) + bytes([kind]))
@@ -229,6 +234,8 @@ class RelayServer:
         caller, sought_one = end.edge
         if before := self._there.pop(end.edge, None):
             before.writer.transport.abort()  # one at a time, the newest
+            if time.monotonic() - before.heard_at < ALIVE_S:
+                self._refuse(f"{self._name(caller)} calls while an earlier call of its own is alive: {TWICE}")
         other = self._there.get((sought_one, caller))
         self._there[end.edge] = end
         try:
@@ -269,6 +276,7 @@ class RelayServer:
                 if not data:
                     break
                 self.passed_on += len(data)
+                end.heard_at = time.monotonic()
                 other.writer.write(data)
                 await other.writer.drain()
                 if pause := bucket.charge(time.monotonic(), len(data)):

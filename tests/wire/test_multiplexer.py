@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from p2pfl_me.errors import PeerError, WireError
-from p2pfl_me.wire import session
+from p2pfl_me.wire import neighbour, session
 from p2pfl_me.wire.endpoint import Endpoint
 from p2pfl_me.wire.multiplexer import TWICE
 from p2pfl_me.wire.records import RECORD
@@ -254,6 +254,24 @@ def test_one_that_is_there_twice_is_told_over_both_connections(bench: Bench) -> 
     assert not bench.one.is_twice and len(bench.told("on_refused")) == 1
     bench.it.replace(bench.one, strange)
     assert not bench.one.is_twice, "there is none beside it"
+
+
+def test_one_that_comes_back_by_a_name_that_it_had_before_another_is_there_twice(bench: Bench) -> None:
+    names = [bytes([65 + k]) * 8 for k in range(neighbour.NAMES + 2)]
+    for name in names[:2]:
+        assert not bench.one.comes_back_as(name), "a new one"
+        bench.one.goes_by(name)
+        assert not bench.one.comes_back_as(name), "it goes on"
+    bench.it.replace(bench.one, Standing(names[0], bytes(8), 0, 0))
+    assert bench.one.is_twice and bench.sockets.calls == [], "there is no other connection to tell it over"
+    assert bench.told("on_refused") == [(None, f"peer 1 is there twice: {TWICE}")]
+    bench.link(bench.one)
+    assert said(bench.one.session)[0][0] == session.TWICE
+    bench.one.goes_by(names[0])
+    assert bench.one.comes_back_as(names[1]) and not bench.one.comes_back_as(names[0])
+    for name in names[2:]:
+        bench.one.goes_by(name)
+    assert len(bench.one.names) == neighbour.NAMES and not bench.one.comes_back_as(names[1])
 
 
 def test_complaints_are_made_once_and_not_without_end(bench: Bench) -> None:

@@ -159,6 +159,49 @@ def test_a_relay_that_stays_away_is_a_link_that_is_down_and_named() -> None:
     play(scene)
 
 
+def test_two_processes_with_one_identity_are_both_told_through_a_relay_and_so_is_their_neighbour() -> None:
+    """Each call of one cuts the other's connection, so the two are never there at once; their names tell."""
+
+    async def scene() -> None:
+        here = Scene()
+        await here.begin()
+        await here.met()
+        second = Recorder()
+        twin = relayed(here.swarm, 0, 1, second, here.relay.meeting())
+        await twin.start()
+        for recorder in (here.told[0], second):
+            await recorder.until(
+                lambda recorder=recorder: any("this one, twice" in said for _, said in recorder.refused)  # type: ignore[misc]
+            )
+        assert any("peer 0 is there twice" in said for _, said in here.told[1].refused)
+        assert not any("twice" in said for _, said in here.told[1].refused if "peer 1" in said)
+        assert any("an earlier call of its own is alive" in line for line in here.relay.lines)
+        await twin.close()
+        await here.end()
+
+    play(scene)
+
+
+def test_one_that_begins_anew_or_changes_the_relay_is_never_said_to_be_there_twice() -> None:
+    async def scene() -> None:
+        here = Scene()
+        await here.begin(Liveness(ping_s=0.05, silence_s=30.0, retry_s=0.05, resume_s=0.2))
+        await here.met()
+        await here.relay.end()  # for longer than a conversation is kept
+        for me in range(2):
+            told = here.told[me]
+            await told.until(lambda told=told, me=me: not told.is_up(1 - me))  # type: ignore[misc]
+        await here.links[0].close()
+        here.links[0] = relayed(here.swarm, 0, 1, here.told[0], here.relay.meeting())
+        await here.relay.begin()
+        await here.links[0].start()
+        await here.met()
+        assert not [said for told in here.told for _, said in told.refused if "twice" in said]
+        await here.end()
+
+    play(scene)
+
+
 def test_one_that_waits_at_the_relay_says_that_the_other_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "WAIT_S", 0.1)
 
