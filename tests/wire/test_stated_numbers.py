@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from p2pfl_me import message
+from p2pfl_me import machine, message
 from p2pfl_me.wire import (
     admission,
     bounded,
@@ -20,7 +20,6 @@ from p2pfl_me.wire import (
     handshaker,
     identity,
     links,
-    malloc,
     multiplexer,
     neighbour,
     noise,
@@ -74,7 +73,7 @@ STATED = [
     ((neighbour.HANDSHAKES, neighbour.RECORDS, neighbour.MESSAGES), ((1, 10), (1000, 10_000), (200, 2000))),
     # what only costs time or memory, as it was measured
     ((links.PART_POLL_S, traffic.SMALL), (0.002, 1024)),
-    ((admission.ADDRESSES, malloc._M_TRIM_THRESHOLD, malloc._M_MMAP_THRESHOLD), (1024, -1, -3)),
+    ((admission.ADDRESSES, machine._M_TRIM_THRESHOLD, machine._M_MMAP_THRESHOLD), (1024, -1, -3)),
 ]
 
 
