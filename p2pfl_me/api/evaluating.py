@@ -155,6 +155,7 @@ def evaluate(
     jobs: int | None = None,
     on: str = "local",
     send: bool = False,
+    device: str = "auto",
     quiet: bool = True,
 ) -> Evaluation:
     """Train isolated peers, gossip and one pooled model from scratch in every fold; a fold holds subjects out.
@@ -178,6 +179,9 @@ def evaluate(
         Processes; one a core by default. One is right for a network that lies in no file.
     on, send:
         "local", or a Ray cluster, as `p2pme evaluate --on` takes it; and whether features go to its nodes.
+    device:
+        "auto" trains all models of a seed side by side on a GPU where there is one and that is written for it; "cpu",
+        "cuda".
 
     Raises
     ------
@@ -202,6 +206,7 @@ def evaluate(
         folder=Path(folder) if folder else None,
         jobs=jobs,
         place=place_of(on, send=send),
+        device=device,
         target=target,
     )
     if found is None:
@@ -224,6 +229,7 @@ def evaluation(
     folder: Path | None,
     jobs: int | None,
     place: Place = HERE,
+    device: str = "auto",
     weights: Path | None = None,
     chosen: bool = False,
     subjects_leak: bool = False,
@@ -250,6 +256,7 @@ def evaluation(
         folds=folds,
         jobs=jobs or cores(),
         place=place,
+        device=device,
         subjects_leak=subjects_leak,
         rules=rules,
         target=target,

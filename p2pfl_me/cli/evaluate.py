@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 @click.option("--rounds", metavar="N", type=click.IntRange(1), help="Of training (default: the contract's).")
 @json_option
 @click.option("--jobs", metavar="N", type=click.IntRange(1), help="Worker processes (default: one a core).")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @place_options("Send features, not clips, to a cluster's nodes.")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @own_network
@@ -73,6 +74,7 @@ def evaluate(
     rounds: int | None,
     as_json: bool,
     jobs: int | None,
+    device: str,
     place: Place,
     weights: Path | None,
     network: str | None,
@@ -121,6 +123,7 @@ def evaluate(
             folder=folder,
             jobs=jobs,
             place=place,
+            device=device,
             weights=weights,
             chosen=names_classes([*overrides, *varied]),
             subjects_leak=subjects_leak,

@@ -61,6 +61,7 @@ def run_card(results: Results) -> dict[str, Any]:
         "folds": len(design.split.folds),
         "seeds": list(request.all_seeds),
         "engine": design.engine,
+        "device": design.device.type,
         "peers": design.contract.peers.count,
         "dealt_by": request.peers if request.peers == "dataset" else design.contract.data.partition.by,
         "rounds": design.contract.training.rounds,
@@ -90,7 +91,7 @@ def card_markdown(card: dict[str, Any]) -> str:
     warnings = warning_words(card["warnings"])
     if warnings:
         lines += [f"**{warnings}: this is no measure of recognition.**", ""]
-    for name in ("command", "written", "protocol", "folds", "seeds", "engine", "peers", "dealt_by", "rounds"):
+    for name in ("command", "written", "protocol", "folds", "seeds", "engine", "device", "peers", "dealt_by", "rounds"):
         lines.append(f"- {name}: `{card[name]}`")
     lines.append(f"- epoch taken: {card['epoch_taken']}; no test clip enters any choice")
     for group in ("versions", "machine", "digests", "steps"):

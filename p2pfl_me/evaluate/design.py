@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
+
 from p2pfl_me import __version__
 from p2pfl_me.cluster.place import HERE, Place
 from p2pfl_me.contract import Contract
@@ -27,10 +29,13 @@ from p2pfl_me.evaluate.gossiping import engine_of
 from p2pfl_me.evaluate.holdout import LEAK, HoldOut
 from p2pfl_me.evaluate.items import Items, clips_digest, features_digest, read_clips, read_items
 from p2pfl_me.evaluate.units import Unit, peers_left, units_of
+from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.features import Progress
 from p2pfl_me.learning.origin import network_words
-from p2pfl_me.learning.trainer import Labels
+from p2pfl_me.learning.trainer import Labels, Samples
 from p2pfl_me.networks.kinds.own import Own
+from p2pfl_me.simulation.lockstep_device import can_be_stacked
+from p2pfl_me.simulation.lockstep_rounds import CPU, is_plain
 from p2pfl_me.topology import plan_of
 
 AUTO, AUTO_CHOICES = "auto", (BY_DATASET, "10", "4", "2")
@@ -43,9 +48,9 @@ Dealt = Mapping[int, Mapping[str, Labels]]
 class Request:
     """What `p2pme evaluate` was asked for; `peers` is "dataset", a number, or "auto" for what the clips allow.
 
-    `place` is where units are done, by `jobs` processes if it is this machine. `read` are the clips of `data`, if they
-    have been read already. With a `target`, a UF1, gossip peers are asked after
-    every round, for what it costs to get there.
+    `place` is where units are done, by `jobs` processes if it is this machine, or by its GPU: `device` is "auto",
+    "cpu" or "cuda". `read` are the clips of `data`, if they have been read already. With a `target`, a UF1, gossip
+    peers are asked after every round, for what it costs to get there.
     """
 
     contract: Contract
@@ -59,6 +64,7 @@ class Request:
     folds: int = 5
     jobs: int = 1
     place: Place = HERE
+    device: str = "cpu"
     subjects_leak: bool = False
     rules: IdentityRules = ASK
     target: float | None = None
@@ -76,7 +82,7 @@ class Design:
     `clips` is the digest of the clips alone, `features` that of what the network makes of them. `digest` covers
     contract, clips, features, folds and dealing: results belong together only under one digest. `seen` says which clips
     the weights were trained on, if any; `known`, whether their file says what they were trained on. `given` are all
-    clips as they were read, once.
+    clips as they were read, once. `device` is where all models are trained, side by side if it is no processor.
     """
 
     request: Request
@@ -90,6 +96,7 @@ class Design:
     seen: str
     known: bool
     given: tuple[Clip, ...] = field(repr=False)
+    device: torch.device = CPU
 
     @property
     def engine(self) -> EngineName:
@@ -147,6 +154,7 @@ def make_design(
         request.protocol,
         cache=cache,
         weights=request.weights,
+        device=request.device if request.place.here else "cpu",
         progress=progress,
         preparing=preparing,
     )
@@ -161,12 +169,42 @@ def make_design(
         "features": features,
         "peers": request.peers,
     }
+    device = _device_of(request, contract, items)
+    if device.type != "cpu":
+        values["device"] = device.type  # its rounding is another one
     if request.target is not None:
         values["course"] = "every round"  # finished folds without one cannot say what a score cost
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     record = read_kept_trained_on(request.contract.model.weights, request.weights, cache)
     seen = seen_of(record, clips).words() if record else ""
-    return Design(request, contract, items, split, dealt, found, features, digest, seen, record is not None, clips)
+    known = record is not None
+    return Design(request, contract, items, split, dealt, found, features, digest, seen, known, clips, device)
+
+
+def _device_of(request: Request, contract: Contract, items: Items) -> torch.device:
+    """Where the models are trained: on a GPU that is there or asked for, if all that they need is written for it.
+
+    Raises
+    ------
+    ContractError, DataError
+        The GPU was asked for, and is not there or cannot do it.
+    """
+    device = pick_device(request.device)
+    if device.type == "cpu":
+        return CPU
+    if not request.place.here:
+        what, fix = "units are done by the processors of a cluster's nodes", "leave --on out"
+    elif request.target is not None:
+        what, fix = "models are asked after every round by the processor", "leave --target out"
+    elif engine_of(contract) != "lockstep" or not is_plain(contract) or not contract.gossip.aggregation.follows_w:
+        what, fix = "the contract does more than plain averages in rounds", "take `gossip: {protocol: dpsgd}` alone"
+    elif not can_be_stacked(contract, [Samples(items.samples)]):
+        what, fix = f"nobody has written {contract.model.backbone} for models side by side", "take ststnet"
+    else:
+        return device
+    if request.device == "auto":
+        return CPU
+    raise ContractError(f"no GPU can do that: {what}", where="--device", fix=f"{fix}, or take --device cpu")
 
 
 def _dealt(request: Request, items: Items, split: Split) -> tuple[Request, Contract, Dealt]:

@@ -166,7 +166,8 @@ def _how(results: Results) -> list[tuple[str, str]]:
     return [
         ("Held out", f"{split.protocol.words}; {len(split.folds)} folds, split {split.digest()[:12]}"),
         ("Peers", f"{contract.peers.count}, dealt {dealt}, before anything is held out"),
-        ("Topology", f"{contract.topology.kind}, protocol {contract.gossip.protocol}, engine {design.engine}"),
+        ("Topology", f"{contract.topology.kind}, protocol {contract.gossip.protocol}"),
+        ("Engine", f"{design.engine}, on {'the processor' if design.device.type == 'cpu' else 'a GPU'}"),
         (
             "Training",
             f"{training.rounds} rounds of {training.local_epochs} epochs, learning rate "

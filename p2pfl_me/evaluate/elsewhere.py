@@ -21,6 +21,7 @@ from p2pfl_me.evaluate.design import Design
 from p2pfl_me.evaluate.items import Items, clips_digest, features_digest, read_clips, read_items
 from p2pfl_me.evaluate.outcome import Outcome
 from p2pfl_me.evaluate.pool import Job, bench_of, job_of, outcomes
+from p2pfl_me.evaluate.side_by_side import outcomes_on
 from p2pfl_me.evaluate.train import Bench, do
 from p2pfl_me.evaluate.units import Unit
 from p2pfl_me.home import cache_dir, home
@@ -53,7 +54,7 @@ def outcomes_at(design: Design, units: Sequence[Unit]) -> Iterator[tuple[Unit, O
     """
     place = design.request.place
     if place.here or not units:
-        yield from outcomes(design, units)
+        yield from outcomes_on(design.device, design, units) if design.device.type != "cpu" else outcomes(design, units)
         return
     hands = hands_of(place, 1, bench_of.__module__, _need(design))
     if place.send:

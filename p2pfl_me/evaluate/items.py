@@ -82,6 +82,7 @@ def read_items(
     *,
     cache: Path,
     weights: Path | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
     preparing: Progress | None = None,
 ) -> Items:
@@ -89,6 +90,8 @@ def read_items(
 
     Parameters
     ----------
+    device:
+        Where frozen layers compute what is missing.
     progress, preparing:
         Called with (done, total) of the samples whose features, and of the clips whose images, had to be computed.
 
@@ -98,7 +101,7 @@ def read_items(
         Clips cannot be read.
     """
     part = read_samples(
-        contract, clips, cache=cache, weights=weights, device="cpu", progress=progress, preparing=preparing
+        contract, clips, cache=cache, weights=weights, device=device, progress=progress, preparing=preparing
     )[0].train
     if protocol.leaks:
         own = replace(part, clips=np.arange(len(part), dtype=np.int64))

@@ -53,6 +53,7 @@ def evaluate(request: Request, console: Console) -> Results | None:
             request.protocol,
             cache=cache,
             weights=request.weights,
+            device=request.device if request.place.here else "cpu",
             progress=_progress(console, f"features of {{}}/{{}} samples, backbone of seed {seed}"),
         )
     try:
@@ -61,7 +62,7 @@ def evaluate(request: Request, console: Console) -> Results | None:
         console.say(f"stopped; give the same command again with --out {request.out}: finished folds are kept")
         return None
     # Another machine's steps are not this one's, and those behind a protection take longer than plain ones.
-    if done and request.place.here and not design.contract.privacy.protects:
+    if done and request.place.here and design.device.type == "cpu" and not design.contract.privacy.protects:
         console.say(floor_of(bench_of(job_of(design), request.contract.seed), done).words)
     console.say("writing the page")
     results = _results(design, store, time.monotonic() - begun)
@@ -111,6 +112,7 @@ def _greeting(design: Design, units: int) -> str:
         f"{split.protocol.words}: {len(items)} {unit} of {subjects} subjects, {len(split.folds)} "
         f"fold{'s' if len(split.folds) != 1 else ''}, {design.contract.peers.count} peers, topology "
         f"{design.contract.topology.kind}, {request.seeds} seed{'s' if request.seeds != 1 else ''}, {units} units"
+        f"{'' if design.device.type == 'cpu' else ', those of a seed at once on the GPU'}"
     )
 
 

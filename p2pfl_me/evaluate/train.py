@@ -12,7 +12,7 @@ import numpy as np
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.few_shot import few_shot
 from p2pfl_me.errors import DataError
-from p2pfl_me.evaluate.course import Recorder
+from p2pfl_me.evaluate.course import Course, Recorder
 from p2pfl_me.evaluate.dealing import with_peers
 from p2pfl_me.evaluate.folds import Fold, Split
 from p2pfl_me.evaluate.gossiping import gossip
@@ -52,45 +52,68 @@ def do(bench: Bench, unit: Unit) -> Outcome:
         Training diverged.
     """
     begun = time.process_time()  # of a core: what else the machine does is no cost of the work
+    who = learning(bench, unit)
+    guesses, apart, course = _gossip(bench, who) if who.shards else ([], None, None)
+    guesses += [_alone(bench, arm, peer, own, who.test) for arm, peer, own in who.alone]
+    return Outcome(tuple(guesses), who.steps(bench), apart, time.process_time() - begun, course)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Who learns for one unit, and from which items. `shards` are those of the peers that gossip, by peer.
+
+    `alone` are the other models: arm, peer (-1 for a model of all) and items. All are asked about `test`.
+    """
+
+    shards: Mapping[int, list[int]] = field(repr=False)
+    alone: tuple[tuple[Arm, int, list[int]], ...] = field(repr=False)
+    test: Sequence[int] = field(repr=False)
+
+    def steps(self, bench: Bench) -> dict[str, int]:
+        """Training steps of all rounds, by arm."""
+        found: dict[str, int] = {}
+        arms = [*((Arm.GOSSIP, own) for own in self.shards.values()), *((arm, own) for arm, _, own in self.alone)]
+        for arm, own in arms:
+            found[arm] = found.get(arm, 0) + _steps(bench.contract, len(bench.items.part(own)))
+        return found
+
+
+def learning(bench: Bench, unit: Unit) -> Learning:
+    """Who learns for a unit.
+
+    Raises
+    ------
+    DataError
+        Somebody would learn from what is held out.
+    """
     match unit:
         case FoldUnit():
-            return _fold(bench, bench.split.folds[unit.fold], begun)
+            fold = bench.split.folds[unit.fold]
+            _refuse_leak(bench, fold)
+            peer_of = bench.dealt[fold.pool]
+            present = peers_left(fold, peer_of)
+            shards = {peer: bench.kept([item for item in fold.train if peer_of[item] == peer]) for peer in present}
+            everything = [item for own in shards.values() for item in own]
+            touched = [(Arm.ISOLATED, peer, shards[peer]) for peer in present if touches(fold, peer_of, peer)]
+            return Learning(shards, (*touched, (Arm.POOLED, -1, everything)), fold.test)
         case WholeUnit():
-            return _whole(bench, unit, begun)
+            peer_of = bench.dealt[unit.pool]
+            own = bench.kept(np.flatnonzero(peer_of == unit.peer).tolist())
+            test = untouched(bench.split, peer_of, unit.pool, unit.peer)
+            return Learning({}, ((Arm.ISOLATED, unit.peer, own),), test)
 
 
-def _fold(bench: Bench, fold: Fold, begun: float) -> Outcome:
-    contract, peer_of = bench.contract, bench.dealt[fold.pool]
-    _refuse_leak(bench, fold)
-    present = peers_left(fold, peer_of)
-    shards = {peer: bench.kept([item for item in fold.train if peer_of[item] == peer]) for peer in present}
-    samples = [_samples(bench, own, fold.test) for own in shards.values()]
-    asker = _trainer(contract, 0, samples[0])
+def _gossip(bench: Bench, who: Learning) -> tuple[list[Guesses], float, Course | None]:
+    """What the gossip peers and their average answer, how far apart they are, and the course where it is wanted."""
+    samples = [_samples(bench, own, who.test) for own in who.shards.values()]
+    asker = _trainer(bench.contract, 0, samples[0])
+    present = list(who.shards)
     recorder = Recorder(present, lambda model: _ask(asker, Arm.GOSSIP, 0, model).classes) if bench.course else None
-    models = gossip(with_peers(contract, len(present)), samples, bench.start, recorder)
-    mean = models.mean(axis=0, dtype=np.float64).astype(np.float32)
+    models = gossip(with_peers(bench.contract, len(present)), samples, bench.start, recorder)
+    mean = average_of(models)
     guesses = [_ask(asker, Arm.GOSSIP, peer, model) for peer, model in zip(present, models, strict=True)]
     guesses.append(_ask(asker, Arm.AVERAGE, -1, mean))
-    touched = [peer for peer in present if touches(fold, peer_of, peer)]
-    guesses += [_alone(bench, Arm.ISOLATED, peer, shards[peer], fold.test) for peer in touched]
-    # Peer 0's random streams: pooled training is one more learner that starts like the others.
-    everything = [item for own in shards.values() for item in own]
-    guesses.append(_alone(bench, Arm.POOLED, -1, everything, fold.test))
-    steps: dict[str, int] = {
-        Arm.GOSSIP: sum(_steps(contract, len(own.train)) for own in samples),
-        Arm.ISOLATED: sum(_steps(contract, len(bench.items.part(shards[peer]))) for peer in touched),
-        Arm.POOLED: _steps(contract, len(bench.items.part(everything))),
-    }
-    course = recorder.course(guesses[0].items) if recorder else None
-    return Outcome(tuple(guesses), steps, _distance(models, mean), time.process_time() - begun, course)
-
-
-def _whole(bench: Bench, unit: WholeUnit, begun: float) -> Outcome:
-    peer_of = bench.dealt[unit.pool]
-    own = bench.kept(np.flatnonzero(peer_of == unit.peer).tolist())
-    guesses = _alone(bench, Arm.ISOLATED, unit.peer, own, untouched(bench.split, peer_of, unit.pool, unit.peer))
-    steps: dict[str, int] = {Arm.ISOLATED: _steps(bench.contract, len(bench.items.part(own)))}
-    return Outcome((guesses,), steps, None, time.process_time() - begun)
+    return guesses, distance(models, mean), recorder.course(guesses[0].items) if recorder else None
 
 
 def _refuse_leak(bench: Bench, fold: Fold) -> None:
@@ -104,11 +127,16 @@ def _refuse_leak(bench: Bench, fold: Fold) -> None:
 
 
 def _alone(bench: Bench, arm: Arm, peer: int, train: Sequence[int], test: Sequence[int]) -> Guesses:
-    trainer = alone(bench, max(peer, 0), train, test)
+    trainer = alone(bench, streams_of(peer), train, test)
     params = bench.start
     for round in range(bench.contract.training.rounds):
         params = trainer.train(params, round).params
     return _ask(trainer, arm, peer, params)
+
+
+def streams_of(peer: int) -> int:
+    """Whose random streams a model that trains alone draws from: a model of all is one more that begins as peer 0."""
+    return max(peer, 0)
 
 
 def alone(bench: Bench, peer: int, train: Sequence[int], test: Sequence[int]) -> FeatureTrainer:
@@ -137,7 +165,14 @@ def _steps(contract: Contract, samples: int) -> int:
     return training.rounds * training.local_epochs * ceil(samples / training.batch_size)
 
 
-def _distance(models: Vector, mean: Vector) -> float:
+def average_of(models: Vector) -> Vector:
+    """The mean of models float32 (n, P), float32 (P,)."""
+    mean: Vector = models.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean
+
+
+def distance(models: Vector, mean: Vector) -> float:
+    """sqrt(mean ||x_i - mean||^2) / ||mean|| of models float32 (n, P)."""
     norm = float(np.linalg.norm(mean))
     apart = float(np.sqrt(np.mean([np.sum((model - mean) ** 2) for model in models])))
     return apart / norm if norm else 0.0

@@ -59,7 +59,7 @@ class DeviceLockstep(Lockstep):
                 fix="leave the device out, or take --device cpu",
             )
         self._device, self._size = device, contract.model.layout.size
-        _require_room(len(samples), self._size, device, contract.name)
+        require_room(len(samples), self._size, device, contract.name)
         self._trainer = StackedTrainer(
             contract, step, [Learner(peer, each.train) for peer, each in enumerate(samples)], device
         )
@@ -90,8 +90,7 @@ class DeviceLockstep(Lockstep):
             return super().mix(round)
         if self._kept_rows is None or (self._schedule.period != 1 and self._kept_rows[0] != round):
             self._kept_rows = round, rows_of(self._schedule, round).to(self._device)
-        width = max(NARROWEST, ROOM[self._device.type] // (16 * len(self._models)))
-        tiles = [slice(begin, min(begin + width, self._size)) for begin in range(0, self._size, width)]
+        tiles = columns_of(len(self._models), self._size, self._device)
         self._is_here = False
         return total(mix_tile(self._models[:, tile], self._kept_rows[1], self._mean[tile]) for tile in tiles)
 
@@ -125,8 +124,20 @@ class DeviceLockstep(Lockstep):
         return self._scorer.scores(torch.from_numpy(np.array(params)).to(self._device)[None])[0]
 
 
-def _require_room(count: int, size: int, device: torch.device, where: str) -> None:
-    """Refuse more models than the device's free memory holds beside what it works with."""
+def columns_of(count: int, size: int, device: torch.device) -> list[slice]:
+    """The columns of `count` models of `size` values that are mixed at once on a device."""
+    width = max(NARROWEST, ROOM[device.type] // (16 * count))
+    return [slice(begin, min(begin + width, size)) for begin in range(0, size, width)]
+
+
+def require_room(count: int, size: int, device: torch.device, where: str) -> None:
+    """Refuse more models than the device's free memory holds beside what it works with.
+
+    Raises
+    ------
+    ContractError
+        With the number that would fit. `where` is the contract's file.
+    """
     if device.type != "cuda":
         return
     free, _ = torch.cuda.mem_get_info(device)

@@ -19,7 +19,7 @@ from p2pfl_me.evaluate.course import Course, Recorder, Turn, course_from
 from p2pfl_me.evaluate.floor import Floor, _timed
 from p2pfl_me.evaluate.outcome import Guesses, Outcome
 from p2pfl_me.evaluate.statistics import EXACT_UP_TO, Difference, Score, by_model, difference, interval, statistic
-from p2pfl_me.evaluate.train import _distance
+from p2pfl_me.evaluate.train import distance
 from p2pfl_me.learning.metrics import Counts, Metrics, accuracy, confusion_matrix, uar, uf1
 from p2pfl_me.report.arms import Arm
 
@@ -200,8 +200,8 @@ def test_a_recorder_tells_what_was_asked_and_leaves_the_asking_out_of_the_time(m
 
 def test_the_distance_of_models_is_to_their_mean_as_a_share_of_its_norm() -> None:
     models = np.array([[3.0, 1.0], [3.0, 7.0]], dtype=np.float32)
-    assert _distance(models, models.mean(axis=0)) == pytest.approx(3.0 / 5.0)
-    assert _distance(models - models.mean(axis=0), np.zeros(2, np.float32)) == 0.0
+    assert distance(models, models.mean(axis=0)) == pytest.approx(3.0 / 5.0)
+    assert distance(models - models.mean(axis=0), np.zeros(2, np.float32)) == 0.0
 
 
 def test_the_floor_is_told_in_numbers() -> None:
