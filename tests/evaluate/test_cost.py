@@ -6,13 +6,16 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import ContractError, RunError
+from p2pfl_me.evaluate import floor
 from p2pfl_me.evaluate.beside import write_beside
 from p2pfl_me.evaluate.cost import reached
 from p2pfl_me.evaluate.run import evaluate
@@ -149,3 +152,32 @@ def test_a_wrong_value_is_refused_before_anything_is_trained(tmp_path: Path) -> 
     with pytest.raises(ContractError, match=r"--vary training\.loss"):
         evaluate_all(variants, (), read, one, asked.out, Console(console))
     assert not asked.out.exists()
+
+
+def test_variants_of_other_classes_are_no_one_task(tmp_path: Path) -> None:
+    read = [contract(), contract("model.classes=[a, b]")]
+    variants = variants_of(["training.rounds=1,2"], [])
+    with pytest.raises(ContractError, match="the classes differ between the variants"):
+        evaluate_all(variants, (), lambda _: read.pop(), lambda *_: None, tmp_path, Console(io.StringIO()))
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(0.2, 3), (0.4, 3), (0.6, 2), (3.0, 1)])
+def test_a_round_is_timed_three_times_unless_a_second_has_gone_by(
+    seconds: float, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, took = [100.0], [0.5, 0.25, 0.125]
+
+    class Trainer:
+        trained = 0
+
+        def train(self, start: object, round: int) -> SimpleNamespace:
+            now[0] += seconds
+            self.trained += 1
+            return SimpleNamespace(steps=10)
+
+    trainer = Trainer()
+    spent = accumulate([0.0, *(each for one in took for each in (one, 0.0))])
+    monkeypatch.setattr(floor, "alone", lambda *_: trainer)
+    monkeypatch.setattr(floor, "time", SimpleNamespace(perf_counter=lambda: now[0], process_time=lambda: next(spent)))
+    best = floor._timed(SimpleNamespace(start=None), [], SimpleNamespace(test=()))  # type: ignore[arg-type]
+    assert trainer.trained == times and best == pytest.approx(took[times - 1] / 10), "the fastest counts"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from p2pfl_me.data.manifest import Clip, write_manifest
+from p2pfl_me.errors import DataError
+from p2pfl_me.evaluate import items
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.items import Items, features_digest, read_clips, read_items
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.trainer import Part
 from tests.evaluate.making import contract
+from tests.evaluate.making import request as make_request
 from tests.small import CLASSES
 
 FRAMES = (3, 1, 4, 2)
@@ -64,3 +69,19 @@ def test_the_digest_follows_labels_features_and_order(changed: str) -> None:
     if changed == "order":
         rows = np.array([0, 2, 1])
     assert features_digest(Items(clips, labels, Part(bank, rows, labels, np.arange(3)))) != before
+
+
+def test_a_clip_that_gives_no_sample_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = make_request(tmp_path)
+    clips = items.read_clips(asked.contract, asked.data, tmp_path)
+    real = items.read_samples
+
+    def without_the_third(*given: Any, **named: Any) -> Any:
+        samples, notes = real(*given, **named)
+        part = samples.train
+        kept = part.clips != 2
+        return replace(samples, train=replace(part, rows=part.rows[kept], clips=part.clips[kept])), notes
+
+    monkeypatch.setattr(items, "read_samples", without_the_third)
+    with pytest.raises(DataError, match=f"clip {clips[2].clip} gives no sample"):
+        items.read_items(asked.contract, clips, HoldOut.LOSO, cache=tmp_path)

@@ -106,24 +106,23 @@ def test_gradient_tracking() -> None:
 
 
 def test_the_watch_knows_the_distance_after_two_windows_and_leaves_out_one_that_was_missed() -> None:
-    """Two peers whose exchange is the mean of both, never trained: each is as far from the mean as the other."""
+    """Four peers that meet in pairs, so that two rounds, a window, reach the mean of all; nobody trains."""
     sketcher, window = Sketcher(2000, 3), 2
-    models = [np.random.default_rng(seed).normal(size=2000).astype(np.float32) for seed in (1, 2)]
+    models = [np.random.default_rng(seed).normal(size=2000).astype(np.float32) for seed in range(4)]
     watches = [Watch(Plain(), sketcher, window, NOTHING) for _ in models]
     found = []
     for round in range(9):
         sent = [watch.outgoing(round, own, own) for watch, own in zip(watches, models, strict=True)]
         assert all(each.size == 2000 + TAIL for each in sent)
-        mean = (sent[0] + sent[1]) / 2
-        for watch, own in zip(watches, models, strict=True):
+        for peer, (watch, own) in enumerate(zip(watches, models, strict=True)):
+            mean = (sent[peer] + sent[peer ^ (1 + round % 2)]) / 2
             np.testing.assert_array_equal(watch.incoming(own, own, mean), mean[:2000])
         found.append([watch.distance for watch in watches])
         watches = [Watch(Plain(), sketcher, window, watch.memory()) for watch in watches]  # a restart changes nothing
-    mean_model = (models[0] + models[1]) / 2
     assert [None in each for each in found] == [True] * 4 + [False] * 5
-    for each in (0, 1):
-        true = np.linalg.norm(models[each] - mean_model) / np.linalg.norm(models[each])
-        assert found[-1][each] == pytest.approx(true, rel=0.05)
+    apart = np.sqrt(np.square(np.stack(models) - np.mean(models, axis=0)).sum(axis=1).mean())
+    for far, own in zip(found[-1], models, strict=True):
+        assert far == pytest.approx(apart / np.linalg.norm(own), rel=0.05)
     one = Watch(Plain(), sketcher, window, watches[0].memory())
     one.outgoing(13, models[0] * 2, models[0])
     assert one.distance == found[-1][0], "windows were missed: the estimate stays as it was"

@@ -21,9 +21,10 @@ from pydantic import ValidationError
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.gossip.cores import Start, core_of
-from p2pfl_me.gossip.hand_out import Ended
-from p2pfl_me.gossip.protocol import Finish, Timer
+from p2pfl_me.gossip.hand_out import Ended, Final, Place
+from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Send, Timer, Train
 from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.gossip.turning import TURNED, Turning
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.networks.layout import Ranges
 from p2pfl_me.privacy.exchanging import EXCHANGES
@@ -190,3 +191,60 @@ def test_rounds_that_were_behind_the_model_that_one_joined_with_are_not_skipped_
     (finish,) = [each for each in core.on_stop(1.0) if isinstance(each, Finish)]
     assert (finish.reason, finish.rounds, finish.skipped, finish.alone) == ("stopped", 2, 2, 1)
     assert core.on_stop(2.0) == []
+
+
+@pytest.mark.parametrize("protocol", ["push_sum", "adpsgd", "swift", "push"])
+def test_who_comes_when_the_others_are_done_trains_the_last_round(protocol: str) -> None:
+    contract = contract_of(RING, COUNT, ROUNDS, {"protocol": protocol})
+    core = core_of(contract, 0, plan_of(contract), Start(apart(COUNT)[0]))
+    core.start(0.0)
+    actions = []
+    for peer in (1, 4):
+        core.on_peer(1.0, peer, True)
+        actions += core.on_message(1.0, peer, Message(Kind.HELLO, ROUNDS, ROUNDS))
+    actions += core.on_message(1.0, 1, Message(Kind.BEGUN, 0))
+    assert [each.round for each in actions if isinstance(each, Train)] == [ROUNDS - 1]
+
+
+@pytest.mark.parametrize("began", [0.0, 1000.0])
+@pytest.mark.parametrize("trained_s", [0.0, 1.0])
+def test_a_models_age_is_believed_as_far_as_this_peers_own_clock_goes(began: float, trained_s: float) -> None:
+    """Two seconds after the start a machine that is 25 times as fast may have trained 50 rounds, and not a thousand."""
+    contract = contract_of(RING, COUNT, 2000, {"protocol": "push"})
+    core = core_of(contract, 0, plan_of(contract), Start(np.zeros(5, np.float32)))
+    core.start(began)
+    for peer in (1, 4):
+        core.on_peer(began, peer, True)
+        core.on_message(began, peer, Message(Kind.HELLO, 0, 0))
+    core.on_message(began, 1, Message(Kind.BEGUN, 0))
+    now = began + trained_s
+    core.on_trained(now, np.zeros(5, np.float32))
+    core.on_evaluated(now, None)
+    core.on_message(began + 2.0, 1, Message(Kind.PUSH, 0, 1000, np.ones(5, np.float32)))
+    (mixed,) = [each for each in core.on_trained(began + 2.0, np.zeros(5, np.float32)) if isinstance(each, Mixed)]
+    believed = 50 if trained_s else 1000  # whoever trains in no time tells nothing of others
+    assert mixed.weights[1] == pytest.approx(believed / (believed + 2))
+
+
+@pytest.mark.parametrize("reason", ["rounds", "time", "work", "patience", "stopped", "alone"])
+def test_a_change_that_is_due_goes_on_from_the_contracts_last_round_and_from_no_other_end(reason: str) -> None:
+    class Ending(Ended):
+        def start(self, now: float) -> list[Action]:
+            return [Train(2, params)]
+
+        def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]:
+            return [Send(1, Message(Kind.LEAVE, 3, 3)), Finish(reason, 3, alone=1)]
+
+        def on_trained(self, now: float, params: Vector) -> list[Action]:
+            return [Mixed(2, params, {}, {}, {}, 0.0)]
+
+    params = np.zeros(4, np.float32)
+    for due in (True, False):
+        core = Turning(Ending(Progress(), 0), (1,), Place(params, 2, Progress()), Final(4), frozenset(), 3)
+        core.start(0.0)
+        core.on_trained(0.0, params)
+        core.on_timer(0.5, Timer.VIEW, 3 if due else 4)
+        *said, finish = core.on_evaluated(1.0, None)
+        turned = due and reason == "rounds"
+        assert finish == Finish(TURNED if turned else reason, 3, alone=1)
+        assert bool(said) is not turned, "who goes on says no goodbye"

@@ -148,6 +148,21 @@ def test_a_neighbour_is_told_what_is_new_a_bounded_number_of_counts_at_a_time() 
     assert not Work(0, None, frozenset(range(9))).news(5, [1])
 
 
+def test_a_neighbour_hears_of_oneself_first_then_of_those_of_whom_it_knows_least() -> None:
+    work = Work(2, 10**6, frozenset(range(5)))
+    work.hear(1, 0, 1)
+    work.hear(1, 4, 2)
+    assert told(work, own=3) == [(2, 3), (0, 1), (4, 2)]
+    for peer in (0, 3, 4):
+        work.hear(1, peer, 3)
+    assert told(work, own=4) == [(2, 4), (3, 3), (0, 3), (4, 3)], "peer 3 was never told of, and 4 as of 2 rounds"
+
+
+def told(work: Work, own: int) -> list[tuple[int, int]]:
+    sends = [each.message for each in work.news(own, [1]) if isinstance(each, Send)]
+    return [(each.round, each.at) for each in sends]
+
+
 def test_the_contract_knows_work_and_asks_for_an_end_beside_it() -> None:
     push = f"{HEAD}gossip: {{protocol: push}}\n"
     contract = contract_from_yaml(f"{push}training: {{until: {{work: 500, hours: 2}}}}\n")
