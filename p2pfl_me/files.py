@@ -289,6 +289,20 @@ def making_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+def undrafted(paths: Iterable[Path], top: Path | None = None) -> list[Path]:
+    """Those of the paths that are no drafts, in order: what lies under a draft's name was left by an interrupted write.
+
+    Below `top`, what lies in a folder that is a draft is left out, too.
+    """
+    return sorted(
+        path for path in paths if not any(map(_is_draft, path.relative_to(top).parts if top else [path.name]))
+    )
+
+
+def _is_draft(name: str) -> bool:
+    return name.startswith(".") and ".draft" in name
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the private file at `path`, of which nothing is read: one process does what others wait for.

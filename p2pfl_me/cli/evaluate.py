@@ -97,7 +97,7 @@ def evaluate(
     from p2pfl_me.evaluate.folder import CARD, new_folder
     from p2pfl_me.evaluate.ready import ready_contract
     from p2pfl_me.evaluate.variants import evaluate_all, variants_of
-    from p2pfl_me.files import read_json
+    from p2pfl_me.files import read_json, undrafted
 
     require_network(network, trained)
     overrides, another = with_rounds(overrides, rounds), network is not None
@@ -136,7 +136,7 @@ def evaluate(
         done = one(contract, folder) if contract else evaluate_all(variants, overrides, read, one, folder, console)
         code = Exit.STOPPED if done is None else Exit.DONE
         said = {"format": 1, "exit_code": code, "folder": str(folder)}
-        cards = {path.parent: read_json(path) for path in sorted(folder.glob(f"**/{CARD}"))}
+        cards = {path.parent: read_json(path) for path in undrafted(folder.glob(f"**/{CARD}"), folder)}
         if variants:
             tell(said | {"evaluations": [{"folder": str(at), "card": card} for at, card in cards.items()]})
         elif folder in cards:

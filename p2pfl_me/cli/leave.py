@@ -35,11 +35,21 @@ def leave(context: click.Context, run: Path, peer: int, key: Path, after: int, o
     from p2pfl_me.cli.adopt import hand_over
     from p2pfl_me.cli.approve import approve
     from p2pfl_me.cli.propose import propose
+    from p2pfl_me.files import read_regular
+    from p2pfl_me.membership.leaving import is_same_change
     from p2pfl_me.peer.consent import read_view
     from p2pfl_me.run.folder import RunFolder
 
     path = out or RunFolder(run).leaving
     context.invoke(propose, run=run, after=after, leaving=(peer,), out=path)
+    said = read_view(path)
+    approved = RunFolder(run).approved(said.number)
+    if out is None and approved.exists() and not is_same_change(read_regular(approved, own=True), said.statement):
+        click.echo(
+            f"another change comes first, of which this lab has approved; then its peer says that peer {peer} leaves"
+        )
+        click.echo(f"`p2pme status {run}` says how that stands")
+        return
     context.invoke(approve, view=path, run=run, peer_id=peer, key=key)
     if out is None:
         hand_over(read_view(path), path, run)

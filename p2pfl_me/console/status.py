@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import assert_never
 
-from p2pfl_me.console.words import seen_by
+from p2pfl_me.console.words import seen_by, undecided
 from p2pfl_me.contract import Contract
 from p2pfl_me.run import events
 from p2pfl_me.run.codec import Logged
@@ -62,6 +62,8 @@ class PeerStatus:
     privacy: Privacy | None = None
     starved: float = 0.0
     """Seconds in which this peer's own links got no time."""
+    undecided: str = ""
+    """Who has said that it leaves and is not agreed with yet, who approves, and what ends it, in words."""
 
 
 LATE = ("deadline", "silent", "needs ", "does not say", "has not settled")
@@ -119,6 +121,7 @@ class Account:
         """Those whose link stands and of whom nothing is heard, since when."""
         self._starved = 0.0
         self._privacy: Privacy | None = None
+        self._undecided = ""
 
     def take(self, line: Logged) -> None:
         """One more line."""
@@ -173,14 +176,11 @@ class Account:
                     self._links[other] = Neighbour(other, "refused", line.t, why)
             case events.Joined(round=round):
                 self._state, self._done = "joined", round
-            case (
-                events.View()
-                | events.Leaving()
-                | events.Changed()
-                | events.Begin()
-                | events.Refused()
-                | events.CatchUp()
-            ):
+            case events.Undecided() as told:
+                self._undecided = undecided(told)
+            case events.View() | events.Changed():
+                self._undecided = ""
+            case events.Leaving() | events.Begin() | events.Refused() | events.CatchUp():
                 pass  # for reports
             case _:
                 assert_never(line.event)
@@ -204,6 +204,7 @@ class Account:
             neighbours,
             self._privacy,
             self._starved,
+            self._undecided if self._state in GOING else "",
         )
 
     def _now(self, each: Neighbour) -> Neighbour:
@@ -234,6 +235,8 @@ def as_lines(peers: Sequence[PeerStatus], now: float) -> Iterator[str]:
         parts += [f"starved for {each.starved:.0f} s"] if each.starved else []
         parts += [f"last line {_ago(now - each.seen)}"] if each.seen is not None else []
         yield "  ".join(parts)
+        if each.undecided:
+            yield f"    {each.undecided}"
         for other in each.neighbours if each.state in GOING else ():  # whose end closed its links
             why = "; ".join(filter(None, (other.why, seen_by(other.others))))
             why = f": {why}" if why else ""

@@ -78,6 +78,7 @@ class PeerView:
             case (
                 events.View()
                 | events.Leaving()
+                | events.Undecided()
                 | events.Changed()
                 | events.Begin()
                 | events.Refused()

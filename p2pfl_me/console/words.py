@@ -60,6 +60,8 @@ def in_words(event: AnyEvent) -> str | None:
             return f"the members have agreed on change {event.number}, from round {event.at + 1} on: {keys}"
         case events.Leaving():
             return f"peer {event.neighbour} leaves after round {event.at}; this lab approves"
+        case events.Undecided():
+            return undecided(event)
         case events.Joined():
             return (
                 f"joins in round {event.round + 1}, with the model of peer {event.giver} (SHA-256 {event.digest[:16]})"
@@ -93,6 +95,21 @@ def in_words(event: AnyEvent) -> str | None:
             return None  # for reports
         case _:
             assert_never(event)
+
+
+def undecided(event: events.Undecided) -> str:
+    """Who leaves and is not agreed with yet, and what ends it."""
+    said = "; ".join(
+        f"peer {leaver} leaves, and {', '.join(map(str, who)) or 'nobody'} approve{'s' * (len(who) < 2)}"
+        for leaver, who in event.approvals.items()
+    )
+    if not event.unheard:
+        return f"{said}; {event.due} must: it ends by itself, the lowest id first"
+    unheard = ", ".join(map(str, event.unheard))
+    return (
+        f"{said}; {event.due} must, and nothing is heard of {unheard}: it ends by itself once enough of them are back; "
+        f"if they never will be, see docs/changes.md, `A lab leaves`"
+    )
 
 
 def seen_by(by: Mapping[int, str]) -> str:

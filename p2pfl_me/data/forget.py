@@ -26,7 +26,7 @@ from p2pfl_me.data.identity_rules import ASK, IdentityRules, Said
 from p2pfl_me.data.manifest import manifest_path
 from p2pfl_me.data.spelling import alike, clean
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import open_text, read_json, refusing, write_whole
+from p2pfl_me.files import open_text, read_json, refusing, undrafted, write_whole
 
 EVALUATION = ("evaluation.json", "split.json")
 """Either is in an evaluation's folder: the first from its beginning, the second once it is finished."""
@@ -186,9 +186,9 @@ def runs_with(subject: str, places: Sequence[Path], rules: IdentityRules = ASK) 
     known: set[str] = set()
     for place in places:
         shares = shard_folders(place)
-        evaluations = sorted({path.parent for name in EVALUATION for path in place.rglob(name)})
+        evaluations = sorted({path.parent for name in EVALUATION for path in undrafted(place.rglob(name), place)})
         recorded = {folder.parent for folder in shares}
-        alone = sorted({path.parent for path in place.rglob("contract.yaml")} - recorded)
+        alone = sorted({path.parent for path in undrafted(place.rglob("contract.yaml"), place)} - recorded)
         if not (shares or evaluations or alone):
             raise DataError("holds no run", where=str(place), fix="name runs, evaluations, or folders of them")
         for folder in shares:
@@ -211,7 +211,7 @@ def _run(folder: Path, subject: str, rules: IdentityRules) -> tuple[Run, set[str
     """What a run did with a subject, and all subjects that it knows."""
     trained, watched, tested = {}, {}, 0
     names: set[str] = set()
-    for path in sorted(folder.glob("*.csv")):
+    for path in undrafted(folder.glob("*.csv")):
         rows = read_rows(path)
         names.update(rows.subjects)
         splits = rows.splits(rows.spellings(subject, rules))

@@ -15,7 +15,7 @@ from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.source import prepare
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import read_text
+from p2pfl_me.files import read_text, undrafted
 from p2pfl_me.home import cache_dir
 from p2pfl_me.run.folder import RunFolder
 
@@ -59,7 +59,7 @@ def export_clips(contract: Contract, run: Path, data: Path | None, home: Path) -
 
 
 def _of_run(contract: Contract, run: Path) -> Sequence[Clip]:
-    paths = sorted(each for each in RunFolder(run).shards.glob("*.csv") if not each.name.startswith("."))  # no drafts
+    paths = undrafted(RunFolder(run).shards.glob("*.csv"))
     if not paths:
         raise DataError(
             "this run left no list of clips (a local swarm does), and an export is checked on some",

@@ -18,6 +18,7 @@ from torch import nn
 
 from p2pfl_me.contract import Contract, digest, load_contract
 from p2pfl_me.errors import NetworkError, RunError, WeightsError
+from p2pfl_me.files import undrafted
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.features import normalise
 from p2pfl_me.learning.network import assemble
@@ -156,7 +157,7 @@ def run_contract(run: Path, network: Given | None = None) -> Contract:
     """
     path = RunFolder(run).contract
     if not path.is_file():
-        several = sorted(each.parent.name for each in run.glob("*/contract.yaml")) if run.is_dir() else []
+        several = [each.parent.name for each in undrafted(run.glob("*/contract.yaml"), run)] if run.is_dir() else []
         raise RunError(
             "holds several runs" if several else "is not a run folder: it has no contract.yaml",
             where=str(run),

@@ -15,7 +15,7 @@ from p2pfl_me.contract import Contract, changes
 from p2pfl_me.errors import ContractError, WireError
 from p2pfl_me.files import read_text
 from p2pfl_me.membership.agreed import Standing, approvals_due
-from p2pfl_me.membership.leaving import WITHIN
+from p2pfl_me.membership.leaving import WITHIN, has_come_to_nothing, is_same_change, place_of
 from p2pfl_me.membership.views import View, as_text, from_text
 from p2pfl_me.peer.court import Court
 from p2pfl_me.peer.view_store import ViewStore
@@ -33,7 +33,7 @@ MOST_TEXTS, MOST_BYTES = 2000, 1 << 25
 MOST_VERSIONS = 16
 """Texts of views that a neighbour may tell and that are not agreed to, before more of it is ignored."""
 SOON = 2
-"""Rounds until a member leaves that could not leave when it had said."""
+"""Rounds until a member leaves that could not leave when it had said; each time twice as many, up to `WITHIN`."""
 
 
 class Changing:
@@ -71,6 +71,11 @@ class Changing:
         self._leavings: dict[bytes, tuple[int, View]] = {}
         """Statements of views by which single members leave, with who it is, and whose approvals there are."""
         self._approved: set[bytes] = set()
+        self._places: dict[bytes, int] = {}
+        self._lead = SOON
+        self._near_since: int | None = None
+        """Since how many rounds there are leavings to be decided on."""
+        self._undecided: events.Undecided | None = None
         self._linked: set[int] = set()
         self._seen: set[bytes] = set()
         self._bad: dict[int, int] = {}
@@ -137,7 +142,10 @@ class Changing:
             for peer, data, differing in again:
                 self._seen.discard(hashlib.sha256(data).digest())
                 self.heard(peer, data, differing)
+        if (said := self._store.leaves()) and not self._view and self._is_void(said):
+            self._leave(said)
         self._approve()
+        self._tell_undecided()
         try:
             view = self._store.offered()
             if view is None:
@@ -206,7 +214,7 @@ class Changing:
             is_past = view.round <= self._completed()
             if self._view or statement in self._approved or is_past or not self._is_near(view):
                 continue
-            if not self._store.approve(view):
+            if not self._may_approve(leaver, view):
                 continue
             self._approved.add(statement)
             self._note(events.Leaving(leaver, view.round))
@@ -215,6 +223,44 @@ class Changing:
                 self._leavings[statement] = leaver, view
                 self._spread(view, None)
             self._settle(statement)
+
+    def _may_approve(self, leaver: int, view: View) -> bool:
+        """Approve of a leaving for this lab, unless it has approved of another change that may still be agreed to."""
+        before = self._store.approval(view.number)
+        if before is not None and is_same_change(before, view.statement):
+            return True
+        if before is not None:
+            if before not in self._places:
+                self._places[before] = place_of(self._standing, before)
+            place = self._places[before]
+            seen = [self._court.approvers(self._standing, each) for who, each in self._leavings.values() if who < place]
+            if leaver >= place or not has_come_to_nothing(self._standing.contract, len(frozenset().union(*seen))):
+                return False
+        self._store.approve(view)
+        return True
+
+    def _tell_undecided(self) -> None:
+        """Say who approves of what, once a round has passed since there were leavings and none was agreed to."""
+        near = [(leaver, view) for leaver, view in self._leavings.values() if self._is_near(view)]
+        if not near and (said := self._store.leaves()) and self._is_near(said):
+            near = [(self._me, said)]
+        if self._view or not near:
+            self._near_since = None
+            return
+        done = self._completed()
+        self._near_since = done if self._near_since is None else self._near_since
+        if done == self._near_since:
+            return
+        by = {leaver: frozenset[int]() for leaver, _ in near}
+        for leaver, view in near:
+            by[leaver] |= self._court.approvers(self._standing, view)
+        due = approvals_due(self._standing.contract, running=True)
+        unheard = sorted(frozenset(self._standing.contract.peers.present).difference(*by.values()))
+        approvers = {leaver: tuple(sorted(who)) for leaver, who in sorted(by.items())}
+        found = events.Undecided(self._standing.number + 1, due, approvers, tuple(unheard))
+        if found != self._undecided:
+            self._undecided = found
+            self._note(found)
 
     def _settle(self, statement: bytes) -> None:
         """Agree to a leaving, once enough approve of it."""
@@ -235,12 +281,24 @@ class Changing:
             return
         done = self._completed()
         try:
-            if said.number <= self._standing.number or said.round <= done:
-                said = self._court.leaving(self._standing, said.round if said.round > done else done + SOON)
+            if self._is_void(said):
+                round, lead = said.round, self._lead
+                if round <= done:
+                    round, lead = done + lead, min(2 * lead, WITHIN)
+                if round >= self._standing.contract.training.rounds:
+                    return  # it ends with all the others before that
+                anew = self._court.leaving(self._standing, round)
+                if not self._may_approve(self._me, anew):
+                    return  # its operator has approved of another change, which may still be agreed to
+                said, self._lead = anew, lead
                 self._store.keep_leaving(said)
             self._judge(None, said)
         except ContractError as error:
             self._note(events.Refused(None, str(error)))
+
+    def _is_void(self, said: View) -> bool:
+        """Whether it has to be said anew, or has not been said because another change was approved of at that time."""
+        return said.number <= self._standing.number or said.round <= self._completed() or self._me not in said.seals
 
     def _known(self) -> list[View]:
         return [self._view] if self._view else [view for _, view in self._leavings.values()]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import IdentityError, P2pmeError
-from p2pfl_me.files import private_folder, read_text, refusing, write_whole
+from p2pfl_me.files import private_folder, read_text, refusing, undrafted, write_whole
 from p2pfl_me.membership.agreed import keys_of
 from p2pfl_me.membership.certificates import Book, Certificate, Revocation, Rotation, as_text, from_text
 from p2pfl_me.membership.views import LONGEST, needed
@@ -69,7 +69,7 @@ class Trust:
             return
         with refusing(IdentityError, self._folder, FIX, "cannot be trusted"):
             private_folder(self._folder, 0o022)
-            paths = sorted(path for path in self._folder.glob("*.json") if not path.name.startswith("."))  # no drafts
+            paths = undrafted(self._folder.glob("*.json"))
         for path in paths:
             yield read_certificate(path, own=True)
 

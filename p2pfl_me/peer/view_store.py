@@ -8,7 +8,6 @@ from typing import Protocol
 
 from p2pfl_me.errors import PeerError
 from p2pfl_me.files import read_regular, refusing, write_whole
-from p2pfl_me.membership.leaving import is_same_change
 from p2pfl_me.membership.views import View, as_text
 from p2pfl_me.peer.consent import read_view
 from p2pfl_me.run.folder import RunFolder
@@ -21,7 +20,8 @@ class ViewStore(Protocol):
     def keep(self, view: View) -> None: ...
     def offered(self) -> View | None: ...
     def looked_at(self) -> None: ...
-    def approve(self, view: View) -> bool: ...
+    def approval(self, number: int) -> bytes | None: ...
+    def approve(self, view: View) -> None: ...
     def leaves(self) -> View | None: ...
     def keep_leaving(self, view: View) -> None: ...
 
@@ -71,20 +71,29 @@ class FolderStore:
         with suppress(OSError):
             self._folder.offer.unlink(missing_ok=True)
 
-    def approve(self, view: View) -> bool:
-        """Write down that this lab approves, before anybody is told; False where it has approved of another change.
+    def approval(self, number: int) -> bytes | None:
+        """The statement of which this lab has approved under a number, if it has.
+
+        Raises
+        ------
+        PeerError
+            It cannot be read.
+        """
+        path = self._folder.approved(number)
+        with refusing(PeerError, path, "give it back to its owner", "cannot be read"):
+            return read_regular(path, own=True) if path.exists() else None
+
+    def approve(self, view: View) -> None:
+        """Write down that this lab approves, and of nothing else under this number, before anybody is told.
 
         Raises
         ------
         PeerError
             The disk is full, or the folder cannot be written.
         """
-        path, statement = self._folder.approved(view.number), view.statement
+        path = self._folder.approved(view.number)
         with refusing(PeerError, path, "free some space, then give the same command again"):
-            if path.exists():
-                return is_same_change(read_regular(path, own=True), statement)
-            write_whole(path, statement, sync=True)
-        return True
+            write_whole(path, view.statement, sync=True)
 
     def leaves(self) -> View | None:
         """With what this lab leaves (`p2pme leave`), if it does.

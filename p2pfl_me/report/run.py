@@ -12,6 +12,7 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract, digest, load_contract
 from p2pfl_me.errors import RunError
+from p2pfl_me.files import undrafted
 from p2pfl_me.report.events import PeerLog, read_peer_log
 from p2pfl_me.run.events import Scores
 from p2pfl_me.run.folder import RunFolder
@@ -79,7 +80,7 @@ def find_runs(paths: Sequence[Path]) -> tuple[Path, ...]:
         if RunFolder(path).is_run():
             found.append(path)
             continue
-        inside = sorted((child for child in path.glob("*") if RunFolder(child).is_run()), key=_natural)
+        inside = sorted((child for child in undrafted(path.glob("*")) if RunFolder(child).is_run()), key=_natural)
         if not inside:
             what = "not a run folder: it holds no contract.yaml" if path.is_dir() else "no such run folder"
             raise RunError(

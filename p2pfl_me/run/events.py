@@ -137,6 +137,16 @@ class Leaving(Event):
     at: Annotated[int, Says("the round in which it takes part no more, from 0")]
 
 
+@event("undecided")
+class Undecided(Event):
+    """Members have said that they leave, a round has passed, and none of it is agreed to."""
+
+    number: Annotated[int, Says("of the change that it would be")]
+    due: Annotated[int, Says("how many must approve of one of them")]
+    approvals: Annotated[Mapping[int, tuple[int, ...]], Says("who approves, as far as this peer knows, by who leaves")]
+    unheard: Annotated[tuple[int, ...], Says("of whom no approval has come")]
+
+
 @event("joined")
 class Joined(Event):
     """A newcomer has taken the model of a neighbour to begin with."""
@@ -319,7 +329,7 @@ AnyEvent = (
     | View
     | Joined
     | Leaving
-    | Leaving
+    | Undecided
     | Begin
     | Link
     | Sighted

@@ -1,7 +1,7 @@
 """The event simulator for a run whose contract changes on its way: views that spread, turns, newcomers, leavers.
 
 What a peer does about a change is what a real one does (`peer/changing.py`, `gossip/turning.py`, `gossip/newcomer.py`);
-only who has approved of what is settled beforehand, and what a peer keeps lies in memory.
+only approvals carry no seals, and what a peer keeps lies in memory.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import assert_never
 
-from p2pfl_me.contract import Contract
+from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import ContractError
-from p2pfl_me.gossip.protocol import Finish, Timer
-from p2pfl_me.membership.agreed import Standing, approvals_due
+from p2pfl_me.gossip.protocol import Action, Finish, Mixed, Timer
+from p2pfl_me.membership.agreed import Standing, approvals_due, followed, proposed
+from p2pfl_me.membership.edits import without
 from p2pfl_me.membership.leaving import is_same_change
 from p2pfl_me.membership.views import View, as_text
 from p2pfl_me.peer.changing import NOW, Changing, pack
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel
 from p2pfl_me.simulation.host import Life, Simulation
-from p2pfl_me.topology import plan_of
+from p2pfl_me.topology import Plan, plan_of
 from p2pfl_me.wire.codec import Schema
 
 LEFT = "left"
@@ -47,8 +49,11 @@ class MemoryStore:
     def looked_at(self) -> None:
         self.laid = None
 
-    def approve(self, view: View) -> bool:
-        return is_same_change(self.approved.setdefault(view.number, view.statement), view.statement)
+    def approval(self, number: int) -> bytes | None:
+        return self.approved.get(number)
+
+    def approve(self, view: View) -> None:
+        self.approved[view.number] = view.statement
 
     def leaves(self) -> View | None:
         return self.leaving
@@ -57,39 +62,50 @@ class MemoryStore:
         self.leaving = view
 
 
+class Seen(dict[tuple[str, str], tuple[Contract, int | None]]):
+    """(digest before, digest after) -> the contract of a view, and whose leaving it is: looked at once for all."""
+
+    def of(self, standing: Standing, view: View) -> tuple[Contract, int | None]:
+        key = view.before, view.after
+        if key not in self:
+            new = followed(standing, view)
+            gone = set(standing.contract.peers.present) - set(new.peers.present)
+            leaver = gone.pop() if len(gone) == 1 else None
+            if leaver is not None and digest(without(standing.contract, leaver)).hex() != view.after:
+                leaver = None
+            self[key] = new, leaver
+        return self[key]
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A court of member `me` without keys. `sound`: statements of views of which enough members approve, and `leaving`
-    those by which the member k leaves, with the contracts they lead to; who approves of these is said without proof."""
+    """A court of member `me` without keys: whose seal stands there has approved. All else is as in a real one."""
 
     me: int
-    sound: Mapping[bytes, Contract]
-    leavings: Mapping[bytes, tuple[int, Contract]]
+    seen: Seen
 
     def agreed(self, standing: Standing, view: View) -> Contract:
-        new = self.sound.get(view.statement)
-        if new is None and view.statement in self.leavings:
-            due = approvals_due(standing.contract, running=True)
-            new = self.leavings[view.statement][1] if len(view.seals) >= due else None
-        if new is None or view.number != standing.number + 1:
+        if view.number != standing.number + 1:
+            raise ContractError("is not the next change", where=f"view {view.number}")
+        if len(self.approvers(standing, view)) < approvals_due(standing.contract, running=True):
             raise ContractError("too few members approve of it", where=f"view {view.number}")
-        return new
+        return self.seen.of(standing, view)[0]
 
     def followed(self, standing: Standing, view: View) -> Contract:
-        return self.sound.get(view.statement) or self.leavings[view.statement][1]
+        return self.seen.of(standing, view)[0]
 
     def approvers(self, standing: Standing, view: View) -> frozenset[int]:
-        return frozenset(view.seals)
+        return frozenset(standing.contract.peers.present) & frozenset(view.seals)
 
     def leaver(self, standing: Standing, view: View) -> int | None:
-        found = self.leavings.get(view.statement)
-        return found[0] if found and found[0] in view.seals else None
+        leaver = self.seen.of(standing, view)[1]
+        return leaver if leaver is not None and leaver in view.seals else None
 
     def approved(self, standing: Standing, view: View) -> View:
         return replace(view, seals={**view.seals, self.me: {}})
 
     def leaving(self, standing: Standing, round: int) -> View:
-        raise ContractError("nobody drew that it would have to leave at another time", where=f"peer {self.me}")
+        return self.approved(standing, proposed(standing, without(standing.contract, self.me), round))
 
     def knows_more(self) -> bool:
         return False
@@ -97,20 +113,33 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """At `at` seconds a view is laid into the run folder of `peer`, or told by it as a liar if it is not sound."""
+    """At `at` seconds a view is laid into the run folder of `peer`, or told by it to all its neighbours as a liar."""
 
     at: float
     peer: int
     view: View
+    lie: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """At `at` seconds the operator of `peer` approves of the view `of`, which goes from lab to lab by hand, unless
+    another change of the number is approved there; who completes it lays it into that peer's run folder."""
+
+    at: float
+    peer: int
+    of: View
 
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """A peer went on under change `number` with so many rounds behind it; `called`: since all others had. `others`: the
-    most rounds that any other had behind it: a peer that comes back joins them in the round after their present one."""
+    """A peer went on under change `number` with so many rounds behind it; `called`: since all others had. `at`: the
+    round that was agreed. `others`: the most rounds that any other had behind it: a peer that comes back joins them in
+    the round after their present one."""
 
     peer: int
     number: int
+    at: int
     completed: int
     called: bool
     others: int
@@ -121,24 +150,22 @@ class ChangingSimulation(Simulation):
 
     Parameters
     ----------
-    contracts, views:
-        The first is that of the beginning, number k that which the k-th of the views leads to.
-    sound:
-        Statements of views -> the contract: those of which enough members approve.
-    leavings:
-        Those by which a member leaves, of which only itself approves at first -> that member, and the contract.
+    boot:
+        peer, contract, its plan, and the view that led to the contract -> a life.
+    first:
+        The contract of the beginning.
+    tickets:
+        By whom comes later, the view that lets it in and the contract that this leads to.
     completed:
         peer -> rounds behind it.
     """
 
     def __init__(
         self,
-        boot: Callable[[int, int], Life],
-        contracts: Sequence[Contract],
-        views: Sequence[View],
-        sound: Mapping[bytes, Contract],
-        leavings: Mapping[bytes, tuple[int, Contract]],
-        announcements: Sequence[Announcement],
+        boot: Callable[[int, Contract, Plan, View | None], Life],
+        first: Contract,
+        tickets: Mapping[int, tuple[View, Contract]],
+        announcements: Sequence[Announcement | Hand],
         completed: Callable[[int], int],
         faults: FaultModel,
         schema: Schema,
@@ -146,25 +173,25 @@ class ChangingSimulation(Simulation):
         clock: Clock,
         seed: int,
     ) -> None:
-        self._contracts, self._sound, self._announced = tuple(contracts), dict(sound), tuple(announcements)
-        self._leavings = dict(leavings)
-        self._plans = [plan_of(contract) for contract in contracts]
-        self._completed = completed
-        everyone = range(contracts[-1].peers.count)
-        self._first = {
-            peer: next(k for k, each in enumerate(contracts) if peer in each.peers.present) for peer in everyone
-        }
-        self.number = dict(self._first)
+        self._announced, self._completed, self._seen = tuple(announcements), completed, Seen()
+        self._plans: dict[bytes, tuple[int, Plan]] = {}
+        self._carried: dict[bytes, frozenset[int]] = {}
+        """Statements of views that are carried by hand -> who has approved of them by now."""
+        everyone = sorted({*first.peers.present, *tickets})
+        self.number = {peer: tickets[peer][0].number if peer in tickets else 0 for peer in everyone}
         """peer -> how many changes are behind the contract under which it goes on."""
-        self._stores = {peer: MemoryStore() for peer in everyone}
-        for peer, number in self._first.items():
-            if number:  # it came with its ticket
-                self._stores[peer].keep(views[number - 1])
+        self.contracts = {peer: [tickets[peer][1]] if peer in tickets else [first] for peer in everyone}
+        """peer -> the contracts under which it went on, the last one now."""
+        self.stores = {peer: MemoryStore() for peer in everyone}
+        for peer, (view, _) in tickets.items():
+            self.stores[peer].keep(view)
         self._changing: dict[int, Changing] = {}
         self._called: set[int] = set()
         self.turns: list[Turned] = []
         super().__init__(
-            lambda peer: boot(peer, self.number[peer]),
+            lambda peer: boot(
+                peer, self.contract(peer), self._plan(self.contract(peer))[1], self.stores[peer].kept(self.number[peer])
+            ),
             dict.fromkeys(everyone, ()),
             faults,
             schema,
@@ -172,6 +199,17 @@ class ChangingSimulation(Simulation):
             seed=seed,
             sealed=True,
         )
+
+    def contract(self, peer: int) -> Contract:
+        """Under what it goes on, or went on last."""
+        return self.contracts[peer][-1]
+
+    def _plan(self, contract: Contract) -> tuple[int, Plan]:
+        """A number for each contract, and its plan."""
+        key = digest(contract)
+        if key not in self._plans:
+            self._plans[key] = len(self._plans), plan_of(contract)
+        return self._plans[key]
 
     def run(self, until: float = float("inf")) -> bool:
         for each in self._announced:
@@ -192,26 +230,22 @@ class ChangingSimulation(Simulation):
     def on_differing(self, to: int, other: int) -> None:
         changing = self._changing.get(to)
         if changing and to in self._known_to(other) and other in self._known_to(to):  # nobody else gets an answer
-            views = self._stores[other].views
+            views = self.stores[other].views
             texts = [as_text(views[k]) for k in sorted(views) if k <= self.number[other]]
             changing.heard(other, pack(texts), ("training",))
 
     def _known_to(self, peer: int) -> set[int]:
-        number = self.number[peer]
-        return {*self._plans[number].neighbours(peer), *self._former(peer)}
+        return {*self._plan(self.contract(peer))[1].neighbours(peer), *self._former(peer)}
 
     def _former(self, peer: int) -> tuple[int, ...]:
-        number = self.number[peer]
-        if not number or peer not in self._contracts[number - 1].peers.present:
-            return ()
-        return self._plans[number - 1].neighbours(peer)
+        return self._plan(self.contracts[peer][-2])[1].neighbours(peer) if len(self.contracts[peer]) > 1 else ()
 
     # -- lives ----------------------------------------------------------------------------------------------------
 
     def _enter(self, peer: int) -> None:
-        number = self.number[peer]
-        self._changing[peer] = self._changing_of(peer, number)
-        self.network.join(peer, self._plans[number].neighbours(peer), number, self._former(peer))
+        self._changing[peer] = self._changing_of(peer)
+        under, plan = self._plan(self.contract(peer))
+        self.network.join(peer, plan.neighbours(peer), under, self._former(peer))
 
     def _start(self, peer: int) -> None:
         super()._start(peer)
@@ -226,23 +260,37 @@ class ChangingSimulation(Simulation):
     def _turn(self, peer: int, finish: Finish) -> None:
         self._lives.pop(peer)
         self._staying.pop(peer, None)
-        del self._changing[peer]
+        new = self._changing.pop(peer).agreed
         self.network.leave(peer, orderly=True)
         self.number[peer] += 1
-        number = self.number[peer]
+        view = self.stores[peer].kept(self.number[peer])
+        assert new is not None and view is not None
+        self.contracts[peer].append(new)
         others = max(self._completed(other) for other in self.number if other != peer)
-        self.turns.append(Turned(peer, number, self._completed(peer), peer in self._called, others))
+        done = self._completed(peer)
+        self.turns.append(Turned(peer, view.number, view.round, done, peer in self._called, others))
         self._called.discard(peer)
-        if peer in self._contracts[number].peers.present:
+        if peer in new.peers.present:
             self.clock.at(self.clock.now + 0.01, partial(self._start, peer))
         else:
             self.finished[peer] = Finish(LEFT, finish.rounds, finish.unsettled, finish.skipped, finish.alone)
 
-    def _changing_of(self, peer: int, number: int) -> Changing:
+    def _conclude(self, peer: int, mixed: Mixed, life: Life) -> list[Action]:
+        actions = super()._conclude(peer, mixed, life)
+        if changing := self._changing.get(peer):
+            self.clock.at(self.clock.now, partial(self._look, peer, changing))
+        return actions
+
+    def _look(self, peer: int, changing: Changing) -> None:
+        """As a host does twice a second."""
+        if self._changing.get(peer) is changing:
+            changing.look()
+
+    def _changing_of(self, peer: int) -> Changing:
         return Changing(
-            self._stores[peer],
-            Standing(number, self._contracts[number]),
-            Settled(peer, self._sound, self._leavings),
+            self.stores[peer],
+            Standing(self.number[peer], self.contract(peer)),
+            Settled(peer, self._seen),
             me=peer,
             completed=lambda: self._completed(peer),
             ring=partial(self._ring_view, peer, self._born[peer]),
@@ -261,12 +309,36 @@ class ChangingSimulation(Simulation):
 
         self.clock.at(self.clock.now, ring)
 
-    def _lay(self, announced: Announcement) -> None:
-        peer = announced.peer
-        if announced.view.statement in {*self._sound, *self._leavings}:
-            self._stores[peer].laid = announced.view
-            if changing := self._changing.get(peer):
-                changing.look()
+    def _lay(self, announced: Announcement | Hand) -> None:
+        match announced:
+            case Hand():
+                self._approve_by_hand(announced)
+            case Announcement(lie=True):
+                for other in self._plan(self.contract(announced.peer))[1].neighbours(announced.peer):
+                    self.network.tell(announced.peer, other, pack([as_text(announced.view)]))
+            case Announcement(peer=peer, view=view):
+                if peer in view.seals and len(view.seals) == 1:  # `p2pme leave`, which approves for its lab
+                    before = self.stores[peer].approval(view.number)
+                    if before and not is_same_change(before, view.statement):
+                        self.stores[peer].keep_leaving(replace(view, seals={}))
+                        return
+                    self.stores[peer].approve(view)
+                self._offer(peer, view)
+            case _:
+                assert_never(announced)
+
+    def _approve_by_hand(self, hand: Hand) -> None:
+        store, view = self.stores[hand.peer], hand.of
+        before = store.approval(view.number)
+        if self.number[hand.peer] >= view.number or (before and not is_same_change(before, view.statement)):
             return
-        for other in self._plans[self.number[peer]].neighbours(peer):
-            self.network.tell(peer, other, pack([as_text(announced.view)]))
+        store.approve(view)
+        carried = self._carried.get(view.statement, frozenset()) | {hand.peer}
+        self._carried[view.statement] = carried
+        if len(carried) >= approvals_due(self.contract(hand.peer), running=True):
+            self._offer(hand.peer, replace(view, seals={peer: {} for peer in carried}))
+
+    def _offer(self, peer: int, view: View) -> None:
+        self.stores[peer].laid = view
+        if changing := self._changing.get(peer):
+            changing.look()

@@ -7,7 +7,7 @@ graph), when and to whom they are told, what liars tell, and faults; `play` live
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from random import Random
@@ -16,22 +16,22 @@ from typing import Any
 import numpy as np
 
 from p2pfl_me.choice import derive_seed
-from p2pfl_me.contract import Contract, contract_from_values
+from p2pfl_me.contract import Contract, contract_from_values, digest
 from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, largest_value
 from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.gossip.stop import Progress, advance
 from p2pfl_me.gossip.turning import TURNED
-from p2pfl_me.membership.agreed import Standing, proposed
+from p2pfl_me.membership.agreed import Standing, approvals_due, proposed
 from p2pfl_me.membership.edits import with_changed, with_member, with_set, without
 from p2pfl_me.membership.views import View
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.duty import Untold
 from p2pfl_me.peer.turn import Turn
-from p2pfl_me.simulation.changing import LEFT, Announcement, ChangingSimulation
+from p2pfl_me.simulation.changing import LEFT, Announcement, ChangingSimulation, Hand
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel, Outage, draw_faults
 from p2pfl_me.simulation.host import Life
-from p2pfl_me.topology import plan_of
+from p2pfl_me.topology import Plan
 from p2pfl_me.wire.codec import Schema
 
 SIZE = 64
@@ -42,20 +42,25 @@ FAULTLESS = FaultModel()
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a seed stands for; `contracts[k]` follows on `views[k - 1]`."""
+    """What a seed stands for; `contracts[k]` follows on `views[k - 1]`, unless what is said at once comes before."""
 
     seed: int
     contracts: tuple[Contract, ...]
     views: tuple[View, ...]
-    announcements: tuple[Announcement, ...]
-    leavings: Mapping[bytes, tuple[int, Contract]]
-    """Statements of those of the views by which a member leaves by its own word -> that member, and the contract."""
+    announcements: tuple[Announcement | Hand, ...]
+    leavers: frozenset[int]
+    """Who leaves by its own word."""
     faults: FaultModel
 
     @property
     def is_faultless(self) -> bool:
         """Whether nothing goes wrong, if some of it slowly."""
         return self.faults == replace(FAULTLESS, links=self.faults.links)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether operators carry something, which may bind approvals until they undo it by hand."""
+        return any(isinstance(each, Hand) for each in self.announcements)
 
     @property
     def replay(self) -> str:
@@ -65,9 +70,10 @@ class Changes:
 
 @dataclass(slots=True)
 class Log:
-    """Of (peer, round): under which change it was mixed, and what came of it; a round that was lived twice is twice."""
+    """Of (peer, round): under which contract (its digest) it was mixed, and what came of it; a round that was lived
+    twice is twice."""
 
-    mixed: dict[tuple[int, int], list[tuple[int, Mixed]]] = field(default_factory=lambda: defaultdict(list))
+    mixed: dict[tuple[int, int], list[tuple[bytes, Mixed]]] = field(default_factory=lambda: defaultdict(list))
     trained: dict[tuple[int, int], list[Vector]] = field(default_factory=lambda: defaultdict(list))
     starts: dict[int, Start] = field(default_factory=dict)
 
@@ -82,7 +88,9 @@ def draw_changes(seed: int) -> Changes:
     count, rounds = random.randint(4, 7), random.randint(6, 12)
     contract = _first(random, count, rounds)
     contracts, views = [contract], list[View]()
-    at, announcements, leavings = 0, list[Announcement](), dict[bytes, tuple[int, Contract]]()
+    at, announcements, leavers = 0, list[Announcement | Hand](), set[int]()
+    if random.random() < 0.25:
+        return _at_once(random, seed, with_set(contract, [f"training.rounds={rounds + 10}"]))
     for number in range(random.choice((1, 1, 2))):
         at = random.randint(at + 2, max(at + 2, rounds - 2))
         if at >= contracts[-1].training.rounds:
@@ -93,8 +101,8 @@ def draw_changes(seed: int) -> Changes:
         new = without(now, told) if leaves else _changed(random, now, at)
         view = proposed(Standing(number, now), new, at)
         if leaves:
-            leavings[view.statement] = told, new
-            view = replace(view, seals={told: {}})
+            leavers.add(told)
+        view = replace(view, seals={told: {}} if leaves else _enough(now))
         soon = max(0.0, at - 4.0) if number == 0 else float(at)
         announcements.append(Announcement(random.uniform(0.0, soon), told, view))
         contracts.append(new)
@@ -103,10 +111,41 @@ def draw_changes(seed: int) -> Changes:
             lie = proposed(Standing(number, contracts[-2]), _changed(random, contracts[-2], at), at)
             liar = random.choice(contracts[-2].peers.present)
             if lie.statement != view.statement:
-                announcements.append(Announcement(random.uniform(0.0, 2.0 * at), liar, lie))
+                lie = replace(lie, seals={liar: {}})
+                announcements.append(Announcement(random.uniform(0.0, 2.0 * at), liar, lie, lie=True))
     faults = FAULTLESS if seed % 3 == 0 else replace(draw_faults(random, count, rounds), stop_s=None)
     faults = _thin_lines(random, faults, contracts[-1].peers.count, rounds)
-    return Changes(seed, tuple(contracts), tuple(views), tuple(announcements), leavings, faults)
+    return Changes(seed, tuple(contracts), tuple(views), tuple(announcements), frozenset(leavers), faults)
+
+
+def _enough(now: Contract) -> dict[int, dict[str, str]]:
+    return {peer: {} for peer in now.peers.present[: approvals_due(now, running=True)]}
+
+
+def _at_once(random: Random, seed: int, contract: Contract) -> Changes:
+    """Two or three leave at about the same moment, some of them in the same round, and in half of all draws one or two
+    changes (often: somebody joins) are carried by hand meanwhile, to all, to too few, or until who carries it dies."""
+    now, present = Standing(0, contract), contract.peers.present
+    leavers = random.sample(present, random.randint(1, min(3, len(present) - 2)))
+    begin, announcements = random.uniform(0.0, 3.0), list[Announcement | Hand]()
+    for leaver in leavers:
+        view = replace(proposed(now, without(contract, leaver), random.randint(4, 8)), seals={leaver: {}})
+        announcements.append(Announcement(begin + random.choice((0.0, random.uniform(0.0, 0.05))), leaver, view))
+    contracts, views = [contract], list[View]()
+    for _ in range(random.choice((0, 0, 1, 2))):
+        joins = with_member(contract, f"tcp://lab-{contract.peers.count}.example:4000", _key(contract.peers.count))
+        new = joins if random.random() < 0.6 and not views else _changed(random, contract, 5)
+        if new.peers.count > contract.peers.count and views:
+            continue
+        view = proposed(now, new, random.randint(5, 8))
+        for peer in random.sample(present, random.randint(1, len(present))):
+            announcements.append(Hand(max(0.0, begin + random.uniform(-2.0, 2.0)), peer, view))
+        contracts.append(new)
+        views.append(view)
+    rounds = contract.training.rounds
+    faults = FAULTLESS if seed % 3 == 0 else replace(draw_faults(random, len(present), rounds), stop_s=None)
+    faults = _thin_lines(random, faults, max(each.peers.count for each in contracts), rounds)
+    return Changes(seed, tuple(contracts), tuple(views), tuple(announcements), frozenset(leavers), faults)
 
 
 def _thin_lines(random: Random, faults: FaultModel, count: int, rounds: int) -> FaultModel:
@@ -133,29 +172,27 @@ def _thin_lines(random: Random, faults: FaultModel, count: int, rounds: int) -> 
 def play(changes: Changes) -> tuple[ChangingSimulation, Log]:
     """Run a schedule to its end, or to where it hangs."""
     log, clock, last = Log(), Clock(), changes.contracts[-1]
-    plans = [plan_of(contract) for contract in changes.contracts]
     first = frozenset(changes.contracts[0].peers.present)
+    tickets: dict[int, tuple[View, Contract]] = {}
+    for view, new in zip(changes.views, changes.contracts[1:], strict=True):
+        for peer in set(new.peers.present) - first - tickets.keys():
+            tickets[peer] = view, new
 
-    def boot(peer: int, number: int) -> Life:
-        contract = changes.contracts[number]
+    def boot(peer: int, contract: Contract, plan: Plan, view: View | None) -> Life:
         start = log.starts.get(peer) or Start(np.zeros(SIZE, np.float32))
-        since = None if peer in first or peer in log.starts else changes.views[number - 1].round
-        together = number > 0 and changes.views[number - 1].round == start.completed
+        since = view.round if view and peer not in first and peer not in log.starts else None
+        together = view is not None and view.round == start.completed
         newcomers = frozenset(contract.peers.present) - first
         turn = Turn(contract.gossip.deadline.max_s if together else None, newcomers, since)
-        core = core_of(contract, peer, plans[number], turn.of(start))
-        return Life(core, _Work(peer, number, contract.seed, log, joins=since is not None))
+        core = core_of(contract, peer, plan, turn.of(start))
+        return Life(core, _Work(peer, digest(contract), contract.seed, log, joins=since is not None))
 
     gossip = last.gossip
     schema = Schema(exchanged_size(gossip, SIZE, ()), b"changes".ljust(32, b"."), 0, largest_value(gossip))
-    led = zip(changes.views, changes.contracts[1:], strict=True)
-    sound = {view.statement: new for view, new in led if view.statement not in changes.leavings}
     simulation = ChangingSimulation(
         boot,
-        changes.contracts,
-        changes.views,
-        sound,
-        changes.leavings,
+        changes.contracts[0],
+        tickets,
         changes.announcements,
         lambda peer: log.starts[peer].completed if peer in log.starts else 0,
         changes.faults,
@@ -172,24 +209,22 @@ def broken(changes: Changes) -> list[str]:
     simulation, log = play(changes)
     return [
         *_ends(changes, simulation, log),
+        *_one_line(simulation, log),
         *_turns(changes, simulation),
         *_exchanges(changes, log),
-        *_average(changes, log),
+        *_average(changes, simulation, log),
     ]
 
 
 def _ends(changes: Changes, simulation: ChangingSimulation, log: Log) -> Iterator[str]:
     for peer in sorted(simulation.running):
-        contract = changes.contracts[simulation.number[peer]]
-        if peer in log.starts or peer in changes.contracts[0].peers.present or contract is changes.contracts[-1]:
-            # Only a newcomer whom nobody has ever let in waits for ever.
-            waits = peer not in log.starts and peer not in changes.contracts[0].peers.present
-            if not waits:
-                yield f"peer {peer} hangs under change {simulation.number[peer]}"
+        # Only a newcomer whom nobody has ever let in waits for ever.
+        if peer in log.starts or peer in changes.contracts[0].peers.present:
+            yield f"peer {peer} hangs under change {simulation.number[peer]}"
     for peer, error in simulation.failed.items():
         yield f"peer {peer} failed: {error}"
     for peer, finish in simulation.finished.items():
-        contract, number = changes.contracts[simulation.number[peer]], simulation.number[peer]
+        contract, number = simulation.contract(peer), simulation.number[peer]
         done = log.starts[peer].completed if peer in log.starts else 0
         if finish.reason == TURNED:
             yield f"peer {peer} ended by a change"
@@ -197,15 +232,30 @@ def _ends(changes: Changes, simulation: ChangingSimulation, log: Log) -> Iterato
             yield f"peer {peer} left, and takes part"
         elif finish.reason == "rounds" and done != contract.training.rounds:
             yield f"peer {peer} ended after {done} of {contract.training.rounds} rounds of change {number}"
+        elif changes.is_faultless and peer in changes.leavers and finish.reason != LEFT and not changes.by_hand:
+            yield f"peer {peer} did not leave, without a fault: {finish.reason}"
         # Who waits for nobody may find the others done, changes or not.
         alone = finish.alone if contract.gossip.protocol.common_rounds else 0
         if changes.is_faultless and (finish.skipped or alone):
             yield f"peer {peer} left {finish.skipped} rounds out and was alone in {alone}, without a fault"
 
 
+def _one_line(simulation: ChangingSimulation, log: Log) -> Iterator[str]:
+    """No two have gone on under different contracts of one number."""
+    lines: dict[int, dict[bytes, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for peer, contracts in simulation.contracts.items():
+        if peer not in log.starts:
+            continue  # whom nobody has let in holds a ticket, which may come to nothing
+        for number, contract in enumerate(contracts, 1 + simulation.number[peer] - len(contracts)):
+            lines[number][digest(contract)].append(peer)
+    for number, found in lines.items():
+        if len(found) > 1:
+            yield f"change {number} split the federation: {sorted(found.values())}"
+
+
 def _turns(changes: Changes, simulation: ChangingSimulation) -> Iterator[str]:
     for turned in simulation.turns:
-        at = changes.views[turned.number - 1].round
+        at = turned.at
         if turned.completed != at and not turned.called and changes.is_faultless:
             yield f"peer {turned.peer} took up change {turned.number} after {turned.completed} rounds, and not {at}"
         if turned.completed < at and not turned.called and turned.others < at - 1:
@@ -218,23 +268,24 @@ def _exchanges(changes: Changes, log: Log) -> Iterator[str]:
     if not changes.contracts[0].gossip.protocol.common_rounds:
         return
     for (peer, round), lived in log.mixed.items():
-        for number, mixed in lived:
+        for key, mixed in lived:
             for other in () if mixed.handed else mixed.weights:
                 # Who crashed before it had mixed what it gave away may live the round again, under another change.
                 theirs = {under for under, its in log.mixed.get((other, round), ()) if peer in its.weights}
-                if theirs and number not in theirs:
-                    yield f"peers {peer} and {other} exchanged round {round} under changes {number} and {theirs}"
+                if theirs and key not in theirs:
+                    yield f"peers {peer} and {other} exchanged round {round} under different contracts"
 
 
-def _average(changes: Changes, log: Log) -> Iterator[str]:
+def _average(changes: Changes, simulation: ChangingSimulation, log: Log) -> Iterator[str]:
     """Where all of a change concluded a round once and agree on its edges, averaging left their average as it was."""
     if not changes.contracts[0].gossip.protocol.keeps_average:
         return
-    for number, contract in enumerate(changes.contracts):
+    under = {digest(each): each for contracts in simulation.contracts.values() for each in contracts}
+    for key, contract in under.items():
         peers = contract.peers.present
         for round in range(contract.training.rounds):
             lived = [log.mixed.get((peer, round), []) for peer in peers]
-            if any(len(each) != 1 or each[0][0] != number or each[0][1].handed for each in lived):
+            if any(len(each) != 1 or each[0][0] != key or each[0][1].handed for each in lived):
                 continue
             mixed = {peer: each[0][1] for peer, each in zip(peers, lived, strict=True)}
             used = {(peer, other) for peer in peers for other in mixed[peer].weights}
@@ -243,7 +294,7 @@ def _average(changes: Changes, log: Log) -> Iterator[str]:
             before = np.mean([log.trained[peer, round][-1].astype(np.float64) for peer in peers], axis=0)
             after = np.mean([mixed[peer].params.astype(np.float64) for peer in peers], axis=0)
             if not np.allclose(before, after, atol=1e-4):
-                yield f"round {round} under change {number}: averaging moved the average"
+                yield f"round {round} under {key.hex()[:8]}: averaging moved the average"
 
 
 def _first(random: Random, count: int, rounds: int) -> Contract:
@@ -289,8 +340,8 @@ def _key(k: int) -> str:
 class _Work(Untold):
     """Stands for training: shrink and add noise that follows from (seed, peer, round)."""
 
-    def __init__(self, peer: int, number: int, seed: int, log: Log, *, joins: bool) -> None:
-        self._peer, self._number, self._seed, self._log, self._joins = peer, number, seed, log, joins
+    def __init__(self, peer: int, key: bytes, seed: int, log: Log, *, joins: bool) -> None:
+        self._peer, self._key, self._seed, self._log, self._joins = peer, key, seed, log, joins
 
     def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
         noise = np.random.default_rng(derive_seed(self._seed, "noise", self._peer, round))
@@ -300,7 +351,7 @@ class _Work(Untold):
 
     def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
         done, start = mixed.round + 1, self._log.starts.get(self._peer)
-        self._log.mixed[self._peer, mixed.round].append((self._number, mixed))
+        self._log.mixed[self._peer, mixed.round].append((self._key, mixed))
         progress = start.progress if start else Progress()
         if self._joins:
             self._joins, progress = False, Progress(joined=done)

@@ -3,13 +3,13 @@
 
 python scripts/bench/lasting.py --data DIR                       # all conditions, three seeds; prints a table
 python scripts/bench/lasting.py --data DIR --only absent,late    # some; --out lasting.jsonl keeps what is done
-python scripts/bench/lasting.py --data DIR --pause               # a listener of ten real processes, stopped for 60 s
 
 The cores, trainers, views and wire formats are those of real peers, on the event simulator's clock; training is real
 (STSTNet on flow, clips dealt by subject, a common test part of other subjects). A round's training takes a virtual
 second (under `cut` 48 minutes, so that thirty rounds take a day), deadlines are the contract's defaults. A packet that
 is lost comes late, as TCP has it: a model takes 0.2 to 1.4 s. That records are lost for good is the row `lost`, which
-is not among those that are run without asking for it. Each row says what else must hold: all who go on end with a
+is not among those that are run without asking for it. Ten real processes, of which one is stopped for a minute, or
+over lines that lose segments, are `lasting_processes.py`'s. Each row says what else must hold: all who go on end with a
 stated reason, nobody waits longer for one round than `gossip.deadline.max_s`.
 """
 
@@ -17,14 +17,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
-import signal
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import combinations
@@ -42,7 +37,7 @@ from p2pfl_me.home import cache_dir, home
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import Samples, Trainer, make_trainer
-from p2pfl_me.membership.agreed import Standing, proposed
+from p2pfl_me.membership.agreed import Standing, approvals_due, proposed
 from p2pfl_me.membership.edits import with_changed, with_member, without
 from p2pfl_me.membership.views import View
 from p2pfl_me.message import Vector
@@ -53,7 +48,7 @@ from p2pfl_me.simulation.changing import LEFT, Announcement, ChangingSimulation
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality, Outage, Partition
 from p2pfl_me.simulation.host import Life
-from p2pfl_me.topology import plan_of
+from p2pfl_me.topology import Plan
 
 PEERS, ROUNDS, MIDDLE = 10, 30, 15
 MODEL = {"backbone": "ststnet", "label_map": "megc2019", "input": "flow", "input_size": 28}
@@ -167,40 +162,34 @@ class Work(Untold):
 def lived(condition: Condition, seed: int, data: Path) -> Lived:
     """One run of a condition."""
     whole, now = _members(seed, PEERS), condition.begins(_members(seed, PEERS))
-    contracts, views, leavings = [now], list[View](), {}
-    announcements = []
+    announcements, tickets = [], dict[int, tuple[View, Contract]]()
+    first = frozenset(now.peers.present)
     if condition.change:
         new = condition.change(now)
-        view = proposed(Standing(0, now), new, MIDDLE)
-        if condition.leaver is not None:
-            view = replace(view, seals={condition.leaver: {}})
-            leavings[view.statement] = condition.leaver, new
-        contracts, views = [now, new], [view]
+        approvers = range(approvals_due(now, running=True)) if condition.leaver is None else [condition.leaver]
+        view = replace(proposed(Standing(0, now), new, MIDDLE), seals={peer: {} for peer in approvers})
         announcements = [Announcement(3.0, condition.leaver or 0, view)]
+        tickets = {peer: (view, new) for peer in new.peers.present if peer not in first}
     clock, starts, found = Clock(), dict[int, Start](), Lived()
-    layout, samples, plans = whole.model.layout, dealt(data, seed), [plan_of(each) for each in contracts]
+    layout, samples = whole.model.layout, dealt(data, seed)
     initial = initial_params(whole, cache=cache_dir(home()))
-    first = frozenset(now.peers.present)
     works = {
         peer: Work(peer, make_trainer(whole, peer, samples[peer], "cpu"), clock, starts, found) for peer in range(PEERS)
     }
 
-    def boot(peer: int, number: int) -> Life:
-        contract = contracts[number]
+    def boot(peer: int, contract: Contract, plan: Plan, view: View | None) -> Life:
         start = starts.get(peer) or Start(initial, shapes=layout.dimensions)
-        since = None if peer in first or peer in starts else views[number - 1].round
-        together = number > 0 and views[number - 1].round == start.completed
+        since = view.round if view and peer not in first and peer not in starts else None
+        together = view is not None and view.round == start.completed
         newcomers = frozenset(contract.peers.present) - first
         turn = Turn(contract.gossip.deadline.max_s if together else None, newcomers, since)
         works[peer].joins = since is not None
-        return Life(core_of(contract, peer, plans[number], turn.of(start)), works[peer])
+        return Life(core_of(contract, peer, plan, turn.of(start)), works[peer])
 
     simulation = ChangingSimulation(
         boot,
-        contracts,
-        views,
-        {view.statement: new for view, new in zip(views, contracts[1:], strict=True) if view.statement not in leavings},
-        leavings,
+        now,
+        tickets,
         announcements,
         lambda peer: starts[peer].completed if peer in starts else 0,
         condition.faults(Random(seed)),
@@ -297,55 +286,6 @@ def _print_row(name: str, rows: list[dict], bases: list[dict]) -> bool:  # type:
     return difference < -WITHIN or bool(trouble)
 
 
-# -- with processes -------------------------------------------------------------------------------------------------
-
-
-def paused_processes(seconds: float = 60.0) -> int:
-    """Two swarms of ten real peers on drawn clips, of which one has a listener stopped for a minute."""
-    scores = {}
-    for stopped in (False, True):
-        with tempfile.TemporaryDirectory() as folder:
-            run = Path(folder) / "run"
-            words = ["swarm", "small", "--out", str(run), "--set", "training.rounds=30", "--no-report"]
-            command = [sys.executable, "-c", "from p2pfl_me.cli.main import main; main()", *words]
-            swarm = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            if stopped:
-                pid = _pid_after(run, 9, rounds=5)
-                os.kill(pid, signal.SIGSTOP)
-                time.sleep(seconds)
-                os.kill(pid, signal.SIGCONT)
-            code = swarm.wait(900)
-            lines = [list(_lines(run / f"peer-{k}.jsonl")) for k in range(PEERS)]
-            scores[stopped] = [_last_score(each) for each in lines]
-            ends = sorted({str(each[-1].get("reason")) for each in lines if each})
-            print(
-                f"{'stopped for 60 s' if stopped else 'undisturbed'}: exit {code}, "
-                f"mean UF1 {mean(scores[stopped]):.3f}, ends {ends}",
-                flush=True,
-            )
-    return 0 if mean(scores[True]) - mean(scores[False]) > -WITHIN else 1
-
-
-def _pid_after(run: Path, peer: int, rounds: int) -> int:
-    while True:
-        lines = list(_lines(run / f"peer-{peer}.jsonl"))
-        if sum(each.get("event") == "round" for each in lines) >= rounds:
-            return int(next(each["pid"] for each in lines if each.get("event") == "start"))
-        time.sleep(0.05)
-
-
-def _lines(path: Path) -> Iterator[dict]:  # type: ignore[type-arg]
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if re.match(r"\{.*\}$", line):
-                yield json.loads(line)
-
-
-def _last_score(lines: list[dict]) -> float:  # type: ignore[type-arg]
-    tests = [each["test"] for each in lines if each.get("event") == "round" and each.get("test")]
-    return float(tests[-1]["uf1"])
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -354,9 +294,8 @@ def main() -> int:
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="keep what is done there, line by line, and go on from it")
-    parser.add_argument("--pause", action="store_true", help="stop one of ten real processes for a minute instead")
     given = parser.parse_args()
-    return paused_processes() if given.pause else table(given.data, given.only, given.seeds, given.out)
+    return table(given.data, given.only, given.seeds, given.out)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ kill. Linux on x86-64; no process is started anew, so thousands of kills take mi
 
 python scripts/bench/write_kills.py                      # all of it
 python scripts/bench/write_kills.py --of join            # one of them
+python scripts/bench/write_kills.py --instants 150       # of each work so many kills at instants of the clock, untraced
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import argparse
 import ctypes
 import mmap
 import os
+import random
 import signal
 import struct
 import sys
@@ -77,10 +79,16 @@ class Work:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--of", choices=sorted(WORKS), help="kill this work only")
+    parser.add_argument("--instants", type=int, metavar="N", help="kill N times at random instants instead")
+    parser.add_argument("--seed", type=int, default=0, help="of the instants")
     options = parser.parse_args()
     begun, kills, failed = time.monotonic(), 0, 0
+    chance = random.Random(options.seed)
     for name in [options.of] if options.of else WORKS:
-        many, broken = killed_everywhere(name, WORKS[name])
+        if options.instants:
+            many, broken = killed_at_instants(name, WORKS[name], options.instants, chance)
+        else:
+            many, broken = killed_everywhere(name, WORKS[name])
         kills, failed = kills + many, failed + broken
     print(f"{kills} kills, {failed} after which a start found no whole state, in {time.monotonic() - begun:.0f} s")
     return 1 if failed else 0
@@ -103,14 +111,59 @@ def killed_everywhere(name: str, work: Work) -> tuple[int, int]:
     return kills, failed
 
 
-def one(work: Work, call: int | None, how: str) -> tuple[int, str]:
-    """The calls that were seen (-1: not to be killed so), and what was wrong."""
+def killed_at_instants(name: str, work: Work, count: int, chance: random.Random) -> tuple[int, int]:
+    """Kills that met the work while it was done, and those after which something was not whole."""
+    after, lasted, kills, failed = None, 0.0, 0, 0
+
+    def run(body: Callable[[], None]) -> int:
+        nonlocal lasted
+        begun = time.monotonic()
+        met = timed(body, after)
+        lasted = lasted if met else time.monotonic() - begun
+        return met
+
+    while kills < count:
+        met, trouble = one(work, None, "", run)
+        kills += met
+        if met and trouble:
+            failed += 1
+            print(f"{name}: killed after {1e3 * (after or 0.0):.2f} ms: {trouble}", flush=True)
+        after = chance.uniform(0.0, lasted)
+    print(f"{name}: {kills} kills within {1e3 * lasted:.0f} ms, {failed} not whole", flush=True)
+    return kills, failed
+
+
+def timed(body: Callable[[], None], after: float | None) -> int:
+    """Run a body in a child, and kill it after so many seconds; 1 if that met it before its end."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            body()
+            code = 0
+        finally:
+            os._exit(code)
+    if after is not None:
+        time.sleep(after)
+        os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+        raise SystemExit("the work failed without a kill")
+    return int(os.WIFSIGNALED(status))
+
+
+def one(
+    work: Work, call: int | None, how: str, run: Callable[[Callable[[], None]], int] | None = None
+) -> tuple[int, str]:
+    """The calls that were seen (-1: not to be killed so), or what `run` says in place of `traced`; what was wrong."""
     shared = mmap.mmap(-1, 8)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        seen = traced(
-            lambda: work.do(folder, lambda n: shared.__setitem__(slice(0, 8), struct.pack("q", n))), call, how
-        )
+
+        def body() -> None:
+            work.do(folder, lambda n: shared.__setitem__(slice(0, 8), struct.pack("q", n)))
+
+        seen = run(body) if run else traced(body, call, how)
         done = struct.unpack("q", shared[:8])[0]
         try:
             return seen, work.whole(folder, done) if seen >= 0 else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from p2pfl_me.choice import derive_seed
 from p2pfl_me.cli.data import data
 from p2pfl_me.data.audit.alike import NEAR, close_pairs, signature_of
 from p2pfl_me.data.audit.leaks import Kind, audit
-from p2pfl_me.data.audit.parts import read_audited
+from p2pfl_me.data.audit.parts import read_audited, shard_folders
 from p2pfl_me.data.audit.words import audit_text
 from p2pfl_me.data.forget import read_rows, runs_with, write_rows
 from p2pfl_me.data.synthetic.face import draw_face
@@ -164,6 +165,15 @@ def test_a_run_is_audited_across_its_peers(dealt: Path) -> None:
     assert bad.exit_code == 1
     assert any(line.split("  ")[0] == "same subject" and "peer 0" in line for line in bad.output.splitlines())
     assert run("audit", dealt, "--rows-only").exit_code == 1
+
+
+def test_what_an_interrupted_write_left_is_no_share(dealt: Path) -> None:
+    torn, copied = dealt / "shards" / ".peer-0.csv.abcd1234.draft.csv", dealt / ".shards.abcd1234.draft"
+    torn.write_text("path,subj")
+    shutil.copytree(dealt / "shards", copied)
+    assert "no leak was found" in run("audit", dealt).output
+    assert "peer 0 trained on 1 clips" in run("forget", "lab/0", dealt).output
+    assert [each.name for each in shard_folders(dealt)] == ["shards"]
 
 
 def test_the_folds_of_an_evaluation_are_audited_with_its_clips(tmp_path: Path) -> None:

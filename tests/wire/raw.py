@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
+from random import Random
 
 from p2pfl_me.wire.admission import edge_key
 from p2pfl_me.wire.framing import PREFIX, Lengths
@@ -80,6 +82,34 @@ Change = Callable[[bytes, bool], bytes]
 
 
 @dataclass
+class LossyLine:
+    """One way of a connection over a line that is long and loses segments: to TCP's reader all comes, in order, late.
+
+    A segment that is lost is sent again after `rto_s`, then after twice that, and so on; what follows it waits.
+    """
+
+    random: Random
+    delay_s: float = 0.1
+    loss: float = 0.1
+    rto_s: float = 0.4
+    segment: int = 1400
+    lost: int = 0
+    _last: float = 0.0
+
+    def arrivals(self, now: float, size: int) -> Iterator[tuple[float, int]]:
+        """When the pieces of `size` bytes that are sent now come, in seconds of the same clock, and their bytes."""
+        for begin in range(0, size, self.segment):
+            at = now + self.delay_s
+            for attempt in count():
+                if self.random.random() >= self.loss:
+                    break
+                self.lost += 1
+                at += self.rto_s * 2**attempt
+            self._last = max(self._last, at)
+            yield self._last, min(self.segment, size - begin)
+
+
+@dataclass
 class Tap:
     """A man in the middle: passes bytes on, keeps them, and changes what `change` changes."""
 
@@ -91,6 +121,8 @@ class Tap:
     """Bytes a second each way, 0 for no limit."""
     pause: Callable[[], Awaitable[None]] | None = None
     """Waited for before anything is passed on."""
+    line: Callable[[], LossyLine] | None = None
+    """Makes what each way of a connection goes over."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
@@ -121,8 +153,37 @@ class Tap:
             return
         self._writers += [writer, back]
         for source, sink, towards in ((reader, back, True), (there, writer, False)):
-            task = asyncio.create_task(self._pass_on(source, sink, towards))
-            self._tasks.add(task)
+            way = self._over(self.line(), source, sink) if self.line else self._pass_on(source, sink, towards)
+            self._tasks.add(asyncio.create_task(way))
+
+    async def _over(self, line: LossyLine, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        """Pass on over a line; so much is under way at most as the queue holds."""
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(1000)
+        clock = asyncio.get_running_loop().time
+
+        async def arrive() -> None:
+            while True:
+                at, data = await under_way.get()
+                await asyncio.sleep(at - clock())
+                if not data:
+                    return
+                sink.write(data)
+                await sink.drain()
+
+        arriving = asyncio.create_task(arrive())
+        try:
+            while data := await source.read(1 << 16):
+                begin = 0
+                for at, size in line.arrivals(clock(), len(data)):
+                    await under_way.put((at, data[begin : begin + size]))
+                    begin += size
+            await under_way.put((max(clock() + line.delay_s, line._last), b""))
+            await arriving
+        except ConnectionError:
+            pass
+        finally:
+            arriving.cancel()
+            sink.close()
 
     async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, towards: bool) -> None:
         try:

@@ -16,7 +16,7 @@ from p2pfl_me.data.manifest import manifest_rows, refuse
 from p2pfl_me.data.reading import rows_of
 from p2pfl_me.data.spelling import clean
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import read_json
+from p2pfl_me.files import read_json, undrafted
 
 FOUND_BY_AUDITS = frozenset((Fault.LEAK, Fault.IDENTITY))
 
@@ -68,7 +68,7 @@ def _named(files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
 
 def shard_folders(folder: Path) -> list[Path]:
     """Folders of dealt shares in a run, or in a folder of runs: those with a peer-0.csv."""
-    return sorted({path.parent for path in folder.rglob("peer-0.csv")})
+    return sorted({path.parent for path in undrafted(folder.rglob("peer-0.csv"), folder)})
 
 
 def _folder(path: Path, data: Path | None, rules: IdentityRules) -> Iterator[Audited]:
@@ -80,7 +80,7 @@ def _folder(path: Path, data: Path | None, rules: IdentityRules) -> Iterator[Aud
         who = Identities(rules)
         clips = [
             placed
-            for file in sorted(folder.glob("*.csv"))
+            for file in undrafted(folder.glob("*.csv"))
             for placed in _manifest(file, "" if file.stem == "test" else file.stem.replace("-", " "), who)
         ]
         yield Audited(str(folder.parent if folder.name == "shards" else folder), tuple(clips))
