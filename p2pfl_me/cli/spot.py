@@ -53,7 +53,7 @@ def spot(
     of half, micro and macro, over all films; and STRS where a model names what is spotted.
 
     Stretches of a second or more in which nothing could be spotted are rows, too: `no face`, `no picture`, `too slow`,
-    `no motion`. Exit code 1 if that is most of a film.
+    `no motion`, `no one face`. Exit code 1 if that is most of a film.
     """
     import sys
     from dataclasses import replace

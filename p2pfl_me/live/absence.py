@@ -21,6 +21,8 @@ class Lack(StrEnum):
     RATE = "too slow"
     STILL = "no motion"
     """The picture stands still as no living face does."""
+    JUMPS = "no one face"
+    """Faces take each other's place from picture to picture, as where two people's pictures were mixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class AbsenceMeter:
             Lack.PICTURE: "no picture for {} of it",
             Lack.RATE: "too few pictures a second to spot anything in {} of it",
             Lack.STILL: "the picture stands still in {} of it",
+            Lack.JUMPS: "faces take each other's place in {} of it, as where two people's pictures are mixed",
         }
         return ", ".join(said[kind].format(f"{share:.0%}") for kind, share in self.shares.items())
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.data.blank import is_blank
+from p2pfl_me.data.jumps import Jumps
 from p2pfl_me.data.preprocess.alignment import levelled
 from p2pfl_me.data.preprocess.faces import Face, Point
 from p2pfl_me.spotting.motion import Motion, MotionMeter
@@ -51,12 +52,14 @@ class Person:
         self._settings = settings
         self._meter = MotionMeter()
         self._moments: deque[Moment] = deque()
+        self.jumps = Jumps()
         self.anchor(face)
 
     def anchor(self, face: Face) -> None:
         """Hold the face here from now on; what was seen before cannot be compared with what follows."""
         self.face = face
         self._matrix = levelled(face.left_eye, face.right_eye, EYES, UNIT)
+        self.jumps.forget()
         self.forget()
 
     def forget(self) -> None:
@@ -75,6 +78,8 @@ class Person:
         )
         if is_blank(aligned):
             return None
+        if self.jumps.push(time_s, aligned):
+            self.forget()
         micro, macro = (self._motion(time_s, k, aligned) for k in (self._settings.micro_s, self._settings.macro_s))
         self._hold(time_s, aligned, frame)
         return Observation(time_s, micro, macro)

@@ -83,6 +83,9 @@ class Tracker:
                 continue
             free.remove(mine)
             person.seen_s = time_s
+            if person.jumps.replaced:  # by another face, for a search finds one there
+                self._count += 1
+                person.number, person.jumps.replaced = self._count, False
             self._follow(person, mine)
         self._persons = [person for person in self._persons if time_s - person.seen_s < LOST_S]
         for face in free:

@@ -189,4 +189,6 @@ def lack_of(looks: Sequence[Look], rates: RateMeter, stillness: Stillness) -> La
         return Lack.FACE
     if stillness.hangs:
         return Lack.STILL
+    if all(look.person.jumps.alternates for look in looks):
+        return Lack.JUMPS
     return Lack.RATE if rates.slow else None

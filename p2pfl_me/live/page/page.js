@@ -215,7 +215,7 @@ function leadToFilm(row, { onset, offset }) {
 
 function addAbsence(absence) {
   state.absences.push(absence);
-  const words = { "no face": "no face was seen", "no picture": "no picture came", "too slow": "too few pictures", "no motion": "the picture stood still" };
+  const words = { "no face": "no face was seen", "no picture": "no picture came", "too slow": "too few pictures", "no motion": "the picture stood still", "no one face": "faces took each other's place" };
   addRow([
     ["–"], [words[absence.kind]], ["–"], [seconds(absence.onset), "", "number"], ["–", "", "number"],
     [seconds(absence.offset), "", "number"], ["–"], ["–", "", "number"],
@@ -290,6 +290,7 @@ function draw() {
     : !state.latencies.length ? "Waiting for the first picture"
     : !state.persons.length ? noFace()
     : state.lacking?.kind === "no motion" ? `The picture has stood still for ${Math.round(state.lacking.offset - state.lacking.onset)} s: nothing is watched`
+    : state.lacking?.kind === "no one face" ? "Faces take each other's place from picture to picture: nothing is watched"
     : state.lacking?.kind === "too slow" ? "Too few pictures a second: nothing is watched"
     : marked.length ? marked.map(({ person }) => `Person ${person}: ${state.marks.get(person)}`).join(" · ")
     : learning ? `Learning the neutral face of person ${learning.person}${film ? "" : ": keep still"} for ${facts.baseline} s`
