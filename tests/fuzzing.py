@@ -29,6 +29,7 @@ from p2pfl_me.membership.views import as_text
 from p2pfl_me.membership.views import from_text as view_from_text
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.peer.changing import Changing, unpack
+from p2pfl_me.privacy.ckks import Ckks, has_ckks
 from p2pfl_me.privacy.mask_keys import SEED, TOKEN
 from p2pfl_me.privacy.mask_words import Pledge, lives_from, lives_to_bytes, masked_from, pledge_from, pledge_to_bytes
 from p2pfl_me.run.events import AnyEvent
@@ -60,6 +61,7 @@ from tests.compression.pairs import SIZE, ends, model
 from tests.fuzzing_files import file_targets
 from tests.membership.labs import Members
 from tests.mutating import Target
+from tests.privacy.test_chain import RING, Chain
 
 
 def targets(folder: Path) -> Mapping[str, Target]:
@@ -228,6 +230,31 @@ def _compressions() -> dict[str, Target]:
     return made
 
 
+def _ciphers() -> dict[str, Target]:
+    """What a chain's neighbours and receivers say; tenseal is reached by what has the right length only."""
+    chain = Chain(3)
+    ask = chain.receiver.asks(chain.roster(), {})[0].tobytes()
+    found = {"ask of a chain": Target((ask,), lambda data: chain.givers[0].pledge(7, 0, np.frombuffer(data, np.uint8)))}
+    if not has_ckks():
+        return found
+    life, words = Ckks(RING, 3), np.arange(40, dtype="<u4")
+    adder = life.adder(life.public)
+    ciphertext = adder.plus(words, None).tobytes()
+
+    def fitted(data: bytes, sample: bytes) -> bytes:
+        return (data + sample[len(data) :])[: len(sample)]
+
+    def add(data: bytes) -> None:
+        content = np.frombuffer(fitted(data, ciphertext), np.uint8)
+        adder.plus(words, content)
+        life.total(content, words.size)
+
+    def meet_key(data: bytes) -> None:
+        life.adder(fitted(data, life.public)).plus(words, None)
+
+    return found | {"ciphertext": Target((ciphertext,), add), "receiver's key": Target((life.public,), meet_key)}
+
+
 def _words(folder: Path) -> dict[str, Target]:
     """What neighbours say beside models, and what they hand over as files."""
     labs = Members("{kind: line}", count=3)
@@ -307,6 +334,7 @@ def _words(folder: Path) -> dict[str, Target]:
             lambda data: masked_from(memoryview(data), 12),
         ),
         "sight": Target((bytes(range(27)),), hear_sight),
+        **_ciphers(),
         "call for a neighbour": Target((call,), _read_call),
         "word of a relay": Target((bytes([ABSENT]), bytes([MET])), is_met),
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from p2pfl_me.privacy.ckks import has_ckks
 from tests.fuzzing import targets
 from tests.mutating import Target, attack
 
@@ -17,9 +18,17 @@ NAMES = [
     "call for a neighbour", "word of a relay", "checkpoint", "sealed checkpoint", "log", "ledger", "privacy ledger",
     "manifest", "contract", "recorded input", "ticket", "identity", "sealed key", "public key", "laboratory", "outcome",
     "mark", "cell", "scores", "vectors", "weights' origin", "list of clips", "chosen clips", "rows to forget",
-    "persons", "split", "picture file",
+    "persons", "split", "picture file", "ask of a chain", *(["ciphertext", "receiver's key"] if has_ckks() else []),
 ]  # fmt: skip
-SLOW = {"views": 100, "changes": 40, "ticket": 60, "privacy ledger": 60, "session": 120}
+SLOW = {
+    "views": 100,
+    "changes": 40,
+    "ticket": 60,
+    "privacy ledger": 60,
+    "session": 120,
+    "ciphertext": 60,
+    "receiver's key": 60,
+}
 """How many of those that read contracts, wait for a disk, or hear whole conversations."""
 
 
