@@ -44,8 +44,6 @@ class Overlapped(DPSGD):
                 del self._due[peer]
                 self._missing[peer] = NEEDS_MORE
                 given_up.append(Send(peer, Message(Kind.SKIP, self.round, self.round)))
-            elif peer in self._withdrawing:
-                self._due[peer] = now + self._pace.settling_s
             else:
                 self._due[peer] = self._pace.due(edge, self.round, now, now)
         return [*given_up, *self._next_deadline(), *self._mix_if_settled(now), *self._foretell_wait(now)]

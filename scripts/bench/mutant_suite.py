@@ -7,15 +7,18 @@ its file: what is cached, or made once for several tests, is reached by the firs
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import time
 from collections import Counter
 from contextlib import suppress
+from enum import Enum
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -36,13 +39,23 @@ LARGE = (
 """Imported once: every run of tests is a fork, so none of them waits for these. Nothing of the tree is among them."""
 DEAR = "not thorough and not readme and not ray"
 """What the whole suite leaves out, too: `-m` takes the place of the project's own."""
-SLACK_S, LOOK_S, SAID = 4.0, 0.1, "said.txt"
+SLACK_S, LOOK_S, SAID, KNOWN = 4.0, 0.1, "said.txt", ".known"
+UNNOTICED = "UNNOTICED"
 
 
 def import_large() -> None:
     os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="Agg")
     for name in LARGE:
         importlib.import_module(name)
+
+
+class Ended(Enum):
+    """How tests end."""
+
+    WELL = "well"
+    BADLY = "noticed"
+    LATE = "too long"
+    """They took far longer than without a change."""
 
 
 class Times:
@@ -63,15 +76,24 @@ class Suite:
 
     def __init__(self, tree: Path, paths: tuple[str, ...], *, real: bool) -> None:
         self._tree, self._marks = tree, ["-m", DEAR if real else f"not processes and {DEAR}"]
+        known = tree / KNOWN / _digest(tree, [*paths, *self._marks])
         report, times = tree / ".coverage", tree / "times.json"
-        report.unlink(missing_ok=True)
-        coverage = ["--cov=p2pfl_me", "--cov-report=", "--cov-context=test"]
-        if self._run([*coverage, *self._marks, *paths], None, Times(times)):
-            said = (tree / SAID).read_text()[-3000:]
-            sys.exit(f"the tests of {', '.join(paths)} fail without any change:\n{said}")
-        self._took: dict[str, float] = json.loads(times.read_text())
+        if not known.exists():
+            report.unlink(missing_ok=True)
+            coverage = ["--cov=p2pfl_me", "--cov-report=", "--cov-context=test"]
+            if self._run([*coverage, *self._marks, *paths], None, Times(times)) is not Ended.WELL:
+                said = (tree / SAID).read_text()[-3000:]
+                sys.exit(f"the tests of {', '.join(paths)} fail without any change:\n{said}")
+            (tree / KNOWN).mkdir(exist_ok=True)
+            draft = known.with_suffix(".draft")
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir()
+            for each in (report, times):
+                shutil.move(each, draft / each.name)
+            draft.rename(known)
+        self._took: dict[str, float] = json.loads((known / times.name).read_text())
         self._order = {name: place for place, name in enumerate(self._took)}
-        self._reached = CoverageData(str(report))
+        self._reached = CoverageData(str(known / report.name))
         self._reached.read()
 
     def verdict(self, file: Path, line: int, mutant: str) -> str:
@@ -85,9 +107,11 @@ class Suite:
             # What runs at import belongs to no test: any of the room's may ask for it without reaching the file again.
             others = set() if at_line else {*self._took} - in_file
             for tests in filter(None, (at_line, in_file - at_line, others)):
-                if self._run(["-x", *self._marks, *self._quick_first(tests)], sum(map(self._took.__getitem__, tests))):
-                    return "noticed"
-            return "UNNOTICED"
+                usual_s = sum(map(self._took.__getitem__, tests))
+                ended = self._run(["-x", *self._marks, *self._quick_first(tests)], usual_s)
+                if ended is not Ended.WELL:
+                    return ended.value
+            return UNNOTICED
         finally:
             path.write_text(before)
 
@@ -106,8 +130,8 @@ class Suite:
             tests, key=lambda name: (files[name.partition("::")[0]], name.partition("::")[0], self._order[name])
         )
 
-    def _run(self, arguments: list[str], usual_s: float | None, *plugins: object) -> bool:
-        """Whether a test failed, or took far longer than it takes without a change."""
+    def _run(self, arguments: list[str], usual_s: float | None, *plugins: object) -> Ended:
+        """How the tests end that take `usual_s` seconds without a change."""
         context = multiprocessing.get_context("fork")
         child = context.Process(target=in_child, args=(self._tree, arguments, usual_s, plugins))
         child.start()
@@ -115,11 +139,24 @@ class Suite:
             child.join()
         else:
             _wait(child, usual_s + SLACK_S)
+        is_late = child.is_alive()
         with suppress(ProcessLookupError):
             assert child.pid is not None
             os.killpg(child.pid, signal.SIGKILL)
         child.join()
-        return child.exitcode != 0
+        if is_late:
+            return Ended.LATE
+        return Ended.BADLY if child.exitcode else Ended.WELL
+
+
+def _digest(tree: Path, asked: list[str]) -> str:
+    """Of all that was copied, but for hidden files, which tests leave behind, too; and of which tests are asked for."""
+    digest = hashlib.sha256("\n".join([str(tree), *asked]).encode())
+    for path in sorted(tree.rglob("*")):
+        own = path.relative_to(tree).parts
+        if path.is_file() and not own[0].startswith(".") and "__pycache__" not in own and path.name != SAID:
+            digest.update(str(path.relative_to(tree)).encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
 
 
 def _wait(child: BaseProcess, usual_s: float) -> None:

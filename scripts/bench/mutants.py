@@ -1,6 +1,6 @@
 """Does a room's test suite notice small changes? Seeded mutants, each run against the tests that reach its line.
 
-    python scripts/bench/mutants.py --rooms evaluate report --count 20 --seed 1
+    python scripts/bench/mutants.py --rooms evaluate report --count 20 --seed 1 2 3
     python scripts/bench/mutants.py --rooms wire --count 20 --only wire/pace.py    # out of one file
     python scripts/bench/mutants.py --rooms wire --only wire/pace.py:61 wire/noise.py:128    # or of these lines
 
@@ -12,7 +12,8 @@ is what only looks: how thick a line or how large a letter is (`LOOKS`), annotat
 compared with another's may be equal to it.
 
 Whatever nobody notices is listed at the end with its line, unless `equal_mutants.txt` says why it changes nothing that
-anybody could notice; the exit code is 1 then.
+anybody could notice; the exit code is 1 then. Where the tests with a change took twice as long as without, that is
+noticed, and told: `too long`. With `--keep FOLDER` which test reaches which line is measured once for the same tree.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mutant_suite import Suite, import_large
+from mutant_suite import KNOWN, UNNOTICED, Suite, import_large
 
 ROOT = Path(__file__).resolve().parents[2]
 UNFINISHED = "tests/choice/test_unfinished.py"
@@ -109,30 +110,36 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=list(ROOMS))
     parser.add_argument("--count", type=int, default=20, help="mutants a room")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, nargs="+", default=[1])
     parser.add_argument("--only", nargs="+", default=[""], help="of files, or lines of files, whose path holds this")
     parser.add_argument("--processes", action="store_true", help="with the tests of real processes, too")
+    parser.add_argument("--keep", type=Path, help="a folder for the copied tree and what was measured on it")
     options = parser.parse_args()
     import_large()
-    total, unnoticed, equal = 0, [], argued()
+    unnoticed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        tree = scratch(Path(folder))
+        tree = scratch(options.keep.absolute() / "mutants" if options.keep else Path(folder))
         for room in options.rooms:
             suite = Suite(tree, ROOMS[room], real=options.processes)
-            for mutant in chosen(tree / "p2pfl_me" / room, options.count, f"{options.seed} {room}", tree, options.only):
-                begun, text = time.monotonic(), (tree / mutant.file).read_text()
-                line = text.splitlines()[mutant.line - 1].strip()
-                verdict = (
-                    "equal"
-                    if mutant.key(line) in equal
-                    else suite.verdict(mutant.file, mutant.line, changed(text, mutant))
+            for seed in options.seed:
+                mutants = chosen(tree / "p2pfl_me" / room, options.count, f"{seed} {room}", tree, options.only)
+                missed = list(filter(None, (tried(each, tree, suite) for each in mutants)))
+                unnoticed += missed
+                print(
+                    f"{room}, seed {seed}: {len(mutants) - len(missed)} of {len(mutants)} noticed or equal", flush=True
                 )
-                total += 1
-                if verdict == "UNNOTICED":
-                    unnoticed.append(f"{mutant}\n    {line}")
-                print(f"{verdict:9} {time.monotonic() - begun:5.1f} s  {mutant}", flush=True)
-    print(f"{total - len(unnoticed)} of {total} noticed or equal, seed {options.seed}", *unnoticed, sep="\n")
+    print(*unnoticed, sep="\n")
     return 1 if unnoticed else 0
+
+
+def tried(mutant: Mutant, tree: Path, suite: Suite) -> str:
+    """Which it is and its line, if nobody notices it."""
+    begun, text = time.monotonic(), (tree / mutant.file).read_text()
+    line = text.splitlines()[mutant.line - 1].strip()
+    equal = mutant.key(line) in argued()
+    verdict = "equal" if equal else suite.verdict(mutant.file, mutant.line, changed(text, mutant))
+    print(f"{verdict:9} {time.monotonic() - begun:5.1f} s  {mutant}", flush=True)
+    return f"{mutant}\n    {line}" if verdict == UNNOTICED else ""
 
 
 def argued() -> set[str]:
@@ -142,7 +149,11 @@ def argued() -> set[str]:
 
 
 def scratch(folder: Path) -> Path:
-    """The files of this tree that git does not ignore, as they are now."""
+    """The files of this tree that git does not ignore, as they are now; what lay there before goes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        if old.name != KNOWN:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
@@ -199,6 +210,8 @@ def changes(node: ast.AST) -> Iterator[str]:
             yield f"{value} -> {value + 1}"
         case ast.Constant(value=float() as value) if value:
             yield f"{value} -> {2 * value}"
+        case ast.Expr(value=ast.Call(func=ast.Name(id="assert_never"))):
+            return  # the type checker's: nothing gets there
         case ast.Expr(value=ast.Call()) | ast.AugAssign():
             yield f"deleted: {ast.unparse(node)[:60]}"
         case ast.If(body=[ast.Raise() | ast.Return() | ast.Continue()], orelse=[]):

@@ -11,7 +11,7 @@ import numpy as np
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import P2pmeError
-from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, largest_value
+from p2pfl_me.gossip.cores import Start, core_of, exchanged_size, largest_value, packed_limit
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.gossip.stop import advance
@@ -103,7 +103,8 @@ def run(
         Schema(
             exchanged_size(contract.gossip, size, home),
             b"small".ljust(32, b"."),
-            largest=largest_value(contract.gossip),
+            packed_limit(contract, size, home, ()),
+            largest_value(contract.gossip),
         ),
         clock=clock,
         seed=contract.seed,

@@ -10,7 +10,7 @@ import pytest
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.hand_out import Ended, Final, HandOut, Place
-from p2pfl_me.gossip.protocol import Finish, Leave, Mixed, Refuse, Send, Train
+from p2pfl_me.gossip.protocol import Finish, Leave, Mixed, Refuse, Send, Timer, Train
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.simulation.faults import Crash, FaultModel
@@ -96,6 +96,32 @@ def test_givers_that_are_mute_or_gone_cost_their_patience_once() -> None:
     assert not core.on_peer(1.0, 1, False)
     trains = core.on_peer(2.0, 3, False)
     assert [type(each) for each in trains] == [Train], "both have gone: it trains after all"
+
+
+def test_who_waits_in_vain_trains_and_asks_the_mute_one_no_more() -> None:
+    core = lagging(np.zeros(8, np.float32))
+    assert asked(core) == [1, 3] and core.waiting_for == {1, 3}
+    assert core.on_timer(30.0, Timer.HAND_OUT, 2) == [], "the bell of another round"
+    final = Message(Kind.FINAL, ROUNDS, ROUNDS, np.ones(8, np.float32))
+    assert core.on_message(1.0, 1, final) == [] and core.waiting_for == {3}
+    (mixed,) = core.on_timer(30.0, Timer.HAND_OUT, 3)
+    assert isinstance(mixed, Mixed) and mixed.weights == {1: 1.0}, "what has come is taken without the mute one"
+    mute = lagging(np.zeros(8, np.float32))
+    asked(mute)
+    assert [type(each) for each in mute.on_timer(30.0, Timer.HAND_OUT, 3)] == [Train]
+    assert mute.on_message(31.0, 3, final) == [] and mute.on_timer(60.0, Timer.HAND_OUT, 3) == []
+    assert asked(mute) == [1, 3], "over fresh links it asks again"
+    asked_only(mute, 1)
+
+
+def asked_only(core: HandOut, other: int) -> None:
+    """Over a link that has not gone down nobody is asked again who did not answer."""
+    core.on_peer(70.0, other, False)
+    core.on_timer(90.0, Timer.HAND_OUT, 3)
+    core.on_peer(91.0, other, True)
+    core.on_message(91.0, other, Message(Kind.LEAVE, ROUNDS, ROUNDS))
+    wants = [each.to for each in core.start(92.0) if isinstance(each, Send) and each.message.kind is Kind.WANT]
+    assert wants == [other]
 
 
 def test_somebody_who_goes_on_training_is_better_than_a_final_model() -> None:

@@ -121,3 +121,19 @@ def test_holders_that_are_not_connected_are_refused_with_who_should_be_wider() -
     plan_of(contract("{1: 0.5}"))
     plan_of(contract("{1: 0.5, 5: 0.5}", "{kind: mesh}"))
     plan_of(contract("{0: 0.5, 1: 0.25}"))
+
+
+@pytest.mark.parametrize("mine", WIDTHS)
+@pytest.mark.parametrize("theirs", WIDTHS)
+def test_an_answer_that_comes_late_adds_what_it_would_have_added_in_time(mine: float, theirs: float) -> None:
+    widths, random = {0: mine, 1: theirs}, np.random.default_rng(0)
+    models = {peer: sliced(SHAPES, widths[peer], random.normal(size=SIZE).astype(np.float32)) for peer in widths}
+    ends = {peer: Sliced(peer, SHAPES, widths) for peer in widths}
+    sent = {peer: ends[peer].pack(1 - peer, 3, model) for peer, model in models.items()}
+    for peer, own in models.items():
+        other = 1 - peer
+        assert ends[peer].fault(other, 3, sent[other]) is None
+        mixed = ends[peer].average(own, {other: 0.3}, 3, {other: sent[peer]}, {other: sent[other]}).params
+        late = ends[peer].correction(other, 3, 0.3, own, sent[peer], sent[other])
+        np.testing.assert_allclose(own + late, mixed, atol=1e-6)
+        assert late.any() and late.dtype == np.float32

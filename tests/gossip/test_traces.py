@@ -59,7 +59,9 @@ class Life:
 MESH: Mapping[str, Any] = {"kind": "mesh"}
 UNEVEN = FaultModel(LinkQuality((0.01, 0.4)), compute_s=(0.5, 1.5), evaluate_s=0.2, slow={1: 2.5})
 NOISY = replace(UNEVEN, link=LinkQuality((0.0, 1.0), None, 0.15, 0.1, 0.2))
-PARTED = replace(UNEVEN, partitions=(Partition(3.0, 12.0, frozenset({0})), Partition(20.0, 26.0, frozenset({2, 3}))))
+PARTED = replace(
+    UNEVEN, silence_s=1.0, partitions=(Partition(3.0, 12.0, frozenset({0})), Partition(20.0, 26.0, frozenset({2, 3})))
+)
 LEFT_BEHIND = replace(UNEVEN, crashes=(Crash(3.2, 2, 60.0), Crash(4.0, 4, 70.0)), silence_s=0.5)
 LIVES = {
     "calm": Life(),
@@ -80,6 +82,7 @@ LIVES = {
     "keeping a part": Life(gossip={"personal": True, "hand_out": 300}, faults=LEFT_BEHIND, home=((3, 5),)),
     "keeping a part in noise": Life(MESH, {"personal": True}, faults=NOISY, home=((1, 3),)),
     "compressed": Life(gossip={"compression": {"kind": "topk"}}, faults=PARTED),
+    "compressed in noise": Life(MESH, {"compression": {"kind": "int8"}}, faults=NOISY),
     "robust": Life(MESH, {"aggregation": {"kind": "trimmed_mean", "trim": 1}}, faults=PARTED),
 }
 """What a protocol cannot do is refused by the contract, and left out."""
@@ -122,7 +125,14 @@ def test_bad_months_pass_as_approved(protocol: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", ALL)
 def test_words_that_nobody_would_say_are_taken_as_approved(protocol: str, tmp_path: Path) -> None:
-    for name in ("noisy", "handing out", "patient with all", "for work", "compressed", "keeping a part in noise"):
+    for name in (
+        "noisy",
+        "handing out",
+        "patient with all",
+        "for work",
+        "compressed in noise",
+        "keeping a part in noise",
+    ):
         with suppress(ValidationError):
             lived, witness = contract_for(protocol, LIVES[name]), Witness(Random(name))
             faults, home = LIVES[name].faults, LIVES[name].home

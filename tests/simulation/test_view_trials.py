@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from p2pfl_me.contract import digest
-from p2pfl_me.gossip.cores import Start, core_of
+from p2pfl_me.gossip.cores import Start, core_of, exchanged_size
 from p2pfl_me.gossip.newcomer import UNMET
-from p2pfl_me.gossip.protocol import Finish, Send, SetTimer
+from p2pfl_me.gossip.protocol import Finish, Send, SetTimer, Timer
+from p2pfl_me.gossip.turning import TURNED
 from p2pfl_me.membership.agreed import Standing, proposed
 from p2pfl_me.membership.edits import with_set
 from p2pfl_me.message import Kind, Message
@@ -81,3 +82,27 @@ def test_a_newcomer_that_nobody_lets_in_ends_when_its_patience_is_over() -> None
     neighbour = plan_of(contract).neighbours(0)[0]
     assert core.on_peer(120.0, neighbour, True) == [Send(neighbour, Message(Kind.WANT, 0))]
     assert core.on_timer(160.0, timer.timer, timer.round) == [Finish(UNMET, 0)]
+
+
+def test_a_newcomer_takes_up_what_was_agreed_before_it_had_a_model_and_can_be_stopped() -> None:
+    params = np.ones(4, np.float32)
+    contract = with_set(draw_changes(0).contracts[0], ["gossip.protocol=dpsgd"])
+    neighbour = plan_of(contract).neighbours(0)[0]
+    size = exchanged_size(contract.gossip, params.size, ())
+    for agreed in (True, False):
+        core = core_of(contract, 0, plan_of(contract), Start(np.zeros(4, np.float32), 3, joins=True))
+        assert core.start(0.0) == [] and core.waiting_for == set(plan_of(contract).neighbours(0))
+        core.on_peer(1.0, neighbour, True)
+        core.on_message(1.0, neighbour, Message(Kind.HELLO, 3, 3))
+        if agreed:
+            assert core.on_timer(1.5, Timer.VIEW, 3) == []
+        core.on_message(2.0, neighbour, Message(Kind.FINAL, 3, 3, np.resize(params, size)))
+        out = core.on_evaluated(3.0, None)
+        turned = [each for each in out if isinstance(each, Finish) and each.reason == TURNED]
+        assert bool(turned) is agreed, "before it trains round 3 it goes on under the change"
+        if not agreed:
+            (stopped,) = [each for each in core.on_stop(4.0) if isinstance(each, Finish)]
+            assert stopped.reason == "stopped"
+    core = core_of(contract, 0, plan_of(contract), Start(np.zeros(4, np.float32), 3, joins=True))
+    core.start(0.0)
+    assert core.on_stop(1.0) == [Finish("stopped", 0)] and core.on_peer(2.0, neighbour, True) == []
