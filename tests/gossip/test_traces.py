@@ -28,7 +28,7 @@ from p2pfl_me.gossip.turning import TURNED, Turning
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.networks.layout import Ranges
 from p2pfl_me.privacy.exchanging import EXCHANGES
-from p2pfl_me.simulation import trials, view_trials
+from p2pfl_me.simulation import trials
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality, Partition, draw_faults
 from p2pfl_me.topology import plan_of
 from tests.gossip.swarms import CALM, contract_of, run
@@ -150,14 +150,6 @@ def test_sums_of_hidden_models_pass_as_approved(form: str, tmp_path: Path, monke
         faults = replace(trial.faults, link=replace(trial.faults.link, corruption=0.0))
         trials.play(replace(trial, faults=faults, lies=None))
         require_approved(f"{form} {seed}", witness, tmp_path)
-
-
-def test_changes_of_the_contract_pass_as_approved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for seed in range(12):
-        witness = Witness(Random(seed) if seed > 8 else None)
-        monkeypatch.setattr(view_trials, "core_of", witness.core_of)
-        view_trials.play(view_trials.draw_changes(seed))
-        require_approved(f"changes {seed}", witness, tmp_path)
 
 
 def require_approved(name: str, witness: Witness, folder: Path) -> None:
