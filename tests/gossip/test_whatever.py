@@ -23,13 +23,13 @@ from tests.gossip.test_protocols import ALL, RING
 from tests.gossip.test_traces import require_approved
 from tests.gossip.witness import Witness
 
-COUNT, ROUNDS, SIZE, STEPS = 5, 6, 4, 90
+COUNT, ROUNDS, SIZE, STEPS = 5, 6, 4, 150
 NEIGHBOURS = (1, 4)
 BEGIN = np.arange(SIZE, dtype=np.float32)
 STARTS = {
     "plain": Start(BEGIN),
     "returning": Start(BEGIN, 3, Progress(trained=2, joined=1)),
-    "newcomer": Start(BEGIN, 2, joins=True, waits_s=40.0),
+    "newcomer": Start(BEGIN, 2, joins=True),
     "among newcomers": Start(BEGIN, 1, newcomers=frozenset({4}), gathers_s=20.0),
 }
 
@@ -78,7 +78,7 @@ class Monkey:
             timer = self._timers.pop(0)
             self._now = max(self._now, timer.at)
             return self._core.on_timer(self._now, timer.timer, timer.round)
-        if dice < 0.53:
+        if dice < 0.51:
             return self._core.on_timer(self._now, Timer.VIEW, random.randint(2, ROUNDS + 1))
         sender = random.choice(NEIGHBOURS)
         if dice < 0.6:
@@ -87,7 +87,7 @@ class Monkey:
 
     def _said(self) -> Message:
         random = self._random
-        kinds = [*Kind, *[Kind.OFFER, Kind.ANSWER, Kind.PUSH, Kind.HELLO, Kind.BEGUN, Kind.FINAL] * 3]
+        kinds = [*Kind, *[Kind.OFFER, Kind.ANSWER, Kind.PUSH, Kind.HELLO, Kind.BEGUN, Kind.FINAL] * 4]
         kind, near = random.choice(kinds), (-1, 0, 0, 0, 1, 2)
         round, at = (max(0, self._round + random.choice(near)) for _ in range(2))
         if kind is Kind.LEAVE:
