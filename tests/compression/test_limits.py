@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from p2pfl_me.compression import Chunked, Compression, EdgeState, Int4, Int8, elias
+from p2pfl_me.compression import Chunked, Compression, EdgeState, Int4, Int8, TopK, elias
 from p2pfl_me.compression.history import TAG
 from p2pfl_me.errors import WireError
 from p2pfl_me.message import MAX_WEIGHT
@@ -54,6 +54,16 @@ def test_a_chunked_body_that_is_shorter_than_it_says_is_refused() -> None:
     payload[TAG + 18 : TAG + 22] = struct.pack("<I", len(payload))
     with pytest.raises(WireError, match="shorter than it says"):
         there.check(0, np.frombuffer(payload, np.uint8))
+
+
+@pytest.mark.parametrize("form", [Chunked(fraction=0.25), TopK(fraction=0.25)], ids=lambda form: form.kind)
+def test_places_side_by_side_from_the_first_on_have_no_lower_digits_and_are_taken(form: Compression) -> None:
+    own, base = np.zeros(256, np.float32), np.zeros(256, np.float32)
+    own[:64] = 2.0
+    here, there = (form.edge(me, other, 7, 256, (), base) for me, other in ((3, 8), (8, 3)))
+    mine, theirs = (np.frombuffer(end.encode(0, own), np.uint8) for end in (here, there))
+    there.check(0, mine)
+    assert np.abs(there.exchange(0, own, theirs, mine)).max() < 1e-6, "both ends said the same"
 
 
 def meeting() -> tuple[EdgeState, EdgeState]:

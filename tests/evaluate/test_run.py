@@ -21,7 +21,7 @@ from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.outcome import outcome_from
 from p2pfl_me.evaluate.run import _progress, _readable
 from p2pfl_me.evaluate.store import Store
-from p2pfl_me.evaluate.train import _alone, do
+from p2pfl_me.evaluate.train import _alone, alone, do, streams_of
 from p2pfl_me.evaluate.units import FoldUnit, Unit, WholeUnit
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
 from p2pfl_me.report.arms import Arm
@@ -222,6 +222,19 @@ def test_a_peer_that_a_fold_does_not_touch_has_the_same_model_as_if_trained_for_
     own = [item for item in fold.train if peer_of[item] == 0]
     afresh = _alone(bench, Arm.ISOLATED, 0, own, fold.test)
     assert [answers[item] for item in afresh.items] == list(afresh.classes)
+
+
+def test_pooled_and_peer_0_draw_from_the_first_streams_and_every_other_peer_from_its_own(tmp_path: Path) -> None:
+    assert [streams_of(peer) for peer in (-1, 0, 1, 2)] == [0, 0, 1, 2]
+    design = make_design(make_request(tmp_path), tmp_path)
+    bench = pool.bench_of(pool.job_of(design), 1)
+    (whole,) = do(bench, WholeUnit(1, "all", 1)).guesses
+    own = np.flatnonzero(bench.dealt["all"] == 1).tolist()
+    trainer, params = alone(bench, 1, own, whole.items), bench.start
+    for round in range(2):
+        params = trainer.train(params, round).params
+    found = trainer.clip_logits(params, "test")
+    assert found is not None and found.logits.argmax(axis=1).tolist() == list(whole.classes)
 
 
 @pytest.mark.parametrize("gossip", ["{protocol: dpsgd}", "{protocol: gradient_tracking}", "{personal: true}"])
