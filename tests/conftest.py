@@ -42,13 +42,15 @@ settings.load_profile("house")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def ports_of_the_ready_contracts() -> Iterator[None]:
+def ports_of_the_ready_contracts(request: pytest.FixtureRequest) -> Iterator[None]:
     """Nobody's: whoever listens there meets a user's own swarm one day, and another test's the next.
 
     One of the test processes holds them, so that a test that forgot to choose ports fails each time and not by chance.
+    The README's commands are a user's own, which choose none.
     """
+    users = any(item.get_closest_marker("readme") for item in request.session.items)
     with contextlib.ExitStack() as held:
-        for port in range(BASE_PORT, BASE_PORT + 16):
+        for port in () if users else range(BASE_PORT, BASE_PORT + 16):
             with contextlib.suppress(OSError):
                 held.enter_context(socket.create_server(("127.0.0.1", port)))
         yield

@@ -54,6 +54,7 @@ def test_each_page_that_it_links_is_there() -> None:
 def test_each_row_runs_as_it_stands(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
     for command in ROWS:
+        print(command, flush=True)
         code, said = run(command, tmp_path)
         assert code == 0, f"{command}\n{said[-3000:]}"
 
@@ -66,6 +67,7 @@ def test_two_labs_on_one_machine_train_together(tmp_path: Path) -> None:
         assert code == 0, f"{command}\n{said}"
     peers = [subprocess.Popen(shlex.split(each), cwd=tmp_path, env=environment(tmp_path)) for each in (one, other)]
     assert [peer.wait(timeout=600) for peer in peers] == [0, 0]
+    assert (tmp_path / "runs" / "latest").resolve() == tmp_path / "runs" / "federation"
 
 
 @pytest.mark.readme

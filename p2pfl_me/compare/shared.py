@@ -15,6 +15,7 @@ from p2pfl_me.errors import RunError
 from p2pfl_me.files import read_regular, refusing, write_whole
 from p2pfl_me.home import cache_dir
 from p2pfl_me.machine import cores
+from p2pfl_me.progress import showing
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.results import join_baselines
 from p2pfl_me.workers import fork_server
@@ -50,8 +51,10 @@ def deal_once(contract: Contract, data: Path | None, read: Manifest | None, home
         The clips cannot be used or dealt.
     """
     from p2pfl_me.data.shards import write_shards
+    from p2pfl_me.data.synthetic import DRAWN
 
-    dealt = Dealt(*write_shards(contract, data, cache_dir(home), folder, read=read))
+    with showing(DRAWN) as (drawing,):
+        dealt = Dealt(*write_shards(contract, data, cache_dir(home), folder, read=read, drawing=drawing))
     mark = folder / "data.json"
     said = json.dumps({"key": shared_key(contract), "seed": contract.seed, "digest": dealt.digest})
     if not mark.is_file() or read_regular(mark) != said.encode():

@@ -15,6 +15,7 @@ from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.preprocess.said import images_words
 from p2pfl_me.data.source import deal, prepare
 from p2pfl_me.data.trained_on import TrainedOn, seen_of
+from p2pfl_me.progress import Progress
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import Clips
 
@@ -62,15 +63,18 @@ def write_shards(
     run: Path,
     rules: IdentityRules = ASK,
     read: Manifest | None = None,
+    drawing: Progress | None = None,
 ) -> tuple[Shards, str]:
     """Deal the clips to the peers and write the manifests; also a digest of the rows (hex), for the run's manifest.
+
+    `drawing` is called with (done, total) of the subjects that had to be drawn.
 
     Raises
     ------
     DataError
         The clips cannot be used or dealt.
     """
-    manifest = prepare(contract, data, cache, rules, read)
+    manifest = prepare(contract, data, cache, rules, read, drawing)
     shards = Shards(deal(contract, manifest), manifest.part("test"))
     folder = RunFolder(run)
     for peer, clips in enumerate(shards.peers):

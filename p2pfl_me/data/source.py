@@ -17,13 +17,19 @@ from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.split import split_subjects
 from p2pfl_me.data.synthetic import subjects_manifest, synthesise
 from p2pfl_me.errors import DataError
+from p2pfl_me.progress import Progress
 
 
 def prepare(
-    contract: Contract, data: Path | None, cache: Path, rules: IdentityRules = ASK, read: Manifest | None = None
+    contract: Contract,
+    data: Path | None,
+    cache: Path,
+    rules: IdentityRules = ASK,
+    read: Manifest | None = None,
+    drawing: Progress | None = None,
 ) -> Manifest:
     """All clips of a local run, each with its split; `read` are those of `data` as `classes` gives them,
-    where they have been read already.
+    where they have been read already. `drawing` is called with (done, total) of the subjects that had to be drawn.
 
     Raises
     ------
@@ -31,7 +37,8 @@ def prepare(
         The manifest cannot be used, or the same images stand in it under two subjects or labels.
     """
     if data is None:
-        return synthesise(contract.data.synthetic, contract.seed, cache, split=_synthetic_split(contract))
+        split = _synthetic_split(contract)
+        return synthesise(contract.data.synthetic, contract.seed, cache, split=split, progress=drawing)
     if read is None:
         read = read_clips(data, labels_of(contract), rules)
         require_consistent(read, data)

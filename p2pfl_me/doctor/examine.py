@@ -27,6 +27,11 @@ from p2pfl_me.topology import plan_of
 from p2pfl_me.topology.cut import cut_warning
 from p2pfl_me.wire.identity import fingerprint
 
+ELSEWHERE = (
+    "is this peer running already? Stop it; or listen at another port with --listen, here and in `p2pme peer`, to "
+    "which that of the contract is forwarded; or agree on another address with the other labs"
+)
+"""What to do about a taken port where the contract names each lab's address."""
 PATIENCE_S = 10.0
 """How long neighbours that are there have to answer."""
 
@@ -71,7 +76,8 @@ def _neighbours(
     try:
         met = asyncio.run(call(settings.contract, directory, patience_s))
     except PeerError as error:
-        yield bad("port", f"{error.where}: {error.what}", error.fix)
+        fix = error.fix if settings.contract.peers.loopback else ELSEWHERE
+        yield bad("port", f"{error.where}: {error.what}", fix)
         return
     yield good("port", f"free: {directory.listen}" if directory.listen else "none: this peer calls, and is not called")
     unmeasured = 0

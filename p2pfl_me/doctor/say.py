@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from p2pfl_me.counting import many
 from p2pfl_me.doctor.finding import Finding, Verdict
 
 
@@ -24,7 +25,8 @@ def in_short(findings: Sequence[Finding]) -> str:
     if count[Verdict.BAD]:
         return f"{count[Verdict.BAD]} of {len(findings)} would keep this peer from its run."
     if count[Verdict.OPEN]:
-        return f"Nothing found that would; {count[Verdict.OPEN]} could not be tried now."
+        open_ones = many(count[Verdict.OPEN], "thing")
+        return f"Nothing was found that would keep this peer from its run; {open_ones} could not be tried now."
     return "Nothing stands in the way of this peer's run."
 
 

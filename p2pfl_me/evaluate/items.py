@@ -15,11 +15,13 @@ from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.images import file_bytes
 from p2pfl_me.data.manifest import Clip, Manifest
 from p2pfl_me.data.source import prepare
+from p2pfl_me.data.synthetic import DRAWN
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.learning.features import Progress
 from p2pfl_me.learning.samples import read_samples
 from p2pfl_me.learning.trainer import Labels, Part
+from p2pfl_me.progress import showing
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +73,8 @@ def read_clips(
         The manifest cannot be used.
     """
     hints = contract.data.model_copy(update={"test_fraction": 0.0, "validation_fraction": 0.0})
-    everything = prepare(contract.model_copy(update={"data": hints}), data, cache, rules, read).clips
+    with showing(DRAWN) as (drawing,):
+        everything = prepare(contract.model_copy(update={"data": hints}), data, cache, rules, read, drawing).clips
     return tuple(replace(clip, split="train") for clip in everything)
 
 

@@ -56,6 +56,7 @@ from p2pfl_me.run import events
 from p2pfl_me.run.beginning import changes_behind, keep_contract
 from p2pfl_me.run.events import AnyEvent, Reason
 from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.latest import mark_latest
 from p2pfl_me.run.lines import EventLog, Ledger
 from p2pfl_me.topology import plan_of
 from p2pfl_me.topology.cut import cut_warning
@@ -96,6 +97,8 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
         own = EventLog(RunFolder(settings.run).log(settings.peer), _print_line if settings.console_log else None)
         own.claim()  # before a word is written: the log may be that of a living peer
         log = own
+        if settings.console_log:  # a peer by itself: its run is the newest, whoever asks while it goes on
+            mark_latest(settings.run)
         if changed:
             log.write(events.Changed(changed, digest(settings.contract).hex()))
         return asyncio.run(_lives(settings, log, deceit))

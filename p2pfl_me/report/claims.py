@@ -56,11 +56,13 @@ def _of_one(method: Method) -> str:
     if found is None:
         return NO_SCORES
     digits, sentences = _beside(gossip, {arm: method.score(arm) for arm in (Arm.ISOLATED, Arm.POOLED)})
-    who = "After gossip the mean peer" if method.runs[0].contract.peers.count > 1 else "The only peer"
+    several = method.runs[0].contract.peers.count > 1
+    who = "After gossip the mean peer" if several else "The only peer"
     words = f"{who} recognises expressions of unseen subjects at UF1 {figure(found, digits)}"
     if len(method.runs) == 1 and (interval := average_interval(method.runs[0])):
-        words += f" (average model: {interval[0]:.2f} to {interval[1]:.2f} in 95 % of draws of the clips)"
-    return f"{words}.{''.join(sentences)}"
+        whose = "average model: " if several else ""
+        words += f" ({whose}{interval[0]:.2f} to {interval[1]:.2f} in 95 % of draws of the clips)"
+    return f"{words}.{''.join(sentences)}" if several else f"{words}. It had nobody to gossip with."
 
 
 def digits_of(method: Method) -> int:

@@ -75,8 +75,8 @@ def _rows(setting: Setting, dataset: str) -> Iterator[_Row]:
         for arm in arms:
             words = "every peer and the average, one model" if one else arm.words.lower()
             yield _Row(f"{method.name}: {words}", dataset, _models(method.runs, arm, dataset))
-    for lent in lent_baselines(setting):
-        for arm in BASELINES:
+    for arm in BASELINES:
+        for lent in lent_baselines(setting, arm):
             words = f"{lent.name}: {arm.words.lower()}" if lent.name else arm.words
             yield _Row(words, dataset, _models(lent.runs, arm, dataset))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.arms import BASELINES, Arm
 from p2pfl_me.report.document import Block, Paragraph, Table
 from p2pfl_me.report.formatting import figure
 from p2pfl_me.report.methods import METRIC, Method, Setting, lent_baselines
@@ -25,13 +25,12 @@ def score_blocks(setting: Setting) -> Iterator[Block]:
 def _score_rows(setting: Setting, metric: str) -> Iterator[tuple[str, ...]]:
     for method in setting.methods:
         yield (method.name, _figure(method, Arm.AVERAGE, metric), *_peers(method, Arm.GOSSIP, metric))
-    for lent in lent_baselines(setting):
-        name = f"{lent.name}: " if lent.name else ""
-        if over_seeds(lent.runs, Arm.ISOLATED, metric) is not None:
-            yield (f"{name}{Arm.ISOLATED.words}", "", *_peers(lent, Arm.ISOLATED, metric))
-        for arm in (Arm.FEDAVG, Arm.POOLED):
+    for arm in BASELINES:
+        for lent in lent_baselines(setting, arm):
             if over_seeds(lent.runs, arm, metric) is not None:
-                yield (f"{name}{arm.words}", _figure(lent, arm, metric), "", "", "")
+                name = f"{lent.name}: {arm.words}" if lent.name else arm.words
+                one = (_figure(lent, arm, metric), "", "", "")
+                yield (name, *(("", *_peers(lent, arm, metric)) if arm is Arm.ISOLATED else one))
 
 
 def _figure(method: Method, arm: Arm, metric: str) -> str:

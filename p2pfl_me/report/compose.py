@@ -193,6 +193,8 @@ def _subtitle(comparison: Comparison, runs: Sequence[Run]) -> str:
         )
     kind = run.contract.topology.kind.replace("_", " ")
     over = f", {seeds} seeds" if seeds > 1 else ""
+    if run.contract.peers.count == 1:
+        return f"{peers}, {rounds} of training on {data}{over}. Nothing exchanged."
     return f"{peers}, {kind} topology, {rounds} of gossip on {data}{over}. No server, no image exchanged."
 
 
@@ -208,7 +210,8 @@ def _facts(setting: Setting) -> tuple[Fact, ...]:
         detail = "UF1, one model on all clips" if arm is Arm.POOLED else "UF1, the only peer"
         if ends:
             detail = f"UF1, mean peer; {ends[0].mean:.2f} worst, {ends[1].mean:.2f} best"
-        facts.append(Fact(arm.value.capitalize(), figure(found, digits), detail, tone))
+        name = "The peer" if arm is Arm.GOSSIP and runs[0].contract.peers.count == 1 else arm.value.capitalize()
+        facts.append(Fact(name, figure(found, digits), detail, tone))
     sent = _sent_a_peer(runs)
     if sent and sent.mean:
         facts.append(Fact("Traffic", readable_bytes(sent.mean), "sent a peer, all counted"))
@@ -217,7 +220,8 @@ def _facts(setting: Setting) -> tuple[Fact, ...]:
 
 def _result(method: Method) -> Iterator[Block]:
     runs = method.runs
-    rows = [row for arm in IN_A_RUN if (row := _arm_row(runs, arm))]
+    alone = runs[0].contract.peers.count == 1
+    rows = [row for arm in IN_A_RUN if not (alone and arm is Arm.AVERAGE) and (row := _arm_row(runs, arm))]
     if not rows:
         return
     several = len(runs) > 1
@@ -229,7 +233,7 @@ def _result(method: Method) -> Iterator[Block]:
             + (
                 " Gossip is worth its traffic where its bar stands right of the isolated peers' and near pooled "
                 "training, which would need all clips in one place."
-                if any(row.arm in {Arm.ISOLATED, Arm.POOLED} for row in rows)
+                if not alone and any(row.arm in {Arm.ISOLATED, Arm.POOLED} for row in rows)
                 else ""
             )
         ),

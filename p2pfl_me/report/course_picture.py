@@ -41,7 +41,7 @@ from p2pfl_me.report.style import (
     y_grid,
 )
 
-BASELINE_DASHES: tuple[Dash, ...] = ((0, (6, 2)), DOTTED, (0, (6, 1.5, 1, 1.5)))
+BASELINE_DASHES: dict[str, Dash] = {"isolated": (0, (6, 2)), "FedAvg": DOTTED, "pooled": (0, (6, 1.5, 1, 1.5))}
 HEADER = ("kind", "series", "round", "mb_a_peer", "seconds", "uf1_mean", "uf1_std")
 BASELINE = "baseline"
 HEIGHT, LINE = 3.9, 0.28
@@ -105,8 +105,8 @@ def _set_ups(setting: Setting) -> Iterator[tuple[Cell, ...]]:
 
 
 def _baselines(setting: Setting) -> Iterator[tuple[Cell, ...]]:
-    for lent in lent_baselines(setting):
-        for arm, words in ((Arm.ISOLATED, "isolated"), (Arm.FEDAVG, "FedAvg"), (Arm.POOLED, "pooled")):
+    for arm, words in zip((Arm.ISOLATED, Arm.FEDAVG, Arm.POOLED), BASELINE_DASHES, strict=True):
+        for lent in lent_baselines(setting, arm):
             name = f"{lent.name}: {words}" if lent.name else words
             for index, mean in _mean_course(lent.runs, arm):
                 yield (BASELINE, name, index, None, None, mean, None)
@@ -137,11 +137,10 @@ def _score_by(column: str, label: str, place: str) -> Draw:
         figure, axes = new_figure(height, width)
         labels = score_lines(axes, rows, column, tip)
         ends: dict[str, list[float]] = {}
-        for place, series in enumerate(baselines):
-            own = points(rows, "round", "uf1_mean", kind=BASELINE, series=series)
-            dash = BASELINE_DASHES[place % len(BASELINE_DASHES)]
-            curve(axes, own, series, tip, color=MUTED, linestyle=dash, linewidth=1.1, zorder=2)
-            ends.setdefault(series.rpartition(": ")[2] if shared else series, []).append(own[-1][1])
+        for series in baselines:
+            own, words = points(rows, "round", "uf1_mean", kind=BASELINE, series=series), series.rpartition(": ")[2]
+            curve(axes, own, series, tip, color=MUTED, linestyle=BASELINE_DASHES[words], linewidth=1.1, zorder=2)
+            ends.setdefault(words if shared else series, []).append(own[-1][1])
         labels += [(float(np.mean(own)), words, MUTED) for words, own in ends.items()]
         last = max((place for place, _ in points(rows, column, "uf1_mean")), default=0.0)
         show_single_points(axes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -111,7 +112,8 @@ def _panel(axes: Axes, rows: Sequence[Row], line: int) -> list[Label]:
     labels += target_lines(axes, rows, mbit_s=str(line))
     show_single_points(axes)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,), numticks=8))
+    decades = math.log10(axes.get_xlim()[1] / axes.get_xlim()[0])
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 3 else (1.0,), numticks=8))
     axes.xaxis.set_minor_locator(NullLocator())
     # Plain text, as `text.parse_math` is off.
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

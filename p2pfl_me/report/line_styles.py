@@ -40,19 +40,30 @@ class LineStyle:
 
 
 def line_styles_of(rows: Sequence[Row]) -> dict[str, LineStyle]:
-    """The colour says which contract, the dash which varied value; where only one of them varies, both say it."""
+    """The colour says which contract, the dash which varied value; where only one of them varies, both say it.
+
+    No two set-ups look alike while there are pairs of a colour and a dash left: of more values than dashes, the next
+    pair that is free.
+    """
     names = names_of(rows, SET_UP)
     heads = list(dict.fromkeys(name.partition(", ")[0] for name in names))
     tails = list(dict.fromkeys(name.partition(", ")[2] for name in names))
-    found = {}
+    found: dict[str, LineStyle] = {}
+    pairs = [(colour, dash) for colour in range(len(COLOURS)) for dash in range(len(DASHES))]
+    taken: set[tuple[int, int]] = set()
     for name in names:
         head, _, tail = name.partition(", ")
         colour, dash = heads.index(head), tails.index(tail)
         if len(heads) == 1 or len(tails) == 1:
             colour = dash = max(colour, dash)
         # After the last colour they begin anew, with the dashes one further on.
-        style, letters = DASHES[(dash + colour // len(COLOURS)) % len(DASHES)]
-        found[name] = LineStyle(COLOURS[colour % len(COLOURS)], style, f"{letters}{name}")
+        colour, dash = colour % len(COLOURS), (dash + colour // len(COLOURS)) % len(DASHES)
+        if (colour, dash) in taken:
+            others = [(colour, other) for other in range(len(DASHES))]
+            colour, dash = next((pair for pair in (*others, *pairs) if pair not in taken), (colour, dash))
+        taken.add((colour, dash))
+        style, letters = DASHES[dash]
+        found[name] = LineStyle(COLOURS[colour], style, f"{letters}{name}")
     if len({line.dash for line in found.values()}) == 1:
         return {name: LineStyle(line.colour, line.dash, name) for name, line in found.items()}
     return found

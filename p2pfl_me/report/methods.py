@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from p2pfl_me.report.arms import BASELINES, Arm
+from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.consensus import Agreement, agreement, contraction_of
 from p2pfl_me.report.mixing import Mixing
 from p2pfl_me.report.results import Floats, Spread, final_scores, score_curves, spread
@@ -180,15 +180,12 @@ def course_of(method: Method, metric: str = METRIC) -> Track | None:
     return Track(rounds, score.mean(axis=0), std, sent.mean(axis=0), seconds.mean(axis=0))
 
 
-def lent_baselines(setting: Setting) -> tuple[Method, ...]:
-    """Whose baselines to show: one without a name where all set-ups of a seed share them, else each set-up's own."""
+def lent_baselines(setting: Setting, arm: Arm) -> tuple[Method, ...]:
+    """Whose baselines of this kind to show: one without a name where all set-ups of a seed share them, else each
+    set-up's own."""
     every = [run for method in setting.methods for run in method.runs if run.baselines]
     first = {run.seed: run for run in reversed(every)}
-    if all(
-        final_scores(run, arm, METRIC) == final_scores(first[run.seed], arm, METRIC)
-        for run in every
-        for arm in BASELINES
-    ):
+    if all(final_scores(run, arm, METRIC) == final_scores(first[run.seed], arm, METRIC) for run in every):
         return (Method("", tuple(first[seed] for seed in dict.fromkeys(run.seed for run in every))),)
     return setting.methods
 

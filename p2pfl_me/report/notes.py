@@ -123,7 +123,8 @@ def _of_all(runs: Sequence[Run]) -> Iterator[str]:
         yield (
             "One seed only: another split of the subjects may shift every number. Several seeds would show the spread."
         )
-    yield (
-        "Every score is that of the last round. The best peer and the best round are shown as spread, never chosen: "
-        "choosing them would use the test clips."
-    )
+    if any(part_of(run) for run in runs):
+        yield (
+            "Every score is that of the last round. The best peer and the best round are shown as spread, never "
+            "chosen: choosing them would use the test clips."
+        )

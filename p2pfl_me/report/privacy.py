@@ -35,6 +35,9 @@ def left_the_building(run: Run, shown: bool) -> Iterator[Block]:
 
 def _what_left(contract: Contract) -> Iterator[str]:
     privacy = contract.privacy
+    if contract.peers.count == 1:
+        yield "Nothing: the only peer has no neighbour."
+        return
     yield "Weights, to the neighbours in the graph and to nobody else, encrypted on the way: no clip, picture or name."
     if privacy.budget and privacy.spends:
         budget, delta = privacy.budget.epsilon, privacy.budget.delta

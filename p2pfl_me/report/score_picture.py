@@ -83,7 +83,7 @@ def score_picture(run: Run) -> Picture | None:
             if len({row[1] for row in rows if row[0] == PEER}) > 1
             else "The line is the model of the only peer.",
         )
-        if {"isolated mean", "pooled"} <= {row[0] for row in rows}:
+        if run.contract.peers.count > 1 and {"isolated mean", "pooled"} <= {row[0] for row in rows}:
             reading += (
                 " The gap to the isolated peers is what gossip is worth, the gap to pooled training is what it costs "
                 "to keep the clips at home."

@@ -62,8 +62,11 @@ def _agreement(run: Run, shown: bool) -> Iterator[Block]:
 def _classes(run: Run, shown: bool) -> Iterator[Block]:
     classes, part = run.contract.model.classes, part_of(run)
     average = confusion_of(run.average)
+    several = run.contract.peers.count > 1
     finals = [Metrics(matrix) for matrix in final_confusions(run).values() if len(matrix) == len(classes)]
     model = Metrics(average) if average is not None and len(average) == len(classes) else None
+    if not several and finals:
+        model, finals = finals[0], []
     if not finals and model is None:
         return
     support = (model or finals[0]).support
@@ -82,7 +85,8 @@ def _classes(run: Run, shown: bool) -> Iterator[Block]:
             asked = [float(each.f1[index]) for each in finals if each.support[index]]
             row += [f"{value:.3f}" for value in (np.mean(asked), min(asked), max(asked))] if asked else [NONE] * 3
         rows.append(tuple(row))
-    caption = "Precision, recall and F1 are the average model's." if model is not None else ""
+    whose = "average model's" if several else "only peer's"
+    caption = f"Precision, recall and F1 are the {whose}." if model is not None else ""
     yield Table(tuple(header), tuple(rows), caption)
 
 

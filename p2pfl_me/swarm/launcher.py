@@ -25,6 +25,7 @@ from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.options import RunOptions
 from p2pfl_me.run.beginning import undone_if_refused
 from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.latest import mark_latest
 from p2pfl_me.run.manifest import ManifestFile, told_lies
 from p2pfl_me.run.results import join_baselines
 from p2pfl_me.swarm.ahead import CHILDREN
@@ -157,9 +158,13 @@ def _run_peers(
             table.say(f"peer {peer} {manner(code)}{go_on}")
 
     expected = {0}
+    going = False
     with console.watching(contract, options.run, liars) as table:
         while any(process.exitcode is None for process in processes.values()):
             table.update()
+            if not going and any(view.round for view in table.peers.values()):
+                going = True  # until then it may be refused, and leaves no folder
+                mark_latest(options.run)
             name_the_dead(expected)
             if console.stopped and not interrupts.count:
                 interrupts.ask()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,11 +58,17 @@ def test_so_few_seeds_are_told_how_many_it_takes() -> None:
     assert luck(paired("a", "b", [0.1] * 7), True, 2) == ", more than luck over 7 seeds (p = 0.016)"
 
 
-def runs(folder: Path, name: str, kind: str, offset: float, seeds: range) -> tuple[Run, ...]:
-    made = [
-        write_run(folder / f"{name}{seed}", **SMALL, name=name, kind=kind, seed=seed, offset=offset) for seed in seeds
-    ]
+def runs(folder: Path, name: str, kind: str, offset: float, seeds: range, **recipe: Any) -> tuple[Run, ...]:
+    told = {**SMALL, "name": name, "kind": kind, "offset": offset, **recipe}
+    made = [write_run(folder / f"{name}{seed}", **told, seed=seed) for seed in seeds]
     return tuple(read_run(each) for each in made)
+
+
+def test_a_peer_that_was_alone_claims_nothing_of_gossip(tmp_path: Path) -> None:
+    (run,) = runs(tmp_path, "alone", "mesh", 0.0, range(1, 2), count=1)
+    words = verdict(Setting("", (Method("alone", (run,)),)))
+    assert words.startswith("The only peer recognises") and words.endswith("It had nobody to gossip with.")
+    assert "above" not in words and "average model" not in words
 
 
 def test_only_runs_of_one_seed_on_the_same_clips_are_paired(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from p2pfl_me.report.document import Document, Picture, Table, drawn, settled
 from p2pfl_me.report.figures import SettingPart, figures, setting_figures
 from p2pfl_me.report.frontier_picture import line_seconds
 from p2pfl_me.report.graph_picture import SCORES, graph_figure
+from p2pfl_me.report.line_styles import line_styles_of
 from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.numbers import Row, csv_rows, csv_text
 from p2pfl_me.report.run import Run, read_run
@@ -526,6 +527,17 @@ def test_scores_that_are_nearly_alike_look_so(scores: tuple[float, ...], spans: 
         axes.plot(range(len(scores)), scores)
         score_axis(axes)
     assert axes.get_ylim() == pytest.approx(spans, abs=0.001)
+
+
+def test_no_two_set_ups_of_a_comparison_look_alike() -> None:
+    varied = ("plain", "top-k", "int8", "masks", "push-sum", "SWIFT", "qgm", "noise")
+    for names in (
+        [f"{head}, {tail}" for head in ("ring", "mesh") for tail in varied],
+        ["ring", "ring, SWIFT", "mesh, int8", "mesh", "ring, push-sum", "ring, top-k", "torus, masks", "ring 2"],
+        [f"graph {number}" for number in range(24)],
+    ):
+        styles = line_styles_of([{"kind": "set-up", "series": name} for name in names])
+        assert len({(each.colour, each.dash) for each in styles.values()}) == len(names)
 
 
 def test_the_order_of_figures_is_that_of_their_files_whichever_is_imported_first(

@@ -28,6 +28,8 @@ from p2pfl_me.progress import Progress
 
 VERSION = 6
 """Raise it when the drawing changes, so that no cache holds clips of two kinds."""
+DRAWN = "drawing faces of subjects"
+"""What `progress.showing` calls the work of `synthesise`."""
 NEUTRAL = "neutral"
 PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY)
 """Noisy drawings hold no repeats to search for: half the time of the default, and smaller."""
@@ -70,8 +72,12 @@ def subjects_manifest(spec: Synthetic, seed: int, classes: Sequence[str], *, neu
     return Manifest(Path("synthetic"), tuple(clips))
 
 
-def synthesise(spec: Synthetic, seed: int, cache: Path, *, split: Manifest) -> Manifest:
+def synthesise(
+    spec: Synthetic, seed: int, cache: Path, *, split: Manifest, progress: Progress | None = None
+) -> Manifest:
     """Draw the subjects of `split` that are not in the cache yet; the same clips with real paths and frame numbers.
+
+    `progress` is called with (done, total) of the subjects that had to be drawn.
 
     Raises
     ------
@@ -80,7 +86,7 @@ def synthesise(spec: Synthetic, seed: int, cache: Path, *, split: Manifest) -> M
     """
     key = hashlib.sha256(f"{VERSION} {seed} {spec.clips_per_subject} {spec.amplitude}".encode()).hexdigest()[:16]
     folder = cache / f"synthetic-{key}"
-    _draw(folder, spec, seed, split)
+    _draw(folder, spec, seed, split, progress)
     return Manifest(folder, tuple(_placed(folder, clip, seed) for clip in split.clips))
 
 
