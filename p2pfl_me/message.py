@@ -40,15 +40,19 @@ class Kind(Enum):
     BEGUN = "begun"
     """The sender has begun to train: the run is under way."""
     KEY = "key"
-    """Under masks: the public key of the sender's life, which its neighbours hand on to each other."""
+    """Where sums hide models: the public key of the sender's life, which its neighbours hand on to each other; under
+    ckks also the key that they encrypt under for it as a receiver."""
     CIRCLE = "circle"
-    """Under masks: those of all neighbours of the sender that it knows, for who gives it models."""
+    """The lives' keys of all neighbours of the sender that it knows, for who gives it models."""
     MASKED = "masked"
-    """Under masks: the sender's model for this one receiver, hidden from it until it is one of a sum."""
+    """Under masks: the sender's model for this one receiver, hidden from it until it is one of a sum. Under ckks: the
+    word that it has one to add."""
     ROSTER = "roster"
-    """Under masks: whose models the sender, as a receiver, will sum; its own life alone if it has no sum."""
+    """Whose models the sender, as a receiver, will sum; its own life alone if it has no sum. Under ckks also the link
+    of the chain that the one before has made."""
     PLEDGE = "pledge"
-    """Under masks: what the sender gives of its secrets for the sum over one roster, and for no other."""
+    """What the sender gives for the sum over one roster, and for no other: its secrets under masks, its link of the
+    chain under ckks."""
     LATER = "later"
     """The sender needs `at` more milliseconds to train round `round`."""
     WAITS = "waits"

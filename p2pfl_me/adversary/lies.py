@@ -69,7 +69,7 @@ class Lies:
         why = (
             f"compression {gossip.compression.kind} sends something else"
             if gossip.compression
-            else f"{contract.privacy.exchange} send it masked"
+            else f"under {contract.privacy.exchange} it travels where nobody sees it"
             if contract.privacy.exchange.sums_only
             else f"{gossip.protocol} sends sums of all that was ever sent"
             if gossip.protocol.follows_arcs

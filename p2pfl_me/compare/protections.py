@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from p2pfl_me.contract.varied import Value, slug_of
 from p2pfl_me.errors import ContractError
 
-FIX = "plain, masks, dp:EPSILON, dp-subject:EPSILON, noise:EPSILON, decor:EPSILON or zip:DEVIATION, with commas between"
+FIX = (
+    "plain, masks, ckks, dp:EPSILON, dp-subject:EPSILON, noise:EPSILON, decor:EPSILON or zip:DEVIATION, "
+    "with commas between"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def _parsed(word: str) -> Protection:
     value = _positive(number) if colon else None
     if colon and value is None:
         raise ContractError(f"`{number}` is no number above 0", where=f"--protect {word}", fix=FIX)
-    if name in ("plain", "masks") and not colon:
+    if name in ("plain", "masks", "ckks") and not colon:
         return Protection(word, (f"privacy={{exchange: {name}}}",))
     if name == "zip":
         deviation = "" if value is None else f", deviation: {value!r}"

@@ -154,15 +154,15 @@ def _sums_conflict(contract: Contract) -> Conflict | None:
             "leave gossip.alone out",
         )
     if gossip.hand_out:
-        return Conflict(f"hand_out sends a final model as it is, which {form} hide", "leave gossip.hand_out out")
+        return Conflict(f"hand_out sends a final model as it is, which {form} would hide", "leave gossip.hand_out out")
     if gossip.patience:
         return Conflict(
             f"patience watches how far the neighbours' models are, which {form} hides", "leave gossip.patience out"
         )
     if contract.topology.changes:
         return Conflict(
-            f"on {contract.topology} a receiver's neighbours change every round, and {form} lie between those that "
-            "know each other",
+            f"on {contract.topology} a receiver's neighbours change every round, and under {form} they must know "
+            "each other's keys",
             "take a graph that stands: regular, torus, mesh, exponential",
         )
     if contract.peers.widths:

@@ -1,12 +1,13 @@
 #!/usr/bin/env python
-"""What masks cost beside models as they are: processor time and bytes of a peer's round, in one run.
+"""What masks and ciphertexts cost beside models as they are: processor time and bytes of a peer's round, in one run.
 
 python scripts/bench/masks.py [--peers 8] [--degree 4] [--size 263175] [--rounds 6]   # frames, seals and mixing alone
 python scripts/bench/masks.py --real                                                  # whole rounds of real peers
 
 The first has peers exchange over the event simulator, with real frames and real seals. The second runs swarms of the
 head and takes what 20 more rounds cost. Forms take turns, so that whatever else the machine does hits them alike; a
-figure is the least of the repeats."""
+figure is the least of the repeats. CKKS needs the extra `ckks`, and is left out of `--real` unless `--forms` names it.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +31,7 @@ from p2pfl_me.gossip.cores import Start, core_of, packed_limit
 from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.duty import Untold
+from p2pfl_me.privacy.ckks import require_ckks
 from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.faults import FaultModel, LinkQuality
 from p2pfl_me.simulation.host import Life, Simulation
@@ -42,6 +44,8 @@ FORMS: dict[str, Any] = {
     "masks": {"kind": "masks"},
     "masks, 16 bits": {"kind": "masks", "bits": 16},
     "masks, 8 bits": {"kind": "masks", "bits": 8},
+    "ckks": {"kind": "ckks"},
+    "ckks, 4096": {"kind": "ckks", "degree": 4096},
 }
 
 
@@ -66,11 +70,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--real", action="store_true", help="swarms of real processes; below P2PME_PORTS or 47100")
+    parser.add_argument("--forms", help="some of them only, with semicolons between: " + "; ".join(FORMS))
     options = parser.parse_args()
     Idle.degree = options.degree
-    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in FORMS}
+    every = [name for name in FORMS if not (options.real and name.startswith("ckks"))]
+    names = [name.strip() for name in options.forms.split(";")] if options.forms else every
+    if any(name.startswith("ckks") for name in names):
+        require_ckks()
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for _ in range(options.repeats):
-        for name, form in FORMS.items():
+        for name, form in [(name, FORMS[name]) for name in names]:
             measured[name].append(
                 real(form, options) if options.real else exchange(contract_of(options, form), options)
             )

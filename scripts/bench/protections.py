@@ -2,7 +2,7 @@
 """What each protection costs and gives, on real clips: UF1, bytes, seconds, epsilon, and what a neighbour learns.
 
     python scripts/bench/protections.py --data FOLDER --out results.jsonl [--jobs 16] [--seeds 1,2,3] [--rounds 30]
-        [--networks ststnet,head] [--protect plain,masks,dp:8,dp:3,dp:1,decor:8,zip] [--games 8] [--game-rounds 10]
+        [--networks ststnet,head] [--protect plain,masks,ckks,dp:8,dp:3,dp:1,decor:8,zip] [--games 8] [--game-rounds 10]
         [--graph "{kind: regular, degree: 4}"]
 
 Ten peers by subject; a job is one network under one protection and seed, in a process of its own with one thread. Each
@@ -12,7 +12,8 @@ contract is played so many times on random halves of the clips (`p2pme audit-pri
 advantage for one clip, and for one subject where every peer has two. A result is a line of the file, written when the
 job is done: given again, the command does what is missing. Ends with the table in Markdown, of the lines that were
 written with the same settings. All rows of a network are trained alike: no class weights and, for ststnet,
-normalisation by groups, as DP-SGD needs both. CKKS is no exchange here; `scripts/bench/ckks.py` has its costs.
+normalisation by groups, as DP-SGD needs both. `ckks` is run only where its extra is installed: without it a simulation
+sends the same bytes and spends no time on encryption. Its scores are those of masks to the bit.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from p2pfl_me.compare.protections import parse_protections
 from p2pfl_me.contract.load import contract_from_yaml
 from p2pfl_me.errors import DataError, P2pmeError
 from p2pfl_me.home import home
+from p2pfl_me.privacy.ckks import require_ckks
 from p2pfl_me.report.comparison_protection import with_interval as interval
 
 PEERS = 10
@@ -195,7 +197,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seeds", type=lambda text: list(map(int, words(text))), default=[1, 2, 3])
     parser.add_argument("--networks", type=words, default=list(NETWORKS))
-    parser.add_argument("--protect", default="plain,masks,dp:8,dp:3,dp:1,decor:8,zip")
+    parser.add_argument("--protect", default="plain,masks,ckks,dp:8,dp:3,dp:1,decor:8,zip")
     parser.add_argument("--graph", default="{kind: regular, degree: 4}")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--games", type=int, default=8, help="LiRA needs some: 4 at least")
@@ -214,6 +216,8 @@ def main() -> None:
     if not given.data or not given.out:
         parser.error("--data and --out are needed")
     parse_protections(given.protect)
+    if "ckks" in words(given.protect):
+        require_ckks()
     jobs = list(jobs_of(given))
     before = kept(given.out)
     waiting = [job for job in jobs if key_of(job) not in before]
