@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.holdout import HoldOut
+
+Counts = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +140,17 @@ def _deal_subjects(
         # The largest subjects open the folds, so that none stays empty.
         best = min(
             [fold for fold in range(folds) if not groups[fold]] or range(folds),
-            key=lambda fold: float(
-                (((held[fold] + vectors[name]) / share - 1) ** 2).sum() - ((held[fold] / share - 1) ** 2).sum()
-            ),
+            key=lambda fold: _off(held[fold] + vectors[name], share) - _off(held[fold], share),
         )
         groups[best] += by_subject[name]
         held[best] += vectors[name]
     return groups
+
+
+def _off(held: Counts, share: Counts | float) -> float:
+    """How far a fold's clips by class are from an equal share of them: the sum of squares, relative to the share."""
+    parts = held / share
+    return float(((parts - 1) ** 2).sum())
 
 
 def _some(clips: Sequence[Clip], folds: int, seed: int) -> list[int]:

@@ -38,6 +38,23 @@ def test_the_scale_after_the_largest_is_refused(form: Compression, size: int, ha
         there.check(0, np.frombuffer(payload, np.uint8))
 
 
+def test_the_step_after_the_largest_and_one_that_is_no_step_are_refused() -> None:
+    """At 2 bits a chunk's largest value is one and a half of its step, the upper half of a float32."""
+    here, there = meeting()
+    payload = bytearray(here.encode(0, model(1, 256)))
+
+    def largest(step: int) -> float:
+        return 1.5 * struct.unpack("<f", struct.pack("<I", step << 16))[0]
+
+    last = next(step for step in range(0x7F80) if largest(step) >= MAX_WEIGHT)
+    payload[TAG : TAG + 2] = struct.pack("<H", last)
+    there.check(0, np.frombuffer(payload, np.uint8))
+    for step in (last + 1, 0x7F80, 0x7FC0, 0x8000 | last):  # too large, infinite, no number, negative
+        payload[TAG : TAG + 2] = struct.pack("<H", step)
+        with pytest.raises(WireError, match="a chunk whose values may lie beyond 10000"):
+            there.check(0, np.frombuffer(payload, np.uint8))
+
+
 @pytest.mark.parametrize("left", range(4))
 def test_a_chunked_body_that_ends_within_its_length_is_refused(left: int) -> None:
     """64 of 256 values at 2 bits, after the two bytes of the chunk's step and before the places' length."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.admission import CHALLENGE, PROOF, caller_of, edge_key, proof
 from p2pfl_me.wire.handshake import (
+    DIGEST,
     GREETING,
     HELLO,
     MAX_FRAME,
@@ -165,3 +166,16 @@ def test_any_bytes_raise_nothing_but_the_wire_error(junk: bytes, dress: bytes) -
     for read in (read_greeting, proof_of):
         with contextlib.suppress(WireError):
             read(frame)
+
+
+def test_a_hello_is_known_by_its_kind_and_its_length() -> None:
+    """A proof, a masked digest and at least a byte of the handshake itself, in one frame."""
+    head = 1 + PROOF + DIGEST
+    for size in (head + 1, head + 2, MAX_FRAME):
+        frame = bytes([HELLO]) + bytes(range(PROOF)) + bytes(size - 1 - PROOF)
+        assert len(frame) == size and proof_of(frame) == bytes(range(PROOF))
+        with pytest.raises(WireError, match="something else than a handshake"):
+            proof_of(bytes([HELLO + 1]) + frame[1:])
+    for size in (0, 1, head, MAX_FRAME + 1):
+        with pytest.raises(WireError, match="something else than a handshake"):
+            proof_of((bytes([HELLO]) + bytes(MAX_FRAME))[:size])

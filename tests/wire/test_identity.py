@@ -13,6 +13,8 @@ import pytest
 
 from p2pfl_me.errors import IdentityError
 from p2pfl_me.wire.identity import (
+    earlier_identities,
+    earlier_path,
     fingerprint,
     load_identity,
     loopback_identities,
@@ -107,6 +109,18 @@ def test_a_full_disk_leaves_no_half_key(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_keys_that_were_followed_lie_beside_the_last_one_newest_first(tmp_path: Path) -> None:
+    path = tmp_path / "lab.key"
+    assert earlier_identities(path) == () and earlier_path(path) == tmp_path / "lab.key.1"
+    made = {number: new_identity() for number in (2, 10, 1)}
+    for number, identity in made.items():
+        save_identity(tmp_path / f"lab.key.{number}", identity)
+    for other in ("lab.key", "lab.key.pub", "lab.key.²", "other.key.11"):
+        (tmp_path / other).touch(0o600)
+    assert [each.public for each in earlier_identities(path)] == [made[number].public for number in (10, 2, 1)]
+    assert earlier_path(path) == tmp_path / "lab.key.11"
 
 
 def test_public_keys_as_text() -> None:

@@ -69,3 +69,21 @@ def test_a_closed_bridge_tells_nothing_not_even_what_is_under_way() -> None:
         assert recorder.messages == []
 
     asyncio.run(scene())
+
+
+def test_what_is_said_of_changes_passes_where_somebody_listens_and_not_of_whom_nobody_wants_to_hear() -> None:
+    async def scene() -> None:
+        recorder, heard = Recorder(), list[tuple[int, bytes, tuple[str, ...]]]()
+        bridge = ThreadBridge(recorder, lambda: None, lambda *change: heard.append(change))
+        deaf = ThreadBridge(recorder, lambda: None)
+        for each in (bridge, deaf):
+            each.open(asyncio.get_running_loop())
+            each.on_change(1, b"view", ("training",))
+        bridge.on_change(2, b"other", ())
+        bridge.quarantine(2)
+        bridge.on_message(3, said(0))
+        deaf.on_message(4, said(0))
+        await recorder.until(lambda: len(recorder.messages) == 2)
+        assert heard == [(1, b"view", ("training",))]
+
+    asyncio.run(scene())
