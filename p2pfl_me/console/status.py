@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import assert_never
 
+from p2pfl_me.console.standing import AHEAD, Standing
 from p2pfl_me.console.words import seen_by, undecided
 from p2pfl_me.contract import Contract
 from p2pfl_me.run import events
@@ -80,12 +81,14 @@ _STATES = {
 }
 
 
-GOING = frozenset({"joining", "joined", "training", "hands out"})
+GOING = AHEAD - {"absent"} | {"hands out"}
 """States of peers from which more is to be heard."""
 _WORDS = {
     "absent": "no log here",
     "joining": "waits for neighbours",
     "rounds": "done",
+    "time": "done: the hours are over",
+    "work": "done: all have trained what was to be trained",
     "patience": "done: no better for long",
     "handed": "done: took a final model",
     "hands out": "done: hands out its model",
@@ -110,7 +113,7 @@ class Account:
 
     def __init__(self, peer: int, rounds: int) -> None:
         self._peer, self._rounds = peer, rounds
-        self._state, self._done, self._alone, self._sent = "absent", 0, 0, 0
+        self._standing, self._alone = Standing(), 0
         self._seen: float | None = None
         self._last: events.Round | None = None
         self._links: dict[int, Neighbour] = {}
@@ -126,14 +129,12 @@ class Account:
     def take(self, line: Logged) -> None:
         """One more line."""
         self._seen = line.t
+        self._standing.take(line.event)
         match line.event:
             case events.Start():
-                self._state, self._links, self._slow, self._silent = "joining", {}, {}, {}
-            case events.Trained():
-                self._state = "training"
+                self._links, self._slow, self._silent = {}, {}, {}
             case events.Round() as told:
-                self._state, self._last = "training", told
-                self._done, self._sent = told.round + 1, told.bytes_sent
+                self._last = told
                 self._alone += bool(told.missing and not told.weights)
                 late = {other: why for other, why in told.missing.items() if why.startswith(LATE)}
                 self._slow = {
@@ -160,28 +161,27 @@ class Account:
                 self._starved += seconds
             case events.Misbehaviour(suspects=named):
                 self._suspects = frozenset(named)
-            case events.Traffic(bytes_sent=of_life):
-                self._sent = max(self._sent, of_life)
             case events.Spent() as paid:
                 self._privacy = Privacy(paid.epsilon, paid.budget, paid.delta, paid.unit)
-            case events.Finish(reason=reason):
-                self._state = reason.value
-            case events.Handed(round=round):
-                self._state, self._done = "handed", round + 1
-            case events.HandsOut():
-                self._state = "hands out"
             case events.Refused(neighbour=None, reason=why) if of_peer := OF_PEER.match(why):
                 other = int(of_peer[1])
                 if other not in self._links or self._links[other].state in {"gone", "refused"}:
                     self._links[other] = Neighbour(other, "refused", line.t, why)
-            case events.Joined(round=round):
-                self._state, self._done = "joined", round
             case events.Undecided() as told:
                 self._undecided = undecided(told)
             case events.View() | events.Changed():
                 self._undecided = ""
-            case events.Leaving() | events.Begin() | events.Refused() | events.CatchUp():
-                pass  # for reports
+            case (
+                events.Trained()
+                | events.Traffic()
+                | events.Joined()
+                | events.Handed()
+                | events.HandsOut()
+                | events.Finish()
+            ):
+                pass  # where it stands
+            case events.Refused() | events.ForReports():
+                pass
             case _:
                 assert_never(line.event)
 
@@ -193,13 +193,13 @@ class Account:
         loss, uf1 = (last.loss, last.test.uf1 if last.test else None) if last else (None, None)
         return PeerStatus(
             self._peer,
-            self._state,
-            self._done,
+            self._standing.state,
+            self._standing.round,
             self._rounds,
             self._seen,
             loss,
             uf1,
-            self._sent,
+            self._standing.sent,
             self._alone,
             neighbours,
             self._privacy,

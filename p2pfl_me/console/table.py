@@ -19,7 +19,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from p2pfl_me.console.watch import GOING, PeerView
+from p2pfl_me.console.watch import GOING, WELL, PeerView
 
 if TYPE_CHECKING:
     from p2pfl_me.console.watch import Watch
@@ -132,7 +132,7 @@ class _Pace:
 
 def in_trouble(view: PeerView) -> bool:
     """Whether a peer has ended otherwise than by its contract."""
-    return view.state not in GOING and view.state != "done"
+    return view.state not in GOING | WELL
 
 
 def _shown(peers: Mapping[int, PeerView], room: int) -> list[int]:

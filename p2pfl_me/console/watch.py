@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
 
+from p2pfl_me.console.standing import AHEAD, Standing
 from p2pfl_me.console.words import suspicion
 from p2pfl_me.contract import Contract
 from p2pfl_me.run import events
@@ -15,9 +16,11 @@ from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.ledger import read_ledger
 from p2pfl_me.run.reading import Tail
 
-GOING = frozenset({"starting", "joining", "training"})
+GOING = AHEAD | {"starting"}
 """States of a peer that may conclude another round."""
-_ENDED = {Reason.ROUNDS: "done", Reason.PATIENCE: "done"}
+_DONE = frozenset({Reason.ROUNDS, Reason.TIME, Reason.WORK, Reason.PATIENCE})
+WELL = frozenset({"done", Reason.HANDED.value, Reason.LEFT.value, "hands out"})
+"""States of a peer that has ended by its contract."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,14 @@ class Concluded:
 
 
 @dataclass
-class PeerView:
+class PeerView(Standing):
     """What is known of one peer so far; `rounds` are those that no line has told of yet, counted from 1."""
 
     state: str = "starting"
     begun: bool = False
-    round: int = 0
     loss: float | None = None
     scores: Scores = field(default_factory=Scores)
     up: set[int] = field(default_factory=set)
-    sent: int = 0
     missed: int = 0
     suspects: dict[int, float] = field(default_factory=dict)
     """The neighbours that look wrong to this peer, with their misbehaviour scores."""
@@ -47,45 +48,27 @@ class PeerView:
 
     def take(self, event: AnyEvent) -> None:
         """One more event of its log."""
+        super().take(event)
         match event:
-            case events.Start():
-                self.state = "joining"
             case events.Link():
                 (self.up.add if event.state is LinkState.UP else self.up.discard)(event.neighbour)
                 self.begun = True
             case events.Trained():
-                self.begun = True
-                self.state, self.loss = "training", event.loss
+                self.begun, self.loss = True, event.loss
             case events.Round():
-                self.state, self.round = "training", event.round + 1
-                self.loss, self.scores, self.sent = event.loss, event.test or Scores(), event.bytes_sent
+                self.loss, self.scores = event.loss, event.test or Scores()
                 self.missed += len(event.missing)
                 self.rounds[self.round] = Concluded(self.loss, self.scores, self.sent)
             case events.Misbehaviour():
                 self.suspects = {peer: event.scores[peer] for peer in event.suspects}
-            case events.Traffic():
-                self.sent = max(self.sent, event.bytes_sent)
             case events.Finish():
-                self.state = _ENDED.get(event.reason, event.reason.value)
-            case events.Handed(round=round):
-                self.state, self.round = "handed", round + 1
-            case events.HandsOut():
-                self.state = "hands out"
-            case events.Joined(round=round):
-                self.state, self.round = "joined", round
+                self.state = "done" if event.reason in _DONE else self.state
+            case events.Start() | events.Traffic() | events.Joined() | events.Handed() | events.HandsOut():
+                pass  # where it stands
             case events.Sighted() | events.Unreachable() | events.Starved():
                 pass  # for whoever runs the one peer
-            case (
-                events.View()
-                | events.Leaving()
-                | events.Undecided()
-                | events.Changed()
-                | events.Begin()
-                | events.Refused()
-                | events.CatchUp()
-                | events.Spent()
-            ):
-                pass  # for reports
+            case events.Refused() | events.Spent() | events.Undecided() | events.ForReports():
+                pass
             case _:
                 assert_never(event)
 

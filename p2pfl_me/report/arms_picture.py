@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.figures import figure_named
 from p2pfl_me.report.numbers import Cell, Row
-from p2pfl_me.report.style import ARM_COLOURS, BACKGROUND, INK, MUTED, NARROW, PAPER, RULE, new_figure, tell
+from p2pfl_me.report.style import ARM_COLOURS, BACKGROUND, INK, MUTED, NARROW, PAPER, RULE, beside, new_figure, tell
 
 HEADER = ("arm", "what", "seed", "peer", "uf1")
 CHANCE = "commonest class"
@@ -91,32 +91,16 @@ def _arm_line(axes: Axes, arm: Arm, y: int, rows: Sequence[Row]) -> None:
         tell(axes, float(row["uf1"]), y + height, f"{arm.words}, {whose}: UF1 {float(row['uf1']):.3f}")
     axes.plot([known["mean"]] * 2, [y - 0.27, y + 0.27], color=colour, linewidth=2.6)
     plus_minus = f" ± {known['std']:.3f}" if "std" in known else ""
-    axes.annotate(
-        f"{known['mean']:.3f}{plus_minus}",
-        xy=(1, y),
-        xycoords=("axes fraction", "data"),
-        xytext=(8, 0),
-        textcoords="offset points",
-        va="center",
-        color=colour,
-        fontweight="bold",
-    )
+    words = f"{known['mean']:.3f}{plus_minus}"
+    beside(axes, words, (1, y), ("axes fraction", "data"), xytext=(8, 0), color=colour, fontweight="bold")
 
 
 def _chance_line(axes: Axes, chance: float, middle: float) -> None:
     rightmost = chance > middle  # its words then stand to the left, else they would press the axes
     axes.axvline(chance, color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)), zorder=0)
-    axes.annotate(
-        "always the most frequent class",
-        xy=(chance, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(-4 if rightmost else 4, 1),
-        textcoords="offset points",
-        ha="right" if rightmost else "left",
-        color=MUTED,
-        fontsize=8,
-        va="bottom",
-    )
+    look = {"xytext": (-4 if rightmost else 4, 1), "ha": "right" if rightmost else "left", "va": "bottom"}
+    words = "always the most frequent class"
+    beside(axes, words, (chance, 1), ("data", "axes fraction"), color=MUTED, fontsize=8, **look)
 
 
 def _names(axes: Axes, arms: Sequence[Arm], width: float) -> None:

@@ -8,14 +8,12 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.report.document import Block, Table
 from p2pfl_me.report.formatting import NONE, many, share
 from p2pfl_me.report.methods import Setting, closing_of
-from p2pfl_me.topology import (
-    Figures,
-    directed_figures,
-    directed_schedule_of,
-    schedule_of,
-    spectral_figures,
-)
+from p2pfl_me.topology import Figures, directed_figures, directed_schedule_of, schedule_of, spectral_figures
 from p2pfl_me.topology.mixing import MOST_EIGENVALUES
+
+HEADER = (
+    "", "models a peer and round", "n_W(0.99)", "exact after", "at most", "expected", "measured", "distance at the end",
+)  # fmt: skip
 
 
 def agreement_blocks(setting: Setting) -> Iterator[Block]:
@@ -24,9 +22,7 @@ def agreement_blocks(setting: Setting) -> Iterator[Block]:
     for method in setting.methods:
         contract = method.runs[0].contract
         closing = closing_of(method)
-        figures: Figures | None = None
-        if contract.peers.count <= MOST_EIGENVALUES:
-            figures = _figures_of(contract)
+        figures = _figures_of(contract) if contract.peers.count <= MOST_EIGENVALUES else None
         rows.append(
             (
                 method.name,
@@ -40,16 +36,7 @@ def agreement_blocks(setting: Setting) -> Iterator[Block]:
             )
         )
     yield Table(
-        (
-            "",
-            "models a peer and round",
-            "n_W(0.99)",
-            "exact after",
-            "at most",
-            "expected",
-            "measured",
-            "distance at the end",
-        ),
+        HEADER,
         tuple(rows),
         "The first five are predicted from the graph alone. At most, expected, measured: the share of the consensus "
         "distance that one exchange leaves (largest eigenvalue; when models differ at random; geometric mean over "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,20 +12,11 @@ from p2pfl_me.report.document import Block, Paragraph, Table
 from p2pfl_me.report.formatting import NONE, known
 from p2pfl_me.report.methods import MB, Method, Protected, course_of
 from p2pfl_me.report.numbers import Cell
+from p2pfl_me.report.paired import half_width
 from p2pfl_me.report.traffic import peer_traffic
 
 HEADER = ("", "UF1, own models", "UF1, average model", "MB a peer", "seconds", "epsilon, hides one", "advantage", "AUC")
 CSV_HEADER = ("protection", "seed", "uf1", "average_uf1", "bytes_a_peer", "epsilon", "hides", "advantage", "auc")
-
-
-def half_width(values: Sequence[float]) -> float | None:
-    """Of Student's 95 % interval of the mean over seeds; None where one seed says nothing of others."""
-    if len(values) < 2:
-        return None
-    from scipy.stats import t as student
-
-    deviation = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return float(student.ppf(0.975, len(values) - 1)) * deviation
 
 
 def with_interval(values: Sequence[float]) -> str:

@@ -65,24 +65,14 @@ def contraction_of(run: Run) -> Contraction | None:
         return None
     if not gossip.aggregation.follows_w:
         return None
-    from p2pfl_me.topology import (
-        directed_round_rms,
-        directed_schedule_of,
-        round_rms,
-        schedule_of,
-        spectral_figures,
-    )
+    from p2pfl_me.topology import directed_round_rms, directed_schedule_of, schedule_of, spectral_figures
 
-    if contract.topology.one_way:
-        arcs = directed_schedule_of(contract)
-        rounds = range(arcs.period or contract.training.rounds)
-        return Contraction(None, tuple(directed_round_rms(arcs, round) for round in rounds))
-    schedule = schedule_of(contract)
-    if schedule.period == 1:
-        figures = spectral_figures(schedule)
+    arcs = directed_schedule_of(contract)
+    if arcs.period == 1 and not contract.topology.one_way:
+        figures = spectral_figures(schedule_of(contract))
         return Contraction(figures.beta, (figures.rms,))
-    rounds = range(schedule.period or contract.training.rounds)
-    return Contraction(None, tuple(round_rms(schedule, round) for round in rounds))
+    rounds = range(arcs.period or contract.training.rounds)
+    return Contraction(None, tuple(directed_round_rms(arcs, round) for round in rounds))
 
 
 def agreement(run: Run, contraction: Contraction | None) -> tuple[Agreement, ...]:

@@ -16,14 +16,12 @@ from p2pfl_me.report.style import (
     BLUE,
     MUTED,
     VERMILION,
+    Label,
     curve,
-    end_labels,
-    headline,
+    line_chart,
     new_figure,
     percent_log_axis,
     round_axis,
-    show_single_points,
-    y_grid,
 )
 
 FLOOR = 1e-9
@@ -89,8 +87,7 @@ _LINES = (
 def consensus_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows."""
     figure, axes = new_figure(3.5, width)
-    rounds = [int(row["round"]) for row in rows]
-    labels = []
+    labels: list[Label] = []
     for column, words, colour, dash, weight in _LINES:
         shares = [
             (int(row["round"]), float(row[column]) / float(row["average_norm"]))
@@ -101,10 +98,7 @@ def consensus_figure(rows: Sequence[Row], width: float) -> Figure:
         if points:
             curve(axes, points, words, "round {x:g}: {y:.3%}", color=colour, linestyle=dash, linewidth=weight)
             labels.append((points[-1][1], words, colour))
-    show_single_points(axes)
-    percent_log_axis(axes)
-    round_axis(axes, min(rounds), max(rounds))
-    y_grid(axes)
-    headline(axes, "RMS distance to the average model, in % of its norm (log scale)")
-    end_labels(axes, labels)
+    round_axis(axes, rows)
+    words = "RMS distance to the average model, in % of its norm (log scale)"
+    line_chart(axes, words, labels, percent_log_axis)
     return figure

@@ -31,17 +31,15 @@ from p2pfl_me.report.style import (
     Dash,
     belongs,
     curve,
-    end_labels,
     few_ticks,
-    headline,
+    line_chart,
     new_figure,
     round_axis,
     score_axis,
-    show_single_points,
-    y_grid,
 )
 
 BASELINE_DASHES: dict[str, Dash] = {"isolated": (0, (6, 2)), "FedAvg": DOTTED, "pooled": (0, (6, 1.5, 1, 1.5))}
+Cells = tuple[Cell, ...]
 HEADER = ("kind", "series", "round", "mb_a_peer", "seconds", "uf1_mean", "uf1_std")
 BASELINE = "baseline"
 HEIGHT, LINE = 3.9, 0.28
@@ -51,39 +49,39 @@ HEIGHT, LINE = 3.9, 0.28
 @in_setting(SettingPart.SCORES)
 def scores_by_round(setting: Setting) -> Picture | None:
     """None without scores."""
-    rows = (*_set_ups(setting), *_baselines(setting), *_target(setting))
-    if not any(row[0] == SET_UP for row in rows):
-        return None
+    baselines = tuple(_baselines(setting))
     reading = "The mean peer's own model after every exchange, averaged over the seeds that reached the round."
-    if any(row[0] == SET_UP and row[6] for row in rows):
+    if any(row[-1] for row in _set_ups(setting)):
         reading += " The bars on the right are one standard deviation over seeds; every seed has other test clips."
-    if any(row[0] == BASELINE for row in rows):
+    if baselines:
         reading += " Thin grey lines: the same shards trained without gossip."
     alt = "Line chart of UF1 by round for every set-up, with the baselines"
-    return Picture("score-rounds", "Score by round", reading, alt, HEADER, rows)
+    return _picture(setting, "score-rounds", "round", "Score by round", reading, alt, baselines)
 
 
 @in_setting(SettingPart.COST)
 def scores_by_megabytes(setting: Setting) -> Picture | None:
     """None where no bytes were counted."""
-    rows = (*_set_ups(setting), *_target(setting))
-    if not any(row[0] == SET_UP and row[3] is not None for row in rows):
-        return None
     reading = "Further left at the same height is cheaper: what a score costs in traffic, all counted."
     alt = "Line chart of UF1 by megabytes that a peer has sent for every set-up"
-    return Picture("score-mb", "Score by megabytes sent", reading, alt, HEADER, rows)
+    return _picture(setting, "score-mb", "mb_a_peer", "Score by megabytes sent", reading, alt)
 
 
 @in_setting(SettingPart.COST)
 def scores_by_seconds(setting: Setting) -> Picture | None:
     """None where no time was taken."""
-    rows = (*_set_ups(setting), *_target(setting))
-    if not any(row[0] == SET_UP and row[4] is not None for row in rows):
-        return None
     reading = f"Seconds until the slowest peer ended the round. {_clock(setting)}"
-    return Picture(
-        "score-seconds", "Score by time", reading, "Line chart of UF1 by seconds for every set-up", HEADER, rows
-    )
+    alt = "Line chart of UF1 by seconds for every set-up"
+    return _picture(setting, "score-seconds", "seconds", "Score by time", reading, alt)
+
+
+def _picture(
+    setting: Setting, name: str, column: str, title: str, reading: str, alt: str, more: tuple[Cells, ...] = ()
+) -> Picture | None:
+    rows, place = tuple(_set_ups(setting)), HEADER.index(column)
+    if all(row[place] is None for row in rows):
+        return None
+    return Picture(name, title, reading, alt, HEADER, (*rows, *more, *_target(setting)))
 
 
 def _clock(setting: Setting) -> str:
@@ -96,7 +94,7 @@ def _clock(setting: Setting) -> str:
     return "The clock is the simulation's: what training and transfer are taken to last, not what they took here."
 
 
-def _set_ups(setting: Setting) -> Iterator[tuple[Cell, ...]]:
+def _set_ups(setting: Setting) -> Iterator[Cells]:
     for method in setting.methods:
         if course := course_of(method):
             columns = (course.sent / MB, course.seconds, course.score, course.std)
@@ -104,7 +102,7 @@ def _set_ups(setting: Setting) -> Iterator[tuple[Cell, ...]]:
                 yield (SET_UP, method.name, index, *(float(each) if np.isfinite(each) else None for each in values))
 
 
-def _baselines(setting: Setting) -> Iterator[tuple[Cell, ...]]:
+def _baselines(setting: Setting) -> Iterator[Cells]:
     for arm, words in zip((Arm.ISOLATED, Arm.FEDAVG, Arm.POOLED), BASELINE_DASHES, strict=True):
         for lent in lent_baselines(setting, arm):
             name = f"{lent.name}: {words}" if lent.name else words
@@ -120,7 +118,7 @@ def _mean_course(runs: Sequence[Run], arm: Arm) -> list[tuple[int, float]]:
     return [(index, float(np.mean([course[index] for course in courses]))) for index in shared]
 
 
-def _target(setting: Setting) -> Iterator[tuple[Cell, ...]]:
+def _target(setting: Setting) -> Iterator[Cells]:
     if setting.target is not None:
         yield (TARGET, "target", None, None, None, setting.target, None)
 
@@ -142,21 +140,16 @@ def _score_by(column: str, label: str, place: str) -> Draw:
             curve(axes, own, series, tip, color=MUTED, linestyle=BASELINE_DASHES[words], linewidth=1.1, zorder=2)
             ends.setdefault(words if shared else series, []).append(own[-1][1])
         labels += [(float(np.mean(own)), words, MUTED) for words, own in ends.items()]
-        last = max((place for place, _ in points(rows, column, "uf1_mean")), default=0.0)
-        show_single_points(axes)
         if column == "round":
-            round_axis(axes, min((int(row["round"]) for row in rows if row["round"]), default=1), int(last))
+            round_axis(axes, rows)
             _spread_bars(axes, rows, styles)
         else:
-            axes.set_xlim(0, 1.02 * last or 1.0)
+            axes.set_xlim(0, 1.02 * max(place for place, _ in points(rows, column, "uf1_mean")) or 1.0)
             few_ticks(axes, 6 if width > NARROW else 4)
             axes.set_xlabel(label)
             _mark_ends(axes, rows, column, styles)
         labels += target_lines(axes, rows)
-        score_axis(axes)
-        y_grid(axes)
-        headline(axes, "UF1 of the mean peer")
-        end_labels(axes, labels, gap=0.07 * HEIGHT / height)
+        line_chart(axes, "UF1 of the mean peer", labels, score_axis, gap=0.07 * HEIGHT / height)
         return figure
 
     return draw

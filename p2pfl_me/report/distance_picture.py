@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
@@ -12,16 +13,7 @@ from p2pfl_me.report.figures import SettingPart, figure_named, in_setting
 from p2pfl_me.report.line_styles import SET_UP, line_styles_of
 from p2pfl_me.report.methods import EXACT, Setting, distances
 from p2pfl_me.report.numbers import Row, points
-from p2pfl_me.report.style import (
-    curve,
-    end_labels,
-    headline,
-    new_figure,
-    percent_log_axis,
-    round_axis,
-    show_single_points,
-    y_grid,
-)
+from p2pfl_me.report.style import Label, curve, line_chart, new_figure, percent_log_axis, round_axis
 
 DASHED = (0, (4, 1.8))
 
@@ -49,7 +41,7 @@ def distance_picture(setting: Setting) -> Picture | None:
 def distance_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows."""
     figure, axes = new_figure(3.9, width)
-    labels: list[tuple[float, str, str]] = []
+    labels: list[Label] = []
     for series, line in line_styles_of(rows).items():
         for column, dash, weight, strength in (
             ("distance", line.dash, 2.0, 1.0),
@@ -61,14 +53,14 @@ def distance_figure(rows: Sequence[Row], width: float) -> Figure:
                 curve(axes, own, name, "round {x:g}: {y:.3%}", **look)
                 if column == "distance":
                     labels.append((own[-1][1], line.label, line.colour))
-    show_single_points(axes)
+    round_axis(axes, rows)
+    words = "RMS distance to the average model after an exchange, in % of its norm (log scale)"
+    line_chart(axes, words, labels, _percents, gap=0.07)
+    return figure
+
+
+def _percents(axes: Axes) -> None:
     percent_log_axis(axes)
     low, high = axes.get_ylim()
     if high / low < 15:
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0), numticks=12))
-    rounds = [int(row["round"]) for row in rows]
-    round_axis(axes, min(rounds), max(rounds))
-    y_grid(axes)
-    headline(axes, "RMS distance to the average model after an exchange, in % of its norm (log scale)")
-    end_labels(axes, labels, gap=0.07)
-    return figure

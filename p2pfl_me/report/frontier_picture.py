@@ -12,11 +12,11 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.figures import SettingPart, figure_named, in_setting
-from p2pfl_me.report.line_styles import SET_UP, TARGET, Label, line_styles_of, score_lines, target_lines
+from p2pfl_me.report.line_styles import SET_UP, TARGET, line_styles_of, score_lines, target_lines
 from p2pfl_me.report.methods import Method, Setting, course_of
 from p2pfl_me.report.numbers import Cell, Row
 from p2pfl_me.report.run import Run
-from p2pfl_me.report.style import end_labels, headline, score_axis, show_single_points, y_grid
+from p2pfl_me.report.style import Label, line_chart, score_axis
 
 LINES = (1, 10, 100)
 """Mbit/s of each peer's line."""
@@ -98,11 +98,8 @@ def frontier_figure(rows: Sequence[Row], width: float) -> Figure:
         axes = figure.add_subplot(len(LINES), 1, place + 1, sharey=first)
         first = first or axes
         labels.append(_panel(axes, rows, line))
-    if first is not None:
-        score_axis(first)
     for axes, line, own in zip(figure.axes, LINES, labels, strict=True):
-        headline(axes, f"UF1 of the mean peer, {line} Mbit/s")
-        end_labels(axes, own, gap=0.13 * PANEL / height)
+        line_chart(axes, f"UF1 of the mean peer, {line} Mbit/s", own, score_axis, gap=0.13 * PANEL / height)
     figure.axes[-1].set_xlabel("seconds, computed")
     return figure
 
@@ -110,12 +107,10 @@ def frontier_figure(rows: Sequence[Row], width: float) -> Figure:
 def _panel(axes: Axes, rows: Sequence[Row], line: int) -> list[Label]:
     labels = score_lines(axes, rows, "seconds", f"{{x:.3g}} s at {line} Mbit/s: UF1 {{y:.3f}}", mbit_s=str(line))
     labels += target_lines(axes, rows, mbit_s=str(line))
-    show_single_points(axes)
     axes.set_xscale("log")
     decades = math.log10(axes.get_xlim()[1] / axes.get_xlim()[0])
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 3 else (1.0,), numticks=8))
     axes.xaxis.set_minor_locator(NullLocator())
     # Plain text, as `text.parse_math` is off.
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    y_grid(axes)
     return labels

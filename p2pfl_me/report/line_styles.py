@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from p2pfl_me.report.numbers import Row, points
-from p2pfl_me.report.style import AMBER, BLUE, GREEN, INK, PURPLE, TEAL, VERMILION, Dash, curve
+from p2pfl_me.report.style import AMBER, BLUE, GREEN, INK, PURPLE, TEAL, VERMILION, Dash, Label, curve
 
 SET_UP, TARGET = "set-up", "target"
 """Kinds of rows in the CSVs of such figures."""
 DOTTED: Dash = (0, (1, 1.6))
-Label = tuple[float, str, str]
-"""Where a line ends, its name and its colour, for `style.end_labels`."""
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, AMBER, TEAL)
 DASHES: tuple[tuple[Dash, str], ...] = (

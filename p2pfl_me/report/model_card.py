@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from p2pfl_me import __version__
 from p2pfl_me.counting import many
 from p2pfl_me.report.arms import Arm
-from p2pfl_me.report.results import average_interval, over_seeds
+from p2pfl_me.report.results import METRICS, average_interval, over_seeds
 from p2pfl_me.report.run import Run
 
-TITLES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
 USE = (
     "For research on the recognition of micro-expressions, and for looking at one's own films. Not for decisions about"
     " people; not for work places, schools, interrogation, lie detection or hiring: in the European Union inferring"
@@ -78,8 +77,8 @@ def protections(run: Run) -> tuple[str, ...]:
 def _scores(run: Run) -> list[str]:
     scores = []
     for arm in (Arm.AVERAGE, Arm.GOSSIP, Arm.ISOLATED, Arm.POOLED):
-        values = {name: over_seeds([run], arm, name) for name in TITLES}
-        told = [f"{TITLES[name]} {found.mean:.3f}" for name, found in values.items() if found]
+        values = {name: over_seeds([run], arm, name) for name in METRICS}
+        told = [f"{METRICS[name]} {found.mean:.3f}" for name, found in values.items() if found]
         if told:
             interval = average_interval(run) if arm is Arm.AVERAGE else None
             within = f" (95 % interval of UF1 over clips: {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""

@@ -9,9 +9,9 @@ from matplotlib.ticker import MaxNLocator
 
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.figures import RunPart, figure_named, in_run
-from p2pfl_me.report.numbers import Row
+from p2pfl_me.report.numbers import Row, points
 from p2pfl_me.report.run import Run
-from p2pfl_me.report.style import BLUE, MUTED, VERMILION, headline, new_figure
+from p2pfl_me.report.style import BLUE, MUTED, VERMILION, beside, curve, headline, new_figure, show_single_points
 
 
 @in_run(RunPart.PRIVACY)
@@ -39,27 +39,13 @@ def spending_picture(run: Run) -> Picture | None:
 def spending_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows."""
     figure, axes = new_figure(2.6, width)
-    for peer in sorted({int(row["peer"]) for row in rows}):
-        own = [row for row in rows if int(row["peer"]) == peer]
-        axes.plot(
-            [int(row["payment"]) for row in own],
-            [float(row["epsilon"]) for row in own],
-            color=BLUE,
-            alpha=0.6,
-            linewidth=1,
-            marker="." if len(own) == 1 else None,
-        )
+    for peer in dict.fromkeys(row["peer"] for row in rows):
+        own = points(rows, "payment", "epsilon", peer=peer)
+        curve(axes, own, f"peer {peer}", "payment {x:g}: epsilon {y:.3g}", color=BLUE, alpha=0.6, linewidth=1)
     budget = max(float(row["budget"]) for row in rows)
     axes.axhline(budget, color=VERMILION, linestyle="--", linewidth=1)
-    axes.annotate(
-        f"budget {budget:g}",
-        xy=(0, budget),
-        xycoords=("axes fraction", "data"),
-        xytext=(3, 3),
-        textcoords="offset points",
-        fontsize=8,
-        color=MUTED,
-    )
+    beside(axes, f"budget {budget:g}", (0, budget), ("axes fraction", "data"), xytext=(3, 8), fontsize=8, color=MUTED)
+    show_single_points(axes)
     axes.set_ylim(0, budget * 1.15)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.set_xlabel("payment")

@@ -19,14 +19,12 @@ from p2pfl_me.report.style import (
     INK,
     PAPER,
     Dash,
+    Label,
     curve,
-    end_labels,
-    headline,
+    line_chart,
     new_figure,
     round_axis,
     score_axis,
-    show_single_points,
-    y_grid,
 )
 
 PEER, MEAN, AVERAGE = "gossip", "gossip mean", "average model"
@@ -103,7 +101,7 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows."""
     metric = next(name for name in reversed(rows[0]))
     figure, axes = new_figure(3.7, width)
-    labels: list[tuple[float, str, str]] = []
+    labels: list[Label] = []
     tip = f"round {{x:g}}: {metric.replace('uf1', 'UF1')} {{y:.3f}}"
     finals: dict[str, float] = {}
     for peer in dict.fromkeys(row["peer"] for row in rows if row["series"] == PEER):
@@ -124,13 +122,8 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
         labels += [
             (finals[peer], f"{word}, peer {peer}", BLUE) for word, peer in zip(words, (highest, lowest), strict=True)
         ]
-    show_single_points(axes)
-    score_axis(axes)
-    rounds = [int(row["round"]) for row in rows]
-    round_axis(axes, min(rounds), max(rounds))
-    y_grid(axes)
-    headline(axes, "UF1" if metric == "uf1" else "mean training loss")
-    end_labels(axes, labels)
+    round_axis(axes, rows)
+    line_chart(axes, "UF1" if metric == "uf1" else "mean training loss", labels, score_axis)
     return figure
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.numbers import Row
 
 INK = "#1b1f24"
 MUTED = "#68707a"
@@ -71,6 +72,8 @@ Several parts of a figure bear one such id; on a page, where ids are unique, it 
 """
 LEAST_SCORES = 0.1
 """What an axis of scores spans at least."""
+Label = tuple[float, str, str]
+"""Where a line ends, its name and its colour."""
 Dash = str | tuple[int, tuple[float, ...]]
 """How a line is broken, as matplotlib takes it."""
 WIDTH = 6.0
@@ -168,8 +171,10 @@ def score_axis(axes: Axes) -> None:
     axes.set_ylim(low, high)
 
 
-def round_axis(axes: Axes, first: int, last: int) -> None:
-    """Whole rounds from `first` to `last`; labels stand to the right of the axes, where the layout makes room."""
+def round_axis(axes: Axes, rows: Sequence[Row]) -> None:
+    """Whole rounds, as far as those of `rows`; labels stand to the right of the axes, where the layout makes room."""
+    rounds = [int(row["round"]) for row in rows if row["round"]]
+    first, last = min(rounds, default=1), max(rounds, default=1)
     extent = max(last - first, 1)
     axes.set_xlim(first - 0.02 * extent, last + 0.01 * extent)
     ticks = MaxNLocator(nbins=7, integer=True, steps=[1, 2, 5, 10]).tick_values(first, last)
@@ -208,7 +213,17 @@ def percent_log_axis(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g} %"))
 
 
-def end_labels(axes: Axes, labels: Sequence[tuple[float, str, str]], gap: float = 0.062) -> None:
+def line_chart(axes: Axes, words: str, labels: Sequence[Label], up: Callable[[Axes], None], gap: float = 0.062) -> None:
+    """What all line charts have, once their lines are drawn and x has its limits: single points that are seen, the axis
+    `up`, rules, a headline of `words`, and names at the lines' ends (see `end_labels`)."""
+    show_single_points(axes)
+    up(axes)
+    y_grid(axes)
+    headline(axes, words)
+    end_labels(axes, labels, gap)
+
+
+def end_labels(axes: Axes, labels: Sequence[Label], gap: float = 0.062) -> None:
     """Name lines at the right border. `labels` holds (y, words, colour); they are moved apart, never overlap.
 
     `gap` is the least distance of two labels as a share of the axes' height. Call it last: it uses the limits.

@@ -7,12 +7,11 @@ from typing import Any
 
 from p2pfl_me.report.arms import IN_A_RUN, Arm
 from p2pfl_me.report.datasets import several_datasets
-from p2pfl_me.report.results import average_interval, final_scores, over_seeds, spread
+from p2pfl_me.report.results import METRICS, average_interval, final_scores, over_seeds, spread
 from p2pfl_me.report.run import Run
 
 FORMAT = 1
 """Of the object; keys are added without another number, and removed or changed only with one."""
-METRICS = ("uf1", "uar", "accuracy")
 
 
 def as_object(runs: Sequence[Run]) -> dict[str, Any]:
@@ -56,7 +55,7 @@ def _scores(run: Run, arm: Arm, dataset: str = "") -> dict[str, Any]:
 
 def as_lines(runs: Sequence[Run]) -> list[str]:
     """One line an arm: UF1, UAR and accuracy, of arms with peers the mean and the worst; over seeds the deviation."""
-    lines = [_line(runs, arm) for arm in IN_A_RUN if over_seeds(runs, arm, METRICS[0])]
+    lines = [_line(runs, arm) for arm in IN_A_RUN if over_seeds(runs, arm, "uf1")]
     if not lines:
         return ["no test clips, so no score"]
     lines += _dataset_lines(runs)
@@ -68,7 +67,7 @@ def _dataset_lines(runs: Sequence[Run]) -> Iterator[str]:
     """The average model's scores on each data set's clips, where there are several; means over seeds."""
     for name in several_datasets(runs):
         parts = []
-        for metric, title in zip(METRICS, ("UF1", "UAR", "accuracy"), strict=True):
+        for metric, title in METRICS.items():
             finals = [each for run in runs for each in final_scores(run, Arm.AVERAGE, metric, name).values()]
             if (found := spread(finals)) is not None:
                 parts.append(f"{title} {found.mean:.3f}" + (f" ± {found.std:.3f}" if found.std is not None else ""))
@@ -78,7 +77,7 @@ def _dataset_lines(runs: Sequence[Run]) -> Iterator[str]:
 
 def _line(runs: Sequence[Run], arm: Arm) -> str:
     parts = []
-    for metric, title in zip(METRICS, ("UF1", "UAR", "accuracy"), strict=True):
+    for metric, title in METRICS.items():
         spread = over_seeds(runs, arm, metric)
         if spread is None:
             continue

@@ -17,9 +17,9 @@ from typing import assert_never
 
 from p2pfl_me.errors import P2pmeError, RunError
 from p2pfl_me.files import refusing
+from p2pfl_me.report.results import METRICS
 from p2pfl_me.report.run import Run
 
-METRICS = ("uf1", "uar", "accuracy")
 MOST_AT_ONCE = 500
 """Numbers that MLflow takes in one go: half of its limit."""
 

@@ -94,6 +94,12 @@ class Data:
     sources: Annotated[Sources, Says("clips by where apex and face come from")] = field(default_factory=dict)
 
 
+class ForReports(Event):
+    """What stands in a log for who looks back at the run; who follows it passes it over."""
+
+    __slots__ = ()
+
+
 @event("start")
 class Start(Event):
     """A life of a peer begins; the first line of each."""
@@ -111,7 +117,7 @@ class Start(Event):
 
 
 @event("changed")
-class Changed(Event):
+class Changed(ForReports):
     """The run goes on under a contract that differs in what may change; the one before is kept beside it."""
 
     keys: Annotated[tuple[str, ...], Says("what differs, by dotted names")]
@@ -119,7 +125,7 @@ class Changed(Event):
 
 
 @event("view")
-class View(Event):
+class View(ForReports):
     """The members have agreed on a change of the contract, as far as this peer can tell."""
 
     number: Annotated[int, Says("of the run's changes, from 1")]
@@ -130,7 +136,7 @@ class View(Event):
 
 
 @event("leaving")
-class Leaving(Event):
+class Leaving(ForReports):
     """A member has said that it leaves, and this peer has approved of it for its laboratory."""
 
     neighbour: Annotated[int, Says("who leaves; it may be this peer itself")]
@@ -157,7 +163,7 @@ class Joined(Event):
 
 
 @event("begin")
-class Begin(Event):
+class Begin(ForReports):
     """The wait at the start is over, and training begins."""
 
     missing: Annotated[tuple[int, ...], Says("ids of the peers of whom nothing was heard")]
@@ -230,7 +236,7 @@ class Spent(Event):
 
 
 @event("catch_up")
-class CatchUp(Event):
+class CatchUp(ForReports):
     """Rounds were left out, because the neighbours had gone on."""
 
     from_round: Annotated[int, Says("the first that was left out")]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console as RichConsole
 
-from p2pfl_me.console.table import Picture
+from p2pfl_me.console.table import Picture, in_trouble
 from p2pfl_me.console.watch import Watch
 from p2pfl_me.contract import contract_from_yaml
-from p2pfl_me.run.events import Scores
+from p2pfl_me.run.events import Finish, Handed, HandsOut, Joined, Reason, Scores
 
 RED = "\x1b[1;31m"
 
@@ -78,6 +78,19 @@ def test_who_ended_badly_is_red_and_who_is_done_is_not(tmp_path: Path) -> None:
     red = [line for line in lines if RED in line]
     assert len(red) == 1 and "diverged" in red[0]
     assert lines.index(red[0]) == 2
+
+
+BY_THE_CONTRACT = {Reason.ROUNDS, Reason.TIME, Reason.WORK, Reason.PATIENCE, Reason.HANDED, Reason.LEFT}
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_only_an_end_that_no_contract_asks_for_is_trouble(tmp_path: Path, reason: Reason) -> None:
+    view = a_watch(tmp_path, 1).peers[0]
+    for event in (Joined(3, 1, "00"), Handed(4, (1,), None, None), HandsOut(60)):
+        view.take(event)
+        assert not in_trouble(view), view.state
+    view.take(Finish(reason, 60))
+    assert in_trouble(view) == (reason not in BY_THE_CONTRACT)
 
 
 def test_with_too_many_the_worst_are_seen(tmp_path: Path) -> None:

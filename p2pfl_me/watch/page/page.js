@@ -2,9 +2,9 @@
 /* Asks for the run's state every second and draws it. Nothing is kept here but how the table is sorted. */
 
 const SVG = "http://www.w3.org/2000/svg";
-const TROUBLE = new Set(["error", "diverged", "alone"]);
-const ENDED = new Set(["rounds", "patience", "handed", "hands out", "stopped"]);
-const WORDS = { rounds: "done", patience: "done", handed: "done, took a final model", "hands out": "done, hands out its model",
+const TROUBLE = new Set(["error", "diverged", "alone", "unmet", "budget"]);
+const ENDED = new Set(["rounds", "time", "work", "patience", "handed", "hands out", "left", "stopped"]);
+const WORDS = { rounds: "done", time: "done", work: "done", patience: "done", handed: "done, took a final model", "hands out": "done, hands out its model",
   joining: "waits for neighbours", absent: "no log here" };
 const COLUMNS = [
   // name, value, digits after the point, what it means where the name does not say so
