@@ -12,7 +12,17 @@ from p2pfl_me.report.figures import Draw, figure_named
 from p2pfl_me.report.line_styles import DOTTED, SET_UP, line_styles_of
 from p2pfl_me.report.mixing import Mixing
 from p2pfl_me.report.numbers import Cell, Row, points
-from p2pfl_me.report.style import NARROW, Label, belongs, curve, few_ticks, line_chart, new_figure, percent_log_axis
+from p2pfl_me.report.style import (
+    NARROW,
+    Label,
+    belongs,
+    curve,
+    few_ticks,
+    line_chart,
+    new_figure,
+    percent_log_axis,
+    round_axis,
+)
 
 LOWEST = 2e-5
 """What is below counts as agreement: there float32 begins to round."""
@@ -45,7 +55,7 @@ def mixing_pictures(mixings: Sequence[Mixing]) -> Iterator[Picture]:
     )
 
 
-def _mixing_by(column: str, label: str, place: str) -> Draw:
+def _mixing_by(column: str, place: str) -> Draw:
     """The drawing of distances over `column` of the CSV; `place` is a format of x for who points at it."""
     tip = f"{place}: {{y:.3%}} left"
 
@@ -65,9 +75,12 @@ def _mixing_by(column: str, label: str, place: str) -> Draw:
             for each in (*under, *end):
                 each.set_gid(belongs(axes, series))
             labels.append((measured[-1][1], line.label, line.colour))
-        axes.set_xlim(0, 1.02 * max(x for x, _ in points(rows, column, "distance")))
-        few_ticks(axes, 6 if width > NARROW else 4)
-        axes.set_xlabel(label)
+        if column == "round":
+            round_axis(axes, rows)
+        else:
+            axes.set_xlim(0, 1.02 * max(x for x, _ in points(rows, column, "distance")))
+            few_ticks(axes, 6 if width > NARROW else 4)
+            axes.set_xlabel("MB sent a peer, on the wire")
         words = "Distance to the mean, in % of the first (log scale); thick and dotted: predicted"
         line_chart(axes, words, labels, _percents)
         return figure
@@ -81,5 +94,5 @@ def _percents(axes: Axes) -> None:
     axes.set_yticks([10.0**-power for power in range(5)])
 
 
-figure_named("mixing-rounds")(_mixing_by("round", "round", "round {x:g}"))
-figure_named("mixing-mb")(_mixing_by("mb_a_peer", "MB sent a peer, on the wire", "{x:.3g} MB"))
+figure_named("mixing-rounds")(_mixing_by("round", "round {x:g}"))
+figure_named("mixing-mb")(_mixing_by("mb_a_peer", "{x:.3g} MB"))
