@@ -25,6 +25,10 @@ from pydantic import BaseModel
 TESTS = Path(__file__).parent
 
 
+class Field(str):
+    """Default and bounds of a field of a contract, as text: no words for people."""
+
+
 def changed(room: str) -> list[str]:
     """Each declaration that is another than the approved one, as `name: approved -> now`."""
     path = TESTS / room / "approved_declared.txt"
@@ -69,7 +73,7 @@ def _of(module: ModuleType) -> Iterator[tuple[str, Any]]:
 def _of_class(kind: type) -> Iterator[tuple[str, Any]]:
     if issubclass(kind, BaseModel):
         yield from (
-            (name, f"{each.default!r} {each.metadata!r}")
+            (name, Field(f"{each.default!r} {each.metadata!r}"))
             for name, each in kind.model_fields.items()
             if " at 0x" not in f"{each.default!r} {each.metadata!r}"
         )
@@ -92,12 +96,16 @@ def _is_words(value: Any) -> bool:
     """Texts, and what holds nothing else: they are read by people, on approved pages."""
     if isinstance(value, dict):
         return all(map(_is_words, [*value, *value.values()]))
+    if isinstance(value, Field):
+        return False
     return isinstance(value, str) or (isinstance(value, tuple | list | set | frozenset) and all(map(_is_words, value)))
 
 
 def _text(value: Any) -> str | None:
     """Of numbers, texts and what holds nothing else; None of others."""
     match value:
+        case Field():
+            return str(value)
         case Enum():
             return repr(value.value)
         case bool() | int() | float() | str() | bytes() | None:

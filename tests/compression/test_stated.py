@@ -18,29 +18,6 @@ from p2pfl_me.contract.gossip import Gossip
 from p2pfl_me.errors import WireError
 from tests.compression.pairs import ends, meet, model
 
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "chunked": {"fraction": 0.5, "bits": 2, "gamma": None},
-    "float16": {},
-    "fragments": {"parts": 4},
-    "int4": {},
-    "int8": {},
-    "jwins": {"fractions": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 1.0)},
-    "power": {"rank": 1},
-    "topk": {"fraction": 0.1, "gamma": None},
-}
-TRAITS = {
-    "remembers_edges": {"chunked", "power", "topk"},
-    "needs_matrices": {"power"},
-    "keeps_average": {"chunked", "float16", "fragments", "int4", "int8", "power", "topk"},
-}
-
-
-@pytest.mark.parametrize("kind", COMPRESSIONS)
-def test_what_nobody_wrote_is_what_is_stated(kind: str) -> None:
-    assert COMPRESSIONS.of(kind).model_dump(exclude={"kind"}) == DEFAULTS[kind]
-    for trait, kinds in TRAITS.items():
-        assert getattr(COMPRESSIONS[kind], trait) == (kind in kinds), trait
-
 
 @pytest.mark.parametrize(
     ("kind", "options", "refused"),
