@@ -204,7 +204,7 @@ class Account:
             neighbours,
             self._privacy,
             self._starved,
-            self._undecided if self._state in GOING else "",
+            self._undecided if self._standing.state in GOING else "",
         )
 
     def _now(self, each: Neighbour) -> Neighbour:

@@ -67,7 +67,14 @@ class PeerView(Standing):
                 pass  # where it stands
             case events.Sighted() | events.Unreachable() | events.Starved():
                 pass  # for whoever runs the one peer
-            case events.Refused() | events.Spent() | events.Undecided() | events.ForReports():
+            case (
+                events.View()
+                | events.Changed()
+                | events.Undecided()
+                | events.Refused()
+                | events.Spent()
+                | events.ForReports()
+            ):
                 pass
             case _:
                 assert_never(event)

@@ -117,7 +117,7 @@ class Start(Event):
 
 
 @event("changed")
-class Changed(ForReports):
+class Changed(Event):
     """The run goes on under a contract that differs in what may change; the one before is kept beside it."""
 
     keys: Annotated[tuple[str, ...], Says("what differs, by dotted names")]
@@ -125,7 +125,7 @@ class Changed(ForReports):
 
 
 @event("view")
-class View(ForReports):
+class View(Event):
     """The members have agreed on a change of the contract, as far as this peer can tell."""
 
     number: Annotated[int, Says("of the run's changes, from 1")]
