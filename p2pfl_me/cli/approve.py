@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from p2pfl_me.cli.shared import examples
+
+if TYPE_CHECKING:
+    from p2pfl_me.peer.court import KeyCourt
 
 
 @click.command(epilog=examples("p2pme approve view.json --run lab-b/run --id 1 --key lab-b/lab.key"))
@@ -25,29 +29,18 @@ def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, in
     from p2pfl_me.contract import changes, load_contract
     from p2pfl_me.errors import ContractError
     from p2pfl_me.files import read_regular, refusing, write_whole
-    from p2pfl_me.home import home
-    from p2pfl_me.membership.agreed import approvals_due, contract_in, keys_of
+    from p2pfl_me.membership.agreed import approvals_due, contract_in
     from p2pfl_me.membership.leaving import is_same_change
     from p2pfl_me.membership.views import as_text
     from p2pfl_me.peer.consent import proposal, read_view, standing_of
-    from p2pfl_me.peer.court import KeyCourt
-    from p2pfl_me.peer.trust import Trust
     from p2pfl_me.run.folder import RunFolder
-    from p2pfl_me.wire.identity import earlier_identities, load_identity
 
     given = read_view(view)
     contract = load_contract(new) if new else contract_in(given, str(view))
     wanted, now = proposal(run, contract, given.round)
     if given.statement != wanted.statement:
         raise ContractError("is not the view of this change", where=str(view), fix="compare NEW with who proposed it")
-    trust, mine = Trust(home()), (load_identity(key), *earlier_identities(key))
-    stated = keys_of(now).get(peer_id)
-    if stated is None or mine[0].public not in trust.good(stated):
-        raise ContractError(
-            f"this key is not that of member {peer_id} in {run}",
-            where=str(key),
-            fix="give your own with --key and --id",
-        )
+    court = court_by_key(run, peer_id, key)
     before = RunFolder(run).approved(given.number)
     statement = given.statement.decode()
     if before.exists() and not is_same_change(read_regular(before, own=True), given.statement) and not instead:
@@ -56,8 +49,6 @@ def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, in
             where=str(before),
             fix="if that has come to nothing at every lab, say --instead",
         )
-    by_name = next((each.private for each in mine if each.public == stated), None)
-    court = KeyCourt(peer_id, tuple(each.private for each in mine), by_name, trust)
     standing = standing_of(run)
     made = court.approved(standing, given)
     with refusing(ContractError, view, "copy it to where you may write"):
@@ -71,3 +62,31 @@ def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, in
     )
     if given.round and len(found) >= due:
         click.echo(f"once any lab says `p2pme adopt {view} --run RUN`, all go on under it after {given.round} rounds")
+
+
+def court_by_key(run: Path, peer: int, key: Path) -> KeyCourt:
+    """What member `peer` of the run thinks of views, and its approval, by its private key.
+
+    Raises
+    ------
+    ContractError
+        The key is another's.
+    """
+    from p2pfl_me.errors import ContractError
+    from p2pfl_me.home import home
+    from p2pfl_me.membership.agreed import keys_of
+    from p2pfl_me.peer.consent import standing_of
+    from p2pfl_me.peer.court import KeyCourt
+    from p2pfl_me.peer.trust import Trust
+    from p2pfl_me.wire.identity import earlier_identities, load_identity
+
+    trust, mine = Trust(home()), (load_identity(key), *earlier_identities(key))
+    stated = keys_of(standing_of(run).contract).get(peer)
+    if stated is None or mine[0].public not in trust.good(stated):
+        raise ContractError(
+            f"this key is not that of member {peer} in {run}",
+            where=str(key),
+            fix="give your own with --key and --id",
+        )
+    by_name = next((each.private for each in mine if each.public == stated), None)
+    return KeyCourt(peer, tuple(each.private for each in mine), by_name, trust)

@@ -33,23 +33,36 @@ def leave(context: click.Context, run: Path, peer: int, key: Path, after: int, o
     runs hands it on (`p2pme adopt`). A lab that has to go at once just stops, and the others go on without its models.
     """
     from p2pfl_me.cli.adopt import hand_over
-    from p2pfl_me.cli.approve import approve
-    from p2pfl_me.cli.propose import propose
-    from p2pfl_me.files import read_regular
+    from p2pfl_me.cli.approve import court_by_key
+    from p2pfl_me.errors import ContractError
+    from p2pfl_me.files import read_regular, refusing, write_whole
+    from p2pfl_me.membership.agreed import approvals_due
+    from p2pfl_me.membership.edits import without
     from p2pfl_me.membership.leaving import is_same_change
-    from p2pfl_me.peer.consent import read_view
+    from p2pfl_me.membership.views import as_text
+    from p2pfl_me.peer.consent import proposal, standing_of
     from p2pfl_me.run.folder import RunFolder
 
-    path = out or RunFolder(run).leaving
-    context.invoke(propose, run=run, after=after, leaving=(peer,), out=path)
-    said = read_view(path)
-    approved = RunFolder(run).approved(said.number)
-    if out is None and approved.exists() and not is_same_change(read_regular(approved, own=True), said.statement):
-        click.echo(
-            f"another change comes first, of which this lab has approved; then its peer says that peer {peer} leaves"
+    folder, standing, court = RunFolder(run), standing_of(run), court_by_key(run, peer, key)
+    due = approvals_due(standing.contract, running=True)
+    said, _ = proposal(run, without(standing.contract, peer), after)
+    path, approved = out or folder.leaving, folder.approved(said.number)
+    waits = approved.exists() and not is_same_change(read_regular(approved, own=True), said.statement)
+    if waits and out:
+        raise ContractError(
+            f"another change was approved here as the {said.number}. of this run",
+            where=str(approved),
+            fix="leave out -o: the running peer says it once that one has come to be",
         )
+    with refusing(ContractError, path, "name another file with --out" if out else "free some space, then try again"):
+        if not waits:
+            write_whole(approved, said.statement, sync=True)
+            said = court.approved(standing, said)
+        write_whole(path, as_text(said), public=out is not None, sync=True)
+    if waits:
+        click.echo("another change comes first, of which this lab has approved; then its peer says that it leaves")
         click.echo(f"`p2pme status {run}` says how that stands")
-        return
-    context.invoke(approve, view=path, run=run, peer_id=peer, key=key)
-    if out is None:
-        hand_over(read_view(path), path, run)
+    elif out:
+        click.echo(f"{out}: any lab that runs hands it on (`p2pme adopt {out} --run RUN`); {due} approve by themselves")
+    else:
+        hand_over(said, path, run)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from p2pfl_me.contract.load import load_contract
-from p2pfl_me.contract.members import BASE_PORT
+from p2pfl_me.contract.members import BASE_PORT, Member
 from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.federation.card import DIALS, MARK, Card, read_card
@@ -97,7 +97,7 @@ def found(path: Path, draft: Draft, lab: int, address: str = "", *, dial_only: b
         raise ContractError(f"there is no lab {lab} among {draft.labs}", where="--id", fix=f"0 to {draft.labs - 1}")
     if (path / DRAFT).exists():
         raise RunError("holds a laboratory already", where=str(path), fix="name another folder")
-    contract_text(draft.kind, draft.labs, draft.name, draft.settings)  # refused now, not when all cards are there
+    _require_sound(draft)
     address = DIALS if dial_only else address or f"tcp://127.0.0.1:{BASE_PORT + lab}"
     folder = LabFolder(path, draft, lab)
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -180,6 +180,15 @@ def _conclude(folder: LabFolder) -> bool:
     write_whole(folder.contract, text.encode())
     load_contract(folder.contract)
     return True
+
+
+def _require_sound(draft: Draft) -> None:
+    """Refuse now what would be refused when all cards are there; some settings need members (`peers.approve`)."""
+    stand_ins = [
+        Member(id=lab, address=f"tcp://lab-{lab}.invalid:{BASE_PORT}", public_key=new_identity().public_text)
+        for lab in range(draft.labs)
+    ]
+    contract_text(draft.kind, name=draft.name, overrides=draft.settings, members=stand_ins)
 
 
 def _card(draft: Draft, lab: int, address: str, key: str) -> str:

@@ -14,7 +14,7 @@ import msgpack
 from p2pfl_me.contract import Contract, changes
 from p2pfl_me.errors import ContractError, WireError
 from p2pfl_me.files import read_text
-from p2pfl_me.membership.agreed import Standing, approvals_due
+from p2pfl_me.membership.agreed import Standing, approvals_due, contract_in
 from p2pfl_me.membership.leaving import WITHIN, has_come_to_nothing, is_same_change, place_of
 from p2pfl_me.membership.views import View, as_text, from_text
 from p2pfl_me.peer.court import Court
@@ -281,6 +281,8 @@ class Changing:
             return
         done = self._completed()
         try:
+            if self._me in contract_in(said, "what this lab said when it left").peers.present:
+                return  # of another peer whose run this folder is, too
             if self._is_void(said):
                 round, lead = said.round, self._lead
                 if round <= done:

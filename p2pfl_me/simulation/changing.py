@@ -6,6 +6,7 @@ only approvals carry no seals, and what a peer keeps lies in memory.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -187,6 +188,7 @@ class ChangingSimulation(Simulation):
             self.stores[peer].keep(view)
         self._changing: dict[int, Changing] = {}
         self._called: set[int] = set()
+        self._typed_later: defaultdict[int, list[Announcement]] = defaultdict(list)
         self.turns: list[Turned] = []
         super().__init__(
             lambda peer: boot(
@@ -270,6 +272,8 @@ class ChangingSimulation(Simulation):
         done = self._completed(peer)
         self.turns.append(Turned(peer, view.number, view.round, done, peer in self._called, others))
         self._called.discard(peer)
+        for each in self._typed_later.pop(peer, ()):
+            self.clock.at(self.clock.now, partial(self._lay, each))
         if peer in new.peers.present:
             self.clock.at(self.clock.now + 0.01, partial(self._start, peer))
         else:
@@ -317,6 +321,9 @@ class ChangingSimulation(Simulation):
                 for other in self._plan(self.contract(announced.peer))[1].neighbours(announced.peer):
                     self.network.tell(announced.peer, other, pack([as_text(announced.view)]))
             case Announcement(peer=peer, view=view):
+                if view.number > self.number[peer] + 1:  # it is typed once the change before has come to be
+                    self._typed_later[peer].append(announced)
+                    return
                 if peer in view.seals and len(view.seals) == 1:  # `p2pme leave`, which approves for its lab
                     before = self.stores[peer].approval(view.number)
                     if before and not is_same_change(before, view.statement):

@@ -21,6 +21,7 @@ from tests.small import Command, events
 from tests.wire.peers import free_base
 
 DRAFT = Draft("ring", 3, "trial")
+CHANGES = Draft("ring", 3, "changes", ("peers.approve=0.6",))
 
 
 def labs(tmp_path: Path, draft: Draft = DRAFT) -> list[LabFolder]:
@@ -35,7 +36,9 @@ def exchange(folders: list[LabFolder]) -> None:
                 add_card(folder, read_card(path.read_text(), str(path)), str(path))
 
 
-@pytest.mark.parametrize("draft", [DRAFT, Draft("mesh", 2, "two", ("training.rounds=3", "gossip.weights=constant"))])
+@pytest.mark.parametrize(
+    "draft", [DRAFT, Draft("mesh", 2, "two", ("training.rounds=3", "gossip.weights=constant")), CHANGES]
+)
 def test_cards_alone_make_the_same_contract_everywhere(tmp_path: Path, draft: Draft) -> None:
     folders = labs(tmp_path, draft)
     assert not any(folder.contract.exists() for folder in folders)
@@ -82,6 +85,7 @@ def test_what_cannot_work_is_refused_before_anybody_connects(tmp_path: Path) -> 
         (Draft("rnig", 3, "t"), ""),
         (Draft("hypercube", 3, "t"), ""),
         (Draft("ring", 3, "t", ("training.rounds=none",)), ""),
+        (Draft("ring", 3, "t", ("peers.approve=6",)), ""),
         (Draft("ring", 3, "no name"), ""),
         (DRAFT, "lab.example:47100"),
         (DRAFT, "tcp://lab.example:99999"),

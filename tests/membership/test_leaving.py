@@ -8,7 +8,9 @@ from random import Random
 
 import networkx as nx
 import pytest
+from click.testing import CliRunner
 
+from p2pfl_me.cli.leave import leave
 from p2pfl_me.console.words import undecided
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract
 from p2pfl_me.errors import ContractError
@@ -18,9 +20,11 @@ from p2pfl_me.membership.leaving import WITHIN, is_same_change, leaver_of
 from p2pfl_me.membership.views import View, as_text
 from p2pfl_me.peer.changing import Changing, pack
 from p2pfl_me.peer.view_store import FolderStore
+from p2pfl_me.run.beginning import keep_contract
 from p2pfl_me.run.events import AnyEvent, Leaving, Refused, Undecided
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.topology import plan_of
+from p2pfl_me.wire.identity import save_identity
 from tests.membership.labs import Members
 
 LINE = "{kind: edges, edges: [[0, 1], [1, 2], [2, 3], [3, 4]]}"
@@ -236,6 +240,27 @@ def test_who_says_that_it_leaves_when_another_change_is_approved_of_here_says_it
         after.link(k)
     after.arrive()
     assert after.agreed()[1:] == [without(after.standing.contract, 1)] * 4 and after.rung[3] == [25]
+
+
+def test_a_peer_does_not_leave_because_another_of_the_same_folder_does(labs: Members, tmp_path: Path) -> None:
+    all_of_them = Federation(labs, tmp_path)
+    all_of_them.run(3).leaving.write_text(as_text(leaves(labs, 1)))
+    all_of_them.completed = 30
+    all_of_them.peers[3].look()
+    all_of_them.peers[3].begin()
+    all_of_them.arrive()
+    assert all_of_them.agreed() == [None] * 5 and not all_of_them.leavings()
+
+
+def test_a_command_with_another_labs_key_makes_nobody_leave(labs: Members, tmp_path: Path) -> None:
+    all_of_them = Federation(labs, tmp_path)
+    keep_contract(all_of_them.run(1).path, labs.contract)
+    save_identity(tmp_path / "1.key", labs.key(1))
+    words = ["--run", str(all_of_them.run(1).path), "--id", "2", "--key", str(tmp_path / "1.key"), "--after", "20"]
+    refused = CliRunner().invoke(leave, words)
+    assert isinstance(refused.exception, ContractError) and "is not that of member 2" in str(refused.exception)
+    all_of_them.peers[1].look()
+    assert not all_of_them.on_its_way and not all_of_them.run(1).leaving.exists()
 
 
 def test_who_could_not_leave_in_time_says_it_again(labs: Members, tmp_path: Path) -> None:
