@@ -19,7 +19,7 @@ from p2pfl_me.wire.dialling import numbers_of
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.sockets import CALLS, MOST_HELD, UNREACHABLE, Sockets
 from p2pfl_me.wire.station import Connection, Outcome
-from p2pfl_me.wire.stream_sockets import split_address
+from p2pfl_me.wire.stream_sockets import StreamSockets, split_address
 from tests.wire.peers import free_ports
 
 
@@ -298,3 +298,19 @@ def test_a_call_for_which_no_file_is_left_fails_as_a_call_and_the_next_gets_thro
     done = subprocess.run([sys.executable, "-c", STARVED], capture_output=True, text=True, preexec_fn=few, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "too many open files" in done.stdout
+
+
+def test_who_sleeps_wakes_when_time_is_up_or_when_called_and_no_sooner() -> None:
+    sockets = StreamSockets()
+    try:
+        begun = time.monotonic()
+        sockets.sleep(0.05)
+        assert time.monotonic() - begun > 0.04
+        sockets.wake()
+        sockets.sleep(None)
+        sockets.awake()
+        begun = time.monotonic()
+        sockets.sleep(0.02)
+        assert time.monotonic() - begun > 0.015, "what was heard wakes nobody again"
+    finally:
+        sockets.close()
