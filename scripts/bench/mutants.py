@@ -186,6 +186,9 @@ def unread(node: ast.AST) -> Iterator[ast.AST]:
         yield from ast.walk(annotation)
     if isinstance(node, ast.keyword) and node.arg in LOOKS:
         yield from ast.walk(node.value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "reshape":
+        for size in node.args:  # NumPy takes any negative number for the one that it works out
+            yield from ast.walk(size) if isinstance(size, ast.UnaryOp) else ()
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         yield from (node, node.value)
     if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
