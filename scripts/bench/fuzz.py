@@ -55,9 +55,9 @@ def main() -> int:
             figures = f"{took:.0f} s of CPU, slowest {1e3 * slowest:.1f} ms, {grown:+.1f} MB"
             print(f"{name:24} {survived} survived in {figures}", flush=True)
             if arguments.json:
-                found = {"decoder": name, "inputs": survived, "cpu_s": took, "slowest_s": slowest, "grown_mb": grown}
+                line = {"decoder": name, "inputs": survived, "cpu_s": took, "slowest_s": slowest, "grown_mb": grown}
                 with arguments.json.open("a") as file:
-                    file.write(json.dumps(found) + "\n")
+                    file.write(json.dumps(line) + "\n")
     return 0
 
 
