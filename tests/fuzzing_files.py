@@ -22,6 +22,7 @@ from p2pfl_me import sealing
 from p2pfl_me.compare.cells import json_object
 from p2pfl_me.contract import contract_from_yaml, dump_contract
 from p2pfl_me.data.choose import read_list
+from p2pfl_me.data.extent import extent_of
 from p2pfl_me.data.forget import read_rows, runs_with
 from p2pfl_me.data.identity_rules import read_persons
 from p2pfl_me.data.images import file_bytes
@@ -243,7 +244,8 @@ def _of_data(folder: Path) -> dict[str, Target]:
     persons = b"dataset,subject,person\nsmic,s1,p1\nsmic,s2,p1\n"
     split = json.dumps({"folds": [{"name": "a", "pool": "all", "held_out": ["smic/s1"]}], "subjects": ["smic/s1"]})
     (folder / "split").mkdir(exist_ok=True)
-    picture = cv2.imencode(".png", np.full((24, 24, 3), 90, np.uint8))[1].tobytes()
+    picture, endings = np.full((24, 24, 3), 90, np.uint8), (".png", ".jpg", ".bmp", ".tif", ".webp")
+    pictures = tuple(cv2.imencode(ending, picture)[1].tobytes() for ending in endings)
 
     def read_vectors(data: bytes) -> None:
         path = written("vectors.safetensors", data)
@@ -266,5 +268,6 @@ def _of_data(folder: Path) -> dict[str, Target]:
         "rows to forget": Target((rows,), lambda data: read_rows(written("rows.csv", data)), DataError),
         "persons": Target((persons,), lambda data: read_persons(written("persons.csv", data)), DataError),
         "split": Target((split.encode(),), read_split, DataError),
-        "picture file": Target((picture,), lambda data: file_bytes(written("picture.png", data)), DataError),
+        "picture file": Target((pictures[0],), lambda data: file_bytes(written("picture.png", data)), DataError),
+        "picture's extent": Target(pictures, extent_of),
     }

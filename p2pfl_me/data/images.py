@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.data.damage import TIFF, damage_of
+from p2pfl_me.data.extent import LARGEST as LARGEST_EXTENT
+from p2pfl_me.data.extent import extent_of
 from p2pfl_me.data.several import pictures_in
 from p2pfl_me.errors import DataError
 
@@ -30,9 +32,16 @@ def read_image(path: Path) -> Image:
     Raises
     ------
     DataError
-        Missing, no image, damaged, several pictures, next to no pixels, or brightness that eight bits cannot hold.
+        Missing, no image, damaged, several pictures, next to no pixels or too many, or brightness that eight bits
+        cannot hold.
     """
     data = file_bytes(path)
+    if (extent := extent_of(data)) and extent[0] * extent[1] > LARGEST_EXTENT:
+        raise DataError(
+            f"says that it is {extent[0]}x{extent[1]} pixels, more than {LARGEST_EXTENT:,} in all",
+            where=str(path),
+            fix="save it again, smaller, or leave its clip out: no frame of a face is as large",
+        )
     image = _decoded(data, path)
     if image is None:
         raise _no_image(data, path)

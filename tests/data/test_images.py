@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image as PillowImage
 
 from p2pfl_me.contract.preprocess import Input, Preprocess
 from p2pfl_me.data.blank import blank_words, is_blank
+from p2pfl_me.data.extent import extent_of
 from p2pfl_me.data.images import read_image
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.data.preprocess.inputs import clip_images
@@ -147,3 +149,33 @@ def test_a_tiff_of_zlib_is_asked_for_its_checksums_which_decoders_do_not_read(tm
         with pytest.raises(DataError):
             read_image(tmp_path / "b.tif")
     assert shown, "OpenCV shows some of them"
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".bmp", ".tif", ".webp"])
+def test_a_small_file_that_says_it_is_huge_takes_no_memory(tmp_path: Path, kind: str) -> None:
+    """A kilobyte that says 40,000 times 40,000 pixels would be decoded into gigabytes of grey."""
+    data = bytearray(cv2.imencode(kind, np.full((24, 32, 3), 90, np.uint8))[1].tobytes())
+    assert extent_of(bytes(data)) == (32, 24) and read_image_of(tmp_path / f"a{kind}", data).shape == (24, 32, 3)
+    match kind:
+        case ".png":
+            struct.pack_into(">II", data, 16, 40_000, 40_000)
+        case ".bmp":
+            struct.pack_into("<ii", data, 18, 40_000, -40_000)
+        case ".jpg":
+            at = data.index(b"\xff\xc0")
+            struct.pack_into(">HH", data, at + 5, 40_000, 40_000)
+        case ".tif":
+            for tag in (256, 257):
+                at = data.index(struct.pack("<H", tag), struct.unpack_from("<I", data, 4)[0])
+                struct.pack_into("<HII", data, at + 2, 4, 1, 40_000)
+        case _:
+            assert data[12:16] == b"VP8L"
+            struct.pack_into("<I", data, 21, 0x3FFF | 0x3FFF << 14)
+    assert len(data) < 10_000
+    with pytest.raises(DataError, match=r"says that it is \d+x\d+ pixels, more than 134,217,728 in all"):
+        read_image_of(tmp_path / f"a{kind}", data)
+
+
+def read_image_of(path: Path, data: bytes | bytearray) -> npt.NDArray[np.uint8]:
+    path.write_bytes(data)
+    return read_image(path)
