@@ -18,7 +18,8 @@ NAMES = [
     "call for a neighbour", "word of a relay", "checkpoint", "sealed checkpoint", "log", "ledger", "privacy ledger",
     "manifest", "contract", "recorded input", "ticket", "identity", "sealed key", "public key", "laboratory", "outcome",
     "mark", "cell", "scores", "vectors", "weights' origin", "list of clips", "chosen clips", "rows to forget",
-    "persons", "split", "picture file", "picture's extent", "ask of a chain", *(["ciphertext", "receiver's key"] if has_ckks() else []),
+    "persons", "split", "picture file", "picture's extent", "ask of a chain",
+    *(["ciphertext", "receiver's key"] if has_ckks() else []),
 ]  # fmt: skip
 SLOW = {
     "views": 100,
