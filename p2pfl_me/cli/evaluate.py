@@ -100,6 +100,8 @@ def evaluate(
     from p2pfl_me.files import read_json, undrafted
 
     require_network(network, trained)
+    if any(each.startswith("peers.loopback") for each in (*overrides, *varied)):
+        raise click.UsageError("an evaluation deals each fold's clips to --peers N; the contract's peers take no part")
     overrides, another = with_rounds(overrides, rounds), network is not None
     variants, folder = variants_of(varied, overrides) if varied else (), out or new_folder()
 

@@ -23,6 +23,7 @@ LARGEST = 1 << 30
 """Bytes of a picture's file; one with holes has as many without filling any disk, and would fill the memory."""
 UPPER = 14
 """Bits within which a picture of sixteen bits is none: cameras of 10, 12 and 14 bits leave the upper ones empty."""
+FILMS = {".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".m4v"}
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
@@ -83,6 +84,10 @@ def _no_image(data: bytes, path: Path) -> DataError:
             "save it",
         )
         return DataError(what, where=str(path), fix=f"{fix} again as a PNG of 8 bits")
+    if path.suffix.lower() in FILMS:
+        write = f"`ffmpeg -i {path.name} {path.stem}/%04d.png` writes one"
+        what = f"is a film, and a clip is a folder of its pictures ({write})"
+        return DataError(what, where=str(path), fix="name that folder in the film's place")
     return DataError("is not an image", where=str(path), fix="`p2pme data check` lists all such files")
 
 

@@ -48,6 +48,9 @@ def test_what_is_no_image_is_refused_by_name(tmp_path: Path, data: bytes) -> Non
         read_image(tmp_path / "a.png")
     with pytest.raises(DataError, match="cannot be read"):
         read_image(tmp_path / "b.png")
+    (tmp_path / "a.avi").write_bytes(data)
+    with pytest.raises(DataError, match=r"is a film, and a clip is a folder of its pictures \(`ffmpeg -i a\.avi a/"):
+        read_image(tmp_path / "a.avi")
 
 
 def textured(side: int = 160) -> npt.NDArray[np.uint8]:

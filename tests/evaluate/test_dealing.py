@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from p2pfl_me.cli.evaluate import evaluate
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.errors import DataError, PeerError, RunError
 from p2pfl_me.evaluate import design as designs
@@ -162,3 +164,9 @@ def test_a_gossip_that_somebody_did_not_finish_has_no_models(
     monkeypatch.setattr(gossiping, "Simulation", lambda *given, **named: ended)
     with pytest.raises(PeerError, match=told):
         gossiping._simulated(contract("gossip.protocol=push"), [], np.zeros(1, np.float32), None)
+
+
+@pytest.mark.parametrize("words", [("--set", "peers.loopback.count=2"), ("--vary", "peers.loopback.count=2,3")])
+def test_numbers_of_peers_that_would_take_no_part_are_refused(words: tuple[str, str], tmp_path: Path) -> None:
+    result = CliRunner().invoke(evaluate, [*words, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2 and "--peers N" in result.output and not (tmp_path / "out").exists()
