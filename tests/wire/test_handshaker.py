@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from p2pfl_me.wire.endpoint import AsStated, Endpoint
-from p2pfl_me.wire.handshake import Terms
-from p2pfl_me.wire.handshaker import NEWS_RECORD, NO_KEY, NO_PEER, REVOKED, TURNED_AWAY, Handshaker
+from p2pfl_me.wire.admission import CHALLENGE
+from p2pfl_me.wire.endpoint import AsStated, Endpoint, Meeting
+from p2pfl_me.wire.handshake import Terms, greeting
+from p2pfl_me.wire.handshaker import NEWS_RECORD, NO_KEY, NO_PEER, NOT_THERE, REVOKED, TURNED_AWAY, Handshaker
 from p2pfl_me.wire.identity import Identity, new_identity
+from p2pfl_me.wire.meeting import ABSENT, MEET, MET
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.session import Session
 from p2pfl_me.wire.station import Outcome
@@ -284,3 +286,44 @@ def test_a_first_record_that_cannot_be_opened_is_nobodys_fault_and_ends_the_conn
     (record,) = low.sent
     high.hear(record[:-1] + bytes([record[-1] ^ 1]))
     assert not high.said("up") and high.said("hang_up") == [(high.connection,)] and len(high.said("stranger")) == 1
+
+
+RELAY = Meeting("tcp://relay:1", KEYS[2].public)
+
+
+def asked(me: int, **changes: Any) -> End:
+    """One that calls the relay to meet its neighbour, and has heard its greeting."""
+    end = End(me, 1 - me, relays=(RELAY,), **changes)
+    end.it.on_dialling(end.connection, end.neighbour, 0.0)
+    return end
+
+
+def test_two_that_meet_at_a_relay_shake_hands_as_if_one_had_called_the_other() -> None:
+    low, high = asked(0), asked(1)
+    for end in (low, high):
+        end.hear(greeting(bytes(CHALLENGE)))
+        (meet,) = end.sent
+        assert meet[0] == MEET and end.traffic.calls == [("frame_sent", 1 - end.terms.me, len(meet))]
+        end.sent.clear()
+        end.neighbour.failures = 3
+        end.hear(bytes([ABSENT]))
+        assert end.neighbour.unreachable == f"the relay tcp://relay:1: {NOT_THERE}" and end.neighbour.failures == 0
+        assert end.it.on_closed(end.connection, "over") == NOT_THERE
+        end.hear(bytes([MET]))
+        assert end.it.dialled(end.connection) is end.neighbour
+    assert low.sent == [] and len(high.sent) == 1, "the higher id greets, the lower one begins"
+    for _ in range(9):
+        for one, other in ((high, low), (low, high)):
+            if one.sent:
+                other.hear(one.sent.pop(0))
+                break
+    assert [end.said("up")[0][0] for end in (low, high)] == [low.neighbour, high.neighbour]
+
+
+def test_a_call_for_a_neighbour_that_did_not_leave_is_not_counted_and_another_answer_is_no_relays() -> None:
+    end = asked(0)
+    end.outcome = next(each for each in Outcome if each is not Outcome.SENT)
+    end.hear(greeting(bytes(CHALLENGE)))
+    assert len(end.sent) == 1 and end.traffic.calls == []
+    end.hear(b"hello")
+    assert end.events.names()[-1] == "hang_up" and end.it.dialled(end.connection) is None
