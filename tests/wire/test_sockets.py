@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+import zmq
 
 from p2pfl_me.wire import sockets
 from p2pfl_me.wire.dialling import numbers_of
@@ -314,3 +315,24 @@ def test_who_sleeps_wakes_when_time_is_up_or_when_called_and_no_sooner() -> None
         assert time.monotonic() - begun > 0.015, "what was heard wakes nobody again"
     finally:
         sockets.close()
+
+
+def test_what_zeromq_is_told_of_a_socket_that_listens_and_of_one_that_calls() -> None:
+    sockets = StreamSockets()
+    try:
+        port = free_ports(1)[0]
+        listening = sockets.bound(f"tcp://127.0.0.1:{port}")
+        calling = sockets.connecting(socket.AF_INET, ("127.0.0.1", port))
+        both = (zmq.SNDHWM, zmq.RCVHWM, zmq.LINGER, zmq.IPV6)
+        for station in (listening, calling):
+            assert [station.socket.getsockopt(option) for option in both] == [16, 128, 0, 0]
+        assert listening.socket.getsockopt(zmq.BACKLOG) == 256 and listening.monitor is None
+        never, seconds = zmq.RECONNECT_IVL, zmq.CONNECT_TIMEOUT
+        assert [calling.socket.getsockopt(option) for option in (never, seconds)] == [2**31 - 1, 10_000]
+        assert calling.monitor is not None and sockets.open == [listening, calling]
+        sockets.retire(calling)
+        sockets.retire(calling)
+        assert sockets.open == [listening] and calling.socket.closed and calling.monitor.closed
+    finally:
+        sockets.close()
+    assert not sockets.open and listening.socket.closed
