@@ -54,6 +54,19 @@ def in_clear(self: Any, seed: bytes) -> memoryview:
     return memoryview(bytes(len(self._clear)))
 
 
+def one_roster_no_more(patch: Patch) -> None:
+    """Every roster is answered."""
+    giver = importlib.import_module("p2pfl_me.privacy.masks").Giver
+    pledge = giver.pledge
+
+    def again(self: Any, receiver: int, round: int, content: Any) -> Any:
+        if (given := self._given.get((receiver, round))) is not None:
+            given.roster = None
+        return pledge(self, receiver, round, content)
+
+    patch.setattr(giver, "pledge", again)
+
+
 def no_clipping(patch: Patch) -> None:
     """Gradients of single samples are summed as they are."""
     dp_head = importlib.import_module("p2pfl_me.learning.dp_head")
@@ -196,6 +209,18 @@ SWITCHES = (
         "seal of a mask of one's own",
         instead("p2pfl_me.privacy.masks:sealed", lambda seed, tokens: seed),
         (f"{MASKS}::test_no_lie_about_who_is_absent_shows_a_sum_of_fewer_than_three",),
+    ),
+    Switch(
+        "rosters that the graph asks for",
+        instead("p2pfl_me.privacy.exchanges.masks:Masks.least_where", lambda self, common, all_meet: self.least),
+        (
+            "tests/privacy/test_coalitions.py::test_no_coalition_within_the_contracts_finds_fewer_honest_models_whomever_each_leaves_out[mesh-1-False]",
+        ),
+    ),
+    Switch(
+        "one roster a round",
+        one_roster_no_more,
+        (f"{MASKS}::test_a_second_roster_is_refused_and_the_same_one_answered_again",),
     ),
     Switch("clipping", no_clipping, (f"{DP}::test_no_unit_moves_a_steps_sum_by_more_than_the_norm",)),
     Switch("noise", no_noise, (f"{DP}::test_the_noise_is_what_is_paid_for_and_never_twice_the_same",)),

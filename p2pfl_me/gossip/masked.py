@@ -326,7 +326,8 @@ class Masked(Synchronous):
             self._due.pop(peer, None)
 
     def _lose(self, why: str, by: int) -> None:
-        self._sum.lost, self._due = f"the sum was lost: {why}", {}
+        self._sum.lost = f"{self._sum.lost}, {why}" if self._sum.lost else f"the sum was lost: {why}"
+        self._due = {}
         self._owed.discard(by)
         self._doubts.broken(by, self.round)
 

@@ -40,7 +40,10 @@ class SumToBe:
             self.roster = self._sums.roster(lives, models)
             if self.roster:
                 break
-        few = "masked for others than those that are there" if self.roster else "too few models for a sum"
+        few = "masked for others than those that are there"
+        if not self.roster:
+            enough = len(self.models) >= self._sums.least
+            few = "too few models that are masked for each other" if enough else "too few models for a sum"
         reasons = {}
         for peer in self.models.keys() - self.roster.keys():
             doubt = "gave a model without its pledge before" if self.roster and peer in doubtful else few

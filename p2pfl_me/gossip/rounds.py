@@ -22,9 +22,11 @@ from p2pfl_me.gossip.zero_sum import ZeroSumEdges
 from p2pfl_me.keyring import Keyring
 from p2pfl_me.topology.arcs import DirectedSchedule
 from p2pfl_me.topology.averaging import rounds_to_average
+from p2pfl_me.topology.enough import least_in_a_sum
 
 if TYPE_CHECKING:
     from p2pfl_me.contract import Contract
+    from p2pfl_me.topology import Schedule
 
 WINDOW_ERROR = 0.1
 """What a window of the watch may leave of the distance between sketches."""
@@ -43,7 +45,7 @@ def round_core(seat: Seat, core: type[DPSGD] = DPSGD) -> Protocol:
         raise TypeError("a protocol of rounds follows edges, not arcs")
     rule = rule_of(gossip, start, seat.settings.stop.rounds)
     if seat.contract.privacy.exchange.sums_only:
-        return _summing_core(seat, rule)
+        return _summing_core(seat, plan, rule)
     if watches_all(gossip):
         sketcher = Sketcher(start.params.size, seat.contract.seed)
         rule = Watch(rule, sketcher, rounds_to_average(plan, WINDOW_ERROR), start.memory)
@@ -61,19 +63,20 @@ def round_core(seat: Seat, core: type[DPSGD] = DPSGD) -> Protocol:
     )
 
 
-def _summing_core(seat: Seat, rule: Rule) -> Masked:
+def _summing_core(seat: Seat, plan: Schedule, rule: Rule) -> Masked:
     """The core of a peer that learns sums only."""
-    form, plan, start = seat.contract.privacy.exchange, seat.plan, seat.start
+    form, start = seat.contract.privacy.exchange, seat.start
     around = {peer: frozenset(plan.neighbours(peer)) for peer in seat.neighbours}
     terms = max(len(plan.neighbours(peer)) for peer in range(plan.size))
     seed = derive_seed(seat.contract.seed, "rounding")
+    least = least_in_a_sum(form, plan)
     return Masked(
         seat.peer,
         seat.row,
         seat.neighbours,
         start.params,
         seat.settings,
-        form.sums(seat.peer, _keys(seat), around, terms, seed),
+        form.sums(seat.peer, _keys(seat), around, least, terms, seed),
         rule=rule,
         completed=start.completed,
         progress=start.progress,

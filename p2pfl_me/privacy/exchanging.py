@@ -35,8 +35,18 @@ class ExchangeForm(Choice):
 
     @property
     def least(self) -> int:
-        """The fewest models that a sum may hold."""
+        """The fewest models that a sum may hold, on whatever graph."""
         return 1
+
+    @property
+    def expects_collusion(self) -> bool:
+        """Whether some neighbours may tell a receiver what they have learned, so that the graph decides, too."""
+        return False
+
+    def least_where(self, common: int, all_meet: int | None) -> int:
+        """The fewest models that a sum may hold where no two peers have more than `common` neighbours in common, or
+        where each peer has all `all_meet` others as its neighbours, with equal weights."""
+        return self.least
 
     def error(self, terms: int) -> float:
         """The most by which a value of a sum of so many models may miss, but for float32's own rounding."""
@@ -55,11 +65,12 @@ class ExchangeForm(Choice):
         """See that real peers have what hides their models. Raises `P2pmeError` with the line that installs it."""
 
     def sums(
-        self, me: int, keys: Keyring, around: Mapping[int, frozenset[int]], terms: int, seed: int
+        self, me: int, keys: Keyring, around: Mapping[int, frozenset[int]], least: int, terms: int, seed: int
     ) -> MaskedSums | ChainedSums:
         """What hides one life's models and opens its sums.
 
-        `around`: receiver -> its neighbours; `terms`: the most models in any sum; `seed`: the contract's, for rounding.
+        `around`: receiver -> its neighbours; `least` and `terms`: the fewest and the most models in any sum; `seed`:
+        the contract's, for rounding.
         """
         raise self.unfinished("sums")
 

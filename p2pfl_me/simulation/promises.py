@@ -14,8 +14,10 @@ import numpy as np
 from p2pfl_me.aggregation import Neighbourhood
 from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.simulation.host import Simulation
+from p2pfl_me.simulation.reasons import untrue_reasons
 from p2pfl_me.simulation.trials import PATIENCE_S, Journal, Trial, play
 from p2pfl_me.topology import Schedule, schedule_of
+from p2pfl_me.topology.enough import least_in_a_sum
 
 
 def broken_promises(trial: Trial) -> list[str]:
@@ -31,6 +33,7 @@ def broken_promises(trial: Trial) -> list[str]:
     ]
     if trial.contract.privacy.exchange.sums_only:
         broken += _sums_are_those_of_the_mean(trial, journal, schedule_of(trial.contract))
+        broken += untrue_reasons(trial, journal) if str(trial.contract.privacy.exchange) == "masks" else ()
     elif protocol.exchanges_model and not compression and not noised:
         schedule = schedule_of(trial.contract)
         broken += _rounds_are_what_the_rule_says(trial, journal, schedule)
@@ -75,8 +78,10 @@ def _too_few_are_left(trial: Trial, simulation: Simulation, peer: int) -> bool:
         return False
     ended = list(simulation.finished)
     away = faults.absent | {crash.peer for crash in faults.crashes} | {*faults.late, *ended[: ended.index(peer)]}
-    near = set(schedule_of(trial.contract).neighbours(peer))
-    return bool(faults.partitions) or len(near - away) < form.least
+    near = set(schedule_of(trial.contract).neighbours(peer)) - away
+    cut = [{other for other in near if each.cuts(peer, other)} for each in faults.partitions]
+    least = least_in_a_sum(form, schedule_of(trial.contract))
+    return any(len(near - others) < least for others in (set[int](), *cut))
 
 
 def _refusals_have_a_cause(trial: Trial, journal: Journal) -> Iterator[str]:
@@ -120,14 +125,14 @@ def _sums_are_those_of_the_mean(trial: Trial, journal: Journal, schedule: Schedu
     """A receiver holds the weighted mean with those on its roster, but for the rounding of words; or its own model, and
     says why. No roster is shorter than the contract allows."""
     form = trial.contract.privacy.exchange
-    error = form.error(_most_neighbours(schedule))
+    error, least = form.error(_most_neighbours(schedule)), least_in_a_sum(form, schedule)
     for peer, round, rounds in _of_the_honest(trial, journal):
         row = schedule.weights(peer, round)
         for mixed in rounds:
             used = mixed.weights.keys()
             if row.keys() != used | mixed.missing.keys() or used & mixed.missing.keys():
                 yield f"peer {peer} round {round}: a neighbour is neither in the sum nor said to be missing"
-            if used and len(used) < form.least:
+            if used and len(used) < least:
                 yield f"peer {peer} round {round}: a sum of {len(used)} models"
             if used & trial.liars:
                 continue

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from itertools import combinations
+from typing import TYPE_CHECKING, Protocol
 
 from p2pfl_me.aggregation import AGGREGATIONS, Aggregation
 from p2pfl_me.errors import ContractError
@@ -13,6 +15,16 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 64
 """Rounds of a graph that never repeats; those we have give every round the same number of links."""
+
+
+class SumForm(Protocol):
+    """What a form that shows sums asks of a graph (`privacy.exchanging`)."""
+
+    @property
+    def least(self) -> int: ...
+    @property
+    def expects_collusion(self) -> bool: ...
+    def least_where(self, common: int, all_meet: int | None) -> int: ...
 
 
 def require_neighbours(rule: Aggregation, schedule: Schedule) -> None:
@@ -51,19 +63,50 @@ def require_circles(contract: Contract, schedule: Schedule) -> None:
         With the peer, and what would do.
     """
     form = contract.privacy.exchange
-    found = fewest_neighbours(schedule, form.least) if form.sums_only else None
+    if not form.sums_only:
+        return
+    least = least_in_a_sum(form, schedule)
+    found = fewest_neighbours(schedule, least)
     if found is None:
         return
     peer, count = found
+    has = f"peer {peer} has {count} neighbour{'s' * (count != 1)}, and a sum under {form} holds {least} models at least"
+    if count < form.least:
+        pairs = ", or allow_pairs: true if a sum of two will do" if count == form.least - 1 == 2 else ""
+        raise ContractError(
+            f"{has}: of fewer it is hardly a secret",
+            where="privacy.exchange",
+            fix=f"take a graph with more links (regular){pairs}",
+        )
     raise ContractError(
-        f"peer {peer} has {count} neighbour{'s' * (count != 1)}, and a sum under {form} holds {form.least} models at "
-        "least: of fewer it is hardly a secret",
+        f"{has} here: peers with {most_in_common(schedule)} neighbours in common, of whom one tells the other its sum, "
+        "would find single models in the difference",
         where="privacy.exchange",
-        fix="take a graph with more links"
-        + (
-            " (regular), or allow_pairs: true if a sum of two will do" if count == form.least - 1 == 2 else " (regular)"
-        ),
+        fix="take a mesh, where all sums are one, or a graph without triangles and squares, or colluders: 0",
     )
+
+
+def least_in_a_sum(form: SumForm, schedule: Schedule) -> int:
+    """The fewest models of any sum under a form that shows sums, on a graph that stands."""
+    if not form.expects_collusion:
+        return form.least
+    return form.least_where(most_in_common(schedule), _all_meet(schedule))
+
+
+def most_in_common(schedule: Schedule) -> int:
+    """The most neighbours that any two peers have in common."""
+    shared: Counter[tuple[int, int]] = Counter()
+    for peer in range(schedule.size):
+        shared.update(combinations(sorted(schedule.neighbours(peer)), 2))
+    return max(shared.values(), default=0)
+
+
+def _all_meet(schedule: Schedule) -> int | None:
+    """How many neighbours each peer has, where these are all others and every edge weighs the same; else None."""
+    present = [peer for peer in range(schedule.size) if schedule.neighbours(peer)]
+    rows = [schedule.weights(peer, 0) for peer in present]
+    weights = {weight for row in rows for weight in row.values()}
+    return len(present) - 1 if len(weights) == 1 and all(len(row) == len(present) - 1 for row in rows) else None
 
 
 def fewest_neighbours(schedule: Schedule, below: int) -> tuple[int, int] | None:

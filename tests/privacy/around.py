@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -43,6 +43,8 @@ class Around:
     least: int = 3
     bits: int = 32
     weight: float = 0.2
+    circles: Mapping[int, Sequence[int]] | None = None
+    """Whom the receiver tells each of them to be around it; all where it says nothing."""
     models: dict[int, Vector] = field(init=False)
     keys: dict[int, MaskKeys] = field(init=False)
     givers: dict[int, Giver] = field(init=False)
@@ -56,9 +58,12 @@ class Around:
         around = {RECEIVER: frozenset(range(self.count))}
         self.givers = {peer: Giver(peer, keys, self.point, self.least, around) for peer, keys in self.keys.items()}
         self.models = {peer: rng.uniform(-1, 1, SIZE).astype(np.float32) for peer in range(self.count)}
-        self.given = {peer: self.give(peer) for peer in range(self.count)}
+        self.given = {peer: self.give(peer, circle=self._around(peer)) for peer in range(self.count)}
         self.summer = Summer(self.point, self.least)
         self.read = {peer: self.summer.read(content, SIZE) for peer, content in self.given.items()}
+
+    def _around(self, peer: int) -> dict[int, bytes]:
+        return {each: self.lives[each] for each in (self.circles or {}).get(peer, self.lives)}
 
     def give(self, peer: int, round: int = 0, circle: Mapping[int, bytes] | None = None) -> Packed:
         content = self.givers[peer].give(RECEIVER, round, self.models[peer], self.weight, circle or self.lives, peer)

@@ -78,10 +78,12 @@ class Ckks(ExchangeForm):
 
         require_ckks()
 
-    def sums(self, me: int, keys: Keyring, around: Mapping[int, frozenset[int]], terms: int, seed: int) -> ChainedSums:
+    def sums(
+        self, me: int, keys: Keyring, around: Mapping[int, frozenset[int]], least: int, terms: int, seed: int
+    ) -> ChainedSums:
         from p2pfl_me.privacy.additive import InClear
         from p2pfl_me.privacy.chain import ChainedSums
         from p2pfl_me.privacy.ckks import Ckks as Tenseal
 
         cipher = InClear(self.ring) if keys.rehearsed else Tenseal(self.ring, terms)
-        return ChainedSums(me, keys, self.point(terms), self.least, around, cipher)
+        return ChainedSums(me, keys, self.point(terms), least, around, cipher)
