@@ -36,6 +36,8 @@ class Jumps:
         self._times: deque[float] = deque()
         self.replaced = False
         """Another face is there than before, and the one before has not come back."""
+        self.returns = 0
+        """Jumps back to the face before the last jump."""
 
     def push(self, time_s: float, aligned: Image) -> bool:
         """Whether the face has jumped with this picture. One that shows the one before once more tells nothing."""
@@ -53,6 +55,7 @@ class Jumps:
             return False
         home = back or (self._left is not None and _unlike(values, self._left) < BACK * step)
         self.replaced, self._left = not home, last
+        self.returns += home
         self._times.append(time_s)
         return True
 
@@ -65,6 +68,13 @@ class Jumps:
         """The face is held elsewhere: what follows is like nothing before."""
         self._last = self._before = self._left = None
         self.replaced = False
+
+
+def mixed_words(returns: int) -> str:
+    """What pictures of one clip show that jump so often to and fro; empty where they do not."""
+    if returns < OFTEN:
+        return ""
+    return f"jump to and fro {returns} times, as where two people's frames are mixed"
 
 
 def _standard(aligned: Image) -> Values:

@@ -17,6 +17,7 @@ from p2pfl_me.data.blank import blank_words, is_blank
 from p2pfl_me.data.clip import Clip, Fault, Problem
 from p2pfl_me.data.frames import frame_files, is_clip_folder
 from p2pfl_me.data.images import read_image
+from p2pfl_me.data.jumps import Jumps, mixed_words
 from p2pfl_me.data.vectors import is_vectors, vector_row, vectors_bank
 from p2pfl_me.errors import DataError
 
@@ -120,7 +121,7 @@ class Looker:
 
 def _seen(clip: Clip, files: Sequence[Path], *, absent: int = 0, lone: bool = False, folder: bool = False) -> Look:
     digest, grey, sizes = hashlib.sha256(), True, set[tuple[int, int]]()
-    blank, repeated, before = list[Path](), 0, b""
+    blank, repeated, before, jumps = list[Path](), 0, b"", Jumps()
     for file in files:
         image = read_image(file)
         pixels = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
@@ -131,6 +132,10 @@ def _seen(clip: Clip, files: Sequence[Path], *, absent: int = 0, lone: bool = Fa
             blank.append(file)
         repeated += pixels == before
         before = pixels
+        if folder:
+            jumps.push(0.0, image[..., 1])
+    if mixed := mixed_words(jumps.returns):
+        return _bad(clip, Fault.FRAMES, f"the pictures of {clip.path} {mixed}")
     if problem := _nothing_seen(clip, files, blank, repeated):
         return Look(problem)
     return Look(None, digest.digest()[:16], frozenset(sizes), grey, absent, lone, folder, repeated)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from p2pfl_me.data.blank import read_shown
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.frames import frame_files
 from p2pfl_me.data.images import read_image
+from p2pfl_me.data.jumps import Jumps, mixed_words
 from p2pfl_me.data.preprocess.faces import find_faces, two_are_meant
 from p2pfl_me.data.preprocess.plan import plan_clip
 from p2pfl_me.data.preprocess.recipe import Recipe
@@ -19,6 +19,8 @@ from p2pfl_me.errors import DataError
 
 LOOKED_AT = 5
 """Pictures of a clip in which a face is looked for, evenly from first to last, beside those that are compared."""
+COMPARED = 48
+"""Pictures that are compared with each other: people who take turns do so in those."""
 MOST_LACKING = 0.25
 """Share of those in which none need be found: somebody turns, or blinks."""
 CROPPED = "or, where it is cropped to a face that is not found, take it as it is (--as-it-is)"
@@ -71,10 +73,18 @@ def require_observed(clip: Clip, recipe: Recipe, *, name: Path) -> None:
 
 
 def _require_motion(clip: Clip, name: Path) -> None:
-    """Two frames at least, of which one differs."""
+    """Two frames at least, of which one differs, and no two faces in turns."""
     files = list(frame_files(clip.path).values())
-    first = read_shown(files[0])
-    if not any(not np.array_equal(first, read_shown(file)) for file in islice(files, 1, None)):
+    first, jumps, same = read_shown(files[0]), Jumps(), True
+    for count, file in enumerate(files):
+        if not same and count >= COMPARED:
+            break
+        shown = read_shown(file)
+        jumps.push(0.0, shown[..., 1])
+        same = same and np.array_equal(first, shown)
+    if mixed := mixed_words(jumps.returns):
+        raise DataError(f"holds pictures that {mixed}", where=str(name), fix="bring the frames of one face alone")
+    if same:
         many = f"{len(files)} pictures that are one and the same" if len(files) > 1 else "one picture"
         raise DataError(
             f"holds {many}: nothing moves, and there is no expression to name",

@@ -220,6 +220,21 @@ def test_clips_that_show_nothing_or_stand_still_are_problems_and_halting_ones_a_
     assert "1 clip shows some picture twice in a row (line 17): what moves, moves in steps" in report.notes
 
 
+def test_frames_of_two_people_that_were_mixed_are_a_problem_and_cuts_are_not(tmp_path: Path) -> None:
+    one, other = (cv2.resize(picture(seed, 12), (48, 48), interpolation=cv2.INTER_CUBIC) for seed in (500, 501))
+    table = good(tmp_path)
+    table += [
+        film_of(tmp_path, "mixed", [np.roll((one, other)[number % 2], number // 4, axis=1) for number in range(8)]),
+        film_of(tmp_path, "cut", [np.roll(one if number < 4 else other, number, axis=1) for number in range(8)]),
+        film_of(tmp_path, "lit", [(one * (0.5 + number % 2 / 2)).astype(np.uint8) for number in range(8)]),
+        film_of(tmp_path, "others", [picture(510 + number) for number in range(8)]),
+    ]
+    report = check_manifest(rows(tmp_path / "manifest.csv", table), CLASSES)
+    (problem,) = report.problems
+    assert problem.line == 14 and problem.kind is Fault.FRAMES
+    assert problem.text.endswith("mixed jump to and fro 6 times, as where two people's frames are mixed")
+
+
 def test_damaged_jpegs_and_few_bits_are_problems(tmp_path: Path) -> None:
     """What OpenCV decodes with success, and with a warning that nobody reads."""
     table = good(tmp_path)

@@ -143,6 +143,9 @@ def test_a_model_of_motion_names_nothing_of_a_face_that_is_gone_or_alone(
     random = np.random.default_rng(1)
     noise = [random.integers(90, 110, face[0].shape).astype(np.uint8) for _ in range(3)]
     observed(clip_of(tmp_path / "whole", face))
+    mixed = [np.flipud(face[0]) if number % 2 else face[0] for number in range(8)]
+    with pytest.raises(DataError, match="as where two people's frames are mixed"):
+        observed(clip_of(tmp_path / "mixed", mixed))
     with pytest.raises(DataError, match=r"shows a face in 1 of 2 pictures that were looked at"):
         observed(clip_of(tmp_path / "leaves", [*face[:3], *noise]))
     with pytest.raises(DataError, match="throughout"):
