@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 COUNTING_WORDS = frozenset(
@@ -43,11 +44,13 @@ COUNTING_WORDS = frozenset(
 """Words that stand beside a subject's number and tell nobody from anybody. `p` is none: it may be for patients."""
 LOOK_ALIKES = str.maketrans(
     "авекмнорстухіјѕ" + "αβεζηικμνορτυχ" + "ıłøđ", "abekmhopctyxijs" + "abezhikmnoptyx" + "ilod"
-)
+) | {ord("æ"): "ae", ord("œ"): "oe"}
 """Letters, in lower case, that print like Latin ones in either case: Cyrillic, Greek, and Latin with a stroke."""
 ROMAN = {"iii": "3", "ii": "2", "iv": "4"}
 MEASURED = re.compile(r"\s*([^\W\d_]*[ ._-]*[0-9]+)[.,]0+\s*")
 """A number that a program took for a measurement: 1.0 is 1, S1.0 is S1."""
+WRITTEN_OUT = re.compile(r"(?<=[aou])e")
+"""The dots of an umlaut, where a keyboard has none: Mueller is Müller."""
 FIGURES = str.maketrans("oli", "011")
 """Letters that a hand takes for figures."""
 _WORDS = "|".join(sorted(COUNTING_WORDS, key=len, reverse=True))
@@ -80,10 +83,13 @@ def loose(text: str, *, inside: str = "") -> tuple[str, ...]:
 
     `S01`, `s-1`, `sub_001` and `Subject 1` are one; `1_2` and `12` are two.
     """
-    parts = _parts(text)
-    prefix = _parts(inside) if inside else []
-    if prefix and len(parts) > len(prefix) and parts[: len(prefix)] == prefix:
-        parts = parts[len(prefix) :]
+    words = _words(text)
+    if inside:
+        # `LAB_S01` in `lab`: as one text its first word would be `labs`, as the signs between words do not count.
+        whole = _joined(_words(inside))
+        ends = (end for end in range(1, len(words)) if _joined(words[:end]) == whole)
+        words = words[next(ends, 0) :]
+    parts = _joined(words)
     if any(part.isdecimal() for part in parts):
         parts = [part for part in parts if part not in COUNTING_WORDS]
     return tuple(parts) or (clean(text).casefold(),)
@@ -109,27 +115,43 @@ def _whole(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _parts(text: str) -> list[str]:
-    """Runs of letters, and numbers without leading zeros."""
+    """Runs of letters, whatever stands between them, and numbers."""
+    return _joined(_words(text))
+
+
+def _words(text: str) -> list[str]:
+    """Words, and numbers without leading zeros."""
     if whole := MEASURED.fullmatch(text):
         text = whole[1]
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", text)
+        text = unicodedata.normalize("NFKD", "".join(_figure(each) for each in text))
         text = "".join(_plain(each) for each in text if not (unicodedata.combining(each) or _invisible(each)))
     text = TYPED.sub(_typed, text.casefold().translate(LOOK_ALIKES))
+    found = re.findall(r"[0-9]+|[^\W\d_]+", WRITTEN_OUT.sub("", text))
+    return [(part.lstrip("0") or "0") if part[0].isdecimal() else part for part in found]
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Words that follow each other as one; numbers by themselves."""
     parts: list[str] = []
-    for part in re.findall(r"[0-9]+|[^\W\d_]+", text):
-        if part[0].isdecimal():
-            parts.append(part.lstrip("0") or "0")
-        elif parts and not parts[-1].isdecimal():
-            parts[-1] += part
+    for word in words:
+        if parts and not (word[0].isdecimal() or parts[-1][0].isdecimal()):
+            parts[-1] += word
         else:
-            parts.append(part)
+            parts.append(word)
     return parts
 
 
 def _typed(found: re.Match[str]) -> str:
     word = found[1] or ""
     return word + found[0][len(word) :].translate(FIGURES)
+
+
+def _figure(character: str) -> str:
+    """A Roman figure of one character, as the one for 4, as a number; others as they are."""
+    if unicodedata.category(character) != "Nl":
+        return character
+    return f"{unicodedata.numeric(character):.0f}"
 
 
 def _plain(character: str) -> str:

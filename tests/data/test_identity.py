@@ -58,6 +58,11 @@ ALIKE = (
     ("\u88ab\u8bd51", "1"),
     ("\u0111an1", "Dan01"),  # a d with a stroke
     ("M\u00fcller", "MU\u0308LLER"),
+    ("M\u00fcller", "Mueller"),
+    ("J\u00f8rg", "Joerg"),
+    ("S4", "S\u2163"),  # a Roman figure of one character
+    ("LAB/S01", "S01"),  # the data set's name in another spelling
+    ("Lab_S01", "S1"),
 )
 UNSEEN = (
     ("Jos\u00e9", "Jose\u0301"),

@@ -17,6 +17,7 @@ from p2pfl_me.data.clip import ApexSource, Clip, Dropped, Fault, Problem, Quirk,
 from p2pfl_me.data.datasets.layout import Entry, Layout
 from p2pfl_me.data.frames import is_clip_folder
 from p2pfl_me.data.labels import Labels
+from p2pfl_me.data.spelling import clean
 from p2pfl_me.errors import DataError
 
 LONG_S = 2.0
@@ -67,7 +68,7 @@ def resolve(entry: Entry, layout: Layout, labels: Labels, numbers: Numbers) -> I
         entry.folder,
         layout.name,
         f"{layout.name}/{entry.subject}",
-        entry.clip,
+        clean(entry.clip),
         label,
         span.onset,
         span.apex,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from p2pfl_me.data.cells import Unread, as_written
 from p2pfl_me.data.datasets.shown import hidden_columns, hidden_rows, merge, odd_rows
+from p2pfl_me.data.datasets.strict import as_usual
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import open_regular, read_regular
 
@@ -99,9 +100,10 @@ def _new_workbook(path: Path) -> tuple[Table, ...]:
 
     import openpyxl
 
-    with warnings.catch_warnings(), open_regular(path) as file:
+    with warnings.catch_warnings(), open_regular(path) as written:
         warnings.simplefilter("ignore")  # of styles and extensions that openpyxl leaves aside
         try:
+            file = as_usual(written)
             # Not in its mode for large files, which believes the stated size and knows no hidden rows.
             book = openpyxl.load_workbook(file, data_only=True)
             with zipfile.ZipFile(file) as parts:

@@ -64,6 +64,23 @@ def test_the_size_that_a_sheet_states_is_not_believed(folder: Path) -> None:
         assert read(folder) == whole and len(whole[0].clips) == 20
 
 
+def test_a_book_of_the_strict_kind_is_the_same_book(folder: Path) -> None:
+    whole = read(folder)
+    with zipfile.ZipFile(folder / BOOK) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    with zipfile.ZipFile(folder / BOOK, "w") as book:
+        for name, data in parts.items():
+            usual = rb"http://schemas.openxmlformats.org/(?!package)([A-Za-z]+)/2006/"
+            book.writestr(name, re.sub(usual, rb"http://purl.oclc.org/ooxml/\1/", data))
+    assert read(folder) == whole and len(whole[0].clips) == 20
+
+
+def test_a_clip_is_called_by_what_an_eye_sees_of_its_cell(folder: Path) -> None:
+    names = [clip.clip for clip in read(folder)[0].clips]
+    changed(folder, lambda sheet: put("B3", f"{sheet['B3'].value}\u200b\ufeff")(sheet))
+    assert [clip.clip for clip in read(folder)[0].clips] == names
+
+
 def test_folders_of_frames_that_no_row_names_are_listed(folder: Path) -> None:
     def cut(sheet: Worksheet) -> None:
         sheet.delete_rows(9, 13)
