@@ -350,3 +350,28 @@ def test_two_ends_come_together_at_any_relay_that_both_can_reach(count: int) -> 
             meets = [max(a[1], b[1]) for a in first for b in second if a[0] == b[0] and a[1] < b[2] and b[1] < a[2]]
             assert bool(meets) == bool(low & high), (low, high, begin)
             assert not meets or min(meets) < begin + 150.0
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize(("word", "kept"), [(None, b""), (b"hello", b"hello"), (b"", None)])
+def test_what_an_end_says_while_it_waits_is_kept_if_the_other_has_come_by_then(
+    joined: bool, word: bytes | None, kept: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`word`: None for an end that is silent, nothing for one that goes."""
+    monkeypatch.setattr(relay, "WAIT_S", 0.01)
+
+    async def scene() -> None:
+        reader, met = asyncio.StreamReader(), asyncio.get_running_loop().create_future()
+        end = relay._End((b"a", b"b"), reader, None, met)  # type: ignore[arg-type]
+        if word:
+            reader.feed_data(word)
+        elif word is not None:
+            reader.feed_eof()
+        if joined:
+            met.set_result(end)
+            await asyncio.sleep(0)
+        found = await RelayServer._joined(None, end)  # type: ignore[arg-type]
+        # Whether a word or the other came first shows only where both are there when it looks.
+        assert found in ((kept, b"") if joined and word else (kept if joined else None,))
+
+    asyncio.run(scene())
