@@ -68,6 +68,9 @@ def krum(rule: Krum | MultiKrum, t: Table) -> Matrix:
     return np.asarray(t.x[np.argsort(scores, kind="stable")[:keep]].mean(axis=0))
 
 
+multi_krum = krum
+
+
 def geometric_median(rule: GeometricMedian, t: Table) -> Matrix:
     z = t.x.mean(axis=0)
     for _ in range(rule.iterations):
@@ -108,22 +111,7 @@ def balance(rule: Balance, t: Table) -> Matrix:
     return np.asarray(rule.alpha * t.x[0] + (1 - rule.alpha) * t.x[near].mean(axis=0)) if near else t.x[0]
 
 
-Oracle = Callable[..., Matrix]
-ORACLES: dict[type[Aggregation], Oracle] = {
-    Mean: mean,
-    TrimmedMean: trimmed_mean,
-    Median: median,
-    Krum: krum,
-    MultiKrum: krum,
-    GeometricMedian: geometric_median,
-    ClippedGossip: clipped_gossip,
-    ClippedSum: cs_plus,
-    RemoveThenClip: remove_then_clip,
-    NearestNeighbours: nna,
-    Balance: balance,
-}
-
-
 def expected(rule: Aggregation, around: Neighbourhood) -> Matrix:
-    """What the formula says, float64 (P,)."""
-    return ORACLES[type(rule)](rule, Table(around))
+    """What the formula says that bears the rule's name here, float64 (P,)."""
+    formula: Callable[..., Matrix] = globals()[rule.kind]
+    return formula(rule, Table(around))

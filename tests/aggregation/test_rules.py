@@ -13,7 +13,8 @@ from p2pfl_me.aggregation.differences import BLOCK, distances, gram
 from p2pfl_me.aggregation.rules.mean import Mean
 from p2pfl_me.aggregation.selection import middle_of
 from p2pfl_me.message import Vector
-from tests.aggregation.oracles import ORACLES, expected
+from tests.aggregation import oracles
+from tests.aggregation.oracles import expected
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((kind, {}) for kind in AGGREGATIONS),
@@ -175,7 +176,7 @@ def test_products_of_differences_are_exact_to_float32() -> None:
 
 
 def test_every_rule_has_its_formula_here() -> None:
-    assert set(ORACLES) == set(AGGREGATIONS.values())
+    assert [kind for kind in AGGREGATIONS if not callable(getattr(oracles, kind, None))] == []
 
 
 MODELS: Vector = np.array(
