@@ -6,6 +6,7 @@ is seen by the pictures never changing; such a film is then read by PyAV, which 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,14 @@ PROBED = 12
 RUSTLING = 40
 """Pictures in which somebody moves; of fewer, a film stands still if most are the one before once more."""
 BARE = {b"\xff\xd8\xff": "motion JPEG", b"\x12\x00\x0a": "AV1"}
+PATTERN = re.compile(r"%[0-9]*d")
 BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
 EBML = b"\x1aE\xdf\xa3"
+LISTS = re.compile(
+    rb"\s*(#EXTM3U|ffconcat|\[playlist\]|v=0\s|(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<(MPD|smil|asx|SmoothStreaming))",
+    re.I | re.S,
+)
+"""How lists of other files begin: HLS, FFmpeg's, PLS, SDP, DASH, SMIL. A reader follows them, over a network, too."""
 START, PROGRAM = b"\0\0\1", 0xBA
 
 
@@ -104,6 +111,7 @@ def look_at(path: Path) -> Video:
         str(path).encode()
     except UnicodeEncodeError as error:  # OpenCV would end this process
         raise DataError(f"has a name that is not UTF-8: {path.name!a}", fix="rename it") from error
+    _require_pictures_of_its_own(path)
     capture, drawn = open_capture(path), drawn_input(path)
     try:
         first = next_picture(capture) if capture.isOpened() else None
@@ -132,6 +140,23 @@ def look_at(path: Path) -> Video:
         capture.release()
     rate = None if bare_stream(path) or not stated > 0 else stated
     return Video(path, rate, int(frames) if frames > 0 else 0, shape=shape, said=said)
+
+
+def _require_pictures_of_its_own(path: Path) -> None:
+    """See that a file is no list of others, nor its name a pattern of theirs: OpenCV would read those in its place."""
+    try:
+        with open_regular(path, None) as file:
+            head = file.read(512)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", where=str(path), fix="name a film") from error
+    if LISTS.match(head.removeprefix(b"\xef\xbb\xbf")):
+        raise DataError("is a list of other files, and no film", where=str(path), fix="name the film itself")
+    if PATTERN.search(str(path)):
+        raise DataError(
+            "has a name that readers take for a pattern of many files",
+            where=str(path),
+            fix="rename it, without the `%`",
+        )
 
 
 def _holds_no_count(path: Path) -> bool:

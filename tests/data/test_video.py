@@ -198,3 +198,32 @@ def test_of_a_file_with_two_films_the_first_is_read_and_it_is_said(tmp_path: Pat
             file.mux(stream.encode())
     assert look_at(tmp_path / "two.mkv").said == ("holds 2 films, of which the first is read",)
     assert not any("films" in words for words in look_at(FILMS / "progressive.mp4").said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nprogressive.mp4\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile progressive.mp4\n",
+        "\ufeff[playlist]\nFile1=http://127.0.0.1:9/film.mp4\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\n",
+        '<?xml version="1.0"?>\n<MPD><BaseURL>http://127.0.0.1:9/</BaseURL></MPD>',
+    ],
+    ids=["hls", "concat", "pls", "sdp", "dash"],
+)
+def test_a_list_of_other_files_is_not_followed(text: str, tmp_path: Path) -> None:
+    """FFmpeg would open what it names, on this machine or over a network, whatever the list is called."""
+    (tmp_path / "progressive.mp4").write_bytes((FILMS / "progressive.mp4").read_bytes())
+    for name in ("film.mp4", "film.m3u8"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match="a list of other files"):
+            open_film(tmp_path / name)
+
+
+def test_a_name_is_no_pattern_of_other_files(tmp_path: Path) -> None:
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"img{number:03d}.png"), picture(number, 64))
+    film = tmp_path / "img%03d.png"
+    film.write_bytes((FILMS / "progressive.mp4").read_bytes())
+    with pytest.raises(DataError, match="a pattern of many files"):
+        open_film(film)
