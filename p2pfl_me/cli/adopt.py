@@ -13,6 +13,7 @@ from p2pfl_me.cli.shared import examples
 if TYPE_CHECKING:
     from p2pfl_me.contract import Contract
     from p2pfl_me.membership.views import View
+    from p2pfl_me.run.folder import RunFolder
 
 WAIT_S = 10.0
 
@@ -50,6 +51,7 @@ def hand_over(given: View, view: Path, run: Path) -> None:
     from p2pfl_me.run.reading import read_log
 
     folder, standing = RunFolder(run), standing_of(run)
+    require_log(folder)
     contract = contract_in(given, str(view))
     if given.number <= standing.number:
         raise ContractError(
@@ -93,6 +95,20 @@ def hand_over(given: View, view: Path, run: Path) -> None:
             fix="see its log",
         )
     click.echo(f"change {given.number} is agreed: after {given.round} rounds all go on under it")
+
+
+def require_log(folder: RunFolder) -> None:
+    """See that a peer has run there: a lab's own folder, beside its run's, has a contract too.
+
+    Raises
+    ------
+    ContractError
+        None has.
+    """
+    from p2pfl_me.errors import ContractError
+
+    if not folder.log.all():
+        raise ContractError("no peer has run there", where=str(folder.path), fix="name the folder of its --out")
 
 
 def _leaver(now: Contract, new: Contract) -> int | None:

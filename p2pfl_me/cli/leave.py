@@ -32,7 +32,7 @@ def leave(context: click.Context, run: Path, peer: int, key: Path, after: int, o
     edges would fall apart, this lab's neighbours are joined in a ring. With -o the view lies in a file: any lab that
     runs hands it on (`p2pme adopt`). A lab that has to go at once just stops, and the others go on without its models.
     """
-    from p2pfl_me.cli.adopt import hand_over
+    from p2pfl_me.cli.adopt import hand_over, require_log
     from p2pfl_me.cli.approve import court_by_key
     from p2pfl_me.errors import ContractError
     from p2pfl_me.files import read_regular, refusing, write_whole
@@ -41,9 +41,17 @@ def leave(context: click.Context, run: Path, peer: int, key: Path, after: int, o
     from p2pfl_me.membership.leaving import is_same_change
     from p2pfl_me.membership.views import as_text
     from p2pfl_me.peer.consent import proposal, standing_of
+    from p2pfl_me.run.events import Round
     from p2pfl_me.run.folder import RunFolder
+    from p2pfl_me.run.reading import read_log
 
     folder, standing, court = RunFolder(run), standing_of(run), court_by_key(run, peer, key)
+    if out is None:
+        require_log(folder)
+        said_rounds = (each.event for each in read_log(folder, peer).events if isinstance(each.event, Round))
+        done = max((each.round + 1 for each in said_rounds), default=0)
+        if after <= done:
+            raise ContractError(f"{done} rounds are behind this peer", where="--after", fix="name a later one")
     due = approvals_due(standing.contract, running=True)
     said, _ = proposal(run, without(standing.contract, peer), after)
     path, approved = out or folder.leaving, folder.approved(said.number)

@@ -151,15 +151,17 @@ class Changing:
             if view is None:
                 return
             done = self._completed()
-            if view.round < done or (view.round == done < self._standing.contract.training.rounds):
+            if self._court.leaver(self._standing, view) == self._me:
+                self._store.keep_leaving(view)
+                self._leave(view)  # for a later round, where its own has just passed
+            elif view.round < done or (view.round == done < self._standing.contract.training.rounds):
                 raise ContractError(
                     f"holds from round {view.round + 1}, and {done} are behind this peer",
                     where=f"view {view.number}",
                     fix="propose it anew, for a later round",
                 )
-            self._judge(None, view)
-            if self._court.leaver(self._standing, view) == self._me:
-                self._store.keep_leaving(view)
+            else:
+                self._judge(None, view)
         except ContractError as error:
             self._note(events.Refused(None, str(error)))
         self._store.looked_at()

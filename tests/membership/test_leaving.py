@@ -26,6 +26,7 @@ from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.topology import plan_of
 from p2pfl_me.wire.identity import save_identity
 from tests.membership.labs import Members
+from tests.run.making import a_round, log
 
 LINE = "{kind: edges, edges: [[0, 1], [1, 2], [2, 3], [3, 4]]}"
 GRAPHS = (LINE, "{kind: ring}", "{kind: star}", "{kind: mesh}")
@@ -261,6 +262,22 @@ def test_a_command_with_another_labs_key_makes_nobody_leave(labs: Members, tmp_p
     assert isinstance(refused.exception, ContractError) and "is not that of member 2" in str(refused.exception)
     all_of_them.peers[1].look()
     assert not all_of_them.on_its_way and not all_of_them.run(1).leaving.exists()
+
+
+def test_a_leave_is_refused_before_anything_of_it_lies_in_the_folder(labs: Members, tmp_path: Path) -> None:
+    run = Federation(labs, tmp_path).run(1)
+    keep_contract(run.path, labs.contract)
+    save_identity(tmp_path / "1.key", labs.key(1))
+
+    def refused(after: int) -> str:
+        words = ["--run", str(run.path), "--id", "1", "--key", str(tmp_path / "1.key"), "--after", str(after)]
+        error = CliRunner().invoke(leave, words).exception
+        assert isinstance(error, ContractError) and not run.leaving.exists() and not run.approved(1).exists()
+        return str(error)
+
+    assert "no peer has run there" in refused(20)  # the folder of a lab, and not of its run, perhaps
+    log(run.path, 1, a_round(0), a_round(9))
+    assert "10 rounds are behind this peer" in refused(10) and "--at: round 4000 is none" in refused(4000)
 
 
 def test_who_could_not_leave_in_time_says_it_again(labs: Members, tmp_path: Path) -> None:
