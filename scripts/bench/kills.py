@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -83,14 +84,18 @@ class Peers:
         return killed
 
     def finish(self) -> dict[int, int]:
+        """Their exit codes, -9 of who had not ended in time."""
         until = time.monotonic() + PATIENCE_S
         try:
-            return {k: each.wait(max(1.0, until - time.monotonic())) for k, each in self.processes.items()}
+            for each in self.processes.values():
+                with suppress(subprocess.TimeoutExpired):
+                    each.wait(max(1.0, until - time.monotonic()))
         finally:
             for each in self.processes.values():
                 if each.poll() is None:
                     each.kill()
                     each.wait()
+        return {k: int(each.wait()) for k, each in self.processes.items()}
 
 
 def masks(folder: Path, seed: int, kills: int) -> list[str]:

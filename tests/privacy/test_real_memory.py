@@ -37,6 +37,8 @@ NEEDLE, NEEDLES = 8, 6
 """Values of a needle, 32 bytes that chance does not spell, and how many are taken of each model."""
 LOOKS = 3
 """How often the waiting receiver is read: what comes to it late, or lies there for a moment only, is seen, too."""
+MIX = 0x9E3779B97F4A7C15
+"""Makes of eight bytes a mark of sixteen bits: their product's first."""
 POINT = Masks(kind="masks").point(PEERS - 1)
 
 
@@ -120,7 +122,7 @@ def needles(model: Vector, before: Vector) -> list[bytes]:
 
 class Search:
     """Which of some peers' models lie in a dump, in any alignment: of a needle eight bytes on end stand in one of the
-    dump's own words of eight, in one of eight ways, and few words share the ends of any of those."""
+    dump's own words of eight, in one of eight ways, and few others have the mark of any of those."""
 
     def __init__(self, trained: list[dict[int, Vector]], *rounds: int) -> None:
         self._needles = [
@@ -131,16 +133,16 @@ class Search:
         ]
         assert len(self._needles) == 4 * NEEDLES * len(rounds) * PEERS
         self._by_word: dict[int, list[tuple[int, int]]] = {}
-        self._ends = np.zeros(2**16, np.bool_)
+        self._marks = np.zeros(2**16, np.bool_)
         for number, (_, needle) in enumerate(self._needles):
             for ahead in range(8):
                 word = int.from_bytes(needle[ahead : ahead + 8], "little")
                 self._by_word.setdefault(word, []).append((number, ahead))
-                self._ends[word & 0xFFFF] = True
+                self._marks[word * MIX % 2**64 >> 48] = True
 
     def __call__(self, dump: bytes) -> set[int]:
         words = np.frombuffer(dump, "<u8", len(dump) // 8)
-        likely = np.flatnonzero(self._ends[words.astype(np.uint16)])
+        likely = np.flatnonzero(self._marks[(words * np.uint64(MIX)) >> np.uint64(48)])
         found = set()
         for at, word in zip(likely.tolist(), words[likely].tolist(), strict=True):
             for number, ahead in self._by_word.get(word, ()):
