@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from p2pfl_me.topology import mixing_matrix, round_rms, spectral_figures
-from p2pfl_me.topology.graphs.base import base_graph, base_schedule
+from p2pfl_me.topology.graphs.base import _split_off_smooth, base_graph, base_schedule
 
 
 @pytest.mark.parametrize("meets", [1, 2, 3, 4])
@@ -69,3 +69,15 @@ def test_the_share_left_by_a_round_is_measured_on_random_models() -> None:
         mixed = mixing_matrix(schedule, round) @ models
         left = np.linalg.norm(mixed - mixed.mean(0)) / np.linalg.norm(models - models.mean(0))
         assert round_rms(schedule, round) == pytest.approx(left, rel=0.01)
+
+
+def test_a_number_is_split_into_its_small_prime_factors_and_the_rest() -> None:
+    for largest in range(2, 8):
+        for number in range(1, 200):
+            smooth, rest = _split_off_smooth(number, largest)
+            assert smooth * rest == number
+            assert all(rest % factor for factor in range(2, largest + 1))
+            for prime in (2, 3, 5, 7):
+                while prime <= largest and smooth % prime == 0:
+                    smooth //= prime
+            assert smooth == 1
