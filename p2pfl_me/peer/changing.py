@@ -119,7 +119,7 @@ class Changing:
                 self._refused.append((peer, data, differing))
                 differs = f"; {contracts_differ(peer, differing)}" if differing else ""
                 self._note(events.Refused(peer, f"{error}{differs}"))
-        if differing and self._view:
+        if differing and self._view and peer in self._standing.contract.peers.present:  # a newcomer waits under it
             self._others_turned = True
             self._turn_if_alone()
 

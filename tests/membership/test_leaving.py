@@ -18,7 +18,7 @@ from p2pfl_me.membership.agreed import Standing, proposed
 from p2pfl_me.membership.edits import with_changed, with_member, with_set, without
 from p2pfl_me.membership.leaving import WITHIN, is_same_change, leaver_of
 from p2pfl_me.membership.views import View, as_text
-from p2pfl_me.peer.changing import Changing, pack
+from p2pfl_me.peer.changing import NOW, Changing, pack
 from p2pfl_me.peer.view_store import FolderStore
 from p2pfl_me.run.beginning import keep_contract
 from p2pfl_me.run.events import AnyEvent, Leaving, Refused, Undecided
@@ -278,6 +278,18 @@ def test_a_leave_is_refused_before_anything_of_it_lies_in_the_folder(labs: Membe
     assert "no peer has run there" in refused(20)  # the folder of a lab, and not of its run, perhaps
     log(run.path, 1, a_round(0), a_round(9))
     assert "10 rounds are behind this peer" in refused(10) and "--at: round 4000 is none" in refused(4000)
+
+
+def test_a_newcomer_that_waits_under_a_change_does_not_call_anybody_early(labs: Members, tmp_path: Path) -> None:
+    all_of_them = Federation(labs, tmp_path)
+    new = with_member(labs.contract, "tcp://lab-5.example:4000", labs.key(5).public_text)
+    all_of_them.lay(0, labs.view(new, [0, 1, 2], 20))
+    for other in (1, 4):
+        all_of_them.peers[0].linked(other, up=False)
+    all_of_them.peers[0].heard(5, pack([]), ("peers",))
+    assert all_of_them.rung[0] == [20]
+    all_of_them.peers[0].heard(1, pack([]), ("peers",))
+    assert all_of_them.rung[0] == [20, NOW]
 
 
 def test_who_could_not_leave_in_time_says_it_again(labs: Members, tmp_path: Path) -> None:
