@@ -78,6 +78,8 @@ class Changing:
         self._undecided: events.Undecided | None = None
         self._linked: set[int] = set()
         self._seen: set[bytes] = set()
+        self._tops: dict[bytes, int] = {}
+        """Of texts that were heard: the number of the last change in them."""
         self._bad: dict[int, int] = {}
         self._told: dict[int, tuple[int, int]] = {}
         """How many new texts each neighbour has told, and their bytes."""
@@ -113,13 +115,16 @@ class Changing:
             self._seen.add(digest)
             try:
                 for text in unpack(data):
-                    self._judge(peer, from_text(text, f"the view of peer {peer}"))
+                    view = from_text(text, f"the view of peer {peer}")
+                    self._tops[digest] = max(self._tops.get(digest, 0), view.number)
+                    self._judge(peer, view)
             except ContractError as error:
                 self._bad[peer] = self._bad.get(peer, 0) + 1
                 self._refused.append((peer, data, differing))
                 differs = f"; {contracts_differ(peer, differing)}" if differing else ""
                 self._note(events.Refused(peer, f"{error}{differs}"))
-        if differing and self._view and peer in self._standing.contract.peers.present:  # a newcomer waits under it
+        turned = self._tops.get(digest, 0) > self._standing.number  # who differs may be behind, too
+        if differing and turned and self._view and peer in self._standing.contract.peers.present:  # no newcomer
             self._others_turned = True
             self._turn_if_alone()
 

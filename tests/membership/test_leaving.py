@@ -280,15 +280,17 @@ def test_a_leave_is_refused_before_anything_of_it_lies_in_the_folder(labs: Membe
     assert "10 rounds are behind this peer" in refused(10) and "--at: round 4000 is none" in refused(4000)
 
 
-def test_a_newcomer_that_waits_under_a_change_does_not_call_anybody_early(labs: Members, tmp_path: Path) -> None:
+def test_only_those_who_have_gone_on_under_a_change_call_others_early(labs: Members, tmp_path: Path) -> None:
     all_of_them = Federation(labs, tmp_path)
     new = with_member(labs.contract, "tcp://lab-5.example:4000", labs.key(5).public_text)
-    all_of_them.lay(0, labs.view(new, [0, 1, 2], 20))
+    view = labs.view(new, [0, 1, 2], 20)
+    all_of_them.lay(0, view)
     for other in (1, 4):
         all_of_them.peers[0].linked(other, up=False)
-    all_of_them.peers[0].heard(5, pack([]), ("peers",))
+    all_of_them.peers[0].heard(5, pack([as_text(view)]), ("peers",))
+    all_of_them.peers[0].heard(4, pack([]), ("peers",))  # behind
     assert all_of_them.rung[0] == [20]
-    all_of_them.peers[0].heard(1, pack([]), ("peers",))
+    all_of_them.peers[0].heard(1, pack([as_text(view)]), ("peers",))
     assert all_of_them.rung[0] == [20, NOW]
 
 
