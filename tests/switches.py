@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from p2pfl_me.privacy.additive import InClear
+
 Patch = pytest.MonkeyPatch
 
 
@@ -88,6 +90,26 @@ def no_stop(patch: Patch) -> None:
 def noise_from_a_seed(patch: Patch) -> None:
     module = importlib.import_module("p2pfl_me.privacy.randomness")
     patch.setattr(module, "os", SimpleNamespace(urandom=bytes))
+
+
+class Unsealed:
+    """Seals that seal nothing."""
+
+    def __init__(self, key: bytes) -> None:
+        assert len(key) == 32
+
+    def encrypt(self, nonce: bytes, data: memoryview, more: None) -> bytes:
+        return bytes(data) + bytes(16)
+
+    def decrypt(self, nonce: bytes, data: memoryview, more: None) -> bytes:
+        return bytes(data[:-16])
+
+
+def in_the_open(patch: Patch) -> None:
+    """Words are added as they are, under nobody's key."""
+    cipher = importlib.import_module("p2pfl_me.privacy.ckks").Ckks
+    patch.setattr(cipher, "plus", lambda self, context, *given: InClear(self.ring).plus(*given))
+    patch.setattr(cipher, "total", lambda self, *given: InClear(self.ring).total(*given))
 
 
 def everybody_is_the_first(edges: Any, challenge: bytes, answer: bytes) -> Any:
@@ -221,6 +243,19 @@ SWITCHES = (
         "one roster a round",
         one_roster_no_more,
         (f"{MASKS}::test_a_second_roster_is_refused_and_the_same_one_answered_again",),
+    ),
+    Switch(
+        "seal of a chain's link",
+        instead("p2pfl_me.privacy.chain:AESGCM", Unsealed),
+        (
+            "tests/privacy/test_ckks.py::test_a_receivers_key_opens_the_sum_and_no_single_model",
+            "tests/privacy/test_chained_runs.py::test_a_receivers_whole_memory_and_wire_hold_no_neighbours_model",
+        ),
+    ),
+    Switch(
+        "encryption of a chain's link",
+        in_the_open,
+        ("tests/privacy/test_ckks.py::test_who_hands_a_link_on_reads_nothing_in_it",),
     ),
     Switch("clipping", no_clipping, (f"{DP}::test_no_unit_moves_a_steps_sum_by_more_than_the_norm",)),
     Switch("noise", no_noise, (f"{DP}::test_the_noise_is_what_is_paid_for_and_never_twice_the_same",)),

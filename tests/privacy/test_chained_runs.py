@@ -24,9 +24,9 @@ from p2pfl_me.simulation.trials import Journal
 from p2pfl_me.swarm.launcher import launch
 from p2pfl_me.topology import plan_of
 from tests.networks.test_engines import write_data
-from tests.privacy.test_ckks import Unsealed
 from tests.privacy.test_masked_runs import MASKS, alone_in, contract, first, is_the_mean, run, seen_by, traces
 from tests.small import CLASSES, events, write_contract
+from tests.switches import Unsealed
 
 CKKS: Mapping[str, Any] = {"kind": "ckks", "degree": 4096}
 

@@ -14,6 +14,7 @@ from p2pfl_me.privacy import chain as chain_module
 from p2pfl_me.privacy.additive import Ring
 from p2pfl_me.privacy.fixed_point import Words
 from tests.privacy.test_chain import RING, Chain
+from tests.switches import Unsealed
 
 pytest.importorskip("tenseal", reason="the extra `ckks` is not installed")
 pytest.importorskip("zstandard", reason="the extra `ckks` is not installed")
@@ -91,19 +92,6 @@ def test_the_same_search_finds_the_first_model_where_links_are_not_sealed(
     chain = Chain(4, life, size=40)
     found = opened(life, chain.links(chain.roster()), 40)
     assert any(np.array_equal(each, chain.point.words(chain.models[0], 0.2, 0)) for each in found)
-
-
-class Unsealed:
-    """Seals that seal nothing."""
-
-    def __init__(self, key: bytes) -> None:
-        assert len(key) == 32
-
-    def encrypt(self, nonce: bytes, data: memoryview, more: None) -> bytes:
-        return bytes(data) + bytes(16)
-
-    def decrypt(self, nonce: bytes, data: memoryview, more: None) -> bytes:
-        return bytes(data[:-16])
 
 
 def test_who_hands_a_link_on_reads_nothing_in_it(life: Ckks) -> None:
