@@ -135,8 +135,8 @@ class Hand:
 @dataclass(frozen=True, slots=True)
 class Turned:
     """A peer went on under change `number` with so many rounds behind it; `called`: since all others had. `at`: the
-    round that was agreed. `others`: the most rounds that any other had behind it: a peer that comes back joins them in
-    the round after their present one."""
+    round that was agreed. `others`: the latest round that any other was in: who comes back joins them in the one
+    after it."""
 
     peer: int
     number: int
@@ -268,7 +268,7 @@ class ChangingSimulation(Simulation):
         view = self.stores[peer].kept(self.number[peer])
         assert new is not None and view is not None
         self.contracts[peer].append(new)
-        others = max(self._completed(other) for other in self.number if other != peer)
+        others = max(max(self._completed(each), self.begun.get(each, 0)) for each in self.number if each != peer)
         done = self._completed(peer)
         self.turns.append(Turned(peer, view.number, view.round, done, peer in self._called, others))
         self._called.discard(peer)

@@ -41,6 +41,10 @@ class Partition:
         """Whether nothing passes between these two."""
         return (a in self.island) != (b in self.island)
 
+    def overlaps(self, other: Partition | Outage) -> bool:
+        """Whether both hold at some time."""
+        return self.begin < other.end and other.begin < self.end
+
 
 @dataclass(frozen=True, slots=True)
 class Outage:
@@ -53,6 +57,10 @@ class Outage:
     def cuts(self, a: int, b: int) -> bool:
         """Whether nothing passes between these two."""
         return (min(a, b), max(a, b)) in self.links
+
+    def overlaps(self, other: Partition | Outage) -> bool:
+        """Whether both hold at some time."""
+        return self.begin < other.end and other.begin < self.end
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ class Simulation:
         self.network = Network(clock, faults, random, schema, seed=seed, sealed=sealed)
         self.finished: dict[int, Finish] = {}
         self.failed: dict[int, P2pmeError] = {}
+        self.begun: dict[int, int] = {}
+        """peer -> the round that it has begun to train last."""
         self._lives: dict[int, Life] = {}
         self._born: dict[int, int] = defaultdict(int)
         self._counted: dict[int, tuple[int, int]] = {}
@@ -157,6 +159,7 @@ class Simulation:
                 case Began(missing):
                     self._lives[peer].work.note(events.Begin(tuple(sorted(missing))))
                 case Train(round, params):
+                    self.begun[peer] = round
                     low, high = self.faults.compute_s
                     seconds = self._compute[peer].uniform(low, high) * self.faults.slow.get(peer, 1.0)
                     self._later(peer, self.clock.now + seconds, partial(self._train, round, params, seconds))

@@ -72,14 +72,17 @@ def _everyone_finishes(trial: Trial, simulation: Simulation) -> Iterator[str]:
 
 def _too_few_are_left(trial: Trial, simulation: Simulation, peer: int) -> bool:
     """Whether a peer under masks may end `alone`: its neighbours that are neither gone nor done are too few for a sum,
-    or a partition kept them from it."""
+    or partitions kept them from it, those together that overlap."""
     form, faults = trial.contract.privacy.exchange, trial.faults
     if not form.sums_only or simulation.finished[peer].reason != "alone":
         return False
     ended = list(simulation.finished)
     away = faults.absent | {crash.peer for crash in faults.crashes} | {*faults.late, *ended[: ended.index(peer)]}
     near = set(schedule_of(trial.contract).neighbours(peer)) - away
-    cut = [{other for other in near if each.cuts(peer, other)} for each in faults.partitions]
+    cut = [
+        {other for other in near for each in faults.partitions if each.overlaps(one) and each.cuts(peer, other)}
+        for one in faults.partitions
+    ]
     least = least_in_a_sum(form, schedule_of(trial.contract))
     return any(len(near - others) < least for others in (set[int](), *cut))
 

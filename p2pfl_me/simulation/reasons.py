@@ -39,7 +39,9 @@ def _is_so(trial: Trial, journal: Journal, peer: int, other: int, round: int, wh
         return _delayed(trial, peer, int(found[1]), until)
     if why.startswith("left this peer out") or why == "withdrawn by the neighbour":
         theirs = journal.mixed.get((other, round), [])
-        return not theirs or any(peer not in each.weights for each in theirs)
+        # What comes twice, the second time after its round, is answered as if it had not been taken.
+        twice = trial.faults.link.duplication > 0
+        return twice or not theirs or any(peer not in each.weights for each in theirs)
     match why:
         case "left":
             return all(when <= until for (who, _), when in journal.until.items() if who == other)
@@ -99,7 +101,8 @@ def _strangers(trial: Trial, until: float) -> bool:
     faults = trial.faults
     began_anew = any(each.back is not None and each.back <= until for each in faults.crashes)
     cut = any(each.begin <= until for each in faults.partitions)
-    return bool(began_anew or cut or faults.late or faults.absent or _is_bad(trial))
+    slow = faults.link.bandwidth_bps or faults.link.latency_s[1] > 1
+    return bool(began_anew or cut or slow or faults.late or faults.absent or _is_bad(trial))
 
 
 def _is_bad(trial: Trial) -> bool:
