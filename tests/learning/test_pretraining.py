@@ -33,7 +33,7 @@ def test_the_command_writes_a_backbone_that_a_contract_takes(tmp_path: Path, mon
     monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
     out = tmp_path / "weights.safetensors"
     folder = _folder(tmp_path / "images", 10)
-    command = ["pretrain", str(folder), "-o", str(out), "--epochs", "20", "--device", "cpu"]
+    command = ["pretrain", str(folder), "-o", str(out), "--epochs", "8", "--device", "cpu"]
     done = CliRunner().invoke(cli, command, catch_exceptions=False)
     digest = hashlib.sha256(out.read_bytes()).hexdigest()
     assert "20 images, 2 classes" in done.output and digest in done.output

@@ -20,7 +20,7 @@ from p2pfl_me.simulation.trials import EXCHANGES, Trial, draw_trial, drift, play
 from p2pfl_me.topology import schedule_of
 from p2pfl_me.wire.codec import Schema
 
-FRESH = {name: 2 if "+" in name else 4 for name in EXCHANGES} | {"dpsgd": 10}
+FRESH = {name: 2 if "+" in name else 4 for name in EXCHANGES} | {"dpsgd": 5}
 
 
 @pytest.mark.parametrize("protocol", FRESH)
