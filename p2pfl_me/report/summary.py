@@ -72,7 +72,7 @@ def _dataset_lines(runs: Sequence[Run]) -> Iterator[str]:
             if (found := spread(finals)) is not None:
                 parts.append(f"{title} {found.mean:.3f}" + (f" ± {found.std:.3f}" if found.std is not None else ""))
         if parts:
-            yield f"  {name} alone, {Arm.AVERAGE.words.lower()}: {', '.join(parts)}"
+            yield f"  on clips of {name}, {Arm.AVERAGE.words.lower()}: {', '.join(parts)}"
 
 
 def _line(runs: Sequence[Run], arm: Arm) -> str:
