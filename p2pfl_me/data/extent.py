@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-JPEG, PNG, BMP, RIFF = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"BM", b"RIFF"
+JPEG, PNG, BMP, RIFF, GIF = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"BM", b"RIFF", b"GIF8"
 LARGEST = 1 << 27
 """Pixels; 400 MB as colours of eight bits, and several times what any camera of faces has."""
 _WIDTH, _LENGTH, _LONG = 256, 257, 4
@@ -12,12 +12,14 @@ _WIDTH, _LENGTH, _LONG = 256, 257, 4
 
 
 def extent_of(data: bytes) -> tuple[int, int] | None:
-    """Width and height, None where the file does not say them as its format does; its decoder will refuse it."""
+    """Width and height, None where it does not say them as PNG, JPEG, BMP, WebP, TIFF and GIF do."""
     try:
         if data.startswith(PNG):
             width, height = struct.unpack_from(">II", data, 16)
         elif data.startswith(BMP):
             width, height = struct.unpack_from("<ii", data, 18)
+        elif data.startswith(GIF):
+            width, height = struct.unpack_from("<HH", data, 6)
         elif data.startswith(RIFF):
             width, height = _webp(data)
         elif data.startswith((b"II*\0", b"MM\0*")):
@@ -40,9 +42,11 @@ def _webp(data: bytes) -> tuple[int, int]:
         case b"VP8L":
             bits = int.from_bytes(data[21:25], "little")
             return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        case _:
+        case b"VP8 ":
             width, height = struct.unpack_from("<HH", data, 26)
             return width & 0x3FFF, height & 0x3FFF
+        case other:
+            raise ValueError(f"no picture begins with {other!r}")
 
 
 def _tiff(data: bytes, order: str) -> tuple[int, int]:

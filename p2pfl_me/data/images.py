@@ -37,7 +37,10 @@ def read_image(path: Path) -> Image:
         cannot hold.
     """
     data = file_bytes(path)
-    if (extent := extent_of(data)) and extent[0] * extent[1] > LARGEST_EXTENT:
+    extent = extent_of(data)
+    if extent is None:  # of another format, whatever its name says: what its decoder would take is not known
+        raise _no_image(data, path)
+    if extent[0] * extent[1] > LARGEST_EXTENT:
         raise DataError(
             f"says that it is {extent[0]}x{extent[1]} pixels, more than {LARGEST_EXTENT:,} in all",
             where=str(path),

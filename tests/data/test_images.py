@@ -179,6 +179,23 @@ def test_a_small_file_that_says_it_is_huge_takes_no_memory(tmp_path: Path, kind:
         read_image_of(tmp_path / f"a{kind}", data)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GIF89a" + struct.pack("<HH", 30_000, 30_000) + b"\x80\0\0" + bytes(106),
+        b"P6\n30000 30000\n255\n" + bytes(900),
+        b"RIFF\x20\0\0\0WEBPVP9 " + bytes(40),
+    ],
+    ids=["gif", "ppm", "webp of a kind of its own"],
+)
+def test_nothing_is_decoded_whose_size_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    monkeypatch.setattr("p2pfl_me.data.images._decoded", lambda *_: pytest.fail("a decoder saw it"))
+    with pytest.raises(DataError, match=r"says that it is 30000x30000 pixels|is not an image"):
+        read_image_of(tmp_path / "a.png", data)
+
+
 def read_image_of(path: Path, data: bytes | bytearray) -> npt.NDArray[np.uint8]:
     path.write_bytes(data)
     return read_image(path)
