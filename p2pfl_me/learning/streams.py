@@ -47,43 +47,56 @@ class StreamStep(HandStep):
 
     def _forward_backward(self, features: Tensor, rows: Tensor, labels: Tensor, random: torch.Generator) -> Tensor:
         p, g = self._p, self._g
-        images = self._images(features[rows])
+        images = self._images(features.index_select(0, rows))
         seen = self._convolved(images)  # (N, C): all pixels of all samples
         count, one = len(seen), len(rows) == 1
         mean = p["mean"] if one else seen.mean(0)
-        centred = seen - mean
         spare = torch.empty_like(seen)  # written anew by each of what follows: it stays in the cache
-        var = p["var"] if one else torch.mul(centred, centred, out=spare).sum(0).div_(count)
+        var = p["var"] if one else torch.sub(seen, mean, out=spare).square_().sum(0).div_(count)
         inverse = torch.rsqrt(var + EPSILON)
         scale = p["scale"] * inverse
-        normal = self._maps(torch.addcmul(p["shift"], centred, scale, out=spare), len(rows))
-        pooled, places = torch.ops.aten.max_pool2d_with_indices(normal, *POOLING)
+        # Of a line's values the largest is that of its argument, or of the argument's opposite where it falls: so what
+        # is pooled is normalised, a ninth of all, and not all.
+        sign = torch.where(p["scale"] < 0, -1.0, 1.0)
+        rising = bool((sign > 0).all())
+        top, places = torch.ops.aten.max_pool2d_with_indices(
+            self._maps(seen if rising else torch.mul(seen, sign, out=spare), len(rows)), *POOLING
+        )
+        top = top.permute(0, 2, 3, 1).reshape(-1, CHANNELS)
+        centred = top.sub_(mean) if rising else top.mul_(sign).sub_(mean)
+        pooled = torch.addcmul(p["shift"], centred, scale).view(len(rows), *places.shape[2:], CHANNELS)
         keep = self._keep(pooled, random)
         if keep is not None:
             pooled.mul_(keep)
-        joined = functional.avg_pool2d(pooled, 2).flatten(1)
+        joined = functional.avg_pool2d(pooled.permute(0, 3, 1, 2), 2).flatten(1)
         logits = torch.addmm(p["fc.bias"], joined, p["fc.weight"].t())
         loss, d_logits = self._loss.by_hand(torch.log_softmax(logits, dim=1), labels)
         torch.sum(d_logits, 0, out=g["fc.bias"])
         torch.mm(d_logits.t(), joined, out=g["fc.weight"])
-        d_joined = torch.mm(d_logits, p["fc.weight"]).view(
-            len(rows), CHANNELS, *(size // 2 for size in pooled.shape[2:])
-        )
+        sides = [size // 2 for size in places.shape[2:]]
+        d_joined = torch.mm(d_logits, p["fc.weight"]).view(len(rows), CHANNELS, *sides)
         d_joined = d_joined.contiguous(memory_format=torch.channels_last)
-        d_pooled = torch.ops.aten.avg_pool2d_backward(d_joined, pooled, [2, 2], [2, 2], [0, 0], False, True, None)
+        d_maps = torch.ops.aten.avg_pool2d_backward(
+            d_joined, pooled.permute(0, 3, 1, 2), [2, 2], [2, 2], [0, 0], False, True, None
+        )
+        d_pooled = d_maps.permute(0, 2, 3, 1)
         if keep is not None:
             d_pooled.mul_(keep)
-        back = torch.ops.aten.max_pool2d_with_indices_backward(d_pooled, normal, *POOLING, places)
-        d_normal = back.permute(0, 2, 3, 1).reshape(count, CHANNELS)
-        torch.sum(d_pooled, (0, 2, 3), out=g["shift"])
-        along = torch.mul(d_normal, centred, out=spare).sum(0).mul_(inverse)
+        d_pooled = d_pooled.reshape(-1, CHANNELS)
+        torch.sum(d_pooled, 0, out=g["shift"])
+        along = centred.mul_(d_pooled).sum(0).mul_(inverse)
         g["scale"].copy_(along)
-        if not one:
+        if one:
+            d_normal = spare.zero_()
+        else:
             # Through mean and variance: dx = scale (dy - mean(dy) - x mean(dy x)), x the normalised value.
-            pull = along.mul_(inverse).div_(count)
-            d_normal.addcmul_(centred, pull, value=-1).sub_(g["shift"] / count)
+            pull = along.mul_(inverse).div_(-count)
+            d_normal = torch.addcmul(torch.addcmul(g["shift"] / -count, mean, pull, value=-1), seen, pull, out=spare)
             p["mean"].lerp_(mean, MOMENTUM)
             p["var"].lerp_(var.mul_(count / (count - 1)), MOMENTUM)
+        by_sample = (len(rows), -1, CHANNELS)
+        places = places.permute(0, 2, 3, 1).reshape(by_sample)
+        d_normal.view(by_sample).scatter_add_(1, places, d_pooled.view(by_sample))
         torch.ops.aten.threshold_backward.grad_input(d_normal, seen, 0, grad_input=d_normal)
         # `scale` belongs to a channel, so it may come after the sums over all pixels.
         _, d_kernels, d_bias = torch.ops.aten.convolution_backward(
@@ -127,8 +140,7 @@ class StreamStep(HandStep):
         words.random_(-(2**63), None, generator=random)
         drawn = words.view(torch.uint8)[: pooled.numel()].to(pooled.device)
         kept = torch.ge(drawn, self._threshold).to(torch.float32).mul_(self._scale)
-        count, channels, *sides = pooled.shape
-        return kept.view(count, *sides, channels).permute(0, 3, 1, 2)
+        return kept.view(pooled.shape)
 
     def _views(self, params: Tensor) -> dict[str, Tensor]:
         """The three streams' tensors as one each: the layout puts them side by side, and the linear layer last."""
