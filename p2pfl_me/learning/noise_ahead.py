@@ -19,10 +19,11 @@ def noises(stream: Stream, size: int, deviation: float, steps: int, device: torc
     """So many vectors of independent N(0, deviation^2), float32 (size,) on the device; each stands until the one after
     the next is asked for."""
     room = [np.empty(size, np.float32) for _ in range(2)]
+    made = [torch.from_numpy(each) for each in room]
     with ThreadPoolExecutor(1, "noise") as thread:
         coming = thread.submit(stream.normal, room[0], deviation)
         for step in range(steps):
             coming.result()
             if step + 1 < steps:
                 coming = thread.submit(stream.normal, room[(step + 1) % 2], deviation)
-            yield torch.from_numpy(room[step % 2]).to(device)
+            yield made[step % 2].to(device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from p2pfl_me.privacy import randomness
 from p2pfl_me.privacy.randomness import Rehearsed, Stream, System
 
 
@@ -23,6 +24,14 @@ def test_every_value_is_drawn_and_none_twice(size: int) -> None:
     stream.normal(first, 1.0)
     stream.normal(second, 1.0)
     assert np.isfinite(first).all() and not (first == second).any()
+
+
+def test_how_many_values_are_made_at_once_changes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once, one_by_one = np.empty(300_001, np.float32), np.empty(300_001, np.float32)
+    Stream(bytes(32)).normal(at_once, 2.0)
+    monkeypatch.setattr(randomness, "AT_ONCE", 1)
+    Stream(bytes(32)).normal(one_by_one, 2.0)
+    assert at_once.tobytes() == one_by_one.tobytes()
 
 
 def test_units_are_drawn_each_by_itself() -> None:
