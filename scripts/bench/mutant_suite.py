@@ -35,18 +35,35 @@ LARGE = (
     "zmq",
     "torch",
     "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "pydantic.main",
+    "cryptography.hazmat.primitives.serialization",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "asyncio",
+    "cv2",
+    "jinja2",
+    "click",
+    "msgpack",
+    "yaml",
+    "pywt",
 )
 """Imported once: every run of tests is a fork, so none of them waits for these. Nothing of the tree is among them."""
 DEAR = "not thorough and not readme and not ray"
 """What the whole suite leaves out, too: `-m` takes the place of the project's own."""
 SLACK_S, LOOK_S, SAID, KNOWN = 4.0, 0.1, "said.txt", ".known"
 UNNOTICED = "UNNOTICED"
+UNSHRUNK = "unshrunk"
+"""Hypothesis' profile: one example that fails is enough, and looking for the smallest takes minutes."""
 
 
 def import_large() -> None:
     os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="Agg")
     for name in LARGE:
         importlib.import_module(name)
+    from hypothesis import Phase, settings
+
+    settings.register_profile(UNSHRUNK, deadline=None, database=None, phases=(Phase.explicit, Phase.generate))
 
 
 class Ended(Enum):
@@ -91,6 +108,8 @@ class Suite:
             for each in (report, times):
                 shutil.move(each, draft / each.name)
             draft.rename(known)
+        else:
+            self._run(["--collect-only", "-q", *self._marks, *paths], None)  # compiles all that is imported, once
         self._took: dict[str, float] = json.loads((known / times.name).read_text())
         self._order = {name: place for place, name in enumerate(self._took)}
         self._reached = CoverageData(str(known / report.name))
@@ -108,7 +127,9 @@ class Suite:
             others = set() if at_line else {*self._took} - in_file
             for tests in filter(None, (at_line, in_file - at_line, others)):
                 usual_s = sum(map(self._took.__getitem__, tests))
-                ended = self._run(["-x", *self._marks, *self._quick_first(tests)], usual_s)
+                ended = self._run(
+                    ["-x", f"--hypothesis-profile={UNSHRUNK}", *self._marks, *self._quick_first(tests)], usual_s
+                )
                 if ended is not Ended.WELL:
                     return ended.value
             return UNNOTICED

@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,19 +92,25 @@ lists which the program itself has made of one length (`zip`) are so: a guard ag
 
 @dataclass(frozen=True)
 class Mutant:
-    """`place` numbers the node among `ast.walk` of its file, `how` the change that is made to it."""
+    """`place` numbers the node among `ast.walk` of its file, `how` is the change that is made to it, `nth` of those of
+    one line that are called the same."""
 
     file: Path
     line: int
     place: int
     how: str
+    nth: int = 1
 
     def __str__(self) -> str:
-        return f"{self.file.relative_to('p2pfl_me')}:{self.line} {self.how}"
+        return f"{self.file.relative_to('p2pfl_me')}:{self.line} {self._called}"
 
     def key(self, line: str) -> str:
         """Which mutant it is wherever its line has moved to."""
-        return f"{self.file.relative_to('p2pfl_me')} {self.how}\n{line}"
+        return f"{self.file.relative_to('p2pfl_me')} {self._called}\n{line}"
+
+    @property
+    def _called(self) -> str:
+        return self.how if self.nth == 1 else f"{self.how} (number {self.nth})"
 
 
 def main() -> int:
@@ -173,10 +180,13 @@ def chosen(room: Path, count: int, seed: str, tree: Path, only: list[str]) -> li
 def mutants_of(file: Path, text: str) -> Iterator[Mutant]:
     tree = ast.parse(text)
     silent = {id(part) for node in ast.walk(tree) for part in unread(node)}
+    named = Counter[tuple[int, str]]()
     for place, node in enumerate(ast.walk(tree)):
         if id(node) not in silent:
             for how in changes(node):
-                yield Mutant(file, node.lineno, place, how)  # type: ignore[attr-defined]
+                line: int = node.lineno  # type: ignore[attr-defined]
+                named[line, how] += 1
+                yield Mutant(file, line, place, how, named[line, how])
 
 
 def unread(node: ast.AST) -> Iterator[ast.AST]:

@@ -24,6 +24,7 @@ from p2pfl_me.topology import (
     schedule_of,
     spectral_figures,
 )
+from p2pfl_me.topology.averaging import mixing_curve
 from p2pfl_me.topology.kind import TOPOLOGIES
 from tests.topology.drawing import connected_graphs, contract_of, push_matrix
 
@@ -87,6 +88,18 @@ def test_a_symmetric_schedule_keeps_its_matrix_and_its_figures(graph: Any) -> No
     assert found.exact_after == expected.exact_after
     assert found.beta == pytest.approx(expected.beta, abs=1e-12)
     assert found.rms == pytest.approx(expected.rms, abs=1e-12)
+
+
+def test_the_course_of_mixing_is_what_push_sum_leaves_of_random_models() -> None:
+    """Where a peer gives more than it gets its weight falls, and z = x / w divides by it."""
+    schedule = directed_schedule_of(contract_of("epidemic_local", 9, sends=2))
+    models = np.random.default_rng(0).normal(size=(9, 20_000))
+    mean, held, weight, left = models.mean(0), models, np.ones((9, 1)), [1.0]
+    for round in range(6):
+        held, weight = push_matrix(schedule, round) @ held, push_matrix(schedule, round) @ weight
+        left.append(float(np.linalg.norm(held / weight - mean) / np.linalg.norm(models - mean)))
+    assert np.ptp(weight) > 0.1
+    np.testing.assert_allclose(mixing_curve(schedule, 6), left, rtol=0.02)
 
 
 @pytest.mark.parametrize(("kind", "values"), DIRECTED)

@@ -42,6 +42,14 @@ def test_json_names_the_sender_first() -> None:
     assert [0, 4, 1 / 3] in ring["edges"]
 
 
+def test_figures_are_reckoned_up_to_the_very_number_that_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("p2pfl_me.topology.summary.MOST_EIGENVALUES", 5)
+    shown = {count: summarise(contract_of("ring", count)) for count in (4, 5, 6)}
+    assert [count for count, each in shown.items() if each.figures] == [4, 5]
+    assert [each.links for each in shown.values()] == [4, 5, 6]
+    assert "none above 5 peers" in as_text(shown[6]) and shown[6].weights == "metropolis"
+
+
 def test_very_many_peers_get_no_figures() -> None:
     summary = summarise(contract_of("epidemic_local", 2001))
     assert summary.figures is None
