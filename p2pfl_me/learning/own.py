@@ -199,8 +199,15 @@ def _trained(module: nn.Module, wanted: Sequence[str], where: str) -> list[str]:
 
 def _refuse_types(module: nn.Module, names: Sequence[str], where: str) -> None:
     for name in names:
-        if (kind := module.get_parameter(name).dtype) is not torch.float32:
+        parameter = module.get_parameter(name)
+        if (kind := parameter.dtype) is not torch.float32:
             raise NetworkError(f"`{name}` is {kind}, and models travel as float32", where=where, fix="make it float32")
+        if not parameter.numel():
+            raise NetworkError(
+                f"`{name}` of shape {tuple(parameter.shape)} holds no value",
+                where=where,
+                fix="leave it out, or switch its requires_grad off",
+            )
     for name, each in module.named_modules():
         if isinstance(each, _BatchNorm) and each.track_running_stats and each.momentum is None:
             raise NetworkError(
@@ -211,12 +218,14 @@ def _refuse_types(module: nn.Module, names: Sequence[str], where: str) -> None:
 
 
 def _refuse_scores(module: nn.Module, inputs: Tensor, classes: int, where: str) -> None:
+    """Scores of a whole batch and of one sample; whoever asks twice must hear the same."""
     shown = f"inputs of {tuple(inputs.shape[1:])}"
     module.eval()
     for batch in (inputs, inputs[:1]):
+        given = batch.clone()
         try:
-            with torch.no_grad():
-                out = module(batch)
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                out, again = module(given), module(batch.clone())
         except Exception as error:
             raise NetworkError(
                 f"cannot take a batch of {len(batch)} {shown}: {error}",
@@ -238,6 +247,19 @@ def _refuse_scores(module: nn.Module, inputs: Tensor, classes: int, where: str) 
             )
         if not torch.isfinite(out).all():
             raise NetworkError(f"gives NaN or infinite scores for {shown}", where=where, fix="see its first values")
+        if not torch.equal(given, batch):
+            raise NetworkError(
+                "changes its inputs in place, which are kept for the next epoch and the next model",
+                where=where,
+                fix="let its first layer make a new tensor: nn.ReLU() for nn.ReLU(inplace=True), x * a for x.mul_(a)",
+            )
+        if not torch.equal(out, again):
+            raise NetworkError(
+                f"gives other scores when it is asked again about the same {shown}",
+                where=where,
+                fix="draw nothing in evaluation mode (nn.Dropout, or dropout(x, training=self.training)), and keep "
+                "nothing between two calls of forward",
+            )
 
 
 def _statistics(module: nn.Module, names: Sequence[str], inputs: Tensor, classes: int, where: str) -> list[str]:

@@ -107,6 +107,7 @@ class Code:
         NetworkError
             The builder cannot be had, fails, or gives something else.
         """
+        import torch
         from torch import nn
 
         factory = self.loaded()
@@ -125,6 +126,12 @@ class Code:
                 f"gives a {type(module).__name__}, not a torch.nn.Module",
                 where=self.where,
                 fix="return the module itself",
+            )
+        if isinstance(module, torch.jit.ScriptModule):
+            raise NetworkError(
+                "gives a scripted module, whose tensors cannot be put into a model that travels",
+                where=self.where,
+                fix="return the module as it is before torch.jit",
             )
         return module
 

@@ -132,3 +132,28 @@ number = 3
 
 def flat_rows(classes: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(16 * 16 * 3, classes))
+
+
+def in_place(classes: int) -> nn.Module:
+    """Its first layer overwrites what it is given."""
+    return nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(3 * 16 * 16, classes))
+
+
+def restless(classes: int) -> nn.Module:
+    """Drops values in evaluation, too."""
+
+    class Dropping(Net):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return super().forward(nn.functional.dropout(images, 0.5, training=True))
+
+    return Dropping(classes, 16)
+
+
+def scripted(classes: int) -> nn.Module:
+    return torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, classes)))  # type: ignore[no-any-return]
+
+
+def hollow(classes: int) -> nn.Module:
+    module = Net(classes, 16)
+    module.register_parameter("none", nn.Parameter(torch.zeros(0)))
+    return module
