@@ -62,7 +62,8 @@ class Kind(Enum):
     WORK = "work"
     """Peer `round` has trained `at` rounds, as far as the sender knows: everybody's work ends the run."""
     LEAVE = "leave"
-    """The sender has finished and will not take part in later rounds."""
+    """The sender has ended, with `at` rounds behind it. `round` is below that if it is done before the contract's last
+    round, and not if it was stopped and may come back."""
     WANT = "want"
     """The sender is behind and nobody is left to train with: may it have the receiver's final model?"""
     FINAL = "final"

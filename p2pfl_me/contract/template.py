@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -38,6 +39,9 @@ TRAINING: Mapping[str, Any] = {
     "class_weights": "balanced",
 }
 """Values that all ready contracts share, so that runs of two of them differ only in their graph."""
+
+STAYS_S = 600
+"""`gossip.hand_out` of a contract between labs: a line that fell just before the end may be back by then."""
 
 SMALL, MASKED, NBAFL, PEMFL = "small", "masks", "nbafl", "pemfl"
 _NOISED = (
@@ -109,6 +113,7 @@ _COMMENTS: Mapping[str, str] = {
     "model.trainable: head": "263,175 numbers travel for seven classes; block5 adds the last convolutions",
     "model.classes": "labels, in the order of the outputs; a peer's data may lack some",
     "training.local_epochs": "between two exchanges",
+    "gossip.hand_out": "seconds that a lab stays at its end where a neighbour is missing, to give it the final model",
     "gossip.protocol: dpsgd": "after every round each peer averages with its neighbours",
     "privacy": "what a neighbour may learn (docs/security.md)",
     "privacy.exchange": "the weighted sum of its neighbours' models, three at least, and no single one",
@@ -144,7 +149,8 @@ def contract_text(
         `section.key=value` texts, as for `load_contract`.
     members:
         Peers at addresses of their own, by id, in place of `count` on loopback. Where two that can only dial would be
-        neighbours, the graph is written as a list of edges in which none are, if there is such a seating.
+        neighbours, the graph is written as a list of edges in which none are, if there is such a seating. Where
+        nothing in the contract is against it, they hand out their final model (`gossip.hand_out`).
 
     Raises
     ------
@@ -178,10 +184,13 @@ def contract_text(
         values["topology"] = {"kind": "edges", "edges": edges}
         overrides = [each for each in overrides if not each.startswith("topology.")]
     contract = apply_overrides(Source(f"new {kind}", values, {}), overrides)
+    if members and "hand_out" not in contract.gossip.model_fields_set:
+        with suppress(ContractError):  # compression, masks and widths leave no room for whole models
+            contract = apply_overrides(Source(f"new {kind}", values, {}), [*overrides, f"gossip.hand_out={STAYS_S}"])
     plan_of(contract)
     given = contract.model_dump(mode="json", exclude_unset=True)
     if not contract.model.backbone.frozen:
-        del given["model"]["weights"]  # there are no frozen layers for them
+        given["model"].pop("weights", None)  # there are no frozen layers for them
     topology = contract.topology
     head = [f"# {topology.kind}: {topology.summary}.", f"# Needs: {topology.needs}."]
     if edges:

@@ -34,6 +34,8 @@ from p2pfl_me.networks.layout import Ranges
 
 HANDED = "handed"
 """The reason to finish of who took its neighbours' final model."""
+DONE = ("rounds", "time", "work", "patience", HANDED)
+"""The reasons to finish of who does not come back for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +106,12 @@ class HandOut:
         self._trained, self._alone = place.progress.trained, place.progress.alone
         self._joined = place.progress.joined
         self._state = _State.TRAINING
+        self._finish: Finish | None = None
         self._linked: set[int] = set()
         self._ended: dict[int, int] = {}
         """neighbour -> the rounds that were behind it when it left."""
+        self._done: set[int] = set()
+        """Those of them that will not come back for more."""
         self._deaf: set[int] = set()
         """Those who were asked over this link, and did not answer."""
         self._held: Train | None = None
@@ -133,9 +138,9 @@ class HandOut:
             return self._out(now, self._core.on_evaluated(now, validation_loss))
         self._state = _State.DONE
         self._core.on_stop(now)  # its goodbye would tell of where it stood
-        leave = [Send(peer, self._goodbye()) for peer in sorted(self._linked)]
         skipped = self._completed - self._trained - self._joined
-        return [*leave, *self._end(Finish(HANDED, self._trained, skipped=skipped, alone=self._alone))]
+        finish = Finish(HANDED, self._trained, skipped=skipped, alone=self._alone)
+        return [*(Send(peer, self._goodbye(finish)) for peer in sorted(self._linked)), *self._end(finish)]
 
     def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
         if sender not in self._neighbours:
@@ -149,8 +154,11 @@ class HandOut:
                 return self._on_final(now, sender, message)
             case Kind.LEAVE:
                 self._ended[sender] = min(message.at, self._rounds)
+                done = message.at > min(message.round, self._rounds - 1)
+                (self._done.add if done else self._done.discard)(sender)
             case Kind.HELLO:
                 self._ended.pop(sender, None)
+                self._done.discard(sender)
             case (
                 Kind.OFFER
                 | Kind.ANSWER
@@ -193,7 +201,7 @@ class HandOut:
             self._asked.discard(peer)
         if self._state is _State.DONE:
             self._core.on_peer(now, peer, reachable)
-            return [Send(peer, self._goodbye())] if reachable else []
+            return [Send(peer, self._goodbye(self._finish))] if reachable and self._finish else []
         out = self._out(now, self._core.on_peer(now, peer, reachable))
         return [*out, *self._settle(now)]
 
@@ -216,6 +224,8 @@ class HandOut:
                     self._trained, self._alone = self._trained + 1, self._alone + action.alone
                     out.append(action)
                 case Finish():
+                    # The core says nothing more to those who left before it, and who may wait for this word.
+                    out += [Send(peer, self._goodbye(action)) for peer in sorted(self._linked & self._ended.keys())]
                     out += self._end(action)
                 case Send() | SetTimer() | Began() | Refuse() | Leave():
                     out.append(action)
@@ -272,18 +282,18 @@ class HandOut:
     # -- who is done --------------------------------------------------------------------------------------------
 
     def _end(self, finish: Finish) -> list[Action]:
-        self._state = _State.DONE
-        if finish.reason not in ("rounds", "time", "work", "patience", HANDED) or not self._neighbours:
+        self._state, self._finish = _State.DONE, finish
+        if finish.reason not in DONE or not self._neighbours:
             return [finish]
         return [replace(finish, stays_s=self._stays_s), *self._go_if_all_have()]
 
     def _go_if_all_have(self) -> list[Action]:
         """Whether nobody can come back any more who would want anything."""
-        done = all(self._ended.get(peer, 0) >= self._rounds for peer in self._neighbours)
-        return [Leave()] if done and self._state is _State.DONE else []
+        return [Leave()] if self._done >= self._neighbours and self._state is _State.DONE else []
 
-    def _goodbye(self) -> Message:
-        return Message(Kind.LEAVE, min(self._completed, self._rounds), self._completed)
+    def _goodbye(self, finish: Finish) -> Message:
+        early = finish.reason in DONE and self._completed < self._rounds
+        return Message(Kind.LEAVE, max(0, self._completed - early), self._completed)
 
     def _packed(self) -> Vector:
         return self._final.packed(self._params)

@@ -36,6 +36,8 @@ class Life(ABC):
         self._members = Membership(neighbours)
         self._gathering = Gathering(me, self._members, settings, completed)
         self._phase = Phase.JOINING
+        self._reason = ""
+        """Why it ended."""
         self._of_use = False
         """Whether a neighbour has what this peer trained last, though this one may have nothing of the neighbours."""
 
@@ -77,11 +79,15 @@ class Life(ABC):
         self._phase = Phase.ALONE
         return [SetTimer(Timer.ALONE, self.round, now + self._settings.join_timeout_s)]
 
+    @property
+    def _goodbye(self) -> Message:
+        """Its first number is a round that is behind this peer where it will not come back for more."""
+        early = self._reason in ("time", "work", "patience")
+        return Message(Kind.LEAVE, max(0, self._completed - 1) if early else self.round, self._completed)
+
     def _finish(self, reason: str) -> list[Action]:
-        self._phase = Phase.DONE
-        leave: list[Action] = [
-            Send(peer, Message(Kind.LEAVE, self.round, self._completed)) for peer in sorted(self._members.there)
-        ]
+        self._phase, self._reason = Phase.DONE, reason
+        leave: list[Action] = [Send(peer, self._goodbye) for peer in sorted(self._members.there)]
         trained, alone = self.progress.trained, self.progress.alone
         skipped = self._completed - trained - self.progress.joined
         return [*leave, Finish(reason, trained, tuple(sorted(self._unsettled())), skipped, alone)]

@@ -189,7 +189,7 @@ class Synchronous(Life):
         if peer not in self._neighbours:
             return []
         if self._phase is Phase.DONE:
-            return [Send(peer, Message(Kind.LEAVE, self.round, self._completed))] if reachable else []
+            return [Send(peer, self._goodbye)] if reachable else []
         if reachable:
             self._members.came_up(peer)
             # On an edge that is settled for this round, the next exchange is the next round's.

@@ -6,11 +6,11 @@ python scripts/bench/lasting.py --data DIR --only absent,late    # some; --out l
 
 The cores, trainers, views and wire formats are those of real peers, on the event simulator's clock; training is real
 (STSTNet on flow, clips dealt by subject, a common test part of other subjects). A round's training takes a virtual
-second (under `cut` 48 minutes, so that thirty rounds take a day), deadlines are the contract's defaults. A packet that
-is lost comes late, as TCP has it: a model takes 0.2 to 1.4 s. That records are lost for good is the row `lost`, which
-is not among those that are run without asking for it. Ten real processes, of which one is stopped for a minute, or
-over lines that lose segments, are `lasting_processes.py`'s. Each row says what else must hold: all who go on end with a
-stated reason, nobody waits longer for one round than `gossip.deadline.max_s`.
+second (under `cut` 48 minutes, so that thirty rounds take a day), deadlines and handing out are those of `p2pme init`.
+A packet that is lost comes late, as TCP has it: a model takes 0.2 to 1.4 s. That records are lost for good is the row
+`lost`, which is not among those that are run without asking for it. Ten real processes, of which one is stopped for a
+minute, or over lines that lose segments, are `lasting_processes.py`'s. Each row says what else must hold: all who go
+on end with a stated reason, nobody waits longer for one round than `gossip.deadline.max_s`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from statistics import mean
 import numpy as np
 
 from p2pfl_me.contract import Contract, contract_from_values
+from p2pfl_me.contract.template import STAYS_S
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.stop import Progress, advance
@@ -240,6 +241,7 @@ def _members(seed: int, count: int) -> Contract:
             "peers": {"approve": 0.6, "members": members},
             "model": MODEL,
             "training": {"rounds": ROUNDS, "local_epochs": 2, "learning_rate": 0.003},
+            "gossip": {"hand_out": STAYS_S},  # as `p2pme init` writes it
         }
     )
 

@@ -4,13 +4,13 @@
 python scripts/bench/lasting_processes.py --data DIR                     # both, three seeds; prints a table
 python scripts/bench/lasting_processes.py --data DIR --only lossy --out processes.jsonl   # goes on from what is there
 
-The contract and the clips are those of `lasting.py`, links go over loopback. `paused`: the listener of both its edges
-is stopped (SIGSTOP) for a minute after its fifth round, as a snapshot of its machine would. The others are done by
-then, so it goes on alone; `handed`: unless the contract says that they wait to hand out their models. `lossy`: all that
-two peers say goes through a relay here as over a line of 200 ms there and back that loses a tenth of the segments of
-1,400 bytes, which TCP sends again after 400 ms, then 800, and so on, and holds back what follows (`LossyLine` in
-`tests.wire.raw`; a kernel sends some again sooner, and sends slower meanwhile). Scores do not depend on how fast the
-machine is; times do.
+The contract is what `p2pme init` writes, but for its model and training, which are those of `lasting.py`, as its clips
+are; links go over loopback. `paused`: the listener of both its edges is stopped (SIGSTOP) for a minute after its fifth
+round, as a snapshot of its machine would. The others are done by then, and its neighbours stay to hand out their
+models; `unhanded`: they do not (`gossip.hand_out: 0`), and it goes on alone. `lossy`: all that two peers say goes
+through a relay here as over a line of 200 ms there and back that loses a tenth of the segments of 1,400 bytes, which
+TCP sends again after 400 ms, then 800, and so on, and holds back what follows (`LossyLine` in `tests.wire.raw`; a
+kernel sends some again sooner, and sends slower meanwhile). Scores do not depend on how fast the machine is; times do.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from random import Random
 from statistics import mean
 from typing import Any
 
-import yaml
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from p2pfl_me.contract.model import Member
+from p2pfl_me.contract.template import contract_text
 from p2pfl_me.home import home
 from tests.small import Command, events, p2pme
 from tests.wire.peers import free_base
@@ -44,7 +44,7 @@ WITHIN = 0.02
 CONDITIONS = {
     "undisturbed": "undisturbed",
     "paused": "a listener stopped for 60 s, longer than the run lasts",
-    "handed": "the same, gossip.hand_out: 300",
+    "unhanded": "the same, gossip.hand_out: 0",
     "lossy": "10 % of segments lost, 200 ms, by a relay",
 }
 
@@ -61,7 +61,7 @@ async def lived(name: str, seed: int, data: Path, folder: Path) -> dict[str, Any
     lossy = name == "lossy"
     addresses = [await tap.open() if lossy else tap.onward for tap in taps]
     contract = folder / "lasting.yaml"
-    contract.write_text(yaml.safe_dump(_contract(seed, addresses, 300 if name == "handed" else 0)), encoding="utf-8")
+    contract.write_text(_contract(seed, addresses, *(["gossip.hand_out=0"] if name == "unhanded" else [])))
     split = folder / "split"
     code, said = await asyncio.to_thread(p2pme, home(), "data", "split", data, "--topology", contract, "-o", split)
     if code:
@@ -69,7 +69,7 @@ async def lived(name: str, seed: int, data: Path, folder: Path) -> dict[str, Any
     begun, run = time.monotonic(), folder / "run"
     peers = [_start(k, contract, split, run, base + k if lossy else None) for k in range(PEERS)]
     ends = [asyncio.create_task(asyncio.to_thread(each.finish, PATIENCE_S)) for each in peers]
-    if name in ("paused", "handed"):
+    if name in ("paused", "unhanded"):
         await _pause(peers[LISTENER], run)
     codes = [code for code, _ in await asyncio.gather(*ends)]
     for tap in taps if lossy else ():
@@ -103,17 +103,13 @@ def _start(k: int, contract: Path, split: Path, run: Path, listens: int | None) 
     return Command([*words, *(("--listen", f"127.0.0.1:{listens}") if listens else ())], home())
 
 
-def _contract(seed: int, addresses: list[str], hand_out_s: float) -> dict[str, Any]:
-    return {
-        "version": 1,
-        "name": "lasting",
-        "seed": seed,
-        "topology": {"kind": "ring"},
-        "peers": {"members": [{"id": k, "address": each} for k, each in enumerate(addresses)]},
-        "model": {"backbone": "ststnet", "label_map": "megc2019", "input": "flow", "input_size": 28},
-        "training": {"rounds": ROUNDS, "local_epochs": 2, "learning_rate": 0.003},
-        "gossip": {"hand_out": hand_out_s},
-    }
+def _contract(seed: int, addresses: list[str], *settings: str) -> str:
+    members = [Member(id=k, address=each) for k, each in enumerate(addresses)]
+    model = "model={backbone: ststnet, label_map: megc2019, input: flow, input_size: 28}"
+    training = f"training={{rounds: {ROUNDS}, local_epochs: 2, learning_rate: 0.003}}"
+    return contract_text(
+        "ring", name="lasting", overrides=[f"seed={seed}", model, training, *settings], members=members
+    )
 
 
 def table(data: Path, names: list[str], seeds: int, out: Path | None) -> int:

@@ -52,6 +52,28 @@ def test_cards_alone_make_the_same_contract_everywhere(tmp_path: Path, draft: Dr
     assert open_folder(folders[1].path) == folders[1]
 
 
+@pytest.mark.parametrize(
+    ("settings", "hand_out"),
+    [
+        ((), 600),
+        (("gossip={protocol: push}",), 600),
+        (("model={backbone: mlp}", "training={rounds: 3}"), 600),
+        (("gossip.hand_out=0",), 0),
+        (("gossip.hand_out=60",), 60),
+        (("gossip.compression=int8",), 0),
+        (("privacy.exchange=masks",), 0),
+        (("peers.widths={1: 0.5}",), 0),
+    ],
+    ids=lambda each: ",".join(each) or "plain" if isinstance(each, tuple) else None,
+)
+def test_labs_hand_out_their_final_model_unless_the_contract_leaves_no_room(
+    tmp_path: Path, settings: tuple[str, ...], hand_out: int
+) -> None:
+    exchange(folders := labs(tmp_path, Draft("mesh", 4, "stays", settings)))
+    assert load_contract(folders[0].contract).gossip.hand_out == hand_out
+    assert ("  hand_out: 600.0  # seconds that a lab stays" in folders[0].contract.read_text()) == (hand_out == 600)
+
+
 @pytest.mark.parametrize("kind", sorted({*TOPOLOGIES} - {"hypercube", "torus", "regular", "edges"}))
 def test_every_kind_can_be_founded(tmp_path: Path, kind: str) -> None:
     exchange(folders := labs(tmp_path, Draft(kind, 4, "any")))

@@ -58,6 +58,8 @@ class Swarm:
     finished: dict[int, Finish] = field(default_factory=dict)
     ended: dict[int, float] = field(default_factory=dict)
     """peer -> when its last round was over"""
+    left: dict[int, float] = field(default_factory=dict)
+    """peer -> when it went, after it had stayed for others"""
     began: dict[int, float] = field(default_factory=dict)
     """peer -> when its start was over"""
     missing: dict[int, frozenset[int]] = field(default_factory=dict)
@@ -150,3 +152,4 @@ class _Work(Untold):
 
     def finished(self, finish: Finish | None, error: P2pmeError | None) -> None:
         assert error is None
+        self._swarm.left[self._peer] = self._clock.now

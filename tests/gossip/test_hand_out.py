@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from p2pfl_me.contract import contract_from_yaml
+from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import ContractError
+from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.hand_out import Ended, Final, HandOut, Place
 from p2pfl_me.gossip.protocol import Finish, Leave, Mixed, Refuse, Send, Timer, Train
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.simulation.faults import Crash, FaultModel
+from p2pfl_me.topology import plan_of
 from tests.gossip.swarms import Swarm, contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart, idle
 
@@ -49,9 +51,52 @@ def test_after_the_stated_time_nobody_is_there(protocol: str) -> None:
 def test_where_nobody_is_missing_nobody_stays_and_no_bit_changes(protocol: str) -> None:
     contract = contract_of(RING, 5, ROUNDS, {"protocol": protocol, "hand_out": 600.0})
     plain = contract_of(RING, 5, ROUNDS, {"protocol": protocol})
-    staying, going = (run(each, apart(5), idle) for each in (contract, plain))
+    rounds_are_common = contract.gossip.protocol.common_rounds  # else a slow one is behind when the others are done
+    faults = FaultModel(slow={2: 3.0} if rounds_are_common else {})
+    staying, going = (run(each, apart(5), idle, faults) for each in (contract, plain))
     assert staying.params.tobytes() == going.params.tobytes()
     assert max(staying.ended.values()) == max(going.ended.values())
+    assert max(staying.left.values()) - max(staying.ended.values()) < 5
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"training": {"until": {"hours": 60 / 3600}}},
+        {"training": {"until": {"work": 60}, "rounds": 200}},
+        {"training": {"rounds": 40}, "gossip": {"patience": {"rounds": 3, "consensus": 9.0}}},
+    ],
+    ids=["time", "work", "patience"],
+)
+def test_nobody_stays_for_those_who_are_done_before_the_last_round(extra: dict[str, Any]) -> None:
+    """By time, by everybody's work, by patience, each in a round of its own: none of them comes back for more."""
+    values = contract_of(RING, 5, ROUNDS, {"protocol": "push", "hand_out": 600.0}).model_dump(mode="json")
+    values["gossip"] |= extra.pop("gossip", {})
+    contract = Contract.model_validate({**values, **extra})
+    swarm = run(contract, apart(5), idle, FaultModel(slow={2: 3.0}), loss=lambda peer, round: 1.0)
+    assert {finish.reason for finish in swarm.finished.values()} <= {"time", "work", "patience", "handed"}
+    rounds = {finish.rounds for finish in swarm.finished.values()}
+    assert len(rounds) > 1 and max(rounds) < contract.training.rounds
+    assert max(swarm.left.values()) - max(swarm.ended.values()) < 5, "all are done, and nobody waits"
+
+
+@pytest.mark.parametrize("protocol", ALL)
+def test_one_that_is_stopped_may_come_back_and_is_waited_for(protocol: str) -> None:
+    contract = contract_of(RING, 5, ROUNDS, {"protocol": protocol, "hand_out": 600.0})
+    start = Start(np.zeros(8, np.float32), 3, Progress(trained=3))
+    stopped = core_of(contract, 0, plan_of(contract), start)
+    for peer in (1, 4):
+        stopped.on_peer(0.0, peer, True)
+        stopped.on_message(0.0, peer, Message(Kind.HELLO, 3, 3))
+    stopped.start(0.0)
+    said = [each.message for each in stopped.on_stop(1.0) if isinstance(each, Send) and each.to == 1]
+    done = HandOut(
+        Ended(Progress(), ROUNDS), (0,), Place(start.params, ROUNDS, Progress()), Final(8), stays_s=60, patience_s=30,
+        rounds=ROUNDS,
+    )  # fmt: skip
+    assert [type(each) for each in done.start(2.0)] == [Finish], "it stays"
+    assert said and not [each for message in said for each in done.on_message(3.0, 0, message)]
+    assert done.on_message(4.0, 0, Message(Kind.LEAVE, 4, 5)) == [Leave()], "one that is done lets it go"
 
 
 def test_a_neighbour_that_is_back_in_time_is_trained_with() -> None:
