@@ -16,13 +16,11 @@ types=$(mktemp)
 mypy >"$types" 2>&1 &
 checking=$!
 trap 'kill "$checking" 2>/dev/null || true; rm -f "$types"' EXIT
-# Python compiles each module at its first import and pytest each test at its first collection, and both write it down:
-# in a fresh clone one process does so before four would all do the same at once.
-pytest --collect-only --quiet >/dev/null || true
 # A file's tests share what is costly to make, so they stay together. Tests of real peers wait for a good part of their
-# time, which two processes more than there are cores fill; three a core took longer. The longest files begin first (tests/conftest.py).
+# time, which two processes more than there are cores fill; three a core took longer. They are forks of the one that has
+# collected the tests (tests/forked.py). The longest files begin first (tests/conftest.py).
 tests=0 typed=0
-pytest --numprocesses $(($(nproc) + 2)) --dist loadfile --no-loadscope-reorder || tests=$?
+pytest -p tests.forked --workers $(($(nproc) + 2)) || tests=$?
 wait "$checking" || typed=$?
 cat "$types"
 echo "All of it took $SECONDS s."

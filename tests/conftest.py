@@ -60,6 +60,18 @@ def ports_of_the_ready_contracts(request: pytest.FixtureRequest) -> Iterator[Non
         yield
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    if session.config.getoption("workers", 0):
+        warm.server()  # one for all forks of this process, which imports its libraries meanwhile
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_fork_server_without_imports(request: pytest.FixtureRequest) -> None:
+    """Of a fork that runs tests (`tests.forked`), while no test has started a thread yet."""
+    if request.config.getoption("workers", 0):
+        warm.fork_server()
+
+
 @pytest.fixture(autouse=True)
 def the_process_of_the_tests_as_it_was() -> Iterator[None]:
     """A signal that one test had ignored would be missed by another one, hours of looking away from its cause."""

@@ -13,6 +13,7 @@ that ends.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import json
 import multiprocessing.util
 import os
@@ -21,12 +22,15 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import TextIO
+
+import p2pfl_me.workers
 
 ROOT = Path(__file__).parent.parent
 AT_START = ("PYTHON", "LC_", "LANG", "LD_", "OMP_", "OPENBLAS_", "COVERAGE")
@@ -221,19 +225,31 @@ def _become(request: dict[str, object], output: int, tell: int) -> None:
     os.environ.clear()
     os.environ.update(environment)
     sys.argv, sys.path[0] = ["p2pme", *arguments], folder
-    for name, number in (("stdout", 1), ("stderr", 2)):
-        os.dup2(output, number)
-        # Made anew, as an interpreter's: whether they can seek is asked of the file once.
-        encoding, errors = getattr(sys, name).encoding, getattr(sys, name).errors
-        stream = os.fdopen(
-            number, "w", encoding=encoding, buffering=1 if number == 2 else -1, errors=errors, closefd=False
-        )
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
+    _own_streams()
     os.write(tell, f"pid {os.getpid()}\n".encode())
     for used in (output, tell):
         os.close(used)
     multiprocessing.util.spawnv_passfds = _fork_server_forked
+
+
+def _own_streams() -> None:
+    """Made anew, as an interpreter's: whether they can seek is asked of the file once."""
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        own = getattr(sys, f"__{name}__")
+        stream = os.fdopen(
+            number, "w", encoding=own.encoding, buffering=1 if number == 2 else -1, errors=own.errors, closefd=False
+        )
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def fork_server() -> None:
+    """This process's fork server, as a fork of it: it has imported what a new one would import first."""
+    multiprocessing.util.spawnv_passfds = _fork_server_forked
+    try:
+        p2pfl_me.workers.fork_server()
+    finally:
+        multiprocessing.util.spawnv_passfds = _spawn
 
 
 def _fork_server_forked(path: bytes, words: Sequence[str | bytes], kept: Sequence[int]) -> int:
@@ -244,6 +260,10 @@ def _fork_server_forked(path: bytes, words: Sequence[str | bytes], kept: Sequenc
     if pid := os.fork():
         return pid
     # As an interpreter begins: no handler but those of ignored signals, no file but these, nothing of the parent's.
+    _own_streams()
+    faulthandler.disable()
+    sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
+    threading.excepthook = threading.__excepthook__
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
