@@ -225,6 +225,8 @@ def _become(request: dict[str, object], output: int, tell: int) -> None:
     os.environ.clear()
     os.environ.update(environment)
     sys.argv, sys.path[0] = ["p2pme", *arguments], folder
+    for number in (1, 2):
+        os.dup2(output, number)
     _own_streams()
     os.write(tell, f"pid {os.getpid()}\n".encode())
     for used in (output, tell):
