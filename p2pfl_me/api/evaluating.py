@@ -59,13 +59,17 @@ class Evaluation:
     def score(self, arm: str, metric: Metric = "uf1", dataset: str = "") -> tuple[float, float, float] | None:
         """(mean over seeds and models, lower and upper end of its 95 % interval over subjects); None: not asked.
 
+        The ends are NaN where the clips are of one subject.
+
         Raises
         ------
         DataError
             There is no such arm or data set.
         """
         found = self.results.score(self._arm(arm), metric, self._dataset(dataset))
-        return None if found is None else (found.mean, found.interval.low, found.interval.high)
+        if found is None:
+            return None
+        return (found.mean, *((found.interval.low, found.interval.high) if found.interval else (np.nan, np.nan)))
 
     def confusion(self, arm: str) -> npt.NDArray[np.float64]:
         """Confusion matrix, float64 (K, K), the mean over seeds and models: rows are the true classes.
@@ -117,7 +121,8 @@ class Evaluation:
         lines = ["<tr><th></th><th>UF1</th><th>95 % interval</th><th>UAR</th></tr>"]
         for arm in self.arms:
             uf1, uar = self.score(arm, "uf1"), self.score(arm, "uar")
-            cells = (f"{uf1[0]:.3f}", f"{uf1[1]:.3f} to {uf1[2]:.3f}") if uf1 else ("-", "-")
+            ends = f"{uf1[1]:.3f} to {uf1[2]:.3f}" if uf1 and uf1[1] == uf1[1] else "-"  # NaN is not itself
+            cells = (f"{uf1[0]:.3f}", ends) if uf1 else ("-", "-")
             lines.append(
                 f"<tr><th>{escape(arm)}</th><td>{cells[0]}</td><td>{cells[1]}</td>"
                 f"<td>{f'{uar[0]:.3f}' if uar else '-'}</td></tr>"

@@ -17,10 +17,10 @@ from p2pfl_me.errors import RunError
 from p2pfl_me.evaluate.answers import numbered, tally
 from p2pfl_me.evaluate.cost import MB
 from p2pfl_me.evaluate.folder import ANSWERS, CARD, is_evaluation
-from p2pfl_me.evaluate.statistics import Difference, difference
 from p2pfl_me.evaluate.tables import NOBODY, p_words
 from p2pfl_me.files import read_json, read_text
 from p2pfl_me.learning.metrics import Counts
+from p2pfl_me.learning.statistics import Difference, difference
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.document import Block, Document, Section, Table
 from p2pfl_me.report.numbers import Cell, Row, csv_rows

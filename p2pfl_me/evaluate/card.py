@@ -14,7 +14,7 @@ from p2pfl_me import __version__
 from p2pfl_me.contract import digest, dump_contract
 from p2pfl_me.evaluate.holdout import LEAK
 from p2pfl_me.evaluate.results import SCORES, Results
-from p2pfl_me.evaluate.statistics import known
+from p2pfl_me.learning.statistics import known
 from p2pfl_me.machine import cores
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.warning import warning_words
@@ -136,8 +136,8 @@ def _scores(results: Results, arm: Arm, dataset: str) -> dict[str, Any]:
         metric: {
             "mean": score.mean,
             "std_over_seeds": score.std,
-            "low": score.interval.low,
-            "high": score.interval.high,
+            "low": score.interval.low if score.interval else None,
+            "high": score.interval.high if score.interval else None,
             "worst_peer": score.worst,
             "seeds": list(score.seeds),
         }

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from p2pfl_me.evaluate.answers import tally
 from p2pfl_me.evaluate.course import Course
-from p2pfl_me.evaluate.statistics import statistic
+from p2pfl_me.learning.statistics import statistic
 from p2pfl_me.learning.trainer import Labels
 
 Floats = npt.NDArray[np.float64]

@@ -6,7 +6,6 @@ from p2pfl_me.contract import dump_contract
 from p2pfl_me.evaluate.cost import MB
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.results import ArmScore, Results
-from p2pfl_me.evaluate.statistics import Difference
 from p2pfl_me.evaluate.tables import (
     NOBODY,
     class_table,
@@ -22,6 +21,7 @@ from p2pfl_me.evaluate.tables import (
     triple_table,
     unit,
 )
+from p2pfl_me.learning.statistics import Difference
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.arms_picture import HEADER, arms_rows
 from p2pfl_me.report.confusion_picture import confusion_panels

@@ -11,17 +11,6 @@ import numpy as np
 from p2pfl_me.evaluate.answers import ARMS, Answers, numbered, tally
 from p2pfl_me.evaluate.cost import SeedCourse, Step, reached, steps_of
 from p2pfl_me.evaluate.design import Design
-from p2pfl_me.evaluate.statistics import (
-    Difference,
-    Interval,
-    Score,
-    by_model,
-    difference,
-    interval,
-    known,
-    mean_counts,
-    statistic,
-)
 from p2pfl_me.evaluate.units import Unit
 from p2pfl_me.learning.metrics import (
     Counts,
@@ -33,6 +22,17 @@ from p2pfl_me.learning.metrics import (
     present_mean,
     uar,
     uf1,
+)
+from p2pfl_me.learning.statistics import (
+    Difference,
+    Interval,
+    Score,
+    by_model,
+    difference,
+    interval,
+    known,
+    mean_counts,
+    statistic,
 )
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.arms_picture import ArmRow
@@ -66,11 +66,12 @@ class ArmScore:
     """One arm's score: the mean over seeds and models, its interval over subjects, and the spread.
 
     `seeds` holds each seed's mean over models, None for a seed in which nobody was asked; `worst` the mean over seeds
-    of the worst model, where there are several. Only models that were asked count.
+    of the worst model, where there are several. Only models that were asked count. One subject gives no
+    interval.
     """
 
     mean: float
-    interval: Interval
+    interval: Interval | None
     seeds: tuple[float | None, ...]
     worst: float | None
 
@@ -132,7 +133,7 @@ class Results:
         """None where no model of the arm was asked about the data set: that is no score of 0."""
         seeds, score = self.counts(arm, dataset), SCORES[metric]
         mean, bounds = statistic(seeds, score), interval(seeds, score)
-        if mean is None or bounds is None:
+        if mean is None:
             return None
         each = [by_model(counts, score) for counts in seeds]
         worst = present_mean(np.min(asked) for values in each if (asked := values[np.isfinite(values)]).size)
@@ -232,7 +233,8 @@ class Results:
                 if np.isfinite(value)
             ]
             if (score := self.score(arm, "uf1")) is not None:
-                found.append(ArmRow(arm, score.mean, tuple(models), score.std, score.interval.low, score.interval.high))
+                ends = (score.interval.low, score.interval.high) if score.interval else (None, None)
+                found.append(ArmRow(arm, score.mean, tuple(models), score.std, *ends))
         return tuple(found)
 
     def distance(self) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from p2pfl_me.evaluate.results import ArmScore, Results
-from p2pfl_me.evaluate.statistics import by_model
+from p2pfl_me.learning.statistics import by_model
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.comparison_field import FULL
 from p2pfl_me.report.datasets import lacking_words
@@ -97,7 +97,7 @@ def lacking(results: Results) -> str:
     for name in results.datasets:
         found += lacking_words(name, results.classes, results.support(name), unit(results))
         if len({clip.subject for clip in results.design.items.clips if clip.dataset == name}) == 1:
-            found += f" {name} has one subject, so its interval says nothing."
+            found += f" {name} has one subject, so no interval can be drawn."
     return found
 
 
@@ -190,12 +190,15 @@ def spread(score: ArmScore | None) -> str:
 
 
 def interval_words(score: ArmScore | None) -> str:
-    return NOBODY if score is None else f"{score.interval.low:.3f} to {score.interval.high:.3f}"
+    bounds = score.interval if score else None
+    return f"{bounds.low:.3f} to {bounds.high:.3f}" if bounds else NOBODY
 
 
 def bracketed(score: ArmScore | None) -> str:
     """`0.719 [0.65, 0.78]`: many stand in a row."""
-    return NOBODY if score is None else f"{score.mean:.3f} [{score.interval.low:.2f}, {score.interval.high:.2f}]"
+    if score is None:
+        return NOBODY
+    return f"{score.mean:.3f}" + (f" [{score.interval.low:.2f}, {score.interval.high:.2f}]" if score.interval else "")
 
 
 def number(value: float) -> str:

@@ -14,7 +14,7 @@ from p2pfl_me.evaluate.cost import MB
 from p2pfl_me.evaluate.document import compose
 from p2pfl_me.evaluate.folder import ANSWERS, CARD
 from p2pfl_me.evaluate.results import SCORES, Results
-from p2pfl_me.evaluate.statistics import by_model
+from p2pfl_me.learning.statistics import by_model
 from p2pfl_me.report.numbers import Cell
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.warning import warned_csv, warning_words

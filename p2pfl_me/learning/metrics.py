@@ -22,17 +22,34 @@ def confusion_matrix(true: npt.ArrayLike, predicted: npt.ArrayLike, classes: int
 
 
 @dataclass(frozen=True, eq=False)
-class DataSets:
-    """Which data set each clip of a part is of: `of` int64 (c,), by the clip's number, points into `names`."""
+class People:
+    """Whom each clip of a part shows: `of` int64 (c,), by the clip's number, points into `datasets`.
 
-    names: tuple[str, ...]
+    That holds the data set of every person, (S,): in the order of names, all of one data set in a row.
+    """
+
+    datasets: tuple[str, ...]
     of: npt.NDArray[np.int64] = field(repr=False)
 
+    def counts(self, clips: Counts, true: Counts, named: Counts, classes: int) -> dict[str, Counts]:
+        """Each person's confusion by data set, int64 (S, K, K), of `clips` (c,) of classes `true` that were `named`."""
+        pairs = (self.of[clips] * classes + true) * classes + named
+        found = np.bincount(pairs, minlength=len(self.datasets) * classes**2)
+        return self.by_dataset(found.reshape(-1, classes, classes))
 
-def data_sets(names: Sequence[str]) -> DataSets:
-    """Of clips whose data sets are `names`, in the order of the clips."""
-    found, of = np.unique(np.array(names, dtype=np.str_), return_inverse=True)
-    return DataSets(tuple(map(str, found)), of.reshape(-1).astype(np.int64))
+    def by_dataset(self, counts: Counts) -> dict[str, Counts]:
+        """Counts of all people, (S, K, K), parted by data set; without those of whose people no clip was asked."""
+        names = dict.fromkeys(self.datasets)
+        ends = np.searchsorted(np.array(self.datasets), list(names), side="right")
+        parts = zip(names, np.split(counts, ends[:-1]), strict=True)
+        return {name: part for name, part in parts if part.any()}
+
+
+def people(shown: Sequence[tuple[str, str]]) -> People:
+    """Of clips in their order: (data set, person)."""
+    everybody = sorted(set(shown))
+    place = {person: number for number, person in enumerate(everybody)}
+    return People(tuple(name for name, _ in everybody), np.array([place[each] for each in shown], dtype=np.int64))
 
 
 def precision(confusion: npt.ArrayLike) -> Scores:
@@ -105,8 +122,13 @@ class Metrics:
 
     confusion: Counts = field(repr=False)
     loss: float = float("nan")
-    by_dataset: Mapping[str, Counts] = field(default_factory=dict, repr=False)
-    """The same of each data set's clips alone, where it is known which they are."""
+    by_subject: Mapping[str, Counts] = field(default_factory=dict, repr=False)
+    """The same of each person's clips alone, by data set: int64 (S, K, K), where it is known whom they show."""
+
+    @property
+    def by_dataset(self) -> dict[str, Counts]:
+        """The same of each data set's clips alone."""
+        return {name: each.sum(axis=0) for name, each in self.by_subject.items()}
 
     @property
     def support(self) -> Counts:
@@ -160,6 +182,7 @@ class Metrics:
             weighted_f1=self.weighted(self.f1),
             confusion=tuple(map(tuple, self.confusion.tolist())),
             by_dataset={name: tuple(map(tuple, each.tolist())) for name, each in self.by_dataset.items()},
+            by_subject={name: tuple(map(_sparse, each)) for name, each in self.by_subject.items()},
         )
 
     def table(self, classes: Sequence[str]) -> str:
@@ -175,6 +198,21 @@ class Metrics:
             p, r, f = (mean(column) for column in columns)
             lines.append(f"{title:{wide}}  {p:9.3f}  {r:6.3f}  {f:6.3f}  {self.count:7d}")
         return "\n".join(lines)
+
+
+def _sparse(matrix: Counts) -> tuple[int, ...]:
+    cells = np.flatnonzero(matrix)
+    return tuple(np.stack([cells, matrix.ravel()[cells]], 1).ravel().tolist())
+
+
+def dense(pairs: Sequence[int], classes: int) -> Counts | None:
+    """The matrix (K, K) out of pairs of a cell, row * K + column, and its clips, as in a run's file; None if odd."""
+    cells, counts = np.array(pairs[::2], dtype=np.int64), np.array(pairs[1::2], dtype=np.int64)
+    if len(cells) != len(counts) or any(cells < 0) or any(cells >= classes**2) or any(counts < 0):
+        return None
+    found = np.zeros(classes**2, dtype=np.int64)
+    np.add.at(found, cells, counts)
+    return found.reshape(classes, classes)
 
 
 def _hits(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:

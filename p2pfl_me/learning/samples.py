@@ -18,7 +18,7 @@ from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.vectors import is_vectors, require_finite, vector_row, vectors_bank
 from p2pfl_me.errors import DataError
 from p2pfl_me.learning.features import Progress, feature_rows
-from p2pfl_me.learning.metrics import DataSets, data_sets
+from p2pfl_me.learning.metrics import People, people
 from p2pfl_me.learning.trainer import Labels, Part, Samples
 
 
@@ -73,8 +73,8 @@ def read_samples(
         every = None
         if split == 0 and len(variants_of(contract)) > 1:
             every = rows[first[mine][:, None] + np.arange(len(variants_of(contract)))]
-        labels, people = _labels(contract, chosen)[clip_of], _people(chosen)[clip_of]
-        parts.append(Part(bank, rows[first[mine]], labels, clip_of, every, people, _datasets(name, chosen)))
+        labels, whose = _labels(contract, chosen)[clip_of], _people(chosen)[clip_of]
+        parts.append(Part(bank, rows[first[mine]], labels, clip_of, every, whose, _tested(name, chosen)))
     return Samples(*parts), prepared.notes
 
 
@@ -115,8 +115,8 @@ def _of_vectors(contract: Contract, clips: Sequence[Clip]) -> Part:
     rows = np.array([vector_row(clip, bank) for clip in clips], dtype=np.int64)
     require_finite(bank, rows, path)
     numbers = np.arange(len(clips), dtype=np.int64)
-    datasets = _datasets(clips[0].split, clips)
-    return Part(bank, rows, _labels(contract, clips), numbers, subjects=_people(clips), datasets=datasets)
+    tested = _tested(clips[0].split, clips)
+    return Part(bank, rows, _labels(contract, clips), numbers, subjects=_people(clips), people=tested)
 
 
 def _people(clips: Sequence[Clip]) -> Labels:
@@ -124,9 +124,9 @@ def _people(clips: Sequence[Clip]) -> Labels:
     return np.unique([clip.subject for clip in clips], return_inverse=True)[1].astype(np.int64)
 
 
-def _datasets(split: str | None, clips: Sequence[Clip]) -> DataSets | None:
-    """Of the test clips, which all peers know: whose a peer's own clips are is not asked for scores."""
-    return data_sets([clip.dataset for clip in clips]) if split == "test" else None
+def _tested(split: str | None, clips: Sequence[Clip]) -> People | None:
+    """Of the test clips, which all peers know: whom a peer's own clips show is not asked for scores."""
+    return people([(clip.dataset, clip.subject) for clip in clips]) if split == "test" else None
 
 
 def _labels(contract: Contract, clips: Sequence[Clip]) -> Labels:

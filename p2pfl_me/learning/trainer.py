@@ -16,7 +16,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.errors import DataError, DivergedError
 from p2pfl_me.learning.device import device_of_peer
 from p2pfl_me.learning.losses import Loss, make_loss
-from p2pfl_me.learning.metrics import Counts, DataSets, Metrics, confusion_matrix
+from p2pfl_me.learning.metrics import Metrics, People, confusion_matrix
 from p2pfl_me.learning.steps import TrainingStep, make_step
 from p2pfl_me.message import MAX_WEIGHT, Vector
 from p2pfl_me.privacy.ledger import Entry
@@ -37,8 +37,8 @@ class Part:
     int64 (n,) numbers the clip that each sample belongs to: a clip may give several samples, all of one label.
     Samples are trained on; clips are what is counted. `variants` int64 (n, V) are the rows of each sample's augmented
     variants, the original among them, of which training takes one at random a sample and epoch. `subjects` int64 (n,)
-    numbers the person that each sample shows, where that is known. `datasets` says of what data set each clip is,
-    where scores are wanted by data set.
+    numbers the person that each sample shows, where that is known. `people` says whom each clip shows, where scores are
+    wanted by person and data set.
     """
 
     bank: Vector = field(repr=False)
@@ -47,7 +47,7 @@ class Part:
     clips: Labels = field(repr=False)
     variants: Labels | None = field(default=None, repr=False)
     subjects: Labels | None = field(default=None, repr=False)
-    datasets: DataSets | None = field(default=None, repr=False)
+    people: People | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -219,7 +219,9 @@ class FeatureTrainer:
             loss += float(torch.nn.functional.cross_entropy(logits[chunk], labels[chunk], reduction="sum"))
         named = logits.argmax(1).numpy()
         counts = confusion_matrix(found.labels, named, self._classes)
-        return Metrics(counts, loss / len(labels), by_dataset(samples, found, named, self._classes))
+        whom = samples.people
+        by_subject = whom.counts(found.clips, found.labels, named, self._classes) if whom else {}
+        return Metrics(counts, loss / len(labels), by_subject)
 
     def clip_logits(self, params: Vector, part: str) -> ClipLogits | None:
         """What `params` say of each clip of "validation" or "test"; None where the peer has no such part."""
@@ -276,15 +278,6 @@ def by_clip(logits: Vector, labels: Labels, clips: Labels) -> ClipLogits:
     np.add.at(total, rank[place], logits)
     counts = np.bincount(rank[place]).astype(np.float32)
     return ClipLogits(numbers[order], total / counts[:, None], labels[first[order]])
-
-
-def by_dataset(part: Part, asked: ClipLogits, named: Labels, classes: int) -> dict[str, Counts]:
-    """The confusion of each data set's clips alone; `named` int64 (c,) are the classes that they were given."""
-    if part.datasets is None:
-        return {}
-    of = part.datasets.of[asked.clips]
-    places = ((name, of == place) for place, name in enumerate(part.datasets.names))
-    return {name: confusion_matrix(asked.labels[mine], named[mine], classes) for name, mine in places if mine.any()}
 
 
 def balanced_weights(labels: Labels, classes: int) -> Tensor:

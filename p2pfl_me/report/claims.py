@@ -61,7 +61,7 @@ def _of_one(method: Method) -> str:
     words = f"{who} recognises expressions of unseen subjects at UF1 {figure(found, digits)}"
     if len(method.runs) == 1 and (interval := average_interval(method.runs[0])):
         whose = "average model: " if several else ""
-        words += f" ({whose}{interval[0]:.2f} to {interval[1]:.2f} in 95 % of draws of the clips)"
+        words += f" ({whose}{interval.low:.2f} to {interval.high:.2f} in 95 % of draws of subjects)"
     return f"{words}.{''.join(sentences)}" if several else f"{words}. It had nobody to gossip with."
 
 

@@ -14,23 +14,22 @@ from p2pfl_me.report.datasets import dataset_words, several_datasets
 from p2pfl_me.report.document import Block, Table
 from p2pfl_me.report.formatting import NONE
 from p2pfl_me.report.methods import Setting, lent_baselines
-from p2pfl_me.report.results import Counts, arm_confusions, clip_interval
+from p2pfl_me.report.results import Counts, arm_confusions, arm_people, subject_interval
 from p2pfl_me.report.run import Run
 
 FULL = "Full"
-DRAWS, LEAST_DRAWS = 2000, 200
-"""Draws of the clips a run and arm, dealt to its models; and at least so many a model."""
-MOST_DRAWN = 256
-"""Models of a run whose intervals are drawn, spread over all: the mean of so many is that of thousands."""
+MOST_DRAWN = 64
+"""Models of a run whose interval is drawn, spread over all: the mean of so many is that of thousands."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """An arm's models, by run: of one data set's clips, or of all."""
+    """An arm's models, by run: of one data set's clips, or of all. `people` holds the same by person, where kept."""
 
     name: str
     dataset: str
     runs: tuple[tuple[Counts, ...], ...]
+    people: tuple[tuple[Counts, ...], ...]
 
 
 def field_blocks(setting: Setting) -> Iterator[Block]:
@@ -46,9 +45,9 @@ def field_blocks(setting: Setting) -> Iterator[Block]:
     of = ("clips of",) if datasets else ()
     table = tuple((row.name, *_of(row, datasets), *_cells(row)) for row in rows)
     caption = (
-        "UF1 and UAR over all classes with 95 % intervals over draws of test clips, then F1 of each class; means over "
-        "seeds and peers, of models that were asked. As clips of one subject are alike, the true intervals are wider: "
-        "those over subjects come of p2pme evaluate, which keeps every answer."
+        "UF1 and UAR over all classes with 95 % intervals over draws of test subjects, then F1 of each class; means "
+        "over seeds and peers, of models that were asked. Of several seeds the ends of the intervals are averaged."
+        f"{_unknown_words(rows)}"
     )
     title = "UF1 and UAR with intervals, and F1 of each class" + (", by data set" if datasets else "")
     header = ("", *of, "UF1", "UAR", *(f"F1, {name}" for name in classes))
@@ -74,11 +73,29 @@ def _rows(setting: Setting, dataset: str) -> Iterator[_Row]:
         arms = (Arm.AVERAGE,) if one else (Arm.GOSSIP, Arm.AVERAGE)
         for arm in arms:
             words = "every peer and the average, one model" if one else arm.words.lower()
-            yield _Row(f"{method.name}: {words}", dataset, _models(method.runs, arm, dataset))
+            yield _row(f"{method.name}: {words}", method.runs, arm, dataset)
     for arm in BASELINES:
         for lent in lent_baselines(setting, arm):
             words = f"{lent.name}: {arm.words.lower()}" if lent.name else arm.words
-            yield _Row(words, dataset, _models(lent.runs, arm, dataset))
+            yield _row(words, lent.runs, arm, dataset)
+
+
+def _row(name: str, runs: Sequence[Run], arm: Arm, dataset: str) -> _Row:
+    asked = [run for run in runs if arm_confusions(run, arm, dataset)]
+    return _Row(name, dataset, _models(asked, arm, dataset), tuple(arm_people(run, arm, dataset) for run in asked))
+
+
+def _unknown_words(rows: Sequence[_Row]) -> str:
+    """Why some score stands without an interval."""
+    whole = [people for row in rows if not row.dataset for people in row.people]
+    words = ""
+    if any(not models for models in whole):
+        words += " Runs that did not keep their answers by subject give no interval."
+    alone = sorted({row.dataset for row in rows for models in row.people for each in models if len(each) == 1})
+    if alone:
+        of = " or ".join(name or "the test clips" for name in alone)
+        words += f" Where {of} show one subject, none can be drawn."
+    return words
 
 
 def _models(runs: Sequence[Run], arm: Arm, dataset: str = "") -> tuple[tuple[Counts, ...], ...]:
@@ -105,17 +122,15 @@ def _cells(row: _Row) -> tuple[str, ...]:
 
 
 def _bracketed(row: _Row, metric: Callable[[npt.ArrayLike], npt.NDArray[np.float64]]) -> str:
-    """`0.719 [0.65, 0.78]`; of several models the means, as if all seeds had the same clips."""
-    means, ends = [], []
-    for matrices in row.runs:
-        draws = max(LEAST_DRAWS, DRAWS // len(matrices))
-        some = matrices[:: -(-len(matrices) // MOST_DRAWN)]
-        intervals = [found for each in some if (found := clip_interval(each, metric, draws)) is not None]
-        if intervals:
-            means.append(float(np.mean([metric(each) for each in matrices if each.any()])))
-            ends.append(np.mean(intervals, axis=0))
+    """`0.719 [0.65, 0.78]`; of several runs the means, as if all seeds had the same subjects."""
+    asked = [[metric(each) for each in matrices if each.any()] for matrices in row.runs]
+    means = [float(np.mean(scores)) for scores in asked if scores]
     if not means:
         return NONE
+    some = [people[:: -(-len(people) // MOST_DRAWN)] for people in row.people if people]
+    ends = [(found.low, found.high) for each in some if (found := subject_interval(each, metric)) is not None]
+    if not ends or len(ends) < len(means):
+        return f"{np.mean(means):.3f}"
     low, high = np.mean(ends, axis=0)
     return f"{np.mean(means):.3f} [{low:.2f}, {high:.2f}]"
 

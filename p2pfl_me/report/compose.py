@@ -253,8 +253,8 @@ def _result(method: Method) -> Iterator[Block]:
     yield Table(header, tuple(table), caption)
     if not several and (interval := average_interval(runs[0])):
         yield Paragraph(
-            f"Drawing the {part} clips again and again gives a 95 % interval of {interval[0]:.2f} to {interval[1]:.2f} "
-            "for the average model's UF1; as clips of one subject are alike, the true interval is wider."
+            f"Drawing the {part} subjects again and again gives a 95 % interval of {interval.low:.2f} to "
+            f"{interval.high:.2f} for the average model's UF1."
         )
     yield from field_blocks(Setting("", (method,)))
 

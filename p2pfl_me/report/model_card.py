@@ -81,7 +81,9 @@ def _scores(run: Run) -> list[str]:
         told = [f"{METRICS[name]} {found.mean:.3f}" for name, found in values.items() if found]
         if told:
             interval = average_interval(run) if arm is Arm.AVERAGE else None
-            within = f" (95 % interval of UF1 over clips: {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+            within = (
+                f" (95 % interval of UF1 over subjects: {interval.low:.3f} to {interval.high:.3f})" if interval else ""
+            )
             scores.append(f"- {arm.words}: {', '.join(told)}{within}")
     return scores or ["- The run has no test clips, so nothing is known of how well it recognises."]
 

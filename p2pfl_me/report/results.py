@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.learning.metrics import accuracy, commonest, present_mean, uar, uf1
+from p2pfl_me.learning.metrics import accuracy, commonest, dense, present_mean, uar, uf1
+from p2pfl_me.learning.statistics import Interval, interval
 from p2pfl_me.report.arms import IN_A_RUN, Arm
 from p2pfl_me.report.run import Run
 from p2pfl_me.run.events import Scores
@@ -208,24 +209,43 @@ def _last(run: Run, arm: Arm) -> Mapping[int, Scores | None]:
     return last
 
 
-def clip_interval(
-    confusion: Counts, metric: Callable[[npt.ArrayLike], Floats] = uf1, draws: int = 2000
-) -> tuple[float, float] | None:
-    """95 % bootstrap interval of a score over clips, (low, high); None without clips.
-
-    Clips of one subject resemble each other, so the interval over subjects would be wider; a confusion matrix
-    does not know the subjects. The stream is fixed: the same matrix gives the same interval.
-    """
-    matrix = np.asarray(confusion, dtype=np.int64)
-    size, total = len(matrix), int(matrix.sum())
-    if not total:
+def people_of(scores: Scores | None, dataset: str = "") -> Counts | None:
+    """Each person's confusion, int64 (S, K, K), of one data set's or of all; None where they were not kept."""
+    whole = confusion_of(scores, dataset)
+    if scores is None or whole is None:
         return None
-    draw = np.random.default_rng(0).multinomial(total, matrix.ravel() / total, size=draws)
-    low, high = np.quantile(metric(draw.reshape(draws, size, size)), [0.025, 0.975])
-    return float(low), float(high)
+    names = [dataset] if dataset else sorted(scores.by_subject)
+    found = [dense(each, len(whole)) for name in names for each in scores.by_subject.get(name, ())]
+    each = np.array([matrix for matrix in found if matrix is not None], dtype=np.int64)
+    return each if len(each) == len(found) and np.array_equal(each.sum(axis=0), whole) else None
 
 
-def average_interval(run: Run) -> tuple[float, float] | None:
-    """That of the average model; None where it was not scored."""
-    confusion = confusion_of(run.average)
-    return None if confusion is None else clip_interval(confusion)
+def arm_people(run: Run, arm: Arm, dataset: str = "") -> tuple[Counts, ...]:
+    """Confusions by person of an arm's final models, each int64 (S, K, K); empty where one did not keep them."""
+    asked = [each for each in _last(run, arm).values() if confusion_of(each, dataset) is not None]
+    found = [people_of(each, dataset) for each in asked]
+    return tuple(each for each in found if each is not None) if all(each is not None for each in found) else ()
+
+
+def subject_interval(
+    models: Sequence[Counts], metric: Callable[[npt.ArrayLike], Floats] = uf1, draws: int = 2000
+) -> Interval | None:
+    """The interval of the mean of these models' scores over draws of the people that they were asked about.
+
+    `models` are confusions by person, int64 (S, K, K). Models that were asked the same number of clips of each class by
+    each person were asked the same people; others are of peers with test clips of their own.
+    """
+    tests = {each.sum(axis=2).tobytes(): len(each) for each in models}
+    begin = dict(zip(tests, np.cumsum([0, *tests.values()]), strict=False))
+    if not models:
+        return None
+    stack = np.zeros((len(models), sum(tests.values()), *models[0].shape[1:]), dtype=np.int64)
+    for row, each in zip(stack, models, strict=True):
+        first = begin[each.sum(axis=2).tobytes()]
+        row[first : first + len(each)] = each
+    return interval([stack], metric, draws)
+
+
+def average_interval(run: Run) -> Interval | None:
+    """That of the average model; None where it was not scored, or on one person's clips, or on nobody knows whose."""
+    return subject_interval(arm_people(run, Arm.AVERAGE))

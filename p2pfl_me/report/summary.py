@@ -38,7 +38,7 @@ def _run(run: Run) -> dict[str, Any]:
             name: {arm.value: scores for arm in IN_A_RUN if (scores := _scores(run, arm, name))}
             for name in several_datasets([run])
         },
-        "average_uf1_interval": list(interval) if interval else None,
+        "average_uf1_interval": [interval.low, interval.high] if interval else None,
         "bytes_sent": {str(peer): sum(each.wire for each in sent) for peer, sent in sorted(run.egress.items())},
         "warnings": list(run.warnings),
     }

@@ -73,6 +73,10 @@ class Scores:
     by_dataset: Annotated[
         Mapping[str, Matrix], Says("the same of each data set's clips alone, by its name", "clips")
     ] = field(default_factory=dict)
+    by_subject: Annotated[
+        Mapping[str, Matrix],
+        Says("by data set, of each of its people in turn: a cell (row * classes + column), its clips, and so on"),
+    ] = field(default_factory=dict)
 
     def get(self, metric: str) -> float | None:
         """One of the numbers by its name: "uf1", "uar", "accuracy", ..."""

@@ -19,11 +19,11 @@ from p2pfl_me.evaluate.folds import make_split
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.items import Items
 from p2pfl_me.evaluate.results import SCORES, Results, Took
-from p2pfl_me.evaluate.statistics import by_model, difference, interval, mean_counts, statistic
 from p2pfl_me.evaluate.tables import class_table, field_table, p_words, peer_table, triple_table
 from p2pfl_me.evaluate.units import FoldUnit
 from p2pfl_me.evaluate.write import texts
 from p2pfl_me.learning.metrics import present_mean
+from p2pfl_me.learning.statistics import by_model, difference, interval, mean_counts, statistic
 from p2pfl_me.learning.trainer import Part
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.numbers import csv_rows
@@ -249,7 +249,7 @@ def test_the_fields_table_says_which_lab_lacks_a_class_and_which_has_one_subject
     said = field_table(results).caption
     assert f"No clip of B shows {CLASSES[1]} or {CLASSES[2]}, which counts as 0 in its means" in said
     assert f"No clip of C shows {CLASSES[2]}, which" in said and "of A shows" not in said
-    assert "C has one subject, so its interval says nothing" in said and "B has one" not in said
+    assert "C has one subject, so no interval can be drawn" in said and "B has one" not in said
     for lab, most in (("A", 1.0), ("B", 1 / 3), ("C", 2 / 3)):  # all answers are right: what is said is what is had
         score = results.score(Arm.POOLED, "uf1", lab)
         assert score is not None and score.mean == pytest.approx(most)

@@ -27,11 +27,11 @@ from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.items import Items
 from p2pfl_me.evaluate.outcome import Guesses, Outcome
 from p2pfl_me.evaluate.results import Results, Took
-from p2pfl_me.evaluate.statistics import difference, interval
 from p2pfl_me.evaluate.tables import peer_table
 from p2pfl_me.evaluate.train import Bench, _refuse_leak
 from p2pfl_me.evaluate.units import FoldUnit
 from p2pfl_me.evaluate.write import texts
+from p2pfl_me.learning.statistics import difference, interval
 from p2pfl_me.learning.trainer import Labels, Part
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.style import house_style

@@ -18,9 +18,9 @@ from p2pfl_me.evaluate.cost import gather_course, reached, steps_of
 from p2pfl_me.evaluate.course import Course, Recorder, Turn, course_from
 from p2pfl_me.evaluate.floor import Floor, _timed
 from p2pfl_me.evaluate.outcome import Guesses, Outcome
-from p2pfl_me.evaluate.statistics import EXACT_UP_TO, Difference, Score, by_model, difference, interval, statistic
 from p2pfl_me.evaluate.train import distance
 from p2pfl_me.learning.metrics import Counts, Metrics, accuracy, confusion_matrix, uar, uf1
+from p2pfl_me.learning.statistics import EXACT_UP_TO, Difference, Score, by_model, difference, interval, statistic
 from p2pfl_me.report.arms import Arm
 
 

@@ -116,7 +116,20 @@ def scores(matrix: np.ndarray) -> dict[str, Any]:
         "macro_f1": float(f1.mean()),
         "weighted_f1": float((f1 * support).sum() / max(support.sum(), 1)),
         "confusion": matrix.tolist(),
+        "by_subject": {"lab": [pairs(each) for each in by_person(matrix)]},
     }
+
+
+def by_person(matrix: np.ndarray, people: int = 8) -> list[np.ndarray]:
+    """The clips of a matrix in their order, dealt to so many people in turn."""
+    cells = np.repeat(np.arange(matrix.size), matrix.ravel())
+    dealt = [np.bincount(cells[person::people], minlength=matrix.size) for person in range(people)]
+    return [each.reshape(matrix.shape) for each in dealt]
+
+
+def pairs(matrix: np.ndarray) -> list[int]:
+    """A cell, its clips, and so on."""
+    return [int(value) for cell, count in enumerate(matrix.ravel()) if count for value in (cell, count)]
 
 
 def mixing_matrix(recipe: Recipe) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,12 @@ from p2pfl_me.report.comparison_field import clips_words, field_blocks
 from p2pfl_me.report.compose import score_rows
 from p2pfl_me.report.document import Table
 from p2pfl_me.report.methods import Comparison, Method, Setting
-from p2pfl_me.report.results import METRICS, clip_interval, over_seeds
+from p2pfl_me.report.results import METRICS, over_seeds, subject_interval
 from p2pfl_me.report.run import Run, read_run
 from p2pfl_me.report.summary import as_lines, as_object
 from p2pfl_me.run.events import Scores
 from p2pfl_me.run.manifest import Clips
-from tests.report.fixture import write_run
+from tests.report.fixture import by_person, write_run
 
 SMALL = {"count": 3, "rounds": 2, "classes": ("anger", "joy", "fear"), "support": (9, 5, 4)}
 
@@ -29,14 +30,26 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return read_run(write_run(tmp_path_factory.mktemp("field") / "run", **SMALL))
 
 
+def of_people(labs: Mapping[str, object], people: int = 4) -> Metrics:
+    """Answers to the clips of so many people of each lab."""
+    told = {name: np.array(by_person(np.array(each), people)) for name, each in labs.items()}
+    return Metrics(np.sum([each.sum(axis=0) for each in told.values()], axis=0), by_subject=told)
+
+
+def ends(matrix: object, metric: Callable[[Any], Any] = uf1) -> str:
+    found = subject_interval([np.array(by_person(np.array(matrix), 4))], metric)
+    assert found is not None
+    return f"[{found.low:.2f}, {found.high:.2f}]"
+
+
 def answering(run: Run, matrices: Sequence[object], average: object) -> Run:
     """The run, with these answers of its peers (None: it was not asked) and of the average, and no baselines."""
     peers = []
     for log, matrix in zip(run.peers, matrices, strict=True):
-        scores = None if matrix is None else Metrics(np.array(matrix)).scores()
+        scores = None if matrix is None else of_people({"lab": matrix}).scores()
         peers.append(replace(log, rounds=tuple(replace(each, test=scores) for each in log.rounds)))
     return replace(
-        run, peers=tuple(peers), average=Metrics(np.array(average)).scores(), baselines=type(run.baselines)()
+        run, peers=tuple(peers), average=of_people({"lab": average}).scores(), baselines=type(run.baselines)()
     )
 
 
@@ -54,10 +67,8 @@ NO_FEAR = [[6, 2, 1], [1, 3, 1], [0, 0, 0]]
 
 def test_every_number_is_that_of_its_matrix(run: Run) -> None:
     found = table(answering(run, [ONE, OTHER, ONE], OTHER))
-    low, high = clip_interval(np.array(OTHER)) or (0, 0)
-    assert found["ring: average of the gossip models"][0] == f"{uf1(OTHER):.3f} [{low:.2f}, {high:.2f}]"
-    low, high = clip_interval(np.array(OTHER), uar) or (0, 0)
-    assert found["ring: average of the gossip models"][1] == f"{uar(OTHER):.3f} [{low:.2f}, {high:.2f}]"
+    assert found["ring: average of the gossip models"][0] == f"{uf1(OTHER):.3f} {ends(OTHER)}"
+    assert found["ring: average of the gossip models"][1] == f"{uar(OTHER):.3f} {ends(OTHER, uar)}"
     mean = (2 * f1(ONE) + f1(OTHER)) / 3
     assert found["ring: gossip peers"][2:] == tuple(f"{value:.3f}" for value in mean)
     assert found["ring: gossip peers"][0].startswith(f"{(2 * uf1(ONE) + uf1(OTHER)) / 3:.3f} [")
@@ -109,8 +120,7 @@ def of_labs(run: Run, peers: Sequence[tuple[object, ...]], average: tuple[object
     """The run, its peers' and its average's answers to lab A's clips and to lab B's (None: it was asked of none)."""
 
     def scores(labs: tuple[object, ...]) -> Scores:
-        told = {name: np.array(each) for name, each in zip("AB", labs, strict=True) if each is not None}
-        return Metrics(np.sum(list(told.values()), axis=0), by_dataset=told).scores()
+        return of_people({name: each for name, each in zip("AB", labs, strict=True) if each is not None}).scores()
 
     logs = [
         replace(log, rounds=tuple(replace(each, test=scores(labs)) for each in log.rounds))
@@ -133,11 +143,7 @@ def test_each_data_set_stands_beside_the_whole(run: Run) -> None:
     peers, average = "ring: gossip peers", "ring: average of the gossip models"
     assert list(found) == [(name, of) for of in ("Full", "A", "B") for name in (peers, average)]
     assert found[average, "Full"][0].startswith(f"{uf1(np.add(LAB_A, LAB_B)):.3f} [")
-    assert found[average, "B"][:2] == tuple(
-        f"{metric(LAB_B):.3f} [{low:.2f}, {high:.2f}]"
-        for metric in (uf1, uar)
-        for low, high in [clip_interval(np.array(LAB_B), metric) or (0, 0)]
-    )
+    assert found[average, "B"][:2] == tuple(f"{metric(LAB_B):.3f} {ends(LAB_B, metric)}" for metric in (uf1, uar))
     assert found[peers, "A"][0].startswith(f"{(2 * uf1(LAB_A) + uf1(OTHER)) / 3:.3f} [")
     assert found[peers, "B"][0].startswith(f"{uf1(LAB_B):.3f} ["), "who was asked of none of it counts for nothing"
     assert found[average, "B"][2:] == ("–", f"{f1(LAB_B)[1]:.3f}", "–")
@@ -152,7 +158,11 @@ def test_a_seed_without_a_data_set_and_an_older_run_are_told(run: Run) -> None:
     found, caption = by_lab(both, of_labs(run, [(LAB_A, None)] * 3, (LAB_A, None), seed=2))
     assert found["ring: every peer and the average, one model", "B"][0].startswith(f"{uf1(LAB_B):.3f} [")
     assert "No test clip is of B with seed 2." in caption and "Test clips: A 13, B 0 to 5." in caption
-    found, caption = by_lab(both, answering(run, [ONE, ONE, ONE], ONE))
+    older = replace(of_people({"lab": ONE}).scores(), by_dataset={}, by_subject={})
+    logs = [replace(log, rounds=tuple(replace(each, test=older) for each in log.rounds)) for log in run.peers]
+    old = replace(run, peers=tuple(logs), average=older, baselines=type(run.baselines)())
+    found, caption = by_lab(both, old)
+    assert "did not keep their answers by subject give no interval" in caption
     assert "1 of 2 runs did not keep their answers by data set, and stand in Full alone." in caption
     full = float(found["ring: every peer and the average, one model", "Full"][0][:5])
     assert full == pytest.approx((uf1(np.add(LAB_A, LAB_B)) + uf1(ONE)) / 2, abs=6e-4)
@@ -178,3 +188,29 @@ def test_files_and_lines_say_the_same_by_data_set(run: Run) -> None:
         line.startswith(f"  on clips of B, average of the gossip models: UF1 {uf1(LAB_B):.3f}")
         for line in as_lines([labs])
     )
+
+
+def test_intervals_are_over_subjects_and_none_is_drawn_from_one(run: Run) -> None:
+    """Clips of one face say no more than one does: all of a person are drawn together."""
+    right = np.diag(np.diag(ONE))
+
+    def cells(*people: object, **changed: object) -> tuple[str, str]:
+        told = {"lab": np.array(people)}
+        scores = replace(Metrics(told["lab"].sum(axis=0), by_subject=told).scores(), **changed)
+        logs = tuple(replace(log, rounds=tuple(replace(each, test=scores) for each in log.rounds)) for log in run.peers)
+        one = replace(run, peers=logs, average=scores, baselines=type(run.baselines)())
+        (block,) = field_blocks(Setting("", (Method("ring", (one,)),)))
+        assert isinstance(block, Table)
+        return block.rows[0][1], block.caption
+
+    def width(cell: str) -> float:
+        low, high = cell.split("[")[1].strip("]").split(", ")
+        return float(high) - float(low)
+
+    alike, _ = cells(*by_person(np.array(ONE), 17))
+    apart, _ = cells(right, ONE - right)
+    assert width(alike) < width(apart), "who is named rightly and who is not are two people, whatever their clips"
+    alone, caption = cells(ONE)
+    assert alone == f"{uf1(ONE):.3f}" and "Where the test clips show one subject, none can be drawn." in caption
+    older, caption = cells(right, ONE - right, by_subject={})
+    assert older == f"{uf1(ONE):.3f}" and "did not keep their answers by subject give no interval" in caption

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,19 @@ from p2pfl_me.report.results import (
     Arm,
     PeerCurves,
     chance_uf1,
-    clip_interval,
     extremes,
     final_scores,
     mean_confusion,
     over_seeds,
     part_of,
+    people_of,
     score_curves,
     spread,
+    subject_interval,
 )
 from p2pfl_me.report.run import read_run
-from tests.report.fixture import write_run
+from p2pfl_me.run.events import Scores
+from tests.report.fixture import by_person, write_run
 
 SMALL = {"count": 3, "rounds": 4, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
 
@@ -37,15 +40,36 @@ def test_chance_is_the_score_of_the_constant_answer_over_the_runs_that_have_clip
     assert chance_uf1([without]) is None
 
 
-def test_the_interval_holds_the_score_narrows_with_clips_and_does_not_change() -> None:
+def test_the_interval_holds_the_score_narrows_with_people_and_does_not_change() -> None:
     matrix = np.array([[20, 5, 1], [4, 12, 2], [1, 3, 9]])
-    interval, many = clip_interval(matrix), clip_interval(matrix * 25)
+    few = np.array(by_person(matrix, 12))
+    interval, many = subject_interval([few]), subject_interval([np.concatenate([few] * 25)])
     assert interval and many
-    low, high = interval
-    assert low < uf1(matrix) < high
-    assert many[1] - many[0] < (high - low) / 4
-    assert clip_interval(matrix) == (low, high)
-    assert clip_interval(np.zeros((3, 3), dtype=np.int64)) is None
+    assert interval.low < uf1(matrix) < interval.high
+    assert many.high - many.low < (interval.high - interval.low) / 3
+    assert subject_interval([few]) == interval == subject_interval([few, few]), "the same people are drawn for both"
+    assert subject_interval([]) is None and subject_interval([matrix[None]]) is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"lab": ((0, 1, 3), (3, 4))},
+        {"lab": ((0, 2, 4, 1), (3, 4))},
+        {"lab": ((-1, 2), (3, 4))},
+        {"lab": ((0, 5, 0, -3), (3, 4))},
+        {"lab": ((0, 2), (3, 3))},
+        {"lab": ((0, 2, 3, 4),), "other": ((0, 1),)},
+    ],
+)
+def test_answers_by_person_that_are_not_those_of_the_matrix_are_none(
+    told: dict[str, tuple[tuple[int, ...], ...]],
+) -> None:
+    sound = Scores(confusion=((2, 0), (0, 4)), by_subject={"lab": ((0, 2), (3, 4))})
+    found = people_of(sound)
+    assert found is not None and found.tolist() == [[[2, 0], [0, 0]], [[0, 0], [0, 4]]]
+    assert people_of(replace(sound, by_subject=told)) is None
 
 
 def test_a_mean_is_over_the_peers_present() -> None:

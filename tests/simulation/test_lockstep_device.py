@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import ContractError, WeightsError
-from p2pfl_me.learning.metrics import data_sets
+from p2pfl_me.learning.metrics import people
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.stacked import trainer as stacked
 from p2pfl_me.learning.stacked.draws import Draws
@@ -52,8 +52,8 @@ def dealt(agreed: Contract, sizes: tuple[int, ...], *, variants: bool = False) -
     ]
     held = cuts[-1]
     clips = np.arange(len(held)) // 2
-    labs = data_sets([f"lab {number % 3}" for number in range(clips[-1] + 1)])
-    return [Samples(each) for each in made[:-1]], Part(bank, held, labels[held[clips * 2]], clips, datasets=labs)
+    labs = people([(f"lab {number % 3}", str(number % 6)) for number in range(clips[-1] + 1)])
+    return [Samples(each) for each in made[:-1]], Part(bank, held, labels[held[clips * 2]], clips, people=labs)
 
 
 def both(agreed: Contract, sizes: tuple[int, ...], rounds: int, *, variants: bool = False) -> tuple[Lockstep, Lockstep]:
@@ -74,6 +74,7 @@ def both(agreed: Contract, sizes: tuple[int, ...], rounds: int, *, variants: boo
             assert np.abs(own.confusion - its.confusion).sum() <= 2  # a clip between two classes may fall to either
             for each in (own, its):
                 np.testing.assert_array_equal(sum(each.by_dataset.values()), each.confusion)
+            assert [len(each) for each in own.by_subject.values()] == [2] * 3
             assert {name: int(each.sum()) for name, each in own.by_dataset.items()} == dict.fromkeys(LABS, 5)
             assert all(np.abs(each - its.by_dataset[name]).sum() <= 2 for name, each in own.by_dataset.items())
     other.fetch()

@@ -62,6 +62,7 @@ def test_a_real_swarm_and_its_simulation_end_bit_equal(
             assert {"lab 0", "lab 1"} == set(one["test"]["by_dataset"])
             total = np.sum(list(one["test"]["by_dataset"].values()), axis=0)
             np.testing.assert_array_equal(total, one["test"]["confusion"])
+            assert {"lab 0", "lab 1"} == set(one["test"]["by_subject"])
 
 
 def test_seals_and_the_network_change_no_bit_and_bytes_are_counted_alike(tmp_path: Path, vectors: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
-from p2pfl_me.learning.metrics import Counts, DataSets, Metrics
+from p2pfl_me.learning.metrics import Metrics, People
 from p2pfl_me.learning.stacked.adam import StackedAdam
 from p2pfl_me.learning.stacked.draws import Draws
 from p2pfl_me.learning.stacked.head import StackedHead
@@ -201,9 +201,9 @@ class StackedScorer:
         self._counts = torch.from_numpy(np.bincount(place.reshape(-1)).astype(np.float32)).to(device)
         self._labels = torch.from_numpy(part.labels[first]).to(device)
         self._each = len(numbers) == len(part) and bool((np.diff(part.clips) > 0).all())
-        self._datasets = part.datasets or DataSets(("",), np.zeros(int(part.clips.max()) + 1, dtype=np.int64))
-        self._are_known = part.datasets is not None
-        self._of = torch.from_numpy(self._datasets.of[numbers]).to(device)
+        self._people = part.people or People(("",), np.zeros(int(part.clips.max()) + 1, dtype=np.int64))
+        self._are_known = part.people is not None
+        self._of = torch.from_numpy(self._people.of[numbers]).to(device)
 
     def logits(self, models: Tensor) -> Tensor:
         """Mean class scores of each clip, float32 (n, C, K), clips in rising order of their numbers."""
@@ -216,7 +216,7 @@ class StackedScorer:
 
     def scores(self, models: Tensor) -> list[Metrics]:
         """Of `models`, float32 (n, P)."""
-        parts = len(self._datasets.names)
+        parts = len(self._people.datasets)
         each = 3 * self._step.bytes_of(min(ASKED, len(self._features)))
         counts, losses = [], []
         with torch.inference_mode():
@@ -229,13 +229,9 @@ class StackedScorer:
         confusions = torch.cat(counts).numpy().reshape(-1, parts, self._classes, self._classes)
         means = (torch.cat(losses).cpu().numpy() / len(self._labels)).tolist()
         return [
-            Metrics(each.sum(0), loss, self._by_dataset(each)) for each, loss in zip(confusions, means, strict=True)
+            Metrics(each.sum(0), loss, self._people.by_dataset(each) if self._are_known else {})
+            for each, loss in zip(confusions, means, strict=True)
         ]
-
-    def _by_dataset(self, confusions: Counts) -> dict[str, Counts]:
-        """Counts (D, K, K) by the names of the data sets that have clips here."""
-        named = zip(self._datasets.names, confusions, strict=True)
-        return {name: each for name, each in named if each.any()} if self._are_known else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 All take confusion counts by model and subject, int64 (n, S, K, K), one array a seed. A statistic is the mean over seeds
 of the mean over models of the score of the counts summed over subjects: predictions are pooled once, scores of folds
-are never averaged.
+are never averaged. Evaluations, comparisons and the pages of runs all take their intervals from here.
 
 A model that was asked about nothing has no score, and none is 0: it stands as NaN among the models' scores and enters
 no mean. So does a seed in which nobody was asked, and a draw of subjects about whom nobody was.
@@ -78,7 +78,12 @@ def mean_counts(seeds: Sequence[Counts]) -> Floats:
 
 
 def interval(seeds: Sequence[Counts], score: Score = uf1, draws: int = DRAWS) -> Interval | None:
-    """Subjects drawn with replacement, the same in every seed and model (Efron 1979, percentile method)."""
+    """Subjects drawn with replacement, the same in every seed and model (Efron 1979, percentile method).
+
+    None where nobody was asked, or about one subject alone: what others would have shown cannot be drawn from one.
+    """
+    if _subjects(seeds) < 2:
+        return None
     weights = _draws(seeds[0].shape[1], draws)
     return _percentiles(_weighted(seeds, weights, score))
 
@@ -91,7 +96,7 @@ def difference(
     Under the null hypothesis a subject's answers could as well have come from the other arm. So they are swapped, in
     all seeds and models together, and the difference is computed anew: a paired permutation test (Fisher 1935) for a
     score that is no sum. An arm of one model is set beside every model of the other; where a model was not asked about
-    a subject, neither side counts; None where that leaves nothing to compare.
+    a subject, neither side counts; None where that leaves nothing to compare, or one subject alone.
     """
     pairs = [_aligned(a, b) for a, b in zip(first, second, strict=True)]
     ones, others = [a for a, _ in pairs], [b for _, b in pairs]
@@ -99,7 +104,7 @@ def difference(
     subjects = ones[0].shape[1]
     weights = _draws(subjects, draws)
     spread = _percentiles(_weighted(ones, weights, score) - _weighted(others, weights, score))
-    if left is None or right is None or spread is None:
+    if left is None or right is None or spread is None or _subjects(ones) < 2:
         return None
     observed = left - right
     exact = subjects <= EXACT_UP_TO
@@ -114,6 +119,11 @@ def _aligned(first: Counts, second: Counts) -> tuple[Counts, Counts]:
     first, second = np.broadcast_to(first, shape), np.broadcast_to(second, shape)
     asked = (first.sum(axis=(2, 3)) > 0) & (second.sum(axis=(2, 3)) > 0)
     return first * asked[:, :, None, None], second * asked[:, :, None, None]
+
+
+def _subjects(seeds: Sequence[Counts]) -> int:
+    """About how many of them anybody was asked."""
+    return int(np.any([counts.sum(axis=(0, 2, 3)) > 0 for counts in seeds], axis=0).sum())
 
 
 def _draws(subjects: int, draws: int) -> Floats:
