@@ -225,7 +225,7 @@ SWITCHES = (
     Switch(
         "masks",
         instead("p2pfl_me.privacy.mask_keys:Streams.of", in_clear),
-        ("tests/privacy/test_masked_runs.py::test_a_receivers_whole_memory_and_wire_hold_no_neighbours_model",),
+        ("tests/privacy/test_masked_search.py::test_a_receivers_whole_memory_and_wire_hold_no_neighbours_model",),
     ),
     Switch(
         "seal of a mask of one's own",

@@ -9,13 +9,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Protocol
 
 from p2pfl_me.errors import PeerError, WireError
-from p2pfl_me.message import Message
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.dialling import Dialler
-from p2pfl_me.wire.endpoint import AsStated, Endpoint, Liveness, News, Trust
+from p2pfl_me.wire.endpoint import AsStated, Endpoint, LinkEvents, Liveness, Trust
 from p2pfl_me.wire.handshake import MAX_FRAME, Terms
 from p2pfl_me.wire.handshake_stages import Seals
 from p2pfl_me.wire.handshaker import Handshaker
@@ -33,21 +31,6 @@ from p2pfl_me.wire.watcher import Watcher
 TWICE = "another process runs with the same key; stop one of the two, and make a new key if that is not yours"
 BURST = 4
 """Records sent to a neighbour in one turn, so that no link starves the others."""
-
-
-class LinkEvents(Protocol):
-    """Who is told, from the links' thread. `link` numbers a neighbour's links: what was said on one ends with it."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether enough has been told that nobody has listened to yet: then nothing more is received."""
-
-    def on_message(self, peer: int, message: Message) -> None: ...
-    def on_link(self, peer: int, up: bool, reason: str, link: int) -> None: ...
-    def on_refused(self, peer: int | None, reason: str) -> None: ...
-    def on_news(self, news: News) -> None: ...
-    def on_change(self, peer: int, data: bytes, differing: tuple[str, ...]) -> None: ...
-    def on_failed(self, error: Exception) -> None: ...
 
 
 class Multiplexer:

@@ -24,7 +24,8 @@ from p2pfl_me.simulation.trials import Journal
 from p2pfl_me.swarm.launcher import launch
 from p2pfl_me.topology import plan_of
 from tests.networks.test_engines import write_data
-from tests.privacy.test_masked_runs import MASKS, alone_in, contract, first, is_the_mean, run, seen_by, traces
+from tests.privacy.test_masked_runs import MASKS, alone_in, contract, first, is_the_mean, run
+from tests.privacy.test_masked_search import seen_by, traces
 from tests.small import CLASSES, events, write_contract
 from tests.switches import Unsealed
 
