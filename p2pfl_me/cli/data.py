@@ -38,20 +38,24 @@ def data() -> None:
 @click.option("--neutral", type=click.IntRange(0), default=0, show_default=True, help="And so many that show nothing.")
 @click.option("--amplitude", type=FiniteRange(0.05, 4), default=1.0, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, seed: int) -> None:
+@json_option
+def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, seed: int, as_json: bool) -> None:
     """Draw clips of faces that never were into a new folder, with a manifest.
 
     Neutral clips carry the label `neutral`; a contract that is to train on them must name it among its classes.
     """
     from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
+    from p2pfl_me.data.describe import counts_object
     from p2pfl_me.data.synthetic import subjects_manifest, write_synthetic
     from p2pfl_me.progress import showing
 
     spec = Synthetic(subjects=subjects, clips_per_subject=clips, amplitude=amplitude)
     planned = subjects_manifest(spec, seed, CASME2_CLASSES, neutral=neutral)
-    with showing("subjects") as (progress,):
-        drawn = write_synthetic(spec, seed, out, planned, progress)
-    click.echo(f"{many(len(drawn.clips), 'clip')} of {many(subjects, 'subject')}: {drawn.source}")
+    with set_aside(as_json) as tell:
+        with showing("subjects") as (progress,):
+            drawn = write_synthetic(spec, seed, out, planned, progress)
+        click.echo(f"{many(len(drawn.clips), 'clip')} of {many(subjects, 'subject')}: {drawn.source}")
+        tell({"format": 1, "manifest": str(drawn.source), **counts_object(drawn)})
 
 
 @data.command(

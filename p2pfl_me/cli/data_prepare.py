@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples
 from p2pfl_me.counting import many
 
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), help="A manifest of the apexes taken.")
+@json_option
 @identity_options
-def prepare(path: Path, topology: Path, out: Path | None, rules: IdentityRules) -> None:
+def prepare(path: Path, topology: Path, out: Path | None, as_json: bool, rules: IdentityRules) -> None:
     """Make the images of the clips of PATH, as the contract's model.input and model.preprocess say.
 
     They lie in the private cache, where runs find them. What was found is counted: how each apex is known, how each
@@ -48,23 +50,27 @@ def prepare(path: Path, topology: Path, out: Path | None, rules: IdentityRules) 
     clips = read_clips(path, labels_of(contract), rules).clips
     if any(is_vectors(clip.path) for clip in clips):
         raise DataError("holds feature vectors, which need no images", where=str(path), fix="use it as it is")
-    with showing("images of clips") as (progress,):
-        prepared = prepare_clips(clips, recipe_of(contract.model), cache_dir(home()), progress)
-    click.echo(f"{many(len(clips), 'clip', 'give')} {many(len(prepared.rows), 'sample')}")
-    for name, found in counts(prepared.notes).items():
-        click.echo(f"{name}: {', '.join(f'{source} {count}' for source, count in found.items())}")
-    for line in in_words(prepared.notes):
-        click.echo(f"note: {line}")
-    for clip, note in zip(clips, prepared.notes, strict=True):
-        if note.face is FaceSource.WHOLE:
-            click.echo(f"no face in the onset of {clip.path}")
-    if out:
-        taken = zip(clips, prepared.notes, strict=True)
-        write_manifest(
-            out,
-            (
-                replace(clip, apex=note.apex, apex_source=note.apex_source) if note.apex_source else clip
-                for clip, note in taken
-            ),
-        )
-        click.echo(f"written to {out}")
+    with set_aside(as_json) as tell:
+        with showing("images of clips") as (progress,):
+            prepared = prepare_clips(clips, recipe_of(contract.model), cache_dir(home()), progress)
+        click.echo(f"{many(len(clips), 'clip', 'give')} {many(len(prepared.rows), 'sample')}")
+        counted = counts(prepared.notes)
+        for name, found in counted.items():
+            click.echo(f"{name}: {', '.join(f'{source} {count}' for source, count in found.items())}")
+        for line in in_words(prepared.notes):
+            click.echo(f"note: {line}")
+        pairs = list(zip(clips, prepared.notes, strict=True))
+        faceless = [clip.path for clip, note in pairs if note.face is FaceSource.WHOLE]
+        for path in faceless:
+            click.echo(f"no face in the onset of {path}")
+        if out:
+            write_manifest(
+                out,
+                (
+                    replace(clip, apex=note.apex, apex_source=note.apex_source) if note.apex_source else clip
+                    for clip, note in pairs
+                ),
+            )
+            click.echo(f"written to {out}")
+        samples = {"clips": len(clips), "samples": len(prepared.rows), "counts": counted}
+        tell({"format": 1, **samples, "faceless": list(map(str, faceless)), "manifest": out and str(out)})

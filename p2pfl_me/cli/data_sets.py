@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option("--height", type=click.IntRange(64), help="Of the frames in pixels, up to the original's (320).")
 @click.option("--faults", is_flag=True, help="Plant faults too, which `p2pme data check` must all name.")
-def twin(name: str, out: Path, subjects: int, clips: int, seed: int, height: int | None, faults: bool) -> None:
+@json_option
+def twin(
+    name: str, out: Path, subjects: int, clips: int, seed: int, height: int | None, faults: bool, as_json: bool
+) -> None:
     """Draw the twin of a published data set: its folders, its spreadsheet, its quirks, faces that never were.
 
     NAME is casme2, samm, smic, casme3, mmew, 4dme or casme. What is planted is listed with its row.
@@ -40,11 +44,14 @@ def twin(name: str, out: Path, subjects: int, clips: int, seed: int, height: int
     if name not in TWINS:
         raise click.UsageError(f"there is no twin of {name!r}; there are {', '.join(TWINS)}")
     spec = TwinSpec(subjects, clips, seed, height, faults)
-    with showing("clips") as (progress,):
-        written = write_twin(TWINS[name], out, spec, name, progress)
-    for planted in written.planted:
-        click.echo(f"planted: {planted}")
-    click.echo(f"{written.clips} clips: {written.folder}")
+    with set_aside(as_json) as tell:
+        with showing("clips") as (progress,):
+            written = write_twin(TWINS[name], out, spec, name, progress)
+        for planted in written.planted:
+            click.echo(f"planted: {planted}")
+        click.echo(f"{written.clips} clips: {written.folder}")
+        planted_rows = list(map(str, written.planted))
+        tell({"format": 1, "folder": str(written.folder), "clips": written.clips, "planted": planted_rows})
 
 
 @click.command(
@@ -59,9 +66,16 @@ def twin(name: str, out: Path, subjects: int, clips: int, seed: int, height: int
 )
 @click.option("--only", metavar="LIST", type=click.Path(path_type=Path), help="Take the clips that a CSV names.")
 @click.option("--leave-out", is_flag=True, help="Open all frames, and write the sound clips alone.")
+@json_option
 @identity_options
 def manifest(
-    folder: Path, out: Path, label_map: str | None, only: Path | None, leave_out: bool, rules: IdentityRules
+    folder: Path,
+    out: Path,
+    label_map: str | None,
+    only: Path | None,
+    leave_out: bool,
+    as_json: bool,
+    rules: IdentityRules,
 ) -> None:
     """Write the manifest of the published data sets in FOLDER, as they were downloaded, or of a manifest, anew.
 
@@ -75,7 +89,7 @@ def manifest(
     from p2pfl_me.data.check import sound_clips
     from p2pfl_me.data.choose import choose, read_list
     from p2pfl_me.data.clip import Fault, in_order
-    from p2pfl_me.data.describe import counts_text, remarks_text
+    from p2pfl_me.data.describe import counts_object, counts_text, remarks_text
     from p2pfl_me.data.labels import Labels
     from p2pfl_me.data.manifest import refuse, write_manifest
     from p2pfl_me.data.reading import scan_clips
@@ -95,9 +109,11 @@ def manifest(
         sound, damaged = sound_clips(found.clips)
         found, problems = replace(found, clips=sound), in_order([*problems, *damaged])
     write_manifest(out, found.clips)
-    for line in remarks_text(remarks):
-        click.echo(f"note: {line}")
-    for problem in problems:
-        click.echo(f"left out: {problem}")
-    click.echo(counts_text(found))
-    click.echo(f"written to {out}")
+    with set_aside(as_json) as tell:
+        for line in remarks_text(remarks):
+            click.echo(f"note: {line}")
+        for problem in problems:
+            click.echo(f"left out: {problem}")
+        click.echo(counts_text(found))
+        click.echo(f"written to {out}")
+        tell({"format": 1, "file": str(out), **counts_object(found), "left_out": list(map(str, problems))})

@@ -9,7 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
-from p2pfl_me.cli.shared import examples, out_option, own_network, place_options, require_network, with_rounds
+from p2pfl_me.cli.shared import examples, out_option, overriding, own_network, place_options, require_network
 from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
 from p2pfl_me.exits import Exit
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     "--topology", metavar="FILE", type=click.Path(path_type=Path), help="The contract (default: a ready one)."
 )
 @click.option("--seeds", metavar="N", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract: training.rounds=5.")
+@overriding("Override the contract: training.local_epochs=2.")
 @click.option(
     "--folds", metavar="K", type=click.IntRange(2), default=FOLDS, show_default=True, help="Of kfold, frames."
 )
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 )
 @click.option("--target", metavar="SCORE", type=click.FloatRange(0, 1), help="Also what a UF1 of SCORE costs.")
 @out_option("Folder (default: evaluations/TIME).")
-@click.option("--rounds", metavar="N", type=click.IntRange(1), help="Of training (default: the contract's).")
 @json_option
 @click.option("--jobs", metavar="N", type=click.IntRange(1), help="Worker processes (default: one a core).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
@@ -71,7 +70,6 @@ def evaluate(
     varied: tuple[str, ...],
     target: float | None,
     out: Path | None,
-    rounds: int | None,
     as_json: bool,
     jobs: int | None,
     device: str,
@@ -102,7 +100,7 @@ def evaluate(
     require_network(network, trained)
     if any(each.startswith("peers.loopback") for each in (*overrides, *varied)):
         raise click.UsageError("an evaluation deals each fold's clips to --peers N; the contract's peers take no part")
-    overrides, another = with_rounds(overrides, rounds), network is not None
+    another = network is not None
     variants, folder = variants_of(varied, overrides) if varied else (), out or new_folder()
 
     def read(overrides: Sequence[str]) -> Contract:

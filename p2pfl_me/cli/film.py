@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import FiniteRange, examples
 
 
@@ -23,7 +24,18 @@ from p2pfl_me.cli.shared import FiniteRange, examples
 @click.option("--fps", type=FiniteRange(5, 240), default=30.0, show_default=True, help="Pictures a second.")
 @click.option("--amplitude", type=FiniteRange(0.05, 4), default=1.0, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-def film(out: Path, micro: int, macro: int, blinks: int, turns: int, fps: float, amplitude: float, seed: int) -> None:
+@json_option
+def film(
+    out: Path,
+    micro: int,
+    macro: int,
+    blinks: int,
+    turns: int,
+    fps: float,
+    amplitude: float,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Draw a film of one person, 640x480, with expressions planted in it; FILE.csv says what and when.
 
     The person is drawn and is nobody. Blinks, head turns, a swaying head, drifting light and noise are there to be
@@ -38,6 +50,9 @@ def film(out: Path, micro: int, macro: int, blinks: int, turns: int, fps: float,
         if path.exists():
             raise DataError("is there already", where=str(path), fix="name a new file with -o")
     plan = FilmPlan(micro, macro, blinks, turns, fps, amplitude, seed)
-    with showing("pictures of the film") as (progress,):
-        truth = write_film(plan, out, progress)
-    click.echo(f"{film_seconds(plan):.1f} s at {fps:g} pictures a second: {out}\nwhat it shows: {truth}")
+    with set_aside(as_json) as tell:
+        with showing("pictures of the film") as (progress,):
+            truth = write_film(plan, out, progress)
+        seconds = film_seconds(plan)
+        click.echo(f"{seconds:.1f} s at {fps:g} pictures a second: {out}\nwhat it shows: {truth}")
+        tell({"format": 1, "film": str(out), "truth": str(truth), "seconds": seconds, "fps": fps})

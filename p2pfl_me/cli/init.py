@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.shared import overriding
+
 EXAMPLES = """\b
 Two labs on one machine, to try it out:
   p2pme init lab-a --labs 2 --id 0
@@ -29,7 +31,7 @@ Two labs on one machine, to try it out:
 @click.option("--dial-only", is_flag=True, help="Nobody can call it (a firewall): it calls all its neighbours.")
 @click.option("--kind", metavar="KIND", default="ring", show_default=True, help="Kind of graph: `p2pme topology list`.")
 @click.option("--name", default="federation", show_default=True, help="Name of the contract.")
-@click.option("--set", "settings", metavar="K=V", multiple=True, help="Set the contract: training.rounds=5.")
+@overriding("Set the contract: training.local_epochs=2.", "Of training.")
 def init(
     folder: Path,
     labs: int,
@@ -38,20 +40,20 @@ def init(
     dial_only: bool,
     kind: str,
     name: str,
-    settings: tuple[str, ...],
+    overrides: tuple[str, ...],
 ) -> None:
     """Make a laboratory's FOLDER: a private key, a card for the other labs, and, once all cards are in, the contract.
 
-    All labs type the same --labs, --kind, --name and --set, and each its own --id and --address; or --dial-only where
-    no other lab can call it: its card says so, and no two such labs are neighbours in the contract, where that can be.
-    No YAML is typed.
+    All labs type the same --labs, --kind, --name, --rounds and --set, and each its own --id and --address; or
+    --dial-only where no other lab can call it: its card says so, and no two such labs are neighbours in the contract,
+    where that can be. No YAML is typed.
     """
     from p2pfl_me.cli.members import say_next
     from p2pfl_me.federation.folder import Draft, found
 
     if dial_only and address:
         raise click.UsageError("--address says where the others call this lab, and --dial-only that they cannot")
-    made = found(folder, Draft(kind, labs, name, settings), lab, address or "", dial_only=dial_only)
+    made = found(folder, Draft(kind, labs, name, overrides), lab, address or "", dial_only=dial_only)
     click.echo(f"private key   {made.key} (keep it here, and secret)")
     click.echo(f"card          {made.card_path(lab)} (send it to the other labs)")
     if address is None and not dial_only:

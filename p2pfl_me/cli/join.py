@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.json_output import json_option
+from p2pfl_me.cli.one_peer import live, say_whose
 from p2pfl_me.cli.shared import examples, out_option, stop_at_once
-from p2pfl_me.output import end_process, put
+from p2pfl_me.output import put
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option("--record", is_flag=True, help="Keep what this peer is fed, for `p2pme replay`.")
 @identity_options
+@json_option
 def join(
     ticket: Path,
     key: Path,
@@ -52,6 +54,7 @@ def join(
     patience: float,
     record: bool,
     rules: IdentityRules,
+    as_json: bool,
 ) -> None:
     """Join the run that TICKET is for, with this lab's own clips.
 
@@ -78,11 +81,11 @@ def join(
         put(f"invited by peer {found.by}; compare its key by phone: {as_words(fingerprint(inviter))}")
     stop_at_once()
     os.environ.setdefault("OMP_NUM_THREADS", str(threads or 1))
-    from p2pfl_me.peer.process import run_peer
     from p2pfl_me.peer.settings import PeerSettings
 
     contract.model.backbone.require()
-    code = run_peer(
+    say_whose(found.peer, contract, data)
+    live(
         PeerSettings(
             peer=found.peer,
             contract=contract,
@@ -99,8 +102,6 @@ def join(
             record=record,
             rules=rules,
             console_log=True,
-        )
+        ),
+        as_json=as_json,
     )
-    if not code:
-        put(f"to see it: p2pme report {shlex.quote(str(run))}")
-    end_process(code)

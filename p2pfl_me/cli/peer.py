@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from p2pfl_me.cli.one_peer import peer_options
+from p2pfl_me.cli.json_output import json_option
+from p2pfl_me.cli.one_peer import live, peer_options, say_whose
 from p2pfl_me.cli.shared import examples, own_network, require_network, stop_at_once
-from p2pfl_me.output import end_process, put
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the run folder, or not at all.")
 @click.option("--fresh", is_flag=True, help="Begin anew; what this peer left in the run folder is put aside.")
 @click.option("--seal", is_flag=True, help="Keep the model here under a passphrase (docs/security.md).")
+@json_option
 def peer(
     peer_id: int,
     topology: Path,
@@ -56,6 +56,7 @@ def peer(
     seal: bool,
     overrides: tuple[str, ...],
     rules: IdentityRules,
+    as_json: bool,
 ) -> None:
     """Run one peer of the contract to its end.
 
@@ -78,7 +79,6 @@ def peer(
         # Before torch is imported: peers that share a machine take one thread each.
         os.environ.setdefault("OMP_NUM_THREADS", str(threads or 1))
     from p2pfl_me.home import home
-    from p2pfl_me.peer.process import run_peer
     from p2pfl_me.peer.settings import Begin, PeerSettings
     from p2pfl_me.run.latest import RUNS
 
@@ -88,6 +88,7 @@ def peer(
 
         contract = with_network(contract, network, trained=trained)
     contract.model.backbone.require()
+    say_whose(peer_id, contract, data)
     settings = PeerSettings(
         peer=peer_id,
         contract=contract,
@@ -108,7 +109,4 @@ def peer(
         rules=rules,
         console_log=True,
     )
-    code = run_peer(settings)
-    if not code:
-        put(f"to see it: p2pme report {shlex.quote(str(settings.run))}")
-    end_process(code)
+    live(settings, as_json=as_json)

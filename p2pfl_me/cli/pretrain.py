@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.identity import identity_options
+from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples
 from p2pfl_me.counting import many
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Whose the images are: a manifest.")
 @identity_options
+@json_option
 def pretrain(
     folder: Path,
     out: Path,
@@ -42,6 +44,7 @@ def pretrain(
     device: str,
     data: Path | None,
     rules: IdentityRules,
+    as_json: bool,
 ) -> None:
     """Train VGG16's block 5 on the images in DIR, and write a backbone that all peers can start from.
 
@@ -51,7 +54,7 @@ def pretrain(
     traces of the images: give them only to whom you would give a model trained on these.
     """
     import hashlib
-    from typing import Literal, cast
+    from typing import Any, Literal, cast
 
     from p2pfl_me.data.drawn import DrawnMarks, words_of
     from p2pfl_me.data.folder import read_folder
@@ -62,38 +65,59 @@ def pretrain(
     from p2pfl_me.learning.pretraining import require_new, save_pretrained
 
     require_new(out)
-    found = read_folder(folder, 64, labelled=not self_supervised)
-    named = f"{len(found.classes)} classes" if found.classes else "no labels"
-    copies = f"; left out as copies of others: {found.copies}" if found.copies else ""
-    click.echo(f"{len(found.images)} images, {named}{copies}")
-    owners = owners_of(found.paths, folder, data, rules)
-    known = [clip for clip in owners if clip]
-    people = len({clip.subject for clip in known})
-    datasets = ", ".join(sorted({clip.dataset for clip in known}))
-    whose = f"{many(people, 'subject')} of {datasets}" if known else "unknown subjects"
-    if known and len(known) < len(owners):
-        whose += f", {many(len(owners) - len(known), 'image')} of unknown ones"
-    marks = DrawnMarks()
-    drawn = words_of(sum(map(marks.at, found.paths)), len(found.paths), "images")
-    click.echo(f"they are of {whose}" + (f"; {drawn}, which were never alive" if drawn else ""))
-    trained = train(
-        found.images,
-        found.labels,
-        found.classes,
-        epochs=epochs,
-        seed=seed,
-        start=cast(Literal["seed", "imagenet"], start),
-        cache=cache_dir(home()),
-        device=device,
-        groups=[clip.subject if clip else None for clip in owners],
-        told=lambda epoch, loss, accuracy: click.echo(
-            f"epoch {epoch}/{epochs}  loss {loss:.3f}  accuracy on held out images {accuracy:.3f}"
-        ),
-    )
-    began = " after ImageNet-1k" if start == "imagenet" else ""
-    words = f"{len(found.images)} images, {named}, of {whose}{began}{f'; {drawn}' if drawn else ''}"
-    save_pretrained(trained, out, trained_on_of(words, found.digests, found.signatures, known))
-    held = "subjects held out" if trained.by_subject else "images held out, whose subjects may be among the others"
-    click.echo(f"{out}: accuracy {trained.accuracy:.3f} where chance is {trained.chance:.3f}, {held}. In the contract:")
-    click.echo(f"  weights: {{source: file, sha256: {hashlib.sha256(out.read_bytes()).hexdigest()}}}")
-    click.echo(f"and each peer names its copy with --weights {out}")
+    with set_aside(as_json) as tell:
+        found = read_folder(folder, 64, labelled=not self_supervised)
+        named = f"{len(found.classes)} classes" if found.classes else "no labels"
+        copies = f"; left out as copies of others: {found.copies}" if found.copies else ""
+        click.echo(f"{len(found.images)} images, {named}{copies}")
+        owners = owners_of(found.paths, folder, data, rules)
+        known = [clip for clip in owners if clip]
+        people = len({clip.subject for clip in known})
+        datasets = ", ".join(sorted({clip.dataset for clip in known}))
+        whose = f"{many(people, 'subject')} of {datasets}" if known else "unknown subjects"
+        if known and len(known) < len(owners):
+            whose += f", {many(len(owners) - len(known), 'image')} of unknown ones"
+        marks, course = DrawnMarks(), list[dict[str, Any]]()
+        drawn = words_of(sum(map(marks.at, found.paths)), len(found.paths), "images")
+        click.echo(f"they are of {whose}" + (f"; {drawn}, which were never alive" if drawn else ""))
+
+        def told(epoch: int, loss: float, accuracy: float) -> None:
+            course.append({"epoch": epoch, "loss": loss, "accuracy": accuracy})
+            click.echo(f"epoch {epoch}/{epochs}  loss {loss:.3f}  accuracy on held out images {accuracy:.3f}")
+
+        trained = train(
+            found.images,
+            found.labels,
+            found.classes,
+            epochs=epochs,
+            seed=seed,
+            start=cast(Literal["seed", "imagenet"], start),
+            cache=cache_dir(home()),
+            device=device,
+            groups=[clip.subject if clip else None for clip in owners],
+            told=told,
+        )
+        began = " after ImageNet-1k" if start == "imagenet" else ""
+        words = f"{len(found.images)} images, {named}, of {whose}{began}{f'; {drawn}' if drawn else ''}"
+        save_pretrained(trained, out, trained_on_of(words, found.digests, found.signatures, known))
+        held = "subjects held out" if trained.by_subject else "images held out, whose subjects may be among the others"
+        click.echo(
+            f"{out}: accuracy {trained.accuracy:.3f} where chance is {trained.chance:.3f}, {held}. In the contract:"
+        )
+        digest = hashlib.sha256(out.read_bytes()).hexdigest()
+        click.echo(f"  weights: {{source: file, sha256: {digest}}}")
+        click.echo(f"and each peer names its copy with --weights {out}")
+        tell(
+            {
+                "format": 1,
+                "file": str(out),
+                "sha256": digest,
+                "images": len(found.images),
+                "classes": list(found.classes),
+                "drawn": bool(drawn),
+                "epochs": course,
+                "accuracy": trained.accuracy,
+                "chance": trained.chance,
+                "held_out": "subjects" if trained.by_subject else "images",
+            }
+        )

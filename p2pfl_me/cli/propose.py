@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import examples, overriding
 
 
 @click.command(
@@ -32,7 +32,7 @@ from p2pfl_me.cli.shared import examples
 )
 @click.option("--meets", metavar="K,...", default="", help="Its neighbours, where the contract lists edges.")
 @click.option("--leave", "leaving", metavar="K", type=int, multiple=True, help="Peer K takes part no more.")
-@click.option("--set", "overrides", metavar="K=V", multiple=True, help="As training.rounds=80.")
+@overriding("As gossip.deadline.min_s=30.", "It goes on to round N.")
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The view.")
 def propose(
     new: Path | None,

@@ -37,9 +37,19 @@ class _Out(click.Option):
         return record and (record[0].replace(", --run", ""), record[1])
 
 
-def with_rounds(overrides: tuple[str, ...], rounds: int | None) -> tuple[str, ...]:
-    """`--rounds N` is short for `--set training.rounds=N`."""
-    return overrides if rounds is None else (*overrides, f"training.rounds={rounds}")
+def overriding(help: str, rounds: str = "Of training (default: the contract's).") -> Callable[[Function], Function]:
+    """`--set K=V`, and `--rounds N`, which is short for `--set training.rounds=N`. The command gets `overrides`."""
+
+    def decorate(command: Function) -> Function:
+        @wraps(command)
+        def run(*args: Any, rounds: int | None, overrides: tuple[str, ...], **options: Any) -> Any:
+            more = () if rounds is None else (f"training.rounds={rounds}",)
+            return command(*args, overrides=(*overrides, *more), **options)
+
+        added: Any = click.option("--rounds", metavar="N", type=click.IntRange(1), help=rounds)(run)
+        return click.option("--set", "overrides", metavar="K=V", multiple=True, help=help)(added)  # type: ignore[no-any-return]
+
+    return decorate
 
 
 class FiniteRange(click.FloatRange):

@@ -9,7 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
-from p2pfl_me.cli.shared import examples, out_option, own_network, require_network, with_rounds
+from p2pfl_me.cli.shared import examples, out_option, overriding, own_network, require_network
 
 if TYPE_CHECKING:
     from p2pfl_me.adversary import Lies
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 )
 @click.argument("topology", metavar="TOPOLOGY", type=click.Path(path_type=Path))
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips: a manifest or its folder.")
-@click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override the contract: training.rounds=5.")
+@overriding("Override the contract: training.local_epochs=2.")
 @out_option("Run folder (default: runs/NAME-TIME; runs/latest leads to the newest).")
-@click.option("--rounds", metavar="N", type=click.IntRange(1), help="Of training (default: the contract's).")
 @click.option("--baselines", is_flag=True, help="Also train isolated, pooled and with star FedAvg.")
 @click.option("--seeds", metavar="N", type=click.IntRange(1), default=1, help="Repeat with N seeds, one joint report.")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
@@ -46,7 +45,6 @@ def swarm(
     data: Path | None,
     overrides: tuple[str, ...],
     out: Path | None,
-    rounds: int | None,
     baselines: bool,
     seeds: int,
     weights: Path | None,
@@ -79,7 +77,6 @@ def swarm(
     from p2pfl_me.options import RunOptions
 
     require_network(network, trained)
-    overrides = with_rounds(overrides, rounds)
     chosen = names_classes(overrides)
     contract = read_contract(topology, overrides, another_network=network is not None)
     lies = _lies_of(attack, liars)

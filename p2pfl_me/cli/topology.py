@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import examples, overriding
 
 
 @click.group()
@@ -97,7 +97,7 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
 )
 @click.argument("kind")
 @click.option("--peers", metavar="N", type=click.IntRange(1), help="Number of peers (10; hypercube 8).")
-@click.option("--set", "overrides", metavar="K=V", multiple=True, help="Another value, as topology.degree=3.")
+@overriding("Another value, as topology.degree=3.", "Of training.")
 @click.option(
     "-o",
     "--out",

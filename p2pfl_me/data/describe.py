@@ -46,17 +46,27 @@ def remarks_text(remarks: Sequence[Remark]) -> Iterator[str]:
 
 def counts_text(manifest: Manifest) -> str:
     """How many clips of how many people, of which data sets and labels."""
-    clips = manifest.clips
+    found = counts_object(manifest)
     counted = (
-        ("data sets", Counter(clip.dataset for clip in clips)),
-        ("labels", Counter(clip.label for clip in clips)),
-        ("left out by the label map", manifest.dropped),
+        ("data sets", found["datasets"]),
+        ("labels", found["labels"]),
+        ("left out by the label map", found["dropped"]),
     )
-    lines = [f"{many(len(clips), 'clip')} of {many(len({clip.subject for clip in clips}), 'subject')}"]
-    for name, counts in counted:
-        if counts:
-            lines.append(f"{name}: {', '.join(f'{key} {counts[key]}' for key in sorted(counts))}")
+    lines = [f"{many(found['clips'], 'clip')} of {many(found['subjects'], 'subject')}"]
+    lines += [f"{name}: {', '.join(f'{key} {count}' for key, count in of.items())}" for name, of in counted if of]
     return "\n".join(lines)
+
+
+def counts_object(manifest: Manifest) -> dict[str, Any]:
+    """The same for other programs: clips and subjects, and clips by data set, by label, and by label left out."""
+    clips = manifest.clips
+    return {
+        "clips": len(clips),
+        "subjects": len({clip.subject for clip in clips}),
+        "datasets": dict(sorted(Counter(clip.dataset for clip in clips).items())),
+        "labels": dict(sorted(Counter(clip.label for clip in clips).items())),
+        "dropped": dict(sorted(manifest.dropped.items())),
+    }
 
 
 def parts_object(parts: Mapping[str, Sequence[Clip]], classes: Sequence[str]) -> list[dict[str, Any]]:

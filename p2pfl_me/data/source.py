@@ -76,27 +76,41 @@ def deal(contract: Contract, manifest: Manifest, peers: int | None = None) -> Sh
 
 
 def peer_clips(
-    contract: Contract, peer: int, data: Path | None, test: Path | None, cache: Path, rules: IdentityRules = ASK
+    contract: Contract,
+    peer: int,
+    data: Path | None,
+    test: Path | None,
+    cache: Path,
+    rules: IdentityRules = ASK,
+    drawing: Progress | None = None,
 ) -> tuple[Clip, ...]:
     """What one peer reads: its own manifest and a common test manifest; or the drawn subjects that are its share.
+    `drawing` is called with (done, total) of those that had to be drawn.
 
     Raises
     ------
     DataError
         Unusable, or a subject of the common test manifest is among the peer's own.
     """
-    clips = _all_clips(contract, peer, data, test, cache, rules)
+    clips = _all_clips(contract, peer, data, test, cache, rules, drawing)
     return few_shot(clips, contract.training.few_shot, contract.seed)
 
 
 def _all_clips(
-    contract: Contract, peer: int, data: Path | None, test: Path | None, cache: Path, rules: IdentityRules
+    contract: Contract,
+    peer: int,
+    data: Path | None,
+    test: Path | None,
+    cache: Path,
+    rules: IdentityRules,
+    drawing: Progress | None,
 ) -> tuple[Clip, ...]:
     if data is None:
         whole = _synthetic_split(contract)
         own = {clip.subject for clip in deal(contract, whole)[peer]}
         mine = tuple(clip for clip in whole.clips if clip.split == "test" or clip.subject in own)
-        return synthesise(contract.data.synthetic, contract.seed, cache, split=Manifest(whole.source, mine)).clips
+        planned = Manifest(whole.source, mine)
+        return synthesise(contract.data.synthetic, contract.seed, cache, split=planned, progress=drawing).clips
     who = Identities(rules)
     own_clips = read_clips(data, labels_of(contract), who=who)
     if test is None:

@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,6 +18,7 @@ from p2pfl_me.console.words import in_words
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.contract.privacy import require_recordable
+from p2pfl_me.data.synthetic import DRAWN
 from p2pfl_me.errors import P2pmeError, PeerError
 from p2pfl_me.exits import Exit, stop_signals
 from p2pfl_me.gossip.cores import core_of
@@ -39,7 +42,7 @@ from p2pfl_me.peer.opening import links_of
 from p2pfl_me.peer.payments import privacy_ledger, shared_streams
 from p2pfl_me.peer.recording import Recorded, inputs_path
 from p2pfl_me.peer.settings import Begin, PeerSettings
-from p2pfl_me.peer.shard import load_shard
+from p2pfl_me.peer.shard import Shard, load_shard
 from p2pfl_me.peer.slots import versions
 from p2pfl_me.peer.start import (
     checkpoint_seal,
@@ -52,6 +55,7 @@ from p2pfl_me.peer.start import (
 )
 from p2pfl_me.peer.view_store import FolderStore
 from p2pfl_me.peer.work import RoundWork, failure
+from p2pfl_me.progress import showing
 from p2pfl_me.run import events
 from p2pfl_me.run.beginning import changes_behind, keep_contract
 from p2pfl_me.run.events import AnyEvent, Reason
@@ -126,8 +130,25 @@ class _Signals:
     def __init__(self) -> None:
         self.host: Host | None = None
         self.stopped = False
+        self._loop, self._numbers = asyncio.get_running_loop(), stop_signals()
+        self._listen()
 
-    def stop(self) -> None:
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within, being told to stop raises KeyboardInterrupt: for work that keeps the loop from hearing of it."""
+        for number in self._numbers:
+            self._loop.remove_signal_handler(number)
+            signal.signal(number, signal.default_int_handler)
+        try:
+            yield
+        finally:
+            self._listen()
+
+    def _listen(self) -> None:
+        for number in self._numbers:
+            self._loop.add_signal_handler(number, self._stop)
+
+    def _stop(self) -> None:
         self.stopped = True
         if self.host:
             self.host.stop()
@@ -135,9 +156,7 @@ class _Signals:
 
 async def _lives(settings: PeerSettings, log: EventLog, deceit: Deceit | None) -> Exit:
     """One life after another: a change of the contract, on which the members agree on the way, ends one."""
-    signals, loop = _Signals(), asyncio.get_running_loop()
-    for number in stop_signals():
-        loop.add_signal_handler(number, signals.stop)
+    signals = _Signals()
     while True:
         code, new = await _run(settings, log, directory_of(settings, plan_of(settings.contract)), deceit, signals)
         if new is None:
@@ -160,7 +179,13 @@ async def _run(
         seal_what_is_open(settings.run, start, seal)
     threads = settings.threads or (1 if contract.peers.member(peer).is_loopback else torch.get_num_threads())
     torch.set_num_threads(threads)
-    shard = load_shard(settings)
+    try:
+        with signals.at_once():
+            shard = _read(settings)
+    except KeyboardInterrupt:
+        if settings.console_log:
+            put(f"peer {peer}: stopped while it read its clips; give the same command again")
+        return Exit.STOPPED, None
     samples = deceit.samples(shard.samples) if deceit else shard.samples
     payments = privacy_ledger(contract, settings.run, start)
     means = Means(ledger=payments, shared=shared_streams(contract, directory) if contract.privacy.noise else None)
@@ -242,6 +267,14 @@ async def _run(
         ledger.close()
         if payments:
             payments.close()
+
+
+def _read(settings: PeerSettings) -> Shard:
+    """Its clips. Whoever runs it by hand sees how far that has come: drawing, images and features can take minutes."""
+    if not settings.console_log:
+        return load_shard(settings)
+    with showing(DRAWN, "images of clips", "features of samples") as (drawing, preparing, progress):
+        return load_shard(settings, drawing=drawing, preparing=preparing, progress=progress)
 
 
 async def _look(host: Host) -> None:

@@ -11,10 +11,10 @@ from p2pfl_me.data.preprocess.note import counts
 from p2pfl_me.data.source import peer_clips
 from p2pfl_me.errors import DataError
 from p2pfl_me.home import cache_dir
-from p2pfl_me.learning.features import Progress
 from p2pfl_me.learning.samples import read_samples
 from p2pfl_me.learning.trainer import Samples
 from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.progress import Progress
 from p2pfl_me.run.events import Data
 
 
@@ -26,8 +26,20 @@ class Shard:
     summary: Data
 
 
-def load_shard(settings: PeerSettings, progress: Progress | None = None) -> Shard:
+def load_shard(
+    settings: PeerSettings,
+    *,
+    drawing: Progress | None = None,
+    preparing: Progress | None = None,
+    progress: Progress | None = None,
+) -> Shard:
     """Read what `settings` name, and nothing of any other peer's.
+
+    Parameters
+    ----------
+    drawing, preparing, progress:
+        Called with (done, total) of the subjects that had to be drawn, the clips whose images had to be made, and the
+        samples whose features had to be computed.
 
     Raises
     ------
@@ -38,7 +50,7 @@ def load_shard(settings: PeerSettings, progress: Progress | None = None) -> Shar
     cache = cache_dir(settings.home)
     clips = settings.clips
     if clips is None:
-        clips = peer_clips(contract, settings.peer, settings.data, settings.test, cache, settings.rules)
+        clips = peer_clips(contract, settings.peer, settings.data, settings.test, cache, settings.rules, drawing)
     if not any(clip.split == "train" for clip in clips):
         raise DataError(
             f"peer {settings.peer} has no clips to train on",
@@ -46,7 +58,13 @@ def load_shard(settings: PeerSettings, progress: Progress | None = None) -> Shar
             fix="give it some, or leave it out of the contract",
         )
     samples, notes = read_samples(
-        contract, clips, cache=cache, weights=settings.weights, device=settings.device, progress=progress
+        contract,
+        clips,
+        cache=cache,
+        weights=settings.weights,
+        device=settings.device,
+        progress=progress,
+        preparing=preparing,
     )
     return Shard(samples, replace(summary_of(clips), sources=counts(notes)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +18,12 @@ SMALL = {"count": 3, "rounds": 2, "classes": ("a", "b"), "support": (5, 4)}
 
 def test_it_writes_beside_the_run_and_prints_where(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", **SMALL)
-    result = CliRunner().invoke(report, [str(run)])
+    result = CliRunner().invoke(report, [str(run), "--json"])
     assert result.exit_code == 0, result.output
     page = run / "report" / "index.html"
-    assert result.output.strip() == str(page) and page.is_file()
+    assert result.stderr.strip() == str(page) and page.is_file()  # without --json on standard output
+    told = json.loads(result.stdout)
+    assert told["page"] == str(page) and told["runs"][0]["scores"]["gossip"]["uf1"].keys() == {"0", "1", "2"}
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:

@@ -199,3 +199,22 @@ def test_a_peer_allows_itself_more_connections_than_the_shell_does(tmp_path: Pat
     finally:
         peer.kill()
         peer.finish()
+
+
+def test_a_peer_says_how_far_its_reading_has_come_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+    """Drawing, images and features can take minutes; a stop had been heard only after them."""
+    contract = write_contract(tmp_path / "two.yaml", 2, model="{backbone: ststnet, input: flow, trainable: all}")
+    home = tmp_path / "home"
+    peer = Command(["peer", "--id", "0", "--topology", str(contract), "--out", str(tmp_path / "run")], home)
+    try:
+        wait_for(lambda: len(list(home.glob("cache/synthetic-*/s*"))) > 1, "two subjects drawn")
+        peer.interrupt()
+        code, said = peer.finish()
+    finally:
+        if peer.process.poll() is None:
+            peer.kill()
+    assert code == 130, said
+    assert said.splitlines()[0] == "peer 0 of two: built-in drawn faces; --data names your own clips"
+    assert "drawing faces of subjects: 1/" in said and "Traceback" not in said
+    assert said.splitlines()[-1] == "peer 0: stopped while it read its clips; give the same command again"
+    assert not events(tmp_path / "run", 0)
