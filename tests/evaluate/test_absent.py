@@ -178,6 +178,13 @@ def test_numbers_that_are_one_by_construction_are_said_once(tmp_path: Path) -> N
     assert "numbers are the same" in field_table(one).caption
     apart = everybody_asked(three_labs(tmp_path, {Arm.AVERAGE: {0}}, distance=0.0))
     assert len(field_table(apart).rows) == 4, "answers that differ are two rows, whatever the distance says"
+    assert one.one_model and one.agreed and not apart.one_model and not apart.agreed
+    for named, is_one in ((-1, True), (0, False), (1, False)):
+        first = one.answers[0].models[Arm.GOSSIP].copy()
+        first[2, 1] = named  # by a peer about a clip of the second class
+        told = replace(one.answers[0], models={**one.answers[0].models, Arm.GOSSIP: first})
+        asked = replace(one, answers=(told, one.answers[1]))
+        assert (asked.one_model, asked.agreed) == (is_one or bool(one.design.items.labels[1] == named), named == 1)
 
 
 def everybody_asked(results: Results) -> Results:

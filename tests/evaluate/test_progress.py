@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -10,9 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.evaluate import pool, run
+from p2pfl_me.evaluate.folder import new_folder
+from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.outcome import Outcome
 
 
@@ -61,3 +65,52 @@ def test_workers_are_started_where_there_is_work_for_two(
     done = [(unit.number, outcome) for unit, outcome in pool.outcomes(design, asked)]  # type: ignore[arg-type]
     assert sorted(done) == [(number, f"job of seed {number % 2}, unit {number}") for number in range(units)]
     assert started == workers
+
+
+def test_a_folder_that_nobody_named_is_called_by_the_second() -> None:
+    assert re.fullmatch(r"evaluations/20\d{6}-\d{6}", new_folder().as_posix())
+
+
+def test_a_worker_computes_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums over several have other bits, and workers side by side would share the cores."""
+    monkeypatch.setattr(pool, "bench_of", lambda job, seed: "bench")
+    monkeypatch.setattr(pool, "do", lambda bench, unit: torch.get_num_threads())
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert pool._do(SimpleNamespace(), SimpleNamespace(seed=1)) == 1  # type: ignore[arg-type, comparison-overlap]
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "folds", "seeds", "device", "words"),
+    [
+        (HoldOut.KFOLD, 2, 1, "cpu", "4 clips of 3 subjects, 2 folds, 6 peers, topology ring, 1 seed, 9 units"),
+        (
+            HoldOut.FRAMES,
+            1,
+            2,
+            "cuda",
+            "4 samples of 3 subjects, 1 fold, 6 peers, topology ring, 2 seeds, 9 units, those of a seed at once on "
+            "the GPU",
+        ),
+    ],
+)
+def test_what_is_to_be_done_is_told_with_its_numbers(
+    protocol: HoldOut, folds: int, seeds: int, device: str, words: str
+) -> None:
+    clips = [SimpleNamespace(subject=subject) for subject in "abac"]
+
+    class Items(SimpleNamespace):
+        def __len__(self) -> int:
+            return len(self.clips)
+
+    design = SimpleNamespace(
+        items=Items(clips=clips),
+        split=SimpleNamespace(protocol=protocol, folds=range(folds)),
+        request=SimpleNamespace(seeds=seeds),
+        contract=SimpleNamespace(peers=SimpleNamespace(count=6), topology=SimpleNamespace(kind="ring")),
+        device=SimpleNamespace(type=device),
+    )
+    assert run._greeting(design, 9) == f"{protocol.words}: {words}"  # type: ignore[arg-type]

@@ -106,7 +106,7 @@ def test_a_second_time_trains_nothing_and_more_seeds_train_only_theirs(
     monkeypatch.setattr(pool, "do", counting)
     code, said = run(asked)
     assert code == 0 and not trained and "7 of 7 units are finished already" in said
-    run(replace(asked, seeds=2))
+    assert "7 of 14 units are finished already" in run(replace(asked, seeds=2))[1]
     assert {unit.seed for unit in trained} == {2}
     assert {path: units(asked.out)[path] for path in before} == before
 

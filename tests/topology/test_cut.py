@@ -53,4 +53,5 @@ def test_who_takes_a_rule_against_liars_on_a_ring_is_told() -> None:
     assert cut_warning(mesh) is None and cut_remark(mesh) is None
     assert cut_warning(contract("{kind: ring}", 10)) is None, "the plain mean stands nobody anyway"
     assert "2 liars" in as_text(summarise(ring)) and "liars" not in as_text(summarise(contract("{kind: ring}", 10)))
+    assert cutting_liars(contract("{kind: line}", 3)) == 1
     assert cutting_liars(contract("{kind: ring}", 2)) is None and cutting_liars(contract("{kind: ring}", 500)) is None

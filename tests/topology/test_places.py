@@ -14,7 +14,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from p2pfl_me.topology.layout import places
+from p2pfl_me.topology.layout import NEAR, _parted, places
 from tests.topology.drawing import graph_of
 
 APPROVED = Path(__file__).parent / "approved_places.json"
@@ -62,3 +62,14 @@ def test_neighbours_are_about_one_apart_on_a_circle() -> None:
         apart = np.linalg.norm(place - np.roll(place, 1, axis=0), axis=1)
         np.testing.assert_allclose(apart, 1.0 if count > 3 else np.sqrt(3) * max(0.5, 0.5 / np.sin(np.pi / 3)))
     np.testing.assert_allclose(places(graph_of("ring", 4))[0], [0, np.sqrt(0.5)], atol=1e-12)
+
+
+@pytest.mark.parametrize(("height", "side"), [(0.0, 1), (0.01, 1), (-0.01, -1)])
+def test_who_lies_on_an_edge_of_others_steps_to_its_own_side_until_it_is_clear(height: float, side: int) -> None:
+    """And the edge half as far to the other; of three in a line, the middle one to the left of the way."""
+    place = np.array([[0.0, 0.0], [1.0, height], [2.0, 0.0]])
+    found = _parted(place, np.array([[0, 2]]))
+    steps = next(number for number in range(60) if abs(height) + 0.075 * number >= NEAR)
+    np.testing.assert_allclose(found[:, 0], [0, 1, 2], atol=1e-12)
+    np.testing.assert_allclose(found[:, 1], np.array([-0.025, 0.05, -0.025]) * steps * side + place[:, 1], atol=1e-12)
+    np.testing.assert_array_equal(_parted(place, np.array([[0, 1], [1, 2]])), place)

@@ -24,6 +24,7 @@ REFUSED: list[tuple[str, int, str]] = [
     ("{kind: line}", 6, "gossip: {aggregation: median}"),
     ("{kind: regular, degree: 3}", 6, "gossip: {aggregation: {kind: krum, f: 2}}"),
     ("{kind: mesh}", 1, "gossip: {aggregation: median}"),
+    ("{kind: epidemic, meets: 2}", 6, "gossip: {aggregation: krum}"),
     ("{kind: ring}", 6, "privacy: {exchange: masks}"),
     ("{kind: line}", 6, "privacy: {exchange: masks}"),
     ("{kind: line}", 6, "privacy: {exchange: {kind: masks, allow_pairs: true}}"),
@@ -63,9 +64,11 @@ REFUSED: list[tuple[str, int, str]] = [
     ("{kind: star}", 6, "gossip: {weights: {kind: optimal, edges: [[1, 2, 0.5]]}}"),
 ]
 WIDTHS = "peers: {loopback: {count: 6}, widths: {1: 0.5, 4: 0.5, 5: 0.25}}"
+SHORT = "peers: {loopback: {count: 5}, widths: {1: 0.5, 4: 0.5}}"
 
 
 PASSES: list[tuple[str, int, str]] = [
+    ("{kind: mesh}", 1, ""),
     ("{kind: regular, degree: 4}", 6, "gossip: {aggregation: krum}"),
     ("{kind: mesh}", 5, "gossip: {aggregation: krum}"),
     ("{kind: ring}", 6, "gossip: {aggregation: median}"),
@@ -100,10 +103,10 @@ def refusal(topology: str, count: int, more: str) -> str:
 
 def test_refusals_say_what_was_approved() -> None:
     found = [f"== {topology} {count} {more}\n{refusal(topology, count, more)}" for topology, count, more in REFUSED]
-    for topology in ("{kind: ring}", "{kind: line}"):
+    for topology, peers in (("{kind: ring}", WIDTHS), ("{kind: line}", WIDTHS), ("{kind: ring}", SHORT)):
         with pytest.raises(ContractError) as caught:
-            plan_of(contract(topology, WIDTHS))
-        found.append(f"== {topology} widths\n{caught.value}")
+            plan_of(contract(topology, peers))
+        found.append(f"== {topology} {peers}\n{caught.value}")
     text = "\n\n".join(found) + "\n"
     if os.environ.get("P2PME_APPROVE"):
         APPROVED.write_text(text, encoding="utf-8")
@@ -115,6 +118,7 @@ def test_what_just_fits_passes() -> None:
         assert plan_of(contract(topology, f"peers: {{loopback: {{count: {count}}}}}", more)).size == count
     for topology in ("{kind: mesh}", "{kind: regular, degree: 4}"):
         assert plan_of(contract(topology, WIDTHS)).size == 6
+    assert plan_of(contract("{kind: mesh}", "peers: {loopback: {count: 1}, widths: {0: 0.5}}")).size == 1
 
 
 def test_rules_that_a_refusal_offers_are_those_that_would_do() -> None:
@@ -152,7 +156,7 @@ def test_the_first_with_too_few_is_named_and_who_meets_nobody_for_a_round_is_not
 )
 def test_neighbours_in_common_say_how_many_models_a_sum_needs(kind: str, count: int, common: int, least: int) -> None:
     graph = schedule(kind, count, **({"rows": 4, "columns": 4} if kind == "torus" else {}))
-    assert most_in_common(graph) == common
+    assert most_in_common(graph) == common and most_in_common(schedule("ring", 1)) == 0
     form = contract("{kind: mesh}", "peers: {loopback: {count: 6}}", "privacy: {exchange: {kind: masks, colluders: 1}}")
     alone = contract("{kind: mesh}", "peers: {loopback: {count: 6}}", "privacy: {exchange: masks}")
     assert least_in_a_sum(form.privacy.exchange, graph) == least
