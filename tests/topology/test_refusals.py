@@ -118,7 +118,6 @@ def test_what_just_fits_passes() -> None:
         assert plan_of(contract(topology, f"peers: {{loopback: {{count: {count}}}}}", more)).size == count
     for topology in ("{kind: mesh}", "{kind: regular, degree: 4}"):
         assert plan_of(contract(topology, WIDTHS)).size == 6
-    assert plan_of(contract("{kind: mesh}", "peers: {loopback: {count: 1}, widths: {0: 0.5}}")).size == 1
 
 
 def test_rules_that_a_refusal_offers_are_those_that_would_do() -> None:
