@@ -60,11 +60,6 @@ def ports_of_the_ready_contracts(request: pytest.FixtureRequest) -> Iterator[Non
         yield
 
 
-def pytest_collection(session: pytest.Session) -> None:
-    if session.config.getoption("workers", 0):
-        warm.server()  # one for all forks of this process, which imports its libraries meanwhile
-
-
 @pytest.fixture(scope="session", autouse=True)
 def a_fork_server_without_imports(request: pytest.FixtureRequest) -> None:
     """Of a fork that runs tests (`tests.forked`), while no test has started a thread yet."""
@@ -116,8 +111,10 @@ LONGEST = (
 last takes up what `mypy` finds out about the package meanwhile (scripts/test.sh)."""
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     gc.enable()
+    if session.config.getoption("workers", 0):
+        warm.server()  # one for all forks of this process; not before cv2, whose import changes LD_LIBRARY_PATH
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -74,25 +74,28 @@ FORBIDDEN = {
 }
 
 
-def modules() -> Iterator[tuple[str, Path]]:
+def modules() -> dict[str, list[Path]]:
+    """The files of each room."""
+    found: dict[str, list[Path]] = {}
     for path in sorted(ROOT.rglob("*.py")):
         room = path.relative_to(ROOT).parts[0].removesuffix(".py")
         if room != "__init__":
-            yield room, path
+            found.setdefault(room, []).append(path)
+    return found
 
 
 def imported(path: Path) -> Iterator[str]:
     """What a file imports to run; for a type alone (`if TYPE_CHECKING`) it may look up at the contract."""
-    tree = ast.parse(path.read_text())
+    every = list(ast.walk(ast.parse(path.read_text())))
     for_types = {
         inner
-        for node in ast.walk(tree)
+        for node in every
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for each in node.body
         for inner in ast.walk(each)
         if isinstance(inner, ast.ImportFrom) and (inner.module or "").startswith("p2pfl_me.contract")
     }
-    for node in ast.walk(tree):
+    for node in every:
         if node in for_types:
             continue
         if isinstance(node, ast.Import):
@@ -101,9 +104,12 @@ def imported(path: Path) -> Iterator[str]:
             yield node.module
 
 
-@pytest.mark.parametrize(("room", "path"), list(modules()), ids=lambda value: getattr(value, "name", value))
-def test_a_room_imports_only_from_below(room: str, path: Path) -> None:
-    for name in imported(path):
+MODULES = modules()
+
+
+@pytest.mark.parametrize("room", MODULES)
+def test_a_room_imports_only_from_below(room: str) -> None:
+    for path, name in ((each, name) for each in MODULES[room] for name in imported(each)):
         package, _, rest = name.partition(".")
         assert package not in FORBIDDEN.get(room, set()), f"{path.name} imports {name}"
         if package == "p2pfl_me" and rest:

@@ -49,9 +49,10 @@ def test_a_ready_contract_is_shown_from_any_folder(installed: Path, tmp_path: Pa
     where = run(installed, tmp_path, "-c", "import p2pfl_me; print(p2pfl_me.__file__)")
     assert where.startswith(str(installed))  # not the checkout
     shown = run(installed, tmp_path, "-m", "p2pfl_me.cli.main", "topology", "show", "base3", "--json")
-    for recipe in ("small", "masks", "nbafl", "pemfl"):
-        code = "import sys; from p2pfl_me.contract.ready import read_contract; print(read_contract(sys.argv[1]).name)"
-        assert run(installed, tmp_path, "-c", code, recipe).strip() == recipe
+    code = "import sys; from p2pfl_me.contract.ready import read_contract as read; "
+    code += "print(*(read(name).name for name in sys.argv[1:]))"
+    recipes = ("small", "masks", "nbafl", "pemfl")
+    assert run(installed, tmp_path, "-c", code, *recipes).split() == list(recipes)
     assert '"topology": "base"' in shown or '"kind": "base"' in shown
 
 

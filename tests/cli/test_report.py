@@ -7,16 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from p2pfl_me.cli.report import report
 from p2pfl_me.errors import RunError
-from tests.report.fixture import write_run
+from tests.report.fixture import unsaved, write_run
 
 SMALL = {"count": 3, "rounds": 2, "classes": ("a", "b"), "support": (5, 4)}
 
 
-def test_it_writes_beside_the_run_and_prints_where(tmp_path: Path) -> None:
+def test_it_writes_beside_the_run_and_prints_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("p2pfl_me.report.write.files_of", unsaved)
     run = write_run(tmp_path / "run", **SMALL)
     result = CliRunner().invoke(report, [str(run), "--json"])
     assert result.exit_code == 0, result.output

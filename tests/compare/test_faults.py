@@ -46,7 +46,7 @@ def test_no_trouble_is_the_ordinary_network() -> None:
 def test_a_simulated_comparison_has_every_stress_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
     paths = tuple(
-        write_contract(tmp_path / f"{kind}.yaml", 5, topology=f"{{kind: {kind}}}", training="{rounds: 4}")
+        write_contract(tmp_path / f"{kind}.yaml", 5, topology=f"{{kind: {kind}}}", training="{rounds: 2}")
         for kind in ("ring", "mesh")
     )
     data = write_vectors(tmp_path / "vectors.safetensors", range(12))

@@ -59,8 +59,8 @@ def meet(round: int, low: EdgeState, high: EdgeState, x: Vector, y: Vector) -> t
     return low.exchange(round, x, of_low, of_high), high.exchange(round, y, of_high, of_low)
 
 
-def gossip(compressor: Compression, models: list[Vector], rounds: int) -> list[Vector]:
-    """Repeated averaging on a ring, W_ij = 1/3, without any training."""
+def gossip(compressor: Compression, models: list[Vector], rounds: int, *, until: float = 0.0) -> list[Vector]:
+    """Repeated averaging on a ring, W_ij = 1/3, without any training; it ends early once `spread` is below `until`."""
     count, size = len(models), models[0].size
     edges = [(peer, (peer + 1) % count) for peer in range(count)]
     states = {
@@ -75,6 +75,8 @@ def gossip(compressor: Compression, models: list[Vector], rounds: int) -> list[V
             corrections[a] += at_a
             corrections[b] += at_b
         models = [own + correction / np.float32(3) for own, correction in zip(models, corrections, strict=True)]
+        if until and round % 20 == 19 and spread(models) < until:
+            break
     return models
 
 

@@ -28,7 +28,7 @@ from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.numbers import csv_rows
 from tests.evaluate.making import request as make_request
 from tests.evaluate.making import run, without_page
-from tests.small import CLASSES, Command, p2pme, wait_for, write_vectors
+from tests.small import CLASSES, Command, here, wait_for, write_vectors
 
 PAGES = {"test_from_vectors_to_the_page", "test_random_samples_need_the_flag_and_bear_its_words_everywhere"}
 
@@ -151,7 +151,7 @@ def test_worker_processes_give_the_same_answers(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_killed_it_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path) -> None:
-    data = write_vectors(tmp_path / "vectors.safetensors", range(8))
+    data = write_vectors(tmp_path / "vectors.safetensors", range(5))
     out = tmp_path / "out"
     words = ["evaluate", "--data", data, "--peers", "3", "--seeds", "2", "--jobs", "2", "--out", out]
     words += ["--set", f"model.classes=[{', '.join(CLASSES)}]", "--set", "training.rounds=4"]
@@ -161,9 +161,9 @@ def test_killed_it_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path) ->
     command.finish()
     wait_for(lambda: not group_lives(command.process.pid), "the workers end when their parent is killed")
     before = units(out)
-    code, said = p2pme(tmp_path / "home", *words)
+    code, said = here(tmp_path / "home", *words)
     assert code == 0, said
-    assert f"{len(before)} of 22 units are finished already" in said
+    assert f"{len(before)} of 16 units are finished already" in said
     assert {path: units(out)[path] for path in before} == before
 
 
