@@ -21,10 +21,9 @@ def require_connected_slices(contract: Contract, schedule: Schedule) -> None:
     ContractError
         With the groups, and the peer that would join them if it were wider.
     """
-    count = schedule.size
-    widths = {peer: contract.peers.width(peer) for peer in range(count)}
-    graph = nx.Graph((peer, other) for peer in range(count) for other in schedule.neighbours(peer))
-    graph.add_nodes_from(range(count))
+    widths = {peer: contract.peers.width(peer) for peer in contract.peers.present}
+    graph = nx.Graph((peer, other) for peer in widths for other in schedule.neighbours(peer))
+    graph.add_nodes_from(widths)
     for level in sorted(set(widths.values())):
         holders = [peer for peer, width in widths.items() if width >= level]
         parts = sorted(sorted(part) for part in nx.connected_components(graph.subgraph(holders)))

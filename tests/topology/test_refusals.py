@@ -120,6 +120,20 @@ def test_what_just_fits_passes() -> None:
         assert plan_of(contract(topology, WIDTHS)).size == 6
 
 
+@pytest.mark.parametrize("narrow", [0, 3])
+def test_who_has_left_is_no_group_that_others_could_be_cut_off_from(narrow: int) -> None:
+    members = [
+        f"{{id: {peer}, address: 'tcp://127.0.0.1:{5000 + peer}', left: {str(peer in (3, 4)).lower()}}}"
+        for peer in range(5)
+    ]
+    some = f"peers: {{members: [{', '.join(members)}], widths: {{{narrow}: 0.5}}}}"
+    assert plan_of(contract("{kind: ring}", some)).size == 5
+    alone = f"peers: {{members: [{members[0]}, {members[3].replace('id: 3', 'id: 1')}], widths: {{1: 0.5}}}}"
+    assert plan_of(contract("{kind: mesh}", alone)).size == 2
+    with pytest.raises(ContractError, match=r"without narrower ones: \{0\} and \{2\}"):
+        plan_of(contract("{kind: line}", some.replace("{0: 0.5}", "{1: 0.5}").replace("{3: 0.5}", "{1: 0.5}")))
+
+
 def test_rules_that_a_refusal_offers_are_those_that_would_do() -> None:
     for topology, count in (("ring", 6), ("line", 6), ("regular", 6)):
         graph = schedule(topology, count, **({"degree": 3} if topology == "regular" else {}))
