@@ -11,6 +11,7 @@ import pytest
 from p2pfl_me.wire.admission import CHALLENGE
 from p2pfl_me.wire.endpoint import AsStated, Endpoint, Meeting
 from p2pfl_me.wire.handshake import Terms, greeting
+from p2pfl_me.wire.handshake_stages import AtRelay, Call, Dialled, most_s
 from p2pfl_me.wire.handshaker import NEWS_RECORD, NO_KEY, NO_PEER, NOT_THERE, REVOKED, TURNED_AWAY, Handshaker
 from p2pfl_me.wire.identity import Identity, new_identity
 from p2pfl_me.wire.meeting import ABSENT, MEET, MET
@@ -238,6 +239,12 @@ def test_a_connection_has_ten_seconds_and_one_caller_too_many_costs_the_oldest()
     assert high.it.overdue(11.0) == [] and high.it.overdue(11.1) == [callers[1]] and len(high.it.overdue(12.1)) == 2
     assert high.it.forget(callers[1]) is not None and high.it.forget(callers[1]) is None
     assert high.it.overdue(99.0) == [callers[2]]
+
+
+def test_who_meets_another_at_a_relay_has_the_time_that_the_relay_waits_beside() -> None:
+    end = End(0, 1)
+    at_relay = AtRelay(0.0, end.neighbour, Meeting("tcp://relay:1", bytes(32)))
+    assert [most_s(each) for each in (Call(0.0, b""), Dialled(0.0, end.neighbour), at_relay)] == [10.0, 10.0, 20.0]
 
 
 def test_without_a_key_nobody_is_called() -> None:

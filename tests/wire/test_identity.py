@@ -8,11 +8,13 @@ import stat
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from p2pfl_me.errors import IdentityError
 from p2pfl_me.wire.identity import (
+    _require_private,
     earlier_identities,
     earlier_path,
     fingerprint,
@@ -149,3 +151,34 @@ def test_loopback_peers_that_start_together_agree_on_their_keys(tmp_path: Path) 
         seen = list(pool.map(public_keys, [tmp_path] * 4))
     assert all(keys == seen[0] for keys in seen) and len(set(seen[0])) == 6
     assert public_keys(tmp_path) == seen[0]
+
+
+@pytest.mark.parametrize(
+    ("me", "owner", "is_refused"),
+    [(1000, 1000, False), (1000, 0, False), (1000, 1, True), (1000, 1001, True), (0, 1000, False), (0, 0, False)],
+)
+def test_a_key_is_ones_own_or_the_administrators_who_may_read_everybodys(
+    me: int, owner: int, is_refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: me)
+    info = SimpleNamespace(st_mode=stat.S_IFREG | 0o600, st_uid=owner)
+    if is_refused:
+        with pytest.raises(IdentityError, match=f"belongs to another user \\(uid {owner}\\)"):
+            _require_private(Path("lab.key"), info)  # type: ignore[arg-type]
+    else:
+        _require_private(Path("lab.key"), info)  # type: ignore[arg-type]
+
+
+def test_words_about_keys_that_are_none_say_what_is_due(tmp_path: Path) -> None:
+    for text, what, fix in (
+        ("no key!", "not a public key: 'no key!'", "44 characters of base64 are due"),
+        ("AAAA", "a public key of 3 bytes", "32 bytes, 44 characters of base64, are due"),
+    ):
+        with pytest.raises(IdentityError) as caught:
+            public_from_text(text)
+        assert (caught.value.what, caught.value.fix) == (what, fix)
+    (tmp_path / "lab.key.2").touch()
+    (tmp_path / "lab.key.10").touch()
+    (tmp_path / "lab.key.old").touch()
+    assert earlier_path(tmp_path / "lab.key") == tmp_path / "lab.key.11"
+    assert earlier_path(tmp_path / "me.key") == tmp_path / "me.key.1"
