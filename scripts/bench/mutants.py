@@ -8,8 +8,8 @@ The tree is copied to a scratch folder; nothing is changed in place. There the r
 which tests reach which line. Then, one after the other, a mutant is written, those tests run (`mutant_suite.py`), and
 the file is put back. A mutant that no test reaches is unnoticed without running anything. Kinds: comparisons flipped,
 `and`/`or`, `+`/`-` and `*`/`/` exchanged, operands swapped, constants one off or doubled, statements deleted. Left out
-is what only looks: how thick a line or how large a letter is (`LOOKS`), annotations, and whether an own id that is
-compared with another's may be equal to it.
+is what only looks: how thick a line or how large a letter is (`LOOKS`), annotations, whether an own id that is
+compared with another's may be equal to it, and the order of a difference of which only the size counts.
 
 Whatever nobody notices is listed at the end with its line, unless `equal_mutants.txt` says why it changes nothing that
 anybody could notice; the exit code is 1 then. Where the tests with a change took twice as long as without, that is
@@ -69,6 +69,7 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.FloorDiv: ast.Mult,
     ast.Mod: ast.FloorDiv,
 }
+SWAPPED = "operands swapped"
 LOOKS = {
     *(
         "alpha",
@@ -180,10 +181,13 @@ def chosen(room: Path, count: int, seed: str, tree: Path, only: list[str]) -> li
 def mutants_of(file: Path, text: str) -> Iterator[Mutant]:
     tree = ast.parse(text)
     silent = {id(part) for node in ast.walk(tree) for part in unread(node)}
+    even = {id(part) for node in ast.walk(tree) for part in without_sign(node)}
     named = Counter[tuple[int, str]]()
     for place, node in enumerate(ast.walk(tree)):
         if id(node) not in silent:
             for how in changes(node):
+                if how == SWAPPED and id(node) in even:
+                    continue
                 line: int = node.lineno  # type: ignore[attr-defined]
                 named[line, how] += 1
                 yield Mutant(file, line, place, how, named[line, how])
@@ -205,6 +209,18 @@ def unread(node: ast.AST) -> Iterator[ast.AST]:
         yield from ast.walk(node)
 
 
+def without_sign(node: ast.AST) -> Iterator[ast.AST]:
+    """Differences of which only the size is asked for: of swapped ones it is the same to the last bit."""
+    match node:
+        case ast.Call(
+            func=ast.Name(id="abs") | ast.Attribute(attr="abs" | "norm" | "square"),
+            args=[ast.BinOp(op=ast.Sub()) as difference, *_],
+        ):
+            yield difference
+        case ast.BinOp(left=ast.BinOp(op=ast.Sub()) as difference, op=ast.Pow(), right=ast.Constant(value=2)):
+            yield difference
+
+
 def changes(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.Compare(ops=[op], left=left, comparators=[right]) if type(op) in COMPARISONS:
@@ -216,7 +232,7 @@ def changes(node: ast.AST) -> Iterator[str]:
         case ast.BinOp(op=op, left=left) if type(op) in OPERATORS and not isinstance(left, ast.JoinedStr):
             yield f"operator {type(op).__name__} -> {OPERATORS[type(op)].__name__}"
             if isinstance(op, ast.Sub | ast.Div):
-                yield "operands swapped"
+                yield SWAPPED
         case ast.Constant(value=bool() as value):
             yield f"{value} -> {not value}"
         case ast.Constant(value=int() as value):
@@ -255,7 +271,7 @@ def change(node: ast.AST, parent: ast.AST, how: str) -> None:
         node.ops = [COMPARISONS[type(node.ops[0])]()]
     elif isinstance(node, ast.BoolOp):
         node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-    elif isinstance(node, ast.BinOp) and how == "operands swapped":
+    elif isinstance(node, ast.BinOp) and how == SWAPPED:
         node.left, node.right = node.right, node.left
     elif isinstance(node, ast.BinOp):
         node.op = OPERATORS[type(node.op)]()
