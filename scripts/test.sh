@@ -10,12 +10,12 @@ if [ $# -gt 0 ]; then
   mypy
   exec pytest "$@"
 fi
-# Types are checked beside the tests, which wait for a good part of their time. The test that checks what users write
-# takes up what is found out here, so it comes late (tests/conftest.py).
-types=$(mktemp)
-mypy >"$types" 2>&1 &
+# Types are checked beside the tests, which wait for a good part of their time; with the package what users write, by the
+# same options, outside of it.
+types=$(mktemp) uses=$(mktemp -d)
+trap 'kill "$checking" 2>/dev/null || true; rm -rf "$types" "$uses"' EXIT
+mypy p2pfl_me $(python -m tests.api.test_typed "$uses") >"$types" 2>&1 &
 checking=$!
-trap 'kill "$checking" 2>/dev/null || true; rm -f "$types"' EXIT
 # A file's tests share what is costly to make, so they stay together. Tests of real peers wait for a good part of their
 # time, which two processes more than there are cores fill; three a core took longer. They are forks of the one that has
 # collected the tests (tests/forked.py). The longest files begin first (tests/conftest.py).

@@ -105,10 +105,8 @@ LONGEST = (
     "swarm/test_widths.py",
     "cli/test_terminal.py",
     "peer/test_changes.py",
-    "api/test_typed.py",
 )
-"""The files that take longest, as measured: they begin first, so that no process is left alone with one at the end. The
-last takes up what `mypy` finds out about the package meanwhile (scripts/test.sh)."""
+"""The files that take longest, as measured: they begin first, so that no process is left alone with one at the end."""
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

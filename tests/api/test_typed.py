@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import p2pfl_me
 from tests.api.test_notebooks import NOTEBOOKS, ROOT, code_of
 
@@ -41,17 +43,26 @@ p2pfl_me.run(contract, engine="slow")  # type: ignore[arg-type]
 """
 
 
+def write_uses(folder: Path) -> list[str]:
+    """All of it as files, for `mypy`, outside the package."""
+    texts = {path.stem: code_of(path) for path in NOTEBOOKS} | {"uses": TYPED}
+    for name, text in texts.items():
+        (folder / f"{name}.py").write_text(text)
+    return [str(folder / f"{name}.py") for name in texts]
+
+
+@pytest.mark.thorough  # scripts/test.sh has `mypy` check these files with the package, in one go
 def test_they_and_all_uses_are_typed_from_outside_the_package(tmp_path: Path) -> None:
-    """Strictly, by the package's own options, and with what `mypy` has found out about the package before the tests."""
-    for path in NOTEBOOKS:
-        (tmp_path / f"{path.stem}.py").write_text(code_of(path))
-    (tmp_path / "uses.py").write_text(TYPED)
+    """Strictly, by the package's own options."""
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", *sorted(map(str, tmp_path.glob("*.py")))],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-m", "mypy", *write_uses(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (Path(p2pfl_me.__file__).parent / "py.typed").exists(), "or an installed package has no types outside"
+
+
+def test_an_installed_package_has_its_types_outside() -> None:
+    assert (Path(p2pfl_me.__file__).parent / "py.typed").exists()
+
+
+if __name__ == "__main__":
+    print(*write_uses(Path(sys.argv[1])))
