@@ -59,6 +59,20 @@ def test_what_is_urgent_leaves_before_what_is_long() -> None:
     assert kinds(one) == [BODY, BYE] and one.is_idle and not one.is_over
 
 
+def test_what_a_record_brings_of_a_body_is_counted_to_the_byte() -> None:
+    one, _ = two_ends()
+    for message in (WORD, MODEL):
+        one.queue(message)
+    one.queue_ping()
+    one.queue_bye()
+    sizes = []
+    while (found := one.next_record(12)) is not None:
+        record, out, size = found
+        sizes.append((record[0], out.message.kind if out else None, size))
+    word, model = (MESSAGE, WORD.kind, 0), (MESSAGE, MODEL.kind, 0)
+    assert sizes == [(RECEIVED, None, 0), word, model, (BODY, MODEL.kind, 12), (BODY, MODEL.kind, 8), (BYE, None, 0)]
+
+
 def test_each_word_arrives_as_it_was_said() -> None:
     one, two = two_ends()
     got: list[Message] = []
