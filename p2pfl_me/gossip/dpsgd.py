@@ -14,6 +14,7 @@ the same exchanges, unless one of them crashes, or the peer that offered is done
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 from p2pfl_me.aggregation.rules.mean import Mean
@@ -94,10 +95,33 @@ class DPSGD(Synchronous):
                     self._due[peer] = self._pace.due(edge, self.round, now, now)
             else:
                 self._due[peer] = self._pace.due(edge, self.round, now, now)
-                self._sent[peer] = content = self._carried.pack(peer, self.round, self._out)
-                edge.offered = Offered(self.round, row[peer], self._out, content)
-                actions.append(Send(peer, carrying(Kind.OFFER, self.round, self.round, content)))
+                actions.append(self._offer(peer))
         return [*actions, *self._next_deadline(), *self._mix_if_settled(now)]
+
+    def _offer(self, peer: int) -> Send:
+        self._sent[peer] = content = self._carried.pack(peer, self.round, self._out)
+        weight = self._weights_at(self.round)[peer]
+        self._edges[peer].offered = Offered(self.round, weight, self._out, content)
+        return Send(peer, carrying(Kind.OFFER, self.round, self.round, content))
+
+    def _take_in(self, now: float, peer: int) -> list[Action]:
+        """Whoever comes while this round goes on for another training anyway, or nobody knows for how long, is waited
+        for. Told to begin with the next round it would be ahead, and those who come after it further still."""
+        edge = self._edges[peer]
+        is_open = self._is_settled(peer) and self._phase is not Phase.EVALUATING
+        is_used = edge.offered or edge.withdrawn == self.round or (edge.answered and edge.answered[0] == self.round)
+        if not is_open or is_used or self._missing.get(peer) != "unreachable":
+            return []
+        is_training, work_s = self._phase is Phase.TRAINING, self._pace.work_s
+        due = math.inf if is_training else self._pace.due(edge, self.round, now, self._trained_at)
+        trained_at = self._begun_at + work_s if is_training else self._trained_at
+        edges = (self._edges[each] for each in self._due)
+        ends = max((self._pace.known_at(each, self.round, trained_at) for each in edges), default=trained_at)
+        if work_s and min(ends, due) < now + work_s:
+            return []
+        del self._missing[peer]
+        self._due[peer] = due
+        return [*([self._offer(peer)] if self.me > peer else []), *self._next_deadline()]
 
     def _take(self, now: float, sender: int, message: Message) -> list[Action]:
         edge = self._edges[sender]

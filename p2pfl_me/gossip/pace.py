@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from statistics import median
@@ -70,6 +71,11 @@ class Pace:
     def expected_at(self, edge: Edge, round: int, since: float) -> float:
         """When this neighbour's part of the round that was trained at `since` is likely to be here."""
         return max(edge.ready_at(round), since + (median(edge.arrivals) if edge.arrivals else 0.0))
+
+    def known_at(self, edge: Edge, round: int, since: float) -> float:
+        """The same, but for ever where nothing is known of this neighbour."""
+        known = edge.arrivals or edge.ready_at(round) > -math.inf
+        return self.expected_at(edge, round, since) if known else math.inf
 
     @property
     def work_s(self) -> float:

@@ -110,6 +110,10 @@ class Synchronous(Life):
     def _mix_if_settled(self, now: float) -> list[Action]:
         """Conclude the round by `_mixed`, unless somebody is waited for."""
 
+    def _take_in(self, now: float, peer: int) -> list[Action]:
+        """`peer`, which was not there when this round's exchange began, has come: whether it takes part in it."""
+        return []
+
     def _asks(self, peer: int) -> bool:
         """In the last round: whether only a reply of `peer` tells if an exchange with it counts."""
         return False
@@ -192,12 +196,13 @@ class Synchronous(Life):
             return [Send(peer, self._goodbye)] if reachable else []
         if reachable:
             self._members.came_up(peer)
+            taken_in = self._take_in(now, peer)
             # On an edge that is settled for this round, the next exchange is the next round's.
             at = self.round + 1 if self._is_settled(peer) else self.round
             hello, linked = Send(peer, Message(Kind.HELLO, self.round, at)), self._linked(peer)
             if self._phase is Phase.JOINING:
                 return [hello, *linked, *self._gathering.linked(now)]
-            return [hello, Send(peer, Message(Kind.BEGUN, 0)), *linked]
+            return [hello, Send(peer, Message(Kind.BEGUN, 0)), *linked, *taken_in]
         self._members.went_down(peer)
         self._edges[peer].linked_since = False
         return self._cut_off(now, peer)

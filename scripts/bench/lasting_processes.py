@@ -146,7 +146,12 @@ def _print_row(name: str, done: dict[tuple[str, int], dict[str, Any]], seeds: in
     told = " | ".join(", ".join(f"{many} x {what}" for what, many in each.items()) for each in counts)
     lost = sum(row["lost"] for row in rows)
     print(f"| {CONDITIONS[name]} | {mean(ours):.3f} | {mean(base):.3f} | {by_seed} | {told} | {lost} |", flush=True)
-    ended = all(set(row["rounds"]) == {ROUNDS} and set(row["codes"]) <= {0, 4} for row in rows)
+    whole = all(
+        rounds == ROUNDS or end == "handed"
+        for row in rows
+        for rounds, end in zip(row["rounds"], row["ends"], strict=True)
+    )
+    ended = whole and all(set(row["codes"]) <= {0, 4} for row in rows)
     return mean(ours) - mean(base) < -WITHIN or not ended
 
 

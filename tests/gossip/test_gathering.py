@@ -72,6 +72,22 @@ def test_who_comes_later_joins_where_the_others_are() -> None:
     assert all(mixed.weights for mixed in swarm.mixed[3][3:])
 
 
+@pytest.mark.parametrize("slow", [{}, {2: 10.0}], ids=["alike", "beside a slow one"])
+@pytest.mark.parametrize("protocol", ["dpsgd", "overlap", "gradient_tracking"])
+@pytest.mark.parametrize("gap_s", [0.1, 1.2])
+def test_of_those_who_come_one_after_the_other_none_is_sent_further_than_rounds_have_passed(
+    protocol: str, gap_s: float, slow: dict[int, float]
+) -> None:
+    """Each had been told to begin after the round that the one before it was in, and was ahead by so many."""
+    late = {peer: 20.3 + gap_s * (peer - 3) for peer in range(3, 9)}
+    contract = contract_of(RING, 12, 30, {"protocol": protocol, "start": {"patience": 5}, "deadline": {"min_s": 15}})
+    swarm = run(contract, apart(12), idle, FaultModel(late=late, slow=slow))
+    first = [swarm.mixed[peer][0].round for peer in late]
+    assert first[0] <= (2 if slow else 17)
+    assert all(there - first[0] <= round(gap_s * k) + 1 for k, there in enumerate(first)), first
+    assert not any(finish.alone for finish in swarm.finished.values())
+
+
 def test_a_mute_neighbour_delays_the_start_by_no_more_than_the_patience() -> None:
     swarm = run(contract_of(RING, 5, 3, {"start": {"patience": 20}}), apart(5), idle, liars={1: Mute})
     assert max(swarm.began.values()) <= 21
