@@ -10,6 +10,10 @@ NOBODY = {"/", "-", "--", "?", "n/a", "#n/a", "nan", "null"}
 """Cells that say that nothing is known: all such rows together would be one person, or one class."""
 WHOLE_FLOAT = re.compile(r"(-?[0-9]+)[.,](?!000$)0+")
 """46.0 or 46,0 is 46, as programs make of a column with an empty cell; 1,000 may be one or a thousand."""
+_MONTH = "(jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez)[.]?"
+_MIDNIGHT = "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]00:00:00"
+DATED = re.compile(rf"[0-9]{{1,2}}[-. ]{{1,2}}{_MONTH}|{_MONTH}[- ][0-9]{{2}}|{_MIDNIGHT}", re.IGNORECASE)
+"""What programs write where a name was 3-1: a day and a month without a year, or a day with the hour of midnight."""
 SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?E[+-][0-9]+", re.IGNORECASE)
 
 
@@ -49,6 +53,11 @@ def is_nobody(text: str) -> bool:
     return text.strip().lower() in NOBODY
 
 
-def is_shortened(text: str) -> bool:
-    """Whether a program wrote a name of figures as a power of ten: 2.01405E+10 may be anybody of ten thousand."""
-    return SHORTENED.fullmatch(text) is not None
+def rewritten(text: str) -> str:
+    """What a program has made of a name, in words; empty of a name that nobody has touched.
+
+    A name of figures became a power of ten, so that 2.01405E+10 may be anybody of ten thousand; or 3-1 became a date.
+    """
+    if SHORTENED.fullmatch(text):
+        return "a number that a spreadsheet program has shortened"
+    return "a date that a spreadsheet program has made of a name" if DATED.fullmatch(text.strip()) else ""

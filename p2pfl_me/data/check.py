@@ -155,6 +155,8 @@ class _Tally:
     lacking: int = 0
     absent: int = 0
     no_apex: int = 0
+    no_onset: int = 0
+    no_offset: int = 0
     lone: int = 0
     drawn: int = 0
 
@@ -188,6 +190,9 @@ class _Tally:
         self.lacking += look.absent > 0
         self.absent += look.absent
         self.no_apex += look.folder and clip.apex is None
+        if look.folder and (clip.onset, clip.apex, clip.offset) != (None, None, None):
+            self.no_onset += clip.onset is None
+            self.no_offset += clip.offset is None
         self.lone += look.lone
         self.drawn += clip.drawn
 
@@ -236,6 +241,9 @@ class _Tally:
             yield f"{many(self.lacking, 'clip', 'lack')} {many(self.absent, 'frame')} between onset and offset"
         if self.no_apex:
             yield f"{many(self.no_apex, 'clip', 'name')} no apex: the frame midway is taken"
+        for name, lacking, end in (("onset", self.no_onset, "first"), ("offset", self.no_offset, "last")):
+            if lacking:
+                yield f"{many(lacking, 'clip', 'name')} no {name}: the {end} frame of the folder is taken"
         if self.still:
             what = f"{many(len(self.still), 'clip', 'have')} the apex at the onset ({_few(self.still)})"
             yield f"{what}: no motion is seen between the two"

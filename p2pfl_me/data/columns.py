@@ -27,7 +27,11 @@ def columns_problem(columns: Sequence[str]) -> Problem | None:
     missing = [name for name in REQUIRED if name not in columns]
     if not missing:
         return _unlike(columns)
-    if len(columns) == 1 and (";" in columns[0] or "\t" in columns[0]):
+    if columns and columns[0].startswith("sep="):
+        return Problem(
+            1, Fault.COLUMNS, "its first line, `sep=`, is no row of names: take it out, and save with commas"
+        )
+    if len(columns) == 1 and all(name in re.split(r"[^a-z_]+", columns[0]) for name in REQUIRED):
         return Problem(1, Fault.COLUMNS, "its columns are parted by another sign than a comma; save it with commas")
     named = ", ".join(f"`{name}`" for name in missing)
     return Problem(1, Fault.COLUMNS, f"no column {named}; a manifest has {', '.join(REQUIRED)}")

@@ -12,10 +12,11 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from p2pfl_me.data.tiff import COMPRESSION, HEADS
 from p2pfl_me.errors import DataError
 
-JPEG, TIFF = b"\xff\xd8", (b"II*\0", b"MM\0*")
-COMPRESSION, DEFLATE = 259, (8, 32946)
+JPEG = b"\xff\xd8"
+DEFLATE = (8, 32946)
 STRIPS, TILES = (273, 279), (324, 325)
 """A TIFF's fields: how it is compressed, where its parts begin and how long they are."""
 COARSEST = 8
@@ -26,7 +27,7 @@ def damage_of(data: bytes) -> str | None:
     """What the file's own decoder complains of, in its words; None of a picture that is whole, and of other formats."""
     if data.startswith(JPEG):
         return _jpeg(data)
-    return _tiff(data) if data.startswith(TIFF) else None
+    return _tiff(data) if data.startswith(HEADS) else None
 
 
 def _jpeg(data: bytes) -> str | None:

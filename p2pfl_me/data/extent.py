@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 
+from p2pfl_me.data import tiff
+
 JPEG, PNG, BMP, RIFF, GIF = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"BM", b"RIFF", b"GIF8"
 LARGEST = 1 << 27
 """Pixels; 400 MB as colours of eight bits, and several times what any camera of faces has."""
-_WIDTH, _LENGTH, _LONG = 256, 257, 4
-"""TIFF's fields of the two, and the type of 32 bits."""
 
 
 def extent_of(data: bytes) -> tuple[int, int] | None:
@@ -22,8 +22,9 @@ def extent_of(data: bytes) -> tuple[int, int] | None:
             width, height = struct.unpack_from("<HH", data, 6)
         elif data.startswith(RIFF):
             width, height = _webp(data)
-        elif data.startswith((b"II*\0", b"MM\0*")):
-            width, height = _tiff(data, "<" if data[:1] == b"I" else ">")
+        elif data.startswith(tiff.HEADS):
+            fields = tiff.fields_of(data)
+            width, height = fields[tiff.WIDTH], fields[tiff.LENGTH]
         elif data.startswith(JPEG):
             from simplejpeg import decode_jpeg_header
 
@@ -47,14 +48,3 @@ def _webp(data: bytes) -> tuple[int, int]:
             return width & 0x3FFF, height & 0x3FFF
         case other:
             raise ValueError(f"no picture begins with {other!r}")
-
-
-def _tiff(data: bytes, order: str) -> tuple[int, int]:
-    """Of its first page."""
-    (at,) = struct.unpack_from(f"{order}I", data, 4)
-    (count,) = struct.unpack_from(f"{order}H", data, at)
-    found = {}
-    for entry in range(at + 2, at + 2 + 12 * count, 12):
-        tag, kind = struct.unpack_from(f"{order}HH", data, entry)
-        (found[tag],) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), data, entry + 8)
-    return found[_WIDTH], found[_LENGTH]

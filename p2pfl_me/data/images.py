@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.data.damage import TIFF, damage_of
+from p2pfl_me.data.damage import damage_of
+from p2pfl_me.data.extent import BMP, GIF, JPEG, PNG, RIFF, extent_of
 from p2pfl_me.data.extent import LARGEST as LARGEST_EXTENT
-from p2pfl_me.data.extent import extent_of
 from p2pfl_me.data.several import pictures_in
+from p2pfl_me.data.tiff import HEADS, unread
 from p2pfl_me.errors import DataError
 
 Image = npt.NDArray[np.uint8]
@@ -24,6 +25,8 @@ LARGEST = 1 << 30
 UPPER = 14
 """Bits within which a picture of sixteen bits is none: cameras of 10, 12 and 14 bits leave the upper ones empty."""
 FILMS = {".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".m4v"}
+KINDS = {PNG: "PNG", JPEG: "JPEG", BMP: "BMP", RIFF: "WebP", GIF: "GIF"}
+"""By their first bytes."""
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
@@ -46,6 +49,8 @@ def read_image(path: Path) -> Image:
             where=str(path),
             fix="save it again, smaller, or leave its clip out: no frame of a face is as large",
         )
+    if data.startswith(HEADS) and (why := unread(data)):
+        raise DataError(f"is a TIFF that {why}", where=str(path), fix="save it again as a PNG of 8 bits")
     image = _decoded(data, path)
     if image is None:
         raise _no_image(data, path)
@@ -81,7 +86,7 @@ def _decoded(data: bytes, path: Path) -> npt.NDArray[np.generic] | None:
 
 
 def _no_image(data: bytes, path: Path) -> DataError:
-    if data.startswith(TIFF):
+    if data.startswith(HEADS):
         what, fix = (
             "is a TIFF that OpenCV cannot read, or whose samples are no whole numbers of 8 or 16 bits",
             "save it",
@@ -91,7 +96,18 @@ def _no_image(data: bytes, path: Path) -> DataError:
         write = f"`ffmpeg -i {path.name} {path.stem}/%04d.png` writes one"
         what = f"is a film, and a clip is a folder of its pictures ({write})"
         return DataError(what, where=str(path), fix="name that folder in the film's place")
-    return DataError("is not an image", where=str(path), fix="`p2pme data check` lists all such files")
+    kind = next((name for head, name in KINDS.items() if data.startswith(head)), "")
+    if not data:
+        why, fix = "it is empty", "copy it anew"
+    elif kind:
+        why, fix = f"it begins as a {kind} does, and is cut off or damaged", "copy it anew"
+    else:
+        why, fix = "PNG, JPEG, BMP, TIFF, WebP and GIF are read, and it begins as none of them", "save it as a PNG"
+    return DataError(
+        f"is not an image that can be read: {why}",
+        where=str(path),
+        fix=f"{fix}; `p2pme data check` lists all such files",
+    )
 
 
 def _eight_bits(image: npt.NDArray[np.generic], path: Path) -> Image:

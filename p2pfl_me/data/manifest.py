@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from p2pfl_me.counting import many
-from p2pfl_me.data.cells import as_written, frame_number, is_nobody, is_shortened
+from p2pfl_me.data.cells import as_written, frame_number, is_nobody, rewritten
 from p2pfl_me.data.clip import (
     SPLITS,
     ApexSource,
@@ -111,6 +111,8 @@ def _rows(reader: csv.DictReader[str], root: Path, labels: Labels) -> Iterator[F
         last = reader.line_num
         for row in reader:
             last = reader.line_num
+            if _is_blank(row):
+                continue  # spreadsheets leave such rows behind
             if problem := length_problem(last, row):
                 yield problem
             else:
@@ -168,6 +170,11 @@ def write_manifest(path: Path, clips: Iterable[Clip], *, absolute: bool = True) 
         write_whole(path, text.getvalue())
 
 
+def _is_blank(row: dict[str | None, str | list[str] | None]) -> bool:
+    """Whether there is nothing in any of its cells."""
+    return not any(clean("".join(cell) if isinstance(cell, list) else cell or "") for cell in row.values())
+
+
 def _row(root: Path, line: int, row: dict[str | None, str | list[str] | None], labels: Labels) -> Iterator[Found]:
     cells = {name: _cell(name, value or "") for name, value in row.items() if isinstance(value, str | None) and name}
     origin = SOURCE.fullmatch(cells.get("source", ""))
@@ -197,8 +204,8 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
     if "/" in cells.get("dataset", ""):
         yield Fault.CELL, f"`dataset` is {cells['dataset']!r}: a `/` parts it from the subject, so it may hold none"
     for name in ("subject", "clip", "person"):
-        if is_shortened(text := cells.get(name, "")):
-            yield Fault.CELL, f"`{name}` is {text}, a number that a spreadsheet program has shortened"
+        if made := rewritten(text := cells.get(name, "")):
+            yield Fault.CELL, f"`{name}` is {text}, {made}"
     if (label := cells.get("label")) and (complaint := labels.complaint(label)):
         yield Fault.LABEL, complaint
     for name, known in (("split", SPLITS), ("apex_source", tuple(ApexSource)), ("drawn", ("yes", "no"))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 
-from p2pfl_me.data.damage import TIFF
+from p2pfl_me.data.tiff import HEADS
 
 PNG, GIF, RIFF = b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF"
 REDUCED = 254
@@ -17,7 +17,7 @@ def pictures_in(data: bytes) -> int:
     if data.startswith(PNG):
         at = data.find(b"acTL", len(PNG), max(len(PNG), data.find(b"IDAT")))
         return int(struct.unpack_from(">I", data, at + 4)[0]) if at > 0 and len(data) >= at + 8 else 1
-    if data.startswith((GIF, *TIFF)) or (data.startswith(RIFF) and data[12:16] == b"VP8X"):
+    if data.startswith((GIF, *HEADS)) or (data.startswith(RIFF) and data[12:16] == b"VP8X"):
         return _pages(data)
     return 1
 
@@ -28,7 +28,7 @@ def _pages(data: bytes) -> int:
     try:
         with Image.open(io.BytesIO(data)) as picture:
             count = int(getattr(picture, "n_frames", 1))
-            if count == 1 or not data.startswith(TIFF):
+            if count == 1 or not data.startswith(HEADS):
                 return count
             whole = 0
             for page in range(count):

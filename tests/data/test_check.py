@@ -139,16 +139,20 @@ def test_what_is_odd_but_usable_is_noted(tmp_path: Path) -> None:
     save(tmp_path / "0-1.png", cv2.cvtColor(picture(501), cv2.COLOR_BGR2GRAY))
     for number in (1, 2, 5, 6):
         save(tmp_path / "film" / f"{number}.png", picture(600 + number))
+        save(tmp_path / "late" / f"{number}.png", picture(800 + number))
     save(tmp_path / "still" / "1.png", picture(700))
     table += [row("film", "09", "negative"), row("still", "09", "contempt")]
-    rows(tmp_path / "manifest.csv", table)
+    table += [row("late", "09", "negative", onset="-1", apex=5, offset="")]
+    rows(tmp_path / "manifest.csv", table, columns=tuple(table[-1]))
     report = check_manifest(tmp_path, (*CLASSES, "contempt"))
     notes = "\n".join(report.notes)
     assert report.problems == ()
     for said in (
         "1 clip is grey",
         "2 sizes",
-        "1 clip lacks 2 frames",
+        "2 clips lack 4 frames",
+        "1 clip names no onset: the first frame of the folder is taken",
+        "1 clip names no offset: the last frame",
         "2 clips name no apex",
         "one frame only",
         "contempt",

@@ -199,3 +199,58 @@ def test_nothing_is_decoded_whose_size_is_not_known(
 def read_image_of(path: Path, data: bytes | bytearray) -> npt.NDArray[np.uint8]:
     path.write_bytes(data)
     return read_image(path)
+
+
+def tiff(path: Path, pixels: bytes, side: int, bits: int, colours: int, samples: int, compression: int = 1) -> Path:
+    """A little-endian TIFF of one strip, as it says."""
+    fields = [(256, 4, side), (257, 4, side), (259, 3, compression), (262, 3, colours), (277, 3, samples)]
+    fields += [(278, 4, side), (279, 4, len(pixels))]
+    begin = 8 + 2 + 12 * (len(fields) + 2) + 4
+    many = struct.pack(f"<{samples}H", *[bits] * samples)
+    fields.append((258, 3, bits) if samples == 1 else (258, 3, begin))
+    fields.append((273, 4, begin + len(many)))
+    made = [struct.pack("<HHII", tag, kind, samples if tag == 258 else 1, value) for tag, kind, value in sorted(fields)]
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(made)) + b"".join(made) + bytes(4) + many + pixels)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("bits", "colours", "samples", "compression", "said"),
+    [
+        (8, 8, 3, 1, "CIELab"),
+        (8, 10, 3, 1, "ITULab"),
+        (16, 0, 1, 1, "its own negative"),
+        (8, 2, 3, 34712, "number 34712"),
+        (8, 1, 1, 34925, "number 34925"),
+        (8, 32803, 1, 1, "raw mosaic"),
+    ],
+)
+def test_a_tiff_that_would_be_shown_as_another_is_told(
+    tmp_path: Path, bits: int, colours: int, samples: int, compression: int, said: str
+) -> None:
+    """OpenCV decodes the first four with success: other colours, a negative, or what the memory held."""
+    pixels = np.random.default_rng(1).integers(0, 256, 32 * 32 * samples * bits // 8, dtype=np.uint8).tobytes()
+    with pytest.raises(DataError, match=f"is a TIFF that .*{said}"):
+        read_image(tiff(tmp_path / "a.tif", pixels, 32, bits, colours, samples, compression))
+
+
+def test_a_tiff_of_the_same_layout_that_is_read_is_read_as_it_is(tmp_path: Path) -> None:
+    grey = np.random.default_rng(1).integers(0, 256, (32, 32), dtype=np.uint8)
+    for colours, expected in ((1, grey), (0, 255 - grey)):
+        read = read_image(tiff(tmp_path / "a.tif", grey.tobytes(), 32, 8, colours, 1))
+        np.testing.assert_array_equal(read[..., 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "it is empty"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(9), "begins as a PNG does, and is cut off"),
+        (b"\0\0\0\x18ftypavif" + bytes(99), "begins as none of them"),
+        (b"P5\n64 64\n255\n" + bytes(4096), "begins as none of them"),
+    ],
+)
+def test_what_is_not_read_says_why(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(DataError, match=f"is not an image that can be read: .*{said}"):
+        read_image(tmp_path / "a.png")

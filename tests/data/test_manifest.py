@@ -81,6 +81,8 @@ def test_a_long_list_is_cut_and_counted(tmp_path: Path) -> None:
     [
         ("path,dataset\na.png,lab\n", "no column `subject`, `clip`, `label`"),
         ("path;dataset;subject;clip;label\n", "another sign than a comma"),
+        ("path\tdataset\tsubject\tclip\tlabel\n", "another sign than a comma"),
+        ("sep=,\npath,dataset,subject,clip,label\n", "its first line, `sep=`"),
         ("", "no column `path`"),
         ("path,dataset,subject,clip,label\n", "no clips"),
         ("path,dataset,subject,clip,label\na.png\n", "ends before `dataset`, `subject`, `clip`, `label`"),
@@ -159,6 +161,24 @@ def test_cells_that_would_be_read_as_others_or_be_lost_are_refused(tmp_path: Pat
     (tmp_path / "manifest.csv").write_text(text)
     with pytest.raises(DataError, match=said):
         read_clips(tmp_path, None)
+
+
+@pytest.mark.parametrize("name", ["3-Jan", "03. Mrz", "Dec-03", "2024-03-01 00:00:00", "5. Mai"])
+def test_a_date_that_a_program_made_of_a_name_is_refused_and_others_are_names(tmp_path: Path, name: str) -> None:
+    save(tmp_path / "a.png", picture(1))
+    (tmp_path / "manifest.csv").write_text(f"{HEAD}\n{LINE.replace('01', name)}\n")
+    with pytest.raises(DataError, match=f"`subject` is {re.escape(name)}, a date that a spreadsheet program has made"):
+        read_clips(tmp_path, None)
+    for other in ("2019-03-12", "Jan", "3-1", "Maria-03", "12-may-2019"):
+        (tmp_path / "manifest.csv").write_text(f"{HEAD}\n{LINE.replace('01', other)}\n")
+        assert read_clips(tmp_path, None).clips[0].subject == f"lab/{other}"
+
+
+def test_rows_without_anything_are_passed_over(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", picture(1))
+    (tmp_path / "manifest.csv").write_text(f"{HEAD}\n,,,,,,,\n\n{LINE}\n ,\u00a0,,,,,,\n,,\n", encoding="utf-8")
+    (clip,) = read_clips(tmp_path, None).clips
+    assert clip.line == 4
 
 
 def test_columns_that_are_not_read_are_told_and_a_blank_cell_behind_the_last_is_none(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from p2pfl_me.data.cells import is_shortened
+from p2pfl_me.data.cells import rewritten
 from p2pfl_me.data.clip import Fault, Problem, Remark, Row
 from p2pfl_me.data.datasets.sheet import Columns, Sheet, SheetRow
 from p2pfl_me.data.datasets.workbook import unread
@@ -118,8 +118,8 @@ def _no_name(cells: Mapping[str, str]) -> str:
         text = cells.get(name, "")
         if SEPARATORS & set(text):
             return f"the {name} is {text!r}, which leads to another folder: a name is meant"
-        if is_shortened(text):
-            return f"the {name} is {text}, a number that a spreadsheet program has shortened"
+        if made := rewritten(text):
+            return f"the {name} is {text}, {made}"
     return ""
 
 

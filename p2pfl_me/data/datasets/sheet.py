@@ -83,15 +83,16 @@ def _places(path: Path, table: Table, at: int, columns: Columns) -> dict[str, in
     spelled = [_spelled(cell) for cell in table.rows[at]]
     places = {}
     for ours, ways in columns.items():
-        way = next((way for way in ways if way in spelled), None)
-        if way is None:
+        found = [index for way in ways for index, name in enumerate(spelled) if name == way]
+        if not found:
             continue
-        first, *more = (index for index, name in enumerate(spelled) if name == way)
+        first, *more = found
         for other in more:
             if any(row[first : first + 1] != row[other : other + 1] for row in table.rows[at + 1 :]):
-                name = table.rows[at][first]
+                one, two = table.rows[at][first], table.rows[at][other]
+                names = f"two columns `{one}`" if one == two else f"a column `{one}` and a column `{two}`"
                 raise DataError(
-                    f"has two columns `{name}`, with other cells", where=str(path), fix="take the one out that is wrong"
+                    f"has {names}, with other cells", where=str(path), fix="take the one out that is not meant"
                 )
         places[ours] = first
     return places

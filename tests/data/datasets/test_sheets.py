@@ -242,6 +242,24 @@ def test_a_column_that_stands_twice_is_refused_unless_both_say_the_same(folder: 
         read(folder)
 
 
+@pytest.mark.parametrize(("name", "value"), [("Onset", 1), ("Emotion", "surprise"), ("offset", 99)])
+def test_one_thing_in_two_columns_of_other_names_is_refused_unless_both_say_the_same(
+    folder: Path, name: str, value: object
+) -> None:
+    """`Estimated Emotion` and `Emotion` both name the label: nobody picks one."""
+
+    def double(sheet: Worksheet) -> None:
+        theirs = next(cell.column for cell in sheet[1] if name.lower() in str(cell.value).lower())
+        for row in range(1, 22):
+            sheet.cell(row, 12).value = sheet.cell(row, theirs).value if row > 1 else name
+
+    changed(folder, double)
+    assert len(read(folder)[0].clips) == 20
+    changed(folder, lambda sheet: setattr(sheet.cell(5, 12), "value", value))
+    with pytest.raises(DataError, match=f"a column `.*` and a column `{name}`, with other cells"):
+        read(folder)
+
+
 def test_what_a_formula_was_calculated_to_is_taken(tmp_path: Path) -> None:
     """As spreadsheet programs save it: the formula and its value."""
     book = openpyxl.Workbook()
