@@ -163,7 +163,10 @@ def _ended(span: _Span, there: Sequence[int], row: Row, layout: Layout) -> _Span
     """Where onset or offset are not given, the clip's own folder begins and ends it; in a film it ends at its apex."""
     if span.offset is None:
         if not layout.film:
-            span = replace(span, offset=max(there[-1], span.apex or span.onset or 0))
+            end = max(there[-1], span.apex or span.onset or 0)
+            if row.number and all(kind is not Quirk.OFFSET for kind, _ in span.said):
+                span = span.saying(Quirk.OFFSET, f"no offset is given: its last frame, {end}, is taken")
+            span = replace(span, offset=end)
         elif span.apex is None:
             raise Unusable(Fault.CELL, "neither apex nor offset is given, and its film holds more than this clip")
         else:

@@ -42,6 +42,8 @@ def found(
         (range(1, 42), "46", "59", "86", (1, 14, 41), [Quirk.SHIFTED]),
         (range(1, 601), "46", "59", "560", (46, 59, 560), [Quirk.LONG]),
         (OWN, "/", "59", "86", (40, 59, 86), [Quirk.NEAREST]),
+        (OWN, "46", "59", "-1", (46, 59, 90), [Quirk.OFFSET]),
+        (OWN, "46", "59", "", (46, 59, 90), [Quirk.OFFSET]),
     ],
 )
 def test_a_clip_with_a_folder_of_its_own(
