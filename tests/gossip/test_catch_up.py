@@ -69,6 +69,7 @@ def test_the_clock_allows_what_there_was_time_for() -> None:
     assert by_clock(10, 0.0, 50, lambda _: 1.0) == 11  # about to leave, perhaps
     assert by_clock(10, 5.5, 50, lambda _: 1.0) == 16
     assert by_clock(10, 5.5, 12, lambda _: 1.0) == 12
+    assert by_clock(10, 5.0, 50, lambda _: 1.0) == 16 and by_clock(10, 4.999, 50, lambda _: 1.0) == 15
     assert by_clock(10, 1e9, 50, lambda round: 1.0 if round < 20 else float("inf")) == 20
     assert by_clock(10, 5.0, 7, lambda _: 1.0) == 10
 

@@ -146,6 +146,10 @@ def test_a_neighbour_is_told_what_is_new_a_bounded_number_of_counts_at_a_time() 
     work.forget(1)
     assert len(work.news(5, [1], all_of_it=True)) == 199
     assert not Work(0, None, frozenset(range(9))).news(5, [1])
+    work = Work(0, 10, frozenset(range(3)))
+    work.hear(1, 1, 0)
+    work.hear(1, 2, 0)
+    assert told(work, own=0) == [] and not work.over(9, [1], []) and work.over(10, [1], [])
 
 
 def test_a_neighbour_hears_of_oneself_first_then_of_those_of_whom_it_knows_least() -> None:
