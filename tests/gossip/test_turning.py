@@ -172,7 +172,7 @@ def test_a_newcomer_asks_whom_it_is_linked_with_until_it_has_a_model_and_gives_u
     [
         ({}, 1, 6),  # the giver's own word, where nobody said anything
         ({1: 5}, 1, 5),  # what it said when it greeted counts before that
-        ({1: 99, 2: 99}, 1, 8),  # nobody is beyond the contract's last round
+        ({1: 99, 2: 99}, 1, 4),  # who is beyond the last round counts for nothing
         ({1: 7, 2: 4, 3: 4}, 1, 4),  # one of three sends it nowhere
         ({1: 7, 2: 6, 3: 4}, 1, 6),
     ],
