@@ -37,6 +37,30 @@ def test_two_neighbours_of_them_are_refused_by_their_ids(behind: tuple[int, ...]
     assert caught.value.where == "labs" and "let one of the two listen" in caught.value.fix
 
 
+OTHERWISE = (
+    "let one of the two listen, or name a relay where they meet (peers.relays: address and public_key of a machine "
+    "that runs `p2pme relay`)"
+)
+
+
+@pytest.mark.parametrize(
+    ("behind", "more", "seats"),
+    [
+        ((0, 1), "", "0, 2"),
+        ((4, 0, 1), " (so are 0 and 4)", ""),
+        ((0, 1, 2, 3), " (so are 1 and 2, 2 and 3)", ""),
+        ((0, 1, 2, 3, 4), " (so are 0 and 4, 1 and 2, 2 and 3, 3 and 4)", ""),
+    ],
+)
+def test_what_is_refused_says_which_others_are_and_which_ids_would_do(
+    behind: tuple[int, ...], more: str, seats: str
+) -> None:
+    with pytest.raises(ContractError) as caught:
+        plan_of(ring(*behind))
+    assert caught.value.what == f"peers 0 and 1 are neighbours, and both are dial_only: neither can be called{more}"
+    assert caught.value.fix == (f"give those that only dial the ids {seats}, or " if seats else "") + OTHERWISE
+
+
 def lab(k: int, *, dials: bool) -> Member:
     where = {"dial_only": True} if dials else {"address": f"tcp://lab-{k}.example:4000"}
     return Member.model_validate({"id": k, **where, "public_key": new_identity().public_text})
@@ -69,3 +93,11 @@ def test_where_no_seating_does_each_edge_that_needs_a_relay_is_named() -> None:
     members = [lab(k, dials=k > 0) for k in range(4)]
     with pytest.raises(ContractError, match=r"peers 1 and 2 are neighbours.*\(so are 2 and 3\)"):
         contract_text("ring", members=members)
+
+
+def test_of_very_many_edges_five_are_named() -> None:
+    members = [lab(k, dials=k > 0) for k in range(8)]
+    with pytest.raises(ContractError, match=r"\(so are 2 and 3, 3 and 4, 4 and 5, 5 and 6, \.\.\.\)"):
+        contract_text("line", members=members)
+    with pytest.raises(ContractError, match=r"\(so are 2 and 3, 3 and 4, 4 and 5, 5 and 6\)"):
+        contract_text("line", members=members[:7])
