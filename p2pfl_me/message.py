@@ -15,6 +15,8 @@ MAX_WEIGHT = 1e4
 """Magnitude above which a weight is absurd, and with it the model's norm; those of trained networks stay below 10."""
 MAX_ROUND = 2**31
 """The largest number that a message can say: a round, a mask, milliseconds."""
+Places = npt.NDArray[np.int64]
+"""Which values of a vector, ascending."""
 Packed = npt.NDArray[np.uint8]
 """A compressed vector, as bytes."""
 

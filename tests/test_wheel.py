@@ -51,7 +51,7 @@ def test_a_ready_contract_is_shown_from_any_folder(installed: Path, tmp_path: Pa
     shown = run(installed, tmp_path, "-m", "p2pfl_me.cli.main", "topology", "show", "base3", "--json")
     code = "import sys; from p2pfl_me.contract.ready import read_contract as read; "
     code += "print(*(read(name).name for name in sys.argv[1:]))"
-    recipes = ("small", "masks", "nbafl", "pemfl")
+    recipes = ("small", "masks", "submodels", "nbafl", "pemfl")
     assert run(installed, tmp_path, "-c", code, *recipes).split() == list(recipes)
     assert '"topology": "base"' in shown or '"kind": "base"' in shown
 

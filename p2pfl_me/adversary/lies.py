@@ -71,6 +71,8 @@ class Lies:
             if gossip.compression
             else f"under {contract.privacy.exchange} it travels where nobody sees it"
             if contract.privacy.exchange.sums_only
+            else f"under {contract.privacy.exchange} no whole model travels"
+            if contract.privacy.exchange.parts_only
             else f"{gossip.protocol} sends sums of all that was ever sent"
             if gossip.protocol.follows_arcs
             else "peers.widths sends slices"

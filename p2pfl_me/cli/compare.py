@@ -73,7 +73,7 @@ def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
 @click.option("--stress", is_flag=True, help="Also under loss, a straggler, churn and Dirichlet 0.1.")
 @click.option("--attack", "attacks", metavar="NAME", multiple=True, help="Also with liars (docs/robust.md).")
 @click.option("--liars", metavar="N[,N]", callback=_liars, help="How many (default: 1, with --attack).")
-@click.option("--protect", metavar="WORDS", help="Also vary what protects: plain,masks,dp:8,decor:8,zip.")
+@click.option("--protect", metavar="WORDS", help="Also vary what protects: plain,masks,submodels:2,dp:8,decor:8,zip.")
 @click.option("--games", metavar="N", type=click.IntRange(4), help="Games of membership a cell (default: 8).")
 @click.option("--baselines/--no-baselines", default=True, show_default=True, help="Isolated, pooled and star FedAvg.")
 @click.option("--engine", type=click.Choice(list(ENGINES)), default=DEFAULT, show_default=True)

@@ -8,7 +8,8 @@ from p2pfl_me.contract.varied import Value, slug_of
 from p2pfl_me.errors import ContractError
 
 FIX = (
-    "plain, masks, ckks, dp:EPSILON, dp-subject:EPSILON, noise:EPSILON, decor:EPSILON or zip:DEVIATION, "
+    "plain, masks, ckks, submodels:PARTS, dp:EPSILON, dp-subject:EPSILON, noise:EPSILON, decor:EPSILON or "
+    "zip:DEVIATION, "
     "with commas between"
 )
 
@@ -52,6 +53,9 @@ def _parsed(word: str) -> Protection:
     if name == "zip":
         deviation = "" if value is None else f", deviation: {value!r}"
         return Protection(_said(name, value), (f"privacy={{exchange: {{kind: zero_sum{deviation}}}}}",))
+    if name == "submodels" and (value is None or value.is_integer()):
+        parts = "" if value is None else f", parts: {value:.0f}"
+        return Protection(_said(name, value), (f"privacy={{exchange: {{kind: submodels{parts}}}}}",))
     spends = {
         "dp": "training: {kind: dp_sgd, unit: clip}",
         "dp-subject": "training: {kind: dp_sgd, unit: subject}",

@@ -53,6 +53,8 @@ def changes(old: Contract, new: Contract) -> tuple[str, ...]:
 def breaks(old: Contract, new: Contract) -> tuple[str, ...]:
     """Those of the changes with which the model would have another history; none if it may go on."""
     free = _free(old) & _free(new)
+    if new.privacy.exchange.parts_only and old.peers.present != new.peers.present:
+        free -= {"peers.loopback", "peers.members"}
     return tuple(key for key in changes(old, new) if key not in free)
 
 
@@ -61,6 +63,8 @@ def _free(contract: Contract) -> frozenset[str]:
     free, gossip = set(FREE), contract.gossip
     if contract.privacy.spends:  # noise is laid out for so many rounds
         free -= {"training.rounds", "training.until"}
+    if contract.privacy.exchange.parts_only:  # on another graph a neighbour would be dealt another part, and have both
+        free -= {"topology"}
     if gossip.protocol.sends_sums or (gossip.compression and gossip.compression.remembers_edges):
         free -= {"topology", "gossip.weights"}  # both ends of an edge remember what has gone over it
     return frozenset(free)

@@ -36,7 +36,7 @@ def _training(given: object) -> object:
 class Privacy(Part):
     """`training`: how gradients are kept from telling of one unit. `noise`: what is laid over a model before it is
     sent. `budget`: what either may spend in a run; a peer that has spent it sends no more. `exchange`: the form in
-    which models travel; plain, or one by which a neighbour learns sums only."""
+    which models travel: plain, or one by which a neighbour sees sums only, models under noise, or parts of them."""
 
     exchange: Annotated[SerializeAsAny[ExchangeForm], BeforeValidator(EXCHANGES.parse)] = Field(
         default=Plain(), exclude_if=lambda value: value == Plain()
@@ -72,6 +72,8 @@ def conflict(contract: Contract) -> Conflict | None:
     if privacy.exchange.sums_only and (fault := _sums_conflict(contract)):
         return fault
     if privacy.exchange.own_noise and (fault := _own_noise_conflict(contract)):
+        return fault
+    if privacy.exchange.parts_only and (fault := _parts_conflict(contract)):
         return fault
     if privacy.training and privacy.noise:
         return Conflict(
@@ -197,6 +199,58 @@ def _own_noise_conflict(contract: Contract) -> Conflict | None:
         )
     if contract.peers.widths:
         return Conflict(f"peers.widths sends slices, over which {form} cannot be laid", "leave peers.widths out")
+    return None
+
+
+def _parts_conflict(contract: Contract) -> Conflict | None:
+    """What would show a neighbour more than its part of a model, or is no average by value."""
+    gossip, form = contract.gossip, contract.privacy.exchange
+    if not gossip.protocol.compressible:
+        return Conflict(
+            f"under {form} both ends of an edge average the values that it carries, and protocol {gossip.protocol} "
+            "sends its models whole",
+            "take protocol: " + " or ".join(name for name, kind in PROTOCOLS.items() if kind.compressible),
+        )
+    if not gossip.aggregation.follows_w:
+        return Conflict(
+            f"aggregation {gossip.aggregation} compares the neighbours' models, and under {form} nobody sees a whole "
+            "one",
+            "leave one of the two out",
+        )
+    if gossip.compression:
+        return Conflict(
+            f"compression {gossip.compression} chooses by itself what of a model travels, and {form} has dealt it",
+            "leave gossip.compression out: a message is smaller by the number of parts",
+        )
+    if gossip.weights.kind != "metropolis":
+        return Conflict(
+            f"weights {gossip.weights} are of the whole graph, and under {form} each part has the Metropolis-Hastings "
+            "weights of its own edges",
+            "leave gossip.weights out",
+        )
+    if gossip.hand_out:
+        return Conflict(f"hand_out sends a final model whole, against {form}", "leave gossip.hand_out out")
+    if gossip.patience and gossip.patience.of == "everyone":
+        return Conflict(
+            f"patience of everyone sends every neighbour sketches of the whole model, against {form}",
+            "write patience.of: neighbours, or leave gossip.patience out",
+        )
+    if contract.peers.widths:
+        return Conflict(
+            f"peers.widths leaves some peers without values that {form} has dealt them", "leave peers.widths out"
+        )
+    if contract.peers.approve is not None:
+        return Conflict(
+            f"under peers.approve the graph changes with its members and {form} would be dealt anew: a neighbour of "
+            "before would see another part, and a newcomer a whole model",
+            "leave peers.approve out",
+        )
+    if (noise := contract.privacy.noise) is not None and noise.needs_graph:
+        return Conflict(
+            f"noise {noise} cancels between two neighbours where they exchange whole models, and {form} keeps most of "
+            "each from the other",
+            "take privacy.noise: before_sharing, or leave one of the two out",
+        )
     return None
 
 

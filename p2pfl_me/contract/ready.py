@@ -16,7 +16,7 @@ from p2pfl_me.topology.kind import TOPOLOGIES
 
 def ready_names() -> dict[str, str]:
     """Kinds of `contract_text` by the names of their ready contracts and by their own: `base3` and `base`, `small`,
-    `masks`."""
+    `masks`, `submodels`."""
     files = {about.ready_file or kind: kind for kind, about in TOPOLOGIES.items()}
     return {**files, **{kind: kind for kind in TOPOLOGIES}, **{name: name for name in RECIPES}}
 

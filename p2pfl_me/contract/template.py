@@ -43,7 +43,7 @@ TRAINING: Mapping[str, Any] = {
 STAYS_S = 600
 """`gossip.hand_out` of a contract between labs: a line that fell just before the end may be back by then."""
 
-SMALL, MASKED, NBAFL, PEMFL = "small", "masks", "nbafl", "pemfl"
+SMALL, MASKED, PARTED, NBAFL, PEMFL = "small", "masks", "submodels", "nbafl", "pemfl"
 _NOISED = (
     "model.backbone={kind: ststnet, normalisation: group}",
     "training={rounds: 20, local_epochs: 1, batch_size: 16, learning_rate: 0.003, class_weights: none}",
@@ -56,6 +56,7 @@ RECIPES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("model.backbone=ststnet", "training.rounds=60", "training.dropout=0.2", "training.augment=mirror"),
     ),
     MASKED: ("regular", ("privacy.exchange=masks",)),
+    PARTED: ("regular", ("privacy.exchange={kind: submodels, parts: 2}",)),
     NBAFL: (
         "regular",
         (*_NOISED, "privacy={noise: {kind: before_sharing, norm: 0.5, drawn: 5}, budget: {epsilon: 100}}"),
@@ -116,7 +117,9 @@ _COMMENTS: Mapping[str, str] = {
     "gossip.hand_out": "seconds that a lab stays at its end where a neighbour is missing, to give it the final model",
     "gossip.protocol: dpsgd": "after every round each peer averages with its neighbours",
     "privacy": "what a neighbour may learn (docs/security.md)",
-    "privacy.exchange": "the weighted sum of its neighbours' models, three at least, and no single one",
+    "privacy.exchange.kind: masks": "the weighted sum of its neighbours' models, three at least, and no single one",
+    "privacy.exchange.kind: submodels": "one part of the model, in every round the same, and never the rest",
+    "privacy.exchange.parts": "so many, each of which reaches all by edges of its own",
     "model.backbone.normalisation": "by groups: variances of a batch would stand no noise",
     "gossip.protocol.kind: qg_dsgdm": "momentum of what came out of averaging, not of the own gradients",
     "privacy.training.unit": "whose presence is hidden: one clip's, or one subject's with all of their clips",

@@ -19,6 +19,7 @@ from p2pfl_me.machine import cores
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.warning import warning_words
 from p2pfl_me.simulation.carriage import model_bytes
+from p2pfl_me.simulation.lockstep_edges import goes_over_edges
 
 PACKAGES = ("torch", "torchvision", "numpy", "networkx", "opencv-python-headless")
 
@@ -122,7 +123,7 @@ def _cost(results: Results) -> dict[str, Any]:
     contract, target = results.design.contract, results.design.request.target
     found: dict[str, Any] = {
         "values": contract.model.layout.size,
-        "message_bytes": None if contract.gossip.compression else model_bytes(contract),
+        "message_bytes": None if goes_over_edges(contract) else model_bytes(contract),
     }
     if target is not None:
         step, end = results.to_target(), results.course[-1] if results.course else None

@@ -35,7 +35,8 @@ def engine_of(contract: Contract) -> EngineName:
     cores themselves, which exchange messages over a simulated network without faults."""
     gossip = contract.gossip
     privacy = contract.privacy
-    plain = gossip.compression is None and not privacy.exchange.needs_keys and not privacy.protects
+    whole = gossip.compression is None and not privacy.exchange.parts_only
+    plain = whole and not privacy.exchange.needs_keys and not privacy.protects
     return "lockstep" if gossip.protocol.in_lockstep and plain else "simulate"
 
 

@@ -213,6 +213,8 @@ def require_newcomers(contract: Contract, peer: int) -> None:
         what = f"privacy.exchange: {privacy.exchange} hides every single model"
     elif privacy.spends:
         what = "the privacy budget is laid out for those who began"
+    elif privacy.exchange.parts_only:
+        what = f"privacy.exchange: {privacy.exchange} shows nobody a whole one"
     elif contract.peers.widths:
         what = "with peers.widths nobody's model fits everybody"
     elif contract.gossip.compression or contract.gossip.protocol.sends_sums:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from p2pfl_me.choice import Choice, Registry
 from p2pfl_me.keyring import Keyring
+from p2pfl_me.message import Places
 
 if TYPE_CHECKING:
     from p2pfl_me.privacy.chain import ChainedSums
@@ -26,6 +27,8 @@ class ExchangeForm(Choice):
     """A receiver learns the weighted sum of its neighbours' models, and no single one."""
     own_noise: ClassVar[bool] = False
     """Every neighbour gets the model under noise of its own."""
+    parts_only: ClassVar[bool] = False
+    """A neighbour gets the values of some places, in every round the same ones, and no other's."""
     needs_keys: ClassVar[bool] = False
     """What hides a model is drawn from secrets of the peer's life, and another for each neighbour."""
 
@@ -54,7 +57,8 @@ class ExchangeForm(Choice):
 
     @property
     def carried_by(self) -> tuple[str, ...]:
-        return (*(("sums",) if self.sums_only else ()), *(("noise",) if self.own_noise else ()))
+        wanted = {"sums": self.sums_only, "noise": self.own_noise, "dealt": self.parts_only}
+        return tuple(name for name, asked in wanted.items() if asked)
 
     @property
     def is_installed(self) -> bool:
@@ -77,6 +81,15 @@ class ExchangeForm(Choice):
     def noise(self, me: int, keys: Keyring) -> ZeroSumNoise:
         """What one life lays over its models."""
         raise self.unfinished("noise")
+
+    @property
+    def part_count(self) -> int:
+        """To how many parts a model's places are dealt."""
+        return 1
+
+    def dealt(self, size: int, seed: int) -> tuple[Places, ...]:
+        """The places of each part of a vector of `size` values, ascending; every place is in one of them."""
+        raise self.unfinished("dealt")
 
 
 EXCHANGES = Registry(ExchangeForm, "p2pfl_me.privacy.exchanges")

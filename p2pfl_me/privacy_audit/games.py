@@ -34,7 +34,7 @@ from p2pfl_me.simulation.clock import Clock
 from p2pfl_me.simulation.host import Life, Simulation
 from p2pfl_me.simulation.keys import simulated_keys
 from p2pfl_me.simulation.pace import ORDINARY
-from p2pfl_me.topology import plan_of
+from p2pfl_me.topology import DirectedSchedule, Plan, plan_of
 
 CPU = "cpu"
 MOST = 12.0
@@ -123,7 +123,7 @@ def seen_by_neighbours(
     for peer, (part, units, inside) in enumerate(zip(board.parts, board.units, chosen, strict=True)):
         means = Means(randomness, None, _shared(randomness, peer))
         trainer = make_trainer(contract, peer, Samples(_of(part, inside[units])), CPU, means=means)
-        works.append(_Work(contract, peer, trainer, sent, shown, views))
+        works.append(_Work(contract, plan, peer, trainer, sent, shown, views))
 
     def boot(peer: int) -> Life:
         keys = simulated_keys(contract, peer, 0, rehearsed=True)
@@ -148,6 +148,7 @@ class _Work(Untold):
     def __init__(
         self,
         contract: Contract,
+        plan: Plan,
         peer: int,
         trainer: Trainer,
         sent: dict[tuple[int, int], Vector],
@@ -158,9 +159,11 @@ class _Work(Untold):
         self._shown, self._own_noise = shown, contract.privacy.exchange.own_noise
         self._rule = Personal(contract.personal_ranges if contract.gossip.personal else ())
         gossip = contract.gossip
-        part = gossip.compression is not None and gossip.compression.sends_part
+        part = contract.privacy.exchange.parts_only or (gossip.compression and gossip.compression.sends_part)
         plain = gossip.protocol.may_sum and gossip.patience is None  # nothing but the model travels
-        self._pieced = Pieced(contract, peer) if part and plain else None
+        self._pieced = (
+            Pieced(contract, plan, peer) if part and plain and not isinstance(plan, DirectedSchedule) else None
+        )
         self._sums_only = contract.privacy.exchange.sums_only
 
     def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:

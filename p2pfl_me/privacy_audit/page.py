@@ -30,8 +30,8 @@ HOW = (
     "stays 0 where units are few: then nothing is proven, neither good nor bad. Epsilon promised is the contract's.",
     "An attack that fails here proves nothing: a better one may come. One that works here works.",
     "Half of the clips train less well and are learned by heart more easily than all: the figures lean to the careful "
-    "side. Under fragments a neighbour pieces together what came; other compressions are not taken into account: it "
-    "sees whole models, under zero_sum as they travel, under masks the sums of its neighbourhood.",
+    "side. Under fragments and submodels a neighbour pieces together what came; other compressions are not taken into "
+    "account: it sees whole models, under zero_sum as they travel, under masks the sums of its neighbourhood.",
 )
 
 

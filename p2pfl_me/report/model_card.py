@@ -66,6 +66,8 @@ def protections(run: Run) -> tuple[str, ...]:
         if privacy.exchange.sums_only
         else "Neighbours saw each other's models, each under noise of its own."
         if privacy.exchange.own_noise
+        else f"Neighbours saw one part in {privacy.exchange.part_count} of each other's models."
+        if privacy.exchange.parts_only
         else "Neighbours saw each other's models.",
         f"Differentially private training, counted by {privacy.training.unit}." if privacy.training else "",
         "Noise was laid over models before they were sent." if privacy.noise else "",

@@ -58,6 +58,11 @@ def _what_left(contract: Contract) -> Iterator[str]:
             f"Under {privacy.exchange}: every neighbour saw the models under noise of its own. This is not "
             "differentially private, and no epsilon is claimed."
         )
+    elif privacy.exchange.parts_only:
+        yield (
+            f"Under {privacy.exchange}: a neighbour saw one part in {privacy.exchange.part_count} of each model, the "
+            "same in every round, and no other value. What that part says of single clips, it still says."
+        )
     else:
         yield (
             "The models themselves: each neighbour sees what training made of this lab's clips. Encryption keeps "

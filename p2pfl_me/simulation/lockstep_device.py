@@ -17,6 +17,7 @@ from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.stacked.trainer import ROOM, Learner, StackedScorer, StackedTrainer, rows_for, step_of
 from p2pfl_me.learning.trainer import Part, Samples
 from p2pfl_me.message import Vector
+from p2pfl_me.simulation.lockstep_edges import goes_over_edges
 from p2pfl_me.simulation.lockstep_rounds import Lockstep, Training, is_plain
 from p2pfl_me.simulation.mixing_tiles import NARROWEST, Rows, Spread, mix_tile, rows_of, total
 from p2pfl_me.topology import Schedule
@@ -48,7 +49,8 @@ class DeviceLockstep(Lockstep):
         test: Part | None = None,
         workers: int = 1,
     ) -> None:
-        stays = is_plain(contract) and contract.gossip.aggregation.follows_w
+        averaged = contract.gossip.aggregation.follows_w and not goes_over_edges(contract)
+        stays = is_plain(contract) and averaged
         super().__init__(contract, schedule, samples, start=start, test=test, workers=1 if stays else workers)
         self._stays = stays
         step = step_of(contract)

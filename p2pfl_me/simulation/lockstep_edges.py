@@ -1,4 +1,5 @@
-"""Compression in lockstep: every edge's two ends as real peers keep them, exchanged one after the other."""
+"""Edges that carry something else than whole models, in lockstep: both ends as real peers keep them, one after the
+other."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from p2pfl_me.aggregation import Mixture
 from p2pfl_me.contract import Contract
 from p2pfl_me.gossip.exchange import Content
 from p2pfl_me.gossip.kind import Start
-from p2pfl_me.gossip.rounds import compressed
+from p2pfl_me.gossip.rounds import exchange_of
 from p2pfl_me.message import Vector
 from p2pfl_me.topology import Schedule
 
@@ -22,16 +23,17 @@ class Exchanged:
     contents: Mapping[tuple[int, int], Content] = field(repr=False)
 
 
+def goes_over_edges(contract: Contract) -> bool:
+    """Whether something else than whole models is exchanged, so that no product with a matrix is the round's mixing."""
+    return contract.gossip.compression is not None or contract.privacy.exchange.parts_only
+
+
 class LockstepEdges:
-    """All peers of a contract with a compression; each begins from `start`."""
+    """All peers of a contract with a compression or with sub-models; each begins from `start`."""
 
     def __init__(self, contract: Contract, schedule: Schedule, start: Start) -> None:
-        compression = contract.gossip.compression
-        assert compression is not None, "made where there is one"
         self._schedule = schedule
-        self._sides = [
-            compressed(contract, peer, schedule.neighbours(peer), start, compression) for peer in range(schedule.size)
-        ]
+        self._sides = [exchange_of(contract, schedule, peer, start) for peer in range(schedule.size)]
 
     def exchange(self, round: int, exchanged: Vector) -> Exchanged:
         """One exchange over the round's edges of what peers exchange, float32 (n, E), which stays as it is."""

@@ -28,7 +28,7 @@ from p2pfl_me.learning.trainer import FeatureTrainer, Part, Samples
 from p2pfl_me.machine import require_bytes, reuse_freed_memory
 from p2pfl_me.message import Vector
 from p2pfl_me.simulation.crew import Crew, Job, shared
-from p2pfl_me.simulation.lockstep_edges import LockstepEdges
+from p2pfl_me.simulation.lockstep_edges import LockstepEdges, goes_over_edges
 from p2pfl_me.simulation.mixing_tiles import (
     NARROWEST,
     TILE,
@@ -159,7 +159,7 @@ class Lockstep:
             self._rules = [rule_of(contract.gossip, begin, contract.training.rounds) for _ in samples]
         self._aggregation = contract.gossip.aggregation
         self._edges: LockstepEdges | None = None
-        if contract.gossip.compression:
+        if goes_over_edges(contract):
             begin = Start(start, personal=contract.personal_ranges, shapes=layout.dimensions)
             self._edges = LockstepEdges(contract, schedule, begin)
         follows_rows = self._aggregation.follows_w and self._edges is None
@@ -167,7 +167,7 @@ class Lockstep:
         self.verdicts: tuple[Verdict, ...] | None = None
         """Of the last round, by peer; None under the weighted mean, which takes everybody as the schedule says."""
         self.contents: Mapping[tuple[int, int], Content] = {}
-        """What the last round's peers sent under a compression, by (sender, receiver); whole models are not in it."""
+        """What the last round's peers sent where that is no whole model, by (sender, receiver)."""
         self._asked = shared((size,))
         """The one model that is scored though it is nobody's."""
         self._average = torch.from_numpy(shared((self._exchanged.shape[1],)))
@@ -330,7 +330,7 @@ def require_memory_for(contract: Contract, schedule: Schedule, workers: int, whe
     used = (schedule.neighbours(peer) if schedule.period == 1 else schedule.weights(peer, 0) for peer in range(count))
     ends = sum(map(len, used))
     links = _LINK_BYTES * ends // count
-    if contract.gossip.compression:
+    if goes_over_edges(contract):
         # Two replicas at each end of an edge, and every peer's model once more while all are exchanged.
         exchanged = exchanged_size(contract.gossip, layout.size, contract.personal_ranges)
         size += exchanged * (2 + 2 * -(-ends // count))

@@ -46,7 +46,8 @@ def follows_its_matrix(contract: Contract) -> bool:
     """Whether mixing alone is what the graph predicts: whole models, all of each, averaged and nothing else."""
     gossip = contract.gossip
     more = gossip.compression or gossip.personal or gossip.patience or contract.peers.widths
-    plain = not more and not contract.privacy.exchange.needs_keys
+    form = contract.privacy.exchange
+    plain = not more and not form.needs_keys and not form.parts_only
     return gossip.protocol.predicted and gossip.aggregation.follows_w and plain
 
 

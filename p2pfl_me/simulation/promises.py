@@ -25,7 +25,7 @@ def broken_promises(trial: Trial) -> list[str]:
     simulation, journal = play(trial)
     gossip = trial.contract.gossip
     protocol, compression = gossip.protocol, gossip.compression
-    noised = trial.contract.privacy.exchange.own_noise
+    noised, in_parts = trial.contract.privacy.exchange.own_noise, trial.contract.privacy.exchange.parts_only
     broken = [
         *_everyone_finishes(trial, simulation),
         *_refusals_have_a_cause(trial, journal),
@@ -34,7 +34,7 @@ def broken_promises(trial: Trial) -> list[str]:
     if trial.contract.privacy.exchange.sums_only:
         broken += _sums_are_those_of_the_mean(trial, journal, schedule_of(trial.contract))
         broken += untrue_reasons(trial, journal) if str(trial.contract.privacy.exchange) == "masks" else ()
-    elif protocol.exchanges_model and not compression and not noised:
+    elif protocol.exchanges_model and not compression and not noised and not in_parts:
         schedule = schedule_of(trial.contract)
         broken += _rounds_are_what_the_rule_says(trial, journal, schedule)
     if protocol.common_rounds and not trial.contract.privacy.exchange.sums_only:

@@ -46,7 +46,7 @@ EXCHANGES: tuple[str, ...] = (
     *(f"dpsgd+{each}" for each in COMPRESSIONS),
     "overlap+chunked",
     *(f"dpsgd+{each}" for each in ("trimmed_mean", "krum", "cs_plus")),
-    *(f"dpsgd+{name}" for name, form in FORMS.items() if form.needs_keys),
+    *(f"dpsgd+{name}" for name, form in FORMS.items() if name != "plain"),
 )
 """What a trial can be of: every protocol, overlap with a compression, and D-PSGD with every compression, with one
 aggregation of each sort, and in every form that hides models."""
@@ -123,6 +123,12 @@ def draw_trial(seed: int, protocol: str = "dpsgd") -> Trial:
     if FORMS[form].sums_only:  # words about masks grow with the square of a receiver's neighbours
         count, rounds = random.randint(5, 7), random.randint(3, 4)
         kinds = [{"kind": "mesh"}, {"kind": "exponential"}, {"kind": "regular", "degree": 4, "seed": seed % 1000}]
+    elif FORMS[form].parts_only:  # each of two sub-models reaches all by edges of its own
+        kinds = [
+            {"kind": "mesh"},
+            {"kind": "regular", "degree": 4, "seed": seed % 1000},
+            {"kind": "epidemic", "meets": 2, "seed": random.randrange(1000)},
+        ]
     elif aggregation != "mean":
         kinds = [{"kind": "mesh"}, {"kind": "exponential"}]
     elif not compression or not COMPRESSIONS[compression].remembers_edges:

@@ -19,6 +19,7 @@ from p2pfl_me.topology.density import require_few_edges
 from p2pfl_me.topology.enough import require_circles, require_neighbours
 from p2pfl_me.topology.kind import Weigh
 from p2pfl_me.topology.mixing import metropolis_hastings
+from p2pfl_me.topology.submodels import require_parts
 
 if TYPE_CHECKING:
     from p2pfl_me.contract import Contract
@@ -263,6 +264,7 @@ def schedule_of(contract: Contract) -> Schedule:
     schedule = topology.schedule(count, contract.gossip.weights.weigh)
     require_neighbours(contract.gossip.aggregation, schedule)
     require_circles(contract, schedule)
+    require_parts(contract, schedule)
     return schedule if count == contract.peers.count else RankedSchedule(schedule, present, contract.peers.count)
 
 

@@ -27,12 +27,13 @@ TEXT = (
 
 
 def test_each_word_is_the_whole_section_of_a_contract() -> None:
-    words = "plain,masks,ckks,dp:8,dp-subject:3,noise:8,decor:1.5,zip,zip:0.2"
+    words = "plain,masks,ckks,submodels,submodels:4,dp:8,dp-subject:3,noise:8,decor:1.5,zip,zip:0.2"
     found = {each.name: contract_from_yaml(TEXT, "words", each.overrides).privacy for each in parse_protections(words)}
     assert [*found] == words.split(",")
     assert not found["plain"].exchange.needs_keys and not found["plain"].protects
     assert not found["dp:8"].exchange.needs_keys, "of what the contract said, nothing is left"
     assert found["masks"].exchange.sums_only and found["ckks"].exchange.sums_only and found["zip"].exchange.own_noise
+    assert [found[name].exchange.part_count for name in ("submodels", "submodels:4", "plain")] == [2, 4, 1]
     assert found["zip:0.2"].exchange != found["zip"].exchange
     spending = {name: each.budget.epsilon for name, each in found.items() if each.budget}
     assert spending == {"dp:8": 8, "dp-subject:3": 3, "noise:8": 8, "decor:1.5": 1.5}
@@ -40,7 +41,7 @@ def test_each_word_is_the_whole_section_of_a_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["", "dp", "decor", "dp:0", "dp:x", "dp:inf", "masks:3", "ckks:3", "plain,plain", "a,b"]
+    "words", ["", "dp", "decor", "dp:0", "dp:x", "dp:inf", "masks:3", "ckks:3", "submodels:2.5", "plain,plain", "a,b"]
 )
 def test_what_is_no_protection_is_refused_with_those_that_are(words: str) -> None:
     with pytest.raises(ContractError, match="--protect"):

@@ -78,6 +78,15 @@ def test_what_remembers_its_edges_keeps_its_graph(exchange: str) -> None:
     assert not breaks(old, contract(exchange, "training.rounds=90"))
 
 
+def test_who_shows_each_neighbour_a_part_only_keeps_graph_and_members() -> None:
+    """Else edges would be dealt anew, and a neighbour would have seen two parts."""
+    shown = ("topology.kind=mesh", "privacy.exchange=submodels")
+    old = contract(*shown)
+    assert breaks(old, contract("privacy.exchange=submodels", "topology={kind: exponential}")) == ("topology",)
+    assert breaks(old, contract(*shown, "peers.loopback.count=6")) == ("peers.loopback",)
+    assert not breaks(old, contract(*shown, "peers.loopback.base_port=48000", "training.rounds=90"))
+
+
 def test_noise_that_was_laid_out_for_so_many_rounds_keeps_them() -> None:
     private = ("privacy.training=dp_sgd", "privacy.budget.epsilon=8")
     old = contract(*private)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import ContractError
-from p2pfl_me.gossip.slices import Sliced
+from p2pfl_me.gossip.slices import Sliced, by_width
 from p2pfl_me.message import Vector
 from p2pfl_me.topology import metropolis_hastings, plan_of
 from p2pfl_me.widths import held, hidden_units, holders, sliced
@@ -57,7 +57,7 @@ def test_the_average_of_every_value_over_its_holders_is_kept_whatever_is_lost(
 
 
 def mixed(models: list[Vector], widths: dict[int, float], weights: dict[tuple[int, int], float]) -> list[Vector]:
-    ends = {peer: Sliced(peer, SHAPES, widths) for peer in widths}
+    ends = {peer: Sliced(by_width(peer, SHAPES, widths)) for peer in widths}
     out = []
     for peer, own in enumerate(models):
         row = {b if a == peer else a: weight for (a, b), weight in weights.items() if peer in (a, b)}
@@ -81,14 +81,14 @@ def test_rounds_of_mixing_reach_every_slices_average_at_full_width_a_full_model(
 
 
 def test_an_edge_carries_what_its_narrower_end_holds() -> None:
-    end = Sliced(0, SHAPES, {0: 0.5, 1: 1.0, 2: 0.25})
+    end = Sliced(by_width(0, SHAPES, {0: 0.5, 1: 1.0, 2: 0.25}))
     own = np.arange(SIZE, dtype=np.float32)
     assert [end.pack(peer, 0, own).nbytes for peer in (1, 2)] == [4 * int(held(SHAPES, w).sum()) for w in (0.5, 0.25)]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 2e4])
 def test_bad_slices_are_refused(bad: float) -> None:
-    end = Sliced(0, SHAPES, {0: 1.0, 1: 0.5})
+    end = Sliced(by_width(0, SHAPES, {0: 1.0, 1: 0.5}))
     good = end.pack(1, 0, np.ones(SIZE, np.float32))
     assert end.fault(1, 0, good) is None
     assert "bytes" in str(end.fault(1, 0, good[:-4]))
@@ -128,7 +128,7 @@ def test_holders_that_are_not_connected_are_refused_with_who_should_be_wider() -
 def test_an_answer_that_comes_late_adds_what_it_would_have_added_in_time(mine: float, theirs: float) -> None:
     widths, random = {0: mine, 1: theirs}, np.random.default_rng(0)
     models = {peer: sliced(SHAPES, widths[peer], random.normal(size=SIZE).astype(np.float32)) for peer in widths}
-    ends = {peer: Sliced(peer, SHAPES, widths) for peer in widths}
+    ends = {peer: Sliced(by_width(peer, SHAPES, widths)) for peer in widths}
     sent = {peer: ends[peer].pack(1 - peer, 3, model) for peer, model in models.items()}
     for peer, own in models.items():
         other = 1 - peer

@@ -23,6 +23,7 @@ from p2pfl_me.privacy_audit.audit import OWN, audit_run
 from p2pfl_me.privacy_audit.overheard import Pieced
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.simulation.engine import simulate
+from p2pfl_me.topology import schedule_of
 from tests.small import write_contract, write_vectors
 
 PRIVATE = "privacy={training: {kind: dp_sgd, noise: 6}, budget: {epsilon: 2}}"
@@ -95,7 +96,7 @@ def test_parts_for_each_neighbour_are_pieced_together_and_tell_less_than_whole_m
 
 def test_what_came_last_is_known_and_the_rest_is_the_neighbours_own() -> None:
     agreed = load_contract(Path("topologies/mesh.yaml"), ["gossip.compression={kind: fragments, parts: 4}"])
-    pieced, size = Pieced(agreed, 1), 1000
+    pieced, size = Pieced(agreed, schedule_of(agreed), 1), 1000
     edge = Fragments(parts=4).edge(0, 1, derive_seed(agreed.seed, "compression"), size)
     theirs, own = np.arange(1, size + 1, dtype=np.float32), np.zeros(size, np.float32)
     shares = []

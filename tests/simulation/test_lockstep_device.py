@@ -101,6 +101,8 @@ def test_stacked_peers_are_peers_in_lockstep_but_for_rounding(backbone: str, siz
         {"gossip.protocol": "qg_dsgdm"},
         {"gossip.aggregation": "{kind: trimmed_mean}"},
         {"gossip.personal": "last_layer"},
+        {"gossip.compression": "fragments"},
+        {"privacy.exchange": "submodels"},
     ],
 )
 def test_every_loss_protocol_and_rule_goes_with_it(changed: dict[str, object]) -> None:
