@@ -16,6 +16,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -304,18 +305,35 @@ def _is_draft(name: str) -> bool:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the private file at `path`, of which nothing is read: one process does what others wait for.
+def locked(path: Path, wait_s: float | None = None) -> Iterator[None]:
+    """Hold the private file at `path`, of which nothing is read: one process does what others wait for, for `wait_s` at
+    most or until it is their turn.
 
     Raises
     ------
     OSError
-        It cannot be made or opened.
+        It cannot be made or opened; `BlockingIOError`: another process holds it.
     """
     private_folder(path.parent)
     with os.fdopen(open_private(path, os.O_CREAT | os.O_RDWR), "r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        if wait_s is None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        else:
+            _lock_within(file.fileno(), wait_s)
         yield
+
+
+def _lock_within(file: int, wait_s: float) -> None:
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def sync_file(path: Path) -> None:

@@ -10,7 +10,9 @@ import click
 from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
+    from p2pfl_me.membership.views import View
     from p2pfl_me.peer.court import KeyCourt
+    from p2pfl_me.peer.view_store import FolderStore
 
 
 @click.command(epilog=examples("p2pme approve view.json --run lab-b/run --id 1 --key lab-b/lab.key"))
@@ -28,11 +30,12 @@ def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, in
     """
     from p2pfl_me.contract import changes, load_contract
     from p2pfl_me.errors import ContractError
-    from p2pfl_me.files import read_regular, refusing, write_whole
+    from p2pfl_me.files import refusing, write_whole
     from p2pfl_me.membership.agreed import approvals_due, contract_in
     from p2pfl_me.membership.leaving import is_same_change
     from p2pfl_me.membership.views import as_text
     from p2pfl_me.peer.consent import proposal, read_view, standing_of
+    from p2pfl_me.peer.view_store import FolderStore
     from p2pfl_me.run.folder import RunFolder
 
     given = read_view(view)
@@ -41,18 +44,18 @@ def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, in
     if given.statement != wanted.statement:
         raise ContractError("is not the view of this change", where=str(view), fix="compare NEW with who proposed it")
     court = court_by_key(run, peer_id, key)
-    before = RunFolder(run).approved(given.number)
-    statement = given.statement.decode()
-    if before.exists() and not is_same_change(read_regular(before, own=True), given.statement) and not instead:
+    store = FolderStore(run)
+    before = store.approval(given.number)
+    if before is not None and not is_same_change(before, given.statement) and not instead:
         raise ContractError(
             f"another change was approved here as the {given.number}. of this run",
-            where=str(before),
+            where=str(RunFolder(run).approved(given.number)),
             fix="if that has come to nothing at every lab, say --instead",
         )
     standing = standing_of(run)
     made = court.approved(standing, given)
+    require_written(store, given, before, run)
     with refusing(ContractError, view, "copy it to where you may write"):
-        write_whole(before, statement, sync=True)
         write_whole(view, as_text(made), public=True)
     found = sorted(court.approvers(standing, made))
     due = approvals_due(now, running=bool(given.round))
@@ -62,6 +65,29 @@ def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, in
     )
     if given.round and len(found) >= due:
         click.echo(f"once any lab says `p2pme adopt {view} --run RUN`, all go on under it after {given.round} rounds")
+
+
+WAITS_S = 10.0
+"""How long a command waits for another process that decides of what this lab approves."""
+
+
+def require_written(store: FolderStore, view: View, before: bytes | None, run: Path) -> None:
+    """Write down that this lab approves of a view, where its operator saw what it had approved `before`.
+
+    Raises
+    ------
+    ContractError
+        Another process has approved of something in that moment, or is about to.
+    """
+    from p2pfl_me.errors import ContractError
+    from p2pfl_me.run.folder import RunFolder
+
+    if not store.approve(view, before, wait_s=WAITS_S):
+        raise ContractError(
+            f"another process decides at this moment what this lab approves as the {view.number}. of this run",
+            where=str(RunFolder(run).approved(view.number)),
+            fix="give the same command again",
+        )
 
 
 def court_by_key(run: Path, peer: int, key: Path) -> KeyCourt:

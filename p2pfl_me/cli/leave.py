@@ -33,14 +33,15 @@ def leave(context: click.Context, run: Path, peer: int, key: Path, after: int, o
     runs hands it on (`p2pme adopt`). A lab that has to go at once just stops, and the others go on without its models.
     """
     from p2pfl_me.cli.adopt import hand_over, require_log
-    from p2pfl_me.cli.approve import court_by_key
+    from p2pfl_me.cli.approve import court_by_key, require_written
     from p2pfl_me.errors import ContractError
-    from p2pfl_me.files import read_regular, refusing, write_whole
+    from p2pfl_me.files import refusing, write_whole
     from p2pfl_me.membership.agreed import approvals_due
     from p2pfl_me.membership.edits import without
     from p2pfl_me.membership.leaving import is_same_change
     from p2pfl_me.membership.views import as_text
     from p2pfl_me.peer.consent import proposal, standing_of
+    from p2pfl_me.peer.view_store import FolderStore
     from p2pfl_me.run.events import Round
     from p2pfl_me.run.folder import RunFolder
     from p2pfl_me.run.reading import read_log
@@ -54,18 +55,19 @@ def leave(context: click.Context, run: Path, peer: int, key: Path, after: int, o
             raise ContractError(f"{done} rounds are behind this peer", where="--after", fix="name a later one")
     due = approvals_due(standing.contract, running=True)
     said, _ = proposal(run, without(standing.contract, peer), after)
-    path, approved = out or folder.leaving, folder.approved(said.number)
-    waits = approved.exists() and not is_same_change(read_regular(approved, own=True), said.statement)
+    path, store = out or folder.leaving, FolderStore(run)
+    before = store.approval(said.number)
+    waits = before is not None and not is_same_change(before, said.statement)
     if waits and out:
         raise ContractError(
             f"another change was approved here as the {said.number}. of this run",
-            where=str(approved),
+            where=str(folder.approved(said.number)),
             fix="leave out -o: the running peer says it once that one has come to be",
         )
+    if not waits:
+        require_written(store, said, before, run)
+        said = court.approved(standing, said)
     with refusing(ContractError, path, "name another file with --out" if out else "free some space, then try again"):
-        if not waits:
-            write_whole(approved, said.statement, sync=True)
-            said = court.approved(standing, said)
         write_whole(path, as_text(said), public=out is not None, sync=True)
     if waits:
         click.echo("another change comes first, of which this lab has approved; then its peer says that it leaves")

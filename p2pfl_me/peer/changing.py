@@ -243,8 +243,7 @@ class Changing:
             seen = [self._court.approvers(self._standing, each) for who, each in self._leavings.values() if who < place]
             if leaver >= place or not has_come_to_nothing(self._standing.contract, len(frozenset().union(*seen))):
                 return False
-        self._store.approve(view)
-        return True
+        return self._store.approve(view, before)
 
     def _tell_undecided(self) -> None:
         """Say who approves of what, once a round has passed since there were leavings and none was agreed to."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from p2pfl_me.errors import PeerError
-from p2pfl_me.files import read_regular, refusing, write_whole
+from p2pfl_me.files import locked, read_regular, refusing, write_whole
 from p2pfl_me.membership.views import View, as_text
 from p2pfl_me.peer.consent import read_view
 from p2pfl_me.run.folder import RunFolder
@@ -21,7 +21,7 @@ class ViewStore(Protocol):
     def offered(self) -> View | None: ...
     def looked_at(self) -> None: ...
     def approval(self, number: int) -> bytes | None: ...
-    def approve(self, view: View) -> None: ...
+    def approve(self, view: View, before: bytes | None) -> bool: ...
     def leaves(self) -> View | None: ...
     def keep_leaving(self, view: View) -> None: ...
 
@@ -83,8 +83,12 @@ class FolderStore:
         with refusing(PeerError, path, "give it back to its owner", "cannot be read"):
             return read_regular(path, own=True) if path.exists() else None
 
-    def approve(self, view: View) -> None:
+    def approve(self, view: View, before: bytes | None, *, wait_s: float = 0.0) -> bool:
         """Write down that this lab approves, and of nothing else under this number, before anybody is told.
+
+        `before`: what it had approved under it when this was decided. False, and nothing is written, if that has
+        changed since, or another process is about to decide: `p2pme approve`, `p2pme leave` and the running peer do it
+        one after the other, and each waits for `wait_s` at most.
 
         Raises
         ------
@@ -93,7 +97,14 @@ class FolderStore:
         """
         path = self._folder.approved(view.number)
         with refusing(PeerError, path, "free some space, then give the same command again"):
-            write_whole(path, view.statement, sync=True)
+            try:
+                with locked(self._folder.approving, wait_s):
+                    if self.approval(view.number) != before:
+                        return False
+                    write_whole(path, view.statement, sync=True)
+                    return True
+            except BlockingIOError:
+                return False
 
     def leaves(self) -> View | None:
         """With what this lab leaves (`p2pme leave`), if it does.

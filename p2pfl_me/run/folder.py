@@ -65,6 +65,8 @@ APPROVED = File(
     "approved-N.txt", "which change this lab has approved as the N-th (`p2pme approve`, or by itself): only one may be"
 )
 FILES.append(APPROVED)
+APPROVING = File("approving.lock", "empty; held while this lab decides of which change it approves")
+FILES.append(APPROVING)
 LEAVING = File("leaving.json", "that this lab leaves, as its peer says it to the others until they go on without it")
 FILES.append(LEAVING)
 TICKET = File("ticket.json", "of a peer that joined a run on its way: with what it was invited")
@@ -119,6 +121,10 @@ class RunFolder:
     def approved(self, number: int) -> Path:
         """What this lab has approved as the `number`-th change."""
         return self.path / f"approved-{number}.txt"
+
+    @property
+    def approving(self) -> Path:
+        return self.path / APPROVING.name
 
     @property
     def offer(self) -> Path:

@@ -53,8 +53,11 @@ class MemoryStore:
     def approval(self, number: int) -> bytes | None:
         return self.approved.get(number)
 
-    def approve(self, view: View) -> None:
+    def approve(self, view: View, before: bytes | None) -> bool:
+        if self.approval(view.number) != before:
+            return False
         self.approved[view.number] = view.statement
+        return True
 
     def leaves(self) -> View | None:
         return self.leaving
