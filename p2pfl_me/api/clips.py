@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.api.given import given_texts
 from p2pfl_me.errors import DataError
 from p2pfl_me.home import cache_dir, home
 
@@ -61,7 +62,10 @@ class Clips:
         DataError
             The shapes do not fit together, or the values are none that can be trained on.
         """
-        inputs, labels, people = _array("x", x), _array("y", y), [str(each) for each in _array("subjects", subjects)]
+        inputs, labels, people = as_array("x", x), as_array("y", y), _people(as_array("subjects", subjects))
+        lab = given_texts([dataset], "dataset", "mylab")[0].strip()
+        if not lab or any(not letter.isprintable() for letter in lab):
+            raise _fault("dataset", f"`{dataset}` is no name of a data set", "give one, as `mylab`")
         count = len(inputs) if inputs.ndim else 0
         if inputs.dtype == np.uint8:
             if inputs.ndim != 4 or inputs.shape[-1] != 3:
@@ -79,7 +83,7 @@ class Clips:
         numbers, names = _numbered(labels, classes)
         if inputs.dtype != np.uint8:
             inputs = np.ascontiguousarray(inputs, dtype=np.float32)
-        return Clips(inputs, numbers, tuple(people), names, dataset)
+        return Clips(inputs, numbers, tuple(people), names, lab)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -171,7 +175,28 @@ def path_of(data: Clips | Path | str | None) -> Path | None:
     )
 
 
-def _array(name: str, value: Any) -> npt.NDArray[Any]:
+def _people(subjects: npt.NDArray[Any]) -> list[str]:
+    """The subjects' names; of numbers whole ones alone, as a lost one becomes NaN, and all the lost would be one."""
+    if subjects.ndim != 1:
+        raise _fault("subjects", f"have the shape {subjects.shape}", "give one for each sample")
+    names = [int(each) if isinstance(each, float) and each.is_integer() else each for each in subjects.tolist()]
+    for each in names:
+        if not isinstance(each, str | int) or isinstance(each, bool) or each == "":
+            fix = "give texts or whole numbers, and leave samples of nobody out"
+            raise _fault("subjects", f"`{each}` is nobody", fix)
+    return [str(each) for each in names]
+
+
+def as_array(name: str, value: Any) -> npt.NDArray[Any]:
+    """What a caller gives as an array; a tensor is brought from its device.
+
+    Raises
+    ------
+    DataError
+        It cannot be made one, or hides values behind a mask.
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise _fault(name, "hides values behind a mask", "leave those samples out")
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     try:
@@ -182,6 +207,8 @@ def _array(name: str, value: Any) -> npt.NDArray[Any]:
 
 def _numbered(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
     """Labels as numbers of classes, and the classes' names."""
+    if isinstance(classes, str):
+        raise _fault("classes", f"`{classes}` is one text", 'give several: classes=["negative", "positive"]')
     if labels.dtype.kind in "iu":
         numbers = labels.astype(np.int64)
         highest = max(int(numbers.max()), 0 if numbers.min() >= 0 else 1)

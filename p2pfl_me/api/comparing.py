@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import numpy as np
 
 from p2pfl_me.api.clips import Clips, path_of
 from p2pfl_me.api.extras import pandas
+from p2pfl_me.api.given import given_number, given_path
 from p2pfl_me.api.ready import for_arrays, rules_from
 from p2pfl_me.api.result import Result
 from p2pfl_me.api.running import contract_of
@@ -27,6 +27,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.engines import ENGINES, EngineName
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.exits import Exit
+from p2pfl_me.run.latest import dated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,22 +132,25 @@ def compare(
     """
     place = place_of(on)
     require_no_jobs(place, jobs)
-    named = dict(contracts) if isinstance(contracts, Mapping) else {each.name: each for each in contracts}
+    if not isinstance(contracts, Mapping | Sequence) or isinstance(contracts, str):
+        what = f"a {type(contracts).__name__} is no set of contracts"
+        raise ContractError(what, where="contracts", fix='give several: {"ring": one, "mesh": other}')
+    named = dict(contracts) if isinstance(contracts, Mapping) else {contract_of(each).name: each for each in contracts}
     if not named or len(named) < len(contracts):
         raise ContractError("contracts need names that differ", where="contracts", fix="give them in a dict, by name")
-    if slip := next((name for name in named if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name)), None):
+    if slip := next((name for name in named if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", str(name))), None):
         raise ContractError(f"`{slip}` is no name of a contract", where="contracts", fix="take letters, digits, ._-")
     if engine not in ENGINES:
         raise ContractError(f"there is no engine `{engine}`", where="engine", fix=f"choose {', '.join(ENGINES)}")
     request = Request(
-        tuple(Draft(name, for_arrays(contract_of(each), data)) for name, each in named.items()),
-        Path(folder) if folder else Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}",
-        seeds=seeds,
+        tuple(Draft(str(name), for_arrays(contract_of(each), data)) for name, each in named.items()),
+        dated(Path("comparisons")) if folder is None else given_path(folder, "folder"),
+        seeds=given_number(seeds, "seeds"),
         baselines=baselines,
         engine=engine,
         data=path_of(data),
         rules=rules_from(same, different, subjects),
-        jobs=jobs or 1,
+        jobs=1 if jobs is None else given_number(jobs, "jobs"),
         place=place,
     )
     found = run_comparison(request, Console(sys.stdout, quiet=quiet))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from p2pfl_me.api.given import given_number, given_path
 from p2pfl_me.contract import Contract, contract_from_yaml, load_contract
 from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError
@@ -54,12 +55,11 @@ def contract(
 
 def _contract(kind: str | Path, peers: int | None, overrides: Mapping[str, Any], *, another_network: bool) -> Contract:
     given = [f"{key}={_as_yaml(key, value)}" for key, value in _flat(overrides)]
+    kind = kind if isinstance(kind, str) else given_path(kind, "kind")
     if isinstance(kind, Path) or "/" in kind or kind.endswith((".yaml", ".yml")):
         more = [] if peers is None else [f"peers.loopback.count={_as_yaml('peers', peers)}"]
         return load_contract(kind, [*given, *more], another_network=another_network)
-    if peers is not None and (not isinstance(peers, int | np.integer) or isinstance(peers, bool) or peers < 1):
-        raise ContractError(f"`{peers}` is no number of peers", where="peers", fix="give a whole number from 1 on")
-    text = contract_text(kind, None if peers is None else int(peers))
+    text = contract_text(kind, None if peers is None else given_number(peers, "peers"))
     return contract_from_yaml(text, kind, given, another_network=another_network)
 
 
@@ -71,7 +71,7 @@ def load(path: Path | str, **overrides: Any) -> Contract:
     ContractError
         The contract cannot be read or is invalid, or an override is nothing that a contract may hold.
     """
-    return load_contract(path, [f"{key}={_as_yaml(key, value)}" for key, value in _flat(overrides)])
+    return load_contract(given_path(path, "path"), [f"{key}={_as_yaml(key, value)}" for key, value in _flat(overrides)])
 
 
 def _flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

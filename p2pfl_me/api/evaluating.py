@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from p2pfl_me.api.clips import Clips
 from p2pfl_me.api.extras import pandas
+from p2pfl_me.api.given import given_number, given_path
 from p2pfl_me.api.ready import make_ready, rules_from
 from p2pfl_me.api.running import contract_of
 from p2pfl_me.cluster.place import HERE, Place, place_of, require_no_jobs
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Metric = Literal["uf1", "uar"]
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,19 +199,21 @@ def evaluate(
     """
     if protocol not in list(HoldOut):
         raise ContractError(f"there is no protocol `{protocol}`", where="protocol", fix=f"choose {', '.join(HoldOut)}")
+    if device not in DEVICES:
+        raise ContractError(f"there is no device `{device}`", where="device", fix=f"choose {', '.join(DEVICES)}")
     found = evaluation(
         ready_contract(another_network=network is not None) if contract is None else contract_of(contract),
         Console(sys.stdout, quiet=quiet),
         data=data,
         protocol=HoldOut(protocol),
         peers=str(peers),
-        seeds=seeds,
-        folds=folds,
+        seeds=given_number(seeds, "seeds"),
+        folds=given_number(folds, "folds", least=2),
         network=network,
         trained=trained,
         rules=rules_from(same, different, subjects),
-        folder=Path(folder) if folder else None,
-        jobs=jobs,
+        folder=None if folder is None else given_path(folder, "folder"),
+        jobs=None if jobs is None else given_number(jobs, "jobs"),
         place=place_of(on, send=send),
         device=device,
         target=target,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.api.clips import as_array
+from p2pfl_me.api.given import given_number, given_path
 from p2pfl_me.api.result import Result
 from p2pfl_me.errors import DataError
 from p2pfl_me.home import home
@@ -45,9 +47,10 @@ def predict(
     """
     from p2pfl_me.learning.recogniser import load_recogniser
 
-    folder = model.run if isinstance(model, Result) else Path(model)
+    folder = model.run if isinstance(model, Result) else given_path(model, "model")
+    which = None if peer is None else given_number(peer, "peer", least=0)
     code = model.network if network is None and isinstance(model, Result) else network
-    recogniser = load_recogniser(folder, peer=peer, home=home(), network=code)
+    recogniser = load_recogniser(folder, peer=which, home=home(), network=code)
     if isinstance(x, str | Path):
         from p2pfl_me.deploy.predict import predict as predict_path
 
@@ -58,7 +61,7 @@ def predict(
 
 def _images(x: Any, recogniser: Recogniser) -> npt.NDArray[np.uint8]:
     side = recogniser.contract.model.input_size
-    images = np.asarray(x)
+    images = as_array("x", x)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, 3):
         raise DataError(
             f"{images.dtype} of shape {images.shape} is no input of this model",

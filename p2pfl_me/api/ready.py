@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from p2pfl_me.api.clips import Clips, path_of
+from p2pfl_me.api.given import given_path, given_texts
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import CASME2_CLASSES
 from p2pfl_me.data.classes import read_with_classes
@@ -50,13 +51,14 @@ def make_ready(
         from p2pfl_me.learning.own import for_classes
 
         agreed = for_classes(contract, agreed.model.classes)
-    if trained and network is None:
+    parts = given_texts(trained, "trained", "fc")
+    if parts and network is None:
         raise ContractError("names parts of no network", where="trained", fix="give the network, too")
     if network is not None:  # after the classes, of which it needs the number
         from p2pfl_me.learning.own import with_network
 
         shape = data.x.shape[1:] if isinstance(data, Clips) and data.rows else None
-        agreed = with_network(agreed, network, trained=trained, shape=shape)
+        agreed = with_network(agreed, network, trained=parts, shape=shape)
     agreed.model.backbone.require()
     return Ready(agreed, path, read)
 
@@ -76,7 +78,5 @@ def rules_from(same: Sequence[str], different: Sequence[str], subjects: Path | s
     DataError
         A text that names no two, or a table that cannot be read.
     """
-    for name, texts in (("same", same), ("different", different)):
-        if isinstance(texts, str):
-            raise ContractError(f"`{texts}` is one text", where=name, fix=f'give several: {name}=["S1=S01"]')
-    return rules_of(same, different, Path(subjects) if subjects is not None else None)
+    one, two = given_texts(same, "same", "S1=S01"), given_texts(different, "different", "S1=S01")
+    return rules_of(one, two, None if subjects is None else given_path(subjects, "subjects"))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.api.extras import pandas
+from p2pfl_me.api.given import given_number
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.exits import Exit
@@ -122,7 +123,8 @@ class Result:
         """
         from p2pfl_me.learning.recogniser import final_params
 
-        return final_params(self.run, self.contract, peer)
+        which = None if peer is None else given_number(peer, "peer", least=0)
+        return final_params(self.run, self.contract, which)
 
     def to_frame(self) -> DataFrame:
         """One row a round and peer: round, peer, and every metric on the test clips.

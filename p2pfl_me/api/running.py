@@ -9,6 +9,7 @@ from pathlib import Path
 
 from p2pfl_me.api.clips import Clips
 from p2pfl_me.api.extras import in_notebook
+from p2pfl_me.api.given import given_listener, given_path
 from p2pfl_me.api.ready import make_ready, rules_from
 from p2pfl_me.api.result import Result
 from p2pfl_me.api.swarms import new_run_folder, run_seeds, sum_up
@@ -64,7 +65,8 @@ def run(
         Who is who where spellings could be one person: ["S1=S01"], or ["*"] for all that are asked about; a CSV of
         dataset, subject and the person meant.
     on_round:
-        Called after each round with its losses and scores; `news.stop()` ends the run.
+        Called after each round with its losses and scores; `news.stop()` ends the run. So does what it raises, which
+        comes out of this call as it is.
 
     Raises
     ------
@@ -75,12 +77,13 @@ def run(
         raise ContractError(f"there is no engine `{engine}`", where="engine", fix=f"choose {', '.join(ENGINES)}")
     if baselines and not ENGINES[engine].baselines:
         raise ContractError(f"engine {engine} trains no baselines", where="baselines", fix="take engine processes")
+    listen = given_listener(on_round)
     rules = rules_from(same, different, subjects)
     ready = make_ready(
         contract_of(contract), data, rules=rules, network=network, trained=trained, say=Console(quiet=True).say
     )
     agreed = ready.contract
-    where = Path(folder) if folder else new_run_folder(agreed)
+    where = new_run_folder(agreed) if folder is None else given_path(folder, "folder")
     options = RunOptions(
         home=home(),
         run=where,
@@ -90,7 +93,7 @@ def run(
         baselines=baselines,
         command="p2pfl_me.run",
     )
-    with _bar(agreed, quiet, on_round) as listener:
+    with _bar(agreed, quiet, listen) as listener:
         console = Console(sys.stdout, quiet=quiet, on_round=listener)
         code, runs = run_seeds(agreed, options, console, engine=engine)
     if not quiet or (report and runs):

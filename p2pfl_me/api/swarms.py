@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,12 @@ from p2pfl_me.engines import DEFAULT, ENGINES
 from p2pfl_me.exits import Exit
 from p2pfl_me.options import RunOptions
 from p2pfl_me.run.folder import RunFolder
-from p2pfl_me.run.latest import RUNS, mark_latest
+from p2pfl_me.run.latest import RUNS, dated, mark_latest
 
 
 def new_run_folder(contract: Contract) -> Path:
     """runs/NAME-TIME, below the working directory."""
-    return RUNS / f"{contract.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    return dated(RUNS, contract.name)
 
 
 def run_seeds(

@@ -113,21 +113,20 @@ def compare(
     Every cell is a run folder in DIR/cells. Given again with the same --out, the command runs only what is not
     finished. Ctrl-C stops; DIR/report.html is written when all cells are done.
     """
-    from datetime import datetime
-
     from p2pfl_me.cluster.place import require_no_jobs
     from p2pfl_me.compare.protections import parse_protections
     from p2pfl_me.compare.request import Request
     from p2pfl_me.compare.run import compare as run
     from p2pfl_me.compare.skew import parse_skew
     from p2pfl_me.console.lines import Console
+    from p2pfl_me.run.latest import dated
 
     require_no_jobs(place, jobs)
     if games and protect is None:
         raise click.UsageError("--games needs --protect WORDS: what shall be played under?")
     request = Request(
         contracts=contracts,
-        out=out or Path("comparisons") / f"{datetime.now():%Y%m%d-%H%M%S}",
+        out=out or dated(Path("comparisons")),
         seeds=seeds,
         peers=peers,
         rounds=rounds,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
+
+from p2pfl_me.run.latest import dated
 
 CARD, ANSWERS = "card.json", "predictions.csv"
 """The run card for machines (`card.md` is the same for people), and every answer."""
@@ -11,7 +12,7 @@ CARD, ANSWERS = "card.json", "predictions.csv"
 
 def new_folder() -> Path:
     """Where an evaluation goes whose user named no folder."""
-    return Path("evaluations") / f"{datetime.now():%Y%m%d-%H%M%S}"
+    return dated(Path("evaluations"))
 
 
 def is_evaluation(folder: Path) -> bool:

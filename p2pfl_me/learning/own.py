@@ -245,6 +245,12 @@ def _refuse_scores(module: nn.Module, inputs: Tensor, classes: int, where: str) 
                 where=where,
                 fix="take the number of classes as an argument: def build(classes)",
             )
+        if out.dtype != torch.float32:
+            raise NetworkError(
+                f"gives scores of {out.dtype} for {shown}, and the loss is of float32",
+                where=where,
+                fix="return float32: scores.float()",
+            )
         if not torch.isfinite(out).all():
             raise NetworkError(f"gives NaN or infinite scores for {shown}", where=where, fix="see its first values")
         if not torch.equal(given, batch):

@@ -1,13 +1,22 @@
-"""`runs/latest`, a link to the newest run of the default place, so that its name need not be typed."""
+"""Where results go whose folder nobody named, and `runs/latest`, a link to the newest run of that place."""
 
 from __future__ import annotations
 
 import secrets
 from contextlib import suppress
+from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 RUNS = Path("runs")
 LATEST = "latest"
+
+
+def dated(parent: Path, name: str = "") -> Path:
+    """parent/NAME-TIME, or with a number after it where one of the same second is there already."""
+    stamp = f"{name}-{datetime.now():%Y%m%d-%H%M%S}".lstrip("-")
+    names = (stamp if number == 1 else f"{stamp}-{number}" for number in count(1))
+    return next(path for each in names if not (path := parent / each).exists())
 
 
 def mark_latest(run: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from p2pfl_me.compare import run as running_cells
 from p2pfl_me.contract import dump_contract
 from p2pfl_me.errors import ContractError, DataError, NetworkError, P2pmeError
 from p2pfl_me.evaluate import run as running_folds
+from p2pfl_me.run import latest
 from tests.networks import mylab
 from tests.wire.peers import free_base
 
@@ -176,6 +180,14 @@ def test_evaluate_and_compare_from_the_front_door(tmp_path: Path, monkeypatch: p
         ({"y": np.zeros(60)}, "are no labels"),
         ({"classes": ["a", "a", "b"]}, "are no classes"),
         ({"y": np.zeros(60, np.int64)}, "are no classes"),
+        ({"classes": "abc"}, "is one text"),
+        ({"subjects": None}, "have the shape"),
+        ({"subjects": [*range(59), np.nan]}, "`nan` is nobody"),
+        ({"subjects": np.arange(60) / 2}, "is nobody"),
+        ({"subjects": [*map(str, range(59)), None]}, "`None` is nobody"),
+        ({"subjects": [*map(str, range(59)), ""]}, "is nobody"),
+        ({"x": np.ma.masked_less(np.zeros((60, 5), np.float32), 1)}, "behind a mask"),
+        ({"dataset": " "}, "no name of a data set"),
     ],
 )
 def test_arrays_that_do_not_fit_are_told_in_words(change: dict[str, Any], says: str) -> None:
@@ -196,6 +208,14 @@ def test_arrays_that_do_not_fit_are_told_in_words(change: dict[str, Any], says: 
         ({"network": nn.Linear(3, 3)}, "asks for `input`|cannot be built|gives a"),
         ({"network": 3}, "a function or a class"),
         ({"data": "nowhere.csv"}, "no such"),
+        ({"folder": 3}, "a int is no path"),
+        ({"subjects": 3}, "a int is no path"),
+        ({"trained": "fc"}, "is one text"),
+        ({"trained": 3}, "a int is no list"),
+        ({"same": [1]}, "`1` is no text"),
+        ({"different": None}, "a NoneType is no list"),
+        ({"on_round": 3}, "cannot be called"),
+        ({"on_round": lambda: None}, "does not take the news"),
     ],
 )
 def test_slips_are_answered_as_on_the_command_line(arguments: dict[str, Any], says: str) -> None:
@@ -204,6 +224,52 @@ def test_slips_are_answered_as_on_the_command_line(arguments: dict[str, Any], sa
     assert caught.value.fix
     with pytest.raises(ContractError, match="is no contract"):
         p2pfl_me.run(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: p2pfl_me.contract(None), "a NoneType is no path"),  # type: ignore[arg-type]
+        (lambda: p2pfl_me.contract("ring", peers=2.5), "no number of peers"),  # type: ignore[arg-type]
+        (lambda: p2pfl_me.load(7), "a int is no path"),  # type: ignore[arg-type]
+        (lambda: p2pfl_me.predict(None, "a.png"), "a NoneType is no path"),  # type: ignore[arg-type]
+        (lambda: p2pfl_me.predict("nowhere", "a.png", peer="0"), "`0` is no peer"),  # type: ignore[arg-type]
+        (lambda: p2pfl_me.evaluate(small(), seeds=0), "no number of seeds"),
+        (lambda: p2pfl_me.evaluate(small(), seeds=[1]), "no number of seeds"),  # type: ignore[arg-type]
+        (lambda: p2pfl_me.evaluate(small(), folds=1), "no number of folds"),
+        (lambda: p2pfl_me.evaluate(small(), jobs=-1), "no number of jobs"),
+        (lambda: p2pfl_me.evaluate(small(), device="tpu"), "no device `tpu`"),
+        (lambda: p2pfl_me.compare(small()), "no set of contracts"),  # type: ignore[arg-type]
+        (lambda: p2pfl_me.compare([3]), "a int is no contract"),  # type: ignore[list-item]
+        (lambda: p2pfl_me.compare({"a": small()}, seeds=-2), "no number of seeds"),
+        (lambda: p2pfl_me.compare({"a": small()}, jobs=0), "no number of jobs"),
+    ],
+)
+def test_slips_of_the_other_calls_are_answered_too(call: Callable[[], object], says: str) -> None:
+    with pytest.raises(P2pmeError, match=says) as caught:
+        call()
+    assert caught.value.where and caught.value.fix
+
+
+def test_what_a_listener_raises_is_its_own(tmp_path: Path) -> None:
+    def listen(news: p2pfl_me.RoundNews) -> None:
+        raise KeyError(news.round)
+
+    x, y, subjects = arrays()
+    clips = Clips.from_arrays(x, y, subjects)
+    contract = small(2, model__backbone="mlp")
+    with pytest.raises(KeyError, match="1"):
+        p2pfl_me.run(contract, data=clips, engine="lockstep", folder=tmp_path / "run", on_round=listen)
+
+
+def test_two_of_one_second_have_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latest, "datetime", SimpleNamespace(now=lambda: datetime(2026, 1, 2, 3, 4, 5)))
+    found = []
+    for _ in range(3):
+        found.append(latest.dated(tmp_path, "ring"))
+        found[-1].mkdir(parents=True)
+    assert [path.name for path in found] == [f"ring-20260102-030405{more}" for more in ("", "-2", "-3")]
+    assert latest.dated(tmp_path).name == "20260102-030405"
 
 
 def test_real_peers_need_a_network_that_lies_in_a_file(tmp_path: Path) -> None:

@@ -57,6 +57,15 @@ def tuples(classes: int) -> nn.Module:
     return Two(classes, 16)
 
 
+class Half(Net):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).half()
+
+
+def halved(classes: int) -> nn.Module:
+    return Half(classes, 16)
+
+
 def nan(classes: int) -> nn.Module:
     module = Net(classes, 16)
     nn.init.constant_(module.fc.bias, float("nan"))

@@ -156,6 +156,7 @@ def test_frozen_values_that_differ_are_refused(tmp_path: Path) -> None:
         ("fixed", r"scores of shape \(4, 5\) for 4 samples of 3 classes"),
         ("tuples", "gives a tuple"),
         ("nan", "NaN or infinite scores"),
+        ("halved", "scores of torch.float16"),
         ("moody_by_torch", "another layout each time it is built"),
         ("lazy", "gets its shape from the first input"),
         ("all_frozen", "has nothing to train"),
