@@ -26,11 +26,16 @@ class Arm(StrEnum):
     def words(self) -> str:
         return _WORDS[self]
 
+    def of(self, *, alone: bool) -> str:
+        """The same, of the only peer there is: it gossips with nobody."""
+        return _ALONE.get(self, self.words) if alone else self.words
+
 
 IN_A_RUN = (Arm.ISOLATED, Arm.GOSSIP, Arm.AVERAGE, Arm.FEDAVG, Arm.POOLED)
 """Those that a run may hold, in the order of its tables."""
 BASELINES = (Arm.ISOLATED, Arm.FEDAVG, Arm.POOLED)
 """Those that gossip has no part in."""
+_ALONE = {Arm.ISOLATED: "Isolated", Arm.GOSSIP: "The peer"}
 _WORDS = {
     Arm.ISOLATED: "Isolated peers",
     Arm.GOSSIP: "Gossip peers",

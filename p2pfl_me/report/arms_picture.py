@@ -48,9 +48,12 @@ def arms_rows(arms: Sequence[ArmRow], chance: float | None) -> tuple[tuple[Cell,
 def arms_figure(rows: Sequence[Row], width: float) -> Figure:
     """Drawn from such rows."""
     arms = [Arm(name) for name in dict.fromkeys(row["arm"] for row in rows) if name != CHANCE]
+    alone = len({row["peer"] for row in rows if row["arm"] == Arm.GOSSIP and row["what"] == "model"} - {""}) == 1
+    names = {arm: arm.of(alone=alone) for arm in arms}
     figure, axes = new_figure(0.75 + (0.5 if width > NARROW else 0.62) * len(arms), width)
     for place, arm in enumerate(arms):
-        _arm_line(axes, arm, len(arms) - 1 - place, [row for row in rows if row["arm"] == arm.value])
+        own = [row for row in rows if row["arm"] == arm.value]
+        _arm_line(axes, arm, names[arm], len(arms) - 1 - place, own)
     values = [float(row["uf1"]) for row in rows if row["what"] != "std"]
     low, high = min(values), max(values)
     for row in rows:
@@ -62,13 +65,13 @@ def arms_figure(rows: Sequence[Row], width: float) -> Figure:
     # A narrow range needs many digits a label, so there are few; beyond 0 and 1 there is room for dots, but no score.
     ticks = MaxNLocator(nbins=5 if width > NARROW else 4, steps=[1, 2, 5, 10]).tick_values(left, right)
     axes.set_xticks([tick for tick in ticks if max(left, 0.0) <= tick <= min(right, 1.0)])
-    _names(axes, arms, width)
+    _names(axes, list(names.values()), width)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("UF1")
     return figure
 
 
-def _arm_line(axes: Axes, arm: Arm, y: int, rows: Sequence[Row]) -> None:
+def _arm_line(axes: Axes, arm: Arm, name: str, y: int, rows: Sequence[Row]) -> None:
     colour = ARM_COLOURS[arm]
     models = np.array([float(row["uf1"]) for row in rows if row["what"] == "model"])
     known = {row["what"]: float(row["uf1"]) for row in rows if row["what"] != "model"}
@@ -87,8 +90,8 @@ def _arm_line(axes: Axes, arm: Arm, y: int, rows: Sequence[Row]) -> None:
         alpha=0.55,
     )
     for row, height in zip([row for row in rows if row["what"] == "model"], _jitter(len(models)), strict=True):
-        whose = ", ".join(f"{name} {row[name]}" for name in ("seed", "peer") if row[name])
-        tell(axes, float(row["uf1"]), y + height, f"{arm.words}, {whose}: UF1 {float(row['uf1']):.3f}")
+        whose = ", ".join(f"{key} {row[key]}" for key in ("seed", "peer") if row[key])
+        tell(axes, float(row["uf1"]), y + height, f"{name}, {whose}: UF1 {float(row['uf1']):.3f}")
     axes.plot([known["mean"]] * 2, [y - 0.27, y + 0.27], color=colour, linewidth=2.6)
     plus_minus = f" ± {known['std']:.3f}" if "std" in known else ""
     words = f"{known['mean']:.3f}{plus_minus}"
@@ -103,17 +106,17 @@ def _chance_line(axes: Axes, chance: float, middle: float) -> None:
     beside(axes, words, (chance, 1), ("data", "axes fraction"), color=MUTED, fontsize=8, **look)
 
 
-def _names(axes: Axes, arms: Sequence[Arm], width: float) -> None:
-    axes.set_ylim(-0.55, len(arms) - (0.45 if width > NARROW else 0.25))
+def _names(axes: Axes, names: Sequence[str], width: float) -> None:
+    axes.set_ylim(-0.55, len(names) - (0.45 if width > NARROW else 0.25))
     if width > NARROW:
-        axes.set_yticks(range(len(arms)), [arm.words for arm in reversed(arms)], color=INK, fontsize=9)
+        axes.set_yticks(range(len(names)), list(reversed(names)), color=INK, fontsize=9)
         return
     axes.set_yticks([])
-    for place, arm in enumerate(reversed(arms)):
+    for place, name in enumerate(reversed(names)):
         axes.text(
             0,
             place + 0.3,
-            arm.words,
+            name,
             transform=axes.get_yaxis_transform(),
             color=INK,
             fontsize=8.5,

@@ -214,7 +214,8 @@ def _facts(setting: Setting) -> tuple[Fact, ...]:
         facts.append(Fact(name, figure(found, digits), detail, tone))
     sent = _sent_a_peer(runs)
     if sent and sent.mean:
-        facts.append(Fact("Traffic", readable_bytes(sent.mean), "sent a peer, all counted"))
+        whose = "sent, all counted" if runs[0].contract.peers.count == 1 else "sent a peer, all counted"
+        facts.append(Fact("Traffic", readable_bytes(sent.mean), whose))
     return tuple(facts)
 
 
@@ -229,7 +230,8 @@ def _result(method: Method) -> Iterator[Block]:
         name="result",
         title="UF1 at the end" + (f", over {len(runs)} seeds" if several else ""),
         reading=(
-            "Each dot is one model, scored on clips of subjects that no peer trained on; the upright bar is the mean."
+            "Each dot is one model, scored on clips of subjects that no peer trained on"
+            + ("." if alone and not several else "; the upright bar is the mean.")
             + (
                 " Gossip is worth its traffic where its bar stands right of the isolated peers' and near pooled "
                 "training, which would need all clips in one place."
@@ -245,16 +247,18 @@ def _result(method: Method) -> Iterator[Block]:
     for row in rows:
         cells = [figure(over_seeds(runs, row.arm, metric)) for metric in METRICS]
         ends = extremes(runs, row.arm, "uf1")
-        table.append((row.arm.words, *cells, *(map(figure, ends) if ends else ("", ""))))
+        worst_and_best = () if alone else map(figure, ends) if ends else ("", "")
+        table.append((row.arm.of(alone=alone), *cells, *worst_and_best))
     part = part_of(runs[0]) or "test"
     caption = f"Scores on {part} clips at the last round"
     caption += f"; mean ± standard deviation over {len(runs)} seeds." if several else "."
-    header = ("", *METRICS.values(), "worst peer, UF1", "best peer, UF1")
+    header = ("", *METRICS.values(), *(() if alone else ("worst peer, UF1", "best peer, UF1")))
     yield Table(header, tuple(table), caption)
     if not several and (interval := average_interval(runs[0])):
+        whose = "its" if alone else "the average model's"
         yield Paragraph(
             f"Drawing the {part} subjects again and again gives a 95 % interval of {interval.low:.2f} to "
-            f"{interval.high:.2f} for the average model's UF1."
+            f"{interval.high:.2f} for {whose} UF1."
         )
     yield from field_blocks(Setting("", (method,)))
 

@@ -38,13 +38,15 @@ class _Line:
     dash: Dash
     words: str
     weight: float = 1.6
+    alone: str = ""
+    """What it is called where there is one peer, if not the same."""
 
 
 _LINES = {
-    "isolated mean": _Line(ARM_COLOURS[Arm.ISOLATED], (0, (4, 1.6)), "isolated, mean"),
+    "isolated mean": _Line(ARM_COLOURS[Arm.ISOLATED], (0, (4, 1.6)), "isolated, mean", alone="isolated"),
     "pooled": _Line(ARM_COLOURS[Arm.POOLED], "-", "pooled"),
     "fedavg": _Line(ARM_COLOURS[Arm.FEDAVG], (0, (1, 1.2)), "FedAvg"),
-    MEAN: _Line(BLUE, "-", "gossip, mean peer", 2.6),
+    MEAN: _Line(BLUE, "-", "gossip, mean peer", 2.6, "the peer"),
 }
 _DIAMOND = {
     "color": INK,
@@ -110,7 +112,7 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
         finals[peer] = own[-1][1]
     for series, line in _LINES.items():
         if own := points(rows, "round", metric, series=series):
-            name = line.words if series != MEAN or len(finals) > 1 else "the peer"
+            name = line.words if len(finals) > 1 else line.alone or line.words
             curve(axes, own, name, tip, color=line.colour, linewidth=line.weight, linestyle=line.dash)
             labels.append((own[-1][1], name, line.colour))
     for place in points(rows, "round", metric, series=AVERAGE):
@@ -129,6 +131,8 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
 
 def _rows(run: Run, metric: str) -> Iterator[tuple[Cell, ...]]:
     arms = (Arm.GOSSIP, Arm.AVERAGE, Arm.ISOLATED, Arm.POOLED, Arm.FEDAVG)
+    if run.contract.peers.count == 1:  # its model is their average
+        arms = (Arm.GOSSIP, Arm.ISOLATED, Arm.POOLED, Arm.FEDAVG)
     for arm in arms if metric == "uf1" else arms[:1]:
         curves = score_curves(run, metric, arm)
         of_peers = arm in {Arm.GOSSIP, Arm.ISOLATED}

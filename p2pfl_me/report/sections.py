@@ -32,10 +32,15 @@ def run_sections(run: Run, anchor: str, folder: str, level: int) -> tuple[Sectio
     """Everything about one run; `anchor` makes its links unique, its files go to `folder`. Folded below level 2."""
     shown = {part: tuple(run_figures(part, run)) for part in RunPart}
     return tuple(
-        Section(title, blocks, f"{anchor}{part}", folder, level, folded=level > 2)
-        for part, (title, words) in _PARTS.items()
+        Section(_title(part, run), blocks, f"{anchor}{part}", folder, level, folded=level > 2)
+        for part, (_, words) in _PARTS.items()
         if (blocks := (*shown[part], *words(run, bool(shown[part]))))
     )
+
+
+def _title(part: RunPart, run: Run) -> str:
+    alone = run.contract.peers.count == 1
+    return "How the peer learned" if alone and part is RunPart.LEARNING else _PARTS[part][0]
 
 
 def _learning(run: Run, shown: bool) -> Iterator[Block]:
@@ -51,7 +56,8 @@ def _learning(run: Run, shown: bool) -> Iterator[Block]:
 
 def _agreement(run: Run, shown: bool) -> Iterator[Block]:
     if not shown:
-        yield Paragraph("There is no round that two peers completed, so there is no distance to measure.")
+        if run.contract.peers.count > 1:
+            yield Paragraph("There is no round that two peers completed, so there is no distance to measure.")
     elif len({row.peers for row in agreement(run, None)}) > 1:
         yield Paragraph(
             "Not every round was completed by the same peers. The distance is over those present; the prediction is "

@@ -55,15 +55,17 @@ def _scores(run: Run, arm: Arm, dataset: str = "") -> dict[str, Any]:
 
 def as_lines(runs: Sequence[Run]) -> list[str]:
     """One line an arm: UF1, UAR and accuracy, of arms with peers the mean and the worst; over seeds the deviation."""
-    lines = [_line(runs, arm) for arm in IN_A_RUN if over_seeds(runs, arm, "uf1")]
+    alone = all(run.contract.peers.count == 1 for run in runs)
+    arms = [arm for arm in IN_A_RUN if not (alone and arm is Arm.AVERAGE) and over_seeds(runs, arm, "uf1")]
+    lines = [_line(runs, arm, arm.of(alone=alone)) for arm in arms]
     if not lines:
         return ["no test clips, so no score"]
-    lines += _dataset_lines(runs)
+    lines += _dataset_lines(runs, "the peer" if alone else Arm.AVERAGE.words.lower())
     words = dict.fromkeys(words for run in runs for words in run.warnings)
     return lines + [f"no measure of recognition: {each}" for each in words]
 
 
-def _dataset_lines(runs: Sequence[Run]) -> Iterator[str]:
+def _dataset_lines(runs: Sequence[Run], whose: str) -> Iterator[str]:
     """The average model's scores on each data set's clips, where there are several; means over seeds."""
     for name in several_datasets(runs):
         parts = []
@@ -72,10 +74,10 @@ def _dataset_lines(runs: Sequence[Run]) -> Iterator[str]:
             if (found := spread(finals)) is not None:
                 parts.append(f"{title} {found.mean:.3f}" + (f" ± {found.std:.3f}" if found.std is not None else ""))
         if parts:
-            yield f"  on clips of {name}, {Arm.AVERAGE.words.lower()}: {', '.join(parts)}"
+            yield f"  on clips of {name}, {whose}: {', '.join(parts)}"
 
 
-def _line(runs: Sequence[Run], arm: Arm) -> str:
+def _line(runs: Sequence[Run], arm: Arm, name: str) -> str:
     parts = []
     for metric, title in METRICS.items():
         spread = over_seeds(runs, arm, metric)
@@ -85,4 +87,4 @@ def _line(runs: Sequence[Run], arm: Arm) -> str:
         finals = [final for run in runs if len(final := final_scores(run, arm, metric)) > 1]
         worst = f" (worst peer {min(min(final.values()) for final in finals):.3f})" if finals else ""
         parts.append(f"{title} {spread.mean:.3f}{deviation}{worst}")
-    return f"{arm.words}: {', '.join(parts)}"
+    return f"{name}: {', '.join(parts)}"

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.claims import _beside, luck, verdict
 from p2pfl_me.report.comparison_pairs import pair_blocks, pair_tests
+from p2pfl_me.report.compose import compose
 from p2pfl_me.report.document import Paragraph
 from p2pfl_me.report.formatting import apart
-from p2pfl_me.report.methods import Method, Setting
+from p2pfl_me.report.markdown import render_markdown
+from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.paired import paired
 from p2pfl_me.report.run import Run, read_run
+from p2pfl_me.report.summary import as_lines
 from tests.report.fixture import write_run
 
 SMALL = {"count": 3, "rounds": 2, "classes": ("a", "b", "c"), "support": (9, 9, 9)}
@@ -69,6 +72,18 @@ def test_a_peer_that_was_alone_claims_nothing_of_gossip(tmp_path: Path) -> None:
     words = verdict(Setting("", (Method("alone", (run,)),)))
     assert words.startswith("The only peer recognises") and words.endswith("It had nobody to gossip with.")
     assert "above" not in words and "average model" not in words
+    page = render_markdown(compose(Comparison((Setting("", (Method("alone", (run,)),)),)), in_full=True))
+    for wrong in (
+        "Gossip peers",
+        "peers learned",
+        "came to agree",
+        "verage of",
+        "average model",
+        "mean peer",
+        "worst peer",
+    ):
+        assert wrong not in page, wrong
+    assert as_lines([run])[1].startswith("The peer: UF1") and "verage" not in " ".join(as_lines([run]))
 
 
 def test_only_runs_of_one_seed_on_the_same_clips_are_paired(tmp_path: Path) -> None:

@@ -103,13 +103,30 @@ def test_letters_have_the_contrast_that_they_claim() -> None:
         assert 1.05 / (_luminance(to_rgba(colour)) + 0.05) >= 4.5, colour
 
 
-def test_colours_on_dark_paper_have_it_too() -> None:
-    page = (Path(p2pfl_me.report.__file__).parent / "templates" / "report.html.j2").read_text()
-    dark = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", page[page.index("prefers-color-scheme: dark") :]))
-    assert set(THEMED.values()) <= set(dark)
-    paper = _luminance(to_rgba(dark["paper"])) + 0.05
-    for name in ("ink", "muted", "blue", "vermilion", "green", "purple", "amber", "teal"):
-        assert (_luminance(to_rgba(dark[name])) + 0.05) / paper >= 4.5, name
+PALETTES = ("report/templates/report.html.j2", "live/page/page.css", "watch/page/page.css")
+NO_LETTERS = {"rule", "edge", "paper", "wash", "plain", "onblue"}
+
+
+@pytest.mark.parametrize("page", PALETTES)
+def test_every_pages_colours_have_it_in_both_themes(page: str) -> None:
+    """Letters on the page's paper, and paper-coloured letters on discs of these colours: one ratio."""
+    text = (Path(p2pfl_me.__file__).parent / page).read_text()
+    light, dark = (dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", half)) for half in _halves(text))
+    assert light.keys() == dark.keys() and {"paper", "ink", "muted", "vermilion"} < light.keys()
+    for theme in (light, dark):
+        lights = {name: _luminance(to_rgba(colour)) + 0.05 for name, colour in theme.items()}
+        pairs = [("paper", name) for name in lights.keys() - NO_LETTERS] + [("wash", "ink"), ("wash", "muted")]
+        for pair in pairs + [("blue", "onblue")] * ("onblue" in theme):
+            low, high = sorted(lights[name] for name in pair)
+            assert high / low >= 4.5, (pair, high / low)
+    if "templates" in page:
+        assert set(THEMED.values()) <= dark.keys()
+
+
+def _halves(text: str) -> tuple[str, str]:
+    """The colours of the light theme, and of the dark one."""
+    light, _, dark = text.partition("prefers-color-scheme: dark")
+    return light, dark.partition("* {")[0]
 
 
 texts = st.one_of(st.sampled_from(["=1", "'=1", "''=1", "'", "'a"]), st.text(alphabet="ab=+-@' ,\"\n\t", max_size=5))
