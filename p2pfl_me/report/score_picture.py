@@ -130,9 +130,8 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
 
 
 def _rows(run: Run, metric: str) -> Iterator[tuple[Cell, ...]]:
-    arms = (Arm.GOSSIP, Arm.AVERAGE, Arm.ISOLATED, Arm.POOLED, Arm.FEDAVG)
-    if run.contract.peers.count == 1:  # its model is their average
-        arms = (Arm.GOSSIP, Arm.ISOLATED, Arm.POOLED, Arm.FEDAVG)
+    average = (Arm.AVERAGE,) if run.contract.peers.count > 1 else ()
+    arms = (Arm.GOSSIP, *average, Arm.ISOLATED, Arm.POOLED, Arm.FEDAVG)
     for arm in arms if metric == "uf1" else arms[:1]:
         curves = score_curves(run, metric, arm)
         of_peers = arm in {Arm.GOSSIP, Arm.ISOLATED}
