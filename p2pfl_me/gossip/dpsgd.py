@@ -18,9 +18,10 @@ import math
 from collections.abc import Callable, Mapping
 
 from p2pfl_me.aggregation.rules.mean import Mean
-from p2pfl_me.gossip.edge import SILENCES, Offered
+from p2pfl_me.gossip.edge import Offered
 from p2pfl_me.gossip.exchange import Content, Exchange, Whole, carrying
 from p2pfl_me.gossip.life import Phase
+from p2pfl_me.gossip.misses import NOT_AWAITED, is_awaited, missed
 from p2pfl_me.gossip.protocol import Action, Refuse, Send
 from p2pfl_me.gossip.rules import Rule
 from p2pfl_me.gossip.settings import TICK_S, Settings
@@ -89,12 +90,15 @@ class DPSGD(Synchronous):
             elif self._pace.too_late(edge, self.round, now):
                 self._missing[peer] = NEEDS_MORE
             elif self.me < peer:
-                if edge.silences >= SILENCES:
-                    self._missing[peer] = "silent"
-                else:
+                if is_awaited(edge.misses):
                     self._due[peer] = self._pace.due(edge, self.round, now, now)
+                else:
+                    self._missing[peer] = NOT_AWAITED
             else:
-                self._due[peer] = self._pace.due(edge, self.round, now, now)
+                if is_awaited(edge.misses) or self._is_last:
+                    self._due[peer] = self._pace.due(edge, self.round, now, now)
+                else:
+                    self._missing[peer] = NOT_AWAITED
                 actions.append(self._offer(peer))
         return [*actions, *self._next_deadline(), *self._mix_if_settled(now)]
 
@@ -110,7 +114,7 @@ class DPSGD(Synchronous):
         edge = self._edges[peer]
         is_open = self._is_settled(peer) and self._phase is not Phase.EVALUATING
         is_used = edge.offered or edge.withdrawn == self.round or (edge.answered and edge.answered[0] == self.round)
-        if not is_open or is_used or self._missing.get(peer) != "unreachable":
+        if not is_open or is_used or self._missing.get(peer) != "unreachable" or not is_awaited(edge.misses):
             return []
         is_training, work_s = self._phase is Phase.TRAINING, self._pace.work_s
         due = math.inf if is_training else self._pace.due(edge, self.round, now, self._trained_at)
@@ -158,13 +162,14 @@ class DPSGD(Synchronous):
         actions: list[Action] = []
         for peer in sorted(peer for peer, due in self._due.items() if due <= now + TICK_S):
             edge = self._edges[peer]
+            if peer not in self._withdrawing:
+                edge.misses = missed(edge.misses)
             if self.me > peer and peer not in self._withdrawing and edge.offered:
                 # Only the lower id may end the exchange: it may have answered already.
                 self._withdrawing.add(peer)
                 self._due[peer] = now + self._pace.settling_s
                 actions.append(Send(peer, edge.offered.question(self.round)))
                 continue
-            edge.silences += 1
             del self._due[peer]
             if self.me < peer:
                 self._missing[peer] = "deadline"
@@ -172,6 +177,11 @@ class DPSGD(Synchronous):
             else:
                 self._missing[peer] = self._members.why_absent(peer) or "does not say whether it answered"
         return actions
+
+    def _over_at(self, peer: int) -> float:
+        """Whoever has offered asks what became of it before it goes on."""
+        is_asked = self.me > peer and peer not in self._withdrawing
+        return self._due[peer] + (self._pace.settling_s if is_asked else 0.0)
 
     def _linked(self, peer: int) -> list[Action]:
         offered = self._edges[peer].offered
@@ -217,7 +227,7 @@ class DPSGD(Synchronous):
         edge = self._edges[sender]
         self._see(now, sender, message.round)
         if message.round < self.round or (message.round == self.round and self._is_settled(sender)):
-            self._pace.arrived(edge, message.round, now)
+            self._pace.arrived(edge, message.round, now, in_time=False)
             return [Send(sender, self._edges[sender].reply(message.round, self.round))]
         if message.round == self.round and sender in self._due:
             return [*self._answer(now, sender, message), *self._mix_if_settled(now)]
@@ -236,8 +246,10 @@ class DPSGD(Synchronous):
         if fault := self._carried.fault(sender, message.round, message.content):
             return [Refuse(sender, fault)]
         edge.offered = None
-        self._pace.arrived(edge, offered.round, now)
-        if offered.round != self.round or sender not in self._due:
+        is_awaited_now = offered.round == self.round and sender in self._due
+        in_time = is_awaited_now and sender not in self._withdrawing
+        self._pace.arrived(edge, offered.round, now, in_time=in_time)
+        if not is_awaited_now:
             found = self._carried.correction(
                 sender, offered.round, offered.weight, offered.own, offered.content, message.content
             )
@@ -270,7 +282,7 @@ class DPSGD(Synchronous):
         if fault := self._carried.fault(peer, self.round, offer.content):
             return [Refuse(peer, fault)]
         del self._due[peer]
-        self._pace.arrived(edge, self.round, now)
+        self._pace.arrived(edge, self.round, now, in_time=True)
         self._models[peer] = offer.content
         self._sent[peer] = content = self._carried.pack(peer, self.round, self._out)
         edge.answered = (self.round, content)

@@ -14,9 +14,6 @@ from p2pfl_me.gossip.exchange import Content, carrying
 from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS
 from p2pfl_me.message import Kind, Message, Vector
 
-SILENCES = 2
-"""Deadlines in a row that may pass without a word of a neighbour before it is no longer waited for."""
-
 
 @dataclass(slots=True)
 class Offered:
@@ -42,8 +39,8 @@ class Edge:
     answered: tuple[int, Content] | None = None
     withdrawn: int = -1
     """The last round that the other end has withdrawn."""
-    silences: int = 0
-    """Deadlines passed since its last word."""
+    misses: int = 0
+    """What did not come in time, as `misses` counts it."""
     arrivals: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED_ARRIVALS))
     """Seconds from the end of one's own training to the arrival of its model, in past rounds."""
     foretold: tuple[int, float, bool] = (0, float("-inf"), False)

@@ -27,8 +27,8 @@ from p2pfl_me.aggregation import Mixture
 from p2pfl_me.errors import WireError
 from p2pfl_me.gossip.acquaintance import Acquaintance, whole
 from p2pfl_me.gossip.doubts import Doubts
-from p2pfl_me.gossip.edge import SILENCES
 from p2pfl_me.gossip.life import Phase
+from p2pfl_me.gossip.misses import NOT_AWAITED, is_awaited, missed
 from p2pfl_me.gossip.protocol import NOTHING, Action, Refuse, Send, SetTimer, Timer
 from p2pfl_me.gossip.roster import SumToBe
 from p2pfl_me.gossip.rules import Rule
@@ -125,10 +125,10 @@ class Masked(Synchronous):
                 actions += self._accept(now, peer, mail)
             elif self._pace.too_late(edge, self.round, now):
                 self._missing[peer] = NEEDS_MORE
-            elif edge.silences >= SILENCES:
-                self._missing[peer] = "silent"
-            else:
+            elif is_awaited(edge.misses):
                 self._due[peer] = self._pace.due(edge, self.round, now, now)
+            else:
+                self._missing[peer] = NOT_AWAITED
         for peer in [peer for peer, why in self._missing.items() if why == NEEDS_MORE and self._is_short(less=0)]:
             del self._missing[peer]
             self._due[peer] = self._longest_due
@@ -192,7 +192,7 @@ class Masked(Synchronous):
         if message.round < self.round or over:
             if over and (sender in self._sum.models or sender in self._sum.roster):
                 return []  # said twice
-            self._pace.arrived(edge, message.round, now)
+            self._pace.arrived(edge, message.round, now, in_time=False)
             sumless = message.round in self._sumless
             return [self._no_sum(sender, message.round) if sumless else self._word(Kind.SKIP, sender, message.round)]
         if edge.mail is None or edge.mail.round < message.round:
@@ -217,7 +217,7 @@ class Masked(Synchronous):
         except WireError as error:
             return [Refuse(peer, str(error))]
         del self._due[peer]
-        self._pace.arrived(edge, self.round, now)
+        self._pace.arrived(edge, self.round, now, in_time=True)
         return []
 
     def _on_roster(self, sender: int, message: Message) -> list[Action]:
@@ -251,10 +251,10 @@ class Masked(Synchronous):
             self._due.pop(peer, None)
             match self._stage:
                 case _Stage.MODELS:
-                    self._edges[peer].silences += 1
+                    self._edges[peer].misses = missed(self._edges[peer].misses)
                     self._missing[peer] = "deadline"
                 case _Stage.PLEDGES:
-                    self._edges[peer].silences += 1
+                    self._edges[peer].misses = missed(self._edges[peer].misses)
                     self._lose(f"no pledge of peer {peer}", peer)
                 case _Stage.LAST_WORDS:
                     self._owed.discard(peer)

@@ -10,6 +10,7 @@ from statistics import median
 from p2pfl_me.gossip.catch_up import FASTER, Word, by_clock
 from p2pfl_me.gossip.deadline import deadline, longest_s, settling_s
 from p2pfl_me.gossip.edge import Edge
+from p2pfl_me.gossip.misses import came
 from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
 
 
@@ -32,11 +33,18 @@ class Pace:
         """One's own round took so long without the waiting."""
         self._work.append(seconds)
 
-    def arrived(self, edge: Edge, round: int, now: float) -> None:
-        """A neighbour's part of `round` is here; one that missed its deadline still teaches how long it takes."""
+    def arrived(self, edge: Edge, round: int, now: float, *, in_time: bool) -> None:
+        """A neighbour's part of `round` is here, `in_time` for this peer's exchange or not.
+
+        One that missed its deadline still teaches how long it takes, and is made good if it would now be waited for so
+        long.
+        """
         if (end := self._ends.get(round)) is not None:
             edge.arrivals.append(now - end)
             self._arrivals.append(now - end)
+            in_time = in_time or now - end <= self.wait_s(edge)
+        if in_time:
+            edge.misses = came(edge.misses)
 
     def wait_s(self, edge: Edge) -> float:
         """How long to wait for this neighbour from the end of one's own training, before it is asked or given up."""
@@ -60,13 +68,17 @@ class Pace:
         ready_at, (_, _, waits) = edge.ready_at(round), edge.foretold
         if not waits:
             longest = since + self.longest_s
-        if not now < ready_at <= longest:
+        if not now < ready_at or (ready_at > longest and not waits):
             return usual
         return max(usual, min(ready_at + limits.deadline_min_s, longest))
 
     def too_late(self, edge: Edge, round: int, now: float) -> bool:
-        """Whether this neighbour says itself that it will not be ready before it would be given up."""
-        return edge.ready_at(round) > now + self.longest_s
+        """Whether this neighbour says itself that it will not be ready before it would be given up.
+
+        One that waits for others says when that is over at the latest.
+        """
+        _, _, waits = edge.foretold
+        return not waits and edge.ready_at(round) > now + self.longest_s
 
     def expected_at(self, edge: Edge, round: int, since: float) -> float:
         """When this neighbour's part of the round that was trained at `since` is likely to be here."""

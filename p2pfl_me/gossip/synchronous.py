@@ -17,7 +17,7 @@ from p2pfl_me.gossip.outlook import Outlook
 from p2pfl_me.gossip.pace import Pace
 from p2pfl_me.gossip.protocol import Action, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.rules import Plain, Rule
-from p2pfl_me.gossip.settings import Settings
+from p2pfl_me.gossip.settings import TICK_S, Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
 from p2pfl_me.message import Kind, Message, Vector
 
@@ -171,8 +171,6 @@ class Synchronous(Life):
             return [Refuse(sender, f"{message.kind.value} speaks of a round beyond the contract's last")]
         if self._phase is Phase.DONE:
             return self._after_the_end(sender, message)
-        if not promises:  # they alone are no company
-            self._edges[sender].silences = 0
         if self._phase is Phase.JOINING:
             told = self._gathering.hear(now, sender, message)
             return [*told, *self._take(now, sender, message), *self._begin_if_joined(now)]
@@ -181,7 +179,7 @@ class Synchronous(Life):
     def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
         """A timer that was set has come; a stale one is ignored."""
         if timer is Timer.LONG:
-            return self._still_training(now) if self._phase is Phase.TRAINING and round == self.round else []
+            return self._still_busy(now) if round == self.round else []
         if timer is not Timer.DEADLINE:
             return self._on_patience(now, timer, round)
         if self._phase is not Phase.EXCHANGING or round != self.round:
@@ -251,19 +249,37 @@ class Synchronous(Life):
         again_at = now + max(expected_s, self._outlook.long_s)
         return [*self._foretell(now, expected_s, Kind.LATER, self.round), SetTimer(Timer.LONG, self.round, again_at)]
 
-    def _still_training(self, now: float) -> list[Action]:
-        """It takes longer than ever before: as much again is the best guess that there is."""
-        return self._foretell_training(now, now - self._begun_at)
+    def _still_busy(self, now: float) -> list[Action]:
+        """It takes longer than ever before: as much again is the best guess that there is; or somebody is waited for
+        who may not come at all."""
+        if self._phase is Phase.TRAINING:
+            return self._foretell_training(now, now - self._begun_at)
+        return self._foretell_wait(now)
 
     def _foretell_wait(self, now: float) -> list[Action]:
-        """This peer waits for others, and trains after that: nobody further should give it up meanwhile."""
+        """This peer waits for others, and trains after that: nobody further should give it up meanwhile.
+
+        Whoever waits longer than peers do that say nothing speaks of when it goes on at the latest, without those who
+        should be here by now; before that, of when they are likely to come.
+        """
         if self._phase is not Phase.EXCHANGING or not self._due:
             return []
+        long_at = self._trained_at + self._outlook.long_s
+        is_long = now + TICK_S >= long_at
+        likely = {peer: self._pace.expected_at(self._edges[peer], self.round, self._trained_at) for peer in self._due}
         last = max(
-            min(due, self._pace.expected_at(self._edges[peer], self.round, self._trained_at))
+            self._over_at(peer) if is_long and likely[peer] <= now + TICK_S else min(due, likely[peer])
             for peer, due in self._due.items()
         )
-        return self._foretell(now, last - now + self._pace.work_s, Kind.WAITS, self.round + 1)
+        told = self._foretell(now, last - now + self._pace.work_s, Kind.WAITS, self.round + 1)
+        again_at = min((at for at in likely.values() if at > now + TICK_S), default=None) if is_long else long_at
+        if again_at is None or again_at >= max(self._due.values()):
+            return told
+        return [*told, SetTimer(Timer.LONG, self.round, again_at)]
+
+    def _over_at(self, peer: int) -> float:
+        """When this peer goes on at the latest without a neighbour that it waits for."""
+        return self._due[peer]
 
     def _foretell(self, now: float, seconds: float, kind: Kind, round: int) -> list[Action]:
         milliseconds = self._outlook.word(now, seconds)

@@ -14,7 +14,6 @@ from typing import Protocol
 
 from p2pfl_me.gossip.catch_up import FASTER
 from p2pfl_me.gossip.deadline import deadline, settling_s
-from p2pfl_me.gossip.edge import SILENCES
 from p2pfl_me.gossip.hours import Hours
 from p2pfl_me.gossip.kind import Seat
 from p2pfl_me.gossip.life import Life, Phase
@@ -23,6 +22,10 @@ from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
 from p2pfl_me.gossip.work import Work
 from p2pfl_me.message import Kind, Message, Vector
+
+SILENCES = 2
+"""Deadlines in a row that may pass without a word of a neighbour before it is no longer waited for. Nobody loses a
+round's exchange by waiting here, so a word is enough (a message that is lost is made good by the next)."""
 
 
 @dataclass(frozen=True, slots=True)

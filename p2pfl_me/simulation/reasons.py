@@ -47,7 +47,11 @@ def _is_so(trial: Trial, journal: Journal, peer: int, other: int, round: int, wh
             return all(when <= until for (who, _), when in journal.until.items() if who == other)
         case "unreachable":
             return _apart(trial, peer, other, until)
-        case "deadline" | "silent" | "needs more than the longest deadline, by its own word":
+        case (
+            "deadline"
+            | "needs more than the longest deadline, by its own word"
+            | "not waited for, after deadlines that passed"
+        ):
             return _delayed(trial, peer, other, until)
         case "gave a model without its pledge before":
             return any(

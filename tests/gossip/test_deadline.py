@@ -53,9 +53,9 @@ def test_arrivals_count_from_the_end_of_ones_own_training_late_ones_too() -> Non
     assert pace.wait_s(new) == 40.0 - 2.0 - 2.0, "nothing is known yet; the rest is for replies, and for who waits"
     for round in range(3):
         pace.trained(round, 100.0 * round)
-        pace.arrived(fast, round, 100.0 * round + 3.0)
-        pace.arrived(slow, round, 100.0 * round + 30.0)
-    pace.arrived(slow, 9, 1e6)  # of a round whose end this peer has not seen
+        pace.arrived(fast, round, 100.0 * round + 3.0, in_time=True)
+        pace.arrived(slow, round, 100.0 * round + 30.0, in_time=True)
+    pace.arrived(slow, 9, 1e6, in_time=False)  # of a round whose end this peer has not seen
     assert list(fast.arrivals) == [3.0] * 3 and list(slow.arrivals) == [30.0] * 3
     assert pace.wait_s(fast) == 3.0 and pace.wait_s(slow) == 30.0
     assert pace.wait_s(new) == 36.0, "of who is new all others tell: 16.5 and six times 13.5, which is more"
@@ -66,10 +66,10 @@ def test_the_last_thirty_two_count() -> None:
     pace, edge, waits = Pace(SETTINGS), Edge(), []
     for round in range(48):
         pace.trained(round, 0.0)
-        pace.arrived(edge, round, 5.0 if round < 32 else 9.0)
+        pace.arrived(edge, round, 5.0 if round < 32 else 9.0, in_time=True)
         waits.append(pace.wait_s(edge))
     assert set(waits[:47]) == {5.0} and waits[47] == 7.0 + 6 * 2.0, "half of those that count are the new ones"
-    pace.arrived(edge, 15, 0.0)
+    pace.arrived(edge, 15, 0.0, in_time=True)
     assert len(edge.arrivals) == 32 and edge.arrivals[-1] == 9.0, "a round so long ago teaches nothing"
-    pace.arrived(edge, 16, 0.0)
+    pace.arrived(edge, 16, 0.0, in_time=True)
     assert edge.arrivals[-1] == 0.0
