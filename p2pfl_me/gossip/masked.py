@@ -238,9 +238,11 @@ class Masked(Synchronous):
         awaited = self._phase is Phase.EXCHANGING and self._stage is _Stage.PLEDGES and sender in self._due
         if not awaited or message.round != self.round:
             return []
-        self._sum.pledges[sender] = self._sums.read_pledge(whole(message.packed), self._out.size)
-        self._doubts.kept(sender)
+        lost, by = self._sum.take(sender, whole(message.packed), self._out.size)
         del self._due[sender]
+        if lost:
+            self._lose(lost, *by)
+        self._doubts.kept(sender)
         return [*self._ask(now), *self._mix_if_settled(now)]
 
     def _given_up(self, now: float) -> list[Action]:
@@ -325,11 +327,11 @@ class Masked(Synchronous):
         if self._stage is _Stage.LAST_WORDS:
             self._due.pop(peer, None)
 
-    def _lose(self, why: str, by: int) -> None:
+    def _lose(self, why: str, *by: int) -> None:
         self._sum.lost = f"{self._sum.lost}, {why}" if self._sum.lost else f"the sum was lost: {why}"
         self._due = {}
-        self._owed.discard(by)
-        self._doubts.broken(by, self.round)
+        self._owed -= {*by}
+        (self._doubts.broken(*by, self.round) if len(by) == 1 else self._doubts.spoilt(by, self.round))
 
     def _mix_if_settled(self, now: float) -> list[Action]:
         if self._phase is not Phase.EXCHANGING or self._due:
@@ -376,7 +378,7 @@ class Masked(Synchronous):
     def _conclude(self, now: float) -> list[Action]:
         self._phase, self._mixed_at = Phase.EVALUATING, now
         row = self._weights_at(self.round)
-        total = self._sum.total(self._out)
+        total = self._sum.total(self._out, self._doubts, self.round)
         if total is None:
             self._sumless.append(self.round)
             self._missing |= dict.fromkeys(self._sum.roster, self._sum.lost)

@@ -28,6 +28,10 @@ class Sums(Protocol):
     def least(self) -> int:
         """The fewest models that a sum may hold."""
 
+    @property
+    def largest(self) -> float:
+        """The largest value that a sum can have."""
+
     def knows(self, receiver: int, circle: Lives, *, all_there: bool) -> bool:
         """Whether a model can be masked for a receiver with that circle; `all_there`: with all its neighbours."""
 
@@ -44,7 +48,9 @@ class Sums(Protocol):
         """The answer to a roster; None if there is none to be had, empty if it was given and is not kept."""
 
     def read_masked(self, content: Packed, size: int) -> Any: ...
-    def read_pledge(self, content: Packed, size: int) -> Any: ...
+    def read_pledge(self, content: Packed, size: int) -> Any:
+        """None if the giver says that it could not read what it was handed."""
+
     def roster(self, lives: Lives, models: Mapping[int, Any]) -> Lives: ...
     def asks(self, roster: Lives, pledges: Mapping[int, Any]) -> Mapping[int, Packed]:
         """Who is to be told of the roster once so many have pledged themselves, and in which words."""

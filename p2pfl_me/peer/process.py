@@ -40,6 +40,7 @@ from p2pfl_me.peer.going_on import as_agreed, changes_told, joins_since, turn_of
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.opening import links_of
 from p2pfl_me.peer.payments import privacy_ledger, shared_streams
+from p2pfl_me.peer.pledged import PledgesFile
 from p2pfl_me.peer.recording import Recorded, inputs_path
 from p2pfl_me.peer.settings import Begin, PeerSettings
 from p2pfl_me.peer.shard import Shard, load_shard
@@ -207,7 +208,9 @@ async def _run(
     )
     standing = Standing(changes_behind(settings.run), contract)
     turn = turn_of(settings, standing, start.completed)
-    core = core_of(contract, peer, schedule, turn.of(replace(core_start(start, contract), keys=directory.keys)))
+    pledged = PledgesFile(RunFolder(settings.run).pledges(peer)) if contract.privacy.exchange.sums_only else None
+    keys = replace(directory.keys, pledges=pledged.pledges) if directory.keys and pledged else None
+    core = core_of(contract, peer, schedule, turn.of(replace(core_start(start, contract), keys=keys)))
     if deceit:
         core = deceit.core(core, peer)
     elif _is_recorded(settings):  # a lie is no answer of a core, so a liar's life cannot be lived again
@@ -267,6 +270,8 @@ async def _run(
         ledger.close()
         if payments:
             payments.close()
+        if pledged:
+            pledged.close()
 
 
 def _read(settings: PeerSettings) -> Shard:

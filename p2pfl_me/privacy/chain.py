@@ -44,6 +44,8 @@ A_LIFE = 36
 """Bytes of a peer and its life in a word."""
 _COUNT = struct.Struct("<I")
 NOTHING: Packed = np.empty(0, np.uint8)
+UNREAD: Packed = np.zeros(1, np.uint8)
+"""The word of one that cannot read the link it was handed."""
 
 
 @dataclass(slots=True)
@@ -84,6 +86,7 @@ class ChainedSums:
         self.public, self.least = self._keys.public, least
         self.key: Packed = np.frombuffer(self.public + cipher.public, np.uint8)
         self._me, self._point, self._around, self._cipher = me, point, around, cipher
+        self.largest = point.largest
         self._adders: dict[int, tuple[bytes, Adder]] = {}
         """receiver -> what it told, and what adds up under its key."""
         self._given: dict[tuple[int, int], _Given] = {}
@@ -107,7 +110,8 @@ class ChainedSums:
     def give(self, receiver: int, round: int, own: Vector, weight: float, circle: Lives) -> Packed | None:
         """The word that `own` times `weight` is there to be summed, and with whose: the model itself stays here."""
         others = others_of(self._me, self.public, circle, self._around[receiver], self.least)
-        if others is None or receiver not in self._adders or (receiver, round) in self._given:
+        said = (receiver, round) in self._given or (receiver, round) in self._keys.pledges
+        if others is None or receiver not in self._adders or said:
             return None
         self._given[receiver, round] = _Given(others, weight, own)
         for old in [key for key in self._given if key[1] < round - REMEMBERED]:
@@ -118,7 +122,8 @@ class ChainedSums:
         """Models are kept until they are asked for."""
 
     def pledge(self, receiver: int, round: int, content: Packed) -> Packed | None:
-        """This peer's link of a chain; None if it cannot be made, empty if it was made before.
+        """This peer's link of a chain; None if it cannot be made, `UNREAD` if for what it was handed, empty if it was
+        made before.
 
         Raises
         ------
@@ -143,12 +148,13 @@ class ChainedSums:
             try:
                 before = np.frombuffer(AESGCM(key).decrypt(bytes(12), partial, None), np.uint8)
             except InvalidTag:
-                return None  # whoever broke it: the sum can no longer be made
+                return UNREAD  # whoever broke it: the sum can no longer be made
         assert given.own is not None
         try:
             total = self._adders[receiver][1].plus(self._point.words(given.own, given.weight, 0), before)
         except WireError:
-            return None  # the one before is to blame, not the receiver, who cannot read it
+            return UNREAD  # the one before is to blame, not the receiver, who cannot read it
+        self._keys.pledges.add(receiver, round)
         given.roster, given.own = roster, None
         if place + 1 == len(chain):
             return total
@@ -162,8 +168,10 @@ class ChainedSums:
         """With whose models a neighbour's is to be summed."""
         return read_lives(content)
 
-    def read_pledge(self, content: Packed, size: int) -> Packed:
+    def read_pledge(self, content: Packed, size: int) -> Packed | None:
         """A link of the chain: sealed for the next one, or the sum."""
+        if np.array_equal(content, UNREAD):
+            return None
         due = self._cipher.ring.bytes_of(size)
         if content.size not in (due, due + TAG):
             raise WireError(f"a link of {content.size} bytes, where {due} were due")

@@ -36,6 +36,11 @@ class FixedPoint:
         return float(2 ** (self.bits - 1) - 1 - self.terms) / self.reach
 
     @property
+    def largest(self) -> float:
+        """The largest value that a sum of words can stand for."""
+        return float(2 ** (self.bits - 1)) / self.scale
+
+    @property
     def error(self) -> float:
         """The most by which a sum of so many terms may miss, but for float32's own rounding."""
         return self.terms * (1.0 if self.bits < 32 else 0.5) / self.scale

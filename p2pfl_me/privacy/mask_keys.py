@@ -30,6 +30,7 @@ class MaskKeys:
 
     def __init__(self, me: int, ring: Keyring) -> None:
         self._me, self._contract, self._ring = me, ring.contract, ring
+        self.pledges = ring.pledges
         self._static = X25519PrivateKey.from_private_bytes(ring.private)
         self._life = X25519PrivateKey.from_private_bytes(_hkdf(ring.life, ring.contract, b"p2pme masks: key of a life"))
         self.public = self._life.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)

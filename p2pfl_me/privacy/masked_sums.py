@@ -30,7 +30,7 @@ class MaskedSums:
     ) -> None:
         keys = MaskKeys(me, ring)
         self.public, self.key, self.least = keys.public, np.frombuffer(keys.public, np.uint8), least
-        self._me, self._around, self._seed = me, around, seed
+        self._me, self._around, self._seed, self.largest = me, around, seed, point.largest
         self._giver, self._summer = Giver(me, keys, point, least, around), Summer(point, least)
         self.read_lives, self.say_lives = read_lives, say_lives
         self.read_roster, self.say_roster = read_lives, say_lives

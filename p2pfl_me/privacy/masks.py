@@ -80,10 +80,11 @@ class Giver:
     def give(self, receiver: int, round: int, own: Vector, weight: float, circle: Lives, seed: int) -> Packed | None:
         """`own` times `weight` for `receiver`, masked; None if it must not be sent.
 
-        Never said twice for one receiver and round: two models under one mask would show their difference.
+        Never said twice for one receiver and round: two models under one mask would show their difference. Nor where
+        an earlier life has pledged itself.
         """
         others = self.others(receiver, circle)
-        if others is None or (receiver, round) in self._given:
+        if others is None or (receiver, round) in self._given or (receiver, round) in self._keys.pledges:
             return None
         seeds = {peer: self._keys.seed(peer, key, receiver, round) for peer, key in others.items()}
         clear = self._words(own, weight, seed)
@@ -120,6 +121,7 @@ class Giver:
         absent = {k: key for k, key in given.circle.items() if k not in others}
         seeds = {k: self._keys.seed(k, key, receiver, round) for k, key in absent.items()}
         own = sealed(self._keys.own_seed(receiver, round), mine)
+        self._keys.pledges.add(receiver, round)
         given.roster, given.pledge = roster, _packed(pledge_to_bytes(Pledge(own, tokens, seeds)))
         return given.pledge
 

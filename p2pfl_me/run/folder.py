@@ -86,6 +86,10 @@ class RunFolder:
     privacy = _Each(
         "privacy-K.jsonl", "with a privacy budget: the privacy ledger of peer K, see docs/privacy.md; keep it"
     )
+    pledges = _Each(
+        "pledges-K.bin",
+        "under masks and ciphertexts: in which sums peer K is, so that no later life of it is in a second of one round",
+    )
     checkpoint = _Each("checkpoint-K.safetensors", "peer K's model and the state to resume from")
     inputs = _Each("inputs-K.jsonl", "with --record: what peer K's core was fed and answered (docs/replay.md)")
     blobs = _One("contents", "with --record: the models of all records, by SHA-256")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -25,6 +25,7 @@ from p2pfl_me.gossip.protocol import Finish, Mixed
 from p2pfl_me.gossip.sketch import Sketcher
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.home import cache_dir
+from p2pfl_me.keyring import Pledges
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.protections import rehearsal
 from p2pfl_me.learning.samples import samples_of
@@ -143,6 +144,7 @@ class _Machines:
         self._ledgers: list[PrivacyLedger] = []
         self._works: dict[int, RoundWork] = {}
         self._lives: Counter[int] = Counter()
+        self._pledges: dict[int, Pledges] = defaultdict(Pledges)
         self._sketcher = Sketcher(contract.model.layout.size, contract.seed)
         self._board = Board(options.liars(contract)) if options.lies else None
         """What liars see: every model that any honest peer sends."""
@@ -181,7 +183,7 @@ class _Machines:
             trainer, self._sketcher, log, self._options.run, start, before, lambda: self._clock.now, budget
         )
         self._lives[peer] += 1
-        keys = simulated_keys(self._contract, peer, self._lives[peer])
+        keys = simulated_keys(self._contract, peer, self._lives[peer], pledges=self._pledges[peer])
         begin = replace(core_start(start, self._contract), keys=keys)
         core = core_of(self._contract, peer, self._schedule, begin)
         if self._board and self._deceit and peer in self._board.liars:

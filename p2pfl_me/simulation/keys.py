@@ -12,19 +12,23 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.keyring import Keyring
+from p2pfl_me.keyring import Keyring, Pledges
 
 
-def simulated_keys(contract: Contract, peer: int, life: int, *, rehearsed: bool = False) -> Keyring | None:
+def simulated_keys(
+    contract: Contract, peer: int, life: int, *, rehearsed: bool = False, pledges: Pledges | None = None
+) -> Keyring | None:
     """The keys of one life of a simulated peer; None where the contract needs none.
 
-    `rehearsed`: what costs much and changes no sum is left out, as it is where it is not installed.
+    `pledges`: those of its lives before. `rehearsed`: what costs much and changes no sum is left out, as it is where
+    it is not installed.
     """
     form, seed, count = contract.privacy.exchange, contract.seed, contract.peers.count
     if not form.needs_keys:
         return None
     own = _drawn(seed, peer), _publics(seed, count), _drawn(seed, peer, life)
-    return Keyring(_drawn(seed, "contract"), *own, rehearsed=rehearsed or not form.is_installed)
+    rehearsed = rehearsed or not form.is_installed
+    return Keyring(_drawn(seed, "contract"), *own, rehearsed=rehearsed, pledges=pledges or Pledges())
 
 
 @cache

@@ -33,7 +33,7 @@ def broken_promises(trial: Trial) -> list[str]:
     ]
     if trial.contract.privacy.exchange.sums_only:
         broken += _sums_are_those_of_the_mean(trial, journal, schedule_of(trial.contract))
-        broken += untrue_reasons(trial, journal) if str(trial.contract.privacy.exchange) == "masks" else ()
+        broken += untrue_reasons(trial, journal)
     elif protocol.exchanges_model and not compression and not noised and not in_parts:
         schedule = schedule_of(trial.contract)
         broken += _rounds_are_what_the_rule_says(trial, journal, schedule)

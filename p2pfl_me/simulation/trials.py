@@ -27,6 +27,7 @@ from p2pfl_me.gossip.kind import PROTOCOLS
 from p2pfl_me.gossip.protocol import Mixed
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.gossip.stop import advance
+from p2pfl_me.keyring import Pledges
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.duty import Untold
 from p2pfl_me.privacy.exchanging import EXCHANGES as FORMS
@@ -185,13 +186,15 @@ def play(trial: Trial) -> tuple[Simulation, Journal]:
     contract, schedule = trial.contract, plan_of(trial.contract)
 
     lives: Counter[int] = Counter()
+    pledges: dict[int, Pledges] = defaultdict(Pledges)
     board = Board(trial.liars)
     deceit = trial.lies.deceit(contract, board) if trial.lies else None
 
     def boot(peer: int) -> Life:
         lives[peer] += 1
         start = journal.starts.setdefault(peer, Start(np.zeros(SIZE, np.float32), personal=HOME, shapes=SHAPES))
-        start = replace(start, keys=simulated_keys(contract, peer, lives[peer], rehearsed=True))
+        keys = simulated_keys(contract, peer, lives[peer], rehearsed=True, pledges=pledges[peer])
+        start = replace(start, keys=keys)
         core: Core = core_of(contract, peer, schedule, start)
         if deceit:
             core = deceit.core(core, peer) if peer in trial.liars else Observed(core, peer, board)

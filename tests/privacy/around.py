@@ -11,7 +11,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from p2pfl_me.keyring import Keyring
+from p2pfl_me.keyring import Keyring, Pledges
 from p2pfl_me.message import Packed, Vector
 from p2pfl_me.privacy.fixed_point import FixedPoint
 from p2pfl_me.privacy.mask_keys import MaskKeys
@@ -30,9 +30,11 @@ def public(peer: int) -> bytes:
     return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
-def ring(peer: int, count: int, life: int = 0, contract: bytes = b"c" * 32) -> Keyring:
+def ring(peer: int, count: int, life: int = 0, contract: bytes = b"c" * 32, before: Keyring | None = None) -> Keyring:
+    """`before`: of an earlier life, whose pledges this one knows."""
     publics = {other: public(other) for other in range(count)}
-    return Keyring(contract, drawn("static", peer), publics, drawn("life", peer, life))
+    pledges = before.pledges if before else Pledges()
+    return Keyring(contract, drawn("static", peer), publics, drawn("life", peer, life), pledges=pledges)
 
 
 @dataclass

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from p2pfl_me.errors import WireError
+from p2pfl_me.keyring import Keyring
 from p2pfl_me.message import Packed, Vector
 from p2pfl_me.privacy.additive import Cipher, InClear, Ring
-from p2pfl_me.privacy.chain import ChainedSums
+from p2pfl_me.privacy.chain import UNREAD, ChainedSums
 from p2pfl_me.privacy.fixed_point import FixedPoint
 from tests.privacy.around import RECEIVER, SIZE, ring
 
@@ -42,8 +43,10 @@ class Chain:
             giver.read_key(RECEIVER, self.receiver.key)
         self.given = {peer: self.give(peer) for peer in neighbours}
 
-    def sums(self, me: int, around: Mapping[int, frozenset[int]], cipher: Cipher) -> ChainedSums:
-        return ChainedSums(me, ring(me, RECEIVER + 1), self.point, self.least, around, cipher)
+    def sums(
+        self, me: int, around: Mapping[int, frozenset[int]], cipher: Cipher, keys: Keyring | None = None
+    ) -> ChainedSums:
+        return ChainedSums(me, keys or ring(me, RECEIVER + 1), self.point, self.least, around, cipher)
 
     def give(self, peer: int, round: int = 0) -> Mapping[int, bytes]:
         content = self.givers[peer].give(RECEIVER, round, self.models[peer], self.weight, self.lives)
@@ -118,13 +121,13 @@ def test_a_link_goes_to_the_next_of_its_chain_and_to_nobody_else() -> None:
     fresh = Chain(5)
     forged = [*links, *later.values(), *(each[:-16] for each in links), np.zeros(RING.bytes_of(SIZE) + 16, np.uint8)]
     for before in forged:
-        assert fresh.asked(4, fresh.roster(0, 2, 4), before) is None
+        assert fresh.asked(4, fresh.roster(0, 2, 4), before) is UNREAD
     link = fresh.asked(0, fresh.roster(0, 2, 4))
     assert isinstance(link, np.ndarray)
     for at in (0, 100, link.size - 1):
         spoilt = link.copy()
         spoilt[at] ^= 1
-        assert fresh.asked(2, fresh.roster(0, 2, 4), spoilt) is None
+        assert fresh.asked(2, fresh.roster(0, 2, 4), spoilt) is UNREAD
     assert isinstance(fresh.asked(2, fresh.roster(0, 2, 4), link), np.ndarray)
 
 
@@ -133,7 +136,29 @@ def test_whoever_is_asked_first_the_first_of_the_roster_begins(order: tuple[int,
     """A receiver that asks out of turn, without a link, gets none."""
     chain = Chain(3)
     answers = [chain.asked(peer, chain.roster()) for peer in order]
-    assert [peer for peer, answer in zip(order, answers, strict=True) if answer is not None] == [0]
+    assert [peer for peer, answer in zip(order, answers, strict=True) if answer is not UNREAD] == [0]
+    assert chain.receiver.read_pledge(UNREAD, SIZE) is None, "a word that tells who could not read what"
+
+
+def test_a_later_life_adds_itself_to_no_second_sum_of_a_round() -> None:
+    chain = Chain(4)
+    chain.givers[3] = chain.sums(3, {RECEIVER: frozenset(range(4))}, chain.cipher)
+    first = ring(3, RECEIVER + 1)
+    giver = chain.sums(3, {RECEIVER: frozenset(range(4))}, chain.cipher, first)
+    giver.read_key(RECEIVER, chain.receiver.key)
+    chain.lives[3] = giver.public
+    chain.givers[3] = giver
+    for round in (1, 2):
+        for peer in range(4):
+            chain.give(peer, round)
+    chain.links(chain.roster(), 1)
+    again = chain.sums(3, {RECEIVER: frozenset(range(4))}, chain.cipher, ring(3, RECEIVER + 1, life=1, before=first))
+    again.read_key(RECEIVER, chain.receiver.key)
+    lives = {**chain.lives, 3: again.public}
+    given = [again.give(RECEIVER, round, chain.models[3], 0.2, lives) for round in (1, 2, 3)]
+    assert [each is not None for each in given] == [False, True, True], (
+        "what was asked for in no roster may be given again"
+    )
 
 
 def test_a_model_is_promised_once_for_a_receiver_and_round_and_to_those_who_know_enough() -> None:

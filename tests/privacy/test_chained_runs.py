@@ -76,6 +76,25 @@ def test_one_that_hands_no_link_on_costs_ever_fewer_sums(monkeypatch: pytest.Mon
     assert "the sum was lost: peer 2 gives no model" in lost_in(journal, range(2), 20)
 
 
+def test_one_that_hands_on_what_nobody_can_read_is_named_with_the_next_and_then_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pledge = ChainedSums.pledge
+
+    def spoils(self: ChainedSums, *told: Any) -> Any:
+        link = pledge(self, *told)
+        if self._me == 2 and link is not None and link.size > 1:
+            link = link.copy()
+            link[0] ^= 1
+        return link
+
+    monkeypatch.setattr(ChainedSums, "pledge", spoils)
+    _, journal = run(exchange=CKKS, count=5, training={"rounds": 14})
+    lost = alone_in(journal, [0, 1, 3])
+    assert all(0 < len(rounds) <= 6 for rounds in lost.values()), lost
+    assert "the sum was lost: peer 3 could not read what peer 2 had handed on" in lost_in(journal, range(2), 14)
+
+
 def test_those_whom_a_broken_chain_has_not_reached_hear_of_it_before_their_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

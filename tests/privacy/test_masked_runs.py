@@ -286,6 +286,26 @@ def test_a_giver_whose_masks_are_none_costs_its_receivers_the_sum(monkeypatch: p
         assert "somebody's masks were no masks" in mixed.missing[4]
 
 
+@pytest.mark.parametrize("bits", [8, pytest.param(32, marks=pytest.mark.thorough)])
+def test_one_whose_masks_are_none_in_every_round_is_found_and_costs_ever_fewer_sums(
+    bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With eight bits nothing is far from a model; what is no sum is even all over."""
+    give = Giver.give
+
+    def garbage(self: Giver, receiver: int, round: int, *told: Any) -> Any:
+        content = give(self, receiver, round, *told)
+        if self._me == 2 and content is not None:
+            words = np.random.default_rng((receiver, round)).integers(0, 256, trials.SIZE * bits // 8, np.uint8)
+            content[-words.size :] = words
+        return content
+
+    monkeypatch.setattr(Giver, "give", garbage)
+    _, journal = run(exchange={"kind": "masks", "bits": bits, "reach": 20.0}, count=5, training={"rounds": 14})
+    lost = alone_in(journal, [0, 1, 3, 4])
+    assert all(0 < len(rounds) <= 7 for rounds in lost.values()), lost
+
+
 # -- what is refused ------------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from p2pfl_me.privacy import masks
 from p2pfl_me.privacy.fixed_point import FixedPoint
 from p2pfl_me.privacy.mask_keys import MaskKeys, sealed
 from p2pfl_me.privacy.mask_words import Pledge, digest_of
-from p2pfl_me.privacy.masks import read_pledge
+from p2pfl_me.privacy.masks import Giver, read_pledge
 from tests.privacy.around import RECEIVER, SIZE, Around, ring
 
 Rosters = dict[int, tuple[int, ...]]
@@ -83,6 +83,26 @@ def test_those_who_masked_for_others_are_left_off_the_roster() -> None:
 
 
 # -- what is told ---------------------------------------------------------------------------------------------------
+
+
+def test_neighbours_that_are_all_killed_in_a_round_are_in_no_second_sum_of_it() -> None:
+    """Three of five come again, train the round to the same bits and are asked for a roster of themselves: the two sums
+    would show what the other two sum to. Who had pledged itself to nothing gives again."""
+    kept = {peer: ring(peer, 5) for peer in range(5)}
+    around = {RECEIVER: frozenset(range(5))}
+    lives = [Around(5), Around(5)]
+    first = {peer: Giver(peer, MaskKeys(peer, kept[peer]), lives[0].point, 3, around) for peer in range(5)}
+    lives[0].givers = first
+    for peer in range(5):
+        assert lives[0].give(peer, 1) is not None and lives[0].give(peer, 2) is not None
+        assert first[peer].pledge(RECEIVER, 1, lives[0].named(0, 1, 2, 3, 4)) is not None
+    keys = {peer: MaskKeys(peer, ring(peer, 5, life=1, before=kept[peer])) for peer in (0, 1, 2)}
+    circle = {**lives[0].lives, **{peer: each.public for peer, each in keys.items()}}
+    again = {peer: Giver(peer, each, lives[0].point, 3, around) for peer, each in keys.items()}
+    for peer, giver in again.items():
+        model = lives[0].models[peer]
+        assert giver.give(RECEIVER, 1, model, 0.2, circle, peer) is None
+        assert giver.give(RECEIVER, 2, model, 0.2, circle, peer) is not None
 
 
 def test_no_model_is_masked_twice_for_one_receiver_and_round() -> None:
