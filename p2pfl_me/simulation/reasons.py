@@ -12,7 +12,7 @@ from p2pfl_me.topology.enough import least_in_a_sum
 
 
 def untrue_reasons(trial: Trial, journal: Journal) -> Iterator[str]:
-    """Under masks and ciphertexts each neighbour that is not in a sum is missing for a reason; those that are not true, or unknown.
+    """Each neighbour that is not in a sum is missing for a reason; those that are not true, or unknown.
 
     Of liars, and of what they bring about, nothing is asked.
     """
