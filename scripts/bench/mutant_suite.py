@@ -1,8 +1,9 @@
 """A room's tests, run against one change after the other as fast as they tell.
 
-Each run is a fork of this process, which has imported what is large; `-x`, the quick files first, and processor time
-bounded by what the tests take without a change. What the tests that reach the line let pass meets all others that reach
-its file: what is cached, or made once for several tests, is reached by the first of them only.
+Each run is a fork of this process, which has imported what is large; `-x`, those files first that are quick for what
+they have noticed so far, and processor time bounded by what the tests take without a change. What the tests that reach
+the statement let pass meets all others that reach its file: what is cached, or made once for several tests, is reached
+by the first of them only.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import importlib
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import sys
 import time
@@ -23,7 +23,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from coverage import CoverageData
+from mutant_reach import First, Reach, probed, statement_at
 
 LARGE = (
     "pytest",
@@ -51,7 +51,7 @@ LARGE = (
 """Imported once: every run of tests is a fork, so none of them waits for these. Nothing of the tree is among them."""
 DEAR = "not thorough and not readme and not ray"
 """What the whole suite leaves out, too: `-m` takes the place of the project's own."""
-SLACK_S, LOOK_S, SAID, KNOWN = 4.0, 0.1, "said.txt", ".known"
+SLACK_S, LOOK_S, SAID, FAILED, KNOWN = 4.0, 0.1, "said.txt", "failed.txt", ".known"
 UNNOTICED = "UNNOTICED"
 UNSHRUNK = "unshrunk"
 """Hypothesis' profile: one example that fails is enough, and looking for the smallest takes minutes."""
@@ -75,81 +75,73 @@ class Ended(Enum):
     """They took far longer than without a change."""
 
 
-class Times:
-    """A plugin of pytest that writes down how long each test took, with its fixtures."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._took = path, Counter[str]()
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._took[report.nodeid] += report.duration
-
-    def pytest_sessionfinish(self) -> None:
-        self._path.write_text(json.dumps(self._took))
-
-
 class Suite:
     """A room's tests in the scratch tree, and which of them reach which line."""
 
-    def __init__(self, tree: Path, paths: tuple[str, ...], *, real: bool) -> None:
+    def __init__(self, tree: Path, room: Path, paths: tuple[str, ...], *, real: bool) -> None:
         self._tree, self._marks = tree, ["-m", DEAR if real else f"not processes and {DEAR}"]
-        known = tree / KNOWN / _digest(tree, [*paths, *self._marks])
-        report, times = tree / ".coverage", tree / "times.json"
+        known = tree / KNOWN / f"{_digest(tree, [*paths, *self._marks])}.json"
         if not known.exists():
-            report.unlink(missing_ok=True)
-            coverage = ["--cov=p2pfl_me", "--cov-report=", "--cov-context=test"]
-            if self._run([*coverage, *self._marks, *paths], None, Times(times)) is not Ended.WELL:
-                said = (tree / SAID).read_text()[-3000:]
-                sys.exit(f"the tests of {', '.join(paths)} fail without any change:\n{said}")
-            (tree / KNOWN).mkdir(exist_ok=True)
-            draft = known.with_suffix(".draft")
-            shutil.rmtree(draft, ignore_errors=True)
-            draft.mkdir()
-            for each in (report, times):
-                shutil.move(each, draft / each.name)
-            draft.rename(known)
-        else:
-            self._run(["--collect-only", "-q", *self._marks, *paths], None)  # compiles all that is imported, once
-        self._took: dict[str, float] = json.loads((known / times.name).read_text())
+            known.parent.mkdir(exist_ok=True)
+            self._measure(room, paths, known)
+        self._run(["--collect-only", "-q", *self._marks, *paths], None)  # compiles all that is imported, once
+        found = json.loads(known.read_text())
+        self._took: dict[str, float] = found["took"]
+        self._tests: dict[str, list[str]] = found["tests"]
         self._order = {name: place for place, name in enumerate(self._took)}
-        self._reached = CoverageData(str(known / report.name))
-        self._reached.read()
+        self._noticed = Counter[str]()
+
+    def _measure(self, room: Path, paths: tuple[str, ...], known: Path) -> None:
+        """Run all tests once, with a probe before each statement of the room."""
+        before = {path: path.read_text() for path in sorted((self._tree / room).rglob("*.py"))}
+        draft = known.with_suffix(".draft")
+        try:
+            for path, text in before.items():
+                path.write_text(probed(text, str(path.relative_to(self._tree))))
+            ended = self._run([*self._marks, *paths], None, Reach(draft))
+        finally:
+            for path, text in before.items():
+                path.write_text(text)
+        if ended is not Ended.WELL:
+            said = (self._tree / SAID).read_text()[-3000:]
+            sys.exit(f"the tests of {', '.join(paths)} fail without any change:\n{said}")
+        draft.rename(known)
 
     def verdict(self, file: Path, line: int, mutant: str) -> str:
         path = self._tree / file
-        at_line, in_file = self._tests_of(str(path), line)
         before = path.read_text()
+        at_line, in_file = self._tests_of(str(file), statement_at(before, line))
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
             compiled.unlink()
         path.write_text(mutant)
         try:
             # What runs at import belongs to no test: any of the room's may ask for it without reaching the file again.
+            # What no test reaches in this process, one may reach in a child of its own.
             others = set() if at_line else {*self._took} - in_file
             for tests in filter(None, (at_line, in_file - at_line, others)):
                 usual_s = sum(map(self._took.__getitem__, tests))
-                ended = self._run(
-                    ["-x", f"--hypothesis-profile={UNSHRUNK}", *self._marks, *self._quick_first(tests)], usual_s
-                )
+                arguments = ["-x", f"--hypothesis-profile={UNSHRUNK}", *self._marks, *self._best_first(tests)]
+                failed = self._tree / FAILED
+                ended = self._run(arguments, usual_s, First(failed))
+                if failed.exists():
+                    self._noticed[_file(failed.read_text())] += 1
                 if ended is not Ended.WELL:
                     return ended.value
             return UNNOTICED
         finally:
             path.write_text(before)
 
-    def _tests_of(self, path: str, line: int) -> tuple[set[str], set[str]]:
-        """Those that reach the line, and those that reach its file at all; what runs at import, all the latter."""
-        contexts = self._reached.contexts_by_lineno(path)
-        found = {at: {name.rpartition("|")[0] for name in names if name} for at, names in contexts.items()}
-        return found.get(line, set()), set().union(*found.values()) if line in contexts else set()
+    def _tests_of(self, file: str, statement: int | None) -> tuple[set[str], set[str]]:
+        """Those that reach the statement, and those that reach its file at all."""
+        in_file = {test for place, tests in self._tests.items() if place.startswith(f"{file}:") for test in tests}
+        return set(self._tests.get(f"{file}:{statement}", ())), in_file
 
-    def _quick_first(self, tests: set[str]) -> list[str]:
+    def _best_first(self, tests: set[str]) -> list[str]:
         """By whole files, so that what a file makes once is made once."""
-        files = Counter[str]()
+        costs: dict[str, float] = dict.fromkeys(map(_file, tests), 0.0)
         for name in tests:
-            files[name.partition("::")[0]] += self._took[name]  # type: ignore[assignment]
-        return sorted(
-            tests, key=lambda name: (files[name.partition("::")[0]], name.partition("::")[0], self._order[name])
-        )
+            costs[_file(name)] += self._took[name] / (1 + self._noticed[_file(name)])
+        return sorted(tests, key=lambda name: (costs[_file(name)], _file(name), self._order[name]))
 
     def _run(self, arguments: list[str], usual_s: float | None, *plugins: object) -> Ended:
         """How the tests end that take `usual_s` seconds without a change."""
@@ -170,12 +162,21 @@ class Suite:
         return Ended.BADLY if child.exitcode else Ended.WELL
 
 
+def _file(test: str) -> str:
+    return test.partition("::")[0]
+
+
 def _digest(tree: Path, asked: list[str]) -> str:
     """Of all that was copied, but for hidden files, which tests leave behind, too; and of which tests are asked for."""
     digest = hashlib.sha256("\n".join([str(tree), *asked]).encode())
     for path in sorted(tree.rglob("*")):
         own = path.relative_to(tree).parts
-        if path.is_file() and not own[0].startswith(".") and "__pycache__" not in own and path.name != SAID:
+        if (
+            path.is_file()
+            and not own[0].startswith(".")
+            and "__pycache__" not in own
+            and path.name not in (SAID, FAILED)
+        ):
             digest.update(str(path.relative_to(tree)).encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 

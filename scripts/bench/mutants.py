@@ -4,12 +4,13 @@
     python scripts/bench/mutants.py --rooms wire --count 20 --only wire/pace.py    # out of one file
     python scripts/bench/mutants.py --rooms wire --only wire/pace.py:61 wire/noise.py:128    # or of these lines
 
-The tree is copied to a scratch folder; nothing is changed in place. There the room's tests run once, and coverage says
-which tests reach which line. Then, one after the other, a mutant is written, those tests run (`mutant_suite.py`), and
-the file is put back. A mutant that no test reaches is unnoticed without running anything. Kinds: comparisons flipped,
-`and`/`or`, `+`/`-` and `*`/`/` exchanged, operands swapped, constants one off or doubled, statements deleted. Left out
-is what only looks: how thick a line or how large a letter is (`LOOKS`), annotations, whether an own id that is
-compared with another's may be equal to it, and the order of a difference of which only the size counts.
+The tree is copied to a scratch folder; nothing is changed in place. There the room's tests run once, and probes
+(`mutant_reach.py`) say which tests reach which statement. Then, one after the other, a mutant is written, those tests
+run (`mutant_suite.py`), and the file is put back; what no test reaches, or runs at import, meets all of them. Kinds:
+comparisons flipped, `and`/`or`, `+`/`-` and `*`/`/` exchanged, operands swapped, constants one off or doubled,
+statements deleted. Left out is what only looks: how thick a line or how large a letter is (`LOOKS`), annotations,
+whether an own id that is compared with another's may be equal to it, and the order of a difference of which only the
+size counts.
 
 Whatever nobody notices is listed at the end with its line, unless `equal_mutants.txt` says why it changes nothing that
 anybody could notice; the exit code is 1 then. Where the tests with a change took twice as long as without, that is
@@ -128,7 +129,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         tree = scratch(options.keep.absolute() / "mutants" if options.keep else Path(folder))
         for room in options.rooms:
-            suite = Suite(tree, ROOMS[room], real=options.processes)
+            suite = Suite(tree, Path("p2pfl_me", room), ROOMS[room], real=options.processes)
             for seed in options.seed:
                 mutants = chosen(tree / "p2pfl_me" / room, options.count, f"{seed} {room}", tree, options.only)
                 missed = list(filter(None, (tried(each, tree, suite) for each in mutants)))

@@ -155,6 +155,26 @@ def test_a_call_that_fails_at_once_leaves_nothing_open() -> None:
     one.sockets.close_all()
 
 
+@pytest.mark.parametrize(
+    ("closed", "mute", "outcome"), [(1, 0, "GONE"), (0, 1, "GONE"), (1, 1, "GONE"), (0, 0, "SENT")]
+)
+def test_what_is_sent_to_who_is_gone_is_not_kept(closed: int, mute: int, outcome: str) -> None:
+    """Nor does it move the lengths on, which are of what leaves."""
+    left: list[int] = []
+    sockets_ = Sockets.__new__(Sockets)
+    sockets_._flush = lambda connection: bool(left.append(len(connection.rest)))  # type: ignore[method-assign]
+    connection = Connection(None, b"", "host", None, 0.0, closed=bool(closed), mute=bool(mute))  # type: ignore[arg-type]
+    assert sockets_.send(connection, b"frame") is Outcome[outcome]
+    assert (len(connection.rest), left) == ((1, [1]) if outcome == "SENT" else (0, []))
+    assert connection.is_clear is False
+    connection.rest.clear()
+    assert connection.is_clear is (outcome == "SENT")
+    for deaf, hear, becomes in ((False, False, True), (True, True, False), (False, True, False), (True, False, True)):
+        connection.deaf = deaf
+        sockets_.hear(connection, hear=hear)
+        assert connection.deaf is (deaf if closed else becomes)
+
+
 def test_nobody_there_is_told() -> None:
     one, nobody = End(), End()
     dial(one, nobody)
