@@ -332,7 +332,7 @@ class ChangingSimulation(Simulation):
                     if before and not is_same_change(before, view.statement):
                         self.stores[peer].keep_leaving(replace(view, seals={}))
                         return
-                    self.stores[peer].approve(view)
+                    self.stores[peer].approve(view, before)
                 self._offer(peer, view)
             case _:
                 assert_never(announced)
@@ -342,7 +342,7 @@ class ChangingSimulation(Simulation):
         before = store.approval(view.number)
         if self.number[hand.peer] >= view.number or (before and not is_same_change(before, view.statement)):
             return
-        store.approve(view)
+        store.approve(view, before)
         carried = self._carried.get(view.statement, frozenset()) | {hand.peer}
         self._carried[view.statement] = carried
         if len(carried) >= approvals_due(self.contract(hand.peer), running=True):
