@@ -10,12 +10,14 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
+from p2pfl_me.report.comparison_faults import fault_blocks
 from p2pfl_me.report.comparison_scores import score_blocks
-from p2pfl_me.report.document import Picture, Table, drawn, settled
+from p2pfl_me.report.compose import _run_links
+from p2pfl_me.report.document import Bullets, Picture, Table, drawn, settled
 from p2pfl_me.report.figures import SettingPart, figures, setting_figures
 from p2pfl_me.report.frontier_picture import line_seconds
 from p2pfl_me.report.line_styles import line_styles_of
-from p2pfl_me.report.methods import Setting
+from p2pfl_me.report.methods import Comparison, Method, Setting, UnderFaults
 from p2pfl_me.report.numbers import csv_rows, csv_text
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.style import INK, MUTED, WIDTH, house_style
@@ -202,3 +204,35 @@ def test_many_long_names_of_mixing_stay_off_the_axis(width: float) -> None:
     assert len(own) == len(names)
     assert min(box.y0 for box in boxes) >= axes.get_window_extent(renderer).y0 - 1
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_every_run_behind_a_comparison_is_linked_once_by_its_set_up_conditions_and_seed(
+    runs: dict[str, tuple[Run, ...]],
+) -> None:
+    ring, mesh = (Method(name, runs[name]) for name in ("ring", "mesh"))
+    beside = runs["ring"][0].folder.parent
+    lossy = UnderFaults("10 % loss", (Method("ring", runs["mesh"][:1]),))
+    one = Comparison((Setting("", (ring,)),), (lossy, UnderFaults("churn", (ring,))))
+    assert _run_links(one, beside) == (
+        ("ring, seed 1", "ring-1/"),
+        ("ring, seed 2", "ring-2/"),
+        ("ring, under 10 % loss, seed 1", "mesh-1/"),
+    )
+    dealt = Comparison((Setting("dirichlet 0.1", (ring,)), Setting("subject", (mesh,))))
+    names = [name for name, _ in _run_links(dealt, beside)]
+    assert names == [f"{each}, seed {seed}" for each in ("ring, dirichlet 0.1", "mesh, subject") for seed in (1, 2)]
+    assert _run_links(one, None) == () and _run_links(one, beside / "ring-1") == (("ring, seed 1", "./"),)
+
+
+def test_set_ups_under_faults_stand_beside_themselves_undisturbed(runs: dict[str, tuple[Run, ...]]) -> None:
+    of = setting(runs)
+    conditions = (UnderFaults("10 % loss", of.methods[:1]), UnderFaults("churn", (), "it takes ten peers"))
+    scores, seconds, left_out = fault_blocks(of, conditions)
+    assert isinstance(scores, Table) and isinstance(seconds, Table)
+    for table in (scores, seconds):
+        assert table.header == ("", "undisturbed", "10 % loss")
+        ring, mesh = table.rows
+        assert ring[0] == "ring" and ring[1] == ring[2] != "–" and mesh[0] == "mesh" and mesh[2] == "–"
+    assert "ends after 600 s" in seconds.caption
+    assert left_out == Bullets(("churn: not run, it takes ten peers.",))
+    assert list(fault_blocks(of, conditions[1:])) == [left_out]
