@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any, ClassVar, TypeVar, cast, dataclass_transform, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, cast, dataclass_transform, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from p2pfl_me.errors import RunError
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
 """How a declared value is read: a number is no text, a count no fraction; undeclared fields are passed over."""
+
+Whole = Annotated[int, Field(ge=-(1 << 53), le=1 << 53)]
+"""A whole number that any reader of JSON and any array holds: a folder may be damaged, or another lab's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,8 @@ def _type_name(hint: Any) -> str:
 
 
 _NAMES = {
+    str(Whole): "int",
+    "typing.Optional[int]": "int or null",
     "collections.abc.": "",
     "p2pfl_me.run.events.": "",
     "tuple[tuple[int, ...], ...]": "list of lists",

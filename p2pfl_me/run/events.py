@@ -12,11 +12,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict
 
-from p2pfl_me.run.declare import STRICT, Event, Says, event
+from p2pfl_me.run.declare import STRICT, Event, Says, Whole, event
 
-Matrix = tuple[tuple[int, ...], ...]
-Pairs = tuple[tuple[int, int], ...]
-Sources = Mapping[str, Mapping[str, int]]
+Matrix = tuple[tuple[Whole, ...], ...]
+Pairs = tuple[tuple[Whole, Whole], ...]
+Sources = Mapping[str, Mapping[str, Whole]]
 
 
 class LinkState(StrEnum):
@@ -89,12 +89,12 @@ class Data:
     """What a peer's clips are, in counts: no name, no path."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    train: Annotated[int, Says("clips it trains on")]
-    validation: Annotated[int, Says("clips it stops by")]
-    test: Annotated[int, Says("clips of people that nobody trains on")]
-    subjects: Annotated[int, Says("people among its own clips")]
-    drawn: Annotated[int | None, Says("clips of drawn faces; null in runs from before they were marked")] = None
-    classes: Annotated[Mapping[str, int], Says("training clips by class")] = field(default_factory=dict)
+    train: Annotated[Whole, Says("clips it trains on")]
+    validation: Annotated[Whole, Says("clips it stops by")]
+    test: Annotated[Whole, Says("clips of people that nobody trains on")]
+    subjects: Annotated[Whole, Says("people among its own clips")]
+    drawn: Annotated[Whole | None, Says("clips of drawn faces; null in runs from before they were marked")] = None
+    classes: Annotated[Mapping[str, Whole], Says("training clips by class")] = field(default_factory=dict)
     sources: Annotated[Sources, Says("clips by where apex and face come from")] = field(default_factory=dict)
 
 
@@ -108,16 +108,16 @@ class ForReports(Event):
 class Start(Event):
     """A life of a peer begins; the first line of each."""
 
-    peer: Annotated[int, Says("its id in the contract")]
-    pid: Annotated[int, Says("its process")]
+    peer: Annotated[Whole, Says("its id in the contract")]
+    pid: Annotated[Whole, Says("its process")]
     version: Annotated[str, Says("of p2pme")]
     contract_digest: Annotated[str, Says("SHA-256 of the contract", "hex")]
     layout_digest: Annotated[str, Says("SHA-256 of the model's names and shapes", "hex")]
-    parameters: Annotated[int, Says("trainable values of the model")]
+    parameters: Annotated[Whole, Says("trainable values of the model")]
     device: Annotated[str, Says("where it trains: cpu, cuda, ...")]
-    threads: Annotated[int, Says("of torch")]
+    threads: Annotated[Whole, Says("of torch")]
     data: Annotated[Data, Says("its clips, see below")]
-    resumed_round: Annotated[int | None, Says("rounds that were behind it; null when it begins anew")] = None
+    resumed_round: Annotated[Whole | None, Says("rounds that were behind it; null when it begins anew")] = None
 
 
 @event("changed")
@@ -132,37 +132,39 @@ class Changed(Event):
 class View(Event):
     """The members have agreed on a change of the contract, as far as this peer can tell."""
 
-    number: Annotated[int, Says("of the run's changes, from 1")]
-    at: Annotated[int, Says("the round from which on it holds, from 0")]
+    number: Annotated[Whole, Says("of the run's changes, from 1")]
+    at: Annotated[Whole, Says("the round from which on it holds, from 0")]
     keys: Annotated[tuple[str, ...], Says("what changes, by dotted names")]
     contract_digest: Annotated[str, Says("SHA-256 of the new contract", "hex")]
-    neighbour: Annotated[int | None, Says("who told it; null where it lay in the run folder")] = None
+    neighbour: Annotated[Whole | None, Says("who told it; null where it lay in the run folder")] = None
 
 
 @event("leaving")
 class Leaving(ForReports):
     """A member has said that it leaves, and this peer has approved of it for its laboratory."""
 
-    neighbour: Annotated[int, Says("who leaves; it may be this peer itself")]
-    at: Annotated[int, Says("the round in which it takes part no more, from 0")]
+    neighbour: Annotated[Whole, Says("who leaves; it may be this peer itself")]
+    at: Annotated[Whole, Says("the round in which it takes part no more, from 0")]
 
 
 @event("undecided")
 class Undecided(Event):
     """Members have said that they leave, a round has passed, and none of it is agreed to."""
 
-    number: Annotated[int, Says("of the change that it would be")]
-    due: Annotated[int, Says("how many must approve of one of them")]
-    approvals: Annotated[Mapping[int, tuple[int, ...]], Says("who approves, as far as this peer knows, by who leaves")]
-    unheard: Annotated[tuple[int, ...], Says("of whom no approval has come")]
+    number: Annotated[Whole, Says("of the change that it would be")]
+    due: Annotated[Whole, Says("how many must approve of one of them")]
+    approvals: Annotated[
+        Mapping[Whole, tuple[Whole, ...]], Says("who approves, as far as this peer knows, by who leaves")
+    ]
+    unheard: Annotated[tuple[Whole, ...], Says("of whom no approval has come")]
 
 
 @event("joined")
 class Joined(Event):
     """A newcomer has taken the model of a neighbour to begin with."""
 
-    round: Annotated[int, Says("the one it begins with, from 0")]
-    giver: Annotated[int, Says("id of the neighbour")]
+    round: Annotated[Whole, Says("the one it begins with, from 0")]
+    giver: Annotated[Whole, Says("id of the neighbour")]
     digest: Annotated[str, Says("SHA-256 of the model's bytes", "hex")]
 
 
@@ -170,14 +172,14 @@ class Joined(Event):
 class Begin(ForReports):
     """The wait at the start is over, and training begins."""
 
-    missing: Annotated[tuple[int, ...], Says("ids of the peers of whom nothing was heard")]
+    missing: Annotated[tuple[Whole, ...], Says("ids of the peers of whom nothing was heard")]
 
 
 @event("link")
 class Link(Event):
     """A link to a neighbour changed."""
 
-    neighbour: Annotated[int, Says("its id")]
+    neighbour: Annotated[Whole, Says("its id")]
     state: Annotated[LinkState, Says("up, down, left, refused or quarantined")]
     reason: Annotated[str, Says("why; empty where nothing is to be said")] = ""
 
@@ -186,16 +188,16 @@ class Link(Event):
 class Sighted(Event):
     """What others see of a neighbour that is gone or silent: shown, and nothing follows from it."""
 
-    neighbour: Annotated[int, Says("its id")]
+    neighbour: Annotated[Whole, Says("its id")]
     silent: Annotated[bool, Says("whether the link stands and nothing is heard; false and nobody: it is heard again")]
-    by: Annotated[Mapping[int, str], Says("up, gone or left, by the ids of the neighbours that share it")]
+    by: Annotated[Mapping[Whole, str], Says("up, gone or left, by the ids of the neighbours that share it")]
 
 
 @event("unreachable")
 class Unreachable(Event):
     """Calls of a neighbour come to nothing; they go on."""
 
-    neighbour: Annotated[int, Says("its id")]
+    neighbour: Annotated[Whole, Says("its id")]
     reason: Annotated[str, Says("address and error")]
 
 
@@ -210,7 +212,7 @@ class Starved(Event):
 class Refused(Event):
     """A frame was refused."""
 
-    neighbour: Annotated[int | None, Says("who sent it; null for a stranger")]
+    neighbour: Annotated[Whole | None, Says("who sent it; null for a stranger")]
     reason: Annotated[str, Says("what was wrong with it")]
 
 
@@ -218,9 +220,9 @@ class Refused(Event):
 class Trained(Event):
     """The local epochs of a round are done."""
 
-    round: Annotated[int, Says("from 0")]
+    round: Annotated[Whole, Says("from 0")]
     loss: Annotated[float | None, Says("mean training loss; null where it is no number", "nat")]
-    steps: Annotated[int, Says("of the optimiser")]
+    steps: Annotated[Whole, Says("of the optimiser")]
     seconds: Annotated[float, Says("how long it took", "s")]
 
 
@@ -228,49 +230,49 @@ class Trained(Event):
 class Spent(Event):
     """A round was paid for from the privacy budget; it stood in the privacy ledger before it was trained."""
 
-    round: Annotated[int, Says("from 0")]
+    round: Annotated[Whole, Says("from 0")]
     unit: Annotated[str, Says("what is hidden: one clip, one subject, or all data of the lab")]
     epsilon: Annotated[float, Says("spent so far, in all lives")]
     budget: Annotated[float, Says("the most that may be spent")]
     delta: Annotated[float, Says("the chance for which epsilon does not hold")]
-    payments: Annotated[int, Says("lines of the privacy ledger so far")]
+    payments: Annotated[Whole, Says("lines of the privacy ledger so far")]
     noise: Annotated[float, Says("deviation of the noise in multiples of what one unit can add")]
     rate: Annotated[float, Says("chance of a unit to be in a step's sample")]
-    steps: Annotated[int, Says("noisy answers that this round gave")]
+    steps: Annotated[Whole, Says("noisy answers that this round gave")]
 
 
 @event("catch_up")
 class CatchUp(ForReports):
     """Rounds were left out, because the neighbours had gone on."""
 
-    from_round: Annotated[int, Says("the first that was left out")]
-    to_round: Annotated[int, Says("the one it goes on with")]
+    from_round: Annotated[Whole, Says("the first that was left out")]
+    to_round: Annotated[Whole, Says("the one it goes on with")]
 
 
 @event("round")
 class Round(Event):
     """A round is done: mixed, scored, and kept."""
 
-    round: Annotated[int, Says("from 0")]
+    round: Annotated[Whole, Says("from 0")]
     loss: Annotated[float | None, Says("mean training loss before mixing", "nat")]
-    steps: Annotated[int, Says("of the optimiser")]
+    steps: Annotated[Whole, Says("of the optimiser")]
     train_seconds: Annotated[float, Says("training", "s")]
     wait_seconds: Annotated[float, Says("from the end of training to the mixing", "s")]
-    weights: Annotated[Mapping[int, float], Says("weight of each neighbour that was mixed, by id")]
-    missing: Annotated[Mapping[int, str], Says("why each other neighbour was not, by id")]
+    weights: Annotated[Mapping[Whole, float], Says("weight of each neighbour that was mixed, by id")]
+    missing: Annotated[Mapping[Whole, str], Says("why each other neighbour was not, by id")]
     norm: Annotated[float | None, Says("Euclidean norm of the mixed model")]
     test: Annotated[Scores | None, Says("of the mixed model on clips of people nobody trains on")]
     validation: Annotated[Scores | None, Says("of the mixed model on the peer's validation clips")]
     sketch_trained: Annotated[str | None, Says("count sketch before mixing: little-endian float32", "base64")]
     sketch_mixed: Annotated[str | None, Says("count sketch after mixing", "base64")]
-    bytes_sent: Annotated[int, Says("up to the mixing, over all lives", "B")]
-    bytes_received: Annotated[int, Says("up to the mixing, over all lives", "B")]
+    bytes_sent: Annotated[Whole, Says("up to the mixing, over all lives", "B")]
+    bytes_received: Annotated[Whole, Says("up to the mixing, over all lives", "B")]
     seconds: Annotated[float, Says("since this life began", "s")]
     round_seconds: Annotated[float, Says("since this round's training began", "s")]
-    distance: Annotated[Mapping[int, float], Says("relative distance to each neighbour's model, by id")] = field(
+    distance: Annotated[Mapping[Whole, float], Says("relative distance to each neighbour's model, by id")] = field(
         default_factory=dict
     )
-    refused: Annotated[Mapping[int, str], Says("whose model arrived and was not used, and why, by id")] = field(
+    refused: Annotated[Mapping[Whole, str], Says("whose model arrived and was not used, and why, by id")] = field(
         default_factory=dict
     )
     consensus: Annotated[float | None, Says("gossiped estimate of the consensus distance, if asked for")] = None
@@ -286,8 +288,8 @@ class Round(Event):
 class Handed(Event):
     """The final model of neighbours that are done has taken the place of one's own; no round was trained for it."""
 
-    round: Annotated[int, Says("the last that is behind it, from 0")]
-    givers: Annotated[tuple[int, ...], Says("ids of those whose final models it is the mean of")]
+    round: Annotated[Whole, Says("the last that is behind it, from 0")]
+    givers: Annotated[tuple[Whole, ...], Says("ids of those whose final models it is the mean of")]
     test: Annotated[Scores | None, Says("of it on clips of people nobody trains on")]
     validation: Annotated[Scores | None, Says("of it on the peer's validation clips")]
 
@@ -303,19 +305,19 @@ class HandsOut(Event):
 class Misbehaviour(Event):
     """How odd the neighbours looked in a round; nothing follows from it by itself."""
 
-    round: Annotated[int, Says("from 0")]
-    scores: Annotated[Mapping[int, float], Says("score of each neighbour, fading, by id")]
-    signs: Annotated[Mapping[int, tuple[str, ...]], Says("what was odd in this round, by id")]
-    suspects: Annotated[tuple[int, ...], Says("ids of those whose score is high")]
-    new: Annotated[tuple[int, ...], Says("ids of those that have just become suspects")]
+    round: Annotated[Whole, Says("from 0")]
+    scores: Annotated[Mapping[Whole, float], Says("score of each neighbour, fading, by id")]
+    signs: Annotated[Mapping[Whole, tuple[str, ...]], Says("what was odd in this round, by id")]
+    suspects: Annotated[tuple[Whole, ...], Says("ids of those whose score is high")]
+    new: Annotated[tuple[Whole, ...], Says("ids of those that have just become suspects")]
 
 
 @event("traffic")
 class Traffic(Event):
     """All that this life sent and received; written when its links are closed. A killed peer leaves none."""
 
-    bytes_sent: Annotated[int, Says("in this life", "B")]
-    bytes_received: Annotated[int, Says("in this life", "B")]
+    bytes_sent: Annotated[Whole, Says("in this life", "B")]
+    bytes_received: Annotated[Whole, Says("in this life", "B")]
 
 
 @event("finish")
@@ -325,11 +327,11 @@ class Finish(Event):
     reason: Annotated[
         Reason, Says("rounds, time, work, patience, handed, left, alone, stopped, error, budget or diverged")
     ]
-    rounds: Annotated[int | None, Says("rounds that were trained; null after an error")]
+    rounds: Annotated[Whole | None, Says("rounds that were trained; null after an error")]
     detail: Annotated[str, Says("what went wrong, or what is missing of its rounds; empty where nothing is")] = ""
     digest: Annotated[str | None, Says("SHA-256 of the final model's bytes", "hex")] = None
-    trained: Annotated[int | None, Says("rounds it trained, in all its lives; others it left out to catch up")] = None
-    alone: Annotated[int | None, Says("rounds in which somebody was due and nobody came, in all its lives")] = None
+    trained: Annotated[Whole | None, Says("rounds it trained, in all its lives; others it left out to catch up")] = None
+    alone: Annotated[Whole | None, Says("rounds in which somebody was due and nobody came, in all its lives")] = None
     unsettled: Annotated[Pairs, Says("[neighbour, round] of each exchange that may count at the neighbour alone")] = ()
 
 

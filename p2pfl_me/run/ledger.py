@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from p2pfl_me.errors import RunError
 from p2pfl_me.files import open_regular, refusing
-from p2pfl_me.run.declare import STRICT, LineError, Says, adapter, validated
+from p2pfl_me.run.declare import STRICT, LineError, Says, Whole, adapter, validated
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,13 @@ class Sent:
     """A message that left, or the heartbeats to a neighbour since the last such line. Null fields are not written."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    to: Annotated[int, Says("the neighbour's id")]
+    to: Annotated[Whole, Says("the neighbour's id")]
     kind: Annotated[str, Says("of the message: offer, answer, ...; or ping")]
-    bytes: Annotated[int, Says("header and model, before sealing", "B")]
-    wire: Annotated[int, Says("on the wire: seals and lengths included", "B")]
-    round: Annotated[int | None, Says("that it belongs to, from 0")] = None
+    bytes: Annotated[Whole, Says("header and model, before sealing", "B")]
+    wire: Annotated[Whole, Says("on the wire: seals and lengths included", "B")]
+    round: Annotated[Whole | None, Says("that it belongs to, from 0")] = None
     sha256: Annotated[str | None, Says("of the model that it carried", "hex")] = None
-    count: Annotated[int | None, Says("how many heartbeats this line sums up")] = None
+    count: Annotated[Whole | None, Says("how many heartbeats this line sums up")] = None
 
 
 def sent_line(t: float, sent: Sent) -> str:

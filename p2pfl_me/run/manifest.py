@@ -19,7 +19,7 @@ from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import RunError
 from p2pfl_me.files import read_regular, refusing, write_whole
 from p2pfl_me.machine import cores
-from p2pfl_me.run.declare import STRICT, LineError, Says, adapter, validated
+from p2pfl_me.run.declare import STRICT, LineError, Says, Whole, adapter, validated
 from p2pfl_me.run.folder import RunFolder
 
 FIX = "free some space, or name another folder with --out"
@@ -36,12 +36,12 @@ class Clips:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     source: Annotated[str, Says("name of the folder or file, without its path; or synthetic")] = ""
     digest: Annotated[str, Says("SHA-256 of the rows, whatever their split", "hex")] = ""
-    train: Annotated[int | None, Says("clips that peers train on")] = None
-    validation: Annotated[int | None, Says("clips that peers stop by")] = None
-    test: Annotated[int | None, Says("clips that nobody trains on")] = None
-    subjects: Annotated[int | None, Says("people")] = None
+    train: Annotated[Whole | None, Says("clips that peers train on")] = None
+    validation: Annotated[Whole | None, Says("clips that peers stop by")] = None
+    test: Annotated[Whole | None, Says("clips that nobody trains on")] = None
+    subjects: Annotated[Whole | None, Says("people")] = None
     images: Annotated[str, Says("what was done to the clips before the network saw them, in words")] = ""
-    drawn: Annotated[int | None, Says("clips of drawn faces; null in runs from before they were marked")] = None
+    drawn: Annotated[Whole | None, Says("clips of drawn faces; null in runs from before they were marked")] = None
 
     @property
     def vectors_alone(self) -> bool:
@@ -54,7 +54,7 @@ class ToldLies:
     """Who of the peers lied, to see how the others stand it, and how."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    liars: Annotated[tuple[int, ...], Says("ids of the peers that lied")] = ()
+    liars: Annotated[tuple[Whole, ...], Says("ids of the peers that lied")] = ()
     attack: Annotated[Mapping[str, Any], Says("kind and options of the attack")] = field(default_factory=dict)
 
 
@@ -71,19 +71,19 @@ class Manifest:
     cryptography: Annotated[str, Says("version")] = ""
     networkx: Annotated[str, Says("version")] = ""
     platform: Annotated[str, Says("of the machine")] = ""
-    cpu_count: Annotated[int | None, Says("cores that it might use")] = None
+    cpu_count: Annotated[Whole | None, Says("cores that it might use")] = None
     started: Annotated[str, Says("when, in ISO 8601")] = ""
     finished: Annotated[str | None, Says("when, in ISO 8601; null while it runs, or where it was killed")] = None
     command: Annotated[str, Says("as it was typed")] = ""
     engine: Annotated[str, Says("processes, simulate or lockstep")] = ""
     seed: Annotated[int | None, Says("of the contract")] = None
     contract_digest: Annotated[str, Says("SHA-256 of the contract", "hex")] = ""
-    peers: Annotated[int | None, Says("how many")] = None
+    peers: Annotated[Whole | None, Says("how many")] = None
     lies: Annotated[ToldLies | None, Says("who lied and how, see below; null where nobody did")] = None
     warnings: Annotated[tuple[str, ...], Says("what must stand on every page of this run")] = ()
     network: Annotated[str, Says("where the weights come from that nobody trained here, in words")] = ""
     data: Annotated[Clips | None, Says("the clips, see below")] = None
-    exit: Annotated[Mapping[int, int | None], Says("exit code of each peer's process, by id")] = field(
+    exit: Annotated[Mapping[Whole, Whole | None], Says("exit code of each peer's process, by id")] = field(
         default_factory=dict
     )
 

@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 
 from p2pfl_me.errors import RunError
 from p2pfl_me.files import read_json, read_regular, refusing, write_whole
-from p2pfl_me.run.declare import STRICT, LineError, V, adapter, validated
+from p2pfl_me.run.declare import STRICT, LineError, V, Whole, adapter, validated
 from p2pfl_me.run.events import Scores
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import FIX
@@ -59,14 +59,14 @@ def join_baselines(run: Path) -> None:
         path.unlink()
 
 
-Curve = tuple[tuple[int, Scores], ...]
+Curve = tuple[tuple[Whole, Scores], ...]
 """Scores by round, from 0, in the order of rounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    round: int
+    round: Whole
     test: Scores | None = None
 
 
@@ -74,7 +74,7 @@ class _Row:
 class _Trained:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     rounds: tuple[_Row, ...] = ()
-    peers: Mapping[int, tuple[_Row, ...]] = field(default_factory=dict)
+    peers: Mapping[Whole, tuple[_Row, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class _AverageFile:
 class Baselines:
     """The same shards, seeds and steps trained in other ways: a curve, or one a peer. Empty where not run."""
 
-    isolated: Mapping[int, Curve] = field(default_factory=dict)
+    isolated: Mapping[Whole, Curve] = field(default_factory=dict)
     pooled: Curve = ()
     fedavg: Curve = ()
 
