@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire import watcher
-from p2pfl_me.wire.endpoint import Sighted, Starved, Unreachable
+from p2pfl_me.wire.endpoint import Meeting, Sighted, Starved, Unreachable
 from p2pfl_me.wire.links import Liveness
 from p2pfl_me.wire.sightings import ASKED, MOST, TOLD, Seen, Sight, Sightings
 from p2pfl_me.wire.watcher import Watcher
@@ -233,11 +234,12 @@ def test_what_is_seen_of_another_is_told_to_who_asks(steps: Steps) -> None:
 
 
 def test_calls_in_vain_are_told_from_the_fourth_on_and_once(steps: Steps) -> None:
-    steps.one.unreachable = "a: no route"
+    steps.one.unreachable, counts = "a: no route", []
     for failures in range(1, 6):
         steps.one.failures = failures
         steps.it.unreachable(steps.one)
-    assert steps.told == [Unreachable(1, "a: no route")]
+        counts.append(len(steps.told))
+    assert steps.told == [Unreachable(1, "a: no route")] and counts == [0, 0, 0, 1, 1]
     steps.one.unreachable = "b: no route"
     steps.it.unreachable(steps.one)
     steps.two.is_former, steps.two.failures, steps.two.unreachable = True, 9, "c"
@@ -251,6 +253,16 @@ def test_calls_in_vain_are_told_from_the_fourth_on_and_once(steps: Steps) -> Non
     for _ in range(2):
         steps.it.unreachable(steps.one)
     assert steps.told[5:] == [Unreachable(1, "19")]
+
+
+@pytest.mark.parametrize("failures", [0, 1, 4, 9])
+def test_one_that_is_not_at_the_relay_yet_is_told_at_once(steps: Steps, failures: int) -> None:
+    relays = (Meeting("tcp://relay:1", bytes(32)),)
+    steps.one.endpoint = replace(steps.one.endpoint, relays=relays)
+    steps.one.unreachable, steps.one.failures = "not there yet", failures
+    for _ in range(2):
+        steps.it.unreachable(steps.one)
+    assert steps.told == [Unreachable(1, "not there yet")]
 
 
 @pytest.mark.parametrize(("late_s", "lateness", "told"), [(1.0, 0.0, 0), (1.1, 1.1, 0), (5.0, 5.0, 0), (5.1, 5.1, 1)])
