@@ -12,7 +12,16 @@ from p2pfl_me.wire.admission import CHALLENGE
 from p2pfl_me.wire.endpoint import AsStated, Endpoint, Meeting
 from p2pfl_me.wire.handshake import Terms, greeting
 from p2pfl_me.wire.handshake_stages import AtRelay, Call, Dialled, most_s
-from p2pfl_me.wire.handshaker import NEWS_RECORD, NO_KEY, NO_PEER, NOT_THERE, REVOKED, TURNED_AWAY, Handshaker
+from p2pfl_me.wire.handshaker import (
+    NEWS_RECORD,
+    NO_KEY,
+    NO_PEER,
+    NOT_THERE,
+    REVOKED,
+    TURNED_AWAY,
+    TURNED_AWAY_THERE,
+    Handshaker,
+)
 from p2pfl_me.wire.identity import Identity, new_identity
 from p2pfl_me.wire.meeting import ABSENT, MEET, MET
 from p2pfl_me.wire.neighbour import Neighbour
@@ -218,6 +227,33 @@ def test_why_a_call_was_closed_is_told_from_the_second_time_on(
     assert high.it.on_closed(high.connection, "reset") == ""
     assert high.said("stranger") == [("a connection from 10.0.0.7 that ended before its handshake (reset)",)]
     assert low.it.on_closed(connection(), "reset") == "" and len(low.said("stranger")) == 0
+
+
+@pytest.mark.parametrize(
+    ("failures", "connecting", "asked", "absent", "said", "why"),
+    [
+        (0, False, False, False, "", ""),
+        (1, True, False, False, "", ""),
+        (0, True, False, False, "", ""),
+        (1, False, False, False, NO_PEER, ""),
+        (1, False, True, False, TURNED_AWAY_THERE, ""),
+        (1, False, True, True, "", NOT_THERE),
+    ],
+)
+def test_why_a_relay_closed_a_call_is_told_from_the_second_time_on(
+    failures: int, connecting: bool, asked: bool, absent: bool, said: str, why: str
+) -> None:
+    relay = Meeting("tcp://relay:1", KEYS[2].public)
+    low = End(0, 1, relays=(relay,))
+    low.neighbour.failures, low.connection.connecting = failures, connecting
+    low.it.on_dialling(low.connection, low.neighbour, 0.0)
+    stage = low.it._under_way[low.connection]
+    assert isinstance(stage, AtRelay)
+    stage.asked, stage.absent = asked, absent
+    assert low.it.on_closed(low.connection, "reset") == why
+    where = low.neighbour.where(0)
+    assert [words for _, words in low.said("complain")] == ([f"peer 1 at {where} {said}"] if said else [])
+    assert not low.said("stranger")
 
 
 def test_words_that_are_no_greeting_are_said_of_who_was_called() -> None:
