@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from p2pfl_me.privacy.additive import InClear
@@ -67,6 +68,16 @@ def one_roster_no_more(patch: Patch) -> None:
         return pledge(self, receiver, round, content)
 
     patch.setattr(giver, "pledge", again)
+
+
+def whole_models(contract: Any, dealt: Any, peer: int, neighbours: Any, size: int) -> dict[int, Any]:
+    """Every edge carries every place."""
+    return dict.fromkeys(neighbours, np.arange(size))
+
+
+def another_part_each_round(self: Any, peer: int, round: int, own: Any) -> Any:
+    """An edge carries the places of its part, moved on by the round."""
+    return np.ascontiguousarray(own[(self._places[peer] + round) % own.size], dtype="<f4").view(np.uint8)
 
 
 def no_clipping(patch: Patch) -> None:
@@ -138,6 +149,7 @@ def as_it_is(self: Any, parts: Any) -> Any:
     return (bytes(part) for part in parts)
 
 
+PARTS = "tests/privacy/test_submodels.py"
 IDENTITY, HANDSHAKE, KEYS = (
     "tests/wire/test_identity.py",
     "tests/wire/test_handshake.py",
@@ -238,6 +250,16 @@ SWITCHES = (
         (
             "tests/privacy/test_coalitions.py::test_no_coalition_within_the_contracts_finds_fewer_honest_models_whomever_each_leaves_out[mesh-1-False]",
         ),
+    ),
+    Switch(
+        "parts of a model",
+        instead("p2pfl_me.gossip.rounds:by_part", whole_models),
+        (f"{PARTS}::test_no_neighbour_is_ever_sent_a_value_of_a_place_outside_of_its_part[dpsgd]",),
+    ),
+    Switch(
+        "one part for good",
+        instead("p2pfl_me.gossip.slices:Sliced.pack", another_part_each_round),
+        (f"{PARTS}::test_no_neighbour_is_ever_sent_a_value_of_a_place_outside_of_its_part[dpsgd]",),
     ),
     Switch(
         "one roster a round",

@@ -11,13 +11,17 @@ from itertools import product
 
 import numpy as np
 
-from p2pfl_me.aggregation import Neighbourhood
+from p2pfl_me.aggregation import Mixture, Neighbourhood
+from p2pfl_me.contract import Contract
+from p2pfl_me.gossip.kind import Start
 from p2pfl_me.gossip.protocol import Mixed
+from p2pfl_me.gossip.rounds import exchange_of
 from p2pfl_me.simulation.host import Simulation
 from p2pfl_me.simulation.reasons import untrue_reasons
-from p2pfl_me.simulation.trials import PATIENCE_S, Journal, Trial, play
+from p2pfl_me.simulation.trials import HOME, PATIENCE_S, SHAPES, SIZE, Journal, Trial, play
 from p2pfl_me.topology import Schedule, schedule_of
 from p2pfl_me.topology.enough import least_in_a_sum
+from p2pfl_me.topology.submodels import Dealt
 
 
 def broken_promises(trial: Trial) -> list[str]:
@@ -25,7 +29,7 @@ def broken_promises(trial: Trial) -> list[str]:
     simulation, journal = play(trial)
     gossip = trial.contract.gossip
     protocol, compression = gossip.protocol, gossip.compression
-    noised, in_parts = trial.contract.privacy.exchange.own_noise, trial.contract.privacy.exchange.parts_only
+    noised = trial.contract.privacy.exchange.own_noise
     broken = [
         *_everyone_finishes(trial, simulation),
         *_refusals_have_a_cause(trial, journal),
@@ -34,7 +38,7 @@ def broken_promises(trial: Trial) -> list[str]:
     if trial.contract.privacy.exchange.sums_only:
         broken += _sums_are_those_of_the_mean(trial, journal, schedule_of(trial.contract))
         broken += untrue_reasons(trial, journal)
-    elif protocol.exchanges_model and not compression and not noised and not in_parts:
+    elif protocol.exchanges_model and not compression and not noised:
         schedule = schedule_of(trial.contract)
         broken += _rounds_are_what_the_rule_says(trial, journal, schedule)
     if protocol.common_rounds and not trial.contract.privacy.exchange.sums_only:
@@ -103,8 +107,11 @@ def _rounds_are_what_the_rule_says(trial: Trial, journal: Journal, schedule: Sch
     What a liar has sent nobody wrote down; the weights and who is missing are checked all the same.
     """
     rule, last = trial.contract.gossip.aggregation, trial.contract.training.rounds
+    parts = _Parts(trial.contract, schedule) if trial.contract.privacy.exchange.parts_only else None
     for peer, round, rounds in _of_the_honest(trial, journal):
         row = schedule.weights(peer, round)
+        if parts:
+            row = {other: parts.dealt.weight(peer, other, round) for other in row}
         for mixed in rounds:
             if rule.follows_w and any(row.get(other) != weight for other, weight in mixed.weights.items()):
                 yield f"peer {peer} round {round}: weights {dict(mixed.weights)} are not those of the schedule"
@@ -116,12 +123,28 @@ def _rounds_are_what_the_rule_says(trial: Trial, journal: Journal, schedule: Sch
                 continue
             # A peer that crashed in mid-round may have trained that round twice, from two starting points.
             versions = [journal.trained[other, round] for other in (peer, *others)]
-            made = (
-                rule.aggregate(Neighbourhood(peer, round, last, own, row, dict(zip(others, theirs, strict=True))))
+            around = (
+                Neighbourhood(peer, round, last, own, row, dict(zip(others, theirs, strict=True)))
                 for own, *theirs in product(*versions)
             )
+            made = (parts.averaged(each) if parts else rule.aggregate(each) for each in around)
             if not any(each.params.tobytes() == mixed.params.tobytes() for each in made):
                 yield f"peer {peer} round {round}: not the {rule} of the models of that round"
+
+
+class _Parts:
+    """All peers' sides of their edges where each neighbour sees a part, which remember nothing: a peer that went and
+    came back averages as if it had never been away."""
+
+    def __init__(self, contract: Contract, schedule: Schedule) -> None:
+        self.dealt = Dealt(contract, schedule)
+        start = Start(np.zeros(SIZE, np.float32), personal=HOME, shapes=SHAPES)
+        self._sides = [exchange_of(contract, schedule, peer, start) for peer in range(schedule.size)]
+
+    def averaged(self, around: Neighbourhood) -> Mixture:
+        me, round = around.me, around.round
+        got = {other: self._sides[other].pack(me, round, model) for other, model in around.models.items()}
+        return self._sides[me].average(around.own, around.row, round, {}, got)
 
 
 def _sums_are_those_of_the_mean(trial: Trial, journal: Journal, schedule: Schedule) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from p2pfl_me.choice import derive_seed
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, load_contract
 from p2pfl_me.errors import ContractError
@@ -23,12 +25,13 @@ from p2pfl_me.gossip.wrapped import Wrapped
 from p2pfl_me.membership.agreed import require_newcomers
 from p2pfl_me.message import Places, Vector
 from p2pfl_me.options import RunOptions
+from p2pfl_me.peer.replay import replay
 from p2pfl_me.privacy.exchanges.submodels import Submodels
 from p2pfl_me.simulation import trials
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.faults import Crash, FaultModel, LinkQuality
 from p2pfl_me.simulation.lockstep import run_lockstep
-from p2pfl_me.simulation.trials import HOME, SIZE, Journal, Trial, play
+from p2pfl_me.simulation.trials import SIZE, Journal, Trial, play
 from p2pfl_me.topology import Schedule, schedule_of
 from p2pfl_me.topology.submodels import Dealt
 from tests.small import events, here, write_contract, write_vectors
@@ -196,11 +199,11 @@ def test_no_neighbour_is_ever_sent_a_value_of_a_place_outside_of_its_part(
     gossip = {"deadline": {"min_s": 2.0, "max_s": 30.0}, "protocol": protocol}
     agreed = contract(EPIDEMIC, 6, 3, gossip=gossip)
     journal, sent = overheard(agreed, BAD, monkeypatch)
-    plan, told = schedule_of(agreed), 0
-    size = SIZE - sum(end - begin for begin, end in HOME) if agreed.gossip.personal else SIZE
+    dealt, told = Dealt(agreed, schedule_of(agreed)), 0
+    places = agreed.privacy.exchange.dealt(SIZE, derive_seed(agreed.seed, "submodels", "places"))
     for (sender, receiver), said in sent.items():
-        mine = carried(agreed, plan, sender, size)[receiver]
-        others = np.setdiff1d(np.arange(size), mine)
+        mine = places[dealt.part(sender, receiver)]
+        others = np.setdiff1d(np.arange(SIZE), mine)
         for (peer, _), versions in journal.trained.items():
             if peer == sender:
                 for trained in versions:
@@ -241,20 +244,22 @@ def test_the_simulator_and_lockstep_end_with_the_same_bits_and_half_the_bytes(
 
 @pytest.mark.thorough
 @pytest.mark.processes
-def test_real_peers_end_with_the_bits_of_the_simulator_and_go_on_after_a_kill(tmp_path: Path) -> None:
+def test_real_peers_end_with_the_bits_of_the_simulator_and_live_their_record_again(tmp_path: Path) -> None:
     vectors = write_vectors(tmp_path / "vectors.safetensors", range(12))
-    path = write_contract(tmp_path / "mesh.yaml", 4, topology="{kind: mesh}", training="{rounds: 4, local_epochs: 1}")
+    path = write_contract(tmp_path / "mesh.yaml", 4, topology="{kind: mesh}", training="{rounds: 3, local_epochs: 1}")
     parts = ["--set", "privacy.exchange={kind: submodels, parts: 2}"]
-    run, options = tmp_path / "run", ["--data", vectors, "--no-report"]
-    code, output = here(tmp_path / "home", "swarm", path, *options, "--out", run, *parts, "--set", "training.rounds=2")
+    run, simulated = tmp_path / "run", RunOptions(home=tmp_path / "home", run=tmp_path / "simulated", data=vectors)
+    options = ["--data", vectors, "--no-report", "--record", "--out", run]
+    code, output = here(tmp_path / "home", "swarm", path, *options, *parts)
     assert code == 0, output
-    code, output = here(tmp_path / "home", "swarm", path, *options, "--out", run, *parts)
-    assert code == 0, output
-    simulated = RunOptions(home=tmp_path / "home", run=tmp_path / "simulated", data=vectors)
-    assert simulate(load_contract(path, parts[1::2]), simulated, Console(quiet=True)) == 0
+    agreed = load_contract(path, parts[1::2])
+    assert simulate(agreed, simulated, Console(quiet=True)) == 0
     for peer in range(4):
         here_, there = (events(folder, peer, "finish")[-1]["digest"] for folder in (run, simulated.run))
-        assert here_ == there
+        assert here_ == there and replay(run, peer).difference is None
+        sent = [json.loads(line) for line in (run / f"egress-{peer}.jsonl").read_text().splitlines()]
+        most = max(each["bytes"] for each in sent if each["kind"] in ("offer", "answer"))
+        assert 0 <= most - 4 * -(-agreed.model.layout.size // 2) < 100
 
 
 @pytest.mark.parametrize(
