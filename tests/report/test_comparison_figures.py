@@ -20,7 +20,7 @@ from p2pfl_me.report.line_styles import line_styles_of
 from p2pfl_me.report.methods import Comparison, Method, Setting, UnderFaults
 from p2pfl_me.report.numbers import csv_rows, csv_text
 from p2pfl_me.report.run import Run
-from p2pfl_me.report.style import INK, MUTED, WIDTH, house_style
+from p2pfl_me.report.style import INK, MUTED, WIDTH, house_style, new_figure, round_axis
 from p2pfl_me.report.traffic import peer_traffic
 from tests.report.marks import WIDTHS, column, in_order, lines_of, points, setting, shown, words_of
 
@@ -204,6 +204,18 @@ def test_many_long_names_of_mixing_stay_off_the_axis(width: float) -> None:
     assert len(own) == len(names)
     assert min(box.y0 for box in boxes) >= axes.get_window_extent(renderer).y0 - 1
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_room_is_left_for_bars_of_several_seeds_alone(runs: dict[str, tuple[Run, ...]], seeds: int) -> None:
+    of = Setting("", tuple(Method(name, own[:seeds]) for name, own in runs.items()))
+    axes, rows = shown(comparison_picture(of, SettingPart.SCORES, "score-rounds"), WIDTH)
+    _, plain = new_figure(3.9, WIDTH)
+    round_axis(plain, rows)
+    (low, high), (_, right) = plain.get_xlim(), axes.get_xlim()
+    bars = [line for line in axes.get_lines() if len(set(line.get_xdata())) == 1 and line.get_xdata()[0] > high]
+    assert (len(bars) > 0) == (seeds > 1)
+    assert right == pytest.approx(high + (0.018 * (high - low) * 3 if seeds > 1 else 0))
 
 
 def test_every_run_behind_a_comparison_is_linked_once_by_its_set_up_conditions_and_seed(
