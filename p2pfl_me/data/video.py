@@ -21,6 +21,7 @@ from p2pfl_me.data.concealed import made_up
 from p2pfl_me.data.drawn import drawn_input
 from p2pfl_me.data.fields import Fields, can_read_fields, field_pictures, fields_of, several
 from p2pfl_me.data.film_end import require_end, require_sound
+from p2pfl_me.data.moov import index_of
 from p2pfl_me.data.pixels import Shape, shape_of
 from p2pfl_me.data.still import Still
 from p2pfl_me.errors import DataError
@@ -75,28 +76,29 @@ class Video:
     def _decoded(self) -> Iterator[tuple[float | None, Image]]:
         """The pictures as OpenCV reads them."""
         capture, doubts = open_capture(self.path), made_up(self.path)
-        count, damaged, stamps = 0, list[int](), list[float]()
+        count, damaged, stamps, late = 0, list[int](), list[float](), 0.0
         try:
             while (bgr := next_picture(capture)) is not None:
                 stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                 if next(doubts, False):
                     damaged.append(count)
                 count += 1
+                late = late if stamps else _late(capture)
                 stamps = [stamps[0] if stamps else stamp, stamp]
                 yield stamp, np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-            stated = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-            require_end(self.path, stated, max(count, self._reached(stamps)), read=count)
+            require_end(self.path, self.frames, max(count, self._reached(stamps, late)), read=count)
             require_sound(self.path, damaged, count)
         finally:
             capture.release()
             doubts.close()
 
-    def _reached(self, stamps: Sequence[float]) -> int:
+    def _reached(self, stamps: Sequence[float], late: float) -> int:
         """How many pictures of its rate fill the time up to the last one, where a container holds no count: what it
-        states is its length by its rate then, and a camera that rests in between has not broken off."""
+        states is its length by its rate then, and a camera that rests in between has not broken off, nor one that
+        begins `late`, by so many pictures after the sound."""
         if not (stamps and self.fps and _holds_no_count(self.path)):
             return 0
-        return round((stamps[-1] - stamps[0]) * self.fps) + 1
+        return round((stamps[-1] - stamps[0]) * self.fps + late) + 1
 
 
 def look_at(path: Path) -> Video:
@@ -123,7 +125,10 @@ def look_at(path: Path) -> Video:
             )
         stated, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         shape = shape_of(capture, first)
-        said = (*((shape.words,) if shape else ()), *several(path), *drawn)
+        index = index_of(path)
+        if index.seconds and 0 < index.seconds * stated < frames:
+            frames = round(index.seconds * stated)
+        said = (*((shape.words,) if shape else ()), *index.words, *several(path), *drawn)
         still, before, count, same, repeated = Still(first), first, 1, True, 0
         while (bgr := next_picture(capture)) is not None and still.like(bgr):
             count += 1
@@ -157,6 +162,11 @@ def _require_pictures_of_its_own(path: Path) -> None:
             where=str(path),
             fix="rename it, without the `%`",
         )
+
+
+def _late(capture: cv2.VideoCapture) -> float:
+    """By how many pictures its first one comes after the film's beginning, where OpenCV says so (4.11 and later)."""
+    return max(float(capture.get(place)), 0.0) if (place := getattr(cv2, "CAP_PROP_PTS", None)) is not None else 0.0
 
 
 def _holds_no_count(path: Path) -> bool:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from p2pfl_me.live.absence import Absence, AbsenceMeter, Lack
+from p2pfl_me.live.absence import MOST_UNSEEN, Absence, AbsenceMeter, Lack
 from p2pfl_me.live.film import Film
 from p2pfl_me.live.naming import Name, Namer
 from p2pfl_me.live.rates import RateMeter
 from p2pfl_me.live.stillness import Stillness
 from p2pfl_me.live.tracker import Tracker
-from p2pfl_me.live.watcher import Watcher, lack_of
+from p2pfl_me.live.watcher import State, Watcher, lack_of
 from p2pfl_me.spotting.event import Event
 from p2pfl_me.spotting.settings import SpotterSettings
-from p2pfl_me.spotting.spotter import Observation, spot
+from p2pfl_me.spotting.spotter import Observation, is_long_enough, spot
 
 Progress = Callable[[int], None]
 
@@ -60,7 +60,8 @@ def spot_film(film: Film, settings: SpotterSettings, progress: Progress | None =
     frozen = [each for each in absences if each.kind is Lack.STILL]
     moving = {number: list(_without(frozen, each)) for number, each in seen.items()}
     events = (Spotted(number, event) for number, each in moving.items() for event in spot(each, settings))
-    return _result(events, absences, meter)
+    long_enough = any(is_long_enough(each, settings) for each in moving.values())
+    return _result(events, absences, meter, 0.0 if long_enough else 1.0)
 
 
 def watch_film(
@@ -70,14 +71,17 @@ def watch_film(
     watcher = Watcher(settings, namer)
     events: list[Spotted] = []
     absences: list[Absence] = []
+    learning = 0
     for count, picture in enumerate(film.pictures(), 1):
         report = watcher.push(picture.time_s, picture.image, count)
         events += [Spotted(told.person, told.event, told.name) for told in report.events]
         absences += report.absences
+        learning += bool(report.persons) and all(seen.state is State.LEARNING for seen in report.persons)
         if progress:
             progress(count)
     events += [Spotted(told.person, told.event, told.name) for told in watcher.finish()]
-    return _result(events, [*absences, *watcher.absence.finish()], watcher.absence)
+    absences += watcher.absence.finish()
+    return _result(events, absences, watcher.absence, learning / max(1, watcher.absence.pictures))
 
 
 def _without(frozen: Sequence[Absence], seen: Iterable[Observation]) -> Iterator[Observation]:
@@ -87,6 +91,11 @@ def _without(frozen: Sequence[Absence], seen: Iterable[Observation]) -> Iterator
         yield Observation(each.time_s, None, None) if still else each
 
 
-def _result(events: Iterable[Spotted], absences: Iterable[Absence], meter: AbsenceMeter) -> Result:
+def _result(events: Iterable[Spotted], absences: Iterable[Absence], meter: AbsenceMeter, learning: float) -> Result:
+    """`learning` is the share of pictures in which nothing could be spotted yet: nobody's calm face was known."""
     found = sorted(events, key=lambda each: (each.event.interval.onset_s, each.person))
-    return Result(tuple(found), tuple(absences), meter.unseen, meter.words())
+    lost = sum(meter.shares.values())
+    short = lost <= MOST_UNSEEN < lost + min(learning, 1.0 - lost)
+    words = f"too short: in {learning:.0%} of it the calm face was not known yet" if short else ""
+    said = ", ".join(filter(None, (meter.words(), words)))
+    return Result(tuple(found), tuple(absences), meter.unseen or short, said)

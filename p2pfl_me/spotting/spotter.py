@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from p2pfl_me.spotting.contrast import Contrast, Contraster, flatten
 from p2pfl_me.spotting.event import Event, Verdict
@@ -130,6 +131,13 @@ def spot(observations: Iterable[Observation], settings: SpotterSettings) -> list
     events = [event for each in seen for event in spotter.push(each)]
     events += spotter.finish()
     return sorted(events, key=lambda event: event.interval.onset_s)
+
+
+def is_long_enough(observations: Iterable[Observation], settings: SpotterSettings) -> bool:
+    """Whether a person was seen for as long as a micro-expression takes, and what stands before and behind it."""
+    distance = settings.micro_samples()
+    motions = ((each.time_s, each.micro) for each in observations)
+    return sum(1 for _ in islice(_contrasts(motions, distance, settings), 2 * distance)) == 2 * distance
 
 
 def _contrasts(

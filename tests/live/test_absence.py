@@ -112,6 +112,14 @@ def test_ten_pictures_a_second_are_too_slow_and_nothing_is_marked(
     assert {row["kind"] for row in rows} == {"too slow"}
 
 
+@pytest.mark.parametrize(("online", "count"), [((), 2), ((), 20), (("--online",), 20), (("--online",), 100)])
+def test_a_film_too_short_for_a_calm_face_to_be_known_is_no_film_without_events(
+    online: tuple[str, ...], count: int, film: Path, tmp_path: Path
+) -> None:
+    code, _, said = spotted(written(tmp_path / "film.avi", beginning(film, count)), *online)
+    assert code == 1 and "the calm face was not known yet" in said and "says nothing of the person (film.avi)" in said
+
+
 def test_a_folder_of_one_picture_throughout_is_refused(film: Path, tmp_path: Path) -> None:
     face = next(beginning(film, 1))
     for number in range(4):
