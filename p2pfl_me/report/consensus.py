@@ -56,14 +56,14 @@ class Contraction:
 def contraction_of(run: Run) -> Contraction | None:
     """The contraction that the contract's graph predicts for each round; None where it predicts none.
 
-    That is for a single peer, for protocols whose pairs meet by chance, for models of which a part stays home,
-    and for an aggregation that is not the mixing matrix.
+    That is for a single peer, for protocols whose pairs meet by chance, for models of which a part stays home or goes
+    to some neighbours only, and for an aggregation that is not the mixing matrix.
     """
     contract = run.contract
     gossip = contract.gossip
     if contract.peers.count < 2 or not gossip.protocol.follows_matrix or gossip.personal:
         return None
-    if not gossip.aggregation.follows_w:
+    if not gossip.aggregation.follows_w or contract.privacy.exchange.parts_only:
         return None
     from p2pfl_me.topology import directed_round_rms, directed_schedule_of, schedule_of, spectral_figures
 

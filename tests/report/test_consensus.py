@@ -72,6 +72,14 @@ def test_a_single_peer_has_no_prediction(tmp_path: Path) -> None:
     assert contraction_of(run) is None and agreement(run, None) == ()
 
 
+def test_parts_of_models_are_mixed_by_thinner_graphs_for_which_nothing_is_predicted(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", Recipe(**SMALL, count=5, rounds=1, kind="mesh"))
+    assert contraction_of(read_run(folder)) is not None
+    with (folder / "contract.yaml").open("a", encoding="utf-8") as file:
+        file.write("privacy: {exchange: submodels}\n")
+    assert contraction_of(read_run(folder)) is None
+
+
 def test_a_graph_that_changes_is_predicted_round_by_round(tmp_path: Path) -> None:
     """The report counts rounds from 1, a schedule from 0: row k stands beside the edges of round k - 1."""
     folder = write_run(tmp_path / "run", Recipe(**SMALL, rounds=8))
