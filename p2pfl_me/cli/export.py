@@ -46,6 +46,7 @@ def export(
     training's, and not written if they disagree. FILE.card.md beside it says what the model is for, what it was trained
     on (counts, no names), its scores, what protected the clips, and its limits.
     """
+    from p2pfl_me.counting import readable_bytes
     from p2pfl_me.deploy.export import export_model
     from p2pfl_me.errors import RunError
     from p2pfl_me.files import refusing, write_whole
@@ -53,7 +54,6 @@ def export(
     from p2pfl_me.learning.onnx_file import Precision
     from p2pfl_me.report.model_card import model_card
     from p2pfl_me.report.run import read_run
-    from p2pfl_me.report.traffic import readable_bytes
 
     with set_aside(as_json) as tell:
         done = export_model(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.counting import readable_bytes
 from p2pfl_me.doctor.finding import Finding, bad, good, note
 from p2pfl_me.machine import available_bytes, cores
 from p2pfl_me.peer.settings import PeerSettings
@@ -34,14 +35,15 @@ def disk(settings: PeerSettings, model: int, neighbours: int) -> Finding:
     if settings.record:
         needed += 2 * model * messages
     free = shutil.disk_usage(place).free
-    says = f"the run takes up to {_bytes(needed)} at {settings.run}, and {_bytes(free)} are free"
+    says = f"the run takes up to {readable_bytes(needed)} at {settings.run}, and {readable_bytes(free)} are free"
     return good("disk", says) if needed < free else bad("disk", says, "free some space, or name another --out")
 
 
 def memory(model: int) -> Finding:
     """What a peer takes once it runs; preparing pictures and frozen layers may take more for a while."""
     needed, free = PROCESS_BYTES + PROCESS_MODELS * model, available_bytes()
-    says = f"a peer of this contract takes about {_bytes(needed)}, and {_bytes(free)} are free; {cores()} cores"
+    says = f"a peer of this contract takes about {readable_bytes(needed)}, and {readable_bytes(free)} are free"
+    says += f"; {cores()} cores"
     return (
         good("memory", says)
         if needed < free
@@ -94,7 +96,3 @@ def _existing(path: Path) -> Path:
     """The folder itself, or the nearest around it that is there."""
     path = path.absolute()
     return next(each for each in (path, *path.parents) if each.exists())
-
-
-def _bytes(count: float) -> str:
-    return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from p2pfl_me.contract import dump_contract
+from p2pfl_me.counting import readable_bytes
 from p2pfl_me.report.arms import IN_A_RUN, Arm
 from p2pfl_me.report.arms_picture import HEADER, ArmRow, arms_rows
 from p2pfl_me.report.claims import digits_of, verdict
@@ -43,7 +44,7 @@ from p2pfl_me.report.results import (
 )
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.sections import run_sections
-from p2pfl_me.report.traffic import peer_traffic, readable_bytes, total_sent
+from p2pfl_me.report.traffic import peer_traffic, total_sent
 from p2pfl_me.report.warning import with_warning
 
 SCORE_HEADER = ("clips_dealt", "set_up", "seed", "arm", "which", "metric", "score", "dataset")

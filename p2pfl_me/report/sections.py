@@ -9,6 +9,7 @@ from statistics import median
 import numpy as np
 
 from p2pfl_me.contract import Contract, digest, dump_contract
+from p2pfl_me.counting import readable_bytes
 from p2pfl_me.learning.metrics import Metrics
 from p2pfl_me.learning.origin import network_words
 from p2pfl_me.report.consensus import agreement
@@ -19,7 +20,7 @@ from p2pfl_me.report.formatting import NONE, many
 from p2pfl_me.report.privacy import left_the_building
 from p2pfl_me.report.results import confusion_of, final_confusions, part_of
 from p2pfl_me.report.run import Run
-from p2pfl_me.report.traffic import alike, by_kind, model_share, peer_traffic, readable_bytes, total_sent
+from p2pfl_me.report.traffic import alike, by_kind, model_share, peer_traffic, total_sent
 from p2pfl_me.run.events import Reason
 from p2pfl_me.topology import link_count, plan_of
 from p2pfl_me.topology.layout import DRAWN_LINKS

@@ -113,12 +113,3 @@ def model_share(rows: Sequence[PeerTraffic]) -> str:
         f" Of these bytes {100 * sum(payload) / total_sent(rows):.2f} % are model weights; the rest is seals, headers, "
         "framing and heartbeats."
     )
-
-
-def readable_bytes(count: float) -> str:
-    """Bytes in decimal units with three figures: 41.2 MB."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            value = count / size
-            return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
-    return f"{count:.0f} B"

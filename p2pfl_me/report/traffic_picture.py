@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from p2pfl_me.counting import readable_bytes
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.figures import RunPart, figure_named, in_run
 from p2pfl_me.report.numbers import Row
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.style import bars, few_ticks, headline, new_figure
-from p2pfl_me.report.traffic import alike, model_share, peer_traffic, readable_bytes, total_sent
+from p2pfl_me.report.traffic import alike, model_share, peer_traffic, total_sent
 
 MOST_BARS = 40
 

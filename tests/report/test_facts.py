@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from p2pfl_me.counting import readable_bytes
 from p2pfl_me.report.failures import failures, received_share
 from p2pfl_me.report.groups import methods_of
 from p2pfl_me.report.notes import honesty_notes
 from p2pfl_me.report.run import read_run
-from p2pfl_me.report.traffic import PeerTraffic, by_kind, peer_traffic, readable_bytes, sent_by_round
+from p2pfl_me.report.traffic import PeerTraffic, by_kind, peer_traffic, sent_by_round
 from tests.report.fixture import Recipe, append, contract_text, write_run
 
 SMALL = {"count": 4, "rounds": 3, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
