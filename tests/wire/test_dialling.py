@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,6 +54,14 @@ def test_a_name_is_looked_up_elsewhere_and_what_is_none_is_said() -> None:
     assert told("tcp://[::1]:4000") == ([(socket.AF_INET6, ("::1", 4000, 0, 0))], "")
     found, why = told(f"tcp://{'a' * 70}.example:4000")
     assert found == () and why.startswith(f"the name {'a' * 70}.example cannot be looked up (")
+
+
+def test_why_a_name_is_none_is_told_without_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*given: object, **named: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert told("tcp://lab:4000") == ((), "the name lab cannot be looked up (Name or service not known)")
 
 
 class Clockwork:
@@ -145,6 +154,9 @@ def test_who_is_wanted_is_dialled_and_nobody_else() -> None:
     for state in ({"quarantined": True}, {"dialling": "one"}, {"connection": "one"}):
         dialler.begin(numbered(**state))
     dialler.begin(neighbour(ours=False))
+    not_ours = numbered()
+    not_ours.endpoint = replace(not_ours.endpoint, dialled=False)
+    dialler.begin(not_ours)
     lab.can = False
     dialler.begin(numbered())
     dialler._dial(numbered())

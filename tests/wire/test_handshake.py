@@ -21,6 +21,7 @@ from p2pfl_me.wire.handshake import (
     REPLY,
     VERSION,
     Terms,
+    _is_digest,
     contracts_differ,
     greeting,
     hello,
@@ -179,3 +180,24 @@ def test_a_hello_is_known_by_its_kind_and_its_length() -> None:
     for size in (0, 1, head, MAX_FRAME + 1):
         with pytest.raises(WireError, match="something else than a handshake"):
             proof_of((bytes([HELLO]) + bytes(MAX_FRAME))[:size])
+
+
+def test_what_a_neighbour_names_is_shown_without_signs_of_its_own_and_cut() -> None:
+    words = contracts_differ(3, ["mo\x1b[2Jdel", "caf\u00e9", "tra\nining", "x" * 80])
+    shown = f"`mo?[2Jdel`, `caf?`, `tra?ining`, `{'x' * 64}`"
+    assert words.startswith(f"peer 3 has another contract: {shown} differ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_one"),
+    [
+        ("model", bytes(DIGEST), True),
+        ("model", bytes(DIGEST - 1), False),
+        ("model", bytes(DIGEST + 1), False),
+        ("model", "m" * DIGEST, False),
+        (1, bytes(DIGEST), False),
+        (b"model", bytes(DIGEST), False),
+    ],
+)
+def test_a_section_is_a_text_and_the_bytes_of_a_digest(name: object, value: object, is_one: bool) -> None:
+    assert _is_digest(name, value) is is_one

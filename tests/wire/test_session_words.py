@@ -145,6 +145,21 @@ def test_what_was_received_whole_is_counted_with_what_was_refused() -> None:
     assert one.begun == 2 and module.Standing(*module._STANDING.unpack(one.standing())).messages == 1
 
 
+def test_a_body_that_is_refused_is_counted_as_confirmed_and_the_next_message_passes() -> None:
+    one, two = two_ends()
+    two.queue(Message(Kind.OFFER, 3, 3, np.full(5, np.nan, np.float32)))
+    two.queue(WORD)
+    got: list[Message] = []
+    one.receive(two.next_record()[0], got.append)  # type: ignore[index]
+    with pytest.raises(WireError):
+        one.receive(two.next_record()[0], got.append)  # type: ignore[index]
+    assert module.Standing(*module._STANDING.unpack(one.standing())).messages == 1
+    tell(two, one, got)
+    one.queue_ping()
+    tell(one, two, [])
+    assert [each.kind for each in got] == [WORD.kind] and two.is_idle and not two._queue
+
+
 def test_it_is_behind_from_the_stated_numbers_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_MODELS", 2)
     monkeypatch.setattr(module, "MOST_BYTES", 60)

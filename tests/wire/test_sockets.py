@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import zmq
@@ -173,6 +175,25 @@ def test_what_is_sent_to_who_is_gone_is_not_kept(closed: int, mute: int, outcome
         connection.deaf = deaf
         sockets_.hear(connection, hear=hear)
         assert connection.deaf is (deaf if closed else becomes)
+
+
+def test_a_connection_is_closed_once_and_its_name_is_remembered_where_it_was_a_caller() -> None:
+    for server, ended, named in ((True, False, True), (True, True, False), (False, False, False)):
+        retired: list[object] = []
+        station = SimpleNamespace(connections={}, closed=OrderedDict())
+        connection = Connection(station, b"x", "host", None, 0.0, ended=ended)  # type: ignore[arg-type]
+        station.connections[b"x"] = connection
+        all_ = Sockets.__new__(Sockets)
+        all_._server = station if server else None  # type: ignore[assignment]
+        all_._sockets = SimpleNamespace(retire=retired.append)  # type: ignore[assignment]
+        all_._calls, all_._unread, all_._stuck, all_._leaving = {connection: 1.0}, {connection}, {connection}, []  # type: ignore[assignment, dict-item]
+        all_._take_leave = lambda: None  # type: ignore[method-assign]
+        for _ in range(2):
+            all_.close(connection)
+        assert connection.closed and not station.connections
+        assert not (all_._calls or all_._unread or all_._stuck)
+        assert (list(station.closed), len(all_._leaving)) == (([b"x"], 1) if named else ([], 0))
+        assert retired == ([] if server else [station])
 
 
 def test_nobody_there_is_told() -> None:
