@@ -30,13 +30,13 @@ class GeometricMedian(Aggregation):
     def combine(self, around: Neighbourhood) -> Mixture:
         found = gram(around)
         products, count = found.products, len(found.order)
-        shares = np.full(count, 1.0 / count)
+        diagonal, shares = np.diag(products), np.full(count, 1.0 / count)
         for _ in range(self.iterations):
             along = products @ shares
-            squares = np.maximum(shares @ along - 2 * along + np.diag(products), 0.0)
+            squares = np.maximum(shares @ along - 2 * along + diagonal, 0.0)
             pulls = 1.0 / np.maximum(np.sqrt(squares), self.smoothing)
-            before, shares = shares, pulls / pulls.sum()
-            if np.array_equal(before, shares):
+            before, shares = shares, pulls / np.add.reduce(pulls)
+            if shares.tobytes() == before.tobytes():
                 break  # more steps would change nothing
         weights = {peer: float(shares[place]) for place, peer in enumerate(found.order) if place}
         return Mixture(moved_towards(around, weights), found.distances.relative, weights)
