@@ -18,6 +18,9 @@ from p2pfl_me.home import cache_dir, home
 
 Data = "Clips | Path | str | None"
 
+MOST_CLASSES = 1000
+"""That labels which are numbers stand for, where nobody names them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Clips:
@@ -73,16 +76,18 @@ class Clips:
         elif inputs.dtype.kind != "f" or inputs.ndim < 2:
             shown = f"{inputs.dtype} of shape {inputs.shape}"
             raise _fault("x", f"{shown} can be neither", "give uint8 (n, H, W, 3) images or float32 (n, ...)")
-        elif not np.isfinite(inputs).all():
-            raise _fault("x", "holds NaN or infinite values", "leave those samples out")
+        else:
+            with np.errstate(over="ignore"):  # what is too large becomes infinite
+                inputs = np.ascontiguousarray(inputs, dtype=np.float32)
+            if not np.isfinite(inputs).all():
+                what = "holds NaN or infinite values, or such as are too large for float32"
+                raise _fault("x", what, "leave those samples out")
         for name, length in (("y", labels.shape), ("subjects", (len(people),))):
             if length != (count,):
                 raise _fault(name, f"has shape {length}, x has {count} samples", f"give {count} values")
         if count == 0:
             raise _fault("x", "holds no sample", "give some")
         numbers, names = _numbered(labels, classes)
-        if inputs.dtype != np.uint8:
-            inputs = np.ascontiguousarray(inputs, dtype=np.float32)
         return Clips(inputs, numbers, tuple(people), names, lab)
 
     def __len__(self) -> int:
@@ -181,7 +186,7 @@ def _people(subjects: npt.NDArray[Any]) -> list[str]:
         raise _fault("subjects", f"have the shape {subjects.shape}", "give one for each sample")
     names = [int(each) if isinstance(each, float) and each.is_integer() else each for each in subjects.tolist()]
     for each in names:
-        if not isinstance(each, str | int) or isinstance(each, bool) or each == "":
+        if not isinstance(each, str | int) or isinstance(each, bool) or not _is_name(str(each)):
             fix = "give texts or whole numbers, and leave samples of nobody out"
             raise _fault("subjects", f"`{each}` is nobody", fix)
     return [str(each) for each in names]
@@ -195,14 +200,14 @@ def as_array(name: str, value: Any) -> npt.NDArray[Any]:
     DataError
         It cannot be made one, or hides values behind a mask.
     """
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise _fault(name, "hides values behind a mask", "leave those samples out")
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
     try:
-        return np.asarray(value)
+        hides = isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value)
+        found = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     except Exception as error:  # of whatever kind the caller's type raises
         raise _fault(name, f"cannot be made an array: {error}", "give an array, a list or a CPU tensor") from error
+    if hides:
+        raise _fault(name, "hides values behind a mask", "leave those samples out")
+    return found
 
 
 def _numbered(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
@@ -211,17 +216,22 @@ def _numbered(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tuple[
         raise _fault("classes", f"`{classes}` is one text", 'give several: classes=["negative", "positive"]')
     if labels.dtype.kind in "iu":
         numbers = labels.astype(np.int64)
-        highest = max(int(numbers.max()), 0 if numbers.min() >= 0 else 1)
+        highest = max(int(labels.max()), 0 if numbers.min() >= 0 else 1)
+        if not classes and highest >= MOST_CLASSES:
+            raise _fault("y", f"holds {highest}, a number of no class", "number the classes from 0 on, or give classes")
         names = tuple(map(str, classes)) if classes else tuple(str(each) for each in range(highest + 1))
-    elif labels.dtype.kind in "US" or labels.dtype == object:
-        texts = [str(each) for each in labels]
+    elif labels.dtype.kind in "UO":
+        texts = labels.tolist()
+        for each in texts:
+            if not isinstance(each, str) or not _is_name(each):
+                raise _fault("y", f"holds `{each}`, which is no label", "give texts, and leave samples without one out")
         names = tuple(map(str, classes)) if classes else tuple(sorted(set(texts)))
         if strangers := sorted(set(texts) - set(names)):
             raise _fault("y", f"names `{strangers[0]}`, which is none of the classes", f"known: {', '.join(names)}")
         numbers = np.array([names.index(text) for text in texts], dtype=np.int64)
     else:
         raise _fault("y", f"{labels.dtype} are no labels", "give texts, or whole numbers from 0 on")
-    if len(set(names)) != len(names) or len(names) < 2:
+    if len(set(names)) != len(names) or len(names) < 2 or not all(map(_is_name, names)):
         raise _fault("classes", f"{list(names)} are no classes", "give at least two different ones")
     if numbers.min() < 0 or numbers.max() >= len(names):
         worst = int(numbers.min() if numbers.min() < 0 else numbers.max())
@@ -229,5 +239,12 @@ def _numbered(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tuple[
     return numbers, names
 
 
+def _is_name(text: str) -> bool:
+    """Whether it can stand in a manifest and on a page."""
+    return text.isprintable() and bool(text.strip())
+
+
 def _fault(where: str, what: str, fix: str) -> DataError:
+    """Any text can be shown, even one that cannot be written down."""
+    what, fix = (each.encode(errors="backslashreplace").decode(errors="replace") for each in (what, fix))
     return DataError(what, where=where, fix=fix)

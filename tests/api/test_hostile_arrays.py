@@ -1,0 +1,65 @@
+"""What a notebook may hold and nothing can be learned from: each is told in words, and nothing is taken for a class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from p2pfl_me import Clips
+from p2pfl_me.errors import P2pmeError
+
+IMAGES, TEXTS, PEOPLE = np.zeros((3, 8, 8, 3), np.uint8), ["a", "b", "a"], ["s1", "s2", "s3"]
+ROWS = np.ones((3, 4))
+
+
+@pytest.mark.parametrize(
+    ("where", "x", "y", "subjects", "more"),
+    [
+        ("x", np.array([[1.0, 1e300]] * 3), TEXTS, PEOPLE, {}),  # float32 has no such number
+        ("x", np.array([[1.0, np.nan]] * 3), TEXTS, PEOPLE, {}),
+        ("x", torch.zeros(3, 4, device="meta"), TEXTS, PEOPLE, {}),
+        ("x", torch.zeros(3, 4).to_sparse(), TEXTS, PEOPLE, {}),
+        ("x", np.ma.zeros(3, dtype="f4,i4"), TEXTS, PEOPLE, {}),
+        ("x", [[1.0], [1.0, 2.0], [3.0]], TEXTS, PEOPLE, {}),
+        ("x", np.array([object()] * 3), TEXTS, PEOPLE, {}),
+        ("x", iter(ROWS), TEXTS, PEOPLE, {}),
+        ("y", ROWS, ["a", None, "b"], PEOPLE, {}),
+        ("y", ROWS, np.array(["a", float("nan"), "b"], dtype=object), PEOPLE, {}),
+        ("y", ROWS, np.array(["a", "b", ""]), PEOPLE, {}),
+        ("y", ROWS, ["a", "\ud800", "b"], PEOPLE, {}),
+        ("y", ROWS, np.array([b"a", b"b", b"a"]), PEOPLE, {}),
+        ("y", ROWS, [0, 1, 2**40], PEOPLE, {}),  # a class for each number would fill the memory
+        ("y", ROWS, np.array([0, 1, 2**64 - 1], dtype=np.uint64), PEOPLE, {}),
+        ("y", ROWS, ["a", "b", "c"], PEOPLE, {"classes": ["a", "\ud800"]}),
+        ("classes", ROWS, [0, 1, 0], PEOPLE, {"classes": ["a", "\ud800"]}),
+        ("subjects", ROWS, TEXTS, ["s1", "s\n2", "s3"], {}),
+        ("subjects", ROWS, TEXTS, ["s1", "\udfff", "s3"], {}),
+        ("subjects", ROWS, TEXTS, ["s1", " ", "s3"], {}),
+        ("dataset", ROWS, TEXTS, PEOPLE, {"dataset": "\ud800"}),
+    ],
+)  # fmt: skip
+def test_it_is_refused_in_words_that_can_be_shown(where: str, x: Any, y: Any, subjects: Any, more: Any) -> None:
+    with pytest.raises(P2pmeError) as caught:
+        Clips.from_arrays(x, y, subjects, **more)
+    assert where in str(caught.value) and str(caught.value).encode()
+
+
+VIEWS: list[Any] = [
+    lambda x: x[::-1],
+    np.asfortranarray,
+    lambda x: np.broadcast_to(x[:1], x.shape),
+    lambda x: x.astype(">f4"),
+    lambda x: x.astype(np.float16),
+]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_any_memory_layout_is_taken_for_what_it_holds(view: Any) -> None:
+    x = view(np.arange(12, dtype=np.float32).reshape(3, 4))
+    clips = Clips.from_arrays(x, TEXTS, PEOPLE)
+    assert clips.x.dtype == np.float32 and clips.x.flags.c_contiguous
+    np.testing.assert_array_equal(clips.x, np.array(x.tolist(), np.float32))
+    assert clips.digest == Clips.from_arrays(np.array(x.tolist()), TEXTS, PEOPLE).digest
