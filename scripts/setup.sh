@@ -7,6 +7,8 @@ venv=${VENV:-$root/.venv}
 # setup_environment EXTRAS: EXTRAS is "" or "[test]"
 setup_environment() {
   local extras=$1 stamp
+  # pip ends with 1 when it is stopped; whoever called us is told what a stop is everywhere else.
+  trap 'echo "Stopped during the installation; the same command goes on with it." >&2; exit 130' INT TERM HUP
   stamp=$(cat "$root/pyproject.toml" "$root/constraints.txt" <(printf '%s' "$extras") | cksum)
   if [ ! -x "$venv/bin/python" ]; then
     echo "Making a virtual environment in $venv ..."
@@ -22,6 +24,7 @@ setup_environment() {
       --constraint "$root/constraints.txt" --editable "$root$extras"
     printf '%s' "$stamp" >"$venv/.p2pme-$extras"
   fi
+  trap - INT TERM HUP
   unset PYTHONDONTWRITEBYTECODE
   export PATH="$venv/bin:$PATH"
 }
