@@ -132,6 +132,17 @@ def test_who_differs_is_told_where_and_hung_up_on() -> None:
     assert low.said("hang_up") == [(low.connection,)] and high.said("hang_up") == []
 
 
+@pytest.mark.parametrize(("differs", "former"), [(True, False), (False, True), (True, True), (False, False)])
+def test_whose_number_another_contract_changed_is_told_so_and_no_stranger(differs: bool, former: bool) -> None:
+    low, high = End(0, 1, terms={"me": 5}, model=b"x" if differs else b"m"), End(1, 0)
+    high.neighbour.is_former = former
+    call(low, high)
+    known = not differs and not former
+    assert any("peer 0 calls as peer 5, which" in words for (words,) in high.said("stranger")) is known
+    assert bool(high.said("complain")) is differs and not high.said("up")
+    assert high.neighbour.quarantined is (former and not differs)
+
+
 def test_two_with_news_tell_each_other_and_the_caller_hangs_up() -> None:
     low = End(0, 1, terms={"news": b"news of 0"})
     high = End(1, 0, model=b"o", terms={"news": b"news of 1"})

@@ -371,6 +371,10 @@ def test_what_zeromq_is_told_of_a_socket_that_listens_and_of_one_that_calls() ->
         never, seconds = zmq.RECONNECT_IVL, zmq.CONNECT_TIMEOUT
         assert [calling.socket.getsockopt(option) for option in (never, seconds)] == [2**31 - 1, 10_000]
         assert calling.monitor is not None and sockets.open == [listening, calling]
+        assert calling.socket.getsockopt(zmq.LAST_ENDPOINT) == f"tcp://127.0.0.1:{port}".encode()
+        sixth = sockets.connecting(socket.AF_INET6, ("::1", port, 0, 0))
+        assert sixth.socket.getsockopt(zmq.LAST_ENDPOINT) == f"tcp://[::1]:{port}".encode()
+        sockets.retire(sixth)
         sockets.retire(calling)
         sockets.retire(calling)
         assert sockets.open == [listening] and calling.socket.closed and calling.monitor.closed
