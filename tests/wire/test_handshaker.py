@@ -318,6 +318,16 @@ def test_who_rests_on_a_key_that_is_good_no_more_is_named_and_handshakes_on_it_e
     assert high.it.look() == [] and len(high.said("stranger")) == 1
 
 
+def test_handshakes_on_keys_that_are_still_good_go_on_when_others_change() -> None:
+    low, high, other = End(0, 1), End(1, 0), End(1, 0, relays=(Meeting("tcp://relay:1", KEYS[2].public),))
+    call(low, high, steps=2)
+    high.it.on_call(connection(), 0.0)
+    other.it.on_dialling(other.connection, other.neighbour, 0.0)
+    for end in (low, high, other):
+        end.trust.changed = True
+        assert end.it.look() == [] and not end.said("hang_up")
+
+
 def test_which_of_two_keys_a_neighbour_runs_with_is_tried_by_turns() -> None:
     new: Identity = KEYS[2]
     low = End(0, 1)
