@@ -333,9 +333,21 @@ class ChangingSimulation(Simulation):
                         self.stores[peer].keep_leaving(replace(view, seals={}))
                         return
                     self.stores[peer].approve(view, before)
+                elif not self._was_approved_by_hand(view):
+                    return
                 self._offer(peer, view)
             case _:
                 assert_never(announced)
+
+    def _was_approved_by_hand(self, view: View) -> bool:
+        """Whether all in it could (`p2pme approve`), which binds their labs."""
+        stores = [self.stores[peer] for peer in view.seals]
+        before = [store.approval(view.number) for store in stores]
+        if any(each and not is_same_change(each, view.statement) for each in before):
+            return False
+        for store, each in zip(stores, before, strict=True):
+            store.approve(view, each)
+        return True
 
     def _approve_by_hand(self, hand: Hand) -> None:
         store, view = self.stores[hand.peer], hand.of

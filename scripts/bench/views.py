@@ -12,6 +12,7 @@ import multiprocessing
 import sys
 import time
 
+from p2pfl_me.simulation.changing import Hand
 from p2pfl_me.simulation.view_trials import broken, draw_changes, play
 
 
@@ -45,7 +46,9 @@ def replay(seed: int) -> int:
         present = ", ".join(map(str, contract.peers.present))
         print(f"from round {at}: {contract.topology} of {present}, {contract.training.rounds} rounds")
     for each in changes.announcements:
-        print(f"at {each.at:.1f} s peer {each.peer} has view {each.view.number} of round {each.view.round}")
+        view = each.of if isinstance(each, Hand) else each.view
+        how = "approves by hand of" if isinstance(each, Hand) else "lies about" if each.lie else "has"
+        print(f"at {each.at:.1f} s peer {each.peer} {how} view {view.number} of round {view.round}")
     print(changes.faults)
     simulation, log = play(changes)
     for turned in simulation.turns:
