@@ -53,9 +53,9 @@ class Jumps:
         back = step > ASIDE and before is not None and _unlike(values, before) < BACK * step
         if step <= OTHER and not back:
             return False
-        home = back or (self._left is not None and _unlike(values, self._left) < BACK * step)
-        self.replaced, self._left = not home, last
-        self.returns += home
+        returned = back or (self._left is not None and _unlike(values, self._left) < BACK * step)
+        self.replaced, self._left = not returned, last
+        self.returns += returned
         self._times.append(time_s)
         return True
 

@@ -29,13 +29,13 @@ class OverlapWatch:
         """What one more clip shares with those before it."""
         if clip.path.suffix.lower() in IMAGES or is_vectors(clip.path):
             return
-        home, where = place_on_disk(clip.path), place(clip.line, clip.row)
+        file, where = place_on_disk(clip.path), place(clip.line, clip.row)
         first, last = clip.onset or 0, LAST if clip.offset is None else clip.offset
-        seen = self._seen[home]
-        reach = first - self._longest.get(home, 0)
+        seen = self._seen[file]
+        reach = first - self._longest.get(file, 0)
         shared = [each for each in seen if reach <= each[0] <= last and each[1] >= first and each[:2] != (first, last)]
         insort(seen, (first, last, clip.subject, clip.label, where))
-        self._longest[home] = max(self._longest.get(home, 0), last - first)
+        self._longest[file] = max(self._longest.get(file, 0), last - first)
         others = next((each for each in shared if each[2] != clip.subject), None)
         if others:
             text = f"shares frames of {clip.path.name} with {others[4]}, which is of another subject, {others[2]}"
