@@ -45,10 +45,12 @@ def weigh(about: str, contract: Contract, model: int, line: Line, *, shared_by: 
     shared_by:
         Neighbours that have to share it and were not measured together.
     """
-    one = line.exchange_s(model)
+    transfers = contract.privacy.exchange.transfers
+    one = line.exchange_s(transfers * model)
     seconds = one * shared_by
     rate = f"{line.bits_per_s / 1e6:.3g} Mbit/s"
-    sum_ = f"{model / 1e6:.3g} MB there and back at {rate} each way take {one:.3g} s"
+    times = f"{transfers} times " if transfers > 1 else ""
+    sum_ = f"{times}{model / 1e6:.3g} MB there and back at {rate} each way take {one:.3g} s"
     if shared_by > 1:
         sum_ += f", and {seconds:.3g} s for {shared_by} neighbours over one line"
     rounds = contract.training.rounds

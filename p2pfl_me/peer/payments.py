@@ -5,6 +5,7 @@ The ledger is opened with all that the peer still knows of it, so that a lost on
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,12 +37,11 @@ def privacy_ledger(
     privacy, folder = contract.privacy, RunFolder(run)
     if not privacy.spends or privacy.budget is None:
         return None
-    told = [line.event.payments for line in read_log(folder, start.peer).events if isinstance(line.event, events.Spent)]
+    spent = [line.event for line in read_log(folder, start.peer).events if isinstance(line.event, events.Spent)]
+    told = {each.payments: each.epsilon for each in spent}
     known = max([start.payments, *told])
     path = folder.privacy(start.peer)
-    if clock is None:
-        return PrivacyLedger(path, privacy.budget, privacy.unit, known)
-    return PrivacyLedger(path, privacy.budget, privacy.unit, known, clock)
+    return PrivacyLedger(path, privacy.budget, privacy.unit, known, clock or time.time, told)
 
 
 def shared_streams(contract: Contract, directory: Directory) -> Shared:

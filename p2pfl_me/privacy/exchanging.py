@@ -32,6 +32,9 @@ class ExchangeForm(Choice):
     needs_keys: ClassVar[bool] = False
     """What hides a model is drawn from secrets of the peer's life, and another for each neighbour."""
 
+    transfers: ClassVar[int] = 1
+    """Messages as large as a model that an edge carries in a round, each way."""
+
     def limit(self, size: int, peers: int) -> int:
         """The most bytes of a message about `size` exchanged values in a run of `peers`, 0 for plain float32."""
         return 0

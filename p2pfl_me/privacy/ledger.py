@@ -13,10 +13,11 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from p2pfl_me.errors import PeerError
@@ -27,6 +28,8 @@ from p2pfl_me.privacy.budget import Budget, Unit
 
 FIX = "free some space or mend the disk, then give the same command again"
 ROUNDING = 1e-9
+TOLD = 2e-6
+"""What a log says of epsilon is rounded to six places."""
 
 
 class BudgetSpent(PeerError):
@@ -58,6 +61,8 @@ class PrivacyLedger:
     ----------
     known:
         How many entries there must be at least, by what else the peer has kept (its checkpoint, its log).
+    told:
+        Payments by number with the epsilon that they made, by what else the peer has kept.
 
     Raises
     ------
@@ -66,7 +71,13 @@ class PrivacyLedger:
     """
 
     def __init__(
-        self, path: Path, budget: Budget, unit: Unit, known: int = 0, clock: Callable[[], float] = time.time
+        self,
+        path: Path,
+        budget: Budget,
+        unit: Unit,
+        known: int = 0,
+        clock: Callable[[], float] = time.time,
+        told: Mapping[int, float] = MappingProxyType({}),
     ) -> None:
         self._path, self._budget, self._unit, self._clock = path, budget, unit, clock
         self._is_torn = False
@@ -78,7 +89,7 @@ class PrivacyLedger:
         try:
             self._claim()
             self._entries, self._last = self._read()
-            self._require(known)
+            self._require(known, told)
             self._account = Account(budget.delta, [each.release for each in self._entries])
         except BaseException:
             os.close(self._file)
@@ -169,7 +180,14 @@ class PrivacyLedger:
             last = _digest(line)
         return entries, last
 
-    def _require(self, known: int) -> None:
+    def _require(self, known: int, told: Mapping[int, float]) -> None:
+        for number, epsilon in told.items():
+            if number <= len(self._entries) and abs(self._entries[number - 1].epsilon - epsilon) > TOLD:
+                raise self._damaged(
+                    number,
+                    f"made epsilon {self._entries[number - 1].epsilon:.6g}, and this peer's log says {epsilon:.6g}: "
+                    "it is the ledger of another run or peer",
+                )
         if len(self._entries) < known:
             raise LedgerError(
                 f"the privacy ledger holds {len(self._entries)} payments, and this peer has made {known}: "

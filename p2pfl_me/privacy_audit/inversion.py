@@ -42,8 +42,9 @@ MOST_PEERS, MOST_CLIPS = 2, 64
 class Inversion:
     """What came of it under one contract, over the units of all peers that were tried.
 
-    `likeness`: the median over units of the correlation of the best guess with a clip of the unit; `nearest`: the same
-    of the best of all clips that other peers have; `closer`: the share of units whose guess is the better one.
+    `likeness`: the median over units of the correlation of the best guess with a clip of the unit, `quarters`: what the
+    middle half of the units lies between; `nearest`: the median for the best of all clips that other peers have;
+    `closer`: the share of units whose guess is the better one.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Inversion:
     units: int
     by: str
     likeness: float
+    quarters: tuple[float, float]
     nearest: float
     closer: float
 
@@ -88,7 +90,8 @@ def invert(name: str, contract: Contract, board: Board, unit: Unit, start: Vecto
         other += _of_units(_likeness(own, others), board, peer)
     closer = float(np.mean(np.array(best) > np.array(other)))
     by = "ratio" if first is not None else "descent"
-    return Inversion(name, unit, len(best), by, float(np.median(best)), float(np.median(other)), closer)
+    low, middle, high = (float(each) for each in np.quantile(best, (0.25, 0.5, 0.75)))
+    return Inversion(name, unit, len(best), by, middle, (low, high), float(np.median(other)), closer)
 
 
 def ratio_guesses(weight: Vector, bias: Vector, most: int) -> Vector:

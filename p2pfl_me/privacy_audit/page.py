@@ -140,7 +140,7 @@ def _inverted(inversions: Sequence[Inversion]) -> tuple[Paragraph | Table, ...]:
             each.unit.value,
             str(each.units),
             each.by,
-            f"{each.likeness:.2f}",
+            f"{each.likeness:.2f} ({each.quarters[0]:.2f} to {each.quarters[1]:.2f})",
             f"{each.nearest:.2f}",
             f"{100 * each.closer:.0f} %",
         )
@@ -153,13 +153,16 @@ def _inverted(inversions: Sequence[Inversion]) -> tuple[Paragraph | Table, ...]:
         "the clips that the neighbour has itself (nearest other): where it hardly ever is, nothing was put together.",
         "By ratio: a linear layer's change of weights over its change of bias. By descent: inputs are moved until "
         "their gradient points along the change, with labels and number of clips given; a better attack may come.",
+        "One round of one run is tried for each contract. What this can tell is whether inputs were put together "
+        "(closer); it does not rank contracts that keep them from it: where the middle halves of their likenesses "
+        "overlap, the order of two is chance.",
     )
     return (
         *map(Paragraph, words),
         Table(
             ("under", "unit", "units", "by", "likeness", "nearest other", "closer"),
             rows,
-            "Medians over units.",
+            "Medians over units; in brackets what the middle half of them lies between.",
             frozenset({0, 1, 3}),
         ),
     )

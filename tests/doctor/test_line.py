@@ -58,3 +58,13 @@ def test_what_was_measured_scales_to_the_model_and_the_delay_does_not() -> None:
     assert line.bits_per_s == pytest.approx(80_000)
     two = weigh("line", contract(), 10_000, line, shared_by=2)
     assert "4.2 s for 2 neighbours" in two.says
+
+
+def test_a_chain_of_ciphertexts_sends_twice_what_one_model_takes() -> None:
+    text = "version: 1\nname: x\ntopology: {kind: mesh}\npeers: {loopback: {count: 5}}\n"
+    masks, ckks = (
+        weigh("line", contract_from_yaml(f"{text}privacy: {{exchange: {form}}}\n"), 1_000_000, Line.of_rate(8e6)).says
+        for form in ("masks", "ckks")
+    )
+    assert "1 MB there and back" in masks and "take 2 s" in masks
+    assert "2 times 1 MB there and back" in ckks and "take 4 s" in ckks

@@ -22,7 +22,7 @@ from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint
 from p2pfl_me.peer.payments import privacy_ledger
 from p2pfl_me.peer.start import put_aside
 from p2pfl_me.privacy.accounting import Release, epsilon_of
-from p2pfl_me.privacy.ledger import LedgerError
+from p2pfl_me.privacy.ledger import LedgerError, PrivacyLedger
 from p2pfl_me.report.run import read_runs
 from p2pfl_me.report.sections import run_sections
 from p2pfl_me.run.folder import RunFolder
@@ -123,6 +123,20 @@ def test_a_ledger_that_was_lost_ends_the_run_and_one_outlives_a_fresh_start(tmp_
     folder.privacy(1).write_bytes(whole.splitlines(keepends=True)[0])
     with pytest.raises(LedgerError, match="holds 1 payments"):
         privacy_ledger(contract, where, replace(kept, peer=1))
+
+
+def test_another_runs_ledger_in_its_place_is_told_from_ones_own(tmp_path: Path) -> None:
+    """Whole by itself, longer, and of less noise spent: only what the log was told then shows that it is another's."""
+    contract, where, _ = run(tmp_path, DP_SGD, rounds=3)
+    kept, own = _any_checkpoint(contract, where), RunFolder(where).privacy(0)
+    own.unlink()
+    assert contract.privacy.budget is not None
+    other = PrivacyLedger(own, contract.privacy.budget, contract.privacy.unit)
+    for round in range(5):
+        other.spend(round, Release(noise=50.0, rate=0.5, steps=1))
+    other.close()
+    with pytest.raises(LedgerError, match="the ledger of another run or peer"):
+        privacy_ledger(contract, where, kept)
 
 
 def _any_checkpoint(contract: Contract, where: Path) -> Checkpoint:

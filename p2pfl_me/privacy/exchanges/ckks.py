@@ -32,6 +32,7 @@ class Ckks(ExchangeForm):
     kind: Literal["ckks"] = "ckks"
     sums_only: ClassVar[bool] = True
     needs_keys: ClassVar[bool] = True
+    transfers: ClassVar[int] = 2
     degree: Literal[4096, 8192] = 8192
     allow_pairs: bool = False
     colluders: int = 0

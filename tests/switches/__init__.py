@@ -6,50 +6,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import io
 import os
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
 
 from p2pfl_me.privacy.additive import InClear
-
-Patch = pytest.MonkeyPatch
-
-
-@dataclass(frozen=True)
-class Switch:
-    """`off` takes the mechanism away; each of `tests` must fail then."""
-
-    name: str
-    off: Callable[[Patch], None]
-    tests: tuple[str, ...]
-
-
-def instead(path: str, value: Any) -> Callable[[Patch], None]:
-    """Put `value` where `module:name` or `module:Class.name` is."""
-
-    def off(patch: Patch) -> None:
-        module, _, names = path.partition(":")
-        at: Any = importlib.import_module(module)
-        *outer, last = names.split(".")
-        for name in outer:
-            at = getattr(at, name)
-        patch.setattr(at, last, value)
-
-    return off
-
-
-def nothing(*arguments: Any, **named: Any) -> None:
-    """Checks nothing."""
+from tests.switches.links import LINKS
+from tests.switches.sums import SUMS
+from tests.switches.switch import Patch, Switch, instead, nothing
 
 
 def in_clear(self: Any, seed: bytes) -> memoryview:
@@ -158,7 +125,7 @@ IDENTITY, HANDSHAKE, KEYS = (
 STRANGERS, LEDGER, MASKS = "tests/wire/test_strangers.py", "tests/privacy/test_ledger.py", "tests/privacy/test_masks.py"
 SEALED, DP = "tests/peer/test_sealed_checkpoints.py", "tests/learning/test_dp.py"
 
-SWITCHES = (
+SWITCHES: tuple[Switch, ...] = (
     Switch(
         "admission proof",
         instead("p2pfl_me.wire.admission:caller_of", everybody_is_the_first),
@@ -301,35 +268,6 @@ SWITCHES = (
         instead("p2pfl_me.privacy.noising:cut", lambda start, trained, norm: trained),
         ("tests/privacy/test_noise.py::test_a_change_is_cut_whatever_it_is",),
     ),
+    *SUMS,
+    *LINKS,
 )
-
-
-def run(switch: Switch) -> bool:
-    """Whether every test of a switch fails while its mechanism is off."""
-    from tests.wire.peers import Recorder
-
-    with Patch.context() as patch:
-        switch.off(patch)
-        patch.setattr(Recorder.until, "__defaults__", (4.0,))
-        codes = []
-        for test in switch.tests:
-            importlib.invalidate_caches()
-            with contextlib.redirect_stdout(io.StringIO()):
-                codes.append(
-                    pytest.main([test, "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-header"])
-                )
-    return all(code == pytest.ExitCode.TESTS_FAILED for code in codes)
-
-
-def main() -> None:
-    wanted = sys.argv[1:]
-    for switch in SWITCHES:
-        if not wanted or switch.name in wanted:
-            begun = time.process_time()
-            noticed = run(switch)
-            took = time.process_time() - begun
-            print(f"{switch.name}\t{'noticed' if noticed else 'unnoticed'}\t{took:.1f} s", flush=True)
-
-
-if __name__ == "__main__":
-    main()
