@@ -2,8 +2,8 @@
 """What each protection costs and gives, on real clips: UF1, bytes, seconds, epsilon, and what a neighbour learns.
 
     python scripts/bench/protections.py --data FOLDER --out results.jsonl [--jobs 16] [--seeds 1,2,3] [--rounds 30]
-        [--networks ststnet,head] [--protect plain,masks,ckks,dp:8,dp:3,dp:1,decor:8,zip] [--games 8] [--game-rounds 10]
-        [--graph "{kind: regular, degree: 4}"]
+        [--networks ststnet,head] [--protect plain,masks,ckks,submodels:2,dp:8,dp:3,dp:1,decor:8,zip] [--games 8]
+        [--game-rounds 10] [--graph "{kind: regular, degree: 4}"]
 
 Ten peers by subject; a job is one network under one protection and seed, in a process of its own with one thread. Each
 is run by the cores of real peers in the event simulator: UF1 of every peer's own model and of the average model, on
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seeds", type=lambda text: list(map(int, words(text))), default=[1, 2, 3])
     parser.add_argument("--networks", type=words, default=list(NETWORKS))
-    parser.add_argument("--protect", default="plain,masks,ckks,dp:8,dp:3,dp:1,decor:8,zip")
+    parser.add_argument("--protect", default="plain,masks,ckks,submodels:2,dp:8,dp:3,dp:1,decor:8,zip")
     parser.add_argument("--graph", default="{kind: regular, degree: 4}")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--games", type=int, default=8, help="LiRA needs some: 4 at least")
