@@ -140,7 +140,7 @@ def test_whose_number_another_contract_changed_is_told_so_and_no_stranger(differ
     known = not differs and not former
     assert any("peer 0 calls as peer 5, which" in words for (words,) in high.said("stranger")) is known
     assert bool(high.said("complain")) is differs and not high.said("up")
-    assert high.neighbour.quarantined is (former and not differs)
+    assert high.neighbour.quarantined is (former and not differs) and low.neighbour.quarantined is False
 
 
 def test_two_with_news_tell_each_other_and_the_caller_hangs_up() -> None:
