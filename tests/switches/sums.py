@@ -102,7 +102,17 @@ def nobody_waits(self: Any, now: float) -> None:
     return None
 
 
+def all_places(size: int, parts: int, seed: int) -> Any:
+    """Every part is the whole."""
+    return tuple(np.arange(size) for _ in range(parts))
+
+
 SUMS = (
+    Switch(
+        "places are dealt to one part",
+        instead("p2pfl_me.privacy.exchanges.submodels:_dealt", all_places),
+        ("tests/privacy/test_submodels.py::test_every_place_is_in_one_part_and_parts_are_equal",),
+    ),
     Switch(
         "the least of a sum",
         instead("p2pfl_me.privacy.masks:require_roster", any_roster),
