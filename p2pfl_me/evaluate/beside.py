@@ -1,65 +1,22 @@
-"""Finished evaluations of the same clips and folds in one table: which network, or which setting, is worth what.
-
-All comes from their own files: `card.json` for scores and costs, `predictions.csv` for the paired tests.
-"""
+"""Finished evaluations of the same clips and folds in one table: which network, or which setting, is worth what."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from p2pfl_me.errors import RunError
-from p2pfl_me.evaluate.answers import numbered, tally
 from p2pfl_me.evaluate.cost import MB
-from p2pfl_me.evaluate.folder import ANSWERS, CARD, is_evaluation
+from p2pfl_me.evaluate.finished import Finished, Uf1, read_finished
 from p2pfl_me.evaluate.tables import NOBODY, p_words
-from p2pfl_me.files import read_json, read_text
-from p2pfl_me.learning.metrics import Counts
 from p2pfl_me.learning.statistics import Difference, difference
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.document import Block, Document, Section, Table
-from p2pfl_me.report.numbers import Cell, Row, csv_rows
+from p2pfl_me.report.numbers import Cell
 from p2pfl_me.report.paired import LEVEL, holm
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.warning import warned_csv, warning_words, with_warning
 from p2pfl_me.report.write import write_document
-
-SAME = {"clips": "other clips", "split": "other folds"}
-"""Digests that evaluations in one table share, and what it means where they don't."""
-
-
-@dataclass(frozen=True, eq=False)
-class Finished:
-    """One evaluation as its files tell it. `counts` are those of the shared arm by model and subject, by seed."""
-
-    name: str
-    card: dict[str, Any] = field(repr=False)
-    counts: dict[int, Counts] = field(repr=False)
-
-    @property
-    def shared(self) -> Arm:
-        return Arm(self.card["shared_arm"])
-
-    def score(self, arm: Arm) -> dict[str, float] | None:
-        """Its UF1: mean, low, high; None where nobody was asked."""
-        found: dict[str, float] | None = self.card["scores"].get(arm, {}).get("uf1")
-        return found
-
-    @property
-    def uf1(self) -> float:
-        score = self.score(self.shared)
-        return score["mean"] if score else float("nan")
-
-    @property
-    def message(self) -> int | None:
-        """Bytes of one model on the wire; None where they differ from one to the next."""
-        found: int | None = self.card["cost"]["message_bytes"]
-        return found
 
 
 def write_beside(folders: Sequence[Path], out: Path, names: Sequence[str] = ()) -> Path:
@@ -75,8 +32,8 @@ def write_beside(folders: Sequence[Path], out: Path, names: Sequence[str] = ()) 
     RunError
         A folder holds no finished evaluation, two are not of the same clips and folds, or `out` cannot be written.
     """
-    found = _read(folders, names or [folder.resolve().name for folder in folders])
-    words = warning_words([each for one in found for each in one.card["warnings"]])
+    found = read_finished(folders, names or [folder.resolve().name for folder in folders])
+    words = warning_words([each for one in found for each in one.card.warnings])
     pairs = list(_pairs(found))
     tables = {
         "beside.csv": warned_csv(HEADER, [_cells(each) for each in found], words),
@@ -88,67 +45,6 @@ def write_beside(folders: Sequence[Path], out: Path, names: Sequence[str] = ()) 
     }
     with house_style():
         return write_document(_compose(found, pairs, [words] if words else []), tables, out)
-
-
-def _read(folders: Sequence[Path], names: Sequence[str]) -> list[Finished]:
-    found: list[Finished] = []
-    for folder, name in zip(folders, names, strict=True):
-        repeats = sum(each.name.partition(" #")[0] == name for each in found)
-        found.append(_finished(folder, f"{name} #{repeats + 1}" if repeats else name))
-        for digest, what in SAME.items():
-            if found[-1].card["digests"][digest] != found[0].card["digests"][digest]:
-                raise RunError(
-                    f"is an evaluation on {what} than {folders[0]}: their scores say nothing about each other",
-                    where=str(folder),
-                    fix="evaluate both on the same clips with the same --protocol and --folds",
-                )
-    return found
-
-
-def _finished(folder: Path, name: str) -> Finished:
-    if not is_evaluation(folder):
-        raise RunError(
-            "no finished evaluation lies here", where=str(folder), fix="name the --out folder of `p2pme evaluate`"
-        )
-    try:
-        card = read_json(folder / CARD)
-        rows = csv_rows(read_text(folder / ANSWERS))
-        found = Finished(name, card, _counts(card, rows))
-        _ = found.uf1, found.message, card["digests"]["split"], card["digests"]["clips"], card["warnings"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(
-            f"its card cannot be read ({error!r}): it is damaged, or an older version wrote it",
-            where=str(folder / CARD),
-            fix="give the evaluation's command again with the same --out; what is finished is kept",
-        ) from error
-    return found
-
-
-def _counts(card: dict[str, Any], rows: Sequence[Row]) -> dict[int, Counts]:
-    """Confusions of the gossip peers by model and subject; where parts stay home, of the subject's own peer."""
-    who = [f"{row['dataset']}\x1f{row['subject']}" for row in rows]
-    items, keys = numbered([f"{one}\x1f{row['clip']}" for one, row in zip(who, rows, strict=True)])
-    classes = list(next(iter(card["data"]["support"].values())))
-    true, subject = np.zeros(len(keys), dtype=np.int64), np.zeros(len(keys), dtype=np.int64)
-    group, names = numbered(who)
-    predicted: dict[int, dict[int, list[tuple[int, int]]]] = {}
-    for row, item, own in zip(rows, items.tolist(), group.tolist(), strict=True):
-        true[item], subject[item] = classes.index(row["label"]), own
-        if row["arm"] == Arm.GOSSIP:
-            of_seed = predicted.setdefault(int(row["seed"]), {})
-            of_seed.setdefault(int(row["peer"]), []).append((item, classes.index(row["predicted"])))
-    out = {}
-    own_peers = card["own_peers"]
-    for seed, peers in predicted.items():
-        models = np.full((max(peers) + 1, len(keys)), -1)
-        for peer, answers in peers.items():
-            at, said = zip(*answers, strict=True)
-            models[peer, list(at)] = said
-        if card["shared_arm"] == Arm.GOSSIP_OWN_PEER:
-            asked = np.array([own_peers[str(seed)][names[own]] for own in subject])
-            models = models[asked, np.arange(len(keys))][None]
-        out[seed] = tally(models, true, subject, len(names), len(classes))
-    return out
 
 
 def _pairs(found: Sequence[Finished]) -> Iterator[tuple[Finished, Finished, Difference]]:
@@ -180,22 +76,19 @@ HEADER = (
 
 
 def _cells(each: Finished) -> tuple[Cell, ...]:
-    cost, gossip = each.card["cost"], each.score(each.shared)
-    alone, pooled = each.score(_alone(each)), each.score(Arm.POOLED)
-    reached = cost.get("reached") or {}
+    cost, gossip, alone, pooled = each.card.cost, each.gossip, each.alone, each.score(Arm.POOLED)
+    reached = cost.reached
     return (
         each.name,
-        alone["mean"] if alone else None,
-        *((gossip["mean"], gossip["low"], gossip["high"]) if gossip else (None, None, None)),
-        pooled["mean"] if pooled else None,
-        len(each.card["seeds"]),
-        cost["values"],
-        cost["message_bytes"],
-        cost.get("target"),
-        reached.get("round"),
-        reached["sent"] / MB if reached else None,
-        reached.get("seconds"),
-        each.card["seconds_of_work"],
+        alone.mean if alone else None,
+        *((gossip.mean, gossip.low, gossip.high) if gossip else (None, None, None)),
+        pooled.mean if pooled else None,
+        len(each.card.seeds),
+        cost.values,
+        cost.message_bytes,
+        cost.target,
+        *((reached.round, reached.sent / MB, reached.seconds) if reached else (None, None, None)),
+        each.card.seconds_of_work,
     )
 
 
@@ -210,8 +103,8 @@ def _compose(
     document = Document(
         title=f"{len(found)} evaluations side by side",
         subtitle=(
-            f"{first['data']['items']} clips of {first['data']['subjects']} subjects, {first['protocol']}, "
-            f"{first['folds']} folds, {first['peers']} peers"
+            f"{first.data.items} clips of {first.data.subjects} subjects, {first.protocol}, "
+            f"{first.folds} folds, {first.peers} peers"
         ),
         verdict=_verdict(found, pairs),
         facts=(),
@@ -223,21 +116,19 @@ def _compose(
 
 
 def _table(found: Sequence[Finished]) -> Table:
-    targets = {each.card["cost"].get("target") for each in found} - {None}
+    targets = {each.card.cost.target for each in found if each.card.cost.target is not None}
     header = ["", "isolated", "gossip", "95 % interval", "pooled", "values that travel", "bytes a message"]
     header += ["rounds to target", "MB a peer", "seconds a peer"] if targets else []
     rows = []
     for each in found:
-        cost, gossip = each.card["cost"], each.score(each.shared)
-        row = [each.name, _mean(each.score(_alone(each))), _mean(gossip)]
-        row += [f"{gossip['low']:.3f} to {gossip['high']:.3f}" if gossip else NOBODY, _mean(each.score(Arm.POOLED))]
-        row += [f"{cost['values']:,}", f"{each.message:,}" if each.message else NOBODY]
+        cost, bytes_ = each.card.cost, each.card.cost.message_bytes
+        row = [each.name, _mean(each.alone), _mean(each.gossip), _interval(each.gossip), _mean(each.score(Arm.POOLED))]
+        row += [f"{cost.values:,}", f"{bytes_:,}" if bytes_ else NOBODY]
         if targets:
-            reached, asked = cost.get("reached"), cost.get("target") is not None
-            if reached:
-                row += [str(reached["round"]), f"{reached['sent'] / MB:.3g}", f"{reached['seconds']:.2g}"]
+            if reached := cost.reached:
+                row += [str(reached.round), f"{reached.sent / MB:.3g}", f"{reached.seconds:.2g}"]
             else:
-                row += ["not reached" if asked else NOBODY, NOBODY, NOBODY]
+                row += ["not reached" if cost.target is not None else NOBODY, NOBODY, NOBODY]
         rows.append(tuple(row))
     caption = (
         "UF1 of the pooled answers, mean over seeds; intervals over draws of subjects. A message is one model with its "
@@ -272,11 +163,12 @@ def _differences(pairs: Sequence[tuple[Finished, Finished, Difference]]) -> Tabl
 
 
 def _verdict(found: Sequence[Finished], pairs: Sequence[tuple[Finished, Finished, Difference]]) -> str:
-    asked = [each for each in found if np.isfinite(each.uf1)]
+    means = {each.name: score.mean for each in found if (score := each.gossip)}
+    asked = [each for each in found if each.name in means]
     if not asked:
         return "No gossip model was asked about a held-out item."
-    best = max(asked, key=lambda each: each.uf1)
-    words = f"{best.name} has the highest UF1 of gossip peers, {best.uf1:.3f}."
+    best = max(asked, key=lambda each: means[each.name])
+    words = f"{best.name} has the highest UF1 of gossip peers, {means[best.name]:.3f}."
     held = holm([each.p for _, _, each in pairs])
     told_apart = {
         (two if one is best else one).name: luck
@@ -284,20 +176,21 @@ def _verdict(found: Sequence[Finished], pairs: Sequence[tuple[Finished, Finished
         if best in (one, two)
     }
     like = [each for each in asked if each is best or told_apart.get(each.name) is False]
-    sized = [(each.message, each) for each in like if each.message is not None]
+    sized = [(size, each) for each in like if (size := each.card.cost.message_bytes) is not None]
     if len(like) > 1 and sized:
         size, least = min(sized, key=lambda pair: pair[0])
         if least is not best:
-            gap = round(best.uf1, 3) - round(least.uf1, 3)  # as the table above it gives
+            gap = round(means[best.name], 3) - round(means[least.name], 3)  # as the table above it gives
             words += (
                 f" {least.name}, {gap:.3f} below, cannot be told from it and sends least: {size:,} bytes a message."
             )
     return words
 
 
-def _alone(each: Finished) -> Arm:
-    return Arm.ISOLATED_OWN_PEER if each.shared is Arm.GOSSIP_OWN_PEER else Arm.ISOLATED
+def _mean(score: Uf1 | None) -> str:
+    return f"{score.mean:.3f}" if score else NOBODY
 
 
-def _mean(score: dict[str, float] | None) -> str:
-    return f"{score['mean']:.3f}" if score else NOBODY
+def _interval(score: Uf1 | None) -> str:
+    ends = (score.low, score.high) if score else (None, None)
+    return NOBODY if ends[0] is None or ends[1] is None else f"{ends[0]:.3f} to {ends[1]:.3f}"

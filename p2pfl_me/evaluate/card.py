@@ -104,9 +104,10 @@ def card_markdown(card: dict[str, Any]) -> str:
     lines += ["|---|---:|---:|---:|---:|"]
     for arm, scores in card["scores"].items():
         uf1, low, high = scores["uf1"]["mean"], scores["uf1"]["low"], scores["uf1"]["high"]
+        interval = "" if low is None else f"{low:.3f} to {high:.3f}"
         others = " | ".join(f"{scores[metric]['mean']:.3f}" for metric in ("uar", "accuracy"))
         warning = f" ({warnings})" if warnings else ""
-        lines.append(f"| {Arm(arm).words}{warning} | {uf1:.3f} | {low:.3f} to {high:.3f} | {others} |")
+        lines.append(f"| {Arm(arm).words}{warning} | {uf1:.3f} | {interval} | {others} |")
     lines += ["", "```yaml", card["contract"].rstrip(), "```"]
     return "\n".join(lines) + "\n"
 

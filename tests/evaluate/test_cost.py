@@ -120,7 +120,7 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no finished evaluation lies here"):
         write_beside([one.out, tmp_path], tmp_path / "page")
     (one.out / "card.json").write_text("{}")
-    with pytest.raises(RunError, match="damaged, or an older version wrote it"):
+    with pytest.raises(RunError, match="damaged, or by another version"):
         write_beside([one.out], tmp_path / "page")
 
 
