@@ -91,6 +91,14 @@ def _saved_again(folder: Path, table: Table) -> None:
     table[5]["path"] = "p5x.jpg"
 
 
+def _mirrored(folder: Path, table: Table) -> None:
+    """As where a folder was doubled for training before it was split."""
+    face = np.asarray(draw_face(np.random.default_rng(1)).canvas, dtype=np.uint8)
+    save(folder / table[0]["path"], face)
+    save(folder / "p5x.jpg", np.ascontiguousarray(face[:, ::-1]))
+    table[5]["path"] = "p5x.jpg"
+
+
 @pytest.mark.parametrize(
     ("plant", "found"),
     [
@@ -99,6 +107,7 @@ def _saved_again(folder: Path, table: Table) -> None:
         (_film, {Kind.FRAMES: 1}),
         (_same, {Kind.IDENTICAL: 1}),
         (_saved_again, {Kind.ALIKE: 1}),
+        (_mirrored, {Kind.MIRRORED: 1}),
     ],
 )
 def test_each_planted_leak_is_found_and_nothing_else(
@@ -139,6 +148,9 @@ def test_a_face_saved_again_is_one_face_and_two_people_are_two() -> None:
     assert set(close_pairs(stacked)) == {(index, index + 24) for index in range(24)}
     apart = (stacked[:24] @ stacked[:24].T)[~np.eye(24, dtype=bool)]
     assert apart.max() < NEAR - 0.03
+    turned = [signature_of(np.ascontiguousarray(face[:, ::-1])) for face in faces]
+    mirror = np.stack([each for each in turned if each is not None])
+    assert (stacked[:24] @ mirror.T)[~np.eye(24, dtype=bool)].max() < NEAR - 0.02
     assert signature_of(np.full((32, 32, 3), 90, dtype=np.uint8)) is None
 
 
@@ -165,6 +177,14 @@ def test_a_run_is_audited_across_its_peers(dealt: Path) -> None:
     assert bad.exit_code == 1
     assert any(line.split("  ")[0] == "same subject" and "peer 0" in line for line in bad.output.splitlines())
     assert run("audit", dealt, "--rows-only").exit_code == 1
+
+
+def test_what_a_system_leaves_beside_shares_is_none_and_what_lacks_is_said(dealt: Path) -> None:
+    (dealt / "shards" / "._peer-0.csv").write_bytes(b"\0\5\x16\7" + bytes(50))
+    assert "note" not in run("audit", dealt).output
+    (dealt / "shards" / "test.csv").unlink()
+    found = run("audit", dealt)
+    assert found.exit_code == 0 and "no clip is for testing" in found.output
 
 
 def test_what_an_interrupted_write_left_is_no_share(dealt: Path) -> None:

@@ -37,10 +37,14 @@ def signature_of(image: npt.NDArray[np.uint8]) -> Signature | None:
     return None if length < FLAT else np.asarray(differences / length, dtype=np.float32)
 
 
-def close_pairs(signatures: Signature) -> Iterator[tuple[int, int]]:
-    """Pairs i < j of rows of float32 (N, 512) that show one picture: a matrix product a block."""
+def close_pairs(signatures: Signature, others: Signature | None = None) -> Iterator[tuple[int, int]]:
+    """Pairs i < j of rows of float32 (N, 512) that show one picture: a matrix product a block.
+
+    Row j is taken from `others` where they are given: of the same pictures in a mirror, those that show each other's.
+    """
+    second = signatures if others is None else others
     for begin in range(0, len(signatures), BLOCK):
-        cosines = signatures[begin : begin + BLOCK] @ signatures[begin:].T
+        cosines = signatures[begin : begin + BLOCK] @ second[begin:].T
         for row, column in np.argwhere(cosines >= NEAR).tolist():
             if column > row:
                 yield begin + row, begin + column

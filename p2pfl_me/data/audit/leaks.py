@@ -38,6 +38,7 @@ class Kind(StrEnum):
     FRAMES = "neighbouring frames"
     IDENTICAL = "identical images"
     ALIKE = "near-identical images"
+    MIRRORED = "mirrored images"
 
 
 @dataclass(frozen=True)
@@ -180,16 +181,19 @@ class _Found:
                 for another in names[index + 1 :]:
                     example = f"{_name(owned[place])} and {_name(owned[another])}"
                     self.note(Kind.IDENTICAL, place, another, example)
-        owners = [each for each in seen for _ in each.signatures]
-        signatures = [signature for each in seen for signature in each.signatures]
+        if not (owners := [each for each in seen for _ in each.signatures]):
+            return
+        whole = np.stack([signature for each in seen for signature in each.signatures])
+        turned = np.stack([signature for each in seen for signature in each.turned])
         told: set[tuple[int, int]] = set()
-        for one, other in close_pairs(np.stack(signatures)) if signatures else ():
-            here, there = owners[one], owners[other]
-            pair = (here.index, there.index)
-            first, second = clips[pair[0]], clips[pair[1]]
-            if first.place != second.place and pair not in told and not here.digests & there.digests:
-                told.add(pair)
-                self.note(Kind.ALIKE, first.place, second.place, f"{_name(first)} and {_name(second)}")
+        for kind, pairs in ((Kind.ALIKE, close_pairs(whole)), (Kind.MIRRORED, close_pairs(whole, turned))):
+            for one, other in pairs:
+                here, there = owners[one], owners[other]
+                pair = (here.index, there.index)
+                first, second = clips[pair[0]], clips[pair[1]]
+                if first.place != second.place and pair not in told and not here.digests & there.digests:
+                    told.add(pair)
+                    self.note(kind, first.place, second.place, f"{_name(first)} and {_name(second)}")
 
     def leaks(self) -> tuple[Leak, ...]:
         order = list(Kind)

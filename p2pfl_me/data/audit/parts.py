@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark
+from p2pfl_me.data.frames import is_mirror
 from p2pfl_me.data.identity import Identities
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.labels import Labels
@@ -81,6 +82,7 @@ def _folder(path: Path, data: Path | None, rules: IdentityRules) -> Iterator[Aud
         clips = [
             placed
             for file in undrafted(folder.glob("*.csv"))
+            if not is_mirror(file.name)
             for placed in _manifest(file, "" if file.stem == "test" else file.stem.replace("-", " "), who)
         ]
         yield Audited(str(folder.parent if folder.name == "shards" else folder), tuple(clips))

@@ -24,11 +24,15 @@ from p2pfl_me.machine import cores
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What one clip's images showed: digests of their pixels, signatures of those that are not flat."""
+    """What one clip's images showed: digests of their pixels, signatures of those that are not flat.
+
+    `turned` are the signatures of what a mirror shows of the same pictures, in the same order.
+    """
 
     index: int
     digests: frozenset[bytes]
     signatures: tuple[Signature, ...]
+    turned: tuple[Signature, ...] = ()
 
 
 def key_pictures(clips: Sequence[Clip], *, mirrored: bool = False) -> list[Seen | None]:
@@ -51,11 +55,13 @@ def _look(index: int, clip: Clip, looker: Looker, *, mirrored: bool) -> Seen | N
         pictures = [read_image(path) for path in _key_frames(clip)]
     except (DataError, OSError):
         return None
+    turned = [np.ascontiguousarray(image[:, ::-1]) for image in pictures]
     if mirrored:
-        pictures += [np.ascontiguousarray(image[:, ::-1]) for image in pictures]
+        pictures, turned = [*pictures, *turned], [*turned, *pictures]
     digests = frozenset(map(pixel_digest, pictures))
-    signatures = (signature_of(image) for image in pictures)
-    return Seen(index, digests, tuple(each for each in signatures if each is not None))
+    signed = ((signature_of(one), signature_of(other)) for one, other in zip(pictures, turned, strict=True))
+    whole = [(one, one if other is None else other) for one, other in signed if one is not None]
+    return Seen(index, digests, tuple(one for one, _ in whole), tuple(other for _, other in whole))
 
 
 def _key_frames(clip: Clip) -> Iterator[Path]:

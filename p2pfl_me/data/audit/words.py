@@ -12,7 +12,10 @@ from p2pfl_me.data.audit.leaks import Audit
 
 def audit_text(audit: Audit) -> str:
     """What was compared, a table of leaks, the verdict."""
-    lines = [f"{audit.name}: {audit.clips} clips in {len(audit.places)} places ({_some(audit.places)})"]
+    where = f"{many(len(audit.places), 'place')} ({_some(audit.places)})"
+    lines = [f"{audit.name}: {many(audit.clips, 'clip')} in {where}"]
+    if not any(each.startswith(("test", "fold", "no split")) for each in audit.places) and len(audit.places) > 1:
+        lines.append("note: no clip is for testing, so training parts were compared with each other alone")
     if audit.unread:
         lines.append(f"note: the images of {many(audit.unread, 'clip')} cannot be opened; `p2pme data check` says why")
     if audit.on_purpose:
