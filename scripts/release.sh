@@ -9,6 +9,7 @@ if [ -n "$(git status --porcelain)" ]; then
   echo "The tree has changes that no commit holds; a release is of a commit." >&2
   exit 1
 fi
+unset PYTHONPATH  # a checkout on it would stand for the wheel
 setup_environment "[release]"
 out=build/release
 rm -rf "$out"
@@ -19,7 +20,6 @@ trap 'rm -rf "$parts"' EXIT
 "${PYTHON:-python3}" -m venv "$parts/venv"
 "$parts/venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$out"/*.whl
 (
-  unset PYTHONPATH
   export P2PME_HOME=$parts/home PATH=$parts/venv/bin:$PATH
   cd "$parts"
   case $(python -c 'import p2pfl_me; print(p2pfl_me.__file__)') in

@@ -60,6 +60,8 @@ def sum_up(
     The numbers go to `tell`, as docs/json.md has them.
     """
     page = None
+    if code == Exit.STOPPED and not runs:
+        console.say("stopped before any peer began")
     if report and runs:
         from p2pfl_me.report import write_report
 
