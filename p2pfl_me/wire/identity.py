@@ -77,7 +77,7 @@ def save_identity(path: Path, identity: Identity, passphrase: str | None = None)
         The file exists or cannot be written, or others could exchange it.
     """
     text = _text_of(identity, passphrase)
-    with refusing(IdentityError, path, "name another file with --out"):
+    with refusing(IdentityError, path, "free some space, or name another place"):
         private_folder(path.parent)
         try:
             create_whole(path, text)
