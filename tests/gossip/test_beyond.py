@@ -6,7 +6,7 @@ import pytest
 
 from p2pfl_me.gossip.cores import Start, core_of
 from p2pfl_me.gossip.kind import PROTOCOLS
-from p2pfl_me.gossip.protocol import Refuse
+from p2pfl_me.gossip.protocol import Finish, Refuse, Train
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.topology import plan_of
 from tests.gossip.swarms import contract_of
@@ -46,3 +46,17 @@ def test_what_speaks_of_a_round_beyond_the_last_is_refused(protocol: str) -> Non
         assert words[0] not in refused(kind, LAST, LAST)
         assert (refused(kind, LAST + 1, 0) == words) is first, kind
         assert (refused(kind, 0, LAST + 1) == words) is second, kind
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_who_has_all_rounds_behind_it_trains_none(protocol: str) -> None:
+    contract = contract_of(RING, 5, LAST, {"protocol": protocol})
+    for completed in (LAST - 1, LAST):
+        core = core_of(contract, 0, plan_of(contract), Start(apart(5)[0], completed))
+        said = core.start(0.0)
+        for peer in (1, 4):
+            said += core.on_peer(1.0, peer, True)
+            said += core.on_message(1.0, peer, Message(Kind.HELLO, completed, completed))
+        trained = [each.round for each in said if isinstance(each, Train)]
+        ended = [each.reason for each in said if isinstance(each, Finish)]
+        assert (trained, ended) == (([], ["rounds"]) if completed == LAST else ([LAST - 1], []))
