@@ -11,10 +11,9 @@ import os
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from p2pfl_me.privacy.additive import InClear
 from tests.switches.links import LINKS
+from tests.switches.parts import OF_PARTS
 from tests.switches.sums import SUMS
 from tests.switches.switch import Patch, Switch, instead, nothing
 
@@ -35,16 +34,6 @@ def one_roster_no_more(patch: Patch) -> None:
         return pledge(self, receiver, round, content)
 
     patch.setattr(giver, "pledge", again)
-
-
-def whole_models(contract: Any, dealt: Any, peer: int, neighbours: Any, size: int) -> dict[int, Any]:
-    """Every edge carries every place."""
-    return dict.fromkeys(neighbours, np.arange(size))
-
-
-def another_part_each_round(self: Any, peer: int, round: int, own: Any) -> Any:
-    """An edge carries the places of its part, moved on by the round."""
-    return np.ascontiguousarray(own[(self._places[peer] + round) % own.size], dtype="<f4").view(np.uint8)
 
 
 def no_clipping(patch: Patch) -> None:
@@ -116,7 +105,6 @@ def as_it_is(self: Any, parts: Any) -> Any:
     return (bytes(part) for part in parts)
 
 
-PARTS = "tests/privacy/test_submodels.py"
 IDENTITY, HANDSHAKE, KEYS = (
     "tests/wire/test_identity.py",
     "tests/wire/test_handshake.py",
@@ -219,16 +207,6 @@ SWITCHES: tuple[Switch, ...] = (
         ),
     ),
     Switch(
-        "parts of a model",
-        instead("p2pfl_me.gossip.rounds:by_part", whole_models),
-        (f"{PARTS}::test_no_neighbour_is_ever_sent_a_value_of_a_place_outside_of_its_part[dpsgd]",),
-    ),
-    Switch(
-        "one part for good",
-        instead("p2pfl_me.gossip.slices:Sliced.pack", another_part_each_round),
-        (f"{PARTS}::test_no_neighbour_is_ever_sent_a_value_of_a_place_outside_of_its_part[dpsgd]",),
-    ),
-    Switch(
         "one roster a round",
         one_roster_no_more,
         (f"{MASKS}::test_a_second_roster_is_refused_and_the_same_one_answered_again",),
@@ -269,5 +247,6 @@ SWITCHES: tuple[Switch, ...] = (
         ("tests/privacy/test_noise.py::test_a_change_is_cut_whatever_it_is",),
     ),
     *SUMS,
+    *OF_PARTS,
     *LINKS,
 )
