@@ -20,7 +20,7 @@ checking=$!
 # time, which two processes more than there are cores fill; three a core took longer. They are forks of the one that has
 # collected the tests (tests/forked.py). The longest files begin first (tests/conftest.py).
 tests=0 typed=0
-pytest -p tests.forked --workers $(($(nproc) + 2)) || tests=$?
+python -m pytest -p tests.forked --workers $(($(nproc) + 2)) || tests=$?
 wait "$checking" || typed=$?
 cat "$types"
 echo "All of it took $SECONDS s."
