@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from p2pfl_me.evaluate import cost, document, holdout, results, run, statistics, tables
+from p2pfl_me.evaluate import cost, document, holdout, results, run, tables
+from p2pfl_me.learning import statistics
 
 STATED = [
     ((statistics.DRAWS, statistics.EXACT_UP_TO, statistics.SHARE), (4000, 12, 0.95)),
