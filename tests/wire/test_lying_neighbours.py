@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import socket
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from p2pfl_me.wire.admission import edge_key
 from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.codec import encode
 from p2pfl_me.wire.handshake import Terms, hello, read_greeting
+from p2pfl_me.wire.links import Links
 from p2pfl_me.wire.neighbour import HANDSHAKES
 from p2pfl_me.wire.records import RECORD
 from p2pfl_me.wire.refusal_log import BURST, REFILL_S
@@ -27,6 +30,21 @@ from tests.wire.test_strangers import PROLOGUE, SECTIONS
 
 def liar(swarm: Swarm, sections: dict[str, bytes] | None = None, prologue: bytes = PROLOGUE) -> Terms:
     return Terms(0, swarm.identities[0], prologue, sections or SECTIONS)
+
+
+@contextlib.asynccontextmanager
+async def linked(swarm: Swarm, there: Recorder, **options: Any) -> AsyncIterator[tuple[Links, Caller]]:
+    """Peer 1, which tells `there`, and a liar in the place of peer 0 whom it takes for its neighbour."""
+    links = swarm.links(1, [0], there, **options)
+    await links.start()
+    caller = await asyncio.to_thread(Caller.of, swarm.addresses[1])
+    try:
+        await asyncio.to_thread(caller.link, liar(swarm), swarm.identities[1].public)
+        await there.until(lambda: there.is_up(0))
+        yield links, caller
+    finally:
+        await links.close()
+        caller.close()
 
 
 def test_names_that_change_with_every_handshake_fill_no_log() -> None:
@@ -113,49 +131,37 @@ def test_for_a_neighbour_that_confirms_nothing_little_is_kept(kind: Kind, reads:
         model = np.zeros(1 << 20, np.float32)
         there = Recorder()
         # It is not silence that ends it, however busy the machine is.
-        high = swarm.links(1, [0], there, liveness=replace(QUICK, silence_s=1000.0))
-        await high.start()
-        caller = await asyncio.to_thread(Caller.of, swarm.addresses[1])
-        await asyncio.to_thread(caller.link, liar(swarm), swarm.identities[1].public)
-        await there.until(lambda: there.is_up(0))
-        reading = asyncio.create_task(asyncio.to_thread(caller.is_cut)) if reads else None
-        session = high._multiplexer._neighbours[0].session
-        sent = 0
-        while there.is_up(0):
-            assert sent < 2 * MOST_MESSAGES and len(session._queue) <= MOST_MESSAGES
-            sent += high.send(0, Message(kind, sent, sent, model if kind is Kind.ANSWER else None))
-            await asyncio.wrap_future(high._reactor.ask(lambda: None))  # the thread has done it
-        most = MOST_BYTES // model.nbytes if kind is Kind.ANSWER else MOST_MESSAGES
-        assert sent == most + 1 and "behind" in there.links[-1][2]
-        assert high._multiplexer._neighbours[0].session is not session
-        caller.socket.shutdown(socket.SHUT_RDWR)
-        if reading:
-            assert await reading
-        await high.close()
-        caller.close()
+        async with linked(swarm, there, liveness=replace(QUICK, silence_s=1000.0)) as (high, caller):
+            reading = asyncio.create_task(asyncio.to_thread(caller.is_cut)) if reads else None
+            session = high._multiplexer._neighbours[0].session
+            sent = 0
+            while there.is_up(0):
+                assert sent < 2 * MOST_MESSAGES and len(session._queue) <= MOST_MESSAGES
+                sent += high.send(0, Message(kind, sent, sent, model if kind is Kind.ANSWER else None))
+                await asyncio.wrap_future(high._reactor.ask(lambda: None))  # the thread has done it
+            most = MOST_BYTES // model.nbytes if kind is Kind.ANSWER else MOST_MESSAGES
+            assert sent == most + 1 and "behind" in there.links[-1][2]
+            assert high._multiplexer._neighbours[0].session is not session
+            caller.socket.shutdown(socket.SHUT_RDWR)
+            if reading:
+                assert await reading
 
     asyncio.run(scene())
 
 
 def test_whoever_announces_a_model_and_sends_none_of_it_takes_the_memory_of_one() -> None:
     async def scene() -> None:
-        swarm = Swarm(2)
-        there = Recorder()
-        high = swarm.links(1, [0], there)
-        await high.start()
-        caller = await asyncio.to_thread(Caller.of, swarm.addresses[1])
-        await asyncio.to_thread(caller.link, liar(swarm), swarm.identities[1].public)
-        await there.until(lambda: there.is_up(0))
-        header, _ = encode(Message(Kind.PUSH, 0, 0, np.ones(100, np.float32)), 0, swarm.schema)
-        for _ in range(50):
-            caller.say(MESSAGE, header)
-        caller.say(MESSAGE, encode(Message(Kind.SKIP, 0), 0, swarm.schema)[0])
-        await there.until(lambda: len(there.messages) == 1)
-        caller.socket.sendall(caller.lengths[0].write(RECORD + 1))
-        assert await asyncio.to_thread(caller.is_cut)
-        await there.until(lambda: not there.is_up(0))
-        assert "a frame of" in there.links[-1][2]
-        await high.close()
+        swarm, there = Swarm(2), Recorder()
+        async with linked(swarm, there) as (_, caller):
+            header, _ = encode(Message(Kind.PUSH, 0, 0, np.ones(100, np.float32)), 0, swarm.schema)
+            for _ in range(50):
+                caller.say(MESSAGE, header)
+            caller.say(MESSAGE, encode(Message(Kind.SKIP, 0), 0, swarm.schema)[0])
+            await there.until(lambda: len(there.messages) == 1)
+            caller.socket.sendall(caller.lengths[0].write(RECORD + 1))
+            assert await asyncio.to_thread(caller.is_cut)
+            await there.until(lambda: not there.is_up(0))
+            assert "a frame of" in there.links[-1][2]
 
     asyncio.run(scene())
 
@@ -165,22 +171,15 @@ def test_a_header_made_to_break_its_reader_is_refused_in_words(field: str) -> No
     """Lists in lists, a thousand deep: printing them used to end the links' thread, and the peer with it."""
 
     async def scene() -> None:
-        swarm = Swarm(2)
-        there = Recorder()
-        high = swarm.links(1, [0], there)
-        await high.start()
-        caller = await asyncio.to_thread(Caller.of, swarm.addresses[1])
-        await asyncio.to_thread(caller.link, liar(swarm), swarm.identities[1].public)
-        await there.until(lambda: there.is_up(0))
-        nested = b"\x97\x01" + b"\x91" * 1005 + b"\xc0" + bytes(5)
-        caller.say(MESSAGE, nested if field == "nested" else b"")
-        await there.until(lambda: bool(there.refused))
-        assert there.refused[0][0] == 0 and "msgpack" in there.refused[0][1]
-        caller.say(MESSAGE, encode(Message(Kind.SKIP, 0), 0, swarm.schema)[0])
-        await there.until(lambda: len(there.messages) == 1)
-        assert not there.failed
-        await high.close()
-        caller.close()
+        swarm, there = Swarm(2), Recorder()
+        async with linked(swarm, there) as (_, caller):
+            nested = b"\x97\x01" + b"\x91" * 1005 + b"\xc0" + bytes(5)
+            caller.say(MESSAGE, nested if field == "nested" else b"")
+            await there.until(lambda: bool(there.refused))
+            assert there.refused[0][0] == 0 and "msgpack" in there.refused[0][1]
+            caller.say(MESSAGE, encode(Message(Kind.SKIP, 0), 0, swarm.schema)[0])
+            await there.until(lambda: len(there.messages) == 1)
+            assert not there.failed
 
     asyncio.run(scene())
 
