@@ -48,13 +48,13 @@ class Ciphers:
 
 
 class _Symmetric:
-    """Noise section 5.2, with the cipher state of 5.1 folded in."""
+    """Noise section 5.2, with the cipher state of 5.1 folded in. In IK a handshake's key seals one thing, or nothing,
+    before the next is mixed: its counter stays at zero, and it is dropped with its use."""
 
     def __init__(self, prologue: bytes) -> None:
         self.h = PROTOCOL.ljust(32, b"\0")
         self._ck = self.h
         self._aead: AESGCM | None = None
-        self._n = 0
         self.mix_hash(prologue)
 
     def mix_hash(self, data: bytes) -> None:
@@ -62,26 +62,27 @@ class _Symmetric:
 
     def mix_key(self, material: bytes) -> None:
         self._ck, key = _hkdf(self._ck, material)
-        self._aead, self._n = AESGCM(key), 0
+        self._aead = AESGCM(key)
 
     def encrypt_and_hash(self, plaintext: bytes) -> bytes:
-        if self._aead is None:
-            raise AssertionError("IK has mixed a key before it encrypts")
-        out = self._aead.encrypt(nonce(self._n), plaintext, self.h)
-        self._n += 1
+        out = self._used().encrypt(nonce(0), plaintext, self.h)
         self.mix_hash(out)
         return out
 
     def decrypt_and_hash(self, ciphertext: bytes) -> bytes:
-        if self._aead is None:
-            raise AssertionError("IK has mixed a key before it decrypts")
         try:
-            out = self._aead.decrypt(nonce(self._n), ciphertext, self.h)
+            out = self._used().decrypt(nonce(0), ciphertext, self.h)
         except InvalidTag as error:
             raise WireError("the handshake does not authenticate (another key or another contract)") from error
-        self._n += 1
         self.mix_hash(ciphertext)
         return out
+
+    def _used(self) -> AESGCM:
+        """The key that was mixed last, once: another use of it would need another nonce."""
+        aead, self._aead = self._aead, None
+        if aead is None:
+            raise AssertionError("IK mixes a key before each that it seals")
+        return aead
 
     def split(self) -> tuple[bytes, bytes]:
         return _hkdf(self._ck, b"")

@@ -146,6 +146,18 @@ def test_calls_and_frames_go_where_they_belong(bench: Bench) -> None:
     assert bench.told("on_change") == [(1, b"data", ("x",))]
 
 
+def test_it_wakes_its_sockets_tells_what_failed_and_closes_them_with_the_ledger(bench: Bench) -> None:
+    bench.it.wake()
+    assert bench.sockets.calls == [("wake",)]
+    bench.link(bench.one)
+    bench.it._book(1, None, 50)
+    assert bench.entries == []
+    bench.it.failed(error := OSError("disk"))
+    bench.it.close()
+    assert bench.told("on_failed") == [(error,)] and bench.sockets.names() == ["wake", "close_all"]
+    assert [(each.kind, each.wire) for each in bench.entries] == [("ping", 58)], "the ledger is complete"
+
+
 @pytest.mark.parametrize(
     ("reason", "why", "told"),
     [("reset", "", "reset"), ("", "", "it closed the connection"), ("reset", "a refusal", "a refusal")],

@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 from noise.connection import Keypair, NoiseConnection
 
 from p2pfl_me.errors import WireError
-from p2pfl_me.wire.noise import MAX_HANDSHAKE, PROTOCOL, Initiator, Responder, nonce, private_bytes, public_bytes
+from p2pfl_me.wire.noise import (
+    MAX_HANDSHAKE,
+    PROTOCOL,
+    Ciphers,
+    Initiator,
+    Responder,
+    _Symmetric,
+    nonce,
+    private_bytes,
+    public_bytes,
+)
 
 VECTORS = json.loads((Path(__file__).parent / "noise_vectors.json").read_text())["vectors"]
 
@@ -138,5 +148,28 @@ def test_any_bytes_raise_nothing_but_the_wire_error(junk: bytes) -> None:
 def test_low_order_points_and_oversized_messages_are_refused() -> None:
     with pytest.raises(WireError, match="no key"):
         Responder(new_key(), b"").read(bytes(200))
-    with pytest.raises(WireError, match="bytes"):
-        Responder(new_key(), b"").read(bytes(MAX_HANDSHAKE + 1))
+
+
+def test_messages_of_the_least_and_the_most_length_pass_and_no_byte_less_or_more() -> None:
+    mine, its, contract = new_key(), new_key(), b"contract"
+    for first, second in ((0, 0), (MAX_HANDSHAKE - 96, MAX_HANDSHAKE - 48)):
+        message, awaiting = Initiator(mine, public_bytes(its), contract).write(bytes(first))
+        answer, _ = Responder(its, contract).read(message)[1].write(bytes(second))
+        assert awaiting.read(answer)[0] == bytes(second)
+        assert (len(message), len(answer)) == (96 + first, 48 + second)
+    for read, least in ((Responder(its, contract).read, 96), (awaiting.read, 48)):
+        for length in (0, 32, least - 1, MAX_HANDSHAKE + 1):
+            with pytest.raises(WireError, match=rf"message of {length} bytes \(at least {least}, at most 65535\)"):
+                read(bytes(length))
+
+
+def test_a_key_of_a_handshake_seals_once_and_none_is_shown() -> None:
+    state = _Symmetric(b"")
+    for use in (state.encrypt_and_hash, state.decrypt_and_hash):
+        with pytest.raises(AssertionError, match="mixes a key before"):
+            use(bytes(16))
+    state.mix_key(bytes(32))
+    state.encrypt_and_hash(b"once")
+    with pytest.raises(AssertionError, match="mixes a key before"):
+        state.encrypt_and_hash(b"twice")
+    assert repr(Ciphers(b"a" * 32, b"b" * 32, b"c" * 32)) == "Ciphers(...)"

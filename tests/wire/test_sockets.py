@@ -359,6 +359,10 @@ def test_who_sleeps_wakes_when_time_is_up_or_when_called_and_no_sooner() -> None
         begun = time.monotonic()
         sockets.sleep(0.02)
         assert time.monotonic() - begun > 0.015, "what was heard wakes nobody again"
+        assert not (sockets._woken.getblocking() or sockets._waker.getblocking())
+        for _ in range(5000):  # more than it holds
+            sockets.wake()
+        sockets.sleep(None)
     finally:
         sockets.close()
 

@@ -215,6 +215,28 @@ def test_an_older_question_means_nothing_and_one_that_left_is_not_asked_about(st
     assert not steps.bench.reactor.calls
 
 
+def test_questions_of_a_link_before_mean_nothing_on_the_next_and_who_is_down_is_not_asked(steps: Steps) -> None:
+    steps.one.heard = steps.two.heard = 0.0
+    steps.it.look(steps.one, 100.0)
+    old = steps.bench.reactor.calls.pop()
+    for _ in range(3):
+        steps.it.up(steps.one)
+        steps.it.look(steps.one, 100.0)
+        old[2]()
+        assert not steps.told, "another link's question is not over"
+    steps.two.session.sightings = Sightings()
+    steps.two.is_up = False
+    steps.it.look(steps.one, 0.0)
+    steps.it.look(steps.one, 100.0)
+    assert steps.two.session.sightings.is_idle
+    steps.later()
+    again = steps.bench.reactor.calls.pop()
+    asked = len(steps.bench.reactor.calls)
+    steps.one.quarantined = True
+    again[2]()
+    assert len(steps.bench.reactor.calls) == asked, "nobody asks after whom it will not hear"
+
+
 def test_what_is_seen_of_another_is_told_to_who_asks(steps: Steps) -> None:
     def seen(now: float) -> Seen:
         return steps.it._seen(1, now)
@@ -249,10 +271,12 @@ def test_calls_in_vain_are_told_from_the_fourth_on_and_once(steps: Steps) -> Non
         steps.one.unreachable = str(number)
         steps.it.unreachable(steps.one)
     assert len(steps.told) == 5, "five at once, and one a minute"
-    steps.bench.now += 60.0
-    for _ in range(2):
-        steps.it.unreachable(steps.one)
-    assert steps.told[5:] == [Unreachable(1, "19")]
+    for later, whys, told in ((59.0, "ab", ""), (2.0, "cd", "c"), (57.0, "ef", "c"), (3.0, "gh", "cg")):
+        steps.bench.now += later
+        for why in whys:
+            steps.one.unreachable = why
+            steps.it.unreachable(steps.one)
+        assert "".join(each.why for each in steps.told[5:]) == told  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("failures", [0, 1, 4, 9])
