@@ -121,7 +121,7 @@ class Result:
         RunError
             There is no such checkpoint.
         """
-        from p2pfl_me.learning.recogniser import final_params
+        from p2pfl_me.learning.run_models import final_params
 
         which = None if peer is None else given_number(peer, "peer", least=0)
         return final_params(self.run, self.contract, which)

@@ -20,15 +20,8 @@ from p2pfl_me.learning.metrics import Metrics, confusion_matrix
 from p2pfl_me.learning.network import assemble
 from p2pfl_me.learning.onnx_file import Precision, quantise, require_onnx, write_onnx
 from p2pfl_me.learning.onnx_recogniser import OnnxRecogniser
-from p2pfl_me.learning.recogniser import (
-    Image,
-    Recogniser,
-    TorchRecogniser,
-    clip_scores,
-    final_params,
-    run_contract,
-    run_warnings,
-)
+from p2pfl_me.learning.recogniser import Image, Recogniser, TorchRecogniser, clip_scores
+from p2pfl_me.learning.run_models import final_params, run_contract, run_warnings, whose
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Given
 
@@ -90,9 +83,9 @@ def export_model(
     """
     require_onnx()
     contract = run_contract(run, network)
+    source = f"run {run.resolve().name}, {whose(run, contract, peer)}"
     module = assemble(contract, final_params(run, contract, peer), cache=cache_dir(home), weights=weights)
     clips, warnings = export_clips(contract, run, data, home), run_warnings(run)
-    source = f"run {run.resolve().name}, {'average of the peers' if peer is None else f'peer {peer}'}"
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "float32.onnx"
         write_onnx(module, contract, source, draft, warnings)

@@ -26,6 +26,7 @@ from p2pfl_me.contract.model import Loopback, Peers
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.files import refusing, replacing
 from p2pfl_me.learning.features import DEVIATION, MEAN
+from p2pfl_me.learning.onnx_seal import KEY, sealed
 from p2pfl_me.learning.recogniser import Image
 
 INPUT, OUTPUT = "images", "probabilities"
@@ -89,7 +90,14 @@ def write_onnx(
             verbose=False,
         )
     assert program is not None
-    _save(program.model_proto, path, _described(contract, source, Precision.FLOAT32, warnings_of_run))
+    save_described(program.model_proto, contract, source, path, warnings_of_run)
+
+
+def save_described(
+    model: Any, contract: Contract, source: str, path: Path, warnings_of_run: Sequence[str] = ()
+) -> None:
+    """Write a float32 ModelProto with what its file says of itself, and its digest."""
+    _save(model, path, _described(contract, source, Precision.FLOAT32, warnings_of_run))
 
 
 def quantise(source: Path, path: Path, images: Image) -> None:
@@ -126,6 +134,7 @@ def quantise(source: Path, path: Path, images: Image) -> None:
             )
         model = onnx.load(str(quantised))
     known = {each.key: each.value for each in onnx.load(str(source), load_external_data=False).metadata_props}
+    del known[KEY.decode()]  # of the other file
     _save(model, path, {**known, "precision": Precision.INT8.value})
 
 
@@ -172,4 +181,4 @@ def _save(model: Any, path: Path, described: dict[str, str]) -> None:
         refusing(WeightsError, path, "name another file, or free some space"),
         replacing(path, public=True) as draft,
     ):
-        onnx.save(model, str(draft))
+        draft.write_bytes(sealed(model.SerializeToString()))

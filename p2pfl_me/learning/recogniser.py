@@ -6,33 +6,26 @@ the export speak to a model through this seam alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
-from p2pfl_me.contract import Contract, digest, load_contract
-from p2pfl_me.errors import NetworkError, RunError, WeightsError
-from p2pfl_me.files import undrafted
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import WeightsError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.features import normalise
 from p2pfl_me.learning.network import assemble
-from p2pfl_me.learning.own import with_network
+from p2pfl_me.learning.run_models import final_params, run_contract, run_warnings
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Given
-from p2pfl_me.networks.kinds.own import Own
-from p2pfl_me.networks.layout import Layout
-from p2pfl_me.run.folder import RunFolder
-from p2pfl_me.run.manifest import read_manifest_file
-from p2pfl_me.tensors import Passphrase, asked_once, open_tensors, tensor
-from p2pfl_me.widths import holders
 
 BATCH = 64
+ROUNDING = 1 / 256
+"""What a probability may be off: an int8 file gives no finer ones."""
 
 Image = npt.NDArray[np.uint8]
 Runtime = Literal["torch", "onnx"]
@@ -80,7 +73,7 @@ class TorchRecogniser:
             for begin in range(0, len(images), BATCH):
                 batch = normalise(images[begin : begin + BATCH]).contiguous(memory_format=torch.channels_last)
                 out[begin : begin + BATCH] = self._network(batch).softmax(1).numpy()
-        return out
+        return probabilities(out, f"the model of {self._contract.name}")
 
 
 def load_recogniser(
@@ -110,8 +103,8 @@ def load_recogniser(
     RunError
         No run, or no checkpoint of that peer.
     WeightsError
-        A checkpoint or file is damaged or another contract's, the backbone cannot be had, or the runtime cannot
-        compute such a model.
+        A checkpoint or file is damaged, changed or another contract's, the backbone cannot be had, or the runtime
+        cannot compute such a model.
     """
     if model.is_file():
         return _from_file(model, runtime, peer)
@@ -137,6 +130,24 @@ def _from_file(path: Path, runtime: Runtime | None, peer: int | None) -> Recogni
     return OnnxRecogniser(path)
 
 
+def probabilities(scores: Vector, name: str) -> Vector:
+    """What a model gave for some images, float32 (N, K), once it is seen to be probabilities.
+
+    Raises
+    ------
+    WeightsError
+        It is not: a model that diverged gives NaN, and a file may hold anything.
+    """
+    off = np.abs(scores.sum(axis=1) - 1)
+    if not ((scores >= 0).all() and (off <= ROUNDING * scores.shape[1]).all()):  # neither of which NaN is
+        raise WeightsError(
+            "gives numbers that are no probabilities",
+            where=name,
+            fix="look at its run's report: it may have diverged; or take another model",
+        )
+    return scores
+
+
 def clip_scores(scores: Vector) -> Vector:
     """A clip's class probabilities, float32 (K,), from those of its samples (n, K): the softmax of their mean logits.
 
@@ -145,82 +156,3 @@ def clip_scores(scores: Vector) -> Vector:
     logits = np.log(np.maximum(scores, np.finfo(np.float32).tiny)).mean(axis=0)
     powers = np.exp(logits - logits.max())
     return np.asarray(powers / powers.sum(), dtype=np.float32)
-
-
-def run_contract(run: Path, network: Given | None = None) -> Contract:
-    """The contract of a run folder, with the code of the network that it states.
-
-    Raises
-    ------
-    RunError
-        Not the folder of one run.
-    """
-    path = RunFolder(run).contract
-    if not path.is_file():
-        several = [each.parent.name for each in undrafted(run.glob("*/contract.yaml"), run)] if run.is_dir() else []
-        raise RunError(
-            "holds several runs" if several else "is not a run folder: it has no contract.yaml",
-            where=str(run),
-            fix=f"name one of them, like {run / several[0]}" if several else "name the folder that --out named",
-        )
-    contract = load_contract(path)
-    if network is None:
-        return contract
-    if not isinstance(contract.model.backbone, Own):
-        raise NetworkError(
-            f"the run's network is {contract.model.backbone}, not one of your own",
-            where=str(path),
-            fix="leave --network out",
-        )
-    return with_network(contract, network)
-
-
-def run_warnings(run: Path) -> tuple[str, ...]:
-    """What must stand beside a run's model wherever it goes; nothing of a run that says nothing of itself."""
-    manifest = read_manifest_file(RunFolder(run))
-    return manifest.said_warnings if manifest else ()
-
-
-def final_params(run: Path, contract: Contract, peer: int | None = None) -> Vector:
-    """One peer's last model, or the average of all, each value over those that hold it: float32 (P,).
-
-    Raises
-    ------
-    RunError
-        There is no such checkpoint.
-    WeightsError
-        A checkpoint is damaged or was written under another contract.
-    """
-    layout = contract.model.layout
-    paths = {peer: path for peer, path in _checkpoints(run, contract.peers.count, peer) if path.is_file()}
-    if not paths:
-        which = "peers have" if peer is None else f"peer {peer} has"
-        raise RunError(f"{which} left no checkpoint", where=str(run), fix="let the run finish a round, or name another")
-    total, asked = np.zeros(layout.size, dtype=np.float64), asked_once()
-    for path in paths.values():
-        total += _params(path, contract, layout, asked)
-    return (total / holders(layout.dimensions, map(contract.peers.width, paths))).astype(np.float32)
-
-
-def _checkpoints(run: Path, count: int, peer: int | None) -> Iterable[tuple[int, Path]]:
-    if peer is not None and not 0 <= peer < count:
-        raise RunError(f"there is no peer {peer}", where=str(run), fix=f"choose one from 0 to {count - 1}")
-    return ((each, RunFolder(run).checkpoint(each)) for each in (range(count) if peer is None else (peer,)))
-
-
-def _params(path: Path, contract: Contract, layout: Layout, passphrase: Passphrase) -> Vector:
-    try:
-        with open_tensors(path, passphrase) as file:
-            agreed = (file.metadata() or {}).get("contract_digest")
-            params: Vector = tensor(file, "params")
-    except (OSError, SafetensorError, ValueError) as error:
-        raise WeightsError(
-            f"not a checkpoint of p2pme: {error}", where=str(path), fix="remove it, or name another run"
-        ) from error
-    if agreed != digest(contract).hex() or params.dtype != np.float32 or params.shape != (layout.size,):
-        raise WeightsError(
-            "was written under another contract than the folder's contract.yaml", where=str(path), fix="remove it"
-        )
-    if not np.isfinite(params).all():
-        raise WeightsError("holds NaN or infinite parameters", where=str(path), fix="remove it, or name another run")
-    return params

@@ -21,10 +21,10 @@ from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Vector
 from p2pfl_me.passphrase import known_passphrase
 from p2pfl_me.peer.slots import replace_file, versions
-from p2pfl_me.peer.tensorfile import checksum, safetensors_parts
+from p2pfl_me.peer.tensorfile import safetensors_parts
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.sealing import Seal
-from p2pfl_me.tensors import Passphrase, asked_once, open_tensors, tensor
+from p2pfl_me.tensors import Passphrase, asked_once, checksum, open_tensors, tensor
 
 MEMORY = "memory."
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
+
+from p2pfl_me.tensors import little_bytes
 
 Array = npt.NDArray[Any]
 
@@ -38,22 +39,4 @@ def safetensors_parts(tensors: Mapping[str, Array], metadata: Mapping[str, str])
     header += b" " * (-len(header) % 8)
     yield len(header).to_bytes(8, "little") + header
     for name in order:
-        yield _bytes(tensors[name]).data
-
-
-def checksum(arrays: Iterable[Array]) -> int:
-    """The sum of all 64-bit words, and of each array's last bytes, mod 2^64: as fast as memory can be read.
-
-    No protection against anyone; it finds what was not written, of which a power cut leaves whole pages.
-    """
-    total = 0
-    for array in arrays:
-        flat = _bytes(array)
-        whole = flat.size // 8 * 8
-        total += int(flat[:whole].view(np.uint64).sum(dtype=np.uint64)) + int(flat[whole:].sum())
-    return total % 2**64
-
-
-def _bytes(array: Array) -> npt.NDArray[np.uint8]:
-    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    return little.reshape(-1).view(np.uint8)
+        yield little_bytes(tensors[name]).data

@@ -13,7 +13,8 @@ from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.features import feature_rows
 from p2pfl_me.learning.head import HeadStep
 from p2pfl_me.learning.losses import CrossEntropy
-from p2pfl_me.learning.recogniser import final_params, load_recogniser
+from p2pfl_me.learning.recogniser import load_recogniser
+from p2pfl_me.learning.run_models import final_params
 from tests.learning.runs import contract, random_model, write_run
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)

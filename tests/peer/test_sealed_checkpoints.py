@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from p2pfl_me import passphrase
 from p2pfl_me.errors import IdentityError, PeerError, WeightsError
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.learning.recogniser import final_params, run_contract
+from p2pfl_me.learning.run_models import final_params, run_contract
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, read_model, save_checkpoint
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.slots import versions

@@ -15,7 +15,8 @@ from p2pfl_me.errors import WeightsError
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
 from p2pfl_me.peer.slots import KEEP_S, Keeper, replace_file, settle, versions
-from p2pfl_me.peer.tensorfile import checksum, safetensors_parts
+from p2pfl_me.peer.tensorfile import safetensors_parts
+from p2pfl_me.tensors import checksum
 
 MEMORY = {"edge.1.theirs": np.arange(3, dtype=np.int64), "packed": np.arange(5, dtype=np.uint8), "none": np.empty(0)}
 STATE = Checkpoint(3, 0, np.zeros(5000, np.float32), Progress(), "c" * 64, "l" * 64, MEMORY)

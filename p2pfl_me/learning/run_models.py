@@ -1,0 +1,128 @@
+"""The models that a run folder holds: whose they are, their average, and what must be known of the run.
+
+Nothing is believed of a checkpoint but what its contract, its peer and its checksum bear out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+
+from p2pfl_me.contract import Contract, digest, load_contract
+from p2pfl_me.errors import NetworkError, RunError, WeightsError
+from p2pfl_me.files import undrafted
+from p2pfl_me.learning.own import with_network
+from p2pfl_me.message import Vector
+from p2pfl_me.networks.code import Given
+from p2pfl_me.networks.kinds.own import Own
+from p2pfl_me.networks.layout import Layout
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.manifest import read_manifest_file
+from p2pfl_me.tensors import Passphrase, asked_once, checksum, open_tensors, tensor
+from p2pfl_me.widths import holders
+
+UNKNOWN = "what it learned from is not known: its run folder has no manifest.json, or one that cannot be read"
+
+
+def run_contract(run: Path, network: Given | None = None) -> Contract:
+    """The contract of a run folder, with the code of the network that it states.
+
+    Raises
+    ------
+    RunError
+        Not the folder of one run.
+    """
+    path = RunFolder(run).contract
+    if not path.is_file():
+        several = [each.parent.name for each in undrafted(run.glob("*/contract.yaml"), run)] if run.is_dir() else []
+        raise RunError(
+            "holds several runs" if several else "is not a run folder: it has no contract.yaml",
+            where=str(run),
+            fix=f"name one of them, like {run / several[0]}" if several else "name the folder that --out named",
+        )
+    contract = load_contract(path)
+    if network is None:
+        return contract
+    if not isinstance(contract.model.backbone, Own):
+        raise NetworkError(
+            f"the run's network is {contract.model.backbone}, not one of your own",
+            where=str(path),
+            fix="leave --network out",
+        )
+    return with_network(contract, network)
+
+
+def run_warnings(run: Path) -> tuple[str, ...]:
+    """What must stand beside a run's model wherever it goes; of a run that says nothing of itself, that it does not."""
+    manifest = read_manifest_file(RunFolder(run))
+    return manifest.said_warnings if manifest else (UNKNOWN,)
+
+
+def whose(run: Path, contract: Contract, peer: int | None = None) -> str:
+    """Whose model `final_params` gives, in words: of peers that have left none there is nothing in an average."""
+    there, count = sorted(_checkpoints(run, contract.peers.count, peer)), contract.peers.count
+    if len(there) == 1:
+        return f"peer {there[0]}"
+    return "average of the peers" if len(there) == count else f"average of {len(there)} of {count} peers"
+
+
+def final_params(run: Path, contract: Contract, peer: int | None = None) -> Vector:
+    """One peer's last model, or the average of all, each value over those that hold it: float32 (P,).
+
+    Raises
+    ------
+    RunError
+        There is no such checkpoint.
+    WeightsError
+        A checkpoint is damaged, another peer's or was written under another contract.
+    """
+    layout = contract.model.layout
+    paths = _checkpoints(run, contract.peers.count, peer)
+    if not paths:
+        which = "peers have" if peer is None else f"peer {peer} has"
+        raise RunError(f"{which} left no checkpoint", where=str(run), fix="let the run finish a round, or name another")
+    total, asked = np.zeros(layout.size, dtype=np.float64), asked_once()
+    for each, path in paths.items():
+        total += _params(path, each, contract, layout, asked)
+    return (total / holders(layout.dimensions, map(contract.peers.width, paths))).astype(np.float32)
+
+
+def _checkpoints(run: Path, count: int, peer: int | None) -> Mapping[int, Path]:
+    if peer is not None and not 0 <= peer < count:
+        raise RunError(f"there is no peer {peer}", where=str(run), fix=f"choose one from 0 to {count - 1}")
+    wanted = range(count) if peer is None else (peer,)
+    paths = {each: RunFolder(run).checkpoint(each) for each in wanted}
+    return {each: path for each, path in paths.items() if os.path.lexists(path)}
+
+
+def _params(path: Path, peer: int, contract: Contract, layout: Layout, passphrase: Passphrase) -> Vector:
+    try:
+        with open_tensors(path, passphrase) as file:
+            said = file.metadata() or {}
+            params: Vector = tensor(file, "params")
+            kept = [tensor(file, name) for name in file.keys()] if "checksum" in said else []  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise WeightsError(
+            f"not a checkpoint of p2pme: {error}", where=str(path), fix="remove it, or name another run"
+        ) from error
+    if (
+        said.get("contract_digest") != digest(contract).hex()
+        or params.dtype != np.float32
+        or params.shape != (layout.size,)
+    ):
+        raise WeightsError(
+            "was written under another contract than the folder's contract.yaml", where=str(path), fix="remove it"
+        )
+    if said.get("peer", str(peer)) != str(peer):
+        raise WeightsError(f"is the model of peer {said['peer']}", where=str(path), fix=f"put back that of peer {peer}")
+    if said.get("checksum", str(checksum(kept))) != str(checksum(kept)):
+        raise WeightsError(
+            "was not written to its end, or changed since", where=str(path), fix="remove it, or name another run"
+        )
+    if not np.isfinite(params).all():
+        raise WeightsError("holds NaN or infinite parameters", where=str(path), fix="remove it, or name another run")
+    return params
