@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from functools import lru_cache
 from typing import Annotated, Any, Literal
+from unicodedata import normalize
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator, model_validator
 
@@ -185,8 +186,15 @@ class Model(Part):
         return self
 
     @model_validator(mode="after")
+    def _classes_are_names(self) -> Model:
+        for name in self.classes:
+            if name != name.strip() or not name.isprintable() or not any(map(str.isalnum, name)):
+                raise ValueError(f"a class is a word or several, on one line, and {name!r} is none")
+        return self
+
+    @model_validator(mode="after")
     def _classes_differ(self) -> Model:
-        if len({" ".join(name.casefold().split()) for name in self.classes}) != len(self.classes):
+        if len({" ".join(normalize("NFKC", name).casefold().split()) for name in self.classes}) != len(self.classes):
             raise ValueError(f"a class stands twice in {list(self.classes)}, or in two spellings")
         return self
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.data.extent import JPEG, extent_of
 from p2pfl_me.errors import WireError
 from p2pfl_me.live.absence import Absence
 from p2pfl_me.live.watcher import Report, Told, Watcher
@@ -58,14 +59,17 @@ def decode(jpeg: bytes) -> Image:
     Raises
     ------
     WireError
-        It is none, or larger than 1920x1080.
+        It is none, or has more pixels than 1920x1080; then it is not decoded.
     """
+    width, height = (extent_of(jpeg) if jpeg.startswith(JPEG) else None) or (0, 0)
+    if not 0 < width * height <= MOST_PIXELS:
+        raise WireError("what the page sent is no picture of up to 1920x1080", fix="reload the page")
     try:
         image = cv2.imdecode(np.frombuffer(jpeg, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         image = None
-    if image is None or image.shape[0] * image.shape[1] > MOST_PIXELS:
-        raise WireError("what the page sent is no picture of up to 1920x1080", fix="reload the page")
+    if image is None:
+        raise WireError("what the page sent is a damaged picture", fix="reload the page")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

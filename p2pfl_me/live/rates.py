@@ -23,6 +23,8 @@ class RateMeter:
         self.received = 0
         self._first: int | None = None
         self._taken = 0
+        self._gap_s: float | None = None
+        """Between the last two that were new."""
 
     def push(self, time_s: float, taken: int, *, new: bool = True) -> None:
         """A picture came; `taken` is the number that the camera gave it. One that is the one before once more (not
@@ -32,6 +34,7 @@ class RateMeter:
         self._taken = taken
         if not new:
             return
+        self._gap_s = time_s - self._seen[-1][0] if self._seen else None
         self._seen.append((time_s, taken))
         while self._seen[0][0] < time_s - WINDOW_S:
             self._seen.popleft()
@@ -51,9 +54,7 @@ class RateMeter:
         """Whether too few pictures come to spot anything; by the last two before there is a rate."""
         if (rate := self.watched_fps) is not None:
             return rate < LEAST_FPS
-        if len(self._seen) < 2:
-            return False
-        return self._seen[-1][0] - self._seen[-2][0] > 1 / LEAST_FPS
+        return self._gap_s is not None and self._gap_s > 1 / LEAST_FPS
 
     @property
     def dropped(self) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -26,8 +28,11 @@ from p2pfl_me.live.watcher import Watcher
 AHEAD = 4
 """Pictures of a film that may be on the way to the page before it says that it has shown one."""
 REFUSED, TOO_MANY = 1008, 1013
+LONGEST = 100
+"""Characters of the page's first word; one of brackets alone would exhaust whoever takes it apart."""
 
 MakeWatcher = Callable[[], Watcher]
+Kind = TypeVar("Kind", str, bytes)
 
 
 async def camera_session(socket: WebSocket, make: MakeWatcher) -> None:
@@ -35,14 +40,13 @@ async def camera_session(socket: WebSocket, make: MakeWatcher) -> None:
     await socket.accept()
     with ThreadPoolExecutor(1, "watcher") as thread:
         try:
-            if json.loads(await socket.receive_text()) != {"say": CONSENT}:
-                raise WireError("no consent was given", fix="agree on the page, or close it")
+            await _consent(socket, "no consent was given", "agree on the page, or close it")
             watcher = make()
             while True:
-                picture = read_picture(await socket.receive_bytes())
+                picture = read_picture(await _of_kind(socket.receive_bytes))
                 reply = await asyncio.get_running_loop().run_in_executor(thread, _watch, watcher, picture)
                 await socket.send_text(reply)
-        except (WireError, ValueError, KeyError) as error:
+        except WireError as error:
             await _refuse(socket, error)
         except WebSocketDisconnect:
             return
@@ -55,8 +59,7 @@ async def film_session(socket: WebSocket, make: MakeWatcher, film: Film) -> None
     shown = asyncio.Semaphore(AHEAD)
     with ThreadPoolExecutor(1, "watcher") as thread:
         try:
-            if json.loads(await socket.receive_text()) != {"say": CONSENT}:
-                raise WireError("the film was not started", fix="start it on the page")
+            await _consent(socket, "the film was not started", "start it on the page")
             listener = asyncio.create_task(_listen(socket, shown))
             try:
                 watcher, pictures = make(), enumerate(film.pictures())
@@ -66,10 +69,12 @@ async def film_session(socket: WebSocket, make: MakeWatcher, film: Film) -> None
                     await asyncio.sleep(max(0.0, begun + time_s - time.monotonic()))
                     await shown.acquire()
                     if listener.done():
-                        return
+                        break
                     await socket.send_bytes(message)
-                await socket.send_text(end_json(watcher))
-                await listener
+                else:
+                    await socket.send_text(end_json(watcher))
+                if fault := await listener:
+                    raise fault
             finally:
                 listener.cancel()
         except P2pmeError as error:
@@ -78,20 +83,42 @@ async def film_session(socket: WebSocket, make: MakeWatcher, film: Film) -> None
             return
 
 
-async def _listen(socket: WebSocket, shown: asyncio.Semaphore) -> None:
-    """Every word of the page after the first says that a picture was shown."""
+async def _listen(socket: WebSocket, shown: asyncio.Semaphore) -> WireError | None:
+    """Every word of the page after the first says that a picture was shown; what ended that, if it was no goodbye."""
     try:
         while True:
-            await socket.receive_text()
+            await _of_kind(socket.receive_text)
             shown.release()
+    except WireError as fault:
+        return fault
     except WebSocketDisconnect:
+        return None
+    finally:
         shown.release()
 
 
-async def _refuse(socket: WebSocket, error: Exception) -> None:
-    what = str(error) if isinstance(error, P2pmeError) else "the page sent something that is no message"
-    await socket.send_text(json.dumps({"say": "error", "what": what}))
-    await socket.close(REFUSED)
+async def _consent(socket: WebSocket, what: str, fix: str) -> None:
+    word = await _of_kind(socket.receive_text)
+    try:
+        given = len(word) <= LONGEST and json.loads(word) == {"say": CONSENT}
+    except ValueError:
+        given = False
+    if not given:
+        raise WireError(what, fix=fix)
+
+
+async def _of_kind(receive: Callable[[], Awaitable[Kind]]) -> Kind:
+    """A message of the kind that is expected: text, or bytes."""
+    try:
+        return await receive()
+    except KeyError as error:  # the other kind
+        raise WireError("the page sent something that is no message", fix="reload the page") from error
+
+
+async def _refuse(socket: WebSocket, error: P2pmeError) -> None:
+    with suppress(WebSocketDisconnect):  # who sent it may have gone
+        await socket.send_text(json.dumps({"say": "error", "what": str(error)}))
+        await socket.close(REFUSED)
 
 
 def _watch(watcher: Watcher, picture: CameraPicture) -> str:

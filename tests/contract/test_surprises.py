@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.contract.source import read_yaml
 from p2pfl_me.errors import ContractError
 
@@ -54,3 +56,19 @@ def read_or_error(word: str) -> Any:
 )
 def test_what_is_meant_stays(text: str, value: object) -> None:
     assert read_yaml(f"a: {text}", "c.yaml") == {"a": value}
+
+
+BASE = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 3}}\n"
+
+
+@pytest.mark.parametrize("name", ["", " ", " joy", "joy\t", "a\nb", "\x1b[2J", "\u202eyoj", "-", "?"])
+def test_a_class_is_a_word(name: str) -> None:
+    with pytest.raises(ContractError, match="a class is a word or several"):
+        contract_from_yaml(BASE, overrides=[f"model.classes={json.dumps([name, 'fear'])}"])
+
+
+@pytest.mark.parametrize("pair", [("joy", "JOY"), ("gêne", "ge\u0302ne"), ("joy  now", "joy now"), ("joy", "ｊｏｙ")])
+def test_two_spellings_of_one_class_are_refused(pair: tuple[str, str]) -> None:
+    with pytest.raises(ContractError, match="stands twice"):
+        contract_from_yaml(BASE, overrides=[f"model.classes={json.dumps(pair)}"])
+    assert contract_from_yaml(BASE, overrides=['model.classes=["joy, or amusement", "2"]']).model.classes[1] == "2"

@@ -113,14 +113,61 @@ def test_pictures_are_answered_after_consent_and_not_before(url: str) -> None:
             page.recv(timeout=30)
 
 
+SOF = b"\xff\xd8\xff\xc0\x00\x11\x08" + (30_000).to_bytes(2, "big") * 2 + b"\x03\1\x11\0\2\x11\0\3\x11\0\xff\xd9"
+"""A JPEG's head that speaks of 900 million pixels."""
+
+
 @pytest.mark.parametrize(
-    "message", [b"short", HEADER.pack(0, 0, 1.0) + b"no jpeg", HEADER.pack(0, 0, float("nan")) + b"x"]
+    "message",
+    [
+        b"short",
+        "text",
+        HEADER.pack(0, 0, 1.0) + b"no jpeg",
+        HEADER.pack(0, 0, float("nan")) + b"x",
+        HEADER.pack(0, 0, 1.0) + SOF,
+        HEADER.pack(0, 0, 1.0) + cv2.imencode(".jpg", np.zeros((2160, 3840, 3), np.uint8))[1].tobytes(),
+    ],
 )
-def test_what_is_no_picture_is_refused_in_words(url: str, message: bytes) -> None:
+def test_what_is_no_picture_is_refused_in_words(url: str, message: bytes | str) -> None:
     with open_socket(url) as page:
         page.send(json.dumps({"say": "consent"}))
         page.send(message)
         assert "reload the page" in json.loads(page.recv(timeout=30))["what"]
+
+
+NO_WORDS = ("[" * 200_000, "1" * 5_000, "null", "", '{"say": "hello"}', b"\0", b"[" * 200_000)
+
+
+def refuse(url: str, *messages: str | bytes) -> str:
+    """What the page is told before it is shut out."""
+    with open_socket(url) as page:
+        for message in messages:
+            page.send(message)
+        while isinstance(answer := page.recv(timeout=30), bytes):
+            pass
+        with pytest.raises(ConnectionClosed):
+            page.recv(timeout=30)
+        return str(json.loads(answer)["what"])
+
+
+def vanish(url: str, *messages: str | bytes) -> None:
+    """Say something and be gone before the answer."""
+    with open_socket(url) as page:
+        for message in messages:
+            page.send(message)
+        page.socket.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("word", NO_WORDS)
+def test_whatever_is_said_first_is_consent_or_an_answer_in_words(url: str, word: str | bytes) -> None:
+    assert any(words in refuse(url, word) for words in ("no consent was given", "is no message"))
+
+
+@pytest.mark.parametrize("messages", [("junk",), ("[" * 200_000,), (json.dumps({"say": "consent"}), b"short"), ()])
+def test_who_has_gone_is_told_nothing(url: str, messages: tuple[str | bytes, ...]) -> None:
+    for _ in range(3):
+        vanish(url, *messages)
+    test_pictures_are_answered_after_consent_and_not_before(url)
 
 
 def test_a_taken_port_and_a_film_that_is_none_and_an_unknown_model(tmp_path: Path) -> None:
@@ -141,6 +188,11 @@ def test_ctrl_c_ends_it_with_a_page_open(tmp_path: Path, film: Path) -> None:
     assert command.process.stdout is not None
     drawn, url = (command.process.stdout.readline().strip() for _ in range(2))
     assert drawn == "short.avi shows drawn faces, which were never alive."
+    for word in NO_WORDS:
+        assert any(words in refuse(url, word) for words in ("the film was not started", "is no message"))
+    assert "is no message" in refuse(url, json.dumps({"say": "consent"}), b"shown")
+    vanish(url, json.dumps({"say": "consent"}), b"shown")
+    vanish(url, "junk")
     with open_socket(url) as page:
         page.send(json.dumps({"say": "consent"}))
         message = page.recv(timeout=30)

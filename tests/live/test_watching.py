@@ -82,6 +82,16 @@ def test_the_rate_is_the_cameras_and_not_the_watched_ones() -> None:
     assert RateMeter().camera_fps is None and RateMeter().dropped == 0
 
 
+@pytest.mark.parametrize(("gap_s", "slow"), [(1 / 30, False), (0.1, True), (1.0, True), (2.5, True), (60.0, True)])
+def test_pictures_are_too_slow_from_the_second_on_however_far_apart(gap_s: float, slow: bool) -> None:
+    meter = RateMeter()
+    said = []
+    for count in range(8):
+        meter.push(count * gap_s, count)
+        said.append(meter.slow)
+    assert said == [False, *[slow] * 7], "one picture says nothing of a rate"
+
+
 @pytest.mark.parametrize("look", [spot_film, watch_film])
 def test_a_film_that_breaks_off_is_not_taken_for_one_without_events(
     half: Path, look: Callable[[Film, SpotterSettings], Result]

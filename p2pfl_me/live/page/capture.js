@@ -4,6 +4,7 @@
 const HEADER = 16;
 const QUALITY = 0.9;
 const AHEAD = 3; // pictures on the way before one is left out
+const MOST_PIXELS = 1920 * 1080; // of a picture that the command takes: a larger camera's is made smaller
 const WANTED = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 120 } };
 
 export async function openCamera(video) {
@@ -55,6 +56,12 @@ function onNextPicture(video, told) {
   return requestAnimationFrame(look);
 }
 
+// The size at which a camera's picture is sent.
+export function sentSize(width, height) {
+  const share = Math.min(1, Math.sqrt(MOST_PIXELS / (width * height)));
+  return { width: Math.max(1, Math.floor(width * share)), height: Math.max(1, Math.floor(height * share)) };
+}
+
 // Calls send(message, number, captured) with an ArrayBuffer for every picture that the socket keeps up with, and
 // failed(error) once if the browser gives none.
 export class Capture {
@@ -80,20 +87,21 @@ export class Capture {
     if (this.busy || this.waiting >= AHEAD) return;
     this.busy = true;
     try {
-      const { videoWidth: width, videoHeight: height } = this.video;
-      if (!width || !height) return;
+      const { videoWidth, videoHeight } = this.video;
+      if (!videoWidth || !videoHeight) return;
+      const { width, height } = sentSize(videoWidth, videoHeight);
       if (this.canvas.width !== width || this.canvas.height !== height) {
         this.canvas.width = width;
         this.canvas.height = height;
       }
-      this.context.drawImage(this.video, 0, 0);
+      this.context.drawImage(this.video, 0, 0, width, height);
       const captured = about.captureTime ?? now;
       const jpeg = await this.encode();
       const message = new ArrayBuffer(HEADER + jpeg.size);
       const view = new DataView(message);
       view.setUint32(0, this.number, true);
       view.setUint32(4, about.presentedFrames, true);
-      view.setFloat64(8, 1000 * about.mediaTime || captured, true);
+      view.setFloat64(8, this.sinceBegin(about.mediaTime, captured), true);
       new Uint8Array(message, HEADER).set(new Uint8Array(await jpeg.arrayBuffer()));
       if (!this.running) return;
       this.waiting += 1;
@@ -105,6 +113,12 @@ export class Capture {
     } finally {
       this.busy = false;
     }
+  }
+
+  // Milliseconds from the first picture on, by the camera's clock, or by the page's where that one does not run.
+  sinceBegin(mediaTime, captured) {
+    this.begin ??= { mediaTime: mediaTime || 0, captured };
+    return Math.max(0, mediaTime > 0 ? 1000 * (mediaTime - this.begin.mediaTime) : captured - this.begin.captured);
   }
 
   answered() {

@@ -1,6 +1,6 @@
 // The page: consent, then pictures to the server and reports back, then what they say.
 
-import { Capture, decodeJpeg, openCamera } from "./capture.js";
+import { Capture, decodeJpeg, openCamera, sentSize } from "./capture.js";
 import { LANE, drawBoxes, drawIndex, drawTimeline, laneCount, signed, spanOf } from "./drawing.js";
 import { Replay } from "./replay.js";
 
@@ -268,16 +268,18 @@ function draw() {
   if ($("stage").hidden) return;
   const source = film ? $("film") : $("video");
   state.size = film ? { width: source.width, height: source.height }
-    : { width: source.videoWidth || 640, height: source.videoHeight || 480 };
+    : sentSize(source.videoWidth || 640, source.videoHeight || 480); // in which the boxes are given
   if (state.size.height) $("frame").style.setProperty("--ratio", state.size.width / state.size.height);
+  const silent = state.socket ? performance.now() - state.heard : 0;
+  // Who was seen last is not who is seen: nobody is, once nothing is watched.
+  if (!again() && (!state.socket || silent > SILENT)) state.persons = [];
   drawBoxes($("overlay"), state.persons, state.size, state.marks);
   if (again()) drawPlace();
   const lanes = laneCount(state.samples, state.events, state.now, $("timeline").clientWidth);
   $("timeline").style.setProperty("height", `${Math.max(176, LANE * lanes + 20)}px`);
   drawTimeline($("timeline"), state.samples, state.events, state.now, again() ? replay.place : undefined);
   if (facts.classes.length) drawIndex($("index"), state.points, state.now);
-  const silent = state.socket ? performance.now() - state.heard : 0;
-  if (silent > SILENT) for (const id of ["meter-camera", "meter-latency", "meter-p95"]) put(id, "–");
+  if (silent > SILENT || (!state.socket && !film)) for (const id of ["meter-camera", "meter-latency", "meter-p95"]) put(id, "–");
   if (!film) {
     $("notice-text").textContent = !state.socket ? $("notice-text").textContent
       : silent > SILENT ? "The camera gives no picture. Nothing is recorded." : "Camera on. Nothing is recorded.";
@@ -291,7 +293,7 @@ function draw() {
     : !state.persons.length ? noFace()
     : state.lacking?.kind === "no motion" ? `The picture has stood still for ${Math.round(state.lacking.offset - state.lacking.onset)} s: nothing is watched`
     : state.lacking?.kind === "no one face" ? "Faces take each other's place from picture to picture: nothing is watched"
-    : state.lacking?.kind === "too slow" ? "Too few pictures a second: nothing is watched"
+    : state.lacking?.kind === "too slow" || state.persons.every((each) => each.state === "slow") ? "Too few pictures a second: nothing is watched"
     : marked.length ? marked.map(({ person }) => `Person ${person}: ${state.marks.get(person)}`).join(" · ")
     : learning ? `Learning the neutral face of person ${learning.person}${film ? "" : ": keep still"} for ${facts.baseline} s`
     : "No event";
@@ -363,11 +365,14 @@ function fail(what) {
   }
 }
 
+// As CSV has it: a class may be called "happiness, or amusement".
+const cell = (value) => (/[",\r\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
+
 function download() {
   const columns = ["person", "kind", "label", "probability", "onset", "apex", "offset", "where", "evidence", "drawn"];
   const head = columns.map((name) => (["onset", "apex", "offset"].includes(name) ? `${name}_s` : name)).join(",");
   const rows = [...state.events, ...state.absences].sort((one, other) => one.onset - other.onset)
-    .map((each) => columns.map((name) => (name === "drawn" && facts.drawn ? "yes" : each[name] ?? "")).join(","));
+    .map((each) => columns.map((name) => cell(name === "drawn" && facts.drawn ? "yes" : each[name] ?? "")).join(","));
   const file = new Blob([[head, ...rows].join("\r\n") + "\r\n"], { type: "text/csv" });
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: "intervals.csv" });
   link.click();
