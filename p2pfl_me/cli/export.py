@@ -72,14 +72,13 @@ def export(
             click.echo(f"what it learned from: {words}; the file says so")
         click.echo(f"{out}: {done.source}, {done.precision.value}, {readable_bytes(size)}")
         click.echo(f"classes: {', '.join(done.classes)}")
-        of = f"{many(found.clips, 'clip')} of {many(found.subjects, 'subject')} that it was not trained on"
-        click.echo(f"checked on {of}:")
+        click.echo(f"checked on {found.of}:")
         click.echo(f"  UF1 {found.uf1_torch:.4f} in PyTorch, {found.uf1_onnx:.4f} in the file")
         changed = many(found.changed, "clip", "get")
         click.echo(f"  largest difference of a probability {found.difference:.2g}; {changed} another class")
         card = out.with_name(f"{out.name}.card.md")
         checked = (
-            f"On {of}, UF1 is {found.uf1_torch:.4f} in PyTorch and {found.uf1_onnx:.4f} in this file "
+            f"On {found.of}, UF1 is {found.uf1_torch:.4f} in PyTorch and {found.uf1_onnx:.4f} in this file "
             f"({done.precision.value}).",
         )
         with refusing(RunError, card, "free some space, or name another file with --out"):

@@ -67,7 +67,7 @@ def live(
         for words in film.said:
             click.echo(f"{film.name} {words}.")
     if namer and model:
-        for words in namer.recogniser.warnings:
+        for words in namer.warnings:
             click.echo(f"{model.name}, the model: {words}.")
         never = "Names nothing: the validation clips allow no threshold."
         click.echo(never if namer.abstain_below > 1 else f"Names no class below {namer.abstain_below:.2f}.")

@@ -10,9 +10,11 @@ import numpy as np
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.audit.pictures import key_pictures
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.source import prepare
+from p2pfl_me.data.trained_on import seen_of, trained_on_of
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import read_text, undrafted
@@ -25,10 +27,14 @@ CALIBRATION = 200
 
 @dataclass(frozen=True)
 class ExportClips:
-    """`calibration` are training clips, `check` those of other subjects: test, else validation."""
+    """`calibration` are training clips, `check` those of other subjects: test, else validation.
+
+    `strangers` says whether it is known that the model learned from nobody in `check`.
+    """
 
     calibration: tuple[Clip, ...]
     check: tuple[Clip, ...]
+    strangers: bool = True
 
 
 def export_clips(contract: Contract, run: Path, data: Path | None, home: Path) -> ExportClips:
@@ -37,7 +43,7 @@ def export_clips(contract: Contract, run: Path, data: Path | None, home: Path) -
     Raises
     ------
     DataError
-        There are none, they are feature vectors, or no subject is left to check on.
+        There are none, they are feature vectors, no subject is left to check on, or the model learned from those.
     """
     clips = prepare(contract, data, cache_dir(home)).clips if data else _of_run(contract, run)
     if any(is_vectors(clip.path) for clip in clips):
@@ -54,8 +60,43 @@ def export_clips(contract: Contract, run: Path, data: Path | None, home: Path) -
             where=str(data or run),
             fix="name some with --data",
         )
+    strangers = require_strangers(run, check, data) if data else True
     order = np.random.default_rng(derive_seed(contract.seed, "calibration")).permutation(len(parts["train"]))
-    return ExportClips(tuple(parts["train"][index] for index in order[:CALIBRATION]), check)
+    return ExportClips(tuple(parts["train"][index] for index in order[:CALIBRATION]), check, strangers)
+
+
+def require_strangers(run: Path, clips: Sequence[Clip], where: Path) -> bool:
+    """See that a run's model learned from none of these clips: no subject, no picture, none that is near-identical.
+
+    False where the run left no list of what it learned from, so that nobody can say.
+
+    Raises
+    ------
+    DataError
+        It did learn from some: what is measured on them is no measure of people whom it never saw.
+    """
+    paths = undrafted(RunFolder(run).shards.glob("*.csv"))
+    learned = [
+        clip for path in paths if _has_rows(path) for clip in read_clips(path, None).clips if clip.split == "train"
+    ]
+    if not learned:
+        return False
+    pictures = [each for each in key_pictures(learned) if each]
+    record = trained_on_of(
+        "",
+        [digest for each in pictures for digest in each.digests],
+        [signature for each in pictures for signature in each.signatures],
+        learned,
+    )
+    if seen := seen_of(record, clips).places:
+        some = ", ".join(sorted({clips[place].subject for place in seen})[:3])
+        raise DataError(
+            f"the run's model learned from subjects or pictures of {len(seen)} of the {len(clips)} clips "
+            f"that it is to be measured on (of {some})",
+            where=str(where),
+            fix="name clips of people whom it never saw",
+        )
+    return True
 
 
 def _of_run(contract: Contract, run: Path) -> Sequence[Clip]:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.clip import Clip
+from p2pfl_me.counting import many
 from p2pfl_me.data.preprocess.inputs import images_of
-from p2pfl_me.deploy.clips import export_clips
+from p2pfl_me.deploy.clips import ExportClips, export_clips
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.files import refusing, write_whole
 from p2pfl_me.home import cache_dir
@@ -31,7 +31,8 @@ FLOAT32_DIFFERENCE = 1e-3
 
 @dataclass(frozen=True)
 class Agreement:
-    """What PyTorch and the file say of the same `clips` of `subjects` that the model was not trained on.
+    """What PyTorch and the file say of the same `clips` of `subjects` that the model was not trained on, as far as that
+    is known (`strangers`).
 
     `difference` is the largest between two probabilities of a class, `changed` the clips that got another class.
     """
@@ -42,6 +43,17 @@ class Agreement:
     changed: int
     uf1_torch: float
     uf1_onnx: float
+    strangers: bool = True
+
+    @property
+    def of(self) -> str:
+        """What it was checked on, in words."""
+        known = (
+            "that it was not trained on"
+            if self.strangers
+            else "that its contract keeps from training (which clips it learned from, the run folder does not say)"
+        )
+        return f"{many(self.clips, 'clip')} of {many(self.subjects, 'subject')} {known}"
 
 
 @dataclass(frozen=True)
@@ -92,13 +104,14 @@ def export_model(
         if precision is Precision.INT8:
             plain, draft = draft, Path(folder) / "int8.onnx"
             quantise(plain, draft, np.concatenate([images_of(contract, clip) for clip in clips.calibration]))
-        agreement = _compare(contract, TorchRecogniser(contract, module), OnnxRecogniser(draft), clips.check)
+        agreement = _compare(contract, TorchRecogniser(contract, module), OnnxRecogniser(draft), clips)
         _refuse_disagreement(agreement, precision, max_loss, out)
         _move(draft, out)
     return Exported(out, precision, source, contract.model.classes, agreement, warnings)
 
 
-def _compare(contract: Contract, torch: Recogniser, onnx: Recogniser, clips: Sequence[Clip]) -> Agreement:
+def _compare(contract: Contract, torch: Recogniser, onnx: Recogniser, given: ExportClips) -> Agreement:
+    clips = given.check
     truth = [contract.model.classes.index(clip.label) for clip in clips]
     inputs = [images_of(contract, clip) for clip in clips]
     one, two = (_by_clip(recogniser, inputs) for recogniser in (torch, onnx))
@@ -110,6 +123,7 @@ def _compare(contract: Contract, torch: Recogniser, onnx: Recogniser, clips: Seq
         changed=int((one.argmax(1) != two.argmax(1)).sum()),
         uf1_torch=uf1[0],
         uf1_onnx=uf1[1],
+        strangers=given.strangers,
     )
 
 

@@ -20,12 +20,14 @@ from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Given
 from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.networks.layout import Layout
+from p2pfl_me.run.events import Start
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import read_manifest_file
+from p2pfl_me.run.reading import read_log
 from p2pfl_me.tensors import Passphrase, asked_once, checksum, open_tensors, tensor
 from p2pfl_me.widths import holders
 
-UNKNOWN = "what it learned from is not known: its run folder has no manifest.json, or one that cannot be read"
+UNKNOWN = "what it learned from is not known: no manifest.json in its run folder says it, nor a peer's log"
 
 
 def run_contract(run: Path, network: Given | None = None) -> Contract:
@@ -57,9 +59,14 @@ def run_contract(run: Path, network: Given | None = None) -> Contract:
 
 
 def run_warnings(run: Path) -> tuple[str, ...]:
-    """What must stand beside a run's model wherever it goes; of a run that says nothing of itself, that it does not."""
-    manifest = read_manifest_file(RunFolder(run))
-    return manifest.said_warnings if manifest else (UNKNOWN,)
+    """What must stand beside a run's model wherever it goes: by its manifest, or, where a peer ran by itself and there
+    is none, by its log. Of a run that says nothing of itself, that it does not."""
+    folder = RunFolder(run)
+    if manifest := read_manifest_file(folder):
+        return manifest.said_warnings
+    logs = [] if os.path.lexists(folder.manifest) else [read_log(folder, peer).events for peer in folder.log.all()]
+    starts = [line.event for log in logs for line in log if isinstance(line.event, Start)]
+    return tuple(dict.fromkeys(words for start in starts for words in start.data.warnings)) if starts else (UNKNOWN,)
 
 
 def whose(run: Path, contract: Contract, peer: int | None = None) -> str:

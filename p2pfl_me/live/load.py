@@ -7,10 +7,14 @@ from typing import Literal
 
 import numpy as np
 
+from p2pfl_me.data.reading import read_clips
+from p2pfl_me.deploy.clips import require_strangers
 from p2pfl_me.home import home
 from p2pfl_me.live.abstention import validated_threshold
 from p2pfl_me.live.naming import ABSTAIN_BELOW, Namer
 from p2pfl_me.networks.code import Given
+
+MAY_KNOW_THEM = "whether it learned from the people of the validation clips is not known"
 
 
 def load_namer(
@@ -35,7 +39,7 @@ def load_namer(
     Raises
     ------
     P2pmeError
-        It is no model, or not one for this runtime, or the validation clips cannot be read.
+        It is no model, or not one for this runtime, or the validation clips cannot be read, or it learned from them.
     """
     from p2pfl_me.learning.recogniser import load_recogniser
 
@@ -44,6 +48,10 @@ def load_namer(
     recogniser.scores(
         np.zeros((1, size, size, 3), dtype=np.uint8)
     )  # the first answer is slow: nobody shall wait for it
+    strangers = True
+    if validation:
+        clips = read_clips(validation, recogniser.classes).clips
+        strangers = model.is_dir() and require_strangers(model, clips, validation)
     if abstain_below is None:
         abstain_below = validated_threshold(recogniser, validation) if validation else ABSTAIN_BELOW
-    return Namer(recogniser, abstain_below)
+    return Namer(recogniser, abstain_below, () if strangers else (MAY_KNOW_THEM,))

@@ -52,6 +52,13 @@ class Namer:
 
     recogniser: Recogniser = field(repr=False)
     abstain_below: float = ABSTAIN_BELOW
+    said: tuple[str, ...] = ()
+    """What must be known of the threshold."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must be known of the model and its threshold."""
+        return (*self.recogniser.warnings, *self.said)
 
     def name(self, event: Sequence[Moment], apex_s: float) -> Name:
         """The class of the expression that a person's pictures show, at least two of them, onset to offset."""

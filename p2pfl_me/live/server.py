@@ -48,7 +48,7 @@ class Show:
             {
                 "source": "film" if self.film else "camera",
                 "film": self.film.name if self.film else "",
-                "said": [*said, *(f"the model: {words}" for words in (recogniser.warnings if recogniser else ()))],
+                "said": [*said, *(f"the model: {words}" for words in (self.namer.warnings if self.namer else ()))],
                 "drawn": WORDS in said,
                 "model": self.model,
                 "classes": list(recogniser.classes) if recogniser else [],

@@ -46,7 +46,7 @@ async def camera_session(socket: WebSocket, make: MakeWatcher) -> None:
                 picture = read_picture(await _of_kind(socket.receive_bytes))
                 reply = await asyncio.get_running_loop().run_in_executor(thread, _watch, watcher, picture)
                 await socket.send_text(reply)
-        except WireError as error:
+        except P2pmeError as error:
             await _refuse(socket, error)
         except WebSocketDisconnect:
             return

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.preprocess.note import counts
 from p2pfl_me.data.source import peer_clips
+from p2pfl_me.data.trained_on import read_kept_trained_on, seen_of
 from p2pfl_me.errors import DataError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.samples import read_samples
@@ -45,6 +46,8 @@ def load_shard(
     ------
     DataError
         Unusable data, or no clips to train on.
+    WeightsError
+        What the weights file says of itself cannot be read.
     """
     contract = settings.contract
     cache = cache_dir(settings.home)
@@ -66,7 +69,15 @@ def load_shard(
         progress=progress,
         preparing=preparing,
     )
-    return Shard(samples, replace(summary_of(clips), sources=counts(notes)))
+    seen = "" if settings.clips else seen_words(settings, clips)  # of clips that were dealt, the dealer has told
+    return Shard(samples, replace(summary_of(clips), sources=counts(notes), seen=seen))
+
+
+def seen_words(settings: PeerSettings, clips: Sequence[Clip]) -> str:
+    """Which of a peer's own clips that are scored its weights file was trained on, in words."""
+    record = read_kept_trained_on(settings.contract.model.weights, settings.weights, cache_dir(settings.home))
+    scored = [clip for clip in clips if clip.split != "train"]
+    return seen_of(record, scored).words("scored clips") if record and scored else ""
 
 
 def summary_of(clips: Sequence[Clip]) -> Data:

@@ -57,8 +57,8 @@ class Run:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Why its results are no measure of recognition; of peers that ran elsewhere, by their logs."""
-        drawn = any(start.data.drawn for log in self.peers for start in log.starts)
-        return self.manifest.said_warnings or (("drawn faces",) if drawn else ())
+        by_logs = dict.fromkeys(words for log in self.peers for start in log.starts for words in start.data.warnings)
+        return self.manifest.said_warnings or tuple(by_logs)
 
     @property
     def silent(self) -> tuple[int, ...]:

@@ -96,6 +96,12 @@ class Data:
     drawn: Annotated[Whole | None, Says("clips of drawn faces; null in runs from before they were marked")] = None
     classes: Annotated[Mapping[str, Whole], Says("training clips by class")] = field(default_factory=dict)
     sources: Annotated[Sources, Says("clips by where apex and face come from")] = field(default_factory=dict)
+    seen: Annotated[str, Says("which scored clips its weights file was trained on; empty where none is known")] = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must stand beside every score of a model that learned from them."""
+        return tuple(filter(None, ("drawn faces" if self.drawn else "", self.seen)))
 
 
 class ForReports(Event):

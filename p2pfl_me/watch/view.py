@@ -26,7 +26,6 @@ from p2pfl_me.topology.layout import DRAWN_LINKS, places
 MOST_POINTS = 240
 """Of a curve: more could not be told apart on a screen."""
 MOST_EVENTS = 200
-DRAWN = "drawn faces"
 
 
 class _Peer:
@@ -38,13 +37,13 @@ class _Peer:
         """(round, UF1, loss)"""
         self.trained = 0
         """The last round whose training is done."""
-        self.drawn = False
+        self.warnings: dict[str, None] = {}
 
     def take(self, line: Logged) -> None:
         self.account.take(line)
         told = line.event
         if isinstance(told, events.Start):
-            self.drawn = self.drawn or bool(told.data.drawn)
+            self.warnings |= dict.fromkeys(told.data.warnings)
         if isinstance(told, events.Trained | events.Round):
             self.trained = max(self.trained, told.round + 1)
         if isinstance(told, events.Round):
@@ -131,8 +130,8 @@ class RunView:
     def _warnings(self) -> list[str]:
         """Why its scores are no measure of recognition; of peers that run elsewhere, by their logs."""
         manifest = read_manifest_file(self._folder)
-        drawn = any(known.drawn for known in self._peers.values())
-        return list((manifest.said_warnings if manifest else ()) or ((DRAWN,) if drawn else ()))
+        by_logs = dict.fromkeys(words for known in self._peers.values() for words in known.warnings)
+        return list((manifest.said_warnings if manifest else ()) or by_logs)
 
 
 def _thinned(points: list[tuple[int, float | None, float | None]]) -> list[tuple[int, float | None, float | None]]:

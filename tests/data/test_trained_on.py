@@ -27,6 +27,8 @@ from p2pfl_me.errors import DataError, WeightsError
 from p2pfl_me.learning.backbone import load_backbone
 from p2pfl_me.learning.origin import tell_of_weights
 from p2pfl_me.learning.pretraining import _parts
+from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.peer.shard import seen_words
 from p2pfl_me.run.manifest import ManifestFile
 from tests.data.make import row, rows, save
 
@@ -190,6 +192,16 @@ def test_a_run_says_that_its_weights_have_seen_the_test_clips(tmp_path: Path) ->
     values = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert "of 2 of 2 scored clips" in words and words in values["warnings"] and "six pictures" in values["network"]
     assert tell_of_weights(kept, contract, None, tmp_path, shards) == ""
+
+
+def test_a_lab_that_runs_its_own_peer_is_told_by_its_log(tmp_path: Path) -> None:
+    manifest = people(tmp_path / "faces")
+    path = weights_file(tmp_path / "w.safetensors", record(tmp_path / "faces"))
+    settings = PeerSettings(0, agreed("ab" * 32), tmp_path / "run", tmp_path, manifest, weights=path)
+    clips = read_clips(manifest, None).clips
+    assert seen_words(settings, clips) == "weights were trained on subjects or pictures of 2 of 2 scored clips"
+    assert seen_words(settings, [clip for clip in clips if clip.split == "train"]) == ""
+    assert seen_words(replace(settings, weights=weights_file(tmp_path / "n.safetensors", None)), clips) == ""
 
 
 def test_what_pretrain_writes_is_told_by_whoever_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

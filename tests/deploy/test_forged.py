@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,21 @@ import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 
-from p2pfl_me.errors import P2pmeError, WeightsError
+from p2pfl_me.console.words import in_words
+from p2pfl_me.data.manifest import write_manifest
+from p2pfl_me.data.reading import read_clips
+from p2pfl_me.deploy.clips import export_clips, require_strangers
+from p2pfl_me.deploy.export import Agreement
+from p2pfl_me.errors import DataError, P2pmeError, WeightsError
 from p2pfl_me.learning.onnx_file import save_described
 from p2pfl_me.learning.onnx_seal import is_whole, sealed
 from p2pfl_me.learning.recogniser import load_recogniser
 from p2pfl_me.learning.run_models import UNKNOWN, final_params, run_warnings, whose
+from p2pfl_me.run.events import Data
 from p2pfl_me.run.manifest import ManifestFile
+from tests.deploy.runs import pictures_run
 from tests.learning.runs import contract, random_model, write_run
+from tests.run.making import log, start
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 3), dtype=np.uint8)
 Change = Callable[[Any], None]
@@ -192,6 +201,49 @@ def test_finite_weights_that_give_nothing_are_told(tmp_path: Path) -> None:
     model = np.full_like(random_model(agreed, 0), 3e38)
     with pytest.raises(WeightsError, match="the model of t: gives numbers that are no probabilities"):
         load_recogniser(write_run(tmp_path / "run", agreed, {0: model}), home=tmp_path).scores(IMAGES)
+
+
+def test_what_a_model_is_measured_on_is_compared_with_what_it_learned_from(tmp_path: Path) -> None:
+    run = pictures_run(tmp_path)
+    clips = read_clips(run / "shards" / "test.csv", None).clips
+    learned = read_clips(run / "shards" / "peer-0.csv", None).clips
+    strange = [replace(clip, subject="x/9", dataset="x") for clip in learned]
+    again = [replace(clip, path=clips[0].path) for clip in learned]
+    assert require_strangers(run, clips, tmp_path)
+    for seen in (learned, strange, again, [*clips, strange[0]]):
+        with pytest.raises(DataError, match="learned from subjects or pictures of"):
+            require_strangers(run, seen, tmp_path)
+    shutil.rmtree(run / "shards")
+    assert not require_strangers(run, learned, tmp_path), "nobody can say"
+    write_manifest(tmp_path / "data.csv", [replace(clip, split="train") for clip in clips] + [
+        replace(clip, split="test") for clip in learned
+    ])  # fmt: skip
+    found = export_clips(contract(), run, tmp_path / "data.csv", tmp_path)
+    agreement = Agreement(3, 1, 0.0, 0, 1.0, 1.0, found.strangers)
+    assert "which clips it learned from, the run folder does not say" in agreement.of
+    with pytest.raises(DataError, match="learned from subjects or pictures of 6 of the 6"):
+        export_clips(contract(), pictures_run(tmp_path / "other"), tmp_path / "data.csv", tmp_path)
+
+
+def test_what_a_peers_log_says_of_its_clips_goes_with_its_model(tmp_path: Path) -> None:
+    agreed = contract()
+    run = write_run(tmp_path / "run", agreed, {0: random_model(agreed, 0)})
+    seen = "weights were trained on subjects of 2 of 2 scored clips"
+    clips = Data(train=5, validation=1, test=1, subjects=2)
+    drawn = replace(clips, drawn=3)
+    for data, words in (
+        (clips, ()),
+        (drawn, ("drawn faces",)),
+        (replace(clips, seen=seen), (seen,)),
+        (replace(drawn, seen=seen), ("drawn faces", seen)),
+    ):
+        told = start(data=data)
+        (run / "peer-0.jsonl").unlink(missing_ok=True)
+        log(run, 0, told)
+        assert run_warnings(run) == words
+        assert in_words(told) is not None and all(each in str(in_words(told)) for each in words)
+    (run / "manifest.json").write_text("{")
+    assert run_warnings(run) == (UNKNOWN,), "a manifest that cannot be read may have said more"
 
 
 def test_whose_model_it_is_and_what_it_learned_from_is_said_as_far_as_it_is_known(tmp_path: Path) -> None:
