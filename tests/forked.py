@@ -3,8 +3,9 @@
 pytest-xdist starts an interpreter for each worker, and each of them imports the libraries and collects seven thousand
 tests by itself: ten seconds of a core each time, more than a tenth of what the tests themselves take.
 
-A file's tests share what is costly to make, so one worker runs them all; whoever is free takes the next file. A worker
-that dies fails the test that it was at, and a run of which a test has not been heard fails, too.
+A file's tests share what is costly to make, so one worker runs them all, and so do files that share what a room makes
+once a session; whoever is free takes the next. A worker that dies fails the test that it was at, and a run of which a
+test has not been heard fails, too.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import pytest
 from tests.warm import end_with_parent
 
 INDEX = 4
-"""Bytes of a file's number in the pipe from which workers take their next; less than what a pipe gives at once."""
+"""Bytes of a unit's number in the pipe from which workers take their next; less than what a pipe gives at once."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +38,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     config = session.config
     if not config.option.workers or config.option.collectonly or session.testsfailed:
         return None
-    files = [list(items) for _, items in groupby(session.items, lambda item: item.path)]
+    files = _together(session.items)
+    config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # this process removes it, and those before
     here = _Parent(session, files)
     take, put = os.pipe()
     os.write(put, b"".join(index.to_bytes(INDEX) for index in range(len(files))))
@@ -45,14 +47,34 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     gc.collect()
     gc.freeze()  # a worker need not look through what all share, nor copy it
     try:
-        for _ in range(config.option.workers):
-            here.fork(take)
+        for number in range(config.option.workers):
+            here.fork(take, number)
         os.close(take)
         here.listen()
     finally:
         here.end()
         gc.unfreeze()
     return True
+
+
+def _together(items: list[pytest.Item]) -> list[list[pytest.Item]]:
+    """The tests of each file, and of files that share a session's fixture of their room, one after another."""
+    units: list[list[pytest.Item]] = []
+    makes: dict[str, list[pytest.Item]] = {}
+    for _, group in groupby(items, lambda item: item.path):
+        tests = list(group)
+        shared = {
+            f"{fixture.baseid} {name}"
+            for item in tests
+            for name, (*_, fixture) in item._fixtureinfo.name2fixturedefs.items()  # type: ignore[attr-defined]
+            if fixture.scope == "session" and "/" in fixture.baseid
+        }
+        unit = next((makes[name] for name in shared if name in makes), None)
+        if unit is None:
+            units.append(unit := [])
+        unit += tests
+        makes |= dict.fromkeys(shared, unit)
+    return units
 
 
 class _Parent:
@@ -64,7 +86,7 @@ class _Parent:
         self._workers: dict[Connection, int] = {}
         self._at: dict[Connection, str] = {}
 
-    def fork(self, take: int) -> None:
+    def fork(self, take: int, number: int) -> None:
         mine, theirs = Pipe(duplex=False)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -77,6 +99,9 @@ class _Parent:
             end_with_parent()
             for other in (mine, *self._workers):
                 other.close()
+            factory = self._session.config._tmp_path_factory  # type: ignore[attr-defined]
+            factory._basetemp = factory.getbasetemp() / str(number)
+            factory._basetemp.mkdir(0o700)
             _work(self._session, self._files, take, theirs)
             code = 0
         finally:

@@ -60,6 +60,21 @@ def test_one(made):
 def test_other(made):
     assert PARENT[1:] == [made]
 """
+ROOM = """
+import os
+import pytest
+
+@pytest.fixture(scope="session")
+def costly(tmp_path_factory):
+    return os.getpid(), str(tmp_path_factory.mktemp("costly"))
+"""
+OF_A_ROOM = """
+import os
+
+def test_it_is_made_once(costly):
+    assert costly[0] == os.getpid()
+    open("{told}", "a").write(costly[1] + "\\n")
+"""
 
 
 def _run(folder: Path, *words: str) -> tuple[int, str]:
@@ -88,10 +103,19 @@ def test_all_that_a_test_says_is_told_and_whoever_dies_fails_what_it_was_at_and_
     assert re.search(r"1 tests were not run, the first of them .*test_dies.py::test_never", said)
 
 
-def test_a_run_ends_at_the_first_failure_where_that_is_asked_and_with_0_without_one(tmp_path: Path) -> None:
+def test_a_run_ends_with_0_or_at_the_first_failure_where_that_is_asked_and_makes_once_what_a_room_shares(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "test_shares.py").write_text(SHARES)
-    code, said = _run(tmp_path)
-    assert code == 0 and re.search(r"2 passed in", said)
+    room, told = tmp_path / "tests" / "room", tmp_path / "told"
+    room.mkdir(parents=True)
+    (room / "conftest.py").write_text(ROOM)
+    for name in ("one", "other", "third"):
+        (room / f"test_{name}.py").write_text(OF_A_ROOM.format(told=told))
+    code, said = _run(tmp_path, "-o", "tmp_path_retention_policy=failed")  # as in this project
+    assert code == 0 and re.search(r"5 passed in", said)
+    (made,) = set(told.read_text().split())
+    assert not Path(made).exists(), "what passing tests had written is taken away"
     (tmp_path / "test_mixed.py").write_text(MIXED)
     code, said = _run(tmp_path, "-x")
     assert code == 1 and re.search(r"1 failed, .*in", said)

@@ -87,7 +87,7 @@ def give_pictures(page: Page, pictures: Iterable[tuple[float, Image]]) -> None:
 @contextmanager
 def chromium(playwright: Playwright, *, camera: bool) -> Iterator[Browser]:
     """A fresh browser with an empty profile, and with a test picture for a camera or with none."""
-    fake = ("--use-fake-device-for-media-stream",) if camera else ()
+    fake = ("--use-fake-device-for-media-stream=fps=10",) if camera else ()  # its pictures cost what others would
     browser = playwright.chromium.launch(
         executable_path=CHROMIUM, headless=True, args=[*FLAGS, *fake], timeout=PATIENCE_MS
     )
@@ -110,11 +110,15 @@ def serving(home: Path, *arguments: str) -> Iterator[str]:
         command.finish()
 
 
-def start(page: Page, url: str, what: str = "camera") -> None:
-    """Agree and start."""
+def agree(page: Page, url: str) -> None:
     page.set_default_timeout(PATIENCE_MS)
     page.goto(url)
     page.get_by_role("checkbox").check()
+
+
+def start(page: Page, url: str, what: str = "camera") -> None:
+    """Agree and start."""
+    agree(page, url)
     page.get_by_role("button", name=f"Start the {what}").click()
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -24,7 +23,7 @@ from p2pfl_me.spotting.metric import Film, score
 pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import Browser, Page, Playwright, TimeoutError, sync_playwright
 
-from tests.live.browser import CHROMIUM, chromium, give_pictures, page_list, serving, start
+from tests.live.browser import CHROMIUM, agree, chromium, give_pictures, page_list, serving, start
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"
@@ -66,8 +65,9 @@ def pictures(film: Path, count: int) -> Iterator[tuple[float, Image]]:
     return ((each.time_s, each.image) for each in islice(open_film(film).pictures(), count))
 
 
-def test_the_camera_is_watched_and_its_planted_expressions_are_marked(url: str, page: Page, film: Path) -> None:
-    give_pictures(page, pictures(film, 10_000))
+def test_the_camera_is_watched_and_its_planted_expression_is_marked(url: str, page: Page, beginning: Path) -> None:
+    twenty_a_second = (shown for number, shown in enumerate(pictures(beginning, 10_000)) if number % 3)
+    give_pictures(page, twenty_a_second)
     page.goto(url)
     assert page.get_by_role("button", name="Start the camera").is_disabled(), "nothing starts without consent"
     assert page.locator("#notice").is_hidden()
@@ -82,7 +82,7 @@ def test_the_camera_is_watched_and_its_planted_expressions_are_marked(url: str, 
     events = page_list(page, "events")
     if folder := os.environ.get("P2PME_SCREENSHOTS"):
         page.screenshot(path=Path(folder) / "live.png", full_page=True)
-    (truth,) = read_truth(film.with_suffix(".csv"), [open_film(film)]).values()
+    (truth,) = read_truth(beginning.with_suffix(".csv"), [open_film(beginning)]).values()
     marked = [event for event in events if event["kind"] in list(Kind)]
     spotted = tuple(Interval(event["onset"], event["offset"], Kind(event["kind"])) for event in marked)
     counts = score([Film(truth, spotted)]).overall
@@ -122,11 +122,9 @@ def test_what_is_not_seen_stands_on_the_page_and_in_the_download(url: str, page:
 
 @pytest.mark.parametrize(
     "lacking",
-    [
-        "delete window.OffscreenCanvas",
-        "delete OffscreenCanvas.prototype.convertToBlob",
-        "delete CanvasRenderingContext2D.prototype.roundRect",
-        "delete HTMLVideoElement.prototype.requestVideoFrameCallback",
+    [  # two each that have nothing to do with one another
+        "delete window.OffscreenCanvas; delete CanvasRenderingContext2D.prototype.roundRect",
+        "delete OffscreenCanvas.prototype.convertToBlob; delete HTMLVideoElement.prototype.requestVideoFrameCallback",
     ],
 )
 def test_a_browser_that_lacks_something_watches_all_the_same(url: str, page: Page, lacking: str) -> None:
@@ -149,32 +147,35 @@ def test_a_browser_that_makes_no_jpeg_is_told(url: str, page: Page) -> None:
     page.get_by_text("This browser cannot turn a picture into a JPEG").wait_for()
 
 
-@pytest.mark.parametrize(
-    ("lacking", "words"),
-    [
-        (
-            "HTMLMediaElement.prototype.play = async () => { throw new DOMException('', 'NotAllowedError'); }",
-            "be shown",
-        ),
-        (
-            "window.WebSocket = class { constructor() { throw new DOMException('', 'SecurityError'); } }",
-            "no connection",
-        ),
-        ("delete window.WebSocket", "no connection"),
-    ],
+BEHIND = (
+    (
+        "HTMLMediaElement.prototype.play = async () => { throw new DOMException('', 'NotAllowedError'); }",
+        "be shown",
+    ),
+    ("window.WebSocket = class { constructor() { throw new DOMException('', 'SecurityError'); } }", "no connection"),
+    ("delete window.WebSocket", "no connection"),
 )
-def test_what_fails_behind_the_camera_is_told_and_leaves_no_camera_on(
-    url: str, page: Page, lacking: str, words: str
-) -> None:
+
+
+def test_what_fails_behind_the_camera_is_told_and_leaves_no_camera_on(url: str, page: Page) -> None:
     page.add_init_script(
         "const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); window.opened = [];"
+        "const whole = [HTMLMediaElement.prototype.play, window.WebSocket];"
+        "window.mend = () => { [HTMLMediaElement.prototype.play, window.WebSocket] = whole; opened = []; };"
         "navigator.mediaDevices.getUserMedia = async (wanted) => {"
-        f"const stream = await real(wanted); opened.push(...stream.getTracks()); return stream; }}; {lacking}"
+        "const stream = await real(wanted); opened.push(...stream.getTracks()); return stream; };"
     )
-    start(page, url)
-    page.locator("#trouble", has_text=words).wait_for()
-    assert page.evaluate("opened.map((track) => track.readyState)") == ["ended"]
-    assert page.get_by_role("button", name="Start the camera").is_enabled()
+    agree(page, url)
+    for lacking, words in BEHIND:
+        page.evaluate(f"() => {{ mend(); {lacking}; }}")
+        page.get_by_role("button", name="Start the camera").click()
+        page.locator("#trouble", has_text=words).wait_for()
+        assert page.evaluate("opened.map((track) => track.readyState)") == ["ended"]
+        assert page.get_by_role("button", name="Start the camera").is_enabled()
+    page.evaluate("mend()")
+    page.get_by_role("button", name="Start the camera").click()
+    page.wait_for_function("window.p2pme.reports > 1")
+    assert page.locator("#trouble").is_hidden()
 
 
 REFUSALS = {
@@ -186,40 +187,43 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSALS)
-def test_after_a_refused_camera_one_may_start_again(url: str, page: Page, name: str) -> None:
+def refused(page: Page, error: str) -> None:
+    """A camera that cannot be had for `error`, an expression of what is asked for, until it is null."""
     page.add_init_script(
-        "const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); let first = true;"
-        "navigator.mediaDevices.getUserMedia = async (wanted) => { if (!first) return real(wanted); first = false;"
-        f"throw new DOMException('something odd', '{name}'); }};"
+        "const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
+        f"window.refusal = (wanted) => {error}; navigator.mediaDevices.getUserMedia = async (wanted) => {{"
+        "const error = refusal(wanted); if (error) throw error; return real(wanted); };"
     )
-    start(page, url)
-    page.get_by_text(REFUSALS[name]).wait_for()
-    page.get_by_role("button", name="Start the camera").click()
+
+
+def test_after_a_refused_camera_one_may_start_again(url: str, page: Page) -> None:
+    refused(page, "null")
+    agree(page, url)
+    begin = page.get_by_role("button", name="Start the camera")
+    for name, words in REFUSALS.items():
+        page.evaluate(f"() => {{ refusal = () => new DOMException('something odd', '{name}'); }}")
+        begin.click()
+        page.get_by_text(words).wait_for()
+    page.evaluate("() => { refusal = () => null; }")
+    begin.click()
     page.wait_for_function("window.p2pme.reports > 1")
     assert page.locator("#trouble").is_hidden()
 
 
-@pytest.mark.parametrize("always", [False, True])
-def test_a_camera_that_cannot_give_what_is_asked_gives_what_it_has_or_a_reason(
-    url: str, page: Page, always: bool
-) -> None:
-    page.add_init_script(
-        "const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
-        "navigator.mediaDevices.getUserMedia = async (wanted) => {"
-        f"if (wanted.video === true && !{str(always).lower()}) return real(wanted);"
-        "throw new OverconstrainedError('frameRate', ''); };"
-    )
+def test_a_camera_that_cannot_give_what_is_asked_gives_what_it_has_or_a_reason(url: str, page: Page) -> None:
+    refused(page, "new OverconstrainedError('frameRate', '')")
     start(page, url)
-    if always:
-        page.get_by_text("gives no picture of the size or rate that was asked for (frameRate).").wait_for()
-    else:
-        page.wait_for_function("window.p2pme.reports > 1")
+    page.get_by_text("gives no picture of the size or rate that was asked for (frameRate).").wait_for()
+    page.evaluate("const none = refusal; refusal = (wanted) => (wanted.video === true ? null : none(wanted)); null")
+    page.get_by_role("button", name="Start the camera").click()
+    page.wait_for_function("window.p2pme.reports > 1")
 
 
-def test_a_page_too_many_is_told_so(url: str, browser: Browser) -> None:
+def test_a_page_too_many_is_told_so(url: str, browser: Browser, beginning: Path) -> None:
     contexts = [browser.new_context(bypass_csp=True) for _ in range(5)]
     pages = [context.new_page() for context in contexts]
+    for each in pages[:4]:  # which have nothing more to do once they are there
+        give_pictures(each, pictures(beginning, 2))
     for each in pages[:4]:
         start(each, url)
         each.wait_for_function("window.p2pme.reports > 0")
@@ -260,21 +264,6 @@ def test_a_film_is_shown_by_a_browser_that_lacks_bitmaps_too(tmp_path: Path, fil
     with serving(tmp_path, "--source", str(film)) as url:
         start(page, url, "film")
         see_it_watched(page)
-
-
-@pytest.fixture
-def beginning(film: Path, tmp_path: Path) -> Path:
-    """The film to after its first micro-expression."""
-    (truth,) = read_truth(film.with_suffix(".csv"), [open_film(film)]).values()
-    end = min(interval.offset_s for interval in truth) + 1.4
-    path = tmp_path / "beginning.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (640, 480))
-    for each in open_film(film).pictures():
-        if each.time_s > end:
-            break
-        writer.write(cv2.cvtColor(each.image, cv2.COLOR_RGB2BGR))
-    writer.release()
-    return path
 
 
 def test_a_film_that_is_over_is_shown_again_with_its_events(tmp_path: Path, beginning: Path, page: Page) -> None:

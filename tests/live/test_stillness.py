@@ -25,10 +25,9 @@ FPS = 30
 SETTINGS = SpotterSettings()
 
 
-def small(film: Path, count: int) -> Iterator[Image]:
-    """Pictures of the film's beginning, at half its size."""
-    for shown in islice(open_film(film).pictures(), count):
-        yield cv2.resize(shown.image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+def beginning(film: Path, count: int) -> Iterator[Image]:
+    """Pictures of the film's beginning."""
+    return (shown.image for shown in islice(open_film(film).pictures(), count))
 
 
 def written(folder: Path, pictures: list[Image]) -> Path:
@@ -61,7 +60,7 @@ def test_the_same_picture_three_times_is_one() -> None:
 
 @pytest.mark.parametrize("way", [spot_film, watch_film])
 def test_a_film_that_freezes_says_when_and_from_its_beginning_on(way: object, film: Path, tmp_path: Path) -> None:
-    shown = list(small(film, 40))
+    shown = list(beginning(film, 40))
     folder = written(tmp_path, [*shown[:20], *[shown[20]] * 80, *shown[20:]])
     result = (spot_film if way is spot_film else watch_film)(open_film(folder, FPS), SETTINGS)
     (frozen,) = result.absences
@@ -72,7 +71,7 @@ def test_a_film_that_freezes_says_when_and_from_its_beginning_on(way: object, fi
 
 
 def test_nobody_is_where_they_were_when_the_size_of_the_picture_changes(film: Path) -> None:
-    tracker, shown = Tracker(SETTINGS), list(small(film, 20))
+    tracker, shown = Tracker(SETTINGS), list(beginning(film, 20))
     numbers = []
     for count, image in enumerate(shown):
         turned = image if count < 10 else np.pad(image, ((40, 0), (60, 0), (0, 0)), mode="edge")
@@ -82,7 +81,7 @@ def test_nobody_is_where_they_were_when_the_size_of_the_picture_changes(film: Pa
 
 
 def test_nothing_is_compared_across_a_cut(film: Path) -> None:
-    tracker, shown = Tracker(SETTINGS), list(small(film, 20))
+    tracker, shown = Tracker(SETTINGS), list(beginning(film, 20))
     seen = [tracker.push(count / FPS, image, cut=count == 15) for count, image in enumerate(shown)]
     motions = [look.observation.micro is not None for looks in seen for look in looks]
     assert motions[13] and not motions[14] and not motions[15]
@@ -105,7 +104,7 @@ def test_pictures_of_one_time_or_in_each_others_place_do_not_add_up() -> None:
 
 
 def test_the_page_is_told_of_a_camera_that_hangs(film: Path) -> None:
-    watcher, shown = Watcher(replace(SETTINGS), None), list(small(film, 12))
+    watcher, shown = Watcher(replace(SETTINGS), None), list(beginning(film, 12))
     reports = [watcher.push(count / FPS, shown[min(count, 11)], count) for count in range(90)]
     lacking = reports[-1].lacking
     assert lacking is not None and lacking.kind is Lack.STILL and lacking.onset_s <= 11 / FPS

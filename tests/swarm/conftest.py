@@ -16,6 +16,6 @@ def no_pictures_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("p2pfl_me.report.write.files_of", unsaved)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_vectors(tmp_path_factory.mktemp("swarm") / "vectors.safetensors", range(12))
