@@ -67,7 +67,7 @@ class PeerStatus:
     """Who has said that it leaves and is not agreed with yet, who approves, and what ends it, in words."""
 
 
-LATE = ("deadline", "silent", "not waited for", "needs ", "does not say", "has not settled")
+LATE = ("deadline", "not waited for", "needs ", "does not say", "has not settled")
 """How the reasons begin why a neighbour is missing in a round that is there."""
 OF_PEER = re.compile(r"peer ([0-9]+)[ :]")
 """How a refusal begins that concerns a neighbour, and that nobody can be blamed for for certain."""

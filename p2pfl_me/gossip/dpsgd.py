@@ -21,12 +21,12 @@ from p2pfl_me.aggregation.rules.mean import Mean
 from p2pfl_me.gossip.edge import Offered
 from p2pfl_me.gossip.exchange import Content, Exchange, Whole, carrying
 from p2pfl_me.gossip.life import Phase
-from p2pfl_me.gossip.misses import NOT_AWAITED, is_awaited, missed
+from p2pfl_me.gossip.misses import NEEDS_MORE, NOT_AWAITED, is_awaited, missed
 from p2pfl_me.gossip.protocol import Action, Refuse, Send
 from p2pfl_me.gossip.rules import Rule
 from p2pfl_me.gossip.settings import TICK_S, Settings
 from p2pfl_me.gossip.stop import Progress
-from p2pfl_me.gossip.synchronous import NEEDS_MORE, Synchronous
+from p2pfl_me.gossip.synchronous import Synchronous
 from p2pfl_me.message import Kind, Message, Vector
 
 
@@ -247,8 +247,8 @@ class DPSGD(Synchronous):
             return [Refuse(sender, fault)]
         edge.offered = None
         is_awaited_now = offered.round == self.round and sender in self._due
-        in_time = is_awaited_now and sender not in self._withdrawing
-        self._pace.arrived(edge, offered.round, now, in_time=in_time)
+        if not offered.asked:
+            self._pace.arrived(edge, offered.round, now, in_time=is_awaited_now)
         if not is_awaited_now:
             found = self._carried.correction(
                 sender, offered.round, offered.weight, offered.own, offered.content, message.content

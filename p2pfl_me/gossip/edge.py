@@ -23,9 +23,12 @@ class Offered:
     weight: float
     own: Vector = field(repr=False)
     content: Content = field(repr=False)
+    asked: bool = False
+    """Whether it was asked what became of it: an answer after that was there before, and says nothing of when."""
 
     def question(self, at: int) -> Message:
         """Asks whether the offer was answered; if it was not, it no longer stands. The sender stands in round `at`."""
+        self.asked = True
         return Message(Kind.WITHDRAW, self.round, at)
 
 

@@ -28,14 +28,14 @@ from p2pfl_me.errors import WireError
 from p2pfl_me.gossip.acquaintance import Acquaintance, whole
 from p2pfl_me.gossip.doubts import Doubts
 from p2pfl_me.gossip.life import Phase
-from p2pfl_me.gossip.misses import NOT_AWAITED, is_awaited, missed
+from p2pfl_me.gossip.misses import NEEDS_MORE, NOT_AWAITED, is_awaited, missed
 from p2pfl_me.gossip.protocol import NOTHING, Action, Refuse, Send, SetTimer, Timer
 from p2pfl_me.gossip.roster import SumToBe
 from p2pfl_me.gossip.rules import Rule
 from p2pfl_me.gossip.settings import TICK_S, Settings
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.gossip.sums import Sums
-from p2pfl_me.gossip.synchronous import NEEDS_MORE, Synchronous
+from p2pfl_me.gossip.synchronous import Synchronous
 from p2pfl_me.message import Kind, Message, Packed, Vector
 
 REMEMBERED = 4

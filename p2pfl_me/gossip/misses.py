@@ -16,6 +16,8 @@ SPENT = 8
 """Where the count stands once patience is at its end: five rounds in time, and it is waited for again."""
 NOT_AWAITED = "not waited for, after deadlines that passed"
 """Why such a neighbour has no part in a round."""
+NEEDS_MORE = "needs more than the longest deadline, by its own word"
+"""Why another one has none."""
 
 
 def missed(misses: int) -> int:

@@ -12,8 +12,8 @@ import math
 
 from p2pfl_me.gossip.dpsgd import DPSGD
 from p2pfl_me.gossip.life import Phase
+from p2pfl_me.gossip.misses import NEEDS_MORE
 from p2pfl_me.gossip.protocol import Action, Send, SetTimer, Timer
-from p2pfl_me.gossip.synchronous import NEEDS_MORE
 from p2pfl_me.message import Kind, Message, Vector
 
 

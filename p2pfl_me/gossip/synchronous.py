@@ -21,9 +21,6 @@ from p2pfl_me.gossip.settings import TICK_S, Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
 from p2pfl_me.message import Kind, Message, Vector
 
-NEEDS_MORE = "needs more than the longest deadline, by its own word"
-"""Why a neighbour is not waited for in a round."""
-
 
 class Synchronous(Life):
     """One peer's core, but for the exchange.

@@ -1,31 +1,28 @@
 """The round of the protocols that don't agree on rounds: train, send, merge what has come, go on.
 
 What is sent and how it is merged is an `Averaging`'s: SWIFT, push gossip, push-sum, AD-PSGD. None of them ever depends
-on a certain neighbour; an averaging may ask to wait for messages, but only until the adaptive deadline.
+on a certain neighbour; an averaging may ask to wait for messages, but only until the adaptive deadline, and for nobody
+whose deadlines have passed too often (`waits`).
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from p2pfl_me.gossip.catch_up import FASTER
-from p2pfl_me.gossip.deadline import deadline, settling_s
 from p2pfl_me.gossip.hours import Hours
 from p2pfl_me.gossip.kind import Seat
 from p2pfl_me.gossip.life import Life, Phase
-from p2pfl_me.gossip.protocol import NOTHING, Action, Memory, Mixed, Refuse, Send, SetTimer, Timer, Train
+from p2pfl_me.gossip.protocol import NOTHING, Action, Memory, Mixed, Refuse, Send, Timer, Train
 from p2pfl_me.gossip.settings import REMEMBERED_ARRIVALS, Settings
 from p2pfl_me.gossip.stop import Progress, advance, stop_reason
+from p2pfl_me.gossip.waits import Waits
 from p2pfl_me.gossip.work import Work
 from p2pfl_me.message import Kind, Message, Vector
-
-SILENCES = 2
-"""Deadlines in a row that may pass without a word of a neighbour before it is no longer waited for. Nobody loses a
-round's exchange by waiting here, so a word is enough (a message that is lost is made good by the next)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +37,14 @@ class Merged:
 class Averaging(Protocol):
     """What distinguishes one wait-free protocol from the next. It holds the peer's state beyond the current model."""
 
+    waits: ClassVar[bool]
+    """Whether a round ever waits for messages; where none does, nobody needs to say how long it takes."""
+
     def trained(self, round: int, start: Vector, params: Vector, there: frozenset[int]) -> list[Send]:
         """Local training went from `start` to `params`; what to send to whom among those that are `there`."""
 
-    def awaited(self, round: int, there: frozenset[int]) -> frozenset[int]:
-        """Whose messages the merge of this round should wait for, if they are still on their way."""
+    def due(self, round: int) -> Mapping[int, bool]:
+        """Whose messages the merge of this round should have, and whether they have come."""
 
     def merge(self, round: int) -> Merged:
         """The model of this round, from one's own and what has come."""
@@ -78,9 +78,7 @@ class WaitFree(Life):
         self._params = params
         self._averaging = averaging
         self._trained_at = 0.0
-        self._offsets: deque[float] = deque(maxlen=REMEMBERED_ARRIVALS)
-        self._silences: Counter[int] = Counter()
-        """neighbour -> deadlines that have passed since its last word."""
+        self._waits = Waits(settings, neighbours)
         self._work: deque[float] = deque(maxlen=REMEMBERED_ARRIVALS)
         self._started = self._begun_at = 0.0
         self._hours = Hours(settings.seconds, memory)
@@ -88,7 +86,7 @@ class WaitFree(Life):
         self._said: dict[int, float] = {}
         """neighbour -> until when it goes on, by its word and this peer's clock."""
         self._claims: dict[int, int] = {}
-        self._asked = self._alone = False
+        self._alone = False
         self._largest_distance: float | None = None
 
     @property
@@ -99,7 +97,7 @@ class WaitFree(Life):
             case Phase.ALONE:
                 return self._members.neighbours - self._members.gone
             case Phase.EXCHANGING:
-                return self._late()
+                return self._waits.late
             case Phase.TRAINING | Phase.EVALUATING | Phase.DONE:
                 return frozenset()
 
@@ -114,24 +112,18 @@ class WaitFree(Life):
         """Local training of this round has ended with `params`."""
         if self._phase is not Phase.TRAINING:
             return []
-        self._phase, self._trained_at, self._asked = Phase.EXCHANGING, now, False
+        self._phase, self._trained_at = Phase.EXCHANGING, now
         self._work.append(now - self._begun_at)
         sends = self._averaging.trained(self.round, self._params, params, self._members.there)
         self._params = params
-        timers: list[Action] = []
-        if self._late():
-            limits = self._settings
-            most = limits.deadline_max_s - self._settling_s
-            wait = deadline(self._offsets, min_s=limits.deadline_min_s, max_s=most, mads=limits.deadline_mads)
-            timers.append(SetTimer(Timer.DEADLINE, self.round, now + wait))
-        else:
-            self._offsets.append(0.0)
-        return [*sends, *timers, *self._merge_if_complete(now)]
+        waiting = self._waits.trained(now, self._averaging.due(self.round), self._members.there)
+        return [*sends, *waiting, *self._merge_if_complete(now)]
 
     def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]:
         """The host has logged and stored the round that `Mixed` announced."""
         if self._phase is not Phase.EVALUATING:
             return []
+        self._waits.evaluated(now)
         self._completed = self.round + 1
         self.progress = advance(self.progress, validation_loss, alone=self._alone)
         reason = stop_reason(self._settings.stop, self._completed, self.progress, self._largest_distance)
@@ -154,7 +146,6 @@ class WaitFree(Life):
             return [*self._averaging.take(sender, message, self._params)] if message.kind is Kind.WITHDRAW else []
         if is_push:
             message = replace(message, at=self._believed(now, sender, message.at))
-        del self._silences[sender]
         if self._phase is Phase.JOINING:
             told = self._gathering.hear(now, sender, message)
             return [*told, *self._take(now, sender, message), *self._begin_if_joined(now)]
@@ -173,33 +164,33 @@ class WaitFree(Life):
             case Kind.WORK:
                 self._everybody.hear(sender, message.round, message.at)
                 return []
-            case Kind.BEGUN | Kind.WANT | Kind.FINAL | Kind.LATER | Kind.WAITS:
+            case Kind.LATER | Kind.WAITS:
+                return self._waits.heard(now, sender, message, self._members.there)
+            case Kind.BEGUN | Kind.WANT | Kind.FINAL:
                 return []
             case Kind.LEAVE:
                 self._members.left(sender)
                 self._averaging.lost(sender)
+                self._waits.here(sender)
                 return self._merge_if_complete(now)
             case Kind.KEY | Kind.CIRCLE | Kind.MASKED | Kind.ROSTER | Kind.PLEDGE:
                 return []
             case Kind.OFFER | Kind.ANSWER | Kind.SKIP | Kind.WITHDRAW | Kind.PUSH:
+                owed = self._averaging.due(message.round).get(sender) is False
                 replies = self._averaging.take(sender, message, self._params)
-                if self._phase is Phase.EXCHANGING and not self._late():
-                    self._offsets.append(now - self._trained_at)
+                if owed and self._averaging.due(message.round)[sender]:
+                    self._waits.came(now, sender, message.round)
+                if self._averaging.due(self.round).get(sender):
+                    self._waits.here(sender)
                 return [*replies, *self._merge_if_complete(now)]
 
     def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
         """A timer that was set has come; a stale one is ignored."""
-        if timer is not Timer.DEADLINE:
+        if timer not in {Timer.DEADLINE, Timer.LONG}:
             return self._on_patience(now, timer, round)
-        if self._phase is not Phase.EXCHANGING or round != self.round:
+        if self._phase not in {Phase.TRAINING, Phase.EXCHANGING} or round != self.round:
             return []
-        late = self._late()
-        if not self._asked:
-            self._asked = True
-            again: list[Action] = [Send(peer, Message(Kind.WITHDRAW, self.round, self.round)) for peer in sorted(late)]
-            return [*again, SetTimer(Timer.DEADLINE, self.round, now + self._settling_s)]
-        self._silences.update(late)
-        return self._merge(now)
+        return [*self._waits.rang(now, timer, self._members.there), *self._merge_if_complete(now)]
 
     def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
         """The link to `peer` has come up or gone down."""
@@ -217,6 +208,7 @@ class WaitFree(Life):
             return [hello, *told, *work, Send(peer, Message(Kind.BEGUN, 0))]
         self._members.went_down(peer)
         self._averaging.lost(peer)
+        self._waits.here(peer)
         return self._merge_if_complete(now)
 
     # -- rounds -------------------------------------------------------------------------------------------------
@@ -249,10 +241,6 @@ class WaitFree(Life):
         members = self._members
         return self._everybody.over(self.progress.trained, members.neighbours, members.neighbours & members.gone)
 
-    @property
-    def _settling_s(self) -> float:
-        return settling_s(self._settings.deadline_min_s, self._settings.deadline_max_s)
-
     def _begin(self, now: float, round: int) -> list[Action]:
         self.round, self._begun_at = round, now
         if round >= self._settings.stop.rounds:
@@ -264,19 +252,18 @@ class WaitFree(Life):
         if (waiting := self._wait_for_company(now)) is not None:
             return waiting
         self._phase = Phase.TRAINING
-        return [Train(round, self._params)]
-
-    def _late(self) -> frozenset[int]:
-        there = self._members.there - {peer for peer, passed in self._silences.items() if passed >= SILENCES}
-        return self._averaging.awaited(self.round, there)
+        told = self._waits.begun(now, round, self._members.there) if self._averaging.waits else []
+        return [*told, Train(round, self._params)]
 
     def _merge_if_complete(self, now: float) -> list[Action]:
-        return self._merge(now) if self._phase is Phase.EXCHANGING and not self._late() else []
+        return self._merge(now) if self._phase is Phase.EXCHANGING and not self._waits.late else []
 
     def _merge(self, now: float) -> list[Action]:
         self._phase = Phase.EVALUATING
-        late = sorted(self._averaging.awaited(self.round, self._members.there))
-        missing = {peer: "silent" if self._silences[peer] >= SILENCES else "deadline" for peer in late}
+        self._waits.merged(now)
+        there, due = self._members.there, self._averaging.due(self.round)
+        owing = sorted(peer for peer, has_come in due.items() if peer in there and not has_come)
+        missing = {peer: self._waits.why_missing(peer) for peer in owing}
         merged = self._averaging.merge(self.round)
         self._params = merged.params
         self._largest_distance = max(merged.distance.values(), default=None)

@@ -12,8 +12,7 @@ from p2pfl_me.cli.status import status
 from p2pfl_me.console.status import Neighbour, as_json, as_lines, as_openmetrics, status_of
 from p2pfl_me.contract import contract_from_yaml, dump_contract
 from p2pfl_me.errors import RunError
-from p2pfl_me.gossip.misses import NOT_AWAITED
-from p2pfl_me.gossip.synchronous import NEEDS_MORE
+from p2pfl_me.gossip.misses import NEEDS_MORE, NOT_AWAITED
 from p2pfl_me.run.events import (
     AnyEvent,
     Finish,
@@ -66,7 +65,7 @@ def last_said(folder: RunFolder, *said: AnyEvent) -> dict[int, tuple[str, float,
     return {each.peer: (each.state, each.since, each.why) for each in status_of(folder, CONTRACT)[0].neighbours}
 
 
-@pytest.mark.parametrize("why", ["deadline", "silent", NOT_AWAITED, NEEDS_MORE])
+@pytest.mark.parametrize("why", ["deadline", NOT_AWAITED, NEEDS_MORE])
 def test_who_is_waited_for_in_vain_is_slow_until_its_model_comes(run: RunFolder, why: str) -> None:
     log(run.path, 0, Link(2, LinkState.UP), Misbehaviour(0, {}, {}, (), ()), t=210)
     assert last_said(run, a_round(1, 0.25, {1: why, 2: "left"}))[1] == ("slow", 150, why), "since the first such round"

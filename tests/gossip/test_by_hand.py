@@ -177,9 +177,9 @@ def test_push_sum_gives_shares_of_what_it_held_and_takes_what_is_new() -> None:
     assert one.message.params is not None and two.message.params is not None
     np.testing.assert_array_equal(decode_mass(one.message.params), [4, 0.25])
     np.testing.assert_array_equal(decode_mass(two.message.params), [8, 0.5])
-    assert peer.awaited(0, BOTH) == BOTH and peer.awaited(0, frozenset({2})) == {2}
+    assert peer.due(0) == {1: False, 2: False}
     assert not peer.take(1, Message(Kind.PUSH, 0, 0, encode_mass(np.array([6.0, 0.75]))), vec(0))
-    assert peer.awaited(0, BOTH) == {2} and peer.awaited(1, BOTH) == BOTH
+    assert peer.due(0) == {1: True, 2: False} and peer.due(1) == {1: False, 2: False}
     merged = peer.merge(0)
     np.testing.assert_array_equal(merged.params, [(4 + 6) / (0.25 + 0.75)])
     assert merged.weights == {1: 0.75} and merged.distance == {1: (16 - 8) / 16}
@@ -301,7 +301,7 @@ def test_swift_mixes_with_the_last_that_each_has_told() -> None:
     peer.take(1, heard(3, 0, round=3), vec(0))
     np.testing.assert_array_equal(peer.merge(6).params, [6])
     peer.lost(1)
-    assert peer.merge(7).weights == {} and peer.awaited(7, BOTH) == frozenset()
+    assert peer.merge(7).weights == {} and not peer.due(7) and not peer.waits
 
 
 def test_a_pairs_offer_is_repeated_after_2_4_8_rounds_and_keeps_others_waiting_for_four() -> None:

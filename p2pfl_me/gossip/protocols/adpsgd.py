@@ -58,6 +58,8 @@ class PairAveraging:
     never answers holds nobody up for more than `PATIENCE` rounds.
     """
 
+    waits: ClassVar[bool] = False
+
     def __init__(self, me: int, neighbours_at: Callable[[int], Mapping[int, float]], chance: Chance) -> None:
         self._me, self._neighbours_at, self._chance = me, neighbours_at, chance
         self._offer: Send | None = None
@@ -89,8 +91,8 @@ class PairAveraging:
         self._offer = Send(partner, Message(Kind.OFFER, round, round, self._corrected(self._own)))
         return [*answers, self._offer]
 
-    def awaited(self, round: int, there: frozenset[int]) -> frozenset[int]:
-        return frozenset()
+    def due(self, round: int) -> Mapping[int, bool]:
+        return {}
 
     def merge(self, round: int) -> Merged:
         own = self._corrected(self._own)

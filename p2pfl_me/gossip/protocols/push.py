@@ -85,6 +85,8 @@ class Push:
     of trained ones.
     """
 
+    waits: ClassVar[bool] = False
+
     def __init__(
         self,
         me: int,
@@ -127,8 +129,8 @@ class Push:
         self._balance = min(self._tokens.capacity, self._balance + 1)
         return copies
 
-    def awaited(self, round: int, there: frozenset[int]) -> frozenset[int]:
-        return frozenset()
+    def due(self, round: int) -> Mapping[int, bool]:
+        return {}
 
     def merge(self, round: int) -> Merged:
         """One after the other in the order of ids, as if they had come so."""

@@ -65,6 +65,8 @@ class PushSum:
     values are absurd, is refused. The running sums themselves grow with the rounds, and have no limit.
     """
 
+    waits: ClassVar[bool] = True
+
     def __init__(self, me: int, flows: Flows, params: Vector, memory: Memory, peers: int = 1000) -> None:
         self._me, self._flows, self._peers = me, flows, peers
         self._last: dict[int, int] = {}
@@ -91,10 +93,9 @@ class PushSum:
             sends.append(Send(peer, Message(Kind.PUSH, round, round, encode_mass(total))))
         return sends
 
-    def awaited(self, round: int, there: frozenset[int]) -> frozenset[int]:
-        """Those who send to this peer in this round and have not yet, unless the links say that they cannot."""
-        senders = self._flows.senders(round).keys() & there
-        return frozenset(peer for peer in senders if self._latest.get(peer, -1) < round)
+    def due(self, round: int) -> Mapping[int, bool]:
+        """All who send to this peer in this round; what they sent later holds what they sent before."""
+        return {peer: self._latest.get(peer, -1) >= round for peer in self._flows.senders(round)}
 
     def merge(self, round: int) -> Merged:
         own = self._mass.copy()

@@ -32,6 +32,8 @@ class Swift:
     or is gone, leaves its weight to the peer (in the authors' code the common first model stands in).
     """
 
+    waits: ClassVar[bool] = False
+
     def __init__(self, me: int, weights_at: Callable[[int], Mapping[int, float]]) -> None:
         self._me, self._weights_at = me, weights_at
         self._known: dict[int, tuple[int, Vector]] = {}
@@ -42,8 +44,8 @@ class Swift:
         message = Message(Kind.PUSH, round, round, params)
         return [Send(peer, message) for peer in sorted(self._weights_at(round)) if peer in there]
 
-    def awaited(self, round: int, there: frozenset[int]) -> frozenset[int]:
-        return frozenset()
+    def due(self, round: int) -> Mapping[int, bool]:
+        return {}
 
     def merge(self, round: int) -> Merged:
         row = self._weights_at(round)
