@@ -1,7 +1,8 @@
 """Every page in every light, to be looked at: python scripts/pages.py OUT [WORDS...]
 
-Pages are made of run folders like those of the tests, ordinary ones and the worst cases of each figure, and shown by a
-headless Chromium 1280 and 390 wide, light, dark, in grey and printed. The pictures in OUT hold a page's parts side by
+Pages are made of run folders like those of the tests, ordinary ones and the worst cases of each figure (of a swarm, a
+comparison, an evaluation, a privacy audit, a watched run and a film in `p2pme live`), and shown by a headless Chromium
+1280 and 390 wide, light, dark, in grey and printed. The pictures in OUT hold a page's parts side by
 side. WORDS choose the pages whose names contain one of them; `--lights 1280-light,print` the lights.
 Needs Chromium, playwright, and pypdfium2 for what is printed.
 """
@@ -23,14 +24,29 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from p2pfl_me.contract import load_contract
+from p2pfl_me.data.synthetic.film import FilmPlan
+from p2pfl_me.data.synthetic.film_file import write_film
+from p2pfl_me.evaluate.beside import write_beside
+from p2pfl_me.evaluate.holdout import HoldOut
+from p2pfl_me.evaluate.write import write_results
+from p2pfl_me.privacy.budget import Unit
+from p2pfl_me.privacy.membership import Attack
+from p2pfl_me.privacy_audit.audit import OWN, Audit, Finding
+from p2pfl_me.privacy_audit.inversion import Inversion
+from p2pfl_me.privacy_audit.page import write_page
+from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.methods import Comparison, Method, Protected, Setting, Told, UnderFaults
 from p2pfl_me.report.run import read_run
 from p2pfl_me.report.write import write_comparison, write_report
 from p2pfl_me.run.events import Finish, Link, LinkState, Reason
-from tests.live.browser import chromium
+from tests.evaluate.test_pages import SAME, USUAL, evaluation, frames
+from tests.live.browser import chromium, serving
+from tests.live.browser import start as start_live
 from tests.report.fixture import write_run
 from tests.run.making import a_round, log, start, trained
 
+ROOT = Path(__file__).parents[1]
 LIGHTS = ("1280-light", "1280-dark", "390-light", "390-dark", "1280-grey", "print")
 PART = 1500
 LONG = "exponential graph, quasi-global momentum, top-k of 1 percent with error feedback, second attempt"
@@ -85,6 +101,68 @@ def compared(names: Sequence[str], seeds: int, equal: bool = False, faults: bool
     return made
 
 
+def evaluated(labs: tuple[str, ...], errors: dict[Arm, float], **changes: Any) -> Page:
+    return lambda folder: write_results(evaluation(folder, labs, HoldOut.LOSO, errors, **changes), folder / "out")
+
+
+def beside(names: Sequence[str]) -> Page:
+    def made(folder: Path) -> Path:
+        folders = []
+        for number in range(len(names)):
+            errors = {**USUAL, Arm.GOSSIP: 0.3 + 0.02 * number}
+            folders.append(folder / f"{number}")
+            write_results(evaluation(folder, ("A", "B"), HoldOut.LOSO, errors, target=0.3), folders[-1])
+        return write_beside(folders, folder / "page", names)
+
+    return made
+
+
+def audited(
+    names: Sequence[str], auc: float, step: float = 0.0, put_together: bool = True, warnings: tuple[str, ...] = ()
+) -> Page:
+    """A privacy audit of one contract or several, each unit told apart `step` worse than the one before."""
+
+    def made(folder: Path) -> Path:
+        findings = tuple(
+            Finding(
+                name,
+                unit,
+                504 if unit is Unit.CLIP else 36,
+                attack,
+                attack,
+                0.4 * far,
+                promised,
+                (3, found + 0.02),
+                within,
+            )
+            for number, name in enumerate(names)
+            for place, unit in enumerate((Unit.CLIP, Unit.SUBJECT))
+            for found in [max(auc - step * (2 * number + place), 0.48)]
+            for far in [max(found - 0.5, 0.0)]
+            for attack in [Attack(found, 1.6 * far, 0.1 + far)]
+            for within in [(found - 0.03, min(found + 0.03, 1.0))]
+            for promised in [2.0 if "epsilon" in name else None]
+        )
+        inversions = tuple(
+            Inversion(name, Unit.CLIP, 50, "ratio", 0.31, (0.2, 0.44), 0.52, 0.08) for name in names if put_together
+        )
+        audit = Audit(load_contract(ROOT / "topologies" / "ring.yaml"), 16, 504, findings, inversions, warnings)
+        return write_page(audit, folder / "privacy")
+
+    return made
+
+
+PROTECTED = (
+    OWN,
+    "privacy.exchange=masks",
+    "privacy={training: {kind: dp_sgd, noise: 6}, budget: {epsilon: 2}}",
+    "privacy.exchange=masks; topology={kind: mesh}",
+    "gossip.compression={kind: fragments, parts: 16}",
+    "privacy.exchange={kind: zero_sum, deviation: 5}",
+    "privacy.exchange={kind: submodels, parts: 4}",
+    "gossip.personal=last_layer",
+    "training.local_epochs=1",
+)
 REPORTS: dict[str, Page] = {
     "run": one(),
     "run-one-peer": one(count=1, rounds=6),
@@ -103,6 +181,14 @@ REPORTS: dict[str, Page] = {
     "compare-nine": compared(NINE, 2),
     "compare-equal": compared(("ring", "mesh", "ring 2"), 3, equal=True, **THREE),
     "compare-faults-protections": compared(("mesh, plain", "mesh, masks", "mesh, dp-subject:3"), 2, faults=True),
+    "evaluation": evaluated(("CASME2", "SAMM"), USUAL, target=0.3, seeds=3),
+    "evaluation-equal": evaluated(("SAMM",), SAME),
+    "evaluation-frames": lambda folder: write_results(frames(folder), folder / "out"),
+    "evaluations-beside-two": beside(("small", "head")),
+    "evaluations-beside-nine": beside(NINE),
+    "privacy-one": audited((OWN,), 0.93, warnings=("drawn faces",)),
+    "privacy-chance": audited((OWN,), 0.5, put_together=False),
+    "privacy-nine": audited(PROTECTED, 0.97, 0.03),
 }
 
 
@@ -142,20 +228,45 @@ def show(browser: Any, url: str, light: str, ready: str = "") -> Image.Image:
     page.goto(url)
     if ready:
         page.wait_for_selector(ready)
+    try:
+        return taken(page, light, errors)
+    finally:
+        page.close()
+
+
+def taken(page: Any, light: str, errors: Sequence[str] = ()) -> Image.Image:
+    """What stands on the page now, from its head to its foot."""
+    width = page.viewport_size["width"]
     wide = page.evaluate("document.documentElement.scrollWidth")
     if wide > width:
         print(f"  {light}: {wide} wide on a screen of {width}")
     for error in errors:
         print(f"  {light}: {error}")
-    try:
-        if light == "print":
-            return printed(page.pdf(format="A4"))
-        whole = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
-        if light.endswith("grey"):
-            whole = whole.convert("L").convert("RGB")
-        body = page.evaluate("(() => { const b = document.body.getBoundingClientRect(); return [b.left, b.right]; })()")
-        return whole.crop((int(max(body[0], 0)), 0, int(min(body[1], whole.width)), whole.height))
-    finally:
+    if light == "print":
+        return printed(page.pdf(format="A4"))
+    whole = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    if light.endswith("grey"):
+        whole = whole.convert("L").convert("RGB")
+    body = page.evaluate("(() => { const b = document.body.getBoundingClientRect(); return [b.left, b.right]; })()")
+    return whole.crop((int(max(body[0], 0)), 0, int(min(body[1], whole.width)), whole.height))
+
+
+def live(browser: Any, folder: Path, light: str) -> Iterator[tuple[str, Image.Image]]:
+    """`p2pme live` of a film: what it asks, while the film goes on, and when it is over, by name."""
+    film, home = folder / "film.avi", folder / "home"
+    if not film.exists():
+        write_film(FilmPlan(micro=3, macro=1), film)
+    size = {"width": 390 if light.startswith("390") else 1280, "height": 800}
+    with serving(home, "--source", str(film)) as url:
+        page = browser.new_page(viewport=size, color_scheme="dark" if light.endswith("dark") else "light")
+        page.goto(url)
+        page.wait_for_selector("#agree")
+        yield "asks", taken(page, light)
+        start_live(page, url, "film")
+        page.wait_for_selector("#events tr")
+        yield "goes-on", taken(page, light)
+        page.wait_for_selector("#replay:not([hidden])")
+        yield "over", taken(page, light)
         page.close()
 
 
@@ -204,13 +315,16 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     from playwright.sync_api import sync_playwright
 
+    lights = asked.lights.split(",")
+
+    def save(name: str, light: str, picture: Image.Image) -> None:
+        for number, sheet in enumerate(sheets(picture, max(1, 1600 // picture.width))):
+            sheet.save(asked.out / f"{name}-{light}-{number}.png")
+
     def keep(browser: Any, name: str, url: str, ready: str = "") -> None:
         print(name, flush=True)
-        for light in asked.lights.split(","):
-            picture = show(browser, url, light, ready)
-            columns = max(1, 1600 // picture.width)
-            for number, sheet in enumerate(sheets(picture, columns)):
-                sheet.save(asked.out / f"{name}-{light}-{number}.png")
+        for light in lights:
+            save(name, light, show(browser, url, light, ready))
 
     def chosen(name: str) -> bool:
         return not asked.words or any(word in name for word in asked.words)
@@ -229,6 +343,11 @@ def main() -> None:
                 folder = Path(tempfile.mkdtemp(prefix="p2pme-pages-"))
                 with watched(folder, going=going) as url:
                     keep(browser, name, url, "#rows tr")
+        if chosen("live") and not asked.page:
+            with tempfile.TemporaryDirectory(prefix="p2pme-pages-") as kept:
+                for light in lights:
+                    for part, picture in live(browser, Path(kept), light):
+                        save(f"live-{part}", light, picture)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
+from p2pfl_me.counting import many
 from p2pfl_me.evaluate.cost import MB
 from p2pfl_me.evaluate.finished import Finished, Uf1, read_finished
+from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.tables import NOBODY, p_words
 from p2pfl_me.learning.statistics import Difference, difference
 from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.comparison_pairs import OPEN_PAIRS
 from p2pfl_me.report.document import Block, Document, Section, Table
 from p2pfl_me.report.numbers import Cell
 from p2pfl_me.report.paired import LEVEL, holm
@@ -103,8 +106,8 @@ def _compose(
     document = Document(
         title=f"{len(found)} evaluations side by side",
         subtitle=(
-            f"{first.data.items} clips of {first.data.subjects} subjects, {first.protocol}, "
-            f"{first.folds} folds, {first.peers} peers"
+            f"{first.data.items} clips of {first.data.subjects} subjects, {_held_out(first.protocol)}, "
+            f"{many(first.folds, 'fold')}, {many(first.peers, 'peer')}"
         ),
         verdict=_verdict(found, pairs),
         facts=(),
@@ -159,32 +162,51 @@ def _differences(pairs: Sequence[tuple[Finished, Finished, Difference]]) -> Tabl
         f"evaluation. More than luck: p holds at {LEVEL:g} over all {len(pairs)} pairs together (Holm)."
     )
     header = ("", "difference", "95 % interval", "p", "more than luck")
-    return Table(header, tuple(rows), caption, words=frozenset({0, 4}))
+    folded = f"{len(rows)} pairs, one by one" if len(rows) > OPEN_PAIRS else ""
+    return Table(header, tuple(rows), caption, words=frozenset({0, 4}), folded=folded)
 
 
 def _verdict(found: Sequence[Finished], pairs: Sequence[tuple[Finished, Finished, Difference]]) -> str:
+    """Whoever is above others by more than luck is said to be; of those that cannot be told apart none is ranked."""
     means = {each.name: score.mean for each in found if (score := each.gossip)}
     asked = [each for each in found if each.name in means]
     if not asked:
         return "No gossip model was asked about a held-out item."
     best = max(asked, key=lambda each: means[each.name])
-    words = f"{best.name} has the highest UF1 of gossip peers, {means[best.name]:.3f}."
     held = holm([each.p for _, _, each in pairs])
-    told_apart = {
-        (two if one is best else one).name: luck
+    below = [
+        (two if one is best else one)
         for (one, two, _), luck in zip(pairs, held, strict=True)
-        if best in (one, two)
-    }
-    like = [each for each in asked if each is best or told_apart.get(each.name) is False]
+        if luck and best in (one, two)
+    ]
+    like = [each for each in asked if each not in below]
+    if below:
+        words = f"{best.name} has a UF1 of gossip peers of {means[best.name]:.3f}, more than luck above "
+        words += f"{_listed([each.name for each in below])}."
+        if rest := [each.name for each in like if each is not best]:
+            words += f" It cannot be told from {_listed(rest)}."
+    elif len(asked) == 1:
+        return f"{best.name} alone has gossip models that were asked: UF1 {means[best.name]:.3f}."
+    else:
+        ends = " to ".join(dict.fromkeys(f"{end(means.values()):.3f}" for end in (min, max)))
+        words = f"These evaluations cannot be told apart: gossip peers reach a UF1 of {ends}, and no difference holds."
     sized = [(size, each) for each in like if (size := each.card.cost.message_bytes) is not None]
-    if len(like) > 1 and sized:
+    if len({size for size, _ in sized}) > 1:
         size, least = min(sized, key=lambda pair: pair[0])
-        if least is not best:
-            gap = round(means[best.name], 3) - round(means[least.name], 3)  # as the table above it gives
-            words += (
-                f" {least.name}, {gap:.3f} below, cannot be told from it and sends least: {size:,} bytes a message."
-            )
+        words += f" Of those that cannot be told apart {least.name} sends least: {size:,} bytes a message."
     return words
+
+
+def _held_out(protocol: str) -> str:
+    """In words, where this version knows it."""
+    return HoldOut(protocol).words if protocol in {each.value for each in HoldOut} else protocol
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Three by name, the others by their number."""
+    if len(names) > 4:
+        return f"{', '.join(names[:3])} and {len(names) - 3} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def _mean(score: Uf1 | None) -> str:

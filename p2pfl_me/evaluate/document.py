@@ -17,7 +17,6 @@ from p2pfl_me.evaluate.tables import (
     plain_table,
     report_table,
     right,
-    spread,
     triple_table,
     unit,
 )
@@ -26,7 +25,7 @@ from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.arms_picture import HEADER, arms_rows
 from p2pfl_me.report.confusion_picture import confusion_panels
 from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Picture, Section
-from p2pfl_me.report.formatting import apart
+from p2pfl_me.report.formatting import apart, many
 from p2pfl_me.report.paired import holm
 from p2pfl_me.report.warning import with_warning
 
@@ -55,8 +54,8 @@ def compose(results: Results) -> Document:
         title=f"{', '.join(results.datasets)}: {split.protocol.words}",
         subtitle=(
             f"{sum(results.support())} held-out {unit(results)}s, {subjects} subjects, {len(results.classes)} classes, "
-            f"{contract.peers.count} peers, topology {contract.topology.kind}, {len(results.answers)} "
-            f"seed{'s' if len(results.answers) > 1 else ''}"
+            f"{many(contract.peers.count, 'peer')}, topology {contract.topology.kind}, "
+            f"{many(len(results.answers), 'seed')}"
         ),
         verdict=_verdict(results),
         facts=_facts(results),
@@ -113,12 +112,13 @@ def _facts(results: Results) -> tuple[Fact, ...]:
     facts = []
     for arm, tone in tones.items():
         score, share = results.score(arm, "uf1"), results.score(arm, "accuracy")
+        within = f"95 %: {interval_words(score)}; " if score and score.interval else ""
         worst = "" if score is None or score.worst is None else f", worst peer {score.worst:.3f}"
         facts.append(
             Fact(
                 f"UF1, {arm.value.removesuffix('_own_peer')}",
-                spread(score),
-                f"{right(results)} {NOBODY if share is None else f'{share.mean:.3f}'}{worst}",
+                NOBODY if score is None else f"{score.mean:.3f}",
+                f"{within}{right(results)} {NOBODY if share is None else f'{share.mean:.3f}'}{worst}",
                 tone,
             )
         )
@@ -170,7 +170,7 @@ def _how(results: Results) -> list[tuple[str, str]]:
         ("Engine", f"{design.engine}, on {'the processor' if design.device.type == 'cpu' else 'a GPU'}"),
         (
             "Training",
-            f"{training.rounds} rounds of {training.local_epochs} epochs, learning rate "
+            f"{many(training.rounds, 'round')} of {many(training.local_epochs, 'epoch')}, learning rate "
             f"{training.learning_rate:g}, batches of {training.batch_size}, dropout {training.dropout:g}, "
             f"class weights {training.class_weights}; the last round is taken",
         ),
@@ -209,9 +209,9 @@ def _cost(results: Results) -> list[tuple[str, str]]:
     step, end = results.to_target(), results.course[-1]
     name = f"To a UF1 of {target:g}"
     if step is None:
-        return [(name, f"not reached in {end.round} rounds, {end.sent / MB:.3g} MB sent a peer")]
+        return [(name, f"not reached in {many(end.round, 'round')}, {end.sent / MB:.3g} MB sent a peer")]
     took = f"{step.sent / MB:.3g} MB sent a peer, {step.seconds:.2g} s of a core a peer"
-    return [(name, f"{step.round} rounds, {took}; course.csv has every round. No round was chosen by it.")]
+    return [(name, f"{many(step.round, 'round')}, {took}; course.csv has every round. No round was chosen by it.")]
 
 
 def _notes(results: Results) -> tuple[str, ...]:

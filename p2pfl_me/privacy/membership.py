@@ -34,13 +34,29 @@ def attack_of(scores: Scores, inside: Inside) -> Attack:
     ins, outs = int(truth.sum()), int((~truth).sum())
     if not ins or not outs:
         return Attack(0.5, 0.0, 0.0)
-    ranks = rankdata(flat)
-    auc = (ranks[truth].sum() - ins * (ins + 1) / 2) / (ins * outs)
     bars = np.unique(flat)
     caught = 1 - np.searchsorted(np.sort(flat[truth]), bars) / ins
     accused = 1 - np.searchsorted(np.sort(flat[~truth]), bars) / outs
     quiet = caught[accused <= 0.1]
-    return Attack(float(auc), float(max(0.0, (caught - accused).max())), float(quiet.max(initial=0.0)))
+    return Attack(_area(scores, inside), float(max(0.0, (caught - accused).max())), float(quiet.max(initial=0.0)))
+
+
+def _area(scores: Scores, inside: Inside) -> float:
+    """Under the ROC curve, of all scores together; .5 where nothing was in, or nothing out."""
+    flat, truth = scores.ravel(), inside.ravel()
+    ins, outs = int(truth.sum()), int((~truth).sum())
+    if not ins or not outs:
+        return 0.5
+    return float((rankdata(flat)[truth].sum() - ins * (ins + 1) / 2) / (ins * outs))
+
+
+def auc_interval(scores: Scores, inside: Inside, seed: int, draws: int = 400) -> tuple[float, float]:
+    """What 95 % of draws of the units lie between, the games being those that were played: the AUC of scores
+    (games, units)."""
+    random, units = np.random.default_rng(seed), scores.shape[1]
+    drawn = (random.integers(0, units, units) for _ in range(draws))
+    low, high = np.quantile([_area(scores[:, each], inside[:, each]) for each in drawn], (0.025, 0.975))
+    return float(low), float(high)
 
 
 def likelihood_ratios(scores: Scores, inside: Inside) -> Scores:

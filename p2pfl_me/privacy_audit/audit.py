@@ -19,10 +19,11 @@ from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.privacy.accounting import Release, of_group
 from p2pfl_me.privacy.budget import Unit
-from p2pfl_me.privacy.membership import Attack, attack_of, epsilon_bound, likelihood_ratios
+from p2pfl_me.privacy.membership import Attack, attack_of, auc_interval, epsilon_bound, likelihood_ratios
 from p2pfl_me.privacy_audit.games import Played, board_of, play
 from p2pfl_me.privacy_audit.inversion import Inversion, invert
 from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.manifest import read_manifest_file
 
 OWN = "the run's contract"
 FEWEST = 4
@@ -33,7 +34,8 @@ FEWEST = 4
 class Finding:
     """What a neighbour learns of one unit under one contract.
 
-    `threshold` goes by confidence alone, `lira` by likelihood ratios with the other games as shadow models. `at_least`:
+    `threshold` goes by confidence alone, `lira` by likelihood ratios with the other games as shadow models; in 95 % of
+    draws of the units its AUC lies in `interval`, None where there is one unit. `at_least`:
     epsilon, with 95 % confidence, by one game; `promised`: what the contract allows, None where it promises nothing.
     `worst`: the peer whose units are told apart best, and by how much.
     """
@@ -46,11 +48,12 @@ class Finding:
     at_least: float
     promised: float | None
     worst: tuple[int, float]
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """All findings of one run's clips."""
+    """All findings of one run's clips; `warnings` says why they are no measure of real ones, as drawn faces."""
 
     contract: Contract
     games: int
@@ -126,7 +129,9 @@ def audit_run(
             if found := invert(name, each, board, unit, start):
                 inversions.append(found)
     clips = sum(int(own.train.clips.max()) + 1 for own in samples)
-    return Audit(contract, games, clips, tuple(findings), tuple(inversions))
+    manifest = read_manifest_file(folder)
+    warnings = manifest.said_warnings if manifest else ()
+    return Audit(contract, games, clips, tuple(findings), tuple(inversions), tuple(warnings))
 
 
 def _finding(name: str, contract: Contract, unit: Unit, played: Played, samples: Sequence[Samples]) -> Finding:
@@ -143,6 +148,7 @@ def _finding(name: str, contract: Contract, unit: Unit, played: Played, samples:
         epsilon_bound(ratios[0], played.inside[0], budget.delta if budget else 0.0),
         promised(contract, unit, samples),
         (worst, by_peer[worst]),
+        auc_interval(ratios, played.inside, contract.seed) if played.scores.shape[1] > 1 else None,
     )
 
 

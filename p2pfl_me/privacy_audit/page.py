@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from p2pfl_me.contract import digest
@@ -14,12 +16,21 @@ from p2pfl_me.privacy.budget import Unit
 from p2pfl_me.privacy_audit.audit import Audit, Finding
 from p2pfl_me.privacy_audit.inversion import Inversion
 from p2pfl_me.report.document import Bullets, Document, Fact, Paragraph, Picture, Section, Table
+from p2pfl_me.report.formatting import many
 from p2pfl_me.report.numbers import Row
-from p2pfl_me.report.style import bars, headline, house_style, new_figure, short
+from p2pfl_me.report.style import (
+    INK,
+    MUTED,
+    PAPER,
+    RULE,
+    VERMILION,
+    beside,
+    house_style,
+    new_figure,
+)
+from p2pfl_me.report.warning import with_warning
 from p2pfl_me.report.write import write_document
 
-COLUMNS = ("under", "hides", "unit", "units", "LiRA AUC", "advantage", "caught at 10 %", "by loss alone",
-           "epsilon at least", "epsilon promised", "worst peer")  # fmt: skip
 HOW = (
     "Every unit, a clip or a subject with all of their clips, is in or out by the toss of a coin; the contract is run "
     "on what is in, with all its peers, here. A neighbour then asks every model that the exchange showed it.",
@@ -44,7 +55,7 @@ def write_page(audit: Audit, out: Path) -> Path:
         `out` cannot be written.
     """
     with house_style():
-        return write_document(_document(audit), {}, out)
+        return write_document(document_of(audit), {}, out)
 
 
 def as_object(audit: Audit) -> dict[str, Any]:
@@ -55,6 +66,7 @@ def as_object(audit: Audit) -> dict[str, Any]:
         "contract_digest": digest(audit.contract).hex(),
         "games": audit.games,
         "clips": audit.clips,
+        "warnings": list(audit.warnings),
         "findings": [asdict(each) for each in audit.findings],
         "inversions": [asdict(each) for each in audit.inversions],
     }
@@ -64,8 +76,9 @@ def as_lines(audit: Audit) -> Iterator[str]:
     """For a terminal."""
     for each in audit.findings:
         promised = f", promised {each.promised:.3g}" if each.promised is not None else ""
+        within = f" ({each.interval[0]:.2f} to {each.interval[1]:.2f})" if each.interval else ""
         yield (
-            f"{each.name}: one {each.unit} of {each.units}: LiRA AUC {each.lira.auc:.3f}, advantage "
+            f"{each.name}: one {each.unit} of {each.units}: LiRA AUC {each.lira.auc:.3f}{within}, advantage "
             f"{each.lira.advantage:.2f}; epsilon at least {each.at_least:.2f}{promised}"
         )
     for found in audit.inversions:
@@ -75,20 +88,14 @@ def as_lines(audit: Audit) -> Iterator[str]:
         )
 
 
-def _document(audit: Audit) -> Document:
-    first = audit.findings[0]
-    worst = max(audit.findings, key=lambda each: each.lira.auc)
-    return Document(
+def document_of(audit: Audit) -> Document:
+    """The page."""
+    document = Document(
         f"What a neighbour would learn: {audit.contract.name}",
         f"{audit.games} games on {audit.clips:,} clips of {audit.contract.peers.count} peers, "
-        f"{audit.contract.training.rounds} rounds each",
-        _verdict(first),
-        (
-            Fact("LiRA AUC", f"{first.lira.auc:.3f}", f"one {first.unit}, {first.name}; .5 is chance"),
-            Fact("advantage", f"{first.lira.advantage:.2f}", "true minus false accusations, at best"),
-            Fact("epsilon at least", f"{first.at_least:.2f}", "with 95 % confidence, by one game"),
-            Fact("most told", f"{worst.lira.auc:.3f}", f"one {worst.unit}, {worst.name}"),
-        ),
+        f"{many(audit.contract.training.rounds, 'round')} each",
+        _verdict(audit.findings),
+        _facts(audit.findings),
         (
             Section("What was found", (_picture(audit.findings), _table(audit.findings)), "found"),
             Section("What could be put together", _inverted(audit.inversions), "inversion"),
@@ -97,9 +104,11 @@ def _document(audit: Audit) -> Document:
         f"Contract digest {digest(audit.contract).hex()}. Nothing was sent to anybody.",
         eyebrow="p2pme privacy audit",
     )
+    return with_warning(document, audit.warnings)
 
 
-def _verdict(first: Finding) -> str:
+def _verdict(findings: Sequence[Finding]) -> str:
+    first = findings[0]
     far = first.lira.auc - 0.5
     if far < 0.05:
         told = f"hardly better than by chance whether one {first.unit} was trained on"
@@ -108,27 +117,61 @@ def _verdict(first: Finding) -> str:
     else:
         told = f"often whether one {first.unit} was trained on"
     kept = "" if first.promised is None else f" The contract promises epsilon {first.promised:.3g}."
-    return f"Under {first.name} a neighbour tells {told} (AUC {first.lira.auc:.2f}).{kept}"
+    words = f"Under {first.name} a neighbour tells {told} (AUC {_with_interval(first)}).{kept}"
+    others = [each for each in findings if each.unit is first.unit and each.name != first.name]
+    if others:
+        least = min(others, key=lambda each: each.lira.auc)
+        words += f" Of what was set beside it, {least.name} tells least ({_with_interval(least)})."
+        if first.interval and least.interval and least.interval[1] >= first.interval[0]:
+            words += " The two cannot be told apart: their intervals overlap."
+    return words
+
+
+def _with_interval(each: Finding) -> str:
+    within = f", {each.interval[0]:.2f} to {each.interval[1]:.2f} in 95 % of draws" if each.interval else ""
+    return f"{each.lira.auc:.2f}{within}"
+
+
+def _facts(findings: Sequence[Finding]) -> tuple[Fact, ...]:
+    first = findings[0]
+    within = f", 95 %: {first.interval[0]:.2f} to {first.interval[1]:.2f}" if first.interval else ""
+    facts = [
+        Fact("LiRA AUC", f"{first.lira.auc:.3f}", f"one {first.unit}{within}; .5 is chance", "vermilion"),
+        Fact("advantage", f"{first.lira.advantage:.2f}", "true minus false accusations, at best"),
+        Fact("epsilon at least", f"{first.at_least:.2f}", "with 95 % confidence, by one game"),
+    ]
+    if first.promised is not None:
+        facts.append(Fact("epsilon promised", f"{first.promised:.3g}", f"for one {first.unit}, by the contract"))
+    return tuple(facts)
 
 
 def _table(findings: Sequence[Finding]) -> Table:
-    rows = tuple(
-        (
-            each.name,
-            "" if each.promised is None else f"one {each.unit}",
-            each.unit.value,
-            str(each.units),
-            f"{each.lira.auc:.3f}",
-            f"{each.lira.advantage:.2f}",
-            f"{each.lira.at_a_tenth:.2f}",
-            f"{each.threshold.auc:.3f}",
-            f"{each.at_least:.2f}",
-            "none" if each.promised is None else f"{each.promised:.3g}",
-            f"{each.worst[0]} ({each.worst[1]:.2f})",
-        )
-        for each in findings
+    """Columns that say nothing, or the same in each row, are left out."""
+    columns = {
+        "under": [each.name for each in findings],
+        "unit": [each.unit.value for each in findings],
+        "units": [str(each.units) for each in findings],
+        "LiRA AUC": [
+            f"{each.lira.auc:.3f}" + (f" [{each.interval[0]:.2f}, {each.interval[1]:.2f}]" if each.interval else "")
+            for each in findings
+        ],
+        "advantage": [f"{each.lira.advantage:.2f}" for each in findings],
+        "caught at 10 %": [f"{each.lira.at_a_tenth:.2f}" for each in findings],
+        "AUC by loss alone": [f"{each.threshold.auc:.3f}" for each in findings],
+        "epsilon at least": [f"{each.at_least:.2f}" for each in findings],
+        "epsilon promised": ["none" if each.promised is None else f"{each.promised:.3g}" for each in findings],
+        "worst peer": [f"{each.worst[0]} ({each.worst[1]:.2f})" for each in findings],
+    }
+    if len(set(columns["under"])) == 1:
+        del columns["under"]
+    if set(columns["epsilon promised"]) == {"none"}:
+        del columns["epsilon promised"]
+    caption = (
+        "In brackets what 95 % of draws of the units lie between, with the games that were played. Worst peer: whose "
+        "units are told apart best, and their AUC."
     )
-    return Table(COLUMNS, rows, "Worst peer: whose units are told apart best, and their AUC.", frozenset({0, 1, 2}))
+    flush_left = frozenset(place for place, name in enumerate(columns) if name in {"under", "unit"})
+    return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)), caption, flush_left)
 
 
 def _inverted(inversions: Sequence[Inversion]) -> tuple[Paragraph | Table, ...]:
@@ -140,7 +183,7 @@ def _inverted(inversions: Sequence[Inversion]) -> tuple[Paragraph | Table, ...]:
             each.unit.value,
             str(each.units),
             each.by,
-            f"{each.likeness:.2f} ({each.quarters[0]:.2f} to {each.quarters[1]:.2f})",
+            f"{each.likeness:.2f} [{each.quarters[0]:.2f}, {each.quarters[1]:.2f}]",
             f"{each.nearest:.2f}",
             f"{100 * each.closer:.0f} %",
         )
@@ -172,24 +215,57 @@ def _picture(findings: Sequence[Finding]) -> Picture:
     return Picture(
         name="membership",
         title="How well a neighbour tells members from others",
-        reading="Area under the ROC curve of LiRA; .5, where the bars begin, is chance.",
-        alt="Bars of the attack's AUC by contract and unit",
-        header=("under", "unit", "auc"),
-        rows=tuple((each.name, each.unit.value, each.lira.auc) for each in findings),
+        reading=(
+            "Area under the ROC curve of LiRA, for each contract and unit; bars hold 95 % of draws of the units. "
+            "At the dotted line a neighbour guesses."
+        ),
+        alt="A dot for the attack's AUC under each contract and for each unit, with its interval",
+        header=("under", "unit", "auc", "low", "high"),
+        rows=tuple((each.name, each.unit.value, each.lira.auc, *(each.interval or (None, None))) for each in findings),
         draw=membership_figure,
     )
 
 
+LETTERS = 15
+"""Of a contract's name on an inch of the figure's width."""
+
+
 def membership_figure(rows: Sequence[Row], width: float) -> Figure:
-    """Drawn from such rows."""
-    figure, axes = new_figure(0.9 + 0.38 * max(len(rows), 2), width)
-    values = [(max(float(row["auc"]) - 0.5, 0.0), float(row["auc"])) for row in rows]
-    bars(axes, [("", length, length, f"{auc:.3f}") for length, auc in values])
-    axes.set_yticks(range(len(rows)), [f"{short(row['under'], 26)}\n{row['unit']}" for row in rows])
-    axes.set_xlim(0, 0.5)
-    axes.set_xticks([0, 0.25, 0.5], ["0.5", "0.75", "1"])
-    headline(axes, "AUC")
+    """Drawn from such rows: below the whole name of each contract a line for each of its units."""
+    names = {
+        name: textwrap.wrap(name, int(LETTERS * (width - 0.9))) for name in dict.fromkeys(r["under"] for r in rows)
+    }
+    tall = sum(0.6 * len(lines) for lines in names.values()) + 1.0 * len(rows) + 0.3 * len(names)
+    figure, axes = new_figure(0.75 + 0.25 * tall, width)
+    left = min([0.45, *(float(row["low"] or row["auc"]) - 0.02 for row in rows)])
+    y, places = 0.0, []
+    for name, lines in names.items():
+        y += 0.6 * len(lines)
+        axes.text(left, y - 0.15, "\n".join(lines), color=INK, fontsize=8.5, va="bottom")
+        for row in (row for row in rows if row["under"] == name):
+            y += 1.0
+            places.append(y - 0.55)
+            _told(axes, row, places[-1])
+        y += 0.3
+    axes.set_yticks(places, [row["unit"] for row in rows])
+    axes.set_ylim(y, -0.1)
+    axes.set_xlim(left, 1.0)
+    axes.set_xticks([0.5, 0.75, 1.0], ["0.5", "0.75", "1"])
+    beside(axes, "chance", (0.5, 1), ("data", "axes fraction"), color=MUTED, fontsize=8, xytext=(4, 1), va="bottom")
+    axes.tick_params(axis="y", colors=RULE, labelcolor=MUTED)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("AUC")
     return figure
+
+
+def _told(axes: Axes, row: Row, y: float) -> None:
+    auc = float(row["auc"])
+    axes.axhline(y, color=RULE, linewidth=0.7, zorder=0)
+    axes.plot([0.5, 0.5], [y - 0.5, y + 0.5], color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)), zorder=0)
+    if row["low"]:
+        axes.plot([float(row["low"]), float(row["high"])], [y, y], color=VERMILION, linewidth=5, alpha=0.28, zorder=1)
+    axes.plot(auc, y, marker="o", markersize=6, color=VERMILION, markeredgecolor=PAPER, markeredgewidth=0.6)
+    beside(axes, f"{auc:.3f}", (1, y), ("axes fraction", "data"), xytext=(8, 0), color=INK, fontsize=8.5)
 
 
 UNITS = {"clip": (Unit.CLIP,), "subject": (Unit.SUBJECT,), "both": (Unit.CLIP, Unit.SUBJECT)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from p2pfl_me.privacy.membership import attack_of, epsilon_bound, likelihood_ratios
+from p2pfl_me.privacy.membership import attack_of, auc_interval, epsilon_bound, likelihood_ratios
 
 
 def test_areas_and_advantages_are_those_computed_by_hand() -> None:
@@ -25,6 +25,19 @@ def test_shadow_games_find_what_confidence_alone_does_not() -> None:
     assert attack_of(scores, inside).auc < 0.6 < 0.9 < attack_of(likelihood_ratios(scores, inside), inside).auc
     noise = draw.normal(size=(16, 200))
     assert attack_of(likelihood_ratios(noise, inside), inside).auc == pytest.approx(0.5, abs=0.03)
+
+
+def test_more_units_bring_the_ends_of_the_area_together_around_it() -> None:
+    random = np.random.default_rng(4)
+    widths = []
+    for units in (12, 400):
+        inside = random.random((6, units)) < 0.5
+        scores = random.normal(inside.astype(float), 1.0)
+        low, high = auc_interval(scores, inside, seed=1, draws=60)
+        assert low <= attack_of(scores, inside).auc <= high
+        widths.append(high - low)
+    assert widths[1] < 0.4 * widths[0]
+    assert auc_interval(scores, np.ones_like(inside), seed=1, draws=5) == (0.5, 0.5), "nothing was out"
 
 
 def test_a_unit_that_was_never_out_says_nothing() -> None:

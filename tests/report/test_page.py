@@ -27,7 +27,7 @@ from tests.report.fixture import Recipe as R
 from tests.report.fixture import append, contract_text, unsaved, write_run
 
 SMALL = {"count": 3, "rounds": 3, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
-VOID = {"meta", "img", "br", "hr", "input", "link"}
+VOID = {"meta", "img", "br", "wbr", "hr", "input", "link"}
 
 
 class Checker(HTMLParser):

@@ -43,7 +43,7 @@ export function drawBoxes(canvas, persons, size, marks) {
     context.fillStyle = mark ? style("--vermilion") : "#14171bd0";
     box(context, x, top, long, 22, 5);
     context.fill();
-    context.fillStyle = mark ? "#14171b" : "#fff";
+    context.fillStyle = mark ? style("--paper") : "#fff";
     context.fillText(text, x + 7, top + 15);
   }
 }

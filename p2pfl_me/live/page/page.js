@@ -273,7 +273,9 @@ function draw() {
   const silent = state.socket ? performance.now() - state.heard : 0;
   // Who was seen last is not who is seen: nobody is, once nothing is watched.
   if (!again() && (!state.socket || silent > SILENT)) state.persons = [];
-  drawBoxes($("overlay"), state.persons, state.size, state.marks);
+  const marks = again() ? marksAt(replay.place) : state.marks;
+  window.p2pme.marks = Object.fromEntries(marks);
+  drawBoxes($("overlay"), state.persons, state.size, marks);
   if (again()) drawPlace();
   const lanes = laneCount(state.samples, state.events, state.now, $("timeline").clientWidth);
   $("timeline").style.setProperty("height", `${Math.max(176, LANE * lanes + 20)}px`);
@@ -322,9 +324,14 @@ function drawPlace() {
   }
 }
 
+const eventsAt = (time) => state.events.filter((each) => each.onset <= time && time <= each.offset);
+
+// Whose box bears which name then; what the last seconds before the end had marked is past.
+const marksAt = (time) => new Map(eventsAt(time).filter((each) => KINDS[each.kind])
+  .map((each) => [each.person, each.label || KINDS[each.kind]]));
+
 function seenAt(time) {
-  const found = state.events.filter((each) => each.onset <= time && time <= each.offset);
-  const words = found.map((each) => `person ${each.person}: ${each.label || KINDS[each.kind] || `${each.kind}, left out`}`);
+  const words = eventsAt(time).map((each) => `person ${each.person}: ${each.label || KINDS[each.kind] || `${each.kind}, left out`}`);
   return `Shown again, ${words.join(" · ") || "no event here"}`;
 }
 

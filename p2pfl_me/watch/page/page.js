@@ -73,6 +73,7 @@ function drawSums(state) {
   if (!pace || reached < pace.first.round) pace = { first: { round: reached, at: now }, last: { round: reached, at: now } };
   if (reached > pace.last.round) pace.last = { round: reached, at: now };
   const rounds = pace.last.round - pace.first.round;
+  at("left-name").textContent = going.length ? "time left" : "state";
   at("left").textContent = !going.length ? "ended" : rounds
     ? readable(Math.max(0, (state.rounds - reached) * (pace.last.at - pace.first.at) / rounds)) : "–";
 }
