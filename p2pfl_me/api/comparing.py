@@ -27,6 +27,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.engines import ENGINES, EngineName
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.exits import Exit
+from p2pfl_me.learning.metrics import present_mean
 from p2pfl_me.run.latest import dated
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ class Comparison:
         if ax is None:
             _, ax = plt.subplots()
         for name, runs in self.runs.items():
-            curves = [np.nanmean(each.scores(metric), axis=1) for each in runs]
-            shortest = min(map(len, curves))
-            ax.plot(np.mean([curve[:shortest] for curve in curves], axis=0), label=name)
+            curves = [present_mean(scores.T) for each in runs if np.isfinite(scores := each.scores(metric)).any()]
+            shortest = min(map(len, curves), default=0)
+            ax.plot(present_mean([curve[:shortest] for curve in curves]) if curves else [], label=name)
         said = "".join(f"{words.upper()}: " for words in self.warnings)
         ax.set(xlabel="round", ylabel=metric, title=f"{said}{metric}, mean over peers and seeds")
         ax.legend()

@@ -17,6 +17,7 @@ from p2pfl_me.api.given import given_number
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.exits import Exit
+from p2pfl_me.learning.metrics import present_mean
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Code
 
@@ -157,17 +158,13 @@ class Result:
         RunError
             As in `scores`.
         """
-        import warnings
-
         import matplotlib.pyplot as plt
 
         values = self.scores(metric)
         if ax is None:
             _, ax = plt.subplots()
         ax.plot(values, color="0.75", linewidth=0.8)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a round that nobody scored has no mean
-            mean = np.nanmean(values, axis=1) if values.size else np.empty(0)
+        mean = present_mean(values.T) if values.size else np.empty(0)
         ax.plot(mean, color="C0", linewidth=2, label=f"mean of {values.shape[1]} peers")
         said = "".join(f"{words.upper()}: " for words in self.warnings)
         ax.set(xlabel="round", ylabel=metric, title=f"{said}{self.contract.name}: {metric} of each peer's own model")

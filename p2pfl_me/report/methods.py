@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from p2pfl_me.learning.metrics import present_mean
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.consensus import Agreement, agreement, contraction_of
 from p2pfl_me.report.mixing import Mixing
@@ -164,7 +165,10 @@ def reached(track: Track, target: float) -> Reach | None:
 
 
 def course_of(method: Method, metric: str = METRIC) -> Track | None:
-    """The mean track over seeds, of the rounds that every seed reached: the line does not jump where one ends early."""
+    """The mean track over seeds, of the rounds that every seed reached: the line does not jump where one ends early.
+
+    Bytes and seconds are those of the seeds that counted them.
+    """
     tracks = [track for run in method.runs if (track := track_of(run, metric))]
     if not tracks:
         return None
@@ -177,7 +181,7 @@ def course_of(method: Method, metric: str = METRIC) -> Track | None:
         for name in ("score", "sent", "seconds")
     )
     std = score.std(axis=0, ddof=1) if len(tracks) > 1 else np.zeros(len(rounds))
-    return Track(rounds, score.mean(axis=0), std, sent.mean(axis=0), seconds.mean(axis=0))
+    return Track(rounds, score.mean(axis=0), std, present_mean(sent), present_mean(seconds))
 
 
 def lent_baselines(setting: Setting, arm: Arm) -> tuple[Method, ...]:

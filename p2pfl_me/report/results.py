@@ -115,7 +115,7 @@ def final_scores(run: Run, arm: Arm, metric: str, dataset: str = "") -> dict[int
     if not dataset:
         return score_curves(run, metric, arm).final()
     score = SCORES[metric]
-    return {peer: float(score(each)) for peer, each in arm_confusions(run, arm, dataset).items()}
+    return {peer: float(score(each)) for peer, each in arm_confusions(run, arm, dataset).items() if each.any()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def final_confusions(run: Run) -> dict[int, Counts]:
 
 def mean_confusion(run: Run) -> Floats | None:
     """The confusion matrix of the mean peer: counts averaged over the peers' final models, shape (K, K)."""
-    matrices = list(final_confusions(run).values())
+    matrices = [matrix for matrix in final_confusions(run).values() if matrix.any()]
     return present_mean(matrices) if len({matrix.shape for matrix in matrices}) == 1 else None
 
 
