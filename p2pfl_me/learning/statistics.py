@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -126,9 +127,12 @@ def _subjects(seeds: Sequence[Counts]) -> int:
     return int(np.any([counts.sum(axis=(0, 2, 3)) > 0 for counts in seeds], axis=0).sum())
 
 
+@lru_cache(maxsize=16)
 def _draws(subjects: int, draws: int) -> Floats:
     """How often each subject is drawn, float64 (draws, S), rows sum to S; a fixed stream, so that pages repeat."""
-    return np.random.default_rng(0).multinomial(subjects, [1 / subjects] * subjects, draws).astype(np.float64)
+    found = np.random.default_rng(0).multinomial(subjects, [1 / subjects] * subjects, draws).astype(np.float64)
+    found.setflags(write=False)  # all tables of a page share it
+    return found
 
 
 def _weighted(seeds: Sequence[Counts], weights: Floats, score: Score) -> Scores:

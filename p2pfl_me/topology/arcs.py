@@ -6,11 +6,11 @@ arcs of a round are made when they are asked for.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
 
 from p2pfl_me.topology.schedule import Schedule, require_peer
 
@@ -27,8 +27,7 @@ class Arc:
     weight: float
 
 
-@runtime_checkable
-class DirectedSchedule(Protocol):
+class DirectedSchedule(ABC):
     """The arcs of every round, the same for all who ask.
 
     In each round the weights of a peer's outgoing arcs sum to less than 1; the rest it keeps. As a matrix with one
@@ -36,16 +35,20 @@ class DirectedSchedule(Protocol):
     """
 
     @property
+    @abstractmethod
     def size(self) -> int:
         """How many peers there are; their ids are 0..size-1."""
 
     @property
+    @abstractmethod
     def period(self) -> int | None:
         """arcs(r) == arcs(r + period) for every round r >= 0; None if they never repeat."""
 
+    @abstractmethod
     def arcs(self, round: int) -> tuple[Arc, ...]:
         """The arcs of one round, sorted by (sender, receiver)."""
 
+    @abstractmethod
     def receivers(self, peer: int, round: int) -> Shares:
         """To whom `peer` sends in one round, and which share of itself; sorted by id.
 
@@ -55,6 +58,7 @@ class DirectedSchedule(Protocol):
             No such peer.
         """
 
+    @abstractmethod
     def senders(self, peer: int, round: int) -> Shares:
         """Who sends to `peer` in one round, and which share of themselves; sorted by id.
 
@@ -64,6 +68,7 @@ class DirectedSchedule(Protocol):
             No such peer.
         """
 
+    @abstractmethod
     def neighbours(self, peer: int) -> tuple[int, ...]:
         """Everyone that `peer` sends to or hears in any round, sorted: the links it must hold open.
 
@@ -74,7 +79,7 @@ class DirectedSchedule(Protocol):
         """
 
 
-class RankedArcs:
+class RankedArcs(DirectedSchedule):
     """A schedule of ranks, for peers whose ids have gaps: `ids[k]` has rank k, those who have left meet nobody."""
 
     def __init__(self, inner: DirectedSchedule, ids: tuple[int, ...], size: int) -> None:
@@ -112,7 +117,7 @@ class RankedArcs:
         return MappingProxyType({self._ids[rank]: share for rank, share in shares.items()})
 
 
-class _BothWays:
+class _BothWays(DirectedSchedule):
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
 
@@ -148,7 +153,7 @@ def as_directed(schedule: Schedule) -> DirectedSchedule:
     return _BothWays(schedule)
 
 
-class CirculantSchedule:
+class CirculantSchedule(DirectedSchedule):
     """Everyone sends alike: in round t, peer i gives a share to i + shift (mod n) for each shift of that round.
 
     Rows and columns of W sum to 1, so push-sum's weights stay 1.

@@ -27,7 +27,7 @@ from p2pfl_me.report.run import read_run
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.svg import files_of, png_bytes, svg_bytes
 from tests.compare import fakes
-from tests.report.fixture import unsaved
+from tests.report.fixture import pictures_unsaved
 from tests.small import Command, events, wait_for, write_contract, write_vectors
 
 
@@ -46,8 +46,7 @@ def prepared(folder: Path, patch: pytest.MonkeyPatch) -> Request:
 @pytest.fixture(autouse=True, scope="module")
 def few_pictures() -> Iterator[None]:
     """Pictures are drawn and not saved, but where a test is about them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("p2pfl_me.report.write.files_of", unsaved)
+    with pictures_unsaved():
         yield
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.style import WIDTH
@@ -54,6 +57,14 @@ def unsaved(picture: Picture) -> Files:
     picture.figure(WIDTH)
     drawing = b'<svg viewBox="0 0 1 1"></svg>'
     return Files(b"\x89PNG", drawing, b"%PDF", None if picture.raster else drawing)
+
+
+@contextmanager
+def pictures_unsaved() -> Iterator[None]:
+    """Whatever writes a page draws its pictures and saves none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("p2pfl_me.report.write.files_of", unsaved)
+        yield
 
 
 def write_run(folder: Path, recipe: Recipe | None = None, **changes: Any) -> Path:

@@ -46,7 +46,7 @@ class EpidemicLocal(Topology):
         return EpidemicLocalSchedule(count, self.sends, self.seed)
 
 
-class EpidemicLocalSchedule:
+class EpidemicLocalSchedule(DirectedSchedule):
     """A peer's receivers of a round are drawn from the hash of (seed, peer, round), with no coordinator.
 
     It draws its own in time linear in `sends`; to know who sends to it, it must repeat everyone's draw.
