@@ -1,4 +1,5 @@
-"""The egress ledger, `egress-K.jsonl`: a line for each message that left a peer. It is never shortened."""
+"""The egress ledger, `egress-K.jsonl`: a line for each message that left a peer, and one for many words to a neighbour
+that draws them without end. It is never shortened."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from p2pfl_me.run.declare import STRICT, LineError, Says, Whole, adapter, valida
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message that left, or the heartbeats to a neighbour since the last such line. Null fields are not written."""
+    """A message that left, or heartbeats or words of one kind to a neighbour, summed. Null fields are not written."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
     to: Annotated[Whole, Says("the neighbour's id")]
@@ -25,7 +26,7 @@ class Sent:
     wire: Annotated[Whole, Says("on the wire: seals and lengths included", "B")]
     round: Annotated[Whole | None, Says("that it belongs to, from 0")] = None
     sha256: Annotated[str | None, Says("of the model that it carried", "hex")] = None
-    count: Annotated[Whole | None, Says("how many heartbeats this line sums up")] = None
+    count: Annotated[Whole | None, Says("how many heartbeats or words this line sums up")] = None
 
 
 def sent_line(t: float, sent: Sent) -> str:

@@ -6,14 +6,16 @@ The digest of a model is taken in a thread of its own (29 MB take 17 ms), once f
 from __future__ import annotations
 
 import hashlib
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from p2pfl_me.message import Packed, Vector
 from p2pfl_me.run.ledger import Sent
+from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.framing import on_wire
 from p2pfl_me.wire.session import Outgoing
 
@@ -21,6 +23,9 @@ SMALL = 1024
 """Bytes up to which a digest takes less time than to ask another thread for it."""
 Ledger = Callable[[Sent], None]
 """Gets one entry for each message that left, and one for the heartbeats to a neighbour since the last."""
+WORDS = (1.0, 500.0)
+"""Entries for messages without a model to one neighbour, a second and at once: several times what rounds need. Whoever
+draws more of them, by asking again and again, gets them summed by kind: it may not fill the disk."""
 
 
 @dataclass(slots=True)
@@ -37,6 +42,13 @@ class _Pings:
     wire: int = 0
 
 
+@dataclass(slots=True)
+class _Words:
+    bucket: Bucket = field(default_factory=lambda: Bucket(*WORDS))
+    sums: dict[str, Sent] = field(default_factory=dict)
+    """By kind."""
+
+
 class TrafficLedger:
     """The traffic ledger of one peer's links. Entries are written in the order in which the messages left.
 
@@ -46,6 +58,7 @@ class TrafficLedger:
     def __init__(self, peers: Iterable[int], ledger: Ledger | None, post: Callable[[Callable[[], None]], None]) -> None:
         self.totals = {peer: Traffic() for peer in peers}
         self._pings = {peer: _Pings() for peer in self.totals}
+        self._words = {peer: _Words() for peer in self.totals}
         self._ledger, self._post = ledger, post
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="egress-digest")
         self._due: deque[tuple[Sent, Future[str] | None]] = deque()
@@ -72,15 +85,29 @@ class TrafficLedger:
             return
         size = len(out.header) + (out.body.nbytes if out.body else 0)
         entry = Sent(peer, message.kind.value, size, out.wire, round=message.round)
+        words = self._words[peer]
+        if message.content is None and not words.bucket.take(time.monotonic()):
+            before = words.sums.get(entry.kind) or Sent(peer, entry.kind, 0, 0, count=0)
+            count, wire = (before.count or 0) + 1, before.wire + out.wire
+            words.sums[entry.kind] = replace(before, bytes=before.bytes + size, wire=wire, count=count)
+            return
+        self._sum_words(peer)
         self._due.append((entry, None if message.content is None else self._digest(message.content)))
         self._write()
 
+    def _sum_words(self, peer: int) -> None:
+        """Book the words to `peer` that got no entry of their own, before what left after them."""
+        sums = self._words[peer].sums
+        self._due.extend((entry, None) for entry in sums.values())
+        sums.clear()
+
     def sum_pings(self, peer: int) -> None:
-        """Book the heartbeats sent to `peer` since the last time."""
+        """Book the heartbeats sent to `peer` since the last time, and what else is summed."""
+        self._sum_words(peer)
         pings = self._pings[peer]
         if pings.count and self._ledger is not None:
             self._due.append((Sent(peer, "ping", 0, pings.wire, count=pings.count), None))
-            self._write()
+        self._write()
         self._pings[peer] = _Pings()
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from p2pfl_me.run.ledger import Sent
 from p2pfl_me.wire.codec import Schema, encode
 from p2pfl_me.wire.refusal_log import BURST, REFILL_S, RefusalLog
 from p2pfl_me.wire.session import Outgoing
-from p2pfl_me.wire.traffic import SMALL, TrafficLedger
+from p2pfl_me.wire.traffic import SMALL, WORDS, TrafficLedger
 
 SCHEMA = Schema(1000, bytes(32))
 
@@ -84,6 +84,27 @@ def test_each_model_is_digested_once_small_ones_at_once_and_heartbeats_are_booke
     for closed in (ledger, silent):
         with pytest.raises(RuntimeError, match="after shutdown"):
             closed._hasher.submit(bytes)
+
+
+def test_a_neighbour_that_draws_words_without_end_fills_no_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each kind one line a second; no byte and no message is left out, and models have lines of their own."""
+    entries: list[Sent] = []
+    now = 0.0
+    monkeypatch.setattr("p2pfl_me.wire.traffic.time.monotonic", lambda: now)
+    ledger = TrafficLedger([1, 2], entries.append, lambda call: None)
+    many, model = 40_000, np.ones(1000, np.float32)
+    for number in range(many):
+        now = number / 200
+        ledger.message_sent(1, outgoing(Message(Kind.SKIP if number % 2 else Kind.PRESENT, 7, 7)))
+    ledger.message_sent(1, outgoing(Message(Kind.OFFER, 7, 7, model)))
+    ledger.message_sent(2, outgoing(Message(Kind.SKIP, 8, 8)))
+    ledger.close()
+    words = [entry for entry in entries if entry.to == 1 and entry.kind != "offer"]
+    assert len(words) <= WORDS[1] + 3 * (WORDS[0] * many / 200 + 1)
+    for kind in ("skip", "present"):
+        assert sum(entry.count or 1 for entry in words if entry.kind == kind) == many / 2
+    assert sum(entry.wire for entry in words) == 5000 * many
+    assert [(entry.kind, entry.count) for entry in entries[-2:]] == [("offer", None), ("skip", None)]
 
 
 def test_the_ledger_does_not_keep_a_model_alive() -> None:
