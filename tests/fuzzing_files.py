@@ -7,8 +7,10 @@ memory.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import warnings
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +18,7 @@ from unittest.mock import patch
 
 import cv2
 import numpy as np
+import torch
 from safetensors.numpy import save
 
 from p2pfl_me import sealing
@@ -38,6 +41,8 @@ from p2pfl_me.evaluate.units import FoldUnit
 from p2pfl_me.federation.folder import DRAFT, open_folder
 from p2pfl_me.gossip.inputs import Heard, Linked, Started
 from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.learning.architectures import Architecture, Shapes, architecture_of
+from p2pfl_me.learning.weight_files import read_weights
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
 from p2pfl_me.peer.inputs import input_of, line_of, recorded_answers
@@ -64,7 +69,7 @@ PASSPHRASE = "correct horse"
 def file_targets(folder: Path) -> dict[str, Target]:
     """Decoders of files by name; all read in `folder`."""
     folder.mkdir(exist_ok=True, mode=0o700)
-    return {**_of_runs(folder), **_of_labs(folder), **_of_results(folder), **_of_data(folder)}
+    return {**_of_runs(folder), **_of_labs(folder), **_of_results(folder), **_of_data(folder), **_of_networks(folder)}
 
 
 def _written(folder: Path, name: str, data: bytes) -> Path:
@@ -271,3 +276,40 @@ def _of_data(folder: Path) -> dict[str, Target]:
         "picture file": Target((pictures[0],), lambda data: file_bytes(written("picture.png", data)), DataError),
         "picture's extent": Target(pictures, extent_of),
     }
+
+
+class _Tiny(Architecture):
+    """VGG16 cut down to its first two filters, so that a file of it is small."""
+
+    @property
+    def shapes(self) -> Shapes:
+        return {"0.weight": (2, 3, 3, 3), "0.bias": (2,)}
+
+
+def _of_networks(folder: Path) -> dict[str, Target]:
+    """Published weights in each format that is read; what torch warns of in them is no matter."""
+    written, tiny = partial(_written, folder), _Tiny(architecture_of("vgg16").network)
+    arrays = {f"features.{name}": np.ones(shape, np.float32) for name, shape in tiny.shapes.items()}
+    state = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    zipped, legacy = io.BytesIO(), io.BytesIO()
+    torch.save(state, zipped)
+    torch.save(state, legacy, _use_new_zipfile_serialization=False)
+
+    def read(name: str, data: bytes) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            read_weights(written(name, data), tiny)
+
+    found = {
+        "weights, pth": Target((zipped.getvalue(), legacy.getvalue()), partial(read, "n.pth"), WeightsError),
+        "weights, safetensors": Target((save(arrays),), partial(read, "n.safetensors"), WeightsError),
+    }
+    with contextlib.suppress(ImportError):
+        import h5py
+
+        with h5py.File(folder / "sample.h5", "w") as file:
+            group = file.create_group("block1_conv1/block1_conv1")
+            group.create_dataset("kernel:0", data=np.ones((3, 3, 3, 2), np.float32))
+            group.create_dataset("bias:0", data=np.zeros(2, np.float32))
+        found["weights, h5"] = Target(((folder / "sample.h5").read_bytes(),), partial(read, "n.h5"), WeightsError)
+    return found

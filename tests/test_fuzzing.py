@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ NAMES = [
     "manifest", "contract", "recorded input", "ticket", "identity", "sealed key", "public key", "laboratory", "outcome",
     "mark", "cell", "scores", "vectors", "weights' origin", "list of clips", "chosen clips", "rows to forget",
     "persons", "split", "picture file", "picture's extent", "ask of a chain",
+    "weights, pth", "weights, safetensors",
+    *(["weights, h5"] if find_spec("h5py") else []),
     *(["ciphertext", "receiver's key"] if has_ckks() else []),
 ]  # fmt: skip
 SLOW = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,20 @@ def _from_pth(path: Path, architecture: Architecture) -> Tensors:
         raise _no_state_dict(path) from error
     if not isinstance(state, Mapping):
         raise _no_state_dict(path)
-    return torchvision_names(architecture, state, lambda name: state[name].float().numpy())
+    shapes = {
+        f"{prefix}{name}": shape for name, shape in architecture.shapes.items() for prefix in ("", architecture.prefix)
+    }
+
+    def read(name: str) -> Vector:
+        tensor = state[name]
+        return tensor.float().numpy() if tensor.shape == shapes[name] else _only_shape(tensor.shape)
+
+    return torchvision_names(architecture, state, read)
+
+
+def _only_shape(shape: tuple[int, ...]) -> Vector:
+    """In place of a tensor that will be refused for its shape: a file of a few bytes may speak of any."""
+    return np.broadcast_to(np.float32(0), shape)
 
 
 def _no_state_dict(path: Path) -> WeightsError:
@@ -113,20 +127,27 @@ def _from_keras(path: Path, architecture: Architecture) -> Tensors:
         raise WeightsError(
             "reading Keras files needs h5py", where=str(path), fix="pip install 'p2pfl_me[keras]'"
         ) from error
-    arrays: dict[str, Vector] = {}
+    arrays: dict[str, h5py.Dataset] = {}
     with h5py.File(path, "r") as file:
         # `layer/layer/kernel:0` or `model_weights/layer/...`: the last two parts of a path say what it is.
         def visit(name: str, item: object) -> None:
             if isinstance(item, h5py.Dataset):
                 layer, kind = ([part for part in name.split("/") if part in KERAS] or [""])[-1], name.split("/")[-1]
-                arrays[f"{layer}/{kind.split(':')[0]}"] = np.asarray(item)
+                arrays[f"{layer}/{kind.split(':')[0]}"] = item
 
         file.visititems(visit)
-    out: dict[str, Vector] = {}
-    for (index, _, _), layer in zip(CHANNELS, KERAS, strict=True):
-        # Older Keras files name the arrays block1_conv1_W_1:0 and block1_conv1_b_1:0.
-        for kind, names in (("weight", ("kernel", f"{layer}_W_1")), ("bias", ("bias", f"{layer}_b_1"))):
-            for name in names:
-                if (array := arrays.get(f"{layer}/{name}")) is not None:
-                    out[f"{index}.{kind}"] = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
+        out: dict[str, Vector] = {}
+        for (index, _, _), layer in zip(CHANNELS, KERAS, strict=True):
+            # Older Keras files name the arrays block1_conv1_W_1:0 and block1_conv1_b_1:0.
+            for kind, names in (("weight", ("kernel", f"{layer}_W_1")), ("bias", ("bias", f"{layer}_b_1"))):
+                for name in names:
+                    if (item := arrays.get(f"{layer}/{name}")) is not None:
+                        out[f"{index}.{kind}"] = _of_keras(item, architecture.shapes.get(f"{index}.{kind}"))
     return out
+
+
+def _of_keras(item: Any, shape: tuple[int, ...] | None) -> Vector:
+    """A dataset with its channels in torch's order, read only where it has the shape that is due."""
+    order = (3, 2, 0, 1) if len(item.shape) == 4 else tuple(range(len(item.shape)))
+    found = tuple(item.shape[axis] for axis in order)
+    return np.asarray(item).transpose(order) if found == shape else _only_shape(found)
