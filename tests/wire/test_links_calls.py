@@ -12,10 +12,10 @@ import pytest
 from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.wire import links as module
 from p2pfl_me.wire.codec import Schema
-from p2pfl_me.wire.links import Changes, Links
+from p2pfl_me.wire.links import Changes, Links, Liveness
 from p2pfl_me.wire.records import PAYLOAD
 from tests.wire.peers import Recorder, Swarm
-from tests.wire.spies import MODEL, WORD, Spy
+from tests.wire.spies import LIVENESS, MODEL, WORD, Spy
 
 
 def answered(value: Any) -> Future[Any]:
@@ -30,7 +30,7 @@ def answered(value: Any) -> Future[Any]:
 class Owner:
     """Peer 0 with the neighbours 1 and 2, whose thread makes each posted call at once."""
 
-    def __init__(self, size: int = 5) -> None:
+    def __init__(self, size: int = 5, liveness: Liveness | None = None) -> None:
         swarm, self.heard, self.changes = Swarm(3), Recorder(), list[Any]()
         swarm.schema = Schema(size, b"s" * 32)
         self.it = Links(
@@ -42,9 +42,11 @@ class Owner:
             sections={},
             schema=swarm.schema,
             handlers=self.heard,
+            liveness=liveness,
             changes=Changes(b"news", (), lambda *told: self.changes.append(told)),
         )
         self.it._multiplexer.close()
+        self.liveness = self.it._multiplexer._liveness
         self.reactor = self.it._reactor = Spy(post=lambda call: call(), ask=lambda call: answered(call()))  # type: ignore[assignment]
         self.thread = self.it._multiplexer = Spy()  # type: ignore[assignment]
 
@@ -58,6 +60,8 @@ def owner() -> Owner:
 
 
 def test_what_is_sent_told_and_echoed_goes_over_the_link_that_stands_and_no_other(owner: Owner) -> None:
+    owner.thread.answers["echo"] = lambda peer, payload, link, answer: answer.set_result(0.25)
+
     async def scene() -> None:
         for peer in (0, 3):
             with pytest.raises(KeyError):
@@ -68,15 +72,19 @@ def test_what_is_sent_told_and_echoed_goes_over_the_link_that_stands_and_no_othe
             await owner.it.echo(1, b"x")
         assert owner.reactor.calls == [], "there is no link"
         owner.link(1, 7)
-        owner.thread.answers["echo"] = lambda peer, payload, link, answer: answer.set_result(0.25)
         assert owner.it.send(1, MODEL) is True and owner.it.send(2, MODEL) is False
         owner.it.tell(1, b"change")
-        assert await owner.it.echo(1, b"x") == 0.25
+        async with asyncio.timeout(5):
+            assert await owner.it.echo(1, b"x") == 0.25
         sent, told, echoed = owner.thread.calls
         assert (sent[0], sent[1], sent[2].message, sent[3]) == ("send", 1, MODEL, 7)
         assert told == ("tell", 1, b"change", 7) and echoed[:4] == ("echo", 1, b"x", 7)
 
     asyncio.run(scene())
+
+
+def test_how_long_silence_may_last_is_what_is_given_or_what_is_stated(owner: Owner) -> None:
+    assert owner.liveness == Liveness() and Owner(liveness=LIVENESS).liveness is LIVENESS
 
 
 def test_a_quarantine_is_told_here_at_once_and_there_as_soon_as_it_looks(owner: Owner) -> None:
