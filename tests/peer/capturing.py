@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,9 @@ from p2pfl_me.data.source import peer_clips
 from p2pfl_me.learning.network import initial_params
 from p2pfl_me.learning.samples import samples_of
 from p2pfl_me.learning.trainer import make_trainer
+
+SO_RCVBUFFORCE = 33
+"""Linux's number, which the module does not name."""
 
 
 @contextmanager
@@ -31,6 +34,8 @@ def captured(ports: Collection[int]) -> Iterator[bytearray]:
     found, over = bytearray(), threading.Event()
     tap.settimeout(0.2)
     tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
+    with suppress(PermissionError):  # the kernel grants much less unless it is made to, and loses packets beyond
+        tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
 
     def capture() -> None:
         while not over.is_set():
@@ -69,7 +74,7 @@ def first_models(contract: Contract, folder: Path, cache: Path) -> list[bytes]:
     return found
 
 
-def shows(capture: bytes, model: bytes, places: int = 400) -> bool:
+def shows(capture: bytes, model: bytes, places: int = 100) -> bool:
     """Whether any of so many places of a model stands there."""
     pieces = [model[at : at + 12] for at in range(0, len(model), len(model) // places)]
     return any(piece in capture for piece in pieces if np.frombuffer(piece, np.float32).all())

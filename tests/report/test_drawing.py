@@ -189,8 +189,7 @@ def shown_ticks(figure: Figure, axis: str) -> list[tuple[str, Bbox]]:
     return found
 
 
-@pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("uf1", [0.0, 0.0635, 0.349, 1.0])
+@pytest.mark.parametrize(("count", "uf1"), [(1, 0.0), (1, 0.349), (2, 0.0), (2, 0.0635), (2, 0.349), (2, 1.0)])
 def test_scores_that_are_all_alike_are_drawn_without_warning_and_below_none(
     count: int, uf1: float, tmp_path: Path
 ) -> None:
