@@ -57,6 +57,7 @@ def twin(
 @click.command(
     epilog=examples(
         "p2pme data manifest FOLDER -o manifest.csv --label-map megc3",
+        "p2pme data manifest clips --layout subject/label/clip -o clips/manifest.csv",
     )
 )
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -65,6 +66,9 @@ def twin(
     "--label-map", metavar="NAME", help="Write the classes of a map: megc3, megc2019, paper4, paper7, casme2_5."
 )
 @click.option("--only", metavar="LIST", type=click.Path(path_type=Path), help="Take the clips that a CSV names.")
+@click.option(
+    "--layout", metavar="NAMES", help="What your folders are called by: subject/label/clip; also dataset, and *."
+)
 @click.option("--leave-out", is_flag=True, help="Open all frames, and write the sound clips alone.")
 @json_option
 @identity_options
@@ -73,11 +77,14 @@ def manifest(
     out: Path,
     label_map: str | None,
     only: Path | None,
+    layout: str | None,
     leave_out: bool,
     as_json: bool,
     rules: IdentityRules,
 ) -> None:
     """Write the manifest of the published data sets in FOLDER, as they were downloaded, or of a manifest, anew.
+
+    With --layout, of clips of your own whose folders say what they are: FOLDER/subject/label/clip.
 
     It points to the frames where they lie; nothing is copied. With it you can choose clips, splits and apexes yourself.
     What you say of who is who stands in it, so that it asks no more.
@@ -95,14 +102,20 @@ def manifest(
     from p2pfl_me.data.reading import scan_clips
 
     table = label_map_named(label_map) if label_map is not None else None
-    found, problems, remarks = scan_clips(folder, Labels(table.classes, table) if table else Labels(), rules)
+    found, problems, remarks = scan_clips(
+        folder, Labels(table.classes, table) if table else Labels(), rules, layout=layout
+    )
     refuse(
         [each for each in problems if each.kind is Fault.IDENTITY],
         where=str(folder),
         fix="nobody else can say; with a table of persons, `--subjects FILE`",
     )
     if not leave_out:
-        refuse(problems, where=str(folder), fix="correct the sheet, or add --leave-out to take the sound clips")
+        refuse(
+            problems,
+            where=str(folder),
+            fix=f"correct the {'folders' if layout else 'sheet'}, or add --leave-out to take the sound clips",
+        )
     if only:
         found = replace(found, clips=choose(found.clips, read_list(only), only))
     if leave_out:

@@ -10,7 +10,7 @@ from p2pfl_me.compare.grid import Grid, Group
 from p2pfl_me.compare.mixing import mixings_of
 
 if TYPE_CHECKING:
-    from p2pfl_me.report.methods import Method, Protected
+    from p2pfl_me.report.methods import Method, Protected, Setting
 
 
 def cell_folder(out: Path, group: Group, seed: int) -> Path:
@@ -37,6 +37,18 @@ def methods_of(grid: Grid, out: Path, done: Sequence[tuple[Group, int]]) -> dict
     return methods
 
 
+def settings_of(grid: Grid, methods: Mapping[str, Method], target: float | None) -> list[Setting]:
+    """What ran undisturbed, by setting."""
+    from p2pfl_me.report.methods import Setting
+
+    calm = [group for group in grid.groups if not group.condition]
+    return [
+        Setting(name, own, target)
+        for name in dict.fromkeys(group.setting for group in calm)
+        if (own := tuple(methods[g.folder] for g in calm if g.setting == name and g.folder in methods))
+    ]
+
+
 def write_page(
     grid: Grid, out: Path, methods: Mapping[str, Method], target: float | None, protections: tuple[Protected, ...] = ()
 ) -> Path | None:
@@ -47,15 +59,11 @@ def write_page(
     RunError
         The page cannot be written.
     """
-    from p2pfl_me.report.methods import Comparison, Setting, UnderFaults
+    from p2pfl_me.report.methods import Comparison, UnderFaults
     from p2pfl_me.report.write import write_comparison
 
     calm = [group for group in grid.groups if not group.condition]
-    settings = [
-        Setting(name, own, target)
-        for name in dict.fromkeys(group.setting for group in calm)
-        if (own := tuple(methods[g.folder] for g in calm if g.setting == name and g.folder in methods))
-    ]
+    settings = settings_of(grid, methods, target)
     if not settings:
         return None
     refused = {condition.name: reason for condition, reason in grid.refused}

@@ -13,7 +13,7 @@ from p2pfl_me.compare.cells import claim, is_finished, json_object
 from p2pfl_me.compare.elsewhere import codes_elsewhere
 from p2pfl_me.compare.grid import Grid, Group, make_grid
 from p2pfl_me.compare.one import Cell, run_cell
-from p2pfl_me.compare.page import cell_folder, methods_of, write_page
+from p2pfl_me.compare.page import cell_folder, methods_of, settings_of, write_page
 from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.resilience import resilience_lines
 from p2pfl_me.compare.shared import Dealt, deal_once, prepare, run_baselines, shared_key
@@ -25,6 +25,7 @@ from p2pfl_me.errors import RunError
 from p2pfl_me.exits import Exit
 from p2pfl_me.files import read_regular, refusing, write_whole
 from p2pfl_me.home import home
+from p2pfl_me.report.claims import as_lines as score_lines
 from p2pfl_me.report.comparison_protection import protection_lines
 from p2pfl_me.report.methods import Protected
 from p2pfl_me.report.paired import power_words
@@ -79,6 +80,8 @@ def compare(request: Request, console: Console) -> Compared:
     methods = methods_of(grid, request.out, done)
     protections = protected(grid, request.out, methods, request.games) if request.protections else ()
     page = write_page(grid, request.out, methods, request.target, protections)
+    for line in score_lines(settings_of(grid, methods, request.target)):
+        console.say(line)
     for line in protection_lines(protections) if protections else ():
         console.say(line)
     for line in resilience_lines(grid, request.out, done):

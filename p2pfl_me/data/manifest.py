@@ -14,7 +14,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from p2pfl_me.counting import many
@@ -116,7 +116,7 @@ def _rows(reader: csv.DictReader[str], root: Path, labels: Labels) -> Iterator[F
             if problem := length_problem(last, row):
                 yield problem
             else:
-                yield from _row(root, last, row, labels)
+                yield from row_of(root, last, row, labels)
     except csv.Error as error:
         why = f"a cell has more than {csv.field_size_limit():,} characters" if "limit" in str(error) else str(error)
         text = f"{why}: is a quotation mark opened here and never closed? The rows below are not read"
@@ -175,7 +175,8 @@ def _is_blank(row: dict[str | None, str | list[str] | None]) -> bool:
     return not any(clean("".join(cell) if isinstance(cell, list) else cell or "") for cell in row.values())
 
 
-def _row(root: Path, line: int, row: dict[str | None, str | list[str] | None], labels: Labels) -> Iterator[Found]:
+def row_of(root: Path, line: int, row: Mapping[str | None, str | list[str] | None], labels: Labels) -> Iterator[Found]:
+    """The clip of a row, whose path is relative to `root`, or what is wrong with it."""
     cells = {name: _cell(name, value or "") for name, value in row.items() if isinstance(value, str | None) and name}
     origin = SOURCE.fullmatch(cells.get("source", ""))
     source = Row(origin[1], int(origin[2])) if origin else Row(cells["source"]) if cells.get("source") else None

@@ -19,6 +19,7 @@ from p2pfl_me.data.identity import Identities
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.labels import Labels, as_labels, map_of
 from p2pfl_me.data.manifest import SplitWatch, manifest_path, manifest_rows, refuse
+from p2pfl_me.data.named_folders import named_rows
 from p2pfl_me.data.names import NameWatch
 from p2pfl_me.data.overlaps import OverlapWatch
 from p2pfl_me.data.vectors import is_vectors, vectors_manifest
@@ -31,8 +32,10 @@ def is_dataset(path: Path) -> bool:
     return os.path.isdir(path) and not os.path.exists(manifest_path(path))  # noqa: PTH110, PTH112 - they never raise
 
 
-def rows_of(path: Path, labels: Labels, who: Identities) -> Iterator[Found]:
+def rows_of(path: Path, labels: Labels, who: Identities, layout: str | None = None) -> Iterator[Found]:
     """Every row of what lies at `path`, however many there are: its clip, after what there is to say of it.
+
+    With a `layout` the folders' names are the rows (`named_folders`).
 
     Raises
     ------
@@ -40,7 +43,7 @@ def rows_of(path: Path, labels: Labels, who: Identities) -> Iterator[Found]:
         Nothing there that is known.
     """
     splits, names, overlaps, drawn = SplitWatch(), NameWatch(), OverlapWatch(), DrawnMarks()
-    for found in _written(path, labels):
+    for found in named_rows(path, layout, labels) if layout else _written(path, labels):
         if not isinstance(found, Clip):
             yield found
             continue
@@ -70,6 +73,7 @@ def scan_clips(
     *,
     who: Identities | None = None,
     may_be_empty: bool = False,
+    layout: str | None = None,
 ) -> tuple[Manifest, tuple[Problem, ...], tuple[Remark, ...]]:
     """The clips that can be used, all that is wrong with the other rows, and what is odd; no image is opened.
 
@@ -79,6 +83,8 @@ def scan_clips(
     ----------
     who:
         Those that have come from other lists of the same run; `rules` are theirs then.
+    layout:
+        Take the names of folders for rows (`named_folders`).
 
     Raises
     ------
@@ -90,7 +96,7 @@ def scan_clips(
     problems: list[Problem] = []
     remarks: list[Remark] = []
     dropped: Counter[str] = Counter()
-    for found in rows_of(path, as_labels(labels), people):
+    for found in rows_of(path, as_labels(labels), people, layout):
         if isinstance(found, Clip):
             clips.append(found)
         elif isinstance(found, Problem):
@@ -105,7 +111,7 @@ def scan_clips(
         problems.append(Problem(0, Fault.EMPTY, "no clips"))
     faulty = {(problem.line, problem.row) for problem in problems}
     sound = tuple(clip for clip in clips if (clip.line, clip.row) not in faulty)
-    source = path if is_dataset(path) else manifest_path(path)
+    source = path if layout or is_dataset(path) else manifest_path(path)
     return Manifest(source, sound, dict(sorted(dropped.items()))), in_order(problems), tuple(remarks)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -22,13 +22,17 @@ from p2pfl_me.report.warning import warned_csv, warning_words, with_warning
 from p2pfl_me.report.write import write_document
 
 
-def write_beside(folders: Sequence[Path], out: Path, names: Sequence[str] = ()) -> Path:
+def write_beside(
+    folders: Sequence[Path], out: Path, names: Sequence[str] = (), tell: Callable[[str], object] = lambda words: None
+) -> Path:
     """Write the table of finished evaluations into `out`: report.html, report.md, beside.csv, differences.csv.
 
     Parameters
     ----------
     names:
         Of the rows; by default those of the folders.
+    tell:
+        Hears what the page says first.
 
     Raises
     ------
@@ -46,8 +50,10 @@ def write_beside(folders: Sequence[Path], out: Path, names: Sequence[str] = ()) 
             words,
         ),
     }
+    document = _compose(found, pairs, [words] if words else [])
+    tell(document.verdict)
     with house_style():
-        return write_document(_compose(found, pairs, [words] if words else []), tables, out)
+        return write_document(document, tables, out)
 
 
 def _pairs(found: Sequence[Finished]) -> Iterator[tuple[Finished, Finished, Difference]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from p2pfl_me.contract import dump_contract
 from p2pfl_me.evaluate.cost import MB
 from p2pfl_me.evaluate.holdout import HoldOut
@@ -27,7 +29,7 @@ from p2pfl_me.report.confusion_picture import confusion_panels
 from p2pfl_me.report.document import Block, Bullets, Code, Document, Fact, Picture, Section
 from p2pfl_me.report.formatting import apart, many
 from p2pfl_me.report.paired import holm
-from p2pfl_me.report.warning import with_warning
+from p2pfl_me.report.warning import warning_words, with_warning
 
 SMALL = 10
 """A class with fewer items than this says next to nothing about itself."""
@@ -57,7 +59,7 @@ def compose(results: Results) -> Document:
             f"{many(contract.peers.count, 'peer')}, topology {contract.topology.kind}, "
             f"{many(len(results.answers), 'seed')}"
         ),
-        verdict=_verdict(results),
+        verdict=verdict(results),
         facts=_facts(results),
         sections=tuple(sections),
         colophon="Written by p2pme evaluate. predictions.csv holds every answer, card.json every digest and version.",
@@ -66,7 +68,8 @@ def compose(results: Results) -> Document:
     return with_warning(document, results.design.warnings)
 
 
-def _verdict(results: Results) -> str:
+def verdict(results: Results) -> str:
+    """What gossip reached, beside training alone and pooled, and whether the differences are more than luck."""
     found = {(first, second): each for first, second, each in results.differences()}
     score = results.score(results.shared, "uf1")
     if score is None:
@@ -94,6 +97,19 @@ def _verdict(results: Results) -> str:
     if results.design.split.protocol.leaks:
         words += " Frames of the tested films were trained on, so this measures memory and not recognition."
     return words
+
+
+def as_lines(results: Results) -> Iterator[str]:
+    """The scores for a terminal, and what the page says first."""
+    for arm in results.arms:
+        if score := results.score(arm, "uf1"):
+            bounds = f" ({interval_words(score)} in 95 % of draws of subjects)" if score.interval else ""
+            uar, right_of = results.score(arm, "uar"), results.score(arm, "accuracy")
+            more = [f"{name} {each.mean:.3f}" for name, each in (("UAR", uar), (right(results), right_of)) if each]
+            yield f"{arm.words}: {', '.join([f'UF1 {score.mean:.3f}{bounds}', *more])}"
+    yield verdict(results)
+    if results.design.warnings:
+        yield f"no measure of recognition: {warning_words(results.design.warnings)}"
 
 
 def _same_items(one: ArmScore, other: ArmScore, against: Difference) -> bool:

@@ -11,6 +11,7 @@ from p2pfl_me.console.lines import Console
 from p2pfl_me.evaluate.answers import gather
 from p2pfl_me.evaluate.cost import gather_course
 from p2pfl_me.evaluate.design import Design, Request, make_design
+from p2pfl_me.evaluate.document import as_lines
 from p2pfl_me.evaluate.elsewhere import outcomes_at
 from p2pfl_me.evaluate.floor import floor_of
 from p2pfl_me.evaluate.items import read_items
@@ -67,6 +68,8 @@ def evaluate(request: Request, console: Console) -> Results | None:
     console.say("writing the page")
     results = _results(design, store, time.monotonic() - begun)
     page = write_results(results, request.out)
+    for line in as_lines(results):
+        console.say(line)
     console.say(f"report: {page}")
     return results
 

@@ -69,7 +69,7 @@ def evaluate_all(
         console.say(f"-- {_words(variant)}")
         if one(contract, folder) is None:
             return None
-    page = write_beside(folders, out, [_words(variant) for variant in variants])
+    page = write_beside(folders, out, [_words(variant) for variant in variants], console.say)
     console.say(f"side by side: {page}")
     return page
 

@@ -6,7 +6,7 @@ all tests of the page together (Holm); else the page says that it cannot tell, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from p2pfl_me.report.formatting import apart, figure, many
 from p2pfl_me.report.methods import Method, Setting, per_megabyte
 from p2pfl_me.report.paired import LEVEL, Paired, holm, paired, seeds_needed
 from p2pfl_me.report.results import average_interval, spread
+from p2pfl_me.report.warning import warning_words
 
 NO_SCORES = "No scores: no peer finished a round with clips of other subjects to be tested on."
 
@@ -39,6 +40,24 @@ def verdict(setting: Setting) -> str:
         ends = " to ".join(dict.fromkeys((f"{min(means):.2f}", f"{max(means):.2f}")))
         words = f"By score these runs cannot tell the set-ups apart: average models end at UF1 {ends}, and {why}."
     return words + _costs([method for _, method in scored])
+
+
+def as_lines(settings: Sequence[Setting]) -> Iterator[str]:
+    """The scores of a comparison for a terminal, and what its page says first."""
+    for setting in settings:
+        if setting.name:
+            yield f"{setting.name}:"
+        for method in setting.methods:
+            arms = [(arm, spread(list(method.score(arm).values()))) for arm in (Arm.AVERAGE, Arm.GOSSIP)]
+            said = [f"{arm.words.lower()} {figure(found)}" for arm, found in arms if found]
+            yield f"{method.name}: UF1 {', '.join(said)}" if said else f"{method.name}: no scores"
+        for arm in (Arm.ISOLATED, Arm.FEDAVG, Arm.POOLED):
+            if found := spread(list(setting.methods[0].score(arm).values())):
+                yield f"{arm.words}: UF1 {figure(found)}"
+        yield verdict(setting)
+    runs = [run for setting in settings for method in setting.methods for run in method.runs]
+    if warnings := warning_words([words for run in runs for words in run.warnings]):
+        yield f"no measure of recognition: {warnings}"
 
 
 def _costs(methods: Sequence[Method]) -> str:

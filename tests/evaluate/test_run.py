@@ -56,7 +56,12 @@ def test_from_vectors_to_the_page(tmp_path: Path) -> None:
     ]
     assert re.match("120 training steps; at .* ms each, measured just now on one core", lines[2])
     out = asked.out
-    assert lines[3:] == ["writing the page", f"report: {out / 'report.html'}"], "and nothing is finished already"
+    assert lines[3] == "writing the page" and lines[-1] == f"report: {out / 'report.html'}", (
+        "nothing was finished already"
+    )
+    scores = [line.partition(": UF1 ")[0] for line in lines[4:-2]]
+    assert scores[:4] == ["Isolated peers", "Gossip peers", "Average of the gossip models", "Pooled training"]
+    assert lines[-2].startswith("Gossip peers reach a UF1 of ")
     answers = csv_rows((out / "predictions.csv").read_text())
     assert len(answers) == 2 * 60 * (2 + 2 + 1 + 1), "every model answers about every clip once"
     card = json.loads((out / "card.json").read_text())

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2pfl_me.report import claims
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.claims import _beside, luck, verdict
 from p2pfl_me.report.comparison_pairs import pair_blocks, pair_tests
@@ -53,6 +54,22 @@ def test_no_three_shown_numbers_contradict_each_other(pairs: list[tuple[float, f
     for (one, other), gap in zip(pairs, gaps, strict=True):
         shown = abs(float(f"{one:.{digits}f}") - float(f"{other:.{digits}f}"))
         assert gap == f"{shown:.{digits}f}" and abs(float(gap) - abs(one - other)) < 1.01 * 10**-digits
+
+
+def test_a_comparison_says_its_scores_and_first_sentence_on_a_terminal(tmp_path: Path) -> None:
+    methods = tuple(
+        Method(name, (read_run(write_run(tmp_path / name, **SMALL, average=name == "ring")),)) for name in ("ring", "b")
+    )
+    setting = Setting("", methods)
+    lines = list(claims.as_lines([setting]))
+    assert lines[0].startswith("ring: UF1 average of the gossip models 0.") and ", gossip peers 0." in lines[0]
+    assert lines[1].startswith("b: UF1 gossip peers 0.")
+    assert [line.partition(":")[0] for line in lines[2:5]] == [
+        "Isolated peers",
+        "FedAvg with a server",
+        "Pooled training",
+    ]
+    assert lines[5:] == [verdict(setting), "no measure of recognition: drawn faces"]
 
 
 def test_so_few_seeds_are_told_how_many_it_takes() -> None:

@@ -259,7 +259,8 @@ def _refusal(folder: Path, seen: _Seen) -> DataError:
     return DataError(
         "; ".join(["holds no manifest.csv and no data set that is known", *said[:SAID]]),
         where=str(folder),
-        fix=f"write a manifest (docs/data.md), or name a folder with one of\n{looked}",
+        fix="write a manifest (docs/data.md; of folders that are called so: p2pme data manifest FOLDER --layout "
+        f"subject/label/clip -o FOLDER/manifest.csv), or name a folder with one of\n{looked}",
     )
 
 

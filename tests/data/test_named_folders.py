@@ -1,0 +1,82 @@
+"""Clips whose folders say who and what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from p2pfl_me.data.clip import Fault
+from p2pfl_me.data.named_folders import parts_of
+from p2pfl_me.data.reading import read_clips, scan_clips
+from p2pfl_me.errors import DataError
+from tests.cli.test_data_sets import run
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.random.default_rng(len(str(path))).integers(0, 255, (16, 16, 3), np.uint8))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for place in ("A/joy/c1", "A/fear/c2", "B/joy/c1"):
+        for frame in (1, 2):
+            picture(tmp_path / "mine" / place / f"{frame:04d}.png")
+    (tmp_path / "mine" / "notes.txt").write_text("no clip")
+    (tmp_path / "mine" / ".hidden").mkdir()
+    return tmp_path / "mine"
+
+
+def test_names_of_folders_are_rows_and_what_is_written_is_read_again(folder: Path) -> None:
+    out = folder / "manifest.csv"
+    done = run("manifest", folder, "--layout", "subject/label/clip", "-o", out)
+    assert done.exit_code == 0 and "3 clips of 2 subjects" in done.output
+    read = {(each.subject, each.label, each.clip, each.path) for each in read_clips(folder, None).clips}
+    assert read == {(f"mine/{s}", label, c, folder / s / label / c) for s, label, c in
+                    (("A", "joy", "c1"), ("A", "fear", "c2"), ("B", "joy", "c1"))}  # fmt: skip
+
+
+def test_depths_that_say_nothing_and_several_data_sets_and_pictures_that_are_clips(tmp_path: Path) -> None:
+    picture(tmp_path / "x/lab1/2020/joy/S1/apex7.png")
+    found, problems, _ = scan_clips(tmp_path / "x", None, layout="dataset/*/label/subject/clip")
+    (clip,) = found.clips
+    assert not problems and (clip.dataset, clip.subject, clip.label, clip.clip) == ("lab1", "lab1/S1", "joy", "apex7")
+
+
+def test_what_is_no_clip_is_named_with_what_to_do(folder: Path) -> None:
+    (folder / "B/joy/empty").mkdir()
+    (folder / "B/joy/film.avi").write_bytes(b"RIFF")
+    _, problems, _ = scan_clips(folder, None, layout="subject/label/clip")
+    assert [each.kind for each in problems] == [Fault.MISSING] * 2
+    assert "holds no frames" in str(problems[0]) and "B/joy/empty" in str(problems[0])
+    assert "ffmpeg -i film.avi film/%04d.png" in str(problems[1])
+    assert all(
+        "not deep enough" in str(each) for each in scan_clips(folder.parent, None, layout="subject/label/clip")[1]
+    )
+    with pytest.raises(DataError, match="correct the folders"):
+        run("manifest", folder, "--layout", "subject/label/clip", "-o", folder / "manifest.csv")
+    assert not (folder / "manifest.csv").exists()
+
+
+def test_people_who_could_be_one_are_asked_about_here_too(folder: Path) -> None:
+    picture(folder / "a/joy/c9/0001.png")
+    with pytest.raises(DataError, match="may be one person"):
+        run("manifest", folder, "--layout", "subject/label/clip", "-o", folder / "manifest.csv")
+    told = run("manifest", folder, "--layout", "subject/label/clip", "-o", folder / "m.csv", "--same", "A=a")
+    assert told.exit_code == 0 and "of 2 subjects" in told.output
+
+
+@pytest.mark.parametrize(
+    ("layout", "why"),
+    [
+        ("subject/clip", "`label` is missing"),
+        ("subject/label/film", "'film' is none of"),
+        ("subject/label/label/clip", "`label` stands there twice"),
+    ],
+)
+def test_a_layout_that_leaves_open_what_is_what_is_refused(layout: str, why: str) -> None:
+    with pytest.raises(DataError, match=why):
+        parts_of(layout)
