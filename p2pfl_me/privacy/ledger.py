@@ -2,8 +2,8 @@
 
 A line is on the disk before anything that it pays for is trained or sent; so a kill at any instant leaves at most a
 line too many, and never one too few. What a second life trains again for the same round is paid again, because its
-noise is new. Each line names the one before it: a ledger that lost some is told from one that is whole. It outlives
-`--fresh`.
+noise is new. Each line names the one before it, and the last one says what all make together: a ledger that lost some
+or was changed is told from one that is whole. It outlives `--fresh`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ FIX = "free some space or mend the disk, then give the same command again"
 ROUNDING = 1e-9
 TOLD = 2e-6
 """What a log says of epsilon is rounded to six places."""
+SUM = 1e-3
+"""Releases of one accountant agree that far, relatively, on what they make of the same payments."""
 
 
 class BudgetSpent(PeerError):
@@ -51,7 +53,8 @@ class Entry:
     unit: Unit
     release: Release
     epsilon: float
-    """Of all entries up to this one, at the budget's delta."""
+    """Of all entries up to this one, at `delta`."""
+    delta: float
 
 
 class PrivacyLedger:
@@ -91,6 +94,7 @@ class PrivacyLedger:
             self._entries, self._last = self._read()
             self._require(known, told)
             self._account = Account(budget.delta, [each.release for each in self._entries])
+            self._require_sum()
         except BaseException:
             os.close(self._file)
             raise
@@ -127,7 +131,7 @@ class PrivacyLedger:
                 fix="the model of the last round stands in the checkpoint; a larger budget needs a new contract, and "
                 "the subjects' consent",
             )
-        entry = Entry(len(self._entries) + 1, round, self._unit, release, after)
+        entry = Entry(len(self._entries) + 1, round, self._unit, release, after, self._budget.delta)
         line = self._line(entry)
         if self._is_torn:
             raise LedgerError("a payment could not be written down whole", where=str(self._path), fix=FIX)
@@ -196,6 +200,19 @@ class PrivacyLedger:
                 fix="put the ledger back from where it was kept; without it this contract is over for this peer",
             )
 
+    def _require_sum(self) -> None:
+        """The line before is named by the next; nobody names the last, but all payments together make its epsilon."""
+        if not self._entries:
+            return
+        last = self._entries[-1]
+        same = last.delta == self._budget.delta
+        account = self._account if same else Account(last.delta, [each.release for each in self._entries])
+        made = account.epsilon
+        if abs(made - last.epsilon) > SUM * max(made, last.epsilon):
+            raise self._damaged(
+                last.number, f"says epsilon {last.epsilon:.6g}, and the payments up to it make {made:.6g}"
+            )
+
     def _damaged(self, number: int, what: str) -> LedgerError:
         return LedgerError(
             f"line {number} {what}",
@@ -223,9 +240,10 @@ class PrivacyLedger:
         release = Release(float(values["noise"]), float(values["rate"]), int(values["steps"]))
         if not (release.noise > 0 and 0 < release.rate <= 1 and release.steps > 0):
             raise ValueError("numbers that nobody spends")
-        entry = Entry(
-            int(values["entry"]), int(values["round"]), Unit(values["unit"]), release, float(values["epsilon"])
-        )
+        epsilon, delta = float(values["epsilon"]), float(values["delta"])
+        if not (0 <= epsilon < float("inf") and 0 < delta < 1):
+            raise ValueError("an epsilon or a delta that nobody has")
+        entry = Entry(int(values["entry"]), int(values["round"]), Unit(values["unit"]), release, epsilon, delta)
         return entry, str(values["after"])
 
 

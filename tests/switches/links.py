@@ -103,6 +103,13 @@ def any_yaml(text: str, where: str) -> Any:
 
 LINKS = (
     Switch(
+        "a count of deadlines that passed",
+        instead("p2pfl_me.gossip.misses:MISS", 0),
+        (
+            "tests/gossip/test_misses.py::test_whatever_share_is_withheld_a_deadline_passes_in_one_round_of_six_at_most[0.5]",
+        ),
+    ),
+    Switch(
         "no aliases",
         instead("p2pfl_me.contract.source:_plain_events", any_yaml),
         ("tests/contract/test_contract.py::test_a_contract_has_no_aliases",),
@@ -120,7 +127,10 @@ LINKS = (
     Switch(
         "budgets",
         instead("p2pfl_me.wire.budget:Bucket.take", lambda self, now: True),
-        ("tests/wire/test_lying_neighbours.py::test_names_that_change_with_every_handshake_fill_no_log",),
+        (
+            "tests/wire/test_lying_neighbours.py::test_names_that_change_with_every_handshake_fill_no_log",
+            "tests/wire/test_traffic.py::test_a_neighbour_that_draws_words_without_end_fills_no_ledger",
+        ),
     ),
     Switch(
         "the length of a record",
