@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from p2pfl_me.wire.reactor import Reactor
+from tests.wire.spies import Spy
 
 
 class Machine:
@@ -118,3 +119,11 @@ def test_an_error_ends_it_and_is_told() -> None:
     reactor.run()
     assert [str(error) for error in machine.errors] == ["full disk"]
     assert machine.seen == ["closed"]
+
+
+def test_whoever_joins_waits_for_the_thread() -> None:
+    _, reactor = made()
+    reactor._thread = thread = Spy()  # type: ignore[assignment]
+    reactor.start()
+    reactor.join()
+    assert thread.names() == ["start", "join"]

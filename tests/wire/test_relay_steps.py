@@ -158,10 +158,12 @@ def test_one_that_has_met_is_met_by_no_third_and_news_are_told_ten_at_once(monke
         here.it._there[ONE.public, OTHER.public] = taken
         await here.it._meet(late.end(OTHER, ONE))
         assert late.written == answer(ABSENT) and busy.written == b"" and not here.lines
-        for _ in range(15):
-            here.it._there[ONE.public, OTHER.public] = Line().end(ONE, OTHER)
-            await here.it._meet(Line(ends=True).end(OTHER, ONE))
-        assert here.lines == ["other and one have met"] * 10
+        for later, lines in ((0.0, 10), (6.0, 11), (12.0, 13)):
+            here.now += later
+            for _ in range(15):
+                here.it._there[ONE.public, OTHER.public] = Line().end(ONE, OTHER)
+                await here.it._meet(Line(ends=True).end(OTHER, ONE))
+            assert here.lines == ["other and one have met"] * lines
 
     play(scene)
 

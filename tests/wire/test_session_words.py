@@ -160,6 +160,46 @@ def test_a_body_that_is_refused_is_counted_as_confirmed_and_the_next_message_pas
     assert [each.kind for each in got] == [WORD.kind] and two.is_idle and not two._queue
 
 
+def fed(schema: Schema, message: Message, most: int) -> tuple[list[Message], int, int]:
+    """What arrives of a message in pieces, in how many it is refused or whole, and the bytes of bodies that came."""
+    one, two = Session(0, 1, None, schema), Session(1, 0, None, schema)
+    connect(one, two)
+    one.queue(message)
+    got, pieces = list[Message](), 0
+    while (record := one.next_record(most)) is not None:
+        pieces += record[0][0] == BODY
+        try:
+            two.receive(record[0], got.append)
+        except WireError as error:
+            assert "NaN" in error.what
+            break
+    return got, pieces, two.received
+
+
+@pytest.mark.parametrize(("at", "piece"), [(0, 1), (255, 1), (256, 2), (511, 2), (512, 3), (699, 3), (None, 3)])
+def test_each_piece_is_checked_as_it_comes_and_nothing_that_has_not_come(
+    at: int | None, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_of_nan(count: int, dtype: str) -> object:
+        return np.frombuffer(bytearray(b"\xff" * (count * np.dtype(dtype).itemsize)), dtype)
+
+    weights = np.ones(700, np.float32)
+    if at is not None:
+        weights[at] = np.nan
+    message, schema = Message(Kind.OFFER, 3, 3, weights), Schema(700, b"d" * 32)
+    monkeypatch.setattr(np, "empty", full_of_nan)  # memory holds anything before it is written to
+    got, pieces, received = fed(schema, message, 1024)
+    assert pieces == piece and received == min(1024 * piece, 2800) and got == ([message] if at is None else [])
+
+
+@pytest.mark.parametrize("size", [1, 1023, 1024, 1025, 2049, 3000])
+def test_a_packed_model_comes_in_pieces_to_its_last_byte_whatever_these_would_be_as_weights(size: int) -> None:
+    message = Message(Kind.OFFER, 3, 3, packed=np.full(size, 255, np.uint8))
+    got, pieces, received = fed(Schema(700, b"d" * 32, packed=3000), message, 1024)
+    assert (pieces, received) == (-(-size // 1024), size)
+    assert len(got) == 1 and got[0].packed is not None and got[0].packed.tobytes() == b"\xff" * size
+
+
 def test_it_is_behind_from_the_stated_numbers_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_MODELS", 2)
     monkeypatch.setattr(module, "MOST_BYTES", 60)
