@@ -295,7 +295,9 @@ class Multiplexer:
                 self.hang_up(neighbour.dialling)  # it may have spoken of this conversation already
             self._tell_down(neighbour, reason)
             neighbour.session = self._conversation(neighbour.peer)
-            self._dialler.again(neighbour)
+            # Not before the other end has heard that this one has hung up: a second connection of another conversation
+            # beside the first is what a second process with the same key would make.
+            self.reactor.call_later(self._liveness.retry_s, partial(self._dialler.again, neighbour))
 
     def _tell_down(self, neighbour: Neighbour, reason: str) -> None:
         neighbour.is_up = False

@@ -78,7 +78,11 @@ def test_who_is_too_far_behind_is_given_up(bench: Bench, monkeypatch: pytest.Mon
         bench.it.send(1, encoded(WORD, 0, SCHEMA), 1)
     assert bench.told("on_link")[-1] == (1, False, "too far behind with what it says it has received", 1)
     assert ("close", connection) in bench.sockets.calls and bench.one.connection is None and not bench.it._linked
-    assert bench.dialler.calls == [("again", bench.one)] and bench.one.session.is_idle, "with nothing of before"
+    assert bench.dialler.calls == [] and bench.one.session.is_idle, "with nothing of before"
+    (_, wait, again) = bench.reactor.calls[-1]
+    assert wait == 0.5, "the other end hears first that it was hung up"
+    again()
+    assert bench.dialler.calls == [("again", bench.one)]
 
 
 def test_an_echo_is_asked_of_the_link_that_stands_and_of_no_other(bench: Bench) -> None:
