@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples
@@ -95,6 +96,7 @@ def forget(
         raise click.UsageError("name a manifest with --data, runs, or both")
     if (out or in_place) and not data:
         raise click.UsageError("-o and --in-place need --data")
+    require_apart(out, data, *runs, fix="name another file with -o, or write over it with --in-place")
     with set_aside(as_json) as tell:
         manifest = None
         if data:

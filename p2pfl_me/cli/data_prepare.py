@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples
@@ -46,6 +47,7 @@ def prepare(path: Path, topology: Path, out: Path | None, as_json: bool, rules: 
     from p2pfl_me.home import cache_dir, home
     from p2pfl_me.progress import showing
 
+    require_apart(out, path, topology)
     contract = read_contract(topology)
     clips = read_clips(path, labels_of(contract), rules).clips
     if any(is_vectors(clip.path) for clip in clips):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples
@@ -101,6 +102,7 @@ def manifest(
     from p2pfl_me.data.manifest import refuse, write_manifest
     from p2pfl_me.data.reading import scan_clips
 
+    require_apart(out, folder, only)
     table = label_map_named(label_map) if label_map is not None else None
     found, problems, remarks = scan_clips(
         folder, Labels(table.classes, table) if table else Labels(), rules, layout=layout

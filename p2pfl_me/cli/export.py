@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples, own_network_of_run
 from p2pfl_me.counting import many
@@ -55,6 +56,7 @@ def export(
     from p2pfl_me.report.model_card import model_card
     from p2pfl_me.report.run import read_run
 
+    require_apart(out, run, data, weights, again=".onnx")
     with set_aside(as_json) as tell:
         done = export_model(
             run,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.shared import examples
 
 CONTRACT = click.option(
@@ -37,6 +38,7 @@ def rotate(file: Path, topology: Path, days: float, out: Path) -> None:
     from p2pfl_me.peer.rotating import rotate as rotated
     from p2pfl_me.wire.identity import fingerprint
 
+    require_apart(out, file, topology)
     done = rotated(file, load_contract(topology), home(), days, out)
     click.echo(f"new key       {done.key} (keep it here, and secret)")
     click.echo(f"old key       {done.earlier}, good until {_date(done.certificate.until)}; then remove it")
@@ -70,6 +72,7 @@ def revoke(what: str, topology: Path, key: Path | None, out: Path) -> None:
     from p2pfl_me.peer.rotating import revoke as revoked
     from p2pfl_me.wire.identity import fingerprint, load_identity, public_from_text
 
+    require_apart(out, topology, key, Path(what))
     contract = load_contract(topology)
     if len(what) == 44 and what.endswith("=") and not Path(what).exists():
         if key is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.shared import examples
 
 
@@ -46,6 +47,7 @@ def leave(context: click.Context, run: Path, peer: int, key: Path, after: int, o
     from p2pfl_me.run.folder import RunFolder
     from p2pfl_me.run.reading import read_log
 
+    require_apart(out, key, run / "contract.yaml")
     folder, standing, court = RunFolder(run), standing_of(run), court_by_key(run, peer, key)
     if out is None:
         require_log(folder)

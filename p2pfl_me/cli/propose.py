@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.shared import examples, overriding
 
 
@@ -60,6 +61,7 @@ def propose(
     from p2pfl_me.membership.views import as_text
     from p2pfl_me.peer.consent import proposal, standing_of
 
+    require_apart(out, new, run / "contract.yaml")
     contract = load_contract(new) if new else standing_of(run).contract
     for peer in leaving:
         contract = without(contract, peer)

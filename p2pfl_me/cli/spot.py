@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples
 
@@ -67,6 +68,7 @@ def spot(
 
     if model and not online:
         raise click.UsageError("a model names what the live page spots: add --online")
+    require_apart(out, *films, truth, model)
     settings = SpotterSettings() if p is None else replace(SpotterSettings(), p=p)
     with set_aside(as_json) as tell:
         opened = [open_film(path, fps) for path in films]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.shared import examples
 
 
@@ -28,6 +29,7 @@ def ticket(view: Path, run: Path, by: int, peer: int, out: Path) -> None:
     from p2pfl_me.peer.joining import ticket_for
     from p2pfl_me.wire.identity import fingerprint
 
+    require_apart(out, view, run / "contract.yaml")
     made = ticket_for(standing_of(run), read_view(view), peer, by)
     with refusing(ContractError, out, "name another file with --out"):
         write_whole(out, str(made), public=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import lru_cache
 
 COUNTING_WORDS = frozenset(
@@ -49,6 +50,8 @@ LOOK_ALIKES = str.maketrans(
 ROMAN = {"iii": "3", "ii": "2", "iv": "4"}
 MEASURED = re.compile(r"\s*([^\W\d_]*[ ._-]*[0-9]+)[.,]0+\s*")
 """A number that a program took for a measurement: 1.0 is 1, S1.0 is S1."""
+SHORTENED = re.compile(r"\s*([0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]{1,2})\s*")
+"""One that it took for a power of ten: 1E+00 is 1, 1.2e3 is 1200."""
 WRITTEN_OUT = re.compile(r"(?<=[aou])e")
 """The dots of an umlaut, where a keyboard has none: Mueller is Müller."""
 FIGURES = str.maketrans("oli", "011")
@@ -123,6 +126,8 @@ def _words(text: str) -> list[str]:
     """Words, and numbers without leading zeros."""
     if whole := MEASURED.fullmatch(text):
         text = whole[1]
+    elif power := SHORTENED.fullmatch(text):
+        text = _unshortened(power[1])
     if not text.isascii():
         text = unicodedata.normalize("NFKD", "".join(_figure(each) for each in text))
         text = "".join(_plain(each) for each in text if not (unicodedata.combining(each) or _invisible(each)))
@@ -145,6 +150,11 @@ def _joined(words: Sequence[str]) -> list[str]:
 def _typed(found: re.Match[str]) -> str:
     word = found[1] or ""
     return word + found[0][len(word) :].translate(FIGURES)
+
+
+def _unshortened(text: str) -> str:
+    value = Decimal(text.replace(",", "."))
+    return f"{value:.0f}" if value == value.to_integral_value() else text
 
 
 def _figure(character: str) -> str:

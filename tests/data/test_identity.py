@@ -32,6 +32,8 @@ ALIKE = (
     ("1", "01"),
     ("1", "1.0"),
     ("S1", "S1.0"),  # a sheet's number behind a word
+    ("1", "1e0"),  # what a program took for a power of ten
+    ("1200", "12e2"),
     ("S01", "SO1"),  # letters that a hand takes for figures
     ("S01", "S0l"),
     ("P10", "p1o"),
@@ -85,6 +87,8 @@ APART = (
     ("S1a", "S1b"),
     ("Paul1", "Pau1"),
     ("S1", "SI"),
+    ("1e1", "1e2"),
+    ("S1e1", "S10"),
 )
 
 
