@@ -90,14 +90,18 @@ class Multiplexer:
         neighbour = self._neighbours[peer]
         if neighbour.is_up and neighbour.link == link:
             neighbour.session.queue_encoded(out)
-            if neighbour.session.is_behind:  # it reads nothing, or never says that it has: memory would go on growing
-                self._down(neighbour, "too far behind with what it says it has received")
+            self._give_up_if_behind(neighbour)
 
     def tell(self, peer: int, data: bytes, link: int) -> None:
         """Tell the neighbour of a change, over its link of that number."""
         neighbour = self._neighbours[peer]
         if neighbour.is_up and neighbour.link == link:
             neighbour.session.queue_change(data)
+            self._give_up_if_behind(neighbour)
+
+    def _give_up_if_behind(self, neighbour: Neighbour) -> None:
+        if neighbour.session.is_behind:  # it reads nothing, or never says that it has: memory would go on growing
+            self._down(neighbour, "too far behind with what it says it has received")
 
     def news(self, neighbour: Neighbour, data: bytes, differing: Sequence[str]) -> None:
         if data:

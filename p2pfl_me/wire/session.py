@@ -37,7 +37,8 @@ SHORT_PIECE = 1 << 10
 """A piece of a body is not shorter, but for its last: what a piece costs to open is bounded by what it brings."""
 MOST_MESSAGES, MOST_MODELS, MOST_BYTES = 4096, 16, 1 << 28
 """Kept for an end that does not say it has received them: so many messages, and so many models or bytes of models,
-whichever is more. One that is further behind, or says so, is no company."""
+whichever is more; and so many changes, of which it is told anew over another link. One that is further behind, or says
+so, is no company."""
 _RECEIVED = struct.Struct(">QQ")
 _STANDING = struct.Struct(">8s8sQQ")
 _NOBODY = bytes(8)
@@ -214,8 +215,10 @@ class Session:
     def is_behind(self) -> bool:
         """Whether the other end has left so much unconfirmed that no more should be kept for it."""
         queued = len(self._queue)
-        if not MOST_MODELS < queued <= MOST_MESSAGES:
-            return queued > MOST_MESSAGES
+        if max(queued, len(self._changes_due)) > MOST_MESSAGES:
+            return True
+        if queued <= MOST_MODELS:
+            return False
         models = [out.body.nbytes for out in self._queue if out.body is not None]
         return len(models) > MOST_MODELS and sum(models) > MOST_BYTES
 

@@ -13,7 +13,7 @@ from p2pfl_me.wire import neighbour, session
 from p2pfl_me.wire.endpoint import Endpoint
 from p2pfl_me.wire.multiplexer import TWICE
 from p2pfl_me.wire.records import RECORD
-from p2pfl_me.wire.session import Session, Standing, encoded
+from p2pfl_me.wire.session import MOST_MESSAGES, Session, Standing, encoded
 from p2pfl_me.wire.station import Outcome
 from tests.wire.spies import MODEL, SCHEMA, WORD, Bench
 
@@ -214,6 +214,15 @@ def said(session: Session) -> list[memoryview]:
     while (record := session.next_record()) is not None:
         found.append(memoryview(bytes(record[0])))
     return found
+
+
+def test_changes_are_not_kept_without_end_for_one_that_reads_nothing(bench: Bench) -> None:
+    bench.link(bench.one)
+    for _ in range(MOST_MESSAGES):
+        bench.it.tell(1, b"change", bench.one.link)
+    assert bench.one.is_up
+    bench.it.tell(1, b"change", bench.one.link)
+    assert not bench.one.is_up and bench.one.session.is_idle
 
 
 def test_a_record_is_counted_answered_and_told(bench: Bench) -> None:
