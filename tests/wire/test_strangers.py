@@ -12,7 +12,7 @@ import pytest
 
 from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire import handshake_stages, handshaker
-from p2pfl_me.wire.admission import WAITING, WaitingRoom, edge_key, network_of
+from p2pfl_me.wire.admission import ADDRESSES, WAITING, WaitingRoom, edge_key, network_of
 from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import MAX_FRAME, REPLY, Terms, greeting, hello, read_greeting
@@ -235,6 +235,21 @@ def test_calls_are_looked_at_at_a_bounded_rate() -> None:
         looked += 1
         now += max(room.looks(now), 1e-5)
     assert looked <= 10 * 1000 + 200 + 1
+
+
+def test_so_many_addresses_are_counted_and_no_more() -> None:
+    """The one that has not called for longest is forgotten, not the one that calls all the time."""
+    room: WaitingRoom[int] = WaitingRoom()
+    for number in range(3 * ADDRESSES):
+        room.admits(0.0, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        if number < 200:
+            room.admits(0.0, "10.9.9.9")
+        assert len(room._of_one) <= ADDRESSES
+    for number in range(ADDRESSES - 1):
+        room.admits(0.0, f"10.8.{number >> 8}.{number & 255}")
+        if number % 100 == 0:
+            room.admits(0.0, "10.7.7.7")
+    assert "10.7.7.7" in room._of_one and "10.9.9.9" not in room._of_one
 
 
 def test_a_bucket_is_full_at_first_and_refills() -> None:
