@@ -23,18 +23,8 @@ def examples(*commands: str) -> str:
 
 
 def out_option(help: str) -> Callable[[Function], Function]:
-    """`-o`, `--out`: the folder that the command writes. `--run` is its older name, still understood."""
-    return click.option(
-        "-o", "--out", "--run", "out", metavar="DIR", type=click.Path(path_type=Path), help=help, cls=_Out
-    )
-
-
-class _Out(click.Option):
-    """Help shows `-o, --out` alone."""
-
-    def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
-        record = super().get_help_record(context)
-        return record and (record[0].replace(", --run", ""), record[1])
+    """`-o`, `--out`: the folder that the command writes; `--run` is one that it reads, of a run that goes on."""
+    return click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), help=help)
 
 
 def overriding(help: str, rounds: str = "Of training (default: the contract's).") -> Callable[[Function], Function]:

@@ -95,7 +95,9 @@ def audit_run(
     """
     folder = RunFolder(run)
     if not folder.is_run():
-        raise RunError("not a run folder: it holds no contract.yaml", where=str(run), fix="name the DIR of --run")
+        raise RunError(
+            "not a run folder: it holds no contract.yaml", where=str(run), fix="name the DIR of `p2pme swarm --out DIR`"
+        )
     fewer = (f"training.rounds={rounds}",) if rounds else ()
     contract = load_contract(folder.contract, fewer)
     shares = folder.shard.all()
@@ -103,7 +105,7 @@ def audit_run(
         raise RunError(
             "the clips of its peers are not here: shares are kept by `p2pme swarm` alone",
             where=str(folder.shards),
-            fix="rehearse first: p2pme swarm CONTRACT --data YOUR.csv --run DIR, then audit DIR",
+            fix="rehearse first: p2pme swarm CONTRACT --data YOUR.csv --out DIR, then audit DIR",
         )
     samples = [
         load_shard(PeerSettings(peer, contract, run, home, folder.shard(peer), weights=weights)).samples

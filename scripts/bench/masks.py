@@ -151,7 +151,7 @@ def swarm(form: Any, rounds: int, options: argparse.Namespace) -> tuple[float, f
     with tempfile.TemporaryDirectory() as folder:
         path, run = Path(folder) / "bench.yaml", Path(folder) / "run"
         path.write_text(yaml.safe_dump(values))
-        command = [sys.executable, "-m", "p2pfl_me.cli.main", "swarm", str(path), "--run", str(run), "--no-report"]
+        command = [sys.executable, "-m", "p2pfl_me.cli.main", "swarm", str(path), "--out", str(run), "--no-report"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             used: dict[int, float] = {}
             while process.poll() is None:

@@ -82,6 +82,19 @@ def test_what_means_the_same_is_written_the_same() -> None:
         assert len(by_option[option]) == 1, option
 
 
+def test_a_word_names_one_thing_in_every_command() -> None:
+    """Under any of its spellings: the folder of a run that goes on is never the one that is written."""
+    named = {
+        (word, option.name)
+        for _, command in leaves(cli)
+        for option in command.params
+        if isinstance(option, click.Option)
+        for word in option.opts
+        if word in {"--run", "--out"}
+    }
+    assert named == {("--run", "run"), ("--out", "out")}
+
+
 def test_commands_that_train_take_rounds_seeds_out_and_json() -> None:
     for name in ("swarm", "compare", "evaluate"):
         options = {option for parameter in COMMANDS[name].params for option in parameter.opts}

@@ -27,7 +27,7 @@ def test_a_late_lab_gets_the_final_model_from_whoever_is_done(tmp_path: Path) ->
     labs = [write_vectors(tmp_path / f"{peer}.safetensors", [3 * peer, 3 * peer + 1]) for peer in (0, 1)]
 
     def command(peer: int, run: Path) -> list[str]:
-        return ["peer", "--id", str(peer), "--topology", str(contract), "--data", str(labs[peer]), "--run", str(run)]
+        return ["peer", "--id", str(peer), "--topology", str(contract), "--data", str(labs[peer]), "--out", str(run)]
 
     done = Command(command(1, first), home)
     wait_for(lambda: bool(events(first, 1, "hands_out")), "the first lab is done")
