@@ -102,6 +102,9 @@ def manifest_rows(path: Path, labels: Labels) -> Iterator[Found]:
 def _rows(reader: csv.DictReader[str], root: Path, labels: Labels) -> Iterator[Found]:
     last = 0
     try:
+        if any("\0" in (name or "") for name in reader.fieldnames or ()):
+            yield Problem(1, Fault.CELL, "holds zero bytes, as UTF-16 without its mark does: save it as CSV in UTF-8")
+            return
         columns = [clean(name or "").lower() for name in reader.fieldnames or ()]
         reader.fieldnames = columns
         if problem := columns_problem(columns):

@@ -206,3 +206,9 @@ def test_what_is_no_frame_number_is_refused_in_a_manifest_as_in_a_sheet(tmp_path
     (tmp_path / "manifest.csv").write_text(f"{HEAD}\n{line}\n")
     with pytest.raises(DataError, match=f"`apex` is '{re.escape(cell)}', not a frame number"):
         read_clips(tmp_path, None)
+
+
+def test_a_table_in_utf_16_without_its_mark_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text(f"{HEAD}\n{LINE}\n", encoding="utf-16-le")
+    with pytest.raises(DataError, match="holds zero bytes, as UTF-16 without its mark does"):
+        read_clips(tmp_path, CLASSES)
