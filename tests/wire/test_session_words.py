@@ -26,9 +26,12 @@ def two_ends() -> tuple[Session, Session]:
 
 
 def kinds(session: Session, most: int = 1 << 20) -> list[int]:
+    """Of all that it has to say; only pieces of bodies count as such, and only they and headers belong to a message."""
     found = []
     while (record := session.next_record(most)) is not None:
-        found.append(record[0][0])
+        data, out, size = record
+        found.append(data[0])
+        assert (size > 0) is (data[0] == BODY) and (out is not None) is (data[0] in (BODY, MESSAGE))
     return found
 
 
