@@ -6,10 +6,11 @@ import sys
 import time
 
 from tests.switches import SWITCHES
-from tests.switches.switch import run
+from tests.switches.switch import run, without_shrinking
 
 
 def main() -> None:
+    without_shrinking()
     wanted = sys.argv[1:]
     for switch in SWITCHES:
         if not wanted or switch.name in wanted:

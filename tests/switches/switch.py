@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 
 Patch = pytest.MonkeyPatch
 
@@ -39,6 +40,13 @@ def instead(path: str, value: Any) -> Callable[[Patch], None]:
 
 def nothing(*arguments: Any, **named: Any) -> None:
     """Checks nothing."""
+
+
+def without_shrinking() -> None:
+    """A test that fails, as it should here, says so by the first example: Hypothesis takes up to five minutes to look
+    for a smaller one. Before the tests are imported, since they take what they do not say themselves from it."""
+    settings.register_profile("switched off", phases=(Phase.explicit, Phase.generate), database=None)
+    settings.load_profile("switched off")
 
 
 class _Noted:
