@@ -82,3 +82,15 @@ def by_clock(base: int, seconds: float, claim: int, cost_s: Callable[[int], floa
             break
         furthest += 1
     return max(base, min(furthest, claim))
+
+
+def place_for_a_sum(at: int, claims: Sequence[int], *, least: int, last: int) -> int:
+    """Where a peer that has just started, and would go to round `at`, meets the `least` neighbours that a sum takes.
+
+    `claims` are the rounds in which the neighbours say that they stand: in earlier ones they have given their models
+    away. Two words at least bear out where it goes, and what claims to be beyond round `last` counts for nothing.
+    """
+    ordered = sorted(claim for claim in claims if claim <= last)
+    if len(ordered) < max(2, least):
+        return at
+    return max(at, min(ordered[least - 1], ordered[-2]))

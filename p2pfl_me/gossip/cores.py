@@ -110,6 +110,7 @@ def handing_out(
         stays_s=gossip.hand_out if stays_s is None else stays_s,
         patience_s=gossip.deadline.max_s,
         rounds=contract.training.rounds,
+        averages=gossip.aggregation.follows_w,
     )
 
 

@@ -37,6 +37,8 @@ class Gathering:
         """When all is told again, news or not."""
         self._under_way = False
         """A neighbour has begun."""
+        self._on_its_way = False
+        """A neighbour has a round behind it."""
         self._linking_until = float("inf")
         """Until when to wait for neighbours that are there, and whose link is not up yet."""
         self._now = 0.0
@@ -57,7 +59,8 @@ class Gathering:
     def expects_all(self) -> bool:
         """Whether all should still be there in a moment: they begin together, and BEGUN may outrun other words."""
         everyone = self._settings.quorum == len(self._settings.everyone) and not self._resumed
-        return everyone and not (self._under_way and self._now >= self._linking_until)
+        late = self._on_its_way or self._now >= self._linking_until
+        return everyone and not (self._under_way and late)
 
     @property
     def patience_over(self) -> bool:
@@ -101,7 +104,7 @@ class Gathering:
             case Kind.LEAVE:  # of who has ended
                 self._under_way |= message.at > self._completed
             case Kind.HELLO:  # whoever has begun says so beside it; others may wait, too, with rounds behind them
-                pass
+                self._on_its_way |= message.at > 0
             case Kind.BEGUN | Kind.OFFER | Kind.ANSWER | Kind.SKIP | Kind.WITHDRAW | Kind.PUSH:
                 self._under_way = True
             case Kind.MASKED | Kind.ROSTER | Kind.PLEDGE:

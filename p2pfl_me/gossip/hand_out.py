@@ -3,6 +3,9 @@
 A layer around any core. The end that is done stays for `gossip.hand_out` seconds, says so on every fresh link (LEAVE)
 and answers WANT with FINAL. The end that is behind asks before it would train a round alone, takes the mean of what
 comes from those who left ahead of it, and ends; the rounds between it has not trained, and says so.
+
+A peer that has trained its last round alone (its line was cut, say) is behind in the same sense: before it says that it
+is done it asks whoever is, as long as it stays. If those have ended as it has, all take the mean.
 """
 
 from __future__ import annotations
@@ -73,6 +76,8 @@ class _State(Enum):
     ASKING = auto()
     TAKING = auto()
     """The neighbours' model is being stored."""
+    LONELY = auto()
+    """All is trained, and nobody had a part in the last round: a neighbour may be back, and have more."""
     DONE = auto()
 
 
@@ -87,6 +92,8 @@ class HandOut:
         How long the final models have to come.
     rounds:
         The contract's.
+    averages:
+        The contract's models are averaged, whoever they are of: else one that was alone in the end keeps its own.
     """
 
     def __init__(
@@ -99,9 +106,11 @@ class HandOut:
         stays_s: float,
         patience_s: float,
         rounds: int,
+        averages: bool = True,
     ) -> None:
         self._core, self._neighbours, self._final = core, frozenset(neighbours), final
         self._stays_s, self._patience_s, self._rounds = stays_s, patience_s, rounds
+        self._averages = averages
         self._params, self._completed = place.params, place.completed
         self._trained, self._alone = place.progress.trained, place.progress.alone
         self._joined = place.progress.joined
@@ -118,11 +127,17 @@ class HandOut:
         """The round that this peer trains if nothing comes."""
         self._asked: set[int] = set()
         self._got: dict[int, Vector] = {}
+        self._was_alone = False
+        """In the last round."""
+        self._served: set[int] = set()
+        """Who has got this peer's model since it ended so."""
 
     @property
     def waiting_for(self) -> frozenset[int]:
         if self._state is _State.ASKING:
             return frozenset(self._asked - self._got.keys())
+        if self._state is _State.LONELY:
+            return self._neighbours - self._got.keys()
         return self._core.waiting_for
 
     # -- inputs -------------------------------------------------------------------------------------------------
@@ -147,8 +162,9 @@ class HandOut:
             return []
         match message.kind:
             case Kind.WANT:
-                if self._state is not _State.DONE:
+                if self._state not in (_State.DONE, _State.LONELY):
                     return []
+                self._served.add(sender)
                 return [Send(sender, Message(Kind.FINAL, self._rounds, self._completed, self._packed()))]
             case Kind.FINAL:
                 return self._on_final(now, sender, message)
@@ -156,6 +172,9 @@ class HandOut:
                 self._ended[sender] = min(message.at, self._rounds)
                 done = message.at > min(message.round, self._rounds - 1)
                 (self._done.add if done else self._done.discard)(sender)
+                if self._state is _State.LONELY:
+                    has_more = sender not in self._served or sender not in self._done
+                    return self._ask_in_the_end(now, sender) if has_more else self._go_if_all_have()
             case Kind.HELLO:
                 self._ended.pop(sender, None)
                 self._done.discard(sender)
@@ -186,11 +205,12 @@ class HandOut:
     def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
         if timer is not Timer.HAND_OUT:
             return self._out(now, self._core.on_timer(now, timer, round))
-        if self._state is not _State.ASKING or self._held is None or self._held.round != round:
+        awaited = self._state is _State.LONELY and round == self._completed
+        if not awaited and (self._state is not _State.ASKING or self._held is None or self._held.round != round):
             return []
         self._deaf |= self._asked - self._got.keys()
         self._asked &= self._got.keys()
-        return self._settle(now)
+        return self._take() if awaited and self._got else self._settle(now)
 
     def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
         if peer not in self._neighbours:
@@ -202,11 +222,14 @@ class HandOut:
         if self._state is _State.DONE:
             self._core.on_peer(now, peer, reachable)
             return [Send(peer, self._goodbye(self._finish))] if reachable and self._finish else []
+        if self._state is _State.LONELY:
+            self._core.on_peer(now, peer, reachable)
+            return [self._not_done(peer)] if reachable else []
         out = self._out(now, self._core.on_peer(now, peer, reachable))
         return [*out, *self._settle(now)]
 
     def on_stop(self, now: float) -> list[Action]:
-        if self._state is _State.DONE:
+        if self._finish:
             return [Leave()]
         self._state = _State.DONE
         return self._core.on_stop(now)
@@ -222,7 +245,11 @@ class HandOut:
                 case Mixed():
                     self._params, self._completed = action.params, action.round + 1
                     self._trained, self._alone = self._trained + 1, self._alone + action.alone
+                    self._was_alone = action.alone
                     out.append(action)
+                case Finish() if self._was_alone and self._averages and self._stays_s and action.reason in DONE:
+                    unsaid = (each for each in out if not (isinstance(each, Send) and each.message.kind is Kind.LEAVE))
+                    out = [*unsaid, *self._wait_for_more(now, action)]
                 case Finish():
                     # The core says nothing more to those who left before it, and who may wait for this word.
                     out += [Send(peer, self._goodbye(action)) for peer in sorted(self._linked & self._ended.keys())]
@@ -243,7 +270,8 @@ class HandOut:
         return [*wants, SetTimer(Timer.HAND_OUT, train.round, now + self._patience_s)]
 
     def _on_final(self, now: float, sender: int, message: Message) -> list[Action]:
-        if self._state is not _State.ASKING or sender not in self._asked or message.params is None:
+        asking = self._state in (_State.ASKING, _State.LONELY)
+        if not asking or sender not in self._asked or message.params is None:
             return []
         model = self._final.unpacked(message.params, self._params)
         if model is None:
@@ -251,10 +279,13 @@ class HandOut:
             self._deaf.add(sender)
             return [Refuse(sender, "a final model that is none"), *self._settle(now)]
         self._got[sender] = model
+        self._ended[sender] = max(self._ended.get(sender, 0), min(message.at, self._rounds))
         return self._settle(now)
 
     def _settle(self, now: float) -> list[Action]:
         """Take what has come once all has, or train after all, with whoever has come back or alone."""
+        if self._state is _State.LONELY:
+            return self._take() if self._got and self._got.keys() >= self._neighbours - self._deaf else []
         if self._state is not _State.ASKING or self._held is None:
             return []
         if self._linked - self._ended.keys():
@@ -268,16 +299,43 @@ class HandOut:
         return [held] if held else []
 
     def _take(self) -> list[Action]:
-        self._state = _State.TAKING
+        was_lonely, self._state = self._state is _State.LONELY, _State.TAKING
         own, givers = self._params, sorted(self._got)
-        models = np.stack([self._got[peer] for peer in givers])
+        if was_lonely:
+            givers = sorted(self._got.keys() & self._done) or givers
+        alike = [own] if was_lonely and not self._done.intersection(givers) else []
+        models = np.stack([*(self._got[peer] for peer in givers), *alike])
         self._params = np.asarray(models.mean(axis=0, dtype=np.float64), dtype=np.float32)
-        self._completed = max(self._ended.get(peer, 0) for peer in givers)
+        before = self._completed if was_lonely else 0
+        self._completed = max(before, *(self._ended.get(peer, 0) for peer in givers))
         norm = float(np.linalg.norm(own)) or 1.0
         distance = {peer: float(np.linalg.norm(self._got[peer] - own)) / norm for peer in givers}
-        weights = dict.fromkeys(givers, 1 / len(givers))
+        weights = dict.fromkeys(givers, 1 / len(models))
         self._got.clear()
         return [Mixed(self._completed - 1, self._params, weights, {}, distance, 0.0, handed=True)]
+
+    # -- who was alone in the end -------------------------------------------------------------------------------
+
+    def _wait_for_more(self, now: float, finish: Finish) -> list[Action]:
+        """Somebody may be back with more than one peer's rounds, or has it already."""
+        self._state, self._finish = _State.LONELY, finish
+        self._deaf, self._asked, self._got = set(), set(), {}
+        asked = (self._ask_in_the_end(now, peer) for peer in sorted(self._ended))
+        said = (self._not_done(peer) for peer in sorted(self._linked))
+        return [*said, *(action for actions in asked for action in actions), replace(finish, stays_s=self._stays_s)]
+
+    def _not_done(self, peer: int) -> Send:
+        """A goodbye of one that may come back: who is done waits for it."""
+        here = min(self._completed, self._rounds - 1)
+        return Send(peer, Message(Kind.LEAVE, here, here))
+
+    def _ask_in_the_end(self, now: float, peer: int) -> list[Action]:
+        if peer not in self._linked or peer in self._asked:
+            return []
+        self._asked.add(peer)
+        self._deaf.discard(peer)
+        again = SetTimer(Timer.HAND_OUT, self._completed, now + self._patience_s)
+        return [Send(peer, Message(Kind.WANT, self._completed)), again]
 
     # -- who is done --------------------------------------------------------------------------------------------
 
@@ -289,7 +347,8 @@ class HandOut:
 
     def _go_if_all_have(self) -> list[Action]:
         """Whether nobody can come back any more who would want anything."""
-        return [Leave()] if self._done >= self._neighbours and self._state is _State.DONE else []
+        idle = self._state is _State.DONE or (self._state is _State.LONELY and not self._asked)
+        return [Leave()] if idle and self._done >= self._neighbours else []
 
     def _goodbye(self, finish: Finish) -> Message:
         early = finish.reason in DONE and self._completed < self._rounds
@@ -297,37 +356,3 @@ class HandOut:
 
     def _packed(self) -> Vector:
         return self._final.packed(self._params)
-
-
-class Ended:
-    """The core of a peer that is done, for whoever only hands its model out."""
-
-    def __init__(self, progress: Progress, completed: int) -> None:
-        self._progress, self._completed = progress, completed
-
-    @property
-    def waiting_for(self) -> frozenset[int]:
-        return frozenset()
-
-    def start(self, now: float) -> list[Action]:
-        trained = self._progress.trained
-        skipped = self._completed - trained - self._progress.joined
-        return [Finish("rounds", trained, skipped=skipped, alone=self._progress.alone)]
-
-    def on_trained(self, now: float, params: Vector) -> list[Action]:
-        return []
-
-    def on_evaluated(self, now: float, validation_loss: float | None) -> list[Action]:
-        return []
-
-    def on_message(self, now: float, sender: int, message: Message) -> list[Action]:
-        return []
-
-    def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
-        return []
-
-    def on_peer(self, now: float, peer: int, reachable: bool) -> list[Action]:
-        return []
-
-    def on_stop(self, now: float) -> list[Action]:
-        return []

@@ -1,9 +1,9 @@
 """D-PSGD's round where a receiver learns the weighted sum of its neighbours' models and no single one.
 
 Every peer is a receiver, and a giver to each of its neighbours. A round: train, send each neighbour the model under
-masks (MASKED), wait for theirs, name those whose models have come (ROSTER), wait until each of them has pledged
-itself to that (PLEDGE), and mix the sum. Pledges are given as long as a peer runs, whatever it does meanwhile. What
-protects a model from a receiver that lies is `privacy.masks`'s; here is who waits for whom, and how long.
+masks (MASKED), wait for theirs, name those whose models have come (ROSTER), wait until each has pledged itself to that
+(PLEDGE), and mix the sum. Pledges are given as long as a peer runs. What protects a model from a receiver that lies is
+`privacy.masks`'s; here is who waits for whom, and how long.
 
 An edge is no longer atomic: a receiver's sum counts as a whole or not at all. Whoever leaves a neighbour out of its
 roster says so (SKIP), and is left out there, too, if that is not too late; so W stays symmetric but for links that
@@ -12,42 +12,32 @@ break between the two, and receivers whose sum is lost, which keep their own mod
 One neighbour too few, and there is no sum at all. So whoever is needed for it is waited for as long as the contract
 allows, and one that left this peer out is kept where the rest would be too few. Who has no sum says that rather than to
 leave others out, and goes on only once they have said whether theirs hold its model. Where they don't, and too few are
-linked, it waits instead of training alone.
+linked, it waits instead of training alone. Models are given once a round, for those who are there then: whoever comes
+after that takes part from the next round on, and begins where enough neighbours for a sum still come.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from enum import Enum, auto
 
 import numpy as np
 
 from p2pfl_me.aggregation import Mixture
 from p2pfl_me.errors import WireError
 from p2pfl_me.gossip.acquaintance import Acquaintance, whole
+from p2pfl_me.gossip.catch_up import place_for_a_sum
 from p2pfl_me.gossip.doubts import Doubts
 from p2pfl_me.gossip.life import Phase
 from p2pfl_me.gossip.misses import NEEDS_MORE, NOT_AWAITED, is_awaited, missed
 from p2pfl_me.gossip.protocol import NOTHING, Action, Refuse, Send, SetTimer, Timer
-from p2pfl_me.gossip.roster import SumToBe
+from p2pfl_me.gossip.roster import REMEMBERED, Stage, SumToBe
 from p2pfl_me.gossip.rules import Rule
 from p2pfl_me.gossip.settings import TICK_S, Settings
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.gossip.sums import Sums
 from p2pfl_me.gossip.synchronous import Synchronous
 from p2pfl_me.message import Kind, Message, Packed, Vector
-
-REMEMBERED = 4
-"""Rounds back of which a peer knows whether it had a sum."""
-
-
-class _Stage(Enum):
-    MODELS = auto()
-    PLEDGES = auto()
-    LAST_WORDS = auto()
-    """The sum is there or lost, and others have not said yet whether theirs need this peer: one without a sum wants to
-    know, and one whose run is over still pledges itself."""
 
 
 class Masked(Synchronous):
@@ -71,7 +61,7 @@ class Masked(Synchronous):
         )
         self._sums = sums
         self._known = Acquaintance(sums)
-        self._stage = _Stage.MODELS
+        self._stage = Stage.MODELS
         self._sum = SumToBe(sums)
         self._owed: set[int] = set()
         """Neighbours whose roster of this round has not come yet."""
@@ -93,7 +83,7 @@ class Masked(Synchronous):
         if timer is not Timer.GREETING or over or now + TICK_S < self._known.asks_at:
             return actions  # one chain of timers is enough, however many links came up
         self._known.asks_at = again_at = now + self._settings.deadline_min_s
-        asked = [self._known.key(peer, self.round) for peer in sorted(self._members.there)]
+        asked = (self._known.key(peer, self.round) for peer in sorted(self._members.there))
         return [*actions, *asked, SetTimer(Timer.GREETING, 0, again_at)]
 
     @property
@@ -103,10 +93,22 @@ class Masked(Synchronous):
     def _linked(self, peer: int) -> list[Action]:
         return self._known.met(peer, self.round)
 
+    def _take_in(self, now: float, peer: int) -> list[Action]:
+        if self._phase is Phase.EXCHANGING and self._missing.get(peer) == "unreachable":
+            self._missing[peer] = "came when models had been given to the others"
+        return []
+
+    def _place(self, now: float, own: int) -> int:
+        at = super()._place(now, own)
+        if self._phase is not Phase.JOINING:
+            return at
+        claims = [self._members.rounds[peer] for peer in self._members.there & self._members.rounds.keys()]
+        return place_for_a_sum(at, claims, least=self._sums.least, last=self._settings.stop.rounds - 1)
+
     # -- inputs -------------------------------------------------------------------------------------------------
 
     def _exchange(self, now: float) -> list[Action]:
-        self._stage, self._sum = _Stage.MODELS, SumToBe(self._sums)
+        self._stage, self._sum = Stage.MODELS, SumToBe(self._sums)
         self._owed, self._of_use = set(), False
         actions: list[Action] = []
         row = self._weights_at(self.round)
@@ -179,7 +181,7 @@ class Masked(Synchronous):
                 self._see(now, sender, message.at)
                 return self._without(now, sender, "gives no model") if message.round == self.round else []
             case Kind.LATER | Kind.WAITS:
-                return self._foretold(now, sender, message, put_off=self._stage is _Stage.MODELS)
+                return self._foretold(now, sender, message, put_off=self._stage is Stage.MODELS)
             case Kind.OFFER | Kind.ANSWER | Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL | Kind.REST | Kind.WORK:
                 return []
 
@@ -202,7 +204,7 @@ class Masked(Synchronous):
             if self._is_open:
                 return self._drop(now, sender, f"went on to round {message.round}")
             ahead = [peer for peer, each in self._edges.items() if each.mail and each.mail.round > self.round]
-            if self._stage is _Stage.PLEDGES and self._are_enough(ahead):  # to wait on would cost the next sum, too
+            if self._stage is Stage.PLEDGES and self._are_enough(ahead):  # to wait on would cost the next sum, too
                 soon = now + self._pace.settling_s
                 self._due = {peer: min(due, soon) for peer, due in self._due.items()}
             return [*self._next_deadline(), *self._mix_if_settled(now)]
@@ -235,7 +237,7 @@ class Masked(Synchronous):
         return [Send(sender, Message(Kind.PLEDGE, message.round, min(self.round, message.round + 1), packed=pledge))]
 
     def _on_pledge(self, now: float, sender: int, message: Message) -> list[Action]:
-        awaited = self._phase is Phase.EXCHANGING and self._stage is _Stage.PLEDGES and sender in self._due
+        awaited = self._phase is Phase.EXCHANGING and self._stage is Stage.PLEDGES and sender in self._due
         if not awaited or message.round != self.round:
             return []
         lost, by = self._sum.take(sender, whole(message.packed), self._out.size)
@@ -252,13 +254,13 @@ class Masked(Synchronous):
                 continue
             self._due.pop(peer, None)
             match self._stage:
-                case _Stage.MODELS:
+                case Stage.MODELS:
                     self._edges[peer].misses = missed(self._edges[peer].misses)
                     self._missing[peer] = "deadline"
-                case _Stage.PLEDGES:
+                case Stage.PLEDGES:
                     self._edges[peer].misses = missed(self._edges[peer].misses)
                     self._lose(f"no pledge of peer {peer}", peer)
-                case _Stage.LAST_WORDS:
+                case Stage.LAST_WORDS:
                     self._owed.discard(peer)
         return []
 
@@ -278,11 +280,10 @@ class Masked(Synchronous):
     @property
     def _is_open(self) -> bool:
         """Whether models may still join this round's sum."""
-        return self._phase is Phase.EXCHANGING and self._stage is _Stage.MODELS
+        return self._phase is Phase.EXCHANGING and self._stage is Stage.MODELS
 
     @property
     def _longest_due(self) -> float:
-        """Until when this round's models may come at the latest."""
         return self._trained_at + self._pace.longest_s
 
     def _is_short(self, less: int) -> bool:
@@ -297,7 +298,7 @@ class Masked(Synchronous):
         self._owed.discard(peer)
         if self._is_open and peer in self._sum.models:
             self._sum.unrequited[peer] = reason
-        elif self._is_open or self._stage is _Stage.LAST_WORDS:
+        elif self._is_open or self._stage is Stage.LAST_WORDS:
             return self._without(now, peer, reason)
         return []
 
@@ -307,24 +308,24 @@ class Masked(Synchronous):
             return []
         self._owed.discard(peer)
         match self._stage:
-            case _Stage.MODELS:
+            case Stage.MODELS:
                 if self._sum.models.pop(peer, None) is not None:
                     self._missing[peer] = reason
-            case _Stage.PLEDGES:
+            case Stage.PLEDGES:
                 if self._sum.needs(peer):
                     self._lose(f"peer {peer} {reason}", peer)
-            case _Stage.LAST_WORDS:
+            case Stage.LAST_WORDS:
                 self._due.pop(peer, None)
                 return self._mix_if_settled(now)
         return self._drop(now, peer, reason) if peer in self._due else self._mix_if_settled(now)
 
     def _drop(self, now: float, peer: int, reason: str) -> list[Action]:
         """Who has gone on still pledges itself: only its model is not to be waited for."""
-        return super()._drop(now, peer, reason) if self._stage is _Stage.MODELS else []
+        return super()._drop(now, peer, reason) if self._stage is Stage.MODELS else []
 
     def _settle_debt(self, peer: int) -> None:
         self._owed.discard(peer)
-        if self._stage is _Stage.LAST_WORDS:
+        if self._stage is Stage.LAST_WORDS:
             self._due.pop(peer, None)
 
     def _lose(self, why: str, *by: int) -> None:
@@ -336,12 +337,12 @@ class Masked(Synchronous):
     def _mix_if_settled(self, now: float) -> list[Action]:
         if self._phase is not Phase.EXCHANGING or self._due:
             return []
-        if self._stage is _Stage.MODELS:
+        if self._stage is Stage.MODELS:
             return self._name(now)
-        if self._stage is not _Stage.PLEDGES:
+        if self._stage is not Stage.PLEDGES:
             return self._conclude(now)
         told: list[Action] = [self._no_sum(peer, self.round) for peer in self._sum.unasked]
-        self._stage, self._due = _Stage.LAST_WORDS, self._last_words(now)
+        self._stage, self._due = Stage.LAST_WORDS, self._last_words(now)
         return [*told, *(self._next_deadline() if self._due else self._conclude(now))]
 
     def _last_words(self, now: float) -> dict[int, float]:
@@ -353,7 +354,7 @@ class Masked(Synchronous):
 
     def _name(self, now: float) -> list[Action]:
         """All models are here that will come: who is on the roster?"""
-        self._stage = _Stage.PLEDGES
+        self._stage = Stage.PLEDGES
         self._missing |= self._sum.name(self._known.lives, self._doubts.at(self.round))
         left_out = sorted((self._weights_at(self.round).keys() - self._sum.roster.keys()) & self._members.there)
         if not self._sum.roster:  # its own models still count where they are in a sum

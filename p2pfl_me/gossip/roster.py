@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum, auto
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,23 @@ from p2pfl_me.gossip.doubts import Doubts
 from p2pfl_me.gossip.sums import Lives, Sums
 from p2pfl_me.message import Packed, Vector
 
+REMEMBERED = 4
+"""Rounds back of which a peer knows whether it had a sum."""
 FAR = 100.0
 """A sum whose norm is so many times that of one's own model is no models': masks that don't match give such sums."""
 EVEN = 0.5
 """And one whose values are so large on the average, of the largest that a sum can have: where few bits leave no room
 for what is far, it shows by being even all over."""
+
+
+class Stage(Enum):
+    """How far a round's sum has come."""
+
+    MODELS = auto()
+    PLEDGES = auto()
+    LAST_WORDS = auto()
+    """The sum is there or lost, and others have not said yet whether theirs need this peer: one without a sum wants to
+    know, and one whose run is over still pledges itself."""
 
 
 class SumToBe:

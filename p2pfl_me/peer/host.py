@@ -71,6 +71,8 @@ class Host:
         self._finish: asyncio.Future[Finish] | None = None
         self._released = asyncio.Event()
         self._goes_on: Finish | None = None
+        self._failed_late: Exception | None = None
+        """What went wrong when all rounds were done."""
         self._round = -1
         self.changing: Changing | None = None
         """What this peer is told of changes of its contract, if they can be."""
@@ -105,10 +107,13 @@ class Host:
                 self._work.note(events.Traffic(links.bytes_sent, links.bytes_received))
 
     async def _stay(self, finish: Finish) -> Finish | None:
-        """A peer that is done answers those who come back, for a while; or goes on, under a changed contract."""
+        """A peer that is done answers those who come back, for a while; or goes on, under a changed contract; or gets a
+        better model meanwhile. How it ends then, if not as `finish` says."""
         self.note(events.HandsOut(finish.stays_s))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._released.wait(), finish.stays_s)
+        if self._failed_late:
+            raise self._failed_late
         return self._goes_on
 
     def stop(self) -> None:
@@ -239,9 +244,10 @@ class Host:
                 case Finish():
                     if self._finish and not self._finish.done():
                         self._finish.set_result(action)
-                    elif action.reason == TURNED:
+                    else:  # of one that stays: under another contract, or with a model that it got meanwhile
                         self._goes_on = action
-                        self._released.set()
+                        if action.reason == TURNED:
+                            self._released.set()
                 case Leave():
                     self._released.set()
 
@@ -284,6 +290,8 @@ class Host:
     def _fail(self, error: Exception) -> None:
         if self._finish and not self._finish.done():
             self._finish.set_exception(error)
+        else:
+            self._failed_late = error
         self._released.set()
 
     async def _leave(self, error: P2pmeError) -> None:

@@ -66,6 +66,7 @@ from p2pfl_me.run.lines import EventLog, Ledger
 from p2pfl_me.topology import plan_of
 from p2pfl_me.topology.cut import cut_warning
 from p2pfl_me.wire.links import Changes, Links
+from p2pfl_me.wire.stream_sockets import require_listening
 
 LOOK_S = 0.5
 """Between two looks into the run folder for what `p2pme adopt` may have laid there."""
@@ -174,6 +175,8 @@ async def _run(
     contract, peer = settings.contract, settings.peer
     schedule = plan_of(contract)
     layout = contract.model.layout
+    if directory.listen:
+        require_listening(directory.listen)  # clips may take minutes to read
     seal, passphrase = checkpoint_seal(settings) or (None, known_passphrase)
     start, before = starting_point(settings, layout, passphrase)
     if seal and settings.resume:

@@ -8,7 +8,7 @@ from p2pfl_me.contract import digest
 from p2pfl_me.errors import P2pmeError, PeerError
 from p2pfl_me.exits import Exit, stop_signals
 from p2pfl_me.gossip.cores import Start, handing_out
-from p2pfl_me.gossip.hand_out import Ended
+from p2pfl_me.gossip.ended import Ended
 from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.message import Vector
 from p2pfl_me.output import put

@@ -45,7 +45,7 @@ def _is_so(trial: Trial, journal: Journal, peer: int, other: int, round: int, wh
     match why:
         case "left":
             return all(when <= until for (who, _), when in journal.until.items() if who == other)
-        case "unreachable":
+        case "unreachable" | "came when models had been given to the others":
             return _apart(trial, peer, other, until)
         case (
             "deadline"

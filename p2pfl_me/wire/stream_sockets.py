@@ -163,3 +163,18 @@ def split_address(address: str) -> tuple[str, int]:
     host, _, port = address.removeprefix("tcp://").rpartition(":")
     host = host.strip("[]")
     return ("127.0.0.1" if host.lower() == "localhost" else host), int(port)
+
+
+def require_listening(address: str) -> None:
+    """See that `address` can be listened at now, without listening.
+
+    Raises
+    ------
+    PeerError
+        The port is taken or the address is not this machine's.
+    """
+    sockets = StreamSockets()
+    try:
+        sockets.bound(address)
+    finally:
+        sockets.close()

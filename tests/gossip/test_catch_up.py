@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pfl_me.gossip.catch_up import Word, by_clock, place
+from p2pfl_me.gossip.catch_up import Word, by_clock, place, place_for_a_sum
 from p2pfl_me.message import Kind, Vector
 from p2pfl_me.simulation.faults import Crash, FaultModel
 from tests.gossip.liars import Claims
@@ -118,3 +118,20 @@ def test_who_returns_between_an_honest_and_a_lying_neighbour_joins_the_honest_on
     swarm = run(contract_of(RING, 6, 80, {}), apart(6), step, crash, liars=liar)
     met = [mixed for mixed in swarm.mixed[2] if 3 in mixed.weights]
     assert len(met) > 30
+
+
+@pytest.mark.parametrize(
+    ("at", "claims", "expected", "why"),
+    [
+        (2, [2, 2, 4, 3], 3, "the third comes to round 3"),
+        (4, [2, 2, 4, 3], 4, "nobody is sent back"),
+        (2, [2, 2, 2, LAST], 2, "one that is far, or lies, moves nobody"),
+        (2, [2, 3, LAST], 3, "nor where all are needed"),
+        (2, [2, 3, LAST + 1], 2, "beyond the contract, and the rest are too few"),
+        (2, [7, 8], 2, "too few for any sum"),
+    ],
+)
+def test_one_that_has_just_started_goes_where_enough_for_a_sum_still_come(
+    at: int, claims: list[int], expected: int, why: str
+) -> None:
+    assert place_for_a_sum(at, claims, least=3, last=LAST) == expected, why

@@ -10,11 +10,12 @@ import pytest
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.errors import ContractError
 from p2pfl_me.gossip.cores import Start, core_of
-from p2pfl_me.gossip.hand_out import Ended, Final, HandOut, Place
+from p2pfl_me.gossip.ended import Ended
+from p2pfl_me.gossip.hand_out import Final, HandOut, Place
 from p2pfl_me.gossip.protocol import Finish, Leave, Mixed, Refuse, Send, Timer, Train
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Kind, Message, Vector
-from p2pfl_me.simulation.faults import Crash, FaultModel
+from p2pfl_me.simulation.faults import Crash, FaultModel, Partition
 from p2pfl_me.topology import plan_of
 from tests.gossip.swarms import Swarm, contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart, idle
@@ -196,3 +197,74 @@ def test_whole_models_and_compression_do_not_go_together() -> None:
     text = "version: 1\nname: x\ntopology: {kind: ring}\npeers: {loopback: {count: 5}}\n"
     with pytest.raises(ContractError, match="hand_out sends final models whole"):
         contract_from_yaml(text + "gossip: {hand_out: 60, compression: int8}\n")
+
+
+# -- who was alone in the end ----------------------------------------------------------------------------------------
+
+
+def cut_off(island: set[int], end: float, hand_out: float = 600.0, count: int = 5, **gossip: Any) -> Swarm:
+    """The island's lines are cut from round 5 until all is over."""
+    contract = contract_of(RING, count, ROUNDS, {"hand_out": hand_out, **gossip})
+    faults = FaultModel(silence_s=0.5, partitions=(Partition(GONE_AT, end, frozenset(island)),))
+    return run(contract, apart(count), idle, faults)
+
+
+@pytest.mark.parametrize("protocol", ALL)
+def test_one_whose_line_was_cut_to_the_end_takes_the_final_model_when_it_is_back(protocol: str) -> None:
+    """It has trained all its rounds, the last ones alone: what the others have is the federation's."""
+    swarm = cut_off({2}, BACK_AT, protocol=protocol)
+    late = swarm.finished[2]
+    assert (late.reason, late.rounds, late.skipped) == ("handed", ROUNDS, 0) and late.alone
+    np.testing.assert_allclose(swarm.starts[2].params, (swarm.starts[1].params + swarm.starts[3].params) / 2, atol=1e-6)
+    others = [swarm.finished[peer] for peer in (0, 1, 3, 4)]
+    assert {finish.reason for finish in others} == {"rounds"} and max(swarm.left.values()) < BACK_AT + 20
+
+
+def test_all_whose_lines_were_cut_take_the_mean_of_what_they_have() -> None:
+    swarm = cut_off({1}, BACK_AT, count=2)
+    assert {finish.reason for finish in swarm.finished.values()} == {"handed"}
+    assert swarm.starts[0].params.tobytes() == swarm.starts[1].params.tobytes()
+    alone = [swarm.mixed[peer][-2].params for peer in (0, 1)]
+    np.testing.assert_allclose(swarm.starts[0].params, np.mean(alone, axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("hand_out", [0.0, 20.0])
+def test_who_is_back_after_the_stated_time_has_its_own_model_and_says_so(hand_out: float) -> None:
+    swarm = cut_off({2}, 500.0, hand_out)
+    late = swarm.finished[2]
+    assert (late.reason, late.rounds, late.is_whole) == ("rounds", ROUNDS, False)
+    assert not any(mixed.handed for mixed in swarm.mixed[2]) and max(swarm.left.values()) < 100
+
+
+def test_what_one_neighbour_says_replaces_no_model_where_rules_stand_against_liars() -> None:
+    swarm = cut_off({2}, BACK_AT, aggregation={"kind": "median"})
+    assert not any(mixed.handed for mixed in swarm.mixed[2])
+
+
+def test_one_that_waits_for_a_final_model_and_is_stopped_ends_with_its_rounds() -> None:
+    core = HandOut(_Last(), (1, 3), Place(np.zeros(8, np.float32), ROUNDS - 1, Progress(trained=ROUNDS - 1)), Final(8),
+                   stays_s=60, patience_s=30, rounds=ROUNDS)  # fmt: skip
+    core.on_peer(0.0, 1, True)
+    core.on_message(0.0, 1, Message(Kind.LEAVE, ROUNDS, ROUNDS))
+    core.start(0.0)
+    said = core.on_evaluated(1.0, None)
+    assert [each.message.kind for each in said if isinstance(each, Send)] == [Kind.LEAVE, Kind.WANT]
+    assert core.waiting_for == {1, 3} and said[-1] == Finish("rounds", ROUNDS, alone=1, stays_s=60)
+    assert core.on_timer(31.0, Timer.HAND_OUT, ROUNDS) == [], "the mute one is given up"
+    assert core.on_message(32.0, 3, Message(Kind.WANT, 3))[0].message.kind is Kind.FINAL, (
+        "who is behind gets what it has"
+    )
+    assert core.on_stop(33.0) == [Leave()]
+
+
+class _Last(Ended):
+    """Ends its last round alone."""
+
+    def __init__(self) -> None:
+        super().__init__(Progress(), ROUNDS)
+
+    def start(self, now: float) -> list[Any]:
+        return [Mixed(ROUNDS - 1, np.zeros(8, np.float32), {}, {}, {}, 0.0, alone=True)]
+
+    def on_evaluated(self, now: float, validation_loss: float | None) -> list[Any]:
+        return [Finish("rounds", ROUNDS, alone=1)]

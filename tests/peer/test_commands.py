@@ -113,6 +113,8 @@ def test_a_taken_port_a_mended_contract_and_a_foreign_run_folder(tmp_path: Path)
         code, output = command.finish()
     assert code == 3 and port in output and "cannot listen" in output, output
     assert f"by process {os.getpid()} (" in output, "who holds the port is named"
+    assert "peer 0: peer 0" not in output, "the peer is named once"
+    assert not events(tmp_path / "run", 0, "start"), "it is told before clips are read"
     # Nobody has come to a first checkpoint under the first contract, so a mended one takes the folder.
     mended = write_contract(tmp_path / "mended.yaml", 1, topology="{kind: mesh}", training="{rounds: 2}")
     code, output = start(tmp_path / "home", mended, tmp_path, 0).finish()

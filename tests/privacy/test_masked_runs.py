@@ -127,6 +127,36 @@ def test_keys_that_are_lost_at_the_start_are_said_again(seed: int, monkeypatch: 
     assert len(begun) == 6 and max(begun.values()) < 100
 
 
+def late(count: int, rounds: int, faults: FaultModel, **more: Any) -> tuple[Simulation, Journal]:
+    gossip = {"start": {"patience": 60}, "deadline": {"min_s": 15.0, "max_s": 120.0}}
+    return play(Trial(1, contract(count, gossip=gossip, training={"rounds": rounds}, **more), faults))
+
+
+@pytest.mark.parametrize("exchange", [MASKS, {"kind": "ckks", "degree": 4096}], ids=lambda each: each["kind"])
+def test_a_late_lab_beside_an_absent_one_takes_part_at_once(exchange: Mapping[str, Any]) -> None:
+    """It had waited for the absent one's key as if all began together, and the others, in vain, for its model."""
+    faults = FaultModel(compute_s=(1.0, 1.0), late={3: 70.3}, absent=frozenset({5}))
+    simulation, journal = late(6, 24, faults, exchange=exchange)
+    mixed = [each for rounds in journal.mixed.values() for each in rounds]
+    assert max(each.wait for each in mixed) < 5 and not any(each.alone for each in mixed)
+    assert simulation.finished[3].rounds > 10 and set(first(journal, 0, 23).weights) == {1, 2, 3, 4}
+
+
+def test_a_late_lab_begins_where_enough_for_a_sum_still_come() -> None:
+    """Beside one that is ten times as slow its neighbours stand rounds apart: where most of them were it found two."""
+    faults = FaultModel(compute_s=(1.0, 1.0), late={5: 75.3}, slow={2: 10.0})
+    simulation, journal = late(12, 6, faults, topology={"kind": "regular", "degree": 4})
+    assert not simulation.finished[5].alone
+    begun = min(round for peer, round in journal.mixed if peer == 5)
+    assert len(first(journal, 5, begun).weights) >= 3
+
+
+def test_who_comes_when_models_were_given_is_told_apart_from_one_that_is_not_there() -> None:
+    faults = FaultModel(compute_s=(1.0, 1.0), late={3: 65.3}, slow={2: 10.0})
+    _, journal = late(6, 3, faults)
+    assert first(journal, 0, 0).missing == {3: "came when models had been given to the others"}
+
+
 # -- who is missing -------------------------------------------------------------------------------------------------
 
 
