@@ -32,8 +32,9 @@ def protection_blocks(rows: Sequence[Protected]) -> Iterator[Block]:
     games = rows[0].games
     yield Paragraph(
         "Set-ups that differ in the section privacy of their contract, on the same clips and seeds. UF1 is that of the "
-        "peers' own models and of their average after the last round. Epsilon is the most that any peer's ledger paid; "
-        "none: nothing is promised. Advantage is how much more often a neighbour accuses a member than somebody else, "
+        f"peers' own models and of their average after the last round. Epsilon{_deltas(rows)} is the most that any "
+        "peer's ledger paid; none: nothing is promised. Advantage is how much more often a neighbour accuses a member than "
+        "somebody else, "
         "at best, over all clips; 0 and AUC .5 are chance. It is LiRA's, which knows the scores of the other games "
         f"({games} games a seed on random halves of the clips, as p2pme audit-privacy plays them). An attack that "
         "fails proves nothing."
@@ -87,10 +88,30 @@ def _cells(row: Protected) -> tuple[str, ...]:
         with_interval(list(row.method.score().values())),
         NONE if sent is None else known(sent / MB),
         NONE if course is None else known(float(course.seconds[-1])),
-        "none" if epsilon is None else f"{epsilon:.3g}, {_hides(row.method)}",
-        with_interval([each.advantage for each in row.told.values()]),
+        _promise(epsilon, _hides(row.method)),
+        with_interval([each.advantage for each in row.told.values()]) + _of_fewer(row),
         with_interval([each.auc for each in row.told.values()]),
     )
+
+
+def _of_fewer(row: Protected) -> str:
+    """That games were not played for all seeds."""
+    played, ran = len(row.told), len(row.method.runs)
+    return f" ({played} of {ran} seeds)" if 0 < played < ran else ""
+
+
+def _promise(epsilon: float | None, hides: str | None) -> str:
+    """A set-up that spends and whose ledgers say nothing has no promise that is known; it is not one without."""
+    if hides is None:
+        return "none"
+    return NONE if epsilon is None else f"{epsilon:.3g}, {hides}"
+
+
+def _deltas(rows: Sequence[Protected]) -> str:
+    """Without its delta an epsilon says nothing."""
+    budgets = [run.contract.privacy.budget for row in rows for run in row.method.runs]
+    deltas = sorted({each.delta for each in budgets if each is not None})
+    return f" (at delta {' and '.join(f'{each:g}' for each in deltas)})" if deltas else ""
 
 
 def _bytes(method: Method) -> float | None:

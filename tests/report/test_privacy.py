@@ -158,6 +158,14 @@ def test_protections_are_what_their_runs_and_games_say(spender: Run, runs: dict[
     assert first[:3] == ("plain", with_interval(own), with_interval(list(plain.score().values())))
     assert first[5:7] == ("none", with_interval([0.5, 0.25])) and first[7].startswith("0.625 ± ")
     assert second[5:] == ("4, clip", "–", "–") and with_interval([0.5]) == "0.500"
+    assert "Epsilon (at delta 1e-05) is the most" in str(words)
+    silent = replace(spender, peers=tuple(replace(log, spent=()) for log in spender.peers))
+    halves = [Protected(plain, {1: Told(0.5, 0.75)}, 16), Protected(Method("dp_sgd", (silent,)), {}, 16)]
+    words, table = protection_blocks(halves[:1])
+    assert "Epsilon is the most" in str(words)
+    _, table = protection_blocks(halves)
+    assert isinstance(table, Table)
+    assert [row[5:7] for row in table.rows] == [("none", "0.500 (1 of 2 seeds)"), ("–", "–")]
     shown = list(protection_lines(rows))
     assert len(shown) == 3 and len({len(line) for line in shown}) == 1 and shown[0].split()[0] == "protection"
     assert all(cell in shown[0] for cell in HEADER[1:]) and all(cell in shown[1] for cell in first)
