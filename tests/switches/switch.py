@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ class Switch:
 
 
 def instead(path: str, value: Any) -> Callable[[Patch], None]:
-    """Put `value` where `module:name` or `module:Class.name` is."""
+    """Put `value` where `module:name` or `module:Class.name` is, and where tests that are loaded have it from there."""
 
     def off(patch: Patch) -> None:
         module, _, names = path.partition(":")
@@ -33,7 +34,11 @@ def instead(path: str, value: Any) -> Callable[[Patch], None]:
         *outer, last = names.split(".")
         for name in outer:
             at = getattr(at, name)
+        before = getattr(at, last)
         patch.setattr(at, last, value)
+        for name, loaded in list(sys.modules.items()):
+            if name.startswith("tests.") and not outer and callable(before) and vars(loaded).get(last) is before:
+                patch.setattr(loaded, last, value)
 
     return off
 
