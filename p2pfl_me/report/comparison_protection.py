@@ -35,7 +35,8 @@ def protection_blocks(rows: Sequence[Protected]) -> Iterator[Block]:
         f"peers' own models and of their average after the last round. Epsilon{_deltas(rows)} is the most that any "
         "peer's ledger paid; none: nothing is promised. Advantage is how much more often a neighbour accuses a member "
         "than somebody else, at best, over all clips; 0 and AUC .5 are chance. It is LiRA's, which knows "
-        f"the scores of the other games ({games} games a seed on random halves of the clips, as p2pme audit-privacy plays them). An attack that "
+        f"the scores of the other games ({games} games a seed on random halves of the clips, "
+        "as p2pme audit-privacy plays them). An attack that "
         "fails proves nothing."
     )
     yield Table(
