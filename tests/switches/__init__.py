@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from p2pfl_me.privacy.additive import InClear
+from tests.switches.bounds import BOUNDS
 from tests.switches.links import LINKS
 from tests.switches.parts import OF_PARTS
 from tests.switches.sums import SUMS
@@ -249,4 +250,5 @@ SWITCHES: tuple[Switch, ...] = (
     *SUMS,
     *OF_PARTS,
     *LINKS,
+    *BOUNDS,
 )

@@ -1,0 +1,93 @@
+"""What bounds what others can make grow, switched off."""
+
+from __future__ import annotations
+
+import importlib
+from collections import OrderedDict
+from typing import Any
+
+from tests.switches.switch import Patch, Switch, instead
+
+STRANGERS, STEPS = "tests/wire/test_strangers.py", "tests/wire/test_sockets_steps.py"
+
+
+class Endless(OrderedDict[bytes, None]):
+    """Forgets nothing."""
+
+    def popitem(self, last: bool = True) -> tuple[bytes, None]:
+        return b"", None
+
+
+def everybody_waits(patch: Patch) -> None:
+    """However many have called before, from one address or from all."""
+    room = importlib.import_module("p2pfl_me.wire.admission").WaitingRoom
+    patch.setattr(room, "admits", lambda *_: True)
+    patch.setattr(room, "enter", lambda *_: None)
+
+
+def ends_remembered(patch: Patch) -> None:
+    station = importlib.import_module("p2pfl_me.wire.station").Station
+    made = station.__init__
+
+    def init(self: Any, *arguments: Any, **named: Any) -> None:
+        made(self, *arguments, **named)
+        self.closed = Endless()
+
+    patch.setattr(station, "__init__", init)
+
+
+def the_unread_heard(patch: Patch) -> None:
+    """Whoever sends although nobody reads is not cut off."""
+    sockets = importlib.import_module("p2pfl_me.wire.sockets").Sockets
+    lost = sockets._lost
+    patch.setattr(sockets, "_lost", lambda self, one, why: None if "nobody reads" in why else lost(self, one, why))
+
+
+def logs_kept(patch: Patch) -> None:
+    """No log that was put aside is taken away."""
+    patch.setattr(importlib.import_module("p2pfl_me.run.lines"), "max", lambda *_: 0, raising=False)
+
+
+NEVER = property(lambda self: False)
+
+BOUNDS: tuple[Switch, ...] = (
+    Switch(
+        "room of idle callers",
+        everybody_waits,
+        (f"{STRANGERS}::test_idle_callers_are_few_and_do_not_stay",),
+    ),
+    Switch(
+        "addresses counted",
+        instead("p2pfl_me.wire.admission:ADDRESSES", 1 << 40),
+        (f"{STRANGERS}::test_so_many_addresses_are_counted_and_no_more",),
+    ),
+    Switch(
+        "ends remembered",
+        ends_remembered,
+        (f"{STEPS}::test_zeromq_is_told_of_an_end_as_soon_as_it_takes_it_and_what_still_comes_is_nobodys",),
+    ),
+    Switch(
+        "bytes that nobody reads",
+        the_unread_heard,
+        (f"{STEPS}::test_who_sends_on_although_nobody_reads_is_cut_off_at_a_byte_more",),
+    ),
+    Switch(
+        "what is unconfirmed",
+        instead("p2pfl_me.wire.session:Session.is_behind", NEVER),
+        (
+            "tests/wire/test_lying_neighbours.py::test_for_a_neighbour_that_confirms_nothing_little_is_kept",
+            "tests/wire/test_multiplexer.py::test_changes_are_not_kept_without_end_for_one_that_reads_nothing",
+        ),
+    ),
+    Switch(
+        "what may be told of changes",
+        instead("p2pfl_me.peer.changing:Changing._may_tell", lambda *_: True),
+        ("tests/membership/test_agreed.py::test_whoever_tells_of_ever_new_changes_is_read_no_more",),
+    ),
+    Switch(
+        "what waits for the loop",
+        instead("p2pfl_me.wire.thread_bridge:ThreadBridge.is_full", NEVER),
+        ("tests/wire/test_thread_bridge.py::test_everything_arrives_in_order_and_the_thread_is_held_back",),
+    ),
+    Switch("logs put aside", logs_kept, ("tests/run/test_log.py::test_a_log_that_grows_is_put_aside_and_read_as_one",)),
+)
