@@ -30,6 +30,8 @@ FIX = "free some space or mend the disk, then give the same command again"
 ROUNDING = 1e-9
 TOLD = 2e-6
 """What a log says of epsilon is rounded to six places."""
+LEAST, MOST = 1e-9, 1e15
+"""Noise in norms, and steps, of which an account can be made."""
 SUM = 1e-3
 """Releases of one accountant agree that far, relatively, on what they make of the same payments."""
 
@@ -238,7 +240,7 @@ class PrivacyLedger:
     @staticmethod
     def _parsed(values: dict[str, Any]) -> tuple[Entry, str]:
         release = Release(float(values["noise"]), float(values["rate"]), int(values["steps"]))
-        if not (release.noise > 0 and 0 < release.rate <= 1 and release.steps > 0):
+        if not (LEAST <= release.noise <= MOST and 0 < release.rate <= 1 and 0 < release.steps <= MOST):
             raise ValueError("numbers that nobody spends")
         epsilon, delta = float(values["epsilon"]), float(values["delta"])
         if not (0 <= epsilon < float("inf") and 0 < delta < 1):

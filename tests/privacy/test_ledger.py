@@ -125,7 +125,10 @@ def test_a_lost_or_shortened_ledger_ends_the_run(tmp_path: Path) -> None:
         (lines[0] + b"\n" + lines[1] + lines[2], "line 2 is no entry"),
         (whole.replace(b'"clip"', b'"subject"'), "hides one subject"),
         (whole[::-1].replace(b'"noise":4.0'[::-1], b'"noise":9.0'[::-1], 1)[::-1], "line 3 says epsilon .* make"),
-        (whole[::-1].replace(b'"noise":4.0'[::-1], b'"noise":Infinity'[::-1], 1)[::-1], "line 3 says epsilon .* make"),
+        *(
+            (b'"noise":%b'.join(whole.rsplit(b'"noise":4.0', 1)) % noise, "line 3 is no entry")
+            for noise in (b"Infinity", b"1e308", b"1e-300", b"NaN")
+        ),
         (re.sub(rb'"epsilon":[\d.]+(?=[^\n]*\n$)', b'"epsilon":NaN', whole), "line 3 is no entry"),
         (re.sub(rb'"delta":[\de.-]+(?=[^\n]*\n$)', b'"delta":1e-3', whole), "line 3 says epsilon .* make"),
     ):
