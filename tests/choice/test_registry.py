@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -42,6 +43,8 @@ def fruits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry
     (folder / "__init__.py").write_text("")
     (folder / "plum.py").write_text(PLUM)
     monkeypatch.syspath_prepend(str(tmp_path))
+    for module in ("orchard", "orchard.plum"):  # that of another test lies elsewhere, or nowhere any more
+        monkeypatch.delitem(sys.modules, module, raising=False)
     yield Registry(Fruit, "orchard")
 
 
