@@ -44,8 +44,10 @@ def hand_over(given: View, view: Path, run: Path) -> None:
     from p2pfl_me.errors import ContractError
     from p2pfl_me.files import refusing, write_whole
     from p2pfl_me.membership.agreed import contract_in, proposed
+    from p2pfl_me.membership.leaving import is_same_change
     from p2pfl_me.membership.views import as_text
     from p2pfl_me.peer.consent import standing_of
+    from p2pfl_me.peer.view_store import FolderStore
     from p2pfl_me.run import events
     from p2pfl_me.run.folder import RunFolder
     from p2pfl_me.run.reading import read_log
@@ -94,7 +96,18 @@ def hand_over(given: View, view: Path, run: Path) -> None:
             where=str(view),
             fix="see its log",
         )
-    click.echo(f"change {given.number} is agreed: after {given.round} rounds all go on under it")
+    kept = FolderStore(run).kept(given.number)
+    if kept is None or not is_same_change(kept.statement, given.statement):
+        if leaver is None:
+            raise ContractError(
+                f"another change was agreed to as the {given.number}. of this run",
+                where=str(folder.view(given.number)),
+                fix="propose this one anew if it is still wanted",
+            )
+        click.echo(f"another change is agreed to as the {given.number}.; after that the peer says anew that it leaves")
+        click.echo(f"`p2pme status {run}` says how that stands")
+        return
+    click.echo(f"change {kept.number} is agreed: after {kept.round} rounds all go on under it")
 
 
 def require_log(folder: RunFolder) -> None:

@@ -105,13 +105,21 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, seal: Seal | None = None)
         replace_file(path, seal.parts(parts) if seal else parts)
     except OSError as error:
         raise PeerError(
-            f"cannot write the checkpoint of round {checkpoint.completed}: {error}",
+            f"cannot write the checkpoint of round {checkpoint.completed}: {error.strerror or error}",
             where=str(path),
-            fix="free some space, then give the same command again"
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}
-            else "mend that, then give the same command again",
+            fix=_remedy(error.errno),
         ) from error
     return path
+
+
+def _remedy(number: int | None) -> str:
+    match number:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "free some space, then give the same command again"
+        case errno.ENOENT | errno.ENOTDIR:
+            return "the run folder was moved or removed: go on with --resume --out and the name that it has now"
+        case _:
+            return "mend that, then give the same command again"
 
 
 def load_checkpoint(

@@ -29,12 +29,16 @@ FIX = "free some space or choose another folder with --out, then give the same c
 class Lines:
     """One file of lines. Any thread may append; a line is written whole, before `append` returns.
 
+    Where somebody moves the file away while it is written, the lines that follow begin a new one at PATH; where
+    somebody removes it, it is there again with the next line, and whole. A folder that was moved takes its files along.
+
     `limit` bounds it in bytes: PATH is then put aside as NAME.1.jsonl, NAME.2.jsonl, ..., of which `KEPT_LOGS` stay.
 
     Raises
     ------
     PeerError
-        The file cannot be opened or written (a full disk, a folder without permission).
+        The file cannot be opened or written (a full disk, a folder without permission), or another process has begun
+        to write at PATH.
     """
 
     def __init__(self, path: Path, limit: int | None = None) -> None:
@@ -73,6 +77,7 @@ class Lines:
     def append(self, line: str) -> None:
         data = memoryview(f"{line}\n".encode())
         with self._lock, refusing(PeerError, self._path, FIX):
+            self._follow_name()
             if not self._begun:
                 self._end_torn_line()
             while data:
@@ -90,12 +95,61 @@ class Lines:
         if size and os.pread(self._file, 1, size - 1) != b"\n":
             os.write(self._file, b"\n")
 
+    def _follow_name(self) -> None:
+        """What is appended lies where everybody looks for it, whatever became of the file under that name."""
+        ours = os.fstat(self._file)
+        try:
+            there = self._path.stat(follow_symlinks=False)
+        except OSError:
+            if not self._path.parent.is_dir():
+                return  # the whole folder has another name, or none
+            self._begin_file(copied=ours.st_nlink == 0)
+            return
+        if not os.path.samestat(ours, there):
+            self._take(open_private(self._path, os.O_RDWR | os.O_APPEND))
+            self._begun = False
+
+    def _begin_file(self, *, copied: bool) -> None:
+        """A file under the name again; `copied`: with all that this process can still read of one that was removed."""
+        fresh = self._fresh()
+        file = open_private(fresh, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        at = 0
+        while copied and (piece := os.pread(self._file, 2**20, at)):
+            at += len(piece)
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        fresh.replace(self._path)
+        self._take(file)
+
+    def _take(self, file: int) -> None:
+        """Go on in another file, claimed as the one before was."""
+        if self._claimed:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                os.close(file)
+                raise PeerError(
+                    "another process has begun to write here: the file was moved or removed while this peer ran",
+                    where=str(self._path),
+                    fix="stop it, see that both wrote one run, then give the same command again",
+                ) from error
+            except OSError:
+                pass  # a file system without locks
+        os.close(self._file)
+        self._file = file
+
+    def _fresh(self) -> Path:
+        """Where the next file is made, before it gets the name."""
+        fresh = self._path.with_name(f".{self._path.name}.next")
+        fresh.unlink(missing_ok=True)
+        return fresh
+
     def _put_aside(self) -> None:
         """The name always leads to a file that this process has claimed, so that no other can begin in between."""
         path = self._path
         parts = sorted(_parts(path))
-        fresh = path.with_name(f".{path.name}.next")
-        fresh.unlink(missing_ok=True)
+        fresh = self._fresh()
         file = open_private(fresh, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         if self._claimed:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

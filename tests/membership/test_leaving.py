@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -27,6 +28,7 @@ from p2pfl_me.topology import plan_of
 from p2pfl_me.wire.identity import save_identity
 from tests.membership.labs import Members
 from tests.run.making import a_round, log
+from tests.small import wait_for
 
 LINE = "{kind: edges, edges: [[0, 1], [1, 2], [2, 3], [3, 4]]}"
 GRAPHS = (LINE, "{kind: ring}", "{kind: star}", "{kind: mesh}")
@@ -278,6 +280,31 @@ def test_a_leave_is_refused_before_anything_of_it_lies_in_the_folder(labs: Membe
     assert "no peer has run there" in refused(20)  # the folder of a lab, and not of its run, perhaps
     log(run.path, 1, a_round(0), a_round(9))
     assert "10 rounds are behind this peer" in refused(10) and "--at: round 4000 is none" in refused(4000)
+
+
+@pytest.mark.parametrize("agreed", [1, 3])
+def test_who_leaves_is_told_which_of_two_leavings_was_agreed_to(agreed: int, labs: Members, tmp_path: Path) -> None:
+    """Two say it in the same second: both commands had said that their own change was the one."""
+    run = Federation(labs, tmp_path).run(1)
+    keep_contract(run.path, labs.contract)
+    save_identity(tmp_path / "1.key", labs.key(1))
+    log(run.path, 1, a_round(0))
+
+    def peer() -> None:
+        wait_for(run.offer.exists, "what the command says")
+        FolderStore(run.path).keep(leaves(labs, agreed, 22))
+        run.offer.unlink()
+
+    running = threading.Thread(target=peer)
+    running.start()
+    words = ["--run", str(run.path), "--id", "1", "--key", str(tmp_path / "1.key"), "--after", "20"]
+    said = CliRunner().invoke(leave, words)
+    running.join()
+    assert said.exit_code == 0, said.output + str(said.exception)
+    if agreed == 1:
+        assert "change 1 is agreed: after 22 rounds" in said.output
+    else:
+        assert "another change is agreed to as the 1.; after that the peer says anew that it leaves" in said.output
 
 
 def test_only_those_who_have_gone_on_under_a_change_call_others_early(labs: Members, tmp_path: Path) -> None:

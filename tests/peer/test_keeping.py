@@ -52,6 +52,8 @@ def test_a_failed_write_leaves_the_last_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(PeerError, match="checkpoint of round 8"):
         save_checkpoint(tmp_path, replace(STATE, completed=8))
     assert load(tmp_path).completed == 7
+    with pytest.raises(PeerError, match="was moved or removed: go on with --resume --out"):
+        save_checkpoint(tmp_path / "moved", STATE)
 
 
 @pytest.mark.parametrize(

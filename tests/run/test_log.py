@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from pathlib import Path
 from typing import get_args
@@ -21,7 +22,7 @@ from p2pfl_me.run.document import BEGIN, END, declarations, exit_codes
 from p2pfl_me.run.events import AnyEvent
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.ledger import Sent, read_ledger, sent_line
-from p2pfl_me.run.lines import EventLog, Ledger
+from p2pfl_me.run.lines import EventLog, Ledger, Lines
 from p2pfl_me.run.reading import Tail, read_log
 from tests.run.making import a_round, log, start, trained
 
@@ -166,6 +167,44 @@ def test_a_log_that_grows_is_put_aside_and_read_as_one(tmp_path: Path, monkeypat
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 4 * 2_600
     assert followed == said, "who follows the log misses nothing"
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("ledger", [False, True])
+def test_what_becomes_of_the_file_while_it_is_written_costs_no_line(tmp_path: Path, ledger: bool) -> None:
+    """Somebody tidies up: `mv`, `rm`, an editor that saves, the whole folder under another name."""
+    run = tmp_path / "run"
+    path = RunFolder(run).log(0)
+    written = Lines(path)
+    if not ledger:
+        written.claim()
+    written.append("a")
+    path.rename(run / "away")
+    written.append("b")
+    assert path.read_text() == "b\n" and (run / "away").read_text() == "a\n"
+    path.unlink()
+    written.append("c")
+    assert path.read_text() == "b\nc\n" and path.stat().st_mode & 0o777 == 0o600
+    (run / "saved").write_text("b\nc\nedited")
+    (run / "saved").replace(path)
+    written.append("d")
+    assert path.read_text() == "b\nc\nedited\nd\n"
+    os.truncate(path, 0)
+    written.append("e")
+    assert path.read_text() == "e\n"
+    run.rename(tmp_path / "moved")
+    written.append("f")
+    assert (tmp_path / "moved" / path.name).read_text() == "e\nf\n" and not run.exists()
+    (tmp_path / "moved").rename(run)
+    if ledger:
+        return
+    path.unlink()
+    other = Lines(path)
+    other.claim()
+    with pytest.raises(PeerError, match="another process has begun to write here"):
+        written.append("g")
+    other.append("h")
+    assert path.read_text() == "h\n"
+    assert sorted(each.name for each in run.iterdir()) == ["away", path.name]
 
 
 def test_a_tail_reads_whole_lines_once(tmp_path: Path) -> None:
