@@ -32,13 +32,14 @@ def privacy_ledger(
     Raises
     ------
     LedgerError
-        It is damaged, or it lacks what checkpoint or log say was paid.
+        It is damaged, or it lacks what checkpoint or log say was paid, those that `--fresh` put aside among them.
     """
     privacy, folder = contract.privacy, RunFolder(run)
     if not privacy.spends or privacy.budget is None:
         return None
-    spent = [line.event for line in read_log(folder, start.peer).events if isinstance(line.event, events.Spent)]
-    told = {each.payments: each.epsilon for each in spent}
+    lives = [*folder.all_before(), folder]  # the ledger outlives --fresh, and so does what is known of it
+    lines = [line.event for life in lives for line in read_log(life, start.peer).events]
+    told = {each.payments: each.epsilon for each in lines if isinstance(each, events.Spent)}
     known = max([start.payments, *told])
     path = folder.privacy(start.peer)
     return PrivacyLedger(path, privacy.budget, privacy.unit, known, clock or time.time, told)

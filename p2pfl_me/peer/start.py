@@ -173,7 +173,7 @@ def put_aside(run: Path, peer: int) -> Path | None:
             log.claim()
         finally:
             log.close()
-    aside = next(each for number in count(1) if not (each := run / f"before-{number}").exists())
+    aside = next(each for number in count(1) if not (each := folder.before(number).path).exists())
     with refusing(PeerError, aside, "move them yourself, or name another folder with --out"):
         private_folder(aside)
         for path in left:

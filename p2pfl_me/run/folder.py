@@ -69,6 +69,8 @@ APPROVING = File("approving.lock", "empty; held while this lab decides of which 
 FILES.append(APPROVING)
 LEAVING = File("leaving.json", "that this lab leaves, as its peer says it to the others until they go on without it")
 FILES.append(LEAVING)
+BEFORE = File("before-N/", "what a peer had left here when it began again with --fresh for the N-th time")
+FILES.append(BEFORE)
 TICKET = File("ticket.json", "of a peer that joined a run on its way: with what it was invited")
 FILES.append(TICKET)
 
@@ -117,6 +119,15 @@ class RunFolder:
         """`contract-N.yaml`: under which the run went on before, the oldest first."""
         found = ((re.fullmatch(r"contract-([0-9]+)\.yaml", path.name), path) for path in _listed(self.path))
         return [path for _, path in sorted((int(match[1]), path) for match, path in found if match)]
+
+    def before(self, number: int) -> RunFolder:
+        """Where lies what a peer put aside when it began anew for the `number`-th time."""
+        return RunFolder(self.path / f"before-{number}")
+
+    def all_before(self) -> list[RunFolder]:
+        """Those that are there, the oldest first."""
+        found = ((re.fullmatch(r"before-([0-9]+)", path.name), path) for path in _listed(self.path))
+        return [RunFolder(path) for _, path in sorted((int(match[1]), path) for match, path in found if match)]
 
     def view(self, number: int) -> Path:
         """Where the `number`-th change lies, if the members have agreed on it in a running federation."""

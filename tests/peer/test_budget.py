@@ -116,6 +116,16 @@ def test_a_ledger_that_was_lost_ends_the_run_and_one_outlives_a_fresh_start(tmp_
     ledger.close()
     put_aside(where, 0)
     assert folder.privacy(0).exists(), "--fresh begins the model anew, and not what was spent"
+    anew = replace(kept, payments=0)
+    ledger = privacy_ledger(contract, where, anew)
+    assert ledger is not None and len(ledger.entries) == 3
+    ledger.close()
+    _foreign(contract, folder.privacy(0))
+    with pytest.raises(LedgerError, match="the ledger of another run or peer"):
+        privacy_ledger(contract, where, anew)  # the log that was put aside still knows
+    folder.privacy(0).unlink()
+    with pytest.raises(LedgerError, match="holds 0 payments, and this peer has made 3"):
+        privacy_ledger(contract, where, anew)
     whole = folder.privacy(1).read_bytes()
     folder.privacy(1).unlink()
     with pytest.raises(LedgerError, match="holds 0 payments, and this peer has made 3"):
@@ -129,14 +139,18 @@ def test_another_runs_ledger_in_its_place_is_told_from_ones_own(tmp_path: Path) 
     """Whole by itself, longer, and of less noise spent: only what the log was told then shows that it is another's."""
     contract, where, _ = run(tmp_path, DP_SGD, rounds=3)
     kept, own = _any_checkpoint(contract, where), RunFolder(where).privacy(0)
-    own.unlink()
+    _foreign(contract, own)
+    with pytest.raises(LedgerError, match="the ledger of another run or peer"):
+        privacy_ledger(contract, where, kept)
+
+
+def _foreign(contract: Contract, path: Path) -> None:
+    path.unlink()
     assert contract.privacy.budget is not None
-    other = PrivacyLedger(own, contract.privacy.budget, contract.privacy.unit)
+    other = PrivacyLedger(path, contract.privacy.budget, contract.privacy.unit)
     for round in range(5):
         other.spend(round, Release(noise=50.0, rate=0.5, steps=1))
     other.close()
-    with pytest.raises(LedgerError, match="the ledger of another run or peer"):
-        privacy_ledger(contract, where, kept)
 
 
 def _any_checkpoint(contract: Contract, where: Path) -> Checkpoint:
