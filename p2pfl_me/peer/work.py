@@ -89,7 +89,9 @@ class RoundWork:
         if finish:
             reason, shortfall = Reason(finish.reason), self.shortfall(finish)
             counts = course.trained, course.alone, finish.unsettled
-            told = events.Finish(reason, finish.rounds, shortfall, self.digest(), *counts)
+            # Who is stopped while a round is being stored has it behind itself, and its core has not heard of it.
+            rounds = course.trained if reason is Reason.STOPPED else finish.rounds
+            told = events.Finish(reason, rounds, shortfall, self.digest(), *counts)
         else:
             told = failure(error, str(error or ""))
         self.note(told)

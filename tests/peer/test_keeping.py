@@ -20,9 +20,10 @@ from p2pfl_me.gossip.sketch import WIDTH, Sketcher, encode_sketch
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.trainer import Trained, Trainer
 from p2pfl_me.message import Vector
-from p2pfl_me.peer.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, save_checkpoint
+from p2pfl_me.peer.checkpoint import Checkpoint, Course, checkpoint_path, load_checkpoint, save_checkpoint
 from p2pfl_me.peer.misbehaviour import HALF_LIFE_S, MisbehaviourScores
 from p2pfl_me.peer.work import RoundWork
+from p2pfl_me.run.events import Finish as Ended
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
 from p2pfl_me.run.reading import read_log
@@ -119,6 +120,17 @@ def test_a_step_that_outlives_its_peer_leaves_no_trace(tmp_path: Path, at: str) 
         at == "train" :
     ]
     assert load(tmp_path).completed == STATE.completed
+
+
+def test_who_is_stopped_while_a_round_is_stored_counts_it(tmp_path: Path) -> None:
+    """Its core has not heard of the round yet, and the checkpoint has it: the last line said one less."""
+    trainer, log = _Stopped("never"), EventLog(RunFolder(tmp_path).log(3))
+    work = RoundWork(cast(Trainer, trainer), Sketcher(5, 1), log, tmp_path, replace(STATE, course=Course(7, 7, 0)))
+    work.conclude(Mixed(7, work.train(7, PARAMS) + 1, {}, {}, {}, 0.0), 0, 0)
+    work.finished(Finish("stopped", 7), None)
+    log.close()
+    last = read_log(RunFolder(tmp_path), 3).events[-1].event
+    assert isinstance(last, Ended) and last.rounds == last.trained == load(tmp_path).completed == 8
 
 
 def test_a_log_that_cannot_be_written_says_so(tmp_path: Path) -> None:

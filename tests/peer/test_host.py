@@ -1,0 +1,84 @@
+"""The shell around a core: what fails in its worker ends the peer in words, when all its rounds are done, too."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from p2pfl_me.errors import P2pmeError, PeerError
+from p2pfl_me.gossip.protocol import Action, Finish, Mixed
+from p2pfl_me.message import Kind, Message, Vector
+from p2pfl_me.peer.host import Host
+from p2pfl_me.run.events import AnyEvent, HandsOut
+
+OWN = np.ones(4, np.float32)
+
+
+class Core:
+    """No rounds; it stays for an hour, and gets a better model meanwhile."""
+
+    waiting_for: frozenset[int] = frozenset()
+
+    def __init__(self, taken: Mixed) -> None:
+        self._taken = taken
+
+    def start(self, now: float) -> list[Action]:
+        return [Finish("rounds", 1, stays_s=3600.0)]
+
+    def on_message(self, now: float, peer: int, message: Message) -> list[Action]:
+        return [self._taken]
+
+    def on_evaluated(self, now: float, loss: float | None) -> list[Action]:
+        raise AssertionError("nothing was stored")
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *given, **named: []
+
+
+class Work:
+    """What is to be stored does not fit on the disk."""
+
+    def __init__(self, host: list[Host], error: Exception) -> None:
+        self._host, self._error = host, error
+
+    def train(self, round: int, params: Vector, seconds: float | None = None) -> Vector:
+        return params
+
+    def conclude(self, mixed: Mixed, sent: int, received: int) -> float | None:
+        raise self._error
+
+    def note(self, event: AnyEvent) -> None:
+        if isinstance(event, HandsOut):  # it stays from now on
+            asyncio.get_running_loop().call_soon(self._host[0].on_message, 1, Message(Kind.FINAL, 0, 0, OWN))
+
+    def finished(self, finish: Finish | None, error: P2pmeError | None) -> None: ...
+
+
+class Links:
+    bytes_sent = bytes_received = 0
+
+    def __init__(self) -> None:
+        self.unreachable: dict[int, str] = {}
+        self.closed = False
+
+    async def start(self) -> None: ...
+    async def close(self) -> None:
+        self.closed = True
+
+    async def part(self, timeout_s: float) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("error", [PeerError("cannot write the checkpoint of round 2"), KeyError("a bug of ours")])
+def test_a_final_model_that_cannot_be_stored_ends_who_stays_with_that_error(error: Exception) -> None:
+    """At once, and not as if all were done: it had stayed out its hour, and ended well."""
+    taken = Mixed(1, OWN, {1: 1.0}, {}, {}, 0.0, handed=True)
+    hosts: list[Host] = []
+    core, work, links = cast(Any, Core(taken)), Work(hosts, error), Links()
+    hosts.append(Host(core, work, lambda handlers: cast(Any, links)))
+    with pytest.raises(type(error)) as caught:
+        asyncio.run(asyncio.wait_for(hosts[0].run(), 30.0))
+    assert caught.value is error and links.closed
