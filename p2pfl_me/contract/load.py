@@ -107,6 +107,13 @@ def _with(values: dict[str, Any], keys: Sequence[str], value: Any, override: str
 
 
 def _validate(source: Source, overridden: set[str], context: dict[str, Any]) -> Contract:
+    match source.values:
+        case {"version": int(version)} if version > 1:  # whatever else is wrong with it is right where it was written
+            raise ContractError(
+                f"is a contract of version {version}, and this p2pme reads version 1",
+                where=_where(source, ("version",), overridden),
+                fix="read it with the version of p2pme that wrote it",
+            )
     try:
         return _settled(Contract.model_validate(source.values, context=context))
     except ValidationError as error:

@@ -8,6 +8,7 @@ unfinished: then the version before it is taken.
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from p2pfl_me.sealing import Seal
 from p2pfl_me.tensors import Passphrase, asked_once, checksum, open_tensors, tensor
 
 MEMORY = "memory."
+FORMAT = 1
+"""Of what stands here. A number that says another meaning is written as `format`; where none stands it is 1."""
 
 
 @dataclass(frozen=True)
@@ -160,9 +163,31 @@ def load_checkpoint(
 
 def _course(metadata: Mapping[str, str]) -> Course:
     """Of a checkpoint from before these were counted: as if every round had been trained and shared."""
-    done = metadata["round"]
-    trained, shared = int(metadata.get("trained", done)), int(metadata.get("shared", done))
-    return Course(trained, shared, int(metadata.get("alone", 0)), int(metadata.get("joined", 0)))
+    done = _count(metadata, "round")
+    found = Course(
+        _count(metadata, "trained", done),
+        _count(metadata, "shared", done),
+        _count(metadata, "alone", 0),
+        _count(metadata, "joined", 0),
+    )
+    if max(found.trained, found.shared, found.alone, found.joined) > done:
+        raise ValueError(f"{done} rounds cannot be so many of one kind: {found}")
+    return found
+
+
+def _count(metadata: Mapping[str, str], name: str, otherwise: int | None = None) -> int:
+    """A number of things; its sum does not cover these words, and what is none would be gone on with."""
+    text = metadata[name] if otherwise is None else metadata.get(name, str(otherwise))
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"`{name}` is no number of things: {text[:40]!r}")
+    return int(text)
+
+
+def _loss(metadata: Mapping[str, str]) -> float:
+    found = float(metadata["best_loss"])
+    if math.isnan(found):
+        raise ValueError("`best_loss` is no number")
+    return found
 
 
 def _read(path: Path, peer: int, contracts: Sequence[str], layout_digest: str, passphrase: Passphrase) -> Checkpoint:
@@ -205,22 +230,25 @@ def _unchecked(path: Path, passphrase: Passphrase = known_passphrase) -> tuple[C
             params = tensor(file, "params")
             names = [name for name in file.keys() if name.startswith(MEMORY)]  # noqa: SIM118 (not a mapping)
             memory = {name.removeprefix(MEMORY): tensor(file, name) for name in sorted(names)}
+        if (written := _count(metadata, "format", FORMAT)) != FORMAT:
+            raise WeightsError(
+                f"is a checkpoint of format {written}, and this p2pme reads format {FORMAT}",
+                where=str(path),
+                fix="go on with the version of p2pme that wrote it",
+            )
+        course = _course(metadata)
         checkpoint = Checkpoint(
-            peer=int(metadata["peer"]),
-            completed=int(metadata["round"]),
+            peer=_count(metadata, "peer"),
+            completed=_count(metadata, "round"),
             params=params,
             progress=Progress(
-                float(metadata["best_loss"]),
-                int(metadata["stale_rounds"]),
-                int(metadata.get("trained", metadata["round"])),
-                int(metadata.get("alone", 0)),
-                int(metadata.get("joined", 0)),
+                _loss(metadata), _count(metadata, "stale_rounds"), course.trained, course.alone, course.joined
             ),
             contract_digest=metadata["contract_digest"],
             layout_digest=metadata["layout_digest"],
             memory=memory,
-            course=_course(metadata),
-            payments=int(metadata.get("payments", 0)),
+            course=course,
+            payments=_count(metadata, "payments", 0),
         )
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(

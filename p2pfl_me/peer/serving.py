@@ -13,7 +13,7 @@ from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.message import Vector
 from p2pfl_me.output import put
 from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint
-from p2pfl_me.peer.directory import directory_of
+from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.duty import Untold
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.opening import links_of
@@ -65,16 +65,18 @@ def serve(settings: PeerSettings, seconds: float | None = None) -> Exit:
     try:
         log.claim()
         for_s = contract.gossip.hand_out if seconds is None else seconds
+        directory = directory_of(settings, plan_of(contract))  # a wrong key is told before anything is promised
         put(f"peer {peer} hands out its final model ({kept.completed} rounds) for up to {for_s:g} s")
-        return asyncio.run(_serve(settings, kept, for_s, log, ledger))
+        return asyncio.run(_serve(settings, directory, kept, for_s, log, ledger))
     finally:
         ledger.close()
         log.close()
 
 
-async def _serve(settings: PeerSettings, kept: Checkpoint, seconds: float, log: EventLog, ledger: Ledger) -> Exit:
+async def _serve(
+    settings: PeerSettings, directory: Directory, kept: Checkpoint, seconds: float, log: EventLog, ledger: Ledger
+) -> Exit:
     contract, plan = settings.contract, plan_of(settings.contract)
-    directory = directory_of(settings, plan)
     start = Start(kept.params, kept.completed, kept.progress, kept.memory, contract.personal_ranges)
     core = handing_out(contract, Ended(kept.progress, kept.completed), plan.neighbours(settings.peer), start, seconds)
     work = _Nothing(log)

@@ -151,7 +151,9 @@ def _failures(run: Run, shown: bool) -> Iterator[Block]:
     if share is not None:
         yield Paragraph(f"{100 * share:.1f} % of the neighbours' models that were expected arrived in time.")
     if unreadable := sum(len(log.unread) for log in run.peers):
-        yield Paragraph(f"{many(unreadable, 'line')} of the event logs could not be read and were passed over.")
+        newer = sum(each.newer for log in run.peers for each in log.unread)
+        why = f"; a newer version of p2pme wrote {newer} of them" if newer else ""
+        yield Paragraph(f"{many(unreadable, 'line')} of the event logs could not be read and were passed over{why}.")
 
 
 def _aggregation(contract: Contract) -> str:

@@ -53,6 +53,12 @@ def complaint(text: str, *overrides: str) -> str:
         (BASE.replace("10}", "10, base_port: 65530}"), 5, "pass 65535"),
         (BASE + "  members: []\n", 4, "either `loopback` or `members`"),
         ("a: [", 1, "not valid YAML"),
+        (
+            BASE.replace(": 1\n", ": 2\n") + "new: {}\n",
+            1,
+            "of version 2, and this p2pme reads version 1\n  -> read it with",
+        ),
+        (BASE.replace(": 1\n", ": 0\n"), 1, "`version`: Input should be 1 (found 0)"),
         (BASE + "gossip: {deadline: {min_s: 9, max_s: 3}}\n", 6, "above max_s"),
         (BASE + "data: {test_fraction: 0.6, validation_fraction: 0.4}\n", 6, "nothing to train on"),
     ],

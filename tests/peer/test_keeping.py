@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
 
 from p2pfl_me.errors import PeerError, WeightsError
 from p2pfl_me.gossip.protocol import Finish, Mixed
@@ -22,6 +24,7 @@ from p2pfl_me.learning.trainer import Trained, Trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, Course, checkpoint_path, load_checkpoint, save_checkpoint
 from p2pfl_me.peer.misbehaviour import HALF_LIFE_S, MisbehaviourScores
+from p2pfl_me.peer.tensorfile import safetensors_parts
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.run.events import Finish as Ended
 from p2pfl_me.run.folder import RunFolder
@@ -75,6 +78,32 @@ def test_a_missing_or_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         load(tmp_path)
     save_checkpoint(tmp_path, replace(STATE, params=np.array([1, np.nan], np.float32)))
     with pytest.raises(WeightsError, match="finite"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("format", "2", "is a checkpoint of format 2, and this p2pme reads format 1"),
+        ("format", "1", ""),
+        ("round", "-1", "`round` is no number of things: '-1'"),
+        ("round", "\u0663", "`round` is no number"),
+        ("round", "4", "4 rounds cannot be so many of one kind"),
+        ("trained", "-3", "`trained` is no number of things"),
+        ("trained", "8", "7 rounds cannot be so many"),
+        ("alone", "1e3", "`alone` is no number of things"),
+        ("payments", "-1", "`payments` is no number of things"),
+        ("stale_rounds", "", "`stale_rounds` is no number of things"),
+        ("best_loss", "nan", "`best_loss` is no number"),
+    ],
+)
+def test_words_beside_the_model_are_read_as_strictly_as_it(tmp_path: Path, name: str, value: str, says: str) -> None:
+    """A checkpoint of a newer version, or one that was changed: a peer went on after -1 rounds, and trained -3."""
+    path = save_checkpoint(tmp_path, replace(STATE, course=Course(7, 6, 1)))
+    with safe_open(path, "np") as file:
+        words, params = file.metadata(), file.get_tensor("params")
+    path.write_bytes(b"".join(bytes(each) for each in safetensors_parts({"params": params}, {**words, name: value})))
+    with pytest.raises(WeightsError, match=re.escape(says)) if says else contextlib.nullcontext():
         load(tmp_path)
 
 
