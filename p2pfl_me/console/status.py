@@ -11,6 +11,7 @@ from typing import assert_never
 from p2pfl_me.console.standing import AHEAD, Standing
 from p2pfl_me.console.words import seen_by, undecided
 from p2pfl_me.contract import Contract
+from p2pfl_me.counting import many
 from p2pfl_me.run import events
 from p2pfl_me.run.codec import Logged
 from p2pfl_me.run.events import LinkState
@@ -65,6 +66,8 @@ class PeerStatus:
     """Seconds in which this peer's own links got no time."""
     undecided: str = ""
     """Who has said that it leaves and is not agreed with yet, who approves, and what ends it, in words."""
+    newer: int = 0
+    """Lines of its log that a newer version of p2pme wrote, and that count for nothing here."""
 
 
 LATE = ("deadline", "not waited for", "needs ", "does not say", "has not settled")
@@ -102,10 +105,10 @@ def status_of(folder: RunFolder, contract: Contract) -> tuple[PeerStatus, ...]:
 
 
 def _peer(folder: RunFolder, peer: int, rounds: int) -> PeerStatus:
-    account = Account(peer, rounds)
-    for line in read_log(folder, peer).events:
+    account, log = Account(peer, rounds), read_log(folder, peer)
+    for line in log.events:
         account.take(line)
-    return account.status
+    return replace(account.status, newer=sum(each.newer for each in log.unread))
 
 
 class Account:
@@ -235,6 +238,8 @@ def as_lines(peers: Sequence[PeerStatus], now: float) -> Iterator[str]:
         parts += [f"starved for {each.starved:.0f} s"] if each.starved else []
         parts += [f"last line {_ago(now - each.seen)}"] if each.seen is not None else []
         yield "  ".join(parts)
+        if each.newer:
+            yield f"    {many(each.newer, 'line')} of its log are not counted: a newer version of p2pme wrote them"
         if each.undecided:
             yield f"    {each.undecided}"
         for other in each.neighbours if each.state in GOING else ():  # whose end closed its links

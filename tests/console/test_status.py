@@ -105,6 +105,17 @@ def test_who_is_gone_here_may_be_seen_by_others_and_one_that_never_came_is_named
     assert status_of(run, CONTRACT)[2].neighbours == (Neighbour(1, "up", 310),)
 
 
+def test_lines_of_a_newer_version_are_named_and_not_passed_over_in_silence(run: RunFolder) -> None:
+    """A lab that was upgraded and downgraded: `round 0/4` alone would be false."""
+    with run.log(0).open("a") as file:
+        file.write('{"t":300,"event":"round","v":9}\n{"t":300,"event":"new"}\n{"t":300,"event":"rou\n')
+    zero, one, _ = status_of(run, CONTRACT)
+    assert (zero.newer, one.newer) == (2, 0)
+    told = list(as_lines([zero, one], now=300))
+    assert told[1] == "    2 lines of its log are not counted: a newer version of p2pme wrote them"
+    assert sum("newer" in line for line in told) == 1 and json.loads(as_json([zero]))["peers"][0]["newer"] == 2
+
+
 def test_it_is_told_in_lines_json_and_openmetrics(run: RunFolder) -> None:
     peers = status_of(run, CONTRACT)
     lines = list(as_lines(peers, now=260))
