@@ -69,6 +69,7 @@ def _audit(request: Request, home: Path, cell: Cell) -> str:
     except P2pmeError as error:
         return str(error)
     told = {"contract_digest": digest(group.of_seed(seed)).hex(), "games": request.games, "lira": asdict(found.lira)}
+    told["luck"] = found.luck
     with refusing(RunError, run, "free some space, or name another folder with --out"):
         write_whole(run / FILE, json.dumps(told, indent=1) + "\n")
     return ""
@@ -79,4 +80,6 @@ def _told(out: Path, group: Group, seed: int, games: int) -> Told | None:
     found = json_object(cell_folder(out, group, seed) / FILE)
     if found.get("games") != games or found.get("contract_digest") != digest(group.of_seed(seed)).hex():
         return None
-    return Told(float(found["lira"]["advantage"]), float(found["lira"]["auc"]))
+    if "luck" not in found:
+        return None  # of a version that did not ask
+    return Told(float(found["lira"]["advantage"]), float(found["lira"]["auc"]), found["luck"])

@@ -195,9 +195,12 @@ def _row(
         slugs += [several] if several else []
         slugs += [condition.name] if condition and condition.skew is None else []
         slugs += [request.engine] if request.engine != DEFAULT else []
+        words = [name, *(value.words for value in variant)]
+        if request.protections and len(names) == 1:
+            del words[0]  # of one contract the protections tell its rows apart
         rows.append(
             Group(
-                ", ".join([name, *(value.words for value in variant)]),
+                ", ".join(words),
                 "--".join(slug_of(each) for each in slugs),
                 skew,
                 setting,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,8 +25,8 @@ def mixings_of(groups: Sequence[Group]) -> tuple[tuple[Mixing, ...], tuple[str, 
     """The undisturbed set-ups that only mixed, and the names of those for whom that says nothing."""
     from p2pfl_me.simulation.mixing_alone import follows_its_matrix
 
-    done: dict[bytes, str] = {}
-    found, left_out = [], []
+    found: dict[bytes, Mixing] = {}
+    left_out = []
     for group in groups:
         contract = group.contract
         if contract.peers.count > MOST_PEERS or contract.peers.count < 2:
@@ -35,10 +36,11 @@ def mixings_of(groups: Sequence[Group]) -> tuple[tuple[Mixing, ...], tuple[str, 
             continue
         # What differs in training alone mixes alike.
         key = f"{contract.topology!r}{contract.gossip!r}{contract.peers.count}".encode()
-        if key not in done:
-            done[key] = group.name
-            found.append(mixing_of(group.name, contract))
-    return tuple(found), tuple(dict.fromkeys(left_out))
+        if key in found:
+            found[key] = replace(found[key], alike=(*found[key].alike, group.name))
+        else:
+            found[key] = mixing_of(group.name, contract)
+    return tuple(found.values()), tuple(dict.fromkeys(left_out))
 
 
 def mixing_of(name: str, contract: Contract) -> Mixing:

@@ -21,7 +21,8 @@ SPREAD = 0.05
 @dataclass(frozen=True, slots=True)
 class Attack:
     """How well scores tell members from others: area under the ROC curve, .5 is chance; the largest true minus false
-    positive rate, 0 is chance; the true positive rate where at most a tenth of the others is accused."""
+    positive rate, above 0 by luck (`lucky_advantage`); the true positive rate where at most a
+    tenth of the others is accused."""
 
     auc: float
     advantage: float
@@ -57,6 +58,17 @@ def auc_interval(scores: Scores, inside: Inside, seed: int, draws: int = 400) ->
     drawn = (random.integers(0, units, units) for _ in range(draws))
     low, high = np.quantile([_area(scores[:, each], inside[:, each]) for each in drawn], (0.025, 0.975))
     return float(low), float(high)
+
+
+def lucky_advantage(scores: Scores, inside: Inside, seed: int, draws: int = 100) -> float:
+    """LiRA's advantage that 95 % of draws stay below in which who was in is drawn anew, so that scores (games, units)
+    tell nothing: the best of all thresholds lies above 0 by luck alone."""
+    random = np.random.default_rng(seed)
+    found = []
+    for _ in range(draws):
+        other = random.permuted(inside, axis=1)
+        found.append(attack_of(likelihood_ratios(scores, other), other).advantage)
+    return float(np.quantile(found, 0.95))
 
 
 def likelihood_ratios(scores: Scores, inside: Inside) -> Scores:

@@ -19,7 +19,14 @@ from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.privacy.accounting import Release, of_group
 from p2pfl_me.privacy.budget import Unit
-from p2pfl_me.privacy.membership import Attack, attack_of, auc_interval, epsilon_bound, likelihood_ratios
+from p2pfl_me.privacy.membership import (
+    Attack,
+    attack_of,
+    auc_interval,
+    epsilon_bound,
+    likelihood_ratios,
+    lucky_advantage,
+)
 from p2pfl_me.privacy_audit.games import Played, board_of, play
 from p2pfl_me.privacy_audit.inversion import Inversion, invert
 from p2pfl_me.run.folder import RunFolder
@@ -35,7 +42,8 @@ class Finding:
     """What a neighbour learns of one unit under one contract.
 
     `threshold` goes by confidence alone, `lira` by likelihood ratios with the other games as shadow models; in 95 % of
-    draws of the units its AUC lies in `interval`, None where there is one unit. `at_least`:
+    draws of the units its AUC lies in `interval`, and who learns nothing has
+    an advantage below `luck`; None where there is one unit. `at_least`:
     epsilon, with 95 % confidence, by one game; `promised`: what the contract allows, None where it promises nothing.
     `worst`: the peer whose units are told apart best, and by how much.
     """
@@ -49,6 +57,7 @@ class Finding:
     promised: float | None
     worst: tuple[int, float]
     interval: tuple[float, float] | None = None
+    luck: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +149,7 @@ def _finding(name: str, contract: Contract, unit: Unit, played: Played, samples:
     ratios = likelihood_ratios(played.scores, played.inside)
     budget = contract.privacy.budget
     by_peer = [attack_of(ratios[:, mine], played.inside[:, mine]).auc for mine in _each(played)]
-    worst = int(np.argmax(by_peer))
+    worst, several = int(np.argmax(by_peer)), played.scores.shape[1] > 1
     return Finding(
         name,
         unit,
@@ -150,7 +159,8 @@ def _finding(name: str, contract: Contract, unit: Unit, played: Played, samples:
         epsilon_bound(ratios[0], played.inside[0], budget.delta if budget else 0.0),
         promised(contract, unit, samples),
         (worst, by_peer[worst]),
-        auc_interval(ratios, played.inside, contract.seed) if played.scores.shape[1] > 1 else None,
+        auc_interval(ratios, played.inside, contract.seed) if several else None,
+        lucky_advantage(played.scores, played.inside, contract.seed) if several else None,
     )
 
 

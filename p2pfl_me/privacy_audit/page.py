@@ -34,9 +34,10 @@ from p2pfl_me.report.write import write_document
 HOW = (
     "Every unit, a clip or a subject with all of their clips, is in or out by the toss of a coin; the contract is run "
     "on what is in, with all its peers, here. A neighbour then asks every model that the exchange showed it.",
-    "LiRA compares a unit's score with those that it got in the other games, in and out. AUC .5 and advantage 0 are "
-    "chance; AUC 1 is certainty. Caught at 10 %: the share of members that are found while a tenth of the others is "
-    "accused, .1 is chance.",
+    "LiRA compares a unit's score with those that it got in the other games, in and out. AUC .5 is chance, 1 is "
+    "certainty. Advantage: true less false accusations, at the best of all thresholds, and so above 0 by luck; who "
+    "learns nothing stays below the number in brackets in 95 % of draws of who was in. Caught at 10 %: the share of "
+    "members that are found while a tenth of the others is accused, .1 is chance.",
     "Epsilon at least: with 95 % confidence no smaller epsilon holds (one game, Steinke, Nasr and Jagielski 2023). It "
     "stays 0 where units are few: then nothing is proven, neither good nor bad. Epsilon promised is the contract's.",
     "An attack that fails here proves nothing: a better one may come. One that works here works.",
@@ -79,7 +80,7 @@ def as_lines(audit: Audit) -> Iterator[str]:
         within = f" ({each.interval[0]:.2f} to {each.interval[1]:.2f})" if each.interval else ""
         yield (
             f"{each.name}: one {each.unit} of {each.units}: LiRA AUC {each.lira.auc:.3f}{within}, advantage "
-            f"{each.lira.advantage:.2f}; epsilon at least {each.at_least:.2f}{promised}"
+            f"{_advantage(each)}; epsilon at least {each.at_least:.2f}{promised}"
         )
     for found in audit.inversions:
         yield (
@@ -132,12 +133,18 @@ def _with_interval(each: Finding) -> str:
     return f"{each.lira.auc:.2f}{within}"
 
 
+def _advantage(each: Finding) -> str:
+    """With what luck alone brings."""
+    return f"{each.lira.advantage:.2f}" + (f" [{each.luck:.2f}]" if each.luck is not None else "")
+
+
 def _facts(findings: Sequence[Finding]) -> tuple[Fact, ...]:
     first = findings[0]
     within = f", 95 %: {first.interval[0]:.2f} to {first.interval[1]:.2f}" if first.interval else ""
+    lucky = f"; below {first.luck:.2f} by luck" if first.luck else ""
     facts = [
         Fact("LiRA AUC", f"{first.lira.auc:.3f}", f"one {first.unit}{within}; .5 is chance", "vermilion"),
-        Fact("advantage", f"{first.lira.advantage:.2f}", "true minus false accusations, at best"),
+        Fact("advantage", f"{first.lira.advantage:.2f}", f"true minus false accusations, at best{lucky}"),
         Fact("epsilon at least", f"{first.at_least:.2f}", "with 95 % confidence, by one game"),
     ]
     if first.promised is not None:
@@ -155,7 +162,7 @@ def _table(findings: Sequence[Finding]) -> Table:
             f"{each.lira.auc:.3f}" + (f" [{each.interval[0]:.2f}, {each.interval[1]:.2f}]" if each.interval else "")
             for each in findings
         ],
-        "advantage": [f"{each.lira.advantage:.2f}" for each in findings],
+        "advantage": [_advantage(each) for each in findings],
         "caught at 10 %": [f"{each.lira.at_a_tenth:.2f}" for each in findings],
         "AUC by loss alone": [f"{each.threshold.auc:.3f}" for each in findings],
         "epsilon at least": [f"{each.at_least:.2f}" for each in findings],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from p2pfl_me.report.document import Block, Table
-from p2pfl_me.report.formatting import NONE, known
+from p2pfl_me.report.formatting import NONE, three_digits
 from p2pfl_me.report.methods import MB, Method, Setting, course_of, reached, track_of
 
 
@@ -30,4 +30,4 @@ def _to_target(method: Method, target: float) -> tuple[str, str, str, str]:
     reach = reached(course, target) if course else None
     if reach is None:
         return ("not reached", NONE, NONE, share)
-    return str(reach.round), known(reach.seconds), known(reach.sent / MB), share
+    return str(reach.round), three_digits(reach.seconds), three_digits(reach.sent / MB), share

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from p2pfl_me.report.document import Block, Table
-from p2pfl_me.report.formatting import NONE, many
+from p2pfl_me.report.formatting import NONE, many, three_digits
 from p2pfl_me.report.mixing import Mixing, exact_after, reaches, slope_of
 from p2pfl_me.report.mixing_picture import mixing_pictures
 from p2pfl_me.report.results import Floats
@@ -26,7 +26,7 @@ def mixing_blocks(mixings: Sequence[Mixing], left_out: Sequence[str]) -> Iterato
                 *shares,
                 NONE if expected is None else str(expected),
                 NONE if goal is None else str(goal),
-                NONE if goal is None else f"{mixing.megabytes[goal]:.1f}",
+                NONE if goal is None else three_digits(float(mixing.megabytes[goal])),
             )
         )
     words = (
@@ -35,6 +35,9 @@ def mixing_blocks(mixings: Sequence[Mixing], left_out: Sequence[str]) -> Iterato
         "rounds. Slope: ratio of the logarithms, 1 where the measured line is as steep as the predicted one. Rounds "
         "and MB until a thousandth of the first distance is left, for models of this comparison's size."
     )
+    for mixing in mixings:
+        if mixing.alike:
+            words += f" {', '.join(mixing.alike)}: mixed as {mixing.name} is."
     if left_out:
         words += f" Without a line, because their rounds are more than a mixing matrix: {', '.join(left_out)}."
     header = (

@@ -26,6 +26,13 @@ def known(value: float) -> str:
     return f"{value:.1f}" if np.isfinite(value) else NONE
 
 
+def three_digits(value: float) -> str:
+    """At least one decimal, and three digits that tell: of small networks a tenth of a megabyte is much."""
+    if not np.isfinite(value):
+        return NONE
+    return f"{value:.{max(1, 2 - int(np.floor(np.log10(abs(value)))))}f}" if 1e-9 < abs(value) < 10 else known(value)
+
+
 def share(value: float | None) -> str:
     """A share of the consensus distance; a dash for none, 0 where it vanishes up to rounding."""
     if value is None:

@@ -72,10 +72,13 @@ class UnderFaults:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How well a neighbour told members from others in one cell's games: LiRA's advantage, and area under the curve."""
+    """How well a neighbour told members from others in one cell's games: LiRA's advantage, and area under the curve.
+
+    Who learns nothing has an advantage below `luck` in 95 % of draws of who was in."""
 
     advantage: float
     auc: float
+    luck: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,14 @@ class Mixing:
     """One set-up that only mixed, after 0, 1, ..., T rounds, all float64 (T + 1,).
 
     `measured` and `predicted`: the distance to the mean as a share of the first; `megabytes` that a peer had sent.
+    `alike`: set-ups that differ from it in training or privacy alone, and so would mix as it does.
     """
 
     name: str
     measured: Floats = field(repr=False)
     predicted: Floats = field(repr=False)
     megabytes: Floats = field(repr=False)
+    alike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,8 @@ def done_by(job: dict[str, Any]) -> dict[str, Any]:
         "seconds": seconds,
         "epsilon": max(spent, default=None),
         "hides": contract.privacy.unit.value if contract.privacy.spends else None,
-        "audit": {each.unit.value: asdict(each.lira) | {"at_least": each.at_least, "promised": each.promised}
+        "audit": {each.unit.value: asdict(each.lira)
+            | {"at_least": each.at_least, "luck": each.luck, "promised": each.promised}
                   for each in findings},
     }  # fmt: skip
 

@@ -10,6 +10,8 @@ from p2pfl_me.compare.mixing import mixing_of, mixings_of
 from p2pfl_me.compare.skew import AS_WRITTEN
 from p2pfl_me.contract import Contract
 from p2pfl_me.gossip.kind import fitting_protocol
+from p2pfl_me.report.comparison_mixing import mixing_blocks
+from p2pfl_me.report.document import Table
 from p2pfl_me.report.mixing import Mixing, exact_after, reaches, slope_of
 from p2pfl_me.topology import schedule_of, spectral_figures
 from p2pfl_me.topology.kind import TOPOLOGIES
@@ -85,7 +87,9 @@ def test_protocols_that_do_more_than_mix_are_named_and_left_out() -> None:
         )
     ]
     found, left_out = mixings_of(groups)
-    assert [each.name for each in found] == ["ring"]
+    assert [(each.name, each.alike) for each in found] == [("ring", ("ring, slower",))]
+    table, *_ = mixing_blocks(found, left_out)
+    assert isinstance(table, Table) and "ring, slower: mixed as ring is. Without a line" in table.caption
     assert left_out == ("ring, int8", "ring, swift")
 
 

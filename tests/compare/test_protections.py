@@ -70,7 +70,7 @@ def test_a_comparison_of_protections_ends_with_what_each_costs_and_gives_and_pla
     plain, noised = found.protections
     assert noised.told[1].auc < plain.told[1].auc
     objects = as_objects(found.protections)
-    assert [(each["protection"], each["seed"]) for each in objects][:2] == [("mesh, plain", 1), ("mesh, zip:5", 1)]
+    assert [(each["protection"], each["seed"]) for each in objects][:2] == [("plain", 1), ("zip:5", 1)]
     assert all(each["bytes_a_peer"] > 0 and each["epsilon"] is None and 0 <= each["uf1"] <= 1 for each in objects)
     assert (tmp_path / "out" / "protections.csv").read_text().count("\n") == 3
     assert "Protections" in found.page.read_text()

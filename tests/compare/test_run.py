@@ -212,7 +212,7 @@ def test_with_seeds_enough_it_says_better_where_it_holds_and_only_there(request_
 def test_cost_to_the_target_is_counted_or_said_not_to_be_reached(request_: Request) -> None:
     run(replace(request_, target=0.5))
     lines = (request_.out / "report.md").read_text().splitlines()
-    assert "| mesh | 3 | 4.5 | 18.0 | 2 of 2 |" in lines  # three rounds of 1.5 s and 6 MB
+    assert "| mesh | 3 | 4.50 | 18.0 | 2 of 2 |" in lines  # three rounds of 1.5 s and 6 MB
     assert any(line.startswith("| line | not reached |") for line in lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from p2pfl_me.privacy.membership import attack_of, auc_interval, epsilon_bound, likelihood_ratios
+from p2pfl_me.privacy.membership import attack_of, auc_interval, epsilon_bound, likelihood_ratios, lucky_advantage
 
 
 def test_areas_and_advantages_are_those_computed_by_hand() -> None:
@@ -38,6 +38,19 @@ def test_more_units_bring_the_ends_of_the_area_together_around_it() -> None:
         widths.append(high - low)
     assert widths[1] < 0.4 * widths[0]
     assert auc_interval(scores, np.ones_like(inside), seed=1, draws=5) == (0.5, 0.5), "nothing was out"
+
+
+def test_who_learns_nothing_stays_below_what_luck_brings_and_who_learns_lies_above() -> None:
+    random = np.random.default_rng(3)
+    below = 0
+    for _ in range(60):
+        scores, inside = random.normal(size=(4, 60)) + random.normal(size=60), random.random((4, 60)) < 0.5
+        luck = lucky_advantage(scores, inside, 0, draws=40)
+        below += attack_of(likelihood_ratios(scores, inside), inside).advantage <= luck
+    assert 0.85 * 60 <= below < 60, "about 95 of 100, and not all"
+    told = scores + 3 * inside
+    assert attack_of(likelihood_ratios(told, inside), inside).advantage > 2 * lucky_advantage(told, inside, 0)
+    assert 0.02 < luck < 0.4, "above 0, which only certainty of nothing would be"
 
 
 def test_a_unit_that_was_never_out_says_nothing() -> None:

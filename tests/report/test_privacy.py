@@ -19,6 +19,7 @@ from p2pfl_me.report.comparison_protection import (
     with_interval,
 )
 from p2pfl_me.report.document import Bullets, Paragraph, Table
+from p2pfl_me.report.formatting import three_digits
 from p2pfl_me.report.methods import Method, Protected, Told
 from p2pfl_me.report.privacy import HIDES, left_the_building
 from p2pfl_me.report.privacy_picture import spending_picture
@@ -140,7 +141,7 @@ def test_the_figure_of_a_budget_is_its_rows_and_its_bound(
 
 def test_protections_are_what_their_runs_and_games_say(spender: Run, runs: dict[str, tuple[Run, ...]]) -> None:
     plain, dear = Method("plain", runs["mesh"]), Method("dp_sgd", (spender,))
-    rows = [Protected(plain, {1: Told(0.5, 0.75), 2: Told(0.25, 0.5)}, 16), Protected(dear, {}, 16)]
+    rows = [Protected(plain, {1: Told(0.5, 0.75, 0.11), 2: Told(0.25, 0.5, 0.08)}, 16), Protected(dear, {}, 16)]
     lines = protection_rows(rows)
     assert [line[:2] for line in lines] == [("plain", 1), ("plain", 2), ("dp_sgd", 1)]
     for line, run in zip(lines, [*runs["mesh"], spender], strict=True):
@@ -148,7 +149,7 @@ def test_protections_are_what_their_runs_and_games_say(spender: Run, runs: dict[
         one = Method("", (run,))
         assert line[2:5] == (one.score(Arm.GOSSIP)[run.seed], one.score()[run.seed], pytest.approx(sent))
     assert [line[5:] for line in lines] == [
-        (None, None, 0.5, 0.75), (None, None, 0.25, 0.5), (4.0, "clip", None, None)
+        (None, None, 0.5, 0.75, 0.11), (None, None, 0.25, 0.5, 0.08), (4.0, "clip", None, None, None)
     ]  # fmt: skip
     assert [list(each) for each in as_objects(rows)] == [list(CSV_HEADER)] * 3
     words, table = protection_blocks(rows)
@@ -158,14 +159,33 @@ def test_protections_are_what_their_runs_and_games_say(spender: Run, runs: dict[
     assert first[:3] == ("plain", with_interval(own), with_interval(list(plain.score().values())))
     assert first[5:7] == ("none", with_interval([0.5, 0.25])) and first[7].startswith("0.625 ± ")
     assert second[5:] == ("4, clip", "–", "–") and with_interval([0.5]) == "0.500"
-    assert "Epsilon (at delta 1e-05) is the most" in str(words)
+    assert "Epsilon (at delta 1e-05) is the most" in str(words) and "luck" in str(words) and "below 0.11" in str(words)
     silent = replace(spender, peers=tuple(replace(log, spent=()) for log in spender.peers))
     halves = [Protected(plain, {1: Told(0.5, 0.75)}, 16), Protected(Method("dp_sgd", (silent,)), {}, 16)]
     words, table = protection_blocks(halves[:1])
-    assert "Epsilon is the most" in str(words)
+    assert "Epsilon is the most" in str(words) and "below" not in str(words)
     _, table = protection_blocks(halves)
     assert isinstance(table, Table)
     assert [row[5:7] for row in table.rows] == [("none", "0.500 (1 of 2 seeds)"), ("–", "–")]
-    shown = list(protection_lines(rows))
+    *shown, note = protection_lines(rows)
+    assert "half the 95 % interval" in note and "below 0.11" in note
     assert len(shown) == 3 and len({len(line) for line in shown}) == 1 and shown[0].split()[0] == "protection"
     assert all(cell in shown[0] for cell in HEADER[1:]) and all(cell in shown[1] for cell in first)
+
+
+def test_what_is_small_keeps_three_digits_that_tell() -> None:
+    shown = [three_digits(each) for each in (0.161, 0.17165, 3.0768, 17.96, 526.0, 0.0, 0.00123, float("nan"))]
+    assert shown == ["0.161", "0.172", "3.08", "18.0", "526.0", "0.0", "0.00123", "–"]
+
+
+def test_noise_that_hardly_cancels_on_its_graph_is_told_beside_the_table(
+    spender: Run,
+) -> None:
+    rows = [Protected(Method("decor:8", (spender,)), {}, 16)]
+    assert len(list(protection_blocks(rows))) == 2
+    decor = contract_from_yaml(
+        "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 6}}\n"
+        "privacy: {noise: decor, budget: {epsilon: 5}}\n"
+    )
+    *_, told = protection_blocks([Protected(Method("decor:8", (replace(spender, contract=decor),)), {}, 16)])
+    assert isinstance(told, Paragraph) and "decor:8: on this graph" in str(told) and "of little use" in str(told)
