@@ -16,7 +16,8 @@ from p2pfl_me.report.numbers import Cell
 from p2pfl_me.report.paired import half_width
 from p2pfl_me.report.traffic import peer_traffic
 
-HEADER = ("", "UF1, own models", "UF1, average model", "MB a peer", "seconds", "epsilon, hides one", "advantage", "AUC")
+HEADER = ("", "epsilon, hides one", "advantage", "AUC", "UF1, own models", "UF1, average model", "MB a peer", "seconds")
+"""What is asked first stands first, where a telephone shows it."""
 CSV_HEADER = (
     "protection",
     "seed",
@@ -101,13 +102,13 @@ def _cells(row: Protected) -> tuple[str, ...]:
     sent = _bytes(row.method)
     return (
         row.method.name,
+        _promise(epsilon, _hides(row.method)),
+        with_interval([each.advantage for each in row.told.values()]) + _of_fewer(row),
+        with_interval([each.auc for each in row.told.values()]),
         with_interval(list(row.method.score(Arm.GOSSIP).values())),
         with_interval(list(row.method.score().values())),
         NONE if sent is None else three_digits(sent / MB),
         NONE if course is None else three_digits(float(course.seconds[-1])),
-        _promise(epsilon, _hides(row.method)),
-        with_interval([each.advantage for each in row.told.values()]) + _of_fewer(row),
-        with_interval([each.auc for each in row.told.values()]),
     )
 
 

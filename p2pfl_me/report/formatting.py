@@ -27,10 +27,10 @@ def known(value: float) -> str:
 
 
 def three_digits(value: float) -> str:
-    """At least one decimal, and three digits that tell: of small networks a tenth of a megabyte is much."""
+    """One to three decimals, for three digits that tell: of small networks a tenth of a megabyte is much."""
     if not np.isfinite(value):
         return NONE
-    return f"{value:.{max(1, 2 - int(np.floor(np.log10(abs(value)))))}f}" if 1e-9 < abs(value) < 10 else known(value)
+    return known(value) if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
 
 
 def share(value: float | None) -> str:

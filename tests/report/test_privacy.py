@@ -156,9 +156,9 @@ def test_protections_are_what_their_runs_and_games_say(spender: Run, runs: dict[
     assert isinstance(words, Paragraph) and isinstance(table, Table) and "(16 games a seed" in str(words)
     first, second = table.rows
     own = list(plain.score(Arm.GOSSIP).values())
-    assert first[:3] == ("plain", with_interval(own), with_interval(list(plain.score().values())))
-    assert first[5:7] == ("none", with_interval([0.5, 0.25])) and first[7].startswith("0.625 ± ")
-    assert second[5:] == ("4, clip", "–", "–") and with_interval([0.5]) == "0.500"
+    assert first[0] == "plain" and first[4:6] == (with_interval(own), with_interval(list(plain.score().values())))
+    assert first[1:3] == ("none", with_interval([0.5, 0.25])) and first[3].startswith("0.625 ± ")
+    assert second[1:4] == ("4, clip", "–", "–") and with_interval([0.5]) == "0.500"
     assert "Epsilon (at delta 1e-05) is the most" in str(words) and "luck" in str(words) and "below 0.11" in str(words)
     silent = replace(spender, peers=tuple(replace(log, spent=()) for log in spender.peers))
     halves = [Protected(plain, {1: Told(0.5, 0.75)}, 16), Protected(Method("dp_sgd", (silent,)), {}, 16)]
@@ -166,7 +166,7 @@ def test_protections_are_what_their_runs_and_games_say(spender: Run, runs: dict[
     assert "Epsilon is the most" in str(words) and "below" not in str(words)
     _, table = protection_blocks(halves)
     assert isinstance(table, Table)
-    assert [row[5:7] for row in table.rows] == [("none", "0.500 (1 of 2 seeds)"), ("–", "–")]
+    assert [row[1:3] for row in table.rows] == [("none", "0.500 (1 of 2 seeds)"), ("–", "–")]
     *shown, note = protection_lines(rows)
     assert "half the 95 % interval" in note and "below 0.11" in note
     assert len(shown) == 3 and len({len(line) for line in shown}) == 1 and shown[0].split()[0] == "protection"
@@ -175,7 +175,7 @@ def test_protections_are_what_their_runs_and_games_say(spender: Run, runs: dict[
 
 def test_what_is_small_keeps_three_digits_that_tell() -> None:
     shown = [three_digits(each) for each in (0.161, 0.17165, 3.0768, 17.96, 526.0, 0.0, 0.00123, float("nan"))]
-    assert shown == ["0.161", "0.172", "3.08", "18.0", "526.0", "0.0", "0.00123", "–"]
+    assert shown == ["0.161", "0.172", "3.08", "18.0", "526.0", "0.000", "0.001", "–"]
 
 
 def test_noise_that_hardly_cancels_on_its_graph_is_told_beside_the_table(
