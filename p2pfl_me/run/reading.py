@@ -63,10 +63,15 @@ def read_log(folder: RunFolder, peer: int) -> Log:
     return Log(tuple(events), tuple(unread))
 
 
+_COMPARED = 4096
+"""Bytes before a place in a log by which it is known again: a line has its time, so no other log has them there."""
+
+
 class Tail:
     """Reads what has been added to a peer's log, whole lines only. A log that is put aside is read to its end first.
 
-    Who looks so seldom that two logs are put aside in between misses the second.
+    Who looks so seldom that two logs are put aside in between misses the second. One that was removed and written again
+    by its peer (`lines.Lines`) is gone on with where it was read to.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,8 +95,26 @@ class Tail:
             yield from self._more()
             if not aside:
                 return
-            self._file.close()
-            self._file, self._rest = None, b""
+            with self._file as before:
+                self._file = self._again(before)
+            if self._file is None:
+                self._rest = b""
+
+    def _again(self, before: BinaryIO) -> BinaryIO | None:
+        """What lies under the name now, behind the lines that were read in `before`, if it begins with all of these."""
+        at = before.tell()
+        if os.fstat(before.fileno()).st_nlink:
+            return None
+        try:
+            file = open_regular(self._path)
+        except OSError:
+            return None
+        begin = max(0, at - _COMPARED)
+        if os.pread(file.fileno(), at - begin, begin) == os.pread(before.fileno(), at - begin, begin):
+            file.seek(at)
+            return file
+        file.close()
+        return None
 
     def _is_aside(self) -> bool:
         assert self._file is not None

@@ -207,6 +207,27 @@ def test_what_becomes_of_the_file_while_it_is_written_costs_no_line(tmp_path: Pa
     assert sorted(each.name for each in run.iterdir()) == ["away", path.name]
 
 
+def test_who_follows_a_log_that_is_removed_hears_each_line_once(tmp_path: Path) -> None:
+    path = RunFolder(tmp_path).log(0)
+    written, tail = EventLog(path), Tail(path)
+    said = [a_round(number) for number in range(6)]
+    for each in said[:3]:
+        written.write(each)
+    assert list(tail.events()) == said[:3]
+    path.unlink()
+    assert list(tail.events()) == []
+    written.write(said[3])
+    assert list(tail.events()) == said[3:4]
+    path.unlink()
+    written.write(said[4])
+    path.unlink()  # twice between two looks
+    written.write(said[5])
+    assert list(tail.events()) == said[4:] and list(tail.events()) == []
+    path.unlink()
+    EventLog(path).write(said[0])  # another run's
+    assert list(tail.events()) == said[:1]
+
+
 def test_a_tail_reads_whole_lines_once(tmp_path: Path) -> None:
     path = RunFolder(tmp_path).log(0)
     tail = Tail(path)
