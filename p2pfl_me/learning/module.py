@@ -114,7 +114,8 @@ class ModuleStep:
             owner, own = _owner(self._module, name)
             parameter = owner._parameters.get(own)
             if parameter is None:
-                owner._buffers[own] = view
+                # Each counts its own changes: one that forward moves must not spoil what others keep for backward.
+                owner._buffers[own] = view.data
             else:
                 parameter.data = view
                 parameter.grad = slopes.get(name)

@@ -12,13 +12,21 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Model
 from p2pfl_me.errors import NetworkError
 from p2pfl_me.learning.losses import CrossEntropy
 from p2pfl_me.learning.module import ModuleStep, frozen_parts
+from p2pfl_me.learning.own_refusals import (
+    refuse_keeping,
+    refuse_lazy,
+    refuse_random_layout,
+    refuse_scores,
+    refuse_shared_memory,
+    refuse_types,
+    refuse_unloadable,
+)
 from p2pfl_me.networks import Group, Layout
 from p2pfl_me.networks.code import Code, Given
 from p2pfl_me.networks.kinds.own import STILL_SEED, Own, held_by, still_digest
@@ -124,13 +132,16 @@ def examine(
     use = Use(classes, side, "all")
     builds = [code.build(use, seed) for seed in SEEDS]
     module, where = builds[0], code.where
-    _refuse_lazy(module, where)
-    _refuse_random_layout(builds, where)
+    refuse_lazy(module, where)
+    refuse_random_layout(builds, where)
     names = _trained(module, trained, where)
-    _refuse_types(module, names, where)
+    refuse_types(module, names, where)
+    refuse_shared_memory(module, names, where)
+    refuse_unloadable(module, names, where)
     sample = tuple(shape or (3, side, side))
     inputs = torch.randn(BATCH, *sample, generator=torch.Generator().manual_seed(0))
-    _refuse_scores(module, inputs, classes, where)
+    refuse_scores(module, inputs, classes, where)
+    refuse_keeping(module, [name for name, _ in builds[1].named_parameters()], inputs, classes, where)
     statistics = _statistics(module, names, inputs, classes, where)
     layout = _layout(module, names, statistics, classes)
     step = ModuleStep(module, layout, sample, CrossEntropy(None), torch.device("cpu"))
@@ -159,27 +170,6 @@ def _called(code: Code) -> str:
     return kept[:64] or "network"
 
 
-def _refuse_lazy(module: nn.Module, where: str) -> None:
-    for name, value in [*module.named_parameters(), *module.named_buffers()]:
-        if isinstance(value, UninitializedParameter | UninitializedBuffer):
-            raise NetworkError(
-                f"`{name}` gets its shape from the first input", where=where, fix="write the layer's input size out"
-            )
-
-
-def _refuse_random_layout(builds: Sequence[nn.Module], where: str) -> None:
-    first, *others = [{name: tuple(value.shape) for name, value in each.state_dict().items()} for each in builds]
-    for other in others:
-        for name in [*first, *other]:
-            if first.get(name) != other.get(name):
-                raise NetworkError(
-                    f"has another layout each time it is built: `{name}` is {first.get(name, 'absent')}, "
-                    f"then {other.get(name, 'absent')}",
-                    where=where,
-                    fix="let no size depend on a random choice: peers could not mix such models",
-                )
-
-
 def _trained(module: nn.Module, wanted: Sequence[str], where: str) -> list[str]:
     """Names of the parameters that are trained and sent."""
     asking = [name for name, value in module.named_parameters() if value.requires_grad]
@@ -195,77 +185,6 @@ def _trained(module: nn.Module, wanted: Sequence[str], where: str) -> list[str]:
     if not names:
         raise NetworkError("has nothing to train", where=where, fix="leave requires_grad of some parameters on")
     return names
-
-
-def _refuse_types(module: nn.Module, names: Sequence[str], where: str) -> None:
-    for name in names:
-        parameter = module.get_parameter(name)
-        if (kind := parameter.dtype) is not torch.float32:
-            raise NetworkError(f"`{name}` is {kind}, and models travel as float32", where=where, fix="make it float32")
-        if not parameter.numel():
-            raise NetworkError(
-                f"`{name}` of shape {tuple(parameter.shape)} holds no value",
-                where=where,
-                fix="leave it out, or switch its requires_grad off",
-            )
-    for name, each in module.named_modules():
-        if isinstance(each, _BatchNorm) and each.track_running_stats and each.momentum is None:
-            raise NetworkError(
-                f"`{name}` averages all batches that it has seen, a count that no model carries",
-                where=where,
-                fix="give it a momentum, such as 0.1",
-            )
-
-
-def _refuse_scores(module: nn.Module, inputs: Tensor, classes: int, where: str) -> None:
-    """Scores of a whole batch and of one sample; whoever asks twice must hear the same."""
-    shown = f"inputs of {tuple(inputs.shape[1:])}"
-    module.eval()
-    for batch in (inputs, inputs[:1]):
-        given = batch.clone()
-        try:
-            with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                out, again = module(given), module(batch.clone())
-        except Exception as error:
-            raise NetworkError(
-                f"cannot take a batch of {len(batch)} {shown}: {error}",
-                where=where,
-                fix="set its input size (`build.input_size = 28`, or --input-size), or mend its forward",
-            ) from error
-        if not isinstance(out, Tensor):
-            raise NetworkError(
-                f"gives a {type(out).__name__} for {shown}, not a tensor of class scores",
-                where=where,
-                fix="return the scores alone",
-            )
-        if tuple(out.shape) != (len(batch), classes):
-            raise NetworkError(
-                f"gives scores of shape {tuple(out.shape)} for {len(batch)} samples of {classes} classes, "
-                f"not ({len(batch)}, {classes})",
-                where=where,
-                fix="take the number of classes as an argument: def build(classes)",
-            )
-        if out.dtype != torch.float32:
-            raise NetworkError(
-                f"gives scores of {out.dtype} for {shown}, and the loss is of float32",
-                where=where,
-                fix="return float32: scores.float()",
-            )
-        if not torch.isfinite(out).all():
-            raise NetworkError(f"gives NaN or infinite scores for {shown}", where=where, fix="see its first values")
-        if not torch.equal(given, batch):
-            raise NetworkError(
-                "changes its inputs in place, which are kept for the next epoch and the next model",
-                where=where,
-                fix="let its first layer make a new tensor: nn.ReLU() for nn.ReLU(inplace=True), x * a for x.mul_(a)",
-            )
-        if not torch.equal(out, again):
-            raise NetworkError(
-                f"gives other scores when it is asked again about the same {shown}",
-                where=where,
-                fix="draw nothing in evaluation mode (nn.Dropout, or dropout(x, training=self.training)), and keep "
-                "nothing between two calls of forward",
-            )
 
 
 def _statistics(module: nn.Module, names: Sequence[str], inputs: Tensor, classes: int, where: str) -> list[str]:

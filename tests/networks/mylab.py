@@ -1,6 +1,8 @@
 """Networks as a user might bring them: some that work, and one of each slip."""
 
 import random
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -166,3 +168,95 @@ def hollow(classes: int) -> nn.Module:
     module = Net(classes, 16)
     module.register_parameter("none", nn.Parameter(torch.zeros(0)))
     return module
+
+
+def spectral(classes: int) -> nn.Module:
+    """Buffers that move in forward, behind a normalisation that keeps its own for backward."""
+    module = Net(classes, 16)
+    nn.utils.parametrizations.spectral_norm(module.fc)
+    return module
+
+
+def _with_forward(module: nn.Module, forward: Callable[[Any, torch.Tensor], Any], **attributes: Any) -> nn.Module:
+    """The module with `forward` of (module, its scores) behind its own."""
+
+    class Behind(type(module)):  # type: ignore[misc]
+        def forward(self, images: torch.Tensor) -> Any:
+            return forward(self, super().forward(images))
+
+    module.__class__ = Behind
+    for name, value in attributes.items():
+        setattr(module, name, value)
+    return module
+
+
+def late(classes: int) -> nn.Module:
+    """What it counts shows long after the check is over."""
+
+    def forward(self: Any, scores: torch.Tensor) -> torch.Tensor:
+        self.calls += self.training
+        return scores * (2 if self.calls > 20 else 1)
+
+    return _with_forward(Net(classes, 16), forward, calls=0)
+
+
+def dicey(classes: int) -> nn.Module:
+    return _with_forward(Net(classes, 16), lambda self, scores: scores * (1 + self.training * random.random()))
+
+
+def two_headed(classes: int) -> nn.Module:
+    return _with_forward(
+        Net(classes, 16), lambda self, scores: nn.functional.pad(scores, (0, 2)) if self.training else scores
+    )
+
+
+def tuple_in_training(classes: int) -> nn.Module:
+    return _with_forward(Net(classes, 16), lambda self, scores: (scores, scores) if self.training else scores)
+
+
+def swapping(classes: int) -> nn.Module:
+    def forward(self: Any, scores: torch.Tensor) -> torch.Tensor:
+        self.fc.weight = nn.Parameter(self.fc.weight.detach().clone())
+        return scores
+
+    return _with_forward(Net(classes, 16), forward)
+
+
+def growing(classes: int) -> nn.Module:
+    def forward(self: Any, scores: torch.Tensor) -> torch.Tensor:
+        if not hasattr(self, "late"):
+            self.late = nn.Linear(classes, classes)
+        return self.late(scores)  # type: ignore[no-any-return]
+
+    return _with_forward(Net(classes, 16), forward)
+
+
+def unregistered(classes: int) -> nn.Module:
+    return _with_forward(Net(classes, 16), lambda self, scores: self.more[0](scores), more=[nn.Linear(3, 3)])
+
+
+def siamese(classes: int) -> nn.Module:
+    module = Net(classes, 16)
+    return _with_forward(
+        module, lambda self, scores: scores + self.twin.sum(), twin=nn.Parameter(module.fc.weight.data.T)
+    )
+
+
+def expanded(classes: int) -> nn.Module:
+    scale = nn.Parameter(torch.ones(1).expand(classes))
+    return _with_forward(Net(classes, 16), lambda self, scores: scores * self.scale, scale=scale)
+
+
+def by_the_batch(classes: int) -> nn.Module:
+    return _with_forward(Net(classes, 16), lambda self, scores: scores - scores.mean(0, keepdim=True))
+
+
+def stubborn(classes: int) -> nn.Module:
+    """Quantised for the processor: it holds more than tensors."""
+    module = Net(classes, 16)
+    return _with_forward(module, lambda self, scores: scores, packed=_Packed())
+
+
+class _Packed(nn.Module):
+    def _load_from_state_dict(self, state: Any, prefix: str, *rest: Any) -> None:
+        state[f"{prefix}scale"]

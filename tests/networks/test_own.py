@@ -43,7 +43,7 @@ def drawn(count: int, seed: int = 0) -> Part:
     return Part(bank, np.arange(count), generator.integers(0, 3, count), np.arange(count))
 
 
-@pytest.mark.parametrize("name", ["build", "frozen", "flat_norm"])
+@pytest.mark.parametrize("name", ["build", "frozen", "flat_norm", "spectral"])
 def test_it_trains_by_its_seed_and_from_one_clip_on(name: str, tmp_path: Path) -> None:
     contract = with_network(contract_from_yaml(BASE), f"{FILE}:{name}", side=16)
     start = initial_params(contract, cache=tmp_path)
@@ -160,7 +160,18 @@ def test_frozen_values_that_differ_are_refused(tmp_path: Path) -> None:
         ("moody_by_torch", "another layout each time it is built"),
         ("lazy", "gets its shape from the first input"),
         ("all_frozen", "has nothing to train"),
-        ("forgetful", "two steps from the same seed end in different models"),
+        ("forgetful", r"counts in `calls` from call to call \(1, then 2\)"),
+        ("late", "counts in `calls` from call to call"),
+        ("dicey", "two steps from the same seed end in different models"),
+        ("two_headed", r"gives scores of shape \(4, 5\) in training"),
+        ("tuple_in_training", "gives a tuple in training"),
+        ("swapping", "its forward replaces the parameter `fc.weight`"),
+        ("growing", "its forward makes the parameter `late.weight`"),
+        ("unregistered", r"a tensor of shape \(3, 3\) that asks for gradients and is no parameter"),
+        ("siamese", r"`(fc\.weight|twin)` are two parameters in the same memory"),
+        ("expanded", r"`scale` of shape \(3,\) repeats one value in memory"),
+        ("by_the_batch", "other scores beside others than alone"),
+        ("stubborn", "takes no trained model: load_state_dict fails: KeyError"),
         ("cumulative", "give it a momentum"),
         ("double", "models travel as float32"),
         ("in_place", "changes its inputs in place"),
