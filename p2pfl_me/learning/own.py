@@ -6,7 +6,9 @@ layout. Everything here runs on drawn inputs, on the CPU, in a fraction of a sec
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 
 import torch
@@ -129,6 +131,11 @@ def examine(
     NetworkError
         What no peer could train, send or mix.
     """
+    with redirect_stdout(sys.stderr):  # what its forward prints is for people
+        return _examined(code, classes, trained, side, shape)
+
+
+def _examined(code: Code, classes: int, trained: Sequence[str], side: int, shape: Sequence[int] | None) -> Examined:
     use = Use(classes, side, "all")
     builds = [code.build(use, seed) for seed in SEEDS]
     module, where = builds[0], code.where

@@ -13,7 +13,7 @@ import inspect
 import random
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -112,7 +112,7 @@ class Code:
 
         factory = self.loaded()
         arguments, named = _asked(factory, use, self.where)
-        with _seeded(seed):
+        with _seeded(seed), redirect_stdout(sys.stderr):
             try:
                 module = factory(*arguments, **named)
             except (Exception, SystemExit) as error:
@@ -170,7 +170,8 @@ def _load(source: str) -> Callable[..., Any]:
     if not place or not name.isidentifier():
         raise NetworkError("does not name a network", where=source, fix="write FILE.py:FUNCTION, as mylab.py:build")
     try:
-        module = _file_module(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+        with redirect_stdout(sys.stderr):  # what it prints is for people; stdout may be JSON
+            module = _file_module(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     except NetworkError:
         raise
     except (Exception, SystemExit) as error:

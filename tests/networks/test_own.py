@@ -217,6 +217,18 @@ def test_what_names_no_network_is_told_in_words(given: str) -> None:
         with_network(contract_from_yaml(BASE), torch.nn.Linear(2, 2).weight)  # type: ignore[arg-type]
 
 
+def test_what_a_file_prints_leaves_stdout_to_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.py").write_text(
+        "import torch\nprint('read')\n"
+        "class Loud(torch.nn.Linear):\n    def forward(self, x):\n        print('asked')\n"
+        "        return super().forward(x.mean((2, 3)))\n"
+        "def build(classes):\n    print('built')\n    return Loud(3, classes)\n"
+    )
+    with_network(contract_from_yaml(BASE), f"{tmp_path}/a.py:build", side=16)
+    out, err = capsys.readouterr()
+    assert out == "" and {"read", "built", "asked"} <= set(err.split())
+
+
 def test_an_input_of_another_size_is_told_in_words() -> None:
     with pytest.raises(NetworkError, match="cannot take a batch of 4 inputs of"):
         with_network(contract_from_yaml(BASE), f"{FILE}:flat_norm", side=20)
