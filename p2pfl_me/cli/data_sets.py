@@ -102,7 +102,8 @@ def manifest(
     from p2pfl_me.data.manifest import refuse, write_manifest
     from p2pfl_me.data.reading import scan_clips
 
-    require_apart(out, folder, only)
+    # Names of folders are read from a layout, and no list: the one of an earlier try may be written anew.
+    require_apart(out, folder, only, again=".csv" if layout else "")
     table = label_map_named(label_map) if label_map is not None else None
     found, problems, remarks = scan_clips(
         folder, Labels(table.classes, table) if table else Labels(), rules, layout=layout

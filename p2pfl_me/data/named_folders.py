@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark, Row
+from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Quirk, Remark, Row
 from p2pfl_me.data.frames import frame_files, is_mirror
 from p2pfl_me.data.images import FILMS, IMAGES
 from p2pfl_me.data.labels import Labels
@@ -49,26 +49,57 @@ def named_rows(folder: Path, layout: str, labels: Labels) -> Iterator[Clip | Dro
         The layout is none, or the folder cannot be read.
     """
     parts = parts_of(layout)
+    beside: Counter[str] = Counter()
+    above: list[str] = []
     for place in _places(folder, len(parts)):
-        said = place.relative_to(folder).as_posix()
-        cells: dict[str | None, str | list[str] | None] = {"dataset": folder.resolve().name}
-        cells.update(pair for pair in zip(parts, place.relative_to(folder).parts, strict=True) if pair[0] != "*")
-        if place.is_dir() and not frame_files(place):
-            deeper = any(each.is_dir() for each in place.iterdir())
-            why = "holds folders and no frames: the layout is not deep enough" if deeper else "holds no frames"
-            yield Problem(0, Fault.MISSING, why, Row(said))
+        names = place.relative_to(folder).parts
+        said = "/".join(names)
+        if len(names) < len(parts):
+            above.append(said)
+        elif place.is_dir():
+            yield from _frames_problem(place, Row(said)) or _row(folder, parts, names, said, labels)
         elif place.suffix.lower() in FILMS:
             made = place.with_suffix("").name
             fix = f"mkdir {made} && ffmpeg -i {place.name} {made}/%04d.png"
             yield Problem(0, Fault.MISSING, f"is a film; a clip is a folder of its frames: {fix}", Row(said))
         else:
-            if not place.is_dir() and parts[-1] == "clip":
-                cells["clip"] = place.stem
-            yield from row_of(folder, 0, cells | {"path": said, "source": said}, labels)
+            beside["/".join(names[:-1])] += 1
+            clip = place.stem if parts[-1] == "clip" else names[-1]
+            yield from _row(folder, parts, (*names[:-1], clip), said, labels)
+    if above:
+        yield Remark(Quirk.FOLDER, f"{_some(above)} above where the layout has clips: left out")
+    if several := [f"{count} in {where}" for where, count in beside.items() if count > 1]:
+        text = f"pictures that lie side by side ({_some(several)}) are taken for a clip each; of frames of one clip "
+        yield Remark(Quirk.FOLDER, f"{text}the layout names the folder")
+
+
+def _row(
+    folder: Path, parts: Sequence[str], names: Sequence[str], said: str, labels: Labels
+) -> Iterator[Clip | Dropped | Problem | Remark]:
+    cells: dict[str | None, str | list[str] | None] = {"dataset": folder.resolve().name}
+    cells.update(pair for pair in zip(parts, names, strict=True) if pair[0] != "*")
+    return row_of(folder, 0, cells | {"path": said, "source": said}, labels)
+
+
+def _frames_problem(place: Path, row: Row) -> list[Problem]:
+    """Why a folder is no clip, if it is none."""
+    try:
+        if frame_files(place):
+            return []
+    except DataError as error:
+        return [Problem(0, Fault.FRAMES, error.what, row)]
+    deeper = any(each.is_dir() for each in place.iterdir())
+    why = "holds folders and no frames: the layout is not deep enough" if deeper else "holds no frames"
+    return [Problem(0, Fault.MISSING, why, row)]
+
+
+def _some(names: Sequence[str]) -> str:
+    """Three, and how many more."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _places(folder: Path, depth: int) -> Iterator[Path]:
-    """What lies so deep: folders, and at the last depth pictures and films, too; other files are passed over."""
+    """Folders that lie so deep, and pictures and films, those above, too; other files are passed over."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries if not is_mirror(entry.name))
@@ -78,5 +109,5 @@ def _places(folder: Path, depth: int) -> Iterator[Path]:
         place = folder / name
         if depth > 1 and place.is_dir():
             yield from _places(place, depth - 1)
-        elif depth == 1 and (place.is_dir() or place.suffix.lower() in IMAGES | FILMS):
+        elif place.is_dir() or place.suffix.lower() in IMAGES | FILMS:
             yield place

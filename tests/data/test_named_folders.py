@@ -61,6 +61,35 @@ def test_what_is_no_clip_is_named_with_what_to_do(folder: Path) -> None:
     assert not (folder / "manifest.csv").exists()
 
 
+def test_pictures_that_would_vanish_or_be_clips_one_by_one_are_noted(folder: Path) -> None:
+    picture(folder / "consent.png")
+    picture(folder / "A/portrait.jpg")
+    _, problems, remarks = scan_clips(folder, None, layout="subject/label/clip")
+    assert not problems and [str(each) for each in remarks] == [
+        "A/portrait.jpg, consent.png above where the layout has clips: left out"
+    ]
+    shallow = folder.parent / "shallow"
+    for clip, frames in (("c1", (1, 2, 3)), ("c2", (4, 5, 6))):
+        for frame in frames:
+            picture(shallow / "A" / clip / f"{frame:04d}.png")
+    found, _, (remark,) = scan_clips(shallow, None, layout="subject/label/clip")
+    assert len(found.clips) == 6 and "(3 in A/c1, 3 in A/c2) are taken for a clip each" in str(remark)
+
+
+def test_one_clip_whose_frames_cannot_be_told_apart_hides_no_other(folder: Path) -> None:
+    picture(folder / "A/joy/c1/1.png")  # beside 0001.png
+    found, (problem,), _ = scan_clips(folder, None, layout="subject/label/clip")
+    assert problem.kind is Fault.FRAMES and "A/joy/c1" in str(problem) and len(found.clips) == 2
+
+
+def test_the_same_command_again_writes_its_list_anew(folder: Path) -> None:
+    for _ in range(2):
+        done = run("manifest", folder, "--layout", "subject/label/clip", "-o", folder / "manifest.csv")
+        assert done.exit_code == 0
+        picture(folder / "C/joy/c1/0001.png")
+    assert "4 clips of 3 subjects" in done.output
+
+
 def test_people_who_could_be_one_are_asked_about_here_too(folder: Path) -> None:
     picture(folder / "a/joy/c9/0001.png")
     with pytest.raises(DataError, match="may be one person"):
