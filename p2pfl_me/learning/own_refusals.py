@@ -1,4 +1,8 @@
-"""What makes a user's own network unfit to be trained, sent or mixed: each kind told in words before a run begins."""
+"""What makes a user's own network unfit to be trained, sent or mixed: each kind told in words before a run begins.
+
+Each function raises NetworkError with what, `where` (the network's file) and what to do. `names` are of the trained
+parameters.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from p2pfl_me.networks.kinds.own import held_by
 
 
 def refuse_lazy(module: nn.Module, where: str) -> None:
+    """Layers whose shapes wait for a first input: no layout can be stated before it."""
     for name, value in [*module.named_parameters(), *module.named_buffers()]:
         if isinstance(value, UninitializedParameter | UninitializedBuffer):
             raise NetworkError(
@@ -23,6 +28,7 @@ def refuse_lazy(module: nn.Module, where: str) -> None:
 
 
 def refuse_random_layout(builds: Sequence[nn.Module], where: str) -> None:
+    """`builds`: the same network built under several seeds, whose values have to have the same names and shapes."""
     first, *others = [{name: tuple(value.shape) for name, value in held_by(each).items()} for each in builds]
     for other in others:
         for name in [*first, *other]:
@@ -36,6 +42,7 @@ def refuse_random_layout(builds: Sequence[nn.Module], where: str) -> None:
 
 
 def refuse_types(module: nn.Module, names: Sequence[str], where: str) -> None:
+    """Parameters that no message carries: other types than float32, and none at all."""
     for name in names:
         parameter = module.get_parameter(name)
         if (kind := parameter.dtype) is not torch.float32:

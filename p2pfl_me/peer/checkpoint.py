@@ -28,6 +28,10 @@ from p2pfl_me.sealing import Seal
 from p2pfl_me.tensors import Passphrase, asked_once, checksum, open_tensors, tensor
 
 MEMORY = "memory."
+NO_SPACE = "free some space, then give the same command again"
+MOVED = "the run folder was moved or removed: go on with --resume --out and the name that it has now"
+REMEDIES = {errno.ENOSPC: NO_SPACE, errno.EDQUOT: NO_SPACE, errno.ENOENT: MOVED, errno.ENOTDIR: MOVED}
+"""What to do where a checkpoint cannot be written, by the system's number."""
 FORMAT = 1
 """Of what stands here. A number that says another meaning is written as `format`; where none stands it is 1."""
 
@@ -110,19 +114,9 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, seal: Seal | None = None)
         raise PeerError(
             f"cannot write the checkpoint of round {checkpoint.completed}: {error.strerror or error}",
             where=str(path),
-            fix=_remedy(error.errno),
+            fix=REMEDIES.get(error.errno or 0, "mend that, then give the same command again"),
         ) from error
     return path
-
-
-def _remedy(number: int | None) -> str:
-    match number:
-        case errno.ENOSPC | errno.EDQUOT:
-            return "free some space, then give the same command again"
-        case errno.ENOENT | errno.ENOTDIR:
-            return "the run folder was moved or removed: go on with --resume --out and the name that it has now"
-        case _:
-            return "mend that, then give the same command again"
 
 
 def load_checkpoint(

@@ -141,7 +141,7 @@ def _advantage(each: Finding) -> str:
 def _facts(findings: Sequence[Finding]) -> tuple[Fact, ...]:
     first = findings[0]
     within = f", 95 %: {first.interval[0]:.2f} to {first.interval[1]:.2f}" if first.interval else ""
-    lucky = f"; below {first.luck:.2f} by luck" if first.luck else ""
+    lucky = f"; below {first.luck:.2f} by luck" if first.luck is not None else ""
     facts = [
         Fact("LiRA AUC", f"{first.lira.auc:.3f}", f"one {first.unit}{within}; .5 is chance", "vermilion"),
         Fact("advantage", f"{first.lira.advantage:.2f}", f"true minus false accusations, at best{lucky}"),
