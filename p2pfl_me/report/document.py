@@ -92,12 +92,17 @@ class Picture:
         return drawn(self.draw or figures()[self.name], self.numbers(), width, self.warning)
 
 
+WARNED = 0.25
+"""Inches that a warning takes above a drawing."""
+
+
 def drawn(draw: Draw, numbers: str, width: float, warning: str = "") -> Figure:
     """A figure from the text of its CSV."""
     rows = csv_rows(numbers)
     said = [row.pop("warning", "") for row in rows]
     figure = draw(rows, width)
     if warning := warning or next(filter(None, said), ""):
+        figure.set_figheight(figure.get_figheight() + WARNED)  # out of the drawing's own height it would push letters
         figure.suptitle(warning.upper(), color=VERMILION, fontsize="medium", fontweight="bold")
     return figure
 

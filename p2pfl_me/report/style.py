@@ -194,7 +194,7 @@ def show_single_points(axes: Axes) -> None:
 def headline(axes: Axes, words: str) -> None:
     """What the y axis shows, written above it where the eye begins, instead of turned by 90 degrees."""
     figure = axes.get_figure(root=True)
-    letters = int(13.5 * (figure.get_figwidth() if figure else WIDTH))
+    letters = int(14.7 * ((figure.get_figwidth() if figure else WIDTH) - 0.45))  # it begins at the axis
     axes.set_title(textwrap.fill(words, letters), loc="left", color=MUTED, pad=9)
 
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 
-from p2pfl_me.report.document import Picture
+from p2pfl_me.report.document import Picture, settled
 from p2pfl_me.report.methods import Method, Setting
 from p2pfl_me.report.numbers import Row, csv_rows
 from p2pfl_me.report.run import Run
@@ -58,3 +60,10 @@ def in_order(axes: Axes, ends: dict[str, float]) -> None:
     heights = {words: words_of(axes)[words].xy[1] for words in ends}
     for lower, upper in pairwise(sorted(ends, key=lambda words: ends[words])):
         assert heights[lower] < heights[upper] or ends[lower] == ends[upper], (lower, upper)
+
+
+def cut_off(figure: Figure) -> float:
+    """Inches by which what is drawn reaches out of a figure, ticks beyond its axes, which are not, left out."""
+    box = figure.get_tightbbox(FigureCanvasAgg(settled(figure)).get_renderer())
+    width, height = figure.get_size_inches()
+    return float(max(0.0, -box.x0, -box.y0, box.x1 - width, box.y1 - height))

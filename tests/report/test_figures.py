@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from copy import copy
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,7 +35,9 @@ from p2pfl_me.report.sections import run_sections
 from p2pfl_me.report.style import ARM_COLOURS, BLUE, INK, NARROW, WIDTH, house_style, new_figure, score_axis
 from p2pfl_me.report.traffic import peer_traffic
 from p2pfl_me.report.traffic_picture import traffic_picture
-from tests.report.marks import WIDTHS, column, in_order, lines_of, points, setting, shown, words_of
+from tests.report.marks import WIDTHS, column, cut_off, in_order, lines_of, points, setting, shown, words_of
+
+HAIR = 0.01
 
 # The headline figure
 
@@ -247,9 +250,22 @@ def test_every_figure_of_every_page_is_drawn_from_its_csv(runs: dict[str, tuple[
         drawings = [block for section in sections for block in section.blocks if isinstance(block, Picture)]
         assert len(drawings) >= 9
         for picture in drawings:
-            assert isinstance(picture.figure(NARROW), Figure), picture.name
+            figure = replace(picture, warning="drawn faces").figure(NARROW)
+            assert isinstance(figure, Figure) and cut_off(figure) < HAIR, picture.name
             if picture.name != "graph":
                 assert picture.draw is None and picture.name in figures(), "a reader finds it by the name of its files"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("panels", [1, 2, 3])
+@pytest.mark.parametrize("classes", [3, 7, 14])
+def test_a_warning_pushes_no_word_out_of_a_matrix(classes: int, panels: int, width: float) -> None:
+    """Its height follows from its width, and the names below it had been cut where a warning stood above."""
+    names = [f"repression {number}" for number in range(classes)]
+    picture = confusion_panels(names, [(f"model {n}", np.eye(classes)) for n in range(panels)], "", "")
+    assert picture
+    with house_style():
+        assert cut_off(replace(picture, warning="drawn faces").figure(width)) < HAIR
 
 
 NEW_FIGURE = """
