@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -35,8 +36,9 @@ def only_tables(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("protocol", ["dpsgd", "push"])
 def test_the_course_ends_where_the_evaluation_does_and_counts_every_byte(tmp_path: Path, protocol: str) -> None:
     asked = make_request(tmp_path, f"gossip.protocol={protocol}", "training.rounds=3", target=0.0)
+    begun = time.monotonic()
     results = evaluate(asked, Console(io.StringIO()))
-    assert results is not None
+    assert results is not None and 0 < results.seconds <= time.monotonic() - begun
     last = results.score(Arm.GOSSIP, "uf1")
     assert last is not None and [step.round for step in results.course] == [1, 2, 3]
     assert results.course[-1].uf1 == pytest.approx(last.mean), "the last round's answers are the evaluation's"

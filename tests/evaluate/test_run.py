@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -327,7 +328,9 @@ def test_work_takes_the_time_it_takes(tmp_path: Path) -> None:
     design = make_design(asked, tmp_path)
     bench = pool.bench_of(pool.job_of(design), 1)
     for unit in (FoldUnit(1, 0), WholeUnit(1, "all", 0)):
-        assert 0 < do(bench, unit).seconds < 600
+        before = time.process_time()
+        took = do(bench, unit).seconds
+        assert 0 < took <= time.process_time() - before
 
 
 def test_nobody_to_gossip_with_is_refused(tmp_path: Path) -> None:

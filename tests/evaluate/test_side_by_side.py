@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -30,14 +32,19 @@ def designed(folder: Path, *overrides: str, **changes: object) -> Design:
 def test_every_model_of_every_fold_answers_as_it_does_one_after_the_other(tmp_path: Path) -> None:
     design = designed(tmp_path, subjects=range(4), peers="3", seeds=2)
     units = design.units()
+    before = time.process_time()
     together = list(outcomes_on(CPU, design, units))
+    took = time.process_time() - before
     assert [unit for unit, _ in together] == units
+    assert 0 < sum(outcome.seconds for _, outcome in together) <= took
+    for _, of_seed in groupby(together, key=lambda each: each[0].seed):
+        a_step = [outcome.seconds / sum(outcome.steps.values()) for _, outcome in of_seed]
+        assert a_step == pytest.approx([a_step[0]] * len(a_step)), "what all took together, by their steps"
     for unit, outcome in together:
         alone = do(bench_of(job_of(design), unit.seed), unit)
         assert answers(outcome.guesses) == answers(alone.guesses), unit.name
         assert outcome.steps == alone.steps and outcome.course is None
         assert outcome.distance is alone.distance or outcome.distance == pytest.approx(alone.distance, rel=1e-3)
-        assert outcome.seconds > 0
     assert sum(each.seconds for _, each in together if each.distance is None) > 0, "peers that train alone cost, too"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.errors import ContractError
-from p2pfl_me.topology import schedule_of
+from p2pfl_me.topology import schedule_of, submodels
 from p2pfl_me.topology.packing import Pair, connected_parts
 from p2pfl_me.topology.submodels import dealt_pairs
 
@@ -86,3 +86,15 @@ def test_a_changing_graph_is_dealt_by_all_who_ever_meet() -> None:
     found = dealt_pairs(agreed, schedule)
     assert len(found) == 28 and set(found.values()) == {0, 1, 2, 3}
     assert all((edge.a, edge.b) in found for round in range(20) for edge in schedule.edges(round))
+
+
+def test_more_pairs_than_the_limit_are_refused_and_as_many_are_dealt(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "version: 1\nname: t\ntopology: {kind: epidemic, meets: 2}\npeers: {loopback: {count: 8}}\n"
+    agreed = contract_from_yaml(text, overrides=["privacy.exchange={kind: submodels, parts: 4}"])
+    schedule = schedule_of(agreed)
+    monkeypatch.setattr(submodels, "MOST_EDGES", 28)
+    assert len(dealt_pairs(agreed, schedule)) == 28
+    monkeypatch.setattr(submodels, "MOST_EDGES", 27)
+    with pytest.raises(ContractError, match="28 pairs meet on epidemic.*to 27 at most") as caught:
+        dealt_pairs(agreed, schedule)
+    assert caught.value.where == "privacy.exchange" and "fewer" in caught.value.fix
