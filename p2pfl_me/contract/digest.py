@@ -19,16 +19,17 @@ def digest(contract: Contract) -> bytes:
 def section_digests(contract: Contract) -> dict[str, bytes]:
     """SHA-256 (32 bytes) of each top-level key, so that two peers can say which part differs.
 
-    Label map and network stand apart from their section: who reads the word learns at once what is at odds.
+    Label map and network stand apart from their section, and what an own network computes from how it is laid out: who
+    reads the word learns at once what is at odds.
     """
     values = contract.model_dump(mode="json")
     label_map, network = values["model"].pop("label_map"), values["model"].pop("backbone")
     if label_map:
         values["model"].pop("classes")  # they follow from it
-    return {
-        key: _sha256(value)
-        for key, value in {**values, "model.label_map": label_map, "model.backbone": network}.items()
-    }
+    parts = {**values, "model.label_map": label_map, "model.backbone": network}
+    if isinstance(network, dict) and "answers" in network:
+        parts["model.backbone.answers"] = network.pop("answers")
+    return {key: _sha256(value) for key, value in parts.items()}
 
 
 def dump_contract(contract: Contract) -> str:

@@ -77,4 +77,8 @@ def _flat(contract: Contract) -> dict[str, Any]:
             found |= {f"{section}.{key}": inner for key, inner in value.items()}
         else:
             found[section] = value
+    network = found["model.backbone"]
+    if isinstance(network, Mapping) and "answers" in network:  # equal layouts, and something else is computed
+        found["model.backbone"] = {key: value for key, value in network.items() if key != "answers"}
+        found["model.backbone.answers"] = network["answers"]
     return found

@@ -20,6 +20,7 @@ from p2pfl_me.contract.model import Model
 from p2pfl_me.errors import NetworkError
 from p2pfl_me.learning.losses import CrossEntropy
 from p2pfl_me.learning.module import ModuleStep, frozen_parts
+from p2pfl_me.learning.own_answers import answers_of, refuse_other_answers
 from p2pfl_me.learning.own_refusals import (
     refuse_keeping,
     refuse_lazy,
@@ -83,6 +84,8 @@ def with_network(
     if isinstance(model.backbone, Own):
         own = model.backbone.bound(code)
         own.built(model.use, STILL_SEED)
+        with redirect_stdout(sys.stderr):
+            refuse_other_answers(own, model.use)
         return contract.model_copy(update={"model": model.model_copy(update={"backbone": own})})
     if shape is not None and len(shape) == 3 and tuple(shape) == (3, shape[1], shape[1]):
         side, shape = shape[1], None
@@ -161,6 +164,7 @@ def _examined(code: Code, classes: int, trained: Sequence[str], side: int, shape
         frozen_sha256=still,
         sha256=layout.digest().hex(),
     ).bound(code)
+    network = network.model_copy(update={"answers": answers_of(network, use)}).bound(code)
     held = sum(value.numel() for value in held_by(module).values() if value.is_floating_point())
     remarks = []
     if any(isinstance(each, _BatchNorm) for each in module.modules()):
@@ -168,6 +172,10 @@ def _examined(code: Code, classes: int, trained: Sequence[str], side: int, shape
             "it normalises by the batch: a batch of one sample takes the running statistics; "
             "gossip.personal: normalisation keeps those layers home"
         )
+    if network.answers is None:
+        remarks.append("it cannot be asked in double precision: peers would not notice that another's forward differs")
+    elif not network.answers.training:
+        remarks.append("it draws by other means than dropout: what it computes in training is compared with nobody's")
     return Examined(network, side, held - layout.size, without, tuple(remarks))
 
 

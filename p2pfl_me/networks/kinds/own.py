@@ -11,9 +11,9 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, FiniteFloat, PrivateAttr, model_validator
 
-from p2pfl_me.choice import PositiveInt
+from p2pfl_me.choice import Part, PositiveInt
 from p2pfl_me.errors import NetworkError
 from p2pfl_me.networks.code import Code
 from p2pfl_me.networks.layout import Group, Layout
@@ -27,9 +27,37 @@ STILL_SEED = 0
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+Few = tuple[FiniteFloat, ...]
+
+
+class Answers(Part):
+    """What an own network gives for fixed inputs and fixed values of what is trained, in a few digits.
+
+    `evaluation`, `training`: scores, one a class; empty `training` of a network that draws by other means than dropout.
+    `gradient`, `statistics`: a weighed sum over each, after a step in training; empty of a network without.
+    """
+
+    evaluation: Few
+    training: Few = ()
+    gradient: Few = ()
+    statistics: Few = ()
+
+    def difference(self, found: Answers, digits: int) -> str | None:
+        """Where another's answers differ by more than the last of so many digits, in words."""
+        told = {"evaluation": "scores in evaluation", "training": "scores in training", "gradient": "gradient"}
+        for part in type(self).model_fields:
+            here, there = getattr(found, part), getattr(self, part)
+            step = 1.5 * 10.0 ** (1 - digits) * max((abs(value) for value in there), default=0.0)
+            if len(here) != len(there) or any(abs(a - b) > step for a, b in zip(here, there, strict=True)):
+                shown = [", ".join(f"{value:.4g}" for value in values) or "none" for values in (here, there)]
+                return f"{told.get(part, 'running statistics')} {shown[0]}, by the contract {shown[1]}"
+        return None
+
+
 class Own(Whole):
     """`called`: its name. `input`: the shape of one sample where that is no image of three planes. `tensors`: name,
     shape and group of each that is trained and sent; `sha256`: of these. `frozen_sha256`: of all else that it holds.
+    `answers`: what it computes, by examples.
     """
 
     about: ClassVar[str] = "your own: --network FILE.py:FUNCTION"
@@ -39,6 +67,7 @@ class Own(Whole):
     tensors: Annotated[tuple[tuple[str, tuple[PositiveInt, ...], Group], ...], Field(min_length=1)]
     frozen_sha256: Digest | None = None
     sha256: Digest
+    answers: Answers | None = None
     _code: Code | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
