@@ -68,12 +68,13 @@ class DpTrainer(FeatureTrainer):
         for grads in noises(noise, flat.numel(), self._deviation, steps, self.device):
             step.onto(grads)
             chosen = self._samples_of(drawn.chosen(self._units, self.release.rate))
-            rows, labels = self._rows_of(self._order[chosen], random)
-            for some, theirs, shares in zip(
-                *(torch.split(each, size) for each in (rows, labels, self._shares[chosen])), strict=True
-            ):
-                total.add_(step.add(self._bank, some, theirs, self._dp.norm, shares, random))
-            seen += len(rows)
+            if len(chosen):  # else a step of noise alone, which was paid for, too
+                rows, labels = self._rows_of(self._order[chosen], random)
+                for some, theirs, shares in zip(
+                    *(torch.split(each, size) for each in (rows, labels, self._shares[chosen])), strict=True
+                ):
+                    total.add_(step.add(self._bank, some, theirs, self._dp.norm, shares, random))
+                seen += len(rows)
             step.update()
         step.end()
         return float(total) / max(seen, 1), steps

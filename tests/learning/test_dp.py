@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -22,7 +23,7 @@ from p2pfl_me.learning.steps import DpStep, make_dp_step, make_step
 from p2pfl_me.learning.trainer import Part, Samples, make_trainer
 from p2pfl_me.networks import Layout
 from p2pfl_me.privacy.accounting import Release
-from p2pfl_me.privacy.randomness import Rehearsed
+from p2pfl_me.privacy.randomness import Rehearsed, Stream
 
 CPU = torch.device("cpu")
 PRIVATE = ("privacy.training.kind=dp_sgd", "privacy.budget.epsilon=8", "training.dropout=0")
@@ -151,6 +152,41 @@ def test_the_noise_is_what_is_paid_for_and_never_twice_the_same() -> None:
     assert np.mean(np.sign(one - start) == np.sign(two - start)) == pytest.approx(0.5, abs=0.05)
     again = [make_trainer(agreed, 0, own, "cpu", means=rehearsal(agreed, 0)).train(start, 0) for _ in range(2)]
     assert again[0].params.tobytes() == again[1].params.tobytes(), "a rehearsal's follows from the seed"
+
+
+class _NobodyAt(Stream):
+    """Draws nobody at one step."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(bytes(range(32)))
+        self.steps, self._empty = 0, step
+
+    def chosen(self, count: int, rate: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        self.steps += 1
+        return super().chosen(count, rate)[: 0 if self.steps == self._empty else count]
+
+
+@dataclass
+class _Drawn:
+    units: Stream
+
+    def stream(self, *labels: str | int) -> Stream:
+        return self.units if labels[0] == "units" else Rehearsed(1).stream(*labels)
+
+
+@pytest.mark.parametrize("unit", ["clip", "subject"])
+@pytest.mark.parametrize("network", [HEAD, GROUPS], ids=["head", "convolutions"])
+def test_a_step_that_draws_nobody_is_one_of_noise_alone(network: tuple[str, ...], unit: str) -> None:
+    """By chance, and often where the units are few subjects; the accountant counts on it."""
+    agreed, release = contract(*network, f"privacy.training.unit={unit}"), Release(1.0, 0.5, 3)
+    own, start = samples(agreed, 8, subjects=2), start_of(agreed)
+    for step in (1, 3):
+        units = _NobodyAt(step)
+        trained = DpTrainer(agreed, 0, own, CPU, 1.0, release, _Drawn(units)).train(start, 0)
+        assert trained.steps == units.steps == 3
+        assert (
+            np.isfinite(trained.params).all() and np.isfinite(trained.loss) and (trained.params != start).mean() > 0.9
+        )
 
 
 def test_noise_that_is_left_out_is_the_least_for_all_rounds() -> None:
