@@ -65,6 +65,11 @@ class Privacy(Part):
         """Whether what is sent is differentially private, and counted against a budget."""
         return self.training is not None or (self.noise is not None and self.noise.is_private)
 
+    @property
+    def pairs_keys(self) -> bool:
+        """Whether masks or noise are made of pairs of the keys that the contract names, so that no other will do."""
+        return self.exchange.sums_only or (self.noise is not None and self.noise.needs_graph)
+
 
 def conflict(contract: Contract) -> Conflict | None:
     """What of the other sections would make the section's promises untrue."""

@@ -170,7 +170,7 @@ def _needs_made_keys(contract: Contract) -> bool:
 
 def _require_no_pairs(contract: Contract, key: Path | None) -> None:
     """Masks and noise that cancels are made of pairs of keys: who knew only one's old key would make another one."""
-    if contract.privacy.exchange.sums_only or (contract.privacy.noise and contract.privacy.noise.needs_graph):
+    if contract.privacy.pairs_keys:
         raise IdentityError(
             "this key follows the contract's, and this contract makes masks or noise of those it names",
             where=str(key),

@@ -12,6 +12,7 @@ from p2pfl_me.errors import IdentityError
 from p2pfl_me.files import read_regular, refusing, write_whole
 from p2pfl_me.membership.certificates import Revocation, Rotation, as_text, until_after
 from p2pfl_me.passphrase import known_passphrase
+from p2pfl_me.peer.directory import next_key
 from p2pfl_me.peer.trust import Trust, member_keys, read_certificate
 from p2pfl_me.wire.identity import (
     Identity,
@@ -40,8 +41,17 @@ def rotate(path: Path, contract: Contract, home: Path, days: float, out: Path) -
     Raises
     ------
     IdentityError
-        The key there is no member's of the contract, or no good any more; or a file cannot be written.
+        The key there is no member's of the contract, or no good any more; the contract pairs keys, and takes no
+        follower of one; or a file cannot be written.
     """
+    if contract.privacy.pairs_keys:
+        raise IdentityError(
+            "this contract makes masks or noise of the keys that it names, and no peer of it starts with one that "
+            "follows; nothing was changed",
+            where=contract.name,
+            fix=f"make one with `p2pme keys new -o {next_key(path)}`, and put its public key into the contract of all "
+            "members (`p2pme propose` says how they agree)",
+        )
     trust = Trust(home)
     passphrases: dict[str, str] = {}
 

@@ -117,14 +117,33 @@ def test_a_lab_starts_with_the_key_that_follows_and_with_no_other(labs: Labs) ->
         start(labs.key(1).with_name("lab.key.1"))
 
 
-def test_masks_are_of_the_contracts_keys_so_another_key_is_refused_in_words(labs: Labs) -> None:
+PAIRED = ["exchange: masks", "exchange: ckks", "noise: decor, budget: {epsilon: 8}"]
+
+
+@pytest.mark.parametrize("privacy", PAIRED)
+def test_masks_are_of_the_contracts_keys_so_another_key_is_refused_in_words(labs: Labs, privacy: str) -> None:
     labs.rotate(1, "one.rotation")
-    text = labs.topology.read_text() + "privacy: {exchange: masks}\n"
-    labs.topology.write_text(text.replace("kind: ring", "kind: mesh"))
+    _pair_keys(labs, privacy)
     contract = load_contract(labs.topology)
     settings = PeerSettings(1, contract, run=labs.folder, home=labs.home(1), key=labs.key(1))
     with pytest.raises(IdentityError, match="makes masks or noise of those it names"):
         directory_of(settings, plan_of(contract))
+
+
+@pytest.mark.parametrize("privacy", PAIRED)
+def test_where_no_other_key_will_do_none_is_put_in_the_keys_place(labs: Labs, privacy: str) -> None:
+    """It had been, and then the peer did not start."""
+    _pair_keys(labs, privacy)
+    before = labs.key(1).read_bytes()
+    made = labs.keys(1, "rotate", labs.key(1), "-o", labs.folder / "one.rotation")
+    assert "lab.key.next" in refused(made) and "nothing was changed" in str(made.exception)
+    assert labs.key(1).read_bytes() == before and [each.name for each in labs.key(1).parent.iterdir()] == ["lab.key"]
+    assert not (labs.folder / "one.rotation").exists() and not labs.trust(1).book.rotations
+
+
+def _pair_keys(labs: Labs, privacy: str) -> None:
+    text = labs.topology.read_text() + f"privacy: {{{privacy}}}\n"
+    labs.topology.write_text(text.replace("kind: ring", "kind: mesh"))
 
 
 def test_an_old_rotation_said_again_after_a_newer_one_changes_nothing(labs: Labs) -> None:
