@@ -33,7 +33,7 @@ def fill_features(
 ) -> None:
     """The rows of all shards into the cache. `tells`: say what a user should know before trusting the images."""
     with showing("images of clips", "features of samples") as (preparing, progress):
-        _, notes = read_samples(
+        notes = read_samples(
             contract,
             all_clips(shards),
             cache=cache_dir(home),
@@ -41,7 +41,7 @@ def fill_features(
             device=device,
             progress=progress,
             preparing=preparing,
-        )
+        ).noted
     for line in in_words(notes) if tells else ():
         put(f"note: {line}")
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--threads", metavar="N", type=click.IntRange(1), help="torch threads (default: 1 on loopback).")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the run folder, or not at all.")
 @click.option("--fresh", is_flag=True, help="Begin anew; what this peer left in the run folder is put aside.")
+@click.option("--other-data", is_flag=True, help="Go on although its clips are not those that it began with.")
 @click.option("--seal", is_flag=True, help="Keep the model here under a passphrase (docs/security.md).")
 @json_option
 def peer(
@@ -53,6 +54,7 @@ def peer(
     resume: bool,
     fresh: bool,
     record: bool,
+    other_data: bool,
     seal: bool,
     overrides: tuple[str, ...],
     rules: IdentityRules,
@@ -106,6 +108,7 @@ def peer(
         begin=begin,
         record=record,
         seal=seal,
+        other_data=other_data,
         rules=rules,
         console_log=True,
     )

@@ -29,10 +29,11 @@ def in_words(event: AnyEvent) -> str | None:
     match event:
         case events.Start(data=data):
             resumed = f", resuming after round {event.resumed_round}" if event.resumed_round is not None else ""
+            other = f"; other clips than before: {data.other}" if data.other else ""
             no_measure = f"; {', '.join(data.warnings)}: no measure of recognition" if data.warnings else ""
             return (
                 f"{data.train} clips of {data.subjects} subjects to train on, {data.test} to test on, "
-                f"{event.parameters:,} parameters, {event.device}{resumed}{no_measure}"
+                f"{event.parameters:,} parameters, {event.device}{resumed}{other}{no_measure}"
             )
         case events.Link():
             reason = f" ({event.reason})" if event.reason else ""

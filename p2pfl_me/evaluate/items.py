@@ -105,7 +105,7 @@ def read_items(
     """
     part = read_samples(
         contract, clips, cache=cache, weights=weights, device=device, progress=progress, preparing=preparing
-    )[0].train
+    ).samples.train
     if protocol.leaks:
         own = replace(part, clips=np.arange(len(part), dtype=np.int64))
         return Items(tuple(clips[number] for number in part.clips), part.labels, own)

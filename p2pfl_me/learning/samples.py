@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,16 @@ from p2pfl_me.learning.metrics import People, people
 from p2pfl_me.learning.trainer import Labels, Part, Samples
 
 
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Samples by split; what is `noted` of the clips that are images; and of each clip that has a split, in their
+    order, a digest of its content (32 bytes)."""
+
+    samples: Samples = field(repr=False)
+    noted: tuple[ClipNote, ...] = field(repr=False)
+    contents: tuple[bytes, ...] = field(repr=False)
+
+
 def samples_of(
     contract: Contract,
     clips: Sequence[Clip],
@@ -32,7 +43,7 @@ def samples_of(
     progress: Progress | None = None,
 ) -> Samples:
     """The clips' features, computed where the cache lacks them, by split."""
-    return read_samples(contract, clips, cache=cache, weights=weights, device=device, progress=progress)[0]
+    return read_samples(contract, clips, cache=cache, weights=weights, device=device, progress=progress).samples
 
 
 def read_samples(
@@ -44,8 +55,8 @@ def read_samples(
     device: str = "auto",
     progress: Progress | None = None,
     preparing: Progress | None = None,
-) -> tuple[Samples, tuple[ClipNote, ...]]:
-    """The same, and what is noted of the clips that are images: how each one's apex is known and its face was found.
+) -> Read:
+    """The same, and what is known of the clips besides: how each one's apex is known and its face was found.
 
     Parameters
     ----------
@@ -75,7 +86,20 @@ def read_samples(
             every = rows[first[mine][:, None] + np.arange(len(variants_of(contract)))]
         labels, whose = _labels(contract, chosen)[clip_of], _people(chosen)[clip_of]
         parts.append(Part(bank, rows[first[mine]], labels, clip_of, every, whose, _tested(name, chosen)))
-    return Samples(*parts), prepared.notes
+    return Read(Samples(*parts), prepared.notes, tuple(_contents(clips, prepared)))
+
+
+def _contents(clips: Sequence[Clip], prepared: Prepared) -> Iterator[bytes]:
+    """Of images the key of a clip's first sample, which covers all that they are made of; of vectors their row."""
+    keys = iter([prepared.keys[place] for place in np.unique(prepared.clips, return_index=True)[1]])
+    for clip in clips:
+        if clip.split not in SPLITS:
+            continue
+        if is_vectors(clip.path):
+            bank = vectors_bank(clip.path)
+            yield hashlib.sha256(bank[vector_row(clip, bank)].tobytes()).digest()
+        else:
+            yield next(keys)
 
 
 def _pairs(

@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache, partial
 from typing import Protocol
 
 import torch
@@ -39,6 +40,8 @@ from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.going_on import as_agreed, changes_told, joins_since, turn_of
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.opening import links_of
+from p2pfl_me.peer.own_clips import keep as keep_marks
+from p2pfl_me.peer.own_clips import other_than_before, refusal
 from p2pfl_me.peer.payments import privacy_ledger, shared_streams
 from p2pfl_me.peer.pledged import PledgesFile
 from p2pfl_me.peer.recording import Recorded, inputs_path
@@ -159,8 +162,10 @@ class _Signals:
 async def _lives(settings: PeerSettings, log: EventLog, deceit: Deceit | None) -> Exit:
     """One life after another: a change of the contract, on which the members agree on the way, ends one."""
     signals = _Signals()
+    read = cache(partial(_read, settings))  # once: what has changed on the disk since is for the next start to notice
     while True:
-        code, new = await _run(settings, log, directory_of(settings, plan_of(settings.contract)), deceit, signals)
+        directory = directory_of(settings, plan_of(settings.contract))
+        code, new = await _run(settings, log, directory, deceit, signals, read)
         if new is None:
             return code
         log.write(events.Changed(keep_contract(settings.run, new, agreed=True), digest(new).hex()))
@@ -170,7 +175,12 @@ async def _lives(settings: PeerSettings, log: EventLog, deceit: Deceit | None) -
 
 
 async def _run(
-    settings: PeerSettings, log: EventLog, directory: Directory, deceit: Deceit | None, signals: _Signals
+    settings: PeerSettings,
+    log: EventLog,
+    directory: Directory,
+    deceit: Deceit | None,
+    signals: _Signals,
+    read: Callable[[], Shard],
 ) -> tuple[Exit, Contract | None]:
     contract, peer = settings.contract, settings.peer
     schedule = plan_of(contract)
@@ -185,7 +195,7 @@ async def _run(
     torch.set_num_threads(threads)
     try:
         with signals.at_once():
-            shard = _read(settings)
+            shard = read()
     except KeyboardInterrupt:
         if settings.console_log:
             put(f"peer {peer}: stopped while it read its clips; give the same command again")
@@ -197,6 +207,7 @@ async def _run(
     trainer = make_trainer(contract, peer, samples, device=settings.device, width=width, means=means)
     resumed = start.completed if settings.resume else None
     log.write(start_event(contract, peer, trainer.device, threads, shard, resumed))
+    keep_marks(settings.run, peer, shard.marks)
     ledger = Ledger(RunFolder(settings.run).ledger(peer))
     work = RoundWork(
         trainer,
@@ -278,7 +289,24 @@ async def _run(
 
 
 def _read(settings: PeerSettings) -> Shard:
-    """Its clips. Whoever runs it by hand sees how far that has come: drawing, images and features can take minutes."""
+    """Its clips; a life that goes on goes on with the same.
+
+    Raises
+    ------
+    DataError
+        They cannot be used, or are others than before and the user has not said that they may be.
+    """
+    shard = _shown(settings)
+    if not settings.resume:
+        return shard
+    words = other_than_before(settings.run, settings.peer, shard.marks, shard.summary)
+    if words and not settings.other_data:
+        raise refusal(words, settings.peer, settings.data)
+    return replace(shard, summary=replace(shard.summary, other=words))
+
+
+def _shown(settings: PeerSettings) -> Shard:
+    """Whoever runs it by hand sees how far the reading has come: drawing, images and features can take minutes."""
     if not settings.console_log:
         return load_shard(settings)
     with showing(DRAWN, "images of clips", "features of samples") as (drawing, preparing, progress):

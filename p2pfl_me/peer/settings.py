@@ -52,6 +52,8 @@ class PeerSettings:
         Write down what the core is fed, for `p2pme replay`; a peer that was recorded stays so when it resumes.
     rules:
         What the user said of spellings that could be one person.
+    other_data:
+        Go on although the clips are others than before; else such a life is refused.
     model:
         A checkpoint whose model this peer begins with, instead of the contract's initial one.
     view:
@@ -87,6 +89,7 @@ class PeerSettings:
     listen: str | None = None
     record: bool = False
     seal: bool = False
+    other_data: bool = False
     rules: IdentityRules = ASK
     clips: tuple[Clip, ...] | None = field(default=None, repr=False)
     since: int | None = None

@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.clip import SPLITS, Clip
 from p2pfl_me.data.preprocess.note import counts
+from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.source import peer_clips
 from p2pfl_me.data.trained_on import read_kept_trained_on, seen_of
 from p2pfl_me.errors import DataError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.samples import read_samples
 from p2pfl_me.learning.trainer import Samples
+from p2pfl_me.peer.own_clips import UNMARKED, OwnClips, mark
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.progress import Progress
 from p2pfl_me.run.events import Data
@@ -21,10 +23,12 @@ from p2pfl_me.run.events import Data
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """One peer's samples, and what the event log may say about them: counts, no names."""
+    """One peer's samples, what the log may say about them (counts, no names), and by what they are known again."""
 
     samples: Samples = field(repr=False)
     summary: Data
+    marks: OwnClips = field(default=UNMARKED, repr=False)
+    """Of a shard with which a later life may go on."""
 
 
 def load_shard(
@@ -60,7 +64,7 @@ def load_shard(
             where=str(settings.data or "the built-in clips"),
             fix="give it some, or leave it out of the contract",
         )
-    samples, notes = read_samples(
+    read = read_samples(
         contract,
         clips,
         cache=cache,
@@ -70,7 +74,9 @@ def load_shard(
         preparing=preparing,
     )
     seen = "" if settings.clips else seen_words(settings, clips)  # of clips that were dealt, the dealer has told
-    return Shard(samples, replace(summary_of(clips), sources=counts(notes), seen=seen))
+    summary = replace(summary_of(clips), sources=counts(read.noted), seen=seen)
+    dealt = [clip for clip in clips if clip.split in SPLITS]
+    return Shard(read.samples, summary, mark(dealt, read.contents, str(recipe_of(contract.model)), settings.home))
 
 
 def seen_words(settings: PeerSettings, clips: Sequence[Clip]) -> str:

@@ -68,7 +68,8 @@ def _restarted(run: Run) -> Iterator[str]:
     for log in run.peers:
         for start in log.starts[1:]:
             again = f"after round {start.resumed_round}" if start.resumed_round else "from the start"
-            yield f"Peer {log.peer} was started again and went on {again}."
+            other = f", with other clips than before ({start.data.other})" if start.data.other else ""
+            yield f"Peer {log.peer} was started again and went on {again}{other}."
         for first, last in log.catch_ups:
             yield f"Peer {log.peer} caught up from round {first} to round {last}."
 

@@ -97,6 +97,9 @@ class Data:
     classes: Annotated[Mapping[str, Whole], Says("training clips by class")] = field(default_factory=dict)
     sources: Annotated[Sources, Says("clips by where apex and face come from")] = field(default_factory=dict)
     seen: Annotated[str, Says("which scored clips its weights file was trained on; empty where none is known")] = ""
+    other: Annotated[
+        str, Says("how they differ from those of the life before (`--other-data`); empty: they do not")
+    ] = ""
 
     @property
     def warnings(self) -> tuple[str, ...]:

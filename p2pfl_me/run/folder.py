@@ -93,6 +93,10 @@ class RunFolder:
         "under masks and ciphertexts: in which sums peer K is, so that no later life of it is in a second of one round",
     )
     checkpoint = _Each("checkpoint-K.safetensors", "peer K's model and the state to resume from")
+    clips = _Each(
+        "clips-K.json",
+        "marks of peer K's clips under a secret of its user, so that no later life goes on with others unnoticed",
+    )
     inputs = _Each("inputs-K.jsonl", "with --record: what peer K's core was fed and answered (docs/replay.md)")
     blobs = _One("contents", "with --record: the models of all records, by SHA-256")
     shard = _Each("shards/peer-K.csv", "the clips that a swarm dealt to peer K")

@@ -36,7 +36,8 @@ def films(folder: Path, lengths: tuple[int, ...]) -> list[Clip]:
 def test_frames_are_samples_and_know_their_clip(tmp_path: Path, augment: str) -> None:
     clips = films(tmp_path / "data", (4, 1, 2, 3, 5, 2))
     frames = contract("input: frame", augment)
-    samples, notes = read_samples(frames, clips, cache=tmp_path, device="cpu")
+    read = read_samples(frames, clips, cache=tmp_path, device="cpu")
+    samples, notes = read.samples, read.noted
     assert len(notes) == 6
     for part, own in ((samples.train, clips[1::3]), (samples.validation, clips[2::3]), (samples.test, clips[0::3])):
         assert part is not None
