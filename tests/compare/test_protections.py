@@ -72,8 +72,10 @@ def test_a_comparison_of_protections_ends_with_what_each_costs_and_gives_and_pla
     objects = as_objects(found.protections)
     assert [(each["protection"], each["seed"]) for each in objects][:2] == [("plain", 1), ("zip:5", 1)]
     assert all(each["bytes_a_peer"] > 0 and each["epsilon"] is None and 0 <= each["uf1"] <= 1 for each in objects)
+    assert all(each["seconds"] > 0 for each in objects)
     assert (tmp_path / "out" / "protections.csv").read_text().count("\n") == 3
-    assert "Protections" in found.page.read_text()
+    page = found.page.read_text()
+    assert "Protections" in page and "Not measured here" in page
     (cell,) = tmp_path.glob("out/cells/*plain*/seed-1/membership.json")
     cell.write_text(cell.read_text().replace('"games": 4', '"games": 5'))
     assert run(request)[1] == 1, "what was played is found again, and other games are other figures"

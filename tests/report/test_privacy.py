@@ -20,7 +20,7 @@ from p2pfl_me.report.comparison_protection import (
 )
 from p2pfl_me.report.document import Bullets, Paragraph, Table
 from p2pfl_me.report.formatting import three_digits
-from p2pfl_me.report.methods import Method, Protected, Told
+from p2pfl_me.report.methods import Method, Protected, Told, course_of
 from p2pfl_me.report.privacy import HIDES, left_the_building
 from p2pfl_me.report.privacy_picture import spending_picture
 from p2pfl_me.report.run import Run
@@ -148,7 +148,9 @@ def test_protections_are_what_their_runs_and_games_say(spender: Run, runs: dict[
         sent = np.mean([each.sent for each in peer_traffic(run)])
         one = Method("", (run,))
         assert line[2:5] == (one.score(Arm.GOSSIP)[run.seed], one.score()[run.seed], pytest.approx(sent))
-    assert [line[5:] for line in lines] == [
+        course = course_of(one)
+        assert line[5] == (None if course is None else course.seconds[-1])
+    assert lines[0][5] == 6.0 and [line[6:] for line in lines] == [
         (None, None, 0.5, 0.75, 0.11), (None, None, 0.25, 0.5, 0.08), (4.0, "clip", None, None, None)
     ]  # fmt: skip
     assert [list(each) for each in as_objects(rows)] == [list(CSV_HEADER)] * 3
