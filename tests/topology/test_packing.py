@@ -95,6 +95,6 @@ def test_more_pairs_than_the_limit_are_refused_and_as_many_are_dealt(monkeypatch
     monkeypatch.setattr(submodels, "MOST_EDGES", 28)
     assert len(dealt_pairs(agreed, schedule)) == 28
     monkeypatch.setattr(submodels, "MOST_EDGES", 27)
-    with pytest.raises(ContractError, match="28 pairs meet on epidemic.*to 27 at most") as caught:
+    with pytest.raises(ContractError, match=r"28 pairs meet on epidemic.*to 27 at most") as caught:
         dealt_pairs(agreed, schedule)
     assert caught.value.where == "privacy.exchange" and "fewer" in caught.value.fix
