@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from p2pfl_me.compression import Chunked, Compression, EdgeState, Int4, Int8, TopK, elias
@@ -71,6 +72,18 @@ def test_a_chunked_body_that_is_shorter_than_it_says_is_refused() -> None:
     payload[TAG + 18 : TAG + 22] = struct.pack("<I", len(payload))
     with pytest.raises(WireError, match="shorter than it says"):
         there.check(0, np.frombuffer(payload, np.uint8))
+
+
+@pytest.mark.parametrize("base", [None, np.zeros(256, np.float32)], ids=["whole", "change"])
+@pytest.mark.parametrize("form", [Chunked(fraction=0.25), TopK(fraction=0.25)], ids=lambda form: form.kind)
+def test_what_ends_within_its_tag_has_none_and_what_ends_with_it_lacks_a_model(
+    form: Compression, base: npt.NDArray[np.float32] | None
+) -> None:
+    here, there = (form.edge(me, other, 7, 256, (), base) for me, other in ((3, 8), (8, 3)))
+    payload = here.encode(0, model(1, 256))
+    for length, says in ((0, "without its tag"), (TAG - 1, "without its tag"), (TAG, "bytes, where")):
+        with pytest.raises(WireError, match=says):
+            there.check(0, np.frombuffer(payload[:length], np.uint8))
 
 
 @pytest.mark.parametrize("form", [Chunked(fraction=0.25), TopK(fraction=0.25)], ids=lambda form: form.kind)
