@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def test_a_killed_peer_is_named_with_what_its_neighbours_missed(tmp_path: Path) 
     )
     # 2 neighbours each: 8 models expected in the first round, then 6 in each of two rounds, of which peer 2 owed 2.
     assert received_share(run) == pytest.approx(16 / 20)
+
+
+def test_a_signal_that_ended_a_peer_has_its_name_whoever_tells_its_code(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", **SMALL))
+    names = {6: ", SIGABRT", 9: ", SIGKILL", 11: ", SIGSEGV", 15: ", SIGTERM", 2: "", 10: "", 12: ""}
+    told = {code: name for number, name in names.items() for code in (-number, 128 + number)}
+    for code, name in {**told, 1: "", 9: "", 128: ""}.items():
+        left = replace(run, manifest=replace(run.manifest, exit={2: code}))
+        assert failures(left) == (f"Peer 2 finished its rounds and then left with exit code {code}{name}.",)
 
 
 def test_refusals_links_and_errors_are_told_once_with_their_count(tmp_path: Path) -> None:

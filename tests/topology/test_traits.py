@@ -78,6 +78,10 @@ def test_a_graph_of_more_edges_than_can_be_held_is_refused_to_the_very_edge() ->
         require_few_edges(TOPOLOGIES.of("random", probability=1.0), 1_415)
     with pytest.raises(ContractError, match="neighbours 400"):
         require_few_edges(TOPOLOGIES.of("small_world", neighbours=400), 10_000)
+    more_than_there_are = TOPOLOGIES.of("regular", degree=2_000)
+    require_few_edges(more_than_there_are, 1_414)  # the graph itself says that nobody has so many neighbours
+    with pytest.raises(ContractError, match="degree 2000 makes 1,415,000 edges"):
+        require_few_edges(more_than_there_are, 1_415)
     require_few_edges(TOPOLOGIES.of("ring"), 10**7)
 
 
