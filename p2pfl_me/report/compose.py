@@ -283,7 +283,7 @@ def _over_seeds(runs: Sequence[Run]) -> Iterator[Block]:
     for run in runs:
         ends, sent = extremes([run], Arm.GOSSIP, "uf1"), _sent_a_peer([run])
         agreed = agreement(run, contraction_of(run))
-        apart = agreed[-1].mixed / agreed[-1].norm if agreed and agreed[-1].norm > 0 else None
+        apart = agreed[-1].share(agreed[-1].mixed) if agreed else None
         rows.append(
             (
                 str(run.seed),

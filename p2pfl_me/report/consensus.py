@@ -36,6 +36,10 @@ class Agreement:
     bound: float | None
     expected: float | None
 
+    def share(self, distance: float | None) -> float | None:
+        """A distance as a share of the average model's norm; None where there is no such norm, or no distance."""
+        return None if distance is None or self.norm <= 0 else distance / self.norm
+
 
 @dataclass(frozen=True, slots=True)
 class Contraction:

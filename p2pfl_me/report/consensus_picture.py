@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from p2pfl_me.report.consensus import Agreement, agreement, contraction_of
+from p2pfl_me.report.consensus import agreement, contraction_of
 from p2pfl_me.report.document import Picture
 from p2pfl_me.report.figures import RunPart, figure_named, in_run
 from p2pfl_me.report.numbers import Row
@@ -33,7 +33,7 @@ def consensus_picture(run: Run) -> Picture | None:
     """Consensus distance by round; None if no round was logged by two peers."""
     contraction = contraction_of(run)
     rows = agreement(run, contraction)
-    if not rows or not any(_share(row, row.trained) > FLOOR for row in rows):
+    if not rows or not any((row.share(row.trained) or 0.0) > FLOOR for row in rows):
         return None
     reading = (
         "After local training the models stand apart (upper line); one exchange with the neighbours draws them "
@@ -68,10 +68,6 @@ def consensus_picture(run: Run) -> Picture | None:
 
 def _factor(low: float, high: float) -> str:
     return f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
-
-
-def _share(row: Agreement, distance: float | None) -> float:
-    return distance / row.norm if distance and row.norm > 0 else 0.0
 
 
 _LINES = (

@@ -13,7 +13,7 @@ import numpy as np
 
 from p2pfl_me.learning.metrics import present_mean
 from p2pfl_me.report.arms import Arm
-from p2pfl_me.report.consensus import Agreement, agreement, contraction_of
+from p2pfl_me.report.consensus import agreement, contraction_of
 from p2pfl_me.report.mixing import Mixing
 from p2pfl_me.report.results import Floats, Spread, final_scores, score_curves, spread
 from p2pfl_me.report.run import Run
@@ -220,29 +220,23 @@ def closing_of(method: Method) -> Closing:
         _geometric([row.mixed / row.trained for row in every]),
         _geometric([row.expected / row.trained for row in every if row.expected is not None]),
         contraction.beta if contraction else None,
-        spread([each[-1].mixed / each[-1].norm for each in rows if each and each[-1].norm > 0]),
+        spread([apart for each in rows for last in each[-1:] if (apart := last.share(last.mixed)) is not None]),
     )
 
 
 def distances(method: Method) -> tuple[tuple[int, float, float | None], ...]:
     """By round, over seeds: the measured distance after the exchange and the predicted one, as shares of the norm."""
     contraction = contraction_of(method.runs[0])
-    by_round: dict[int, list[Agreement]] = {}
+    by_round: dict[int, list[tuple[float, float | None]]] = {}
     for run in method.runs:
         for row in agreement(run, contraction):
-            if row.norm > 0:
-                by_round.setdefault(row.round, []).append(row)
+            if (apart := row.share(row.mixed)) is not None:
+                by_round.setdefault(row.round, []).append((apart, row.share(row.expected)))
     found = []
-    for index in sorted(by_round):
-        rows = by_round[index]
-        expected = [row.expected / row.norm for row in rows if row.expected is not None]
-        found.append(
-            (
-                index,
-                float(np.mean([row.mixed / row.norm for row in rows])),
-                float(np.mean(expected)) if expected else None,
-            )
-        )
+    for index, rows in sorted(by_round.items()):
+        expected = [share for _, share in rows if share is not None]
+        apart = float(np.mean([share for share, _ in rows]))
+        found.append((index, apart, float(np.mean(expected)) if expected else None))
     return tuple(found)
 
 

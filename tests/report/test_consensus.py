@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from p2pfl_me.report.consensus import Contraction, agreement, contraction_of
+from p2pfl_me.report.consensus_picture import consensus_picture
+from p2pfl_me.report.methods import Method, closing_of, distances
 from p2pfl_me.report.run import read_run
 from p2pfl_me.topology import round_rms, schedule_of
 from tests.report.fixture import VALUES, Recipe, contract_text, mixing_matrix, sketch, write_run
@@ -56,6 +59,29 @@ def test_the_distance_is_over_the_peers_present(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", Recipe(**SMALL, count=4, rounds=4, killed={0: 1, 1: 3, 2: 3})))
     rows = agreement(run, None)
     assert [(row.round, row.peers, row.bound) for row in rows] == [(1, 4, None), (2, 3, None), (3, 3, None)]
+
+
+def test_a_distance_is_no_share_of_an_average_model_that_is_zero(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", Recipe(**SMALL, kind="mesh", count=2, rounds=3)))
+    opposite = [sketch(sign * np.ones(VALUES)) for sign in (1, -1)]
+    ended = [
+        replace(log, rounds=(*log.rounds[:-1], replace(log.rounds[-1], sketch_mixed=told)))
+        for log, told in zip(run.peers, opposite, strict=True)
+    ]
+    zero = Method("ends at zero", (replace(run, peers=tuple(ended)),))
+    rows = agreement(zero.runs[0], contraction_of(run))
+    assert rows[-1].norm == 0 < rows[-1].mixed and rows[-1].share(rows[-1].mixed) is None
+    assert rows[0].share(None) is None
+    assert closing_of(zero).final is None and [index for index, *_ in distances(zero)] == [1, 2]
+    assert consensus_picture(zero.runs[0]) is not None
+
+
+def test_a_run_of_one_round_ends_as_far_apart_as_that_leaves_it(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", Recipe(**SMALL, count=5, rounds=1)))
+    (row,) = agreement(run, contraction_of(run))
+    final = closing_of(Method("one", (run,))).final
+    assert final is not None and final.mean == pytest.approx(row.mixed / row.norm)
+    assert distances(Method("one", (run,))) == ((1, pytest.approx(row.mixed / row.norm), row.share(row.expected)),)
 
 
 def test_the_prediction_comes_from_the_contracts_graph(tmp_path: Path) -> None:
