@@ -25,6 +25,9 @@ DRAWN_LINKS = 50_000
 SMALL = 40
 """Up to so many peers a reader follows single edges, and the layout takes care that it can be done."""
 
+STARTS, STARTS_OF_LARGE = 24, 3
+"""Places from which a layout is sought; of more peers than SMALL the best of the first few will do."""
+
 NEAR = 0.2
 """A peer nearer to an edge than this seems to lie on it."""
 
@@ -104,9 +107,10 @@ def _by_hops(graph: nx.Graph) -> Places:
             hops[peer, other] = distance
     weight = np.divide(1.0, hops**2, out=np.zeros_like(hops), where=hops > 0)
     inverse = np.linalg.pinv(np.diag(weight.sum(1)) - weight)
-    starts = _starts(hops)[: 24 if count <= SMALL else 3]
-    ends = [_settle(start, hops, weight, inverse) for start in starts]
-    if count > SMALL:
+    starts = _starts(hops)
+    is_large = count > SMALL
+    ends = [_settle(start, hops, weight, inverse) for start in (starts[:STARTS_OF_LARGE] if is_large else starts)]
+    if is_large:
         return _upright(min(ends, key=lambda end: end[0])[1])
     edges = np.array(graph.edges)
     parted = [(stress, _parted(place, edges)) for stress, place in sorted(ends, key=lambda end: end[0])[:6]]
@@ -119,7 +123,7 @@ def _starts(hops: Places) -> list[Places]:
     centre = np.eye(count) - 1 / count
     values, vectors = np.linalg.eigh(-0.5 * centre @ hops**2 @ centre)
     axes = vectors[:, ::-1][:, :4] * np.sqrt(np.maximum(values[::-1][:4], 1e-3))
-    noise = np.random.default_rng(0).normal(size=(24, count, 2))
+    noise = np.random.default_rng(0).normal(size=(STARTS, count, 2))
     scaled = [axes[:, pair] + 0.1 * jitter for pair, jitter in zip(([0, 1], [0, -1]), noise[:2], strict=True)]
     return [*scaled, *(noise[2:] * math.sqrt(count) / 2)]
 

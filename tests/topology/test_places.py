@@ -14,6 +14,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from p2pfl_me.topology import layout
 from p2pfl_me.topology.layout import NEAR, _parted, places
 from tests.topology.drawing import graph_of
 
@@ -30,6 +31,7 @@ GRAPHS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "hypercube": ("hypercube", 16, {}),
     "random": ("random", 10, {}),
     "two circles": ("edges", 8, {"edges": [(0, 1), (1, 2), (2, 3), (0, 3), (4, 5), (5, 6), (6, 7), (4, 7), (3, 4)]}),
+    "three in a row": ("edges", 3, {"edges": [(0, 1), (1, 2)]}),
     "tree": ("edges", 7, {"edges": [(0, 1), (0, 2), (1, 3), (1, 4), (2, 5), (2, 6)]}),
 }
 
@@ -54,6 +56,20 @@ def test_graphs_beyond_what_could_be_told_apart_lie_on_a_circle() -> None:
         np.testing.assert_array_equal(places(graph), places(circle))
     assert not np.allclose(places(nx.path_graph(200)), places(graph_of("ring", 200)))
     assert np.allclose(places(graph_of("hypercube", 256)), places(graph_of("ring", 256)))
+
+
+def test_care_for_single_edges_is_taken_up_to_the_limit_and_time_for_few_starts_beyond_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    settle, part = layout._settle, layout._parted
+    monkeypatch.setattr(layout, "_settle", lambda *given: done.append("settle") or settle(*given))
+    monkeypatch.setattr(layout, "_parted", lambda *given: done.append("part") or part(*given))
+    for most, starts, parted in ((8, 24, 6), (7, 3, 0)):
+        monkeypatch.setattr(layout, "SMALL", most)
+        done.clear()
+        found("two circles")
+        assert (done.count("settle"), done.count("part")) == (starts, parted)
 
 
 def test_neighbours_are_about_one_apart_on_a_circle() -> None:

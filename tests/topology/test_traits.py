@@ -103,6 +103,7 @@ def test_eigenvalues_are_computed_for_2000_peers_at_most() -> None:
         ((enough.LOOKED_AT, summary.SHOWN_EDGES, mixing.MOST_EIGENVALUES), (64, 60, 2_000)),
         ((optimal.MOST_PEERS, optimal.GRID), (64, 2.0**-16)),
         ((layout.STRESS_LIMIT, layout.DRAWN_LINKS, layout.SMALL), (200, 50_000, 40)),
+        ((layout.STARTS, layout.STARTS_OF_LARGE), (24, 3)),
         ((spectral.EXACT, spectral.SUDDEN, spectral.EPS), (1e-9, 1e-6, 1e-3)),
         ((spectral.WINDOW, spectral.COUNTED, spectral.MEMORY), (256, 64, 0.99)),
     ],
