@@ -140,3 +140,14 @@ LAST = "return self.fc(self.drop(x)) * 1.0"
 def test_what_cannot_be_compared_is_said(last: str, says: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["network", "check", f"{written(tmp_path, (LAST, last))}:build"])
     assert done.exit_code == 0 and says in done.output, done.output
+
+
+def test_a_contract_that_states_no_answers_has_the_digest_that_it_had_before_there_were_any(tmp_path: Path) -> None:
+    contract = agreed(tmp_path)
+    own = contract.model.backbone
+    assert isinstance(own, Own)
+    older = contract.model_copy(
+        update={"model": contract.model.model_copy(update={"backbone": own.model_copy(update={"answers": None})})}
+    )
+    assert "answers" not in older.model_dump(mode="json")["model"]["backbone"]
+    assert "model.backbone.answers" not in section_digests(older)

@@ -67,7 +67,7 @@ class Own(Whole):
     tensors: Annotated[tuple[tuple[str, tuple[PositiveInt, ...], Group], ...], Field(min_length=1)]
     frozen_sha256: Digest | None = None
     sha256: Digest
-    answers: Answers | None = None
+    answers: Answers | None = Field(default=None, exclude_if=lambda value: value is None)
     _code: Code | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
