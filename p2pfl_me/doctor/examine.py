@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.contract.noise_graph import noise_warning
+from p2pfl_me.data.clip import SPLITS, Clip
+from p2pfl_me.data.contents import contents_of
+from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.source import peer_clips
 from p2pfl_me.doctor import machine
 from p2pfl_me.doctor.calling import Absent, Linked, Met, Refused, call, reached
@@ -19,8 +22,10 @@ from p2pfl_me.errors import PeerError
 from p2pfl_me.files import open_regular
 from p2pfl_me.home import cache_dir
 from p2pfl_me.peer.directory import Directory, directory_of
+from p2pfl_me.peer.own_clips import ANYWAY, mark, other_than_before, summary_of
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.peer.slots import versions
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
 from p2pfl_me.topology import plan_of
@@ -155,7 +160,18 @@ def _data(settings: PeerSettings) -> list[Finding]:
         found.append(good("data", f"{sum(training.values())} clips to train on: {named}"))
         if lacking := [label for label in contract.model.classes if label not in training]:
             found.append(note("data", f"none of {', '.join(lacking)}: this lab learns of them from the others"))
+        found += _other_clips(settings, [clip for clip in clips if clip.split in SPLITS])
     return found
+
+
+def _other_clips(settings: PeerSettings, clips: Sequence[Clip]) -> Iterator[Finding]:
+    """Whether the run that lies in the folder would go on with them."""
+    run, peer, recipe = settings.run, settings.peer, recipe_of(settings.contract.model)
+    if not any(path.exists() for path in versions(RunFolder(run).checkpoint(peer))):
+        return
+    own = mark(clips, contents_of(clips, recipe), str(recipe), settings.home)
+    if words := other_than_before(run, peer, own, summary_of(clips)):
+        yield bad("data", f"the run in {run} has trained on other clips: {words}", ANYWAY)
 
 
 def _weights(contract: Contract, path: Path | None) -> list[Finding]:

@@ -13,6 +13,7 @@ import numpy as np
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.augment import ORIGINAL, Image, Variant, turn_of, variants_of, vary
 from p2pfl_me.data.clip import SPLITS, Clip
+from p2pfl_me.data.contents import with_keys
 from p2pfl_me.data.preprocess.note import ClipNote
 from p2pfl_me.data.preprocess.prepare import Prepared, prepare_clips
 from p2pfl_me.data.preprocess.recipe import recipe_of
@@ -86,20 +87,8 @@ def read_samples(
             every = rows[first[mine][:, None] + np.arange(len(variants_of(contract)))]
         labels, whose = _labels(contract, chosen)[clip_of], _people(chosen)[clip_of]
         parts.append(Part(bank, rows[first[mine]], labels, clip_of, every, whose, _tested(name, chosen)))
-    return Read(Samples(*parts), prepared.notes, tuple(_contents(clips, prepared)))
-
-
-def _contents(clips: Sequence[Clip], prepared: Prepared) -> Iterator[bytes]:
-    """Of images the key of a clip's first sample, which covers all that they are made of; of vectors their row."""
-    keys = iter([prepared.keys[place] for place in np.unique(prepared.clips, return_index=True)[1]])
-    for clip in clips:
-        if clip.split not in SPLITS:
-            continue
-        if is_vectors(clip.path):
-            bank = vectors_bank(clip.path)
-            yield hashlib.sha256(bank[vector_row(clip, bank)].tobytes()).digest()
-        else:
-            yield next(keys)
+    keys = [prepared.keys[place] for place in np.unique(prepared.clips, return_index=True)[1]]
+    return Read(Samples(*parts), prepared.notes, tuple(with_keys(clips, keys)))
 
 
 def _pairs(

@@ -1,4 +1,4 @@
-"""Whether a peer goes on with the clips that it began with, as far as marks in its run folder tell.
+"""What a peer's clips are, in counts, and whether it goes on with those that it began with, as marks tell.
 
 A mark is made of a clip's content and person under a secret of this user (`HOME/clips.secret`), beside split and label
 in clear. Run folders are handed on, to reports over several labs for instance: without the secret nobody who has a clip
@@ -31,6 +31,8 @@ SECRET = 32
 SHOWN = 24
 """Hex digits of a mark: 96 bits, which no two of anybody's clips share by chance."""
 
+ANYWAY = "name the data that it began with; or say --other-data, and log and report will tell that they changed"
+
 Mark = tuple[str, str, str, str]
 """Content, person, split, label."""
 _MARKS = TypeAdapter(list[Mark])
@@ -46,6 +48,19 @@ class OwnClips:
 
 
 UNMARKED = OwnClips("", ())
+
+
+def summary_of(clips: Sequence[Clip]) -> Data:
+    """Counts of clips by split, of subjects, and of training clips by class."""
+    count = Counter(clip.split for clip in clips)
+    return Data(
+        train=count["train"],
+        validation=count["validation"],
+        test=count["test"],
+        subjects=len({clip.subject for clip in clips if clip.split != "test"}),
+        drawn=sum(clip.drawn for clip in clips),
+        classes=dict(sorted(Counter(clip.label for clip in clips if clip.split == "train").items())),
+    )
 
 
 def mark(clips: Sequence[Clip], contents: Sequence[bytes], recipe: str, home: Path) -> OwnClips:
@@ -106,7 +121,7 @@ def refusal(words: str, peer: int, data: Path | None) -> DataError:
     return DataError(
         f"peer {peer} would go on with other clips than it has trained on: {words}",
         where=str(data or "the built-in clips"),
-        fix="name the data that it began with; or say --other-data, and log and report will tell that they changed",
+        fix=ANYWAY,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +14,7 @@ from p2pfl_me.errors import DataError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.samples import read_samples
 from p2pfl_me.learning.trainer import Samples
-from p2pfl_me.peer.own_clips import UNMARKED, OwnClips, mark
+from p2pfl_me.peer.own_clips import UNMARKED, OwnClips, mark, summary_of
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.progress import Progress
 from p2pfl_me.run.events import Data
@@ -84,16 +83,3 @@ def seen_words(settings: PeerSettings, clips: Sequence[Clip]) -> str:
     record = read_kept_trained_on(settings.contract.model.weights, settings.weights, cache_dir(settings.home))
     scored = [clip for clip in clips if clip.split != "train"]
     return seen_of(record, scored).words("scored clips") if record and scored else ""
-
-
-def summary_of(clips: Sequence[Clip]) -> Data:
-    """Counts of clips by split, of subjects, and of training clips by class."""
-    count = Counter(clip.split for clip in clips)
-    return Data(
-        train=count["train"],
-        validation=count["validation"],
-        test=count["test"],
-        subjects=len({clip.subject for clip in clips if clip.split != "test"}),
-        drawn=sum(clip.drawn for clip in clips),
-        classes=dict(sorted(Counter(clip.label for clip in clips if clip.split == "train").items())),
-    )

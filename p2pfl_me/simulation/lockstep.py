@@ -26,7 +26,8 @@ from p2pfl_me.learning.trainer import Part, Samples
 from p2pfl_me.machine import cores
 from p2pfl_me.message import Vector
 from p2pfl_me.options import RunOptions
-from p2pfl_me.peer.shard import Shard, summary_of
+from p2pfl_me.peer.own_clips import summary_of
+from p2pfl_me.peer.shard import Shard
 from p2pfl_me.run.beginning import undone_if_refused
 from p2pfl_me.run.events import Reason, Scores
 from p2pfl_me.run.manifest import ManifestFile

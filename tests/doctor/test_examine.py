@@ -21,7 +21,9 @@ from p2pfl_me.doctor.finding import Finding, Verdict, exit_of
 from p2pfl_me.doctor.say import as_json
 from p2pfl_me.exits import Exit
 from p2pfl_me.peer.directory import directory_of
+from p2pfl_me.peer.own_clips import keep
 from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
 from p2pfl_me.topology import plan_of
@@ -159,6 +161,19 @@ def test_clips_are_held_against_the_contracts_classes(tmp_path: Path) -> None:
     assert "negative" in about(found, "data").says and about(found, "data").verdict is Verdict.GOOD
     missing = examine(replace(lab, data=tmp_path / "none.csv"), patience_s=0.1)
     assert about(missing, "data").verdict is Verdict.BAD and about(missing, "data").fix
+
+
+def test_clips_that_the_run_in_the_folder_has_not_trained_on_are_told_before_it_goes_on(tmp_path: Path) -> None:
+    lab = settings(tmp_path, 0, free_ports(3))
+    own = replace(lab, data=write_vectors(tmp_path / "own.safetensors", [1, 2, 3]))
+    shard = load_shard(own)
+    RunFolder(own.run).checkpoint(0).parent.mkdir(exist_ok=True)
+    RunFolder(own.run).checkpoint(0).write_bytes(b"of rounds")
+    keep(own.run, 0, shard.marks)
+    assert all(each.verdict is Verdict.GOOD for each in examine(own, patience_s=0.1) if each.about == "data")
+    write_vectors(tmp_path / "own.safetensors", [4, 5, 6])
+    told = [each for each in examine(own, patience_s=0.1) if each.about == "data"][-1]
+    assert told.verdict is Verdict.BAD and "36 new, 36 gone" in told.says and "--other-data" in told.fix
 
 
 def test_a_clock_without_a_battery_is_told(tmp_path: Path) -> None:

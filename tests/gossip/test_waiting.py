@@ -7,7 +7,7 @@ import pytest
 
 from p2pfl_me.gossip.protocol import Send
 from p2pfl_me.message import MAX_ROUND, Kind, Message, Vector
-from p2pfl_me.simulation.faults import FaultModel, LinkQuality, Partition
+from p2pfl_me.simulation.faults import FaultModel, LinkQuality, Outage, Partition
 from tests.gossip.liars import Liar, Mute
 from tests.gossip.swarms import contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart, idle
@@ -63,6 +63,17 @@ def test_what_a_cut_link_left_open_is_settled_when_it_returns(protocol: str) -> 
     assert any(mixed.late for mixed in swarm.mixed[1])
     assert all(not finish.unsettled for finish in swarm.finished.values())
     np.testing.assert_allclose(swarm.params.sum(axis=0), begin.sum(axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize(("alone", "most"), [("train", 6), ("wait", 1)])
+def test_who_waits_for_company_shares_all_but_one_round_across_a_relay_that_is_gone(alone: str, most: int) -> None:
+    """Two labs that only a relay joins, rounds of a second; it is gone for five."""
+    contract = contract_of({"kind": "line"}, 2, 40, {"alone": alone})
+    gone = Outage(4.0, 9.0, frozenset({(0, 1)}))
+    swarm = run(contract, apart(2), idle, FaultModel(partitions=(gone,), silence_s=0.5))
+    ends = swarm.finished.values()
+    assert all(each.reason == "rounds" and each.rounds == 40 and each.alone <= most for each in ends)
+    assert all(each.alone > 1 for each in ends) == (alone == "train")
 
 
 def test_an_answer_of_the_last_round_is_waited_for_across_a_cut() -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.contents import contents_of
+from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.learning.samples import read_samples, samples_of
 from tests.data.make import picture, save
 
@@ -38,7 +40,8 @@ def test_frames_are_samples_and_know_their_clip(tmp_path: Path, augment: str) ->
     frames = contract("input: frame", augment)
     read = read_samples(frames, clips, cache=tmp_path, device="cpu")
     samples, notes = read.samples, read.noted
-    assert len(notes) == 6
+    assert len(notes) == 6 and len(set(read.contents)) == 6
+    assert read.contents == contents_of(clips, recipe_of(frames.model))
     for part, own in ((samples.train, clips[1::3]), (samples.validation, clips[2::3]), (samples.test, clips[0::3])):
         assert part is not None
         lengths = [clip.offset for clip in own]

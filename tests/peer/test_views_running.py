@@ -68,6 +68,8 @@ def test_a_lab_says_that_it_leaves_and_nobody_types_anything_else(tmp_path: Path
         met = {int(each) for line in labs.said(k, "round") if line["round"] >= AT for each in line["weights"]}
         assert met == {0: {2}, 1: set(), 2: {0, 3}, 3: {2}}[k]
     assert labs.said(1, "finish")[-1]["reason"] == "left"
+    assert labs.start(1).finish()[0] == 0, "its machine starts it anew, and it goes nowhere"
+    assert labs.rounds(1) == list(range(AT)) and labs.said(1, "finish")[-1]["reason"] == "left"
 
 
 @pytest.mark.thorough

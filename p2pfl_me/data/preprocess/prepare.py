@@ -92,6 +92,18 @@ def prepare_clips(clips: Sequence[Clip], recipe: Recipe, cache: Path, progress: 
     )
 
 
+def clip_keys(clips: Sequence[Clip], recipe: Recipe) -> Iterator[bytes]:
+    """The key of each clip's first sample, which covers all that its images are made of; none is made.
+
+    Raises
+    ------
+    DataError
+        A clip cannot be used.
+    """
+    for digest, _ in _in_order(lambda clip: _samples(clip, recipe), clips):
+        yield sample_digest(digest, 0)
+
+
 def _store(cache: Path, recipe: Recipe) -> RowCache:
     """Where the images of one recipe lie; another has files of its own."""
     name, shape = f"images-{recipe.digest().hex()[:24]}", (recipe.size, recipe.size, 3)
