@@ -102,7 +102,7 @@ def field_pictures(path: Path, fields: Fields) -> Iterator[tuple[float | None, I
             graph.link_nodes(source, graph.add(*way), graph.add("buffersink")).configure()
             for frame in _through(graph, _noted(file.decode(stream), damaged)):
                 count += 1
-                yield frame.time, np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+                yield frame.time, _upright(frame)
             each = 2 if fields.apart else 1
             require_end(path, stream.frames * each, count)
             require_sound(path, damaged, count // each)
@@ -110,6 +110,13 @@ def field_pictures(path: Path, fields: Fields) -> Iterator[tuple[float | None, I
         raise DataError(
             f"breaks off after {count} pictures: {error.strerror}", where=str(path), fix="copy it anew"
         ) from error
+
+
+def _upright(frame: av.VideoFrame) -> Image:
+    """Its pixels, turned as the file says that the camera was held; OpenCV does so by itself."""
+    image = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
 def _noted(frames: Iterator[av.VideoFrame], damaged: list[int]) -> Iterator[av.VideoFrame]:

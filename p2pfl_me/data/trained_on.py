@@ -173,7 +173,7 @@ class Seen:
 
 
 def seen_of(record: TrainedOn, clips: Sequence[Clip], *, images: bool = True) -> Seen:
-    """Which clips the weights have seen. Compared are pictures of each clip's onset and apex (or the frame midway), as
+    """Which clips the weights have seen. Compared are pictures of each clip's onset, apex, middle and offset, as
     they are and in the mirror: folders are often doubled so for training."""
     subjects, digests = (set(map(bytes, each)) for each in (record.subjects, record.digests))
     known = frozenset(place for place, clip in enumerate(clips) if subject_digest(clip) in subjects)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.shards import Shards, all_clips
-from p2pfl_me.data.trained_on import TRAINED_ON, holds_tensors, read_kept_trained_on
+from p2pfl_me.data.trained_on import TRAINED_ON, holds_tensors, kept_trained_on, read_kept_trained_on
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.files import require_regular
 from p2pfl_me.networks import Frozen
@@ -64,11 +65,17 @@ def tell_of_weights(
     WeightsError
         What the file says of itself cannot be read.
     """
-    vectors = all(is_vectors(clip.path) for clip in all_clips(shards))
-    manifest.network(network_words(contract, weights, of_vectors=vectors))
+    manifest.network(words_of_clips(contract, weights, cache, all_clips(shards)))
     words = shards.seen_by(read_kept_trained_on(contract.model.weights, weights, cache))
     manifest.warn(words)
     return words
+
+
+def words_of_clips(contract: Contract, weights: Path | None, cache: Path, clips: Iterable[Clip]) -> str:
+    """`network_words` of a run on these clips, after the file itself or what an earlier run kept of it."""
+    kept = kept_trained_on(contract.model.weights, cache)
+    known = weights if weights or contract.model.weights.source != "file" or not kept.exists() else kept
+    return network_words(contract, known, of_vectors=all(is_vectors(clip.path) for clip in clips))
 
 
 def trained_on(weights: Path | None) -> str | None:

@@ -12,6 +12,7 @@ from p2pfl_me.data.source import peer_clips
 from p2pfl_me.data.trained_on import read_kept_trained_on, seen_of
 from p2pfl_me.errors import DataError
 from p2pfl_me.home import cache_dir
+from p2pfl_me.learning.origin import words_of_clips
 from p2pfl_me.learning.samples import read_samples
 from p2pfl_me.learning.trainer import Samples
 from p2pfl_me.peer.own_clips import UNMARKED, OwnClips, mark, summary_of
@@ -72,8 +73,10 @@ def load_shard(
         progress=progress,
         preparing=preparing,
     )
-    seen = "" if settings.clips else seen_words(settings, clips)  # of clips that were dealt, the dealer has told
-    summary = replace(summary_of(clips), sources=counts(read.noted), seen=seen)
+    summary = replace(summary_of(clips), sources=counts(read.noted))
+    if settings.clips is None:  # of clips that were dealt, the dealer has told
+        network = words_of_clips(contract, settings.weights, cache, clips)
+        summary = replace(summary, seen=seen_words(settings, clips), network=network)
     dealt = [clip for clip in clips if clip.split in SPLITS]
     return Shard(read.samples, summary, mark(dealt, read.contents, str(recipe_of(contract.model)), settings.home))
 

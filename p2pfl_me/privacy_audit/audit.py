@@ -13,6 +13,7 @@ from p2pfl_me.contract.load import contract_from_yaml, load_contract
 from p2pfl_me.errors import RunError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.network import initial_params
+from p2pfl_me.learning.origin import network_words
 from p2pfl_me.learning.protections import round_release
 from p2pfl_me.learning.trainer import Samples
 from p2pfl_me.peer.settings import PeerSettings
@@ -62,7 +63,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """All findings of one run's clips; `warnings` says why they are no measure of real ones, as drawn faces."""
+    """All findings of one run's clips; `warnings` says why they are no measure of real ones, as drawn faces, and
+    `network` where the weights come from that nobody trained."""
 
     contract: Contract
     games: int
@@ -70,6 +72,7 @@ class Audit:
     findings: tuple[Finding, ...]
     inversions: tuple[Inversion, ...] = ()
     warnings: tuple[str, ...] = ()
+    network: str = ""
 
 
 def audit_run(
@@ -142,7 +145,8 @@ def audit_run(
     clips = sum(int(own.train.clips.max()) + 1 for own in samples)
     manifest = read_manifest_file(folder)
     warnings = manifest.said_warnings if manifest else ()
-    return Audit(contract, games, clips, tuple(findings), tuple(inversions), tuple(warnings))
+    network = (manifest.network if manifest else "") or network_words(contract, weights)
+    return Audit(contract, games, clips, tuple(findings), tuple(inversions), tuple(warnings), network)
 
 
 def _finding(name: str, contract: Contract, unit: Unit, played: Played, samples: Sequence[Samples]) -> Finding:

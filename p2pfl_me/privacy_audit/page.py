@@ -15,7 +15,7 @@ from p2pfl_me.contract import digest
 from p2pfl_me.privacy.budget import Unit
 from p2pfl_me.privacy_audit.audit import Audit, Finding
 from p2pfl_me.privacy_audit.inversion import Inversion
-from p2pfl_me.report.document import Bullets, Document, Fact, Paragraph, Picture, Section, Table
+from p2pfl_me.report.document import Block, Bullets, Document, Fact, Paragraph, Picture, Section, Table
 from p2pfl_me.report.formatting import many
 from p2pfl_me.report.numbers import Row
 from p2pfl_me.report.style import (
@@ -68,6 +68,7 @@ def as_object(audit: Audit) -> dict[str, Any]:
         "games": audit.games,
         "clips": audit.clips,
         "warnings": list(audit.warnings),
+        "network": audit.network,
         "findings": [asdict(each) for each in audit.findings],
         "inversions": [asdict(each) for each in audit.inversions],
     }
@@ -100,12 +101,19 @@ def document_of(audit: Audit) -> Document:
         (
             Section("What was found", (_picture(audit.findings), _table(audit.findings)), "found"),
             Section("What could be put together", _inverted(audit.inversions), "inversion"),
-            Section("How it was measured", (Paragraph("By games that a neighbour plays:"), Bullets(HOW)), "how"),
+            Section("How it was measured", tuple(_how(audit)), "how"),
         ),
         f"Contract digest {digest(audit.contract).hex()}. Nothing was sent to anybody.",
         eyebrow="p2pme privacy audit",
     )
     return with_warning(document, audit.warnings)
+
+
+def _how(audit: Audit) -> Iterator[Block]:
+    yield Paragraph("By games that a neighbour plays:")
+    yield Bullets(HOW)
+    if audit.network:
+        yield Paragraph(f"Network: {audit.network}")
 
 
 def _verdict(findings: Sequence[Finding]) -> str:

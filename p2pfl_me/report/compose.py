@@ -31,6 +31,7 @@ from p2pfl_me.report.formatting import figure, many
 from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.notes import COMPARED_NOTES, honesty_notes, liar_notes
 from p2pfl_me.report.numbers import Cell
+from p2pfl_me.report.origin import networks_of
 from p2pfl_me.report.results import (
     METRICS,
     Spread,
@@ -77,7 +78,8 @@ def compose(comparison: Comparison, *, in_full: bool, beside: Path | None = None
     else:
         contracts = tuple(Code(method.name, dump_contract(method.runs[0].contract)) for method in first.methods)
         clips = (Paragraph(f"{words}."),) if (words := clips_words(runs)) else ()
-        sections.append(Section("The contracts, and the clips", (*contracts, *clips), "contracts"))
+        networks = tuple(Paragraph(f"Network: {words}") for words in networks_of(runs))
+        sections.append(Section("The contracts, and the clips", (*contracts, *networks, *clips), "contracts"))
         if links := _run_links(comparison, beside):
             words = "Each is a run folder: p2pme report FOLDER draws it in full, p2pme watch FOLDER shows its course."
             sections.append(Section("The runs behind it", (Paragraph(words), Links(links)), "runs"))

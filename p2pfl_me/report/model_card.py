@@ -28,7 +28,7 @@ def model_card(run: Run, file: str, checked: Sequence[str]) -> str:
     lines += ["", "## Model", ""]
     lines += _list(
         f"{contract.model.backbone}, input {contract.model.input.value}, classes: {', '.join(contract.model.classes)}",
-        run.manifest.network,
+        run.network,
         f"trained by {many(contract.peers.count, 'peer')} on a graph of kind {contract.topology.kind} with"
         f" {contract.gossip.protocol.kind}, {many(contract.training.rounds, 'round')}, seed {run.seed};"
         f" p2pme {run.manifest.p2pme or __version__}",

@@ -49,8 +49,8 @@ def _of_run(run: Run) -> Iterator[str]:
             "The clips are drawn faces, made from the seed. They show that the peers learn together; they say "
             "nothing about how well real micro-expressions are recognised."
         )
-    if manifest.network and contract.model.weights.source == "file":
-        yield f"The network: {manifest.network}"
+    if run.network and contract.model.weights.source == "file":
+        yield f"The network: {run.network}"
     random = contract.model.backbone.frozen and contract.model.weights.source == "seed"
     if random and not manifest.clips.vectors_alone:
         yield (

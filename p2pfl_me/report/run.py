@@ -61,6 +61,12 @@ class Run:
         return self.manifest.said_warnings or tuple(by_logs)
 
     @property
+    def network(self) -> str:
+        """Where the weights come from that nobody trained; of peers that ran elsewhere, by their logs."""
+        by_logs = dict.fromkeys(start.data.network for log in self.peers for start in log.starts if start.data.network)
+        return self.manifest.network or " ".join(by_logs)
+
+    @property
     def silent(self) -> tuple[int, ...]:
         """Peers that the contract names and that left no log: they never started, or ran elsewhere."""
         logged = {log.peer for log in self.peers} | set(self.manifest.liars)

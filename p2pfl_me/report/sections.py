@@ -11,12 +11,12 @@ import numpy as np
 from p2pfl_me.contract import Contract, digest, dump_contract
 from p2pfl_me.counting import readable_bytes
 from p2pfl_me.learning.metrics import Metrics
-from p2pfl_me.learning.origin import network_words
 from p2pfl_me.report.consensus import agreement
 from p2pfl_me.report.document import Block, Bullets, Code, Paragraph, Section, Table
 from p2pfl_me.report.failures import failures, lasting, received_share
 from p2pfl_me.report.figures import RunPart, run_figures
 from p2pfl_me.report.formatting import NONE, many
+from p2pfl_me.report.origin import network_of
 from p2pfl_me.report.privacy import left_the_building
 from p2pfl_me.report.results import confusion_of, final_confusions, part_of
 from p2pfl_me.report.run import Run
@@ -180,7 +180,7 @@ def _what_ran(run: Run, shown: bool) -> Iterator[Block]:
             f"Adam at {contract.training.learning_rate:g}",
         ),
         ("model", f"{contract.model.backbone}, {contract.model.trainable} trainable, {contract.model.input} input"),
-        ("network", _network(run)),
+        ("network", network_of(run)),
         ("images", manifest.clips.images),
         ("parameters exchanged", ", ".join(f"{count:,}" for count in parameters)),
         ("data", manifest.clips.source),
@@ -221,16 +221,6 @@ _PARTS: dict[RunPart, tuple[str, Callable[[Run, bool], Iterator[Block]]]] = {
     RunPart.RAN: ("What was run", _what_ran),
 }
 """The title of each part, and what it says after its figures, told whether there are any."""
-
-
-def _network(run: Run) -> str:
-    """As the run folder says; an older one, or a lab's own peer's, tells by its contract what that knows."""
-    if run.manifest.network:
-        return run.manifest.network
-    weights = run.contract.model.weights
-    if weights.source == "file":
-        return f"file, sha256 {weights.sha256}; what it was trained on was not recorded in this folder"
-    return network_words(run.contract)
 
 
 def _rounds(run: Run) -> str:

@@ -100,6 +100,7 @@ class Data:
     other: Annotated[
         str, Says("how they differ from those of the life before (`--other-data`); empty: they do not")
     ] = ""
+    network: Annotated[str, Says("where its frozen weights come from; empty where `manifest.json` says it")] = ""
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -22,10 +22,18 @@ from p2pfl_me.data.owners import owners_of
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.shards import write_shards
 from p2pfl_me.data.synthetic.face import draw_face
-from p2pfl_me.data.trained_on import TrainedOn, read_kept_trained_on, read_trained_on, seen_of, trained_on_of
+from p2pfl_me.data.trained_on import (
+    TrainedOn,
+    copy_trained_on,
+    kept_trained_on,
+    read_kept_trained_on,
+    read_trained_on,
+    seen_of,
+    trained_on_of,
+)
 from p2pfl_me.errors import DataError, WeightsError
 from p2pfl_me.learning.backbone import load_backbone
-from p2pfl_me.learning.origin import tell_of_weights
+from p2pfl_me.learning.origin import tell_of_weights, words_of_clips
 from p2pfl_me.learning.pretraining import _parts
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import seen_words
@@ -201,7 +209,12 @@ def test_a_lab_that_runs_its_own_peer_is_told_by_its_log(tmp_path: Path) -> None
     clips = read_clips(manifest, None).clips
     assert seen_words(settings, clips) == "weights were trained on subjects or pictures of 2 of 2 scored clips"
     assert seen_words(settings, [clip for clip in clips if clip.split == "train"]) == ""
-    assert seen_words(replace(settings, weights=weights_file(tmp_path / "n.safetensors", None)), clips) == ""
+    nameless = weights_file(tmp_path / "n.safetensors", None)
+    assert seen_words(replace(settings, weights=nameless), clips) == ""
+    assert "trained on six pictures" in words_of_clips(settings.contract, path, tmp_path, clips)
+    assert "of unknown origin" in words_of_clips(settings.contract, nameless, tmp_path, clips)
+    copy_trained_on(path, kept_trained_on(settings.contract.model.weights, tmp_path))
+    assert "trained on six pictures" in words_of_clips(settings.contract, None, tmp_path, clips), "from an earlier run"
 
 
 def test_what_pretrain_writes_is_told_by_whoever_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ MPEG-2 (its filter `interlace`, flags +ildct+ilme), H.264 without a container at
 
 from __future__ import annotations
 
+import struct
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
@@ -18,6 +19,7 @@ import pytest
 
 from p2pfl_me.data import video
 from p2pfl_me.data.combing import of_two_moments
+from p2pfl_me.data.fields import Fields
 from p2pfl_me.data.pixels import shape_of
 from p2pfl_me.data.video import bare_stream, look_at
 from p2pfl_me.deploy.film import film_frames
@@ -58,6 +60,25 @@ def test_with_pyav_its_fields_are_taken_apart(name: str) -> None:
     assert [each.time_s for each in pictures] == pytest.approx([index / 50 for index in range(40)])
     assert all(each.image.shape == (128, 128, 3) and 100 < each.image.mean() < 135 for each in pictures)
     assert not any((one.image == other.image).all() for one, other in pairwise(pictures))
+
+
+@pytest.mark.parametrize(("matrix", "turns"), [((0, 1, -1, 0), 3), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)])
+def test_a_film_of_a_camera_held_sideways_is_upright_whoever_reads_it(
+    tmp_path: Path, matrix: tuple[int, ...], turns: int
+) -> None:
+    """`tkhd` of MP4 holds how the pictures are to be turned, as telephones write it."""
+    pytest.importorskip("av", reason="PyAV is not installed: pip install 'p2pfl_me[films]'")
+    whole = (FILMS / "wide.mp4").read_bytes()
+    at = whole.index(b"tkhd") + 44
+    a, b, c, d = (each * 65536 for each in matrix)
+    (tmp_path / "held.mp4").write_bytes(whole[:at] + struct.pack(">iiiii", a, b, 0, c, d) + whole[at + 20 :])
+    both = (FILMS / "wide.mp4", tmp_path / "held.mp4")
+    plain, held = (next(iter(video.field_pictures(path, Fields(25, False)))) for path in both)
+    np.testing.assert_array_equal(held[1], np.rot90(plain[1], turns))
+    capture = cv2.VideoCapture(str(tmp_path / "held.mp4"))
+    read, bgr = capture.read()
+    capture.release()
+    assert read and np.abs(bgr[..., ::-1].astype(int) - held[1]).mean() < 4, "as OpenCV turns it"
 
 
 def moving(count: int) -> list[npt.NDArray[np.uint8]]:

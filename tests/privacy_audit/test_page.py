@@ -13,8 +13,8 @@ from p2pfl_me.contract import load_contract
 from p2pfl_me.privacy.budget import Unit
 from p2pfl_me.privacy.membership import Attack
 from p2pfl_me.privacy_audit.audit import OWN, Audit, Finding
-from p2pfl_me.privacy_audit.page import as_lines, document_of, membership_figure
-from p2pfl_me.report.document import Document, Picture, Table
+from p2pfl_me.privacy_audit.page import as_lines, as_object, document_of, membership_figure
+from p2pfl_me.report.document import Document, Paragraph, Picture, Table
 from p2pfl_me.report.numbers import csv_rows
 from p2pfl_me.report.style import NARROW, WIDTH, house_style
 
@@ -53,6 +53,14 @@ def test_what_all_rows_share_is_no_column() -> None:
 def test_drawn_faces_are_said_to_be_drawn() -> None:
     drawn = page(found(OWN, 0.8, 0.05), warnings=("drawn faces",))
     assert drawn.verdict.startswith("DRAWN FACES") and "DRAWN FACES" in drawn.title
+
+
+@pytest.mark.parametrize("network", ["random, drawn from seed 1", "file, trained on x", "file, of unknown origin"])
+def test_the_page_and_the_object_say_what_the_network_is(network: str) -> None:
+    ring = load_contract(Path("topologies/ring.yaml"))
+    audit = Audit(ring, 8, 400, (found(OWN, 0.8, 0.05),), (), (), network)
+    said = [block for block in blocks(document_of(audit), Paragraph) if network in str(block)]
+    assert len(said) == 1 and as_object(audit)["network"] == network
 
 
 def test_a_terminal_is_told_the_interval() -> None:

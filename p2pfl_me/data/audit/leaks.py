@@ -85,7 +85,7 @@ class Audit:
 def audit(split: Audited, *, images: bool = True, weights: TrainedOn | None = None) -> Audit:
     """All leaks of one split.
 
-    Images compared are each clip's onset and apex (or the frame midway), or the picture itself; feature vectors are
+    Images compared are each clip's onset, apex, middle and offset, or the picture itself; feature vectors are
     compared by their bytes. What `weights` were trained on is one more place, which may share with training parts only.
     """
     clips = split.clips

@@ -1,5 +1,7 @@
-"""What a clip's pictures show: its onset and apex (or the frame midway), or the picture itself, as digests of pixels
-and as signatures that survive another size, format or light.
+"""What a clip's pictures show: its onset, apex, the frame midway and its offset, or the picture itself, as digests of
+pixels and as signatures that survive another size, format or light.
+
+They are a set: a film that was slowed, cut at one end or turned round in time still shares one of them.
 """
 
 from __future__ import annotations
@@ -72,5 +74,6 @@ def _key_frames(clip: Clip) -> Iterator[Path]:
     first = min(frames) if clip.onset is None else clip.onset
     last = max(frames) if clip.offset is None else clip.offset
     inside = [number for number in frames if first <= number <= last] or list(frames)
-    apex = inside[len(inside) // 2] if clip.apex not in frames or clip.apex is None else clip.apex
-    yield from (frames[number] for number in sorted({inside[0], apex}))
+    midway = inside[len(inside) // 2]
+    apex = midway if clip.apex not in frames or clip.apex is None else clip.apex
+    yield from (frames[number] for number in sorted({inside[0], apex, midway, inside[-1]}))
