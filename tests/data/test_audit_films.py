@@ -1,4 +1,4 @@
-"""A film under another subject's name is found by what it shows, though it was encoded anew, slowed, cut or reversed."""
+"""A film under another subject's name is found by what it shows, though it was encoded anew, slowed or reversed."""
 
 from __future__ import annotations
 
