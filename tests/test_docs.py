@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,15 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
+from p2pfl_me.aggregation import AGGREGATIONS
+from p2pfl_me.compression import COMPRESSIONS
 from p2pfl_me.errors import ContractError
+from p2pfl_me.gossip.kind import PROTOCOLS
+from p2pfl_me.networks import NETWORKS
+from p2pfl_me.privacy.exchanging import EXCHANGES
+from p2pfl_me.privacy.noising import NOISES
 from p2pfl_me.topology.kind import TOPOLOGIES, Topology
+from p2pfl_me.topology.weighing import WEIGHTS
 from tests.cli.test_grammar import parsed
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +58,14 @@ def test_every_page_stands_in_the_sites_menu() -> None:
     menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     for page in PAGES:
         assert f"- {page.relative_to(ROOT / 'docs').as_posix()}" in menu, page
+
+
+def test_the_contracts_page_names_every_kind_of_every_choice() -> None:
+    """Its lists are read by people; a kind that was added since stands in none of them by itself."""
+    text = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+    for choices in (TOPOLOGIES, WEIGHTS, PROTOCOLS, COMPRESSIONS, AGGREGATIONS, NETWORKS, EXCHANGES, NOISES):
+        named = [name for name in choices if not re.search(rf"\b{name}\b", text)]
+        assert not named, f"docs/contract.md leaves out {choices.base.what} {', '.join(named)}"
 
 
 def test_the_developers_example_is_a_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ class Attack(Choice):
     """One way to lie; every method left as it is does what an honest peer does."""
 
     what: ClassVar[str] = "attack"
+    by_name_alone: ClassVar[bool] = True
 
     @property
     def falsifies(self) -> bool:

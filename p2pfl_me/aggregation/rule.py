@@ -51,9 +51,12 @@ class Aggregation(Choice):
     """A rule with its options: a pure function, so equal neighbourhoods give equal bits in every engine."""
 
     what: ClassVar[str] = "aggregation"
+    by_name_alone: ClassVar[bool] = True
     follows_w: ClassVar[bool] = False
     """The rule is the mixing matrix and nothing else: it keeps the average of all peers, and what is predicted of the
     graph's eigenvalues is true of it."""
+    robust: ClassVar[bool] = False
+    """A few neighbours that lie cannot lead it away, where it has `least_neighbours` or more."""
 
     @property
     def carried_by(self) -> tuple[str, ...]:

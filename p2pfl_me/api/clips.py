@@ -220,6 +220,12 @@ def _numbered(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tuple[
         if not classes and highest >= MOST_CLASSES:
             raise _fault("y", f"holds {highest}, a number of no class", "number the classes from 0 on, or give classes")
         names = tuple(map(str, classes)) if classes else tuple(str(each) for each in range(highest + 1))
+        if not classes and numbers.min() >= 0 and (unseen := sorted(set(range(highest)) - set(numbers.tolist()))):
+            raise _fault(  # a class that nobody shows would count in every mean over classes
+                "y",
+                f"goes up to {highest}, and no sample is of class {unseen[0]}",
+                "number the classes from 0 on without gaps, or name all of them: classes=[...]",
+            )
     elif labels.dtype.kind in "UO":
         texts = labels.tolist()
         for each in texts:

@@ -137,7 +137,9 @@ def compare(
         what = f"a {type(contracts).__name__} is no set of contracts"
         raise ContractError(what, where="contracts", fix='give several: {"ring": one, "mesh": other}')
     named = dict(contracts) if isinstance(contracts, Mapping) else {contract_of(each).name: each for each in contracts}
-    if not named or len(named) < len(contracts):
+    if not named:
+        raise ContractError("nothing to compare", where="contracts", fix='give several: {"ring": one, "mesh": other}')
+    if len(named) < len(contracts):
         raise ContractError("contracts need names that differ", where="contracts", fix="give them in a dict, by name")
     if slip := next((name for name in named if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", str(name))), None):
         raise ContractError(f"`{slip}` is no name of a contract", where="contracts", fix="take letters, digits, ._-")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic_core import PydanticKnownError
 
+from p2pfl_me.choice.declared import enter, named_kinds, read_modules
 from p2pfl_me.choice.part import Part
 from p2pfl_me.errors import ContractError
 
@@ -25,6 +24,8 @@ class Choice(Part):
     """The choice in a user's words, the same for all its kinds: `topology`."""
     registry: ClassVar[Mapping[str, Any]]
     """Of the kinds that share a base: theirs, by name."""
+    by_name_alone: ClassVar[bool] = False
+    """Of the kinds that share a base: each can be taken without options, as lists and remedies do."""
     kind: str
 
     @classmethod
@@ -87,8 +88,14 @@ class Registry(Mapping[str, type[C]], Generic[C]):
         self._kinds: dict[str, type[C]] | None = None
 
     def add(self, kind: type[C]) -> None:
-        """Add a kind that lies outside the package, as a notebook or a test may."""
-        self._found()[kind.name()] = kind
+        """Add a kind that lies outside the package, as a notebook or a test may.
+
+        Raises
+        ------
+        ContractError
+            It is declared wrongly, or another one has its name.
+        """
+        enter(self._found(), kind)
 
     def remove(self, name: str) -> None:
         """Take a kind out again."""
@@ -129,12 +136,6 @@ class Registry(Mapping[str, type[C]], Generic[C]):
 
     def _found(self) -> dict[str, type[C]]:
         if self._kinds is None:
-            package = import_module(self.package)
-            modules = [import_module(f"{self.package}.{each.name}") for each in iter_modules(package.__path__)]
-            self._kinds = {
-                value.name(): value
-                for module in modules
-                for value in vars(module).values()
-                if isinstance(value, type) and issubclass(value, self.base) and value.name()
-            }
+            self._kinds = named_kinds(read_modules(self.package, self.base.what), self.base)  # type: ignore[assignment]
+        assert self._kinds is not None
         return self._kinds

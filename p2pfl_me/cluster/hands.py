@@ -53,3 +53,18 @@ def hands_of(place: Place, jobs: int, module: str, need: Need) -> Hands:
     from p2pfl_me.cluster.on_ray import RayHands
 
     return RayHands(place.address, need)
+
+
+def require_answer(place: Place) -> None:
+    """Join the cluster of `place` and leave it again, before anything long is done that would be for nothing.
+
+    Raises
+    ------
+    P2pmeError
+        There is no Ray, or no cluster.
+    """
+    if not place.here:
+        from p2pfl_me.cluster.on_ray import joined
+
+        with joined(place.address):
+            pass

@@ -14,6 +14,7 @@ from typing import Any
 from p2pfl_me.cluster.hands import Need, R, U
 from p2pfl_me.cluster.same import Program, program, require_same
 from p2pfl_me.errors import P2pmeError, PeerError
+from p2pfl_me.exits import handlers_kept
 from p2pfl_me.machine import confined
 
 RETRIES = 3
@@ -43,7 +44,7 @@ class RayHands:
         """See `Hands`. Shared objects go to a node once, whatever the number of its units."""
         if not units:
             return
-        with _joined(self.address) as ray:
+        with joined(self.address) as ray:
             atonce = AHEAD * _require_room(ray, self.need)
             task = ray.remote(num_cpus=1, memory=self.need.memory, max_retries=RETRIES)(_done)
             put: dict[int, tuple[object, Any]] = {}  # the object, too: an id is its own only while it lives
@@ -103,7 +104,14 @@ def _result(ray: Any, reference: Any) -> Any:
 
 
 @contextmanager
-def _joined(address: str) -> Iterator[Any]:
+def joined(address: str) -> Iterator[Any]:
+    """Ray, within its cluster at `address`; a program that is in one stays there.
+
+    Raises
+    ------
+    PeerError
+        There is no Ray, or nobody answers.
+    """
     try:
         import ray
     except ImportError as error:
@@ -112,7 +120,8 @@ def _joined(address: str) -> Iterator[Any]:
         yield ray  # the caller's own, who leaves it
         return
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        with handlers_kept():  # Ray's own ends a driver at SIGTERM with the signal's number, and without a word
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
         raise PeerError(
             f"no Ray cluster answers at `{address}`: {str(error).splitlines()[0]}",

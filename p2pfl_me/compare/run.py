@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from p2pfl_me.cluster.hands import require_answer
 from p2pfl_me.cluster.processes import Processes
 from p2pfl_me.compare.audited import audit_cells, protected
 from p2pfl_me.compare.cells import claim, is_finished, json_object
@@ -130,6 +131,8 @@ def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> lis
     waiting = [cell for cell in cells if cell not in done]
     if done:
         console.say(f"{len(done)} of {len(cells)} cells are finished already")
+    if waiting:
+        require_answer(request.place)
     told_of = _baselines(request, cells, dealt, console) if request.baselines else set()
     if request.place.here and not ENGINES[request.engine].in_process:
         _tell(request, [cell for cell in waiting if shared_key(cell[0].contract) not in told_of], dealt)

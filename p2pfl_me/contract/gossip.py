@@ -118,6 +118,11 @@ class Gossip(Part):
         default=0.0, exclude_if=lambda value: value == 0
     )
 
+    @property
+    def asks_for_weights(self) -> bool:
+        """Whether other mixing weights than the usual ones are asked for."""
+        return self.weights != Metropolis()
+
     @model_validator(mode="before")
     @classmethod
     def _join_timeout_is_the_starts_patience(cls, given: Any) -> Any:
@@ -162,7 +167,7 @@ class Gossip(Part):
         protocol, compression = self.protocol, self.compression
         if self.personal and not protocol.may_be_personal:
             raise _foreign("personal", _which("may_be_personal"), protocol.kind)
-        if not protocol.uses_weights and self.weights.kind != "metropolis":
+        if not protocol.uses_weights and self.asks_for_weights:
             raise Conflict(
                 f"protocol {protocol.kind} does not average by the weights of a mixing matrix",
                 f"leave gossip.weights out, or take a protocol of {_which('uses_weights')}",

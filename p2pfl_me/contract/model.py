@@ -115,7 +115,7 @@ class Contract(Part):
 
     @model_validator(mode="after")
     def _weights_are_the_graphs_own(self) -> Contract:
-        if self.topology.own_weights and self.gossip.weights.kind != "metropolis":
+        if self.topology.own_weights and self.gossip.asks_for_weights:
             raise ValueError(
                 f"topology {self.topology.kind} brings its own mixing weights, so gossip.weights: "
                 f"{self.gossip.weights.kind} has no say; leave it out, or take a graph that stands"

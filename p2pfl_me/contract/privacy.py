@@ -227,7 +227,7 @@ def _parts_conflict(contract: Contract) -> Conflict | None:
             f"compression {gossip.compression} chooses by itself what of a model travels, and {form} has dealt it",
             "leave gossip.compression out: a message is smaller by the number of parts",
         )
-    if gossip.weights.kind != "metropolis":
+    if gossip.asks_for_weights:
         return Conflict(
             f"weights {gossip.weights} are of the whole graph, and under {form} each part has the Metropolis-Hastings "
             "weights of its own edges",

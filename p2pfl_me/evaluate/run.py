@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from p2pfl_me.cluster.hands import require_answer
 from p2pfl_me.console.lines import Console
 from p2pfl_me.evaluate.answers import gather
 from p2pfl_me.evaluate.cost import gather_course
@@ -37,6 +38,8 @@ def evaluate(request: Request, console: Console) -> Results | None:
     """
     cache = cache_dir(request.home)
     begun = time.monotonic()
+    if not (request.out / "split.json").exists():  # later, features are there, and perhaps all units are done
+        require_answer(request.place)
     console.say("reading clips and drawing or reading the backbone")
     features = f"features of {{}}/{{}} samples, backbone of seed {request.contract.seed}"
     design = make_design(request, cache, _progress(console, features), _progress(console, "images of {}/{} clips"))

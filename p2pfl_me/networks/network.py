@@ -45,6 +45,7 @@ class Network(Choice):
     """One network with its options. Subclasses say what is trained of it and how that lies in the vector."""
 
     what: ClassVar[str] = "network"
+    by_name_alone: ClassVar[bool] = True
     about: ClassVar[str] = ""
     """In a line: what it is, and whose."""
     side: ClassVar[int] = 64
@@ -88,6 +89,10 @@ class Network(Choice):
 class Whole(Network):
     """A network that is trained whole: in the bank lie images, and each step goes through all layers."""
 
+    @property
+    def carried_by(self) -> tuple[str, ...]:
+        return "layout", "module"
+
     def module(self, use: Use, dropout: float) -> nn.Module:
         """float32 (N, *shape) -> class scores (N, K); its trained tensors bear the layout's names."""
         raise self.unfinished("module")
@@ -125,6 +130,10 @@ class Frozen(Network):
     """Whose ImageNet weights they are, in words."""
     key: ClassVar[str]
     """Of the copy that is kept of them."""
+
+    @property
+    def carried_by(self) -> tuple[str, ...]:
+        return "layout", "step", "cut"
 
     def features(self, use: Use) -> int:
         """Values of the last feature map."""

@@ -44,7 +44,7 @@ def require_neighbours(rule: Aggregation, schedule: Schedule) -> None:
         return
     peer, count = found
     options = ", ".join(f"{key} {value}" for key, value in rule.options.items())
-    fitting = [kind for kind in AGGREGATIONS if kind != "mean" and _least_of(kind) <= count]
+    fitting = [name for name, kind in AGGREGATIONS.items() if kind.robust and _least_of(name) <= count]
     fix = f"take {' or '.join(fitting)}, or a graph with more links" if fitting else "take a graph with more links"
     raise ContractError(
         f"peer {peer} has {count} neighbour{'s' * (count != 1)} in a round, and aggregation {rule}"
@@ -119,5 +119,5 @@ def fewest_neighbours(schedule: Schedule, below: int) -> tuple[int, int] | None:
     return None
 
 
-def _least_of(kind: str) -> int:
-    return AGGREGATIONS.of(kind).least_neighbours
+def _least_of(name: str) -> int:
+    return AGGREGATIONS.of(name).least_neighbours

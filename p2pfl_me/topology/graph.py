@@ -32,9 +32,25 @@ def build_graph(topology: Topology, count: int) -> nx.Graph:
     """
     graph = nx.Graph(kind=topology.kind, placing=topology.placing, **topology.marks)
     graph.add_nodes_from(range(count))
-    graph.add_edges_from(topology.pairs(count))
+    try:
+        graph.add_edges_from(topology.pairs(count))
+    except (TypeError, nx.NetworkXError) as error:
+        raise _no_pairs(topology, f"are none: {error}") from error
+    if strangers := graph.nodes - set(range(count)):
+        raise _no_pairs(topology, f"name {min(map(repr, strangers))}, and peers are 0..{count - 1}")
+    if looped := list(nx.nodes_with_selfloops(graph)):
+        raise _no_pairs(topology, f"link peer {min(looped)} to itself")
     _require_connected(graph)
     return graph
+
+
+def _no_pairs(topology: Topology, how: str) -> ContractError:
+    """Of a kind that is declared and whose `pairs` are not what they should be."""
+    return ContractError(
+        f"topology {topology.kind}: its pairs {how}",
+        where=type(topology).__module__,
+        fix="let `pairs` give (a, b) of two peers that meet",
+    )
 
 
 def graph_of(contract: Contract) -> nx.Graph:

@@ -262,6 +262,13 @@ def schedule_of(contract: Contract) -> Schedule:
         )
     require_few_edges(topology, count)
     schedule = topology.schedule(count, contract.gossip.weights.weigh)
+    if schedule.period != 1 and not topology.changes:
+        raise ContractError(
+            f"topology {topology.kind} has edges that change from round to round, and does not say so: what remembers "
+            "an edge would be let in",
+            where=type(topology).__module__,
+            fix="write `changes: ClassVar[bool] = True` there",
+        )
     require_neighbours(contract.gossip.aggregation, schedule)
     require_circles(contract, schedule)
     require_parts(contract, schedule)
@@ -278,7 +285,8 @@ def require_finished(contract: Contract) -> None:
     """
     gossip = contract.gossip
     of_gossip = gossip.protocol, gossip.weights, gossip.aggregation, gossip.compression
-    for choice in (contract.topology, *of_gossip, contract.privacy.exchange):
+    of_privacy = contract.privacy.exchange, contract.privacy.noise
+    for choice in (contract.topology, contract.model.backbone, *of_gossip, *of_privacy):
         if choice is not None:
             choice.require_finished()
 

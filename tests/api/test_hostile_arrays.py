@@ -33,6 +33,8 @@ ROWS = np.ones((3, 4))
         ("y", ROWS, np.array([b"a", b"b", b"a"]), PEOPLE, {}),
         ("y", ROWS, [0, 1, 2**40], PEOPLE, {}),  # a class for each number would fill the memory
         ("y", ROWS, np.array([0, 1, 2**64 - 1], dtype=np.uint64), PEOPLE, {}),
+        ("y", ROWS, [1, 2, 1], PEOPLE, {}),  # class 0 would count in every mean over classes, with nothing right
+        ("y", ROWS, [0, 2, 0], PEOPLE, {}),
         ("y", ROWS, ["a", "b", "c"], PEOPLE, {"classes": ["a", "\ud800"]}),
         ("classes", ROWS, [0, 1, 0], PEOPLE, {"classes": ["a", "\ud800"]}),
         ("subjects", ROWS, TEXTS, ["s1", "s\n2", "s3"], {}),

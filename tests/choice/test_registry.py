@@ -27,6 +27,8 @@ class Plum(Fruit):
 
 class Fruit(Choice):
     what: ClassVar[str] = "fruit"
+    by_name_alone: ClassVar[bool] = True
+    sweet: ClassVar[bool] = False
 
     def weigh(self) -> int:
         raise self.unfinished("weigh")
@@ -85,6 +87,59 @@ def test_what_is_no_kind_is_refused_at_its_place(
         read(written)
     (found,) = caught.value.errors()
     assert (found["type"], found["loc"]) == (kind, at)
+
+
+WRONG = {
+    "no name": ("class Fig(Fruit): pass", r'Fig has no name .*\n.*`kind: Literal\["fig"\]`'),
+    "a plain text": ('class Fig(Fruit):\n    kind: str = "fig"', "Fig has no name of one text"),
+    "another's name": ('class Fig(Fruit):\n    kind: Literal["plum"]', "has the name of orchard.*, `plum`"),
+    "odd letters": ('class Fig(Fruit):\n    kind: Literal["Ä/b"]', "is called `Ä/b`"),
+    "two names": ('class Fig(Fruit):\n    kind: Literal["fig", "date"]', "Fig has several names"),
+    "two opinions": ('class Fig(Fruit):\n    kind: Literal["fig"] = "plum"', "`fig`, and `plum` where nothing is said"),
+    "a trait misspelt": (
+        'class Fig(Fruit):\n    kind: Literal["fig"]\n    swet: ClassVar[bool] = True',
+        r"says `swet`, which is no trait of a fruit\n.*`sweet`",
+    ),
+    "a trait as an option": (
+        'class Fig(Fruit):\n    kind: Literal["fig"]\n    sweet: bool = True',
+        "an option `sweet`, which is a trait",
+    ),
+    "an option without a default": (
+        'class Fig(Fruit):\n    kind: Literal["fig"]\n    seeds: int',
+        "an option `seeds` without a default",
+    ),
+    "an option of no known type": (
+        'class Fig(Fruit):\n    kind: Literal["fig"]\n    seeds: Unknown = 1',
+        "cannot be read: NameError",
+    ),
+    "no Python": ("class Fig(Fruit)", "this file, which declares a fruit, cannot be read: SyntaxError"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.filterwarnings("ignore:Field name")
+def test_a_wrong_declaration_is_refused_by_name(
+    fruits: Registry[Fruit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    body, said = WRONG[wrong]
+    head = "from typing import ClassVar, Literal\nfrom tests.choice.test_registry import Fruit\n"
+    (tmp_path / "orchard" / "fig.py").write_text(f"{head}\n{body}\n")
+    monkeypatch.delitem(sys.modules, "orchard.fig", raising=False)
+    with pytest.raises(ContractError, match=said) as caught:
+        list(fruits)
+    assert "orchard." in caught.value.where and caught.value.fix
+
+
+def test_another_kind_of_the_same_name_is_refused(fruits: Registry[Fruit]) -> None:
+    fruits.add(Quince)
+    fruits.add(Quince)
+
+    class Other(Fruit):
+        kind: Literal["quince"]
+
+    with pytest.raises(ContractError, match=r"Other has the name of .*Quince"):
+        fruits.add(Other)
+    assert fruits["quince"] is Quince
 
 
 def test_an_unfinished_kind_is_refused_by_name(fruits: Registry[Fruit], read: Callable[[Any], Any]) -> None:

@@ -23,13 +23,17 @@ from p2pfl_me.evaluate.gossiping import gossip
 from p2pfl_me.gossip.kind import PROTOCOLS, ProtocolKind, RoundProtocol
 from p2pfl_me.learning.trainer import Part, Samples
 from p2pfl_me.message import Vector
+from p2pfl_me.networks import NETWORKS, Layout, Use, Whole, layers
 from p2pfl_me.options import RunOptions
+from p2pfl_me.privacy.noising import NOISES, SharedNoise
 from p2pfl_me.simulation.engine import simulate
 from p2pfl_me.simulation.lockstep import run_lockstep
 from p2pfl_me.simulation.lockstep_rounds import Lockstep
 from p2pfl_me.swarm.launcher import launch
 from p2pfl_me.topology import plan_of, schedule_of
-from p2pfl_me.topology.kind import TOPOLOGIES, Pairs, Topology
+from p2pfl_me.topology.graph import build_graph
+from p2pfl_me.topology.kind import TOPOLOGIES, Pairs, Topology, Weigh
+from p2pfl_me.topology.schedule import ChangingSchedule, Schedule, StaticSchedule
 from p2pfl_me.topology.weighing import WEIGHTS, Weights
 from tests.small import write_contract
 
@@ -75,11 +79,56 @@ class Limitless(Compression):
         raise NotImplementedError
 
 
+class Looped(Topology):
+    kind: Literal["looped"] = "looped"
+
+    def pairs(self, count: int) -> Pairs:
+        return [(0, 0), *((peer, peer + 1) for peer in range(count - 1))]
+
+
+class Beyond(Topology):
+    kind: Literal["beyond"] = "beyond"
+
+    def pairs(self, count: int) -> Pairs:
+        return [(peer, peer + 1) for peer in range(count)]
+
+
+class Shapeless(Topology):
+    kind: Literal["shapeless"] = "shapeless"
+
+    def pairs(self, count: int) -> Pairs:
+        return None  # type: ignore[return-value]
+
+
+class Untold(Topology):
+    """Its schedule changes, and its traits do not say so: what remembers edges would be let in."""
+
+    kind: Literal["untold"] = "untold"
+
+    def pairs(self, count: int) -> Pairs:
+        return ((peer, peer + 1) for peer in range(count - 1))
+
+    def schedule(self, count: int, weigh: Weigh) -> Schedule:
+        found = StaticSchedule(build_graph(self, count), weigh)
+        return ChangingSchedule(count, 2, found.edges, found.neighbours)
+
+
+class Moduleless(Whole):
+    kind: Literal["moduleless"] = "moduleless"
+
+    def layout(self, use: Use) -> Layout:
+        return layers.layout(layers.dense("out", self.inputs(use), use.classes, last=True))
+
+
+class Noiseless(SharedNoise):
+    kind: Literal["noiseless"] = "noiseless"
+
+
 class Weightless(Weights):
     kind: Literal["weightless"] = "weightless"
 
 
-PUSH_SUM = "{protocol: push_sum}"
+OF_LOCKSTEP = "do not move in lockstep|lockstep cannot run it|keeps a state for every edge"
 CASES: list[tuple[Registry[Any], type[Choice], dict[str, str], str]] = [
     (PROTOCOLS, Bare, {"gossip": "{protocol: bare}"}, "protocol bare .* no core"),
     (PROTOCOLS, Ruleless, {"gossip": "{protocol: ruleless}"}, "protocol ruleless .* no rule"),
@@ -93,6 +142,12 @@ CASES: list[tuple[Registry[Any], type[Choice], dict[str, str], str]] = [
     ),
     (COMPRESSIONS, Edgeless, {"gossip": "{compression: edgeless}"}, "compression edgeless .* no edge"),
     (COMPRESSIONS, Limitless, {"gossip": "{compression: limitless}"}, "compression limitless .* no limit"),
+    (TOPOLOGIES, Looped, {"topology": "{kind: looped}"}, "topology looped: its pairs link peer 0 to itself"),
+    (TOPOLOGIES, Beyond, {"topology": "{kind: beyond}"}, r"topology beyond: its pairs name 4, and peers are 0\.\.3"),
+    (TOPOLOGIES, Shapeless, {"topology": "{kind: shapeless}"}, "topology shapeless: its pairs are none"),
+    (TOPOLOGIES, Untold, {"topology": "{kind: untold}"}, "topology untold has edges that change .* does not say so"),
+    (NETWORKS, Moduleless, {"model": "{backbone: moduleless}"}, "network moduleless .* no module"),
+    (NOISES, Noiseless, {"privacy": "{noise: noiseless, budget: {epsilon: 8}}"}, "noise noiseless .* no at"),
     (WEIGHTS, Weightless, {"gossip": "{weights: weightless}"}, "mixing weights weightless .* no weigh"),
 ]
 
@@ -121,7 +176,7 @@ def test_it_is_refused_by_name_everywhere(unfinished: tuple[Path, Contract, str]
         "any plan": lambda: plan_of(contract),
     }
     for name, engine in engines.items():
-        with pytest.raises(ContractError, match=f"(?s){said}|do not move in lockstep|keeps a state for every edge"):
+        with pytest.raises(ContractError, match=f"(?s){said}|{OF_LOCKSTEP}"):
             engine()
         assert not (tmp_path / "run").exists(), f"{name} left a run folder"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +17,14 @@ from p2pfl_me.compare import elsewhere as cells_elsewhere
 from p2pfl_me.compare.grid import make_grid
 from p2pfl_me.compare.page import cell_folder
 from p2pfl_me.compare.request import Request
+from p2pfl_me.compare.run import compare
 from p2pfl_me.compare.shared import deal_once
+from p2pfl_me.console.lines import Console
 from p2pfl_me.errors import ContractError, DataError, PeerError
 from p2pfl_me.evaluate import elsewhere, pool
 from p2pfl_me.evaluate.design import make_design
+from p2pfl_me.evaluate.run import evaluate
+from p2pfl_me.exits import stopped_as_by_ctrl_c
 from p2pfl_me.home import home
 from tests.evaluate.making import request as make_request
 from tests.evaluate.making import run as run_evaluation
@@ -45,8 +51,39 @@ def test_a_place_is_read_from_its_word_and_from_the_environment(monkeypatch: pyt
 
 
 def test_without_ray_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before clips are read, features made or baselines trained, which take hours where the data are large."""
     monkeypatch.setitem(sys.modules, "ray", None)
+    console = Console(said := io.StringIO())
     with pytest.raises(PeerError, match=r"Ray is not installed\n.*pip install 'p2pfl_me\[ray\]'"):
+        evaluate(make_request(tmp_path, place=Place("auto")), console)
+    assert not said.getvalue()
+    contracts, data = (write_contract(tmp_path / "ring.yaml", 4),), write_vectors(tmp_path / "v.safetensors", range(8))
+    with pytest.raises(PeerError, match="Ray is not installed"):
+        compare(Request(contracts, tmp_path / "out", engine="lockstep", data=data, place=Place("auto")), console)
+    assert "dealing" in said.getvalue() and "baselines" not in said.getvalue()
+
+
+class TakingSignals:
+    """As Ray's: whoever joins a cluster is ended by SIGTERM from then on, with the signal's number as its exit code."""
+
+    def init(self, **asked: object) -> None:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def nodes(self) -> list[dict[str, object]]:
+        raise DataError("joined") if signal.getsignal(signal.SIGTERM) is signal.default_int_handler else SystemExit(15)
+
+    def shutdown(self) -> None:
+        pass
+
+
+def test_a_signal_stops_a_command_beside_a_cluster_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", TakingSignals())
+    with stopped_as_by_ctrl_c(), pytest.raises(DataError, match="joined"):
         run_evaluation(make_request(tmp_path, place=Place("auto")))
 
 

@@ -20,6 +20,7 @@ from p2pfl_me.compare.run import compare
 from p2pfl_me.console.lines import Console
 from p2pfl_me.errors import DataError, PeerError
 from p2pfl_me.evaluate.store import Store
+from p2pfl_me.exits import handlers_kept
 from tests.evaluate.making import request as make_request
 from tests.evaluate.making import run as run_evaluation
 from tests.small import write_contract, write_vectors
@@ -35,7 +36,8 @@ class TwoNodes:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        self.cluster = Cluster(initialize_head=True, head_node_args={**SMALL, "include_dashboard": False})
+        with handlers_kept():
+            self.cluster = Cluster(initialize_head=True, head_node_args={**SMALL, "include_dashboard": False})
         self.second: Any = None
         self.heal()
 
@@ -45,7 +47,8 @@ class TwoNodes:
 
     def heal(self) -> None:
         if self.second is None:
-            self.second = self.cluster.add_node(**SMALL)
+            with handlers_kept():
+                self.second = self.cluster.add_node(**SMALL)
             self.cluster.wait_for_nodes()
 
     def kill(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,7 @@ class Balance(Aggregation):
     """
 
     kind: Literal["balance"] = "balance"
+    robust: ClassVar[bool] = True
     gamma: Annotated[float, Field(gt=0)] = 0.3
     kappa: Annotated[float, Field(ge=0)] = 1.0
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.5

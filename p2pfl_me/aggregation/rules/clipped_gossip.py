@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ class ClippedGossip(Aggregation):
     """
 
     kind: Literal["clipped_gossip"] = "clipped_gossip"
+    robust: ClassVar[bool] = True
     f: PositiveInt = 1
     radius: Annotated[float, Field(gt=0)] | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from p2pfl_me.aggregation.clipping import clipped, nearest_within, weight_of_liars
 from p2pfl_me.aggregation.differences import distances
@@ -18,6 +18,7 @@ class ClippedSum(Aggregation):
     """
 
     kind: Literal["cs_plus"] = "cs_plus"
+    robust: ClassVar[bool] = True
     f: PositiveInt = 1
 
     @property

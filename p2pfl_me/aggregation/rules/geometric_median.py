@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -20,6 +20,7 @@ class GeometricMedian(Aggregation):
     """
 
     kind: Literal["geometric_median"] = "geometric_median"
+    robust: ClassVar[bool] = True
     iterations: Annotated[int, Field(ge=1, le=1000)] = 32
     smoothing: Annotated[float, Field(gt=0)] = 1e-6
 

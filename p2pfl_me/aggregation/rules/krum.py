@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ class Krum(Aggregation):
     """
 
     kind: Literal["krum"] = "krum"
+    robust: ClassVar[bool] = True
     f: PositiveInt = 1
 
     @property
@@ -35,6 +36,7 @@ class MultiKrum(Aggregation):
     """The mean of the `keep` models with the best of Krum's scores; all but f where it is left out."""
 
     kind: Literal["multi_krum"] = "multi_krum"
+    robust: ClassVar[bool] = True
     f: PositiveInt = 1
     keep: PositiveInt | None = None
 

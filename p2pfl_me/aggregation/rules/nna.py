@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from p2pfl_me.aggregation.differences import distances, moved_towards
 from p2pfl_me.aggregation.rule import Aggregation, Mixture, Neighbourhood
@@ -13,6 +13,7 @@ class NearestNeighbours(Aggregation):
     """The plain mean of one's own model and the |N_i| - f that are nearest to it; the f farthest are left out."""
 
     kind: Literal["nna"] = "nna"
+    robust: ClassVar[bool] = True
     f: PositiveInt = 1
 
     @property

@@ -3,7 +3,7 @@ aggregation", AAAI 2024."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from p2pfl_me.aggregation.clipping import SLACK, clipped, radius_of, weight_of_liars
 from p2pfl_me.aggregation.differences import distances
@@ -20,6 +20,7 @@ class RemoveThenClip(Aggregation):
     """
 
     kind: Literal["remove_then_clip"] = "remove_then_clip"
+    robust: ClassVar[bool] = True
     f: PositiveInt = 1
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from p2pfl_me.aggregation.rule import Aggregation, Mixture, Neighbourhood
 from p2pfl_me.aggregation.selection import mixture_of_the_middle
@@ -16,6 +16,7 @@ class TrimmedMean(Aggregation):
     """
 
     kind: Literal["trimmed_mean"] = "trimmed_mean"
+    robust: ClassVar[bool] = True
     trim: PositiveInt = 1
 
     @property

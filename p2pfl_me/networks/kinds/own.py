@@ -61,6 +61,7 @@ class Own(Whole):
     """
 
     about: ClassVar[str] = "your own: --network FILE.py:FUNCTION"
+    by_name_alone: ClassVar[bool] = False
     kind: Literal["own"] = "own"
     called: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     input: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None = None
