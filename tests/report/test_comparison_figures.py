@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
+from p2pfl_me.gossip.kind import PROTOCOLS
 from p2pfl_me.report.comparison_faults import fault_blocks
 from p2pfl_me.report.comparison_scores import score_blocks
 from p2pfl_me.report.compose import _run_links
 from p2pfl_me.report.document import Bullets, Picture, Table, drawn, settled
+from p2pfl_me.report.events import PeerLog
 from p2pfl_me.report.figures import SettingPart, figures, setting_figures
 from p2pfl_me.report.frontier_picture import line_seconds
 from p2pfl_me.report.line_styles import line_styles_of
@@ -75,6 +78,28 @@ def test_the_frontier_is_what_its_rows_say_on_every_line_of_the_wire(
             expected = column(rows, "seconds", "uf1_mean", kind="set-up", series=name, mbit_s=line)
             assert [points(drawn) for drawn in own] == [expected] and len(expected) == 3
         assert "target 0.50" in words_of(axes)
+
+
+def test_a_set_up_without_common_rounds_or_without_scores_is_left_out_of_the_frontier_by_its_name(
+    runs: dict[str, tuple[Run, ...]],
+) -> None:
+    def frontier(*methods: Method) -> Picture | None:
+        pictures = setting_figures(SettingPart.COST, Setting("", methods))
+        return next((picture for picture in pictures if picture.name == "frontier"), None)
+
+    mesh = Method("mesh", runs["mesh"])
+    gossip = mesh.runs[0].contract.gossip.model_copy(update={"protocol": PROTOCOLS.of("push")})
+    by_chance = mesh.runs[0].contract.model_copy(update={"gossip": gossip})
+    pushed = Method("pushed", tuple(replace(run, contract=by_chance) for run in mesh.runs))
+    mute = Method("mute", tuple(replace(run, peers=tuple(map(unscored, run.peers))) for run in mesh.runs))
+    picture = frontier(mesh, pushed, mute)
+    assert picture is not None and picture.reading.endswith("that all share, and so not here: pushed, mute.")
+    assert {row["series"] for row in csv_rows(picture.numbers())} == {"mesh", "target"}
+    assert frontier(pushed) is None and frontier(mute) is None
+
+
+def unscored(log: PeerLog) -> PeerLog:
+    return replace(log, rounds=tuple(replace(each, test=None, validation=None) for each in log.rounds))
 
 
 def test_seconds_on_a_line_are_training_and_transfer_or_the_longer_of_both(
