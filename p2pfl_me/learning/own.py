@@ -7,8 +7,8 @@ layout. Everything here runs on drawn inputs, on the CPU, in a fraction of a sec
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 
 import torch
@@ -84,7 +84,7 @@ def with_network(
     if isinstance(model.backbone, Own):
         own = model.backbone.bound(code)
         own.built(model.use, STILL_SEED)
-        with redirect_stdout(sys.stderr):
+        with _asked(code.where):
             refuse_other_answers(own, model.use)
         return contract.model_copy(update={"model": model.model_copy(update={"backbone": own})})
     if shape is not None and len(shape) == 3 and tuple(shape) == (3, shape[1], shape[1]):
@@ -134,8 +134,20 @@ def examine(
     NetworkError
         What no peer could train, send or mix.
     """
-    with redirect_stdout(sys.stderr):  # what its forward prints is for people
+    with _asked(code.where):
         return _examined(code, classes, trained, side, shape)
+
+
+@contextmanager
+def _asked(where: str) -> Iterator[None]:
+    """What its forward prints is for people, and it ends no command."""
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except SystemExit as error:
+        raise NetworkError(
+            "its forward ends the program (SystemExit)", where=where, fix="raise an error there"
+        ) from error
 
 
 def _examined(code: Code, classes: int, trained: Sequence[str], side: int, shape: Sequence[int] | None) -> Examined:

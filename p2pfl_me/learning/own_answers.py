@@ -73,7 +73,8 @@ def refuse_other_answers(own: Own, use: Use) -> None:
 
 def _drawn(label: str, shape: Sequence[int]) -> Tensor:
     """float64 in [-1, 1), by numpy, so that no version of torch decides."""
-    return torch.from_numpy(np.random.default_rng(derive_seed(0, "answers", label)).random(tuple(shape)) * 2 - 1)
+    drawn = np.random.default_rng(derive_seed(0, "answers", label)).random(tuple(shape))
+    return torch.from_numpy(np.asarray(drawn)) * 2 - 1  # an array of a scalar's shape, too
 
 
 def _scores(module: nn.Module, trained: Sequence[str], inputs: Tensor, *, training: bool, seed: int) -> Tensor:

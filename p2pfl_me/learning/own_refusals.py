@@ -89,7 +89,9 @@ def refuse_scores(module: nn.Module, inputs: Tensor, classes: int, where: str) -
                 f"gives scores of shape {tuple(out.shape)} for {len(batch)} samples of {classes} classes, "
                 f"not ({len(batch)}, {classes})",
                 where=where,
-                fix="take the number of classes as an argument: def build(classes)",
+                fix="give one row of scores a sample, of a single one, too (no squeeze())"
+                if out.shape[-1:] == (classes,)
+                else "take the number of classes as an argument: def build(classes)",
             )
         if out.dtype != torch.float32:
             raise NetworkError(

@@ -112,14 +112,15 @@ class Code:
 
         factory = self.loaded()
         arguments, named = _asked(factory, use, self.where)
-        with _seeded(seed), redirect_stdout(sys.stderr):
+        with _seeded(seed), _as_before(), redirect_stdout(sys.stderr):
             try:
                 module = factory(*arguments, **named)
             except (Exception, SystemExit) as error:
                 raise NetworkError(
                     f"cannot be built: {type(error).__name__}: {error}",
                     where=self.where,
-                    fix="it is called with the number of classes, by position or as `classes`, or with nothing",
+                    fix="see that it runs by itself on the processor; it is called with the number of classes, by "
+                    "position or as `classes`, or with nothing",
                 ) from error
         if not isinstance(module, nn.Module):
             raise NetworkError(
@@ -133,7 +134,7 @@ class Code:
                 where=self.where,
                 fix="return the module as it is before torch.jit",
             )
-        return module
+        return _on_the_processor(_uncompiled(module), self.where)
 
 
 Given = str | Path | Code | Callable[..., Any]
@@ -165,12 +166,43 @@ def _asked(factory: Callable[..., Any], use: Use, where: str) -> tuple[list[Any]
     return positional, named
 
 
+def _uncompiled(module: nn.Module) -> nn.Module:
+    """As it was before torch.compile: that renames tensors, and how it rounds hangs on which batches it has met."""
+    module = _unwrapped(module)
+    for each in module.modules():
+        each._compiled_call_impl = None
+        for name, child in each.named_children():
+            if (within := _unwrapped(child)) is not child:
+                setattr(each, name, within)
+    return module
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    wrapped = type(module).__name__ == "OptimizedModule"  # by its name: torch's compiler takes seconds to import
+    return module._orig_mod if wrapped else module  # type: ignore[return-value]
+
+
+def _on_the_processor(module: nn.Module, where: str) -> nn.Module:
+    from torch.nn.parameter import is_lazy
+
+    for name, value in [*module.named_parameters(), *module.named_buffers()]:
+        if value.is_meta:
+            raise NetworkError(
+                f"`{name}` has a shape and no values (device meta)", where=where, fix="build it on the processor"
+            )
+        if not is_lazy(value) and value.is_inference():
+            raise NetworkError(
+                f"`{name}` was made in torch.inference_mode, and cannot be trained", where=where, fix="build it outside"
+            )
+    return module.to("cpu")
+
+
 def _load(source: str) -> Callable[..., Any]:
     place, _, name = source.rpartition(":")
     if not place or not name.isidentifier():
         raise NetworkError("does not name a network", where=source, fix="write FILE.py:FUNCTION, as mylab.py:build")
     try:
-        with redirect_stdout(sys.stderr):  # what it prints is for people; stdout may be JSON
+        with _as_before(), redirect_stdout(sys.stderr):  # what it prints is for people; stdout may be JSON
             module = _file_module(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     except NetworkError:
         raise
@@ -243,6 +275,21 @@ def _source_of(factory: Callable[..., Any]) -> str:
     if module is None or module.__name__ == "__main__" or not path or not str(path).endswith(".py"):
         return ""
     return f"{Path(path).absolute()}:{name}" if getattr(module, name, None) is factory else ""
+
+
+@contextmanager
+def _as_before() -> Iterator[None]:
+    """What a file sets for the whole process goes no further than its own lines."""
+    import torch
+
+    kind, grad, device = torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_default_device()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(kind)
+        torch.set_grad_enabled(grad)
+        if torch.get_default_device() != device:
+            torch.set_default_device(device)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Networks as a user might bring them: some that work, and one of each slip."""
 
 import random
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -260,3 +261,50 @@ def stubborn(classes: int) -> nn.Module:
 class _Packed(nn.Module):
     def _load_from_state_dict(self, state: Any, prefix: str, *rest: Any) -> None:
         state[f"{prefix}scale"]
+
+
+def compiled(classes: int) -> nn.Module:
+    module = Net(classes, 16)
+    module.stem = torch.compile(module.stem, backend="eager")  # type: ignore[assignment]
+    module.compile(backend="eager")
+    return torch.compile(module, backend="eager")  # type: ignore[return-value]
+
+
+def meta(classes: int) -> nn.Module:
+    return Net(classes, 16).to("meta")
+
+
+@torch.inference_mode()
+def inference(classes: int) -> nn.Module:
+    return Net(classes, 16)
+
+
+def squeezed(classes: int) -> nn.Module:
+    return _with_forward(Net(classes, 16), lambda self, scores: scores.squeeze())
+
+
+def leaving(classes: int) -> nn.Module:
+    return _with_forward(Net(classes, 16), lambda self, scores: sys.exit(3))
+
+
+def settling(classes: int) -> nn.Module:
+    """Changes what holds for the whole process."""
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    module = build(classes).float()
+    torch.set_default_device("meta")
+    return module
+
+
+def scalar(classes: int) -> nn.Module:
+    """Training moves a buffer of no dimension, and parameters are tied."""
+
+    def forward(self: Any, scores: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.ema.mul_(0.9).add_(0.1 * scores.detach().mean())
+        return scores + self.ema + self.tied(scores) * 0.1
+
+    module = _with_forward(Net(classes, 16), forward, tied=nn.Linear(classes, classes))
+    module.tied.bias = module.fc.bias  # type: ignore[union-attr]
+    module.register_buffer("ema", torch.zeros(()))
+    return module

@@ -43,7 +43,7 @@ def drawn(count: int, seed: int = 0) -> Part:
     return Part(bank, np.arange(count), generator.integers(0, 3, count), np.arange(count))
 
 
-@pytest.mark.parametrize("name", ["build", "frozen", "flat_norm", "spectral"])
+@pytest.mark.parametrize("name", ["build", "frozen", "flat_norm", "spectral", "scalar"])
 def test_it_trains_by_its_seed_and_from_one_clip_on(name: str, tmp_path: Path) -> None:
     contract = with_network(contract_from_yaml(BASE), f"{FILE}:{name}", side=16)
     start = initial_params(contract, cache=tmp_path)
@@ -177,6 +177,10 @@ def test_frozen_values_that_differ_are_refused(tmp_path: Path) -> None:
         ("in_place", "changes its inputs in place"),
         ("restless", "gives other scores when it is asked again"),
         ("scripted", "gives a scripted module"),
+        ("meta", r"has a shape and no values \(device meta\)"),
+        ("inference", "was made in torch.inference_mode"),
+        ("squeezed", r"of shape \(3,\) for 1 samples of 3 classes, not \(1, 3\)[\s\S]*no squeeze"),
+        ("leaving", "its forward ends the program"),
         ("hollow", r"`none` of shape \(0,\) holds no value"),
         ("greedy", "asks for `wisdom`"),
         ("broken", "RuntimeError: no such file: weights.pth"),
@@ -227,6 +231,23 @@ def test_what_a_file_prints_leaves_stdout_to_the_command(tmp_path: Path, capsys:
     with_network(contract_from_yaml(BASE), f"{tmp_path}/a.py:build", side=16)
     out, err = capsys.readouterr()
     assert out == "" and {"read", "built", "asked"} <= set(err.split())
+
+
+def test_a_compiled_network_is_what_it_was_before() -> None:
+    texts = [
+        dump_contract(with_network(contract_from_yaml(BASE), f"{FILE}:{name}", side=16))
+        for name in ("build", "compiled")
+    ]
+    assert texts[0] == texts[1].replace("called: compiled", "called: build")
+
+
+def test_what_a_builder_sets_for_all_goes_no_further(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("import torch\ntorch.set_default_dtype(torch.float64)\nbuild = 3\n")
+    with pytest.raises(NetworkError, match="no function or class"):
+        with_network(contract_from_yaml(BASE), f"{tmp_path}/a.py:build")
+    of("settling")
+    left = torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_default_device().type
+    assert left == (torch.float32, True, "cpu")
 
 
 def test_an_input_of_another_size_is_told_in_words() -> None:
