@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from p2pfl_me.counting import many
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.errors import DataError
+from p2pfl_me.errors import DataError, PeerError
 from p2pfl_me.files import create_whole, read_json, read_regular, refusing, write_whole
 from p2pfl_me.run.events import Data, Start
 from p2pfl_me.run.folder import RunFolder
@@ -69,7 +69,9 @@ def mark(clips: Sequence[Clip], contents: Sequence[bytes], recipe: str, home: Pa
     Raises
     ------
     DataError
-        This user's secret cannot be read or made.
+        What stands there is no secret of this user's.
+    PeerError
+        It cannot be read or made.
     """
     secret = _secret(home)
     marks = (
@@ -89,12 +91,12 @@ def keep(run: Path, peer: int, own: OwnClips) -> None:
 
     Raises
     ------
-    DataError
-        They cannot be written.
+    PeerError
+        The disk is full, or the folder cannot be written.
     """
     path = RunFolder(run).clips(peer)
     text = json.dumps({"format": FORMAT, "basis": own.basis, "clips": own.marks}, separators=(",", ":"))
-    with refusing(DataError, path, "free some space, then give the same command again"):
+    with refusing(PeerError, path, "free some space, then give the same command again"):
         write_whole(path, text)
 
 
@@ -127,7 +129,7 @@ def refusal(words: str, peer: int, data: Path | None) -> DataError:
 
 def _secret(home: Path) -> bytes:
     path = home / "clips.secret"
-    with refusing(DataError, path, "set P2PME_HOME to a folder of yours"):
+    with refusing(PeerError, path, "free some space, or set P2PME_HOME to a folder of yours"):
         if not path.exists():
             with suppress(FileExistsError):  # another peer of this user was faster
                 create_whole(path, secrets.token_bytes(SECRET))

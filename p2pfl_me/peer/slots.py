@@ -36,7 +36,8 @@ def replace_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     OSError
         A full disk or a folder that cannot be written; the last version stays as it was.
     """
-    _, spare, _ = versions(path)
+    # Half of a first one must not pass for a version: whoever starts again would go on from it, and cannot.
+    spare = versions(path)[1] if path.exists() else path.with_suffix(".first")
     with suppress(FileNotFoundError):
         if spare.stat().st_nlink > 1:
             spare.unlink()  # it is the kept one, too: that must stay as it is

@@ -280,7 +280,7 @@ def checkpoint(completed: int) -> Checkpoint:
 
 
 def whole_checkpoint(run: Path, done: int) -> str:
-    if not RunFolder(run).checkpoint.all():
+    if not any(each.exists() for each in slots.versions(RunFolder(run).checkpoint(2))):  # then a start begins
         return "" if done == 0 else "no checkpoint is left"
     found = load_checkpoint(run, 2, contract_digest=digest(NOW).hex(), layout_digest=LAYOUT)
     if found.completed not in (done, done + 1) or (found.params != found.completed).any():

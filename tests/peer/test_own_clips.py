@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.errors import DataError
+from p2pfl_me.errors import DataError, PeerError
 from p2pfl_me.exits import Exit
 from p2pfl_me.peer.own_clips import OwnClips, keep, mark, other_than_before
 from p2pfl_me.report.failures import failures
@@ -101,6 +101,16 @@ def test_what_is_no_list_of_marks_is_refused_in_words(run: Path, tmp_path: Path,
     (tmp_path / "clips.secret").write_bytes(b"short")
     with pytest.raises(DataError, match="is no secret of 32 bytes"):
         marks(tmp_path)
+
+
+def test_a_disk_that_is_full_is_an_end_that_a_service_manager_tries_again(run: Path, tmp_path: Path) -> None:
+    (run / "clips-0.json").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(PeerError, match="cannot be written") as unkept:
+        keep(run, 0, marks(tmp_path))
+    with pytest.raises(PeerError) as unmade:
+        marks(tmp_path / "file" / "home")
+    assert unkept.value.exit_code == unmade.value.exit_code == Exit.CANNOT_GO_ON
 
 
 def test_a_run_goes_on_with_other_clips_only_where_its_user_says_so(tmp_path: Path) -> None:

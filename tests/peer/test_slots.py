@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +100,24 @@ def test_a_kept_version_outlives_the_rounds_until_the_next_one(tmp_path: Path) -
             checkpoint_path(alone, 3).write_bytes(kept.read_bytes())
             assert completed(alone) == round // 3 * 3
     assert completed(tmp_path) == 7
+
+
+def test_half_of_the_first_version_is_none(tmp_path: Path) -> None:
+    """A disk that is full, or a kill, in the midst of the first checkpoint: the same command must begin, not go on."""
+    path = checkpoint_path(tmp_path, 3)
+
+    def cut_off() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(OSError, match="full"):
+        replace_file(path, cut_off())
+    assert not any(each.exists() for each in versions(path))
+    replace_file(path, [b"who", b"le"])
+    assert [each.name for each in tmp_path.iterdir()] == [path.name] and path.read_bytes() == b"whole"
+    with pytest.raises(OSError, match="full"):
+        replace_file(path, cut_off())
+    assert path.read_bytes() == b"whole"
 
 
 def test_when_all_is_torn_it_says_so(tmp_path: Path) -> None:
