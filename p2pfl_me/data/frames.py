@@ -20,6 +20,7 @@ from p2pfl_me.data.images import IMAGES
 from p2pfl_me.errors import DataError
 
 NUMBER = re.compile(r"[0-9]+")
+DECIMAL = re.compile(r"(?P<whole>[0-9]+)[.,](?P<rest>[0-9]+)[^0-9]*$")
 FIGURE = re.compile(r"(?![0-9])\d")
 """A figure of another script than ours."""
 COPY = re.compile(r" ?\(#\)$|( - |_| )(copy|kopie|copie|copia)( ?\(?#\)?)?$|~#?$")
@@ -35,11 +36,12 @@ FIX = "leave one picture of each frame in the folder, numbered in the order of t
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A picture's name, its numbers, and what stands around them."""
+    """A picture's name, its numbers, what stands around them, and whether the last may be the end of a decimal."""
 
     name: str
     around: str
     numbers: tuple[int, ...]
+    decimal: re.Match[str] | None = None
 
 
 def is_mirror(name: str) -> bool:
@@ -135,7 +137,7 @@ def _named(name: str) -> _Named | None:
     stem = stem if stem.isascii() else unicodedata.normalize("NFKC", stem)  # figures of another width are figures
     stem = FIGURE.sub(lambda found: str(unicodedata.decimal(found[0])), stem)
     numbers = tuple(map(int, NUMBER.findall(stem)))
-    return _Named(name, NUMBER.sub("#", stem).casefold(), numbers) if numbers else None
+    return _Named(name, NUMBER.sub("#", stem).casefold(), numbers, DECIMAL.search(stem)) if numbers else None
 
 
 def _numbered(pictures: Sequence[_Named]) -> dict[int, str]:
@@ -145,6 +147,7 @@ def _numbered(pictures: Sequence[_Named]) -> dict[int, str]:
         kinds[each.around].append(each)
     if len(kinds) > 1:
         raise ValueError(_several_kinds(kinds))
+    _require_whole_numbers(pictures)
     found: dict[int, str] = {}
     place = _place(pictures) if pictures else 0
     for each in pictures:
@@ -153,6 +156,21 @@ def _numbered(pictures: Sequence[_Named]) -> dict[int, str]:
             raise ValueError(f"has two pictures of frame {number}, {found[number]} and {each.name}")
         found[number] = each.name
     return found
+
+
+def _require_whole_numbers(pictures: Sequence[_Named]) -> None:
+    """See that names do not end in seconds: as whole numbers, `0.1` would come before `0.066`.
+
+    `sub1.9.png` and `sub1.10.png` are numbered; what stands behind `0.`, or begins with a zero that shorter ones lack, is
+    in doubt.
+    """
+    ends = sorted((len(each.decimal["rest"]), each.name, each.decimal) for each in pictures if each.decimal)
+    if not ends or ends[0][0] == ends[-1][0]:
+        return
+    zeros = (name for length, name, end in ends if length > ends[0][0] and end["rest"].startswith("0"))
+    nothings = (name for length, name, end in ends if length > ends[0][0] and end["whole"] == "0")
+    if longer := next(zeros, None) or next(nothings, None):
+        raise ValueError(f"has names that may end in seconds, as {ends[0][1]} and {longer}: which is earlier?")
 
 
 def _several_kinds(kinds: dict[str, list[_Named]]) -> str:

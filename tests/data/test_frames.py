@@ -40,6 +40,8 @@ def named(folder: Path, *names: str) -> Path:
         (("s1_0001.png", "s1_0002.png", "s2_0003.png"), [1, 2, 3]),
         (("1699999999123.png", "1699999999156.png"), [1699999999123, 1699999999156]),
         (("img1.png", "notes12.txt", "cover.png", "._img1.png", ".img2.png", "Thumbs.db"), [1]),
+        (("sub1.9.png", "sub1.10.png", "sub1.11.png"), [9, 10, 11]),
+        (("t0.033.png", "t0.066.png", "t0.100.png"), [33, 66, 100]),
         ((), []),
     ],
 )
@@ -49,6 +51,9 @@ def test_names_that_tell_one_order(tmp_path: Path, names: tuple[str, ...], numbe
 
 
 AMBIGUOUS = {
+    "seconds": (("0.033.png", "0.066.png", "0.1.png"), r"may end in seconds, as 0\.1\.png and 0\.033\.png"),
+    "seconds of a comma": (("t3,04.jpg", "t3,08.jpg", "t3,2.jpg"), r"as t3,2\.jpg and t3,04\.jpg: which is earlier"),
+    "quarters": (("0.25.png", "0.5.png", "0.75.png"), r"may end in seconds, as 0\.5\.png and 0\.25\.png"),
     "two kinds of one frame": (("a_flow_46.jpg", "reg_img46.jpg", "reg_img47.jpg"), "two pictures of frame 46"),
     "two endings": (("46.png", "46.jpg", "47.jpg"), r"two pictures of frame 46, 46\.jpg and 46\.png"),
     "two paddings": (("001.jpg", "1.jpg"), r"two pictures of frame 1, 001\.jpg and 1\.jpg"),
