@@ -30,6 +30,8 @@ LARGEST = 1 << 32
 """Bytes of a file that is read as a whole."""
 LARGEST_TEXT = 1 << 30
 """Bytes of a text that is."""
+_PAGE = 1 << 16
+"""Bytes of a file that are read however few it had a moment ago."""
 Parts = str | bytes | Iterable[bytes | memoryview]
 
 
@@ -152,7 +154,8 @@ def open_regular(path: Path, most: int | None = LARGEST, *, own: bool = False) -
 def read_regular(path: Path, most: int = LARGEST, *, own: bool = False) -> bytes:
     """All of such a file; errors are those of `open_regular`."""
     with open_regular(path, most, own=own) as file:
-        return file.read(most)
+        # Memory for as many bytes as are asked for is taken at once, so not for `most` of a file of ten.
+        return file.read(min(most, max(_PAGE, os.fstat(file.fileno()).st_size)))
 
 
 def require_regular(path: Path, most: int | None = None, *, own: bool = False) -> None:

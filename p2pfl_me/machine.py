@@ -8,7 +8,9 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import re
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -24,8 +26,8 @@ FILES = 65_536
 """Open files and connections that a process allows itself, where the system does."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """glibc's malloc.h"""
-
-
+_GROWING = threading.Lock()
+"""The limit is the process's: whoever lowers it first puts it back before the next."""
 _given: ContextVar[float] = ContextVar("given", default=math.inf)
 
 
@@ -76,6 +78,35 @@ def require_bytes(count: int, each: int, where: str, fix: str, *, shared: int = 
 
 def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.{0 if size >= 10e9 else 1}f} GB"
+
+
+@contextmanager
+def growing_at_most(size: int) -> Iterator[None]:
+    """In the block this process takes `size` bytes more and no further: what a library asks for beyond them, because a
+    foreign file speaks of them, is refused to it.
+
+    Other threads are held to it too, so the block is to be short. A system that does not count memory (all but Linux)
+    holds nobody to it.
+    """
+    with _GROWING:
+        taken = _private_bytes()
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if taken is None or (soft != resource.RLIM_INFINITY and soft <= taken + size):
+            yield
+            return
+        resource.setrlimit(resource.RLIMIT_DATA, (taken + size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _private_bytes() -> int | None:
+    """What Linux holds against RLIMIT_DATA: all that this process can write to and shares with nobody."""
+    with suppress(OSError):
+        found = re.search(r"VmData:\s+([0-9]+) kB", Path("/proc/self/status").read_text())
+        return int(found[1]) * 1024 if found else None
+    return None
 
 
 def allow_many_files() -> int:

@@ -60,6 +60,7 @@ from p2pfl_me.run.reading import read_log
 from p2pfl_me.run.results import read_average, read_baselines
 from p2pfl_me.wire import sealed_key
 from p2pfl_me.wire.identity import load_identity, new_identity, public_from_text, save_identity
+from tests.fuzzing_foreign import foreign_targets
 from tests.membership.labs import Members
 from tests.mutating import Target
 from tests.run.making import a_round, start
@@ -70,7 +71,8 @@ PASSPHRASE = "correct horse"
 def file_targets(folder: Path) -> dict[str, Target]:
     """Decoders of files by name; all read in `folder`."""
     folder.mkdir(exist_ok=True, mode=0o700)
-    return {**_of_runs(folder), **_of_labs(folder), **_of_results(folder), **_of_data(folder), **_of_networks(folder)}
+    ours = {**_of_runs(folder), **_of_labs(folder), **_of_results(folder), **_of_data(folder)}
+    return {**ours, **_of_networks(folder), **foreign_targets(partial(_written, folder))}
 
 
 def _written(folder: Path, name: str, data: bytes) -> Path:
@@ -148,7 +150,7 @@ def _of_runs(folder: Path) -> dict[str, Target]:
     def read_payments(data: bytes) -> None:
         path = written("privacy-0.jsonl", data)
         # What was spent is reckoned from the entries once they are read, which takes long.
-        with patch.object(ledger_room, "Account", return_value=SimpleNamespace(epsilon=payment["epsilon"])):
+        with patch.object(ledger_room, "Account", lambda *_: SimpleNamespace(epsilon=payment["epsilon"])):
             PrivacyLedger(path, Budget(epsilon=8.0), Unit.CLIP).close()
 
     def read_input(data: bytes) -> None:

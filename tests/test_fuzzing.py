@@ -20,8 +20,10 @@ NAMES = [
     "manifest", "contract", "recorded input", "ticket", "identity", "sealed key", "public key", "laboratory", "outcome",
     "mark", "cell", "scores", "vectors", "weights' origin", "list of clips", "chosen clips", "rows to forget",
     "persons", "split", "picture file", "picture's extent", "ask of a chain",
-    "weights, pth", "weights, safetensors",
+    "weights, pth", "weights, safetensors", "camera's picture", "film", "film's index", "TIFF's fields", "workbook",
+    "workbook's sheet",
     *(["weights, h5"] if find_spec("h5py") else []),
+    *(["exported model"] if find_spec("onnx") and find_spec("onnxruntime") else []),
     *(["ciphertext", "receiver's key"] if has_ckks() else []),
 ]  # fmt: skip
 SLOW = {
@@ -32,6 +34,9 @@ SLOW = {
     "session": 120,
     "ciphertext": 60,
     "receiver's key": 60,
+    "film": 60,
+    "workbook": 60,
+    "workbook's sheet": 60,
 }
 """How many of those that read contracts, wait for a disk, or hear whole conversations."""
 

@@ -1,16 +1,19 @@
-"""A container's limits of cores and memory count, and not its host's."""
+"""A container's limits of cores and memory count, and not its host's; and so does one that a block is given."""
 
 from __future__ import annotations
 
 import os
 import resource
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from p2pfl_me import machine
 from p2pfl_me.errors import ContractError
+from p2pfl_me.files import read_regular, read_text
+from p2pfl_me.machine import growing_at_most
 
 
 @pytest.fixture
@@ -98,3 +101,27 @@ def test_more_peers_than_memory_are_refused_with_the_number_that_fits(
     with pytest.raises(ContractError, match="9 peers take about") as caught:
         machine.require_bytes(9, each, "here", "take {fit} or fewer", shared=shared)
     assert caught.value.fix.startswith(fix)
+
+
+counts_memory = pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to a limit of memory")
+
+
+@counts_memory
+def test_the_bound_ends_with_its_block_and_one_that_is_there_already_stays() -> None:
+    with growing_at_most(1 << 28):
+        with pytest.raises(MemoryError):
+            bytearray(1 << 29)
+        bytearray(1 << 20)
+    assert len(bytearray(1 << 29)) == 1 << 29
+    with pytest.raises(KeyError), growing_at_most(1 << 28):
+        raise KeyError
+    assert len(bytearray(1 << 29)) == 1 << 29
+
+
+@counts_memory
+def test_a_small_file_is_read_where_little_memory_is_to_be_had(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("text")
+    with growing_at_most(1 << 24):
+        assert read_text(tmp_path / "a") == "text" and read_regular(tmp_path / "a", 3 << 30) == b"text"
+        with pytest.raises(OSError, match="has 4 bytes, more than 3"):
+            read_regular(tmp_path / "a", 3)

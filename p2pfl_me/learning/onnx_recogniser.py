@@ -29,6 +29,8 @@ class OnnxRecogniser:
     WeightsError
         ONNX Runtime is not installed, or the file is not one of `p2pme export`, was changed after it was written, or
         takes or gives something else than its contract says.
+    ContractError
+        What stands in it as its contract is none.
     """
 
     def __init__(self, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from safetensors import safe_open
 from p2pfl_me.errors import WeightsError
 from p2pfl_me.files import require_regular
 from p2pfl_me.learning.architectures import Architecture
+from p2pfl_me.machine import growing_at_most
 from p2pfl_me.message import Vector
 
 Tensors = Mapping[str, Vector]
@@ -24,6 +26,9 @@ CHANNELS = (
 """(index in torchvision's `features`, input channels, output channels) of the thirteen convolutions."""
 KERAS = tuple(f"block{block}_conv{k}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for k in range(1, count + 1))
 """Keras' names of the thirteen, in the same order."""
+TIMES, MORE = 4, 1 << 29
+"""Bytes that torch's and HDF5's readers may take: so many for each of the file, and so many more. A few bytes of either
+format can ask for any number."""
 
 
 def read_weights(path: Path, architecture: Architecture) -> Tensors:
@@ -33,7 +38,8 @@ def read_weights(path: Path, architecture: Architecture) -> Tensors:
     Raises
     ------
     WeightsError
-        Another ending, unreadable, or a tensor missing or of another shape.
+        Another ending, unreadable, a tensor missing or of another shape, or more memory asked for than a file of its
+        size is given (`TIMES`, `MORE`).
     """
     readers: dict[str, Callable[[Path, Architecture], Tensors]] = {
         ".pth": _from_pth,
@@ -51,6 +57,8 @@ def read_weights(path: Path, architecture: Architecture) -> Tensors:
         tensors = reader(path, architecture)
     except WeightsError:
         raise
+    except MemoryError as error:
+        raise _greedy(path) from error
     except Exception as error:  # each format's library raises its own kinds on a damaged file
         raise WeightsError(f"cannot be read: {error}", where=str(path), fix="check or fetch the file again") from error
     out = {}
@@ -78,10 +86,13 @@ def torchvision_names(architecture: Architecture, names: Iterable[str], get: Cal
 
 def _from_pth(path: Path, architecture: Architecture) -> Tensors:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
+        with _within_reason(path):
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # of many kinds, whose words are a number or advice to load the file with less care
+        if "allocate memory" in str(error):  # torch's own allocator, which knows no MemoryError
+            raise _greedy(path) from error
         raise _no_state_dict(path) from error
     if not isinstance(state, Mapping):
         raise _no_state_dict(path)
@@ -94,6 +105,20 @@ def _from_pth(path: Path, architecture: Architecture) -> Tensors:
         return tensor.float().numpy() if tensor.shape == shapes[name] else _only_shape(tensor.shape)
 
     return torchvision_names(architecture, state, read)
+
+
+def _within_reason(path: Path) -> AbstractContextManager[None]:
+    return growing_at_most(TIMES * path.stat().st_size + MORE)
+
+
+def _greedy(path: Path) -> WeightsError:
+    size = path.stat().st_size
+    return WeightsError(
+        f"asks for more than {(TIMES * size + MORE) / 1e6:,.0f} MB of memory, and has {size / 1e6:,.1f} MB: it is "
+        "damaged, or was made to exhaust its reader",
+        where=str(path),
+        fix="fetch it again, from where it is published",
+    )
 
 
 def _only_shape(shape: tuple[int, ...]) -> Vector:
@@ -128,7 +153,7 @@ def _from_keras(path: Path, architecture: Architecture) -> Tensors:
             "reading Keras files needs h5py", where=str(path), fix="pip install 'p2pfl_me[keras]'"
         ) from error
     arrays: dict[str, h5py.Dataset] = {}
-    with h5py.File(path, "r") as file:
+    with _within_reason(path), h5py.File(path, "r") as file:
         # `layer/layer/kernel:0` or `model_weights/layer/...`: the last two parts of a path say what it is.
         def visit(name: str, item: object) -> None:
             if isinstance(item, h5py.Dataset):
@@ -147,7 +172,10 @@ def _from_keras(path: Path, architecture: Architecture) -> Tensors:
 
 
 def _of_keras(item: Any, shape: tuple[int, ...] | None) -> Vector:
-    """A dataset with its channels in torch's order, read only where it has the shape that is due."""
+    """A dataset with its channels in torch's order, read only where it has the shape that is due, of plain numbers: one
+    of arrays or of long words takes as much for each of its places as its maker likes."""
+    if item.dtype.kind not in "fiu" or item.dtype.subdtype is not None:
+        raise ValueError(f"`{item.name}` holds {item.dtype}, no plain numbers")
     order = (3, 2, 0, 1) if len(item.shape) == 4 else tuple(range(len(item.shape)))
     found = tuple(item.shape[axis] for axis in order)
     return np.asarray(item).transpose(order) if found == shape else _only_shape(found)

@@ -10,18 +10,21 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import os
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from p2pfl_me.data.cells import Unread, as_written
 from p2pfl_me.data.datasets.shown import hidden_columns, hidden_rows, merge, odd_rows
 from p2pfl_me.data.datasets.strict import as_usual
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import open_regular, read_regular
+from p2pfl_me.machine import growing_at_most
 
 if TYPE_CHECKING:
     import xlrd
@@ -40,6 +43,11 @@ HEAD = 64
 """Bytes by which a file is known: programs write text and pages of HTML under .xls."""
 OLD = (b"\xd0\xcf\x11\xe0", b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
 MOST_CELLS = 5_000_000
+MOST_UNPACKED = 1 << 29
+"""Bytes of all parts of an .xlsx together, as it states them, which is as far as they are read: a megabyte can hold a
+gigabyte of nothing."""
+TIMES, MORE = 200, 1 << 29
+"""Bytes that reading a sheet may take: so many for each of the file, and so many more."""
 DELIMITERS = ",;\t|"
 
 
@@ -66,21 +74,29 @@ def tables_of(path: Path, _changed: int) -> tuple[Table, ...]:
         raise DataError(f"is {kind}, which is not read", where=str(path), fix="save it as .xlsx or as CSV")
     try:
         with open_regular(path) as file:
-            head = file.read(HEAD)
-        if head.startswith(b"PK"):
-            return _new_workbook(path)
-        if head.startswith(OLD):
-            return _old_workbook(path)
+            head, size = file.read(HEAD), os.fstat(file.fileno()).st_size
         if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
             raise ValueError("it is a page of HTML or XML")
-        return tuple(_delimited(path))
+        read = _new_workbook if head.startswith(b"PK") else _old_workbook if head.startswith(OLD) else _delimited
+        with growing_at_most(TIMES * size + MORE):
+            return read(path)
+    except MemoryError as error:
+        raise DataError(
+            f"asks for more than {(TIMES * size + MORE) / 1e6:,.0f} MB of memory, and has {size / 1e6:,.1f} MB",
+            where=str(path),
+            fix="it is damaged, or was made to exhaust its reader: save the sheet again as .xlsx",
+        ) from error
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise DataError(
             f"cannot be read: {error}", where=str(path), fix="save the sheet again as .xlsx, without a password"
         ) from error
 
 
-def _delimited(path: Path) -> Iterator[Table]:
+def _delimited(path: Path) -> tuple[Table, ...]:
+    return tuple(_by_each_delimiter(path))
+
+
+def _by_each_delimiter(path: Path) -> Iterator[Table]:
     """One table for each sign that may part its columns: programs of half the world write semicolons."""
     data = read_regular(path)
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
@@ -96,13 +112,12 @@ def _delimited(path: Path) -> Iterator[Table]:
 
 
 def _new_workbook(path: Path) -> tuple[Table, ...]:
-    import zipfile
-
     import openpyxl
 
     with warnings.catch_warnings(), open_regular(path) as written:
         warnings.simplefilter("ignore")  # of styles and extensions that openpyxl leaves aside
         try:
+            _require_bounded(written)
             file = as_usual(written)
             # Not in its mode for large files, which believes the stated size and knows no hidden rows.
             book = openpyxl.load_workbook(file, data_only=True)
@@ -118,6 +133,13 @@ def _new_workbook(path: Path) -> tuple[Table, ...]:
             raise
         except Exception as error:  # of parts that it does not know openpyxl raises whatever its parsing met
             raise ValueError(f"{type(error).__name__}, {error}") from error
+
+
+def _require_bounded(file: BinaryIO) -> None:
+    with zipfile.ZipFile(file) as parts:
+        stated = sum(part.file_size for part in parts.infolist())
+    if stated > MOST_UNPACKED:
+        raise ValueError(f"unpacked it is of {stated / 1e6:,.0f} MB, more than {MOST_UNPACKED / 1e6:,.0f} MB")
 
 
 def _new_table(sheet: Worksheet, formulas: Worksheet | None) -> Table:
