@@ -98,3 +98,16 @@ def test_more_pairs_than_the_limit_are_refused_and_as_many_are_dealt(monkeypatch
     with pytest.raises(ContractError, match=r"28 pairs meet on epidemic.*to 27 at most") as caught:
         dealt_pairs(agreed, schedule)
     assert caught.value.where == "privacy.exchange" and "fewer" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("graph", "parts", "dealt"),
+    [
+        (nx.complete_graph(9), 3, "020210212120211010210022210112100002"),
+        (nx.circulant_graph(11, [1, 2, 3]), 2, "010011010111001011110001100110000"),
+    ],
+    ids=["mesh", "circle"],
+)
+def test_peers_of_other_versions_deal_the_same_edges_to_the_same_parts(graph: nx.Graph, parts: int, dealt: str) -> None:
+    found = connected_parts(pairs(graph), parts, 5)
+    assert found is not None and "".join(str(found[pair]) for pair in sorted(found)) == dealt

@@ -72,6 +72,32 @@ def test_care_for_single_edges_is_taken_up_to_the_limit_and_time_for_few_starts_
         assert (done.count("settle"), done.count("part")) == (starts, parted)
 
 
+def test_layouts_rest_before_patience_ends_and_scatters_are_as_wide_as_the_peers_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[int] = []
+
+    class Counted:
+        def __init__(self, matrix: np.ndarray) -> None:
+            self.matrix = matrix
+
+        def __matmul__(self, other: np.ndarray) -> np.ndarray:
+            steps[-1] += 1
+            return np.asarray(self.matrix @ other)
+
+    def counted(start: np.ndarray, hops: np.ndarray, weight: np.ndarray, inverse: np.ndarray) -> Any:
+        steps.append(0)
+        return settle(start, hops, weight, Counted(inverse))  # type: ignore[arg-type]
+
+    settle = layout._settle
+    monkeypatch.setattr(layout, "_settle", counted)
+    found("tree")
+    assert len(steps) == 24 and max(steps) < 150
+    for count in (4, 16):
+        hops = np.abs(np.subtract.outer(np.arange(count), np.arange(count))).astype(np.float64)
+        assert np.std(layout._starts(hops)[2:]) == pytest.approx(np.sqrt(count) / 2, rel=0.15)
+
+
 def test_neighbours_are_about_one_apart_on_a_circle() -> None:
     for count in (3, 10, 60):
         place = places(graph_of("ring", count))
