@@ -60,6 +60,8 @@ def read_list(path: Path) -> tuple[Wanted, ...]:
             )
     except FileNotFoundError as error:
         raise DataError("no such file", where=str(path), fix="correct the path") from error
+    except PermissionError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(path), fix="see who may read it") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot be read: {error}", where=str(path), fix="save it as CSV in UTF-8") from error
 

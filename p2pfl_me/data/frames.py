@@ -161,8 +161,8 @@ def _numbered(pictures: Sequence[_Named]) -> dict[int, str]:
 def _require_whole_numbers(pictures: Sequence[_Named]) -> None:
     """See that names do not end in seconds: as whole numbers, `0.1` would come before `0.066`.
 
-    `sub1.9.png` and `sub1.10.png` are numbered; what stands behind `0.`, or begins with a zero that shorter ones lack, is
-    in doubt.
+    `sub1.9.png` and `sub1.10.png` are numbered; what stands behind `0.`, or begins with a zero that shorter ones lack,
+    is in doubt.
     """
     ends = sorted((len(each.decimal["rest"]), each.name, each.decimal) for each in pictures if each.decimal)
     if not ends or ends[0][0] == ends[-1][0]:

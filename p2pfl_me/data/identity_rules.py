@@ -103,6 +103,8 @@ def read_persons(path: Path) -> dict[tuple[str, str], str]:
             reader.fieldnames = [clean(name or "").lower() for name in reader.fieldnames or ()]
             rows = [{name: clean(cell or "") for name, cell in row.items() if isinstance(cell, str)} for row in reader]
             columns = set(reader.fieldnames)
+    except PermissionError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(path), fix="see who may read it") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot be read: {error}", where=str(path), fix="save it as CSV in UTF-8") from error
     if not {"subject", "person"} <= columns:

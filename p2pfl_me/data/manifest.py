@@ -95,6 +95,8 @@ def manifest_rows(path: Path, labels: Labels) -> Iterator[Found]:
             where=str(source),
             fix="name a CSV, a folder with a manifest.csv, or a data set's folder",
         ) from error
+    except PermissionError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(source), fix="see who may read it") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read: {error}", where=str(source), fix=FIX) from error
 

@@ -54,7 +54,11 @@ def named_rows(folder: Path, layout: str, labels: Labels) -> Iterator[Clip | Dro
     for place in _places(folder, len(parts)):
         names = place.relative_to(folder).parts
         said = "/".join(names)
-        if len(names) < len(parts):
+        if (shown := said.encode("utf-8", "backslashreplace").decode()) != said:
+            yield Problem(
+                0, Fault.MISSING, "has a name that is not UTF-8, which no list can hold: rename it", Row(shown)
+            )
+        elif len(names) < len(parts):
             above.append(said)
         elif place.is_dir():
             yield from _frames_problem(place, Row(said)) or _row(folder, parts, names, said, labels)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from p2pfl_me.data import choose, identity_rules, manifest
 from p2pfl_me.data.clip import Fault
+from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.named_folders import parts_of
 from p2pfl_me.data.reading import read_clips, scan_clips
 from p2pfl_me.errors import DataError
 from tests.cli.test_data_sets import run
+
+
+def listed(path: Path) -> object:
+    return list(manifest.manifest_rows(path, Labels()))
 
 
 def picture(path: Path) -> None:
@@ -109,3 +118,32 @@ def test_people_who_could_be_one_are_asked_about_here_too(folder: Path) -> None:
 def test_a_layout_that_leaves_open_what_is_what_is_refused(layout: str, why: str) -> None:
     with pytest.raises(DataError, match=why):
         parts_of(layout)
+
+
+def test_a_folder_whose_name_no_list_can_hold_is_one_problem_and_the_others_are_read(folder: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(folder) + b"/C\xff"))
+    picture(folder / "B/joy/c9/1.png")
+    try:
+        shutil.copytree(folder / "B", odd)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    found, problems, _ = scan_clips(folder, None, layout="subject/label/clip")
+    assert len(found.clips) == 4 and len(problems) == 2
+    assert all("not UTF-8" in str(each) and r"C\udcff/joy/c" in str(each) for each in problems)
+    out = folder / "manifest.csv"
+    done = run("manifest", folder, "--layout", "subject/label/clip", "--leave-out", "-o", out)
+    assert done.exit_code == 0 and r"C\udcff" in done.output and read_clips(out, None).clips
+
+
+@pytest.mark.parametrize("read", [listed, choose.read_list, identity_rules.read_persons])
+def test_a_list_that_may_not_be_read_is_no_question_of_its_format(
+    tmp_path: Path, read: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shut(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for room in (manifest, choose, identity_rules):
+        monkeypatch.setattr(room, "open_text", shut)
+    with pytest.raises(DataError, match="cannot be read: Permission denied") as caught:
+        read(tmp_path / "m.csv")
+    assert caught.value.fix == "see who may read it"
