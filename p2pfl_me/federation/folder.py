@@ -100,12 +100,11 @@ def found(path: Path, draft: Draft, lab: int, address: str = "", *, dial_only: b
     _require_sound(draft)
     address = DIALS if dial_only else address or f"tcp://127.0.0.1:{BASE_PORT + lab}"
     folder = LabFolder(path, draft, lab)
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
     private_folder(path)
     identity = new_identity()
     card = read_card(str(_card(draft, lab, address, identity.public_text)), "--address")
     save_identity(folder.key, identity)
-    (path / CARDS).mkdir(exist_ok=True)
+    private_folder(path / CARDS)
     write_whole(folder.card_path(lab), f"{card}\n".encode())
     values = {"kind": draft.kind, "labs": draft.labs, "name": draft.name, "settings": draft.settings, "lab": lab}
     write_whole(path / DRAFT, (json.dumps(values, indent=1) + "\n").encode())

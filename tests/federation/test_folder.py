@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -50,6 +51,19 @@ def test_cards_alone_make_the_same_contract_everywhere(tmp_path: Path, draft: Dr
     assert len(set(keys)) == draft.labs and all(keys)
     assert all(stat.S_IMODE(folder.key.stat().st_mode) == 0o600 for folder in folders)
     assert open_folder(folders[1].path) == folders[1]
+
+
+def test_a_laboratory_is_its_users_own_whatever_the_umask(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir(0o755)
+    before = os.umask(0)
+    try:
+        for path in (tmp_path / "one" / "two" / "lab", tmp_path / "there"):
+            found(path, DRAFT, 0)
+    finally:
+        os.umask(before)
+    made = [tmp_path / "one", *(tmp_path / "one").rglob("*"), *(tmp_path / "there").rglob("*")]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in made if each.is_dir()} == {0o700}
+    assert {stat.S_IMODE(each.stat().st_mode) for each in made if each.is_file()} == {0o600}
 
 
 @pytest.mark.parametrize(
