@@ -82,7 +82,15 @@ def keep_contract(run: Path, contract: Contract, *, agreed: bool = False) -> tup
                 return changes(kept, contract)
     except UnicodeDecodeError as error:
         raise RunError("is not text", where=str(path), fix="name another folder with --out") from error
-    parts = ", ".join(f"`{key}`" for key in breaks(kept, contract))
+    broken = breaks(kept, contract)
+    if broken == ("model.backbone.answers",):
+        raise RunError(
+            "this folder holds a run of another version of the network's file: all tensors are alike, and it computes "
+            "something else with them (`model.backbone.answers` differ)",
+            where=str(run),
+            fix="take the version that the run began with, or name another folder with --out",
+        )
+    parts = ", ".join(f"`{key}`" for key in broken)
     raise RunError(
         f"this folder holds a run under another contract ({parts} differ), and a model's history depends on that",
         where=str(run),

@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from p2pfl_me.cli.main import cli
 from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contract, section_digests
 from p2pfl_me.contract.history import breaks
-from p2pfl_me.errors import NetworkError
+from p2pfl_me.errors import NetworkError, RunError
 from p2pfl_me.learning.own import with_network
 from p2pfl_me.networks.kinds.own import Own
+from p2pfl_me.run.beginning import keep_contract
 from tests.networks.test_own import BASE
 
 TEXT = """\
@@ -81,6 +82,10 @@ def test_another_forward_pass_of_one_layout_is_refused_and_says_where(what: str,
     differ = {key for key, value in section_digests(ours).items() if section_digests(theirs)[key] != value}
     assert differ == {"model.backbone.answers"}, "labs that state it themselves refuse each other by these words"
     assert breaks(ours, theirs) == ("model.backbone.answers",), "and no run goes on with it"
+    keep_contract(tmp_path / "run", ours)
+    (tmp_path / "run" / "checkpoint-0.safetensors").touch()
+    with pytest.raises(RunError, match="a run of another version of the network's file"):
+        keep_contract(tmp_path / "run", theirs)
     stated = contract_from_yaml(dump_contract(ours))
     with pytest.raises(NetworkError, match=r"computes something else with them: .*, by the contract -?\d") as caught:
         with_network(stated, f"{tmp_path}/b.py:build")
