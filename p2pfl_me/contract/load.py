@@ -41,8 +41,10 @@ def load_contract(path: Path | str, overrides: Sequence[str] = (), *, another_ne
             where=str(path),
             fix="name a file, or a ready one as `ring` (`p2pme topology list`); `p2pme topology new` writes one",
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(f"cannot be read: {error}", where=str(path), fix="check the file") from error
+    except UnicodeDecodeError as error:
+        raise ContractError("is no text in UTF-8", where=str(path), fix="save it as UTF-8") from error
+    except OSError as error:
+        raise ContractError(f"cannot be read: {error.strerror}", where=str(path), fix="check the file") from error
     return contract_from_yaml(text, name=str(path), overrides=overrides, another_network=another_network)
 
 

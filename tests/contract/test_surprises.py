@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from p2pfl_me.contract import contract_from_yaml
+from p2pfl_me.contract import contract_from_yaml, load_contract
 from p2pfl_me.contract.source import read_yaml
 from p2pfl_me.errors import ContractError
 
@@ -72,3 +73,16 @@ def test_two_spellings_of_one_class_are_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(ContractError, match="stands twice"):
         contract_from_yaml(BASE, overrides=[f"model.classes={json.dumps(pair)}"])
     assert contract_from_yaml(BASE, overrides=['model.classes=["joy, or amusement", "2"]']).model.classes[1] == "2"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_is_told_to_be_saved_anew(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "contract.yaml"
+    path.write_text("version: 1\nname: é\n", encoding=encoding)
+    with pytest.raises(ContractError, match=r"is no text in UTF-8\n.*save it as UTF-8"):
+        load_contract(path)
+
+
+def test_a_folder_is_no_contract_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r": cannot be read: is no regular file\n"):
+        load_contract(tmp_path)
