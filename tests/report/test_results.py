@@ -26,8 +26,9 @@ from p2pfl_me.report.results import (
     subject_interval,
 )
 from p2pfl_me.report.run import read_run
+from p2pfl_me.report.score_picture import score_picture
 from p2pfl_me.run.events import Scores
-from tests.report.fixture import by_person, write_run
+from tests.report.fixture import Recipe, by_person, write_run
 
 SMALL = {"count": 3, "rounds": 4, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
 
@@ -127,3 +128,13 @@ def test_seeds_without_a_round_in_common_have_no_course(tmp_path: Path) -> None:
         path.write_text("\n".join(lines) + "\n")
     apart = course_of(Method("m", (read_run(tmp_path / "1"), found[1])))
     assert apart is None
+
+
+def test_a_course_of_training_losses_holds_nobodys_loss_on_test_clips(tmp_path: Path) -> None:
+    scored = read_run(write_run(tmp_path / "run", Recipe(count=3, rounds=2)))
+    mute = [replace(log, rounds=tuple(replace(each, test=None) for each in log.rounds)) for log in scored.peers]
+    run = replace(scored, peers=tuple(mute))
+    assert part_of(run) is None and run.average is not None and run.average.get("loss") is not None
+    picture = score_picture(run)
+    assert picture is not None and picture.header[-1] == "loss"
+    assert {row[0] for row in picture.rows} == {"gossip", "gossip mean"}
