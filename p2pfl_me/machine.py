@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
+from p2pfl_me.counting import many
 from p2pfl_me.errors import ContractError
 
 LISTENING = "0A"
@@ -70,7 +71,7 @@ def require_bytes(count: int, each: int, where: str, fix: str, *, shared: int = 
     free, needed = available_bytes(), count * each + shared
     if needed > free:
         raise ContractError(
-            f"{count} peers take about {_gigabytes(needed)}, and {_gigabytes(free)} are free",
+            f"{many(count, 'peer', 'take')} about {_gigabytes(needed)}, and {_gigabytes(free)} are free",
             where=where,
             fix=fix.format(fit=fit) if (fit := (free - shared) // each) > 0 else "take a machine with more memory",
         )

@@ -17,6 +17,11 @@ def put(text: str, stream: TextIO | None = None) -> None:
         to_nowhere(stream)
 
 
+def redraws(stream: TextIO) -> bool:
+    """Whether what stands there can be drawn over: a terminal, and none that calls itself dumb (editors, some logs)."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
 def end_process(code: int) -> NoReturn:
     """End at once, with what was printed: a training step that is still running in its thread must not hold it up."""
     for stream in (sys.stdout, sys.stderr):

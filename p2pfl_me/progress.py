@@ -1,4 +1,4 @@
-"""How far a long piece of work has come: a bar on a terminal, one line at each tenth where the output is piped."""
+"""How far a long piece of work has come: a bar on a terminal, one line at each tenth on a pipe or a dumb one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from p2pfl_me.output import put
+from p2pfl_me.output import put, redraws
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -21,7 +21,7 @@ def showing(*what: str, stream: TextIO | None = None) -> Iterator[tuple[Progress
     lines only: no bar breaks a log.
     """
     stream = stream or sys.stdout
-    if not stream.isatty():
+    if not redraws(stream):
         yield tuple(_lines(each, stream) for each in what)
         return
     from rich.console import Console

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from p2pfl_me.api.extras import pandas
 from p2pfl_me.api.given import given_number
 from p2pfl_me.contract import Contract
+from p2pfl_me.counting import many
 from p2pfl_me.errors import RunError
 from p2pfl_me.exits import Exit
 from p2pfl_me.learning.metrics import present_mean
@@ -186,7 +187,8 @@ class Result:
         average = read_average(self.run)
         rows = {
             "run": f"{self.run} ({state})",
-            "graph, network": f"{contract.topology.kind}, {contract.model.backbone}, {contract.peers.count} peers",
+            "graph, network": f"{contract.topology.kind}, {contract.model.backbone}, "
+            f"{many(contract.peers.count, 'peer')}",
             "rounds": f"{len(scores)} of {contract.training.rounds}",
             "UF1 of the peers": f"{np.mean(final):.3f} (worst {min(final):.3f})" if final else "no test clips",
             "UF1 of the average model": f"{average.uf1:.3f}" if average else "none",

@@ -8,6 +8,7 @@ import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.shared import examples, overriding
+from p2pfl_me.counting import many
 
 
 @click.group()
@@ -80,8 +81,8 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
     if out is not None:
         from p2pfl_me.report.graph_picture import draw_graph
 
-        graph = graph_of(contract)
-        draw_graph(graph, out, title=f"{contract.name}: {len(contract.peers.present)} peers, {contract.topology.kind}")
+        peers = many(len(contract.peers.present), "peer")
+        draw_graph(graph_of(contract), out, title=f"{contract.name}: {peers}, {contract.topology.kind}")
     if as_json:
         click.echo(to_json(summary, out))
         return

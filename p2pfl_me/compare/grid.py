@@ -16,6 +16,7 @@ from p2pfl_me.contract import Contract, contract_from_yaml, digest, dump_contrac
 from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.contract.ready import read_contract
 from p2pfl_me.contract.varied import Variant, key_of, slug_of, values_of
+from p2pfl_me.counting import many
 from p2pfl_me.data.clip import Manifest
 from p2pfl_me.engines import DEFAULT, ENGINES
 from p2pfl_me.errors import ContractError
@@ -172,7 +173,7 @@ def _row(
         overrides.append(f"training.rounds={request.rounds}")
     rows: list[Group] = []
     leader: Contract | None = None
-    several = f"{count} peers" if len(request.peers) > 1 else ""
+    several = many(count, "peer") if len(request.peers) > 1 else ""
     setting = f"{skew.name}, {several}" if several else skew.name
     for path, name in zip(request.contracts, names, strict=True):
         contract = _loaded(path, overrides, variant)
@@ -226,7 +227,7 @@ def _note_peers(contract: Contract, leader: Contract, path: Source, notes: dict[
     """What of a contract's peers is not as it was written."""
     count = leader.peers.count
     if contract.peers.count != count and not asked:
-        notes[f"{path}: {count} peers as {leader.name} has, instead of {contract.peers.count}"] = None
+        notes[f"{path}: {many(count, 'peer')} as {leader.name} has, instead of {contract.peers.count}"] = None
     if contract.peers.members:
         notes[f"{path}: addresses and keys of its members are left out; the peers run on this machine"] = None
     if beyond := sorted(peer for peer in contract.peers.widths if peer >= count):

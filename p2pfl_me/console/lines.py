@@ -1,4 +1,4 @@
-"""What a command says while work goes on: a live table on a terminal, one line a round when piped."""
+"""What a command says while work goes on: a live table on a terminal, one line a round on a pipe or a dumb one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import TextIO
 from p2pfl_me.console.news import Listener, RoundNews
 from p2pfl_me.console.watch import Concluded, PeerView, Watch
 from p2pfl_me.contract import Contract
-from p2pfl_me.output import put
+from p2pfl_me.counting import many
+from p2pfl_me.output import put, redraws
 
 
 class Console:
@@ -35,7 +36,7 @@ class Console:
         watch = self.following(contract, run, liars)
         if self._quiet:
             yield watch
-        elif self._stream.isatty():
+        elif redraws(self._stream):
             from p2pfl_me.console.table import live_table
 
             with live_table(watch, self._stream):
@@ -80,7 +81,7 @@ class Console:
         there = [view.rounds[round] for view in peers.values() if round in view.rounds]
         if not there:
             return  # all peers jumped over it
-        parts = [f"round {round:3d}/{contract.training.rounds}  {len(there)} peers"]
+        parts = [f"round {round:3d}/{contract.training.rounds}  {many(len(there), 'peer')}"]
         for name, title in (("loss", "loss"), ("accuracy", "accuracy"), ("uf1", "UF1")):
             values = [each.loss if name == "loss" else each.scores.get(name) for each in there]
             known = [value for value in values if value is not None]

@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from p2pfl_me.console.watch import GOING, WELL, PeerView
+from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
     from p2pfl_me.console.watch import Watch
@@ -55,7 +56,7 @@ def _columns(rounds: int) -> tuple[_Column, ...]:
 
 
 class Picture:
-    """Drawn anew at every refresh from what the watch knows then; `whole`: all rows, however many."""
+    """Drawn anew at every refresh from what the watch knows; `whole`: all rows and notes, however many and long."""
 
     def __init__(self, watch: Watch, clock: Callable[[], float] = time.monotonic) -> None:
         self.whole = False
@@ -65,14 +66,15 @@ class Picture:
         watch, height = self._watch, options.size.height
         # Title, heading and the line of all; one line stays free, or the terminal scrolls.
         room = max(1, height - 4)
-        notes = watch.notes[-min(NOTES, max(0, room // 4)) :] if room >= 4 else []
+        some = watch.notes[-min(NOTES, max(0, room // 4)) :] if room >= 4 else []
+        notes = watch.notes if self.whole else some
         shown = list(watch.peers) if self.whole else _shown(watch.peers, room - len(notes))
-        yield _line(f"{watch.contract.name}: {len(watch.peers)} peers", "bold")
+        yield _line(f"{watch.contract.name}: {many(len(watch.peers), 'peer')}", "bold")
         yield self._table(shown, options.max_width)
         if len(shown) < len(watch.peers):
             yield _line(_others([view for peer, view in watch.peers.items() if peer not in shown]), "dim")
         yield _line(self._all(options.max_width))
-        yield from (_line(note, "yellow") for note in notes)
+        yield from (Text(note, "yellow") if self.whole else _line(note, "yellow") for note in notes)
 
     def _table(self, peers: Sequence[int], width: int) -> Table:
         views = {peer: self._watch.peers[peer] for peer in peers}
@@ -173,7 +175,7 @@ def _by_worth(columns: Sequence[_Column], views: Collection[PeerView]) -> list[_
 
 @contextmanager
 def live_table(watch: Watch, stream: TextIO) -> Iterator[None]:
-    """Show the table until the block ends; its last state stays on the screen, with all rows."""
+    """Show the table until the block ends; its last state stays on the screen, with all rows and notes."""
     picture = Picture(watch)
     with Live(picture, console=RichConsole(file=stream), refresh_per_second=4):
         yield

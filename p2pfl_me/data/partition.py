@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract.model import Partition
+from p2pfl_me.counting import many
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.errors import DataError
 
@@ -36,8 +37,8 @@ def partition(clips: Sequence[Clip], peers: int, rule: Partition, seed: int) -> 
         raise DataError("no clip is left to train on: every row is for testing or validation", fix=fix)
     if peers > len(subjects):
         raise DataError(
-            f"{len(subjects)} training subjects cannot be dealt to {peers} peers",
-            fix=f"use at most {len(subjects)} peers, or bring more subjects",
+            f"{many(len(subjects), 'training subject')} cannot be dealt to {peers} peers",
+            fix=f"use at most {many(len(subjects), 'peer')}, or bring more subjects",
         )
     random = np.random.default_rng(derive_seed(seed, "partition"))
     names = [sorted(subjects)[index] for index in random.permutation(len(subjects))]

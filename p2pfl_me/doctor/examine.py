@@ -10,6 +10,7 @@ from pathlib import Path
 
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.contract.noise_graph import noise_warning
+from p2pfl_me.counting import many
 from p2pfl_me.data.clip import SPLITS, Clip
 from p2pfl_me.data.contents import contents_of
 from p2pfl_me.data.preprocess.recipe import recipe_of
@@ -48,7 +49,8 @@ def examine(settings: PeerSettings, patience_s: float = PATIENCE_S, bits_per_s: 
     sent = schema.packed or 4 * schema.size
     with refusals("contract", found):
         plan = plan_of(contract)
-        about = f"{contract.name}: {contract.topology.kind}, {plan.size} peers, {contract.training.rounds} rounds"
+        size = f"{many(plan.size, 'peer')}, {many(contract.training.rounds, 'round')}"
+        about = f"{contract.name}: {contract.topology.kind}, {size}"
         found.append(good("contract", f"{about}; digest {digest(contract).hex()[:16]} (the same for all)"))
         for warning in filter(None, (cut_warning(contract), noise_warning(contract))):
             found.append(note("contract", warning))

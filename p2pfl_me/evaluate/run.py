@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from p2pfl_me.cluster.hands import require_answer
 from p2pfl_me.console.lines import Console
+from p2pfl_me.counting import many
 from p2pfl_me.evaluate.answers import gather
 from p2pfl_me.evaluate.cost import gather_course
 from p2pfl_me.evaluate.design import Design, Request, make_design
@@ -112,12 +113,12 @@ def _results(design: Design, store: Store, seconds: float) -> Results:
 
 def _greeting(design: Design, units: int) -> str:
     items, split, request = design.items, design.split, design.request
-    unit = "samples" if split.protocol.leaks else "clips"
+    unit = "sample" if split.protocol.leaks else "clip"
     subjects = len({clip.subject for clip in items.clips})
     return (
-        f"{split.protocol.words}: {len(items)} {unit} of {subjects} subjects, {len(split.folds)} "
-        f"fold{'s' if len(split.folds) != 1 else ''}, {design.contract.peers.count} peers, topology "
-        f"{design.contract.topology.kind}, {request.seeds} seed{'s' if request.seeds != 1 else ''}, {units} units"
+        f"{split.protocol.words}: {many(len(items), unit)} of {many(subjects, 'subject')}, "
+        f"{many(len(split.folds), 'fold')}, {many(design.contract.peers.count, 'peer')}, topology "
+        f"{design.contract.topology.kind}, {many(request.seeds, 'seed')}, {many(units, 'unit')}"
         f"{'' if design.device.type == 'cpu' else ', those of a seed at once on the GPU'}"
     )
 

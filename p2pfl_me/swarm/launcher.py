@@ -17,6 +17,7 @@ from p2pfl_me.children import Children, Job, manner, stop
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.noise_graph import noise_warning
+from p2pfl_me.counting import many
 from p2pfl_me.errors import ContractError, P2pmeError
 from p2pfl_me.exits import Exit, stop_signals, verdict
 from p2pfl_me.home import keys_dir
@@ -83,7 +84,7 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 context = fork_server(CHILDREN)
                 if not options.record and not contract.privacy.exchange.needs_keys:
                     console.say("note: with --record `p2pme replay` can find out afterwards why a peer failed")
-                console.say(f"dealing clips to {contract.peers.count} peers")
+                console.say(f"dealing clips to {many(contract.peers.count, 'peer')}")
                 try:
                     with interrupts.at_once():
                         shards = deal_clips(contract, options, manifest, console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.counting import many
 from p2pfl_me.errors import ContractError
 from p2pfl_me.machine import allow_many_files, require_bytes
 
@@ -33,7 +34,8 @@ def require_files(contract: Contract) -> None:
     allowed, count = allow_many_files(), contract.peers.count
     if OWN_FILES + count * PEER_FILES > allowed:
         raise ContractError(
-            f"{count} peers take about {OWN_FILES + count * PEER_FILES} open files here, and {allowed} are allowed",
+            f"{many(count, 'peer', 'take')} about {OWN_FILES + count * PEER_FILES} open files here, "
+            f"and {allowed} are allowed",
             where=contract.name,
             fix=f"write --set peers.loopback.count={max(1, (allowed - OWN_FILES) // PEER_FILES)} or fewer, or raise "
             "the limit (ulimit -Hn, LimitNOFILE of the unit)",

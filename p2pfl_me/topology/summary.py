@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from p2pfl_me.counting import many
 from p2pfl_me.topology.arcs import DirectedSchedule
 from p2pfl_me.topology.cut import cut_remark
 from p2pfl_me.topology.directed import directed_schedule_of, link_count
@@ -133,7 +134,7 @@ def as_text(summary: Summary) -> str:
     degrees = f"{low} each" if low == high else f"{low} to {high}, {mean:.3g} on average"
     lines = [
         f"contract   {summary.name}",
-        f"topology   {kind}, {len(summary.degrees)} peers, {_extent(summary)}",
+        f"topology   {kind}, {many(len(summary.degrees), 'peer')}, {_extent(summary)}",
         *_edge_lines(summary),
         f"weights    {summary.weights}",
         f"{'degrees' if summary.period == 1 else 'links':<10} {degrees}",

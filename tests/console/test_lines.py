@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console as RichConsole
 
 from p2pfl_me.console.lines import Console
@@ -12,9 +13,16 @@ from p2pfl_me.console.table import Picture
 from p2pfl_me.console.watch import Watch
 from p2pfl_me.console.words import in_words
 from p2pfl_me.contract import contract_from_yaml
+from p2pfl_me.progress import showing
 from p2pfl_me.run.events import Finish, Link, LinkState, Misbehaviour, Reason, Traffic
 from p2pfl_me.run.ledger import Sent, sent_line
 from tests.run.making import a_round, log, start, trained
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
 
 CONTRACT = contract_from_yaml(
     "version: 1\nname: duo\ntopology: {kind: ring}\npeers:\n  loopback: {count: 2}\ntraining: {rounds: 3}\n"
@@ -32,8 +40,26 @@ def test_a_pipe_gets_one_line_a_round_when_all_have_it(tmp_path: Path) -> None:
         log(tmp_path, 1, Finish(Reason.ERROR, None))
         watch.say("peer 1 ended with exit code 3; the others go on")
         watch.update()
-    assert "round   2/3  1 peers" in out.getvalue()
+    assert "round   2/3  1 peer" in out.getvalue()
     assert "peer 1 ended with exit code 3" in out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["dumb", "unknown", "DUMB"])
+def test_a_terminal_that_cannot_be_drawn_over_gets_lines(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table or a bar would show nothing there until the end."""
+    monkeypatch.setenv("TERM", kind)
+    out = Terminal()
+    with Console(out).watching(CONTRACT, tmp_path) as watch:
+        for peer in range(2):
+            log(tmp_path, peer, start(), a_round(0, 0.2))
+        watch.update()
+        assert "round   1/3  2 peers" in out.getvalue()
+    with showing("images of clips", stream=out) as (progress,):
+        progress(1, 2)
+        assert "images of clips: 1/2" in out.getvalue()
+    assert "\x1b" not in out.getvalue()
 
 
 def lines(out: io.StringIO) -> list[str]:
@@ -56,7 +82,7 @@ def test_every_line_shows_its_own_round_however_many_passed_since_the_last_look(
         watch.update()
     assert [line.replace("accuracy 0.500 (worst 0.500)  ", "") for line in lines(out)[:3]] == [
         "round   1/3  2 peers  loss 2.000 (worst 3.000)  UF1 0.300 (worst 0.100)  2.0 MB out",
-        "round   2/3  1 peers  loss 2.000 (worst 2.000)  UF1 0.200 (worst 0.200)  3.0 MB out",
+        "round   2/3  1 peer  loss 2.000 (worst 2.000)  UF1 0.200 (worst 0.200)  3.0 MB out",
         "round   3/3  2 peers  loss 1.000 (worst 1.000)  UF1 0.400 (worst 0.300)  4.0 MB out",
     ]
 

@@ -104,6 +104,18 @@ def test_with_too_many_the_worst_are_seen(tmp_path: Path) -> None:
     assert sum(line.split()[0].isdigit() for line in shown(everything, 80, 14)[2:]) == 40
 
 
+def test_its_last_state_holds_every_note_to_its_end(tmp_path: Path) -> None:
+    """A note is cut to its line while the table is drawn over, and what to do next stands at its end."""
+    watch = a_watch(tmp_path, 3)
+    for number in range(5):
+        watch.say(f"peer {number} was killed by a signal; the others go on, and what it said is in peer-{number}.log")
+    picture = Picture(watch)
+    assert not any(".log" in line for line in shown(picture, 60, 24))
+    picture.whole = True
+    words = " ".join(" ".join(shown(picture, 60, 24)).split())
+    assert all(f"is in peer-{number}.log" in words for number in range(5))
+
+
 def test_time_left_follows_the_rounds_that_were_seen(tmp_path: Path) -> None:
     now = 0.0
     clock: Callable[[], float] = lambda: now  # noqa: E731

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from p2pfl_me.counting import many
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.kind import Pairs, Placing, Topology
 from p2pfl_me.topology.pairs import ids
@@ -55,7 +56,7 @@ class Edges(Topology):
                 raise ContractError(f"[{a}, {b}] links peer {a} with itself", where=where, fix="remove it")
             if max(a, b) >= count:
                 raise ContractError(
-                    f"[{a}, {b}] names peer {max(a, b)}, and there are {count} peers",
+                    f"[{a}, {b}] names peer {max(a, b)}, and the contract has {many(count, 'peer')}",
                     where=where,
                     fix=f"ids are {ids(range(count))}",
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from p2pfl_me.choice import PositiveInt
+from p2pfl_me.counting import many
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.draws import random_regular
 from p2pfl_me.topology.kind import Pairs, Placing, Topology
@@ -32,7 +33,7 @@ class Regular(Topology):
         degree, where = self.degree, "topology.degree"
         if degree >= count:
             fix = f"at most {count - 1}" if count > 1 else "a single peer runs alone with kind: mesh"
-            raise ContractError(f"{count} peers cannot each have {degree} neighbours", where=where, fix=fix)
+            raise ContractError(f"{many(count, 'peer')} cannot each have {degree} neighbours", where=where, fix=fix)
         if degree * count % 2:
             near = [even for even in (degree - 1, degree + 1) if 2 <= even < count]
             raise ContractError(

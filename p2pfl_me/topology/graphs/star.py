@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from p2pfl_me.counting import many
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology.kind import Pairs, Placing, Topology
 from p2pfl_me.topology.pairs import ids
@@ -37,7 +38,7 @@ class Star(Topology):
     def pairs(self, count: int) -> Pairs:
         if self.center >= count:
             raise ContractError(
-                f"the star's center is peer {self.center}, and there are {count} peers",
+                f"the star's center is peer {self.center}, and the contract has {many(count, 'peer')}",
                 where="topology.center",
                 fix=f"take one of {ids(range(count))}",
             )
