@@ -173,7 +173,7 @@ def _row(
         overrides.append(f"training.rounds={request.rounds}")
     rows: list[Group] = []
     leader: Contract | None = None
-    several = many(count, "peer") if len(request.peers) > 1 else ""
+    several = many(count, "peer") if count and len(request.peers) > 1 else ""
     setting = f"{skew.name}, {several}" if several else skew.name
     for path, name in zip(request.contracts, names, strict=True):
         contract = _loaded(path, overrides, variant)

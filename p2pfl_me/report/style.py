@@ -246,7 +246,7 @@ def curve(axes: Axes, places: Sequence[tuple[float, float]], name: str, tip: str
     line.set_gid(f"{SERIES}{known.index(name) if name in known else len(known)}")
     line.set_label(name)
     for x, y in places:
-        tell(axes, x, y, f"{name}, {tip.format(x=x, y=y)}")
+        tell(axes, x, y, f"{short(name, 40)}, {tip.format(x=x, y=y)}")  # what is told keeps its numbers
 
 
 def belongs(axes: Axes, name: str) -> str | None:
