@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from importlib.resources import files as package_files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from p2pfl_me.report.document import Document, Section, base_of, pictures
 from p2pfl_me.report.svg import Files, themed, with_tips
@@ -63,10 +63,14 @@ def render_html(document: Document, files: Mapping[str, Files]) -> str:
     )
 
 
-def _tied(words: str) -> str:
-    """No line ends between a number and its unit, or within `p < 0.001`."""
+def _tied(words: str) -> Markup:
+    """No line ends between a number and its unit, within `p < 0.001`, or within an option and its number."""
     words = re.sub(r"\bp ([<=]) (?=[\d.])", "p\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", words)
-    return re.sub(r"(?<=\d) (?=(?:%|[kMG]?B|m?s|min|h)(?!\w))", "\N{NO-BREAK SPACE}", words)
+    words = re.sub(r"(?<=\d) (?=(?:%|[kMG]?B|m?s|min|h)(?!\w))", "\N{NO-BREAK SPACE}", words)
+    # A hyphen that does not break would not be the one to type: the style keeps the option whole.
+    return Markup(
+        re.sub(r"(?<!\S)(\(?--[a-z][a-z-]*(?: \d+\)?)?)", r'<span class="tied">\1</span>', str(escape(words)))
+    )
 
 
 def _switched(series: tuple[str, ...]) -> Markup:

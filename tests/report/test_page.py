@@ -20,6 +20,7 @@ from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.errors import RunError
 from p2pfl_me.report import write_report
 from p2pfl_me.report.document import Paragraph, Table
+from p2pfl_me.report.html import _tied
 from p2pfl_me.report.notes import honesty_notes
 from p2pfl_me.report.run import read_run
 from p2pfl_me.report.sections import run_sections
@@ -256,3 +257,7 @@ def test_a_class_that_no_clip_shows_has_dashes_and_every_table_is_whole(tmp_path
     classes = next(table for table in tables if table.header[0] == "class")
     assert classes.rows[2][0] == "c" and classes.rows[2][-3:] == ("–", "–", "–"), "nobody was asked about it"
     assert all("." in cell for cell in classes.rows[0][-3:])
+
+
+def test_an_option_keeps_its_hyphens_and_its_number_on_one_line() -> None:
+    assert _tied("more (--seeds 11) <b>") == 'more <span class="tied">(--seeds 11)</span> &lt;b&gt;'
