@@ -7,6 +7,7 @@ other change before their readers are reached.
 from __future__ import annotations
 
 import io
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -40,13 +41,13 @@ def _of_cameras(written: Written) -> dict[str, Target]:
     picture = np.arange(24 * 32 * 3, dtype=np.uint8).reshape(24, 32, 3)
     jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
     films = []
-    for name, codec in (("f.mp4", "mp4v"), ("f.avi", "MJPG")):
-        path = written(name, b"")
-        film = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 25, (32, 24))
-        for at in range(4):
-            film.write(np.roll(picture, at, axis=1))
-        film.release()
-        films.append(path.read_bytes())
+    with tempfile.TemporaryDirectory() as folder:
+        for name, codec in (("f.mp4", "mp4v"), ("f.avi", "MJPG")):
+            film = cv2.VideoWriter(f"{folder}/{name}", cv2.VideoWriter.fourcc(*codec), 25, (32, 24))
+            for at in range(4):
+                film.write(np.roll(picture, at, axis=1))
+            film.release()
+            films.append(Path(folder, name).read_bytes())
     tiff = cv2.imencode(".tif", picture)[1].tobytes()
 
     def show(message: bytes) -> None:
@@ -114,12 +115,14 @@ def _of_exports(written: Written) -> dict[str, Target]:
     )
     model = make.make_model(graph, opset_imports=[make.make_opsetid("", 13)], ir_version=8)
     agreed = contract("model.backbone=ststnet", "model.input_size=28", "model.trainable=all")
-    path = written("model.onnx", b"")
-    save_described(model, agreed, "run r, peer 0", path)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        save_described(model, agreed, "run r, peer 0", path)
+        whole = path.read_bytes()
     images = np.zeros((1, 28, 28, 3), np.uint8)
 
     def read(data: bytes) -> None:
         is_whole(data)
         OnnxRecogniser(written("model.onnx", sealed(data))).scores(images)
 
-    return {"exported model": Target((path.read_bytes()[: -len(sealed(b""))],), read, P2pmeError)}
+    return {"exported model": Target((whole[: -len(sealed(b""))],), read, P2pmeError)}

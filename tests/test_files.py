@@ -70,13 +70,15 @@ def test_what_cannot_be_written_whole_leaves_what_was_there_and_no_draft(tmp_pat
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("writer", ["whole", "log", "checkpoint", "spare"])
+@pytest.mark.parametrize("writer", ["whole", "log", "checkpoint", "spare", "first"])
 def test_a_link_under_a_name_of_ours_is_never_written_through(tmp_path: Path, writer: str) -> None:
     """Whoever could put a link into a folder would have this user's other files truncated."""
     victim, path = tmp_path / "thesis.txt", tmp_path / "run" / "a.x"
     victim.write_text("years of work")
     path.parent.mkdir()
-    (versions(path)[1] if writer == "spare" else path).symlink_to(victim)
+    if writer == "spare":
+        replace_file(path, [b"older"])  # what is first of all is written under a name of its own
+    {"spare": versions(path)[1], "first": path.with_suffix(".first")}.get(writer, path).symlink_to(victim)
     if writer == "whole":
         write_whole(path, "text")  # takes the link's place
     elif writer == "checkpoint":

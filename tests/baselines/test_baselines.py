@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_an_isolated_peer_stops_two_rounds_after_its_lowest_validation_loss(shar
 def test_what_is_known_of_the_images_is_told_where_it_is_asked_for(
     tells: bool, shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    notes = [ClipNote(None, ApexSource.MIDDLE)]
-    monkeypatch.setattr("p2pfl_me.baselines.children.read_samples", lambda *_, **__: (None, notes))
+    read = SimpleNamespace(noted=(ClipNote(None, ApexSource.MIDDLE),))
+    monkeypatch.setattr("p2pfl_me.baselines.children.read_samples", lambda *_, **__: read)
     fill_features(contract_from_yaml(TEXT), shards, tmp_path, None, "cpu", tells=tells)
     assert ("the apex of 1 of 1 clips is the middle frame" in capsys.readouterr().out) == tells

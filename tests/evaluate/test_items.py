@@ -77,10 +77,11 @@ def test_a_clip_that_gives_no_sample_is_refused_by_name(tmp_path: Path, monkeypa
     real = items.read_samples
 
     def without_the_third(*given: Any, **named: Any) -> Any:
-        samples, notes = real(*given, **named)
-        part = samples.train
+        read = real(*given, **named)
+        part = read.samples.train
         kept = part.clips != 2
-        return replace(samples, train=replace(part, rows=part.rows[kept], clips=part.clips[kept])), notes
+        train = replace(part, rows=part.rows[kept], clips=part.clips[kept])
+        return replace(read, samples=replace(read.samples, train=train))
 
     monkeypatch.setattr(items, "read_samples", without_the_third)
     with pytest.raises(DataError, match=f"clip {clips[2].clip} gives no sample"):

@@ -52,6 +52,7 @@ def test_two_labs_go_on_under_a_contract_with_a_third_and_more_rounds(tmp_path: 
         data = write_vectors(tmp_path / f"{peer}.safetensors", [10 + 2 * peer, 11 + 2 * peer])
         more = ["--from", str(run / "checkpoint-0.safetensors")] if peer == 2 else []
         words = ["peer", "--id", str(peer), "--topology", str(three), "--data", str(data), "--out", str(folder), *more]
+        words += ["--other-data"]  # each has brought clips of its own by now
         peers.append(Command(words, tmp_path / "home"))
     for peer, (code, said) in enumerate(each.finish() for each in peers):
         rounds = [each["round"] for each in events(labs[peer], peer, "round")]

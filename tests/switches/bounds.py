@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections import OrderedDict
+from contextlib import nullcontext
 from typing import Any
 
 from tests.switches.switch import Patch, Switch, instead
 
+WEIGHTS, SHEETS = "tests/learning/test_weight_shapes.py", "tests/data/datasets/test_sheet_bombs.py"
 STRANGERS, STEPS = "tests/wire/test_strangers.py", "tests/wire/test_sockets_steps.py"
 
 
@@ -46,6 +48,12 @@ def the_unread_heard(patch: Patch) -> None:
 def logs_kept(patch: Patch) -> None:
     """No log that was put aside is taken away."""
     patch.setattr(importlib.import_module("p2pfl_me.run.lines"), "max", lambda *_: 0, raising=False)
+
+
+def foreign_files_grow(patch: Patch) -> None:
+    """Whoever reads a file that somebody handed over takes what it asks for."""
+    for room in ("p2pfl_me.learning.weight_files", "p2pfl_me.data.datasets.workbook"):
+        patch.setattr(importlib.import_module(room), "growing_at_most", lambda _: nullcontext())
 
 
 NEVER = property(lambda self: False)
@@ -88,6 +96,14 @@ BOUNDS: tuple[Switch, ...] = (
         "what waits for the loop",
         instead("p2pfl_me.wire.thread_bridge:ThreadBridge.is_full", NEVER),
         ("tests/wire/test_thread_bridge.py::test_everything_arrives_in_order_and_the_thread_is_held_back",),
+    ),
+    Switch(
+        "memory of a foreign file",
+        foreign_files_grow,
+        (
+            f"{WEIGHTS}::test_a_keras_file_that_was_pressed_together_takes_no_more_than_its_size_allows",
+            f"{SHEETS}::test_a_sheet_that_asks_for_more_memory_than_its_size_allows_is_refused",
+        ),
     ),
     Switch("logs put aside", logs_kept, ("tests/run/test_log.py::test_a_log_that_grows_is_put_aside_and_read_as_one",)),
 )

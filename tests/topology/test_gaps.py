@@ -69,7 +69,7 @@ def test_a_graph_that_names_peers_names_those_who_are_there() -> None:
         TOPOLOGIES.of("star", center=4).among(IDS)
     beyond = TOPOLOGIES.of("star", center=8)
     assert beyond.among(IDS) is beyond
-    with pytest.raises(ContractError, match="center is peer 5, and there are 5 peers"):
+    with pytest.raises(ContractError, match="center is peer 5, and the contract has 5 peers"):
         list(TOPOLOGIES.of("star", center=5).pairs(5))
     ring = TOPOLOGIES.of("ring")
     assert ring.among(IDS) is ring

@@ -152,7 +152,12 @@ def test_another_seed_gives_another_graph() -> None:
         ("edges", 7, {"edges": [(0, 1), (1, 2), (3, 4), (4, 6)]}, "by the edge [0, 3]"),
         ("edges", 2, {"edges": []}, "2 parts, {0}, {1}"),
         ("edges", 30, {"edges": [(0, 1)]}, "and 21 more"),
-        ("edges", 3, {"edges": [(0, 1), (1, 3)]}, "topology.edges.1: [1, 3] names peer 3, and there are 3 peers"),
+        (
+            "edges",
+            3,
+            {"edges": [(0, 1), (1, 3)]},
+            "topology.edges.1: [1, 3] names peer 3, and the contract has 3 peers",
+        ),
         ("edges", 3, {"edges": [(0, 1), (1, 3)]}, "ids are 0..2"),
         ("edges", 3, {"edges": [(1, 1)]}, "topology.edges.0: [1, 1] links peer 1 with itself"),
         ("star", 4, {"center": 4}, "take one of 0..3"),
