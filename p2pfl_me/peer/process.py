@@ -40,8 +40,8 @@ from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.going_on import as_agreed, changes_told, joins_since, turn_of
 from p2pfl_me.peer.host import Host
 from p2pfl_me.peer.opening import links_of
+from p2pfl_me.peer.own_clips import drawn_before, other_than_before, refusal
 from p2pfl_me.peer.own_clips import keep as keep_marks
-from p2pfl_me.peer.own_clips import other_than_before, refusal
 from p2pfl_me.peer.payments import privacy_ledger, shared_streams
 from p2pfl_me.peer.pledged import PledgesFile
 from p2pfl_me.peer.recording import Recorded, inputs_path
@@ -294,13 +294,15 @@ def _read(settings: PeerSettings) -> Shard:
     Raises
     ------
     DataError
-        They cannot be used, or are others than before and the user has not said that they may be.
+        They cannot be used, or are others than before and the user has not said that they may be. Drawn ones that come
+        with p2pme are dealt as the contract says: where it has changed they have, and that is told alone.
     """
     shard = _shown(settings)
     if not settings.resume:
         return shard
     words = other_than_before(settings.run, settings.peer, shard.marks, shard.summary)
-    if words and not settings.other_data:
+    by_contract = settings.data is None and drawn_before(settings.run, settings.peer)
+    if words and not (settings.other_data or by_contract):
         raise refusal(words, settings.peer, settings.data)
     return replace(shard, summary=replace(shard.summary, other=words))
 

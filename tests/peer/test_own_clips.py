@@ -7,12 +7,18 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from p2pfl_me.contract import load_contract
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.errors import DataError, PeerError
 from p2pfl_me.exits import Exit
+from p2pfl_me.learning.trainer import Part, Samples
+from p2pfl_me.peer import process
 from p2pfl_me.peer.own_clips import OwnClips, keep, mark, other_than_before
+from p2pfl_me.peer.settings import PeerSettings
+from p2pfl_me.peer.shard import Shard
 from p2pfl_me.report.failures import failures
 from p2pfl_me.report.run import read_run
 from p2pfl_me.run.events import Data
@@ -134,3 +140,25 @@ def test_a_run_goes_on_with_other_clips_only_where_its_user_says_so(tmp_path: Pa
     assert json.loads(RunFolder(run).clips(0).read_bytes()) != json.loads(before)
     assert any("with other clips than before" in line for line in failures(read_run(run)))
     assert here(home, "peer", "--help")[1].count("--other-data") == 1
+
+
+@pytest.mark.parametrize(("named", "drawn", "refused"), [(True, 6, True), (False, 5, True), (False, 6, False)])
+def test_drawn_clips_that_are_dealt_anew_with_a_contract_stop_nobody(
+    named: bool, drawn: int, refused: bool, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lab that has had films of its own, and forgets to name them, does not go on with drawn ones."""
+    nothing = Part(np.empty((0, 1), np.float32), *(np.empty(0, np.int64) for _ in range(3)))
+    shard = Shard(Samples(nothing), DATA, marks(tmp_path, CLIPS[:-1], CONTENTS[:-1]))
+    monkeypatch.setattr(process, "_shown", lambda _: shard)
+    keep(run, 0, marks(tmp_path))
+    log = EventLog(RunFolder(run).log(0))
+    log.write(replace(start(0), data=replace(DATA, drawn=drawn)))
+    log.close()
+    contract = load_contract(write_contract(tmp_path / "one.yaml", 1))
+    data = tmp_path / "films" if named else None
+    settings = PeerSettings(contract=contract, peer=0, run=run, home=tmp_path, resume=True, data=data)
+    if refused:
+        with pytest.raises(DataError, match=r"other clips than it has trained on: 1 gone"):
+            process._read(settings)
+    else:
+        assert process._read(settings).summary.other == "1 gone"
