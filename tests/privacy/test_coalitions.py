@@ -172,7 +172,10 @@ def told_all(
             for other in sorted(rosters[peer])
             if other != peer and (other in colluders or other in pledges)
         ]
-        if sealed(pledge.own, tokens) == around.keys[peer].own_seed(RECEIVER, 0):
+        if around.keys[peer].own_seed(RECEIVER, 0) in (
+            pledge.own,
+            sealed(pledge.own, tokens),
+        ):  # told without a seal, or open
             own.add(peer)
     shown = {seed for pledge in pledges.values() for seed in pledge.seeds.values()}
     masks: list[object] = [("own", peer) for peer in honest if peer not in own]

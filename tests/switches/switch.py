@@ -26,7 +26,7 @@ class Switch:
 
 
 def instead(path: str, value: Any) -> Callable[[Patch], None]:
-    """Put `value` where `module:name` or `module:Class.name` is, and where tests that are loaded have it from there."""
+    """Put `value` where `module:name` or `module:Class.name` is, and where whatever is loaded has it from there."""
 
     def off(patch: Patch) -> None:
         module, _, names = path.partition(":")
@@ -37,7 +37,8 @@ def instead(path: str, value: Any) -> Callable[[Patch], None]:
         before = getattr(at, last)
         patch.setattr(at, last, value)
         for name, loaded in list(sys.modules.items()):
-            if name.startswith("tests.") and not outer and callable(before) and vars(loaded).get(last) is before:
+            ours = name.startswith(("tests.", "p2pfl_me."))
+            if ours and not outer and callable(before) and vars(loaded).get(last) is before and loaded is not at:
                 patch.setattr(loaded, last, value)
 
     return off
