@@ -11,6 +11,7 @@ import numpy as np
 
 from p2pfl_me.api.given import given_number, given_path
 from p2pfl_me.contract import Contract, contract_from_yaml, load_contract
+from p2pfl_me.contract.ready import ready_names
 from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError
 from p2pfl_me.networks.code import Given
@@ -29,7 +30,8 @@ def contract(
     Parameters
     ----------
     kind:
-        "ring", "exponential", ... (`p2pme topology list`), "small" (for the small network), or a path.
+        "ring", "exponential", ... (`p2pme topology list`), another name that `p2pme swarm` takes ("small", "base3"), or a
+        path.
     peers:
         Number of peers, all on this machine; the kind's own default when None.
     network, trained:
@@ -59,7 +61,7 @@ def _contract(kind: str | Path, peers: int | None, overrides: Mapping[str, Any],
     if isinstance(kind, Path) or "/" in kind or kind.endswith((".yaml", ".yml")):
         more = [] if peers is None else [f"peers.loopback.count={_as_yaml('peers', peers)}"]
         return load_contract(kind, [*given, *more], another_network=another_network)
-    text = contract_text(kind, None if peers is None else given_number(peers, "peers"))
+    text = contract_text(ready_names().get(kind, kind), None if peers is None else given_number(peers, "peers"))
     return contract_from_yaml(text, kind, given, another_network=another_network)
 
 

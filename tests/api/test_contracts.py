@@ -10,6 +10,8 @@ import pytest
 
 import p2pfl_me
 from p2pfl_me.api.comparing import Comparison
+from p2pfl_me.contract import digest
+from p2pfl_me.contract.ready import read_contract, ready_names
 from p2pfl_me.errors import ContractError, DataError, RunError
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.results import over_seeds
@@ -66,3 +68,9 @@ def test_a_peer_that_ended_early_counts_in_a_notebook_as_in_a_report(tmp_path: P
     (values,) = Comparison(tmp_path, {"ring": (result,)}).final().values()
     assert spread is not None and values == [pytest.approx(spread.mean)]
     assert f"{spread.mean:.3f} (worst {min(final.values()):.3f})" in result._repr_html_()
+
+
+@pytest.mark.parametrize("name", sorted(ready_names()))
+def test_whatever_name_the_command_line_takes_is_taken_here(name: str) -> None:
+    """`p2pme swarm base3` ran, and here `base3` was unknown."""
+    assert digest(p2pfl_me.contract(name)) == digest(read_contract(name))
