@@ -30,8 +30,8 @@ def contract(
     Parameters
     ----------
     kind:
-        "ring", "exponential", ... (`p2pme topology list`), another name that `p2pme swarm` takes ("small", "base3"), or a
-        path.
+        "ring", "exponential", ... (`p2pme topology list`), another name that `p2pme swarm` takes ("small",
+        "base3"), or a path.
     peers:
         Number of peers, all on this machine; the kind's own default when None.
     network, trained:
