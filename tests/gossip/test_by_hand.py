@@ -109,6 +109,7 @@ def test_the_watch_knows_the_distance_after_two_windows_and_leaves_out_one_that_
     sketcher, window = Sketcher(2000, 3), 2
     models = [np.random.default_rng(seed).normal(size=2000).astype(np.float32) for seed in range(4)]
     watches = [Watch(Plain(), sketcher, window, NOTHING) for _ in models]
+    assert not any(watch.memory() for watch in watches)  # no checkpoint holds a sketch that there is not
     found = []
     for round in range(9):
         sent = [watch.outgoing(round, own, own) for watch, own in zip(watches, models, strict=True)]
