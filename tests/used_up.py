@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import gc
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 
 from p2pfl_me.machine import _private_bytes
 
 SIZES = (1 << 26, 1 << 24, 1 << 22, 1 << 20)
 
 
-@contextmanager
-def freed_memory_used_up() -> Iterator[None]:
-    """In the block whatever takes a megabyte or more makes the process grow."""
+def refusal_where_nothing_is_free(read: Callable[[], object], error: type[Exception]) -> str:
+    """What `error` says, with which `read` ends, or "" where it ends well.
+
+    It is called in a fork of this process: other threads, and what a collection of garbage finds, would give memory
+    back in the middle of it, and whatever takes a megabyte or more is to make the process grow.
+    """
+    fork = get_context("fork")
+    here, there = fork.Pipe(duplex=False)
+    child = fork.Process(target=_read, args=(read, error, there))
+    child.start()
+    there.close()
+    try:
+        return str(here.recv())
+    finally:
+        child.join()
+
+
+def _read(read: Callable[[], object], error: type[Exception], told: Connection) -> None:
+    gc.collect()
+    gc.disable()
+    held = _freed_memory()
+    try:
+        read()
+    except error as refusal:
+        told.send(str(refusal))
+    else:
+        told.send("")
+    held.clear()
+
+
+def _freed_memory() -> list[bytearray]:
     held = []
     for size in SIZES:
         grown = 0
@@ -22,5 +52,4 @@ def freed_memory_used_up() -> Iterator[None]:
             after = _private_bytes()
             assert before is not None and after is not None, "this system does not count memory"
             grown = after - before
-    yield
-    held.clear()
+    return held
