@@ -14,7 +14,8 @@ from p2pfl_me.report.figures import RunPart, figure_named, in_run
 from p2pfl_me.report.numbers import Cell, Row
 from p2pfl_me.report.results import Counts, Floats, confusion_of, mean_confusion
 from p2pfl_me.report.run import Run
-from p2pfl_me.report.style import BLUE, INK, MUTED, NARROW, RULE, short
+from p2pfl_me.report.short_names import told_apart
+from p2pfl_me.report.style import BLUE, INK, MUTED, NARROW, RULE
 
 MOST_CLASSES = 14
 
@@ -73,7 +74,7 @@ def confusion_figure(rows: Sequence[Row], width: float) -> Figure:
     lines = -(-len(panels) // columns)
     each = 0.9 * width + 0.5 if width <= NARROW else 0.68 * width if len(panels) == 1 else 0.5 * width + 0.5
     figure = Figure(figsize=(width, lines * each))
-    names = [short(name, 12 if width <= NARROW else 14) for name in classes]
+    names = told_apart(classes, 12 if width <= NARROW else 14)
     for index, (title, cells) in enumerate(panels.items()):
         matrix = np.array([[cells[true, guess] for guess in classes] for true in classes])
         axes = figure.add_subplot(lines, columns, 1 + index)

@@ -23,6 +23,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.numbers import Row
+from p2pfl_me.report.short_names import one_line, told_apart
 
 INK = "#1b1f24"
 MUTED = "#68707a"
@@ -70,6 +71,16 @@ SERIES = "series-"
 
 Several parts of a figure bear one such id; on a page, where ids are unique, it is an attribute (`svg.themed`).
 """
+MOST_BESIDE, KEY_LINE = 20, 0.165
+"""Letters of a name that still stand beside its line in a narrow figure, and the inches of a line of its key."""
+_KEY: dict[str, Any] = {
+    "frameon": False,
+    "fontsize": 8.5,
+    "handlelength": 0,
+    "handletextpad": 0,
+    "borderpad": 0,
+    "labelspacing": 0.35,
+}
 LEAST_SCORES = 0.1
 """What an axis of scores spans at least."""
 Label = tuple[float, str, str]
@@ -226,13 +237,51 @@ def line_chart(axes: Axes, words: str, labels: Sequence[Label], up: Callable[[Ax
 def end_labels(axes: Axes, labels: Sequence[Label], gap: float = 0.062) -> None:
     """Name lines at the right border. `labels` holds (y, words, colour); they are moved apart, never overlap.
 
-    `gap` is the least distance of two labels as a share of the axes' height. Call it last: it uses the limits.
+    `gap` is the least distance of two labels as a share of the axes' height. Call it last: it uses the limits. Where
+    long names would leave the lines of a narrow figure no room, numbers stand at the lines, and the names below it.
     """
+    figure = axes.get_figure(root=True)
+    narrow = figure is not None and figure.get_figwidth() <= NARROW
+    if figure and narrow and max((len(words) for _, words, _ in labels), default=0) > MOST_BESIDE:
+        shown = _numbered(figure, axes, labels)
+    else:
+        shown = _cut(axes, labels, 34)
     low, high = axes.get_ylim()
     to_share = axes.transScale + axes.transLimits
     heights = [float(to_share.transform((axes.get_xlim()[1], min(max(y, low), high)))[1]) for y, _, _ in labels]
-    for (_, words, colour), height in zip(labels, move_apart(heights, gap), strict=True):
-        beside(axes, short(words, 34), (1, height), "axes fraction", color=colour, fontsize=8.5, bbox=BACKGROUND)
+    for (_, words, colour), said, height in zip(labels, shown, move_apart(heights, gap), strict=True):
+        look = {"color": colour, "fontsize": 8.5, "bbox": BACKGROUND, "gid": _label_id(axes, words)}
+        beside(axes, said, (1, height), "axes fraction", **look)
+
+
+def _cut(axes: Axes, labels: Sequence[Label], length: int) -> list[str]:
+    """The labels' words in little room: names are told apart, whatever stands before them."""
+    named = [_named(axes, words) or one_line(words) for _, words, _ in labels]
+    before = [one_line(words).removesuffix(name) for (_, words, _), name in zip(labels, named, strict=True)]
+    cut = told_apart(named, length - max(map(len, before), default=0))
+    return [f"{mark}{name}" for mark, name in zip(before, cut, strict=True)]
+
+
+def _numbered(figure: Figure, axes: Axes, labels: Sequence[Label]) -> list[str]:
+    """Each label's number, as the key below the figure explains it: one key for all panels, which grows with them."""
+    own = _cut(axes, labels, int(14.7 * figure.get_figwidth()) - 6)
+    key = {text.get_text().partition("  ")[2]: text for legend in figure.legends for text in legend.get_texts()}
+    looks = {words: (text.get_color(), text.get_gid()) for words, text in key.items()}
+    for said, (_, words, colour) in zip(own, labels, strict=True):
+        looks.setdefault(said, (colour, _label_id(axes, words)))
+    for legend in figure.legends:
+        legend.remove()
+    figure.set_figheight(figure.get_figheight() + KEY_LINE * (len(looks) - len(key)))
+    legend = figure.legend(
+        [Line2D([], [], linestyle="none") for _ in looks],
+        [f"{number}  {said}" for number, said in enumerate(looks, 1)],
+        loc="outside lower left",
+        labelcolor=[colour for colour, _ in looks.values()],
+        **_KEY,
+    )
+    for text, (_, belongs_to) in zip(legend.get_texts(), looks.values(), strict=True):
+        text.set_gid(belongs_to)
+    return [str(1 + list(looks).index(said)) for said in own]
 
 
 def curve(axes: Axes, places: Sequence[tuple[float, float]], name: str, tip: str, **look: Any) -> None:
@@ -242,16 +291,16 @@ def curve(axes: Axes, places: Sequence[tuple[float, float]], name: str, tip: str
     """
     (line,) = axes.plot([x for x, _ in places], [y for _, y in places], **look)
     known = series_of(axes.get_figure(root=True))
-    name = short(name, 80)
+    name = one_line(name)
     line.set_gid(f"{SERIES}{known.index(name) if name in known else len(known)}")
     line.set_label(name)
     for x, y in places:
-        tell(axes, x, y, f"{short(name, 40)}, {tip.format(x=x, y=y)}")  # what is told keeps its numbers
+        tell(axes, x, y, f"{name}, {tip.format(x=x, y=y)}", line.get_gid())
 
 
 def belongs(axes: Axes, name: str) -> str | None:
     """The id of what is shown and hidden with the line that `curve` has drawn under this name; None without one."""
-    known, name = series_of(axes.get_figure(root=True)), short(name, 80)
+    known, name = series_of(axes.get_figure(root=True)), one_line(name)
     return f"{SERIES}{known.index(name)}" if name in known else None
 
 
@@ -268,19 +317,28 @@ def _series_lines(figure: Figure | None) -> list[Line2D]:
 
 def _label_id(axes: Axes, words: str) -> str | None:
     """The id of words at the end of a line, which end with the line's name; None for others."""
-    named = [name for name in series_of(axes.get_figure(root=True)) if words.endswith(name)]
-    return belongs(axes, max(named, key=len)) if named else None
+    name = _named(axes, words)
+    return belongs(axes, name) if name else None
 
 
-def tell(axes: Axes, x: float, y: float, words: str) -> None:
-    """What a page says to who points at a place; in files nothing is seen of it."""
-    axes.text(x, y, "", gid=f"{TIP}{short(words, 80)}")
+def _named(axes: Axes, words: str) -> str:
+    """The line's name with which words end; empty without one."""
+    known = [name for name in series_of(axes.get_figure(root=True)) if one_line(words).endswith(name)]
+    return max(known, key=len, default="")
+
+
+def tell(axes: Axes, x: float, y: float, words: str, belongs_to: str | None = None) -> None:
+    """What a page says to who points at a place; in files nothing is seen of it.
+
+    `belongs_to` is the id of the line that it is hidden with.
+    """
+    axes.text(x, y, "", gid=f"{TIP}{one_line(words)}", label=belongs_to or "")
 
 
 def beside(axes: Axes, words: str, place: tuple[float, float], coordinates: Any = "data", **look: Any) -> None:
     """Words a little to the right of a place."""
-    offset = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
-    axes.annotate(words, xy=place, xycoords=coordinates, gid=_label_id(axes, words), **{**offset, **look})
+    ordinary = {"xytext": (7, 0), "textcoords": "offset points", "va": "center", "gid": _label_id(axes, words)}
+    axes.annotate(words, xy=place, xycoords=coordinates, **{**ordinary, **look})
 
 
 def bars(axes: Axes, values: Sequence[tuple[str, float, float, str]]) -> None:
@@ -288,7 +346,7 @@ def bars(axes: Axes, values: Sequence[tuple[str, float, float, str]]) -> None:
     for place, (_, length, end, words) in enumerate(values):
         axes.barh(place, length, height=0.62, color=BLUE, alpha=0.85)
         beside(axes, words, (end, place), fontsize=8, color=INK, xytext=(5, 0))
-    axes.set_yticks(range(len(values)), [short(name, 26) for name, *_ in values])
+    axes.set_yticks(range(len(values)), told_apart([name for name, *_ in values], 26))
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.tick_params(axis="y", colors=RULE, labelcolor=MUTED)
     axes.spines["left"].set_visible(False)
@@ -323,10 +381,3 @@ def move_apart(heights: Sequence[float], gap: float) -> list[float]:
 
 def _inside(centre: float, half: float) -> float:
     return min(max(centre, half), max(1 - half, half))
-
-
-def short(words: str, length: int = 28) -> str:
-    """Words on one line without control characters, cut to `length`."""
-    clean = "".join(letter if letter.isprintable() else " " for letter in words)
-    clean = " ".join(clean.split())
-    return clean if len(clean) <= length else f"{clean[: length - 1]}…"

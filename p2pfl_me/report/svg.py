@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -20,11 +21,20 @@ DPI = 200
 MOST_TIPS = 2000
 
 
+class Tip(NamedTuple):
+    """A place, in points from a figure's upper left corner, what is told to who points there, and its line's number."""
+
+    x: float
+    y: float
+    words: str
+    line: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Files:
     """One figure in the formats of its files, and as it stands on the page: wide, and drawn for a phone.
 
-    `tips`: places of the wide one, in points from its upper left corner, and what is told to who points there.
+    `tips`: what the wide one tells, and where.
     `series`: the names of its lines, for a page that shows and hides them.
     """
 
@@ -32,7 +42,7 @@ class Files:
     svg: bytes
     pdf: bytes
     phone: bytes | None
-    tips: tuple[tuple[float, float, str], ...] = ()
+    tips: tuple[Tip, ...] = ()
     series: tuple[str, ...] = ()
 
 
@@ -44,20 +54,27 @@ def files_of(picture: Picture) -> Files:
     return Files(*own, phone, tips_of(figure), series_of(figure))
 
 
-def tips_of(figure: Figure) -> tuple[tuple[float, float, str], ...]:
+def tips_of(figure: Figure) -> tuple[Tip, ...]:
     """What `style.tell` said of a figure whose layout is fixed; nothing of one with too many marks."""
     found = [(axes, text) for axes in figure.axes for text in axes.texts if str(text.get_gid()).startswith(TIP)]
     if len(found) > MOST_TIPS:
         return ()
     height, points = figure.bbox.height, 72 / figure.dpi
-    places = [(axes.transData.transform(text.get_position()), str(text.get_gid())) for axes, text in found]
-    return tuple((float(x) * points, float(height - y) * points, words.removeprefix(TIP)) for (x, y), words in places)
+    tips = []
+    for axes, text in found:
+        x, y = axes.transData.transform(text.get_position())
+        line = str(text.get_label()).removeprefix(SERIES)
+        words = str(text.get_gid()).removeprefix(TIP)
+        tips.append(Tip(float(x) * points, float(height - y) * points, words, int(line) if line.isdigit() else None))
+    return tuple(tips)
 
 
-def with_tips(svg: str, tips: Sequence[tuple[float, float, str]]) -> str:
+def with_tips(svg: str, tips: Sequence[Tip]) -> str:
     """An inline SVG that tells its values as a browser shows titles: without a script."""
+    lines = ["" if tip.line is None else f' data-line="{tip.line}"' for tip in tips]
     marks = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5"><title>{escape(words)}</title></circle>' for x, y, words in tips
+        f'<circle cx="{tip.x:.1f}" cy="{tip.y:.1f}" r="5"{line}><title>{escape(tip.words)}</title></circle>'
+        for tip, line in zip(tips, lines, strict=True)
     )
     return svg.removesuffix("</svg>") + f'<g class="tips">{marks}</g></svg>' if marks else svg
 

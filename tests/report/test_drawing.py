@@ -26,6 +26,7 @@ from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.numbers import csv_rows, csv_text
 from p2pfl_me.report.run import Run, read_run
 from p2pfl_me.report.score_picture import score_picture
+from p2pfl_me.report.short_names import short, told_apart
 from p2pfl_me.report.style import (
     AMBER,
     ARM_COLOURS,
@@ -44,7 +45,6 @@ from p2pfl_me.report.style import (
     move_apart,
     new_figure,
     percent_log_axis,
-    short,
 )
 from p2pfl_me.report.svg import png_bytes, svg_bytes, themed
 from p2pfl_me.topology import build_graph
@@ -159,6 +159,25 @@ def test_a_log_axis_of_shares_has_as_many_labels_as_it_spans(low: float, high: f
 
 def test_short_and_escape() -> None:
     assert short("a\nb\x00  c") == "a b c" and short("x" * 50, 10) == "x" * 9 + "…"
+
+
+@given(st.lists(st.text("ab ", min_size=1, max_size=40), max_size=5), st.integers(12, 40))
+def test_cut_names_keep_to_their_room(names: list[str], length: int) -> None:
+    cut = told_apart(names, length)
+    assert len(cut) == len(names) and all(len(each) <= length for each in cut)
+
+
+def test_names_that_begin_alike_are_cut_to_what_differs() -> None:
+    ends = ("top-k of 1 percent, first try", "top-k of 1 percent, second try")
+    names = [f"exponential graph, quasi-global momentum, {end}" for end in ends]
+    assert told_apart([*names, "ring"], 34) == [
+        "exponential graph, qu…t, first try",
+        "exponential graph, q…t, second try",
+        "ring",
+    ]
+    assert len(set(told_apart(["happiness (posed)", "happiness (spontaneous)"], 12))) == 2
+    nested = ("a" * 50, "a" * 50 + "b" * 30, "a" * 50 + "b" * 30 + "c", "a" * 30 + "d")
+    assert len(set(told_apart(nested, 20))) == 4, "each from its nearest"
     assert escape("a|b <i> *c* [d](e) `f`") == r"a\|b &lt;i&gt; \*c\* \[d\](e) \`f\`"
 
 

@@ -22,7 +22,7 @@ from p2pfl_me.report.numbers import csv_rows
 from p2pfl_me.report.run import Run, read_run
 from p2pfl_me.report.sections import run_sections
 from p2pfl_me.report.style import BLUE, NARROW, WIDTH, curve, end_labels, house_style, new_figure, series_of
-from p2pfl_me.report.svg import MOST_TIPS, Files, files_of, svg_bytes, themed, tips_of, with_tips
+from p2pfl_me.report.svg import MOST_TIPS, Files, Tip, files_of, svg_bytes, themed, tips_of, with_tips
 from tests.report.fixture import write_run
 
 SMALL = {"count": 4, "rounds": 3, "classes": ("a", "b", "c"), "support": (5, 4, 3)}
@@ -33,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return read_run(write_run(tmp_path_factory.mktemp("run") / "run", **SMALL))
 
 
-def drawing(figure: Figure) -> tuple[Axes, tuple[tuple[float, float, str], ...]]:
+def drawing(figure: Figure) -> tuple[Axes, tuple[Tip, ...]]:
     return settled(figure).axes[0], tips_of(figure)
 
 
@@ -43,12 +43,12 @@ def test_a_value_is_told_where_its_mark_stands() -> None:
         curve(axes, [(1, 0.25), (3, 0.5)], "</title><b>ring", "round {x:g}: UF1 {y:.3f}")
         axes, tips = drawing(figure)
         svg = with_tips(themed(svg_bytes(figure), "f", ""), tips)
-    assert [words for _, _, words in tips] == [
+    assert [tip.words for tip in tips] == [
         "</title><b>ring, round 1: UF1 0.250",
         "</title><b>ring, round 3: UF1 0.500",
     ]
     box = axes.get_position()
-    (left, low, _), (right, high, _) = tips
+    (left, low, *_), (right, high, *_) = tips
     assert 72 * 6 * box.x0 < left < right < 72 * 6 * box.x1, "points from the left border"
     assert 72 * 3 * (1 - box.y1) < high < low < 72 * 3 * (1 - box.y0), "and from the upper one"
     share = (0.5 - axes.get_ylim()[0]) / (axes.get_ylim()[1] - axes.get_ylim()[0])
@@ -68,9 +68,9 @@ def test_a_figure_of_too_many_marks_tells_none() -> None:
 def test_every_score_of_a_run_is_told(run: Run) -> None:
     with house_style():
         (picture,) = run_figures(RunPart.LEARNING, run)
-        told = {words for _, _, words in drawing(picture.figure(WIDTH))[1]}
+        told = {tip.words for tip in drawing(picture.figure(WIDTH))[1]}
         (graph,) = run_figures(RunPart.GRAPH, run)
-        of_graph = {words for _, _, words in drawing(graph.figure(WIDTH))[1]}
+        of_graph = {tip.words for tip in drawing(graph.figure(WIDTH))[1]}
     rows = csv_rows(picture.numbers())
     for row in rows:
         if row["series"] == "gossip":
@@ -164,6 +164,49 @@ def test_a_lines_name_its_number_and_its_label_belong_together() -> None:
     page = themed(drawn.encode(), "f", "")
     assert re.findall(r'data-line="(\d)"', page) == ["0", "1", "2", "2", "0"]
     assert not re.search(r'id="[^"]*series-', page), "ids of a page are unique"
+
+
+def test_values_belong_to_their_line_whatever_it_is_called() -> None:
+    """`ring` is how the words of `ring, push-sum` begin; names of a hundred letters may begin alike."""
+    long = "exponential graph, quasi-global momentum, top-k of 1 percent with error feedback, second attempt"
+    names = ("ring", "ring, push-sum", long, long.replace("second", "third"))
+    with house_style():
+        figure, axes = new_figure(3.0, 6.0)
+        for name in names:
+            curve(axes, [(1, 0.25), (3, 0.5)], name, "{x:g}: {y:g}")
+        _, tips = drawing(figure)
+    assert series_of(figure) == names
+    assert [(tip.line, tip.words) for tip in tips[::2]] == [
+        (number, f"{name}, 1: 0.25") for number, name in enumerate(names)
+    ]
+    assert with_tips("<svg></svg>", tips).count('data-line="1"') == 2
+
+
+@pytest.mark.parametrize("panels", [1, 2])
+def test_long_names_leave_a_phone_its_plot(panels: int) -> None:
+    names = [f"exponential graph, quasi-global momentum, attempt {number}" for number in range(9)]
+    with house_style():
+        figure = Figure(figsize=(NARROW, 3.9 * panels))
+        for place in range(panels):
+            axes = figure.add_subplot(panels, 1, place + 1)
+            for number, name in enumerate(names):
+                curve(axes, [(1, 0.1), (3, 0.1 * number)], name, "{x:g}: {y:g}")
+            end_labels(axes, [(0.1 * number, f"— {name}", BLUE) for number, name in enumerate(names)])
+        settled(figure)
+        heights = [axes.get_position().height * figure.get_figheight() for axes in figure.axes]
+        page = themed(svg_bytes(figure), "f", "")
+    assert all(axes.get_position().width > 0.75 for axes in figure.axes) and min(heights) > 2.5
+    for axes in figure.axes:
+        said = [text.get_text() for text in axes.texts if text.get_text()]
+        assert said == [str(number) for number in range(1, 10)]
+    (key,) = figure.legends
+    told = [text.get_text() for text in key.get_texts()]
+    assert len({each[3:] for each in told}) == 9 and all(
+        each.startswith(f"{n}  — exp") for n, each in enumerate(told, 1)
+    )
+    box = key.get_window_extent()
+    assert box.x1 < figure.bbox.width and box.y1 < min(axes.get_tightbbox().y0 for axes in figure.axes)
+    assert page.count('data-line="8"') == 2 * panels + 1, "lines, their numbers and the key go together"
 
 
 def test_lines_of_one_name_in_several_panels_are_one_switch() -> None:

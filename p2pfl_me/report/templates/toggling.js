@@ -7,8 +7,7 @@ for (const holder of document.querySelectorAll("[data-series]")) {
     for (const each of switches) each.set(shown);
   });
   const switches = JSON.parse(holder.dataset.series).map((name, number) => {
-    const values = [...figure.querySelectorAll(".tips circle")];
-    const parts = [...figure.querySelectorAll(`[data-line="${number}"]`), ...values.filter((each) => each.textContent.startsWith(`${name}, `))];
+    const parts = figure.querySelectorAll(`[data-line="${number}"]`);
     const on = () => button.getAttribute("aria-pressed") === "true";
     const set = (shown) => {
       button.setAttribute("aria-pressed", shown);
