@@ -54,6 +54,18 @@ def network_words(
     return f"{network}, frozen layers: file, sha256 {source.sha256}, {origin}."
 
 
+def network_as_told(contract: Contract, told: Iterable[str], *, of_vectors: bool = False) -> str:
+    """What a run's folder tells of its network, which is the same from all who tell it; of an older one, which tells
+    nothing, what its contract knows."""
+    if said := " ".join(dict.fromkeys(filter(None, told))):
+        return said
+    source = contract.model.weights
+    if isinstance(contract.model.backbone, Frozen) and source.source == "file" and not of_vectors:
+        what = "what it was trained on was not recorded in this folder"
+        return f"{contract.model.backbone}, frozen layers: file, sha256 {source.sha256}; {what}."
+    return network_words(contract, of_vectors=of_vectors)
+
+
 def tell_of_weights(
     manifest: ManifestFile, contract: Contract, weights: Path | None, cache: Path, shards: Shards
 ) -> str:

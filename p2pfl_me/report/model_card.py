@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from p2pfl_me import __version__
 from p2pfl_me.counting import many
 from p2pfl_me.report.arms import Arm
+from p2pfl_me.report.origin import network_of
 from p2pfl_me.report.results import METRICS, average_interval, over_seeds
 from p2pfl_me.report.run import Run
 
@@ -28,7 +29,7 @@ def model_card(run: Run, file: str, checked: Sequence[str]) -> str:
     lines += ["", "## Model", ""]
     lines += _list(
         f"{contract.model.backbone}, input {contract.model.input.value}, classes: {', '.join(contract.model.classes)}",
-        run.network,
+        network_of(run),
         f"trained by {many(contract.peers.count, 'peer')} on a graph of kind {contract.topology.kind} with"
         f" {contract.gossip.protocol.kind}, {many(contract.training.rounds, 'round')}, seed {run.seed};"
         f" p2pme {run.manifest.p2pme or __version__}",

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from p2pfl_me.learning.origin import network_words
+from p2pfl_me.learning.origin import network_as_told, network_words
 from p2pfl_me.report.run import Run
 
 
 def network_of(run: Run) -> str:
     """As the run folder says, or the log of a lab's own peer; an older one tells by its contract what that knows."""
-    if run.network:
-        return run.network
-    weights = run.contract.model.weights
-    if weights.source == "file":
-        return f"file, sha256 {weights.sha256}; what it was trained on was not recorded in this folder"
-    return network_words(run.contract, of_vectors=run.manifest.clips.vectors_alone)
+    return network_as_told(run.contract, (run.network,), of_vectors=run.manifest.clips.vectors_alone)
 
 
 def networks_of(runs: Sequence[Run]) -> tuple[str, ...]:

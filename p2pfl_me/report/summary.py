@@ -7,6 +7,7 @@ from typing import Any
 
 from p2pfl_me.report.arms import IN_A_RUN, Arm
 from p2pfl_me.report.datasets import several_datasets
+from p2pfl_me.report.origin import network_of
 from p2pfl_me.report.results import METRICS, average_interval, final_scores, over_seeds, spread
 from p2pfl_me.report.run import Run
 
@@ -28,6 +29,7 @@ def _run(run: Run) -> dict[str, Any]:
         "graph": contract.topology.kind,
         "protocol": contract.gossip.protocol.kind,
         "network": str(contract.model.backbone),
+        "origin": network_of(run),
         "classes": list(contract.model.classes),
         "peers": contract.peers.count,
         "liars": sorted(run.manifest.liars),

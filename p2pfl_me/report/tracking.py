@@ -17,6 +17,7 @@ from typing import assert_never
 
 from p2pfl_me.errors import P2pmeError, RunError
 from p2pfl_me.files import refusing
+from p2pfl_me.report.origin import network_of
 from p2pfl_me.report.results import METRICS
 from p2pfl_me.report.run import Run
 
@@ -84,7 +85,7 @@ def facts(run: Run) -> Mapping[str, str]:
         "seed": str(contract.seed),
         "graph": contract.topology.kind,
         "protocol": contract.gossip.protocol.kind,
-        "network": str(contract.model.backbone),
+        "network": network_of(run),
         "peers": str(contract.peers.count),
         "rounds": str(contract.training.rounds),
         "warnings": "; ".join(run.warnings),

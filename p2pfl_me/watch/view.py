@@ -15,6 +15,7 @@ from p2pfl_me.console.status import GOING, Account, PeerStatus
 from p2pfl_me.console.words import in_words
 from p2pfl_me.contract import Contract, load_contract
 from p2pfl_me.errors import P2pmeError, RunError
+from p2pfl_me.learning.origin import network_as_told
 from p2pfl_me.run import events
 from p2pfl_me.run.codec import Logged
 from p2pfl_me.run.folder import RunFolder
@@ -38,12 +39,14 @@ class _Peer:
         self.trained = 0
         """The last round whose training is done."""
         self.warnings: dict[str, None] = {}
+        self.network = ""
 
     def take(self, line: Logged) -> None:
         self.account.take(line)
         told = line.event
         if isinstance(told, events.Start):
             self.warnings |= dict.fromkeys(told.data.warnings)
+            self.network = told.data.network or self.network
         if isinstance(told, events.Trained | events.Round):
             self.trained = max(self.trained, told.round + 1)
         if isinstance(told, events.Round):
@@ -106,7 +109,7 @@ class RunView:
             "name": self.contract.name,
             "graph": self.contract.topology.kind,
             "protocol": self.contract.gossip.protocol.kind,
-            "network": str(self.contract.model.backbone),
+            "network": self._network(),
             "rounds": self.contract.training.rounds,
             "going": any(status.state in GOING for status in statuses.values()),
             "warnings": self._warnings(),
@@ -126,6 +129,14 @@ class RunView:
             return []
         there = {each.peer for each in status.neighbours if each.state in {"up", "suspect"}}
         return sorted(peer for peer in there if all[peer].seen is not None and self._peers[peer].trained < mine)
+
+    def _network(self) -> str:
+        """What it is, and where the weights come from that nobody trains here."""
+        manifest = read_manifest_file(self._folder)
+        if manifest and manifest.network:
+            return manifest.network
+        by_logs = (known.network for known in self._peers.values())
+        return network_as_told(self.contract, by_logs, of_vectors=bool(manifest and manifest.clips.vectors_alone))
 
     def _warnings(self) -> list[str]:
         """Why its scores are no measure of recognition; of peers that run elsewhere, by their logs."""

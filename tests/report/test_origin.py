@@ -69,4 +69,6 @@ def test_each_network_of_a_comparison_stands_there_once(bare: Run) -> None:
 def test_a_folder_from_before_it_was_told_claims_nothing(bare: Run) -> None:
     older = told(bare, "unknown", own_peer=False)
     older = replace(older, manifest=replace(older.manifest, network=""))
-    assert network_of(older) == f"file, sha256 {SHA}; what it was trained on was not recorded in this folder"
+    claimed = f"vgg16, frozen layers: file, sha256 {SHA}; what it was trained on was not recorded in this folder."
+    assert network_of(older) == claimed
+    assert network_of(older) in model_card(older, "model.onnx", ())

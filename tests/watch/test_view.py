@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from p2pfl_me.contract import dump_contract
 from p2pfl_me.errors import RunError
@@ -14,6 +16,7 @@ from p2pfl_me.membership.edits import with_member, without
 from p2pfl_me.run.events import Finish, Link, LinkState, Reason
 from p2pfl_me.watch.view import MOST_POINTS, RunView, _thinned
 from tests.membership.labs import Members
+from tests.report.test_origin import FILE, KINDS, SEED
 from tests.run.making import a_round, log, start, trained
 
 CONTRACT = "version: 1\nname: trio\ntopology: {kind: ring}\npeers:\n  loopback: {count: 3}\ntraining: {rounds: 4}\n"
@@ -92,3 +95,23 @@ def test_the_graph_is_that_of_the_contract_in_force_while_it_changes(tmp_path: P
     assert state["edges"] == [(0, 2), (2, 3), (3, 4), (4, 5)]
     assert [place is None for place in state["places"]] == [False, True, False, False, False, False]
     assert [each["peer"] for each in state["peers"]] == list(range(6))
+
+
+@pytest.mark.parametrize("by_log", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_says_what_the_network_is_whoever_tells_it(run: Path, kind: str, by_log: bool) -> None:
+    model, words = KINDS[kind]
+    (run / "contract.yaml").write_text(CONTRACT + yaml.safe_dump({"model": model}) if model else CONTRACT)
+    for peer in range(3):
+        log(run, peer, start(data=replace(start().data, network=words if by_log else "")))
+    if not by_log:
+        (run / "manifest.json").write_text(json.dumps({"network": words}))
+    view = RunView(run)
+    view.update()
+    assert view.state()["network"] == words
+
+
+def test_a_run_that_never_told_what_its_network_is_claims_what_its_contract_knows(run: Path) -> None:
+    assert RunView(run).state()["network"] == SEED
+    (run / "contract.yaml").write_text(CONTRACT + yaml.safe_dump({"model": FILE}))
+    assert RunView(run).state()["network"].endswith("what it was trained on was not recorded in this folder.")

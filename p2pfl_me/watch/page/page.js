@@ -224,8 +224,8 @@ function draw(state) {
   latest = state;
   document.title = `${state.name}: p2pme watch`;
   at("name").textContent = state.name;
-  at("facts").textContent = `${state.peers.length} peers, ${state.graph}, ${state.protocol}, ${state.network}` +
-    (state.going ? "" : ", ended");
+  at("facts").textContent = `${state.peers.length} peers, ${state.graph}, ${state.protocol}` + (state.going ? "" : ", ended");
+  at("network").textContent = state.network;
   at("warning").hidden = !state.warnings.length;
   at("warning").textContent = state.warnings.join("; ");
   drawSums(state);
