@@ -12,13 +12,13 @@ from functools import partial
 from typing import Protocol
 
 from p2pfl_me.wire.handshaker import Handshaker
-from p2pfl_me.wire.neighbour import Neighbour
+from p2pfl_me.wire.neighbour import MOST_S, Neighbour
 from p2pfl_me.wire.reactor import Reactor
 from p2pfl_me.wire.sockets import UNREACHABLE, Sockets
 from p2pfl_me.wire.stream_sockets import Address, split_address
 
-FIRST_S, MOST_S = 0.1, 2.0
-"""Between two attempts, doubled from one to the other."""
+FIRST_S = 0.1
+"""Between two attempts, doubled from one to the other, up to `MOST_S`."""
 
 Found = tuple[int, Address]
 """Address family and address."""

@@ -218,7 +218,8 @@ class Handshaker:
             if self._send(connection, made) is Outcome.SENT:
                 self._traffic.frame_sent(neighbour.peer, len(made))
         elif not is_met(frame):
-            stage.absent, neighbour.failures = True, 0
+            stage.absent = True
+            neighbour.not_there(now)
             neighbour.unreachable = f"{neighbour.where(self._terms.me)}: {NOT_THERE}"
         elif neighbour.endpoint.begins(self._terms.me):
             self._under_way[connection] = Dialled(now, neighbour)

@@ -282,14 +282,17 @@ class Multiplexer:
         if neighbour.session.has_parted:
             self._down(neighbour, reason)
             return
-        neighbour.lost_at = now = time.monotonic()
+        neighbour.lost(now := time.monotonic())
         self._dialler.again(neighbour)
 
-        def give_up() -> None:
+        def look() -> None:
             if neighbour.connection is None and neighbour.lost_at == now:
-                self._down(neighbour, reason)
+                if neighbour.kept_until(self._liveness) > time.monotonic():
+                    self.reactor.call_later(self._liveness.resume_s / 4, look)
+                else:
+                    self._down(neighbour, reason)
 
-        self.reactor.call_later(self._liveness.resume_s, give_up)
+        self.reactor.call_later(self._liveness.resume_s, look)
 
     def _down(self, neighbour: Neighbour, reason: str) -> None:
         """Give a link up, and with it what was under way."""
@@ -336,6 +339,9 @@ class Multiplexer:
         self._sockets.work(now, hear=not deaf)  # what has come and was not looked at is no silence
         for neighbour in self._neighbours.values():
             if (connection := neighbour.connection) is None:
+                neighbour.heard += late
+                if neighbour.is_up:
+                    self._watcher.look(neighbour, now)
                 continue
             heard = max(neighbour.heard + late, connection.heard_at)
             neighbour.heard = now if deaf or connection.deaf else min(now, heard)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.budget import Bucket
-from p2pfl_me.wire.endpoint import Endpoint, Meeting
+from p2pfl_me.wire.endpoint import Endpoint, Liveness, Meeting
 from p2pfl_me.wire.pace import Pace
 from p2pfl_me.wire.refusal_log import RefusalLog
 from p2pfl_me.wire.session import Session
@@ -22,6 +22,8 @@ MESSAGES = (200.0, 2000.0)
 """Messages that begin, a second and at once, whether or not they come whole: several times what the fastest rounds
 need. Whoever sends more is read later."""
 
+MOST_S = 2.0
+"""Between two calls of it that came to nothing, at most."""
 NAMES = 8
 """Names of its ends of conversations that are remembered of a neighbour."""
 
@@ -41,6 +43,9 @@ class Neighbour:
     key: bytes = b""
     """The public key with which the other end of the connection has shown who it is."""
     lost_at: float = 0.0
+    missed_from: float | None = None
+    """From when on it counts as not there: a relay that both call has answered since the connection was lost, and the
+    other end has had the time to call there, too."""
     made_at: float = 0.0
     """When the connection was made, and after how many bytes on the wire with this neighbour."""
     made_after: int = 0
@@ -77,6 +82,24 @@ class Neighbour:
         """Where peer `me` calls it, in words."""
         relay = self.relay(me)
         return f"the relay {relay.address}" if relay else self.endpoint.address
+
+    def lost(self, now: float) -> None:
+        """Its connection has ended."""
+        self.lost_at, self.missed_from = now, None
+
+    def not_there(self, now: float) -> None:
+        """A relay answers that it is not there. Where the relay had been away, both are about to call it again."""
+        if self.missed_from is None:
+            self.missed_from = now + (MOST_S if self.failures else 0.0)
+        self.failures = 0
+
+    def kept_until(self, limits: Liveness) -> float:
+        """When a link without a connection is given up. That no relay answers says nothing of a neighbour that is met
+        there: it is silence, as on a line that is cut without a word."""
+        if not self.endpoint.relays:
+            return self.lost_at + limits.resume_s
+        silent = self.heard + limits.silence_s
+        return silent if self.missed_from is None else min(silent, self.missed_from + limits.resume_s)
 
     def goes_by(self, name: bytes) -> None:
         """The name of its end of the conversation that is taken up now."""

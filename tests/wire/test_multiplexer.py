@@ -194,6 +194,7 @@ def test_a_lost_connection_is_told_when_no_other_takes_its_place(bench: Bench) -
         assert bench.dialler.calls == [("again", bench.one)]
         (_, wait, give_up) = bench.reactor.calls[-1]
         assert wait == 2.0
+        bench.now += wait
         bench.one.lost_at = 101.0  # found again, and lost again
         give_up()
         bench.one.lost_at, bench.one.connection = 100.0, connection
@@ -370,6 +371,7 @@ def test_a_connection_is_made_anew_in_time_by_who_dials(
     bench.it._beat()
     assert (bench.one.connection is None) is old and bench.one.is_up
     if old:
+        bench.now += 2.0
         bench.reactor.calls[-1][2]()
         assert bench.told("on_link")[-1][2] == "its keys were old, and it could not be made anew"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from p2pfl_me.message import Kind, Message
-from p2pfl_me.wire import relay
+from p2pfl_me.wire import neighbour, relay
 from p2pfl_me.wire.admission import WAITING, edge_key
 from p2pfl_me.wire.endpoint import Endpoint, Meeting
 from p2pfl_me.wire.handshake import Terms, hello, read_greeting
@@ -140,10 +141,49 @@ def test_a_relay_that_ends_in_mid_transfer_costs_what_a_cut_line_costs_nothing()
     play(scene)
 
 
+def test_while_a_relay_is_away_its_ends_wait_for_it_longer_than_for_one_who_hangs_up() -> None:
+    """Nobody has heard that the other end is gone: a relay that begins again within the silence costs no link."""
+
+    async def scene() -> None:
+        here = Scene()
+        await here.begin(Liveness(ping_s=0.05, silence_s=30.0, retry_s=0.05, resume_s=0.1))
+        await here.met()
+        await here.relay.end()
+        for me in range(2):
+            here.links[me].send(1 - me, Message(Kind.PUSH, 1, 0, params=np.full(100, 1, np.float32)))
+        began = time.monotonic()
+        while time.monotonic() - began < 1.0 or not all(links.unreachable for links in here.links):
+            await asyncio.sleep(0.05)
+        await here.relay.begin()
+        for told in here.told:
+            await told.until(lambda told=told: bool(told.messages))  # type: ignore[misc]
+            assert [up for _, up, _ in told.links] == [True]
+        await here.passes(2)
+        await here.end()
+
+    play(scene)
+
+
+def test_a_relay_that_is_back_tells_that_the_other_end_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbour, "MOST_S", 0.2)
+
+    async def scene() -> None:
+        here = Scene()
+        await here.begin(Liveness(ping_s=0.05, silence_s=3000.0, retry_s=0.05, resume_s=0.2))
+        await here.met()
+        await here.relay.end()
+        await here.links[1].close()
+        await here.relay.begin()
+        await here.told[0].until(lambda: not here.told[0].is_up(1))
+        await here.end()
+
+    play(scene)
+
+
 def test_a_relay_that_stays_away_is_a_link_that_is_down_and_named() -> None:
     async def scene() -> None:
         here = Scene()
-        await here.begin(Liveness(ping_s=0.05, silence_s=30.0, retry_s=0.05, resume_s=0.3))
+        await here.begin(Liveness(ping_s=0.05, silence_s=1.0, retry_s=0.05, resume_s=0.3))
         await here.met()
         await here.relay.end()
         for me in range(2):
@@ -185,7 +225,7 @@ def test_two_processes_with_one_identity_are_both_told_through_a_relay_and_so_is
 def test_one_that_begins_anew_or_changes_the_relay_is_never_said_to_be_there_twice() -> None:
     async def scene() -> None:
         here = Scene()
-        await here.begin(Liveness(ping_s=0.05, silence_s=30.0, retry_s=0.05, resume_s=0.2))
+        await here.begin(Liveness(ping_s=0.05, silence_s=1.0, retry_s=0.05, resume_s=0.2))
         await here.met()
         await here.relay.end()  # for longer than a conversation is kept
         for me in range(2):
