@@ -49,6 +49,8 @@ from tests.run.making import a_round, log, start, trained
 ROOT = Path(__file__).parents[1]
 LIGHTS = ("1280-light", "1280-dark", "390-light", "390-dark", "1280-grey", "print")
 PART = 1500
+FILM_MS = 900_000
+"""How long a busy machine may take for a film of half a minute."""
 LONG = "exponential graph, quasi-global momentum, top-k of 1 percent with error feedback, second attempt"
 THREE = {"classes": ("negative", "positive", "surprise"), "support": (30, 20, 14)}
 SPOKEN = ("disgust or contempt, as coded", "fear and helplessness", "happiness (non-Duchenne)", "others, unclear")
@@ -251,22 +253,28 @@ def taken(page: Any, light: str, errors: Sequence[str] = ()) -> Image.Image:
     return whole.crop((int(max(body[0], 0)), 0, int(min(body[1], whole.width)), whole.height))
 
 
-def live(browser: Any, folder: Path, light: str) -> Iterator[tuple[str, Image.Image]]:
-    """`p2pme live` of a film: what it asks, while the film goes on, and when it is over, by name."""
-    film, home = folder / "film.avi", folder / "home"
-    if not film.exists():
-        write_film(FilmPlan(micro=3, macro=1), film)
-    size = {"width": 390 if light.startswith("390") else 1280, "height": 800}
-    with serving(home, "--source", str(film)) as url:
-        page = browser.new_page(viewport=size, color_scheme="dark" if light.endswith("dark") else "light")
+def live(browser: Any, folder: Path, lights: Sequence[str]) -> Iterator[tuple[str, str, Image.Image]]:
+    """`p2pme live` of a film, which is played once: what it asks, while the film goes on, and when it is over."""
+    film = folder / "film.avi"
+    write_film(FilmPlan(micro=3, macro=1), film)
+    with serving(folder / "home", "--source", str(film)) as url:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(FILM_MS)
+
+        def in_all(part: str) -> Iterator[tuple[str, str, Image.Image]]:
+            for light in lights:
+                page.set_viewport_size({"width": 390 if light.startswith("390") else 1280, "height": 800})
+                page.emulate_media(color_scheme="dark" if light.endswith("dark") else "light")
+                yield part, light, taken(page, light)
+
         page.goto(url)
         page.wait_for_selector("#agree")
-        yield "asks", taken(page, light)
+        yield from in_all("asks")
         start_live(page, url, "film")
         page.wait_for_selector("#events tr")
-        yield "goes-on", taken(page, light)
+        yield from in_all("goes-on")
         page.wait_for_selector("#replay:not([hidden])")
-        yield "over", taken(page, light)
+        yield from in_all("over")
         page.close()
 
 
@@ -345,9 +353,8 @@ def main() -> None:
                     keep(browser, name, url, "#rows tr")
         if chosen("live") and not asked.page:
             with tempfile.TemporaryDirectory(prefix="p2pme-pages-") as kept:
-                for light in lights:
-                    for part, picture in live(browser, Path(kept), light):
-                        save(f"live-{part}", light, picture)
+                for part, light, picture in live(browser, Path(kept), lights):
+                    save(f"live-{part}", light, picture)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ LABS = [
     if line.startswith("    p2pme ")
 ]
 OTHERS = [line.partition("#")[0].strip() for line in README.splitlines() if line.startswith("    p2pme ")]
+IN_WORDS = [
+    command for command in re.findall(r"`(p2pme [^`]+)`", README) if " -" in command and "COMMAND" not in command
+]
 NOTEBOOK = README.partition("```python\n")[2].partition("```")[0]
 OPEN_ENDED = ("p2pme live", "p2pme watch")
 
@@ -38,7 +41,7 @@ def test_nothing_is_missed() -> None:
     compile(NOTEBOOK, "README.md", "exec")
 
 
-@pytest.mark.parametrize("command", dict.fromkeys([*ROWS, *OTHERS]))
+@pytest.mark.parametrize("command", dict.fromkeys([*ROWS, *OTHERS, *IN_WORDS]))
 def test_each_command_is_one_that_there_is(command: str) -> None:
     program, *words = shlex.split(command)
     assert program == "p2pme"

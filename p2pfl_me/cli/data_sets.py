@@ -58,11 +58,17 @@ def twin(
 @click.command(
     epilog=examples(
         "p2pme data manifest FOLDER -o manifest.csv --label-map megc3",
-        "p2pme data manifest clips --layout subject/label/clip -o clips/manifest.csv",
+        "p2pme data manifest clips --layout subject/label/clip",
     )
 )
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A CSV.")
+@click.option(
+    "-o",
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A CSV; with --layout FOLDER/manifest.csv, where none is, if nothing else is said.",
+)
 @click.option(
     "--label-map", metavar="NAME", help="Write the classes of a map: megc3, megc2019, paper4, paper7, casme2_5."
 )
@@ -75,7 +81,7 @@ def twin(
 @identity_options
 def manifest(
     folder: Path,
-    out: Path,
+    out: Path | None,
     label_map: str | None,
     only: Path | None,
     layout: str | None,
@@ -102,6 +108,8 @@ def manifest(
     from p2pfl_me.data.manifest import refuse, write_manifest
     from p2pfl_me.data.reading import scan_clips
 
+    if out is None:
+        out = _list_in(folder, layout)
     # Names of folders are read from a layout, and no list: the one of an earlier try may be written anew.
     require_apart(out, folder, only, again=".csv" if layout else "")
     table = label_map_named(label_map) if label_map is not None else None
@@ -133,3 +141,12 @@ def manifest(
         click.echo(counts_text(found))
         click.echo(f"written to {out}")
         tell({"format": 1, "file": str(out), **counts_object(found), "left_out": list(map(str, problems))})
+
+
+def _list_in(folder: Path, layout: str | None) -> Path:
+    """Where the list of clips of one's own is looked for; what stands there may be somebody's work."""
+    if layout is None:
+        raise click.UsageError("Missing option '-o' / '--out'.")
+    if (out := folder / "manifest.csv").exists():
+        raise click.UsageError(f"{out} is there; `-o {out}` writes it anew.")
+    return out

@@ -38,7 +38,7 @@ def _nobody_has_asked_for_help(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def parsed(words: list[str]) -> click.Context:
-    """The context of the command that `words` name, its options read; nothing is run."""
+    """The context of the command that `words` name, its options read, and none missing; nothing is run."""
     command: click.Command = cli
     context = click.Context(cli, info_name="p2pme")
     while isinstance(command, click.Group):
@@ -46,7 +46,9 @@ def parsed(words: list[str]) -> click.Context:
         assert inner is not None, f"no command {words[0]}"
         command, words = inner, words[1:]
     parser = command.make_parser(click.Context(command, help_option_names=["-h", "--help"]))
-    parser.parse_args(list(words))
+    given, _, _ = parser.parse_args(list(words))
+    for each in command.params:
+        assert not each.required or given.get(each.name or "") not in (None, ()), f"{command.name} lacks {each.opts}"
     return click.Context(command)
 
 

@@ -40,9 +40,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_names_of_folders_are_rows_and_what_is_written_is_read_again(folder: Path) -> None:
-    out = folder / "manifest.csv"
-    done = run("manifest", folder, "--layout", "subject/label/clip", "-o", out)
+    done = run("manifest", folder, "--layout", "subject/label/clip")
     assert done.exit_code == 0 and "3 clips of 2 subjects" in done.output
+    again = run("manifest", folder, "--layout", "subject/label/clip")
+    assert again.exit_code == 2 and f"`-o {folder / 'manifest.csv'}` writes it anew" in again.output, "it may be work"
+    assert run("manifest", folder).exit_code == 2, "no list is put into somebody's data set unasked"
     read = {(each.subject, each.label, each.clip, each.path) for each in read_clips(folder, None).clips}
     assert read == {(f"mine/{s}", label, c, folder / s / label / c) for s, label, c in
                     (("A", "joy", "c1"), ("A", "fear", "c2"), ("B", "joy", "c1"))}  # fmt: skip
