@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import pytest
 
+import p2pfl_me
 from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.errors import RunError
 from p2pfl_me.report import write_report
@@ -261,3 +262,11 @@ def test_a_class_that_no_clip_shows_has_dashes_and_every_table_is_whole(tmp_path
 
 def test_an_option_keeps_its_hyphens_and_its_number_on_one_line() -> None:
     assert _tied("more (--seeds 11) <b>") == 'more <span class="tied">(--seeds 11)</span> &lt;b&gt;'
+
+
+@pytest.mark.parametrize("page", ["report/templates/report.html.j2", "watch/page/page.css", "live/page/page.css"])
+def test_a_table_that_goes_on_beyond_the_screen_shows_it(page: str) -> None:
+    """By a shade at its side: a column that ends at the border looks like the last one."""
+    style = (Path(p2pfl_me.__file__).parent / page).read_text(encoding="utf-8")
+    rules = re.findall(r"\n\.(?:wide|scroll) \{(.*?)\n\}", style, re.DOTALL)
+    assert rules and all("overflow-x: auto" in rule and rule.count("scroll no-repeat") == 2 for rule in rules)
