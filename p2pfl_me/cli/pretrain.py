@@ -70,6 +70,9 @@ def pretrain(
         named = f"{len(found.classes)} classes" if found.classes else "no labels"
         copies = f"; left out as copies of others: {found.copies}" if found.copies else ""
         click.echo(f"{len(found.images)} images, {named}{copies}")
+        if found.unread:
+            lost = many(len(found.unread), "picture", "are")
+            click.echo(f"note: {lost} of a kind that is not read, and left out: {found.unread[0]}", err=True)
         owners = owners_of(found.paths, folder, data, rules)
         known = [clip for clip in owners if clip]
         people = len({clip.subject for clip in known})

@@ -14,6 +14,28 @@ _MONTH = "(jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec
 _MIDNIGHT = "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]00:00:00"
 DATED = re.compile(rf"[0-9]{{1,2}}[-. ]{{1,2}}{_MONTH}|{_MONTH}[- ][0-9]{{2}}|{_MIDNIGHT}", re.IGNORECASE)
 """What programs write where a name was 3-1: a day and a month without a year, or a day with the hour of midnight."""
+BEGINS = frozenset(
+    [
+        "jan",
+        "feb",
+        "mar",
+        "mär",
+        "mrz",
+        "apr",
+        "may",
+        "mai",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "oct",
+        "okt",
+        "nov",
+        "dec",
+        "dez",
+    ]
+)
+"""How such a text begins, if not with a figure."""
 SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?E[+-][0-9]+", re.IGNORECASE)
 
 
@@ -58,6 +80,9 @@ def rewritten(text: str) -> str:
 
     A name of figures became a power of ten, so that 2.01405E+10 may be anybody of ten thousand; or 3-1 became a date.
     """
+    begin = text.strip()[:3].casefold()
+    if not begin[:1].isdigit() and begin not in BEGINS:  # most names, and no expression need be asked
+        return ""
     if SHORTENED.fullmatch(text):
         return "a number that a spreadsheet program has shortened"
     return "a date that a spreadsheet program has made of a name" if DATED.fullmatch(text.strip()) else ""

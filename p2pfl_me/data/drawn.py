@@ -80,6 +80,7 @@ class DrawnMarks:
 
     def __init__(self) -> None:
         self._marked = lru_cache(1 << 16)(self._is_marked)
+        self._near = lru_cache(1 << 10)(lambda folder: self._marked(Path(folder).absolute(), LEVELS))
 
     def on(self, clip: Clip) -> bool:
         """Whether the clip's own row, a folder above it, or its first picture says that it is drawn."""
@@ -87,7 +88,8 @@ class DrawnMarks:
 
     def at(self, path: Path) -> bool:
         """Whether a folder above a picture, a folder of pictures or a film says so, or the file itself."""
-        return self._marked(path.parent.absolute(), LEVELS) or _is_signed(path)
+        above = os.path.dirname(path) or "."  # noqa: PTH120 - Path's own takes five times as long, for every clip
+        return self._near(above) or _is_signed(path)
 
     def _is_marked(self, folder: Path, levels: int) -> bool:
         if os.path.exists(folder / MARK):  # noqa: PTH110 - a name out of a sheet may be longer than any file's
@@ -110,7 +112,7 @@ def _names(path: Path) -> list[str]:
 def _is_signed(path: Path) -> bool:
     """Whether a picture, one of a folder's, or a film bears the sign. What cannot be read is told by its reader."""
     try:
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - a third of the time of Path's own, for every clip
             with os.scandir(path) as entries:
                 names = (entry.name for entry in entries)
                 name = next((name for name in names if os.path.splitext(name)[1].lower() in IMAGES), None)  # noqa: PTH122

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +14,8 @@ import numpy.typing as npt
 from p2pfl_me.data.audit.alike import Signature, signature_of
 from p2pfl_me.data.audit.pictures import pixel_digest
 from p2pfl_me.data.blank import read_shown
-from p2pfl_me.data.frames import is_mirror
-from p2pfl_me.data.images import IMAGES, Image
+from p2pfl_me.data.frames import is_mirror, place_on_disk
+from p2pfl_me.data.images import IMAGES, UNREAD, Image
 from p2pfl_me.data.labels import alike_words
 from p2pfl_me.errors import DataError
 
@@ -33,6 +35,8 @@ class ImageFolder:
     signatures: tuple[Signature, ...] = field(repr=False)
     copies: int = 0
     """Files that were left out because others are pixel by pixel the same: one would be learned, and held out."""
+    unread: tuple[Path, ...] = ()
+    """Pictures of kinds that are not read."""
 
 
 def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
@@ -51,7 +55,9 @@ def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
     """
     if not folder.is_dir():
         raise DataError("is not a folder", where=str(folder), fix="name a folder of images")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and not _hidden(path, folder))
+    there = sorted(_files(folder))
+    paths = [path for path in there if path.suffix.lower() in IMAGES]
+    unread = tuple(path for path in there if path.suffix.lower() in UNREAD)
     classes: tuple[str, ...] = ()
     if labelled:
         paths = [path for path in paths if path.parent != folder]
@@ -94,11 +100,26 @@ def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
         tuple(digests),
         tuple(signatures),
         len(paths) - len(kept),
+        unread,
     )
 
 
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(map(is_mirror, path.relative_to(folder).parts))
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file below that is no system's own, each folder once however many links lead there."""
+
+    def refuse(error: OSError) -> None:
+        raise DataError(
+            f"cannot be read: {error.strerror}", where=str(error.filename), fix="see who may read it, or move it away"
+        ) from error
+
+    seen: set[str] = set()
+    for place, below, names in os.walk(folder, onerror=refuse, followlinks=True):
+        below[:] = sorted(name for name in below if not is_mirror(name))
+        if (disk := place_on_disk(Path(place))) in seen:
+            below.clear()
+            continue
+        seen.add(disk)
+        yield from (Path(place, name) for name in names if not is_mirror(name))
 
 
 def _class_of(path: Path, folder: Path) -> str:

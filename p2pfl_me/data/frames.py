@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from p2pfl_me.data.images import IMAGES
+from p2pfl_me.data.images import IMAGES, UNREAD
 from p2pfl_me.errors import DataError
 
 NUMBER = re.compile(r"[0-9]+")
@@ -74,12 +74,30 @@ def frame_files(folder: Path) -> dict[int, Path]:
             names = sorted(entry.name for entry in entries)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=str(folder), fix="correct the path") from error
+    require_read(names, folder)
     pictures = [named for name in names if (named := _named(name)) is not None]
     try:
         found = _numbered(pictures)
     except ValueError as error:
         raise DataError(str(error), where=str(folder), fix=FIX) from error
     return {number: folder / found[number] for number in sorted(found)}
+
+
+def require_read(names: Sequence[str], folder: Path) -> None:
+    """See that no frame is a picture of a kind that is not read: it would be missing among the others, or all would.
+
+    Raises
+    ------
+    DataError
+        One is.
+    """
+    if others := [name for name in names if _is_unread(name)]:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise DataError(
+            f"holds {others[0]}{more}, of a kind of pictures that is not read",
+            where=str(folder),
+            fix="save such frames as PNG or JPEG under the same numbers, or move them elsewhere",
+        )
 
 
 def is_clip_folder(place: Path) -> bool:
@@ -122,12 +140,18 @@ def frame_numbers(folder: Path) -> list[int]:
 
 
 def has_frames(folder: Path) -> bool:
-    """Whether a folder holds a frame; not all of its files are looked at."""
+    """Whether a folder holds a frame, of a kind that is read or not; not all of its files are looked at."""
     try:
         with os.scandir(folder) as entries:
-            return any(_named(entry.name) is not None for entry in entries)
+            return any(_named(entry.name) is not None or _is_unread(entry.name) for entry in entries)
     except OSError:
         return False
+
+
+def _is_unread(name: str) -> bool:
+    """Whether it is called as a frame is, and is a picture that is not read."""
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - it is a name, thousands of them
+    return suffix.lower() in UNREAD and not is_mirror(name) and any(map(str.isdecimal, stem))
 
 
 def _named(name: str) -> _Named | None:

@@ -46,6 +46,7 @@ class Identities:
         self._people: dict[tuple[str, tuple[str, ...]], list[_Known]] = defaultdict(list)
         self._names: dict[tuple[str, str, bool], tuple[str, str, bool]] = {}
         self._firsts: dict[str, tuple[str, str]] = {}
+        self._asked = frozenset(name for group in (*rules.same, *rules.different) for name in group)
         self._come: set[str] = set()
 
     def see(self, clip: Clip) -> tuple[Clip, tuple[Problem | Remark, ...]]:
@@ -79,7 +80,8 @@ class Identities:
         dataset, answered, known = self._one_of(self._datasets[loose_dataset(written)], written, where, clip.told)
         ask("data set", written, known, "")
         subject = _inside(clean(bare(clip)), written, dataset)
-        self._come |= {written, subject, f"{dataset}/{subject}", f"{written}/{subject}"}
+        if self._asked:
+            self._come |= self._asked & {written, subject, f"{dataset}/{subject}", f"{written}/{subject}"}
         said += self._rewritten(clip, f"{dataset}/{subject}", where)
         person = None if clip.told else self._rules.person(dataset, subject)
         told = clip.told or person is not None

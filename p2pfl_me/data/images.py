@@ -24,10 +24,19 @@ LARGEST = 1 << 30
 """Bytes of a picture's file; one with holes has as many without filling any disk, and would fill the memory."""
 UPPER = 14
 """Bits within which a picture of sixteen bits is none: cameras of 10, 12 and 14 bits leave the upper ones empty."""
-FILMS = {".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".m4v"}
+FILMS = {
+    *(".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".m4v", ".mts", ".m2ts", ".ts", ".dv", ".3gp"),
+    *(".flv", ".f4v", ".ogv", ".vob", ".mxf", ".asf", ".divx", ".m2v", ".h264", ".264", ".hevc", ".h265", ".y4m"),
+}
 KINDS = {PNG: "PNG", JPEG: "JPEG", BMP: "BMP", RIFF: "WebP", GIF: "GIF"}
 """By their first bytes."""
-IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+IMAGES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".bmp", ".dib", ".tif", ".tiff", ".webp"}
+UNREAD = {
+    *(".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".gif", ".tga", ".psd", ".exr", ".hdr"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".pfm", ".pcx", ".dcm", ".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw"),
+    *(".orf", ".jpf", ".rw2", ".raf", ".pef", ".srw", ".x3f"),
+}
+"""Pictures of kinds that are not taken for frames, and that nobody passes over: a telephone's, a camera's raw ones."""
 
 
 def read_image(path: Path) -> Image:

@@ -51,6 +51,8 @@ __all__ = [
 
 SOURCE = re.compile(r"(.+) row ([0-9]{1,9})")
 FIX = "save it as CSV in UTF-8; feature vectors are a .safetensors file (docs/data.md)"
+WORDS = (("split", SPLITS), ("apex_source", tuple(ApexSource)), ("drawn", ("yes", "no")))
+"""Columns that hold one of a few words, where they hold any."""
 SHOWN = 20
 """Problems named in one error; the rest is counted."""
 
@@ -185,13 +187,14 @@ def row_of(root: Path, line: int, row: Mapping[str | None, str | list[str] | Non
     cells = {name: _cell(name, value or "") for name, value in row.items() if isinstance(value, str | None) and name}
     origin = SOURCE.fullmatch(cells.get("source", ""))
     source = Row(origin[1], int(origin[2])) if origin else Row(cells["source"]) if cells.get("source") else None
-    wrong = [Problem(line, kind, text, source) for kind, text in _faults(root, cells, labels)]
+    place = root / cells.get("path", "")
+    wrong = [Problem(line, kind, text, source) for kind, text in _faults(place, cells, labels)]
     if wrong:
         yield from wrong
     elif (label := labels.of(cells["label"], cells["dataset"])) is None:
         yield Dropped(cells["label"])
     else:
-        yield _clip(root, line, cells, label, source)
+        yield _clip(place, line, cells, label, source)
 
 
 def _cell(name: str, value: str) -> str:
@@ -201,7 +204,7 @@ def _cell(name: str, value: str) -> str:
     return as_written(clean(value)) if name in FRAMES else clean(value)
 
 
-def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple[Fault, str]]:
+def _faults(place: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple[Fault, str]]:
     for name in REQUIRED:
         if not clean(cells.get(name, "")):
             yield Fault.CELL, f"`{name}` is empty"
@@ -214,7 +217,7 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
             yield Fault.CELL, f"`{name}` is {text}, {made}"
     if (label := cells.get("label")) and (complaint := labels.complaint(label)):
         yield Fault.LABEL, complaint
-    for name, known in (("split", SPLITS), ("apex_source", tuple(ApexSource)), ("drawn", ("yes", "no"))):
+    for name, known in WORDS:
         if (value := cells.get(name)) and value not in known:
             yield Fault.CELL, f"unknown {name} {value!r}; known: {', '.join(known)}"
     if (value := cells.get("fps")) and not _is_rate(value):
@@ -230,10 +233,9 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
             frames.append(number)
     if frames != sorted(frames):
         yield Fault.ORDER, f"onset <= apex <= offset does not hold: {', '.join(map(str, frames))}"
-    if path := cells.get("path"):
-        place = root / path
+    if cells.get("path"):
         try:
-            mode = place.stat().st_mode
+            mode = os.stat(place).st_mode  # noqa: PTH116 - half the time of Path's own, for every row
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 yield Fault.MISSING, f"neither a file nor a folder: {place}"
         except (FileNotFoundError, NotADirectoryError):
@@ -242,7 +244,7 @@ def _faults(root: Path, cells: dict[str, str], labels: Labels) -> Iterator[tuple
             yield Fault.MISSING, f"{getattr(error, 'strerror', error)}: {place}"
 
 
-def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row | None) -> Clip:
+def _clip(place: Path, line: int, cells: dict[str, str], label: str, source: Row | None) -> Clip:
     dataset, person = cells["dataset"], cells.get("person")
     subject = person or cells["subject"]
     if not subject.startswith(f"{dataset}/"):
@@ -250,7 +252,7 @@ def _clip(root: Path, line: int, cells: dict[str, str], label: str, source: Row 
     onset, apex, offset = (frame_number(cells.get(name, "")) for name in FRAMES)
     fps, apex_source = cells.get("fps"), cells.get("apex_source")
     return Clip(
-        root / cells["path"],
+        place,
         dataset,
         subject,
         cells["clip"],

@@ -7,13 +7,14 @@ there are several, and `*` for a depth that says nothing. Only names are read he
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Quirk, Remark, Row
 from p2pfl_me.data.frames import frame_files, is_mirror
-from p2pfl_me.data.images import FILMS, IMAGES
+from p2pfl_me.data.images import FILMS, IMAGES, UNREAD
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.manifest import row_of
 from p2pfl_me.errors import DataError
@@ -51,16 +52,18 @@ def named_rows(folder: Path, layout: str, labels: Labels) -> Iterator[Clip | Dro
     parts = parts_of(layout)
     beside: Counter[str] = Counter()
     above: list[str] = []
-    for place in _places(folder, len(parts)):
+    for place, wrong in _places(folder, len(parts)):
         names = place.relative_to(folder).parts
         said = "/".join(names)
         if (shown := said.encode("utf-8", "backslashreplace").decode()) != said:
             yield Problem(
                 0, Fault.MISSING, "has a name that is not UTF-8, which no list can hold: rename it", Row(shown)
             )
+        elif wrong:
+            yield Problem(0, Fault.MISSING, wrong, Row(said))
         elif len(names) < len(parts):
             above.append(said)
-        elif place.is_dir():
+        elif os.path.isdir(place):  # noqa: PTH112 - it never raises
             yield from _frames_problem(place, Row(said)) or _row(folder, parts, names, said, labels)
         elif place.suffix.lower() in FILMS:
             made = place.with_suffix("").name
@@ -92,7 +95,7 @@ def _frames_problem(place: Path, row: Row) -> list[Problem]:
             return []
     except DataError as error:
         return [Problem(0, Fault.FRAMES, error.what, row)]
-    deeper = any(each.is_dir() for each in place.iterdir())
+    deeper = any(map(os.path.isdir, place.iterdir()))
     why = "holds folders and no frames: the layout is not deep enough" if deeper else "holds no frames"
     return [Problem(0, Fault.MISSING, why, row)]
 
@@ -102,16 +105,33 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _places(folder: Path, depth: int) -> Iterator[Path]:
-    """Folders that lie so deep, and pictures and films, those above, too; other files are passed over."""
+def _places(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
+    """Folders that lie so deep, and pictures and films, those above, too, with what keeps each from being looked at;
+    other files are passed over."""
+    for name in _names(folder):
+        place = folder / name
+        try:
+            below = stat.S_ISDIR(place.stat().st_mode)
+            inside = list(_places(place, depth - 1)) if below and depth > 1 else []
+        except FileNotFoundError:  # a link that leads nowhere: who opens it says so
+            below, inside = False, []
+        except OSError as error:
+            yield place, f"cannot be read: {error.strerror}: see who may read it"
+            continue
+        except DataError as error:
+            yield place, f"{error.what}: {error.fix}"
+            continue
+        if below and depth > 1:
+            yield from inside
+        elif below or place.suffix.lower() in IMAGES | FILMS:
+            yield place, ""
+        elif place.suffix.lower() in UNREAD:
+            yield place, "is of a kind of pictures that is not read: save it as PNG or JPEG, or move it elsewhere"
+
+
+def _names(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if not is_mirror(entry.name))
+            return sorted(entry.name for entry in entries if not is_mirror(entry.name))
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=str(folder), fix="correct the path") from error
-    for name in names:
-        place = folder / name
-        if depth > 1 and place.is_dir():
-            yield from _places(place, depth - 1)
-        elif place.is_dir() or place.suffix.lower() in IMAGES | FILMS:
-            yield place
+        raise DataError(f"cannot be read: {error.strerror}", where=str(folder), fix="see who may read it") from error

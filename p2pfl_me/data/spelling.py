@@ -67,7 +67,7 @@ WHOLE = re.compile(r"[0-9]{1,18}")
 def clean(text: str) -> str:
     """The same characters in one form: NFC, nothing invisible, every blank one space, none at the ends."""
     if text.isascii() and text.isprintable():
-        return " ".join(text.split())
+        return " ".join(text.split()) if " " in text else text
     seen = "".join(" " if each.isspace() else each for each in text if not _invisible(each))
     return " ".join(unicodedata.normalize("NFC", seen).split())
 
@@ -89,15 +89,22 @@ def loose(text: str, *, inside: str = "") -> tuple[str, ...]:
     words = _words(text)
     if inside:
         # `LAB_S01` in `lab`: as one text its first word would be `labs`, as the signs between words do not count.
-        whole = _joined(_words(inside))
+        whole = _whole_name(inside)
         ends = (end for end in range(1, len(words)) if _joined(words[:end]) == whole)
-        words = words[next(ends, 0) :]
+        words = words[next(ends, 0) :] if words and whole and whole[0].startswith(words[0]) else words
     parts = _joined(words)
     if any(part.isdecimal() for part in parts):
         parts = [part for part in parts if part not in COUNTING_WORDS]
     return tuple(parts) or (clean(text).casefold(),)
 
 
+@lru_cache(1 << 10)
+def _whole_name(text: str) -> list[str]:
+    """The parts of a data set's name; not to be changed."""
+    return _joined(_words(text))
+
+
+@lru_cache(1 << 10)
 def loose_dataset(text: str) -> tuple[str, ...]:
     """The same of a data set's name: `CASME II`, `casme-2` and `CASME2` are one; CASME is another."""
     parts = _parts(text)

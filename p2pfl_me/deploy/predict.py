@@ -10,7 +10,7 @@ from pathlib import Path
 
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.drawn import drawn_input
-from p2pfl_me.data.images import IMAGES
+from p2pfl_me.data.images import IMAGES, UNREAD
 from p2pfl_me.data.preprocess.inputs import images_of
 from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.deploy.film import film_frames
@@ -72,7 +72,7 @@ def _kind(path: Path) -> Kind:
         return Kind.CLIP
     if not path.is_file():
         raise DataError("no such file or folder", where=str(path), fix="name an image, a folder of frames or a film")
-    return Kind.IMAGE if path.suffix.lower() in IMAGES else Kind.FILM
+    return Kind.IMAGE if path.suffix.lower() in IMAGES | UNREAD - {".gif"} else Kind.FILM
 
 
 @contextmanager

@@ -40,6 +40,8 @@ def named(folder: Path, *names: str) -> Path:
         (("s1_0001.png", "s1_0002.png", "s2_0003.png"), [1, 2, 3]),
         (("1699999999123.png", "1699999999156.png"), [1699999999123, 1699999999156]),
         (("img1.png", "notes12.txt", "cover.png", "._img1.png", ".img2.png", "Thumbs.db"), [1]),
+        (("img1.jpg", "img2.jpe", "img3.JFIF", "img4.jif", "img5.dib"), [1, 2, 3, 4, 5]),
+        (("img1.png", "cover.heic", "preview.gif", "._img2.heic", "img3.txt"), [1]),
         (("sub1.9.png", "sub1.10.png", "sub1.11.png"), [9, 10, 11]),
         (("t0.033.png", "t0.066.png", "t0.100.png"), [33, 66, 100]),
         ((), []),
@@ -65,6 +67,11 @@ AMBIGUOUS = {
     "two faces apart": (("f_00_04.bmp", "f_00_09.bmp", "f_01_05.bmp"), "several numbers that change"),
     "times of day": (("12-30-59-900.png", "12-31-00-033.png", "12-31-00-066.png"), "several numbers that change"),
     "seconds with a point": (("t0.966.png", "t1.000.png"), "several numbers that change"),
+    "a telephone's picture among others": (("img1.jpg", "img2.HEIC", "img3.jpg"), r"img2\.HEIC, of a kind .* not read"),
+    "raw ones beside": (("1.jpg", "2.jpg", "1.CR2", "2.CR2"), r"1\.CR2 and 1 more, of a kind .* not read"),
+    "a moving picture": (("1.png", "2.png", "0003.gif"), r"0003\.gif, of a kind .* not read"),
+    "none that is read": (("1.avif", "2.avif"), r"1\.avif and 1 more, of a kind .* not read"),
+    "other figures": (("img٢.jp2",), "not read"),
     "a stray picture": (("img1.jpg", "img2.jpg", "cover256.jpg"), r"2 kinds, cover256\.jpg \(1\) and img1\.jpg \(2\)"),
 }
 
@@ -76,7 +83,9 @@ def test_names_that_could_be_read_in_two_ways_are_asked_about(tmp_path: Path, ki
     for read in (frame_files, frame_numbers):
         with pytest.raises(DataError, match=says) as caught:
             read(tmp_path)
-        assert caught.value.where == str(tmp_path) and "order of time" in caught.value.fix
+        fix = "PNG or JPEG" if "not read" in says else "order of time"
+        assert caught.value.where == str(tmp_path) and fix in caught.value.fix
+    assert has_frames(tmp_path), "a folder that no row names is told of"
 
 
 def test_every_door_asks(tmp_path: Path) -> None:
@@ -118,6 +127,28 @@ def test_pretraining_passes_mirrors_over(tmp_path: Path) -> None:
     for seed, name in enumerate(("a/1.png", "b/1.png", "__MACOSX/a/1.png", "a/._1.png", ".cache/c/1.png")):
         save(tmp_path / name, picture(seed))
     assert len(read_folder(tmp_path, 16, labelled=True).images) == 2
+
+
+def test_what_pretraining_does_not_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed, name in enumerate(("in/a/1.png", "in/b/1.jpg", "else/c/1.png")):
+        save(tmp_path / name, picture(seed))
+    (tmp_path / "in/b/1.jpg").rename(tmp_path / "in/b/1.jfif")
+    (tmp_path / "in/a/2.heic").touch()
+    (tmp_path / "in/c").symlink_to(tmp_path / "else/c")
+    (tmp_path / "in/a/up").symlink_to(tmp_path / "in")
+    found = read_folder(tmp_path / "in", 16, labelled=True)
+    assert found.classes == ("a", "b", "c") and found.unread == (tmp_path / "in/a/2.heic",) and found.copies == 0
+    scandir = os.scandir
+
+    def shutting(path: str) -> object:
+        if Path(path) == tmp_path / "in/b":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", shutting)
+    with pytest.raises(DataError, match="cannot be read: Permission denied") as caught:
+        read_folder(tmp_path / "in", 16, labelled=True)
+    assert caught.value.where == str(tmp_path / "in/b")
 
 
 @pytest.mark.parametrize(

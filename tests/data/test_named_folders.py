@@ -93,6 +93,37 @@ def test_one_clip_whose_frames_cannot_be_told_apart_hides_no_other(folder: Path)
     assert problem.kind is Fault.FRAMES and "A/joy/c1" in str(problem) and len(found.clips) == 2
 
 
+def test_pictures_and_films_of_whatever_kind_do_not_vanish(folder: Path) -> None:
+    (folder / "A/joy/c1/0003.heic").touch()
+    (folder / "A/fear/c3.avif").touch()
+    (folder / "B/joy/00001.MTS").touch()
+    (folder / "A/joy/c4.jpe").touch()
+    found, problems, _ = scan_clips(folder, None, layout="subject/label/clip")
+    assert [each.clip for each in found.clips] == ["c2", "c4", "c1"]
+    said = [str(each) for each in problems]
+    assert "A/fear/c3.avif" in said[0] and "not read: save it as PNG" in said[0]
+    assert "A/joy/c1" in said[1] and "holds 0003.heic" in said[1]
+    assert "00001.MTS" in said[2] and "is a film" in said[2]
+
+
+@pytest.mark.parametrize("shut", ["A", "A/joy", "A/joy/c1"])
+def test_a_folder_that_may_not_be_looked_into_is_one_problem_and_hides_no_other(
+    folder: Path, shut: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def shutting(path: os.PathLike[str]) -> object:
+        if Path(path) == folder / shut:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", shutting)
+    found, problems, _ = scan_clips(folder, None, layout="subject/label/clip")
+    assert [str(each.row) for each in problems] == [shut]
+    assert "cannot be read: Permission denied" in str(problems[0])
+    assert {"mine/B"} <= {each.subject for each in found.clips}
+
+
 def test_the_same_command_again_writes_its_list_anew(folder: Path) -> None:
     for _ in range(2):
         done = run("manifest", folder, "--layout", "subject/label/clip", "-o", folder / "manifest.csv")

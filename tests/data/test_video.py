@@ -8,6 +8,7 @@ MPEG-2 (its filter `interlace`, flags +ildct+ilme), H.264 without a container at
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
@@ -88,17 +89,33 @@ def moving(count: int) -> list[npt.NDArray[np.uint8]]:
     return [np.roll(texture, 3 * (index if index < count // 2 else count - index), axis=1) for index in range(count)]
 
 
-@pytest.mark.parametrize("first", [0, 1])
-def test_rows_of_two_moments_are_told_from_rows_of_one_in_either_order(first: int) -> None:
-    moments = moving(20)
+def woven_of(moments: Sequence[npt.NDArray[np.uint8]], first: int) -> list[npt.NDArray[np.uint8]]:
+    """Two moments to a picture, its even and its odd rows."""
     woven = []
     for one, other in zip(moments[::2], moments[1::2], strict=True):
         each = one.copy()
         each[1 - first :: 2] = other[1 - first :: 2]
         woven.append(each)
+    return woven
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_rows_of_two_moments_are_told_from_rows_of_one_in_either_order(first: int) -> None:
+    moments = moving(20)
+    woven = woven_of(moments, first)
     assert of_two_moments(woven) is True
     assert of_two_moments(moments) is False and of_two_moments(moments[::2]) is False
     assert of_two_moments([moments[0]] * 5) is None and of_two_moments(moments[:1]) is None
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_soft_fields_as_of_dv_and_noisy_whole_pictures_are_told_apart(first: int) -> None:
+    """As sums of differences the two were alike: a codec that softens rows brings fields nearer to each other, and
+    noise brings the rows of one moment apart."""
+    random, moments, across = np.random.default_rng(3), moving(20), np.array([[0.06], [0.88], [0.06]])
+    softened = [cv2.sepFilter2D(each, -1, np.ones((1, 1)), across) for each in woven_of(moments, first)]
+    noisy = [np.clip(each + random.normal(0, 40, each.shape), 0, 255).astype(np.uint8) for each in moments[::2]]
+    assert of_two_moments(softened) is True and of_two_moments(noisy) is False
 
 
 def test_a_film_of_one_picture_throughout_is_refused_and_a_long_title_is_not(tmp_path: Path) -> None:
