@@ -121,6 +121,7 @@ class WarmProcess:
         self.args = arguments
         self.stdout: TextIO = os.fdopen(output)
         self.returncode: int | None = None
+        self._said = b""
         self._told = os.fdopen(told, "rb", buffering=0)
         self.pid = self._number("pid")
 
@@ -152,17 +153,16 @@ class WarmProcess:
     def communicate(self, timeout: float | None = None) -> tuple[str, None]:
         """All that it has yet to say, once it and all who write there have ended."""
         until = None if timeout is None else time.monotonic() + timeout
-        with self.stdout as stream:
-            said = []
-            while True:
-                left = None if until is None else max(0.0, until - time.monotonic())
-                if not select.select([stream], [], [], left)[0]:
-                    raise subprocess.TimeoutExpired(self.args, timeout or 0)
-                if not (more := os.read(stream.fileno(), 1 << 16)):
-                    break
-                said.append(more)
-            self.wait(None if until is None else max(0.0, until - time.monotonic()))
-        return b"".join(said).decode(errors="replace"), None
+        while True:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            if not select.select([self.stdout], [], [], left)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)  # whoever asks again gets all of it
+            if not (more := os.read(self.stdout.fileno(), 1 << 16)):
+                break
+            self._said += more
+        self.stdout.close()
+        self.wait(None if until is None else max(0.0, until - time.monotonic()))
+        return self._said.decode(errors="replace"), None
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:

@@ -96,7 +96,8 @@ class Gossip(Part):
     `momentum: 0.8`, `push: {merge: limited}`. `personal`: the parts that stay home, unsent. `alone`: what a peer does
     in a round for which none of its neighbours is there; one that waits does so for the patience of the start (under
     masks always, where too few are there for a sum).
-    `hand_out`: for so many seconds a peer that is done stays, to hand its final model to neighbours that come back.
+    `hand_out`: for so many seconds a peer that is done stays, to hand its final model to neighbours that come back;
+    what holds where nothing is said is `Contract.stays_s`.
     """
 
     protocol: Annotated[SerializeAsAny[ProtocolKind], BeforeValidator(PROTOCOLS.parse)] = Dpsgd()
@@ -114,8 +115,8 @@ class Gossip(Part):
     start: Start = Start()
     # What came later is left out of every dump while it is the default.
     alone: Literal["train", "wait"] = Field(default="train", exclude_if=lambda value: value == "train")
-    hand_out: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        default=0.0, exclude_if=lambda value: value == 0
+    hand_out: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
     )
 
     @property

@@ -45,6 +45,9 @@ __all__ = [
 ]
 
 
+UNSTATED_STAY_S = 120.0
+"""`gossip.hand_out` between members where it is not stated: a machine that slept for a minute, and a new link to it."""
+
 Topology = Annotated[SerializeAsAny[AnyTopology], BeforeValidator(TOPOLOGIES.parse_mapping)]
 """The section `topology`: a kind of graph with its options (docs/topologies.md)."""
 
@@ -68,6 +71,20 @@ class Contract(Part):
     def unprotected(self) -> Contract:
         """The contract as it trains where nothing is sent to anybody."""
         return self.model_copy(update={"privacy": Privacy()})
+
+    @property
+    def stays_s(self) -> float:
+        """Seconds that a peer which is done stays for neighbours that are missing (`gossip.hand_out`).
+
+        Where nothing is said, members stay long enough for one whose machine slept for a minute, and peers of one
+        machine, which wakes and sleeps as a whole, do not; nor does who sends nobody a whole model.
+        """
+        gossip, exchange = self.gossip, self.privacy.exchange
+        if gossip.hand_out is not None:
+            return gossip.hand_out
+        whole = not (exchange.sums_only or exchange.own_noise or exchange.parts_only)
+        whole = whole and not gossip.compression and not self.peers.widths
+        return UNSTATED_STAY_S if self.peers.members and whole else 0.0
 
     @property
     def personal_ranges(self) -> Ranges:

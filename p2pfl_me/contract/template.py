@@ -41,7 +41,7 @@ TRAINING: Mapping[str, Any] = {
 """Values that all ready contracts share, so that runs of two of them differ only in their graph."""
 
 STAYS_S = 600
-"""`gossip.hand_out` of a contract between labs: a line that fell just before the end may be back by then."""
+"""`gossip.hand_out` that a contract between labs states: a line that fell just before the end may be back by then."""
 
 SMALL, MASKED, PARTED, NBAFL, PEMFL = "small", "masks", "submodels", "nbafl", "pemfl"
 _NOISED = (

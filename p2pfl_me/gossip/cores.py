@@ -87,7 +87,7 @@ def core_of(contract: Contract, peer: int, plan: Plan, start: Start) -> Protocol
             start.waits_s,
         )
     core = gossip.protocol.core(Seat(contract, peer, plan, start, settings))
-    if gossip.hand_out:
+    if contract.stays_s:
         core = handing_out(contract, core, plan.neighbours(peer), start)
     if contract.peers.approve is None:
         return core
@@ -107,7 +107,7 @@ def handing_out(
         neighbours,
         Place(start.params, start.completed, start.progress),
         _final_of(contract, start),
-        stays_s=gossip.hand_out if stays_s is None else stays_s,
+        stays_s=contract.stays_s if stays_s is None else stays_s,
         patience_s=gossip.deadline.max_s,
         rounds=contract.training.rounds,
         averages=gossip.aggregation.follows_w,

@@ -39,7 +39,7 @@ def serve(settings: PeerSettings, seconds: float | None = None) -> Exit:
         The peer is not done, its contract knows no handing out, or key, port or folder cannot be used.
     """
     contract, peer, folder = settings.contract, settings.peer, RunFolder(settings.run)
-    if not contract.gossip.hand_out:
+    if not contract.stays_s:
         raise PeerError(
             "nobody would ask: gossip.hand_out is 0 in this run's contract",
             where=str(folder.contract),
@@ -64,7 +64,7 @@ def serve(settings: PeerSettings, seconds: float | None = None) -> Exit:
     ledger = Ledger(folder.ledger(peer))
     try:
         log.claim()
-        for_s = contract.gossip.hand_out if seconds is None else seconds
+        for_s = contract.stays_s if seconds is None else seconds
         directory = directory_of(settings, plan_of(contract))  # a wrong key is told before anything is promised
         put(f"peer {peer} hands out its final model ({kept.completed} rounds) for up to {for_s:g} s")
         return asyncio.run(_serve(settings, directory, kept, for_s, log, ledger))

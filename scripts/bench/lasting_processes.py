@@ -7,7 +7,8 @@ python scripts/bench/lasting_processes.py --data DIR --only lossy --out processe
 The contract is what `p2pme init` writes, but for its model and training, which are those of `lasting.py`, as its clips
 are; links go over loopback. `paused`: the listener of both its edges is stopped (SIGSTOP) for a minute after its fifth
 round, as a snapshot of its machine would. The others are done by then, and its neighbours stay to hand out their
-models; `unhanded`: they do not (`gossip.hand_out: 0`), and it goes on alone. `lossy`: all that two peers say goes
+models; `unstated`: the contract says nothing of it, and they stay for two minutes; `unhanded`: they do not
+(`gossip.hand_out: 0`), and it goes on alone. `lossy`: all that two peers say goes
 through a relay here as over a line of 200 ms there and back that loses a tenth of the segments of 1,400 bytes, which
 TCP sends again after 400 ms, then 800, and so on, and holds back what follows (`LossyLine` in `tests.wire.raw`; a
 kernel sends some again sooner, and sends slower meanwhile). Scores do not depend on how fast the machine is; times do.
@@ -44,6 +45,7 @@ WITHIN = 0.02
 CONDITIONS = {
     "undisturbed": "undisturbed",
     "paused": "a listener stopped for 60 s, longer than the run lasts",
+    "unstated": "the same, nothing said of gossip.hand_out",
     "unhanded": "the same, gossip.hand_out: 0",
     "lossy": "10 % of segments lost, 200 ms, by a relay",
 }
@@ -61,15 +63,20 @@ async def lived(name: str, seed: int, data: Path, folder: Path) -> dict[str, Any
     lossy = name == "lossy"
     addresses = [await tap.open() if lossy else tap.onward for tap in taps]
     contract = folder / "lasting.yaml"
-    contract.write_text(_contract(seed, addresses, *(["gossip.hand_out=0"] if name == "unhanded" else [])))
+    text = _contract(seed, addresses, *(["gossip.hand_out=0"] if name == "unhanded" else []))
+    if name == "unstated":
+        text = "".join(line for line in text.splitlines(keepends=True) if "hand_out" not in line)
+    contract.write_text(text)
     split = folder / "split"
-    code, said = await asyncio.to_thread(p2pme, home(), "data", "split", data, "--topology", contract, "-o", split)
+    code, said = await asyncio.to_thread(
+        p2pme, home(), "data", "split", data, "--topology", contract, "-o", split, timeout_s=PATIENCE_S
+    )
     if code:
         raise SystemExit(said)
     begun, run = time.monotonic(), folder / "run"
     peers = [_start(k, contract, split, run, base + k if lossy else None) for k in range(PEERS)]
     ends = [asyncio.create_task(asyncio.to_thread(each.finish, PATIENCE_S)) for each in peers]
-    if name in ("paused", "unhanded"):
+    if name in ("paused", "unstated", "unhanded"):
         await _pause(peers[LISTENER], run)
     codes = [code for code, _ in await asyncio.gather(*ends)]
     for tap in taps if lossy else ():

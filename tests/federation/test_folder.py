@@ -84,7 +84,7 @@ def test_labs_hand_out_their_final_model_unless_the_contract_leaves_no_room(
     tmp_path: Path, settings: tuple[str, ...], hand_out: int
 ) -> None:
     exchange(folders := labs(tmp_path, Draft("mesh", 4, "stays", settings)))
-    assert load_contract(folders[0].contract).gossip.hand_out == hand_out
+    assert load_contract(folders[0].contract).stays_s == hand_out
     assert ("  hand_out: 600.0  # seconds that a lab stays" in folders[0].contract.read_text()) == (hand_out == 600)
 
 

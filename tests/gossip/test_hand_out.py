@@ -193,6 +193,38 @@ def test_parts_at_home_stay_there(home: tuple[tuple[int, int], ...]) -> None:
     assert not np.isin(theirs[kept & (theirs > 0)], packed).any(), "what stays home never left"
 
 
+TWO_MEMBERS = "{members: [{id: 0, address: 'tcp://127.0.0.1:1'}, {id: 1, address: 'tcp://127.0.0.1:2'}]}"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "gossip: {compression: int8}",
+        "privacy: {exchange: masks}",
+        "privacy: {exchange: submodels}",
+        "privacy: {exchange: zero_sum}",
+        "model: {trainable: head}\npeers: " + TWO_MEMBERS.replace("]}", "], widths: {1: 0.5}}"),
+    ],
+)
+@pytest.mark.parametrize("one_machine", [False, True])
+def test_members_stay_for_two_minutes_where_nothing_is_said_and_nothing_is_against_it(
+    more: str, one_machine: bool
+) -> None:
+    begin = "version: 1\nname: x\ntopology: {kind: line}\n"
+    peers = "" if "peers" in more else "peers: " + ("{loopback: {count: 2}}" if one_machine else TWO_MEMBERS) + "\n"
+    said = contract_from_yaml(begin + peers + more)
+    assert said.stays_s == (120.0 if not one_machine and not more else 0.0) and said.gossip.hand_out is None
+    values = said.model_dump(mode="json")
+    assert "hand_out" not in values["gossip"], "the digest of a contract that says nothing stays"
+    if more:
+        with pytest.raises(ValueError, match="hand_out"):
+            Contract.model_validate({**values, "gossip": {**values["gossip"], "hand_out": 1}})
+    for stated in (0.0, 5.0) if not more else (0.0,):
+        it = Contract.model_validate({**values, "gossip": {**values["gossip"], "hand_out": stated}})
+        assert it.stays_s == stated and Contract.model_validate(it.model_dump(mode="json")).stays_s == stated
+
+
 def test_whole_models_and_compression_do_not_go_together() -> None:
     text = "version: 1\nname: x\ntopology: {kind: ring}\npeers: {loopback: {count: 5}}\n"
     with pytest.raises(ContractError, match="hand_out sends final models whole"):
