@@ -119,6 +119,11 @@ CONDITIONS: Mapping[str, Condition] = {
     "paused": Condition(
         "a listener cut off for 60 s", lambda _: replace(PLAIN, partitions=(Partition(8.5, 68.5, frozenset({9})),))
     ),
+    "unstated": Condition(
+        "the same, nothing said of gossip.hand_out (120 s)",
+        lambda _: replace(PLAIN, partitions=(Partition(8.5, 68.5, frozenset({9})),)),
+        begins=lambda contract: contract_from_values({**contract.model_dump(mode="json"), "gossip": {}}),
+    ),
     "cut": Condition("links cut 6 minutes of each hour, a day", lambda _: cuts()),
     "lost": Condition(
         "10 % of records lost for good, 200 ms (TCP never does)",
