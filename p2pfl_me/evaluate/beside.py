@@ -14,7 +14,7 @@ from p2pfl_me.evaluate.tables import NOBODY, p_words
 from p2pfl_me.learning.statistics import Difference, difference
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.comparison_pairs import OPEN_PAIRS
-from p2pfl_me.report.document import Block, Document, Section, Table
+from p2pfl_me.report.document import Block, Bullets, Document, Section, Table
 from p2pfl_me.report.numbers import Cell
 from p2pfl_me.report.paired import LEVEL, holm
 from p2pfl_me.report.style import house_style
@@ -66,8 +66,10 @@ def _pairs(found: Sequence[Finished]) -> Iterator[tuple[Finished, Finished, Diff
             yield one, two, apart
 
 
+UNTOLD = "its card does not say what the network is."
 HEADER = (
     "name",
+    "network",
     "isolated",
     "gossip",
     "gossip_low",
@@ -89,6 +91,7 @@ def _cells(each: Finished) -> tuple[Cell, ...]:
     reached = cost.reached
     return (
         each.name,
+        each.card.network or None,
         alone.mean if alone else None,
         *((gossip.mean, gossip.low, gossip.high) if gossip else (None, None, None)),
         pooled.mean if pooled else None,
@@ -105,7 +108,7 @@ def _compose(
     found: Sequence[Finished], pairs: Sequence[tuple[Finished, Finished, Difference]], warnings: Sequence[str]
 ) -> Document:
     first = found[0].card
-    blocks: list[Block] = [_table(found)]
+    blocks: list[Block] = [_table(found), _networks(found)]
     sections = [Section("Side by side", tuple(blocks), "beside")]
     if pairs:
         sections.append(Section("More than luck?", (_differences(pairs),), "differences"))
@@ -149,6 +152,14 @@ def _table(found: Sequence[Finished]) -> Table:
             "gossip peers have it, what a peer has sent by then, and the time of a core that it has trained and mixed."
         )
     return Table(tuple(header), tuple(rows), caption)
+
+
+def _networks(found: Sequence[Finished]) -> Bullets:
+    """What each network is: a score on weights that nobody knows is not one on weights that were never trained."""
+    alike: dict[str, list[str]] = {}
+    for each in found:
+        alike.setdefault(each.card.network or UNTOLD, []).append(each.name)
+    return Bullets(tuple(f"{', '.join(names)}: {words}" for words, names in alike.items()))
 
 
 def _differences(pairs: Sequence[tuple[Finished, Finished, Difference]]) -> Table:

@@ -92,6 +92,8 @@ class Card:
     own_peers: Mapping[str, Mapping[str, Whole]]
     seconds_of_work: float
     scores: Mapping[str, Scored]
+    network: str = ""
+    """What it is, and where the weights come from that nobody trained there; empty where its card is older."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,19 +6,20 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from p2pfl_me.errors import RunError
-from p2pfl_me.evaluate.beside import _cells, _table
-from p2pfl_me.evaluate.finished import Card, read_finished
+from p2pfl_me.evaluate.beside import HEADER, UNTOLD, _cells, _networks, _table
+from p2pfl_me.evaluate.finished import Card, Cost, Finished, Items, read_finished
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.report.arms import Arm
 from tests.evaluate.making import without_page
 from tests.evaluate.test_pages import USUAL, evaluation
+from tests.report.test_origin import KINDS
 
 ODD: tuple[Any, ...] = (2**70, -1, 10**9, "x", None, [], True)
 
@@ -105,3 +106,12 @@ def test_whatever_stands_in_its_answers_is_read_or_refused_in_words(folder: Path
         path.write_text(cut)
         tabled(folder)
     path.write_text(text)
+
+
+@pytest.mark.parametrize("words", [*(each for _, each in KINDS.values()), ""])
+def test_evaluations_side_by_side_say_what_each_network_is(words: str) -> None:
+    card = Card((), {}, Items(1, 1, {}), "kfold", 1, (1,), 1, Cost(1, None), Arm.GOSSIP, {}, 0.0, {}, network=words)
+    one, other = Finished("one", card, {}), Finished("other", replace(card, network="mlp, trained whole"), {})
+    said = _networks([one, other, Finished("again", card, {})]).items
+    assert said == (f"one, again: {words or UNTOLD}", "other: mlp, trained whole")
+    assert _cells(one)[HEADER.index("network")] == (words or None)

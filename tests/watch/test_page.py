@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,11 +26,12 @@ CONTRACT = "version: 1\nname: trio\ntopology: {kind: ring}\npeers:\n  loopback: 
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
+def run(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    scores = getattr(request, "param", (0.25, 0.5, 0.75))
     (tmp_path / "contract.yaml").write_text(CONTRACT)
-    for peer in range(3):
+    for peer, uf1 in enumerate(scores):
         links = [Link(other, LinkState.UP) for other in range(3) if other != peer]
-        log(tmp_path, peer, start(), *links, a_round(0, 0.25 * (peer + 1)))
+        log(tmp_path, peer, start(), *links, a_round(0, uf1))
     log(tmp_path, 0, trained(1.0, 1))
     return tmp_path
 
@@ -86,6 +88,23 @@ def test_it_shows_the_run_and_follows_it(run: Path, url: str) -> None:
         page.wait_for_selector("#rows td:text-is('0.900')")
         assert "refused" not in page.inner_text("#events")
         assert errors == []
+
+
+@pytest.mark.parametrize("run", [(0.25, 0.75, None)], indirect=True)
+def test_a_peer_that_is_asked_nothing_takes_nothing_from_the_mean(run: Path, url: str) -> None:
+    for peer, uf1 in enumerate((0.5, 0.9, None)):
+        log(run, peer, a_round(1, uf1))
+    with sync_playwright() as playwright, chromium(playwright, camera=False) as browser:
+        page = browser.new_page()
+        page.goto(url)
+        page.wait_for_selector("#rows td:text-is('0.900')")
+        assert page.inner_text("#uf1") == "0.700" and page.inner_text("#worst") == "0.500"
+        heights, *each = (
+            [float(place) for place in re.findall(r"[0-9.]+ ([0-9.]+)", page.get_attribute(line, "d") or "")]
+            for line in ("path.line.mean", 'path.line[data-peer="0"]', 'path.line[data-peer="1"]')
+        )
+        assert len(heights) == 2, "there is a mean of both rounds"
+        assert heights == pytest.approx([(one + other) / 2 for one, other in zip(*each, strict=True)], abs=0.1)
 
 
 def test_without_the_addresss_secret_nothing_is_shown(url: str) -> None:

@@ -147,8 +147,10 @@ function drawCurves(state) {
     parts.push(make("text", { x: x(round), y: height - 12, "text-anchor": "middle", class: "tick" }, round));
   parts.push(make("text", { x: (left + width) / 2 + 60, y: height - 12, class: "tick" }, "round"));
   const sums = new Map();
+  let asked = 0; // a peer without clips to be asked about has no part in the mean, and takes none of it away
   for (const curve of state.curves) {
     const points = curve.points.filter((point) => value(point) !== null);
+    asked += points.length > 0;
     for (const point of points) {
       const [sum, count] = sums.get(point[0]) || [0, 0];
       sums.set(point[0], [sum + value(point), count + 1]);
@@ -164,7 +166,7 @@ function drawCurves(state) {
     });
     parts.push(line);
   }
-  const mean = [...sums].filter(([, [, count]]) => count === state.curves.length).sort((a, b) => a[0] - b[0]);
+  const mean = [...sums].filter(([, [, count]]) => count === asked).sort((a, b) => a[0] - b[0]);
   parts.push(make("path", { d: path(mean.map(([round, [sum, count]]) => [x(round), y(sum / count)])), class: "line mean" }));
   svg.replaceChildren(...parts);
 }
