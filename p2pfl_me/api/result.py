@@ -190,7 +190,7 @@ class Result:
             "graph, network": f"{contract.topology.kind}, {contract.model.backbone}, "
             f"{many(contract.peers.count, 'peer')}",
             "rounds": f"{len(scores)} of {contract.training.rounds}",
-            "UF1 of the peers": f"{np.mean(final):.3f} (worst {min(final):.3f})" if final else "no test clips",
+            "UF1 of the peers": f"{np.mean(final):.3f} (worst {min(final):.3f})" if final else "none",
             "UF1 of the average model": f"{average.uf1:.3f}" if average else "none",
             **({"no measure of recognition": "; ".join(self.warnings)} if self.warnings else {}),
         }

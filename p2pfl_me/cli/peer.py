@@ -10,7 +10,8 @@ import click
 
 from p2pfl_me.cli.json_output import json_option
 from p2pfl_me.cli.one_peer import live, peer_options, say_whose
-from p2pfl_me.cli.shared import examples, own_network, require_network, stop_at_once
+from p2pfl_me.cli.shared import examples, own_network, require_network, say_of_replay, stop_at_once
+from p2pfl_me.output import put
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -91,6 +92,8 @@ def peer(
         contract = with_network(contract, network, trained=trained)
     contract.model.backbone.require()
     say_whose(peer_id, contract, data)
+    if not record and not seal:
+        say_of_replay(contract, put)
     settings = PeerSettings(
         peer=peer_id,
         contract=contract,

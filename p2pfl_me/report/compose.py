@@ -184,9 +184,8 @@ def _subtitle(comparison: Comparison, runs: Sequence[Run]) -> str:
     first = comparison.settings[0]
     run, seeds = runs[0], len({each.seed for each in runs})
     sources = {each.manifest.clips.source for each in runs}
-    named = {"synthetic": "drawn faces", "": "their own clips"}.get(
-        run.manifest.clips.source, run.manifest.clips.source
-    )
+    whose = "drawn faces" if "drawn faces" in run.warnings else "their own clips"
+    named = {"synthetic": "drawn faces", "": whose}.get(run.manifest.clips.source, run.manifest.clips.source)
     data = named if len(sources) == 1 else f"{len(sources)} data sets"
     peers, rounds = many(run.contract.peers.count, "peer"), many(lasting(run), "round")
     if len(first.methods) > 1:

@@ -11,7 +11,7 @@ from p2pfl_me import __version__
 from p2pfl_me.counting import many
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.origin import network_of
-from p2pfl_me.report.results import METRICS, average_interval, over_seeds
+from p2pfl_me.report.results import METRICS, average_interval, over_seeds, why_unscored
 from p2pfl_me.report.run import Run
 
 USE = (
@@ -88,7 +88,7 @@ def _scores(run: Run) -> list[str]:
                 f" (95 % interval of UF1 over subjects: {interval.low:.3f} to {interval.high:.3f})" if interval else ""
             )
             scores.append(f"- {arm.words}: {', '.join(told)}{within}")
-    return scores or ["- The run has no test clips, so nothing is known of how well it recognises."]
+    return scores or [f"- {why_unscored([run]).capitalize()}: nothing is known of how well it recognises."]
 
 
 def _list(*sentences: str) -> list[str]:

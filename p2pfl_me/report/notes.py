@@ -40,7 +40,9 @@ def liar_notes(runs: Sequence[Run]) -> tuple[str, ...]:
 
 def _of_run(run: Run) -> Iterator[str]:
     contract, manifest, part = run.contract, run.manifest, part_of(run)
-    if part is None:
+    if not any(log.rounds for log in run.peers):
+        yield "No peer came to the end of a round, so this run says nothing about recognition."
+    elif part is None:
         yield "No peer had clips of other subjects to be tested on, so this run says nothing about recognition."
     if part == "validation":
         yield ("There was no test set: the scores are on validation clips, which the stop rule may have looked at.")
@@ -48,6 +50,11 @@ def _of_run(run: Run) -> Iterator[str]:
         yield (
             "The clips are drawn faces, made from the seed. They show that the peers learn together; they say "
             "nothing about how well real micro-expressions are recognised."
+        )
+    elif "drawn faces" in run.warnings:
+        yield (
+            "Drawn faces were never alive: the scores show that the peers learn together, and nothing about how well "
+            "real micro-expressions are recognised."
         )
     if run.network and contract.model.weights.source == "file":
         yield f"The network: {run.network}"

@@ -38,6 +38,12 @@ def part_of(run: Run) -> str | None:
     return None
 
 
+def why_unscored(runs: Sequence[Run]) -> str:
+    """Why runs have no score: test clips are asked about at the end of a round."""
+    ended = any(log.rounds for run in runs for log in run.peers)
+    return "no test clips, so no score" if ended else "no peer came to the end of a round, so no score"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PeerCurves:
     """A quantity by round and peer. `values` has shape (rounds, peers), NaN where a peer has none."""

@@ -118,7 +118,7 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
     for place in points(rows, "round", metric, series=AVERAGE):
         curve(axes, [place], AVERAGE, tip, **_DIAMOND)
         labels.append((place[1], AVERAGE, INK))
-    if len(finals) > 1:
+    if len(set(finals.values())) > 1:
         highest, lowest = max(finals, key=lambda p: finals[p]), min(finals, key=lambda p: finals[p])
         words = ("highest", "lowest") if metric == "loss" else ("best", "worst")
         labels += [

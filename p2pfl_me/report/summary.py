@@ -8,7 +8,7 @@ from typing import Any
 from p2pfl_me.report.arms import IN_A_RUN, Arm
 from p2pfl_me.report.datasets import several_datasets
 from p2pfl_me.report.origin import network_of
-from p2pfl_me.report.results import METRICS, average_interval, final_scores, over_seeds, spread
+from p2pfl_me.report.results import METRICS, average_interval, final_scores, over_seeds, spread, why_unscored
 from p2pfl_me.report.run import Run
 
 FORMAT = 1
@@ -61,7 +61,7 @@ def as_lines(runs: Sequence[Run]) -> list[str]:
     arms = [arm for arm in IN_A_RUN if not (alone and arm is Arm.AVERAGE) and over_seeds(runs, arm, "uf1")]
     lines = [_line(runs, arm, arm.of(alone=alone)) for arm in arms]
     if not lines:
-        return ["no test clips, so no score"]
+        return [why_unscored(runs)]
     lines += _dataset_lines(runs, "the peer" if alone else Arm.AVERAGE.words.lower())
     words = dict.fromkeys(words for run in runs for words in run.warnings)
     return lines + [f"no measure of recognition: {each}" for each in words]

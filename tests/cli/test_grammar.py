@@ -151,3 +151,14 @@ def test_what_is_listed_for_people_is_in_the_object() -> None:
         assert said
         for each in said:
             assert each[field] in shown
+
+
+def test_who_does_not_record_is_told_what_that_costs_unless_nothing_may_be_recorded() -> None:
+    from p2pfl_me.cli.shared import say_of_replay
+    from p2pfl_me.contract.ready import read_contract
+
+    said: list[str] = []
+    say_of_replay(read_contract(Path("ring"), ()), said.append)
+    assert len(said) == 1 and "--record" in said[0] and "p2pme replay" in said[0]
+    say_of_replay(read_contract(Path("masks"), ()), said.append)
+    assert len(said) == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from p2pfl_me.report.notes import honesty_notes
 from p2pfl_me.report.run import read_runs
 from p2pfl_me.report.summary import as_lines, as_object
 from tests.report.fixture import Recipe, write_run
@@ -52,3 +53,11 @@ def test_without_test_clips_no_score_is_made_up(tmp_path: Path) -> None:
     read = read_runs([tmp_path / "run"])
     assert as_lines(read)[0] == "no test clips, so no score"
     assert as_object(read)["runs"][0]["scores"] == {}
+
+
+def test_a_run_that_failed_before_a_score_is_not_said_to_have_no_test_clips(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", Recipe(count=3, killed=dict.fromkeys(range(3), 0), average=False, baselines=False))
+    (run,) = read_runs([tmp_path / "run"])
+    assert as_lines([run])[0] == "no peer came to the end of a round, so no score"
+    assert honesty_notes([run])[0].startswith("No peer came to the end of a round")
+    assert not any("to be tested on" in note for note in honesty_notes([run]))
