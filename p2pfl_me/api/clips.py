@@ -13,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.api.given import given_texts
+from p2pfl_me.data.cells import is_nobody
+from p2pfl_me.data.labels import alike_words
+from p2pfl_me.data.spelling import clean, loose
 from p2pfl_me.errors import DataError
 from p2pfl_me.home import cache_dir, home
 
@@ -88,6 +91,8 @@ class Clips:
         if count == 0:
             raise _fault("x", "holds no sample", "give some")
         numbers, names = _numbered(labels, classes)
+        if inputs.dtype != np.uint8:
+            _require_told_apart(people, lab)
         return Clips(inputs, numbers, tuple(people), names, lab)
 
     def __len__(self) -> int:
@@ -186,10 +191,21 @@ def _people(subjects: npt.NDArray[Any]) -> list[str]:
         raise _fault("subjects", f"have the shape {subjects.shape}", "give one for each sample")
     names = [int(each) if isinstance(each, float) and each.is_integer() else each for each in subjects.tolist()]
     for each in names:
-        if not isinstance(each, str | int) or isinstance(each, bool) or not _is_name(str(each)):
-            fix = "give texts or whole numbers, and leave samples of nobody out"
-            raise _fault("subjects", f"`{each}` is nobody", fix)
-    return [str(each) for each in names]
+        known = isinstance(each, str) and _is_name(each) and not is_nobody(each)
+        if not known and (not isinstance(each, int) or isinstance(each, bool) or each < 0):
+            fix = "give texts or whole numbers from 0 on, and leave samples of nobody out"
+            raise _fault("subjects", f"`{each}` is nobody", fix)  # -1 is what codes have for a lost name
+    return [clean(str(each)) for each in names]
+
+
+def _require_told_apart(people: Sequence[str], lab: str) -> None:
+    """See that no two spellings could be one person: rows of numbers keep no names, so that no run could ask."""
+    first: dict[tuple[str, ...], str] = {}
+    for name in dict.fromkeys(people):
+        other = first.setdefault(loose(name, inside=lab), name)
+        if other != name:
+            fix = "spell one person in one way; of two people, name one otherwise, or number both"
+            raise _fault("subjects", f"`{other}` and `{name}` may be one person", fix)
 
 
 def as_array(name: str, value: Any) -> npt.NDArray[Any]:
@@ -229,9 +245,11 @@ def _numbered(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tuple[
     elif labels.dtype.kind in "UO":
         texts = labels.tolist()
         for each in texts:
-            if not isinstance(each, str) or not _is_name(each):
+            if not isinstance(each, str) or not _is_name(each) or (is_nobody(each) and not classes):
                 raise _fault("y", f"holds `{each}`, which is no label", "give texts, and leave samples without one out")
         names = tuple(map(str, classes)) if classes else tuple(sorted(set(texts)))
+        if not classes and (words := alike_words(texts)):
+            raise _fault("y", f"has {words}", "name them: classes=[...], or mend the labels")
         if strangers := sorted(set(texts) - set(names)):
             raise _fault("y", f"names `{strangers[0]}`, which is none of the classes", f"known: {', '.join(names)}")
         numbers = np.array([names.index(text) for text in texts], dtype=np.int64)

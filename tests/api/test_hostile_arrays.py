@@ -65,3 +65,34 @@ def test_any_memory_layout_is_taken_for_what_it_holds(view: Any) -> None:
     assert clips.x.dtype == np.float32 and clips.x.flags.c_contiguous
     np.testing.assert_array_equal(clips.x, np.array(x.tolist(), np.float32))
     assert clips.digest == Clips.from_arrays(np.array(x.tolist()), TEXTS, PEOPLE).digest
+
+
+@pytest.mark.parametrize(
+    "subjects",
+    [["S1", "s01"], ["é", "e"], ["sub 3", "03"], ["mylab/7", "7"]],
+)
+def test_rows_keep_no_names_so_who_could_be_one_person_is_asked_about_at_once(subjects: list[str]) -> None:
+    rows = np.random.default_rng(1).standard_normal((4, 8))
+    with pytest.raises(P2pmeError, match="may be one person") as caught:
+        Clips.from_arrays(rows, ["a", "b", "a", "b"], [*subjects, *subjects], "mylab")
+    assert "name one otherwise" in caught.value.fix
+    told = Clips.from_arrays(rows, ["a", "b", "a", "b"], ["e\u0301 1", "\u00e9 1", "S1", "S11"], "mylab")
+    assert len(set(told.subjects)) == 3, "composed or not, it is one person"
+
+
+@pytest.mark.parametrize("nobody", ["?", "nan", "#N/A", "-", -1])
+def test_what_stands_for_a_lost_name_is_nobody(nobody: object) -> None:
+    rows = np.random.default_rng(1).standard_normal((4, 8))
+    people = np.array([nobody, 1, 2, 3]) if isinstance(nobody, int) else [nobody, "A", "B", "C"]
+    with pytest.raises(P2pmeError, match="is nobody"):
+        Clips.from_arrays(rows, ["a", "b", "a", "b"], people)
+
+
+@pytest.mark.parametrize("labels", [["Happy", "happy"], ["a", "a "], ["fear", "fe\u0301ar"]])
+def test_labels_that_may_be_one_class_are_asked_about_where_nobody_named_the_classes(labels: list[str]) -> None:
+    rows = np.random.default_rng(1).standard_normal((4, 8))
+    with pytest.raises(P2pmeError, match="may be one class"):
+        Clips.from_arrays(rows, labels * 2, [1, 2, 3, 4])
+    assert Clips.from_arrays(rows, labels * 2, [1, 2, 3, 4], classes=labels).classes == tuple(labels)
+    with pytest.raises(P2pmeError, match="which is no label"):
+        Clips.from_arrays(rows, ["nan", "b"] * 2, [1, 2, 3, 4])
