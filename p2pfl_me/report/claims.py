@@ -19,6 +19,7 @@ from p2pfl_me.report.results import average_interval, spread
 from p2pfl_me.report.warning import warning_words
 
 NO_SCORES = "No scores: no peer finished a round with clips of other subjects to be tested on."
+NO_ROUNDS = "No scores: no peer came to the end of a round."
 
 
 def verdict(setting: Setting) -> str:
@@ -73,7 +74,7 @@ def _of_one(method: Method) -> str:
     gossip = method.score(Arm.GOSSIP)
     found = spread(list(gossip.values()))
     if found is None:
-        return NO_SCORES
+        return NO_SCORES if any(log.rounds for run in method.runs for log in run.peers) else NO_ROUNDS
     digits, sentences = _beside(gossip, {arm: method.score(arm) for arm in (Arm.ISOLATED, Arm.POOLED)})
     several = method.runs[0].contract.peers.count > 1
     who = "After gossip the mean peer" if several else "The only peer"

@@ -9,6 +9,7 @@ from p2pfl_me.privacy.budget import Unit
 from p2pfl_me.report.document import Block, Bullets, Paragraph, Table
 from p2pfl_me.report.events import PeerLog
 from p2pfl_me.report.run import Run
+from p2pfl_me.report.traffic import no_model_left
 
 HIDES = {
     Unit.CLIP: "one clip: whether any single clip was among those that a lab trained on. A subject with k clips is "
@@ -21,7 +22,10 @@ HIDES = {
 
 def left_the_building(run: Run, shown: bool) -> Iterator[Block]:
     """What left, in words that follow from the contract, and each peer's account of its budget."""
-    yield Bullets(tuple(_what_left(run.contract)))
+    if run.contract.peers.count > 1 and no_model_left(run):
+        yield Bullets(("No model: words of the exchange alone, as of who is there.",))
+    else:
+        yield Bullets(tuple(_what_left(run.contract)))
     paid = [log for log in run.peers if log.spent]
     if not paid:
         return

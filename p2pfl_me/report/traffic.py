@@ -13,12 +13,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from p2pfl_me.message import Kind
 from p2pfl_me.report.run import Run, Traffic
+
+_CARRIERS = frozenset(
+    kind.value for kind in (Kind.OFFER, Kind.ANSWER, Kind.PUSH, Kind.FINAL, Kind.MASKED, Kind.ROSTER, Kind.PLEDGE)
+)
+"""The kinds of message that may carry a model, hidden or not; all others are words of a few bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerTraffic:
-    """One peer's bytes. `payload` is None without an egress ledger."""
+    """One peer's bytes. `payload` is what carried models; None without an egress ledger."""
 
     peer: int
     sent: int
@@ -34,9 +40,15 @@ def peer_traffic(run: Run) -> tuple[PeerTraffic, ...]:
         sent = _largest(*(each.bytes_sent for each in log.rounds), log.sent or None, _wire(ledger or ()))
         if sent is not None:
             received = _largest(*(each.bytes_received for each in log.rounds), log.received or None)
-            payload = sum(row.payload for row in ledger) if ledger else None
+            payload = sum(row.payload for row in ledger if row.kind in _CARRIERS) if ledger else None
             found.append(PeerTraffic(log.peer, sent, received, payload))
     return tuple(found)
+
+
+def no_model_left(run: Run) -> bool:
+    """Whether the ledgers of all peers say so."""
+    known = all(run.egress.get(log.peer) for log in run.peers)
+    return known and not any(row.kind in _CARRIERS for ledger in run.egress.values() for row in ledger)
 
 
 def by_kind(run: Run) -> tuple[Traffic, ...]:
@@ -107,8 +119,10 @@ def alike(rows: Sequence[PeerTraffic]) -> bool:
 def model_share(rows: Sequence[PeerTraffic]) -> str:
     """A sentence on how much of it was models; empty where it is not known."""
     payload = [row.payload for row in rows if row.payload is not None]
-    if len(payload) < len(rows) or not sum(payload):
+    if len(payload) < len(rows):
         return ""
+    if not sum(payload):
+        return " No model was among them: these are seals, headers, framing and heartbeats."
     return (
         f" Of these bytes {100 * sum(payload) / total_sent(rows):.2f} % are model weights; the rest is seals, headers, "
         "framing and heartbeats."

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from p2pfl_me.report.claims import NO_ROUNDS, verdict
+from p2pfl_me.report.document import Bullets
+from p2pfl_me.report.methods import Method, Setting
 from p2pfl_me.report.notes import honesty_notes
-from p2pfl_me.report.run import read_runs
+from p2pfl_me.report.privacy import left_the_building
+from p2pfl_me.report.run import read_run, read_runs
 from p2pfl_me.report.summary import as_lines, as_object
+from p2pfl_me.report.traffic import model_share, peer_traffic
 from tests.report.fixture import Recipe, write_run
 
 
@@ -61,3 +66,16 @@ def test_a_run_that_failed_before_a_score_is_not_said_to_have_no_test_clips(tmp_
     assert as_lines([run])[0] == "no peer came to the end of a round, so no score"
     assert honesty_notes([run])[0].startswith("No peer came to the end of a round")
     assert not any("to be tested on" in note for note in honesty_notes([run]))
+    assert verdict(Setting("", (Method("ring", (run,)),))) == NO_ROUNDS
+
+
+def test_where_no_model_left_no_page_says_that_one_did(tmp_path: Path) -> None:
+    """Greetings have headers, which were counted as weights; and nobody saw what nobody sent."""
+    folder = write_run(tmp_path / "run", Recipe(count=3, killed=dict.fromkeys(range(3), 0), average=False))
+    for ledger in folder.glob("egress-*.jsonl"):
+        ledger.write_text('{"t": 0, "to": 1, "kind": "hello", "bytes": 46, "wire": 79, "round": 0}\n')
+    run = read_run(folder)
+    assert "No model was among them" in model_share(peer_traffic(run))
+    assert list(left_the_building(run, True)) == [
+        Bullets(("No model: words of the exchange alone, as of who is there.",))
+    ]
