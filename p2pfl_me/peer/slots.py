@@ -1,8 +1,9 @@
 """A file that is replaced every round: whole for every reader, cheap to write, not lost by a kill or a power cut.
 
 Three names share the work. The file itself; `.previous`, the one before it, which the next one is written over, because
-memory that the system holds for a file already costs a third of fresh memory; and `.kept`, which a thread brings to the
-disk every half minute while the rounds go on. What a power cut left of the others is for the reader to check.
+memory that the system holds for a file already costs a third of fresh memory; and `.kept`, which is on the disk: the
+first version is brought there before it has a name, and a thread brings a later one every half minute while the rounds
+go on. What a power cut left of the others is for the reader to check.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def replace_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
         A full disk or a folder that cannot be written; the last version stays as it was.
     """
     # Half of a first one must not pass for a version: whoever starts again would go on from it, and cannot.
-    spare = versions(path)[1] if path.exists() else path.with_suffix(".first")
+    _, previous, kept = versions(path)
+    is_first = not path.exists()
+    spare = path.with_suffix(".first") if is_first else previous
     with suppress(FileNotFoundError):
         if spare.stat().st_nlink > 1:
             spare.unlink()  # it is the kept one, too: that must stay as it is
@@ -50,18 +53,27 @@ def replace_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
                 written = os.write(file, rest)
                 size, rest = size + written, rest[written:]
         os.ftruncate(file, size)
+        if is_first:
+            os.fsync(file)
     finally:
         os.close(file)
+    if not kept.exists():  # what has been settled is on the disk, too, and would be written over next but one
+        with suppress(OSError):  # a file system without links
+            kept.hardlink_to(spare if is_first else path)
     _swap(spare, path)
+    if is_first:
+        sync_file(path.parent)
 
 
 def settle(path: Path, *, sync: bool) -> None:
-    """The last version is written: leave it alone under its name, on the disk if `sync`."""
+    """The last version is written: leave it alone under its name, on the disk if `sync`; else beside the kept one."""
     if not path.exists():
         return
     if sync:
-        _sync(path)
-    for other in versions(path)[1:]:
+        sync_file(path)
+        sync_file(path.parent)
+    _, previous, kept = versions(path)
+    for other in (previous, kept) if sync else (previous,):
         with suppress(OSError):
             other.unlink(missing_ok=True)
 
@@ -95,13 +107,9 @@ class Keeper:
 
 def _keep(under_way: Path, kept: Path) -> None:
     with suppress(OSError):  # the disk is full or gone: the next round's own write says so
-        _sync(under_way)
+        sync_file(under_way)
         under_way.replace(kept)
-
-
-def _sync(path: Path) -> None:
-    sync_file(path)
-    sync_file(path.parent)
+        sync_file(kept.parent)
 
 
 def _swap(spare: Path, path: Path) -> None:
