@@ -125,6 +125,7 @@ def test_what_is_not_seen_stands_on_the_page_and_in_the_download(url: str, page:
     [  # two each that have nothing to do with one another
         "delete window.OffscreenCanvas; delete CanvasRenderingContext2D.prototype.roundRect",
         "delete OffscreenCanvas.prototype.convertToBlob; delete HTMLVideoElement.prototype.requestVideoFrameCallback",
+        "delete Array.prototype.at; delete window.createImageBitmap",
     ],
 )
 def test_a_browser_that_lacks_something_watches_all_the_same(url: str, page: Page, lacking: str) -> None:
@@ -132,6 +133,18 @@ def test_a_browser_that_lacks_something_watches_all_the_same(url: str, page: Pag
     start(page, url)
     page.wait_for_function("window.p2pme.reports > 3")
     page.get_by_text("No face is seen").wait_for()
+
+
+def test_a_browser_that_cannot_read_the_pages_script_is_told(url: str, browser: Browser) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/page.js", lambda route: route.fulfill(content_type="text/javascript", body="let newer = 1 |> 2;"))
+    page.goto(url)
+    page.get_by_text("This page has not started").wait_for(state="visible")
+    page.unroute("**/page.js")
+    page.reload()
+    page.wait_for_selector("#unstarted", state="detached")
+    context.close()
 
 
 def test_a_camera_of_more_pixels_than_the_command_takes_is_sent_smaller(url: str, page: Page) -> None:

@@ -173,7 +173,7 @@ export function drawIndex(canvas, points, now) {
     context.lineWidth = 2;
     context.setLineDash(dashes[index % dashes.length]);
     stroke(context, line.map((each) => [x(each.time), y(each.value)]), x(1) - x(0));
-    const { time, value } = line.at(-1);
+    const { time, value } = line[line.length - 1] /* browsers of 2021 have no at() */;
     const together = ends.find((each) => Math.abs(each.y - y(value)) < 13);
     if (together) together.text += `, ${person}`;
     else ends.push({ x: x(time) + 6, y: y(value), text: `person ${person}` });

@@ -385,3 +385,4 @@ function download() {
   link.click();
   URL.revokeObjectURL(link.href);
 }
+document.getElementById("unstarted").remove();

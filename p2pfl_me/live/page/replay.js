@@ -21,7 +21,7 @@ export class Replay {
   }
 
   get end() {
-    return this.shots.at(-1)?.time ?? 0;
+    return this.shots[this.shots.length - 1]?.time ?? 0;
   }
 
   // The last picture that had begun at `time`.

@@ -252,3 +252,4 @@ async function look() {
 }
 
 look();
+document.getElementById("unstarted").remove();
