@@ -178,10 +178,15 @@ REPORTS: dict[str, Page] = {
         support=(9, 9, 9, 30),
     ),
     "run-without-scores": one(count=4, rounds=3, part=None),
+    "run-nobody-ended-a-round": one(
+        count=4, rounds=3, killed=dict.fromkeys(range(4), 0), average=False, baselines=False
+    ),
     "run-three-seeds": several(3, count=5, rounds=6),
     "compare-two": compared(("ring", "mesh"), 3),
     "compare-nine": compared(NINE, 2),
     "compare-equal": compared(("ring", "mesh", "ring 2"), 3, equal=True, **THREE),
+    "compare-one-peer": compared(("ring", "ring 2"), 2, count=1, rounds=4),
+    "compare-24-peers": compared(("ring", "mesh"), 1, count=24, rounds=4),
     "compare-faults-protections": compared(("mesh, plain", "mesh, masks", "mesh, dp-subject:3"), 2, faults=True),
     "evaluation": evaluated(("CASME2", "SAMM"), USUAL, target=0.3, seeds=3),
     "evaluation-equal": evaluated(("SAMM",), SAME),
