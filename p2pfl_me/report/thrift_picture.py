@@ -45,7 +45,7 @@ def thrift_figure(rows: Sequence[Row], width: float) -> Figure:
     found = []
     for place, row in enumerate(rows):
         mean, std = float(row["uf1_per_mb"]), float(row["std"] or 0)
-        words = f"{mean:#.3g}"
+        words = f"{mean:#.3g}" if mean < 99.95 else f"{mean:,.0f}"  # three digits, and no point after the last
         if width > NARROW:
             words += f"  ({float(row['uf1']):.2f} for {float(row['mb_a_peer']):.3g} MB)"
         found.append((row["series"], mean, mean + std, words))

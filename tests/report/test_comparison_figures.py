@@ -273,3 +273,13 @@ def test_set_ups_under_faults_stand_beside_themselves_undisturbed(runs: dict[str
     assert "ends after 600 s" in seconds.caption
     assert left_out == Bullets(("churn: not run, it takes ten peers.",))
     assert list(fault_blocks(of, conditions[1:])) == [left_out]
+
+
+def test_large_figures_a_megabyte_end_in_a_digit() -> None:
+    """Networks of a few kilobytes reach hundreds: `310.` stood beside their bars."""
+    header = ("series", "uf1_per_mb", "std", "uf1", "mb_a_peer")
+    rows = [("tiny", 310.2, None, 0.74, 0.0024), ("small", 5678.9, None, 0.74, 0.0001), ("head", 0.0481, None, 0.8, 17)]
+    with house_style():
+        (axes,) = drawn(figures()["score-per-mb"], csv_text(header, rows), WIDTH).axes
+    said = [text.get_text().split()[0] for text in axes.texts if text.get_text()]
+    assert said == ["310", "5,679", "0.0481"]
