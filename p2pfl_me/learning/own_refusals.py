@@ -76,7 +76,10 @@ def refuse_scores(module: nn.Module, inputs: Tensor, classes: int, where: str) -
             raise NetworkError(
                 f"cannot take a batch of {len(batch)} {shown}: {error}",
                 where=where,
-                fix="set its input size (`build.input_size = 28`, or --input-size), or mend its forward",
+                fix="set its input size (`build.input_size = 28`, or --input-size), or mend its forward"
+                if batch is inputs
+                else "let it take a single sample, which is what a shard of one clip gives: in evaluation mode, no "
+                "statistic of the batch (BatchNorm with track_running_stats=True, or GroupNorm)",
             ) from error
         if not isinstance(out, Tensor):
             raise NetworkError(
@@ -100,7 +103,11 @@ def refuse_scores(module: nn.Module, inputs: Tensor, classes: int, where: str) -
                 fix="return float32: scores.float()",
             )
         if not torch.isfinite(out).all():
-            raise NetworkError(f"gives NaN or infinite scores for {shown}", where=where, fix="see its first values")
+            raise NetworkError(
+                f"gives NaN or infinite scores for {shown}",
+                where=where,
+                fix="see its first values, and what its forward divides by",
+            )
         alone = out[:1] if len(batch) > 1 else alone
         if len(batch) == 1 and not torch.allclose(out, alone, rtol=1e-2, atol=1e-3):
             raise NetworkError(

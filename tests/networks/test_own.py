@@ -182,6 +182,7 @@ def test_frozen_values_that_differ_are_refused(tmp_path: Path) -> None:
         ("squeezed", r"of shape \(3,\) for 1 samples of 3 classes, not \(1, 3\)[\s\S]*no squeeze"),
         ("leaving", "its forward ends the program"),
         ("hollow", r"`none` of shape \(0,\) holds no value"),
+        ("statless", r"cannot take a batch of 1 [\s\S]*a shard of one clip[\s\S]*track_running_stats=True"),
         ("greedy", "asks for `wisdom`"),
         ("broken", "RuntimeError: no such file: weights.pth"),
         ("nothing", "has no `nothing`"),
