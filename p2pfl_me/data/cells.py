@@ -10,31 +10,12 @@ NOBODY = {"/", "-", "--", "?", "n/a", "#n/a", "nan", "null"}
 """Cells that say that nothing is known: all such rows together would be one person, or one class."""
 WHOLE_FLOAT = re.compile(r"(-?[0-9]+)[.,](?!000$)0+")
 """46.0 or 46,0 is 46, as programs make of a column with an empty cell; 1,000 may be one or a thousand."""
-_MONTH = "(jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez)[.]?"
+_MONTHS = "jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez"
+_MONTH = f"({_MONTHS})[.]?"
 _MIDNIGHT = "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]00:00:00"
 DATED = re.compile(rf"[0-9]{{1,2}}[-. ]{{1,2}}{_MONTH}|{_MONTH}[- ][0-9]{{2}}|{_MIDNIGHT}", re.IGNORECASE)
 """What programs write where a name was 3-1: a day and a month without a year, or a day with the hour of midnight."""
-BEGINS = frozenset(
-    [
-        "jan",
-        "feb",
-        "mar",
-        "mär",
-        "mrz",
-        "apr",
-        "may",
-        "mai",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "oct",
-        "okt",
-        "nov",
-        "dec",
-        "dez",
-    ]
-)
+BEGINS = frozenset(month[:3] for month in _MONTHS.split("|"))
 """How such a text begins, if not with a figure."""
 SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?E[+-][0-9]+", re.IGNORECASE)
 
