@@ -10,7 +10,7 @@ import click
 
 from p2pfl_me.cli.json_output import json_option
 from p2pfl_me.cli.one_peer import live, peer_options, say_whose
-from p2pfl_me.cli.shared import examples, own_network, require_network, say_of_replay, stop_at_once
+from p2pfl_me.cli.shared import examples, own_network, require_network, stop_at_once
 from p2pfl_me.output import put
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def peer(
     encrypted, to the neighbours that the contract names, and RUN/egress-K.jsonl lists each message. The same command
     begins or goes on, as the run folder says: give it again after a stop, a crash or a reboot.
     """
+    from p2pfl_me.contract.privacy import unrecorded_note
     from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.errors import DataError, P2pmeError
 
@@ -92,8 +93,8 @@ def peer(
         contract = with_network(contract, network, trained=trained)
     contract.model.backbone.require()
     say_whose(peer_id, contract, data)
-    if not record and not seal:
-        say_of_replay(contract, put)
+    if not record and not seal and (note := unrecorded_note(contract)):
+        put(f"note: {note}")
     settings = PeerSettings(
         peer=peer_id,
         contract=contract,

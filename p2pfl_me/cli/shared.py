@@ -8,14 +8,11 @@ import signal
 from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from p2pfl_me.cluster.place import place_of
-
-if TYPE_CHECKING:
-    from p2pfl_me.contract import Contract
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -95,12 +92,6 @@ def place_options(send: str = "") -> Callable[[Function], Function]:
         return click.option("--send", is_flag=True, help=send)(added) if send else added  # type: ignore[no-any-return]
 
     return decorate
-
-
-def say_of_replay(contract: Contract, say: Callable[[str], None]) -> None:
-    """Before a run that is not recorded: what a failure of it could not be lived again without."""
-    if not contract.privacy.exchange.needs_keys:
-        say("--record keeps what `p2pme replay` needs to live a failure again")
 
 
 def stop_at_once() -> None:

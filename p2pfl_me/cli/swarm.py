@@ -9,7 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
-from p2pfl_me.cli.shared import examples, out_option, overriding, own_network, require_network, say_of_replay
+from p2pfl_me.cli.shared import examples, out_option, overriding, own_network, require_network
 
 if TYPE_CHECKING:
     from p2pfl_me.adversary import Lies
@@ -97,8 +97,6 @@ def swarm(
             read=ready.read,
             lies=lies,
         )
-        if not record:
-            say_of_replay(contract, console.say)
         code, runs = run_seeds(ready.contract, options, console, seeds=seeds)
         sum_up(runs, options.run, code, console, report=not no_report, tell=tell)
     raise SystemExit(code)

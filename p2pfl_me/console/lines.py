@@ -30,6 +30,13 @@ class Console:
         if not self._quiet:
             put(f"[{time.monotonic() - self._begun:6.1f} s] {text}", self._stream)
 
+    def complain(self, text: str) -> None:
+        """Why something failed: of that nobody wants to hear nothing."""
+        if self._quiet:
+            put(text, sys.stderr)
+        else:
+            self.say(text)
+
     @contextmanager
     def watching(self, contract: Contract, run: Path, liars: Collection[int] = frozenset()) -> Iterator[Watch]:
         """Show the peers of a run while it goes on; scores in lines are of those who don't lie."""

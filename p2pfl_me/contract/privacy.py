@@ -276,6 +276,13 @@ def require_recordable(contract: Contract) -> None:
         )
 
 
+def unrecorded_note(contract: Contract) -> str | None:
+    """What a run that is not recorded gives away, before it begins; None where nothing could be recorded."""
+    if contract.privacy.exchange.needs_keys:
+        return None
+    return "with --record `p2pme replay` can find out afterwards why a peer failed"
+
+
 def batch_conflict(contract: Contract) -> Conflict | None:
     """A layer that normalises by the batch: its samples are in each other's gradients, its variances stand no noise."""
     privacy = contract.privacy

@@ -16,6 +16,7 @@ from p2pfl_me.data.partition import Shards, partition, with_validation
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.split import split_subjects
 from p2pfl_me.data.synthetic import subjects_manifest, synthesise
+from p2pfl_me.data.vectors import is_vectors, require_width, vectors_bank
 from p2pfl_me.errors import DataError
 from p2pfl_me.progress import Progress
 
@@ -34,7 +35,8 @@ def prepare(
     Raises
     ------
     DataError
-        The manifest cannot be used, or the same images stand in it under two subjects or labels.
+        The manifest cannot be used, the same images stand in it under two subjects or labels, or feature vectors
+        are of another length than the network takes.
     """
     if data is None:
         split = _synthetic_split(contract)
@@ -42,6 +44,8 @@ def prepare(
     if read is None:
         read = read_clips(data, labels_of(contract), rules)
         require_consistent(read, data)
+    for path in {clip.path for clip in read.clips if is_vectors(clip.path)}:
+        require_width(vectors_bank(path).shape[1], contract.model, str(path))
     return _split(contract, read)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
+from p2pfl_me.contract.network import Model
 from p2pfl_me.data.cells import is_nobody
 from p2pfl_me.data.clip import SPLITS, Clip, Manifest
 from p2pfl_me.data.spelling import clean, is_whole
@@ -99,6 +100,23 @@ def vectors_manifest(path: Path, classes: Sequence[str] | None) -> Manifest:
         for row in range(len(labels))
     )
     return Manifest(path, clips)
+
+
+def require_width(width: int, model: Model, where: str = "") -> None:
+    """See that rows of `width` values are as long as what the trained layers of a contract's network read.
+
+    Raises
+    ------
+    DataError
+        They are not.
+    """
+    if width != model.input_width:
+        taker = f"`{model.trainable}`" if model.backbone.frozen else f"{model.backbone}"
+        raise DataError(
+            f"features of {width} values where {taker} takes {model.input_width}",
+            where=where,
+            fix="make the features for this contract's network, model.input_size and model.trainable",
+        )
 
 
 def vectors_bank(path: Path) -> Vector:

@@ -17,7 +17,7 @@ from p2pfl_me.data.contents import with_keys
 from p2pfl_me.data.preprocess.note import ClipNote
 from p2pfl_me.data.preprocess.prepare import Prepared, prepare_clips
 from p2pfl_me.data.preprocess.recipe import recipe_of
-from p2pfl_me.data.vectors import is_vectors, require_finite, vector_row, vectors_bank
+from p2pfl_me.data.vectors import is_vectors, require_finite, require_width, vector_row, vectors_bank
 from p2pfl_me.errors import DataError
 from p2pfl_me.learning.features import Progress, feature_rows
 from p2pfl_me.learning.metrics import People, people
@@ -125,6 +125,7 @@ def _of_vectors(contract: Contract, clips: Sequence[Clip]) -> Part:
         )
     path = files.pop()
     bank = vectors_bank(path)
+    require_width(bank.shape[1], contract.model, str(path))
     rows = np.array([vector_row(clip, bank) for clip in clips], dtype=np.int64)
     require_finite(bank, rows, path)
     numbers = np.arange(len(clips), dtype=np.int64)

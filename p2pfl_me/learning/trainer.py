@@ -13,6 +13,7 @@ from torch import Tensor
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
+from p2pfl_me.data.vectors import require_width
 from p2pfl_me.errors import DataError, DivergedError
 from p2pfl_me.learning.device import device_of_peer
 from p2pfl_me.learning.losses import Loss, make_loss
@@ -116,16 +117,11 @@ class FeatureTrainer:
         self._seed, self._peer, self._training = contract.seed, peer, contract.training
         self._classes = len(contract.model.classes)
         self._samples = samples
-        features = contract.model.input_width
         if not len(samples.train):
             raise DataError(
                 f"peer {peer} has no clips to train on", fix="give it some, or leave it out of the contract"
             )
-        if samples.train.bank.shape[1] != features:
-            raise DataError(
-                f"features of {samples.train.bank.shape[1]} values where {_taker(contract)} takes {features}",
-                fix="make the features for this contract's network and model.trainable",
-            )
+        require_width(samples.train.bank.shape[1], contract.model)
         self._bank = torch.from_numpy(samples.train.bank).to(device)
         self._rows = torch.from_numpy(samples.train.rows).to(device)
         self._labels = torch.from_numpy(samples.train.labels).to(device)
@@ -252,12 +248,6 @@ def refuse_diverged(loss: float, squares: float, round: int, peer: int, learning
         where=f"peer {peer}",
         fix=f"lower training.learning_rate in the contract ({learning_rate:g}), for all peers, and begin a new run",
     )
-
-
-def _taker(contract: Contract) -> str:
-    """What reads the features, in words."""
-    model = contract.model
-    return f"`{model.trainable}`" if model.backbone.frozen else f"{model.backbone}"
 
 
 def _side_by_side(bank: Vector, rows: Labels) -> Vector:

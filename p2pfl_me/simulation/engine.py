@@ -108,7 +108,7 @@ def simulate(
     if console.listens:
         machines.told.update()
     for peer, error in sorted(simulation.failed.items()):
-        console.say(f"peer {peer}: {error}")
+        console.complain(f"peer {peer}: {error}")
     # What a fault model takes away is what it was asked for, and no peer's failure.
     short = machines.short(simulation.finished) if faults is ORDINARY else frozenset[int]()
     ends = {peer: Exit.INCOMPLETE if peer in short else Exit.DONE for peer in simulation.finished}

@@ -93,7 +93,7 @@ def run_lockstep(contract: Contract, options: RunOptions, console: Console) -> i
                     code, done = Exit.STOPPED, round + 1
                     break
         except P2pmeError as error:
-            console.say(str(error))
+            console.complain(str(error))
             code = error.exit_code
         else:
             log.finish(engine, done, Reason.STOPPED if code else Reason.ROUNDS)

@@ -54,7 +54,7 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
     ContractError, DataError, RunError
         Before any peer is started.
     """
-    from p2pfl_me.contract.privacy import require_recordable
+    from p2pfl_me.contract.privacy import require_recordable, unrecorded_note
     from p2pfl_me.swarm.dealing import deal_clips
     from p2pfl_me.swarm.memory import require_files, require_memory
     from p2pfl_me.swarm.ports import require_ports
@@ -82,8 +82,8 @@ def launch(contract: Contract, options: RunOptions, console: Console) -> int:
                 told = told_lies(options.lies.to_json(contract)) if options.lies else None
                 manifest = ManifestFile(options.run, contract, options.command, lies=told)
                 context = fork_server(CHILDREN)
-                if not options.record and not contract.privacy.exchange.needs_keys:
-                    console.say("note: with --record `p2pme replay` can find out afterwards why a peer failed")
+                if not options.record and (note := unrecorded_note(contract)):
+                    console.say(f"note: {note}")
                 console.say(f"dealing clips to {many(contract.peers.count, 'peer')}")
                 try:
                     with interrupts.at_once():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from p2pfl_me import Clips
-from p2pfl_me.errors import P2pmeError
+import p2pfl_me
+from p2pfl_me import Clips, contract
+from p2pfl_me.engines import EngineName
+from p2pfl_me.errors import DataError, P2pmeError
+from tests.wire.peers import free_base
 
 IMAGES, TEXTS, PEOPLE = np.zeros((3, 8, 8, 3), np.uint8), ["a", "b", "a"], ["s1", "s2", "s3"]
 ROWS = np.ones((3, 4))
@@ -96,3 +100,16 @@ def test_labels_that_may_be_one_class_are_asked_about_where_nobody_named_the_cla
     assert Clips.from_arrays(rows, labels * 2, [1, 2, 3, 4], classes=labels).classes == tuple(labels)
     with pytest.raises(P2pmeError, match="which is no label"):
         Clips.from_arrays(rows, ["nan", "b"] * 2, [1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("engine", ["processes", "simulate", "lockstep"])
+def test_rows_of_another_length_than_the_network_takes_are_refused_before_anything_runs(
+    engine: EngineName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
+    rows = np.random.default_rng(0).random((12, 3, 30, 30), np.float32)
+    wide = Clips.from_arrays(rows, ["a", "b", "c"] * 4, [f"p{i}" for i in range(12)])
+    agreed = contract("small", peers=3, training__rounds=1, peers__loopback__base_port=free_base(3))
+    with pytest.raises(DataError, match="2700 values where ststnet takes 2352"):
+        p2pfl_me.run(agreed, data=wide, engine=engine, folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from p2pfl_me.cli.main import cli
+from p2pfl_me.contract.privacy import unrecorded_note
+from p2pfl_me.contract.ready import read_contract
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
@@ -154,11 +156,6 @@ def test_what_is_listed_for_people_is_in_the_object() -> None:
 
 
 def test_who_does_not_record_is_told_what_that_costs_unless_nothing_may_be_recorded() -> None:
-    from p2pfl_me.cli.shared import say_of_replay
-    from p2pfl_me.contract.ready import read_contract
-
-    said: list[str] = []
-    say_of_replay(read_contract(Path("ring"), ()), said.append)
-    assert len(said) == 1 and "--record" in said[0] and "p2pme replay" in said[0]
-    say_of_replay(read_contract(Path("masks"), ()), said.append)
-    assert len(said) == 1
+    said = unrecorded_note(read_contract(Path("ring"), ()))
+    assert said and "--record" in said and "p2pme replay" in said
+    assert unrecorded_note(read_contract(Path("masks"), ())) is None

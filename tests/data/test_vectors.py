@@ -48,7 +48,9 @@ def test_the_bank_is_mapped_and_holds_the_rows(tmp_path: Path) -> None:
 
 def test_they_are_split_dealt_and_written_like_clips(tmp_path: Path) -> None:
     rule = contract("model: {classes: [negative, positive, surprise]}\n")
-    manifest = prepare(rule, save(tmp_path / "v.safetensors"), tmp_path)
+    rows = np.random.default_rng(0).random((24, rule.model.input_width), np.float32)
+    path = save(tmp_path / "v.safetensors", features=rows)
+    manifest = prepare(rule, path, tmp_path)
     shards = deal(rule, manifest)
     assert sum(map(len, shards)) == 18 and len(manifest.part("test")) == 6
     write_manifest(tmp_path / "peer-0.csv", shards[0])
