@@ -10,12 +10,13 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar, assert_never
 
-from p2pfl_me.errors import P2pmeError
+from p2pfl_me.counting import many
+from p2pfl_me.errors import ContractError, P2pmeError
 from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.gossip.turning import TURNED
@@ -25,7 +26,7 @@ from p2pfl_me.peer.duty import Work
 from p2pfl_me.peer.misbehaviour import SUSPECT, MisbehaviourScores
 from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent, LinkState
-from p2pfl_me.wire.endpoint import News, Sighted, Starved, Unreachable
+from p2pfl_me.wire.endpoint import Differs, News, Sighted, Starved, Unreachable
 
 T = TypeVar("T")
 
@@ -60,7 +61,9 @@ class Host:
     neighbours are told, the log says why, and the error is raised to the caller.
     """
 
-    def __init__(self, core: Core, work: Work, connect: Callable[[Host], Links]) -> None:
+    def __init__(
+        self, core: Core, work: Work, connect: Callable[[Host], Links], neighbours: Collection[int] = ()
+    ) -> None:
         self._core = core
         self._work = work
         self._links = connect(self)
@@ -76,6 +79,7 @@ class Host:
         self._round = -1
         self.changing: Changing | None = None
         """What this peer is told of changes of its contract, if they can be."""
+        self._neighbours, self._differing = frozenset(neighbours), set[int]()
         self.met: set[int] = set()
         """Neighbours with whom there has been a link."""
         self.unreachable: Mapping[int, str] = {}
@@ -151,6 +155,10 @@ class Host:
                 self.note(events.Unreachable(peer, why))
             case Starved(seconds):
                 self.note(events.Starved(round(seconds, 3)))
+            case Differs(peer):
+                self._differing.add(peer)
+                if not self.met and self._neighbours and self._neighbours <= self._differing:
+                    self._fail(_other_contract(self._neighbours))
             case _:
                 assert_never(news)
 
@@ -303,3 +311,13 @@ class Host:
             await self._links.part(STOPPED_PART_S)
         except P2pmeError:
             return  # the links themselves are what failed
+
+
+def _other_contract(neighbours: Collection[int]) -> ContractError:
+    """Whom all refuse has nobody to wait for, and would train alone to its end."""
+    return ContractError(
+        f"{many(len(neighbours), 'neighbour', 'have')} another contract than this peer, and there is no other: "
+        + ", ".join(map(str, sorted(neighbours))),
+        fix="compare the files (lines `refused` above name what differs); then give the same command again, with "
+        "another --out if this one's was wrong",
+    )

@@ -119,8 +119,15 @@ class Starved:
     seconds: float
 
 
-News = Sighted | Unreachable | Starved
-"""What is told to people; nothing follows from it."""
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """A neighbour, which has shown its key, has another contract, and no change is known that leads to ours."""
+
+    peer: int
+
+
+News = Sighted | Unreachable | Starved | Differs
+"""What is seen of neighbours beside their messages and links."""
 
 
 class LinkHandlers(Protocol):

@@ -65,6 +65,9 @@ class HandshakeEvents(Protocol):
     def news(self, neighbour: Neighbour, data: bytes, differing: Sequence[str]) -> None:
         """A neighbour with another contract has told how that came to be; and been told the same of ours."""
 
+    def differs(self, neighbour: Neighbour) -> None:
+        """A neighbour has another contract, and nothing can be told of how that came to be."""
+
     def stranger(self, reason: str) -> None: ...
     def complain(self, neighbour: Neighbour, complaint: str) -> None: ...
 
@@ -265,7 +268,7 @@ class Handshaker:
         call.neighbour, call.key = neighbour, edge.public
         if made.differing:
             if self._terms.news is None:  # the caller will read that, and close the connection
-                self._events.complain(neighbour, contracts_differ(neighbour.peer, made.differing))
+                self._differs(neighbour, made.differing)
             else:
                 call.differing, call.seals = made.differing, seals_of(connection, ciphers, NEWS_RECORD)
             return
@@ -287,7 +290,7 @@ class Handshaker:
             self._say_news(connection, neighbour, stage.seals)
             return
         if differing:
-            self._events.complain(neighbour, contracts_differ(neighbour.peer, differing))
+            self._differs(neighbour, differing)
         neighbour.quarantined |= neighbour.is_former and not differing  # it knows, and is no neighbour any more
         if differing or neighbour.is_former:
             self._events.hang_up(connection)
@@ -332,6 +335,10 @@ class Handshaker:
         record = seals.sealer.seal(STANDING, neighbour.session.standing())
         if self._send(connection, record) is Outcome.SENT:
             self._traffic.ping_sent(neighbour.peer, self._traffic.frame_sent(neighbour.peer, len(record)))
+
+    def _differs(self, neighbour: Neighbour, sections: Sequence[str]) -> None:
+        self._events.complain(neighbour, contracts_differ(neighbour.peer, sections))
+        self._events.differs(neighbour)
 
     def _complain(self, neighbour: Neighbour, why: str) -> None:
         self._events.complain(neighbour, f"peer {neighbour.peer} at {neighbour.where(self._terms.me)} {why}")

@@ -13,7 +13,7 @@ from functools import partial
 from p2pfl_me.errors import PeerError, WireError
 from p2pfl_me.wire.codec import Schema
 from p2pfl_me.wire.dialling import Dialler
-from p2pfl_me.wire.endpoint import AsStated, Endpoint, LinkEvents, Liveness, Trust
+from p2pfl_me.wire.endpoint import AsStated, Differs, Endpoint, LinkEvents, Liveness, Trust
 from p2pfl_me.wire.handshake import MAX_FRAME, Terms
 from p2pfl_me.wire.handshake_stages import Seals
 from p2pfl_me.wire.handshaker import Handshaker
@@ -321,6 +321,9 @@ class Multiplexer:
     def stranger(self, reason: str) -> None:
         if line := self._refusal_log.line(time.monotonic(), reason):
             self._events.on_refused(None, line)
+
+    def differs(self, neighbour: Neighbour) -> None:
+        self._events.on_news(Differs(neighbour.peer))
 
     def complain(self, neighbour: Neighbour, complaint: str) -> None:
         """Once, not at every attempt; and a neighbour that complains in ever new words fills no disk."""

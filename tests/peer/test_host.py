@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from p2pfl_me.errors import P2pmeError, PeerError
+from p2pfl_me.errors import ContractError, P2pmeError, PeerError
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.host import Host
 from p2pfl_me.run.events import AnyEvent, HandsOut
+from p2pfl_me.wire.endpoint import Differs
 
 OWN = np.ones(4, np.float32)
 
@@ -33,6 +35,18 @@ class Core:
 
     def on_evaluated(self, now: float, loss: float | None) -> list[Action]:
         raise AssertionError("nothing was stored")
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *given, **named: []
+
+
+class Idle:
+    """It waits for its neighbours until it is stopped."""
+
+    waiting_for = frozenset({1, 2})
+
+    def on_stop(self, now: float) -> list[Action]:
+        return [Finish("stopped", 0)]
 
     def __getattr__(self, name: str) -> Any:
         return lambda *given, **named: []
@@ -82,3 +96,34 @@ def test_a_final_model_that_cannot_be_stored_ends_who_stays_with_that_error(erro
     with pytest.raises(type(error)) as caught:
         asyncio.run(asyncio.wait_for(hosts[0].run(), 30.0))
     assert caught.value is error and links.closed
+
+
+@pytest.mark.parametrize(
+    ("met", "differing", "ends"), [((), (1, 2), True), ((), (1, 1), False), ((2,), (1, 2), False), ((), (1, 3), False)]
+)
+def test_a_peer_whose_neighbours_all_have_another_contract_stops_at_once(
+    met: Sequence[int], differing: Sequence[int], ends: bool
+) -> None:
+    """It had waited for its patience and then trained alone to its end."""
+    hosts: list[Host] = []
+    core, work, links = cast(Any, Idle()), Work(hosts, KeyError("of nobody")), Links()
+    hosts.append(Host(core, work, lambda handlers: cast(Any, links), (1, 2)))
+
+    async def run() -> None:
+        running = asyncio.create_task(hosts[0].run())
+        await asyncio.sleep(0)
+        for peer in met:
+            hosts[0].on_link(peer, True, "")
+        for peer in differing:
+            hosts[0].on_news(Differs(peer))
+        await asyncio.sleep(0)
+        if not ends:
+            hosts[0].stop()
+        await running
+
+    if ends:
+        with pytest.raises(ContractError, match="2 neighbours have another contract"):
+            asyncio.run(asyncio.wait_for(run(), 30.0))
+    else:
+        asyncio.run(asyncio.wait_for(run(), 30.0))
+    assert links.closed

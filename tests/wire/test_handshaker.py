@@ -129,6 +129,7 @@ def test_who_differs_is_told_where_and_hung_up_on() -> None:
     for end in (low, high):
         ((neighbour, words),) = end.said("complain")
         assert neighbour is end.neighbour and "model" in words and not end.said("up")
+        assert end.said("differs") == [(end.neighbour,)]
     assert low.said("hang_up") == [(low.connection,)] and high.said("hang_up") == []
 
 
@@ -152,6 +153,7 @@ def test_two_with_news_tell_each_other_and_the_caller_hangs_up() -> None:
     assert low.said("hang_up") == [(low.connection,)] and low.neighbour.is_told and not high.neighbour.is_told
     assert low.connection.reader.most == NEWS_RECORD == high.connection.reader.most
     assert not low.said("complain") and not high.said("complain") and not low.said("up")
+    assert not low.said("differs") and not high.said("differs"), "it can be mended, by what they tell each other"
     low.connection, high.connection = connection(), connection()
     call(low, high)
     assert [args[1] for args in high.said("news")] == [b"news of 0", b""], "who was told is not told again"
