@@ -1,9 +1,10 @@
 """`p2pme data check` on manifests of 100,000 rows, rows alone and with every picture opened: time and peak memory.
 
-    python scripts/bench/check.py [--rows 100000] [--more 1000000]
+    python scripts/bench/check.py [--rows 100000] [--each 100] [--more 1000000]
 
 The reference, in the same run: reading the same file with the csv module, and asking for each path whether it exists.
-`--more` rows of one long film show that memory hardly grows with the number of clips.
+`--each` clips are of one subject: with 1 there are as many people as rows, each to be told from all others. `--more`
+rows of one long film show that memory hardly grows with the number of clips.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ SIDE = 28
 CHILD = "--child"
 
 
-def pictures(folder: Path, count: int) -> Path:
-    """A manifest of so many pictures of noise, all different, of a hundred to a subject."""
+def pictures(folder: Path, count: int, each: int) -> Path:
+    """A manifest of so many pictures of noise, all different, of `each` to a subject."""
     random = np.random.default_rng(1)
     with (folder / "manifest.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -40,7 +41,7 @@ def pictures(folder: Path, count: int) -> Path:
             path = f"d{number // 1000}/{number}.png"
             image = random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
             (folder / path).write_bytes(cv2.imencode(".png", image)[1].tobytes())
-            writer.writerow([path, "bench", f"s{number // 100}", f"c{number}", CLASSES[number % 3]])
+            writer.writerow([path, "bench", f"s{number // each}", f"c{number}", CLASSES[number % 3]])
     return folder / "manifest.csv"
 
 
@@ -85,11 +86,12 @@ def reference(path: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--each", type=int, default=100)
     parser.add_argument("--more", type=int, default=1_000_000)
     options = parser.parse_args()
     print(f"machine         {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory() as place:
-        path = pictures(Path(place), options.rows)
+        path = pictures(Path(place), options.rows, options.each)
         print(f"csv and exists  {options.rows} rows, {reference(path):7.2f} s")
         print(f"rows alone      {check(path, 'none')}")
         print(f"every picture   {check(path, 'all')}  ({SIDE}x{SIDE} PNG)")
