@@ -35,7 +35,7 @@ STARTS = {
 
 
 def contract(protocol: str, **gossip: Any) -> Contract:
-    values = contract_of(RING, COUNT, ROUNDS, {"protocol": protocol, **gossip}).model_dump(mode="json")
+    values = contract_of(RING, COUNT, ROUNDS, {"protocol": protocol, "hand_out": 0, **gossip}).model_dump(mode="json")
     members = [
         {"id": peer, "address": f"tcp://lab-{peer}.example:4000", "public_key": f"{'A' * 42}{peer}="}
         for peer in range(COUNT)
