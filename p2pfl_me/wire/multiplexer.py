@@ -271,8 +271,7 @@ class Multiplexer:
         self._linked[connection] = neighbour
         connection.reader.most = RECORD
         if begins:
-            neighbour.is_up = True
-            neighbour.link += 1
+            neighbour.is_up, neighbour.link = True, neighbour.link + 1
             self._watcher.up(neighbour)
             self._events.on_link(neighbour.peer, True, "", neighbour.link)
 
