@@ -79,7 +79,7 @@ class Host:
         self._round = -1
         self.changing: Changing | None = None
         """What this peer is told of changes of its contract, if they can be."""
-        self._neighbours, self._differing = frozenset(neighbours), set[int]()
+        self._neighbours, self._differing = frozenset(neighbours), dict[int, bool]()
         self.met: set[int] = set()
         """Neighbours with whom there has been a link."""
         self.unreachable: Mapping[int, str] = {}
@@ -155,10 +155,10 @@ class Host:
                 self.note(events.Unreachable(peer, why))
             case Starved(seconds):
                 self.note(events.Starved(round(seconds, 3)))
-            case Differs(peer):
-                self._differing.add(peer)
-                if not self.met and self._neighbours and self._neighbours <= self._differing:
-                    self._fail(_other_contract(self._neighbours))
+            case Differs(peer, by_key):
+                self._differing[peer] = by_key
+                if not self.met and self._neighbours and self._neighbours <= self._differing.keys():
+                    self._fail(_refused_by_all({each: self._differing[each] for each in sorted(self._neighbours)}))
             case _:
                 assert_never(news)
 
@@ -313,11 +313,21 @@ class Host:
             return  # the links themselves are what failed
 
 
-def _other_contract(neighbours: Collection[int]) -> ContractError:
-    """Whom all refuse has nobody to wait for, and would train alone to its end."""
+def _refused_by_all(neighbours: Mapping[int, bool]) -> ContractError:
+    """Whom all refuse has nobody to wait for, and would train alone to its end; by key or by contract, whose it is."""
+    keys = [each for each, by_key in neighbours.items() if by_key]
+    others = [each for each, by_key in neighbours.items() if not by_key]
+    said = []
+    if others:
+        said.append(f"{many(len(others), 'neighbour', 'have')} another contract than this peer ({_listed(others)})")
+    if keys:
+        said.append(f"{many(len(keys), 'neighbour', 'know')} this peer by another key ({_listed(keys)})")
     return ContractError(
-        f"{many(len(neighbours), 'neighbour', 'have')} another contract than this peer, and there is no other: "
-        + ", ".join(map(str, sorted(neighbours))),
-        fix="compare the files (lines `refused` above name what differs); then give the same command again, with "
-        "another --out if this one's was wrong",
+        f"{', and '.join(said)}; there is no other",
+        fix="compare files and fingerprints (lines `refused` above name what differs); then give the same command "
+        "again, with another --out if this one's was wrong",
     )
+
+
+def _listed(peers: Collection[int]) -> str:
+    return ", ".join(map(str, peers))

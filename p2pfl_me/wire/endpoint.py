@@ -121,9 +121,11 @@ class Starved:
 
 @dataclass(frozen=True, slots=True)
 class Differs:
-    """A neighbour, which has shown its key, has another contract, and no change is known that leads to ours."""
+    """A neighbour, which has shown its key, has another contract, and no change is known that leads to ours; or,
+    `by_key`, it knows us by another key than ours."""
 
     peer: int
+    by_key: bool = False
 
 
 News = Sighted | Unreachable | Starved | Differs

@@ -18,7 +18,7 @@ from p2pfl_me.errors import WireError
 from p2pfl_me.wire.admission import CHALLENGE, PROOF, masked, proof
 from p2pfl_me.wire.bounded import unpacked_list
 from p2pfl_me.wire.identity import Identity
-from p2pfl_me.wire.noise import AwaitingReply, Ciphers, Initiator, Introduced, Responder
+from p2pfl_me.wire.noise import KEY, AwaitingReply, Ciphers, Initiator, Introduced, Responder
 
 VERSION = 2
 HELLO, REPLY, GREETING = 1, 2, 3
@@ -114,6 +114,11 @@ def proof_of(frame: bytes) -> bytes:
     if frame[:1] != bytes([HELLO]) or not 1 + PROOF + DIGEST < len(frame) <= MAX_FRAME:
         raise WireError("something else than a handshake of p2pme")
     return frame[1 : 1 + PROOF]
+
+
+def ephemeral_of(frame: bytes) -> bytes:
+    """The public key that a HELLO was made with, which is in clear."""
+    return frame[1 + PROOF + DIGEST :][:KEY]
 
 
 def read_hello(terms: Terms, key: bytes, challenge: bytes, frame: bytes) -> Introduction:

@@ -17,6 +17,7 @@ from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.noise import AwaitingReply, Ciphers
 from p2pfl_me.wire.records import Opener, Sealer
 from p2pfl_me.wire.station import Connection
+from p2pfl_me.wire.unknown import Unknown
 
 HANDSHAKE_S = 10.0
 """How long a connection may take to become a link."""
@@ -43,16 +44,20 @@ class Call:
     seals: Seals | None = None
     met: Neighbour | None = None
     """Whom we have met at a relay, and nobody else may this be."""
+    unknown: Unknown | None = None
+    """What it has been told, if its key is not known."""
     differing: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
 class Dialled:
-    """A neighbour that we called; `awaiting` once it has greeted us, `seals` once it has replied."""
+    """A neighbour that we called; `awaiting` once it has greeted us and we `said` HELLO, `seals` at its reply."""
 
     since: float
     neighbour: Neighbour
     key: bytes = b""
+    challenge: bytes = b""
+    said: bytes = b""
     awaiting: AwaitingReply | None = None
     seals: Seals | None = None
     differing: tuple[str, ...] = ()

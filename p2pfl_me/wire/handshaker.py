@@ -8,15 +8,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.admission import CHALLENGE, WaitingRoom, caller_of
+from p2pfl_me.wire.budget import Bucket
+from p2pfl_me.wire.complaints import (
+    BY_ANOTHER_KEY,
+    NO_KEY,
+    NO_PEER,
+    NOT_THERE,
+    REVOKED,
+    TURNED_AWAY,
+    TURNED_AWAY_THERE,
+)
 from p2pfl_me.wire.endpoint import Trust
 from p2pfl_me.wire.handshake import (
     Terms,
     contracts_differ,
+    ephemeral_of,
     greeting,
     hello,
     proof_of,
@@ -33,21 +45,12 @@ from p2pfl_me.wire.records import HEADER, PAYLOAD
 from p2pfl_me.wire.session import CHANGE, STANDING, Standing
 from p2pfl_me.wire.station import Connection, Outcome
 from p2pfl_me.wire.traffic import TrafficLedger
+from p2pfl_me.wire.unknown import UNKNOWN, Unknown, answer, answered_by, is_from, unknown
 
 NEWS_RECORD = HEADER + PAYLOAD + 16
 """The same where the two have different contracts: it tells how one became the other."""
-TURNED_AWAY = (
-    "turned us away before the handshake: it does not know our public key, or has another than the contract names; "
-    "compare fingerprints with whoever runs it (`p2pme keys fingerprint`) and the two contracts"
-)
-TURNED_AWAY_THERE = (
-    "turned us away: it has another contract, in which we do not meet this neighbour, or have another key; "
-    "give whoever runs it the same file"
-)
-NOT_THERE = "it is not there yet"
-NO_PEER = "does not speak p2pme's protocol; is the address in the contract right, and p2pme there of the same version?"
-REVOKED = "its key is revoked, and no other is known; ask the laboratory for its new one (`p2pme keys accept`)"
-NO_KEY = "the public key that the contract names is no key; correct the contract"
+UNKNOWNS = (1.0, 8.0)
+"""Keys that are not known and are told so, a second and at once: an agreement of keys each, for anybody who calls."""
 
 
 class HandshakeEvents(Protocol):
@@ -65,8 +68,9 @@ class HandshakeEvents(Protocol):
     def news(self, neighbour: Neighbour, data: bytes, differing: Sequence[str]) -> None:
         """A neighbour with another contract has told how that came to be; and been told the same of ours."""
 
-    def differs(self, neighbour: Neighbour) -> None:
-        """A neighbour has another contract, and nothing can be told of how that came to be."""
+    def differs(self, neighbour: Neighbour, *, by_key: bool) -> None:
+        """A neighbour has another contract, and nothing can be told of how that came to be; or it knows us by another
+        key than ours."""
 
     def stranger(self, reason: str) -> None: ...
     def complain(self, neighbour: Neighbour, complaint: str) -> None: ...
@@ -93,6 +97,7 @@ class Handshaker:
         self._find_edges()
         self._under_way: dict[Connection, Stage] = {}
         self.waiting: WaitingRoom[Connection] = WaitingRoom()
+        self._unknowns = Bucket(*UNKNOWNS)
 
     # -- who is believed ----------------------------------------------------------------------------------------
 
@@ -175,7 +180,7 @@ class Handshaker:
             # One may be closed because its owner is leaving; two in a row are meant.
             if stage.neighbour.failures >= len(self._edges[stage.neighbour]):
                 self._complain(stage.neighbour, TURNED_AWAY if stage.awaiting else NO_PEER)
-        elif isinstance(stage, Call) and stage.neighbour is None and stage.met is None:
+        elif isinstance(stage, Call) and stage.neighbour is None and stage.met is None and stage.unknown is None:
             self._events.stranger(f"a connection from {connection.host} that ended before its handshake ({reason})")
         return ""
 
@@ -197,10 +202,14 @@ class Handshaker:
                 self._on_news(connection, stage, stage.neighbour, stage.seals, frame)
             elif stage.neighbour is not None and stage.seals is not None:
                 self._on_first_record(connection, stage.neighbour, stage.key, stage.seals, frame)
+            elif isinstance(stage, Call) and stage.unknown is not None:
+                self._on_answer(connection, stage.unknown, bytes(frame))
             elif isinstance(stage, Call):
                 self._on_hello(connection, stage, bytes(frame), now)
             elif stage.awaiting is None:
                 self._on_greeting(connection, stage, bytes(frame))
+            elif frame[:1] == bytes([UNKNOWN]):
+                self._on_unknown(connection, stage, stage.awaiting, bytes(frame))
             else:
                 self._on_reply(connection, stage, stage.awaiting, bytes(frame))
         except WireError as error:
@@ -237,8 +246,8 @@ class Handshaker:
             self._events.hang_up(connection)
             return
         edge = edges[stage.neighbour.failures % len(edges)]  # which of its keys it runs with, it alone knows
-        stage.key = edge.public
-        made, stage.awaiting = hello(replace(self._terms, identity=edge.identity), edge.public, edge.key, challenge)
+        terms, stage.key, stage.challenge = replace(self._terms, identity=edge.identity), edge.public, challenge
+        stage.said, stage.awaiting = made, _ = hello(terms, edge.public, edge.key, challenge)
         if self._send(connection, made) is Outcome.SENT:
             self._traffic.frame_sent(stage.neighbour.peer, len(made))
 
@@ -247,7 +256,8 @@ class Handshaker:
         all_edges = (edge for edges in self._edges.values() for edge in edges)
         edge = caller_of(all_edges, call.challenge, proof_of(frame))
         if edge is None:
-            raise WireError("a key outside the allow list, or made for another key than ours")
+            self._on_stranger(connection, call, frame, now)
+            return
         neighbour = edge.neighbour
         if call.met is not None and call.met is not neighbour:
             raise WireError(f"peer {neighbour.peer}, where peer {call.met.peer} was to be met")
@@ -279,6 +289,48 @@ class Handshaker:
             if isinstance(stage, Call) and stage.seals and stage.neighbour is neighbour:
                 self._events.hang_up(other)  # one at a time, the newest
         call.seals = seals_of(connection, ciphers)
+
+    def _on_stranger(self, connection: Connection, call: Call, frame: bytes, now: float) -> None:
+        """It need not be one: it may be a neighbour with another key, or with another one for us."""
+        why = "a key outside the allow list, or made for another key than ours"
+        self._events.stranger(f"{why}, from {connection.host}")
+        good = self._trust.good(self._terms.stated or self._terms.identity.public)
+        mine = self._terms.identities(good)
+        if len(mine) == 1 and self._unknowns.take(now):  # of two, it may have called the holder of either
+            with suppress(WireError):  # it is no key at all
+                call.unknown = unknown(mine[0], ephemeral_of(frame), call.challenge, frame)
+        if call.unknown and self._send(connection, call.unknown.said) is Outcome.SENT:
+            return
+        self._events.hang_up(connection)
+
+    def _on_unknown(self, connection: Connection, stage: Dialled, awaiting: AwaitingReply, frame: bytes) -> None:
+        """Our key is not known there; or the key is not there that we know."""
+        neighbour = stage.neighbour
+        if is_from(frame, stage.key, awaiting.ephemeral, stage.challenge, stage.said):
+            self._by_another_key(neighbour)
+            self._events.hang_up(connection)
+            return
+        self._complain(neighbour, TURNED_AWAY)
+        (edge, *others) = self._edges[neighbour]
+        if others:  # it may go by the other key
+            self._events.hang_up(connection)
+            return
+        said = answer(edge.identity, frame, stage.challenge, stage.said)
+        if self._send(connection, said) is Outcome.SENT:  # whoever reads it hangs up
+            self._traffic.frame_sent(neighbour.peer, len(said))
+
+    def _on_answer(self, connection: Connection, to: Unknown, frame: bytes) -> None:
+        """Somebody who called us by another key says who it is."""
+        edge = answered_by((edge for edges in self._edges.values() for edge in edges), to, frame)
+        if edge is not None:
+            self._by_another_key(edge.neighbour)
+        self._events.hang_up(connection)
+
+    def _by_another_key(self, neighbour: Neighbour) -> None:
+        self._complain(neighbour, BY_ANOTHER_KEY)
+        # Where contracts may change on the way, it may be on the way to ours; of two keys it may know the other.
+        if self._terms.news is None and len(self._edges[neighbour]) == 1:
+            self._events.differs(neighbour, by_key=True)
 
     def _on_reply(self, connection: Connection, stage: Dialled, awaiting: AwaitingReply, frame: bytes) -> None:
         """Go on with a handshake that we began; the first sealed record is ours."""
@@ -338,7 +390,7 @@ class Handshaker:
 
     def _differs(self, neighbour: Neighbour, sections: Sequence[str]) -> None:
         self._events.complain(neighbour, contracts_differ(neighbour.peer, sections))
-        self._events.differs(neighbour)
+        self._events.differs(neighbour, by_key=False)
 
     def _complain(self, neighbour: Neighbour, why: str) -> None:
         self._events.complain(neighbour, f"peer {neighbour.peer} at {neighbour.where(self._terms.me)} {why}")

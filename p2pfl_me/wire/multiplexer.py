@@ -321,8 +321,8 @@ class Multiplexer:
         if line := self._refusal_log.line(time.monotonic(), reason):
             self._events.on_refused(None, line)
 
-    def differs(self, neighbour: Neighbour) -> None:
-        self._events.on_news(Differs(neighbour.peer))
+    def differs(self, neighbour: Neighbour, *, by_key: bool) -> None:
+        self._events.on_news(Differs(neighbour.peer, by_key))
 
     def complain(self, neighbour: Neighbour, complaint: str) -> None:
         """Once, not at every attempt; and a neighbour that complains in ever new words fills no disk."""

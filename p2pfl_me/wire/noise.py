@@ -136,6 +136,11 @@ class AwaitingReply:
     def __init__(self, state: _Symmetric, static: X25519PrivateKey, ephemeral: X25519PrivateKey) -> None:
         self._state, self._static, self._ephemeral = state, static, ephemeral
 
+    @property
+    def ephemeral(self) -> X25519PrivateKey:
+        """The key that message 1 was made with, and no other."""
+        return self._ephemeral
+
     def read(self, message: bytes) -> tuple[bytes, Ciphers]:
         """Message 2: e, ee, se.
 

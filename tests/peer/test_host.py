@@ -98,11 +98,12 @@ def test_a_final_model_that_cannot_be_stored_ends_who_stays_with_that_error(erro
     assert caught.value is error and links.closed
 
 
+@pytest.mark.parametrize("by_key", [False, True])
 @pytest.mark.parametrize(
     ("met", "differing", "ends"), [((), (1, 2), True), ((), (1, 1), False), ((2,), (1, 2), False), ((), (1, 3), False)]
 )
-def test_a_peer_whose_neighbours_all_have_another_contract_stops_at_once(
-    met: Sequence[int], differing: Sequence[int], ends: bool
+def test_a_peer_whose_neighbours_all_have_another_contract_or_key_stops_at_once(
+    met: Sequence[int], differing: Sequence[int], ends: bool, by_key: bool
 ) -> None:
     """It had waited for its patience and then trained alone to its end."""
     hosts: list[Host] = []
@@ -115,14 +116,16 @@ def test_a_peer_whose_neighbours_all_have_another_contract_stops_at_once(
         for peer in met:
             hosts[0].on_link(peer, True, "")
         for peer in differing:
-            hosts[0].on_news(Differs(peer))
+            hosts[0].on_news(Differs(peer, by_key))
         await asyncio.sleep(0)
         if not ends:
             hosts[0].stop()
         await running
 
     if ends:
-        with pytest.raises(ContractError, match="2 neighbours have another contract"):
+        with pytest.raises(
+            ContractError, match="2 neighbours know this peer by" if by_key else "2 neighbours have another contract"
+        ):
             asyncio.run(asyncio.wait_for(run(), 30.0))
     else:
         asyncio.run(asyncio.wait_for(run(), 30.0))

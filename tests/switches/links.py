@@ -14,6 +14,7 @@ from p2pfl_me.wire.sightings import Seen, Sight
 from tests.switches.switch import Patch, Switch, instead, nothing
 
 STRANGERS, SESSION = "tests/wire/test_strangers.py", "tests/wire/test_session.py"
+HANDSHAKER = "tests/wire/test_handshaker.py"
 HANDSHAKE, IDENTITY = "tests/wire/test_handshake.py", "tests/wire/test_identity.py"
 AGREED = "tests/membership/test_agreed.py"
 
@@ -62,6 +63,13 @@ def told_unasked(self: Any, kind: int, payload: bytes) -> Seen:
 
 def a_stranger_among_the_ends(edges: Any, challenge: bytes, answer: bytes) -> Any:
     return next(iter(edges), None)
+
+
+def unknown_by_anybody(patch: Patch) -> None:
+    """Whoever is on the line may say that a key is not known."""
+    module = importlib.import_module("p2pfl_me.wire.handshaker")
+    patch.setattr(module, "is_from", lambda *_: True)
+    patch.setattr(module, "answered_by", lambda pairs, *_: next(iter(pairs), None))
 
 
 def not_taken_back(self: Any, peer: int, round: int, weight: float, own: Any, sent: Any, got: Any) -> Any:
@@ -117,7 +125,15 @@ LINKS = (
     Switch(
         "a stranger's key",
         instead("p2pfl_me.wire.handshaker:caller_of", a_stranger_among_the_ends),
-        (f"{STRANGERS}::test_a_stranger_that_knows_every_public_key_gets_a_greeting_and_nothing_else",),
+        (f"{STRANGERS}::test_a_stranger_that_knows_every_public_key_gets_a_greeting_and_that_its_key_is_not_known",),
+    ),
+    Switch(
+        "who says that a key is not known",
+        unknown_by_anybody,
+        (
+            f"{HANDSHAKER}::test_whoever_is_on_the_line_convinces_nobody_that_a_key_is_not_known",
+            f"{HANDSHAKER}::test_what_was_said_on_another_call_convinces_nobody",
+        ),
     ),
     Switch(
         "bounded reading",

@@ -9,24 +9,25 @@ from typing import Any
 import pytest
 
 from p2pfl_me.wire.admission import CHALLENGE
-from p2pfl_me.wire.endpoint import AsStated, Endpoint, Meeting
-from p2pfl_me.wire.handshake import Terms, greeting
-from p2pfl_me.wire.handshake_stages import AtRelay, Call, Dialled, most_s
-from p2pfl_me.wire.handshaker import (
-    NEWS_RECORD,
+from p2pfl_me.wire.complaints import (
+    BY_ANOTHER_KEY,
     NO_KEY,
     NO_PEER,
     NOT_THERE,
     REVOKED,
     TURNED_AWAY,
     TURNED_AWAY_THERE,
-    Handshaker,
 )
+from p2pfl_me.wire.endpoint import AsStated, Endpoint, Meeting
+from p2pfl_me.wire.handshake import Terms, greeting
+from p2pfl_me.wire.handshake_stages import AtRelay, Call, Dialled, most_s
+from p2pfl_me.wire.handshaker import NEWS_RECORD, UNKNOWNS, Handshaker
 from p2pfl_me.wire.identity import Identity, new_identity
 from p2pfl_me.wire.meeting import ABSENT, MEET, MET
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.session import Session
 from p2pfl_me.wire.station import Outcome
+from p2pfl_me.wire.unknown import ANSWER, UNKNOWN
 from tests.wire.spies import SCHEMA, SimpleNamespaceHashed, Spy
 
 KEYS = [new_identity() for _ in range(3)]
@@ -129,7 +130,7 @@ def test_who_differs_is_told_where_and_hung_up_on() -> None:
     for end in (low, high):
         ((neighbour, words),) = end.said("complain")
         assert neighbour is end.neighbour and "model" in words and not end.said("up")
-        assert end.said("differs") == [(end.neighbour,)]
+        assert end.said("differs") == [(end.neighbour, ("by_key", False))]
     assert low.said("hang_up") == [(low.connection,)] and high.said("hang_up") == []
 
 
@@ -173,13 +174,113 @@ def test_strangers_and_those_who_call_as_another_come_to_nothing() -> None:
     stranger, end = End(0, 1), End(1, 0, key=KEYS[2].public)
     call(stranger, end)
     assert end.said("stranger") == [("a key outside the allow list, or made for another key than ours, from 10.0.0.7",)]
-    assert end.said("hang_up") == [(end.connection,)] and not end.traffic.calls
+    assert not end.said("hang_up") and not end.traffic.calls
+    assert end.it.on_closed(end.connection, "reset") == "" and len(end.said("stranger")) == 1
     wrong, high = End(0, 1, terms={"me": 5}, dialled=True), End(1, 0)
     call(wrong, high)
     assert high.said("stranger") == [("peer 0 calls as peer 5, which it should not, from 10.0.0.7",)]
     wrong, low = End(1, 0, dialled=True), End(0, 1)
     call(wrong, low)
     assert low.said("stranger") == [("peer 1 calls as peer 1, which it should not, from 10.0.0.7",)]
+
+
+CALLED = "peer 1 at tcp://lab1:1"
+
+
+@pytest.mark.parametrize("news", [None, b"news"])
+def test_whose_key_is_not_known_is_told_so_by_the_neighbour_itself(news: bytes | None) -> None:
+    low, high = End(0, 1, terms={"news": news}), End(1, 0, key=KEYS[2].public)
+    call(low, high)
+    assert low.said("complain") == [(low.neighbour, f"{CALLED} {BY_ANOTHER_KEY}")]
+    assert low.said("hang_up") == [(low.connection,)] and not low.said("stranger")
+    # Where a contract may change on the way, the neighbour may yet come to know it.
+    assert low.said("differs") == ([] if news else [(low.neighbour, ("by_key", True))])
+    assert not high.said("differs") and not high.said("complain"), "and who says it learns nothing"
+
+
+@pytest.mark.parametrize("news", [None, b"news"])
+def test_a_neighbour_that_calls_another_key_than_ours_says_who_it_is(news: bytes | None) -> None:
+    low, high = End(0, 1, key=KEYS[2].public), End(1, 0, terms={"news": news})
+    call(low, high)
+    assert low.said("complain") == [(low.neighbour, f"{CALLED} {TURNED_AWAY}")] and not low.said("differs")
+    assert high.said("complain") == [(high.neighbour, f"peer 0 at tcp://lab0:1 {BY_ANOTHER_KEY}")]
+    assert high.said("hang_up") == [(high.connection,)]
+    assert high.said("differs") == ([] if news else [(high.neighbour, ("by_key", True))])
+
+
+@pytest.mark.parametrize("which", ["low", "high"])
+def test_who_goes_by_two_keys_is_never_said_to_be_refused(which: str) -> None:
+    """It may be known by the other."""
+    low, high = End(0, 1), End(1, 0, key=KEYS[2].public)
+    if which == "low":
+        low.trust.known[KEYS[1].public] = (KEYS[1].public, KEYS[2].public)
+        low.trust.changed = True
+        low.it.look()
+        call(low, high)
+        assert low.said("complain") and low.said("hang_up") == [(low.connection,)]
+    else:
+        high.it._terms = replace(high.terms, earlier=(KEYS[0],))
+        high.trust.known[KEYS[1].public] = (KEYS[1].public, KEYS[0].public)
+        call(low, high)
+        assert high.said("hang_up") == [(high.connection,)] and not high.sent and not low.said("complain")
+    assert not low.said("differs") and not high.said("differs")
+
+
+@pytest.mark.parametrize("at", [0, 1, 40, 64])
+@pytest.mark.parametrize("kind", [UNKNOWN, ANSWER])
+def test_whoever_is_on_the_line_convinces_nobody_that_a_key_is_not_known(kind: int, at: int) -> None:
+    """A bit is flipped in what was said: in the HELLO of two that know each other, or in what follows it."""
+    low, high = End(0, 1, key=KEYS[1 if kind == UNKNOWN else 2].public), End(1, 0)
+    low.it.on_dialling(low.connection, low.neighbour, 0.0)
+    high.it.on_call(high.connection, 0.0)
+    low.hear(high.sent.pop())
+    said = low.sent.pop()
+    if kind == UNKNOWN:
+        high.hear(said[: 1 + at] + bytes([said[1 + at] ^ 1]) + said[2 + at :])
+    else:
+        high.hear(said)
+        low.hear(high.sent.pop())
+        (answered,) = low.sent
+        high.hear(answered[: at % 33] + bytes([answered[at % 33] ^ 1]) + answered[at % 33 + 1 :])
+    for frame in high.sent:
+        low.hear(frame)
+    for frame in low.sent if kind == UNKNOWN else ():
+        high.hear(frame)
+    assert not low.said("differs") and not high.said("differs")
+
+
+def test_what_was_said_on_another_call_convinces_nobody() -> None:
+    high = End(1, 0)
+    answers = []
+    for _ in range(2):
+        low, high.connection = End(0, 1, key=KEYS[2].public), connection()
+        call(low, high, steps=3)
+        answers += low.sent
+    high.hear(answers[0])
+    assert not high.said("differs") and high.said("hang_up") == [(high.connection,)]
+    frames = []
+    for _ in range(2):
+        low, high = End(0, 1), End(1, 0, key=KEYS[2].public)
+        call(low, high, steps=2)
+        frames += high.sent
+    low.hear(frames[0])
+    assert not low.said("differs"), "the neighbour's own words, to another HELLO"
+
+
+def test_no_more_strangers_are_told_than_a_second_allows_and_one_without_a_key_is_not() -> None:
+    high = End(1, 0)
+    for each in range(int(UNKNOWNS[1]) + 3):
+        stranger = End(0, 1, key=KEYS[2].public)
+        high.connection = connection()
+        high.sent.clear()
+        call(stranger, high, steps=2)
+        assert bool(high.sent) is (each < UNKNOWNS[1]), each
+    assert len(high.said("hang_up")) == 3
+    end = End(1, 0)
+    end.it.on_call(end.connection, 0.0)
+    end.sent.clear()
+    end.hear(b"\x01" + bytes(200))
+    assert not end.sent and end.said("hang_up") == [(end.connection,)] and len(end.said("stranger")) == 1
 
 
 @pytest.mark.parametrize("why", ["quarantined", "too often"])

@@ -30,6 +30,7 @@ from p2pfl_me.wire import (
     stream_sockets,
     thread_bridge,
     traffic,
+    unknown,
 )
 from p2pfl_me.wire.dialling import delay
 from p2pfl_me.wire.framing import Lengths, on_wire
@@ -42,6 +43,8 @@ STATED = [
     (handshake.VERSION, 2),
     (codec.VERSION, 1),
     ((handshake.HELLO, handshake.REPLY, handshake.GREETING), (1, 2, 3)),
+    ((unknown.UNKNOWN, unknown.ANSWER, unknown.SEAL), (4, 5, 32)),
+    (handshaker.UNKNOWNS, (1.0, 8.0)),
     ((session.MESSAGE, session.BODY, session.RECEIVED), (16, 17, 18)),
     ((session.BYE, session.STANDING, session.TWICE), (19, 20, 21)),
     ((echo.ECHO, echo.ECHOED), (22, 23)),

@@ -14,11 +14,13 @@ from p2pfl_me.message import Kind, Message
 from p2pfl_me.wire import handshake_stages, handshaker
 from p2pfl_me.wire.admission import ADDRESSES, WAITING, WaitingRoom, edge_key, network_of
 from p2pfl_me.wire.budget import Bucket
+from p2pfl_me.wire.endpoint import Differs
 from p2pfl_me.wire.framing import Lengths
 from p2pfl_me.wire.handshake import MAX_FRAME, REPLY, Terms, greeting, hello, read_greeting
 from p2pfl_me.wire.identity import new_identity
 from p2pfl_me.wire.links import Links, Liveness
 from p2pfl_me.wire.stream_sockets import split_address
+from p2pfl_me.wire.unknown import UNKNOWN, answer, is_from
 from tests.wire.peers import Recorder, Swarm
 from tests.wire.raw import Caller, Tap
 
@@ -80,8 +82,8 @@ def test_whatever_a_stranger_says_ends_its_own_connection_and_nothing_else(words
     asyncio.run(scene())
 
 
-def test_a_stranger_that_knows_every_public_key_gets_a_greeting_and_nothing_else() -> None:
-    """Whoever holds the contract: it can compute no answer to a challenge."""
+def test_a_stranger_that_knows_every_public_key_gets_a_greeting_and_that_its_key_is_not_known() -> None:
+    """Whoever holds the contract: it can answer no challenge, nor say that it is anybody of the contract."""
 
     async def scene() -> None:
         swarm = Swarm(2)
@@ -92,15 +94,45 @@ def test_a_stranger_that_knows_every_public_key_gets_a_greeting_and_nothing_else
             stranger = Caller.of(swarm.addresses[1])
             challenge = read_greeting(stranger.receive())
             key = edge_key(thief.identity, swarm.identities[1].public)
-            stranger.send(hello(thief, swarm.identities[1].public, key, challenge)[0])
+            made, awaiting = hello(thief, swarm.identities[1].public, key, challenge)
+            stranger.send(made)
+            told = stranger.receive()
+            assert is_from(told, swarm.identities[1].public, awaiting.ephemeral, challenge, made)
+            stranger.send(answer(thief.identity, told, challenge, made))
             return stranger.receive()
 
         assert await asyncio.to_thread(call) == b""
         await there.until(lambda: bool(there.refused))
         assert "a key outside the allow list" in there.refused[0][1] and "from 127.0.0.1" in there.refused[0][1]
+        assert not there.news, "and it is nobody's word that counts"
         await still_linked(low, there)
         await low.close()
         await high.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("refused", [0, 1])
+def test_whose_key_its_neighbour_does_not_know_hears_so_from_the_neighbour_itself(refused: int) -> None:
+    """Whether it calls or is called; and the other one, which may have better neighbours, is not told to stop."""
+
+    async def scene() -> None:
+        swarm, recorders = Swarm(2), (Recorder(), Recorder())
+        links = [
+            swarm.links(k, [1 - k], recorders[k], identity=new_identity() if k == refused else None) for k in (1, 0)
+        ]
+        for each in links:
+            await each.start()
+        told = recorders[refused]
+        await told.until(lambda: bool(told.news))
+        assert told.news[0] == Differs(1 - refused, by_key=True)
+        assert any(
+            reason.startswith(f"peer {1 - refused} ") and "by another key" in reason for _, reason in told.refused
+        )
+        assert not [each for each in recorders[1 - refused].news if isinstance(each, Differs)]
+        assert not told.links and not recorders[1 - refused].links
+        for each in links:
+            await each.close()
 
     asyncio.run(scene())
 
@@ -171,8 +203,8 @@ def test_a_handshake_is_refused_after_a_restart_too_without_a_memory_of_it(
             return caller.receive()
 
         for _ in range(3):
-            answer = await asyncio.to_thread(replay)
-            assert answer[:1] == (b"" if challenges == "fresh" else bytes([REPLY]))
+            told = await asyncio.to_thread(replay)
+            assert told[:1] == bytes([UNKNOWN if challenges == "fresh" else REPLY])
         assert not again.links, "it never was a link"
         await high.close()
         await tap.close()

@@ -1,0 +1,18 @@
+"""Why nothing came of a handshake, in words for whoever runs this peer; what goes before names the neighbour."""
+
+TURNED_AWAY = (
+    "turned us away before the handshake: it does not know our public key, or has another than the contract names; "
+    "compare fingerprints with whoever runs it (`p2pme keys fingerprint`) and the two contracts"
+)
+BY_ANOTHER_KEY = (
+    "knows this peer by another key, as it has shown by its own: its contract names another for us, or it has not "
+    "taken our new one in (`p2pme keys accept`); compare fingerprints with whoever runs it (`p2pme keys fingerprint`)"
+)
+TURNED_AWAY_THERE = (
+    "turned us away: it has another contract, in which we do not meet this neighbour, or have another key; "
+    "give whoever runs it the same file"
+)
+NOT_THERE = "it is not there yet"
+NO_PEER = "does not speak p2pme's protocol; is the address in the contract right, and p2pme there of the same version?"
+REVOKED = "its key is revoked, and no other is known; ask the laboratory for its new one (`p2pme keys accept`)"
+NO_KEY = "the public key that the contract names is no key; correct the contract"
