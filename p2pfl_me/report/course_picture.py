@@ -164,11 +164,12 @@ def _mark_ends(axes: Axes, rows: Sequence[Row], column: str, styles: dict[str, L
     """A dot where a line ends: in bytes and seconds the lines have different lengths."""
     for series, line in styles.items():
         for x, y in points(rows, column, "uf1_mean", kind=SET_UP, series=series)[-1:]:
-            _dot(axes, x, y, line.colour, 5, series)
+            _dot(axes, x, y, line, 5, series)
 
 
-def _dot(axes: Axes, x: float, y: float, colour: str, size: float, series: str) -> None:
-    own = axes.plot([x], [y], color=colour, marker="o", markersize=size, linestyle="none", clip_on=False, zorder=4)
+def _dot(axes: Axes, x: float, y: float, line: LineStyle, size: float, series: str) -> None:
+    own = axes.plot([x], [y], color=line.colour, marker=line.mark or "o", markersize=size, linestyle="none", zorder=4)
+    own[0].set_clip_on(False)
     own[0].set_gid(belongs(axes, series))
 
 
@@ -184,6 +185,6 @@ def _spread_bars(axes: Axes, rows: Sequence[Row], styles: dict[str, LineStyle]) 
                 ends = [mean - std, mean + std]
                 own = axes.plot([place, place], ends, color=line.colour, linewidth=1.4, alpha=0.8, clip_on=False)
                 own[0].set_gid(belongs(axes, series))
-                _dot(axes, place, mean, line.colour, 3.5, series)
+                _dot(axes, place, mean, line, 3.5, series)
     if place > high:
         axes.set_xlim(low, place + step)

@@ -49,7 +49,8 @@ def distance_figure(rows: Sequence[Row], width: float) -> Figure:
         ):
             if own := [each for each in points(rows, "round", column, series=series) if each[1] > EXACT]:
                 name = f"{series}, predicted" if column == "predicted_distance" else series
-                look = {"color": line.colour, "linestyle": dash, "linewidth": weight, "alpha": strength}
+                marks = line.marks(len(own)) if column == "distance" else {}
+                look = {"color": line.colour, "linestyle": dash, "linewidth": weight, "alpha": strength, **marks}
                 curve(axes, own, name, "round {x:g}: {y:.3%}", **look)
                 if column == "distance":
                     labels.append((own[-1][1], line.label, line.colour))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -70,8 +71,10 @@ def _mixing_by(column: str, place: str) -> Draw:
             under = axes.plot(
                 *zip(*predicted, strict=True), color=line.colour, linestyle=DOTTED, linewidth=3.2, alpha=0.45
             )
-            curve(axes, measured, series, tip, color=line.colour, linestyle=line.dash, linewidth=1.6, zorder=3)
-            end = axes.plot(*measured[-1], color=line.colour, marker="o", markersize=4.5, clip_on=False, zorder=4)
+            look: dict[str, Any] = {"color": line.colour, "linestyle": line.dash, "linewidth": 1.6, "zorder": 3}
+            curve(axes, measured, series, tip, **look, **line.marks(len(measured)))
+            end = axes.plot(*measured[-1], color=line.colour, marker=line.mark or "o", markersize=4.5, zorder=4)
+            end[0].set_clip_on(False)
             for each in (*under, *end):
                 each.set_gid(belongs(axes, series))
             labels.append((measured[-1][1], line.label, line.colour))

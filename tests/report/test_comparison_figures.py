@@ -209,6 +209,21 @@ def test_no_two_set_ups_of_a_comparison_look_alike() -> None:
     ):
         styles = line_styles_of([{"kind": "set-up", "series": name} for name in names])
         assert len({(each.colour, each.dash) for each in styles.values()}) == len(names)
+        assert len({(each.mark, each.dash) for each in styles.values()}) == len(names), "in grey colours are one"
+        assert len({each.label.removesuffix(name) for name, each in styles.items()}) == len(names)
+
+
+def test_lines_of_which_each_has_its_own_dash_bear_no_marks() -> None:
+    styles = line_styles_of([{"kind": "set-up", "series": name} for name in ("ring", "mesh", "torus", "base")])
+    assert {each.mark for each in styles.values()} == {""}
+
+
+def test_a_marked_line_has_a_mark_however_few_its_points_are() -> None:
+    styles = line_styles_of([{"kind": "set-up", "series": f"graph {number}"} for number in range(9)])
+    for style in styles.values():
+        for count in (1, 2, 7, 100):
+            first, step = style.marks(count)["markevery"]
+            assert 1 <= len(range(first, count, step)) <= 12
 
 
 @pytest.mark.parametrize("width", WIDTHS)
