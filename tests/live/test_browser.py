@@ -21,7 +21,7 @@ from p2pfl_me.spotting.interval import Interval, Kind
 from p2pfl_me.spotting.metric import Film, score
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-from playwright.sync_api import Browser, Page, Playwright, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Route, TimeoutError, sync_playwright
 
 from tests.live.browser import CHROMIUM, agree, chromium, give_pictures, page_list, serving, start
 
@@ -142,8 +142,16 @@ def test_a_browser_that_cannot_read_the_pages_script_is_told(url: str, browser: 
     page.goto(url)
     page.get_by_text("This page has not started").wait_for(state="visible")
     page.unroute("**/page.js")
-    page.reload()
-    page.wait_for_selector("#unstarted", state="detached")
+    held: list[Route] = []
+    page.route("**/page.js", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    page.wait_for_selector("#unstarted", state="attached")
+    while not held:
+        page.wait_for_timeout(20)
+    assert page.locator("#unstarted").is_hidden(), "who waits for the script is not told that it fails"
+    held[0].continue_()
+    page.locator("#subtitle", has_text="spots expressions").wait_for()
+    assert page.locator("#unstarted").is_hidden()
     context.close()
 
 

@@ -69,7 +69,7 @@ def test_only_the_page_that_was_opened_is_served(url: str) -> None:
 
 
 def test_no_file_of_the_page_names_another_place(url: str) -> None:
-    for name in ("", "page.js", "page.css", "capture.js", "drawing.js", "replay.js"):
+    for name in ("", "start.js", "page.js", "page.css", "capture.js", "drawing.js", "replay.js"):
         with urllib.request.urlopen(url + name, timeout=20) as answer:
             text = answer.read().decode()
         assert (

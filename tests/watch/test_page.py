@@ -64,6 +64,7 @@ def test_it_shows_the_run_and_follows_it(run: Path, url: str) -> None:
         page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         page.goto(url)
         page.wait_for_selector("#rows tr")
+        assert page.locator("#unstarted").is_hidden()
         assert page.inner_text("#name") == "trio" and page.inner_text("#uf1") == "0.500"
         assert page.inner_text("#network") == RunView(run).state()["network"]
         assert page.inner_text("#worst") == "0.250" and page.inner_text("#round") == "1 of 4"

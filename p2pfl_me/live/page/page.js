@@ -385,4 +385,3 @@ function download() {
   link.click();
   URL.revokeObjectURL(link.href);
 }
-document.getElementById("unstarted").remove();

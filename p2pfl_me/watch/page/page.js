@@ -252,4 +252,4 @@ async function look() {
 }
 
 look();
-document.getElementById("unstarted").remove();
+document.documentElement.className = "started";
