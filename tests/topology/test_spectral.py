@@ -8,8 +8,17 @@ import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import assume, given
+from numpy.typing import NDArray
 
-from p2pfl_me.topology import ChangingSchedule, Edge, StaticSchedule, diameter, mixing_matrix, spectral_figures
+from p2pfl_me.topology import (
+    ChangingSchedule,
+    Edge,
+    StaticSchedule,
+    diameter,
+    mixing_matrix,
+    spectral,
+    spectral_figures,
+)
 from tests.topology.drawing import connected_graphs, schedule
 
 CLOSE = 1e-12
@@ -156,3 +165,15 @@ def test_effective_neighbours_from_products_are_those_from_eigenvalues() -> None
     expected, found = spectral_figures(standing), spectral_figures(repeating)
     assert found.effective_neighbours == pytest.approx(expected.effective_neighbours, rel=1e-9)
     assert found.beta == pytest.approx(expected.beta, rel=0.01)
+
+
+def test_of_a_schedule_that_never_ends_so_many_rounds_are_multiplied_and_no_more() -> None:
+    slow, rounds = np.array([[0.999, 0.001], [0.001, 0.999]]), []
+
+    def mix(round: int, mass: NDArray[np.float64]) -> NDArray[np.float64]:
+        rounds.append(round)
+        return slow @ mass
+
+    figures = spectral._of_product(2, None, mix)
+    assert rounds == list(range(spectral.WINDOW))
+    assert figures.beta == pytest.approx(0.998)
