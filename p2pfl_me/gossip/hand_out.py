@@ -347,8 +347,14 @@ class HandOut:
 
     def _go_if_all_have(self) -> list[Action]:
         """Whether nobody can come back any more who would want anything."""
-        idle = self._state is _State.DONE or (self._state is _State.LONELY and not self._asked)
-        return [Leave()] if idle and self._done >= self._neighbours else []
+        if self._finish is None or not self._done >= self._neighbours:
+            return []
+        if self._state is _State.DONE:
+            return [Leave()]
+        if self._state is not _State.LONELY or self._asked:
+            return []
+        # Its neighbours were told that it may come back for more, and would stay for it.
+        return [*(Send(peer, self._goodbye(self._finish)) for peer in sorted(self._linked)), Leave()]
 
     def _goodbye(self, finish: Finish) -> Message:
         early = finish.reason in DONE and self._completed < self._rounds

@@ -268,6 +268,15 @@ def test_who_is_back_after_the_stated_time_has_its_own_model_and_says_so(hand_ou
     assert not any(mixed.handed for mixed in swarm.mixed[2]) and max(swarm.left.values()) < 100
 
 
+@pytest.mark.parametrize("protocol", ALL)
+def test_whoever_was_alone_goes_with_the_one_that_it_was_there_for_and_says_so(protocol: str) -> None:
+    """All rounds alone, since the other one came when they were over: it had told that one that it may want more."""
+    contract = contract_of({"kind": "line"}, 2, 3, {"protocol": protocol, "hand_out": 600.0, "join_timeout_s": 2})
+    swarm = run(contract, apart(2), idle, FaultModel(late={1: 60.0}))
+    assert (swarm.finished[0].reason, swarm.finished[1].reason) == ("rounds", "handed")
+    assert max(swarm.left.values()) < 60 + 20
+
+
 def test_what_one_neighbour_says_replaces_no_model_where_rules_stand_against_liars() -> None:
     swarm = cut_off({2}, BACK_AT, aggregation={"kind": "median"})
     assert not any(mixed.handed for mixed in swarm.mixed[2])

@@ -21,7 +21,7 @@ def test_a_late_lab_gets_the_final_model_from_whoever_is_done(tmp_path: Path) ->
         2,
         topology="{kind: line}",
         training="{rounds: 2, local_epochs: 1}",
-        gossip="{hand_out: 100, start: {patience: 0.2}, deadline: {min_s: 1}}",
+        gossip="{hand_out: 1000, start: {patience: 0.2}, deadline: {min_s: 1}}",
     )
     home, first, late = tmp_path / "home", tmp_path / "first", tmp_path / "late"
     labs = [write_vectors(tmp_path / f"{peer}.safetensors", [3 * peer, 3 * peer + 1]) for peer in (0, 1)]
