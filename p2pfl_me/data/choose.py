@@ -11,6 +11,7 @@ from pathlib import Path
 
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.identity import bare
+from p2pfl_me.data.quoted import WholeRows, why
 from p2pfl_me.data.spelling import clean, loose
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import open_text
@@ -44,7 +45,7 @@ def read_list(path: Path) -> tuple[Wanted, ...]:
     """
     try:
         with open_text(path) as file:
-            reader = csv.DictReader(file)
+            reader = WholeRows(file)
             columns = [re.sub(r"[^a-z]", "", (name or "").lower()) for name in reader.fieldnames or ()]
             places = {name: next((way for way in ways if way in columns), None) for name, ways in COLUMNS.items()}
             reader.fieldnames = columns
@@ -63,7 +64,7 @@ def read_list(path: Path) -> tuple[Wanted, ...]:
     except PermissionError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=str(path), fix="see who may read it") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot be read: {error}", where=str(path), fix="save it as CSV in UTF-8") from error
+        raise DataError(f"cannot be read: {why(error)}", where=str(path), fix="save it as CSV in UTF-8") from error
 
 
 def choose(clips: Sequence[Clip], wanted: Sequence[Wanted], where: Path) -> tuple[Clip, ...]:

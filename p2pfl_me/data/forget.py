@@ -24,6 +24,7 @@ from p2pfl_me.data.clip import Problem
 from p2pfl_me.data.columns import length_problem
 from p2pfl_me.data.identity_rules import ASK, IdentityRules, Said
 from p2pfl_me.data.manifest import manifest_path
+from p2pfl_me.data.quoted import whole_rows, why
 from p2pfl_me.data.spelling import alike, clean
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import open_text, read_json, refusing, undrafted, write_whole
@@ -123,10 +124,9 @@ def read_rows(path: Path) -> Rows:
     source = manifest_path(path)
     try:
         with open_text(source) as file:
-            reader = csv.reader(file)
-            header, *lines = [(reader.line_num, row) for row in reader if row]
+            header, *lines = whole_rows(file)
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"cannot be read: {error}", where=str(source), fix="name a manifest in CSV") from error
+        raise DataError(f"cannot be read: {why(error)}", where=str(source), fix="name a manifest in CSV") from error
     names = tuple(clean(name).lower() for name in header[1])
     if not {"dataset", "subject"} <= set(names):
         raise DataError("has no columns `dataset` and `subject`", where=str(source), fix="name a manifest")

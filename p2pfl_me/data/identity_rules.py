@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from p2pfl_me.data.quoted import WholeRows, why
 from p2pfl_me.data.spelling import clean, loose_dataset
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import open_text
@@ -99,14 +100,14 @@ def read_persons(path: Path) -> dict[tuple[str, str], str]:
     """
     try:
         with open_text(path) as file:
-            reader = csv.DictReader(file)
+            reader = WholeRows(file)
             reader.fieldnames = [clean(name or "").lower() for name in reader.fieldnames or ()]
             rows = [{name: clean(cell or "") for name, cell in row.items() if isinstance(cell, str)} for row in reader]
             columns = set(reader.fieldnames)
     except PermissionError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=str(path), fix="see who may read it") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot be read: {error}", where=str(path), fix="save it as CSV in UTF-8") from error
+        raise DataError(f"cannot be read: {why(error)}", where=str(path), fix="save it as CSV in UTF-8") from error
     if not {"subject", "person"} <= columns:
         raise DataError("has no columns `subject` and `person`", where=str(path), fix="name its columns so")
     found: dict[tuple[str, str], str] = {}

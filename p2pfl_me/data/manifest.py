@@ -32,6 +32,7 @@ from p2pfl_me.data.clip import (
 )
 from p2pfl_me.data.columns import FRAMES, MORE, REQUIRED, columns_problem, length_problem, unread_columns
 from p2pfl_me.data.labels import Labels
+from p2pfl_me.data.quoted import NEVER_CLOSED, WholeRows
 from p2pfl_me.data.spelling import clean
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import open_text, refusing, write_whole
@@ -90,7 +91,7 @@ def manifest_rows(path: Path, labels: Labels) -> Iterator[Found]:
     source = manifest_path(path)
     try:
         with open_text(source) as file:
-            yield from _rows(csv.DictReader(file), source.parent, labels)
+            yield from _rows(WholeRows(file), source.parent, labels)
     except FileNotFoundError as error:
         raise DataError(
             "no such manifest",
@@ -126,7 +127,7 @@ def _rows(reader: csv.DictReader[str], root: Path, labels: Labels) -> Iterator[F
                 yield from row_of(root, last, row, labels)
     except csv.Error as error:
         why = f"a cell has more than {csv.field_size_limit():,} characters" if "limit" in str(error) else str(error)
-        text = f"{why}: is a quotation mark opened here and never closed? The rows below are not read"
+        text = f"{why}: {NEVER_CLOSED} The rows below are not read"
         yield Problem(last + 1, Fault.CELL, text)
 
 

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from p2pfl_me.counting import many
 from p2pfl_me.data.drawn import WORDS
+from p2pfl_me.data.quoted import WholeRows, why
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import open_text, refusing, replacing
 from p2pfl_me.live.absence import Lack
@@ -134,14 +135,14 @@ def read_truth(path: Path, films: Iterable[Film]) -> dict[str, tuple[Interval, .
 def _rows(path: Path) -> tuple[list[tuple[int, Mapping[str, str]]], set[str]]:
     try:
         with open_text(path) as file:
-            reader = csv.DictReader(file)
+            reader = WholeRows(file)
             columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
             reader.fieldnames = columns
             return [(reader.line_num, dict(_cells(row))) for row in reader], set(columns)
     except FileNotFoundError as error:
         raise DataError("no such file", where=str(path), fix="correct the path") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot be read: {error}", where=str(path), fix="save it as CSV in UTF-8") from error
+        raise DataError(f"cannot be read: {why(error)}", where=str(path), fix="save it as CSV in UTF-8") from error
 
 
 def _cells(row: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from p2pfl_me.data.clip import Quirk, Remark, Row
 from p2pfl_me.data.datasets.known import LAYOUTS
 from p2pfl_me.data.datasets.layout import Entry, Layout, Source, folders, is_folder
 from p2pfl_me.data.datasets.sheet import Sheet, read_sheet
-from p2pfl_me.data.datasets.workbook import FOREIGN, SHEETS
+from p2pfl_me.data.datasets.workbook import FOREIGN, SHEETS, TEXT
 from p2pfl_me.data.frames import is_copy
 from p2pfl_me.errors import DataError
 
@@ -49,7 +49,7 @@ def find_sources(folder: Path) -> list[Source]:
     sources = [source for layout in LAYOUTS for source in _sources(layout, seen)]
     if not sources:
         raise _refusal(folder, seen)
-    passed = tuple(_passed_over(seen, {source.layout.name for source in sources}))
+    passed = tuple(_passed_over(seen, sources))
     return [replace(sources[0], remarks=(*sources[0].remarks, *passed)), *sources[1:]]
 
 
@@ -117,9 +117,12 @@ def _sources(layout: Layout, seen: _Seen) -> Iterator[Source]:
     said += [_cameras(layout, there)] if there[1:] else []
     older = sorted({other.path.name for _, other in fitting if other and sheet and other.path != sheet.path})
     said += [_sheets(sheet, older)] if sheet and older else []
+    weighed = {other.path: other.path.name for _, _, other in pairs if other}
+    fewer = sorted({name for path, name in weighed.items() if path.name not in older and sheet and path != sheet.path})
+    said += [_fewer(sheet, fewer)] if sheet and fewer else []
     if sheet:
         said += [Remark(Quirk.SHEET, text, Row(sheet.path.name)) for text in sheet.said]
-    yield Source(layout, place, sheet, tuple(said))
+    yield Source(layout, place, sheet, tuple(said), frozenset(weighed))
 
 
 def _best_sheet(layout: Layout, sheets: Sequence[Sheet | None]) -> Sheet | None:
@@ -169,13 +172,36 @@ def _sheets(sheet: Sheet, older: Sequence[str]) -> Remark:
     return Remark(Quirk.FOLDER, f"the sheet is {sheet.path.name}; move it away to have {others} read instead")
 
 
-def _passed_over(seen: _Seen, found: set[str]) -> Iterator[Remark]:
+def _fewer(sheet: Sheet, others: Sequence[str]) -> Remark:
+    say = "has its columns, and names" if len(others) == 1 else "have its columns, and name"
+    return Remark(Quirk.FOLDER, f"the sheet is {sheet.path.name}; {_some(others)} {say} fewer of the folders: not read")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SAID} more" if len(names) > SAID else ""
+    return f"{', '.join(names[:SAID])}{more}"
+
+
+def _passed_over(seen: _Seen, sources: Sequence[Source]) -> Iterator[Remark]:
     """What lies beside the data sets that were found, and gave nothing."""
-    lone = _without_sheet(seen, found)
+    lone = _without_sheet(seen, {source.layout.name for source in sources})
     for each in lone:
         yield Remark(Quirk.FOLDER, f"{each.words}: left out")
     for text in _no_tables(seen, bool(lone)):
         yield Remark(Quirk.FOLDER, text)
+    read = frozenset[Path]().union(*(source.weighed for source in sources))
+    for path in seen.sheets:
+        if path not in read and (like := [layout.title for layout in LAYOUTS if _is_sheet(path, layout)]):
+            text = f"{path.name} has the columns of {' and '.join(like)}, and none of its folders is here: not read"
+            yield Remark(Quirk.FOLDER, text)
+    if not lone and (others := sorted(path.name for path in seen.sheets if _is_other(path))):
+        text = f"no row of {_some(others)} names the columns of a data set: not read"
+        yield Remark(Quirk.FOLDER, text)
+
+
+def _is_other(path: Path) -> bool:
+    """Whether a sheet is of something else; notes in text are no sheets."""
+    return path.suffix.lower() != TEXT and all(_sheet(path, layout) is None for layout in LAYOUTS)
 
 
 @dataclass(frozen=True)
@@ -212,7 +238,7 @@ def _no_tables(seen: _Seen, lacking: bool) -> Iterator[str]:
     for path, error in _broken(seen).items():
         yield f"{path.name} {error.what}: {error.fix}"
     for path in seen.sheets if lacking else ():
-        if all(_sheet(path, layout) is None for layout in LAYOUTS):
+        if _is_other(path):
             yield f"{path.name} has no row that names the columns of a data set"
 
 
@@ -221,7 +247,7 @@ def _broken(seen: _Seen) -> dict[Path, DataError]:
     found: dict[Path, DataError] = {}
     for path in seen.sheets:
         for layout in LAYOUTS:
-            if isinstance(error := _sheet(path, layout), DataError):
+            if path.suffix.lower() != TEXT and isinstance(error := _sheet(path, layout), DataError):
                 found.setdefault(path, error)
     return found
 

@@ -97,6 +97,8 @@ class Source:
     frames: Path
     sheet: Sheet | None
     remarks: tuple[Remark, ...] = ()
+    weighed: frozenset[Path] = frozenset()
+    """Files of the sheets among which this one was chosen."""
 
     def entries(self) -> Iterator[Entry | Aside]:
         """In the order of the sheet, or of the folders."""

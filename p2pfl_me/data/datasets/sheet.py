@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from p2pfl_me.data.datasets.workbook import Table, tables_of
 from p2pfl_me.data.frames import without_copy
+from p2pfl_me.data.quoted import require_whole
 from p2pfl_me.errors import DataError
 
 HEADER_WITHIN = 60
@@ -48,7 +50,8 @@ def read_sheet(path: Path, needed: Columns, welcome: Columns) -> Sheet | None:
     Raises
     ------
     DataError
-        The file is no spreadsheet, or a column or the whole table stands there twice with other cells.
+        The file is no spreadsheet, a column or the whole table stands there twice with other cells, or a cell of text
+        may hold rows.
     """
     tables = tables_of(path, path.stat().st_mtime_ns)
     found = [(table, at) for table in tables if (at := _header(table, needed)) is not None]
@@ -60,6 +63,7 @@ def read_sheet(path: Path, needed: Columns, welcome: Columns) -> Sheet | None:
         names = " and ".join(f"`{other.name}` ({len(other.rows)} rows)" for other in shown)
         fix = "hide or remove those that are not meant, or bring all rows into one"
         raise DataError(f"has the columns in several sheets, {names}", where=str(path), fix=fix)
+    _require_whole(path, table, at)
     places = _places(path, table, at, {**needed, **welcome})
     rows = [
         SheetRow(number, {name: cells[place] if place < len(cells) else "" for name, place in places.items()})
@@ -67,6 +71,18 @@ def read_sheet(path: Path, needed: Columns, welcome: Columns) -> Sheet | None:
     ]
     kept = tuple(row for row in rows if sum(bool(row.cells[name]) for name in needed) > 1)
     return Sheet(path, kept, (*_others(table, tables, [other for other, _ in found]), *table.said))
+
+
+def _require_whole(path: Path, table: Table, at: int) -> None:
+    """See that no quotation mark in a text has swallowed rows."""
+    fix = "take the quotation mark out that stands alone, or save the sheet as .xlsx"
+    if table.torn:
+        raise DataError(f"may have lost rows: {table.torn}", where=str(path), fix=fix)
+    for number, cells in enumerate(table.rows, 1) if table.delimiter else ():
+        try:
+            require_whole(cells, len(table.rows[at]), table.delimiter)
+        except csv.Error as error:
+            raise DataError(f"may have lost rows: in row {number} {error}", where=str(path), fix=fix) from error
 
 
 def _header(table: Table, needed: Columns) -> int | None:

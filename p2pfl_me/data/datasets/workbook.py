@@ -11,17 +11,21 @@ import csv
 import datetime
 import io
 import os
+import re
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from p2pfl_me.data.cells import Unread, as_written
 from p2pfl_me.data.datasets.shown import hidden_columns, hidden_rows, merge, odd_rows
 from p2pfl_me.data.datasets.strict import as_usual
+from p2pfl_me.data.quoted import why
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import open_regular, read_regular
 from p2pfl_me.machine import growing_at_most
@@ -31,12 +35,18 @@ if TYPE_CHECKING:
     from openpyxl.cell.cell import Cell, MergedCell
     from openpyxl.worksheet.worksheet import Worksheet
 
-SHEETS = {".xlsx", ".xlsm", ".xls", ".csv", ".tsv"}
+TEXT = ".txt"
+"""A sheet may be called so, and most files that are called so are none: nothing is said of those."""
+SHEETS = {".xlsx", ".xlsm", ".xltx", ".xltm", ".xls", ".xlt", ".csv", ".tsv", ".tab", TEXT}
 FOREIGN = {
-    ".ods": "an OpenDocument sheet",
-    ".fods": "an OpenDocument sheet",
+    **dict.fromkeys((".ods", ".fods", ".ots", ".sxc"), "an OpenDocument sheet"),
     ".xlsb": "a binary Excel sheet",
     ".numbers": "a Numbers sheet",
+    **dict.fromkeys((".et", ".ett"), "a WPS sheet"),
+    ".gnumeric": "a Gnumeric sheet",
+    ".gsheet": "a link to a sheet of Google's",
+    **dict.fromkeys((".dif", ".slk", ".wk1", ".wks"), "a sheet of an old kind"),
+    **dict.fromkeys((".htm", ".html", ".mht", ".mhtml"), "a page of HTML"),
 }
 """Sheets that are not read, and are not passed over in silence."""
 HEAD = 64
@@ -49,6 +59,9 @@ gigabyte of nothing."""
 TIMES, MORE = 200, 1 << 29
 """Bytes that reading a sheet may take: so many for each of the file, and so many more."""
 DELIMITERS = ",;\t|"
+FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
+CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*?\br=\"([A-Z]+[0-9]+)\"")
+"""In a part of an .xlsx; some programs write a prefix before every name."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,9 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     hidden: bool = False
     said: tuple[str, ...] = ()
+    delimiter: str = ""
+    torn: str = ""
+    """Of text: what parts its columns, and why a quotation mark in it may have swallowed rows."""
 
 
 @lru_cache(64)
@@ -108,7 +124,22 @@ def _by_each_delimiter(path: Path) -> Iterator[Table]:
     for delimiter in DELIMITERS:
         if delimiter in text or delimiter == ",":
             rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-            yield Table("", tuple(tuple(_text(cell) for cell in row) for row in rows))
+            cells = tuple(tuple(_text(cell) for cell in row) for row in rows)
+            yield Table("", cells, delimiter=delimiter, torn=_torn(text, delimiter))
+
+
+def _torn(text: str, delimiter: str) -> str:
+    """Where a quotation mark stands alone: nothing but the end of the file, or another one's text, closes its cell."""
+    if '"' not in text:
+        return ""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    for number in count(1):
+        try:
+            if next(rows, None) is None:
+                break
+        except csv.Error as error:
+            return f"row {number}: {why(error)}"
+    return ""
 
 
 def _new_workbook(path: Path) -> tuple[Table, ...]:
@@ -121,11 +152,7 @@ def _new_workbook(path: Path) -> tuple[Table, ...]:
             file = as_usual(written)
             # Not in its mode for large files, which believes the stated size and knows no hidden rows.
             book = openpyxl.load_workbook(file, data_only=True)
-            with zipfile.ZipFile(file) as parts:
-                calculated = any(
-                    b"<f" in parts.read(name) for name in parts.namelist() if name.startswith("xl/worksheets/sheet")
-                )
-            formulas = openpyxl.load_workbook(file) if calculated else None
+            formulas = openpyxl.load_workbook(file) if _is_calculated(file) else None
             return tuple(_new_table(sheet, formulas[sheet.title] if formulas else None) for sheet in book.worksheets)
         except zipfile.BadZipFile as error:
             raise ValueError("not an .xlsx file") from error
@@ -135,9 +162,25 @@ def _new_workbook(path: Path) -> tuple[Table, ...]:
             raise ValueError(f"{type(error).__name__}, {error}") from error
 
 
+def _is_calculated(file: BinaryIO) -> bool:
+    """Whether there is a formula in a book of which each cell stands there once; of two a reader drops one."""
+    calculated = False
+    with zipfile.ZipFile(file) as parts:
+        for name in parts.namelist():
+            if name.endswith(".xml"):
+                part = parts.read(name)
+                calculated = calculated or bool(FORMULA.search(part))
+                if twice := [place for place, times in Counter(CELL.findall(part)).items() if times > 1]:
+                    raise ValueError(f"its part {name} has two cells {twice[0].decode()}")
+    return calculated
+
+
 def _require_bounded(file: BinaryIO) -> None:
     with zipfile.ZipFile(file) as parts:
+        names = Counter(part.filename for part in parts.infolist())
         stated = sum(part.file_size for part in parts.infolist())
+    if twice := [name for name, times in names.items() if times > 1]:
+        raise ValueError(f"it holds {twice[0]} twice, and which is meant nothing tells")
     if stated > MOST_UNPACKED:
         raise ValueError(f"unpacked it is of {stated / 1e6:,.0f} MB, more than {MOST_UNPACKED / 1e6:,.0f} MB")
 
