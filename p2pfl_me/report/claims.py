@@ -15,7 +15,8 @@ from p2pfl_me.report.comparison_pairs import better, pair_tests
 from p2pfl_me.report.formatting import apart, figure, many
 from p2pfl_me.report.methods import Method, Setting, per_megabyte
 from p2pfl_me.report.paired import LEVEL, Paired, holm, paired, seeds_needed
-from p2pfl_me.report.results import average_interval, spread
+from p2pfl_me.report.results import shown_interval, spread
+from p2pfl_me.report.run import Run
 from p2pfl_me.report.warning import warning_words
 
 NO_SCORES = "No scores: no peer finished a round with clips of other subjects to be tested on."
@@ -39,8 +40,9 @@ def verdict(setting: Setting) -> str:
         seeds = max((test.seeds for test, _ in tests), default=0)
         why = f"no difference holds over {many(seeds, 'seed')}" if tests else "no two ran one seed on the same clips"
         ends = " to ".join(dict.fromkeys((f"{min(means):.2f}", f"{max(means):.2f}")))
-        words = f"By score these runs cannot tell the set-ups apart: average models end at UF1 {ends}, and {why}."
-    return words + _costs([method for _, method in scored])
+        whose = "the peers" if setting.alone else "average models"
+        words = f"By score these runs cannot tell the set-ups apart: {whose} end at UF1 {ends}, and {why}."
+    return words + ("" if setting.alone else _costs([method for _, method in scored]))
 
 
 def as_lines(settings: Sequence[Setting]) -> Iterator[str]:
@@ -51,10 +53,12 @@ def as_lines(settings: Sequence[Setting]) -> Iterator[str]:
         for method in setting.methods:
             arms = [(arm, spread(list(method.score(arm).values()))) for arm in (Arm.AVERAGE, Arm.GOSSIP)]
             said = [f"{arm.words.lower()} {figure(found)}" for arm, found in arms if found]
+            if setting.alone:
+                said = [figure(found) for arm, found in arms if found and arm is Arm.GOSSIP]
             yield f"{method.name}: UF1 {', '.join(said)}" if said else f"{method.name}: no scores"
         for arm in (Arm.ISOLATED, Arm.FEDAVG, Arm.POOLED):
             if found := spread(list(setting.methods[0].score(arm).values())):
-                yield f"{arm.words}: UF1 {figure(found)}"
+                yield f"{arm.of(alone=setting.alone)}: UF1 {figure(found)}"
         yield verdict(setting)
     runs = [run for setting in settings for method in setting.methods for run in method.runs]
     if warnings := warning_words([words for run in runs for words in run.warnings]):
@@ -76,13 +80,21 @@ def _of_one(method: Method) -> str:
     if found is None:
         return NO_SCORES if any(log.rounds for run in method.runs for log in run.peers) else NO_ROUNDS
     digits, sentences = _beside(gossip, {arm: method.score(arm) for arm in (Arm.ISOLATED, Arm.POOLED)})
-    several = method.runs[0].contract.peers.count > 1
-    who = "After gossip the mean peer" if several else "The only peer"
+    several, sole = method.runs[0].contract.peers.count > 1, method.runs[0].sole
+    who = f"After gossip {sole or 'the mean peer'}" if several else "The only peer"
     words = f"{who} recognises expressions of unseen subjects at UF1 {figure(found, digits)}"
-    if len(method.runs) == 1 and (interval := average_interval(method.runs[0])):
-        whose = "average model: " if several else ""
-        words += f" ({whose}{interval.low:.2f} to {interval.high:.2f} in 95 % of draws of subjects)"
+    if len(method.runs) == 1:
+        words += f" ({_interval(method.runs[0])})"
     return f"{words}.{''.join(sentences)}" if several else f"{words}. It had nobody to gossip with."
+
+
+def _interval(run: Run) -> str:
+    found = shown_interval(run)
+    if isinstance(found, str):
+        return found
+    arm, interval = found
+    whose = "average model: " if arm is Arm.AVERAGE and not run.sole else ""
+    return f"{whose}{interval.low:.2f} to {interval.high:.2f} in 95 % of draws of subjects"
 
 
 def digits_of(method: Method) -> int:

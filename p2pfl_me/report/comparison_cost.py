@@ -11,14 +11,16 @@ from p2pfl_me.report.methods import MB, Method, Setting, course_of, reached, tra
 
 def cost_blocks(setting: Setting) -> Iterator[Block]:
     """The table of costs to the target; none without scores."""
-    target = setting.target
+    target, who = setting.target, "the peer" if setting.alone else "the mean peer"
+    shown = slice(0, 2) if setting.alone else slice(0, 3)
     if target is not None:
+        reached_by = [(method, _to_target(method, target)) for method in setting.methods]
+        ended = "a set-up" if setting.alone else "a set-up's average model"
         yield Table(
-            ("", "rounds", "seconds", "MB a peer", "seeds that reached it"),
-            tuple((method.name, *_to_target(method, target)) for method in setting.methods),
-            f"Until the mean peer, averaged over seeds, first has UF1 {target:.3f}. The last column counts seeds by "
-            "themselves. The default target is 95 % of the best UF1 that a set-up's average model ended with, mean "
-            "over seeds.",
+            ("", *("rounds", "seconds", "MB a peer")[shown], "seeds that reached it"),
+            tuple((method.name, *cells[shown], cells[-1]) for method, cells in reached_by),
+            f"Until {who}, averaged over seeds, first has UF1 {target:.3f}. The last column counts seeds by "
+            f"themselves. The default target is 95 % of the best UF1 that {ended} ended with, mean over seeds.",
         )
 
 

@@ -70,14 +70,15 @@ def _rows(setting: Setting, dataset: str) -> Iterator[_Row]:
     for method in setting.methods:
         # One model at every peer or not is a question of all clips: by luck several agree on those of one data set.
         one = _are_one(_models(method.runs, Arm.GOSSIP), _models(method.runs, Arm.AVERAGE))
-        alone = all(run.contract.peers.count == 1 for run in method.runs)
+        alone = all(run.sole for run in method.runs)
         arms = (Arm.GOSSIP,) if alone else (Arm.AVERAGE,) if one else (Arm.GOSSIP, Arm.AVERAGE)
         for arm in arms:
             words = "every peer and the average, one model" if one and not alone else arm.of(alone=alone).lower()
             yield _row(f"{method.name}: {words}", method.runs, arm, dataset)
     for arm in BASELINES:
         for lent in lent_baselines(setting, arm):
-            words = f"{lent.name}: {arm.words.lower()}" if lent.name else arm.words
+            of = arm.of(alone=setting.alone)
+            words = f"{lent.name}: {of.lower()}" if lent.name else of
             yield _row(words, lent.runs, arm, dataset)
 
 

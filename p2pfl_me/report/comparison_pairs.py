@@ -68,7 +68,7 @@ def pair_blocks(setting: Setting) -> Iterator[Block]:
     ]
     seeds, least = max(test.seeds for test, _ in tests), min(test.least for test, _ in tests)
     yield Table(
-        ("difference in UF1, average model", "mean", "95 % interval", "p", "so"),
+        (f"difference in UF1, {'the peer' if setting.alone else 'average model'}", "mean", "95 % interval", "p", "so"),
         tuple(rows),
         "Differences within each seed, where split, shards and initial model are the same. p: exact sign-flip "
         "permutation test, two-sided. Interval: Student's t, without correction for the number of pairs.",

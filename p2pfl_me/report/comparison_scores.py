@@ -14,8 +14,8 @@ from p2pfl_me.report.results import METRICS, extremes, over_seeds
 def score_blocks(setting: Setting) -> Iterator[Block]:
     """Tables of final scores, a metric each."""
     for metric, title in METRICS.items():
-        header = (title, "average model", "mean peer", "worst peer", "best peer")
-        yield Table(header, tuple(_score_rows(setting, metric)), folded="" if metric == METRIC else title)
+        whose = ("the model",) if setting.alone else ("average model", "mean peer", "worst peer", "best peer")
+        yield Table((title, *whose), tuple(_score_rows(setting, metric)), folded="" if metric == METRIC else title)
     yield Paragraph(
         "Scores at the last round, mean ± standard deviation over seeds; macro F1 is UF1 under its other name. "
         "scores.csv has every seed."
@@ -24,13 +24,18 @@ def score_blocks(setting: Setting) -> Iterator[Block]:
 
 def _score_rows(setting: Setting, metric: str) -> Iterator[tuple[str, ...]]:
     for method in setting.methods:
-        yield (method.name, _figure(method, Arm.AVERAGE, metric), *_peers(method, Arm.GOSSIP, metric))
+        if setting.alone:
+            yield method.name, _figure(method, Arm.GOSSIP, metric)
+        else:
+            yield (method.name, _figure(method, Arm.AVERAGE, metric), *_peers(method, Arm.GOSSIP, metric))
     for arm in BASELINES:
         for lent in lent_baselines(setting, arm):
             if over_seeds(lent.runs, arm, metric) is not None:
-                name = f"{lent.name}: {arm.words}" if lent.name else arm.words
-                one = (_figure(lent, arm, metric), "", "", "")
-                yield (name, *(("", *_peers(lent, arm, metric)) if arm is Arm.ISOLATED else one))
+                words = arm.of(alone=setting.alone)
+                name = f"{lent.name}: {words}" if lent.name else words
+                one = (_figure(lent, arm, metric), *([] if setting.alone else ["", "", ""]))
+                of_peers = arm is Arm.ISOLATED and not setting.alone
+                yield (name, *(("", *_peers(lent, arm, metric)) if of_peers else one))
 
 
 def _figure(method: Method, arm: Arm, metric: str) -> str:

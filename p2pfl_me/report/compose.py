@@ -35,12 +35,12 @@ from p2pfl_me.report.origin import networks_of
 from p2pfl_me.report.results import (
     METRICS,
     Spread,
-    average_interval,
     chance_uf1,
     extremes,
     final_scores,
     over_seeds,
     part_of,
+    shown_interval,
     spread,
 )
 from p2pfl_me.report.run import Run
@@ -71,7 +71,8 @@ def compose(comparison: Comparison, *, in_full: bool, beside: Path | None = None
     if comparison.under_faults:
         sections.append(Section("Under stress", tuple(fault_blocks(first, comparison.under_faults)), "stress"))
     disturbed = [run for each in comparison.under_faults for method in each.methods for run in method.runs]
-    notes = (*(() if in_full else COMPARED_NOTES), *liar_notes(disturbed), *honesty_notes(runs))
+    compared = () if in_full else COMPARED_NOTES[:1] if first.alone else COMPARED_NOTES
+    notes = (*compared, *liar_notes(disturbed), *honesty_notes(runs))
     sections.append(Section("Before you believe these numbers", (Bullets(notes),), "notes"))
     if in_full:
         sections += _runs_in_full(first.methods)
@@ -131,6 +132,8 @@ def _setting_sections(setting: Setting, slug: str, *, in_full: bool) -> Iterator
             seeds = chain(_over_seeds(setting.methods[0].runs), setting_figures(SettingPart.SCORES, setting))
             parts.append(("Over the seeds", "seeds", seeds))
     for part, (title, blocks) in _PARTS.items():
+        if setting.alone and part is SettingPart.AGREEMENT:
+            continue
         if len(setting.methods) > 1 or (not in_full and part in {SettingPart.AGREEMENT, SettingPart.COST}):
             parts.append((title, part.value, chain(blocks(setting), setting_figures(part, setting))))
     for title, name, found in parts:
@@ -209,21 +212,23 @@ def _facts(setting: Setting) -> tuple[Fact, ...]:
         if (found := over_seeds(runs, arm, "uf1")) is None:
             continue
         ends = extremes(runs, arm, "uf1")
-        detail = "UF1, one model on all clips" if arm is Arm.POOLED else "UF1, the only peer"
+        detail = f"UF1, {runs[0].sole or 'the only peer'}" if arm is Arm.GOSSIP else "UF1, the only peer"
+        if arm is Arm.POOLED:
+            detail = "UF1, one model on all clips"
         if ends:
             detail = f"UF1, mean peer; {ends[0].mean:.2f} worst, {ends[1].mean:.2f} best"
         name = "The peer" if arm is Arm.GOSSIP and runs[0].contract.peers.count == 1 else arm.value.capitalize()
         facts.append(Fact(name, figure(found, digits), detail, tone))
     sent = _sent_a_peer(runs)
     if sent and sent.mean:
-        whose = "sent, all counted" if runs[0].contract.peers.count == 1 else "sent a peer, all counted"
+        whose = "sent, all counted" if runs[0].sole else "sent a peer, all counted"
         facts.append(Fact("Traffic", readable_bytes(sent.mean), whose))
     return tuple(facts)
 
 
 def _result(method: Method) -> Iterator[Block]:
     runs = method.runs
-    alone = runs[0].contract.peers.count == 1
+    alone = bool(runs[0].sole)
     rows = [row for arm in IN_A_RUN if not (alone and arm is Arm.AVERAGE) and (row := _arm_row(runs, arm))]
     if not rows:
         return
@@ -256,8 +261,9 @@ def _result(method: Method) -> Iterator[Block]:
     caption += f"; mean ± standard deviation over {len(runs)} seeds." if several else "."
     header = ("", *METRICS.values(), *(() if alone else ("worst peer, UF1", "best peer, UF1")))
     yield Table(header, tuple(table), caption)
-    if not several and (interval := average_interval(runs[0])):
-        whose = "its" if alone else "the average model's"
+    if not several and not isinstance(found := shown_interval(runs[0]), str):
+        arm, interval = found
+        whose = "its" if alone else "the average model's" if arm is Arm.AVERAGE else "the mean peer's"
         yield Paragraph(
             f"Drawing the {part} subjects again and again gives a 95 % interval of {interval.low:.2f} to "
             f"{interval.high:.2f} for {whose} UF1."

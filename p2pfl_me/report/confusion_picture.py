@@ -24,10 +24,10 @@ MOST_CLASSES = 14
 def confusion_picture(run: Run) -> Picture | None:
     """Confusion matrices, each (K, K) with rows the true classes; None where there is none of the right size."""
     classes = run.contract.model.classes
-    several = run.contract.peers.count > 1
+    several = not run.sole
     named = (
         ("average model", confusion_of(run.average) if several else None),
-        ("mean peer" if several else "the only peer", mean_confusion(run)),
+        (run.sole or "mean peer", mean_confusion(run)),
     )
     return confusion_panels(
         classes,

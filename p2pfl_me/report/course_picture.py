@@ -50,21 +50,28 @@ HEIGHT, LINE = 3.9, 0.28
 def scores_by_round(setting: Setting) -> Picture | None:
     """None without scores."""
     baselines = tuple(_baselines(setting))
-    reading = "The mean peer's own model after every exchange, averaged over the seeds that reached the round."
+    whose = "The peer's model after every round" if setting.alone else "The mean peer's own model after every exchange"
+    reading = f"{whose}, averaged over the seeds that reached the round."
     if any(row[-1] for row in _set_ups(setting)):
         reading += " The bars on the right are one standard deviation over seeds; every seed has other test clips."
     if baselines:
         reading += " Thin grey lines: the same shards trained without gossip."
+    target = tuple(_target(setting)) if len(setting.methods) > 1 or setting.goal is not None else ()
+    if target:
+        reading += " Dotted: the target, of which the part on costs tells what it takes."
     alt = "Line chart of UF1 by round for every set-up, with the baselines"
-    return _picture(setting, "score-rounds", "round", "Score by round", reading, alt, baselines)
+    return _picture(setting, "score-rounds", "round", "Score by round", reading, alt, (*baselines, *target))
 
 
 @in_setting(SettingPart.COST)
 def scores_by_megabytes(setting: Setting) -> Picture | None:
-    """None where no bytes were counted."""
+    """None where no bytes were counted, or nobody had a neighbour to send them to."""
+    if setting.alone:
+        return None
     reading = "Further left at the same height is cheaper: what a score costs in traffic, all counted."
     alt = "Line chart of UF1 by megabytes that a peer has sent for every set-up"
-    return _picture(setting, "score-mb", "mb_a_peer", "Score by megabytes sent", reading, alt)
+    target = tuple(_target(setting))
+    return _picture(setting, "score-mb", "mb_a_peer", "Score by megabytes sent", reading, alt, target)
 
 
 @in_setting(SettingPart.COST)
@@ -72,16 +79,16 @@ def scores_by_seconds(setting: Setting) -> Picture | None:
     """None where no time was taken."""
     reading = f"Seconds until the slowest peer ended the round. {_clock(setting)}"
     alt = "Line chart of UF1 by seconds for every set-up"
-    return _picture(setting, "score-seconds", "seconds", "Score by time", reading, alt)
+    return _picture(setting, "score-seconds", "seconds", "Score by time", reading, alt, tuple(_target(setting)))
 
 
 def _picture(
-    setting: Setting, name: str, column: str, title: str, reading: str, alt: str, more: tuple[Cells, ...] = ()
+    setting: Setting, name: str, column: str, title: str, reading: str, alt: str, more: tuple[Cells, ...]
 ) -> Picture | None:
     rows, place = tuple(_set_ups(setting)), HEADER.index(column)
     if all(row[place] is None for row in rows):
         return None
-    return Picture(name, title, reading, alt, HEADER, (*rows, *more, *_target(setting)))
+    return Picture(name, title, reading, alt, HEADER, (*rows, *more))
 
 
 def _clock(setting: Setting) -> str:

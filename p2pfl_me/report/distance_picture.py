@@ -27,10 +27,10 @@ def distance_picture(setting: Setting) -> Picture | None:
     return Picture(
         "consensus-distance",
         "Distance between the models after every exchange, measured and predicted",
-        "Lower is closer together. Dashed: what the graph predicts of each exchange, from the distance measured "
-        "just before it, when the differences point nowhere in particular. A solid line above its dashed one: what "
-        "is left lies along the graph's slow directions, exchanges were lost, or models did not travel whole and as "
-        "they were (parts, compression, noise). Exact agreement has no place on a log axis.",
+        "Lower is closer together. Thin and dashed: what the graph predicts of each exchange, from the distance "
+        "measured just before it, when the differences point nowhere in particular. A thick line above its thin one: "
+        "what is left lies along the graph's slow directions, exchanges were lost, or models did not travel whole and "
+        "as they were (parts, compression, noise). Exact agreement has no place on a log axis.",
         "Line chart on a log axis of the consensus distance by round for every set-up, with predictions",
         ("kind", "series", "round", "distance", "predicted_distance"),
         tuple((SET_UP, *each) for each in found),

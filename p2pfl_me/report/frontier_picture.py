@@ -27,7 +27,9 @@ PANEL, LINE = 2.1, 0.23
 
 @in_setting(SettingPart.COST)
 def frontier_picture(setting: Setting) -> Picture | None:
-    """None where no scores, no bytes or no common rounds are known."""
+    """None where no scores, no bytes or no common rounds are known, or nobody had a neighbour."""
+    if setting.alone:
+        return None
     timed = {method.name: own for method in setting.methods if (own := tuple(_rows(method)))}
     if not timed:
         return None

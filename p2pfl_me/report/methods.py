@@ -56,6 +56,11 @@ class Setting:
     goal: float | None = None
 
     @property
+    def alone(self) -> bool:
+        """Whether no set-up has two peers: what one model is, costs no exchange and has no mean."""
+        return all(run.contract.peers.count == 1 for method in self.methods for run in method.runs)
+
+    @property
     def target(self) -> float | None:
         means = [float(np.mean(list(scores.values()))) for method in self.methods if (scores := method.score())]
         return self.goal if self.goal is not None else 0.95 * max(means) if means else None

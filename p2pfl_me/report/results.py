@@ -252,6 +252,18 @@ def subject_interval(
     return interval([stack], metric, draws)
 
 
+def shown_interval(run: Run) -> tuple[Arm, Interval] | str:
+    """What stands beside a run's score: the average model's interval, or that of the peers' own where nobody averaged
+    them, as in what a laboratory keeps of a run; words why there is none."""
+    known = {arm: arm_people(run, arm) for arm in (Arm.AVERAGE, Arm.GOSSIP)}
+    for arm, models in known.items():
+        if found := subject_interval(models):
+            return arm, found
+    if any(known.values()):
+        return f"no interval, as the {part_of(run)} clips show one subject"
+    return f"no interval, as the answers to {part_of(run)} clips were not kept by subject"
+
+
 def average_interval(run: Run) -> Interval | None:
     """That of the average model; None where it was not scored, or on one person's clips, or on nobody knows whose."""
     return subject_interval(arm_people(run, Arm.AVERAGE))

@@ -67,6 +67,16 @@ class Run:
         return self.manifest.network or " ".join(by_logs)
 
     @property
+    def sole(self) -> str:
+        """Whose model is the only one that is known here, in words; empty where there are several, or none.
+
+        A contract may have one peer, and the folder that a laboratory keeps of a run holds its own alone.
+        """
+        if self.contract.peers.count == 1:
+            return "the only peer"
+        return "this lab's peer" if len(self.peers) == 1 and self.manifest == Manifest() else ""
+
+    @property
     def silent(self) -> tuple[int, ...]:
         """Peers that the contract names and that left no log: they never started, or ran elsewhere."""
         logged = {log.peer for log in self.peers} | set(self.manifest.liars)

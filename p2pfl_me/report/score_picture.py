@@ -81,7 +81,7 @@ def score_picture(run: Run) -> Picture | None:
             "Each thin line is one peer's own model after mixing; the thick line is their mean. Lines that draw "
             "together show peers agreeing."
             if len({row[1] for row in rows if row[0] == PEER}) > 1
-            else "The line is the model of the only peer.",
+            else f"The line is the model of {run.sole or 'the only peer that finished a round'}.",
         )
         if run.contract.peers.count > 1 and {"isolated mean", "pooled"} <= {row[0] for row in rows}:
             reading += (

@@ -40,8 +40,7 @@ def run_sections(run: Run, anchor: str, folder: str, level: int) -> tuple[Sectio
 
 
 def _title(part: RunPart, run: Run) -> str:
-    alone = run.contract.peers.count == 1
-    return "How the peer learned" if alone and part is RunPart.LEARNING else _PARTS[part][0]
+    return "How the peer learned" if run.sole and part is RunPart.LEARNING else _PARTS[part][0]
 
 
 def _learning(run: Run, shown: bool) -> Iterator[Block]:
@@ -69,7 +68,7 @@ def _agreement(run: Run, shown: bool) -> Iterator[Block]:
 def _classes(run: Run, shown: bool) -> Iterator[Block]:
     classes, part = run.contract.model.classes, part_of(run)
     average = confusion_of(run.average)
-    several = run.contract.peers.count > 1
+    several = not run.sole
     finals = [Metrics(matrix) for matrix in final_confusions(run).values() if len(matrix) == len(classes)]
     model = Metrics(average) if average is not None and len(average) == len(classes) else None
     if not several and finals:
@@ -92,8 +91,8 @@ def _classes(run: Run, shown: bool) -> Iterator[Block]:
             asked = [float(each.f1[index]) for each in finals if each.support[index]]
             row += [f"{value:.3f}" for value in (np.mean(asked), min(asked), max(asked))] if asked else [NONE] * 3
         rows.append(tuple(row))
-    whose = "average model's" if several else "only peer's"
-    caption = f"Precision, recall and F1 are the {whose}." if model is not None else ""
+    whose = "the average model" if several else run.sole
+    caption = f"Precision, recall and F1 are those of {whose}." if model is not None else ""
     yield Table(tuple(header), tuple(rows), caption)
 
 

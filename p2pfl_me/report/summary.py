@@ -57,26 +57,26 @@ def _scores(run: Run, arm: Arm, dataset: str = "") -> dict[str, Any]:
 
 def as_lines(runs: Sequence[Run]) -> list[str]:
     """One line an arm: UF1, UAR and accuracy, of arms with peers the mean and the worst; over seeds the deviation."""
-    alone = all(run.contract.peers.count == 1 for run in runs)
+    alone = all(run.sole for run in runs)
     arms = [arm for arm in IN_A_RUN if not (alone and arm is Arm.AVERAGE) and over_seeds(runs, arm, "uf1")]
     lines = [_line(runs, arm, arm.of(alone=alone)) for arm in arms]
     if not lines:
         return [why_unscored(runs)]
-    lines += _dataset_lines(runs, "the peer" if alone else Arm.AVERAGE.words.lower())
+    lines += _dataset_lines(runs, Arm.GOSSIP if alone else Arm.AVERAGE, "the peer" if alone else "")
     words = dict.fromkeys(words for run in runs for words in run.warnings)
     return lines + [f"no measure of recognition: {each}" for each in words]
 
 
-def _dataset_lines(runs: Sequence[Run], whose: str) -> Iterator[str]:
-    """The average model's scores on each data set's clips, where there are several; means over seeds."""
+def _dataset_lines(runs: Sequence[Run], arm: Arm, whose: str) -> Iterator[str]:
+    """An arm's scores on each data set's clips, where there are several; means over seeds."""
     for name in several_datasets(runs):
         parts = []
         for metric, title in METRICS.items():
-            finals = [each for run in runs for each in final_scores(run, Arm.AVERAGE, metric, name).values()]
+            finals = [each for run in runs for each in final_scores(run, arm, metric, name).values()]
             if (found := spread(finals)) is not None:
                 parts.append(f"{title} {found.mean:.3f}" + (f" ± {found.std:.3f}" if found.std is not None else ""))
         if parts:
-            yield f"  on clips of {name}, {whose}: {', '.join(parts)}"
+            yield f"  on clips of {name}, {whose or arm.words.lower()}: {', '.join(parts)}"
 
 
 def _line(runs: Sequence[Run], arm: Arm, name: str) -> str:

@@ -17,7 +17,9 @@ from p2pfl_me.report.style import INK, NARROW, bars, few_ticks, headline, new_fi
 
 @in_setting(SettingPart.COST)
 def thrift_picture(setting: Setting) -> Picture | None:
-    """None where no scores, or no bytes, are known."""
+    """None where no scores, or no bytes, are known, or nobody had a neighbour to send them to."""
+    if setting.alone:
+        return None
     rows: list[tuple[Cell, ...]] = []
     for method in setting.methods:
         found = list(per_megabyte(method).values())

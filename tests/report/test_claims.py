@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,6 +102,34 @@ def test_a_peer_that_was_alone_claims_nothing_of_gossip(tmp_path: Path) -> None:
     ):
         assert wrong not in page, wrong
     assert as_lines([run])[1].startswith("The peer: UF1") and "verage" not in " ".join(as_lines([run]))
+
+
+def test_single_peers_are_compared_without_an_average_a_mean_or_a_price(tmp_path: Path) -> None:
+    methods = tuple(Method(name, runs(tmp_path, name, "ring", 0.0, range(1, 3), count=1)) for name in ("one", "other"))
+    comparison = Comparison((Setting("", methods),))
+    page, told = render_markdown(compose(comparison, in_full=False)), " ".join(claims.as_lines(comparison.settings))
+    for wrong in ("verage of", "verage model", "worst peer", "MB", "egabyte", "agree", "Isolated peers"):
+        assert wrong not in page and wrong not in told, wrong
+    assert "the peers end at UF1" in page and "the peers end at UF1" in told
+
+
+@pytest.mark.parametrize("people", [True, False])
+def test_what_a_laboratory_keeps_of_a_run_is_its_own_peers_with_an_interval(tmp_path: Path, people: bool) -> None:
+    folder = write_run(tmp_path / "run", **{**SMALL, "count": 2, "kind": "mesh"}, average=False, baselines=False)
+    for other in ("manifest.json", "peer-1.jsonl", "egress-1.jsonl"):
+        (folder / other).unlink()
+    if not people:
+        log = folder / "peer-0.jsonl"
+        log.write_text(log.read_text().replace('"by_subject"', '"other"'))
+    run = read_run(folder)
+    setting = Setting("", (Method("lab", (run,)),))
+    words, page = verdict(setting), render_markdown(compose(Comparison((setting,)), in_full=True))
+    assert words.startswith("After gossip this lab's peer recognises")
+    assert ("in 95 % of draws of subjects)" in words) == people
+    assert ("no interval, as the answers to test clips were not kept by subject" in words) != people
+    for wrong in ("mean peer", "Gossip peers", "only peer", "worst peer", "average model's"):
+        assert wrong not in page, wrong
+    assert as_lines([run])[0].startswith("The peer: UF1")
 
 
 def test_only_runs_of_one_seed_on_the_same_clips_are_paired(tmp_path: Path) -> None:
