@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from p2pfl_me.output import put
+from p2pfl_me import output
+from p2pfl_me.output import HELD, Outlet, put
 
 LONG = """
 import sys
@@ -91,3 +95,57 @@ put("Z\\xfcrich \\u2014 ok")
         check=False,
     )
     assert done.returncode == 0 and done.stdout == b"Z\\xfcrich \\u2014 ok\n"
+
+
+UNREAD = """
+import os, sys, time
+from p2pfl_me.output import end_process, put, wait_for_no_reader
+wait_for_no_reader()
+for number in range(20_000):
+    put(f"round {number}")
+print("still there", file=sys.stderr, flush=True)
+sys.stdin.readline()
+put("over")
+end_process(0)
+"""
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_reader_who_does_not_read_holds_up_no_peer_and_gets_the_latest_lines_when_it_reads_again(
+    terminal: bool,
+) -> None:
+    """A peer whose console was stopped (Ctrl-S, a pager) had stopped with it, and its neighbours trained alone."""
+    here, there = pty.openpty() if terminal else os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", UNREAD], stdin=subprocess.PIPE, stdout=there, stderr=subprocess.PIPE, text=True
+    )
+    os.close(there)
+    assert process.stdin and process.stderr
+    assert process.stderr.readline() == "still there\n", "and nobody has read anything"
+    process.stdin.write("\n")
+    process.stdin.flush()
+    text = b""
+    with contextlib.suppress(OSError):  # how a terminal ends
+        while piece := os.read(here, 1 << 16):
+            text += piece
+    os.close(here)
+    assert process.wait(60) == 0
+    process.stdin.close()
+    process.stderr.close()
+    lines = text.decode().splitlines()
+    (cut,) = (number for number, line in enumerate(lines) if line.startswith("... "))
+    left_out = int(lines[cut].split()[1])
+    assert lines[:cut] == [f"round {number}" for number in range(cut)] and cut > 100
+    assert lines[cut + 1 :] == [*(f"round {number}" for number in range(cut + left_out, 20_000)), "over"]
+    assert len(lines) - cut - 1 == HELD
+
+
+def test_who_never_reads_holds_up_no_end_for_longer_than_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "END_S", 0.05)
+    here, there = os.pipe()
+    outlet = Outlet(there)
+    for _ in range(3 * HELD):
+        outlet.say(100 * b"x" + b"\n")
+    outlet.settle()
+    os.close(there)
+    os.close(here)

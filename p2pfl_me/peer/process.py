@@ -31,7 +31,7 @@ from p2pfl_me.learning.protections import Means
 from p2pfl_me.learning.trainer import Samples, make_trainer
 from p2pfl_me.machine import allow_many_files
 from p2pfl_me.membership.agreed import Standing
-from p2pfl_me.output import put
+from p2pfl_me.output import put, wait_for_no_reader
 from p2pfl_me.passphrase import known_passphrase
 from p2pfl_me.peer.changing import Changing
 from p2pfl_me.peer.consent import require_consent
@@ -90,6 +90,7 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
     # A user who stops a peer that is still reading its data waits for nothing either.
     for number in stop_signals():
         signal.signal(number, lambda *_: os._exit(Exit.STOPPED))
+    wait_for_no_reader()
     allow_many_files()  # strangers who connect and say nothing must not use up those that checkpoints need
     log: EventLog | None = None
     try:

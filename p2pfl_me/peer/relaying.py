@@ -10,7 +10,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.contract.members import Relay
 from p2pfl_me.errors import ContractError, IdentityError
 from p2pfl_me.exits import Exit, stop_signals
-from p2pfl_me.output import put
+from p2pfl_me.output import put, wait_for_no_reader
 from p2pfl_me.peer.directory import listening_at
 from p2pfl_me.peer.trust import Trust
 from p2pfl_me.topology import plan_of
@@ -53,6 +53,7 @@ def relay(contract: Contract, home: Path, key: Path, listen: str | None, bytes_p
             fix="run no relay, or mark the members that nobody can call (dial_only: true)",
         )
     met = [(_public(contract, one), _public(contract, other)) for one, other in edges]
+    wait_for_no_reader()
     server = RelayServer(identity, met, bytes_per_s, put, _names(contract), Trust(home))
     return asyncio.run(_serve(contract, mine, server, listening_at(mine.address, listen), len(edges)))
 

@@ -11,7 +11,7 @@ from p2pfl_me.gossip.cores import Start, handing_out
 from p2pfl_me.gossip.ended import Ended
 from p2pfl_me.gossip.protocol import Finish
 from p2pfl_me.message import Vector
-from p2pfl_me.output import put
+from p2pfl_me.output import put, wait_for_no_reader
 from p2pfl_me.peer.checkpoint import Checkpoint, load_checkpoint
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.duty import Untold
@@ -66,6 +66,7 @@ def serve(settings: PeerSettings, seconds: float | None = None) -> Exit:
         log.claim()
         for_s = contract.stays_s if seconds is None else seconds
         directory = directory_of(settings, plan_of(contract))  # a wrong key is told before anything is promised
+        wait_for_no_reader()
         put(f"peer {peer} hands out its final model ({kept.completed} rounds) for up to {for_s:g} s")
         return asyncio.run(_serve(settings, directory, kept, for_s, log, ledger))
     finally:
