@@ -109,13 +109,14 @@ class StaticSchedule:
 
 
 class CompleteSchedule:
-    """All are neighbours in every round, to the bits of Metropolis-Hastings: 1 / n each. Only n is held.
+    """All are neighbours in every round, to the bits of Metropolis-Hastings: 1 / n each. Only the n ids are held.
 
     A graph of it would take a gigabyte for 2,000 peers; a peer needs its own row, whose values are all alike.
     """
 
     def __init__(self, size: int) -> None:
         self._size, self._weight = size, 1.0 / size
+        self._ids = tuple(range(size))
         self._last = lru_cache(maxsize=1)(self._all)
 
     @property
@@ -131,7 +132,7 @@ class CompleteSchedule:
 
     def neighbours(self, peer: int) -> tuple[int, ...]:
         require_peer(peer, self._size)
-        return (*range(peer), *range(peer + 1, self._size))
+        return self._ids[:peer] + self._ids[peer + 1 :]
 
     def weights(self, peer: int, round: int) -> Mapping[int, float]:
         return _AllOthers(require_peer(peer, self._size), self._size, self._weight)

@@ -133,7 +133,7 @@ def test_quasi_global_momentum_is_quicker_than_dpsgd_and_sends_no_more() -> None
 # -- push-sum ----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(st.integers(0, 2**20), st.floats(0, 0.2), st.floats(0, 0.3))
 def test_push_sum_loses_nothing_to_lost_repeated_and_late_messages(seed: int, loss: float, late: float) -> None:
     """After the losses of the first rounds, the peers agree on the exact mean all the same."""

@@ -95,7 +95,6 @@ SAVED = {
     "test_a_full_report_is_one_page_with_its_figures_and_numbers",
     "test_markdown_says_the_same_and_its_links_exist",
     "test_the_same_run_gives_the_same_bytes",
-    "test_names_from_a_contract_cannot_become_markup",
 }
 
 
