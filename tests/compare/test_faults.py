@@ -15,6 +15,7 @@ from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.simulation.fitted_faults import Faults, fault_model_of, round_seconds
 from p2pfl_me.simulation.pace import ORDINARY
+from tests.report.fixture import pictures_unsaved
 from tests.small import write_contract, write_vectors
 
 
@@ -53,7 +54,8 @@ def test_a_simulated_comparison_has_every_stress_row(tmp_path: Path, monkeypatch
     request = Request(
         paths, tmp_path / "out", seeds=1, baselines=False, stress=True, engine="simulate", data=data, target=0.2
     )
-    assert compare(request, Console(quiet=True)).code == 0
+    with pictures_unsaved():
+        assert compare(request, Console(quiet=True)).code == 0
     lines = (tmp_path / "out" / "report.md").read_text().splitlines()
     assert "|  | undisturbed | 10 % loss | straggler 10x | 20 % churn | dirichlet 0.1 |" in lines
     assert len(list((tmp_path / "out" / "cells").glob("*/seed-1/average.json"))) == 10
