@@ -67,6 +67,7 @@ def live(
         for words in film.said:
             click.echo(f"{film.name} {words}.")
     if namer and model:
+        click.echo(f"{model.name}, the network: {namer.network}")
         for words in namer.warnings:
             click.echo(f"{model.name}, the model: {words}.")
         never = "Names nothing: the validation clips allow no threshold."

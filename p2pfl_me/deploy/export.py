@@ -21,7 +21,7 @@ from p2pfl_me.learning.network import assemble
 from p2pfl_me.learning.onnx_file import Precision, quantise, require_onnx, write_onnx
 from p2pfl_me.learning.onnx_recogniser import OnnxRecogniser
 from p2pfl_me.learning.recogniser import Image, Recogniser, TorchRecogniser, clip_scores
-from p2pfl_me.learning.run_models import final_params, run_contract, run_warnings, whose
+from p2pfl_me.learning.run_models import final_params, run_contract, run_network, run_warnings, whose
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Given
 
@@ -100,7 +100,7 @@ def export_model(
     clips, warnings = export_clips(contract, run, data, home), run_warnings(run)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "float32.onnx"
-        write_onnx(module, contract, source, draft, warnings)
+        write_onnx(module, contract, source, draft, warnings, run_network(run, contract))
         if precision is Precision.INT8:
             plain, draft = draft, Path(folder) / "int8.onnx"
             quantise(plain, draft, np.concatenate([images_of(contract, clip) for clip in clips.calibration]))

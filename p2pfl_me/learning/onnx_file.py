@@ -73,15 +73,21 @@ def require_onnx() -> None:
 
 
 def write_onnx(
-    network: nn.Module, contract: Contract, source: str, path: Path, warnings_of_run: Sequence[str] = ()
+    module: nn.Module,
+    contract: Contract,
+    source: str,
+    path: Path,
+    warnings_of_run: Sequence[str] = (),
+    network: str = "",
 ) -> None:
-    """Write the float32 file; `source` says in words which model it is, `warnings_of_run` what must be known of it."""
+    """Write the float32 file; `source` says which model it is, `warnings_of_run` what must be known of it, `network`
+    what it was before its run."""
     size = contract.model.input_size
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # torch's exporter talks to itself
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            _Whole(network).eval(),
+            _Whole(module).eval(),
             (example,),
             input_names=[INPUT],
             output_names=[OUTPUT],
@@ -90,14 +96,14 @@ def write_onnx(
             verbose=False,
         )
     assert program is not None
-    save_described(program.model_proto, contract, source, path, warnings_of_run)
+    save_described(program.model_proto, contract, source, path, warnings_of_run, network)
 
 
 def save_described(
-    model: Any, contract: Contract, source: str, path: Path, warnings_of_run: Sequence[str] = ()
+    model: Any, contract: Contract, source: str, path: Path, warnings_of_run: Sequence[str] = (), network: str = ""
 ) -> None:
     """Write a float32 ModelProto with what its file says of itself, and its digest."""
-    _save(model, path, _described(contract, source, Precision.FLOAT32, warnings_of_run))
+    _save(model, path, _described(contract, source, Precision.FLOAT32, warnings_of_run, network))
 
 
 def quantise(source: Path, path: Path, images: Image) -> None:
@@ -153,7 +159,9 @@ def _vectors_have_no_channels() -> Iterator[None]:
         root.removeFilter(other)
 
 
-def _described(contract: Contract, source: str, precision: Precision, warnings_of_run: Sequence[str]) -> dict[str, str]:
+def _described(
+    contract: Contract, source: str, precision: Precision, warnings_of_run: Sequence[str], network: str
+) -> dict[str, str]:
     count = contract.peers.count
     peers = Peers(loopback=Loopback(count=count, base_port=1024), widths=contract.peers.widths)
     stripped = contract.model_copy(update={"peers": peers})
@@ -163,6 +171,7 @@ def _described(contract: Contract, source: str, precision: Precision, warnings_o
         "model": source,
         "precision": precision.value,
         "warnings": json.dumps(list(warnings_of_run)),
+        "network": network,
         "classes": json.dumps(contract.model.classes),
         "input": f"uint8 (N, {contract.model.input_size}, {contract.model.input_size}, 3) RGB, {contract.model.input}",
         "preprocess": json.dumps({key: model[key] for key in ("input", "input_size", "preprocess") if key in model}),

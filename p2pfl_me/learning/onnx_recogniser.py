@@ -49,6 +49,9 @@ class OnnxRecogniser:
             described = self._session.get_modelmeta().custom_metadata_map
             self._contract = contract_from_yaml(described["contract"], name=f"{path} (its contract)")
             self._warnings = _warnings(described["warnings"])
+            self._said = str(described.get("network", ""))
+            if not self._said.isprintable():
+                raise ValueError("what it says of its network is no line of words")
         except P2pmeError:
             raise
         except Exception as error:  # ONNX Runtime raises kinds of its own, which derive from nothing in common
@@ -83,6 +86,11 @@ class OnnxRecogniser:
     def warnings(self) -> tuple[str, ...]:
         """What stood on every page of the run that trained it."""
         return self._warnings
+
+    @property
+    def network(self) -> str:
+        """What the network was before the run trained it; empty of an older file."""
+        return self._said
 
     def scores(self, images: Image) -> Vector:
         out = np.empty((len(images), len(self.classes)), dtype=np.float32)

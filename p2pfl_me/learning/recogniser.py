@@ -19,7 +19,7 @@ from p2pfl_me.errors import WeightsError
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.features import normalise
 from p2pfl_me.learning.network import assemble
-from p2pfl_me.learning.run_models import final_params, run_contract, run_warnings
+from p2pfl_me.learning.run_models import final_params, run_contract, run_network, run_warnings
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Given
 
@@ -43,6 +43,11 @@ class Recogniser(Protocol):
         """What stands on every page of the run that trained it, as that its faces were drawn."""
         ...
 
+    @property
+    def network(self) -> str:
+        """What the network was before the run trained it, as its pages say; empty of a file that does not say."""
+        ...
+
     def scores(self, images: Image) -> Vector:
         """uint8 (N, S, S, 3) RGB inputs -> class probabilities, float32 (N, K), in the order of `classes`."""
         ...
@@ -51,9 +56,11 @@ class Recogniser(Protocol):
 class TorchRecogniser:
     """The assembled network in PyTorch, on the CPU."""
 
-    def __init__(self, contract: Contract, network: nn.Module, warnings: tuple[str, ...] = ()) -> None:
-        self._contract, self._warnings = contract, warnings
-        self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(
+        self, contract: Contract, module: nn.Module, warnings: tuple[str, ...] = (), network: str = ""
+    ) -> None:
+        self._contract, self._warnings, self._said = contract, warnings, network
+        self._module = module.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -67,12 +74,16 @@ class TorchRecogniser:
     def warnings(self) -> tuple[str, ...]:
         return self._warnings
 
+    @property
+    def network(self) -> str:
+        return self._said
+
     def scores(self, images: Image) -> Vector:
         out = np.empty((len(images), len(self.classes)), dtype=np.float32)
         with torch.inference_mode():
             for begin in range(0, len(images), BATCH):
                 batch = normalise(images[begin : begin + BATCH]).contiguous(memory_format=torch.channels_last)
-                out[begin : begin + BATCH] = self._network(batch).softmax(1).numpy()
+                out[begin : begin + BATCH] = self._module(batch).softmax(1).numpy()
         return probabilities(out, f"the model of {self._contract.name}")
 
 
@@ -117,7 +128,7 @@ def load_recogniser(
     contract = run_contract(model, network)
     params = final_params(model, contract, peer)
     module = assemble(contract, params, cache=cache_dir(home), weights=weights)
-    return TorchRecogniser(contract, module, run_warnings(model))
+    return TorchRecogniser(contract, module, run_warnings(model), run_network(model, contract))
 
 
 def _from_file(path: Path, runtime: Runtime | None, peer: int | None) -> Recogniser:

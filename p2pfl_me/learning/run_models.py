@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from p2pfl_me.contract import Contract, digest, load_contract
 from p2pfl_me.errors import NetworkError, RunError, WeightsError
 from p2pfl_me.files import undrafted
+from p2pfl_me.learning.origin import network_as_told
 from p2pfl_me.learning.own import with_network
 from p2pfl_me.message import Vector
 from p2pfl_me.networks.code import Given
@@ -67,6 +68,15 @@ def run_warnings(run: Path) -> tuple[str, ...]:
     logs = [] if os.path.lexists(folder.manifest) else [read_log(folder, peer).events for peer in folder.log.all()]
     starts = [line.event for log in logs for line in log if isinstance(line.event, Start)]
     return tuple(dict.fromkeys(words for start in starts for words in start.data.warnings)) if starts else (UNKNOWN,)
+
+
+def run_network(run: Path, contract: Contract) -> str:
+    """What the network of a run's model was before its peers trained it, in the words of the run's own pages."""
+    folder = RunFolder(run)
+    if manifest := read_manifest_file(folder):
+        return network_as_told(contract, (manifest.network,), of_vectors=manifest.clips.vectors_alone)
+    starts = (line.event for peer in folder.log.all() for line in read_log(folder, peer).events)
+    return network_as_told(contract, (each.data.network for each in starts if isinstance(each, Start)))
 
 
 def whose(run: Path, contract: Contract, peer: int | None = None) -> str:

@@ -56,6 +56,11 @@ class Namer:
     """What must be known of the threshold."""
 
     @property
+    def network(self) -> str:
+        """What the model's network was before its run trained it."""
+        return self.recogniser.network or "its file does not say what the network was before it was trained."
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What must be known of the model and its threshold."""
         return (*self.recogniser.warnings, *self.said)

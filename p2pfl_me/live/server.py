@@ -51,6 +51,7 @@ class Show:
                 "said": [*said, *(f"the model: {words}" for words in (self.namer.warnings if self.namer else ()))],
                 "drawn": WORDS in said,
                 "model": self.model,
+                "network": self.namer.network if self.namer else "",
                 "classes": list(recogniser.classes) if recogniser else [],
                 "abstainBelow": self.namer.abstain_below if self.namer else None,
                 "baseline": self.settings.baseline_s,

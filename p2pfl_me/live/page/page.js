@@ -22,7 +22,8 @@ window.p2pme = { events: state.events, absences: state.absences, facts, reports:
 
 const names = facts.abstainBelow === null ? "spots expressions, names none (no model given)"
   : `${facts.model}, ${facts.abstainBelow > 1 ? "names none" : `names none below ${facts.abstainBelow.toFixed(2)}`}`;
-$("subtitle").textContent = [film ? facts.film : "", names, ...facts.said]
+const network = facts.network && `network: ${facts.network}`;
+$("subtitle").textContent = [film ? facts.film : "", names, network, ...facts.said]
   .filter(Boolean).join(" · ");
 if (film) {
   $("consent-title").textContent = "Before the film starts";
