@@ -33,6 +33,8 @@ class Neighbour:
     since: float
     why: str = ""
     others: Mapping[int, str] = field(default_factory=dict)
+    twice: float | None = None
+    """When two processes were last seen that run with its key, Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class PeerStatus:
     """Seconds in which this peer's own links got no time."""
     undecided: str = ""
     """Who has said that it leaves and is not agreed with yet, who approves, and what ends it, in words."""
+    twice: float | None = None
+    """When a neighbour last saw another process that runs with this peer's key, Unix seconds."""
     newer: int = 0
     """Lines of its log that a newer version of p2pme wrote, and that count for nothing here."""
 
@@ -74,6 +78,8 @@ LATE = ("deadline", "not waited for", "needs ", "does not say", "has not settled
 """How the reasons begin why a neighbour is missing in a round that is there."""
 OF_PEER = re.compile(r"peer ([0-9]+)[ :]")
 """How a refusal begins that concerns a neighbour, and that nobody can be blamed for for certain."""
+TWICE = re.compile(r"peer ([0-9]+) (?:is there twice:|has seen peer ([0-9]+), this one, twice:)")
+"""How it begins where two processes run with one key: a neighbour's, or this peer's own."""
 
 _STATES = {
     LinkState.UP: "up",
@@ -128,6 +134,7 @@ class Account:
         self._starved = 0.0
         self._privacy: Privacy | None = None
         self._undecided = ""
+        self._twice: dict[int, float] = {}
 
     def take(self, line: Logged) -> None:
         """One more line."""
@@ -135,7 +142,7 @@ class Account:
         self._standing.take(line.event)
         match line.event:
             case events.Start():
-                self._links, self._slow, self._silent = {}, {}, {}
+                self._links, self._slow, self._silent, self._twice = {}, {}, {}, {}
             case events.Round() as told:
                 self._last = told
                 self._alone += bool(told.missing and not told.weights)
@@ -166,6 +173,8 @@ class Account:
                 self._suspects = frozenset(named)
             case events.Spent() as paid:
                 self._privacy = Privacy(paid.epsilon, paid.budget, paid.delta, paid.unit)
+            case events.Refused(neighbour=None, reason=why) if twice := TWICE.match(why):
+                self._twice[int(twice[2] or twice[1])] = line.t
             case events.Refused(neighbour=None, reason=why) if of_peer := OF_PEER.match(why):
                 other = int(of_peer[1])
                 if other not in self._links or self._links[other].state in {"gone", "refused"}:
@@ -208,9 +217,13 @@ class Account:
             self._privacy,
             self._starved,
             self._undecided if self._standing.state in GOING else "",
+            self._twice.get(self._peer),
         )
 
     def _now(self, each: Neighbour) -> Neighbour:
+        return replace(self._state(each), twice=self._twice.get(each.peer))
+
+    def _state(self, each: Neighbour) -> Neighbour:
         if each.state != "up":
             return each
         if each.peer in self._silent:
@@ -242,8 +255,11 @@ def as_lines(peers: Sequence[PeerStatus], now: float) -> Iterator[str]:
             yield f"    {many(each.newer, 'line')} of its log are not counted: a newer version of p2pme wrote them"
         if each.undecided:
             yield f"    {each.undecided}"
+        if each.twice is not None and each.state in GOING:
+            yield f"    another process runs with this peer's key, seen {_ago(now - each.twice)}: stop one of the two"
         for other in each.neighbours if each.state in GOING else ():  # whose end closed its links
-            why = "; ".join(filter(None, (other.why, seen_by(other.others))))
+            twice = f"two processes run with its key, seen {_ago(now - other.twice)}" if other.twice is not None else ""
+            why = "; ".join(filter(None, (other.why, twice, seen_by(other.others))))
             why = f": {why}" if why else ""
             yield f"    neighbour {other.peer} {other.state}, {_ago(now - other.since)}{why}"
 

@@ -1,8 +1,12 @@
 """Why nothing came of a handshake, in words for whoever runs this peer; what goes before names the neighbour."""
 
 TURNED_AWAY = (
-    "turned us away before the handshake: it does not know our public key, or has another than the contract names; "
+    "turned us away: it has another key than the contract names; "
     "compare fingerprints with whoever runs it (`p2pme keys fingerprint`) and the two contracts"
+)
+HUNG_UP = (
+    "hung up before the handshake: it has had too many calls of ours (does another process run with our key?), or wants "
+    "no more of us, or does not know our public key (`p2pme keys fingerprint`)"
 )
 BY_ANOTHER_KEY = (
     "knows this peer by another key, as it has shown by its own: its contract names another for us, or it has not "

@@ -17,6 +17,7 @@ from p2pfl_me.wire.admission import CHALLENGE, WaitingRoom, caller_of
 from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.complaints import (
     BY_ANOTHER_KEY,
+    HUNG_UP,
     NO_KEY,
     NO_PEER,
     NOT_THERE,
@@ -179,7 +180,7 @@ class Handshaker:
                 return ""
             # One may be closed because its owner is leaving; two in a row are meant.
             if stage.neighbour.failures >= len(self._edges[stage.neighbour]):
-                self._complain(stage.neighbour, TURNED_AWAY if stage.awaiting else NO_PEER)
+                self._complain(stage.neighbour, HUNG_UP if stage.awaiting else NO_PEER)
         elif isinstance(stage, Call) and stage.neighbour is None and stage.met is None and stage.unknown is None:
             self._events.stranger(f"a connection from {connection.host} that ended before its handshake ({reason})")
         return ""

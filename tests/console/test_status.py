@@ -27,6 +27,7 @@ from p2pfl_me.run.events import (
 )
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.wire.handshake import contracts_differ
+from p2pfl_me.wire.multiplexer import TWICE
 from tests.report.fixture import write_run
 from tests.run.making import a_round, log, start, trained
 
@@ -105,6 +106,20 @@ def test_who_is_gone_here_may_be_seen_by_others_and_one_that_never_came_is_named
     assert status_of(run, CONTRACT)[2].neighbours == (Neighbour(1, "up", 310),)
 
 
+def test_a_key_in_two_processes_is_told_of_a_neighbour_and_of_this_peer_itself(run: RunFolder) -> None:
+    log(run.path, 0, Refused(None, f"peer 1 is there twice: {TWICE}"), t=210)
+    log(run.path, 0, Refused(None, f"peer 1 has seen peer 0, this one, twice: {TWICE} (and 2 more)"), t=230)
+    zero, *_ = status_of(run, CONTRACT)
+    assert zero.twice == 230 and [each.twice for each in zero.neighbours] == [210, None]
+    assert zero.neighbours[0].state == "suspect", "which is another thing"
+    lines = list(as_lines([zero], 240))
+    assert "    another process runs with this peer's key, seen 10 s ago: stop one of the two" in lines
+    assert any("neighbour 1" in line and "two processes run with its key, seen 30 s ago" in line for line in lines)
+    assert '"twice": 210' in as_json([zero])
+    log(run.path, 0, start(), t=250)
+    assert status_of(run, CONTRACT)[0].twice is None
+
+
 def test_lines_of_a_newer_version_are_named_and_not_passed_over_in_silence(run: RunFolder) -> None:
     """A lab that was upgraded and downgraded: `round 0/4` alone would be false."""
     with run.log(0).open("a") as file:
@@ -129,6 +144,7 @@ def test_it_is_told_in_lines_json_and_openmetrics(run: RunFolder) -> None:
         "since": 200,
         "why": "silent for 20 s",
         "others": {},
+        "twice": None,
     }
     text = as_openmetrics(peers)
     assert text.endswith("# EOF\n") and 'p2pme_round{peer="0"} 1\n' in text and 'peer="2"' not in text.split("neigh")[0]

@@ -11,6 +11,7 @@ import pytest
 from p2pfl_me.wire.admission import CHALLENGE
 from p2pfl_me.wire.complaints import (
     BY_ANOTHER_KEY,
+    HUNG_UP,
     NO_KEY,
     NO_PEER,
     NOT_THERE,
@@ -325,7 +326,7 @@ def test_a_reply_that_could_not_be_sent_leaves_nothing_begun() -> None:
 
 @pytest.mark.parametrize(
     ("failures", "greeted", "connecting", "said"),
-    [(0, False, False, ""), (1, False, False, NO_PEER), (1, True, False, TURNED_AWAY), (1, False, True, "")],
+    [(0, False, False, ""), (1, False, False, NO_PEER), (1, True, False, HUNG_UP), (1, False, True, "")],
 )
 def test_why_a_call_was_closed_is_told_from_the_second_time_on(
     failures: int, greeted: bool, connecting: bool, said: str
