@@ -69,6 +69,14 @@ def several(seeds: int, **recipe: Any) -> Page:
     )
 
 
+def kept_by_a_lab(folder: Path) -> Path:
+    """What one of two laboratories has of a run: its own peer's files, and no manifest."""
+    run = write_run(folder / "run", count=2, rounds=6, kind="mesh", average=False, baselines=False)
+    for other in ("manifest.json", "peer-1.jsonl", "egress-1.jsonl"):
+        (run / other).unlink()
+    return write_report([run], folder / "report")
+
+
 def compared(names: Sequence[str], seeds: int, equal: bool = False, faults: bool = False, **recipe: Any) -> Page:
     def made(folder: Path) -> Path:
         methods = []
@@ -181,6 +189,7 @@ REPORTS: dict[str, Page] = {
     "run-nobody-ended-a-round": one(
         count=4, rounds=3, killed=dict.fromkeys(range(4), 0), average=False, baselines=False
     ),
+    "run-kept-by-a-lab": kept_by_a_lab,
     "run-three-seeds": several(3, count=5, rounds=6),
     "compare-two": compared(("ring", "mesh"), 3),
     "compare-nine": compared(NINE, 2),

@@ -159,7 +159,9 @@ def _networks(found: Sequence[Finished]) -> Bullets:
     alike: dict[str, list[str]] = {}
     for each in found:
         alike.setdefault(each.card.network or UNTOLD, []).append(each.name)
-    return Bullets(tuple(f"{', '.join(names)}: {words}" for words, names in alike.items()))
+    if len(alike) == 1:
+        return Bullets(tuple(f"All: {words}" for words in alike))
+    return Bullets(tuple(f"{'; '.join(names)}: {words}" for words, names in alike.items()))  # names may hold commas
 
 
 def _differences(pairs: Sequence[tuple[Finished, Finished, Difference]]) -> Table:

@@ -180,7 +180,7 @@ def _how(results: Results) -> list[tuple[str, str]]:
     backbone = ", drawn frozen layers" if drawn else ""
     steps = ", ".join(f"{arm} {results.steps(arm):,}" for arm in (Arm.ISOLATED, Arm.GOSSIP, Arm.POOLED))
     return [
-        ("Held out", f"{split.protocol.words}; {len(split.folds)} folds, split {split.digest()[:12]}"),
+        ("Held out", f"{split.protocol.words}; {many(len(split.folds), 'fold')}, split {split.digest()[:12]}"),
         ("Peers", f"{contract.peers.count}, dealt {dealt}, before anything is held out"),
         ("Topology", f"{contract.topology.kind}, protocol {contract.gossip.protocol}"),
         ("Engine", f"{design.engine}, on {'the processor' if design.device.type == 'cpu' else 'a GPU'}"),

@@ -93,7 +93,7 @@ def _interval(run: Run) -> str:
     if isinstance(found, str):
         return found
     arm, interval = found
-    whose = "average model: " if arm is Arm.AVERAGE and not run.sole else ""
+    whose = "average model: " if arm is Arm.AVERAGE else ""
     return f"{whose}{interval.low:.2f} to {interval.high:.2f} in 95 % of draws of subjects"
 
 

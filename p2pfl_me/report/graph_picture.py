@@ -42,7 +42,7 @@ LEAST_LETTERS = 4.5
 """Points; ids of smaller letters could not be read, and are told to who points at a peer."""
 LEAST_SPAN = 0.2
 NODE_INK, NODE_PAPER = "#1b1f25", "#fffffe"
-"""Letters on the marks: these stay as they are in a dark theme, since the marks' colours do."""
+"""Letters on the marks of scores: these stay as they are in a dark theme, since the marks' colours do."""
 VECTOR_LINKS = 1000
 """A graph of more is a picture of dots on a page: as a drawing it would be megabytes."""
 SCORES = LinearSegmentedColormap.from_list("p2pme", colormaps["YlGnBu"](np.linspace(0.06, 0.92, 256)))
@@ -70,6 +70,8 @@ def graph_picture(run: Run) -> Picture | None:
     reading += ", along a few of them in each round." if topology.changes else "."
     if not graph.edges:
         reading = "One peer has nobody to send weights to."
+    elif len(scores) == 1:
+        reading += " One peer's score is known here; the others are hollow."
     elif scores:
         reading += (
             " Neighbours of like colour have come to like scores; a part of another colour is one that what others "
@@ -205,14 +207,14 @@ def _draw_peers(
     if len(place) > LABELLED or 0.46 * size < LEAST_LETTERS:
         return
     for peer in peers:
-        light = peer not in scores or _luminance(fill[peer]) > 0.2
+        on_score = NODE_INK if _luminance(fill[peer]) > 0.2 else NODE_PAPER
         axes.text(
             place[peer, 0],
             place[peer, 1],
             str(names[peer]),
             ha="center",
             va="center_baseline",
-            color=NODE_INK if light else NODE_PAPER,
+            color=on_score if peer in scores else INK,
             fontsize=min(9.0, 0.46 * size),
             zorder=3,
         )

@@ -39,7 +39,9 @@ class Method:
         return next((run for run in self.runs if run.seed == seed), None)
 
     def score(self, arm: Arm = Arm.AVERAGE, metric: str = METRIC) -> dict[int, float]:
-        """By seed, the arm's final score, its mean where the arm has several peers."""
+        """By seed, the arm's final score, its mean where it has several peers; a single peer is its own average."""
+        if arm is Arm.AVERAGE and all(run.contract.peers.count == 1 for run in self.runs):
+            arm = Arm.GOSSIP
         found = {run.seed: final_scores(run, arm, metric) for run in self.runs}
         return {seed: float(np.mean(list(final.values()))) for seed, final in found.items() if final}
 

@@ -255,7 +255,7 @@ def subject_interval(
 def shown_interval(run: Run) -> tuple[Arm, Interval] | str:
     """What stands beside a run's score: the average model's interval, or that of the peers' own where nobody averaged
     them, as in what a laboratory keeps of a run; words why there is none."""
-    known = {arm: arm_people(run, arm) for arm in (Arm.AVERAGE, Arm.GOSSIP)}
+    known = {arm: arm_people(run, arm) for arm in ((Arm.GOSSIP,) if run.sole else (Arm.AVERAGE, Arm.GOSSIP))}
     for arm, models in known.items():
         if found := subject_interval(models):
             return arm, found

@@ -106,10 +106,12 @@ def scores_figure(rows: Sequence[Row], width: float) -> Figure:
     labels: list[Label] = []
     tip = f"round {{x:g}}: {metric.replace('uf1', 'UF1')} {{y:.3f}}"
     finals: dict[str, float] = {}
-    for peer in dict.fromkeys(row["peer"] for row in rows if row["series"] == PEER):
+    ids = list(dict.fromkeys(row["peer"] for row in rows if row["series"] == PEER))
+    for peer in ids:
         own = points(rows, "round", metric, series=PEER, peer=peer)
-        curve(axes, own, f"peer {peer}", tip, color=BLUE, linewidth=0.8, alpha=0.3)
         finals[peer] = own[-1][1]
+        if len(ids) > 1:  # of a single one the mean is the line
+            curve(axes, own, f"peer {peer}", tip, color=BLUE, linewidth=0.8, alpha=0.3)
     for series, line in _LINES.items():
         if own := points(rows, "round", metric, series=series):
             name = line.words if len(finals) > 1 else line.alone or line.words

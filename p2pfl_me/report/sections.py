@@ -57,7 +57,8 @@ def _learning(run: Run, shown: bool) -> Iterator[Block]:
 def _agreement(run: Run, shown: bool) -> Iterator[Block]:
     if not shown:
         if run.contract.peers.count > 1:
-            yield Paragraph("There is no round that two peers completed, so there is no distance to measure.")
+            why = "This folder holds one lab's own peer" if run.sole else "There is no round that two peers completed"
+            yield Paragraph(f"{why}, so there is no distance to measure.")
     elif len({row.peers for row in agreement(run, None)}) > 1:
         yield Paragraph(
             "Not every round was completed by the same peers. The distance is over those present; the prediction is "
@@ -101,9 +102,10 @@ def _cost(run: Run, shown: bool) -> Iterator[Block]:
     if alike(sent):
         low, high = (readable_bytes(end(row.sent for row in sent)) for end in (min, max))
         each = low if low == high else f"between {low} and {high}"
+        who = f"Each of the {len(sent)} peers" if len(sent) > 1 else f"Peer {sent[0].peer}"
+        in_all = f": {readable_bytes(total_sent(sent))} in all" if len(sent) > 1 else ""
         yield Paragraph(
-            f"Each of the {many(len(sent), 'peer')} sent {each} on the wire, with encryption, headers and lengths: "
-            f"{readable_bytes(total_sent(sent))} in all.{model_share(sent)}"
+            f"{who} sent {each} on the wire, with encryption, headers and lengths{in_all}.{model_share(sent)}"
         )
     kinds = by_kind(run)
     if kinds:

@@ -111,9 +111,9 @@ def total_sent(rows: Sequence[PeerTraffic]) -> int:
 
 
 def alike(rows: Sequence[PeerTraffic]) -> bool:
-    """Whether all sent the same, up to a hundredth: so many bars of one length tell nothing."""
+    """Whether all sent the same, up to a hundredth: bars of one length tell nothing, and so does a single one."""
     sent = [row.sent for row in rows]
-    return len(sent) > 1 and min(sent) > 0.99 * max(sent)
+    return sum(sent) > 0 and min(sent) > 0.99 * max(sent)
 
 
 def model_share(rows: Sequence[PeerTraffic]) -> str:

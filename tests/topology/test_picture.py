@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_hex
 from PIL import Image
 
 from p2pfl_me.errors import RunError
 from p2pfl_me.membership.edits import without
 from p2pfl_me.report.graph_picture import draw_graph, graph_figure
+from p2pfl_me.report.style import THEMED
 from p2pfl_me.topology.cut import cutting_liars
 from p2pfl_me.topology.graph import graph_of as present_graph
 from p2pfl_me.topology.kind import TOPOLOGIES
@@ -89,7 +91,13 @@ def test_every_peer_is_drawn_and_dead_ones_are_hollow() -> None:
     assert [bool(np.all(colour == 1)) for colour in fill] == [False, False, False, True, True]
     lightness = fill[:3, :3].mean(1)
     assert list(lightness) == sorted(lightness, reverse=True)
-    assert [words for text in figure.axes[0].texts if (words := text.get_text())] == ["0", "1", "2", "3", "4"]
+    ids = [text for text in figure.axes[0].texts if text.get_text()]
+    assert [text.get_text() for text in ids] == ["0", "1", "2", "3", "4"]
+    assert [to_hex(text.get_color()) in THEMED for text in ids] == [False, False, False, True, True], (
+        "where the mark follows the theme, its letters do"
+    )
+    plain = graph_figure(nx.cycle_graph(5)).axes[0].texts
+    assert len(plain) == 5 and all(to_hex(text.get_color()) in THEMED for text in plain)
     assert figure.axes[1].get_title(loc="left") == "UF1"
 
 
