@@ -65,8 +65,11 @@ class AbsenceMeter:
             yield from self._ended(begin_s)
             self._kind, self._since_s = lack, begin_s
 
-    def finish(self) -> Iterator[Absence]:
-        """The absence that lasts to the end, however short if it is the whole."""
+    def finish(self, unfound_s: float | None = None) -> Iterator[Absence]:
+        """The absence that lasts to the end, however short if it is the whole; of a face that is still held, and that
+        no search has found since `unfound_s`."""
+        if self._kind is None and unfound_s is not None:
+            self._kind, self._since_s = Lack.FACE, max(self._since_s, unfound_s)
         yield from self._ended(self._last_s, whole=self._since_s == self._first_s)
 
     @property

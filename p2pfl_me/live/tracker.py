@@ -50,6 +50,18 @@ class Tracker:
         self._searched_s: float | None = None
         self._shape: tuple[int, ...] = ()
         self._count = 0
+        self._found_s: float | None = None
+
+    @property
+    def lost_s(self) -> float | None:
+        """When somebody was last found, where nobody is there any more; a face is held for two seconds after that."""
+        return None if self._persons else self._found_s
+
+    @property
+    def unfound_s(self) -> float | None:
+        """The same, where the last search found nobody, who may yet be held."""
+        found = max((person.seen_s for person in self._persons), default=self._found_s)
+        return None if found == self._searched_s else found
 
     @property
     def persons(self) -> tuple[Person, ...]:
@@ -87,6 +99,7 @@ class Tracker:
                 self._count += 1
                 person.number, person.jumps.replaced = self._count, False
             self._follow(person, mine)
+        self._found_s = max((person.seen_s for person in self._persons), default=self._found_s)
         self._persons = [person for person in self._persons if time_s - person.seen_s < LOST_S]
         for face in free:
             if len(self._persons) < MOST and any(_apart(face, other) < 0.3 for other in self._strangers):

@@ -130,8 +130,13 @@ class Watcher:
             seen = look.observation if lack is None else Observation(time_s, None, None)
             events += [self._told(look.person, event) for event in spotter.push(seen)]
             persons.append(self._seen(time_s, look, spotter, slow=lack is Lack.RATE))
-        since_s = self._stillness.since_s if lack is Lack.STILL else None
+        since_s = lacks_since(lack, self._tracker, self._stillness)
         return self._report(time_s, persons, events, tuple(self.absence.push(time_s, lack, since_s)))
+
+    @property
+    def unfound_s(self) -> float | None:
+        """When somebody was last found, where the last search found nobody."""
+        return self._tracker.unfound_s
 
     def finish(self) -> tuple[Told, ...]:
         """The events that were waited for, when no picture follows: of the persons who are still there."""
@@ -181,6 +186,13 @@ class Watcher:
             rates.watched_fps,
             rates.dropped,
         )
+
+
+def lacks_since(lack: Lack | None, tracker: Tracker, stillness: Stillness) -> float | None:
+    """Since when it lacks, of what shows late: a picture that stands still, a face that is held after it has gone."""
+    if lack is Lack.STILL:
+        return stillness.since_s
+    return tracker.lost_s if lack is Lack.FACE else None
 
 
 def lack_of(looks: Sequence[Look], rates: RateMeter, stillness: Stillness) -> Lack | None:

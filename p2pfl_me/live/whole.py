@@ -11,7 +11,7 @@ from p2pfl_me.live.naming import Name, Namer
 from p2pfl_me.live.rates import RateMeter
 from p2pfl_me.live.stillness import Stillness
 from p2pfl_me.live.tracker import Tracker
-from p2pfl_me.live.watcher import State, Watcher, lack_of
+from p2pfl_me.live.watcher import State, Watcher, lack_of, lacks_since
 from p2pfl_me.spotting.event import Event
 from p2pfl_me.spotting.settings import SpotterSettings
 from p2pfl_me.spotting.spotter import Observation, is_long_enough, spot
@@ -50,15 +50,15 @@ def spot_film(film: Film, settings: SpotterSettings, progress: Progress | None =
         rates.push(picture.time_s, count, new=not stillness.repeated)
         looks = tracker.push(picture.time_s, picture.image, cut=stillness.went_on)
         lack = lack_of(looks, rates, stillness)
-        absences += meter.push(picture.time_s, lack, stillness.since_s if lack is Lack.STILL else None)
+        absences += meter.push(picture.time_s, lack, lacks_since(lack, tracker, stillness))
         for look in looks:
             observed = look.observation if lack is None else Observation(picture.time_s, None, None)
             seen.setdefault(look.person.number, []).append(observed)
         if progress:
             progress(count)
-    absences += meter.finish()
-    frozen = [each for each in absences if each.kind is Lack.STILL]
-    moving = {number: list(_without(frozen, each)) for number, each in seen.items()}
+    absences += meter.finish(tracker.unfound_s)
+    shown_late = [each for each in absences if each.kind in (Lack.STILL, Lack.FACE)]
+    moving = {number: list(_without(shown_late, each)) for number, each in seen.items()}
     events = (Spotted(number, event) for number, each in moving.items() for event in spot(each, settings))
     long_enough = any(is_long_enough(each, settings) for each in moving.values())
     return _result(events, absences, meter, 0.0 if long_enough else 1.0)
@@ -80,15 +80,16 @@ def watch_film(
         if progress:
             progress(count)
     events += [Spotted(told.person, told.event, told.name) for told in watcher.finish()]
-    absences += watcher.absence.finish()
+    absences += watcher.absence.finish(watcher.unfound_s)
     return _result(events, absences, watcher.absence, learning / max(1, watcher.absence.pictures))
 
 
-def _without(frozen: Sequence[Absence], seen: Iterable[Observation]) -> Iterator[Observation]:
-    """What was seen, less the motion while the picture stood still: it would pass for the calmest of faces."""
+def _without(absences: Sequence[Absence], seen: Iterable[Observation]) -> Iterator[Observation]:
+    """What was seen, less the motion while the picture stood still or nobody was there any more: it would pass for the
+    calmest of faces."""
     for each in seen:
-        still = any(span.onset_s <= each.time_s <= span.offset_s for span in frozen)
-        yield Observation(each.time_s, None, None) if still else each
+        absent = any(span.onset_s < each.time_s <= span.offset_s for span in absences)
+        yield Observation(each.time_s, None, None) if absent else each
 
 
 def _result(events: Iterable[Spotted], absences: Iterable[Absence], meter: AbsenceMeter, learning: float) -> Result:
