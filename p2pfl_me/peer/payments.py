@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.peer.checkpoint import Checkpoint
 from p2pfl_me.peer.directory import Directory
-from p2pfl_me.privacy.ledger import PrivacyLedger
+from p2pfl_me.peer.spent import Spent
+from p2pfl_me.privacy.ledger import LedgerError, PrivacyLedger
 from p2pfl_me.privacy.noising import Shared
 from p2pfl_me.privacy.randomness import KEY, Stream
 from p2pfl_me.run import events
@@ -25,14 +26,22 @@ from p2pfl_me.run.reading import read_log
 
 
 def privacy_ledger(
-    contract: Contract, run: Path, start: Checkpoint, clock: Callable[[], float] | None = None
+    contract: Contract,
+    run: Path,
+    start: Checkpoint,
+    clock: Callable[[], float] | None = None,
+    home: Path | None = None,
 ) -> PrivacyLedger | None:
     """The ledger of the peer that begins at `start`; None where nothing is spent.
+
+    The private folder `home` remembers what a member pays. A peer of a loopback contract is a rehearsal, which anybody
+    may repeat.
 
     Raises
     ------
     LedgerError
-        It is damaged, or it lacks what checkpoint or log say was paid, those that `--fresh` put aside among them.
+        It is damaged, or it lacks what checkpoint, log or private folder say was paid, logs that `--fresh` put aside
+        among them.
     """
     privacy, folder = contract.privacy, RunFolder(run)
     if not privacy.spends or privacy.budget is None:
@@ -42,7 +51,18 @@ def privacy_ledger(
     told = {each.payments: each.epsilon for each in lines if isinstance(each, events.Spent)}
     known = max([start.payments, *told])
     path = folder.privacy(start.peer)
-    return PrivacyLedger(path, privacy.budget, privacy.unit, known, clock or time.time, told)
+    spent = None
+    if home is not None and contract.peers.members:
+        spent = Spent(home, contract, start.peer, run)
+    remember = spent.keep if spent else None
+    ledger = PrivacyLedger(path, privacy.budget, privacy.unit, known, clock or time.time, told, remember)
+    if spent:
+        try:
+            spent.require(ledger)
+        except LedgerError:
+            ledger.close()
+            raise
+    return ledger
 
 
 def shared_streams(contract: Contract, directory: Directory) -> Shared:

@@ -202,7 +202,7 @@ async def _run(
             put(f"peer {peer}: stopped while it read its clips; give the same command again")
         return Exit.STOPPED, None
     samples = deceit.samples(shard.samples) if deceit else shard.samples
-    payments = privacy_ledger(contract, settings.run, start)
+    payments = privacy_ledger(contract, settings.run, start, home=settings.home)
     means = Means(ledger=payments, shared=shared_streams(contract, directory) if contract.privacy.noise else None)
     width = contract.peers.width(peer)
     trainer = make_trainer(contract, peer, samples, device=settings.device, width=width, means=means)
@@ -274,7 +274,7 @@ async def _run(
                 f"trained alone: none of its neighbours ({alone}) was ever there",
                 where=str(RunFolder(settings.run).log(peer)),
                 fix="compare addresses, ports and public keys with theirs (lines `refused` there), "
-                "and begin again with another --out",
+                "and begin again with --fresh",
             )
         work.finished(finish, None)
         return _exit(settings, finish, work.shortfall(finish)), None

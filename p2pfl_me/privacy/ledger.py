@@ -68,6 +68,8 @@ class PrivacyLedger:
         How many entries there must be at least, by what else the peer has kept (its checkpoint, its log).
     told:
         Payments by number with the epsilon that they made, by what else the peer has kept.
+    remember:
+        Told of each payment before it counts.
 
     Raises
     ------
@@ -83,8 +85,10 @@ class PrivacyLedger:
         known: int = 0,
         clock: Callable[[], float] = time.time,
         told: Mapping[int, float] = MappingProxyType({}),
+        remember: Callable[[Entry], None] | None = None,
     ) -> None:
         self._path, self._budget, self._unit, self._clock = path, budget, unit, clock
+        self._remember = remember
         self._is_torn = False
         """Whether the last line may be there in part only: what follows it would be lost."""
         with refusing(LedgerError, path, FIX):
@@ -147,6 +151,8 @@ class PrivacyLedger:
         self._entries.append(entry)
         self._last = _digest(line)
         self._account.add(release)
+        if self._remember:
+            self._remember(entry)
         return entry
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ class Federation:
         topology: str = "{kind: ring}",
         share: float = 0.6,
         gossip: str = GOSSIP,
+        **sections: str,
     ):
         self.folder, self.count, self.base = folder, count, free_base(count + 3)
         for k in range(count + 1):
@@ -44,6 +45,7 @@ class Federation:
             peers=f"{{approve: {share}, members: [{lines}]}}",
             training=f"{{rounds: {rounds}, local_epochs: 1}}",
             gossip=gossip,
+            **sections,
         )
 
     def new_key(self, name: str) -> str:

@@ -243,6 +243,14 @@ SWITCHES: tuple[Switch, ...] = (
         (f"{LEDGER}::test_a_lost_or_shortened_ledger_ends_the_run",),
     ),
     Switch(
+        "the private folder's memory of payments",
+        instead("p2pfl_me.peer.spent:Spent.require", nothing),
+        (
+            "tests/peer/test_spent.py::test_a_lost_folder_an_older_copy_and_another_folder_end_the_peer",
+            "tests/peer/test_spent.py::test_a_longer_ledger_of_another_run_is_told_from_ones_own",
+        ),
+    ),
+    Switch(
         "clipping of a round's change",
         instead("p2pfl_me.privacy.noising:cut", lambda start, trained, norm: trained),
         ("tests/privacy/test_noise.py::test_a_change_is_cut_whatever_it_is",),

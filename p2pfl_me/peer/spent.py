@@ -1,0 +1,91 @@
+"""What this user's machine remembers of a peer's privacy payments: `spent/` of the private folder.
+
+A run folder may be emptied, lost with its disk, or laid back from an older copy, and with it go ledger, log and
+checkpoint together. The private folder remembers how much had been paid for which
+contract, and where; a ledger that holds less, or another's, ends the peer. One file for each peer and history of a
+contract, which stays the same while the contract changes under a run.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from p2pfl_me.contract import Contract
+from p2pfl_me.contract.history import history_digest
+from p2pfl_me.files import private_folder, read_text, refusing, write_whole
+from p2pfl_me.privacy.ledger import FIX, TOLD, Entry, LedgerError, PrivacyLedger
+
+SPENT = "spent"
+
+
+class Spent:
+    """Of one peer under one contract: how many payments it has made, what they make together, and in which folder.
+
+    Raises
+    ------
+    LedgerError
+        The file cannot be read, or is damaged.
+    """
+
+    def __init__(self, home: Path, contract: Contract, peer: int, run: Path) -> None:
+        self._peer, self._run = peer, run.absolute()
+        self.path = home / SPENT / f"{history_digest(contract)[:32]}-{peer}.json"
+        self._payments, self._epsilon, self._where = self._read()
+
+    def keep(self, entry: Entry) -> None:
+        """On the disk when this returns; the ledger has the payment already.
+
+        Raises
+        ------
+        LedgerError
+            It cannot be written.
+        """
+        values = {"payments": entry.number, "epsilon": entry.epsilon, "run": str(self._run)}
+        with refusing(LedgerError, self.path, FIX):
+            private_folder(self.path.parent)
+            write_whole(self.path, (json.dumps(values) + "\n").encode(), sync=True)
+
+    def require(self, ledger: PrivacyLedger) -> None:
+        """That the ledger holds what was paid.
+
+        Raises
+        ------
+        LedgerError
+            It lacks payments, or is another's.
+        """
+        if not self._payments:
+            return
+        held = ledger.entries
+        if len(held) < self._payments:
+            what = f"the privacy ledger here holds {len(held)} payments"
+        elif abs(held[self._payments - 1].epsilon - self._epsilon) > TOLD:
+            what = f"the privacy ledger here says that they made epsilon {held[self._payments - 1].epsilon:.6g}"
+        else:
+            return
+        raise LedgerError(
+            f"peer {self._peer} has made {self._payments} payments under this contract, epsilon {self._epsilon:.6g}, "
+            f"in {self._where}, and {what}",
+            where=str(self._run),
+            fix=f"go on in that folder, or put its privacy-{self._peer}.jsonl into this one; if it is lost, the "
+            f"contract is over for this peer. A run on other clips takes another seed ({self.path} remembers)",
+        )
+
+    def _read(self) -> tuple[int, float, str]:
+        with refusing(LedgerError, self.path, FIX, "cannot be read"):
+            try:
+                text = read_text(self.path, own=True)
+            except FileNotFoundError:
+                return 0, 0.0, ""
+        try:
+            values = json.loads(text)
+            payments, epsilon, where = int(values["payments"]), float(values["epsilon"]), str(values["run"])
+            if payments < 1 or not 0 <= epsilon < float("inf"):
+                raise ValueError("numbers that nobody pays")
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise LedgerError(
+                f"what was spent cannot be read there ({error})",
+                where=str(self.path),
+                fix="put a whole copy in its place; removed, nobody remembers what a lost run folder had spent",
+            ) from error
+        return payments, epsilon, where
