@@ -20,7 +20,8 @@ def readable_bytes(count: float) -> str:
 
 
 def _plural(noun: str) -> str:
-    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+    hissed = noun.endswith(("s", "x", "ch", "sh")) and not noun.endswith("epoch")
+    return f"{noun}es" if hissed else f"{noun}s"
 
 
 def _singular(verb: str) -> str:

@@ -19,6 +19,7 @@ from p2pfl_me.counting import many
         (1, "round", "", "1 round"),
         (2, "box", "", "2 boxes"),
         (2, "class", "", "2 classes"),
+        (2, "epoch", "", "2 epochs"),
     ],
 )
 def test_one_of_a_kind_and_many(count: int, noun: str, verb: str, said: str) -> None:

@@ -84,6 +84,51 @@ def test_a_twin_is_known_by_its_file_or_by_its_pictures(
     assert clips and all(clip.drawn for clip in clips) and drawn_words(clips) == "drawn faces"
 
 
+def _saved_again(folder: Path, of_each: slice) -> None:
+    """Some of each clip's pictures were saved again; programs of Apple's lay a file of theirs beside each."""
+    (folder / MARK).unlink()
+    for clip in {path.parent for path in folder.rglob("*.bmp")} | {path.parent for path in folder.rglob("*.jpg")}:
+        for path in sorted(clip.iterdir())[of_each]:
+            cv2.imwrite(str(path), cv2.imread(str(path)))
+            (clip / f"._{path.name}").write_bytes(b"x")
+
+
+def _linked(folder: Path) -> None:
+    """Its pictures were saved again and lie elsewhere, in a folder that is marked: here are links to them."""
+    _mark_alone(folder)
+    folder.rename(folder.with_name("there"))
+    folder.mkdir()
+    for place in folder.with_name("there").iterdir():
+        if place.name != MARK:
+            (folder / place.name).symlink_to(place)
+
+
+def _marked_inside(folder: Path) -> None:
+    """The mark was moved into one of the clips."""
+    _mark_alone(folder)
+    (folder / MARK).rename(
+        next(path.parent for path in folder.rglob("*") if path.is_file() and path.name != MARK) / MARK
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "all_of_them"),
+    [
+        (lambda folder: _saved_again(folder, slice(1)), True),
+        (lambda folder: _saved_again(folder, slice(1, None)), True),
+        (_linked, True),
+        (_marked_inside, False),
+    ],
+)
+def test_what_is_left_of_a_mark_is_enough(
+    twin: Path, tmp_path: Path, change: Callable[[Path], None], all_of_them: bool
+) -> None:
+    shutil.copytree(twin, tmp_path / "SMIC")
+    change(tmp_path / "SMIC")
+    clips = read_clips(tmp_path / "SMIC", Labels()).clips
+    assert {clip.drawn for clip in clips} == ({True} if all_of_them else {True, False})
+
+
 def test_the_word_goes_from_list_to_list(twin: Path, tmp_path: Path) -> None:
     shutil.copytree(twin, tmp_path / "SMIC")
     assert CliRunner().invoke(data, ["manifest", str(tmp_path / "SMIC"), "-o", str(tmp_path / "m.csv")]).exit_code == 0
