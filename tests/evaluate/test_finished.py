@@ -113,5 +113,5 @@ def test_evaluations_side_by_side_say_what_each_network_is(words: str) -> None:
     card = Card((), {}, Items(1, 1, {}), "kfold", 1, (1,), 1, Cost(1, None), Arm.GOSSIP, {}, 0.0, {}, network=words)
     one, other = Finished("one", card, {}), Finished("other", replace(card, network="mlp, trained whole"), {})
     said = _networks([one, other, Finished("again", card, {})]).items
-    assert said == (f"one, again: {words or UNTOLD}", "other: mlp, trained whole")
+    assert said == (f"one; again: {words or UNTOLD}", "other: mlp, trained whole")
     assert _cells(one)[HEADER.index("network")] == (words or None)

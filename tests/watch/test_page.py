@@ -84,6 +84,11 @@ def test_it_shows_the_run_and_follows_it(run: Path, url: str) -> None:
 
         log(run, 1, Finish(Reason.DIVERGED, None, "the loss is no number"))
         page.wait_for_selector('.peer.trouble[data-peer="1"]')
+        looks = page.evaluate(
+            "[...document.querySelectorAll('.peer rect')].map(mark => [getComputedStyle(mark).fill === "
+            "getComputedStyle(document.body).backgroundColor, mark.getAttribute('rx') > 0])"
+        )
+        assert sorted(looks) == [[False, False], [False, True], [True, True]], "a state has a shape, not a colour alone"
         assert page.inner_text("#rows tr:first-child td") == "2", "what was asked for stays"
         log(run, 0, a_round(1, 0.9))
         page.wait_for_selector("#rows td:text-is('0.900')")

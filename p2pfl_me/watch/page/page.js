@@ -85,6 +85,15 @@ function sized(svg) {
   return [width, height];
 }
 
+// A state has its shape beside its colour, for who sees or prints grey: a disc, done a square with round corners, trouble
+// one that stands on its corner; who waits is a ring, who is absent a dotted one (page.css).
+function markOf(kind, x, y, radius) {
+  const half = kind === "trouble" || kind === "done" ? 0.88 * radius : radius;
+  const corner = { done: 0.3, trouble: 0 }[kind] ?? 1;
+  const turned = kind === "trouble" ? { transform: `rotate(45 ${x} ${y})` } : {};
+  return make("rect", { x: x - half, y: y - half, width: 2 * half, height: 2 * half, rx: corner * half, ...turned });
+}
+
 function drawGraph(state) {
   const svg = at("graph"), [width, height] = sized(svg), margin = 26;
   const there = state.places.filter((place) => place !== null);  // who has left is not drawn
@@ -108,7 +117,7 @@ function drawGraph(state) {
   const peers = state.peers.filter((peer) => place[peer.peer]).map((peer) => {
     const group = make("g", { class: `peer ${kindOf(peer)}`, "data-peer": peer.peer });
     group.append(make("title", {}, `peer ${peer.peer}: ${stateWords(peer)}, round ${peer.round}; ${neighbourWords(peer)}`));
-    group.append(make("circle", { cx: place[peer.peer][0], cy: place[peer.peer][1], r: radius }));
+    group.append(markOf(kindOf(peer), ...place[peer.peer], radius));
     if (radius > 8) group.append(make("text", { x: place[peer.peer][0], y: place[peer.peer][1] }, peer.peer));
     return group;
   });
