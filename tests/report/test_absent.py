@@ -7,6 +7,7 @@ tests/evaluate/test_absent.py.
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -118,31 +119,60 @@ def test_what_a_listener_hears_is_of_the_peers_that_were_scored() -> None:
     assert news.mean("uf1") == pytest.approx(0.6) and news.mean("loss") == 2.0 and news.mean("uar") is None
 
 
-ROOMS = ("evaluate", "report", "compare", "privacy_audit", "console", "api", "watch", "run")
-MEANS = {"mean", "nanmean", "fmean", "median", "nanmedian", "average"}
+ROOMS = (
+    "evaluate",
+    "report",
+    "compare",
+    "privacy_audit",
+    "console",
+    "api",
+    "watch",
+    "run",
+    "baselines",
+    "deploy",
+    "cli",
+)
+MEANS = {"mean", "nanmean", "fmean", "median", "nanmedian", "average", "quantile", "percentile"}
+SUMS = {"sum", "fsum", "nansum", "bincount", "total", "cumsum", "reduce", "dot", "trace"}
+COUNTS = {"size", "shape", "ndim"}
+"""What a sum is divided by, where it is a mean that goes by no name."""
+WORDS = re.compile("|".join((*MEANS, *SUMS, *COUNTS, "len")))
+"""Without one of them a file takes none, and need not be parsed."""
 
 
 def means_in(file: Path) -> set[str]:
-    """`file.py:function`, for each function that takes a mean by name, or divides by a length."""
-    found = set()
-    tree = ast.parse(file.read_text())
-    for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        for node in ast.walk(function):
-            called = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                called = node.func.id
-            divides = (
-                isinstance(node, ast.BinOp)
-                and isinstance(node.op, ast.Div)
-                and isinstance(node.right, ast.Call)
-                and isinstance(node.right.func, ast.Name)
-                and node.right.func.id == "len"
-            )
-            if called in MEANS or divides:
-                found.add(f"{file.relative_to(ROOT)}:{function.name}")
-    return found
+    """`file.py:function`, for each function that takes a mean by name, divides by a length or divides a sum."""
+    found: set[str] = set()
+    text = file.read_text()
+    within: list[tuple[ast.AST, frozenset[str]]] = [(ast.parse(text), frozenset())] if WORDS.search(text) else []
+    while within:
+        node, names = within.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names |= {node.name}
+        if is_mean(node):
+            found |= names or {""}
+        within += [(child, names) for child in ast.iter_child_nodes(node)]
+    return {f"{file.relative_to(ROOT)}:{name}" for name in found}
+
+
+def is_mean(node: ast.AST) -> bool:
+    """Whether a mean is taken here."""
+    if isinstance(node, ast.Call):
+        return called(node) in MEANS
+    if not isinstance(node, ast.BinOp | ast.AugAssign) or not isinstance(node.op, ast.Div):
+        return False
+    sides = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.target, node.value)
+    left, right = (list(ast.walk(side)) for side in sides)
+    counted = any(
+        (isinstance(each, ast.Call) and called(each) == "len")
+        or (isinstance(each, ast.Attribute) and each.attr in COUNTS)
+        for each in right
+    )
+    return counted or any(isinstance(each, ast.Call) and called(each) in SUMS for each in left)
+
+
+def called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
 
 
 KNOWN = {
@@ -185,8 +215,39 @@ KNOWN = {
         "privacy_audit/games.py": {"_asked"},
         "privacy_audit/inversion.py": {"_roughness", "_standard", "invert"},
     },
-    "of places on the page": {"report/style.py": {"move_apart"}},
+    "of places on the page": {"report/style.py": {"move_apart"}, "report/graph_picture.py": {"_draw_edges"}},
+    "of clips, each counted once": {"baselines/train.py": {"_validation_loss"}},
+    "no mean: a share of what there is, a level, a rate, a unit": {
+        "compare/run.py": {"_run_cells"},
+        "console/lines.py": {"watching"},
+        "evaluate/folds.py": {"_deal_subjects"},
+        "evaluate/side_by_side.py": {"train_side_by_side"},
+        "learning/statistics.py": {"_percentiles"},
+        "report/paired.py": {"half_width", "holm"},
+        "report/traffic.py": {"model_share"},
+    },
 }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = values.mean()",
+        "x = fmean(values)",
+        "x = sum(values) / count",
+        "x = np.sum(values, axis=0) / peers",
+        "x = total / len(values)",
+        "x = total / values.size",
+        "x = a @ b / values.shape[0]",
+        "x /= len(values)",
+        "x = np.average(values, weights=w)",
+    ],
+)
+@pytest.mark.parametrize("place", ["def f():\n    {}\n", "async def f():\n    {}\n", "class A:\n    {}\n", "{}\n"])
+def test_a_mean_is_found_whatever_it_is_called_and_wherever_it_stands(line: str, place: str) -> None:
+    tree = ast.parse(place.format(line))
+    assert any(map(is_mean, ast.walk(tree)))
+    assert not any(map(is_mean, ast.walk(ast.parse(place.format("x = a / b + sum(c)")))))
 
 
 def test_every_mean_is_known() -> None:
