@@ -5,8 +5,8 @@ TURNED_AWAY = (
     "compare fingerprints with whoever runs it (`p2pme keys fingerprint`) and the two contracts"
 )
 HUNG_UP = (
-    "hung up before the handshake: it has had too many calls of ours (does another process run with our key?), or wants "
-    "no more of us, or does not know our public key (`p2pme keys fingerprint`)"
+    "hung up before the handshake: it has had too many calls of ours (does another process run with our key?), or "
+    "wants no more of us, or does not know our public key (`p2pme keys fingerprint`)"
 )
 BY_ANOTHER_KEY = (
     "knows this peer by another key, as it has shown by its own: its contract names another for us, or it has not "
