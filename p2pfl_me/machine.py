@@ -22,7 +22,7 @@ from p2pfl_me.errors import ContractError
 
 LISTENING = "0A"
 """A socket's state in Linux's /proc/net/tcp."""
-CGROUPS = Path("/sys/fs/cgroup")
+CGROUPS, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 FILES = 65_536
 """Open files and connections that a process allows itself, where the system does."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -141,34 +141,42 @@ def holder_of(port: int) -> str:
 
 
 def _groups() -> list[Path]:
-    """The control groups that this process is in, version 2, from its own up to the root of what it sees."""
+    """The control groups that this process is in, each from its own up to the root of what it sees: that of version 2,
+    and, where the system still has version 1, one for each of cores and memory."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = [line.split(":", 2) for line in OWN_GROUPS.read_text().splitlines()]
     except OSError:
         return []
-    own = next((line[3:].strip("/") for line in lines if line.startswith("0::")), None)
-    if own is None:
-        return []
-    folder = CGROUPS / own if (CGROUPS / own).is_dir() else CGROUPS  # a container's own root has another name outside
-    return [folder, *(parent for parent in folder.parents if parent.is_relative_to(CGROUPS))]
+    found: list[Path] = []
+    for names, own in ((names.split(","), own) for _, names, own in lines):
+        for root in (CGROUPS / name for name in names if name in {"", "cpu", "memory"}):
+            inner = root / own.strip("/")
+            folder = inner if inner.is_dir() else root  # a container's own root has another name outside
+            found += [folder, *(parent for parent in folder.parents if parent.is_relative_to(root))]
+    return found
 
 
 def _cpu_share(group: Path) -> float | None:
     try:
-        quota, period = (group / "cpu.max").read_text().split()
-        return int(quota) / int(period)
+        if (group / "cpu.max").exists():
+            quota, period = (group / "cpu.max").read_text().split()
+        else:
+            quota, period = ((group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        return int(quota) / int(period) if int(quota) > 0 else None
     except (OSError, ValueError):
         return None  # no limit ("max"), no such file
 
 
 def _left(group: Path) -> int | None:
     """Bytes until the group's limit. What it holds of files can be had back, so it does not count."""
+    two = (group / "memory.max").exists()
+    limits = ("memory.max", "memory.current") if two else ("memory.limit_in_bytes", "memory.usage_in_bytes")
     try:
-        limit, used = int((group / "memory.max").read_text()), int((group / "memory.current").read_text())
+        limit, used = (int((group / name).read_text()) for name in limits)
         numbers = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):
         return None
-    return max(0, limit - used + int(numbers.get("inactive_file", 0)))
+    return max(0, limit - used + int(numbers.get("inactive_file" if two else "total_inactive_file", 0)))
 
 
 @cache

@@ -71,6 +71,30 @@ def test_the_memory_that_a_container_leaves_is_all_there_is(groups: list[Path]) 
     assert machine.available_bytes() == 0
 
 
+@pytest.mark.parametrize("joined", [False, True])
+def test_groups_of_the_first_version_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, joined: bool) -> None:
+    """Many a hospital's system has them: a peer had taken all of the host for its own."""
+    told = "11:memory:/lab/peer\n4:cpu,cpuacct:/lab\n2:cpuset:/\n1:name=systemd:/x\n"
+    (tmp_path / "own").write_text(told if joined else told.replace("cpu,cpuacct", "cpu") + "0::/\n")
+    monkeypatch.setattr(machine, "CGROUPS", tmp_path / "groups")
+    monkeypatch.setattr(machine, "OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {*range(8)})
+    cpu, memory = tmp_path / "groups" / "cpu", tmp_path / "groups" / "memory"
+    peer = memory / "lab" / "peer"
+    for folder in (peer, cpu / "lab"):
+        folder.mkdir(parents=True)
+    for group, quota in ((cpu, -1), (cpu / "lab", 250_000)):
+        (group / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+        (group / "cpu.cfs_period_us").write_text("100000\n")
+    for group, limit in ((memory, 2**63 - 4096), (peer.parent, 1_000_000), (peer, 2**63 - 4096)):
+        (group / "memory.limit_in_bytes").write_text(f"{limit}\n")
+        (group / "memory.usage_in_bytes").write_text("700000\n")
+        (group / "memory.stat").write_text("cache 300000\ntotal_inactive_file 150000\n")
+    assert machine.cores() == 3 and machine.available_bytes() == 450_000
+    (tmp_path / "own").write_text(told.replace("/lab", "/docker/of/another/name"))  # as inside a container
+    assert machine.cores() == 8 and machine.available_bytes() > 1_000_000
+
+
 def test_the_limit_of_open_files_is_raised_and_never_lowered() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:

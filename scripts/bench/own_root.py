@@ -3,8 +3,8 @@
 
 python scripts/bench/own_root.py            # Linux, as root; writes nothing outside a folder that it takes away again
 
-The root is this machine's under an overlay, in a mount namespace: what is installed, added and written there is gone at
-the end. There is no network: pip finds the dependencies installed. The unit's process runs as its user, with its umask,
+The root is this machine's under an overlay, in namespaces of its own: what is installed, added and written there is gone
+at the end. There is no network but loopback: pip finds the dependencies installed. The unit's process runs as its user, with its umask,
 no new privileges, the system read-only but for what the unit names, and empty homes; it is killed with -9 after three
 rounds, begun again, stopped by SIGTERM, gone on with to its end, and begun once more. Exit code 1: an end was another.
 """
@@ -41,12 +41,13 @@ def main() -> int:
         return _inside(Path(sys.argv[2]))
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, __file__, INSIDE, folder]
-        return subprocess.run(["unshare", "-m", "--propagation", "private", *words], check=False).returncode
+        return subprocess.run(["unshare", "-m", "-n", "--propagation", "private", *words], check=False).returncode
 
 
 def _inside(folder: Path) -> int:
     """In a namespace of our own: lay the root out, change into it, and live there."""
     subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     root = _overlay(folder, "root", Path("/"))
     lab = folder / "lab"
     lab.mkdir()
