@@ -239,7 +239,7 @@ class Multiplexer:
         one that did neither runs beside another. Through a relay the other's connection has been cut by then; but it
         comes back with the name that it had, and whoever began anew would not."""
         old, session = neighbour.connection, neighbour.session
-        alive = old is not None and time.monotonic() - old.heard_at < 2 * self._liveness.ping_s
+        alive = self._watcher.hears(neighbour, time.monotonic())
         neighbour.is_twice = (alive and not session.goes_on(theirs)) or neighbour.comes_back_as(theirs.mine)
         if neighbour.is_twice:
             self.stranger(f"peer {neighbour.peer} is there twice: {TWICE}")

@@ -7,6 +7,7 @@ health of Lifeguard; Dadgar, Phillips, Currey 2018). The links' thread's, which 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +58,8 @@ class Watcher:
         now = time.monotonic()
         self._cases = {peer: _Case(since=now) for peer in neighbours}
         self._due: float | None = None
+        self._woke_at = -math.inf
+        """When this thread got time again for which it had waited longer than a neighbour may be silent unasked."""
         self._own_lines = Bucket(*LINES)
 
     # -- this peer itself ---------------------------------------------------------------------------------------
@@ -71,9 +74,22 @@ class Watcher:
         late = 0.0 if self._due is None else now - self._due
         if late <= self._liveness.ping_s:
             return 0.0
+        if self._has_slept(now):
+            self._woke_at = now
         if late > self._liveness.silence_s / QUIET and self._own_lines.take(now):
             self._tell(Starved(late))
         return late
+
+    def _has_slept(self, now: float) -> bool:
+        """Whether this thread, whose beat may not have come yet, has just got time after long."""
+        return self._due is not None and now - self._due > self._liveness.silence_s / QUIET
+
+    def hears(self, neighbour: Neighbour, now: float) -> bool:
+        """Whether its connection stands and brings something just now. What has lain there while this peer slept says
+        nothing of who is there: its sender may have given it up long ago, and called anew."""
+        connection = neighbour.connection
+        slept = self._has_slept(now) or neighbour.made_at < self._woke_at
+        return connection is not None and not slept and now - connection.heard_at < 2 * self._liveness.ping_s
 
     # -- its neighbours -----------------------------------------------------------------------------------------
 

@@ -57,7 +57,8 @@ class Bench:
         self.sockets = self.it._sockets = Spy(work=False)  # type: ignore[assignment]
         self.dialler = self.it._dialler = Spy()  # type: ignore[assignment]
         self.reactor = self.it.reactor = Spy()  # type: ignore[assignment]
-        self.watcher = self.it._watcher = Spy(lateness=0.0)  # type: ignore[assignment]
+        self.own = self.it._watcher
+        self.watcher = self.it._watcher = Spy(lateness=0.0, hears=self.own.hears)  # type: ignore[assignment]
         self.hands = self.it._handshaker = Spy(look=(), overdue=(), dialled=None, on_closed=None)  # type: ignore[assignment]
         self.hands.waiting = Spy(admits=True, looks=0.25)
         self.one, self.two = self.it._neighbours[1], self.it._neighbours[2]

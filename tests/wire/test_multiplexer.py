@@ -282,6 +282,24 @@ def test_one_that_is_there_twice_is_told_over_both_connections(bench: Bench) -> 
     assert not bench.one.is_twice, "there is none beside it"
 
 
+@pytest.mark.parametrize("beat", ["not yet", "has come"])
+def test_what_lay_there_while_this_peer_slept_is_no_second_process(bench: Bench, beat: str) -> None:
+    """Its neighbour had given it up and called anew; what it had said before came first, and it was said to be twice."""
+    old, _ = bench.link(bench.one)
+    bench.own._due = bench.now + 1.0
+    bench.now = old.heard_at = 130.0
+    if beat == "has come":
+        bench.own.lateness(bench.now)
+        bench.own._due = bench.now + 1.0
+    bench.it.replace(bench.one, Standing(b"begun an", bytes(8), 0, 0))
+    assert not bench.one.is_twice and not bench.told("on_refused") and ("close", old) in bench.sockets.calls
+    bench.own._due = bench.now + 1.0
+    bench.now = 130.5
+    bench.link(bench.one)
+    bench.it.replace(bench.one, Standing(b"another1", bytes(8), 0, 0))
+    assert bench.one.is_twice, "and one that calls while it is awake is noticed"
+
+
 def test_one_that_comes_back_by_a_name_that_it_had_before_another_is_there_twice(bench: Bench) -> None:
     names = [bytes([65 + k]) * 8 for k in range(neighbour.NAMES + 2)]
     for name in names[:2]:
