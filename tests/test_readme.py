@@ -48,6 +48,13 @@ def test_each_command_is_one_that_there_is(command: str) -> None:
     parsed(words)
 
 
+def test_it_shows_the_report_and_every_picture_is_shown_somewhere() -> None:
+    pages = [README, *(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))]
+    shown = {Path(target).name for page in pages for target in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page)}
+    assert "](docs/pictures/report.png)" in README
+    assert {each.name for each in (ROOT / "docs" / "pictures").iterdir()} == shown
+
+
 def test_each_page_that_it_links_is_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", README):
         assert target.startswith("http") or (ROOT / target).exists(), target
