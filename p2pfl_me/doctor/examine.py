@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.contract.noise_graph import noise_warning
 from p2pfl_me.counting import many
@@ -21,12 +23,16 @@ from p2pfl_me.doctor.finding import Finding, bad, good, left_open, note, refusal
 from p2pfl_me.doctor.line import Line, weigh
 from p2pfl_me.errors import PeerError
 from p2pfl_me.files import open_regular
+from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.home import cache_dir
+from p2pfl_me.peer.checkpoint import Checkpoint
 from p2pfl_me.peer.directory import Directory, directory_of
 from p2pfl_me.peer.own_clips import ANYWAY, mark, other_than_before, summary_of
+from p2pfl_me.peer.payments import privacy_ledger
 from p2pfl_me.peer.schema import schema_of
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.slots import versions
+from p2pfl_me.peer.spent import Spent
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
 from p2pfl_me.topology import plan_of
@@ -60,6 +66,7 @@ def examine(settings: PeerSettings, patience_s: float = PATIENCE_S, bits_per_s: 
             found += _neighbours(settings, directory, sent, patience_s, bits_per_s)
         found.append(machine.disk(settings, 4 * contract.model.layout.size, len(plan.neighbours(settings.peer))))
     found += _data(settings)
+    found += _privacy(settings)
     found += _weights(contract, settings.weights)
     found.append(machine.memory(4 * contract.model.layout.size))
     found.append(machine.clock())
@@ -174,6 +181,25 @@ def _other_clips(settings: PeerSettings, clips: Sequence[Clip]) -> Iterator[Find
     own = mark(clips, contents_of(clips, recipe), str(recipe), settings.home)
     if words := other_than_before(run, peer, own, summary_of(clips)):
         yield bad("data", f"the run in {run} has trained on other clips: {words}", ANYWAY)
+
+
+def _privacy(settings: PeerSettings) -> list[Finding]:
+    """What is left to spend, and whether the ledger is the one that this lab has paid into."""
+    contract, found = settings.contract, list[Finding]()
+    budget = contract.privacy.budget
+    if not contract.privacy.spends or budget is None or _runs(settings):
+        return []
+    begins = Checkpoint(settings.peer, 0, np.zeros(0, np.float32), Progress(), "", "")
+    with refusals("privacy", found):
+        spent, payments = 0.0, 0
+        if not settings.run.exists():  # a look leaves no folder
+            Spent(settings.home, contract, settings.peer, settings.run).require(())
+        elif ledger := privacy_ledger(contract, settings.run, begins, home=settings.home):
+            spent, payments = ledger.epsilon, len(ledger.entries)
+            ledger.close()
+        says = f"epsilon {spent:.3g} of {budget.epsilon:g} is spent, in {many(payments, 'payment')}"
+        found.append(good("privacy", f"{says} (delta {budget.delta:g}, per {contract.privacy.unit})"))
+    return found
 
 
 def _weights(contract: Contract, path: Path | None) -> list[Finding]:

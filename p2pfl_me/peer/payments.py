@@ -58,7 +58,7 @@ def privacy_ledger(
     ledger = PrivacyLedger(path, privacy.budget, privacy.unit, known, clock or time.time, told, remember)
     if spent:
         try:
-            spent.require(ledger)
+            spent.require(ledger.entries)
         except LedgerError:
             ledger.close()
             raise

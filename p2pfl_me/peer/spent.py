@@ -9,12 +9,14 @@ contract, which stays the same while the contract changes under a run.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.history import history_digest
+from p2pfl_me.counting import many
 from p2pfl_me.files import private_folder, read_text, refusing, write_whole
-from p2pfl_me.privacy.ledger import FIX, TOLD, Entry, LedgerError, PrivacyLedger
+from p2pfl_me.privacy.ledger import FIX, TOLD, Entry, LedgerError
 
 SPENT = "spent"
 
@@ -46,8 +48,8 @@ class Spent:
             private_folder(self.path.parent)
             write_whole(self.path, (json.dumps(values) + "\n").encode(), sync=True)
 
-    def require(self, ledger: PrivacyLedger) -> None:
-        """That the ledger holds what was paid.
+    def require(self, held: Sequence[Entry]) -> None:
+        """That these, of a ledger, are what was paid, and what came after it.
 
         Raises
         ------
@@ -56,16 +58,15 @@ class Spent:
         """
         if not self._payments:
             return
-        held = ledger.entries
         if len(held) < self._payments:
-            what = f"the privacy ledger here holds {len(held)} payments"
+            what = f"the privacy ledger here holds {len(held) or 'none'}"
         elif abs(held[self._payments - 1].epsilon - self._epsilon) > TOLD:
             what = f"the privacy ledger here says that they made epsilon {held[self._payments - 1].epsilon:.6g}"
         else:
             return
         raise LedgerError(
-            f"peer {self._peer} has made {self._payments} payments under this contract, epsilon {self._epsilon:.6g}, "
-            f"in {self._where}, and {what}",
+            f"peer {self._peer} has made {many(self._payments, 'payment')} under this contract, epsilon "
+            f"{self._epsilon:.6g}, in {self._where}, and {what}",
             where=str(self._run),
             fix=f"go on in that folder, or put its privacy-{self._peer}.jsonl into this one; if it is lost, the "
             f"contract is over for this peer. A run on other clips takes another seed ({self.path} remembers)",

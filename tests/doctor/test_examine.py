@@ -8,6 +8,7 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -20,10 +21,14 @@ from p2pfl_me.doctor.examine import examine
 from p2pfl_me.doctor.finding import Finding, Verdict, exit_of
 from p2pfl_me.doctor.say import as_json
 from p2pfl_me.exits import Exit
+from p2pfl_me.gossip.stop import Progress
+from p2pfl_me.peer.checkpoint import Checkpoint
 from p2pfl_me.peer.directory import directory_of
 from p2pfl_me.peer.own_clips import keep
+from p2pfl_me.peer.payments import privacy_ledger
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import load_shard
+from p2pfl_me.privacy.accounting import Release
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
 from p2pfl_me.topology import plan_of
@@ -226,3 +231,23 @@ def test_labs_that_nobody_can_call_are_told_of_their_relay_and_meet_there(tmp_pa
 
     first, _ = asyncio.run(scene())  # whoever has seen enough may go before the other has measured
     assert isinstance(first[1], Linked)
+
+
+def test_what_is_spent_and_a_ledger_that_is_lost_are_told(tmp_path: Path) -> None:
+    pytest.importorskip("dp_accounting", reason="pip install 'p2pfl-me[privacy]'")
+    lab = settings(tmp_path, 0, free_ports(3), privacy="{training: {kind: dp_sgd, noise: 2.0}, budget: {epsilon: 12}}")
+    said = about(examine(lab, 0.1), "privacy")
+    assert said.verdict is Verdict.GOOD and "epsilon 0 of 12 is spent, in 0 payments" in said.says
+    assert not lab.run.exists()
+    begins = Checkpoint(0, 0, np.zeros(3, np.float32), Progress(), "", "")
+    ledger = privacy_ledger(lab.contract, lab.run, begins, home=lab.home)
+    assert ledger is not None
+    ledger.spend(0, Release(noise=2.0, rate=0.1, steps=3))
+    ledger.close()
+    said = about(examine(lab, 0.1), "privacy")
+    assert said.verdict is Verdict.GOOD and f"epsilon {ledger.epsilon:.3g} of 12 is spent, in 1 payment (" in said.says
+    for run in (lab.run, tmp_path / "another"):
+        RunFolder(lab.run).privacy(0).unlink(missing_ok=True)
+        lab = replace(lab, run=run)
+        said = about(examine(lab, 0.1), "privacy")
+        assert said.verdict is Verdict.BAD and "peer 0 has made 1 payment under this contract" in said.says

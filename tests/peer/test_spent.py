@@ -53,16 +53,16 @@ def test_a_lost_folder_an_older_copy_and_another_folder_end_the_peer(tmp_path: P
     path = RunFolder(run).privacy(0)
     spent(contract, run, home)
     whole = path.read_bytes()
-    for left in (b"", whole[: whole.index(b"\n") + 1]):
+    for left, held in ((b"", "none"), (whole[: whole.index(b"\n") + 1], "1")):
         shutil.rmtree(run)
         run.mkdir(0o700)
         path.write_bytes(left)
         path.chmod(0o600)
-        with pytest.raises(
-            LedgerError, match=f"has made 3 payments .* in {run}, and .* holds {left.count(bytes([10]))}"
-        ):
+        with pytest.raises(LedgerError) as error:
             opened(contract, run, home)
-    with pytest.raises(LedgerError, match="holds 0"):
+        assert "peer 0 has made 3 payments" in str(error.value)
+        assert f"in {run}, and the privacy ledger here holds {held}" in str(error.value)
+    with pytest.raises(LedgerError, match="holds none"):
         opened(contract, tmp_path / "another", home)
     path.write_bytes(whole)
     ledger = opened(contract, run, home)
@@ -134,5 +134,7 @@ def test_a_lab_that_lost_its_run_folder_sends_nothing_more(tmp_path: Path) -> No
     assert code == Exit.CANNOT_GO_ON and "trained alone" in said, said
     shutil.rmtree(labs.run(0))
     code, said = labs.start(0).finish()
-    assert code == Exit.CANNOT_GO_ON and "has made 2 payments under this contract" in said and "Traceback" not in said, said
+    assert (
+        code == Exit.CANNOT_GO_ON and "has made 2 payments under this contract" in said and "Traceback" not in said
+    ), said
     assert not labs.said(0, "round")
