@@ -43,14 +43,20 @@ class UnsafeFile(OSError):
         self.fix = fix
 
 
+NOT_YOURS = "see that this user may write there (`ls -ld`, `mount`), or name another place; then try again"
+"""What to do where the system does not let it be written."""
+
+
 @contextmanager
 def refusing(kind: type[P2pmeError], path: Path, fix: str, what: str = "cannot be written") -> Iterator[None]:
-    """Whatever the system has against writing `path` in the block becomes an error of `kind`."""
+    """Whatever the system has against writing `path` in the block becomes an error of `kind`; `fix` is for all but what
+    no free space would mend."""
     try:
         yield
     except UnsafeFile as error:
         raise kind(f"{what}: it {error.strerror}", where=str(error.filename or path), fix=error.fix) from error
     except OSError as error:
+        fix = NOT_YOURS if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS} else fix
         raise kind(f"{what}: {error.strerror or error}", where=str(path), fix=fix) from error
 
 

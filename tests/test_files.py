@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -64,6 +65,12 @@ def test_what_cannot_be_written_whole_leaves_what_was_there_and_no_draft(tmp_pat
             write_whole(path, "new" * 10_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    for number in (errno.EACCES, errno.EROFS):
+        with (
+            pytest.raises(RunError, match="see that this user may write there"),
+            refusing(RunError, path, "free space"),
+        ):
+            raise OSError(number, os.strerror(number))
     with pytest.raises(KeyboardInterrupt), replacing(path) as draft:
         draft.write_text("half")
         raise KeyboardInterrupt

@@ -17,6 +17,7 @@ import numpy as np
 from safetensors import SafetensorError
 
 from p2pfl_me.errors import PeerError, WeightsError
+from p2pfl_me.files import NOT_YOURS
 from p2pfl_me.gossip.protocol import NOTHING, Memory
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.message import Vector
@@ -30,7 +31,11 @@ from p2pfl_me.tensors import Passphrase, asked_once, checksum, open_tensors, ten
 MEMORY = "memory."
 NO_SPACE = "free some space, then give the same command again"
 MOVED = "the run folder was moved or removed: go on with --resume --out and the name that it has now"
-REMEDIES = {errno.ENOSPC: NO_SPACE, errno.EDQUOT: NO_SPACE, errno.ENOENT: MOVED, errno.ENOTDIR: MOVED}
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), NO_SPACE),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), MOVED),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), NOT_YOURS),
+}
 """What to do where a checkpoint cannot be written, by the system's number."""
 FORMAT = 1
 """Of what stands here. A number that says another meaning is written as `format`; where none stands it is 1."""
