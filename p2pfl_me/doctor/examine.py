@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -193,7 +194,8 @@ def _privacy(settings: PeerSettings) -> list[Finding]:
     with refusals("privacy", found):
         spent, payments = 0.0, 0
         if not settings.run.exists():  # a look leaves no folder
-            Spent(settings.home, contract, settings.peer, settings.run).require(())
+            with closing(Spent(settings.home, contract, settings.peer, settings.run)) as before:
+                before.require(())
         elif ledger := privacy_ledger(contract, settings.run, begins, home=settings.home):
             spent, payments = ledger.epsilon, len(ledger.entries)
             ledger.close()

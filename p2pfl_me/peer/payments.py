@@ -51,17 +51,19 @@ def privacy_ledger(
     told = {each.payments: each.epsilon for each in lines if isinstance(each, events.Spent)}
     known = max([start.payments, *told])
     path = folder.privacy(start.peer)
-    spent = None
-    if home is not None and contract.peers.members:
-        spent = Spent(home, contract, start.peer, run)
-    remember = spent.keep if spent else None
-    ledger = PrivacyLedger(path, privacy.budget, privacy.unit, known, clock or time.time, told, remember)
-    if spent:
-        try:
+    spent = Spent(home, contract, start.peer, run) if home is not None and contract.peers.members else None
+    try:
+        ledger = PrivacyLedger(path, privacy.budget, privacy.unit, known, clock or time.time, told, spent)
+    except BaseException:
+        if spent:
+            spent.close()
+        raise
+    try:
+        if spent:
             spent.require(ledger.entries)
-        except LedgerError:
-            ledger.close()
-            raise
+    except LedgerError:
+        ledger.close()
+        raise
     return ledger
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.history import history_digest
 from p2pfl_me.counting import many
-from p2pfl_me.files import private_folder, read_text, refusing, write_whole
+from p2pfl_me.files import locked, private_folder, read_text, refusing, write_whole
 from p2pfl_me.privacy.ledger import FIX, TOLD, Entry, LedgerError
 
 SPENT = "spent"
@@ -24,16 +25,27 @@ SPENT = "spent"
 class Spent:
     """Of one peer under one contract: how many payments it has made, what they make together, and in which folder.
 
+    It is one process's until it is closed: two in two folders would each spend the whole budget.
+
     Raises
     ------
     LedgerError
-        The file cannot be read, or is damaged.
+        The file cannot be read, is damaged, or is another process's.
     """
 
     def __init__(self, home: Path, contract: Contract, peer: int, run: Path) -> None:
         self._peer, self._run = peer, run.absolute()
         self.path = home / SPENT / f"{history_digest(contract)[:32]}-{peer}.json"
-        self._payments, self._epsilon, self._where = self._read()
+        self._held = ExitStack()
+        self._claim()
+        try:
+            self._payments, self._epsilon, self._where = self._read()
+        except LedgerError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._held.close()
 
     def keep(self, entry: Entry) -> None:
         """On the disk when this returns; the ledger has the payment already.
@@ -45,7 +57,6 @@ class Spent:
         """
         values = {"payments": entry.number, "epsilon": entry.epsilon, "run": str(self._run)}
         with refusing(LedgerError, self.path, FIX):
-            private_folder(self.path.parent)
             write_whole(self.path, (json.dumps(values) + "\n").encode(), sync=True)
 
     def require(self, held: Sequence[Entry]) -> None:
@@ -71,6 +82,20 @@ class Spent:
             fix=f"go on in that folder, or put its privacy-{self._peer}.jsonl into this one; if it is lost, the "
             f"contract is over for this peer. A run on other clips takes another seed ({self.path} remembers)",
         )
+
+    def _claim(self) -> None:
+        with refusing(LedgerError, self.path, FIX):
+            private_folder(self.path.parent)
+        try:
+            self._held.enter_context(locked(self.path.with_suffix(".lock"), 0.0))
+        except BlockingIOError as error:
+            raise LedgerError(
+                f"another process spends for peer {self._peer} under this contract",
+                where=str(self.path),
+                fix="stop it first, or go on in its run folder",
+            ) from error
+        except OSError:
+            return  # a file system without locks
 
     def _read(self) -> tuple[int, float, str]:
         with refusing(LedgerError, self.path, FIX, "cannot be read"):

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from p2pfl_me.errors import PeerError
 from p2pfl_me.exits import Exit
@@ -59,6 +59,13 @@ class Entry:
     delta: float
 
 
+class Memory(Protocol):
+    """Of payments, beside the ledger."""
+
+    def keep(self, entry: Entry) -> None: ...
+    def close(self) -> None: ...
+
+
 class PrivacyLedger:
     """One peer's, over all rounds, neighbours and lives.
 
@@ -68,8 +75,8 @@ class PrivacyLedger:
         How many entries there must be at least, by what else the peer has kept (its checkpoint, its log).
     told:
         Payments by number with the epsilon that they made, by what else the peer has kept.
-    remember:
-        Told of each payment before it counts.
+    memory:
+        What else is told of each payment before anything is trained for it; closed with the ledger.
 
     Raises
     ------
@@ -85,10 +92,10 @@ class PrivacyLedger:
         known: int = 0,
         clock: Callable[[], float] = time.time,
         told: Mapping[int, float] = MappingProxyType({}),
-        remember: Callable[[Entry], None] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._path, self._budget, self._unit, self._clock = path, budget, unit, clock
-        self._remember = remember
+        self._memory = memory
         self._is_torn = False
         """Whether the last line may be there in part only: what follows it would be lost."""
         with refusing(LedgerError, path, FIX):
@@ -151,12 +158,14 @@ class PrivacyLedger:
         self._entries.append(entry)
         self._last = _digest(line)
         self._account.add(release)
-        if self._remember:
-            self._remember(entry)
+        if self._memory:
+            self._memory.keep(entry)
         return entry
 
     def close(self) -> None:
         os.close(self._file)
+        if self._memory:
+            self._memory.close()
 
     def _claim(self) -> None:
         try:

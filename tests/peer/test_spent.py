@@ -68,7 +68,9 @@ def test_a_lost_folder_an_older_copy_and_another_folder_end_the_peer(tmp_path: P
     ledger = opened(contract, run, home)
     ledger.spend(3, ROUND)
     ledger.close()
-    assert len(opened(contract, run, home).entries) == 4, "found again, it goes on"
+    ledger = opened(contract, run, home)
+    ledger.close()
+    assert len(ledger.entries) == 4, "found again, it goes on"
 
 
 def test_a_longer_ledger_of_another_run_is_told_from_ones_own(tmp_path: Path, contract: Contract) -> None:
@@ -93,6 +95,15 @@ def test_it_is_of_one_lab_and_of_one_history_of_a_contract(tmp_path: Path, contr
         opened(Contract.model_validate({**values, "name": "renamed"}), tmp_path / "name", home)
 
 
+def test_two_processes_in_two_folders_do_not_each_spend_the_budget(tmp_path: Path, contract: Contract) -> None:
+    home = tmp_path / "home"
+    ledger = opened(contract, tmp_path / "one", home)
+    with pytest.raises(LedgerError, match="another process spends for peer 0 under this contract"):
+        opened(contract, tmp_path / "two", home)
+    ledger.close()
+    opened(contract, tmp_path / "two", home).close()
+
+
 def test_a_rehearsal_on_ones_own_machine_may_be_repeated(tmp_path: Path) -> None:
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", 2, topology="{kind: line}", privacy=DP_SGD))
     for name in ("one", "two"):
@@ -106,7 +117,7 @@ def test_a_rehearsal_on_ones_own_machine_may_be_repeated(tmp_path: Path) -> None
 def test_what_is_remembered_and_damaged_is_no_empty_memory(tmp_path: Path, contract: Contract, text: str) -> None:
     home = tmp_path / "home"
     spent(contract, tmp_path / "run", home)
-    (file,) = (home / SPENT).iterdir()
+    (file,) = (home / SPENT).glob("*.json")
     file.write_text(text)
     with pytest.raises(LedgerError, match="what was spent cannot be read there"):
         opened(contract, tmp_path / "run", home)

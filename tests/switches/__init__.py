@@ -251,6 +251,11 @@ SWITCHES: tuple[Switch, ...] = (
         ),
     ),
     Switch(
+        "one process's memory of payments",
+        instead("p2pfl_me.peer.spent:Spent._claim", nothing),
+        ("tests/peer/test_spent.py::test_two_processes_in_two_folders_do_not_each_spend_the_budget",),
+    ),
+    Switch(
         "clipping of a round's change",
         instead("p2pfl_me.privacy.noising:cut", lambda start, trained, norm: trained),
         ("tests/privacy/test_noise.py::test_a_change_is_cut_whatever_it_is",),
