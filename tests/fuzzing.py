@@ -42,6 +42,7 @@ from p2pfl_me.wire.handshake import (
     MAX_FRAME,
     REPLY,
     Terms,
+    ephemeral_of,
     greeting,
     hello,
     proof_of,
@@ -56,6 +57,7 @@ from p2pfl_me.wire.noise import AwaitingReply, Initiator, Introduced
 from p2pfl_me.wire.records import Opener, Sealer
 from p2pfl_me.wire.session import BODY, MESSAGE, RECEIVED, STANDING, Session, Standing
 from p2pfl_me.wire.sightings import ASKED, Sightings
+from p2pfl_me.wire.unknown import Unknown, answer, answered_by, is_from, unknown
 from tests.compression.pairs import ALL as COMPRESSIONS
 from tests.compression.pairs import SIZE, ends, model
 from tests.fuzzing_files import file_targets
@@ -94,6 +96,8 @@ def _wire() -> dict[str, Target]:
         "introduction": Target((introduction,), _read_introduction),
         "reply": Target((_replied(msgpack.packb([])),), _read_reply),
         "answer": Target((msgpack.packb([]), msgpack.packb(["model", "x" * 80])), _read_answer),
+        "word of an unknown key": Target((_unknown().said,), _read_unknown),
+        "its answer": Target((answer(LOW.identity, _unknown().said, CHALLENGED, _said()[0]),), _read_its_answer),
         "record": Target(
             (bytes(Sealer(bytes(32)).seal(MESSAGE, headers[0])),), lambda data: Opener(bytes(32)).open(data)
         ),
@@ -147,6 +151,22 @@ def _again(state: State) -> State:
     made = copy(state)
     made._state = copy(state._state)
     return made
+
+
+@cache
+def _unknown() -> Unknown:
+    """What HIGH says that does not know LOW."""
+    return unknown(HIGH.identity, ephemeral_of(_said()[0]), CHALLENGED, _said()[0])
+
+
+def _read_unknown(data: bytes) -> None:
+    made, awaiting = _said()
+    if not is_from(data, HIGH.identity.public, awaiting.ephemeral, CHALLENGED, made):
+        answer(LOW.identity, data, CHALLENGED, made)
+
+
+def _read_its_answer(data: bytes) -> None:
+    answered_by([LOW.identity], _unknown(), data)
 
 
 def _read_introduction(payload: bytes) -> None:
