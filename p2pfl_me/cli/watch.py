@@ -31,7 +31,7 @@ def watch(run: Path, port: int, no_open: bool) -> None:
         raise PeerError(f"the page needs {error.name}", fix="pip install 'p2pfl_me[live]'") from error
 
     def opened(url: str) -> None:
-        click.echo(f"{url}\nCtrl-C ends it; the run goes on.")
+        click.echo(f"{url}\nCtrl-C ends it, not the run.")
         if not no_open:
             webbrowser.open(url)
 

@@ -107,12 +107,17 @@ function drawLane(context, samples, events, { x, begin, left, right, top, bottom
     const [colour, alpha] = colours[event.kind] ?? ["--muted", 0.3];
     context.globalAlpha = alpha;
     context.fillStyle = style(colour);
-    context.fillRect(x(event.onset), top, Math.max(2, x(event.offset) - x(event.onset)), bottom - top);
+    const wide = Math.max(2, x(event.offset) - x(event.onset));
+    context.fillRect(x(event.onset), top, wide, bottom - top);
     context.globalAlpha = 1;
+    // In grey the three kinds are told apart by these: a cap, a frame, nothing.
+    if (event.kind === "micro") context.fillRect(x(event.onset), top, wide, 4);
+    context.strokeStyle = style(colour);
+    if (event.kind === "macro") context.strokeRect(x(event.onset) + 0.5, top + 0.5, wide - 1, bottom - top - 1);
     const long = context.measureText(event.label).width;
     if (event.kind !== "micro" || !event.label || x(event.apex) - long / 2 < free) continue;
     context.fillStyle = style("--ink");
-    context.fillText(event.label, x(event.apex), top + 10);
+    context.fillText(event.label, x(event.apex), top + 14);
     free = x(event.apex) + long / 2 + 5;
   }
   for (const [key, colour, dash] of [["threshold", "--muted", [4, 4]], ["evidence", "--ink", []]]) {
