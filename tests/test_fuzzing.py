@@ -14,7 +14,8 @@ from tests.fuzzing import targets
 from tests.mutating import Target, attack
 
 NAMES = [
-    "header", "frames", "greeting", "hello", "introduction", "reply", "answer", "record", "standing", "session",
+    "header", "frames", "greeting", "hello", "introduction", "reply", "answer", "word of an unknown key",
+    "its answer", "record", "standing", "session",
     "packed session", "views", "changes", "certificate", "card", "lives", "pledge", "masked", "sight",
     "call for a neighbour", "word of a relay", "checkpoint", "sealed checkpoint", "log", "ledger", "privacy ledger",
     "manifest", "contract", "recorded input", "ticket", "identity", "sealed key", "public key", "laboratory", "outcome",

@@ -3,10 +3,11 @@
 
 python scripts/bench/own_root.py            # Linux, as root; writes nothing outside a folder that it takes away again
 
-The root is this machine's under an overlay, in namespaces of its own: what is installed, added and written there is gone
-at the end. There is no network but loopback: pip finds the dependencies installed. The unit's process runs as its user, with its umask,
-no new privileges, the system read-only but for what the unit names, and empty homes; it is killed with -9 after three
-rounds, begun again, stopped by SIGTERM, gone on with to its end, and begun once more. Exit code 1: an end was another.
+The root is this machine's under an overlay, in namespaces of its own: what is installed, added and written there is
+gone at the end. There is no network but loopback: pip finds the dependencies installed. The unit's process runs as
+its user, with its umask, no new privileges, the system read-only but for what the unit names, and empty homes; it is
+killed with -9 after three rounds, begun again, stopped by SIGTERM, gone on with to its end, and begun once more. Exit
+code 1: an end was another.
 """
 
 from __future__ import annotations

@@ -284,7 +284,7 @@ def test_one_that_is_there_twice_is_told_over_both_connections(bench: Bench) -> 
 
 @pytest.mark.parametrize("beat", ["not yet", "has come"])
 def test_what_lay_there_while_this_peer_slept_is_no_second_process(bench: Bench, beat: str) -> None:
-    """Its neighbour had given it up and called anew; what it had said before came first, and it was said to be twice."""
+    """Its neighbour had given it up and called anew; what it had said before came first: it was said to be twice."""
     old, _ = bench.link(bench.one)
     bench.own._due = bench.now + 1.0
     bench.now = old.heard_at = 130.0
