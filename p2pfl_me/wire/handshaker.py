@@ -306,14 +306,13 @@ class Handshaker:
 
     def _on_unknown(self, connection: Connection, stage: Dialled, awaiting: AwaitingReply, frame: bytes) -> None:
         """Our key is not known there; or the key is not there that we know."""
-        neighbour = stage.neighbour
-        if is_from(frame, stage.key, awaiting.ephemeral, stage.challenge, stage.said):
+        neighbour, (edge, *others) = stage.neighbour, self._edges[stage.neighbour]
+        is_its_own = is_from(frame, stage.key, awaiting.ephemeral, stage.challenge, stage.said)
+        if is_its_own and neighbour.failures >= len(others):
             self._by_another_key(neighbour)
-            self._events.hang_up(connection)
-            return
-        self._complain(neighbour, TURNED_AWAY)
-        (edge, *others) = self._edges[neighbour]
-        if others:  # it may go by the other key
+        elif neighbour.failures >= len(others):
+            self._complain(neighbour, TURNED_AWAY)
+        if is_its_own or others:  # of two keys, ours or its own, it may go by the other
             self._events.hang_up(connection)
             return
         said = answer(edge.identity, frame, stage.challenge, stage.said)

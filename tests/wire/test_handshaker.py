@@ -217,8 +217,11 @@ def test_who_goes_by_two_keys_is_never_said_to_be_refused(which: str) -> None:
         low.trust.known[KEYS[1].public] = (KEYS[1].public, KEYS[2].public)
         low.trust.changed = True
         low.it.look()
-        call(low, high)
-        assert low.said("complain") and low.said("hang_up") == [(low.connection,)]
+        for failures, told in ((0, 0), (1, 1)):
+            low.neighbour.failures, low.connection, high.connection = failures, connection(), connection()
+            call(low, high)
+            assert len(low.said("complain")) == told, "not before both were tried"
+            assert len(low.said("hang_up")) == failures + 1
     else:
         high.it._terms = replace(high.terms, earlier=(KEYS[0],))
         high.trust.known[KEYS[1].public] = (KEYS[1].public, KEYS[0].public)
