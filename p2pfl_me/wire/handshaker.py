@@ -176,10 +176,9 @@ class Handshaker:
             if stage.neighbour.failures and not connection.connecting:
                 self._complain(stage.neighbour, TURNED_AWAY_THERE if stage.asked else NO_PEER)
         elif isinstance(stage, Dialled):
-            if connection.connecting:
-                return ""
-            # One may be closed because its owner is leaving; two in a row are meant.
-            if stage.neighbour.failures >= len(self._edges[stage.neighbour]):
+            # One may be closed because its owner is leaving, or begins; two in a row are meant.
+            stage.neighbour.cut = 0 if connection.connecting else stage.neighbour.cut + 1
+            if stage.neighbour.cut > len(self._edges[stage.neighbour]):
                 self._complain(stage.neighbour, HUNG_UP if stage.awaiting else NO_PEER)
         elif isinstance(stage, Call) and stage.neighbour is None and stage.met is None and stage.unknown is None:
             self._events.stranger(f"a connection from {connection.host} that ended before its handshake ({reason})")

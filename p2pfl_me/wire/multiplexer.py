@@ -267,7 +267,7 @@ class Multiplexer:
         neighbour.connection, neighbour.dialling, neighbour.pace = connection, None, Pace()
         neighbour.heard = neighbour.made_at = time.monotonic()
         neighbour.made_after = self._carried(neighbour)
-        neighbour.failures, neighbour.unreachable, neighbour.complaint = 0, "", ""
+        neighbour.failures, neighbour.cut, neighbour.unreachable, neighbour.complaint = 0, 0, "", ""
         self._linked[connection] = neighbour
         connection.reader.most = RECORD
         if begins:

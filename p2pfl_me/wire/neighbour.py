@@ -54,6 +54,8 @@ class Neighbour:
     heard: float = 0.0
     dialling: Connection | None = None
     failures: int = 0
+    cut: int = 0
+    """Calls in a row that it took and ended before the handshake."""
     tries: int = 0
     """Calls of a relay that did not come to a link, in a row since the last relay that did."""
     unreachable: str = ""

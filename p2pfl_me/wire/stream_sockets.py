@@ -166,7 +166,7 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def require_listening(address: str) -> None:
-    """See that `address` can be listened at now, without listening.
+    """See that `address` can be listened at now, by doing so for a moment.
 
     Raises
     ------

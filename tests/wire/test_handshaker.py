@@ -328,20 +328,22 @@ def test_a_reply_that_could_not_be_sent_leaves_nothing_begun() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failures", "greeted", "connecting", "said"),
+    ("cut", "greeted", "connecting", "said"),
     [(0, False, False, ""), (1, False, False, NO_PEER), (1, True, False, HUNG_UP), (1, False, True, "")],
 )
 def test_why_a_call_was_closed_is_told_from_the_second_time_on(
-    failures: int, greeted: bool, connecting: bool, said: str
+    cut: int, greeted: bool, connecting: bool, said: str
 ) -> None:
     low, high = End(0, 1), End(1, 0)
-    low.neighbour.failures, low.connection.connecting = failures, connecting
+    low.neighbour.cut, low.connection.connecting = cut, connecting
+    low.neighbour.failures = 7  # nobody listened there: one that begins listens for a moment, to see that it can
     low.it.on_dialling(low.connection, low.neighbour, 0.0)
     high.it.on_call(high.connection, 0.0)
     if greeted:
         low.hear(high.sent.pop())
     assert low.it.on_closed(low.connection, "reset") == ""
     assert [words for _, words in low.said("complain")] == ([f"peer 1 at tcp://lab1:1 {said}"] if said else [])
+    assert low.neighbour.cut == (0 if connecting else cut + 1)
     assert high.it.on_closed(high.connection, "reset") == ""
     assert high.said("stranger") == [("a connection from 10.0.0.7 that ended before its handshake (reset)",)]
     assert low.it.on_closed(connection(), "reset") == "" and len(low.said("stranger")) == 0
