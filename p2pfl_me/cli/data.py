@@ -152,7 +152,7 @@ def split(path: Path, topology: Path, out: Path, peers: int | None, as_json: boo
     """
     from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.data import source
-    from p2pfl_me.data.describe import parts_object, parts_text
+    from p2pfl_me.data.describe import parts_object, parts_text, what_is_read
     from p2pfl_me.data.manifest import write_manifest
     from p2pfl_me.errors import DataError
     from p2pfl_me.home import home
@@ -167,6 +167,8 @@ def split(path: Path, topology: Path, out: Path, peers: int | None, as_json: boo
         parts["test"] = manifest.part("test")
         for name, clips in parts.items():
             write_manifest(out / f"{name}.csv", clips)
+        for words in what_is_read(manifest):
+            click.echo(words)
         click.echo(parts_text(parts, contract.model.classes))
         click.echo(f"written to {out}")
         tell({"format": 1, "folder": str(out), "parts": parts_object(parts, contract.model.classes)})

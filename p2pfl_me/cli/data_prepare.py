@@ -36,6 +36,7 @@ def prepare(path: Path, topology: Path, out: Path | None, as_json: bool, rules: 
     from dataclasses import replace
 
     from p2pfl_me.contract.ready import read_contract
+    from p2pfl_me.data.describe import what_is_read
     from p2pfl_me.data.labels import labels_of
     from p2pfl_me.data.manifest import write_manifest
     from p2pfl_me.data.preprocess.note import FaceSource, counts, in_words
@@ -49,12 +50,15 @@ def prepare(path: Path, topology: Path, out: Path | None, as_json: bool, rules: 
 
     require_apart(out, path, topology)
     contract = read_contract(topology)
-    clips = read_clips(path, labels_of(contract), rules).clips
+    read = read_clips(path, labels_of(contract), rules)
+    clips = read.clips
     if any(is_vectors(clip.path) for clip in clips):
         raise DataError("holds feature vectors, which need no images", where=str(path), fix="use it as it is")
     with set_aside(as_json) as tell:
         with showing("images of clips") as (progress,):
             prepared = prepare_clips(clips, recipe_of(contract.model), cache_dir(home()), progress)
+        for line in what_is_read(read):
+            click.echo(line)
         click.echo(f"{many(len(clips), 'clip', 'give')} {many(len(prepared.rows), 'sample')}")
         counted = counts(prepared.notes)
         for name, found in counted.items():

@@ -121,6 +121,11 @@ def manifest(
         where=str(folder),
         fix="nobody else can say; with a table of persons, `--subjects FILE`",
     )
+    refuse(
+        [each for each in problems if each.kind is Fault.TORN],
+        where=str(folder),
+        fix="take that mark out: which clips are below it nobody knows, so none can be left out",
+    )
     if not leave_out:
         refuse(
             problems,

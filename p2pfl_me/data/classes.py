@@ -9,6 +9,7 @@ from pathlib import Path
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import CASME2_CLASSES, Model
 from p2pfl_me.data.clip import Manifest
+from p2pfl_me.data.describe import what_is_read
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
 from p2pfl_me.data.labels import Labels, alike_words, labels_of, map_of
 from p2pfl_me.data.reading import read_clips, with_labels
@@ -63,6 +64,8 @@ def read_for_all(
     read = read_clips(data, taken, rules)
     for other in distinct[1:] if is_vectors(data) else ():
         read_clips(data, other, rules)  # such a file names its classes, and any other list of them is refused
+    for words in what_is_read(read):
+        say(words)
     labels = sorted({clip.label for clip in read.clips})
     done: dict[Model, tuple[Model, Manifest]] = {}
     for contract, may in zip(contracts, changing, strict=True):

@@ -89,6 +89,8 @@ class Fault(StrEnum):
     LEAK = "leak"
     IDENTITY = "identity"
     """Two spellings that could be one person: the user must say."""
+    TORN = "torn"
+    """What is below this line was not read."""
 
 
 class Quirk(StrEnum):
@@ -148,6 +150,8 @@ class Manifest:
     source: Path
     clips: tuple[Clip, ...]
     dropped: Mapping[str, int] = field(default_factory=dict)
+    said: tuple[Remark, ...] = field(default=(), compare=False, repr=False)
+    """What is odd about the rows, and what else lies there."""
 
     def part(self, split: str) -> tuple[Clip, ...]:
         """The clips of one split."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from p2pfl_me.counting import many
 from p2pfl_me.data.check import CheckReport
-from p2pfl_me.data.clip import Clip, Fault, Manifest, Remark
+from p2pfl_me.data.clip import Clip, Fault, Manifest, Quirk, Remark
 
 
 def report_text(report: CheckReport) -> str:
@@ -42,6 +42,14 @@ def remarks_text(remarks: Sequence[Remark]) -> Iterator[str]:
         known = [str(number) for number in numbers if number]
         where = f"{sheet} row{'s' if len(known) > 1 else ''} {', '.join(known)}" if known else sheet
         yield f"{where}: {text}" if where else text
+
+
+def what_is_read(manifest: Manifest) -> Iterator[str]:
+    """Which sheet and frames were taken, and what else lies there; of what is odd about rows, how much."""
+    chosen = [remark for remark in manifest.said if remark.kind in (Quirk.FOLDER, Quirk.SHEET)]
+    yield from (f"note: {text}" for text in remarks_text(chosen))
+    if rest := len(manifest.said) - len(chosen):
+        yield f"{many(rest, 'note')} on rows of {manifest.source}: `p2pme data check` shows them"
 
 
 def counts_text(manifest: Manifest) -> str:

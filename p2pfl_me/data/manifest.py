@@ -128,7 +128,7 @@ def _rows(reader: csv.DictReader[str], root: Path, labels: Labels) -> Iterator[F
     except csv.Error as error:
         why = f"a cell has more than {csv.field_size_limit():,} characters" if "limit" in str(error) else str(error)
         text = f"{why}: {NEVER_CLOSED} The rows below are not read"
-        yield Problem(last + 1, Fault.CELL, text)
+        yield Problem(last + 1, Fault.TORN, text)
 
 
 class SplitWatch:

@@ -112,7 +112,8 @@ def scan_clips(
     faulty = {(problem.line, problem.row) for problem in problems}
     sound = tuple(clip for clip in clips if (clip.line, clip.row) not in faulty)
     source = path if layout or is_dataset(path) else manifest_path(path)
-    return Manifest(source, sound, dict(sorted(dropped.items()))), in_order(problems), tuple(remarks)
+    read = Manifest(source, sound, dict(sorted(dropped.items())), tuple(remarks))
+    return read, in_order(problems), read.said
 
 
 def with_labels(read: Manifest, labels: Labels) -> Manifest:

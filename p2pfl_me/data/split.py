@@ -51,6 +51,7 @@ def split_subjects(manifest: Manifest, *, test_fraction: float, validation_fract
     return Manifest(
         manifest.source,
         tuple(clip if clip.split else replace(clip, split=best.get(clip.subject, "train")) for clip in manifest.clips),
+        said=manifest.said,
     )
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from click.testing import CliRunner
 
+from p2pfl_me.cli.data import data
 from p2pfl_me.data.choose import read_list
+from p2pfl_me.data.classes import read_with_classes
 from p2pfl_me.data.forget import read_rows
 from p2pfl_me.data.identity_rules import read_persons
 from p2pfl_me.data.labels import Labels
@@ -22,7 +25,7 @@ from p2pfl_me.errors import DataError
 from p2pfl_me.live.intervals import read_truth
 from tests.data.datasets.test_datasets import copied
 from tests.data.datasets.test_sheets import BOOK, read
-from tests.data.make import good
+from tests.data.make import contract, good
 
 PART = "xl/worksheets/sheet1.xml"
 
@@ -153,3 +156,24 @@ def test_a_sheet_under_a_name_of_notes_is_a_sheet(folder: Path) -> None:
     lines = as_text(folder)
     (folder / "CASME2-coding-20140508.txt").write_text("\n".join(line.replace(",", "\t") for line in lines))
     assert len(read(folder)[0].clips) == 20
+
+
+def test_a_run_says_which_sheet_it_takes_and_what_else_lies_there(folder: Path) -> None:
+    book = openpyxl.load_workbook(folder / BOOK)
+    book.worksheets[0].delete_rows(8, 99)
+    book.save(folder / "CASME2-coding-20190701.xlsx")
+    said: list[str] = []
+    read_with_classes(contract(), folder, said.append)
+    assert any(f"note: the sheet is {BOOK}; CASME2-coding-20190701.xlsx has its columns" in words for words in said)
+    assert any(re.fullmatch(r"[0-9]+ notes on rows of .*: `p2pme data check` shows them", words) for words in said)
+
+
+def test_rows_below_a_mark_that_is_not_closed_are_not_left_out(tmp_path: Path) -> None:
+    good(tmp_path)
+    (tmp_path / "manifest.csv").write_text(
+        'path,dataset,subject,clip,label,notes\n0-0.png,lab,1,a,positive,"left\n' * 2
+    )
+    out = tmp_path / "sound.csv"
+    run = CliRunner().invoke(data, ["manifest", str(tmp_path), "-o", str(out), "--leave-out"])
+    assert isinstance(run.exception, DataError) and "not closed" in str(run.exception).replace("never", "not")
+    assert not out.exists()
