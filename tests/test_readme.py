@@ -13,7 +13,9 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from click.shell_completion import BashComplete, ZshComplete
 
+from p2pfl_me.cli.main import cli
 from tests.cli.test_grammar import parsed
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +55,16 @@ def test_it_shows_the_report_and_every_picture_is_shown_somewhere() -> None:
     shown = {Path(target).name for page in pages for target in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page)}
     assert "](docs/pictures/report.png)" in README
     assert {each.name for each in (ROOT / "docs" / "pictures").iterdir()} == shown
+
+
+def test_the_shell_completes_by_the_line_it_gives() -> None:
+    assert '    eval "$(_P2PME_COMPLETE=bash_source p2pme)"\n' in README
+    for shell in (BashComplete, ZshComplete):
+        completes = shell(cli, {}, "p2pme", "_P2PME_COMPLETE")
+        assert f"_P2PME_COMPLETE={shell.name}_complete" in completes.source_template % completes.source_vars()
+        assert {each.value for each in completes.get_completions([], "da")} == {"data"}
+        assert "--rounds" in {each.value for each in completes.get_completions(["swarm"], "--ro")}
+        assert "lockstep" in {each.value for each in completes.get_completions(["compare", "--engine"], "lo")}
 
 
 def test_each_page_that_it_links_is_there() -> None:
