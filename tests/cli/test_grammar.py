@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from p2pfl_me.cli.main import cli
+from p2pfl_me.console.status import Neighbour, PeerStatus
 from p2pfl_me.contract.privacy import unrecorded_note
 from p2pfl_me.contract.ready import read_contract
 
@@ -133,6 +135,8 @@ def test_every_json_object_is_in_the_docs() -> None:
     firsts = re.findall(r"^\| (`[^|]+`) \|", page.partition("## A run")[0], re.MULTILINE)
     rows = [name for first in firsts for name in re.findall(r"`([a-z -]+)`", first)]
     assert sorted(rows) == sorted(with_json())
+    status = next(line for line in page.splitlines() if line.startswith("| `status` |"))
+    assert {each.name for of in (PeerStatus, Neighbour) for each in fields(of)} <= set(re.findall(r"`(\w+)`", status))
 
 
 @pytest.mark.parametrize("words", ["network list", "topology list", "topology show ring", "members list lab"])
