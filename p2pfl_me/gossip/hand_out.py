@@ -131,6 +131,7 @@ class HandOut:
         """In the last round."""
         self._served: set[int] = set()
         """Who has got this peer's model since it ended so."""
+        self._gone = False
 
     @property
     def waiting_for(self) -> frozenset[int]:
@@ -347,12 +348,14 @@ class HandOut:
 
     def _go_if_all_have(self) -> list[Action]:
         """Whether nobody can come back any more who would want anything."""
-        if self._finish is None or not self._done >= self._neighbours:
+        if self._gone or self._finish is None or not self._done >= self._neighbours:
             return []
         if self._state is _State.DONE:
+            self._gone = True
             return [Leave()]
         if self._state is not _State.LONELY or self._asked:
             return []
+        self._gone = True
         # Its neighbours were told that it may come back for more, and would stay for it.
         return [*(Send(peer, self._goodbye(self._finish)) for peer in sorted(self._linked)), Leave()]
 

@@ -309,3 +309,18 @@ class _Last(Ended):
 
     def on_evaluated(self, now: float, validation_loss: float | None) -> list[Any]:
         return [Finish("rounds", ROUNDS, alone=1)]
+
+
+class _EndsAtAWord(_Last):
+    """Done as soon as anybody speaks."""
+
+    def on_message(self, now: float, sender: int, message: Message) -> list[Any]:
+        return [Finish("rounds", ROUNDS)]
+
+
+def test_whoever_ends_at_the_last_ones_goodbye_goes_once() -> None:
+    core = HandOut(_EndsAtAWord(), (1,), Place(np.zeros(8, np.float32), ROUNDS, Progress(trained=ROUNDS)), Final(8),
+                   stays_s=60, patience_s=30, rounds=ROUNDS)  # fmt: skip
+    core.on_peer(0.0, 1, True)
+    said = core.on_message(1.0, 1, Message(Kind.LEAVE, ROUNDS, ROUNDS))
+    assert [type(each) for each in said if not isinstance(each, Send)] == [Finish, Leave]
