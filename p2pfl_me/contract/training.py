@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -111,6 +112,10 @@ class Training(Part):
         rest = {key: value for key, value in until.items() if key != "rounds"}
         named = {} if rounds is None else {"rounds": rounds}
         return {**given, **named, "until": rest or None}
+
+    def steps(self, clips: int) -> int:
+        """Of the optimizer in a round over so many clips: the last batch of an epoch may be smaller."""
+        return self.local_epochs * math.ceil(clips / self.batch_size)
 
     @property
     def seconds(self) -> float | None:

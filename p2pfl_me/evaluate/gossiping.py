@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import ceil
 
 import numpy as np
 
@@ -69,7 +68,7 @@ def gossip(contract: Contract, samples: Sequence[Samples], start: Vector, told: 
 
 
 def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector, told: Told | None) -> Vector:
-    plan, layout, training = plan_of(contract), contract.model.layout, contract.training
+    plan, layout = plan_of(contract), contract.model.layout
     works = [
         _Work(peer, make_trainer(contract, peer, own, "cpu", means=rehearsal(contract, peer)), start, told)
         for peer, own in enumerate(samples)
@@ -81,13 +80,11 @@ def _simulated(contract: Contract, samples: Sequence[Samples], start: Vector, to
         return Life(core_of(contract, peer, plan, begin), works[peer])
 
     # A peer takes as long as it has steps to do; no seed of this run's own decides anything.
-    steps = {
-        peer: training.local_epochs * ceil(len(own.train) / training.batch_size) for peer, own in enumerate(samples)
-    }
+    slow = {peer: float(contract.training.steps(len(own.train))) for peer, own in enumerate(samples)}
     simulation = Simulation(
         boot,
         {peer: plan.neighbours(peer) for peer in range(plan.size)},
-        replace(ORDINARY, slow={peer: float(count) for peer, count in steps.items()}),
+        replace(ORDINARY, slow=slow),
         schema_of(contract, layout),
         clock=Clock(),
         seed=contract.seed,

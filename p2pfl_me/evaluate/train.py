@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
 
 import numpy as np
 
@@ -161,8 +160,7 @@ def _trainer(contract: Contract, peer: int, samples: Samples) -> FeatureTrainer:
 
 
 def _steps(contract: Contract, samples: int) -> int:
-    training = contract.training
-    return training.rounds * training.local_epochs * ceil(samples / training.batch_size)
+    return contract.training.rounds * contract.training.steps(samples)
 
 
 def average_of(models: Vector) -> Vector:

@@ -280,3 +280,8 @@ def test_options_that_do_not_go_together_come_with_what_does(gossip: str, advice
     assert advice in message.partition("->")[2]
     assert "correct the value" not in message
     contract_from_yaml(text, overrides=[f"gossip.{override}" for override in taken])
+
+
+def test_steps_of_a_round_are_counted_with_the_last_smaller_batch() -> None:
+    training = contract_from_yaml(BASE).training.model_copy(update={"local_epochs": 3, "batch_size": 8})
+    assert [training.steps(clips) for clips in (0, 1, 8, 9, 17)] == [0, 3, 3, 6, 9]

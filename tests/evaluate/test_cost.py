@@ -88,6 +88,8 @@ def test_finished_evaluations_stand_in_one_table(tmp_path: Path) -> None:
         return evaluate(replace(asked, contract=agreed, out=folder), Console(console))
 
     assert evaluate_all(variants, ["training.rounds=1"], read, one, asked.out, Console(console)), console.getvalue()
+    said = [line.partition("] ")[2] for line in console.getvalue().splitlines()]
+    assert [line for line in said if line.startswith("-- ")] == ["-- personal []", "-- personal last_layer"]
     rows = csv_rows((asked.out / "beside.csv").read_text())
     assert [row["name"] for row in rows] == ["personal []", "personal last_layer"]
     for row, folder in zip(rows, ("personal", "personal-last_layer"), strict=True):

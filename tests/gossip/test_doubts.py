@@ -52,3 +52,12 @@ def test_whom_one_lost_sum_points_at_is_relied_on_again_as_soon_as_sums_with_it_
     assert doubts.at(3) == {4: NO_PLEDGE}
     doubts.kept(4)
     assert not doubts.at(3)
+
+
+def test_a_sound_sum_takes_back_one_of_the_sums_that_were_lost() -> None:
+    doubts = Doubts()
+    for round in range(3):
+        doubts.spoilt((1,), round)
+    assert doubts.at(2 + 4) and not doubts.at(2 + 5), "three times: for four rounds"
+    doubts.sound((0, 1, 2), 3)
+    assert doubts.at(2 + 2) and not doubts.at(2 + 3), "twice: for two"

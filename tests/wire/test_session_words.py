@@ -219,6 +219,8 @@ def test_it_is_behind_from_the_stated_numbers_on(monkeypatch: pytest.MonkeyPatch
     assert [behind(models, 0) for models in range(6)] == [False, False, False, False, True, True]
     assert [behind(0, words) for words in range(4, 8)] == [False, False, True, True]
     assert [behind(2, words) for words in range(2, 5)] == [False, False, True] and not behind(3, 2)
+    monkeypatch.setattr(module, "MOST_BYTES", 30)
+    assert not behind(2, 1), "so many models may wait however large they are"
 
 
 def test_one_question_at_a_time_of_each_and_no_more_than_the_most(monkeypatch: pytest.MonkeyPatch) -> None:
