@@ -27,6 +27,7 @@ from p2pfl_me.wire.complaints import (
 )
 from p2pfl_me.wire.endpoint import Trust
 from p2pfl_me.wire.handshake import (
+    OtherVersion,
     Terms,
     contracts_differ,
     ephemeral_of,
@@ -212,6 +213,10 @@ class Handshaker:
                 self._on_unknown(connection, stage, stage.awaiting, bytes(frame))
             else:
                 self._on_reply(connection, stage, stage.awaiting, bytes(frame))
+        except OtherVersion as error:
+            if stage is not None and stage.neighbour is not None:
+                self._complain(stage.neighbour, error.what)
+            self._events.hang_up(connection)
         except WireError as error:
             if isinstance(stage, AtRelay) or (isinstance(stage, Dialled) and stage.awaiting is None):
                 self._complain(stage.neighbour, f"{NO_PEER} ({error.what})")
@@ -276,6 +281,9 @@ class Handshaker:
             return  # it went away again
         self._traffic.frame_sent(neighbour.peer, len(answer))
         call.neighbour, call.key = neighbour, edge.public
+        if made.version is None:  # and so it reads, and closes the connection
+            self._complain(neighbour, made.ours.parted(made.theirs))
+            return
         if made.differing:
             if self._terms.news is None:  # the caller will read that, and close the connection
                 self._differs(neighbour, made.differing)
@@ -334,7 +342,7 @@ class Handshaker:
     def _on_reply(self, connection: Connection, stage: Dialled, awaiting: AwaitingReply, frame: bytes) -> None:
         """Go on with a handshake that we began; the first sealed record is ours."""
         neighbour = stage.neighbour
-        differing, ciphers = read_reply(awaiting, frame)
+        differing, ciphers = read_reply(awaiting, frame, self._terms.speaks)
         self._traffic.frame_received(neighbour.peer, len(frame))
         if differing and self._terms.news is not None:
             stage.differing, stage.seals = tuple(differing), seals_of(connection, ciphers, NEWS_RECORD)

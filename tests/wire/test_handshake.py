@@ -149,7 +149,7 @@ def test_a_reply_that_says_nothing_is_refused(payload: bytes) -> None:
 
 def test_a_greeting_names_its_version() -> None:
     assert read_greeting(greeting(CHALLENGED)) == CHALLENGED
-    with pytest.raises(WireError, match="version 9 of p2pme's links, and this is 2"):
+    with pytest.raises(WireError, match="greets as version 9 of p2pme, and this is 2"):
         read_greeting(bytes([GREETING, 9]) + bytes(40))
     with pytest.raises(WireError, match="no greeting"):
         read_greeting(greeting(CHALLENGED)[:-1])
