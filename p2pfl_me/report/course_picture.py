@@ -40,7 +40,7 @@ from p2pfl_me.report.style import (
 
 BASELINE_DASHES: dict[str, Dash] = {"isolated": (0, (6, 2)), "FedAvg": DOTTED, "pooled": (0, (6, 1.5, 1, 1.5))}
 Cells = tuple[Cell, ...]
-HEADER = ("kind", "series", "round", "mb_a_peer", "seconds", "uf1_mean", "uf1_std")
+HEADER = ("kind", "series", "round", "mb_a_peer", "seconds", "uf1_mean", "uf1_std", "peers")
 BASELINE = "baseline"
 HEIGHT, LINE = 3.9, 0.28
 """Inches: of such a figure, and of a label in it; one of many labels is higher."""
@@ -52,7 +52,7 @@ def scores_by_round(setting: Setting) -> Picture | None:
     baselines = tuple(_baselines(setting))
     whose = "The peer's model after every round" if setting.alone else "The mean peer's own model after every exchange"
     reading = f"{whose}, averaged over the seeds that reached the round."
-    if any(row[-1] for row in _set_ups(setting)):
+    if any(row[HEADER.index("uf1_std")] for row in _set_ups(setting)):
         reading += " The bars on the right are one standard deviation over seeds; every seed has other test clips."
     if baselines:
         reading += " Thin grey lines: the same shards trained without gossip."
@@ -105,8 +105,10 @@ def _set_ups(setting: Setting) -> Iterator[Cells]:
     for method in setting.methods:
         if course := course_of(method):
             columns = (course.sent / MB, course.seconds, course.score, course.std)
+            peers = method.runs[0].contract.peers.count
             for index, *values in zip(course.rounds, *columns, strict=True):
-                yield (SET_UP, method.name, index, *(float(each) if np.isfinite(each) else None for each in values))
+                cells = (float(each) if np.isfinite(each) else None for each in values)
+                yield (SET_UP, method.name, index, *cells, peers)
 
 
 def _baselines(setting: Setting) -> Iterator[Cells]:
@@ -114,7 +116,7 @@ def _baselines(setting: Setting) -> Iterator[Cells]:
         for lent in lent_baselines(setting, arm):
             name = f"{lent.name}: {words}" if lent.name else words
             for index, mean in _mean_course(lent.runs, arm):
-                yield (BASELINE, name, index, None, None, mean, None)
+                yield (BASELINE, name, index, None, None, mean, None, None)
 
 
 def _mean_course(runs: Sequence[Run], arm: Arm) -> list[tuple[int, float]]:
@@ -127,7 +129,7 @@ def _mean_course(runs: Sequence[Run], arm: Arm) -> list[tuple[int, float]]:
 
 def _target(setting: Setting) -> Iterator[Cells]:
     if setting.target is not None:
-        yield (TARGET, "target", None, None, None, setting.target, None)
+        yield (TARGET, "target", None, None, None, setting.target, None, None)
 
 
 def _score_by(column: str, label: str, place: str) -> Draw:
@@ -156,7 +158,10 @@ def _score_by(column: str, label: str, place: str) -> Draw:
             axes.set_xlabel(label)
             _mark_ends(axes, rows, column, styles)
         labels += target_lines(axes, rows)
-        line_chart(axes, "UF1 of the mean peer", labels, score_axis, gap=0.07 * HEIGHT / height)
+        # A file from before the column was there does not say, and its headline stays.
+        alone = {row.get("peers") for row in rows if row["kind"] == SET_UP} == {"1"}
+        whose = "peer" if alone else "mean peer"
+        line_chart(axes, f"UF1 of the {whose}", labels, score_axis, gap=0.07 * HEIGHT / height)
         return figure
 
     return draw

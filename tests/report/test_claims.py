@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.text import Text
 
 from p2pfl_me.report import claims
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.claims import _beside, luck, verdict
 from p2pfl_me.report.comparison_pairs import pair_blocks, pair_tests
 from p2pfl_me.report.compose import compose
-from p2pfl_me.report.document import Paragraph
+from p2pfl_me.report.document import Document, Paragraph, pictures
 from p2pfl_me.report.formatting import apart
 from p2pfl_me.report.markdown import render_markdown
 from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.paired import paired
 from p2pfl_me.report.run import Run, read_run
+from p2pfl_me.report.style import NARROW, house_style
 from p2pfl_me.report.summary import as_lines
 from tests.report.fixture import write_run
 
@@ -111,6 +114,17 @@ def test_single_peers_are_compared_without_an_average_a_mean_or_a_price(tmp_path
     for wrong in ("verage of", "verage model", "worst peer", "MB", "egabyte", "agree", "Isolated peers"):
         assert wrong not in page and wrong not in told, wrong
     assert "the peers end at UF1" in page and "the peers end at UF1" in told
+    for name, drawing in drawings(compose(comparison, in_full=False)):
+        for wrong in ("verage", "mean peer", "worst peer"):
+            assert wrong not in drawing, f"{name}: {wrong}"
+
+
+def drawings(page: Document) -> Iterator[tuple[str, str]]:
+    """Each figure of a page by name, and all words in it."""
+    with house_style():
+        for _, picture in pictures(page.sections):
+            texts = picture.figure(NARROW).findobj(Text)
+            yield picture.name, "; ".join(each.get_text() for each in texts)
 
 
 @pytest.mark.parametrize("people", [True, False])
