@@ -16,7 +16,7 @@ from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.comparison_pairs import OPEN_PAIRS
 from p2pfl_me.report.document import Block, Bullets, Document, Section, Table
 from p2pfl_me.report.numbers import Cell
-from p2pfl_me.report.paired import LEVEL, holm
+from p2pfl_me.report.paired import LEVEL, holm, together
 from p2pfl_me.report.style import house_style
 from p2pfl_me.report.warning import warned_csv, warning_words, with_warning
 from p2pfl_me.report.write import write_document
@@ -178,7 +178,7 @@ def _differences(pairs: Sequence[tuple[Finished, Finished, Difference]]) -> Tabl
     ]
     caption = (
         "Differences in UF1 of the gossip peers, by the same paired permutation test over subjects as within one "
-        f"evaluation. More than luck: p holds at {LEVEL:g} over all {len(pairs)} pairs together (Holm)."
+        f"evaluation. More than luck: p holds at {LEVEL:g}{together(len(pairs))}."
     )
     header = ("", "difference", "95 % interval", "p", "more than luck")
     folded = f"{len(rows)} pairs, one by one" if len(rows) > OPEN_PAIRS else ""

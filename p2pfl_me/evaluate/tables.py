@@ -12,7 +12,7 @@ from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.comparison_field import FULL
 from p2pfl_me.report.datasets import lacking_words
 from p2pfl_me.report.document import Table
-from p2pfl_me.report.paired import LEVEL, holm
+from p2pfl_me.report.paired import LEVEL, holm, together
 
 MOST_PEERS = 24
 NOBODY = "–"
@@ -63,7 +63,7 @@ def difference_table(results: Results) -> Table:
     caption = (
         "Differences in UF1. The interval draws subjects again and again, the same for both sides; p is that of the "
         "paired permutation test, which swaps a subject's answers between the two sides, in all seeds together. More "
-        f"than luck: p holds at {LEVEL:g} over the {len(found)} pairs together (Holm)."
+        f"than luck: p holds at {LEVEL:g}{together(len(found))}."
     )
     return Table(
         ("", "difference", "95 % interval", "p", "more than luck"), tuple(rows), caption, words=frozenset({0, 4})

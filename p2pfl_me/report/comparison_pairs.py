@@ -9,7 +9,7 @@ from p2pfl_me.report.document import Block, Paragraph, Table
 from p2pfl_me.report.formatting import NONE, many
 from p2pfl_me.report.methods import Comparison, Method, Setting, same_clips
 from p2pfl_me.report.numbers import Cell
-from p2pfl_me.report.paired import LEVEL, Paired, cannot_tell, holm, paired
+from p2pfl_me.report.paired import LEVEL, Paired, cannot_tell, holm, paired, together
 
 SHOWN_PAIRS, OPEN_PAIRS = 45, 6
 """So many pairs stand in the table, and so many without being folded away."""
@@ -77,9 +77,8 @@ def pair_blocks(setting: Setting) -> Iterator[Block]:
     )
     if len(tests) > SHOWN_PAIRS:
         yield Paragraph(f"The first {SHOWN_PAIRS} of {len(tests)} pairs; pairs.csv has all.")
-    together = f" over all {len(tests)} pairs together (Holm)" if len(tests) > 1 else ""
     words = (
-        f"“Better” is written only where p holds at {LEVEL:g}{together}. With "
+        f"“Better” is written only where p holds at {LEVEL:g}{together(len(tests))}. With "
         f"{many(seeds, 'seed')} the smallest p there can be is {least:.2g}{cannot_tell(seeds, len(tests))}"
     )
     yield Paragraph(f"{words}.")

@@ -95,6 +95,11 @@ def holm(ps: Sequence[float], level: float = LEVEL) -> tuple[bool, ...]:
     return tuple(held)
 
 
+def together(pairs: int) -> str:
+    """Over what Holm's rule holds a difference, as the end of a clause; one pair stands for itself."""
+    return f" over all {pairs} pairs together (Holm)" if pairs > 1 else ""
+
+
 def seeds_needed(pairs: int, level: float = LEVEL) -> int:
     """The fewest seeds with which one of `pairs` tests can be supported at all: 2^(1 - n) <= level / pairs."""
     return 1 + math.ceil(math.log2(max(pairs, 1) / level))
