@@ -106,9 +106,8 @@ def _linked(folder: Path) -> None:
 def _marked_inside(folder: Path) -> None:
     """The mark was moved into one of the clips."""
     _mark_alone(folder)
-    (folder / MARK).rename(
-        next(path.parent for path in folder.rglob("*") if path.is_file() and path.name != MARK) / MARK
-    )
+    picture = min(path for path in folder.rglob("*") if path.suffix in {".bmp", ".jpg", ".png"})
+    (folder / MARK).rename(picture.parent / MARK)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_a_lab_that_was_away_learns_of_the_change_before_it_exchanges_anything(t
     at = max(labs.rounds(0), default=0) + 300
     view = labs.view("view.json", [0, 1], "--after", str(at), "--set", "training.rounds=20001")
     assert CliRunner().invoke(adopt, [str(view), "--run", str(labs.run(0))]).exit_code == 0
-    wait_for(lambda: all(labs.said(k, "changed") for k in range(2)), "two that have turned")
+    wait_for(lambda: all(labs.said(k, "changed") for k in range(2)), "two that have turned", 300)
     peers[2] = labs.start(2)
     wait_for(lambda: bool(labs.said(2, "round")), "the third goes on")
     wait_for(lambda: any(line["weights"] for line in labs.said(2, "round")), "it exchanges")
