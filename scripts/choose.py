@@ -71,7 +71,7 @@ def judge(contract: Contract, data: Path, peers: str, half: int) -> Verdict:
     split = make_split(clips, HoldOut.KFOLD, folds=5, seed=contract.seed)
     count = len({clip.dataset for clip in clips}) if peers == "dataset" else int(peers)
     agreed = with_peers(contract, count)
-    (shards,) = deal(agreed, items, split, peers).values()
+    (shards,) = deal(agreed, items.clips, split, peers).values()
     start = initial_params(agreed, cache=cache)
     answers = np.full((count + 1, len(items)), -1)  # the last row is pooled training's
     for fold in split.folds:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from p2pfl_me.api.clips import Clips, path_of
-from p2pfl_me.api.extras import pandas
+from p2pfl_me.api.extras import pandas, said_in
 from p2pfl_me.api.given import given_number, given_path
 from p2pfl_me.api.ready import for_arrays, rules_from
 from p2pfl_me.api.result import Result
@@ -63,7 +63,9 @@ class Comparison:
             for each in runs
         ]
         joined: DataFrame = pandas().concat(frames, ignore_index=True)
-        return joined
+        if "warning" in joined:
+            joined = joined.fillna({"warning": ""})  # of runs that have none beside others
+        return said_in(joined, self.warnings)  # joining keeps what all frames say alone
 
     def plot(self, metric: str = "uf1", ax: Axes | None = None) -> Axes:
         """Each contract's mean over peers and seeds, by round."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.api.clips import Clips
-from p2pfl_me.api.extras import pandas
+from p2pfl_me.api.extras import pandas, rows_said
 from p2pfl_me.api.given import given_number, given_path
 from p2pfl_me.api.ready import make_ready, rules_from
 from p2pfl_me.api.running import contract_of
@@ -100,7 +100,7 @@ class Evaluation:
                     row |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
                 rows.append(row)
         frame: DataFrame = pandas().DataFrame(rows)
-        return frame
+        return rows_said(frame, self.results.design.warnings)
 
     def plot(self, metric: Metric = "uf1", ax: Axes | None = None) -> Axes:
         """Every arm's score with its interval."""

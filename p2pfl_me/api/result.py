@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from p2pfl_me.api.extras import pandas
+from p2pfl_me.api.extras import pandas, rows_said, said_in
 from p2pfl_me.api.given import given_number
 from p2pfl_me.contract import Contract
 from p2pfl_me.counting import many
@@ -131,6 +131,8 @@ class Result:
     def to_frame(self) -> DataFrame:
         """One row a round and peer: round, peer, and every metric on the test clips.
 
+        `warnings`, if there are any, are in a column and in `attrs`.
+
         Raises
         ------
         P2pmeError
@@ -144,12 +146,12 @@ class Result:
                 scores = {name: test.get(name) if test else None for name in METRICS if name != "loss"}
                 rows.append({"round": each.round, "peer": log.peer, "loss": each.loss, **scores})
         frame: DataFrame = frames.DataFrame(rows, columns=["round", "peer", "loss", *METRICS[:-1]])
-        return frame.sort_values(["round", "peer"], ignore_index=True)
+        return rows_said(frame.sort_values(["round", "peer"], ignore_index=True), self.warnings)
 
     def confusion_frame(self) -> DataFrame:
         """The average model's confusion matrix with the classes' names: true ones down, given ones across."""
         frame: DataFrame = pandas().DataFrame(self.confusion, index=list(self.classes), columns=list(self.classes))
-        return frame
+        return said_in(frame, self.warnings)
 
     def plot(self, metric: str = "uf1", ax: Axes | None = None) -> Axes:
         """Each peer's curve, thin, and their mean, thick.

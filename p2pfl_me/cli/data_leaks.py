@@ -54,7 +54,10 @@ def audit(
         record = read_trained_on(weights) if weights else None
         if weights and record is None:
             click.echo(f"note: {weights} does not say what it was trained on: of unknown origin, it is not compared")
-        found = [look(split, images=not rows_only, weights=record) for split in read_audited(paths, data, rules)]
+        splits = read_audited(paths, data, rules)
+        for words in dict.fromkeys(words for split in splits for words in split.said):
+            click.echo(f"note: {words}")
+        found = [look(split, images=not rows_only, weights=record) for split in splits]
         click.echo("\n\n".join(audit_text(each) for each in found))
         tell(audits_object(found))
     raise SystemExit(1 if any(each.leaking for each in found) else 2 if any(each.silent for each in found) else 0)

@@ -131,6 +131,11 @@ class Remark:
     text: str
     row: Row | None = None
 
+    @property
+    def of_file(self) -> bool:
+        """Whether it says which sheet or frames are taken, or what else lies there, and nothing of a row."""
+        return self.kind in (Quirk.FOLDER, Quirk.SHEET)
+
     def __str__(self) -> str:
         return f"{self.row}: {self.text}" if self.row else self.text
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from p2pfl_me.counting import many
 from p2pfl_me.data.check import CheckReport
-from p2pfl_me.data.clip import Clip, Fault, Manifest, Quirk, Remark
+from p2pfl_me.data.clip import Clip, Fault, Manifest, Remark
 
 
 def report_text(report: CheckReport) -> str:
@@ -46,7 +46,7 @@ def remarks_text(remarks: Sequence[Remark]) -> Iterator[str]:
 
 def what_is_read(manifest: Manifest) -> Iterator[str]:
     """Which sheet and frames were taken, and what else lies there; of what is odd about rows, how much."""
-    chosen = [remark for remark in manifest.said if remark.kind in (Quirk.FOLDER, Quirk.SHEET)]
+    chosen = [remark for remark in manifest.said if remark.of_file]
     yield from (f"note: {text}" for text in remarks_text(chosen))
     if rest := len(manifest.said) - len(chosen):
         yield f"{many(rest, 'note')} on rows of {manifest.source}: `p2pme data check` shows them"

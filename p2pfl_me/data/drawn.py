@@ -18,10 +18,12 @@ from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.images import IMAGES, file_ends
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import write_whole
+from p2pfl_me.files import open_regular, write_whole
 
 MARK = "DRAWN_FACES.txt"
 """The file that marks a folder and all below it."""
+BEGIN = b"These faces were never alive"
+"""Of its text, by which it is known under another name."""
 SIGN = b"p2pfl_me: a drawn face, nobody's"
 SEEN = 8192
 """Bytes at the head and at the end of a picture in which the sign is looked for: programs that save pictures again may
@@ -44,7 +46,7 @@ def mark_folder(folder: Path, what: str) -> None:
     OSError
         It cannot be written.
     """
-    text = f"These faces were never alive: {what}, drawn by p2pfl_me.\nA result on them says nothing about people.\n"
+    text = f"{BEGIN.decode()}: {what}, drawn by p2pfl_me.\nA result on them says nothing about people.\n"
     write_whole(folder / MARK, text, public=True)
 
 
@@ -93,8 +95,8 @@ class DrawnMarks:
         return led or self._near(above) or _is_signed(path)
 
     def _is_marked(self, folder: Path, levels: int) -> bool:
-        if os.path.exists(folder / MARK):  # noqa: PTH110 - a name out of a sheet may be longer than any file's
-            return True
+        if os.path.exists(folder / MARK) or _has_mark(folder, _names(folder)):  # noqa: PTH110 - no file's name is
+            return True  # as long as one out of a sheet may be
         if levels > 1 and os.path.islink(folder) and self._marked(Path(os.path.realpath(folder)), levels - 1):  # noqa: PTH114
             return True
         return levels > 1 and folder != folder.parent and self._marked(folder.parent, levels - 1)
@@ -102,14 +104,27 @@ class DrawnMarks:
 
 def drawn_input(path: Path) -> tuple[str, ...]:
     """What there is to say of a picture, a folder of pictures or a film, if it is drawn, to stand behind its name."""
-    return (WORDS,) if DrawnMarks().at(path) or MARK in _names(path) else ()
+    return (WORDS,) if DrawnMarks().at(path) or _has_mark(path, _names(path)) else ()
 
 
 def _names(path: Path) -> list[str]:
     try:
         return os.listdir(path)  # noqa: PTH208
-    except OSError:
+    except (OSError, ValueError):  # of names that no file can have
         return []
+
+
+def _has_mark(folder: Path, names: Iterable[str]) -> bool:
+    """Whether a folder's file is the mark, also as a person or a program named it: `Drawn faces (1).txt`."""
+    return any(name == MARK or ("drawn" in name.casefold() and _says_so(folder / name)) for name in names)
+
+
+def _says_so(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            return BEGIN in file.read(2 * len(BEGIN))  # behind a mark of UTF-8, or a blank line
+    except (DataError, OSError):
+        return False
 
 
 def _is_signed(path: Path) -> bool:
@@ -119,7 +134,7 @@ def _is_signed(path: Path) -> bool:
         if not os.path.isdir(path):  # noqa: PTH112 - a third of the time of Path's own, for every clip
             return SIGN in file_ends(path, SEEN if path.suffix.lower() in IMAGES else FILM_SEEN)
         names = os.listdir(path)  # noqa: PTH208
-        if MARK in names:
+        if _has_mark(path, names):
             return True
         ends = ((os.path.splitext(name)[1].lower(), name) for name in names if name[0] != ".")  # noqa: PTH122
         pictures = sorted(name for end, name in ends if end in IMAGES)

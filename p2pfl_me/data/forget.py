@@ -122,6 +122,9 @@ def read_rows(path: Path) -> Rows:
         No manifest.
     """
     source = manifest_path(path)
+    if path.is_dir() and not source.exists():
+        fix = f"write one: p2pme data manifest {path} -o manifest.csv"
+        raise DataError("holds no manifest.csv, out of which a subject can be taken", where=str(path), fix=fix)
     try:
         with open_text(source) as file:
             header, *lines = whole_rows(file)

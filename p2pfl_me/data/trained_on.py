@@ -20,12 +20,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from p2pfl_me.contract.network import Weights
+from p2pfl_me.counting import many
 from p2pfl_me.data.audit.alike import SIDE, Signature
 from p2pfl_me.data.audit.pictures import key_pictures
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.identity import could_be
+from p2pfl_me.data.reading import read_clips
 from p2pfl_me.errors import WeightsError
-from p2pfl_me.files import open_regular, replacing, require_regular
+from p2pfl_me.files import open_regular, read_text, replacing, require_regular, undrafted
+from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.tensors import tensor
 
 Bytes = npt.NDArray[np.uint8]
@@ -72,6 +75,35 @@ def trained_on_of(
         _rows({subject_digest(clip) for clip in owners}, DIGEST),
         _rows(set(digests), DIGEST),
         _rows({sketch_of(each).tobytes() for each in signatures}, BITS // 8),
+    )
+
+
+def learned_in(run: Path) -> TrainedOn | None:
+    """What the models of a run learned from, all of its peers together: gossip carries each one's clips to all.
+
+    None where the run left no list of it, so that nobody can say.
+
+    Raises
+    ------
+    DataError
+        The clips of its list are gone, or cannot be read.
+    """
+    paths = undrafted(RunFolder(run).shards.glob("*.csv"))
+    learned = [
+        clip
+        for path in paths
+        if len(read_text(path).splitlines()) > 1
+        for clip in read_clips(path, None).clips
+        if clip.split == "train"
+    ]
+    if not learned:
+        return None
+    pictures = [each for each in key_pictures(learned) if each]
+    return trained_on_of(
+        f"{many(len(learned), 'clip')} of {many(len({clip.subject for clip in learned}), 'subject')}",
+        [digest for each in pictures for digest in each.digests],
+        [signature for each in pictures for signature in each.signatures],
+        learned,
     )
 
 

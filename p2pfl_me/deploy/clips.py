@@ -10,11 +10,10 @@ import numpy as np
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
-from p2pfl_me.data.audit.pictures import key_pictures
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.source import prepare
-from p2pfl_me.data.trained_on import seen_of, trained_on_of
+from p2pfl_me.data.trained_on import learned_in, seen_of
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import read_text, undrafted
@@ -75,19 +74,8 @@ def require_strangers(run: Path, clips: Sequence[Clip], where: Path) -> bool:
     DataError
         It did learn from some: what is measured on them is no measure of people whom it never saw.
     """
-    paths = undrafted(RunFolder(run).shards.glob("*.csv"))
-    learned = [
-        clip for path in paths if _has_rows(path) for clip in read_clips(path, None).clips if clip.split == "train"
-    ]
-    if not learned:
+    if (record := learned_in(run)) is None:
         return False
-    pictures = [each for each in key_pictures(learned) if each]
-    record = trained_on_of(
-        "",
-        [digest for each in pictures for digest in each.digests],
-        [signature for each in pictures for signature in each.signatures],
-        learned,
-    )
     if seen := seen_of(record, clips).places:
         some = ", ".join(sorted({clips[place].subject for place in seen})[:3])
         raise DataError(

@@ -9,11 +9,11 @@ import numpy as np
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Loopback, Peers
+from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.partition import partition
 from p2pfl_me.data.spelling import is_whole
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.folds import Split
-from p2pfl_me.evaluate.items import Items
 from p2pfl_me.learning.trainer import Labels
 
 BY_DATASET = "dataset"
@@ -24,7 +24,7 @@ def with_peers(contract: Contract, count: int) -> Contract:
     return contract.model_copy(update={"peers": Peers(loopback=Loopback(count=count))})
 
 
-def count_peers(items: Items, split: Split, wanted: str) -> int:
+def count_peers(clips: Sequence[Clip], split: Split, wanted: str) -> int:
     """Peers of every pool: `wanted` is "dataset" or a number.
 
     Raises
@@ -33,7 +33,7 @@ def count_peers(items: Items, split: Split, wanted: str) -> int:
         Fewer than two, or not a number.
     """
     if wanted == BY_DATASET:
-        counts = {len({items.clips[item].dataset for item in own}) for own in split.pools().values()}
+        counts = {len({clips[item].dataset for item in own}) for own in split.pools().values()}
         count, said = min(counts), "one data set a peer"
     else:
         if not is_whole(wanted):
@@ -44,31 +44,32 @@ def count_peers(items: Items, split: Split, wanted: str) -> int:
     return count
 
 
-def deal(contract: Contract, items: Items, split: Split, wanted: str) -> dict[str, Labels]:
+def deal(contract: Contract, clips: Sequence[Clip], split: Split, wanted: str) -> dict[str, Labels]:
     """The peer of every item in each pool, int64 (m,), -1 for items outside it.
 
-    `contract` has the number of peers. Subjects are dealt before anything is held out, so a peer keeps its subjects
-    from fold to fold. Under the frame split samples are dealt one by one, as a program cuts one data set into clients.
+    `clips` are those of the items; `contract` has the number of peers. Subjects are dealt before anything is held out,
+    so a peer keeps its subjects from fold to fold. Under the frame split samples are dealt one by one, as a program
+    cuts one data set into clients.
 
     Raises
     ------
     DataError
         More peers than subjects.
     """
-    return {pool: _dealt(contract, items, split, own, wanted) for pool, own in split.pools().items()}
+    return {pool: _dealt(contract, clips, split, own, wanted) for pool, own in split.pools().items()}
 
 
-def _dealt(contract: Contract, items: Items, split: Split, own: Sequence[int], wanted: str) -> Labels:
+def _dealt(contract: Contract, clips: Sequence[Clip], split: Split, own: Sequence[int], wanted: str) -> Labels:
     count = contract.peers.count
-    found = np.full(len(items), -1, dtype=np.int64)
+    found = np.full(len(clips), -1, dtype=np.int64)
     if wanted == BY_DATASET:
-        datasets = sorted({items.clips[item].dataset for item in own})
-        found[list(own)] = [datasets.index(items.clips[item].dataset) for item in own]
+        datasets = sorted({clips[item].dataset for item in own})
+        found[list(own)] = [datasets.index(clips[item].dataset) for item in own]
     elif split.protocol.leaks:
         random = np.random.default_rng(derive_seed(contract.seed, "partition"))
         found[np.array(own)[random.permutation(len(own))]] = np.arange(len(own)) % count
     else:
-        shards = partition([items.clips[item] for item in own], count, contract.data.partition, contract.seed)
+        shards = partition([clips[item] for item in own], count, contract.data.partition, contract.seed)
         peer_of = {clip.subject: peer for peer, shard in enumerate(shards) for clip in shard}
-        found[list(own)] = [peer_of[items.clips[item].subject] for item in own]
+        found[list(own)] = [peer_of[clips[item].subject] for item in own]
     return found

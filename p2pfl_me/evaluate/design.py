@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -116,7 +116,7 @@ class Design:
 
     def split_text(self) -> str:
         """The folds as JSON, by subjects: known before anything is trained."""
-        return json.dumps(self.split.to_json(self.items.clips), indent=1) + "\n"
+        return _split_text(self.split, self.items.clips)
 
     @property
     def network(self) -> str:
@@ -137,9 +137,16 @@ class Design:
 
 
 def make_design(
-    request: Request, cache: Path, progress: Progress | None = None, preparing: Progress | None = None
+    request: Request,
+    cache: Path,
+    progress: Progress | None = None,
+    preparing: Progress | None = None,
+    on_split: Callable[[str], None] | None = None,
 ) -> Design:
     """Read the clips, draw the folds, deal the peers; features of the first seed are computed where they are missing.
+
+    `on_split` is called with the split's text before images and features, which take the time; of samples that are
+    dealt one by one nothing is known till then.
 
     Raises
     ------
@@ -148,6 +155,9 @@ def make_design(
     """
     _require_consent(request)
     clips = read_clips(request.contract, request.data, cache, request.rules, request.read)
+    drawn = None if request.protocol.leaks else _drawn(request, clips)
+    if drawn and on_split:
+        on_split(_split_text(drawn[0], clips))
     items = read_items(
         request.contract,
         clips,
@@ -158,8 +168,7 @@ def make_design(
         progress=progress,
         preparing=preparing,
     )
-    split = make_split(items.clips, request.protocol, folds=request.folds, seed=request.contract.seed)
-    request, contract, dealt = _dealt(request, items, split)
+    split, request, contract, dealt = drawn or _drawn(request, items.clips)
     found, features = clips_digest(clips), features_digest(items)
     values = {
         "p2pme": __version__,
@@ -207,18 +216,28 @@ def _device_of(request: Request, contract: Contract, items: Items) -> torch.devi
     raise ContractError(f"no GPU can do that: {what}", where="--device", fix=f"{fix}, or take --device cpu")
 
 
-def _dealt(request: Request, items: Items, split: Split) -> tuple[Request, Contract, Dealt]:
+def _split_text(split: Split, clips: Sequence[Clip]) -> str:
+    return json.dumps(split.to_json(clips), indent=1) + "\n"
+
+
+def _drawn(request: Request, clips: Sequence[Clip]) -> tuple[Split, Request, Contract, Dealt]:
+    """The folds and whose each clip is; `clips` are those of the items."""
+    split = make_split(clips, request.protocol, folds=request.folds, seed=request.contract.seed)
+    return split, *_dealt(request, clips, split)
+
+
+def _dealt(request: Request, clips: Sequence[Clip], split: Split) -> tuple[Request, Contract, Dealt]:
     """The peers and whose each item is; what `AUTO` stands for is the first of its choices that gives all company."""
     if request.peers == AUTO:
         *first, last = AUTO_CHOICES
         for wanted in first:
             with suppress(ContractError, DataError):
-                return _dealt(replace(request, peers=wanted), items, split)
-        return _dealt(replace(request, peers=last), items, split)
-    contract = with_peers(_to_the_last_round(request.contract), count_peers(items, split, request.peers))
+                return _dealt(replace(request, peers=wanted), clips, split)
+        return _dealt(replace(request, peers=last), clips, split)
+    contract = with_peers(_to_the_last_round(request.contract), count_peers(clips, split, request.peers))
     plan_of(contract)
     dealt = {
-        seed: deal(contract.model_copy(update={"seed": seed}), items, split, request.peers)
+        seed: deal(contract.model_copy(update={"seed": seed}), clips, split, request.peers)
         for seed in request.all_seeds
     }
     _require_company(split, dealt)

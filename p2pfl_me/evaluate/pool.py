@@ -64,5 +64,5 @@ def bench_of(job: Job, seed: int) -> Bench:
     agreed = job.contract.model_copy(update={"seed": seed})
     items = read_items(agreed, job.clips, request.protocol, cache=cache, weights=request.weights)
     start = initial_params(agreed, cache=cache, weights=request.weights)
-    dealt = deal(agreed, items, split, request.peers)
+    dealt = deal(agreed, items.clips, split, request.peers)
     return Bench(agreed, items, split, dealt, start, course=request.target is not None)

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from p2pfl_me.cluster.hands import require_answer
 from p2pfl_me.console.lines import Console
@@ -20,7 +21,7 @@ from p2pfl_me.evaluate.items import read_items
 from p2pfl_me.evaluate.outcome import Outcome
 from p2pfl_me.evaluate.pool import bench_of, job_of
 from p2pfl_me.evaluate.results import Results, Took
-from p2pfl_me.evaluate.store import Store
+from p2pfl_me.evaluate.store import MARK, SPLIT, Store, write_split
 from p2pfl_me.evaluate.units import units_of
 from p2pfl_me.evaluate.write import write_results
 from p2pfl_me.home import cache_dir
@@ -39,13 +40,14 @@ def evaluate(request: Request, console: Console) -> Results | None:
     """
     cache = cache_dir(request.home)
     begun = time.monotonic()
-    if not (request.out / "split.json").exists():  # later, features are there, and perhaps all units are done
+    if not (request.out / MARK).exists():  # later, features are there, and perhaps all units are done
         require_answer(request.place)
     console.say("reading clips and drawing or reading the backbone")
     features = f"features of {{}}/{{}} samples, backbone of seed {request.contract.seed}"
-    design = make_design(request, cache, _progress(console, features), _progress(console, "images of {}/{} clips"))
+    images, begin = "images of {}/{} clips", partial(write_split, request.out)
+    design = make_design(request, cache, _progress(console, features), _progress(console, images), begin)
     store = Store(request.out, design.digest)
-    store.write("split.json", design.split_text())
+    store.write(SPLIT, design.split_text())
     units = design.units()
     console.say(_greeting(design, len(units)))
     waiting = [unit for unit in units if not store.has(unit)]

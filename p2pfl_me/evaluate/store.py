@@ -12,7 +12,8 @@ from p2pfl_me.evaluate.outcome import AGAIN, Outcome, outcome_from
 from p2pfl_me.evaluate.units import Unit
 from p2pfl_me.files import read_json, read_text, refusing, write_whole
 
-MARK = "evaluation.json"
+MARK, SPLIT = "evaluation.json", "split.json"
+"""What tells of what the results are, and who is held out: the second alone is an evaluation that had only begun."""
 
 
 class Store:
@@ -35,17 +36,14 @@ class Store:
                     fix="name another folder with --out, or give the same options as before",
                 )
             return
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise RunError(
-                "this is not an evaluation's folder, and it is not empty", where=str(out), fix="name another with --out"
-            )
-        self._write(mark, json.dumps({"digest": digest}))
+        _require_free(out)
+        _write(mark, json.dumps({"digest": digest}))
 
     def has(self, unit: Unit) -> bool:
         return self._path(unit).is_file()
 
     def keep(self, unit: Unit, outcome: Outcome) -> None:
-        self._write(self._path(unit), outcome.to_text())
+        _write(self._path(unit), outcome.to_text())
 
     def read(self, units: Iterable[Unit]) -> dict[Unit, Outcome]:
         """Finished units.
@@ -59,14 +57,35 @@ class Store:
 
     def write(self, name: str, text: str) -> None:
         """A file that is known from the beginning."""
-        self._write(self._out / name, text)
+        _write(self._out / name, text)
 
     def _path(self, unit: Unit) -> Path:
         return self._out / "units" / f"{unit.name}.json"
 
-    def _write(self, path: Path, text: str) -> None:
-        with refusing(RunError, path, "name another folder with --out, or free some space"):
-            write_whole(path, text)
+
+def write_split(out: Path, text: str) -> None:
+    """Say who is held out before it is known of what: features may take hours. What an evaluation has stays as it is.
+
+    Raises
+    ------
+    RunError
+        The folder holds something else.
+    """
+    if not (out / MARK).is_file():
+        _require_free(out)
+        _write(out / SPLIT, text)
+
+
+def _require_free(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(path.name != SPLIT for path in out.iterdir())):
+        raise RunError(
+            "this is not an evaluation's folder, and it is not empty", where=str(out), fix="name another with --out"
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    with refusing(RunError, path, "name another folder with --out, or free some space"):
+        write_whole(path, text)
 
 
 def _outcome_in(path: Path) -> Outcome:

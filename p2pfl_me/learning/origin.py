@@ -17,11 +17,17 @@ from p2pfl_me.networks import Frozen
 from p2pfl_me.networks.kinds.own import Own
 from p2pfl_me.run.manifest import ManifestFile
 
+BEGAN = "began from"
 CODE_UNKNOWN = "of unknown origin: code may load weights that were trained before"
 
 
 def network_words(
-    contract: Contract, weights: Path | None = None, seeds: Sequence[int] = (), *, of_vectors: bool = False
+    contract: Contract,
+    weights: Path | None = None,
+    seeds: Sequence[int] = (),
+    *,
+    of_vectors: bool = False,
+    begun: str = "",
 ) -> str:
     """`vgg16, frozen layers: random, drawn from seed 1, never trained.`
 
@@ -33,7 +39,18 @@ def network_words(
         Those of all runs; by default the contract's.
     of_vectors:
         Whether all clips are feature vectors, which frozen layers of somebody else have made.
+    begun:
+        The model of another run that this one began from, in words, if it did.
     """
+    network = contract.model.backbone
+    if not begun:
+        return _without_run(contract, weights, seeds, of_vectors)
+    if not isinstance(network, Own | Frozen):
+        return f"{network}, trained whole: it {BEGAN} {begun}."
+    return f"{_without_run(contract, weights, seeds, of_vectors)} What is trained here {BEGAN} {begun}."
+
+
+def _without_run(contract: Contract, weights: Path | None, seeds: Sequence[int], of_vectors: bool) -> str:
     network, source = contract.model.backbone, contract.model.weights
     drawn = seeds or (contract.seed,)
     of = f"seed{'s' if len(drawn) > 1 else ''} {', '.join(map(str, drawn))}"
@@ -83,11 +100,13 @@ def tell_of_weights(
     return words
 
 
-def words_of_clips(contract: Contract, weights: Path | None, cache: Path, clips: Iterable[Clip]) -> str:
+def words_of_clips(
+    contract: Contract, weights: Path | None, cache: Path, clips: Iterable[Clip], begun: str = ""
+) -> str:
     """`network_words` of a run on these clips, after the file itself or what an earlier run kept of it."""
     kept = kept_trained_on(contract.model.weights, cache)
     known = weights if weights or contract.model.weights.source != "file" or not kept.exists() else kept
-    return network_words(contract, known, of_vectors=all(is_vectors(clip.path) for clip in clips))
+    return network_words(contract, known, of_vectors=all(is_vectors(clip.path) for clip in clips), begun=begun)
 
 
 def trained_on(weights: Path | None) -> str | None:

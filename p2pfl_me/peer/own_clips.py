@@ -114,17 +114,17 @@ def other_than_before(run: Path, peer: int, own: OwnClips, summary: Data) -> str
     before = _kept(RunFolder(run).clips(peer))
     if before and before.basis == own.basis:
         return _difference(before.marks, own.marks)
-    last = _last_start(run, peer)
+    last = last_start(run, peer)
     return _counts_apart(last.data, summary) if last else ""
 
 
 def drawn_before(run: Path, peer: int) -> bool:
     """Whether this peer's last life had drawn clips and no others."""
-    last = _last_start(run, peer)
+    last = last_start(run, peer)
     return last is not None and last.data.drawn == last.data.train + last.data.validation + last.data.test
 
 
-def _last_start(run: Path, peer: int) -> Start | None:
+def last_start(run: Path, peer: int) -> Start | None:
     starts = [line.event for line in read_log(RunFolder(run), peer).events if isinstance(line.event, Start)]
     return starts[-1] if starts else None
 

@@ -15,6 +15,7 @@ from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.origin import words_of_clips
 from p2pfl_me.learning.samples import read_samples
 from p2pfl_me.learning.trainer import Samples
+from p2pfl_me.peer.begun import as_begun, begun_from
 from p2pfl_me.peer.own_clips import UNMARKED, OwnClips, mark, summary_of
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.progress import Progress
@@ -75,8 +76,11 @@ def load_shard(
     )
     summary = replace(summary_of(clips), sources=counts(read.noted))
     if settings.clips is None:  # of clips that were dealt, the dealer has told
-        network = words_of_clips(contract, settings.weights, cache, clips)
-        summary = replace(summary, seen=seen_words(settings, clips), network=network)
+        begun = begun_from(settings, _scored(clips))
+        network = words_of_clips(contract, settings.weights, cache, clips, begun.words)
+        seen = "; ".join(filter(None, (seen_words(settings, clips), begun.seen)))
+        summary = replace(summary, seen=seen, network=network)
+        summary = as_begun(settings, summary) if settings.resume else summary
     dealt = [clip for clip in clips if clip.split in SPLITS]
     return Shard(read.samples, summary, mark(dealt, read.contents, str(recipe_of(contract.model)), settings.home))
 
@@ -84,5 +88,9 @@ def load_shard(
 def seen_words(settings: PeerSettings, clips: Sequence[Clip]) -> str:
     """Which of a peer's own clips that are scored its weights file was trained on, in words."""
     record = read_kept_trained_on(settings.contract.model.weights, settings.weights, cache_dir(settings.home))
-    scored = [clip for clip in clips if clip.split != "train"]
+    scored = _scored(clips)
     return seen_of(record, scored).words("scored clips") if record and scored else ""
+
+
+def _scored(clips: Sequence[Clip]) -> list[Clip]:
+    return [clip for clip in clips if clip.split != "train"]

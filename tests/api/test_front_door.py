@@ -15,6 +15,7 @@ from torch import nn
 
 import p2pfl_me
 from p2pfl_me import Clips, Contract
+from p2pfl_me.api.comparing import Comparison
 from p2pfl_me.compare import run as running_cells
 from p2pfl_me.contract import dump_contract
 from p2pfl_me.errors import ContractError, DataError, NetworkError, P2pmeError
@@ -139,6 +140,18 @@ def test_frames_name_classes_and_columns(tmp_path: Path) -> None:
     assert len(frame) == 6
     np.testing.assert_allclose(frame.pivot(index="round", columns="peer", values="uf1"), result.scores("uf1"))
     assert list(result.confusion_frame().columns) == ["a", "b", "c"] and isinstance(frame, pandas.DataFrame)
+
+
+def test_frames_say_that_faces_are_drawn_in_each_row_and_when_they_are_put_together(tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    contract = small(1, model__backbone="mlp", data__synthetic={"subjects": 6, "clips_per_subject": 2})
+    result = p2pfl_me.run(contract, engine="lockstep", folder=tmp_path / "run")
+    comparison = Comparison(tmp_path, {"one": (result,), "other": (result,)})
+    assert result.warnings == ("drawn faces",)
+    for frame in (result.to_frame(), comparison.to_frame()):
+        assert set(frame["warning"]) == {"drawn faces"} and frame[frame["round"] > 0].attrs == frame.attrs
+        assert "drawn faces" in frame._repr_html_() and frame.attrs == {"warnings": ["drawn faces"]}
+    assert result.confusion_frame().attrs == {"warnings": ["drawn faces"]}
 
 
 def test_evaluate_and_compare_from_the_front_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

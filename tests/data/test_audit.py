@@ -256,6 +256,11 @@ def test_forget_says_of_every_run_and_evaluation_whether_it_saw_a_subject(dealt:
     assert "peer 0 trained on 1 clips" in found and f"{folds}: never saw it" in found
 
 
+def test_forget_says_that_a_data_sets_folder_has_no_list_to_take_a_subject_out_of(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no manifest.csv.*\n.*p2pme data manifest"):
+        run("forget", "lab/0", "--data", tmp_path, "-o", tmp_path / "rest.csv")
+
+
 def test_a_name_that_no_run_knows_is_no_all_clear(dealt: Path, tmp_path: Path) -> None:
     folds = evaluation(tmp_path / "folds")
     for misspelt, meant in [("0", "lab/0"), ("lb/0", "lab/0"), ("b/11", "b/1")]:

@@ -19,7 +19,7 @@ from p2pfl_me.contract import contract_from_yaml
 from p2pfl_me.contract.model import CASME2_CLASSES, Synthetic
 from p2pfl_me.data.check import check_manifest
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.data.drawn import MARK, SIGN, WORDS, DrawnMarks, drawn_input, drawn_words, signed, words_of
+from p2pfl_me.data.drawn import MARK, SIGN, WORDS, DrawnMarks, drawn_input, drawn_words, mark_folder, signed, words_of
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.look import Images
 from p2pfl_me.data.manifest import write_manifest
@@ -126,6 +126,16 @@ def test_what_is_left_of_a_mark_is_enough(
     change(tmp_path / "SMIC")
     clips = read_clips(tmp_path / "SMIC", Labels()).clips
     assert {clip.drawn for clip in clips} == ({True} if all_of_them else {True, False})
+
+
+@pytest.mark.parametrize("name", ["drawn_faces.txt", "DRAWN FACES (1).TXT", "Kopie von DRAWN_FACES.txt", "drawn.md"])
+def test_a_mark_is_known_by_what_it_says_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    manifest = rows(tmp_path / "manifest.csv", good(tmp_path))
+    (tmp_path / name).write_text("These frames were drawn up in 2019.\n")
+    assert not any(clip.drawn for clip in read_clips(manifest, None).clips)
+    mark_folder(tmp_path, "a twin")
+    (tmp_path / MARK).replace(tmp_path / name)
+    assert all(clip.drawn for clip in read_clips(manifest, None).clips)
 
 
 def test_the_word_goes_from_list_to_list(twin: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from p2pfl_me.cli.main import cli
 from p2pfl_me.contract import Contract, contract_from_yaml
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.folder import read_folder
+from p2pfl_me.data.manifest import write_manifest
 from p2pfl_me.data.owners import owners_of
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.shards import write_shards
@@ -32,13 +34,18 @@ from p2pfl_me.data.trained_on import (
     trained_on_of,
 )
 from p2pfl_me.errors import DataError, WeightsError
+from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.backbone import load_backbone
 from p2pfl_me.learning.origin import tell_of_weights, words_of_clips
 from p2pfl_me.learning.pretraining import _parts
+from p2pfl_me.peer.begun import Begun, begun_from
+from p2pfl_me.peer.checkpoint import Checkpoint, save_checkpoint
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import seen_words
 from p2pfl_me.run.manifest import ManifestFile
 from tests.data.make import row, rows, save
+
+RING = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 2}}\n"
 
 
 def face(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -215,6 +222,34 @@ def test_a_lab_that_runs_its_own_peer_is_told_by_its_log(tmp_path: Path) -> None
     assert "of unknown origin" in words_of_clips(settings.contract, nameless, tmp_path, clips)
     copy_trained_on(path, kept_trained_on(settings.contract.model.weights, tmp_path))
     assert "trained on six pictures" in words_of_clips(settings.contract, None, tmp_path, clips), "from an earlier run"
+
+
+def test_a_model_that_another_run_trained_is_told_with_what_it_learned_from(tmp_path: Path) -> None:
+    """`p2pme peer --from`: by the lists of shards beside it, and of unknown origin without them."""
+    manifest, home = people(tmp_path / "faces"), tmp_path / "home"
+    clips = read_clips(manifest, None).clips
+    (tmp_path / "run" / "shards").mkdir(parents=True)
+    write_manifest(tmp_path / "run" / "shards" / "peer-0.csv", clips)
+    contract = contract_from_yaml(RING)
+    whole = np.zeros(4, dtype=np.float32)
+    save_checkpoint(tmp_path / "run", Checkpoint(0, 3, whole, Progress(), "0" * 64, "0" * 64))
+    model = tmp_path / "run" / "checkpoint-0.safetensors"
+    settings = PeerSettings(0, contract, tmp_path / "next", home, manifest, model=model)
+    scored = [clip for clip in clips if clip.split != "train"]
+    begun = begun_from(settings, scored)
+    assert "another run's model after 3 rounds, trained on 4 clips of 4 subjects" in begun.words
+    assert "subjects" not in begun.seen and begun_from(replace(settings, model=None), scored) == Begun()
+    assert (
+        begun_from(settings, clips).seen
+        == "weights were trained on subjects or pictures or near-identical pictures of 5 of 6 scored clips"
+    )
+    for network, says in (("ststnet", "trained whole: it began from"), ("vgg16", "What is trained here began from")):
+        agreed_on = contract_from_yaml(RING + f"model: {{backbone: {network}}}\n")
+        words = words_of_clips(agreed_on, None, tmp_path, clips, begun.words)
+        assert says in words and ("nothing was trained before" in words) is False
+    shutil.rmtree(tmp_path / "run" / "shards")
+    alone = begun_from(settings, clips)
+    assert "of unknown origin" in alone.words and alone.seen == ""
 
 
 def test_what_pretrain_writes_is_told_by_whoever_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

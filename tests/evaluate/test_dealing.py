@@ -53,20 +53,20 @@ def split_of(items: Items, protocol: HoldOut) -> Split:
 def test_a_data_set_a_peer_is_in_the_order_of_their_names() -> None:
     items = items_of()
     split = split_of(items, HoldOut.LOSO)
-    agreed = with_peers(contract(), count_peers(items, split, "dataset"))
+    agreed = with_peers(contract(), count_peers(items.clips, split, "dataset"))
     assert agreed.peers.count == 2
-    assert deal(agreed, items, split, "dataset")["all"].tolist() == [1] * 12 + [0] * 12
+    assert deal(agreed, items.clips, split, "dataset")["all"].tolist() == [1] * 12 + [0] * 12
 
 
 def test_a_subjects_clips_are_one_peers_and_each_pool_is_dealt_by_itself() -> None:
     items = items_of()
     split = split_of(items, HoldOut.SINGLE)
-    assert count_peers(items, split, "3") == 3
+    assert count_peers(items.clips, split, "3") == 3
     for wanted, told in (("1", "--peers 1 makes 1 peer"), ("dataset", "one data set a peer makes 1 peer")):
         with pytest.raises(DataError, match=told):
-            count_peers(items, split, wanted)
-    assert count_peers(items, split, "2") == 2
-    dealt = deal(with_peers(contract(), 3), items, split, "3")
+            count_peers(items.clips, split, wanted)
+    assert count_peers(items.clips, split, "2") == 2
+    dealt = deal(with_peers(contract(), 3), items.clips, split, "3")
     assert set(dealt) == {"a", "b"}
     for pool, peer_of in dealt.items():
         inside = [each.dataset == pool for each in items.clips]
@@ -79,7 +79,8 @@ def test_samples_are_dealt_one_by_one_evenly_and_at_random() -> None:
     items = items_of()
     split = split_of(items, HoldOut.FRAMES)
     dealt = {
-        seed: deal(with_peers(contract(f"seed={seed}"), 5), items, split, "5")["all"].tolist() for seed in (1, 1, 2)
+        seed: deal(with_peers(contract(f"seed={seed}"), 5), items.clips, split, "5")["all"].tolist()
+        for seed in (1, 1, 2)
     }
     assert sorted(Counter(dealt[1]).items()) == [(0, 5), (1, 5), (2, 5), (3, 5), (4, 4)]
     assert dealt[1] != dealt[2] and dealt[1] != [place % 5 for place in range(24)]

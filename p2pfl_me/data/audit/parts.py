@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from p2pfl_me.counting import many
 from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark
+from p2pfl_me.data.describe import remarks_text
 from p2pfl_me.data.frames import is_mirror
 from p2pfl_me.data.identity import Identities
 from p2pfl_me.data.identity_rules import ASK, IdentityRules
@@ -32,11 +34,13 @@ class Placed:
 
 @dataclass(frozen=True)
 class Audited:
-    """One split: what must not be on two places of it. `leaks` says so of a split that leaks on purpose."""
+    """One split: what must not be on two places of it. `leaks` says so of a split that leaks on purpose; `said` are
+    notes on how its rows were read: which sheet was taken, and what else lies there."""
 
     name: str
     clips: tuple[Placed, ...]
     leaks: bool = False
+    said: tuple[str, ...] = ()
 
 
 def read_audited(paths: Sequence[Path], data: Path | None, rules: IdentityRules = ASK) -> list[Audited]:
@@ -127,8 +131,14 @@ def _folds(path: Path, data: Path | None, rules: IdentityRules) -> Audited:
     if data is None:
         raise DataError("names subjects, not clips", where=str(path), fix="say with --data where the clips are")
     held_out = {clean(subject): (pool, name) for name, pool, subjects in folds for subject in subjects}
-    clips = _sound(rows_of(data, Labels(), Identities(rules)), data)
-    return Audited(str(path), tuple(_in_fold(clip, held_out.get(clip.subject)) for clip in clips))
+    found = list(rows_of(data, Labels(), Identities(rules)))
+    clips = _sound(found, data)
+    if gone := sorted(set(held_out) - {clip.subject for clip in clips}):
+        more = f" and {many(len(gone) - 1, 'other')}" if gone[1:] else ""
+        fix = "name the clips that were evaluated; an audit that passes over subjects proves nothing"
+        raise DataError(f"holds no clip of {gone[0]}{more}, who are held out in {path}", where=str(data), fix=fix)
+    said = tuple(remarks_text([each for each in found if isinstance(each, Remark) and each.of_file]))
+    return Audited(str(path), tuple(_in_fold(clip, held_out.get(clip.subject)) for clip in clips), said=said)
 
 
 def _in_fold(clip: Clip, fold: tuple[str, str] | None) -> Placed:

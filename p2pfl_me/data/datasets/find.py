@@ -13,13 +13,13 @@ from p2pfl_me.data.clip import Quirk, Remark, Row
 from p2pfl_me.data.datasets.known import LAYOUTS
 from p2pfl_me.data.datasets.layout import Entry, Layout, Source, folders, is_folder
 from p2pfl_me.data.datasets.sheet import Sheet, read_sheet
-from p2pfl_me.data.datasets.workbook import FOREIGN, SHEETS, TEXT
+from p2pfl_me.data.datasets.workbook import ELSEWHERE, FOREIGN, SHEETS, TEXT
 from p2pfl_me.data.frames import is_copy
 from p2pfl_me.errors import DataError
 
 DEPTH = 4
 """Levels below the user's folder that are searched."""
-KNOWN = {*SHEETS, *FOREIGN}
+KNOWN = {*SHEETS, *FOREIGN, *ELSEWHERE}
 PROBED = 400
 """Rows whose folders are looked up, to see whether sheet and frames belong together."""
 SAID = 3
@@ -30,10 +30,12 @@ ENOUGH = 0.9
 
 @dataclass(frozen=True)
 class _Seen:
-    """What lies in a folder: places that hold frames, by layout, and files that may be sheets."""
+    """What lies in a folder: places that hold frames, by layout, files that may be sheets, and others that may hold
+    one, as an archive does."""
 
     frames: dict[str, list[Path]]
     sheets: list[Path]
+    others: list[Path]
 
 
 def find_sources(folder: Path) -> list[Source]:
@@ -69,12 +71,12 @@ def _require_readable(folder: Path) -> None:
 
 def _see(folder: Path) -> _Seen:
     frames: dict[str, list[Path]] = {layout.name: [] for layout in LAYOUTS}
-    sheets: list[Path] = []
-    for place in _walk(folder, DEPTH, frames):
-        sheets += _files(place)
-    if any(folder in places for places in frames.values()):  # a folder of frames itself: its sheet lies above
-        sheets += [*_files(folder.absolute().parent), *_files(folder.absolute().parent.parent)]
-    return _Seen(frames, sheets)
+    places = list(_walk(folder, DEPTH, frames))
+    if any(folder in holding for holding in frames.values()):  # a folder of frames itself: its sheet lies above
+        places += [folder.absolute().parent, folder.absolute().parent.parent]
+    files = [path for place in places for path in _files(place)]
+    others = [path for path in files if path.suffix.lower() in ELSEWHERE]
+    return _Seen(frames, [path for path in files if path not in others], others)
 
 
 def _walk(place: Path, depth: int, frames: dict[str, list[Path]]) -> Iterator[Path]:
@@ -197,6 +199,13 @@ def _passed_over(seen: _Seen, sources: Sequence[Source]) -> Iterator[Remark]:
     if not lone and (others := sorted(path.name for path in seen.sheets if _is_other(path))):
         text = f"no row of {_some(others)} names the columns of a data set: not read"
         yield Remark(Quirk.FOLDER, text)
+    if seen.others:
+        yield Remark(Quirk.FOLDER, f"{_elsewhere(seen)}: not read")
+
+
+def _elsewhere(seen: _Seen) -> str:
+    names = sorted(path.name for path in seen.others)
+    return f"{_some(names)} may hold rows, and {'is no sheet' if len(names) == 1 else 'are no sheets'}"
 
 
 def _is_other(path: Path) -> bool:
@@ -279,6 +288,7 @@ def _refusal(folder: Path, seen: _Seen) -> DataError:
         sheets = [(layout, path) for layout in LAYOUTS for path in seen.sheets if _is_sheet(path, layout)]
         said += [f"{path.name} looks like {layout.title}'s sheet, but no frames were found" for layout, path in sheets]
         fitting = {layout.name for layout, _ in sheets}
+    said += [_elsewhere(seen)] if seen.others else []
     looked = "\n".join(
         f"  {layout.title}: {layout.sought}" for layout in LAYOUTS if layout.name in fitting or not fitting
     )

@@ -49,6 +49,12 @@ FOREIGN = {
     **dict.fromkeys((".htm", ".html", ".mht", ".mhtml"), "a page of HTML"),
 }
 """Sheets that are not read, and are not passed over in silence."""
+ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+DOCUMENTS = (".pdf", ".doc", ".docx", ".odt", ".rtf", ".pages")
+TABLES = (".xml", ".json", ".jsonl", ".parquet", ".feather", ".arff", ".npz", ".npy", ".pkl", ".h5", ".mat", ".rds")
+BASES = (".rdata", ".sav", ".dta", ".sas7bdat", ".db", ".sqlite", ".mdb", ".accdb", ".odb")
+ELSEWHERE = frozenset((*ARCHIVES, *DOCUMENTS, *TABLES, *BASES))
+"""Files that may hold rows, or a sheet, without being one: they are named where they lie beside a data set."""
 HEAD = 64
 """Bytes by which a file is known: programs write text and pages of HTML under .xls."""
 OLD = (b"\xd0\xcf\x11\xe0", b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")

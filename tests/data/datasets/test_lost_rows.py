@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import warnings
 import zipfile
@@ -150,6 +151,42 @@ def test_what_else_could_be_the_sheet_is_told(folder: Path) -> None:
     assert "notes.txt" not in said
     for name, kind in kinds.items():
         assert re.search(rf"{name} is an? .*{kind}.*, which is not read", said)
+
+
+@pytest.mark.parametrize("names", [["a.zip"], ["a.xml", "b.parquet", "c.pdf", "d.mat", "e.RAR"]])
+def test_what_may_hold_the_rows_and_is_no_sheet_is_named(folder: Path, names: list[str]) -> None:
+    for name in names:
+        (folder / name).write_bytes(b"some")
+    manifest, problems, remarks = read(folder)
+    assert (len(manifest.clips), problems) == (20, [])
+    said = "a.zip may hold rows, and is no sheet" if len(names) == 1 else "a.xml, b.parquet, c.pdf and 2 more may hold"
+    assert [said in remark for remark in remarks].count(True) == 1
+    (folder / BOOK).unlink()
+    with pytest.raises(DataError, match=f"no sheet names their clips; .*{said}"):
+        read(folder)
+
+
+def test_an_audit_of_folds_reads_the_sheet_as_a_check_does(folder: Path, tmp_path: Path) -> None:
+    """One that states too small a size is read to its end, what is no value refused, what else lies there told."""
+
+    def audited(*names: str) -> str:
+        folds = [{"name": name, "pool": "all", "held_out": [name]} for name in names]
+        (tmp_path / "split.json").write_text(json.dumps({"subjects_leak": False, "folds": folds}))
+        run = CliRunner().invoke(
+            data, ["audit", str(tmp_path / "split.json"), "--data", str(folder), "--rows-only"], catch_exceptions=False
+        )
+        return run.output
+
+    people = [f"casme2/sub0{number}" for number in range(1, 5)]
+    (folder / "labels.parquet").write_bytes(b"some")
+    rewritten(folder, lambda part: re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:I7"', part))
+    said = audited(*people)
+    assert "20 clips in 4 places" in said and "note: labels.parquet may hold rows" in said
+    with pytest.raises(DataError, match=r"no clip of casme2/sub77 and 1 other, who are held out"):
+        audited(*people, "casme2/sub77", "casme2/sub78")
+    rewritten(folder, lambda part: re.sub(rb'<c r="F5"[^>]*>.*?</c>', b'<c r="F5"><f>E5+6</f></c>', part))
+    with pytest.raises(DataError, match="row 5: the offset is a formula without a value"):
+        audited(*people)
 
 
 def test_a_sheet_under_a_name_of_notes_is_a_sheet(folder: Path) -> None:
