@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from p2pfl_me.report.claims import NO_ROUNDS, verdict
+from p2pfl_me.report.compose import compose
 from p2pfl_me.report.document import Bullets
-from p2pfl_me.report.methods import Method, Setting
+from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.notes import honesty_notes
 from p2pfl_me.report.privacy import left_the_building
 from p2pfl_me.report.run import read_run, read_runs
@@ -79,3 +80,12 @@ def test_where_no_model_left_no_page_says_that_one_did(tmp_path: Path) -> None:
     assert list(left_the_building(run, True)) == [
         Bullets(("No model: words of the exchange alone, as of who is there.",))
     ]
+
+
+def test_two_seeds_of_one_set_up_are_said_to_be_two(runs: list[Path]) -> None:
+    """On the figure of the result, from two seeds on; of one nothing is said."""
+    for several in (read_runs(runs), read_runs(runs[:1])):
+        one = Comparison((Setting("", (Method("ring", tuple(several)),)),))
+        sections = compose(one, in_full=True).sections
+        (result,) = (block for each in sections for block in each.blocks if getattr(block, "name", "") == "result")
+        assert result.title == "UF1 at the end" + (", over 2 seeds" if several[1:] else "")
