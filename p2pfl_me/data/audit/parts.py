@@ -20,6 +20,8 @@ from p2pfl_me.data.reading import rows_of
 from p2pfl_me.data.spelling import clean
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import read_json, undrafted
+from p2pfl_me.run.folder import RunFolder
+from p2pfl_me.run.manifest import read_manifest_file
 
 FOUND_BY_AUDITS = frozenset((Fault.LEAK, Fault.IDENTITY))
 
@@ -35,7 +37,8 @@ class Placed:
 @dataclass(frozen=True)
 class Audited:
     """One split: what must not be on two places of it. `leaks` says so of a split that leaks on purpose; `said` are
-    notes on how its rows were read: which sheet was taken, and what else lies there."""
+    notes on how its rows were read (which sheet was taken, what else lies there), and what its run says against itself.
+    """
 
     name: str
     clips: tuple[Placed, ...]
@@ -89,7 +92,8 @@ def _folder(path: Path, data: Path | None, rules: IdentityRules) -> Iterator[Aud
             if not is_mirror(file.name)
             for placed in _manifest(file, "" if file.stem == "test" else file.stem.replace("-", " "), who)
         ]
-        yield Audited(str(folder.parent if folder.name == "shards" else folder), tuple(clips))
+        place = folder.parent if folder.name == "shards" else folder
+        yield Audited(str(place), tuple(clips), said=tuple(_of_run(place)))
     if not shares and (path / "manifest.csv").exists():
         yield Audited(str(path), tuple(_manifest(path, "", Identities(rules))))
     elif not shares:
@@ -98,6 +102,13 @@ def _folder(path: Path, data: Path | None, rules: IdentityRules) -> Iterator[Aud
             where=str(path),
             fix="name a run, what `p2pme data split` or `p2pme evaluate` wrote, or manifests",
         )
+
+
+def _of_run(folder: Path) -> Iterator[str]:
+    """What a run found against its own scores: an audit of its shares alone knows no weights."""
+    if manifest := read_manifest_file(RunFolder(folder)):
+        for words in manifest.said_warnings:
+            yield f"{folder} says of its own scores: {words}"
 
 
 def _manifest(path: Path, owner: str, who: Identities) -> Iterator[Placed]:
