@@ -204,6 +204,10 @@ def test_the_folds_of_an_evaluation_are_audited_with_its_clips(tmp_path: Path) -
     folds = [{"name": f"lab/{number}", "pool": "all", "held_out": [f"lab/{number}"]} for number in range(6)]
     (tmp_path / "split.json").write_text(json.dumps({"subjects_leak": False, "folds": folds}))
     assert run("audit", tmp_path / "split.json", "--data", clips).exit_code == 0
+    (tmp_path / "card.json").write_text(json.dumps({"warnings": ["weights were trained on subjects of 2 of 6 clips"]}))
+    told = run("audit", tmp_path / "split.json", "--data", clips, "--rows-only").output
+    assert "says of its own scores: weights were trained on subjects of 2 of 6 clips" in told
+    (tmp_path / "card.json").write_text("[]")
     _same(tmp_path, table)
     leaky = run("audit", tmp_path / "split.json", "--data", clips)
     assert leaky.exit_code == 1 and "identical images" in leaky.output and "fold lab/5" in leaky.output

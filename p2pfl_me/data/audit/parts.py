@@ -23,6 +23,8 @@ from p2pfl_me.files import read_json, undrafted
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import read_manifest_file
 
+CARD = "card.json"
+"""Of an evaluation, beside its split."""
 FOUND_BY_AUDITS = frozenset((Fault.LEAK, Fault.IDENTITY))
 
 
@@ -111,6 +113,15 @@ def _of_run(folder: Path) -> Iterator[str]:
             yield f"{folder} says of its own scores: {words}"
 
 
+def _of_evaluation(folder: Path) -> Iterator[str]:
+    """The same of a finished evaluation, after its card."""
+    try:
+        found = read_json(folder / CARD).get("warnings", [])
+        yield from (f"{folder} says of its own scores: {words}" for words in found)
+    except (OSError, ValueError, AttributeError, TypeError):  # none, or something else under its name
+        return
+
+
 def _manifest(path: Path, owner: str, who: Identities) -> Iterator[Placed]:
     """The clips of a manifest; their side is their split, or the manifest itself where they have none."""
     for row in _sound(manifest_rows(path, Labels()), path):
@@ -148,7 +159,8 @@ def _folds(path: Path, data: Path | None, rules: IdentityRules) -> Audited:
         more = f" and {many(len(gone) - 1, 'other')}" if gone[1:] else ""
         fix = "name the clips that were evaluated; an audit that passes over subjects proves nothing"
         raise DataError(f"holds no clip of {gone[0]}{more}, who are held out in {path}", where=str(data), fix=fix)
-    said = tuple(remarks_text([each for each in found if isinstance(each, Remark) and each.of_file]))
+    read = remarks_text([each for each in found if isinstance(each, Remark) and each.of_file])
+    said = (*read, *_of_evaluation(path.parent))
     return Audited(str(path), tuple(_in_fold(clip, held_out.get(clip.subject)) for clip in clips), said=said)
 
 
