@@ -13,12 +13,18 @@ from p2pfl_me.cli.shared import examples
     epilog=examples(
         "p2pme status runs/latest",
         "p2pme status runs/latest --openmetrics",
+        "p2pme status runs/latest --port 9400",
     )
 )
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--json", "form", flag_value="json", help="Print one JSON object (docs/json.md).")
 @click.option("--openmetrics", "form", flag_value="openmetrics", help="As OpenMetrics text, for a textfile collector.")
-def status(run: Path, form: str | None) -> None:
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Serve /metrics (OpenMetrics) and /status.json at this port of 127.0.0.1, until Ctrl-C; 0: any.",
+)
+def status(run: Path, form: str | None, port: int | None) -> None:
     """Say how the peers of RUN stand: their last round, what each says of its neighbours, and the scores at the end.
 
     It reads the logs in the folder and nothing else, so it works while peers run. Where laboratories keep folders of
@@ -34,6 +40,13 @@ def status(run: Path, form: str | None) -> None:
     folder = RunFolder(run)
     if not folder.is_run():
         raise RunError("not a run folder: it holds no contract.yaml", where=str(run), fix="name the DIR of --out")
+    if port is not None:
+        from p2pfl_me.console.scraped import serve
+
+        if form:
+            raise click.UsageError(f"--port serves both forms; leave --{form} out")
+        serve(folder, port, lambda url: click.echo(f"{url}\nCtrl-C ends it, not the run."))
+        return
     peers = status_of(folder, load_contract(folder.contract))
     if form == "json":
         click.echo(as_json(peers))

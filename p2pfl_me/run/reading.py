@@ -78,6 +78,8 @@ class Tail:
         self._path = path
         self._file: BinaryIO | None = None
         self._rest = b""
+        self.newer = 0
+        """Lines that a newer version wrote, and that say nothing here."""
 
     def events(self) -> Iterator[AnyEvent]:
         """What the lines say that were added since the last look."""
@@ -129,5 +131,5 @@ class Tail:
         for line in lines:
             try:
                 yield decode(line)
-            except LineError:
-                continue  # the line of a peer that was killed while it wrote, or of a newer version
+            except LineError as error:  # the line of a peer that was killed while it wrote, or of a newer version
+                self.newer += isinstance(error, UnknownEvent)
