@@ -35,10 +35,17 @@ def consensus_picture(run: Run) -> Picture | None:
     rows = agreement(run, contraction)
     if not rows or not any((row.share(row.trained) or 0.0) > FLOOR for row in rows):
         return None
+    apart = any((row.share(row.mixed) or 0.0) > FLOOR for row in rows)
     reading = (
         "After local training the models stand apart (upper line); one exchange with the neighbours draws them "
-        "together (lower line). Distances are in per cent of the average model's norm, each measured within 2 to 4 % "
-        "of itself, from the models' sketches in the logs."
+        "together (lower line)."
+        if apart
+        else "After local training the models stand apart (the line); after every exchange that two peers logged they "
+        "are one model, which has no place on a log axis."
+    )
+    reading += (
+        " Distances are in per cent of the average model's norm, each measured within 2 to 4 % of itself, from the "
+        "models' sketches in the logs."
     )
     if contraction and contraction.beta is None:
         low, high = min(contraction.rms), max(contraction.rms)

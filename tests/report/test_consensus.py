@@ -13,6 +13,7 @@ from p2pfl_me.report.consensus import Contraction, agreement, contraction_of
 from p2pfl_me.report.consensus_picture import consensus_picture
 from p2pfl_me.report.methods import Method, closing_of, distances
 from p2pfl_me.report.run import read_run
+from p2pfl_me.report.style import NARROW, house_style
 from p2pfl_me.topology import round_rms, schedule_of
 from tests.report.fixture import VALUES, Recipe, contract_text, mixing_matrix, sketch, write_run
 
@@ -96,6 +97,18 @@ def test_the_prediction_comes_from_the_contracts_graph(tmp_path: Path) -> None:
 def test_a_single_peer_has_no_prediction(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", Recipe(**SMALL, count=1, rounds=1, kind="mesh")))
     assert contraction_of(run) is None and agreement(run, None) == ()
+
+
+def test_the_caption_speaks_of_lines_that_are_drawn(tmp_path: Path) -> None:
+    """Who agrees exactly after every exchange has one line alone: nought has no place on a log axis."""
+    for kind, drawn in (("mesh", False), ("ring", True)):
+        run = read_run(write_run(tmp_path / kind, Recipe(**SMALL, count=4, rounds=2, kind=kind)))
+        picture = consensus_picture(run)
+        assert picture is not None
+        with house_style():
+            named = {text.get_text() for text in picture.figure(NARROW).axes[0].texts}
+        assert ("after mixing" in named) is ("lower line" in picture.reading) is drawn
+        assert ("predicted" in named) is ("dashed" in picture.reading) is drawn
 
 
 def test_parts_of_models_are_mixed_by_thinner_graphs_for_which_nothing_is_predicted(tmp_path: Path) -> None:
