@@ -200,7 +200,9 @@ def _subtitle(comparison: Comparison, runs: Sequence[Run]) -> str:
     over = f", {seeds} seeds" if seeds > 1 else ""
     if run.contract.peers.count == 1:
         return f"{peers}, {rounds} of training on {data}{over}. Nothing exchanged."
-    return f"{peers}, {kind} topology, {rounds} of gossip on {data}{over}. No server, no image exchanged."
+    sooner = sum(log.last_round < lasting(each) for each in runs for log in each.peers)
+    ended = f"; {many(sooner, 'peer')} ended sooner" if sooner else ""
+    return f"{peers}, {kind} topology, {rounds} of gossip on {data}{over}{ended}. No server, no image exchanged."
 
 
 def _facts(setting: Setting) -> tuple[Fact, ...]:
