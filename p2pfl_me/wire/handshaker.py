@@ -111,12 +111,9 @@ class Handshaker:
             self._events.stranger(f"keys go on as they were known: {self._trust.trouble}")
         self._find_edges()
         for connection, stage in [*self._under_way.items()]:
-            if (
-                not isinstance(stage, AtRelay)
-                and stage.neighbour
-                and stage.key
-                and not self._is_good(stage.neighbour, stage.key)
-            ):
+            if isinstance(stage, AtRelay) or not stage.neighbour or not stage.key:
+                continue
+            if not self._is_good(stage.neighbour, stage.key):
                 self._events.hang_up(connection)
         return [each for each in self._neighbours if each.connection and not self._is_good(each, each.key)]
 
