@@ -57,6 +57,7 @@ CAMERA = """
   };
   HTMLVideoElement.prototype.requestVideoFrameCallback = async function (told) {
     await answered();
+    while (!this.videoWidth) await new Promise((resolve) => setTimeout(resolve, 1));  // a busy machine's has no size yet
     const [time, jpeg] = (await window.nextPicture()) ?? [];
     if (jpeg === undefined) return (window.filmIsOver = true);
     const bytes = Uint8Array.from(atob(jpeg), (letter) => letter.charCodeAt(0));

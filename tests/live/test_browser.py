@@ -307,7 +307,7 @@ def test_a_film_that_is_over_is_shown_again_with_its_events(tmp_path: Path, begi
     assert page.locator("#events tr.now").count() == 1
     page.locator("#events tr.now button").click()
     page.get_by_role("button", name="Pause").click()
-    assert page.get_by_role("button", name="Play").is_visible()
+    page.get_by_role("button", name="Play").wait_for()
     page.emulate_media(media="print")
     assert page.locator("#film").is_hidden() and page.locator("#overlay").is_hidden(), "no face goes to paper"
     assert page.locator("#timeline").is_visible() and page.locator("#events tr").first.is_visible()
