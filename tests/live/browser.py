@@ -57,7 +57,8 @@ CAMERA = """
   };
   HTMLVideoElement.prototype.requestVideoFrameCallback = async function (told) {
     await answered();
-    while (!this.videoWidth) await new Promise((resolve) => setTimeout(resolve, 1));  // a busy machine's has no size yet
+    // A busy machine has none yet of a size.
+    while (!this.videoWidth) await new Promise((resolve) => setTimeout(resolve, 1));
     const [time, jpeg] = (await window.nextPicture()) ?? [];
     if (jpeg === undefined) return (window.filmIsOver = true);
     const bytes = Uint8Array.from(atob(jpeg), (letter) => letter.charCodeAt(0));
