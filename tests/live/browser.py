@@ -57,7 +57,7 @@ CAMERA = """
   };
   HTMLVideoElement.prototype.requestVideoFrameCallback = async function (told) {
     await answered();
-    // A busy machine has none yet of a size.
+    // On a busy machine it has no size at first.
     while (!this.videoWidth) await new Promise((resolve) => setTimeout(resolve, 1));
     const [time, jpeg] = (await window.nextPicture()) ?? [];
     if (jpeg === undefined) return (window.filmIsOver = true);
