@@ -72,10 +72,8 @@ def seal_what_is_open(run: Path, start: Checkpoint, seal: Seal) -> None:
     path.with_suffix(".keeping").unlink(missing_ok=True)
 
 
-def starting_point(
-    settings: PeerSettings, layout: Layout, passphrase: Passphrase = known_passphrase
-) -> tuple[Checkpoint, tuple[int, int]]:
-    """Where to go on from, and the bytes (sent, received) of earlier lives.
+def starting_point(settings: PeerSettings, layout: Layout, passphrase: Passphrase = known_passphrase) -> Checkpoint:
+    """Where to go on from.
 
     Raises
     ------
@@ -84,7 +82,7 @@ def starting_point(
     """
     contract_digest, layout_digest = digest(settings.contract).hex(), layout.digest().hex()
     if settings.resume:
-        found = load_checkpoint(
+        return load_checkpoint(
             settings.run,
             settings.peer,
             contract_digest=contract_digest,
@@ -92,13 +90,12 @@ def starting_point(
             earlier=contracts_of(settings.run),
             passphrase=passphrase,
         )
-        return found, traffic_before(RunFolder(settings.run), settings.peer)
     if settings.model:
         whole = warm(settings.model, settings.contract)
     else:
         whole = initial_params(settings.contract, cache=settings.home / "cache", weights=settings.weights)
     params = sliced(layout.dimensions, settings.contract.peers.width(settings.peer), whole)
-    return Checkpoint(settings.peer, 0, params, Progress(), contract_digest, layout_digest), (0, 0)
+    return Checkpoint(settings.peer, 0, params, Progress(), contract_digest, layout_digest)
 
 
 def warm(path: Path, contract: Contract) -> Vector:
@@ -163,7 +160,7 @@ def put_aside(run: Path, peer: int) -> Path | None:
     """
     folder = RunFolder(run)
     left = [*versions(folder.checkpoint(peer)), *folder.older_logs(peer)]
-    left += [folder.log(peer), folder.ledger(peer), folder.inputs(peer), folder.pledges(peer)]
+    left += [folder.log(peer), folder.ledger(peer), folder.inputs(peer), folder.pledges(peer), folder.untold(peer)]
     left.append(folder.clips(peer))
     left = [path for path in left if path.exists()]
     if not left:

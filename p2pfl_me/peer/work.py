@@ -19,6 +19,7 @@ from p2pfl_me.learning.trainer import Trained, Trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, Course, checkpoint_path, save_checkpoint
 from p2pfl_me.peer.slots import Keeper, settle
+from p2pfl_me.peer.untold import Untold
 from p2pfl_me.privacy.budget import Budget
 from p2pfl_me.privacy.ledger import BudgetSpent, Entry
 from p2pfl_me.run import events
@@ -42,6 +43,8 @@ class RoundWork:
         Of privacy, where the trainer spends one.
     seal:
         Under which checkpoints are written.
+    untold:
+        Keeps a round's line from a kill; a simulated peer has none.
     joins:
         The first model that is taken is the one with which this peer joins a run on its way.
     """
@@ -57,6 +60,7 @@ class RoundWork:
         clock: Callable[[], float] = time.monotonic,
         budget: Budget | None = None,
         seal: Seal | None = None,
+        untold: Untold | None = None,
         *,
         joins: bool = False,
     ) -> None:
@@ -67,6 +71,7 @@ class RoundWork:
         self._checkpoint = start
         self._sent_before, self._received_before = traffic_before
         self._clock, self._budget, self._seal, self._joins = clock, budget, seal, joins
+        self._untold = untold
         self._keeper = Keeper()
         self._begun = self._round_begun = clock()
         self._trained: Trained | None = None
@@ -112,6 +117,8 @@ class RoundWork:
         if sync:
             self._keeper.join()
         settle(checkpoint_path(self._run, self._checkpoint.peer), sync=sync)
+        if self._untold:
+            self._untold.forget()
 
     @property
     def completed(self) -> int:
@@ -157,9 +164,8 @@ class RoundWork:
                 course=self._checkpoint.course.after(shared=bool(mixed.weights), due=mixed.alone),
                 payments=trained.spent.number if trained.spent else self._checkpoint.payments,
             )
-            self._keeper.replaced(save_checkpoint(self._run, self._checkpoint, self._seal))
             now = self._clock()
-            self.note(
+            self._keep(
                 events.Round(
                     round=mixed.round,
                     loss=trained.loss,
@@ -197,9 +203,8 @@ class RoundWork:
                 self._checkpoint = replace(
                     self._checkpoint, completed=mixed.round + 1, params=mixed.params, memory=mixed.memory
                 )
-                self._keeper.replaced(save_checkpoint(self._run, self._checkpoint, self._seal))
                 scores = (each.scores() if each else None for each in (test, validation))
-                self.note(events.Handed(mixed.round, tuple(sorted(mixed.weights)), *scores))
+                self._keep(events.Handed(mixed.round, tuple(sorted(mixed.weights)), *scores))
         return validation.loss if validation else None
 
     def _join(self, mixed: Mixed) -> float | None:
@@ -213,9 +218,16 @@ class RoundWork:
                     progress=Progress(joined=done),
                     course=Course(joined=done),
                 )
-                self._keeper.replaced(save_checkpoint(self._run, self._checkpoint, self._seal))
-                self.note(events.Joined(done, min(mixed.weights), self.digest()))
+                self._keep(events.Joined(done, min(mixed.weights), self.digest()))
         return None
+
+    def _keep(self, told: AnyEvent) -> None:
+        """Store the model, then write the line that tells of it."""
+        line = self._log.line(told)
+        if self._untold:
+            self._untold.keep(self._checkpoint.completed, line)
+        self._keeper.replaced(save_checkpoint(self._run, self._checkpoint, self._seal))
+        self._log.append(line, told)
 
 
 def failure(error: Exception | None, detail: str) -> events.Finish:

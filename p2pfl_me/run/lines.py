@@ -208,7 +208,15 @@ class EventLog:
         self._lines.claim()
 
     def write(self, event: AnyEvent) -> None:
-        self._lines.append(encode(self._clock(), event))
+        self.append(self.line(event), event)
+
+    def line(self, event: AnyEvent) -> str:
+        """As it would be written now."""
+        return encode(self._clock(), event)
+
+    def append(self, line: str, event: AnyEvent) -> None:
+        """Write a `line` that was made before."""
+        self._lines.append(line)
         if self._listener:
             self._listener(event)
 

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -25,8 +26,10 @@ from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, Course, checkpoint_path, load_checkpoint, save_checkpoint
 from p2pfl_me.peer.misbehaviour import HALF_LIFE_S, MisbehaviourScores
 from p2pfl_me.peer.tensorfile import safetensors_parts
+from p2pfl_me.peer.untold import Untold
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.run.events import Finish as Ended
+from p2pfl_me.run.events import Handed, Joined, Round
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
 from p2pfl_me.run.reading import read_log
@@ -160,6 +163,58 @@ def test_who_is_stopped_while_a_round_is_stored_counts_it(tmp_path: Path) -> Non
     log.close()
     last = read_log(RunFolder(tmp_path), 3).events[-1].event
     assert isinstance(last, Ended) and last.rounds == last.trained == load(tmp_path).completed == 8
+
+
+class _Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("model", ["mixed", "handed", "joined"])
+@pytest.mark.parametrize("at", ["before the checkpoint", "before its line", "after both"])
+def test_a_kill_between_a_checkpoint_and_its_line_loses_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, at: str
+) -> None:
+    """A round stood in the checkpoint, and no report ever told of it."""
+    folder, log = RunFolder(tmp_path), EventLog(RunFolder(tmp_path).log(3))
+    untold, joins = Untold(tmp_path, 3), model == "joined"
+    work = RoundWork(cast(Trainer, _Stopped("")), Sketcher(5, 1), log, tmp_path, STATE, untold=untold, joins=joins)
+    mixed = Mixed(7, PARAMS + 1, {1: 0.5}, {}, {}, 0.0, handed=model != "mixed")
+    if model == "mixed":
+        work.train(7, PARAMS)
+
+    def killed(*_: object) -> None:
+        raise _Killed
+
+    with monkeypatch.context() as patch:
+        if at == "before the checkpoint":
+            patch.setattr("p2pfl_me.peer.work.save_checkpoint", killed)
+        elif at == "before its line":
+            patch.setattr(log, "append", killed)
+        with nullcontext() if at == "after both" else pytest.raises(_Killed):
+            work.conclude(mixed, 20, 10)
+    log.close()
+    kind = {"mixed": Round, "handed": Handed, "joined": Joined}[model]
+    stored = at != "before the checkpoint"
+    assert checkpoint_path(tmp_path, 3).exists() == stored
+    for _ in range(2):
+        log = EventLog(folder.log(3))
+        untold.tell(log, load(tmp_path).completed if stored else STATE.completed)
+        log.close()
+        assert sum(isinstance(line.event, kind) for line in read_log(folder, 3).events) == stored
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 40, -1])
+def test_half_a_line_that_was_to_be_told_is_told_to_nobody(tmp_path: Path, cut: int) -> None:
+    untold, log = Untold(tmp_path, 3), EventLog(RunFolder(tmp_path).log(3))
+    untold.keep(8, log.line(start(3)))
+    path = RunFolder(tmp_path).untold(3)
+    path.write_bytes(path.read_bytes()[:cut])
+    untold.tell(log, 8)
+    assert not read_log(RunFolder(tmp_path), 3).events
+    untold.forget()
+    untold.tell(log, 8)
+    log.close()
+    assert not path.exists()
 
 
 def test_a_log_that_cannot_be_written_says_so(tmp_path: Path) -> None:

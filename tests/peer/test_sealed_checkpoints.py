@@ -194,7 +194,8 @@ def test_a_sealed_peer_that_is_killed_goes_on_by_its_passphrase_and_by_no_other(
     wait_for(lambda: len(events(run, 0, "round")) >= 2 and path.exists(), "a sealed checkpoint")
     first.kill()
     first.finish()
-    assert all(is_sealed(each) for each in versions(path) if each.exists())
+    kept = [each for each in versions(path) if each.exists() and each.stat().st_size]  # a kill may leave an empty one
+    assert kept and all(is_sealed(each) for each in kept)
     words.write_text("other words that are long enough\n")
     code, said = p2pme(home, *told)
     assert code not in (0, 70) and "does not open with this passphrase" in said and "Traceback" not in said
