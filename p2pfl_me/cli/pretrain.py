@@ -71,7 +71,7 @@ def pretrain(
         copies = f"; left out as copies of others: {found.copies}" if found.copies else ""
         click.echo(f"{len(found.images)} images, {named}{copies}")
         if found.unread:
-            lost = many(len(found.unread), "picture", "are")
+            lost = many(len(found.unread), "file", "are")
             click.echo(f"note: {lost} of a kind that is not read, and left out: {found.unread[0]}", err=True)
         owners = owners_of(found.paths, folder, data, rules)
         known = [clip for clip in owners if clip]

@@ -15,7 +15,7 @@ from p2pfl_me.data.audit.alike import Signature, signature_of
 from p2pfl_me.data.audit.pictures import pixel_digest
 from p2pfl_me.data.blank import read_shown
 from p2pfl_me.data.frames import is_mirror, place_on_disk
-from p2pfl_me.data.images import IMAGES, UNREAD, Image
+from p2pfl_me.data.images import BESIDE, FILMS, IMAGES, Image
 from p2pfl_me.data.labels import alike_words
 from p2pfl_me.errors import DataError
 
@@ -36,7 +36,7 @@ class ImageFolder:
     copies: int = 0
     """Files that were left out because others are pixel by pixel the same: one would be learned, and held out."""
     unread: tuple[Path, ...] = ()
-    """Pictures of kinds that are not read."""
+    """Pictures of kinds that are not read, films, and files of which nobody knows what they are."""
 
 
 def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
@@ -55,9 +55,9 @@ def read_folder(folder: Path, size: int, *, labelled: bool) -> ImageFolder:
     """
     if not folder.is_dir():
         raise DataError("is not a folder", where=str(folder), fix="name a folder of images")
-    there = sorted(_files(folder))
+    there, passed = sorted(_files(folder)), IMAGES | BESIDE - FILMS
     paths = [path for path in there if path.suffix.lower() in IMAGES]
-    unread = tuple(path for path in there if path.suffix.lower() in UNREAD)
+    unread = tuple(path for path in there if path.suffix.lower() not in passed)
     classes: tuple[str, ...] = ()
     if labelled:
         paths = [path for path in paths if path.parent != folder]

@@ -11,12 +11,12 @@ import re
 import stat
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from p2pfl_me.data.images import IMAGES, UNREAD
+from p2pfl_me.data.images import BESIDE, IMAGES, UNREAD
 from p2pfl_me.errors import DataError
 
 NUMBER = re.compile(r"[0-9]+")
@@ -31,6 +31,7 @@ MIRRORS = frozenset(("__macosx", "@eadir", "$recycle.bin", "system volume inform
 """Folders in which systems keep copies, thumbnails and what was thrown away; in lower case."""
 FACES = 4
 """So many pictures whose last number is the same may be the faces of one frame, numbered before it."""
+MOVE = "save such frames as PNG or JPEG under the same numbers, or move them elsewhere"
 FIX = "leave one picture of each frame in the folder, numbered in the order of time"
 
 
@@ -80,6 +81,14 @@ def frame_files(folder: Path) -> dict[int, Path]:
         found = _numbered(pictures)
     except ValueError as error:
         raise DataError(str(error), where=str(folder), fix=FIX) from error
+    lost = _unread_frames(names, pictures, found)
+    if others := [name for name in lost if not os.path.isdir(folder / name)]:  # noqa: PTH112 - it never raises
+        raise DataError(
+            f"holds {_some(others)}, numbered as its frames are and of none of their numbers: a frame of a kind that "
+            "is not read?",
+            where=str(folder),
+            fix=MOVE,
+        )
     return {number: folder / found[number] for number in sorted(found)}
 
 
@@ -92,12 +101,7 @@ def require_read(names: Sequence[str], folder: Path) -> None:
         One is.
     """
     if others := [name for name in names if _is_unread(name)]:
-        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-        raise DataError(
-            f"holds {others[0]}{more}, of a kind of pictures that is not read",
-            where=str(folder),
-            fix="save such frames as PNG or JPEG under the same numbers, or move them elsewhere",
-        )
+        raise DataError(f"holds {_some(others)}, of a kind of pictures that is not read", where=str(folder), fix=MOVE)
 
 
 def is_clip_folder(place: Path) -> bool:
@@ -154,12 +158,46 @@ def _is_unread(name: str) -> bool:
     return suffix.lower() in UNREAD and not is_mirror(name) and any(map(str.isdecimal, stem))
 
 
+def _unread_frames(names: Sequence[str], pictures: Sequence[_Named], found: Mapping[int, str]) -> list[str]:
+    """Files of endings that nobody knows which are called as the frames are and bear a number that those lack, or bear
+    one in a gap whatever they are called: as frames they would be missing in silence."""
+    others = [name for name in names if _is_unknown(name)]
+    if not others or not pictures:
+        return []
+    place, around, first, last = _place(pictures), pictures[0].around, min(found), max(found)
+    lost = []
+    for name in others:
+        stem = _with_our_figures(name)
+        called, numbers = NUMBER.sub("#", stem).casefold(), tuple(map(int, NUMBER.findall(stem)))
+        if called == around or called.startswith(f"{around}."):
+            strays = numbers[place] not in found
+        else:
+            ends = NUMBER.findall(os.path.splitext(stem)[0])  # noqa: PTH122 - it is a name
+            strays = bool(ends) and int(ends[-1]) not in found and first < int(ends[-1]) < last
+        if strays:
+            lost.append(name)
+    return lost
+
+
+def _is_unknown(name: str) -> bool:
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - it is a name, thousands of them
+    return suffix not in IMAGES and suffix not in BESIDE and not is_mirror(name) and any(map(str.isdecimal, name))
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
+
+
+def _with_our_figures(stem: str) -> str:
+    stem = stem if stem.isascii() else unicodedata.normalize("NFKC", stem)  # figures of another width are figures
+    return FIGURE.sub(lambda found: str(unicodedata.decimal(found[0])), stem)
+
+
 def _named(name: str) -> _Named | None:
     stem, dot, suffix = name.rpartition(".")
     if not stem or is_mirror(name) or dot + suffix.lower() not in IMAGES:
         return None
-    stem = stem if stem.isascii() else unicodedata.normalize("NFKC", stem)  # figures of another width are figures
-    stem = FIGURE.sub(lambda found: str(unicodedata.decimal(found[0])), stem)
+    stem = _with_our_figures(stem)
     numbers = tuple(map(int, NUMBER.findall(stem)))
     return _Named(name, NUMBER.sub("#", stem).casefold(), numbers, DECIMAL.search(stem)) if numbers else None
 

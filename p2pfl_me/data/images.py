@@ -37,6 +37,11 @@ UNREAD = {
     *(".orf", ".jpf", ".rw2", ".raf", ".pef", ".srw", ".x3f"),
 }
 """Pictures of kinds that are not taken for frames, and that nobody passes over: a telephone's, a camera's raw ones."""
+BESIDE = FILMS | {
+    *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini", ".log", ".md", ".html"),
+    *(".pts", ".xmp", ".thm", ".doc", ".docx", ".pdf", ".xls", ".xlsx", ".db", ".wav", ".mp3", ".m4a", ".flac"),
+}
+"""What lies beside pictures under their numbers and is surely none: notes, landmarks, a sheet, film or sound."""
 
 
 def read_image(path: Path) -> Image:

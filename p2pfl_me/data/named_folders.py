@@ -14,7 +14,7 @@ from pathlib import Path
 
 from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Quirk, Remark, Row
 from p2pfl_me.data.frames import frame_files, is_mirror
-from p2pfl_me.data.images import FILMS, IMAGES, UNREAD
+from p2pfl_me.data.images import BESIDE, FILMS, IMAGES, UNREAD
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.manifest import row_of
 from p2pfl_me.errors import DataError
@@ -52,6 +52,7 @@ def named_rows(folder: Path, layout: str, labels: Labels) -> Iterator[Clip | Dro
     parts = parts_of(layout)
     beside: Counter[str] = Counter()
     above: list[str] = []
+    strange: list[str] = []
     for place, wrong in _places(folder, len(parts)):
         names = place.relative_to(folder).parts
         said = "/".join(names)
@@ -69,12 +70,16 @@ def named_rows(folder: Path, layout: str, labels: Labels) -> Iterator[Clip | Dro
             made = place.with_suffix("").name
             fix = f"mkdir {made} && ffmpeg -i {place.name} {made}/%04d.png"
             yield Problem(0, Fault.MISSING, f"is a film; a clip is a folder of its frames: {fix}", Row(said))
+        elif place.suffix.lower() not in IMAGES:
+            strange.append(said)
         else:
             beside["/".join(names[:-1])] += 1
             clip = place.stem if parts[-1] == "clip" else names[-1]
             yield from _row(folder, parts, (*names[:-1], clip), said, labels)
     if above:
         yield Remark(Quirk.FOLDER, f"{_some(above)} above where the layout has clips: left out")
+    if strange:
+        yield Remark(Quirk.FOLDER, f"{_some(strange)} where the layout has clips, of a kind that is not read: left out")
     if several := [f"{count} in {where}" for where, count in beside.items() if count > 1]:
         text = f"pictures that lie side by side ({_some(several)}) are taken for a clip each; of frames of one clip "
         yield Remark(Quirk.FOLDER, f"{text}the layout names the folder")
@@ -107,7 +112,7 @@ def _some(names: Sequence[str]) -> str:
 
 def _places(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
     """Folders that lie so deep, and pictures and films, those above, too, with what keeps each from being looked at;
-    other files are passed over."""
+    so deep other files, too, but for those that are surely no pictures."""
     for name in _names(folder):
         place = folder / name
         try:
@@ -123,10 +128,15 @@ def _places(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
             continue
         if below and depth > 1:
             yield from inside
-        elif below or place.suffix.lower() in IMAGES | FILMS:
-            yield place, ""
-        elif place.suffix.lower() in UNREAD:
+        elif not below and place.suffix.lower() in UNREAD:
             yield place, "is of a kind of pictures that is not read: save it as PNG or JPEG, or move it elsewhere"
+        elif below or place.suffix.lower() in IMAGES | FILMS or (depth == 1 and _is_strange(place)):
+            yield place, ""
+
+
+def _is_strange(place: Path) -> bool:
+    """Whether a file is neither what is read nor what surely lies beside it, as notes do."""
+    return place.suffix.lower() not in BESIDE
 
 
 def _names(folder: Path) -> list[str]:

@@ -42,6 +42,9 @@ def named(folder: Path, *names: str) -> Path:
         (("img1.png", "notes12.txt", "cover.png", "._img1.png", ".img2.png", "Thumbs.db"), [1]),
         (("img1.jpg", "img2.jpe", "img3.JFIF", "img4.jif", "img5.dib"), [1, 2, 3, 4, 5]),
         (("img1.png", "cover.heic", "preview.gif", "._img2.heic", "img3.txt"), [1]),
+        (("img1.png", "img1.npy", "img2.png", "img2.npy", "img3.png.bak", "img3.png", "boxes7.npy"), [1, 2, 3]),
+        (("img1.png", "img3.png", "img2.txt", "img4.csv", "EP02_01f.avi", "calib1.raw", "calib9.raw", "2.wav"), [1, 3]),
+        (("006_1_2_0001.png", "006_1_2_0002.png", "006_1_2_0001.mat", "006_1_3_0002.mat"), [1, 2]),
         (("sub1.9.png", "sub1.10.png", "sub1.11.png"), [9, 10, 11]),
         (("t0.033.png", "t0.066.png", "t0.100.png"), [33, 66, 100]),
         ((), []),
@@ -72,6 +75,13 @@ AMBIGUOUS = {
     "a moving picture": (("1.png", "2.png", "0003.gif"), r"0003\.gif, of a kind .* not read"),
     "none that is read": (("1.avif", "2.avif"), r"1\.avif and 1 more, of a kind .* not read"),
     "other figures": (("img٢.jp2",), "not read"),
+    "a camera's raw ones in the gap": (("1.jpg", "2.raw", "3.jpg"), r"2\.raw, numbered as .* not read\?"),
+    "arrays at the end": (("i1.png", "i2.png", "i3.npy", "i4.npy"), r"i3\.npy and 1 more, numbered as .* not read\?"),
+    "an icon, a drawing": (("img01.png", "img2.ico", "img3.svg"), r"img2\.ico and 1 more, .* not read\?"),
+    "without an ending": (("img1.jpg", "img2", "img3.jpg"), r"holds img2, numbered .* not read\?"),
+    "half sent": (("img1.jpg", "img2.jpg.part", "img3.jpg"), r"img2\.jpg\.part, numbered .* not read\?"),
+    "called otherwise, in the gap": (("1.jpg", "2.jpg", "scan0003.bin", "4.jpg"), r"scan0003\.bin, .* not read\?"),
+    "several numbers, other figures": (("s6_1_1.png", "s6_1_2.png", "s6_1_٣.fits"), r"s6_1_٣\.fits, .* not read\?"),
     "a stray picture": (("img1.jpg", "img2.jpg", "cover256.jpg"), r"2 kinds, cover256\.jpg \(1\) and img1\.jpg \(2\)"),
 }
 
@@ -88,16 +98,28 @@ def test_names_that_could_be_read_in_two_ways_are_asked_about(tmp_path: Path, ki
     assert has_frames(tmp_path), "a folder that no row names is told of"
 
 
+def test_a_folder_in_a_gap_is_no_frame(tmp_path: Path) -> None:
+    named(tmp_path, "img1.jpg", "img3.jpg")
+    for name in ("img2", "2"):
+        (tmp_path / name).mkdir()
+    assert frame_numbers(tmp_path) == [1, 3]
+
+
 def test_every_door_asks(tmp_path: Path) -> None:
     """check, a run's reading of films, spotting and the page; a data set's sheet in the test below."""
     table = good(tmp_path)
     for name in ("46.png", "46.bmp"):
         save(tmp_path / "clip" / name, picture(9))
     table.append(row("clip"))
+    for name in ("1.png", "3.png"):
+        save(tmp_path / "gap" / name, picture(9))
+    (tmp_path / "gap" / "2.raw").touch()
+    table.append(row("gap"))
     report = check_manifest(rows(tmp_path / "manifest.csv", table), CLASSES)
-    assert [problem.line for problem in report.problems] == [14] and "two pictures of frame 46" in report.problems[
-        0
-    ].text
+    assert [problem.line for problem in report.problems] == [14, 15]
+    assert "two pictures of frame 46" in report.problems[0].text and "holds 2.raw" in report.problems[1].text
+    with pytest.raises(DataError, match=r"holds 2\.raw"):
+        open_film(tmp_path / "gap", 30.0)
     with pytest.raises(DataError, match="two pictures of frame 46"):
         open_film(tmp_path / "clip", 30.0)
 
@@ -133,11 +155,13 @@ def test_what_pretraining_does_not_read_is_told(tmp_path: Path, monkeypatch: pyt
     for seed, name in enumerate(("in/a/1.png", "in/b/1.jpg", "else/c/1.png")):
         save(tmp_path / name, picture(seed))
     (tmp_path / "in/b/1.jpg").rename(tmp_path / "in/b/1.jfif")
-    (tmp_path / "in/a/2.heic").touch()
+    for name in ("in/a/2.heic", "in/a/3.raw", "in/a/film.avi", "in/a/notes.txt"):
+        (tmp_path / name).touch()
     (tmp_path / "in/c").symlink_to(tmp_path / "else/c")
     (tmp_path / "in/a/up").symlink_to(tmp_path / "in")
     found = read_folder(tmp_path / "in", 16, labelled=True)
-    assert found.classes == ("a", "b", "c") and found.unread == (tmp_path / "in/a/2.heic",) and found.copies == 0
+    assert found.classes == ("a", "b", "c") and found.copies == 0
+    assert [path.name for path in found.unread] == ["2.heic", "3.raw", "film.avi"]
     scandir = os.scandir
 
     def shutting(path: str) -> object:

@@ -98,12 +98,18 @@ def test_pictures_and_films_of_whatever_kind_do_not_vanish(folder: Path) -> None
     (folder / "A/fear/c3.avif").touch()
     (folder / "B/joy/00001.MTS").touch()
     (folder / "A/joy/c4.jpe").touch()
-    found, problems, _ = scan_clips(folder, None, layout="subject/label/clip")
+    for name in ("A/joy/c5.npy", "A/joy/c6.raw", "A/joy/notes.txt", "A/fear/Thumbs.db", "A/fear/c7"):
+        (folder / name).touch()
+    found, problems, remarks = scan_clips(folder, None, layout="subject/label/clip")
     assert [each.clip for each in found.clips] == ["c2", "c4", "c1"]
     said = [str(each) for each in problems]
     assert "A/fear/c3.avif" in said[0] and "not read: save it as PNG" in said[0]
     assert "A/joy/c1" in said[1] and "holds 0003.heic" in said[1]
     assert "00001.MTS" in said[2] and "is a film" in said[2]
+    assert any(
+        str(each).startswith("A/fear/c7, A/joy/c5.npy, A/joy/c6.raw where the layout has clips, of a kind")
+        for each in remarks
+    )
 
 
 @pytest.mark.parametrize("shut", ["A", "A/joy", "A/joy/c1"])
