@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import struct
+import zipfile
 import zlib
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 from p2pfl_me.data.clip import Clip
-from p2pfl_me.data.images import IMAGES, file_ends
+from p2pfl_me.data.images import FILMS, IMAGES, UNREAD, file_ends
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import open_regular, write_whole
@@ -32,8 +33,15 @@ FILM_SEEN = 1 << 16
 """The same of a film, whose index may stand before the comment."""
 WORDS = "shows drawn faces, which were never alive"
 """What is said of an input, behind its name."""
+ASKED = 64
+"""Files of a folder, beside those with `drawn` in their names, that are asked whether they are the mark; they are
+opened for it, and a clip's folder may hold thousands."""
+PROPERTIES = "docProps/core.xml"
+"""Of a book (.xlsx), where programs keep its description when they save it again."""
 LEVELS = 8
 """Folders above a clip in which the file is looked for."""
+NEVER = IMAGES | UNREAD | FILMS
+"""Endings under which no mark is looked for."""
 PNG_HEAD = 33
 """Signature and IHDR, before which nothing may stand."""
 
@@ -46,8 +54,21 @@ def mark_folder(folder: Path, what: str) -> None:
     OSError
         It cannot be written.
     """
-    text = f"{BEGIN.decode()}: {what}, drawn by p2pfl_me.\nA result on them says nothing about people.\n"
-    write_whole(folder / MARK, text, public=True)
+    write_whole(folder / MARK, mark_text(what), public=True)
+
+
+def mark_text(what: str) -> str:
+    """What the mark of `what` says."""
+    return f"{BEGIN.decode()}: {what}, drawn by p2pfl_me.\nA result on them says nothing about people.\n"
+
+
+def is_sheet_drawn(path: Path) -> bool:
+    """Whether a book says in its description that the faces of its rows are drawn."""
+    try:
+        with open_regular(path, None) as file, zipfile.ZipFile(file) as book, book.open(PROPERTIES) as said:
+            return BEGIN in said.read(SEEN)
+    except (DataError, OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return False  # of another kind; what is wrong with it, its reader says
 
 
 def signed(picture: bytes) -> bytes:
@@ -115,8 +136,10 @@ def _names(path: Path) -> list[str]:
 
 
 def _has_mark(folder: Path, names: Iterable[str]) -> bool:
-    """Whether a folder's file is the mark, also as a person or a program named it: `Drawn faces (1).txt`."""
-    return any(name == MARK or ("drawn" in name.casefold() and _says_so(folder / name)) for name in names)
+    """Whether one of a folder's files is the mark, whatever a person or a program named it."""
+    others = sorted(name for name in names if os.path.splitext(name)[1].lower() not in NEVER)  # noqa: PTH122 - thousands
+    called = [name for name in others if "drawn" in name.casefold()]
+    return MARK in called or any(_says_so(folder / name) for name in (*called, *others[:ASKED]))
 
 
 def _says_so(path: Path) -> bool:

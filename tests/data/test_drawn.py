@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,7 +129,18 @@ def test_what_is_left_of_a_mark_is_enough(
     assert {clip.drawn for clip in clips} == ({True} if all_of_them else {True, False})
 
 
-@pytest.mark.parametrize("name", ["drawn_faces.txt", "DRAWN FACES (1).TXT", "Kopie von DRAWN_FACES.txt", "drawn.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "drawn_faces.txt",
+        "DRAWN FACES (1).TXT",
+        "Kopie von DRAWN_FACES.txt",
+        "drawn.md",
+        "README",
+        "notes 2.txt",
+        "zz.bak",
+    ],
+)
 def test_a_mark_is_known_by_what_it_says_whatever_it_is_called(tmp_path: Path, name: str) -> None:
     manifest = rows(tmp_path / "manifest.csv", good(tmp_path))
     (tmp_path / name).write_text("These frames were drawn up in 2019.\n")
@@ -136,6 +148,25 @@ def test_a_mark_is_known_by_what_it_says_whatever_it_is_called(tmp_path: Path, n
     mark_folder(tmp_path, "a twin")
     (tmp_path / MARK).replace(tmp_path / name)
     assert all(clip.drawn for clip in read_clips(manifest, None).clips)
+
+
+def test_a_mark_of_another_name_in_a_clip_of_its_own_is_found_among_many_files(tmp_path: Path) -> None:
+    for number in range(1, 4):
+        save(tmp_path / "sub01" / f"img{number}.png", picture(number))
+        (tmp_path / "sub01" / f"img{number}.txt").write_text("12 14\n")
+    mark_folder(tmp_path / "sub01", "a twin")
+    (tmp_path / "sub01" / MARK).replace(tmp_path / "sub01" / "about this.txt")
+    assert DrawnMarks().at(tmp_path / "sub01") and drawn_input(tmp_path / "sub01") == (WORDS,)
+
+
+def test_the_sheet_alone_tells_a_twin_whose_pictures_were_saved_again(tmp_path: Path) -> None:
+    write_twin(TWINS["mmew"], tmp_path / "M", TwinSpec(subjects=2, clips=2, seed=1, height=64), "mmew")
+    _mark_alone(tmp_path / "M")
+    _signs_alone(tmp_path / "M")
+    found = read_clips(tmp_path / "M", Labels()).clips
+    assert found and all(clip.drawn for clip in found)
+    (sheet,) = (tmp_path / "M").rglob("*.xlsx")
+    assert b"never alive" in zipfile.ZipFile(sheet).read("docProps/core.xml")
 
 
 def test_the_word_goes_from_list_to_list(twin: Path, tmp_path: Path) -> None:

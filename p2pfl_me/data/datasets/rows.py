@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from p2pfl_me.data.clip import Fault, Problem, Quirk, Remark
+from p2pfl_me.data.clip import Clip, Fault, Problem, Quirk, Remark
 from p2pfl_me.data.datasets.find import find_sources
 from p2pfl_me.data.datasets.layout import Entry, Source, is_folder
 from p2pfl_me.data.datasets.resolve import Found, resolve
 from p2pfl_me.data.datasets.unlisted import unlisted
+from p2pfl_me.data.drawn import is_sheet_drawn
 from p2pfl_me.data.frames import frame_numbers
 from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.spelling import loose
@@ -30,7 +31,9 @@ def dataset_rows(folder: Path, labels: Labels) -> Iterator[Found]:
     """
     for source in find_sources(folder):
         yield from source.remarks
-        yield from _source_rows(source, labels)
+        drawn = source.sheet is not None and is_sheet_drawn(source.sheet.path)
+        for found in _source_rows(source, labels):
+            yield replace(found, drawn=True) if drawn and isinstance(found, Clip) else found
 
 
 def _source_rows(source: Source, labels: Labels) -> Iterator[Found]:

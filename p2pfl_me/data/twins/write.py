@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.data.clip import Row
-from p2pfl_me.data.drawn import mark_folder, signed
+from p2pfl_me.data.drawn import mark_folder, mark_text, signed
 from p2pfl_me.data.twins.film import Frame, actor_of, encoded, take_frames
 from p2pfl_me.data.twins.old_sheet import old_sheet
 from p2pfl_me.data.twins.recipe import Book, Cell, Recipe, Tree
@@ -144,6 +144,7 @@ def _write_sheet(path: Path, rows: Sequence[Sequence[Cell]]) -> None:
     import openpyxl
 
     book = openpyxl.Workbook(write_only=True)
+    book.properties.description = mark_text("a sheet of a twin")
     sheet = book.create_sheet("Sheet1")
     for row in rows:
         sheet.append(list(row))
