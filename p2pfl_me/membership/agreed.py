@@ -87,7 +87,12 @@ def proposed(standing: Standing, new: Contract, round: int = 0) -> View:
     ContractError
         Nothing changes, the models' history would, or the new contract cannot follow on this one in that round.
     """
-    now = standing.contract
+    _require_change(standing.contract, new, round)
+    before, after = digest(standing.contract).hex(), digest(new).hex()
+    return View(standing.number + 1, before, after, round, dump_contract(new))
+
+
+def _require_change(now: Contract, new: Contract, round: int) -> None:
     if broken := breaks(now, new):
         raise ContractError(
             f"a model's history depends on {', '.join(broken)}, which would change",
@@ -98,7 +103,6 @@ def proposed(standing: Standing, new: Contract, round: int = 0) -> View:
         raise ContractError("nothing changes", where=new.name, fix="name the changed contract")
     if round:
         _require_follows(now, new, round)
-    return View(standing.number + 1, digest(now).hex(), digest(new).hex(), round, dump_contract(new))
 
 
 def contract_in(view: View, where: str) -> Contract:
@@ -154,15 +158,16 @@ def followed(standing: Standing, view: View) -> Contract:
     where = f"view {view.number}"
     if not view.round:
         raise ContractError("names no round from which it holds", where=where, fix="propose it with --at")
-    length, now = len(view.contract), len(dump_contract(standing.contract))
-    if length > 2 * now + MARGIN:  # a megabyte of YAML takes a minute to read
+    length = len(view.contract)
+    if length > MARGIN and length > 2 * (now := len(dump_contract(standing.contract))) + MARGIN:
+        # A megabyte of YAML takes a minute to read.
         raise ContractError(
             f"carries a contract of {length} characters, and the present one has {now}",
             where=where,
             fix="propose it in several steps",
         )
     new = contract_in(view, where)
-    proposed(standing, new, view.round)
+    _require_change(standing.contract, new, view.round)
     return new
 
 
