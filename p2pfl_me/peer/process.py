@@ -58,7 +58,7 @@ from p2pfl_me.peer.start import (
     starting_point,
     traffic_before,
 )
-from p2pfl_me.peer.untold import Untold
+from p2pfl_me.peer.unlogged import Unlogged
 from p2pfl_me.peer.view_store import FolderStore
 from p2pfl_me.peer.work import RoundWork, failure
 from p2pfl_me.progress import showing
@@ -194,9 +194,9 @@ async def _run(
     start = starting_point(settings, layout, passphrase)
     if seal and settings.resume:
         seal_what_is_open(settings.run, start, seal)
-    untold, before = Untold(settings.run, peer), (0, 0)
+    unlogged, before = Unlogged(settings.run, peer), (0, 0)
     if settings.resume:
-        untold.tell(log, start.completed)
+        unlogged.tell(log, start.completed)
         before = traffic_before(RunFolder(settings.run), peer)
     threads = settings.threads or (1 if contract.peers.member(peer).is_loopback else torch.get_num_threads())
     torch.set_num_threads(threads)
@@ -225,7 +225,7 @@ async def _run(
         before,
         budget=contract.privacy.budget,
         seal=seal,
-        untold=untold,
+        unlogged=unlogged,
         joins=settings.since is not None,
     )
     standing = Standing(changes_behind(settings.run), contract)

@@ -160,7 +160,7 @@ def put_aside(run: Path, peer: int) -> Path | None:
     """
     folder = RunFolder(run)
     left = [*versions(folder.checkpoint(peer)), *folder.older_logs(peer)]
-    left += [folder.log(peer), folder.ledger(peer), folder.inputs(peer), folder.pledges(peer), folder.untold(peer)]
+    left += [folder.log(peer), folder.ledger(peer), folder.inputs(peer), folder.pledges(peer), folder.unlogged(peer)]
     left.append(folder.clips(peer))
     left = [path for path in left if path.exists()]
     if not left:

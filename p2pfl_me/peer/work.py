@@ -19,7 +19,7 @@ from p2pfl_me.learning.trainer import Trained, Trainer
 from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, Course, checkpoint_path, save_checkpoint
 from p2pfl_me.peer.slots import Keeper, settle
-from p2pfl_me.peer.untold import Untold
+from p2pfl_me.peer.unlogged import Unlogged
 from p2pfl_me.privacy.budget import Budget
 from p2pfl_me.privacy.ledger import BudgetSpent, Entry
 from p2pfl_me.run import events
@@ -43,7 +43,7 @@ class RoundWork:
         Of privacy, where the trainer spends one.
     seal:
         Under which checkpoints are written.
-    untold:
+    unlogged:
         Keeps a round's line from a kill; a simulated peer has none.
     joins:
         The first model that is taken is the one with which this peer joins a run on its way.
@@ -60,7 +60,7 @@ class RoundWork:
         clock: Callable[[], float] = time.monotonic,
         budget: Budget | None = None,
         seal: Seal | None = None,
-        untold: Untold | None = None,
+        unlogged: Unlogged | None = None,
         *,
         joins: bool = False,
     ) -> None:
@@ -71,7 +71,7 @@ class RoundWork:
         self._checkpoint = start
         self._sent_before, self._received_before = traffic_before
         self._clock, self._budget, self._seal, self._joins = clock, budget, seal, joins
-        self._untold = untold
+        self._unlogged = unlogged
         self._keeper = Keeper()
         self._begun = self._round_begun = clock()
         self._trained: Trained | None = None
@@ -117,8 +117,8 @@ class RoundWork:
         if sync:
             self._keeper.join()
         settle(checkpoint_path(self._run, self._checkpoint.peer), sync=sync)
-        if self._untold:
-            self._untold.forget()
+        if self._unlogged:
+            self._unlogged.forget()
 
     @property
     def completed(self) -> int:
@@ -224,8 +224,8 @@ class RoundWork:
     def _keep(self, told: AnyEvent) -> None:
         """Store the model, then write the line that tells of it."""
         line = self._log.line(told)
-        if self._untold:
-            self._untold.keep(self._checkpoint.completed, line)
+        if self._unlogged:
+            self._unlogged.keep(self._checkpoint.completed, line)
         self._keeper.replaced(save_checkpoint(self._run, self._checkpoint, self._seal))
         self._log.append(line, told)
 

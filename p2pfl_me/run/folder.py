@@ -97,8 +97,8 @@ class RunFolder:
         "clips-K.json",
         "marks of peer K's clips under a secret of its user, so that no later life goes on with others unnoticed",
     )
-    untold = _Each(
-        "untold-K.txt", "while peer K runs: the line of its last round, so that a kill cannot keep it from the log"
+    unlogged = _Each(
+        "unlogged-K.txt", "while peer K runs: the line of its last round, so that a kill cannot keep it from the log"
     )
     inputs = _Each("inputs-K.jsonl", "with --record: what peer K's core was fed and answered (docs/replay.md)")
     blobs = _One("contents", "with --record: the models of all records, by SHA-256")

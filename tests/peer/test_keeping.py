@@ -26,7 +26,7 @@ from p2pfl_me.message import Vector
 from p2pfl_me.peer.checkpoint import Checkpoint, Course, checkpoint_path, load_checkpoint, save_checkpoint
 from p2pfl_me.peer.misbehaviour import HALF_LIFE_S, MisbehaviourScores
 from p2pfl_me.peer.tensorfile import safetensors_parts
-from p2pfl_me.peer.untold import Untold
+from p2pfl_me.peer.unlogged import Unlogged
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.run.events import Finish as Ended
 from p2pfl_me.run.events import Handed, Joined, Round
@@ -176,8 +176,8 @@ def test_a_kill_between_a_checkpoint_and_its_line_loses_no_line(
 ) -> None:
     """A round stood in the checkpoint, and no report ever told of it."""
     folder, log = RunFolder(tmp_path), EventLog(RunFolder(tmp_path).log(3))
-    untold, joins = Untold(tmp_path, 3), model == "joined"
-    work = RoundWork(cast(Trainer, _Stopped("")), Sketcher(5, 1), log, tmp_path, STATE, untold=untold, joins=joins)
+    unlogged, joins = Unlogged(tmp_path, 3), model == "joined"
+    work = RoundWork(cast(Trainer, _Stopped("")), Sketcher(5, 1), log, tmp_path, STATE, unlogged=unlogged, joins=joins)
     mixed = Mixed(7, PARAMS + 1, {1: 0.5}, {}, {}, 0.0, handed=model != "mixed")
     if model == "mixed":
         work.train(7, PARAMS)
@@ -198,21 +198,21 @@ def test_a_kill_between_a_checkpoint_and_its_line_loses_no_line(
     assert checkpoint_path(tmp_path, 3).exists() == stored
     for _ in range(2):
         log = EventLog(folder.log(3))
-        untold.tell(log, load(tmp_path).completed if stored else STATE.completed)
+        unlogged.tell(log, load(tmp_path).completed if stored else STATE.completed)
         log.close()
         assert sum(isinstance(line.event, kind) for line in read_log(folder, 3).events) == stored
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 40, -1])
 def test_half_a_line_that_was_to_be_told_is_told_to_nobody(tmp_path: Path, cut: int) -> None:
-    untold, log = Untold(tmp_path, 3), EventLog(RunFolder(tmp_path).log(3))
-    untold.keep(8, log.line(start(3)))
-    path = RunFolder(tmp_path).untold(3)
+    unlogged, log = Unlogged(tmp_path, 3), EventLog(RunFolder(tmp_path).log(3))
+    unlogged.keep(8, log.line(start(3)))
+    path = RunFolder(tmp_path).unlogged(3)
     path.write_bytes(path.read_bytes()[:cut])
-    untold.tell(log, 8)
+    unlogged.tell(log, 8)
     assert not read_log(RunFolder(tmp_path), 3).events
-    untold.forget()
-    untold.tell(log, 8)
+    unlogged.forget()
+    unlogged.tell(log, 8)
     log.close()
     assert not path.exists()
 

@@ -1,7 +1,7 @@
 """The line of a round while its model is stored: a kill between checkpoint and event log would lose it for good.
 
-`untold-K.txt` holds it, before the checkpoint is written, with the number of rounds that are behind that checkpoint. A
-life that goes on from there brings the line into the log, if it is not there.
+`unlogged-K.txt` holds it, before the checkpoint is written, with the number of rounds that are behind that checkpoint.
+A life that goes on from there brings the line into the log, if it is not there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from p2pfl_me.run.reading import read_log
 FIX = "free some space or mend the disk, then give the same command again"
 
 
-class Untold:
+class Unlogged:
     """One peer's file while it runs.
 
     Raises
@@ -32,7 +32,7 @@ class Untold:
 
     def __init__(self, run: Path, peer: int) -> None:
         self._folder, self._peer = RunFolder(run), peer
-        self._path = self._folder.untold(peer)
+        self._path = self._folder.unlogged(peer)
 
     def keep(self, completed: int, line: str) -> None:
         """The next checkpoint has `completed` rounds behind it, and `line` is to stand in the log after it."""
@@ -60,7 +60,7 @@ class Untold:
                 log.append(line.decode(), told.event)
 
     def forget(self) -> None:
-        """All is told."""
+        """All is logged."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
