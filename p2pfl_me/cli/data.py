@@ -154,8 +154,10 @@ def split(path: Path, topology: Path, out: Path, peers: int | None, as_json: boo
     from p2pfl_me.data import source
     from p2pfl_me.data.describe import parts_object, parts_text, what_is_read
     from p2pfl_me.data.manifest import write_manifest
+    from p2pfl_me.data.split import untested
     from p2pfl_me.errors import DataError
     from p2pfl_me.home import home
+    from p2pfl_me.run.manifest import untested_words
 
     contract = read_contract(topology)
     # Shards of an earlier split into more peers would stay beside the new ones, with subjects of theirs.
@@ -170,8 +172,13 @@ def split(path: Path, topology: Path, out: Path, peers: int | None, as_json: boo
         for words in what_is_read(manifest):
             click.echo(words)
         click.echo(parts_text(parts, contract.model.classes))
+        lacking = untested([clip for name, clips in parts.items() if name != "test" for clip in clips], parts["test"])
+        if words := untested_words(lacking):
+            click.echo(f"note: {words}")
         click.echo(f"written to {out}")
-        tell({"format": 1, "folder": str(out), "parts": parts_object(parts, contract.model.classes)})
+        tell(
+            {"format": 1, "folder": str(out), "parts": parts_object(parts, contract.model.classes), "untested": lacking}
+        )
 
 
 data.add_command(film)

@@ -145,6 +145,7 @@ class _Tally:
     datasets: Counter[str] = field(default_factory=Counter)
     splits: Counter[str] = field(default_factory=Counter)
     subjects: Counter[str] = field(default_factory=Counter)
+    members: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     people: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     duplicates: DuplicateWatch = field(default_factory=DuplicateWatch)
@@ -179,6 +180,7 @@ class _Tally:
         self.subjects[clip.subject] += 1
         self.splits[clip.split or ""] += 1
         self.people[clip.label].add(clip.subject)
+        self.members[clip.dataset].add(clip.subject)
         self.sizes.update(look.sizes)
         if len(look.sizes) > 1:
             self.mixed.append(place(clip.line, clip.row))
@@ -252,6 +254,8 @@ class _Tally:
             yield f"{what}: what moves, moves in steps"
         if self.lone:
             yield f"{many(self.lone, 'clip', 'have')} one frame only, in which no motion can be seen"
+        if single := sorted(name for name, who in self.members.items() if len(who) == 1):
+            yield f"one subject is all of {', '.join(single)}: held out, it leaves nobody of its data set to train on"
         if alone := sorted(label for label, subjects in self.people.items() if len(subjects) == 1):
             yield f"only one subject shows {', '.join(alone)}: nobody is left to test what is learned of it"
 

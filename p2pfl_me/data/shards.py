@@ -14,6 +14,7 @@ from p2pfl_me.data.manifest import Clip, Manifest, write_manifest
 from p2pfl_me.data.preprocess.recipe import recipe_of
 from p2pfl_me.data.preprocess.said import images_words
 from p2pfl_me.data.source import deal, prepare
+from p2pfl_me.data.split import untested
 from p2pfl_me.data.trained_on import TrainedOn, seen_of
 from p2pfl_me.progress import Progress
 from p2pfl_me.run.folder import RunFolder
@@ -40,6 +41,7 @@ class Shards:
             subjects=len({clip.subject for clip in (*own, *self.test)}),
             images=images,
             drawn=sum(clip.drawn for clip in (*own, *self.test)),
+            untested=untested(own, self.test),
         )
 
     def warning(self) -> str:

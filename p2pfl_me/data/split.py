@@ -55,6 +55,12 @@ def split_subjects(manifest: Manifest, *, test_fraction: float, validation_fract
     )
 
 
+def untested(trained: Sequence[Clip], tested: Sequence[Clip]) -> tuple[str, ...]:
+    """Data sets that are trained on and of which nobody is held out, by name; none where nobody is at all."""
+    of_tested = {clip.dataset for clip in tested}
+    return tuple(sorted({clip.dataset for clip in trained} - of_tested)) if of_tested else ()
+
+
 def _deal(by_dataset: dict[str, list[str]], wanted: dict[str, float], random: np.random.Generator) -> dict[str, str]:
     deal: dict[str, str] = {}
     for subjects in by_dataset.values():

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2pfl_me.choice import derive_seed
+from p2pfl_me.counting import many
 from p2pfl_me.data.manifest import Clip
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.holdout import HoldOut
@@ -99,7 +100,7 @@ def make_split(clips: Sequence[Clip], protocol: HoldOut, *, folds: int, seed: in
             made = []
             for dataset, inside in by_dataset.items():
                 subjects = {clips[item].subject: by_subject[clips[item].subject] for item in inside}
-                _require(len(subjects), 2, f"subjects in {dataset}", protocol)
+                _require(len(subjects), 2, "subjects", protocol, f" in {dataset}")
                 made += [_fold(name, dataset, subjects[name], inside) for name in sorted(subjects)]
         case HoldOut.FRAMES:
             _require(len(clips), folds, "samples", protocol)
@@ -163,10 +164,10 @@ def _some(clips: Sequence[Clip], folds: int, seed: int) -> list[int]:
     return chosen
 
 
-def _require(found: int, needed: int, what: str, protocol: HoldOut) -> None:
+def _require(found: int, needed: int, what: str, protocol: HoldOut, where: str = "") -> None:
     if found < needed:
         raise DataError(
-            f"{found} {what}, and {protocol} needs {needed} at least",
+            f"{many(found, what.removesuffix('s'))}{where}, and {protocol} needs {needed} at least",
             where="--protocol",
-            fix="bring more clips, or take another protocol",
+            fix=f"bring more clips, {f'leave those{where} out, ' if where else ''}or take another protocol",
         )

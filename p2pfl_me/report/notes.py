@@ -56,6 +56,8 @@ def _of_run(run: Run) -> Iterator[str]:
             "Drawn faces were never alive: the scores show that the peers learn together, and nothing about how well "
             "real micro-expressions are recognised."
         )
+    if manifest.clips.untested:
+        yield f"N{manifest.clips.untested_words[1:]}."
     if run.network and contract.model.weights.source == "file":
         yield f"The network: {run.network}"
     random = contract.model.backbone.frozen and contract.model.weights.source == "seed"

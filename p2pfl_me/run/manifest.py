@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -42,11 +42,23 @@ class Clips:
     subjects: Annotated[Whole | None, Says("people")] = None
     images: Annotated[str, Says("what was done to the clips before the network saw them, in words")] = ""
     drawn: Annotated[Whole | None, Says("clips of drawn faces; null in runs from before they were marked")] = None
+    untested: Annotated[tuple[str, ...], Says("data sets of which nobody is held out, where others are tested")] = ()
+
+    @property
+    def untested_words(self) -> str:
+        """What must be said of data sets that no test clip is of; empty where there are none."""
+        return untested_words(self.untested)
 
     @property
     def vectors_alone(self) -> bool:
         """Whether all of them are feature vectors, so that no frozen layer had a part in the run."""
         return NO_LAYERS in self.images and ";" not in self.images
+
+
+def untested_words(datasets: Sequence[str]) -> str:
+    """What must be said of data sets of which nobody is held out; empty where there are none."""
+    names = " or ".join(datasets)
+    return f"nobody of {names} is held out: no score says anything of {names}" if datasets else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,9 @@ def deal_clips(contract: Contract, options: RunOptions, manifest: ManifestFile, 
         shards, digest = write_shards(
             contract, options.data, cache, options.run, options.rules, options.read, drawing=drawing
         )
-    manifest.data(shards.counts(contract, options.data, digest))
+    manifest.data(counts := shards.counts(contract, options.data, digest))
+    if words := counts.untested_words:
+        console.say(f"note: {words}")
     manifest.warn(shards.warning())
     if words := tell_of_weights(manifest, contract, options.weights, cache, shards):
         console.say(f"warning: {words}")

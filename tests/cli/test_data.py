@@ -12,8 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from p2pfl_me.cli.data import data
+from p2pfl_me.contract.ready import read_contract
 from p2pfl_me.data.reading import read_clips
+from p2pfl_me.data.shards import write_shards
 from p2pfl_me.errors import DataError
+from p2pfl_me.evaluate.folds import make_split
+from p2pfl_me.evaluate.holdout import HoldOut
 from tests.data.make import BASE, CLASSES, good, row, rows
 from tests.small import p2pme
 
@@ -111,6 +115,27 @@ def test_split_writes_shares_that_can_be_read_and_leak_nothing(tmp_path: Path, r
         seen |= here
         assert any(line.split()[:1] == [name] for line in result.output.splitlines())
     assert len(seen) == 8
+
+
+def test_a_data_set_of_which_nobody_is_tested_is_named_by_every_door(tmp_path: Path, rule: Path) -> None:
+    """One subject is all of `solo`: it trains, and no score says anything of its data set."""
+    table = good(tmp_path, subjects=8)
+    table = [each | {"dataset": "solo"} if each["subject"] == "07" else each for each in table]
+    assert 0 < sum(each["dataset"] == "solo" for each in table) < len(table) / 4
+    manifest = rows(tmp_path / "manifest.csv", table)
+    said = "nobody of solo is held out: no score says anything of solo"
+    split = run("split", tmp_path, "--topology", rule, "-o", tmp_path / "out", "--peers", 4)
+    assert f"note: {said}" in split.output.splitlines()
+    told = run("split", tmp_path, "--topology", rule, "-o", tmp_path / "two", "--peers", 2, "--json")
+    assert json.loads(told.stdout)["untested"] == ["solo"]
+    checked = run("check", tmp_path, "--topology", rule)
+    assert "note: one subject is all of solo: held out, it leaves nobody of its data set to train on" in checked.output
+    contract = read_contract(rule)
+    shards, digest = write_shards(contract, manifest, tmp_path, tmp_path / "run")
+    assert shards.counts(contract, manifest, digest).untested_words == said
+    with pytest.raises(DataError, match="1 subject in solo, and single needs 2 at least") as caught:
+        make_split(read_clips(manifest, None).clips, HoldOut.SINGLE, folds=2, seed=1)
+    assert "leave those in solo out" in caught.value.fix
 
 
 def test_its_help_imports_nothing_heavy() -> None:

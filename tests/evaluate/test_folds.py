@@ -178,5 +178,5 @@ def test_a_data_sets_name_never_leaves_the_folder() -> None:
 
 def test_too_few_subjects_are_refused_with_a_way_out() -> None:
     lone = [clip("a", 0, n, LABELS[n % 2]) for n in range(4)]
-    with pytest.raises(DataError, match="1 subjects, and loso needs 2"):
+    with pytest.raises(DataError, match="1 subject, and loso needs 2"):
         make_split(lone, HoldOut.LOSO, folds=5, seed=0)
