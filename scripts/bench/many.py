@@ -3,6 +3,7 @@
     python scripts/bench/many.py                              # 1,000, 10,000 and 100,000 peers, a round each
     python scripts/bench/many.py --peers 1000 --rounds 5      # median of several rounds
     python scripts/bench/many.py --stacked                    # the way of a GPU, on the processor
+    python scripts/bench/many.py --csv many.csv               # and a row each for many_picture.py
 
 A round is one epoch of 16 clips a peer (one step), mixing with four others on a fresh random regular graph, and no
 scores. Target: 100,000 peers in 6 GB and 60 s on two cores. The reference, in the same run, is a hundred peers trained
@@ -13,6 +14,7 @@ one after the other by `FeatureTrainer` on one core: what a round costs beyond i
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import time
 from pathlib import Path
@@ -63,7 +65,8 @@ def reference(contract: Contract, start: np.ndarray) -> float:
     return float(np.median(times))
 
 
-def measure(contract: Contract, peers: int, rounds: int, stacked: bool, still: bool) -> None:
+def measure(contract: Contract, peers: int, rounds: int, stacked: bool, still: bool) -> dict[str, float]:
+    """Says what it took, and returns it."""
     start = initial_params(contract, cache=Path())
     alone = reference(contract, start)
     memory = Memory(os.getpid())
@@ -90,14 +93,17 @@ def measure(contract: Contract, peers: int, rounds: int, stacked: bool, still: b
     parts = results[middle]
     floor = peers * alone / cores()
     edges = totals[middle] - parts.training - parts.mixing
+    models = 4 * peers * contract.model.layout.size / 1e9
     print(
         f"{peers:8,} peers: round {totals[middle]:7.2f} s (training {parts.training:.2f}, mixing {parts.mixing:.2f}, "
         f"edges {edges:.2f}), built in {built:.1f} s, {memory.peak / 1e9:.2f} GB "
-        f"(models {4 * peers * contract.model.layout.size / 1e9:.2f}); a peer alone {1e3 * alone:.2f} ms, so "
+        f"(models {models:.2f}); a peer alone {1e3 * alone:.2f} ms, so "
         f"{floor:.1f} s of training by {cores()} cores: {totals[middle] / floor:.2f} of that; "
         f"load {os.getloadavg()[0]:.1f}",
         flush=True,
     )
+    taken = {"round_s": totals[middle], "mixing_s": parts.mixing, "alone_s": alone}
+    return {"peers": peers, **taken, "peak_gb": memory.peak / 1e9, "models_gb": models}
 
 
 def main() -> None:
@@ -106,10 +112,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--stacked", action="store_true", help="Products over models instead of peer by peer.")
     parser.add_argument("--still", action="store_true", help="Without training.")
+    parser.add_argument("--csv", type=Path, help="A row for each number of peers, for the picture.")
     arguments = parser.parse_args()
     contract = contract_from_yaml(TEXT)
-    for peers in arguments.peers:
-        measure(contract, peers, arguments.rounds, arguments.stacked, arguments.still)
+    rows = [measure(contract, peers, arguments.rounds, arguments.stacked, arguments.still) for peers in arguments.peers]
+    if arguments.csv:
+        with arguments.csv.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 if __name__ == "__main__":
