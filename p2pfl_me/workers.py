@@ -3,7 +3,8 @@
 The server and its children share the terminal with the command that starts them, so Ctrl-C reaches them all. Only the
 command answers it, and ends them in order.
 
-Children end with the process that started them, however that ends: kill -9 of a launcher leaves nobody behind.
+The server and its children end with the process that started them, however that ends: kill -9 of a launcher leaves
+nobody behind.
 
 Children need modules of this package only, so none of them runs the program again that started it: a user's script that
 calls `run_swarm` would start swarms in its own swarm's peers, and no `if __name__ == "__main__"` is asked of it.
@@ -31,7 +32,10 @@ from types import ModuleType
 
 LEAVE_S = 5.0
 """Seconds that a child has to end in order when its parent has gone."""
-UNSWEPT = "p2pfl_me.unswept"
+FIRST, LAST = "p2pfl_me.unswept", "p2pfl_me.swept"
+"""What a server imports before and after all else."""
+STARTER = "P2PME_STARTER"
+"""The environment's word for who starts a server, as `unswept` reads it: it may have gone before that."""
 LONGEST_TMPDIR = 60
 """Bytes; what multiprocessing adds to it takes some 40."""
 _HIDING = threading.Lock()
@@ -43,7 +47,8 @@ def fork_server(*preload: str) -> ForkServerContext:
         os.environ.setdefault(name, "1")  # read when the libraries are imported there
     _leave_room_for_sockets()
     context = _Context()
-    context.set_forkserver_preload([UNSWEPT, *preload])
+    context.set_forkserver_preload([FIRST, *preload, LAST])
+    os.environ[STARTER] = str(os.getpid())
     with _deaf_children():
         forkserver.ensure_running()
     _end_with_program()

@@ -24,6 +24,7 @@ FLOORS = {
     "home": 0,
     "progress": 0,
     "unswept": 0,
+    "swept": 0,
     "workers": 0,
     "children": 0,
     "choice": 0,

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from p2pfl_me.workers import pool
 
 SCRIPT = """
@@ -63,6 +65,23 @@ def test_a_worker_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None
     # The worker holds this pipe, too: it is read to its end only when the worker is gone.
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL and int(done.stdout) > 0
+
+
+@pytest.mark.parametrize("instant", ["while it imports", "before it has begun"])
+def test_a_server_that_still_imports_ends_with_its_parent_however_that_ends(tmp_path: Path, instant: str) -> None:
+    """A comparison that was killed while torch was imported left it behind for half a minute."""
+    (tmp_path / "slow.py").write_text("import os, threading\nos.write(1, b'imports\\n')\nthreading.Event().wait(600)\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    script = "import os, signal\nfrom p2pfl_me.workers import fork_server\nfork_server('slow')\n"
+    script += "os.kill(os.getpid(), signal.SIGKILL)" if instant == "before it has begun" else "signal.pause()"
+    command = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE)
+    assert command.stdout
+    if instant == "while it imports":
+        assert command.stdout.readline() == b"imports\n"
+        command.kill()
+    # The server holds this pipe, too: it is read to its end only when the server is gone.
+    command.communicate(timeout=60)
+    assert command.returncode == -signal.SIGKILL
 
 
 def test_a_script_needs_no_guard_because_workers_do_not_run_it_again(tmp_path: Path) -> None:
@@ -124,4 +143,7 @@ def test_children_collect_their_own_garbage_and_leave_alone_what_all_share() -> 
     with pool(1, "json") as workers:
         assert workers.submit(gc.isenabled).result()
         assert workers.submit(gc.get_freeze_count).result() > 0
+        # The clock by which a server that imports looks after its parent is none of theirs.
+        assert workers.submit(signal.getitimer, signal.ITIMER_REAL).result() == (0.0, 0.0)
+        assert workers.submit(signal.getsignal, signal.SIGALRM).result() == signal.SIG_DFL
     assert gc.isenabled()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import PydanticKnownError
 
@@ -15,6 +14,7 @@ from p2pfl_me.adversary.attack import Attack
 from p2pfl_me.adversary.liar import Board, Deceit, Row
 from p2pfl_me.choice import Registry, derive_seed
 from p2pfl_me.contract import Contract
+from p2pfl_me.contract.source import read_yaml
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology import schedule_of
 
@@ -100,11 +100,13 @@ def parse_lies(attack: str, liars: int) -> Lies:
     if liars < 1:
         raise ContractError(f"{liars} liars", where="--liars", fix="take 1 or more")
     try:
-        found = ATTACKS.parse(yaml.safe_load(attack))
+        given = read_yaml(attack, "--attack")
+    except ContractError as error:
+        raise ContractError(f"cannot read `{attack}`: {error.what}", where="--attack", fix=error.fix) from error
+    try:
+        found = ATTACKS.parse(given)
     except PydanticKnownError as error:
         raise ContractError(f"no attack `{attack}`", where="--attack", fix=f"known: {known}") from error
-    except yaml.YAMLError as error:
-        raise ContractError(f"cannot read `{attack}`", where="--attack", fix=f"name one of {known}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])

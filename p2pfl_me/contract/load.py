@@ -80,7 +80,9 @@ def apply_overrides(source: Source, overrides: Sequence[str], *, another_network
         try:
             value = read_yaml(text, f"--set {dotted}")
         except ContractError as error:
-            raise ContractError(f"`{text[:80]}` is not a value", where=f"--set {dotted}", fix="quote it") from error
+            raise ContractError(
+                f"`{text[:80]}` is not a value: {error.what}", where=f"--set {dotted}", fix=error.fix
+            ) from error
         values = _with(values, keys, value, override)
     given = {override.partition("=")[0].strip() for override in overrides}
     if "model.label_map" in given and "model.classes" not in given:

@@ -126,14 +126,17 @@ def _plain_events(text: str, where: str) -> Iterator[yaml.Event]:
 
 _MEANT = {
     "bool": re.compile("true|false", re.IGNORECASE),
-    "int": re.compile("[-+]?(0|[1-9][0-9_]*)"),
-    "float": re.compile(r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9_]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|nan)", re.IGNORECASE),
+    "int": re.compile("[-+]?(0|[1-9][0-9]*|[1-9][0-9]{0,2}(_[0-9]{3})+)"),
+    "float": re.compile(
+        r"[-+]?([0-9]*|[1-9][0-9]{0,2}(_[0-9]{3})+)\.[0-9]*([eE][-+]?[0-9]+)?|[-+]?\.(inf|nan)", re.IGNORECASE
+    ),
 }
-"""What a plain word must look like to be taken for a truth value or a number."""
+"""What a plain word must look like to be taken for a truth value or a number; `_` parts thousands and nothing else."""
 
 
 def _refuse_surprise(text: str, tag: str, line: str) -> None:
-    """YAML 1.1 takes `yes` for true, `010` for 8, `1:30` for 90, `2026-01-02` for a date: nobody would mean it."""
+    """YAML 1.1 takes `yes` for true, `010` for 8, `1:30` for 90, `1_0` for 10, `2026-01-02` for a date: nobody would
+    mean it."""
     kind = tag.rpartition(":")[2]
     meant = _MEANT.get(kind)
     if kind != "timestamp" and (meant is None or meant.fullmatch(text)):

@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
+from p2pfl_me.contract.source import read_yaml
 from p2pfl_me.errors import ContractError
 
 FIXED = {
@@ -43,10 +42,12 @@ def values_of(text: str) -> tuple[Value, ...]:
     """
     key, equals, listed = text.partition("=")
     key = key.strip()
-    try:
-        values = yaml.safe_load(f"[{listed}]") if equals and key else None
-    except yaml.YAMLError:
-        values = None
+    values = None
+    if equals and key:
+        try:
+            values = read_yaml(f"[{listed}]", "--vary")
+        except ContractError as error:
+            raise ContractError(f"cannot read `{text}`: {error.what}", where="--vary", fix=error.fix) from error
     if not values:
         raise ContractError(
             f"cannot read `{text}`", where="--vary", fix="write section.key=value,value, as training.local_epochs=1,2,4"
