@@ -2,6 +2,7 @@
 
     python scripts/bench/jobs.py a      # head on cached features, 1,372 vectors a peer, 5 epochs, 10 rounds
     python scripts/bench/jobs.py b      # 29.4 MB messages (block5), one step on one vector a round, 10 rounds
+    python scripts/bench/jobs.py a --repeats 5      # reference and swarm in turn; medians, least and most
 
 Each job runs the reference first (one process, one thread, no network, no encryption), then `p2pme swarm` as a user
 would, on the same vectors; the ratio of the two is what to compare between machines. Peak memory is the sum over
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -220,31 +222,45 @@ def main() -> None:
     parser.add_argument("job", choices=JOBS)
     parser.add_argument("--base-port", type=int, default=48100)
     parser.add_argument("--skip-reference", action="store_true", help="time the swarm only")
+    parser.add_argument("--repeats", type=int, default=1, help="times that reference and swarm are run in turn")
     arguments = parser.parse_args()
     job = JOBS[arguments.job]
+    plain, whole, medians, slowest, first_steps, others = [], [], [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         write_vectors(job, place / "vectors.safetensors")
         write_contract(job, place / "job.yaml", arguments.base_port)
-        plain = 0.0 if arguments.skip_reference else reference(job, place / "vectors.safetensors")
         files = place / "job.yaml", place / "vectors.safetensors"
         (place / "spent").mkdir()
         _, peak = swarm(*files, place / "watched", place / "home", watch_memory=True, spent=place / "spent")
         table = spent_of(place / "spent", place / "watched", job.rounds)
-        others = busy_with_others()
-        begun = time.time()
-        seconds, _ = swarm(*files, place / "run", place / "home")
-        rounds, first, accuracies, sent = rounds_of(place / "run")
+        for repeat in range(arguments.repeats):
+            if not arguments.skip_reference:
+                plain.append(reference(job, place / "vectors.safetensors"))
+            others.append(busy_with_others())
+            begun = time.time()
+            seconds, _ = swarm(*files, place / f"run-{repeat}", place / "home")
+            rounds, first, accuracies, sent = rounds_of(place / f"run-{repeat}")
+            whole.append(seconds)
+            medians.append(float(np.median(rounds)))
+            slowest.append(max(rounds))
+            first_steps.append(first - begun)
     print(f"machine          {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print(f"swarm            {seconds:.1f} s, peak {peak / 1e9:.2f} GB (PSS), {sent:.0f} MB sent")
-    print(f"others           {others:.2f} of the machine was busy before the job began")
-    print(f"round            median {np.median(rounds):.2f} s, slowest {max(rounds):.2f} s")
-    print(f"first step       {first - begun:.1f} s after the command")
+    print(f"swarm            {middle(whole)} s, peak {peak / 1e9:.2f} GB (PSS), {sent:.0f} MB sent")
+    print(f"others           {max(others):.2f} of the machine was busy before a job began, at most")
+    print(f"round            median {middle(medians)} s, slowest {max(slowest):.2f} s")
+    print(f"first step       {middle(first_steps)} s after the command")
     print("\n".join(table))
     print(f"accuracy         mean {np.mean(accuracies):.3f} ({min(accuracies):.3f} to {max(accuracies):.3f})")
     if plain:
-        print(f"reference loop   {plain:.1f} s on one core, unencrypted")
-        print(f"ratio            {seconds / plain:.2f}")
+        print(f"reference loop   {middle(plain)} s on one core, unencrypted")
+        print(f"ratio            {middle([swarm / loop for swarm, loop in zip(whole, plain, strict=True)])}")
+
+
+def middle(found: Sequence[float]) -> str:
+    """The median, with the least and the most of several."""
+    words = f"{np.median(found):.2f}"
+    return f"{words} ({min(found):.2f} to {max(found):.2f})" if len(found) > 1 else words
 
 
 if __name__ == "__main__":
