@@ -22,8 +22,7 @@ Packed = npt.NDArray[np.uint8]
 
 
 class Kind(Enum):
-    """The kinds of message. OFFER, ANSWER, PUSH, FINAL and MASKED carry a model, the words about masks some bytes, the
-    others only their header."""
+    """The kinds of message. What `MODELS`, `HIDDEN` and `KEYS` do not name has a header and nothing else."""
 
     HELLO = "hello"
     """First message on a fresh link: the sender's current round, so that a returning peer can catch up."""
@@ -72,12 +71,20 @@ class Kind(Enum):
     """The sender's final model; `at` rounds are behind it."""
 
 
+MODELS = frozenset({Kind.OFFER, Kind.ANSWER, Kind.PUSH, Kind.FINAL})
+"""They carry a model, whole or packed."""
+HIDDEN = frozenset({Kind.MASKED, Kind.ROSTER, Kind.PLEDGE})
+"""They carry bytes that bring a model into a sum, and show it to nobody."""
+KEYS = frozenset({Kind.KEY, Kind.CIRCLE})
+"""They carry the bytes of public keys."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message of the gossip protocol.
 
     `round` is the round it belongs to; for SKIP, HELLO and LEAVE `at` is the round the sender stands in.
-    OFFER, ANSWER, PUSH and FINAL carry a model, as `params` or, under a contract with compression, as `packed`; the
+    `MODELS` have `params` or, under a contract with compression, `packed`, and other bytes are `packed`; the
     receiver owns the array and must not write to the sender's.
     """
 

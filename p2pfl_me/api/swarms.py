@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import Contract
@@ -14,6 +14,9 @@ from p2pfl_me.exits import Exit
 from p2pfl_me.options import RunOptions
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.latest import RUNS, dated, mark_latest
+
+if TYPE_CHECKING:
+    from p2pfl_me.report.summary import SwarmObject
 
 
 def new_run_folder(contract: Contract) -> Path:
@@ -53,7 +56,7 @@ def sum_up(
     console: Console,
     *,
     report: bool,
-    tell: Callable[[dict[str, Any]], object] | None = None,
+    tell: Callable[[SwarmObject], object] | None = None,
 ) -> None:
     """Write folder/report and say the scores; what a stopped swarm has left is reported all the same.
 
@@ -75,5 +78,5 @@ def sum_up(
         for line in as_lines(read):
             console.say(line)
         if tell:
-            tell({"exit_code": code, "report": page and str(page), **as_object(read)})
+            tell({"exit_code": code, "report": str(page) if page else None, **as_object(read)})
     console.say(f"report: {page}" if page else f"run folder: {folder}")

@@ -74,4 +74,4 @@ def audit_privacy(
         for line in as_lines(audit):
             click.echo(line)
         click.echo(page)
-        tell(as_object(audit) | {"page": str(page)})
+        tell(as_object(audit, page))

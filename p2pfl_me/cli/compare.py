@@ -14,6 +14,7 @@ from p2pfl_me.engines import DEFAULT, ENGINES
 
 if TYPE_CHECKING:
     from p2pfl_me.adversary import Lies
+    from p2pfl_me.cli.objects import Compared
     from p2pfl_me.cluster.place import Place
     from p2pfl_me.data.identity_rules import IdentityRules
 
@@ -154,6 +155,9 @@ def compare(
             from p2pfl_me.report.run import read_runs
             from p2pfl_me.report.summary import as_object
 
-            told = {"exit_code": found.code, "folder": str(found.out), **as_object(read_runs(cells))}
-            tell(told | ({"protections": as_objects(found.protections)} if protect is not None else {}))
+            runs = as_object(read_runs(cells))["runs"]
+            told: Compared = {"exit_code": found.code, "folder": str(found.out), "runs": runs}
+            if protect is not None:
+                told["protections"] = as_objects(found.protections)
+            tell(told)
     raise SystemExit(found.code)

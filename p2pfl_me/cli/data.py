@@ -17,6 +17,7 @@ from p2pfl_me.cli.shared import FiniteRange, examples
 from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Drawn, Split
     from p2pfl_me.data.identity_rules import IdentityRules
     from p2pfl_me.data.labels import Labels
 
@@ -55,7 +56,8 @@ def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, 
         with showing("subjects") as (progress,):
             drawn = write_synthetic(spec, seed, out, planned, progress)
         click.echo(f"{many(len(drawn.clips), 'clip')} of {many(subjects, 'subject')}: {drawn.source}")
-        tell({"format": 1, "manifest": str(drawn.source), **counts_object(drawn)})
+        told: Drawn = {"manifest": str(drawn.source), **counts_object(drawn)}
+        tell(told)
 
 
 @data.command(
@@ -95,15 +97,13 @@ def check(
     Looks for missing and unreadable files, unknown labels, classes without clips, frames that are not there, subjects
     in two splits, spellings that could be one person, and images that stand in it twice.
     """
-    from dataclasses import asdict
-
     from p2pfl_me.data.check import check_manifest
     from p2pfl_me.data.describe import report_text
     from p2pfl_me.data.look import Images
 
     report = check_manifest(path, _labels(topology, classes, label_map), Images(images), rules=rules)
     if as_json:
-        say_object(asdict(report))
+        say_object(vars(report))
     else:
         click.echo(report_text(report))
     raise SystemExit(1 if report.problems else 0)
@@ -176,9 +176,12 @@ def split(path: Path, topology: Path, out: Path, peers: int | None, as_json: boo
         if words := untested_words(lacking):
             click.echo(f"note: {words}")
         click.echo(f"written to {out}")
-        tell(
-            {"format": 1, "folder": str(out), "parts": parts_object(parts, contract.model.classes), "untested": lacking}
-        )
+        told: Split = {
+            "folder": str(out),
+            "parts": parts_object(parts, contract.model.classes),
+            "untested": list(lacking),
+        }
+        tell(told)
 
 
 data.add_command(film)

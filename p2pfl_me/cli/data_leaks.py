@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,7 @@ from p2pfl_me.cli.shared import examples
 from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Forgotten, Rest
     from p2pfl_me.data.forget import Runs
     from p2pfl_me.data.identity_rules import IdentityRules
 
@@ -101,7 +102,7 @@ def forget(
         raise click.UsageError("-o and --in-place need --data")
     require_apart(out, data, *runs, fix="name another file with -o, or write over it with --in-place")
     with set_aside(as_json) as tell:
-        manifest = None
+        manifest: Rest | None = None
         if data:
             rows = read_rows(data)
             rest = rows.without(subject, rules)
@@ -117,11 +118,13 @@ def forget(
             found.require(subject, rules)
         for line in _told(subject, found):
             click.echo(line)
-        tell({"format": 1, "subject": subject, "manifest": manifest, **_object(found)})
+        tell(_object(subject, manifest, found))
 
 
-def _object(runs: Runs) -> dict[str, Any]:
+def _object(subject: str, manifest: Rest | None, runs: Runs) -> Forgotten:
     return {
+        "subject": subject,
+        "manifest": manifest,
         "saw": [
             {"run": str(run.folder), "trained": run.trained, "validated": run.watched, "tested": run.tested}
             for run in runs.saw

@@ -14,6 +14,7 @@ from p2pfl_me.cli.shared import examples
 from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Prepared
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
@@ -78,5 +79,11 @@ def prepare(path: Path, topology: Path, out: Path | None, as_json: bool, rules: 
                 ),
             )
             click.echo(f"written to {out}")
-        samples = {"clips": len(clips), "samples": len(prepared.rows), "counts": counted}
-        tell({"format": 1, **samples, "faceless": list(map(str, faceless)), "manifest": out and str(out)})
+        told: Prepared = {
+            "clips": len(clips),
+            "samples": len(prepared.rows),
+            "counts": counted,
+            "faceless": list(map(str, faceless)),
+            "manifest": str(out) if out else None,
+        }
+        tell(told)

@@ -13,6 +13,7 @@ from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Listed, Twin
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
@@ -52,7 +53,8 @@ def twin(
             click.echo(f"planted: {planted}")
         click.echo(f"{written.clips} clips: {written.folder}")
         planted_rows = list(map(str, written.planted))
-        tell({"format": 1, "folder": str(written.folder), "clips": written.clips, "planted": planted_rows})
+        told: Twin = {"folder": str(written.folder), "clips": written.clips, "planted": planted_rows}
+        tell(told)
 
 
 @click.command(
@@ -145,7 +147,8 @@ def manifest(
             click.echo(f"left out: {problem}")
         click.echo(counts_text(found))
         click.echo(f"written to {out}")
-        tell({"format": 1, "file": str(out), **counts_object(found), "left_out": list(map(str, problems))})
+        told: Listed = {"file": str(out), **counts_object(found), "left_out": list(map(str, problems))}
+        tell(told)
 
 
 def _list_in(folder: Path, layout: str | None) -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.one_peer import peer_options
 from p2pfl_me.cli.shared import FiniteRange, examples
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     type=FiniteRange(0.001, 1e6),
     help="Reckon with so many Mbit/s where no line can be measured.",
 )
-@click.option("--json", "as_json_", is_flag=True, help="Print one JSON object (docs/json.md).")
+@short_json_option
 def doctor(
     peer_id: int,
     topology: Path,
@@ -50,7 +51,7 @@ def doctor(
     record: bool,
     patience: float,
     mbit: float | None,
-    as_json_: bool,
+    as_json: bool,
     overrides: tuple[str, ...],
     rules: IdentityRules,
 ) -> None:
@@ -66,7 +67,7 @@ def doctor(
     from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.doctor.examine import examine
     from p2pfl_me.doctor.finding import exit_of
-    from p2pfl_me.doctor.say import as_json, as_lines
+    from p2pfl_me.doctor.say import as_lines, as_object
     from p2pfl_me.home import home
     from p2pfl_me.peer.settings import PeerSettings
 
@@ -86,7 +87,10 @@ def doctor(
         rules=rules,
     )
     findings = examine(settings, patience, mbit * 1e6 if mbit else None)
-    for line in [as_json(findings)] if as_json_ else as_lines(findings):
-        click.echo(line)
+    if as_json:
+        say_object(as_object(findings))
+    else:
+        for line in as_lines(findings):
+            click.echo(line)
     sys.stdout.flush()
     sys.exit(exit_of(findings))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from p2pfl_me.api.evaluating import Evaluation
+    from p2pfl_me.cli.objects import Evaluated
     from p2pfl_me.cluster.place import Place
     from p2pfl_me.contract import Contract
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -135,10 +136,10 @@ def evaluate(
         console = Console()
         done = one(contract, folder) if contract else evaluate_all(variants, overrides, read, one, folder, console)
         code = Exit.STOPPED if done is None else Exit.DONE
-        said = {"format": 1, "exit_code": code, "folder": str(folder)}
+        said: Evaluated = {"exit_code": code, "folder": str(folder)}
         cards = {path.parent: read_json(path) for path in undrafted(folder.glob(f"**/{CARD}"), folder)}
         if variants:
-            tell(said | {"evaluations": [{"folder": str(at), "card": card} for at, card in cards.items()]})
+            tell({**said, "evaluations": [{"folder": str(at), "card": card} for at, card in cards.items()]})
         elif folder in cards:
-            tell(said | {"card": cards[folder]})
+            tell({**said, "card": cards[folder]})
     raise SystemExit(code)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,9 @@ from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples, own_network_of_run
 from p2pfl_me.counting import many
+
+if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Model
 
 
 @click.command(
@@ -86,16 +89,14 @@ def export(
         with refusing(RunError, card, "free some space, or name another file with --out"):
             write_whole(card, model_card(read_run(run), out.name, checked), public=True)
         click.echo(f"card: {card}")
-        tell(
-            {
-                "format": 1,
-                "file": str(out),
-                "bytes": size,
-                "card": str(card),
-                "model": done.source,
-                "precision": done.precision.value,
-                "classes": list(done.classes),
-                "checked": asdict(found),
-                "warnings": list(done.warnings),
-            }
-        )
+        told: Model = {
+            "file": str(out),
+            "bytes": size,
+            "card": str(card),
+            "model": done.source,
+            "precision": done.precision,
+            "classes": list(done.classes),
+            "checked": found,
+            "warnings": list(done.warnings),
+        }
+        tell(told)

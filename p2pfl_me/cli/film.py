@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import FiniteRange, examples
+
+if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import DrawnFilm
 
 
 @click.command(
@@ -55,4 +59,5 @@ def film(
             truth = write_film(plan, out, progress)
         seconds = film_seconds(plan)
         click.echo(f"{seconds:.1f} s at {fps:g} pictures a second: {out}\nwhat it shows: {truth}")
-        tell({"format": 1, "film": str(out), "truth": str(truth), "seconds": seconds, "fps": fps})
+        told: DrawnFilm = {"film": str(out), "truth": str(truth), "seconds": seconds, "fps": fps}
+        tell(told)

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import click
@@ -20,12 +21,12 @@ json_option = click.option(
 
 
 @contextmanager
-def set_aside(as_json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+def set_aside(as_json: bool) -> Iterator[Callable[[Mapping[str, object]], None]]:
     """With `as_json` all output in the block goes to standard error, that of child processes too.
 
     What the block calls with an object is printed after it, on standard output; without `as_json` it is not.
     """
-    objects: list[dict[str, Any]] = []
+    objects: list[Mapping[str, object]] = []
     if not as_json:
         yield objects.append
         return
@@ -44,18 +45,26 @@ def set_aside(as_json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
             os.close(kept)
         sys.stdout = told
     for each in objects:
-        click.echo(json.dumps(_known(each), ensure_ascii=False, allow_nan=False))
+        say_object(each)
 
 
-def say_object(values: Mapping[str, Any]) -> None:
-    """Print `values` as one object of format 1, for a command that has said nothing before."""
-    click.echo(json.dumps({"format": 1, **_known(values)}, ensure_ascii=False, allow_nan=False))
+def say_object(values: Mapping[str, object]) -> None:
+    """Print `values`, of a type that `objects.py` declares, as one object."""
+    click.echo(object_text(values))
+
+
+def object_text(values: Mapping[str, object]) -> str:
+    """One line of JSON, of format 1."""
+    return json.dumps({"format": 1, **_known(values)}, ensure_ascii=False, allow_nan=False)
 
 
 def _known(value: Any) -> Any:
-    """The value with null for what is no number: JSON has neither NaN nor infinity, and other readers refuse them."""
+    """The value with null for what is no number (JSON has neither NaN nor infinity, and other readers refuse them), and
+    an object for each that is declared by its fields."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if is_dataclass(value):
+        return {field.name: _known(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {key: _known(each) for key, each in value.items()}
     return [_known(each) for each in value] if isinstance(value, list | tuple) else value

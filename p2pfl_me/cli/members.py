@@ -11,6 +11,7 @@ from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Lab, Labs
     from p2pfl_me.federation.folder import LabFolder
 
 
@@ -69,7 +70,7 @@ def list_members(folder: Path, as_json: bool) -> None:
     from p2pfl_me.federation.words import as_words
     from p2pfl_me.wire.identity import fingerprint, public_from_text
 
-    members = []
+    members: list[Lab] = []
     for number, card in sorted(lab.cards().items()):
         key = card.member.public_key or ""
         seal = fingerprint(public_from_text(key))
@@ -86,7 +87,8 @@ def list_members(folder: Path, as_json: bool) -> None:
         )
     missing = list(lab.missing())
     whole = None if missing else str(lab.contract)
-    say_object({"labs": lab.draft.labs, "members": members, "missing": missing, "contract": whole})
+    told: Labs = {"labs": lab.draft.labs, "members": members, "missing": missing, "contract": whole}
+    say_object(told)
 
 
 def say_next(lab: LabFolder) -> None:

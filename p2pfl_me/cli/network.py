@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.shared import examples
+
+if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Checked, Layer, Network, Networks
 
 
 @click.group()
@@ -28,7 +33,7 @@ def list_networks(classes: int, as_json: bool) -> None:
     from p2pfl_me.networks.kinds.own import Own
 
     if as_json:
-        listed = [
+        listed: list[Network] = [
             {
                 "backbone": name,
                 "about": its.about,
@@ -42,7 +47,8 @@ def list_networks(classes: int, as_json: bool) -> None:
             for its in (NETWORKS.of(name),)
             for trainable in its.trainables
         ]
-        say_object({"classes": classes, "networks": listed})
+        told: Networks = {"classes": classes, "networks": listed}
+        say_object(told)
         return
     click.echo(f"{'model.backbone':20} {'input':>7} {'model.trainable':>15} {'values':>10} {'MB sent':>8}")
     for name, kind in NETWORKS.items():
@@ -87,12 +93,19 @@ def check(given: str, classes: int, side: int | None, trained: tuple[str, ...], 
     layout = found.network.layout(Use(classes, found.side))
     section = {"backbone": found.network.model_dump(mode="json", exclude_none=True), "input_size": found.side}
     if as_json:
-        layers = [
-            {"name": name, "shape": list(shape), "group": group.value, "learns": name not in found.still}
+        layers: list[Layer] = [
+            {"name": name, "shape": list(shape), "group": group, "learns": name not in found.still}
             for (name, shape), group in zip(layout.shapes, layout.groups, strict=True)
         ]
-        counts = {"values": layout.size, "bytes": 4 * layout.size, "frozen": found.frozen}
-        say_object({"layers": layers, **counts, "remarks": list(found.remarks), "model": section})
+        checked: Checked = {
+            "layers": layers,
+            "values": layout.size,
+            "bytes": 4 * layout.size,
+            "frozen": found.frozen,
+            "remarks": list(found.remarks),
+            "model": section,
+        }
+        say_object(checked)
         return
     wide = max(len(name) for name, _ in layout.shapes)
     for (name, shape), group in zip(layout.shapes, layout.groups, strict=True):

@@ -15,6 +15,7 @@ from p2pfl_me.cli.shared import out_option, overriding
 from p2pfl_me.output import end_process, put
 
 if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Lived
     from p2pfl_me.contract import Contract
     from p2pfl_me.peer.settings import PeerSettings
 
@@ -63,5 +64,6 @@ def live(settings: PeerSettings, *, as_json: bool) -> NoReturn:
             from p2pfl_me.report.run import read_runs
             from p2pfl_me.report.summary import as_object
 
-            tell({"exit_code": code, **as_object(read_runs([settings.run]))})
+            told: Lived = {"exit_code": code, **as_object(read_runs([settings.run]))}
+            tell(told)
     end_process(code)

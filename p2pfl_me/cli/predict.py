@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.shared import examples, own_network_of_run
+
+if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Prediction
 
 
 @click.command(
@@ -51,17 +55,16 @@ def predict(
     for words in found.said:
         click.echo(f"{input.name} {words}", err=True)
     if as_json:
-        say_object(
-            {
-                "input": str(found.path),
-                "kind": found.kind.value,
-                "samples": found.samples,
-                "said": list(found.said),
-                "model_warnings": list(recogniser.warnings),
-                "class": found.label,
-                "probabilities": found.probabilities,
-            }
-        )
+        told: Prediction = {
+            "input": str(found.path),
+            "kind": found.kind.value,
+            "samples": found.samples,
+            "said": list(found.said),
+            "model_warnings": list(recogniser.warnings),
+            "class": found.label,
+            "probabilities": found.probabilities,
+        }
+        say_object(told)
         return
     click.echo(f"{found.path} ({found.kind.value}): {found.label}")
     wide = max(map(len, found.probabilities))

@@ -13,6 +13,7 @@ from p2pfl_me.cli.shared import examples
 from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Epoch, Pretrained
     from p2pfl_me.data.identity_rules import IdentityRules
 
 
@@ -54,7 +55,7 @@ def pretrain(
     traces of the images: give them only to whom you would give a model trained on these.
     """
     import hashlib
-    from typing import Any, Literal, cast
+    from typing import Literal, cast
 
     from p2pfl_me.data.drawn import DrawnMarks, words_of
     from p2pfl_me.data.folder import read_folder
@@ -80,7 +81,8 @@ def pretrain(
         whose = f"{many(people, 'subject')} of {datasets}" if known else "unknown subjects"
         if known and len(known) < len(owners):
             whose += f", {many(len(owners) - len(known), 'image')} of unknown ones"
-        marks, course = DrawnMarks(), list[dict[str, Any]]()
+        marks = DrawnMarks()
+        course: list[Epoch] = []
         drawn = words_of(sum(map(marks.at, found.paths)), len(found.paths), "images")
         click.echo(f"they are of {whose}" + (f"; {drawn}, which were never alive" if drawn else ""))
 
@@ -110,17 +112,15 @@ def pretrain(
         digest = hashlib.sha256(out.read_bytes()).hexdigest()
         click.echo(f"  weights: {{source: file, sha256: {digest}}}")
         click.echo(f"and each peer names its copy with --weights {out}")
-        tell(
-            {
-                "format": 1,
-                "file": str(out),
-                "sha256": digest,
-                "images": len(found.images),
-                "classes": list(found.classes),
-                "drawn": bool(drawn),
-                "epochs": course,
-                "accuracy": trained.accuracy,
-                "chance": trained.chance,
-                "held_out": "subjects" if trained.by_subject else "images",
-            }
-        )
+        numbers: Pretrained = {
+            "file": str(out),
+            "sha256": digest,
+            "images": len(found.images),
+            "classes": list(found.classes),
+            "drawn": bool(drawn),
+            "epochs": course,
+            "accuracy": trained.accuracy,
+            "chance": trained.chance,
+            "held_out": "subjects" if trained.by_subject else "images",
+        }
+        tell(numbers)

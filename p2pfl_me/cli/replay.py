@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.shared import examples
+
+if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Replays
 
 
 @click.command(
@@ -27,17 +31,15 @@ def replay(run: Path, peers: tuple[int, ...], as_json: bool) -> None:
     record holds messages, timers, training results and links, kills and returns included. The first answer that
     differs is named; then the exit code is 1.
     """
-    from dataclasses import asdict
-
     from p2pfl_me import __version__
-    from p2pfl_me.peer.replay import recorded_peers, replay
+    from p2pfl_me.peer.replay import Replayed, recorded_peers, replay
 
-    differs, told = False, []
+    differs, told = False, list[Replayed]()
     for peer in peers or recorded_peers(run):
         found = replay(run, peer)
         if as_json:
             differs = differs or found.difference is not None
-            told.append(asdict(found))
+            told.append(found)
             continue
         if found.version != __version__:
             click.echo(f"peer {peer}: recorded by p2pme {found.version}, replayed by {__version__}", err=True)
@@ -50,5 +52,6 @@ def replay(run: Path, peers: tuple[int, ...], as_json: bool) -> None:
             ending = "before its first round ended" if last is None else f"round {last + 1}: {found.rounds[last]}"
             click.echo(f"peer {peer}: {counts}, {found.answers} answers, equal to the last bit; {ending}")
     if as_json:
-        say_object({"exit_code": int(differs), "peers": told})
+        replays: Replays = {"exit_code": int(differs), "peers": told}
+        say_object(replays)
     raise SystemExit(int(differs))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples
+
+if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import CardAt, Exported, ReportedEvaluations, ReportedRuns
 
 
 @click.command(
@@ -45,11 +49,11 @@ def report(runs: tuple[Path, ...], out: Path | None, tool: str | None, as_json: 
     It prints the page's path; on a terminal the scores, too.
     """
     with set_aside(as_json) as tell:
-        told = _export(runs, out, tool) if tool else _write(runs, out)
-        tell({"format": 1, **told})
+        told: Mapping[str, object] = _export(runs, out, tool) if tool else _write(runs, out)
+        tell(told)
 
 
-def _export(runs: tuple[Path, ...], out: Path | None, tool: str) -> dict[str, Any]:
+def _export(runs: tuple[Path, ...], out: Path | None, tool: str) -> Exported:
     from p2pfl_me.report.run import find_runs, read_runs
     from p2pfl_me.report.tracking import Tool, export_runs
 
@@ -59,7 +63,7 @@ def _export(runs: tuple[Path, ...], out: Path | None, tool: str) -> dict[str, An
     return {"exported": where}
 
 
-def _write(runs: tuple[Path, ...], out: Path | None) -> dict[str, Any]:
+def _write(runs: tuple[Path, ...], out: Path | None) -> ReportedRuns | ReportedEvaluations:
     from p2pfl_me.evaluate.folder import CARD, is_evaluation
     from p2pfl_me.files import read_json
     from p2pfl_me.report import write_report
@@ -71,7 +75,7 @@ def _write(runs: tuple[Path, ...], out: Path | None) -> dict[str, Any]:
 
         page = write_beside(runs, out or runs[0] / "beside")
         click.echo(page)
-        cards = [{"folder": str(each), "card": read_json(each / CARD)} for each in runs]
+        cards: list[CardAt] = [{"folder": str(each), "card": read_json(each / CARD)} for each in runs]
         return {"page": str(page), "evaluations": cards}
     page = write_report(runs, out or runs[0] / "report")
     read = read_runs(find_runs(runs))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.shared import examples
+
+if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Film, Spotted
 
 
 @click.command(
@@ -97,11 +100,12 @@ def spot(
         for film, result in found:
             if result.words:
                 click.echo(f"{film.name}: {result.words}", err=True)
-        films_found = [
+        films_found: list[Film] = [
             {"film": film.name, "said": list(film.said), "unseen": result.unseen, "rows": list(spotted_rows(result))}
             for film, result in found
         ]
-        tell({"format": 1, "films": films_found, "score": score_object(scores) if scores else None})
+        told: Spotted = {"films": films_found, "score": score_object(scores) if scores else None}
+        tell(told)
     if unseen := [film.name for film, result in found if result.unseen]:
         which = "this film says" if len(found) == 1 else f"{len(unseen)} of {len(found)} films say"
         click.echo(f"Too little was seen: {which} nothing of the person ({', '.join(unseen)})", err=True)

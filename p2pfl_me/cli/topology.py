@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.shared import examples, overriding
 from p2pfl_me.counting import many
+
+if TYPE_CHECKING:
+    from p2pfl_me.cli.objects import Kinds
 
 
 @click.group()
@@ -29,14 +33,13 @@ def list_kinds(as_json: bool) -> None:
     from p2pfl_me.topology.kind import TOPOLOGIES
 
     if as_json:
-        say_object(
-            {
-                "kinds": [
-                    {"kind": name, "summary": kind.summary, "needs": kind.needs, "peers": kind.ready_count}
-                    for name, kind in TOPOLOGIES.items()
-                ]
-            }
-        )
+        known: Kinds = {
+            "kinds": [
+                {"kind": name, "summary": kind.summary, "needs": kind.needs, "peers": kind.ready_count}
+                for name, kind in TOPOLOGIES.items()
+            ]
+        }
+        say_object(known)
         return
     width = max(map(len, TOPOLOGIES))
     for name, kind in TOPOLOGIES.items():
@@ -65,8 +68,7 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
     from p2pfl_me.errors import RunError
     from p2pfl_me.topology import graph_of
     from p2pfl_me.topology.layout import DRAWN_LINKS
-    from p2pfl_me.topology.summary import SHOWN_EDGES, as_text, summarise
-    from p2pfl_me.topology.summary import as_json as to_json
+    from p2pfl_me.topology.summary import SHOWN_EDGES, as_object, as_text, summarise
 
     contract = read_contract(file)
     summary = summarise(contract, None if as_json else SHOWN_EDGES)
@@ -84,7 +86,7 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
         peers = many(len(contract.peers.present), "peer")
         draw_graph(graph_of(contract), out, title=f"{contract.name}: {peers}, {contract.topology.kind}")
     if as_json:
-        click.echo(to_json(summary, out))
+        say_object(as_object(summary, out))
         return
     click.echo(as_text(summary))
     none = f"none: {summary.links} links are too many to draw (at most {DRAWN_LINKS})"

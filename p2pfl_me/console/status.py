@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import assert_never
+from typing import TypedDict, assert_never
 
 from p2pfl_me.console.standing import AHEAD, Standing
 from p2pfl_me.console.words import seen_by, undecided
@@ -234,8 +234,14 @@ class Account:
         return replace(slow, others=each.others) if slow else each
 
 
+class StatusObject(TypedDict):
+    """What `p2pme status --json` prints, and a served status answers."""
+
+    peers: Sequence[PeerStatus]
+
+
 def as_json(peers: Sequence[PeerStatus]) -> str:
-    """One object with a list of peers; its keys are the fields of `PeerStatus`."""
+    """A `StatusObject`."""
     return json.dumps({"format": 1, "peers": [asdict(each) for each in peers]}, indent=1)
 
 

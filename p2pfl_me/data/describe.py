@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
 from p2pfl_me.counting import many
 from p2pfl_me.data.check import CheckReport
@@ -52,6 +52,26 @@ def what_is_read(manifest: Manifest) -> Iterator[str]:
         yield f"{many(rest, 'note')} on rows of {manifest.source}: `p2pme data check` shows them"
 
 
+class CountsObject(TypedDict):
+    """Clips and subjects, and clips by data set, by label, and by label left out."""
+
+    clips: int
+    subjects: int
+    datasets: dict[str, int]
+    labels: dict[str, int]
+    dropped: dict[str, int]
+
+
+class PartObject(TypedDict):
+    """A part of a split."""
+
+    part: str
+    clips: int
+    subjects: int
+    validation: int
+    classes: dict[str, int]
+
+
 def counts_text(manifest: Manifest) -> str:
     """How many clips of how many people, of which data sets and labels."""
     found = counts_object(manifest)
@@ -65,8 +85,8 @@ def counts_text(manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
-def counts_object(manifest: Manifest) -> dict[str, Any]:
-    """The same for other programs: clips and subjects, and clips by data set, by label, and by label left out."""
+def counts_object(manifest: Manifest) -> CountsObject:
+    """The same for other programs."""
     clips = manifest.clips
     return {
         "clips": len(clips),
@@ -77,7 +97,7 @@ def counts_object(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def parts_object(parts: Mapping[str, Sequence[Clip]], classes: Sequence[str]) -> list[dict[str, Any]]:
+def parts_object(parts: Mapping[str, Sequence[Clip]], classes: Sequence[str]) -> list[PartObject]:
     """What a split holds, part by part: clips, subjects, validation clips, and clips of each class."""
     return [
         {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import TypedDict
 
 from p2pfl_me.counting import many
 from p2pfl_me.doctor.finding import Finding, Verdict
@@ -30,6 +30,13 @@ def in_short(findings: Sequence[Finding]) -> str:
     return "Nothing stands in the way of this peer's run."
 
 
-def as_json(findings: Sequence[Finding]) -> str:
-    found = [{"about": f.about, "verdict": f.verdict, "says": f.says, "fix": f.fix} for f in findings]
-    return json.dumps({"format": 1, "findings": found, "in_short": in_short(findings)}, indent=1)
+class FindingsObject(TypedDict):
+    """What `p2pme doctor --json` prints."""
+
+    findings: Sequence[Finding]
+    in_short: str
+
+
+def as_object(findings: Sequence[Finding]) -> FindingsObject:
+    """For programs."""
+    return {"findings": findings, "in_short": in_short(findings)}

@@ -58,7 +58,7 @@ class DpTrainer(FeatureTrainer):
     def _made_step(self, contract: Contract, loss: Loss, width: float) -> TrainingStep:
         return make_dp_step(contract, loss, self.device, batch=2 * contract.training.batch_size, width=width)
 
-    def _epochs(self, flat: Tensor, round: int, random: torch.Generator) -> tuple[float, int]:
+    def _epochs(self, flat: Tensor, round: int, random: torch.Generator) -> tuple[float | None, int]:
         step = cast(DpStep, self._step)
         size, steps = 2 * self._training.batch_size, self.release.steps
         step.begin(flat, self._training.learning_rate, steps)
@@ -77,7 +77,7 @@ class DpTrainer(FeatureTrainer):
                 seen += len(rows)
             step.update()
         step.end()
-        return float(total) / max(seen, 1), steps
+        return (float(total) / seen if seen else None), steps
 
     def _samples_of(self, units: Labels) -> Tensor:
         """Places in the order by unit of all samples of these units."""

@@ -96,11 +96,12 @@ def pretrain(
     params, accuracy = initial_params(contract, cache=cache), 0.0
     for epoch in range(epochs):
         trained = trainer.train(params, epoch)
-        params = trained.params
+        params, loss = trained.params, trained.loss
+        assert loss is not None, "epochs over all samples see some"
         found = trainer.evaluate(params, "validation")
         accuracy = found.accuracy if found else 0.0
         if told:
-            told(epoch + 1, trained.loss, accuracy)
+            told(epoch + 1, loss, accuracy)
     tensors = {f"features.{name}": np.array(value) for name, value in backbone.tensors.items()}
     for name, view in contract.model.layout.views(params).items():
         layer, kind = name.split(".")

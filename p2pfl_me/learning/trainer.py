@@ -80,11 +80,12 @@ class ClipLogits:
 class Trained:
     """The result of a round's local epochs: a new vector float32 (P,), the mean loss of the last epoch, the steps.
 
+    `loss` is None where nobody was drawn to train on (`dp_trainer`): 0 would be a model without a fault.
     `spent`: what was paid of a privacy budget before it.
     """
 
     params: Vector = field(repr=False)
-    loss: float
+    loss: float | None
     steps: int
     spent: Entry | None = None
 
@@ -155,7 +156,7 @@ class FeatureTrainer:
         out[self._slice] = own
         return Trained(out, loss, steps)
 
-    def train_in_place(self, params: Vector, round: int) -> tuple[float, int]:
+    def train_in_place(self, params: Vector, round: int) -> tuple[float | None, int]:
         """Local epochs on `params` themselves, those of the slice where there is one: the mean loss and the steps.
 
         Raises
@@ -175,8 +176,8 @@ class FeatureTrainer:
         refuse_diverged(mean, length, round, self._peer, self._training.learning_rate)
         return mean, steps
 
-    def _epochs(self, flat: Tensor, round: int, random: torch.Generator) -> tuple[float, int]:
-        """A round's epochs on `flat` itself: the mean loss of the last one, and the steps."""
+    def _epochs(self, flat: Tensor, round: int, random: torch.Generator) -> tuple[float | None, int]:
+        """A round's epochs on `flat` itself: the mean loss of the last one, if any sample was seen, and the steps."""
         step, size, epochs = self._step, self._training.batch_size, self._training.local_epochs
         step.begin(flat, self._training.learning_rate, epochs * -(-len(self._rows) // size))
         total = torch.zeros((), device=self.device)
@@ -231,7 +232,7 @@ class FeatureTrainer:
         return by_clip(logits.numpy(), samples.labels, samples.clips)
 
 
-def refuse_diverged(loss: float, squares: float, round: int, peer: int, learning_rate: float) -> None:
+def refuse_diverged(loss: float | None, squares: float, round: int, peer: int, learning_rate: float) -> None:
     """Refuse what a peer's training came to: its mean loss, and the sum of its weights' squares.
 
     Raises
@@ -239,11 +240,12 @@ def refuse_diverged(loss: float, squares: float, round: int, peer: int, learning
     DivergedError
         One is no longer finite, or the model is larger than anybody takes.
     """
-    if np.isfinite(loss) and squares <= MAX_WEIGHT**2:  # NaN is not
+    if (loss is None or np.isfinite(loss)) and squares <= MAX_WEIGHT**2:  # NaN is not
         return
     norm = f"{math.sqrt(squares):.3g}" if np.isfinite(squares) else "not finite"
+    mean = "unknown" if loss is None else f"{loss:.3g}"
     raise DivergedError(
-        f"training diverged in round {round + 1}: loss {loss:.3g}, norm of the weights {norm}, "
+        f"training diverged in round {round + 1}: loss {mean}, norm of the weights {norm}, "
         f"where {MAX_WEIGHT:g} is the most that anybody takes",
         where=f"peer {peer}",
         fix=f"lower training.learning_rate in the contract ({learning_rate:g}), for all peers, and begin a new run",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
+from typing import TypedDict
 
 from p2pfl_me.contract.network import Model
 from p2pfl_me.data.labels import Labels
@@ -56,16 +56,44 @@ def score_text(scores: metric.Scores) -> str:
     return "\n".join(lines)
 
 
-def score_object(scores: metric.Scores) -> dict[str, Any]:
-    """The same for machines; no STRS where nothing was named."""
-    counted = {"micro": scores.micro, "macro": scores.macro, "together": scores.overall}
+class CountsObject(TypedDict):
+    tp: int
+    fp: int
+    fn: int
+    f1: float
+    precision: float
+    recall: float
+
+
+class ScoreObject(TypedDict):
+    """The figures of micro-, macro-expressions and both; no STRS where nothing was named."""
+
+    micro: CountsObject
+    macro: CountsObject
+    together: CountsObject
+    recognition_f1: float | None
+    strs: float | None
+
+
+def score_object(scores: metric.Scores) -> ScoreObject:
+    """The same for machines."""
     return {
-        **{
-            name: {**asdict(counts), "f1": counts.f1, "precision": counts.precision, "recall": counts.recall}
-            for name, counts in counted.items()
-        },
+        "micro": _counted(scores.micro),
+        "macro": _counted(scores.macro),
+        "together": _counted(scores.overall),
         "recognition_f1": scores.recognition_f1,
         "strs": scores.strs,
+    }
+
+
+def _counted(counts: metric.Counts) -> CountsObject:
+    return {
+        "tp": counts.tp,
+        "fp": counts.fp,
+        "fn": counts.fn,
+        "f1": counts.f1,
+        "precision": counts.precision,
+        "recall": counts.recall,
     }
 
 

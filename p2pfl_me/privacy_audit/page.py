@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -59,18 +58,32 @@ def write_page(audit: Audit, out: Path) -> Path:
         return write_document(document_of(audit), {}, out)
 
 
-def as_object(audit: Audit) -> dict[str, Any]:
+class AuditObject(TypedDict):
+    """What `p2pme audit-privacy --json` prints."""
+
+    contract: str
+    contract_digest: str
+    games: int
+    clips: int
+    warnings: list[str]
+    network: str
+    findings: list[Finding]
+    inversions: list[Inversion]
+    page: str
+
+
+def as_object(audit: Audit, page: Path) -> AuditObject:
     """For machines."""
     return {
-        "format": 1,
         "contract": audit.contract.name,
         "contract_digest": digest(audit.contract).hex(),
         "games": audit.games,
         "clips": audit.clips,
         "warnings": list(audit.warnings),
         "network": audit.network,
-        "findings": [asdict(each) for each in audit.findings],
-        "inversions": [asdict(each) for each in audit.inversions],
+        "findings": list(audit.findings),
+        "inversions": list(audit.inversions),
+        "page": str(page),
     }
 
 

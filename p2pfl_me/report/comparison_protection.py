@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
 
@@ -18,19 +18,25 @@ from p2pfl_me.report.traffic import peer_traffic
 
 HEADER = ("", "epsilon, hides one", "advantage", "AUC", "UF1, own models", "UF1, average model", "MB a peer", "seconds")
 """What is asked first stands first, where a telephone shows it."""
-CSV_HEADER = (
-    "protection",
-    "seed",
-    "uf1",
-    "average_uf1",
-    "bytes_a_peer",
-    "seconds",
-    "epsilon",
-    "hides",
-    "advantage",
-    "auc",
-    "luck",
-)
+
+
+class ProtectionObject(TypedDict):
+    """A protection and seed for machines: a line of protections.csv, whose columns these are."""
+
+    protection: str
+    seed: int
+    uf1: float | None
+    average_uf1: float | None
+    bytes_a_peer: float | None
+    seconds: float | None
+    epsilon: float | None
+    hides: str | None
+    advantage: float | None
+    auc: float | None
+    luck: float | None
+
+
+CSV_HEADER = tuple(ProtectionObject.__annotations__)
 
 
 def with_interval(values: Sequence[float]) -> str:
@@ -94,9 +100,9 @@ def protection_rows(rows: Sequence[Protected]) -> list[tuple[Cell, ...]]:
     return found
 
 
-def as_objects(rows: Sequence[Protected]) -> list[dict[str, Any]]:
+def as_objects(rows: Sequence[Protected]) -> list[ProtectionObject]:
     """For machines: protections.csv's lines as objects."""
-    return [dict(zip(CSV_HEADER, line, strict=True)) for line in protection_rows(rows)]
+    return [cast(ProtectionObject, dict(zip(CSV_HEADER, line, strict=True))) for line in protection_rows(rows)]
 
 
 def _cells(row: Protected) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypedDict
 
 from p2pfl_me.report.arms import IN_A_RUN, Arm
 from p2pfl_me.report.datasets import several_datasets
@@ -11,16 +11,53 @@ from p2pfl_me.report.origin import network_of
 from p2pfl_me.report.results import METRICS, average_interval, final_scores, over_seeds, spread, why_unscored
 from p2pfl_me.report.run import Run
 
-FORMAT = 1
-"""Of the object; keys are added without another number, and removed or changed only with one."""
+ByPeer = Mapping[str, float]
+"""Numbers by peer: JSON's keys are texts."""
+ScoresObject = Mapping[str, Mapping[str, float | ByPeer]]
+"""Arm by arm, metric by metric: the number of one model, or those of the peers'."""
 
 
-def as_object(runs: Sequence[Run]) -> dict[str, Any]:
-    """`{"format": 1, "runs": [...]}`."""
-    return {"format": FORMAT, "runs": [_run(run) for run in runs]}
+class RunObject(TypedDict):
+    """One run; keys are added under the same `format`, and removed or changed only with another."""
+
+    folder: str
+    name: str
+    seed: int
+    graph: str
+    protocol: str
+    network: str
+    origin: str
+    classes: list[str]
+    peers: int
+    liars: list[int]
+    rounds: int
+    rounds_done: Mapping[str, int]
+    scores: ScoresObject
+    scores_by_dataset: Mapping[str, ScoresObject]
+    average_uf1_interval: list[float] | None
+    bytes_sent: Mapping[str, int]
+    warnings: list[str]
 
 
-def _run(run: Run) -> dict[str, Any]:
+class RunsObject(TypedDict):
+    """What every command about runs prints of them."""
+
+    runs: list[RunObject]
+
+
+class SwarmObject(RunsObject):
+    """What `p2pme swarm --json` prints; `report` is the page."""
+
+    exit_code: int
+    report: str | None
+
+
+def as_object(runs: Sequence[Run]) -> RunsObject:
+    """Each run by itself."""
+    return {"runs": [_run(run) for run in runs]}
+
+
+def _run(run: Run) -> RunObject:
     contract, interval = run.contract, average_interval(run)
     return {
         "folder": str(run.folder),
@@ -46,9 +83,9 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
-def _scores(run: Run, arm: Arm, dataset: str = "") -> dict[str, Any]:
+def _scores(run: Run, arm: Arm, dataset: str = "") -> dict[str, float | ByPeer]:
     """By metric: the number of an arm with one model, or those of its peers by id."""
-    found: dict[str, Any] = {}
+    found: dict[str, float | ByPeer] = {}
     for metric in METRICS:
         if final := final_scores(run, arm, metric, dataset):
             found[metric] = final[-1] if set(final) == {-1} else {str(peer): final[peer] for peer in sorted(final)}

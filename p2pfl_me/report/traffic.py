@@ -13,13 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from p2pfl_me.message import Kind
+from p2pfl_me.message import HIDDEN, MODELS
 from p2pfl_me.report.run import Run, Traffic
 
-_CARRIERS = frozenset(
-    kind.value for kind in (Kind.OFFER, Kind.ANSWER, Kind.PUSH, Kind.FINAL, Kind.MASKED, Kind.ROSTER, Kind.PLEDGE)
-)
-"""The kinds of message that may carry a model, hidden or not; all others are words of a few bytes."""
+_CARRIERS = frozenset(kind.value for kind in MODELS | HIDDEN)
+"""The kinds of message that may carry a model, hidden or not, as a ledger names them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,7 +231,7 @@ class Trained(Event):
     """The local epochs of a round are done."""
 
     round: Annotated[Whole, Says("from 0")]
-    loss: Annotated[float | None, Says("mean training loss; null where it is no number", "nat")]
+    loss: Annotated[float | None, Says("mean training loss; null where it is no number, or nobody was drawn", "nat")]
     steps: Annotated[Whole, Says("of the optimiser")]
     seconds: Annotated[float, Says("how long it took", "s")]
 
@@ -264,7 +264,7 @@ class Round(Event):
     """A round is done: mixed, scored, and kept."""
 
     round: Annotated[Whole, Says("from 0")]
-    loss: Annotated[float | None, Says("mean training loss before mixing", "nat")]
+    loss: Annotated[float | None, Says("mean training loss before mixing; null where nobody was drawn", "nat")]
     steps: Annotated[Whole, Says("of the optimiser")]
     train_seconds: Annotated[float, Says("training", "s")]
     wait_seconds: Annotated[float, Says("from the end of training to the mixing", "s")]

@@ -281,7 +281,9 @@ class Lockstep:
                 self._trainers[peer] = trainer
         if self._rules is not None:
             self.trained[peer] = self.params[peer]
-        return trainer.train_in_place(self.trained[peer], round)
+        loss, steps = trainer.train_in_place(self.trained[peer], round)
+        assert loss is not None, "no trainer of lockstep draws whom it trains on"
+        return loss, steps
 
     def _mix(self, tile: slice, round: int) -> Spread:
         if self._rows is None or (self._schedule.period != 1 and self._rows[0] != round):

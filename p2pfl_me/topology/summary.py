@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from p2pfl_me.counting import many
 from p2pfl_me.topology.arcs import DirectedSchedule
@@ -102,28 +101,36 @@ def _summary(
     )
 
 
-def as_json(summary: Summary, picture: Path | None) -> str:
-    """One object: format, name, kind, directed, peers, period, edges of round 0, degrees, figures, picture.
+class GraphObject(TypedDict):
+    """What `p2pme topology show --json` prints: the edges of the first round are [a, b, weight], where directed
+    [sender, receiver, weight]."""
 
-    An edge is [a, b, weight], where directed [sender, receiver, weight].
-    """
-    figures = summary.figures
-    return json.dumps(
-        {
-            "format": 1,
-            "name": summary.name,
-            "kind": summary.kind,
-            "directed": summary.directed,
-            "peers": len(summary.degrees),
-            "period": summary.period,
-            "edges": summary.edges,
-            "degrees": summary.degrees,
-            "figures": asdict(figures) if figures else None,
-            "weights": summary.weights,
-            "picture": str(picture) if picture else None,
-        },
-        allow_nan=False,
-    )
+    name: str
+    kind: str
+    directed: bool
+    peers: int
+    period: int | None
+    edges: Sequence[Weighted]
+    degrees: Sequence[int]
+    figures: Figures | None
+    weights: str
+    picture: str | None
+
+
+def as_object(summary: Summary, picture: Path | None) -> GraphObject:
+    """For machines."""
+    return {
+        "name": summary.name,
+        "kind": summary.kind,
+        "directed": summary.directed,
+        "peers": len(summary.degrees),
+        "period": summary.period,
+        "edges": summary.edges,
+        "degrees": summary.degrees,
+        "figures": summary.figures,
+        "weights": summary.weights,
+        "picture": str(picture) if picture else None,
+    }
 
 
 def as_text(summary: Summary) -> str:

@@ -13,15 +13,14 @@ import msgpack
 import numpy as np
 
 from p2pfl_me.errors import WireError
-from p2pfl_me.message import MAX_ROUND, MAX_WEIGHT, Kind, Message, Packed, Vector
+from p2pfl_me.message import HIDDEN, KEYS, MAX_ROUND, MAX_WEIGHT, MODELS, Kind, Message, Packed, Vector
 from p2pfl_me.wire.bounded import is_flat, unpacked_list
 
 VERSION = 1
 MAX_HEADER = 1024
 
 _KINDS = {kind.value: kind for kind in Kind}
-_CARRIES_PARAMS = {Kind.OFFER, Kind.ANSWER, Kind.PUSH, Kind.FINAL}
-_CARRIES_BYTES = {Kind.KEY, Kind.CIRCLE, Kind.MASKED, Kind.ROSTER, Kind.PLEDGE}
+_BYTES = HIDDEN | KEYS
 """Under masks only."""
 
 
@@ -89,8 +88,8 @@ def decode_header(data: bytes, sender: int, schema: Schema) -> Header:
         raise WireError(f"peer {sender} speaks as peer {claimed}")
     if digest != schema.digest:
         raise WireError("a model of another layout; compare the `model` part of the contracts")
-    due = schema.packed if kind in _CARRIES_BYTES else 0
-    if kind in _CARRIES_PARAMS:
+    due = schema.packed if kind in _BYTES else 0
+    if kind in MODELS:
         due = schema.packed or 4 * schema.size
     if body != due and not (schema.packed and 0 < body < due):
         at_most = "at most " if schema.packed else ""

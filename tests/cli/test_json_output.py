@@ -18,6 +18,6 @@ with set_aside(True) as tell:
 
 def test_the_object_stands_alone_on_standard_output() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], text=True, capture_output=True, check=True, timeout=60)
-    assert json.loads(done.stdout) == {"a": None, "b": [1.5, None], "c": {"d": [None, "\u00e9"]}}
+    assert json.loads(done.stdout) == {"format": 1, "a": None, "b": [1.5, None], "c": {"d": [None, "\u00e9"]}}
     assert done.stdout.count("\n") == 1
     assert "said\n" in done.stderr and "said by a child\n" in done.stderr

@@ -19,7 +19,7 @@ from p2pfl_me.doctor import machine
 from p2pfl_me.doctor.calling import Absent, Linked, Met, Refused, call
 from p2pfl_me.doctor.examine import examine
 from p2pfl_me.doctor.finding import Finding, Verdict, exit_of
-from p2pfl_me.doctor.say import as_json
+from p2pfl_me.doctor.say import in_short
 from p2pfl_me.exits import Exit
 from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.peer.checkpoint import Checkpoint
@@ -203,7 +203,7 @@ def test_the_command_says_the_same_to_people_and_to_programs(tmp_path: Path) -> 
     found = json.loads(told.output)["findings"]
     key = next(each for each in found if each["about"] == "key")
     assert key["verdict"] == "bad" and key["says"] in lines.output and "choose --id from 0 to 2" in lines.output
-    assert "Nothing stands in the way" in as_json([Finding("a", Verdict.GOOD, "b")])
+    assert "Nothing stands in the way" in in_short([Finding("a", Verdict.GOOD, "b")])
 
 
 def test_labs_that_nobody_can_call_are_told_of_their_relay_and_meet_there(tmp_path: Path) -> None:

@@ -184,9 +184,16 @@ def test_a_step_that_draws_nobody_is_one_of_noise_alone(network: tuple[str, ...]
         units = _NobodyAt(step)
         trained = DpTrainer(agreed, 0, own, CPU, 1.0, release, _Drawn(units)).train(start, 0)
         assert trained.steps == units.steps == 3
-        assert (
-            np.isfinite(trained.params).all() and np.isfinite(trained.loss) and (trained.params != start).mean() > 0.9
-        )
+        assert trained.loss is not None and np.isfinite(trained.loss)
+        assert np.isfinite(trained.params).all() and (trained.params != start).mean() > 0.9
+
+
+def test_a_round_that_draws_nobody_has_no_loss() -> None:
+    """0 would be a model without a fault, on every page and in every table."""
+    agreed = contract(*HEAD)
+    own, start = samples(agreed, 8, subjects=2), start_of(agreed)
+    trained = DpTrainer(agreed, 0, own, CPU, 1.0, Release(1.0, 0.5, 1), _Drawn(_NobodyAt(1))).train(start, 0)
+    assert trained.loss is None and (trained.params != start).any()
 
 
 def test_noise_that_is_left_out_is_the_least_for_all_rounds() -> None:

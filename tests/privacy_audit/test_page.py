@@ -60,7 +60,7 @@ def test_the_page_and_the_object_say_what_the_network_is(network: str) -> None:
     ring = load_contract(Path("topologies/ring.yaml"))
     audit = Audit(ring, 8, 400, (found(OWN, 0.8, 0.05),), (), (), network)
     said = [block for block in blocks(document_of(audit), Paragraph) if network in str(block)]
-    assert len(said) == 1 and as_object(audit)["network"] == network
+    assert len(said) == 1 and as_object(audit, Path("page.html"))["network"] == network
 
 
 def test_a_terminal_is_told_the_interval() -> None:

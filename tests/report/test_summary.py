@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from p2pfl_me.cli.json_output import object_text
 from p2pfl_me.report.claims import NO_ROUNDS, verdict
 from p2pfl_me.report.compose import compose
 from p2pfl_me.report.document import Bullets
@@ -31,7 +32,7 @@ def runs(tmp_path: Path) -> list[Path]:
 
 def test_each_number_is_the_folders(runs: list[Path]) -> None:
     read = read_runs(runs)
-    told = json.loads(json.dumps(as_object(read), allow_nan=False))
+    told = json.loads(object_text(as_object(read)))
     assert told["format"] == 1
     assert [each["seed"] for each in told["runs"]] == [1, 2]
     for run, each in zip(read, told["runs"], strict=True):

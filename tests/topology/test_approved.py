@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from p2pfl_me.cli.json_output import object_text
 from p2pfl_me.contract import load_contract
 from p2pfl_me.errors import ContractError
 from p2pfl_me.topology import DirectedSchedule, plan_of, schedule_of
 from p2pfl_me.topology.averaging import mixing_curve, rounds_to_average
 from p2pfl_me.topology.kind import TOPOLOGIES
 from p2pfl_me.topology.pairs import ids, nearest_square
-from p2pfl_me.topology.summary import as_json, as_text, summarise
+from p2pfl_me.topology.summary import as_object, as_text, summarise
 from tests.topology.drawing import contract_of, schedule
 
 HERE = Path(__file__).parent
@@ -92,7 +93,7 @@ def test_schedules_are_the_same_on_every_machine_and_version(kind: str) -> None:
 
 
 def test_a_summary_for_programs_names_what_it_says() -> None:
-    said = json.loads(as_json(summarise(contract_of("ring", 4)), Path("ring.png")))
+    said = json.loads(object_text(as_object(summarise(contract_of("ring", 4)), Path("ring.png"))))
     figures = said.pop("figures")
     assert said == {
         "format": 1,
@@ -109,7 +110,7 @@ def test_a_summary_for_programs_names_what_it_says() -> None:
     assert (figures["edges"], figures["diameter"], figures["models_per_round"]) == (4, 2, 2)
     assert figures["beta"] == pytest.approx(1 / 3) and figures["gap"] == pytest.approx(2 / 3)
     assert figures["rms"] == pytest.approx(np.sqrt(3 / 27)) and figures["rounds_to_consensus"] == 7
-    assert json.loads(as_json(summarise(contract_of("ring", 4), 2), None))["edges"] == said["edges"][:2]
+    assert json.loads(object_text(as_object(summarise(contract_of("ring", 4), 2), None)))["edges"] == said["edges"][:2]
 
 
 def test_the_course_of_mixing_alone_is_that_of_the_eigenvalues() -> None:

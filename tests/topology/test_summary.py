@@ -7,7 +7,8 @@ import tracemalloc
 
 import pytest
 
-from p2pfl_me.topology.summary import SHOWN_EDGES, as_json, as_text, summarise
+from p2pfl_me.cli.json_output import object_text
+from p2pfl_me.topology.summary import SHOWN_EDGES, as_object, as_text, summarise
 from tests.topology.drawing import contract_of
 
 
@@ -33,11 +34,11 @@ def test_peers_for_whom_a_schedule_is_not_exact_are_told_the_nearest_numbers(cou
 
 
 def test_json_names_the_sender_first() -> None:
-    said = json.loads(as_json(summarise(contract_of("one_peer_exponential", 5)), None))
+    said = json.loads(object_text(as_object(summarise(contract_of("one_peer_exponential", 5)), None)))
     assert said["directed"] is True
     assert said["edges"] == [[0, 1, 0.5], [1, 2, 0.5], [2, 3, 0.5], [3, 4, 0.5], [4, 0, 0.5]]
     assert said["figures"]["exact_after"] is None
-    ring = json.loads(as_json(summarise(contract_of("ring", 5)), None))
+    ring = json.loads(object_text(as_object(summarise(contract_of("ring", 5)), None)))
     assert ring["directed"] is False
     assert [0, 4, 1 / 3] in ring["edges"]
 

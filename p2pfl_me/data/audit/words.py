@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from typing import Literal, TypedDict
 
 from p2pfl_me.counting import many
-from p2pfl_me.data.audit.leaks import Audit
+from p2pfl_me.data.audit.leaks import Audit, Leak
 
 
 def audit_text(audit: Audit) -> str:
@@ -31,14 +30,41 @@ def audit_text(audit: Audit) -> str:
     return "\n".join(lines)
 
 
-def audits_object(audits: Sequence[Audit]) -> dict[str, Any]:
+class AuditObject(TypedDict):
+    """One split: `on_purpose` where subjects leak by its protocol, `with_weights` where it was asked about those."""
+
+    verdict: Literal["leaks", "nothing compared", "no leak"]
+    name: str
+    clips: int
+    places: Sequence[str]
+    leaks: Sequence[Leak]
+    unread: int
+    on_purpose: bool
+    with_weights: bool
+
+
+class AuditsObject(TypedDict):
     """What `p2pme data audit --json` prints."""
+
+    audits: list[AuditObject]
+
+
+def audits_object(audits: Sequence[Audit]) -> AuditsObject:
+    """The same for machines."""
     return {
-        "format": 1,
         "audits": [
-            {"verdict": "leaks" if each.leaking else "nothing compared" if each.silent else "no leak", **asdict(each)}
+            {
+                "verdict": "leaks" if each.leaking else "nothing compared" if each.silent else "no leak",
+                "name": each.name,
+                "clips": each.clips,
+                "places": each.places,
+                "leaks": each.leaks,
+                "unread": each.unread,
+                "on_purpose": each.on_purpose,
+                "with_weights": each.with_weights,
+            }
             for each in audits
-        ],
+        ]
     }
 
 
