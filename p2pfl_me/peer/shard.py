@@ -80,7 +80,7 @@ def load_shard(
         network = words_of_clips(contract, settings.weights, cache, clips, begun.words)
         seen = "; ".join(filter(None, (seen_words(settings, clips), begun.seen)))
         summary = replace(summary, seen=seen, network=network)
-        summary = as_begun(settings, summary) if settings.resume else summary
+        summary = as_begun(settings, summary, _scored(clips)) if settings.resume else summary
     dealt = [clip for clip in clips if clip.split in SPLITS]
     return Shard(read.samples, summary, mark(dealt, read.contents, str(recipe_of(contract.model)), settings.home))
 

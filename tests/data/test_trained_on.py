@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,12 +39,14 @@ from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.learning.backbone import load_backbone
 from p2pfl_me.learning.origin import tell_of_weights, words_of_clips
 from p2pfl_me.learning.pretraining import _parts
-from p2pfl_me.peer.begun import Begun, begun_from
+from p2pfl_me.peer.begun import Begun, as_begun, begun_from
 from p2pfl_me.peer.checkpoint import Checkpoint, save_checkpoint
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import seen_words
+from p2pfl_me.run.events import Data
 from p2pfl_me.run.manifest import ManifestFile
 from tests.data.make import row, rows, save
+from tests.run.making import log, start
 
 RING = "version: 1\nname: t\ntopology: {kind: ring}\npeers: {loopback: {count: 2}}\n"
 
@@ -251,6 +254,49 @@ def test_a_model_that_another_run_trained_is_told_with_what_it_learned_from(tmp_
     shutil.rmtree(tmp_path / "run" / "shards")
     alone = begun_from(settings, clips)
     assert "of unknown origin" in alone.words and alone.seen == ""
+
+
+def test_a_life_that_goes_on_says_what_the_run_began_from_whatever_its_command_names_by_now(tmp_path: Path) -> None:
+    """The model's file is as it was, removed, written anew or another one; the clips are the same or others."""
+    manifest = people(tmp_path / "faces")
+    clips = read_clips(manifest, None).clips
+    scored, others = [clip for clip in clips if clip.split != "train"], [clips[0]]
+    (tmp_path / "one" / "shards").mkdir(parents=True)
+    write_manifest(tmp_path / "one" / "shards" / "peer-0.csv", clips)
+    for run_folder, completed in (("one", 3), ("two", 5)):
+        (tmp_path / run_folder).mkdir(exist_ok=True)
+        whole = np.full(4, completed, dtype=np.float32)
+        save_checkpoint(tmp_path / run_folder, Checkpoint(0, completed, whole, Progress(), "0" * 64, "0" * 64))
+    model, other = (tmp_path / each / "checkpoint-0.safetensors" for each in ("one", "two"))
+    contract = contract_from_yaml(RING + "model: {backbone: ststnet}\n")
+    first = PeerSettings(0, contract, tmp_path / "next", tmp_path, manifest, model=model)
+    again = replace(first, resume=True)
+
+    def lives(settings: PeerSettings, of: Sequence[Clip]) -> Data:
+        begun = begun_from(settings, of)
+        network = words_of_clips(contract, None, tmp_path, clips, begun.words)
+        now = Data(1, 0, 1, 2, seen=begun.seen, network=network)
+        return as_begun(settings, now, of) if settings.resume else now
+
+    assert "cannot be read by now, of unknown origin" in lives(replace(again, model=tmp_path / "no"), scored).network
+    with pytest.raises(WeightsError, match="no"):
+        lives(replace(first, model=tmp_path / "no"), scored)
+    (tmp_path / "next").mkdir()
+    began = lives(first, scored)
+    assert "began from checkpoint-0.safetensors" in began.network and "after 3 rounds" in began.network
+    log(tmp_path / "next", 0, start(0, data=began))
+    assert lives(again, scored) == lives(replace(again, model=None), scored) == began
+    assert "of 1 of 1 scored clips" in lives(again, others).seen, "with other clips, which it has seen as well"
+    named = lives(replace(again, model=other), scored)
+    assert named.network == f"{began.network} checkpoint-0.safetensors, named when it went on, has no part in it."
+    log(tmp_path / "next", 0, start(0, data=named))
+    assert lives(replace(again, model=other), scored) == named, "said once"
+    model.unlink()
+    assert lives(again, scored) == named
+    drawn = lives(replace(first, model=None), scored)
+    log(tmp_path / "next", 0, start(0, data=drawn))
+    unused = lives(replace(again, model=other), scored)
+    assert "began from" not in unused.network and unused.network.endswith("has no part in it."), "it began from none"
 
 
 def test_what_pretrain_writes_is_told_by_whoever_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
