@@ -16,7 +16,6 @@ from p2pfl_me.report import (
     notes,
     paired,
     sections,
-    summary,
     svg,
     tracking,
     traffic_picture,
@@ -34,7 +33,7 @@ STATED = [
     ((mixing.ROUNDING, mixing.TAIL, mixing_picture.LOWEST), (1e-6, 1e-5, 2e-5)),
     ((paired.EXACT_UP_TO, paired.LEVEL, paired.SHARE), (16, 0.05, 0.95)),
     # what other programs read
-    ((summary.FORMAT, methods.MB), (1, 1e6)),
+    (methods.MB, 1e6),
 ]
 
 
