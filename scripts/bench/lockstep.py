@@ -4,7 +4,7 @@
     python scripts/bench/lockstep.py --large     # and 10,000 peers x 16 vectors (11 GB)
 
 Peers of the large jobs meet four others each round (a random regular graph); every peer's own model and the average
-are scored on a common test part of 137 vectors (256 for job A). Best and worst of several rounds.
+are scored on a common test part of 137 vectors (256 for job A). Median of several rounds, and the parts of the best.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def measure(job: Job, workers: int, peak: float) -> None:
     product = 2 * WIDTH * HIDDEN * job.peers
     training, scoring = 2 * product * job.shard * job.epochs / 1e9, product * job.test / 1e9
     print(f"{job.name}: {job.peers} x {job.shard} vectors, {job.epochs} epochs, {job.test} test vectors")
-    print(f"  round        best {min(totals):.2f} s, worst {max(totals):.2f} s of {job.rounds}")
+    print(f"  round        median {np.median(totals):.2f} s ({min(totals):.2f} to {max(totals):.2f}) of {job.rounds}")
     print(f"  training     {best.training:.2f} s, {training / best.training / peak:.0%} of the peak")
     print(f"  mixing       {best.mixing:.2f} s, {2 * engine.params.nbytes / best.mixing / 1e9:.1f} GB/s of models")
     print(f"  evaluation   {best.evaluation:.2f} s, {scoring / best.evaluation / peak:.0%} of the peak")
