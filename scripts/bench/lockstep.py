@@ -39,7 +39,7 @@ class Job:
     rounds: int
 
 
-JOBS = (Job("job A", 10, 1372, 256, 5, 5), Job("1,000 peers", 1000, 137, 137, 1, 4))
+JOBS = (Job("job A", 10, 1372, 256, 5, 5), Job("1,000 peers", 1000, 137, 137, 1, 5))
 LARGE = Job("10,000 peers", 10_000, 16, 137, 1, 1)
 
 
