@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import RunError
-from p2pfl_me.files import private_folder, read_json, refusing, write_whole
+from p2pfl_me.files import private_folder, read_json, refusing, undrafted, write_whole
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import Manifest, read_manifest_file, told_lies
 
@@ -65,7 +65,7 @@ def claim(out: Path, values: dict[str, Any]) -> None:
     RunError
         The folder holds something else, or cannot be written.
     """
-    if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(undrafted(out.iterdir()))):
         raise RunError(
             "this is not a comparison's folder, and it is not empty", where=str(out), fix="name another with --out"
         )

@@ -34,6 +34,8 @@ from p2pfl_me.tensors import tensor
 Bytes = npt.NDArray[np.uint8]
 TRAINED_ON = "trained_on"
 """The key of the metadata's sentence, and what the names of the record's tensors begin with."""
+SEEN = "weights were trained on"
+"""Of clips that they have seen: what every such warning begins with."""
 DIGEST, BITS = 16, 192
 APART = 19
 """Bits in which the sketches of one picture may differ: those of cosines from .98 on differ in 12 on average (two
@@ -201,7 +203,7 @@ class Seen:
             return ""
         kinds = (("subjects", self.subjects), ("pictures", self.pictures), ("near-identical pictures", self.alike))
         what = " or ".join(kind for kind, found in kinds if found)
-        return f"weights were trained on {what} of {len(self.places)} of {self.clips} {clips}"
+        return f"{SEEN} {what} of {len(self.places)} of {self.clips} {clips}"
 
 
 def seen_of(record: TrainedOn, clips: Sequence[Clip], *, images: bool = True) -> Seen:

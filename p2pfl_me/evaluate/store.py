@@ -10,7 +10,7 @@ from typing import Any
 from p2pfl_me.errors import RunError
 from p2pfl_me.evaluate.outcome import AGAIN, Outcome, outcome_from
 from p2pfl_me.evaluate.units import Unit
-from p2pfl_me.files import read_json, read_text, refusing, write_whole
+from p2pfl_me.files import read_json, read_text, refusing, undrafted, write_whole
 
 MARK, SPLIT = "evaluation.json", "split.json"
 """What tells of what the results are, and who is held out: the second alone is an evaluation that had only begun."""
@@ -77,7 +77,7 @@ def write_split(out: Path, text: str) -> None:
 
 
 def _require_free(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(path.name != SPLIT for path in out.iterdir())):
+    if out.exists() and (not out.is_dir() or any(path.name != SPLIT for path in undrafted(out.iterdir()))):
         raise RunError(
             "this is not an evaluation's folder, and it is not empty", where=str(out), fix="name another with --out"
         )

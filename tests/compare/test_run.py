@@ -159,6 +159,9 @@ def test_a_folder_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(RunError, match="not empty"):
         claim(tmp_path, {})
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / ".comparison.json.abcd1234.draft.json").write_text("{")
+    claim(tmp_path / "killed", {})
     assert (tmp_path / "thesis.tex").exists()
     clear(tmp_path / "not there")
 

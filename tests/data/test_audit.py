@@ -205,8 +205,14 @@ def test_the_folds_of_an_evaluation_are_audited_with_its_clips(tmp_path: Path) -
     (tmp_path / "split.json").write_text(json.dumps({"subjects_leak": False, "folds": folds}))
     assert run("audit", tmp_path / "split.json", "--data", clips).exit_code == 0
     (tmp_path / "card.json").write_text(json.dumps({"warnings": ["weights were trained on subjects of 2 of 6 clips"]}))
-    told = run("audit", tmp_path / "split.json", "--data", clips, "--rows-only").output
-    assert "says of its own scores: weights were trained on subjects of 2 of 6 clips" in told
+    seen = run("audit", tmp_path / "split.json", "--data", clips, "--rows-only")
+    assert "says of its own scores: weights were trained on subjects of 2 of 6 clips" in seen.output
+    assert seen.exit_code == 1 and "it leaks: a score" in seen.output and "no leak" not in seen.output
+    (found,) = json.loads(run("audit", tmp_path / "split.json", "--data", clips, "--json").stdout)["audits"]
+    assert found["verdict"] == "leaks" and found["seen"] == ["weights were trained on subjects of 2 of 6 clips"]
+    (tmp_path / "card.json").write_text(json.dumps({"warnings": ["drawn faces"]}))
+    drawn = run("audit", tmp_path / "split.json", "--data", clips, "--rows-only")
+    assert drawn.exit_code == 0 and "says of its own scores: drawn faces" in drawn.output
     (tmp_path / "card.json").write_text("[]")
     _same(tmp_path, table)
     leaky = run("audit", tmp_path / "split.json", "--data", clips)

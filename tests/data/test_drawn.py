@@ -159,6 +159,17 @@ def test_a_mark_of_another_name_in_a_clip_of_its_own_is_found_among_many_files(t
     assert DrawnMarks().at(tmp_path / "sub01") and drawn_input(tmp_path / "sub01") == (WORDS,)
 
 
+def test_a_twin_that_is_interrupted_leaves_no_half_of_a_data_set(tmp_path: Path) -> None:
+    def stop(done: int, _: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    (tmp_path / "S").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        write_twin(TWINS["smic"], tmp_path / "S", TwinSpec(subjects=2, clips=2, seed=1, height=64), "smic", stop)
+    assert not list(tmp_path.rglob("*.jpg")) and not list(tmp_path.rglob("*.bmp"))
+
+
 def test_the_sheet_alone_tells_a_twin_whose_pictures_were_saved_again(tmp_path: Path) -> None:
     write_twin(TWINS["mmew"], tmp_path / "M", TwinSpec(subjects=2, clips=2, seed=1, height=64), "mmew")
     _mark_alone(tmp_path / "M")

@@ -209,7 +209,8 @@ def test_a_run_says_that_its_weights_have_seen_the_test_clips(tmp_path: Path) ->
     words = tell_of_weights(kept, contract, path, tmp_path, shards)
     values = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert "of 2 of 2 scored clips" in words and words in values["warnings"] and "six pictures" in values["network"]
-    assert f"says of its own scores: {words}" in run("audit", tmp_path / "run").output
+    audited = run("audit", tmp_path / "run")
+    assert f"says of its own scores: {words}" in audited.output and audited.exit_code == 1
     assert tell_of_weights(kept, contract, None, tmp_path, shards) == ""
 
 

@@ -43,6 +43,12 @@ def test_the_split_is_on_the_disk_before_features_are_made_and_the_folder_is_gon
         with pytest.raises(KeyboardInterrupt):
             run(asked)
     early = (asked.out / "split.json").read_text()
+    (asked.out / "split.json").rename(asked.out / ".split.json.abcd1234.draft.json")  # as a kill in its write leaves it
+    with monkeypatch.context() as stopped:
+        stopped.setattr(design, "read_items", stops_after(0, design.read_items))
+        with pytest.raises(KeyboardInterrupt):
+            run(asked)
+    (asked.out / ".split.json.abcd1234.draft.json").unlink()
     assert [path.name for path in asked.out.iterdir()] == ["split.json"]
     with monkeypatch.context() as stopped:
         stopped.setattr(pool, "do", stops_after(2, do))

@@ -62,10 +62,12 @@ class Audit:
     unread: int
     on_purpose: bool = False
     with_weights: bool = False
+    seen: tuple[str, ...] = ()
+    """What its run or evaluation says of scored clips that its weights have seen: that is a leak, too."""
 
     @property
     def leaking(self) -> bool:
-        return bool(self.leaks) or self.on_purpose
+        return bool(self.leaks) or self.on_purpose or bool(self.seen)
 
     @property
     def silent(self) -> bool:
@@ -102,7 +104,7 @@ def audit(split: Audited, *, images: bool = True, weights: TrainedOn | None = No
     if weights:
         found.weights(clips, weights, images=images)
     places = tuple(dict.fromkeys(placed.place for placed in clips))
-    return Audit(split.name, len(clips), places, found.leaks(), unread, split.leaks, weights is not None)
+    return Audit(split.name, len(clips), places, found.leaks(), unread, split.leaks, weights is not None, split.seen)
 
 
 class _Found:

@@ -18,6 +18,7 @@ from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.manifest import manifest_rows, refuse
 from p2pfl_me.data.reading import rows_of
 from p2pfl_me.data.spelling import clean
+from p2pfl_me.data.trained_on import SEEN
 from p2pfl_me.errors import DataError
 from p2pfl_me.files import read_json, undrafted
 from p2pfl_me.run.folder import RunFolder
@@ -39,13 +40,15 @@ class Placed:
 @dataclass(frozen=True)
 class Audited:
     """One split: what must not be on two places of it. `leaks` says so of a split that leaks on purpose; `said` are
-    notes on how its rows were read (which sheet was taken, what else lies there), and what its run says against itself.
+    notes on how its rows were read (which sheet was taken, what else lies there), and what its run says against itself;
+    `seen` those of the latter by which its weights have seen clips that are scored.
     """
 
     name: str
     clips: tuple[Placed, ...]
     leaks: bool = False
     said: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
 
 
 def read_audited(paths: Sequence[Path], data: Path | None, rules: IdentityRules = ASK) -> list[Audited]:
@@ -95,7 +98,8 @@ def _folder(path: Path, data: Path | None, rules: IdentityRules) -> Iterator[Aud
             for placed in _manifest(file, "" if file.stem == "test" else file.stem.replace("-", " "), who)
         ]
         place = folder.parent if folder.name == "shards" else folder
-        yield Audited(str(place), tuple(clips), said=tuple(_of_run(place)))
+        against = _of_run(place)
+        yield Audited(str(place), tuple(clips), said=_repeated(place, against), seen=_seen(against))
     if not shares and (path / "manifest.csv").exists():
         yield Audited(str(path), tuple(_manifest(path, "", Identities(rules))))
     elif not shares:
@@ -106,20 +110,26 @@ def _folder(path: Path, data: Path | None, rules: IdentityRules) -> Iterator[Aud
         )
 
 
-def _of_run(folder: Path) -> Iterator[str]:
+def _of_run(folder: Path) -> tuple[str, ...]:
     """What a run found against its own scores: an audit of its shares alone knows no weights."""
-    if manifest := read_manifest_file(RunFolder(folder)):
-        for words in manifest.said_warnings:
-            yield f"{folder} says of its own scores: {words}"
+    manifest = read_manifest_file(RunFolder(folder))
+    return tuple(manifest.said_warnings) if manifest else ()
 
 
-def _of_evaluation(folder: Path) -> Iterator[str]:
+def _of_evaluation(folder: Path) -> tuple[str, ...]:
     """The same of a finished evaluation, after its card."""
     try:
-        found = read_json(folder / CARD).get("warnings", [])
-        yield from (f"{folder} says of its own scores: {words}" for words in found)
+        return tuple(map(str, read_json(folder / CARD).get("warnings", [])))
     except (OSError, ValueError, AttributeError, TypeError):  # none, or something else under its name
-        return
+        return ()
+
+
+def _repeated(folder: Path, against: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{folder} says of its own scores: {words}" for words in against)
+
+
+def _seen(against: Sequence[str]) -> tuple[str, ...]:
+    return tuple(words for words in against if words.startswith(SEEN))
 
 
 def _manifest(path: Path, owner: str, who: Identities) -> Iterator[Placed]:
@@ -160,8 +170,10 @@ def _folds(path: Path, data: Path | None, rules: IdentityRules) -> Audited:
         fix = "name the clips that were evaluated; an audit that passes over subjects proves nothing"
         raise DataError(f"holds no clip of {gone[0]}{more}, who are held out in {path}", where=str(data), fix=fix)
     read = remarks_text([each for each in found if isinstance(each, Remark) and each.of_file])
-    said = (*read, *_of_evaluation(path.parent))
-    return Audited(str(path), tuple(_in_fold(clip, held_out.get(clip.subject)) for clip in clips), said=said)
+    against = _of_evaluation(path.parent)
+    said = (*read, *_repeated(path.parent, against))
+    placed = tuple(_in_fold(clip, held_out.get(clip.subject)) for clip in clips)
+    return Audited(str(path), placed, said=said, seen=_seen(against))
 
 
 def _in_fold(clip: Clip, fold: tuple[str, str] | None) -> Placed:

@@ -31,7 +31,8 @@ def audit_text(audit: Audit) -> str:
 
 
 class AuditObject(TypedDict):
-    """One split: `on_purpose` where subjects leak by its protocol, `with_weights` where it was asked about those."""
+    """One split: `on_purpose` where subjects leak by its protocol, `with_weights` where it was asked about those, `seen`
+    what its run says of scored clips that its weights have seen."""
 
     verdict: Literal["leaks", "nothing compared", "no leak"]
     name: str
@@ -41,6 +42,7 @@ class AuditObject(TypedDict):
     unread: int
     on_purpose: bool
     with_weights: bool
+    seen: Sequence[str]
 
 
 class AuditsObject(TypedDict):
@@ -62,6 +64,7 @@ def audits_object(audits: Sequence[Audit]) -> AuditsObject:
                 "unread": each.unread,
                 "on_purpose": each.on_purpose,
                 "with_weights": each.with_weights,
+                "seen": each.seen,
             }
             for each in audits
         ]

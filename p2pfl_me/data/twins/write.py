@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -15,7 +16,7 @@ from p2pfl_me.data.twins.old_sheet import old_sheet
 from p2pfl_me.data.twins.recipe import Book, Cell, Recipe, Tree
 from p2pfl_me.data.twins.take import Folder, Planted, Take, TwinSpec, plan_takes, plant
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import making_folder, refusing
+from p2pfl_me.files import making_folder, refusing, undrafted
 from p2pfl_me.machine import cores
 from p2pfl_me.progress import Progress
 
@@ -42,8 +43,10 @@ def write_twin(
     DataError
         The folder holds something already, cannot be written, or the twin is too small for what is to be planted.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(undrafted(folder.iterdir()))):
         raise DataError("is no empty folder", where=str(folder), fix="name a new one with -o")
+    with suppress(OSError):  # an empty one is made anew, so that it holds the whole twin or nothing
+        folder.rmdir()
     planned = [(recipe, _takes(recipe, spec, title)) for recipe in recipes]
     total, done = sum(len(takes) for _, takes in planned), 0
     with (
