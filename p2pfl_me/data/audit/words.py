@@ -31,8 +31,8 @@ def audit_text(audit: Audit) -> str:
 
 
 class AuditObject(TypedDict):
-    """One split: `on_purpose` where subjects leak by its protocol, `with_weights` where it was asked about those, `seen`
-    what its run says of scored clips that its weights have seen."""
+    """One split: `on_purpose` where subjects leak by its protocol, `with_weights` where it was asked about those.
+    `seen` is what its run says of scored clips that its weights have seen."""
 
     verdict: Literal["leaks", "nothing compared", "no leak"]
     name: str
