@@ -97,7 +97,9 @@ def _wire() -> dict[str, Target]:
         "reply": Target((_replied(msgpack.packb([])),), _read_reply),
         "answer": Target((msgpack.packb([]), msgpack.packb(["model", "x" * 80])), _read_answer),
         "word of an unknown key": Target((_unknown().said,), _read_unknown),
-        "its answer": Target((answer(LOW.identity, _unknown().said, CHALLENGED, _said()[0]),), _read_its_answer),
+        "its answer": Target(
+            (answer(LOW.identity, _unknown().said, CHALLENGED, _said()[0], [HIGH.identity.public]),), _read_its_answer
+        ),
         "record": Target(
             (bytes(Sealer(bytes(32)).seal(MESSAGE, headers[0])),), lambda data: Opener(bytes(32)).open(data)
         ),
@@ -156,17 +158,21 @@ def _again(state: State) -> State:
 @cache
 def _unknown() -> Unknown:
     """What HIGH says that does not know LOW."""
-    return unknown(HIGH.identity, ephemeral_of(_said()[0]), CHALLENGED, _said()[0])
+    return unknown([HIGH.identity], ephemeral_of(_said()[0]), CHALLENGED, _said()[0])
+
+
+def _its_answer() -> bytes:
+    return answer(LOW.identity, _unknown().said, CHALLENGED, _said()[0], [HIGH.identity.public])
 
 
 def _read_unknown(data: bytes) -> None:
     made, awaiting = _said()
     if not is_from(data, HIGH.identity.public, awaiting.ephemeral, CHALLENGED, made):
-        answer(LOW.identity, data, CHALLENGED, made)
+        answer(LOW.identity, data, CHALLENGED, made, [HIGH.identity.public])
 
 
 def _read_its_answer(data: bytes) -> None:
-    answered_by([LOW.identity], _unknown(), data)
+    answered_by([LOW.identity], [HIGH.identity.public], _unknown(), data)
 
 
 def _read_introduction(payload: bytes) -> None:

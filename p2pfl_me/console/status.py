@@ -177,8 +177,10 @@ class Account:
                 self._twice[int(twice[2] or twice[1])] = line.t
             case events.Refused(neighbour=None, reason=why) if of_peer := OF_PEER.match(why):
                 other = int(of_peer[1])
-                if other not in self._links or self._links[other].state in {"gone", "refused"}:
-                    self._links[other] = Neighbour(other, "refused", line.t, why)
+                was = self._links.get(other)
+                if was is None or was.state in {"gone", "refused"}:
+                    since = was.since if was and was.state == "refused" else line.t  # it is said again and again
+                    self._links[other] = Neighbour(other, "refused", since, why)
             case events.Undecided() as told:
                 self._undecided = undecided(told)
             case events.View() | events.Changed():
@@ -263,6 +265,8 @@ def as_lines(peers: Sequence[PeerStatus], now: float) -> Iterator[str]:
             yield f"    {each.undecided}"
         if each.twice is not None and each.state in GOING:
             yield f"    another process runs with this peer's key, seen {_ago(now - each.twice)}: stop one of the two"
+        if each.state in GOING and each.neighbours and all(other.state == "refused" for other in each.neighbours):
+            yield "    no neighbour takes this peer as it is: compare contracts and fingerprints (`p2pme doctor`)"
         for other in each.neighbours if each.state in GOING else ():  # whose end closed its links
             twice = f"two processes run with its key, seen {_ago(now - other.twice)}" if other.twice is not None else ""
             why = "; ".join(filter(None, (other.why, twice, seen_by(other.others))))

@@ -15,8 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar, assert_never
 
-from p2pfl_me.counting import many
-from p2pfl_me.errors import ContractError, P2pmeError
+from p2pfl_me.errors import P2pmeError
 from p2pfl_me.gossip.protocol import Action, Began, Finish, Leave, Mixed, Refuse, Send, SetTimer, Timer, Train
 from p2pfl_me.gossip.protocol import Protocol as Core
 from p2pfl_me.gossip.turning import TURNED
@@ -24,6 +23,7 @@ from p2pfl_me.message import Kind, Message
 from p2pfl_me.peer.changing import Changing
 from p2pfl_me.peer.duty import Work
 from p2pfl_me.peer.misbehaviour import SUSPECT, MisbehaviourScores
+from p2pfl_me.peer.refusals import Refusals
 from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent, LinkState
 from p2pfl_me.wire.endpoint import Differs, News, Sighted, Starved, Unreachable
@@ -62,7 +62,12 @@ class Host:
     """
 
     def __init__(
-        self, core: Core, work: Work, connect: Callable[[Host], Links], neighbours: Collection[int] = ()
+        self,
+        core: Core,
+        work: Work,
+        connect: Callable[[Host], Links],
+        neighbours: Collection[int] = (),
+        patience_s: float = 0.0,
     ) -> None:
         self._core = core
         self._work = work
@@ -79,7 +84,7 @@ class Host:
         self._round = -1
         self.changing: Changing | None = None
         """What this peer is told of changes of its contract, if they can be."""
-        self._neighbours, self._differing = frozenset(neighbours), dict[int, bool]()
+        self._refusals = Refusals(neighbours, patience_s, lambda words: self.note(events.Refused(None, words)))
         self.met: set[int] = set()
         """Neighbours with whom there has been a link."""
         self.unreachable: Mapping[int, str] = {}
@@ -155,10 +160,10 @@ class Host:
                 self.note(events.Unreachable(peer, why))
             case Starved(seconds):
                 self.note(events.Starved(round(seconds, 3)))
-            case Differs(peer, by_key):
-                self._differing[peer] = by_key
-                if not self.met and self._neighbours and self._neighbours <= self._differing.keys():
-                    self._fail(_refused_by_all({each: self._differing[each] for each in sorted(self._neighbours)}))
+            case Differs():
+                error = self._refusals.take(time.monotonic(), news, may_change=self.changing is not None)
+                if error and not self.met:
+                    self._fail(error)
             case _:
                 assert_never(news)
 
@@ -311,23 +316,3 @@ class Host:
             await self._links.part(STOPPED_PART_S)
         except P2pmeError:
             return  # the links themselves are what failed
-
-
-def _refused_by_all(neighbours: Mapping[int, bool]) -> ContractError:
-    """Whom all refuse has nobody to wait for, and would train alone to its end; by key or by contract, whose it is."""
-    keys = [each for each, by_key in neighbours.items() if by_key]
-    others = [each for each, by_key in neighbours.items() if not by_key]
-    said = []
-    if others:
-        said.append(f"{many(len(others), 'neighbour', 'have')} another contract than this peer ({_listed(others)})")
-    if keys:
-        said.append(f"{many(len(keys), 'neighbour', 'know')} this peer by another key ({_listed(keys)})")
-    return ContractError(
-        f"{', and '.join(said)}; there is no other",
-        fix="compare files and fingerprints (lines `refused` above name what differs); then give the same command "
-        "again, with another --out if this one's was wrong",
-    )
-
-
-def _listed(peers: Collection[int]) -> str:
-    return ", ".join(map(str, peers))

@@ -249,7 +249,7 @@ async def _run(
         changes = told and Changes(*told, host.on_change)
         return links_of(contract, directory, layout, host, ledger.write, changes)
 
-    host = signals.host = Host(core, work, connect, schedule.neighbours(peer))
+    host = signals.host = Host(core, work, connect, schedule.neighbours(peer), contract.gossip.start.patience)
     changing = host.changing = told and Changing(
         FolderStore(settings.run),
         standing,

@@ -33,6 +33,16 @@ class Seals:
     opener: Opener
 
 
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """One of our keys and one of a neighbour's, both good now, and the key of the proofs between them."""
+
+    neighbour: Neighbour
+    identity: Identity
+    public: bytes
+    key: bytes
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """Somebody who called us; `neighbour` and `seals` once its HELLO has been answered."""
@@ -55,22 +65,19 @@ class Dialled:
 
     since: float
     neighbour: Neighbour
-    key: bytes = b""
+    pair: KeyPair | None = None
     challenge: bytes = b""
     said: bytes = b""
     awaiting: AwaitingReply | None = None
+    has_answered: bool = False
+    """Whoever is there is not the neighbour that we know; it has been told who we are, and hangs up."""
     seals: Seals | None = None
     differing: tuple[str, ...] = ()
 
-
-@dataclass(frozen=True, slots=True)
-class KeyPair:
-    """One of our keys and one of a neighbour's, both good now, and the key of the proofs between them."""
-
-    neighbour: Neighbour
-    identity: Identity
-    public: bytes
-    key: bytes
+    @property
+    def key(self) -> bytes:
+        """The one of the neighbour's under which we called it."""
+        return self.pair.public if self.pair else b""
 
 
 @dataclass(slots=True, eq=False)

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.admission import CHALLENGE, WaitingRoom, caller_of
@@ -39,9 +38,10 @@ from p2pfl_me.wire.handshake import (
     read_reply,
     reply,
 )
+from p2pfl_me.wire.handshake_events import HandshakeEvents
 from p2pfl_me.wire.handshake_stages import AtRelay, Call, Dialled, KeyPair, Seals, Stage, key_pairs, most_s, seals_of
 from p2pfl_me.wire.meeting import is_met, meet
-from p2pfl_me.wire.neighbour import Neighbour
+from p2pfl_me.wire.neighbour import Neighbour, Tried
 from p2pfl_me.wire.noise import AwaitingReply
 from p2pfl_me.wire.records import HEADER, PAYLOAD
 from p2pfl_me.wire.session import CHANGE, STANDING, Standing
@@ -53,29 +53,6 @@ NEWS_RECORD = HEADER + PAYLOAD + 16
 """The same where the two have different contracts: it tells how one became the other."""
 UNKNOWNS = (1.0, 8.0)
 """Keys that are not known and are told so, a second and at once: an agreement of keys each, for anybody who calls."""
-
-
-class HandshakeEvents(Protocol):
-    """Whom the handshaker tells."""
-
-    def replace(self, neighbour: Neighbour, theirs: Standing) -> None:
-        """End the connection there was with a neighbour: a newer one has shown that it is there."""
-
-    def up(self, neighbour: Neighbour, connection: Connection, theirs: Standing, seals: Seals) -> None:
-        """The handshake is complete, and we have said how far our conversation has come."""
-
-    def hang_up(self, connection: Connection) -> None:
-        """End a connection that has not become a link."""
-
-    def news(self, neighbour: Neighbour, data: bytes, differing: Sequence[str]) -> None:
-        """A neighbour with another contract has told how that came to be; and been told the same of ours."""
-
-    def differs(self, neighbour: Neighbour, *, by_key: bool) -> None:
-        """A neighbour has another contract, and nothing can be told of how that came to be; or it knows us by another
-        key than ours."""
-
-    def stranger(self, reason: str) -> None: ...
-    def complain(self, neighbour: Neighbour, complaint: str) -> None: ...
 
 
 class Handshaker:
@@ -123,6 +100,7 @@ class Handshaker:
     def _find_edges(self) -> None:
         mine = self._terms.identities(self._trust.good(self._terms.stated or self._terms.identity.public))
         for neighbour in self._neighbours:
+            neighbour.tried = Tried()
             self._edges[neighbour] = key_pairs(neighbour, mine, self._trust.good(neighbour.endpoint.public_key))
             for relay in neighbour.endpoint.relays:
                 self._to_relays[relay.public_key] = key_pairs(neighbour, mine, (relay.public_key,))
@@ -175,7 +153,7 @@ class Handshaker:
                 self._complain(stage.neighbour, TURNED_AWAY_THERE if stage.asked else NO_PEER)
         elif isinstance(stage, Dialled):
             # One may be closed because its owner is leaving, or begins; two in a row are meant.
-            stage.neighbour.cut = 0 if connection.connecting else stage.neighbour.cut + 1
+            stage.neighbour.cut = 0 if connection.connecting or stage.has_answered else stage.neighbour.cut + 1
             if stage.neighbour.cut > len(self._edges[stage.neighbour]):
                 self._complain(stage.neighbour, HUNG_UP if stage.awaiting else NO_PEER)
         elif isinstance(stage, Call) and stage.neighbour is None and stage.met is None and stage.unknown is None:
@@ -248,7 +226,7 @@ class Handshaker:
             self._events.hang_up(connection)
             return
         edge = edges[stage.neighbour.failures % len(edges)]  # which of its keys it runs with, it alone knows
-        terms, stage.key, stage.challenge = replace(self._terms, identity=edge.identity), edge.public, challenge
+        terms, stage.pair, stage.challenge = replace(self._terms, identity=edge.identity), edge, challenge
         stage.said, stage.awaiting = made, _ = hello(terms, edge.public, edge.key, challenge)
         if self._send(connection, made) is Outcome.SENT:
             self._traffic.frame_sent(stage.neighbour.peer, len(made))
@@ -301,40 +279,45 @@ class Handshaker:
         self._events.stranger(f"{why}, from {connection.host}")
         good = self._trust.good(self._terms.stated or self._terms.identity.public)
         mine = self._terms.identities(good)
-        if len(mine) == 1 and self._unknowns.take(now):  # of two, it may have called the holder of either
+        if mine and self._unknowns.take(now):
             with suppress(WireError):  # it is no key at all
-                call.unknown = unknown(mine[0], ephemeral_of(frame), call.challenge, frame)
+                call.unknown = unknown(mine, ephemeral_of(frame), call.challenge, frame)
         if call.unknown and self._send(connection, call.unknown.said) is Outcome.SENT:
             return
         self._events.hang_up(connection)
 
     def _on_unknown(self, connection: Connection, stage: Dialled, awaiting: AwaitingReply, frame: bytes) -> None:
-        """Our key is not known there; or the key is not there that we know."""
-        neighbour, (edge, *others) = stage.neighbour, self._edges[stage.neighbour]
-        is_its_own = is_from(frame, stage.key, awaiting.ephemeral, stage.challenge, stage.said)
-        if is_its_own and neighbour.failures >= len(others):
-            self._by_another_key(neighbour)
-        elif neighbour.failures >= len(others):
-            self._complain(neighbour, TURNED_AWAY)
-        if is_its_own or others:  # of two keys, ours or its own, it may go by the other
-            self._events.hang_up(connection)
+        """Our key is not known there; or the key is not there that we know. Of several, each is tried in its turn."""
+        neighbour, pair, edges = stage.neighbour, stage.pair, self._edges[stage.neighbour]
+        if pair is None:
             return
-        said = answer(edge.identity, frame, stage.challenge, stage.said)
-        if self._send(connection, said) is Outcome.SENT:  # whoever reads it hangs up
-            self._traffic.frame_sent(neighbour.peer, len(said))
+        if is_from(frame, pair.public, awaiting.ephemeral, stage.challenge, stage.said):
+            neighbour.tried.unknown.add(pair.identity.public)
+            if neighbour.tried.unknown >= {each.identity.public for each in edges}:
+                self._by_another_key(neighbour)
+        else:
+            neighbour.tried.elsewhere.add(pair.public)
+            known = {each.public for each in edges}
+            if neighbour.tried.elsewhere >= known:
+                self._complain(neighbour, TURNED_AWAY)
+            said = answer(pair.identity, frame, stage.challenge, stage.said, known)
+            stage.has_answered = True
+            if self._send(connection, said) is Outcome.SENT:  # whoever reads it hangs up
+                self._traffic.frame_sent(neighbour.peer, len(said))
+                return
+        self._events.hang_up(connection)
 
     def _on_answer(self, connection: Connection, to: Unknown, frame: bytes) -> None:
         """Somebody who called us by another key says who it is."""
-        edge = answered_by((edge for edges in self._edges.values() for edge in edges), to, frame)
+        every = [edge for edges in self._edges.values() for edge in edges]
+        edge = answered_by(every, {each.identity.public for each in every}, to, frame)
         if edge is not None:
             self._by_another_key(edge.neighbour)
         self._events.hang_up(connection)
 
     def _by_another_key(self, neighbour: Neighbour) -> None:
         self._complain(neighbour, BY_ANOTHER_KEY)
-        # Where contracts may change on the way, it may be on the way to ours; of two keys it may know the other.
-        if self._terms.news is None and len(self._edges[neighbour]) == 1:
-            self._events.differs(neighbour, by_key=True)
+        self._events.differs(neighbour, by_key=True)
 
     def _on_reply(self, connection: Connection, stage: Dialled, awaiting: AwaitingReply, frame: bytes) -> None:
         """Go on with a handshake that we began; the first sealed record is ours."""
@@ -375,6 +358,9 @@ class Handshaker:
             raise WireError("something else than the news of a neighbour with another contract")
         self._traffic.frame_received(neighbour.peer, len(frame))
         differing, stage.differing = stage.differing, ()
+        neighbour.has_told |= bool(told)
+        if not (neighbour.has_told or self._terms.news or neighbour.is_former):  # neither contract has come of another
+            self._differs(neighbour, differing)
         if isinstance(stage, Call):
             self._say_news(connection, neighbour, seals)
         else:

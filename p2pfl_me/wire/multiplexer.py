@@ -267,7 +267,8 @@ class Multiplexer:
         neighbour.connection, neighbour.dialling, neighbour.pace = connection, None, Pace()
         neighbour.heard = neighbour.made_at = time.monotonic()
         neighbour.made_after = self._carried(neighbour)
-        neighbour.failures, neighbour.cut, neighbour.unreachable, neighbour.complaint = 0, 0, "", ""
+        neighbour.failures, neighbour.cut, neighbour.unreachable = 0, 0, ""
+        neighbour.complained.clear()
         self._linked[connection] = neighbour
         connection.reader.most = RECORD
         if begins:
@@ -325,11 +326,7 @@ class Multiplexer:
         self._events.on_news(Differs(neighbour.peer, by_key))
 
     def complain(self, neighbour: Neighbour, complaint: str) -> None:
-        """Once, not at every attempt; and a neighbour that complains in ever new words fills no disk."""
-        if neighbour.complaint == complaint:
-            return
-        neighbour.complaint = complaint
-        if line := neighbour.complaints.line(time.monotonic(), complaint):
+        if line := neighbour.complains(time.monotonic(), complaint):
             self._events.on_refused(None, line)
 
     def _beat(self) -> None:

@@ -24,8 +24,21 @@ need. Whoever sends more is read later."""
 
 MOST_S = 2.0
 """Between two calls of it that came to nothing, at most."""
+AGAIN_S, MOST_AGAIN_S = 60.0, 3600.0
+"""After how long what is still so is complained of again: twice as long each time, an hour at most."""
+COMPLAINTS = 8
+"""Of a neighbour that are remembered."""
 NAMES = 8
 """Names of its ends of conversations that are remembered of a neighbour."""
+
+
+@dataclass(slots=True)
+class Tried:
+    """What has come of calls of a neighbour by several keys, since which keys are good: those of ours that it has said,
+    under one of its own, not to know, and those of its under which somebody else answered."""
+
+    unknown: set[bytes] = field(default_factory=set)
+    elsewhere: set[bytes] = field(default_factory=set)
 
 
 @dataclass(slots=True, eq=False)
@@ -63,10 +76,14 @@ class Neighbour:
     is_former: bool = False
     """Of the contract before: it is told what has changed, and never linked with."""
     is_told: bool = False
+    has_told: bool = False
+    """Whether it has ever told us how its contract came to be another than ours."""
+    tried: Tried = field(default_factory=Tried)
     echo: tuple[float, Future[float]] | None = None
     names: deque[bytes] = field(default_factory=lambda: deque(maxlen=NAMES))
     """By which it has named its end of our conversations, the latest last."""
-    complaint: str = ""
+    complained: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """What has been complained of: when it will be again, and how long after that."""
     complaints: RefusalLog = field(default_factory=RefusalLog)
     handshakes: Bucket = field(default_factory=lambda: Bucket(*HANDSHAKES))
     records: Bucket = field(default_factory=lambda: Bucket(*RECORDS))
@@ -84,6 +101,18 @@ class Neighbour:
         """Where peer `me` calls it, in words."""
         relay = self.relay(me)
         return f"the relay {relay.address}" if relay else self.endpoint.address
+
+    def complains(self, now: float, complaint: str) -> str | None:
+        """The line to log, not at every attempt, but for whoever looks later; and one that complains in ever new words
+        fills no disk."""
+        again_at, again_s = self.complained.pop(complaint, (now, AGAIN_S))
+        if now < again_at:
+            self.complained[complaint] = again_at, again_s
+            return None
+        self.complained[complaint] = now + again_s, min(2 * again_s, MOST_AGAIN_S)
+        while len(self.complained) > COMPLAINTS:
+            del self.complained[next(iter(self.complained))]
+        return self.complaints.line(now, complaint)
 
     def lost(self, now: float) -> None:
         """Its connection has ended."""

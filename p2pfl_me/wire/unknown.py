@@ -1,18 +1,20 @@
 """What is said to a key that is not known, so that nobody else can have said it. No socket here.
 
 A listener that cannot tell whose HELLO it has read says UNKNOWN: a fresh key, and a seal under the agreement of its
-own static key and the caller's ephemeral one. The caller, who knows whom it called, sees by it that this very neighbour
-does not know its key, and that it is not somebody on the line who says so. Where the seal is not the neighbour's,
-another key listens there than the caller's contract names: then the caller says its ANSWER under the agreement of its
-static key and the fresh one, and the listener sees by that which of its neighbours knows it by another key. Each seal
-covers challenge and HELLO, so what was changed on the way, or said on another connection, convinces nobody.
+own static key and the caller's ephemeral one (one for each of its keys, if it goes by several). The caller, who knows
+whom it called, sees by it that this very neighbour does not know its key, and that it is not somebody on the line who
+says so. Where the seal is not the neighbour's, another key listens there than the caller's contract names: then the
+caller says its ANSWER under the agreement of its static key and the fresh one, with a tag for each key by which it
+would know its neighbour, and the listener sees by that which of its neighbours knows it by other keys than any of its
+own. Each seal covers challenge and HELLO, so what was changed on the way, or said on another connection, convinces
+nobody.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -26,7 +28,8 @@ from p2pfl_me.wire.noise import KEY, agree, public_bytes
 
 UNKNOWN, ANSWER = 4, 5
 """Kinds of frame, beside those of the handshake."""
-SEAL = 32
+SEAL, SEALS = 32, 4
+"""Bytes of a seal or tag, and the most keys that one end goes by or is known by."""
 
 
 class Pair(Protocol):
@@ -49,8 +52,8 @@ class Unknown:
     ephemeral: X25519PrivateKey = field(repr=False)
 
 
-def unknown(identity: Identity, their_e: bytes, challenge: bytes, hello: bytes) -> Unknown:
-    """What the holder of `identity` says to whoever made this HELLO with the ephemeral key `their_e`.
+def unknown(identities: Sequence[Identity], their_e: bytes, challenge: bytes, hello: bytes) -> Unknown:
+    """What the holder of `identities` says to whoever made this HELLO with the ephemeral key `their_e`.
 
     Raises
     ------
@@ -59,8 +62,9 @@ def unknown(identity: Identity, their_e: bytes, challenge: bytes, hello: bytes) 
     """
     ephemeral = X25519PrivateKey.generate()
     mine = public_bytes(ephemeral)
-    key = _key(b"unknown", agree(identity.private, their_e), identity.public, their_e)
-    return Unknown(bytes([UNKNOWN]) + mine + _seal(key, challenge, hello, mine), challenge + hello, ephemeral)
+    keys = (_key(b"unknown", agree(each.private, their_e), each.public, their_e) for each in identities[:SEALS])
+    seals = b"".join(_seal(key, challenge, hello, mine) for key in keys)
+    return Unknown(bytes([UNKNOWN]) + mine + seals, challenge + hello, ephemeral)
 
 
 def is_from(frame: bytes, remote: bytes, ephemeral: X25519PrivateKey, challenge: bytes, hello: bytes) -> bool:
@@ -73,11 +77,14 @@ def is_from(frame: bytes, remote: bytes, ephemeral: X25519PrivateKey, challenge:
     """
     mine = _their_e(frame)
     key = _key(b"unknown", agree(ephemeral, remote), remote, public_bytes(ephemeral))
-    return hmac.compare_digest(frame[1 + KEY :], _seal(key, challenge, hello, mine))
+    seal, found = _seal(key, challenge, hello, mine), False
+    for begin in range(1 + KEY, len(frame), SEAL):
+        found |= hmac.compare_digest(frame[begin : begin + SEAL], seal)
+    return found
 
 
-def answer(identity: Identity, frame: bytes, challenge: bytes, hello: bytes) -> bytes:
-    """Who made the HELLO, to whoever said UNKNOWN without being the one that was called.
+def answer(identity: Identity, frame: bytes, challenge: bytes, hello: bytes, known: Iterable[bytes]) -> bytes:
+    """Who made the HELLO, and by which public keys it knows whom it called; to whoever said UNKNOWN without being that.
 
     Raises
     ------
@@ -86,29 +93,38 @@ def answer(identity: Identity, frame: bytes, challenge: bytes, hello: bytes) -> 
     """
     their_e = _their_e(frame)
     key = _key(b"answer", agree(identity.private, their_e), identity.public, their_e)
-    return bytes([ANSWER]) + _seal(key, challenge, hello, frame)
+    tags = b"".join(sorted(_tag(key, each) for each in [*known][:SEALS]))
+    return bytes([ANSWER]) + _seal(key, challenge, hello, frame + tags) + tags
 
 
-def answered_by(pairs: Iterable[P], to: Unknown, frame: bytes) -> P | None:
-    """Whose answer this is, if it is anybody's of these.
+def answered_by(pairs: Iterable[P], mine: Iterable[bytes], to: Unknown, frame: bytes) -> P | None:
+    """Whose answer this is, if it is anybody's of these and they know none of `mine`, our public keys.
 
     Raises
     ------
     WireError
         No ANSWER, by its length and kind, or one of these has no key.
     """
-    if frame[:1] != bytes([ANSWER]) or len(frame) != 1 + SEAL:
+    count, rest = divmod(len(frame) - 1, SEAL)
+    if frame[:1] != bytes([ANSWER]) or rest or not 2 <= count <= 1 + SEALS:
         raise WireError("something else than an answer to an unknown key")
-    mine, found = public_bytes(to.ephemeral), None
+    e, seal, tags, found = public_bytes(to.ephemeral), frame[1 : 1 + SEAL], frame[1 + SEAL :], None
+    ours = [*mine]
     for pair in pairs:
-        key = _key(b"answer", agree(to.ephemeral, pair.public), pair.public, mine)
-        if hmac.compare_digest(frame[1:], _seal(key, to.heard, b"", to.said)):
-            found = pair
+        key = _key(b"answer", agree(to.ephemeral, pair.public), pair.public, e)
+        if hmac.compare_digest(seal, _seal(key, to.heard, b"", to.said + tags)):
+            held = {tags[begin : begin + SEAL] for begin in range(0, len(tags), SEAL)}
+            found = pair if held.isdisjoint(_tag(key, each) for each in ours) else None
     return found
 
 
+def _tag(key: bytes, public: bytes) -> bytes:
+    return hmac.digest(key, b"known" + public, "sha256")
+
+
 def _their_e(frame: bytes) -> bytes:
-    if frame[:1] != bytes([UNKNOWN]) or len(frame) != 1 + KEY + SEAL:
+    seals, rest = divmod(len(frame) - 1 - KEY, SEAL)
+    if frame[:1] != bytes([UNKNOWN]) or rest or not 1 <= seals <= SEALS:
         raise WireError("something else than a reply")
     return frame[1 : 1 + KEY]
 

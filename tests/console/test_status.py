@@ -85,6 +85,18 @@ def test_who_has_another_contract_is_refused_with_the_section(run: RunFolder) ->
     assert last_said(run, Link(2, LinkState.UP))[2][0] == "up"
 
 
+def test_whom_no_neighbour_takes_is_told_so_and_since_when(run: RunFolder) -> None:
+    why = "peer {} at tcp://lab:1 knows this peer by another key"
+    log(run.path, 2, start(2), Refused(None, why.format(1)), Link(3, LinkState.UP), t=300)
+    said = "no neighbour takes this peer as it is"
+    assert not any(said in line for line in as_lines([status_of(run, CONTRACT)[2]], now=300)), "one does"
+    log(run.path, 2, Link(3, LinkState.DOWN, "gone"), Refused(None, why.format(3)), t=310)
+    log(run.path, 2, Refused(None, why.format(1)), Refused(None, why.format(3)), t=370)
+    two = status_of(run, CONTRACT)[2]
+    assert [(each.state, each.since) for each in two.neighbours] == [("refused", 300), ("refused", 310)]
+    assert any(said in line and "p2pme doctor" in line for line in as_lines([two], now=400))
+
+
 def test_who_falls_silent_is_suspect_with_what_others_see_until_it_is_heard_again(run: RunFolder) -> None:
     log(run.path, 0, Misbehaviour(0, {}, {}, (), ()), Sighted(1, True, {2: "up"}), t=290)
     assert last_said(run)[1] == ("suspect", 290, "nothing is heard of it")

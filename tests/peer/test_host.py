@@ -13,6 +13,7 @@ from p2pfl_me.errors import ContractError, P2pmeError, PeerError
 from p2pfl_me.gossip.protocol import Action, Finish, Mixed
 from p2pfl_me.message import Kind, Message, Vector
 from p2pfl_me.peer.host import Host
+from p2pfl_me.peer.refusals import Refusals
 from p2pfl_me.run.events import AnyEvent, HandsOut
 from p2pfl_me.wire.endpoint import Differs
 
@@ -130,3 +131,23 @@ def test_a_peer_whose_neighbours_all_have_another_contract_or_key_stops_at_once(
     else:
         asyncio.run(asyncio.wait_for(run(), 30.0))
     assert links.closed
+
+
+def test_where_contracts_may_change_who_is_refused_by_all_waits_for_its_patience_and_stops() -> None:
+    """A change may be on its way. It had trained alone to its end, and nothing but one line of its log said why."""
+    said: list[str] = []
+    refusals = Refusals((1, 2), 600.0, said.append)
+    for now in range(0, 700, 10):
+        error = refusals.take(now, Differs(1, by_key=True), may_change=True)
+        if now >= 50:
+            error = refusals.take(now + 1, Differs(2), may_change=True) or error
+        assert bool(error) is (now + 1 >= 50 + 601), now
+    assert said == [
+        "1 neighbour has another contract than this peer (2), and 1 neighbour knows this peer by another key (1); "
+        "there is no other; a change may be on its way that mends it, or it stops in 600 s"
+    ]
+    quiet = Refusals((1, 2), 0.0, said.append)
+    assert not quiet.take(0.0, Differs(1), may_change=True)
+    assert not quiet.take(61.0, Differs(2), may_change=True), "the other may have followed, or gone, by now"
+    assert quiet.take(62.0, Differs(1), may_change=True) and len(said) == 2
+    assert not Refusals((), 0.0, said.append).take(0.0, Differs(1), may_change=False)

@@ -161,6 +161,21 @@ def test_two_with_news_tell_each_other_and_the_caller_hangs_up() -> None:
     assert [args[1] for args in high.said("news")] == [b"news of 0", b""], "who was told is not told again"
 
 
+@pytest.mark.parametrize("told", ["neither", "low", "high"])
+def test_two_that_may_change_and_have_nothing_to_tell_are_no_less_two_contracts(told: str) -> None:
+    """Neither has come of another: it had been told by nobody that they differ."""
+    low = End(0, 1, terms={"news": b"news of 0" if told == "low" else b""})
+    high = End(1, 0, model=b"o", terms={"news": b"news of 1" if told == "high" else b""})
+    call(low, high)
+    for end in (low, high):
+        assert end.said("differs") == ([(end.neighbour, ("by_key", False))] if told == "neither" else [])
+        assert [("model" in words) for _, words in end.said("complain")] == ([True] if told == "neither" else [])
+    low.connection, high.connection = connection(), connection()
+    call(low, high)
+    assert [args[1] for args in high.said("news")][-1:] == [b""], "who calls tells once"
+    assert len(high.said("differs")) == 2 * (told == "neither")
+
+
 def test_a_neighbour_of_the_contract_before_is_told_once_and_never_linked() -> None:
     for former, steps in ((0, "caller"), (1, "called")):
         low, high = End(0, 1), End(1, 0)
@@ -194,8 +209,7 @@ def test_whose_key_is_not_known_is_told_so_by_the_neighbour_itself(news: bytes |
     call(low, high)
     assert low.said("complain") == [(low.neighbour, f"{CALLED} {BY_ANOTHER_KEY}")]
     assert low.said("hang_up") == [(low.connection,)] and not low.said("stranger")
-    # Where a contract may change on the way, the neighbour may yet come to know it.
-    assert low.said("differs") == ([] if news else [(low.neighbour, ("by_key", True))])
+    assert low.said("differs") == [(low.neighbour, ("by_key", True))], "its owner knows what may change on the way"
     assert not high.said("differs") and not high.said("complain"), "and who says it learns nothing"
 
 
@@ -206,28 +220,87 @@ def test_a_neighbour_that_calls_another_key_than_ours_says_who_it_is(news: bytes
     assert low.said("complain") == [(low.neighbour, f"{CALLED} {TURNED_AWAY}")] and not low.said("differs")
     assert high.said("complain") == [(high.neighbour, f"peer 0 at tcp://lab0:1 {BY_ANOTHER_KEY}")]
     assert high.said("hang_up") == [(high.connection,)]
-    assert high.said("differs") == ([] if news else [(high.neighbour, ("by_key", True))])
+    assert high.said("differs") == [(high.neighbour, ("by_key", True))]
 
 
-@pytest.mark.parametrize("which", ["low", "high"])
-def test_who_goes_by_two_keys_is_never_said_to_be_refused(which: str) -> None:
-    """It may be known by the other."""
+def keys(end: End, mine: list[Identity], theirs: list[Identity]) -> None:
+    """Let an end go by several keys, and know its neighbour by several."""
+    end.it._terms = end.terms = replace(end.terms, identity=mine[0], earlier=tuple(mine[1:]), stated=mine[0].public)
+    stated = end.neighbour.endpoint.public_key
+    end.trust.known = {
+        mine[0].public: tuple(each.public for each in mine),
+        stated: tuple(each.public for each in theirs),
+    }
+    end.trust.changed = True
+    end.it.look()
+
+
+def calls(caller: End, called: End, count: int) -> list[int]:
+    """So many calls one after the other, as a dialler makes them; how often each end had been refused after each."""
+    told = []
+    for failures in range(count):
+        caller.neighbour.failures = failures
+        caller.connection, called.connection = connection(), connection()
+        call(caller, called)
+        told.append((len(caller.said("differs")), len(called.said("differs"))))
+    return told
+
+
+def test_who_goes_by_two_keys_is_refused_once_neither_is_known() -> None:
+    """One of them might have been. Each is said to be unknown under a key of the neighbour's own."""
     low, high = End(0, 1), End(1, 0, key=KEYS[2].public)
-    if which == "low":
-        low.trust.known[KEYS[1].public] = (KEYS[1].public, KEYS[2].public)
-        low.trust.changed = True
-        low.it.look()
-        for failures, told in ((0, 0), (1, 1)):
-            low.neighbour.failures, low.connection, high.connection = failures, connection(), connection()
-            call(low, high)
-            assert len(low.said("complain")) == told, "not before both were tried"
-            assert len(low.said("hang_up")) == failures + 1
-    else:
-        high.it._terms = replace(high.terms, earlier=(KEYS[0],))
-        high.trust.known[KEYS[1].public] = (KEYS[1].public, KEYS[0].public)
+    keys(low, [KEYS[0], new_identity()], [KEYS[1]])
+    assert calls(low, high, 3) == [(0, 0), (1, 0), (2, 0)]
+    assert low.said("complain")[0] == (low.neighbour, f"{CALLED} {BY_ANOTHER_KEY}")
+    low, high = End(0, 1), End(1, 0, key=KEYS[2].public)
+    keys(low, [KEYS[0], KEYS[2]], [KEYS[1]])
+    assert calls(low, high, 2) == [(0, 0), (0, 0)] and low.said("up"), "it is known by the other"
+
+
+def test_who_knows_two_keys_of_a_neighbour_is_refused_under_the_one_that_it_has() -> None:
+    low, high = End(0, 1), End(1, 0, key=KEYS[2].public)
+    keys(low, [KEYS[0]], [new_identity(), KEYS[1]])
+    assert calls(low, high, 2) == [(0, 0), (1, 0)]
+    assert low.said("hang_up") == [(low.connection,)], "the other call waited for a word from whoever is there"
+    assert [words for _, words in low.said("complain")] == [f"{CALLED} {BY_ANOTHER_KEY}"]
+
+
+def test_a_listener_of_two_keys_says_under_both_whom_it_does_not_know() -> None:
+    low, high = End(0, 1), End(1, 0, key=KEYS[2].public)
+    keys(high, [new_identity(), KEYS[1]], [KEYS[2]])
+    assert calls(low, high, 1) == [(1, 0)]
+
+
+@pytest.mark.parametrize("known", ["neither", "one"])
+def test_who_is_called_by_two_keys_is_refused_if_neither_is_its_own(known: str) -> None:
+    """The caller names all keys by which it would know it, so that no one on the line can let it see one alone."""
+    low, high = End(0, 1, key=KEYS[2].public), End(1, 0)
+    keys(low, [KEYS[0]], [new_identity(), KEYS[1] if known == "one" else new_identity()])
+    assert calls(low, high, 1) == [(0, known == "neither")]
+    assert not low.said("complain"), "not before it has tried both"
+    assert calls(low, high, 2)[-1][0] == 0
+    assert bool(high.said("up")) is (known == "one")
+    assert [words for _, words in low.said("complain")] == ([] if known == "one" else [f"{CALLED} {TURNED_AWAY}"])
+
+
+def test_that_whoever_answers_for_it_hangs_up_is_no_other_complaint() -> None:
+    low, high = End(0, 1, key=KEYS[2].public), End(1, 0)
+    for _ in range(4):
+        low.connection, high.connection = connection(), connection()
         call(low, high)
-        assert high.said("hang_up") == [(high.connection,)] and not high.sent and not low.said("complain")
-    assert not low.said("differs") and not high.said("differs")
+        low.it.on_closed(low.connection, "closed by the other end")
+    assert {words for _, words in low.said("complain")} == {f"{CALLED} {TURNED_AWAY}"}
+
+
+def test_what_keys_came_to_counts_no_more_once_others_are_good() -> None:
+    low, high = End(0, 1), End(1, 0, key=KEYS[2].public)
+    mine = [KEYS[0], new_identity()]
+    keys(low, mine, [KEYS[1]])
+    calls(low, high, 1)
+    keys(low, mine, [KEYS[1]])
+    low.neighbour.failures, low.connection, high.connection = 1, connection(), connection()
+    call(low, high)
+    assert not low.said("differs"), "the first one may be known by now"
 
 
 @pytest.mark.parametrize("at", [0, 1, 40, 64])

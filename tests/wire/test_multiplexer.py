@@ -40,12 +40,12 @@ def test_it_listens_dials_all_and_beats_and_names_who_could_not(bench: Bench) ->
 
 
 def test_a_link_is_told_once_and_counted(bench: Bench) -> None:
-    bench.one.failures, bench.one.unreachable, bench.one.complaint = 3, "away", "old"
+    bench.one.failures, bench.one.unreachable, bench.one.complained = 3, "away", {"old": (1.0, 2.0)}
     bench.one.dialling = bench.connection()
     connection, _ = bench.link(bench.one)
     assert bench.told("on_link") == [(1, True, "", 1)] and bench.watcher.names() == ["up"]
     one = bench.one
-    assert (one.failures, one.unreachable, one.complaint, one.dialling) == (0, "", "", None)
+    assert (one.failures, one.unreachable, one.complained, one.dialling) == (0, "", {}, None)
     assert one.connection is connection and connection.reader.most == RECORD and one.is_up
     assert (one.heard, one.made_at) == (100.0, 100.0)
     bench.link(one)
@@ -318,10 +318,25 @@ def test_one_that_comes_back_by_a_name_that_it_had_before_another_is_there_twice
     assert len(bench.one.names) == neighbour.NAMES and not bench.one.comes_back_as(names[1])
 
 
+def test_what_goes_on_is_complained_of_again_ever_more_rarely(bench: Bench) -> None:
+    """For whoever looks later: twelve hours of two complaints that take turns."""
+    begun, said = bench.now, list[float]()
+    for each in range(12 * 3600 // 2):
+        bench.now = begun + 2.0 * each
+        before = len(bench.told("on_refused"))
+        bench.it.complain(bench.one, "ab"[each % 2])
+        said += [bench.now - begun] * (len(bench.told("on_refused")) - before)
+    assert said[:6] == [0.0, 2.0, 60.0, 62.0, 180.0, 182.0] and len(said) == 2 * 17
+    assert max(later - sooner for sooner, later in zip(said, said[2:], strict=False)) == 3600.0
+    bench.link(bench.one)
+    bench.it.complain(bench.one, "a")
+    assert len(bench.told("on_refused")) == len(said) + 1, "after a link it is news"
+
+
 def test_complaints_are_made_once_and_not_without_end(bench: Bench) -> None:
     for words in ("a", "a", "b", "a"):
         bench.it.complain(bench.one, words)
-    assert bench.told("on_refused") == [(None, "a"), (None, "b"), (None, "a")]
+    assert bench.told("on_refused") == [(None, "a"), (None, "b")]
     for number in range(30):
         bench.it.complain(bench.one, str(number))
     assert len(bench.told("on_refused")) == 10

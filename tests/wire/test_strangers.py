@@ -98,7 +98,7 @@ def test_a_stranger_that_knows_every_public_key_gets_a_greeting_and_that_its_key
             stranger.send(made)
             told = stranger.receive()
             assert is_from(told, swarm.identities[1].public, awaiting.ephemeral, challenge, made)
-            stranger.send(answer(thief.identity, told, challenge, made))
+            stranger.send(answer(thief.identity, told, challenge, made, [swarm.identities[1].public]))
             return stranger.receive()
 
         assert await asyncio.to_thread(call) == b""
