@@ -305,6 +305,7 @@ READ_OTHERWISE = {
     "data/capture.py": "looked at before",
     "data/concealed.py": "a film that `capture` has opened",
     "data/damage.py": "memory",
+    "data/drawn.py": "inside a workbook that `open_regular` gave",
     "data/drawn_films.py": "a draft of its writer",
     "data/fields.py": "a film that `capture` has opened",
     "data/images.py": "the same, with a call less: small files come in masses",
