@@ -278,13 +278,17 @@ def replacing(path: Path, *, public: bool = False, sync: bool = False) -> Iterat
 def making_folder(path: Path) -> Iterator[Path]:
     """A draft beside `path`, a folder meant for others, for the block to fill; it takes the name when the block ends.
 
-    It goes if the block raises. A folder that is there already is filled as it is.
+    It goes if the block raises. An empty folder is made anew, except where somebody works in it, what is mounted, and
+    where its parent is not ours to write; these, and one that holds something, are filled as they are.
 
     Raises
     ------
     OSError
         A full disk, or a folder that cannot be written.
     """
+    with suppress(OSError):
+        if not path.samefile(Path.cwd()):  # a shell in it would go on in a folder without a name
+            path.rmdir()
     if path.exists():
         yield path
         return

@@ -231,6 +231,24 @@ def test_a_folder_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
         assert there == tmp_path / "up"
 
 
+def test_an_empty_folder_is_made_anew_unless_somebody_works_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "out")
+    for name in (Path(), tmp_path / "out", tmp_path / "link"):
+        with making_folder(name) as there:
+            assert there == name
+    monkeypatch.chdir(tmp_path)
+    with making_folder(tmp_path / "link") as there:
+        assert there == tmp_path / "link"
+    with pytest.raises(KeyboardInterrupt), making_folder(Path("out")) as draft:
+        (draft / "half").write_text("half")
+        raise KeyboardInterrupt
+    assert [each.name for each in tmp_path.iterdir()] == ["link"]
+
+
 def test_one_at_a_time_holds_a_lock(tmp_path: Path) -> None:
     path = tmp_path / "private" / ".lock"
     with locked(path):

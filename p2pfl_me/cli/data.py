@@ -156,6 +156,7 @@ def split(path: Path, topology: Path, out: Path, peers: int | None, as_json: boo
     from p2pfl_me.data.manifest import write_manifest
     from p2pfl_me.data.split import untested
     from p2pfl_me.errors import DataError
+    from p2pfl_me.files import making_folder, refusing
     from p2pfl_me.home import home
     from p2pfl_me.run.manifest import untested_words
 
@@ -167,8 +168,10 @@ def split(path: Path, topology: Path, out: Path, peers: int | None, as_json: boo
         manifest = source.prepare(contract, path, home(), rules)
         parts = {f"peer-{peer}": clips for peer, clips in enumerate(source.deal(contract, manifest, peers))}
         parts["test"] = manifest.part("test")
-        for name, clips in parts.items():
-            write_manifest(out / f"{name}.csv", clips)
+        # Whole or not there: peers without their test part, or some of them, would pass for a split.
+        with refusing(DataError, out, "name another folder, or free some space"), making_folder(out) as draft:
+            for name, clips in parts.items():
+                write_manifest(draft / f"{name}.csv", clips)
         for words in what_is_read(manifest):
             click.echo(words)
         click.echo(parts_text(parts, contract.model.classes))

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from click.testing import CliRunner, Result
 
 from p2pfl_me.cli.data import data
 from p2pfl_me.contract.ready import read_contract
+from p2pfl_me.data.clip import Clip
+from p2pfl_me.data.manifest import write_manifest
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.data.shards import write_shards
 from p2pfl_me.errors import DataError
@@ -115,6 +118,26 @@ def test_split_writes_shares_that_can_be_read_and_leak_nothing(tmp_path: Path, r
         seen |= here
         assert any(line.split()[:1] == [name] for line in result.output.splitlines())
     assert len(seen) == 8
+
+
+def test_a_split_is_whole_or_not_there(tmp_path: Path, rule: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Peers without their test part, or some of them, would pass for a split of fewer people."""
+    rows(tmp_path / "manifest.csv", good(tmp_path, subjects=8))
+    (tmp_path / "empty").mkdir()
+
+    def stops(path: Path, clips: Iterable[Clip]) -> None:
+        if path.name == "test.csv":
+            raise KeyboardInterrupt
+        write_manifest(path, clips)
+
+    before = {path.name for path in tmp_path.iterdir()}
+    with monkeypatch.context() as patched:
+        patched.setattr("p2pfl_me.data.manifest.write_manifest", stops)
+        for out in ("new", "empty"):
+            assert run("split", tmp_path, "--topology", rule, "-o", tmp_path / out, "--peers", 2).exit_code == 1
+            assert not (tmp_path / out).exists()
+    assert {path.name for path in tmp_path.iterdir()} == before - {"empty"}
+    assert run("split", tmp_path, "--topology", rule, "-o", tmp_path / "new", "--peers", 2).exit_code == 0
 
 
 def test_a_data_set_of_which_nobody_is_tested_is_named_by_every_door(tmp_path: Path, rule: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -45,8 +44,6 @@ def write_twin(
     """
     if folder.exists() and (not folder.is_dir() or any(undrafted(folder.iterdir()))):
         raise DataError("is no empty folder", where=str(folder), fix="name a new one with -o")
-    with suppress(OSError):  # an empty one is made anew, so that it holds the whole twin or nothing
-        folder.rmdir()
     planned = [(recipe, _takes(recipe, spec, title)) for recipe in recipes]
     total, done = sum(len(takes) for _, takes in planned), 0
     with (
