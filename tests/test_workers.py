@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pfl_me.workers import pool
+from p2pfl_me.workers import _deaf_children, pool
 
 SCRIPT = """
 from p2pfl_me.workers import pool
@@ -28,6 +28,19 @@ with open("importing", "w"):
 with open("go"):
     pass  # and this one for the test
 """
+
+
+def test_ctrl_c_while_a_fork_server_is_started_is_answered_after_that() -> None:
+    """It was ignored there: a comparison that was stopped as its baselines began went on to its end."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        with _deaf_children():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not heard
+        assert heard == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_while_the_fork_server_still_imports_prints_nothing(tmp_path: Path) -> None:
