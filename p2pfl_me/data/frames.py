@@ -31,6 +31,8 @@ MIRRORS = frozenset(("__macosx", "@eadir", "$recycle.bin", "system volume inform
 """Folders in which systems keep copies, thumbnails and what was thrown away; in lower case."""
 FACES = 4
 """So many pictures whose last number is the same may be the faces of one frame, numbered before it."""
+CLOCKS = ((24, 1), (60, 1), (2400, 100), (6000, 100), (240000, 10000))
+"""Where hours, minutes or seconds, HHMM, MMSS and HHMMSS begin anew, and in figures the unit that begins or ends them."""
 MOVE = "save such frames as PNG or JPEG under the same numbers, or move them elsewhere"
 FIX = "leave one picture of each frame in the folder, numbered in the order of time"
 
@@ -250,6 +252,14 @@ def _several_kinds(kinds: dict[str, list[_Named]]) -> str:
     return f"holds pictures of {len(kinds)} kinds, {' and '.join(sorted(shown)[:3])}: which of them are the frames?"
 
 
+def _begins_anew(numbers: Sequence[int]) -> bool:
+    """Whether they may be of a clock that passed its end: the times before it would be taken for the later ones."""
+    for end, unit in CLOCKS:
+        if min(numbers) < unit and end - unit <= max(numbers) < end:
+            return not any(unit <= each < end - unit for each in numbers)
+    return False
+
+
 def _place(pictures: Sequence[_Named]) -> int:
     """Which of a name's numbers is the frame's: the one that changes, or the last such if all tell one order."""
     columns = list(zip(*(each.numbers for each in pictures), strict=True))
@@ -258,8 +268,9 @@ def _place(pictures: Sequence[_Named]) -> int:
         return len(columns) - 1
     last = changing[-1]
     rows = sorted(pictures, key=lambda each: [each.numbers[place] for place in changing])
+    begins_anew = any(_begins_anew(columns[place]) for place in changing[:-1])
     for one, other in pairwise(rows):
-        if one.numbers[last] >= other.numbers[last] and one.numbers != other.numbers:
+        if begins_anew or (one.numbers[last] >= other.numbers[last] and one.numbers != other.numbers):
             said = f"has several numbers that change in its names, as in {one.name} and {other.name}"
             raise ValueError(f"{said} (two faces, or times of day?): which is the frame's?")
     if last < len(columns) - 1 and len(set(columns[last])) <= FACES:
