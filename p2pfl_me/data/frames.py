@@ -32,7 +32,7 @@ MIRRORS = frozenset(("__macosx", "@eadir", "$recycle.bin", "system volume inform
 FACES = 4
 """So many pictures whose last number is the same may be the faces of one frame, numbered before it."""
 CLOCKS = ((24, 1), (60, 1), (2400, 100), (6000, 100), (240000, 10000))
-"""Where hours, minutes or seconds, HHMM, MMSS and HHMMSS begin anew, and in figures the unit that begins or ends them."""
+"""Where hours, minutes or seconds, HHMM, MMSS and HHMMSS begin anew, and the unit of their first and last part."""
 MOVE = "save such frames as PNG or JPEG under the same numbers, or move them elsewhere"
 FIX = "leave one picture of each frame in the folder, numbered in the order of time"
 
