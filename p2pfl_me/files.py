@@ -286,9 +286,12 @@ def making_folder(path: Path) -> Iterator[Path]:
     OSError
         A full disk, or a folder that cannot be written.
     """
+    mode = _public_mode(0o777)
     with suppress(OSError):
         if not path.samefile(Path.cwd()):  # a shell in it would go on in a folder without a name
+            before = stat.S_IMODE(path.stat().st_mode)
             path.rmdir()
+            mode = before  # whoever closed it to others has it closed
     if path.exists():
         yield path
         return
@@ -296,7 +299,7 @@ def making_folder(path: Path) -> Iterator[Path]:
     draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".draft", dir=path.parent))
     try:
         yield draft
-        draft.chmod(_public_mode(0o777))
+        draft.chmod(mode)
         draft.rename(path)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)

@@ -420,3 +420,13 @@ def test_whatever_lies_where_a_file_should_is_told_in_words_and_hangs_nobody(
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o750, 0o755])
+def test_an_empty_folder_that_is_made_anew_is_open_to_nobody_else_than_before(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "split"
+    folder.mkdir()
+    folder.chmod(mode)
+    with making_folder(folder) as draft:
+        (draft / "test.csv").write_text("")
+    assert folder.stat().st_mode & 0o7777 == mode and [each.name for each in folder.iterdir()] == ["test.csv"]
