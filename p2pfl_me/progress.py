@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from p2pfl_me.output import put, redraws
 
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn, Task
+
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
+BAR, LEAST_BAR = 40, 8
+"""Columns that a bar takes at most; where there is room for less than the second, there is none."""
 
 
 @contextmanager
@@ -25,17 +30,42 @@ def showing(*what: str, stream: TextIO | None = None) -> Iterator[tuple[Progress
         yield tuple(_lines(each, stream) for each in what)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(file=stream)) as bars:
+    # Nothing is drawn until something is to be done: a display that stays empty hides the cursor all the same.
+    bars = Bars(console=Console(file=stream))
 
-        def bar(text: str) -> Progress:
-            task = bars.add_task(text, total=None, visible=False)
-            return lambda done, total: bars.update(task, completed=done, total=total, visible=True)
+    def bar(text: str) -> Progress:
+        task = bars.add_task(text, total=None, visible=False)
 
-        yield tuple(bar(each) for each in what)
+        def show(done: int, total: int) -> None:
+            if total:
+                bars.update(task, completed=done, total=total, visible=True)
+                bars.columns = _fitting([each for each in bars.tasks if each.visible], bars.console.width)
+                bars.start()
+
+        return show
+
+    try:
+        yield tuple(map(bar, what))
+    finally:
+        bars.stop()
+
+
+def _fitting(tasks: Sequence[Task], width: int) -> tuple[ProgressColumn, ...]:
+    """The columns there is room for: the bar goes first, then the time left, and never the numbers."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+
+    what = TextColumn("{task.description}", table_column=Column())  # wrapped where it is too long
+    numbers = MofNCompleteColumn(table_column=Column(no_wrap=True))
+    left = TimeRemainingColumn(table_column=Column(no_wrap=True))
+    room = width - max(len(each.description) for each in tasks)
+    room -= max(len(f" {each.total:.0f}/{each.total:.0f}") for each in tasks)
+    if room < len(" 0:00:00"):
+        return what, numbers
+    room -= len(" 0:00:00") + len(" ")
+    return (what, BarColumn(min(room, BAR)), numbers, left) if room >= LEAST_BAR else (what, numbers, left)
 
 
 def _lines(what: str, stream: TextIO) -> Progress:
@@ -43,7 +73,7 @@ def _lines(what: str, stream: TextIO) -> Progress:
 
     def line(done: int, total: int) -> None:
         nonlocal told
-        if (tenth := 10 * done // total) != told:
+        if total and (tenth := 10 * done // total) != told:
             told = tenth
             put(f"{what}: {done}/{total}", stream)
 

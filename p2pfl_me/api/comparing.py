@@ -16,7 +16,7 @@ from p2pfl_me.api.clips import Clips, path_of
 from p2pfl_me.api.extras import pandas, said_in
 from p2pfl_me.api.given import given_number, given_path
 from p2pfl_me.api.ready import for_arrays, rules_from
-from p2pfl_me.api.result import Result
+from p2pfl_me.api.result import TITLES, Result, by_round
 from p2pfl_me.api.running import contract_of
 from p2pfl_me.cluster.place import place_of, require_no_jobs
 from p2pfl_me.compare.page import cell_folder
@@ -76,25 +76,36 @@ class Comparison:
         for name, runs in self.runs.items():
             curves = [present_mean(scores.T) for each in runs if np.isfinite(scores := each.scores(metric)).any()]
             shortest = min(map(len, curves), default=0)
-            ax.plot(present_mean([curve[:shortest] for curve in curves]) if curves else [], label=name)
-        said = "".join(f"{words.upper()}: " for words in self.warnings)
-        ax.set(xlabel="round", ylabel=metric, title=f"{said}{metric}, mean over peers and seeds")
+            mean = present_mean([curve[:shortest] for curve in curves]) if curves else np.empty(0)
+            mark = "." if len(mean) == 1 else None  # a line of one point is not seen
+            ax.plot(np.arange(1, len(mean) + 1), mean, marker=mark, label=name)
         ax.legend()
-        return ax
+        return by_round(ax, metric, f"{TITLES.get(metric, metric)}, mean over peers and seeds", self.warnings)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Why the scores are no measure of recognition, in any of the runs."""
         return tuple(dict.fromkeys(words for runs in self.runs.values() for each in runs for words in each.warnings))
 
+    @property
+    def verdict(self) -> str:
+        """What may be said of the differences, as the page and `p2pme compare` say it."""
+        from p2pfl_me.report.claims import verdict
+        from p2pfl_me.report.methods import Method, Setting
+        from p2pfl_me.report.run import read_run
+
+        methods = (Method(name, tuple(read_run(each.run) for each in runs)) for name, runs in self.runs.items())
+        return verdict(Setting("", tuple(methods)))
+
     def _repr_html_(self) -> str:
-        """A small table for notebooks."""
-        lines = ["<tr><th></th><th>UF1</th><th>seeds</th></tr>"]
+        """A small table for notebooks, with what may be said of it."""
+        lines = ["<tr><th></th><th>UF1, mean of the peers' own models</th><th>seeds</th></tr>"]
         for name, values in self.final().items():
-            spread = f" +- {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+            spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
             score = f"{np.mean(values):.3f}{spread}" if values else "-"
             lines.append(f"<tr><th>{escape(name)}</th><td>{score}</td><td>{len(values)}</td></tr>")
-        lines += [f"<tr><td colspan=3>{escape(words)}</td></tr>" for words in self.warnings]
+        said = [*self.warnings, self.verdict, f"page: {self.folder / 'report.html'}"]
+        lines += [f"<tr><td colspan=3>{escape(words)}</td></tr>" for words in said]
         return f"<table>{''.join(lines)}</table>"
 
 

@@ -119,7 +119,9 @@ class Evaluation:
         return ax
 
     def _repr_html_(self) -> str:
-        """A small table for notebooks."""
+        """A small table for notebooks, with what may be said of it."""
+        from p2pfl_me.evaluate.document import verdict
+
         lines = ["<tr><th></th><th>UF1</th><th>95 % interval</th><th>UAR</th></tr>"]
         for arm in self.arms:
             uf1, uar = self.score(arm, "uf1"), self.score(arm, "uar")
@@ -129,7 +131,8 @@ class Evaluation:
                 f"<tr><th>{escape(arm)}</th><td>{cells[0]}</td><td>{cells[1]}</td>"
                 f"<td>{f'{uar[0]:.3f}' if uar else '-'}</td></tr>"
             )
-        lines += [f"<tr><td colspan=4>{escape(words)}</td></tr>" for words in self.results.design.warnings]
+        said = [*self.results.design.warnings, verdict(self.results), f"page: {self.folder / 'report.html'}"]
+        lines += [f"<tr><td colspan=4>{escape(words)}</td></tr>" for words in said]
         return f"<table>{''.join(lines)}</table>"
 
     def _arm(self, name: str) -> Arm:

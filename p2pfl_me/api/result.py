@@ -30,6 +30,20 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 METRICS = ("uf1", "uar", "accuracy", "macro_f1", "weighted_f1", "loss")
+TITLES = {"uf1": "UF1", "uar": "UAR", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
+"""Of those that are written in another way where people read them."""
+
+
+def by_round(ax: Axes, metric: str, title: str, warnings: tuple[str, ...]) -> Axes:
+    """Axes of curves: whole rounds from 1, scores between 0 and 1, and why they are no measure of recognition."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.set(xlabel="round", ylabel=TITLES.get(metric, metric))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if metric != "loss":
+        ax.set_ylim(0, 1)
+    ax.set_title("\n".join([*(words.upper() for words in warnings), title]), wrap=True)
+    return ax
 
 
 @dataclass(frozen=True)
@@ -166,13 +180,16 @@ class Result:
         values = self.scores(metric)
         if ax is None:
             _, ax = plt.subplots()
-        ax.plot(values, color="0.75", linewidth=0.8)
+        rounds = np.arange(1, len(values) + 1)
+        mark = "." if len(values) == 1 else None  # a line of one point is not seen
+        ax.plot(rounds, values, color="0.6", linewidth=0.8, marker=mark)
         mean = present_mean(values.T) if values.size else np.empty(0)
-        ax.plot(mean, color="C0", linewidth=2, label=f"mean of {values.shape[1]} peers")
-        said = "".join(f"{words.upper()}: " for words in self.warnings)
-        ax.set(xlabel="round", ylabel=metric, title=f"{said}{self.contract.name}: {metric} of each peer's own model")
-        ax.legend()
-        return ax
+        of_all = f"mean of {values.shape[1]} peers"
+        ax.plot(rounds[: len(mean)], mean, color="C0", linewidth=2, marker=mark, label=of_all)
+        title = f"{self.contract.name}: {TITLES.get(metric, metric)} of each peer's own model"
+        if values.shape[1] > 1:
+            ax.legend()
+        return by_round(ax, metric, title, self.warnings)
 
     @property
     def warnings(self) -> tuple[str, ...]:

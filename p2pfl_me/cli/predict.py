@@ -43,7 +43,7 @@ def predict(
 
     For research; not for decisions about people (docs/export.md).
     """
-    from p2pfl_me.cli.terminal import bar
+    from p2pfl_me.cli.terminal import shares
     from p2pfl_me.deploy.predict import predict as predict_input
     from p2pfl_me.home import home
     from p2pfl_me.learning.recogniser import load_recogniser
@@ -67,6 +67,5 @@ def predict(
         say_object(told)
         return
     click.echo(f"{found.path} ({found.kind.value}): {found.label}")
-    wide = max(map(len, found.probabilities))
-    for name, share in sorted(found.probabilities.items(), key=lambda item: -item[1]):
-        click.echo(f"  {name:{wide}}  {share:6.3f}  {bar(round(30 * share))}")
+    for line in shares(found.probabilities):
+        click.echo(line)

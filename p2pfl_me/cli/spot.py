@@ -67,6 +67,7 @@ def spot(
     from p2pfl_me.live.load import load_namer
     from p2pfl_me.live.scoring import in_classes, score_films, score_object, score_text
     from p2pfl_me.live.whole import spot_film, watch_film
+    from p2pfl_me.progress import showing
     from p2pfl_me.spotting.settings import SpotterSettings
 
     if model and not online:
@@ -85,8 +86,8 @@ def spot(
         for film in opened:
             for words in film.said:
                 click.echo(f"{film.name} {words}", err=True)
-            with click.progressbar(length=film.frames, label=film.name, file=sys.stderr) as bar:
-                step = lambda count, bar=bar: bar.update(1)  # noqa: E731
+            with showing(film.name, stream=sys.stderr) as (progress,):
+                step = lambda count, film=film, show=progress: show(count, max(count, film.frames))  # noqa: E731
                 result = watch_film(film, settings, namer, step) if online else spot_film(film, settings, step)
             found.append((film, result))
         if out:

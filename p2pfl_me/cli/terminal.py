@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Iterator, Mapping
 from io import TextIOWrapper
 
 FULL, PLAIN = "\u2588", "#"
+LONGEST = 30
+"""Signs of a bar at most, and of one for all there is."""
 
 
 def open_what_is_closed() -> None:
@@ -24,6 +28,15 @@ def tolerate_any_name() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def shares(of: Mapping[str, float]) -> Iterator[str]:
+    """A line a share, the largest first, each with a bar in so far as the terminal has room for it."""
+    wide = max(map(len, of))
+    lines = [f"  {name:{wide}}  {share:6.3f}  " for name, share in sorted(of.items(), key=lambda item: -item[1])]
+    room = min(LONGEST, shutil.get_terminal_size().columns - max(map(len, lines)))
+    for line, share in zip(lines, sorted(of.values(), reverse=True), strict=True):
+        yield (line + bar(round(room * share)) if room > 0 else line).rstrip()
 
 
 def bar(length: int) -> str:

@@ -13,6 +13,7 @@ from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.origin import network_of
 from p2pfl_me.report.results import METRICS, average_interval, over_seeds, why_unscored
 from p2pfl_me.report.run import Run
+from p2pfl_me.report.traffic import no_model_left
 
 USE = (
     "For research on the recognition of micro-expressions, and for looking at one's own films. Not for decisions about"
@@ -62,8 +63,10 @@ def protections(run: Run) -> tuple[str, ...]:
     """What was in force while it was trained, in sentences."""
     privacy = run.contract.privacy
     return (
-        "Faces stayed where they were; weights travelled encrypted (Noise IK) along the edges of the graph.",
-        "Neighbours learned weighted sums of models only (secure aggregation)."
+        f"Faces stayed where they were; {_travelled(run)}.",
+        ""
+        if run.contract.peers.count == 1
+        else "Neighbours learned weighted sums of models only (secure aggregation)."
         if privacy.exchange.sums_only
         else "Neighbours saw each other's models, each under noise of its own."
         if privacy.exchange.own_noise
@@ -75,6 +78,16 @@ def protections(run: Run) -> tuple[str, ...]:
         f"Budget: epsilon {privacy.budget.epsilon:g} at delta {privacy.budget.delta:g}." if privacy.budget else "",
         "" if privacy.spends else "No differential privacy.",
     )
+
+
+def _travelled(run: Run) -> str:
+    if run.contract.peers.count == 1:
+        return "nothing travelled, for its only peer has no neighbour"
+    if run.manifest.rehearsed:
+        return f"a rehearsal in one process (engine {run.manifest.engine}): nothing travelled or was encrypted"
+    if no_model_left(run):
+        return "no model left any peer"
+    return "weights travelled encrypted (Noise IK) along the edges of the graph"
 
 
 def _scores(run: Run) -> list[str]:

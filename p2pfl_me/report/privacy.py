@@ -18,23 +18,27 @@ HIDES = {
     "trained on",
     Unit.LAB: "all data of a lab, and with them each of its subjects and clips",
 }
+NOISE = (
+    " The noise was drawn from the contract's seed, so that equal seeds give equal runs; between labs it comes from "
+    "the operating system."
+)
 
 
 def left_the_building(run: Run, shown: bool) -> Iterator[Block]:
     """What left, in words that follow from the contract, and each peer's account of its budget."""
-    if run.contract.peers.count > 1 and no_model_left(run):
+    paid = [log for log in run.peers if log.spent]
+    several = run.contract.peers.count > 1
+    if several and run.manifest.rehearsed:
+        yield Paragraph(
+            f"This was a rehearsal (engine {run.manifest.engine}): nothing left this machine, nothing was encrypted, "
+            f"and bytes are counted as they would have travelled.{NOISE if paid else ''} Between labs this would leave:"
+        )
+    if several and no_model_left(run):
         yield Bullets(("No model: words of the exchange alone, as of who is there.",))
     else:
         yield Bullets(tuple(_what_left(run.contract)))
-    paid = [log for log in run.peers if log.spent]
-    if not paid:
-        return
-    if run.manifest.engine == "simulate":
-        yield Paragraph(
-            "This was a rehearsal: nothing left this machine, and the noise was drawn from the contract's seed, so "
-            "that equal seeds give equal runs. Between labs it comes from the operating system."
-        )
-    yield _account(paid)
+    if paid:
+        yield _account(paid)
 
 
 def _what_left(contract: Contract) -> Iterator[str]:

@@ -100,6 +100,11 @@ class Manifest:
     )
 
     @property
+    def rehearsed(self) -> bool:
+        """Whether its peers were played in one process: nothing travelled, and nothing was encrypted."""
+        return self.engine not in ("", "processes")
+
+    @property
     def clips(self) -> Clips:
         """What it says of the clips; nothing where they were not dealt."""
         return self.data or Clips()

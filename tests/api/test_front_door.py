@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -164,6 +165,7 @@ def test_evaluate_and_compare_from_the_front_door(tmp_path: Path, monkeypatch: p
     assert set(found.arms) >= {"gossip", "pooled", "isolated"}
     mean, low, high = found.score("pooled") or (0, 0, 0)
     assert low <= mean <= high and found.confusion("pooled").sum() == 60
+    assert "page: " in found._repr_html_() and "Gossip peers reach" in found._repr_html_()
     assert "pooled" in found._repr_html_() and len(found.plot().get_yticks()) == len(found.arms)
     with pytest.raises(DataError, match="there is no arm `x`"):
         found.score("x")
@@ -176,6 +178,13 @@ def test_evaluate_and_compare_from_the_front_door(tmp_path: Path, monkeypatch: p
     page = p2pfl_me.compare(both, data=clips, seeds=1)
     assert set(page.runs) == {"ring", "mesh"} and all(len(values) == 1 for values in page.final().values())
     assert "mesh" in page._repr_html_() and len(page.plot().lines) == 2
+    assert page.verdict in page._repr_html_()
+    assert "cannot tell the set-ups apart" in page.verdict, "one seed ranks nobody"
+    axes = [page.plot(), page.runs["ring"][0].plot()]
+    for curve in (line for each in axes for line in each.lines):
+        assert np.asarray(curve.get_xdata()).tolist() == [1, 2], "rounds count from 1, as everywhere"
+    assert all(each.get_ylim() == (0, 1) and each.get_ylabel() == "UF1" for each in axes), "no axis is stretched"
+    plt.close("all")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from p2pfl_me.cli.main import cli
+from p2pfl_me.cli.terminal import shares
 from p2pfl_me.data.twins.known import TWINS
 from p2pfl_me.data.twins.take import TwinSpec
 from p2pfl_me.data.twins.write import write_twin
@@ -117,3 +118,12 @@ def test_a_terminal_without_full_blocks(encoding: str) -> None:
     )
     said = done.stdout.decode(encoding)
     assert said.startswith("███ café █" if encoding == "utf-8" else "### caf") and "\\udcff" in said
+
+
+@pytest.mark.parametrize("width", [80, 40, 30])
+def test_a_share_and_its_bar_keep_to_their_line(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    first, *others = shares({"fear": 0.0, "disgust or contempt": 0.9, "others": 0.1})
+    assert "disgust or contempt" in first and "0.900" in first
+    assert max(map(len, (first, *others))) <= width
+    assert first[-1].isdigit() == (width == 30), "where there is room for none, there is no bar"

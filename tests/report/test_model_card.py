@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from p2pfl_me.report.model_card import model_card, protections
 from p2pfl_me.report.run import read_run
@@ -37,3 +40,16 @@ def test_protections_are_the_contracts(tmp_path: Path) -> None:
     said = protections(read_run(tmp_path / "run"))
     assert any("secure aggregation" in each for each in said)
     assert not any("saw each other's" in each for each in said)
+
+
+@pytest.mark.parametrize(("engine", "travelled"), [("processes", True), ("simulate", False), ("lockstep", False)])
+def test_what_was_rehearsed_is_not_said_to_have_travelled(tmp_path: Path, engine: str, travelled: bool) -> None:
+    run = read_run(write_run(tmp_path / "run", Recipe(count=3)))
+    (first, *_) = protections(replace(run, manifest=replace(run.manifest, engine=engine)))
+    assert ("weights travelled encrypted" in first) == travelled
+    assert ("nothing travelled or was encrypted" in first) != travelled
+
+
+def test_a_peer_without_neighbours_showed_them_nothing(tmp_path: Path) -> None:
+    run = read_run(write_run(tmp_path / "run", Recipe(count=1)))
+    assert not any("Neighbours" in each or "travelled encrypted" in each for each in protections(run))

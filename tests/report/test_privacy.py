@@ -116,8 +116,20 @@ def test_each_account_is_its_last_line_and_says_what_was_paid_again(spender: Run
     )
     assert len(account.header) == 10 and account.header[5:7] == ("payments", "paid again")
     rehearsed = replace(spender, manifest=replace(spender.manifest, engine="simulate"))
-    _, rehearsal, _ = left_the_building(rehearsed, True)
-    assert isinstance(rehearsal, Paragraph) and "This was a rehearsal: nothing left this machine" in str(rehearsal)
+    rehearsal, _, _ = left_the_building(rehearsed, True)
+    assert isinstance(rehearsal, Paragraph) and "drawn from the contract's seed" in str(rehearsal)
+
+
+@pytest.mark.parametrize("engine", ["simulate", "lockstep"])
+def test_a_rehearsal_does_not_say_that_anything_left(runs: dict[str, tuple[Run, ...]], engine: str) -> None:
+    run = replace(runs["mesh"][0], contract=contract("{}"))
+    rehearsed = replace(run, manifest=replace(run.manifest, engine=engine))
+    told, _ = left_the_building(rehearsed, True)
+    assert isinstance(told, Paragraph)
+    assert "nothing left this machine, nothing was encrypted" in str(told) and engine in str(told)
+    assert "noise" not in str(told)
+    alone = replace(rehearsed, contract=contract("{}", 1))
+    assert list(left_the_building(alone, True)) == [Bullets(("Nothing: the only peer has no neighbour.",))]
 
 
 @pytest.mark.parametrize("width", [WIDTH, NARROW])

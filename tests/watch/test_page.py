@@ -73,6 +73,9 @@ def test_it_shows_the_run_and_follows_it(run: Path, url: str) -> None:
         }
         assert kinds == {"0": "peer waiting", "1": "peer training", "2": "peer training"}
         assert len(page.query_selector_all(".link.waits")) == 2 and len(page.query_selector_all(".line")) == 4
+        assert page.text_content("#curve .mean:not(.line)") == "mean of 3", "a thick line says what it is"
+        key = page.inner_text("#kinds").split()
+        assert key == ["training", "waiting", "waited", "for"], "it speaks of what is drawn"
         assert page.evaluate("document.documentElement.scrollWidth") <= 390  # nothing runs out of a narrow screen
         for letters in ("#curve .tick", "#graph .peer text"):
             # Found and measured in one step: the page draws anew while it is looked at.

@@ -122,6 +122,8 @@ function drawGraph(state) {
     return group;
   });
   svg.replaceChildren(...links, ...peers);
+  // The key speaks of what is drawn alone.
+  for (const word of at("kinds").children) word.hidden = !svg.querySelector(`.${word.className}`);
 }
 
 // How far the two peers are apart that are drawn nearest to each other.
@@ -176,7 +178,13 @@ function drawCurves(state) {
     parts.push(line);
   }
   const mean = [...sums].filter(([, [, count]]) => count === asked).sort((a, b) => a[0] - b[0]);
-  parts.push(make("path", { d: path(mean.map(([round, [sum, count]]) => [x(round), y(sum / count)])), class: "line mean" }));
+  const means = mean.map(([round, [sum, count]]) => [x(round), y(sum / count)]);
+  parts.push(make("path", { d: path(means), class: "line mean" }));
+  if (asked > 1 && means.length) {
+    const [end, high] = means[means.length - 1], late = end > width / 2;
+    parts.push(make("text", { x: end + (late ? -4 : 4), y: Math.max(top + 10, high - 8), class: "tick mean",
+      "text-anchor": late ? "end" : "start" }, `mean of ${asked}`));
+  }
   svg.replaceChildren(...parts);
 }
 
@@ -187,7 +195,7 @@ function path(points) {
 function drawTable(state) {
   const head = document.querySelector("#table thead tr");
   if (!head.children.length) COLUMNS.forEach(([title, , , meaning], column) => {
-    const cell = document.createElement("th"), button = document.createElement("button");
+    const cell = Object.assign(document.createElement("th"), { scope: "col" }), button = document.createElement("button");
     button.textContent = title;
     if (meaning) button.title = meaning;
     button.addEventListener("click", () => {
@@ -235,7 +243,7 @@ function draw(state) {
   latest = state;
   document.title = `${state.name}: p2pme watch`;
   at("name").textContent = state.name;
-  at("facts").textContent = `${state.peers.length} peers, ${state.graph}, ${state.protocol}` + (state.going ? "" : ", ended");
+  at("facts").textContent = `${state.peers.length} peer${state.peers.length === 1 ? "" : "s"}, ${state.graph}, ${state.protocol}` + (state.going ? "" : ", ended");
   at("network").textContent = state.network;
   at("warning").hidden = !state.warnings.length;
   at("warning").textContent = state.warnings.join("; ");
