@@ -78,6 +78,8 @@ LATE = ("deadline", "not waited for", "needs ", "does not say", "has not settled
 """How the reasons begin why a neighbour is missing in a round that is there."""
 OF_PEER = re.compile(r"peer ([0-9]+)[ :]")
 """How a refusal begins that concerns a neighbour, and that nobody can be blamed for for certain."""
+DIFFERS = re.compile(r"peer ([0-9]+) has another contract: ")
+"""What stands in one of whoever differs and has told of a change that is refused here."""
 TWICE = re.compile(r"peer ([0-9]+) (?:is there twice:|has seen peer ([0-9]+), this one, twice:)")
 """How it begins where two processes run with one key: a neighbour's, or this peer's own."""
 
@@ -175,7 +177,7 @@ class Account:
                 self._privacy = Privacy(paid.epsilon, paid.budget, paid.delta, paid.unit)
             case events.Refused(neighbour=None, reason=why) if twice := TWICE.match(why):
                 self._twice[int(twice[2] or twice[1])] = line.t
-            case events.Refused(neighbour=None, reason=why) if of_peer := OF_PEER.match(why):
+            case events.Refused(neighbour=by, reason=why) if of_peer := _keeps_away(by, why):
                 other = int(of_peer[1])
                 was = self._links.get(other)
                 if was is None or was.state in {"gone", "refused"}:
@@ -234,6 +236,11 @@ class Account:
             return replace(each, state="suspect")
         slow = self._slow.get(each.peer)
         return replace(slow, others=each.others) if slow else each
+
+
+def _keeps_away(by: int | None, why: str) -> re.Match[str] | None:
+    """Whom a refusal says to be kept away by what it has, and not by a frame of it."""
+    return OF_PEER.match(why) if by is None else DIFFERS.search(why)
 
 
 class StatusObject(TypedDict):

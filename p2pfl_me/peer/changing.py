@@ -12,6 +12,7 @@ from pathlib import Path
 import msgpack
 
 from p2pfl_me.contract import Contract, changes
+from p2pfl_me.contract import digest as contract_digest
 from p2pfl_me.errors import ContractError, WireError
 from p2pfl_me.files import read_text
 from p2pfl_me.membership.agreed import Standing, approvals_due, contract_in
@@ -114,10 +115,14 @@ class Changing:
         if news and self._bad.get(peer, 0) < MOST_VERSIONS and self._may_tell(peer, len(data)):
             self._seen.add(digest)
             try:
+                before = 0
                 for text in unpack(data):
                     view = from_text(text, f"the view of peer {peer}")
                     self._tops[digest] = max(self._tops.get(digest, 0), view.number)
+                    if differing:
+                        self._require_known(view, before)
                     self._judge(peer, view)
+                    before = view.number
             except ContractError as error:
                 self._bad[peer] = self._bad.get(peer, 0) + 1
                 self._refused.append((peer, data, differing))
@@ -127,6 +132,24 @@ class Changing:
         if differing and turned and self._view and peer in self._standing.contract.peers.present:  # no newcomer
             self._others_turned = True
             self._turn_if_alone()
+
+    def _require_known(self, view: View, before: int) -> None:
+        """Of one that differs, and tells of this view after that of the number `before`: neither another one under the
+        number of this peer's own, nor one that follows on what this peer lacks."""
+        now = self._standing.number
+        if now and view.number == now and view.after != contract_digest(self._standing.contract).hex():
+            raise ContractError(
+                "is another change than the one of that number under which this peer goes on",
+                where=f"view {now}",
+                fix="find out which of the two the members have approved of; the others begin anew with its contract",
+            )
+        if view.number > now + 1 and before != view.number - 1:
+            raise ContractError(
+                f"follows on view {view.number - 1}, which is not told of",
+                where=f"view {view.number}",
+                fix=f"take view {now + 1} from a lab that has it (`view-{now + 1}.json` of its run folder), and give "
+                "it to `p2pme adopt`",
+            )
 
     def _may_tell(self, peer: int, size: int) -> bool:
         """Reading costs, whatever it says: who tells more than changes can come to is heard no more."""

@@ -160,6 +160,8 @@ class Host:
                 self.note(events.Unreachable(peer, why))
             case Starved(seconds):
                 self.note(events.Starved(round(seconds, 3)))
+            case Differs() if self.changing and self.changing.agreed:
+                pass  # this peer follows, once its round is over
             case Differs():
                 error = self._refusals.take(time.monotonic(), news, may_change=self.changing is not None)
                 if error and not self.met:

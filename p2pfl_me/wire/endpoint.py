@@ -121,8 +121,8 @@ class Starved:
 
 @dataclass(frozen=True, slots=True)
 class Differs:
-    """A neighbour, which has shown its key, has another contract, and no change is known that leads to ours; or,
-    `by_key`, it knows us by another key than ours."""
+    """A neighbour, which has shown its key, has another contract, and no change is known that leads to ours, or it
+    tells of one, and this peer has not gone on under it; or, `by_key`, it knows us by another key than ours."""
 
     peer: int
     by_key: bool = False

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.admission import CHALLENGE, PROOF, masked, proof
+from p2pfl_me.wire.apart import COMPARE
 from p2pfl_me.wire.bounded import unpacked_list
 from p2pfl_me.wire.identity import Identity
 from p2pfl_me.wire.noise import KEY, AwaitingReply, Ciphers, Initiator, Introduced, Responder
@@ -194,9 +195,9 @@ def read_reply(awaiting: AwaitingReply, frame: bytes, ours: Spoken = OURS) -> tu
     return [_printable(name) for name in names], ciphers
 
 
-def contracts_differ(peer: int, sections: Sequence[str]) -> str:
+def contracts_differ(peer: int, sections: Sequence[str], why: str = COMPARE) -> str:
     parts = ", ".join(f"`{_printable(section)}`" for section in sections)
-    return f"peer {peer} has another contract: {parts} differ; compare the files and restart the one that is wrong"
+    return f"peer {peer} has another contract: {parts} differ; {why}"
 
 
 def _printable(text: str) -> str:

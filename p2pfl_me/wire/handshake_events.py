@@ -27,8 +27,8 @@ class HandshakeEvents(Protocol):
         """A neighbour with another contract has told how that came to be; and been told the same of ours."""
 
     def differs(self, neighbour: Neighbour, *, by_key: bool) -> None:
-        """A neighbour has another contract, and nothing is told of how that came to be; or it knows us by another key
-        than ours."""
+        """A neighbour has another contract, and nothing is told of how that came to be, or it was, and has not been
+        followed here for some time; or it knows us by another key than ours."""
 
     def stranger(self, reason: str) -> None: ...
     def complain(self, neighbour: Neighbour, complaint: str) -> None: ...

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.admission import CHALLENGE, WaitingRoom, caller_of
+from p2pfl_me.wire.apart import COMPARE, Apart
 from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.complaints import (
     BY_ANOTHER_KEY,
@@ -146,7 +147,11 @@ class Handshaker:
     def on_closed(self, connection: Connection, reason: str) -> str:
         """The other end has closed a connection, or sent what no frame is; why, where we know better than `reason`."""
         stage = self._under_way.get(connection)
-        if isinstance(stage, AtRelay):
+        if not isinstance(stage, AtRelay) and stage and stage.neighbour and stage.differing:
+            stage.neighbour.cut += 1  # the line's doing; two in a row tell nothing of how their contract came to be
+            if stage.neighbour.cut > 1 and not stage.neighbour.is_former:
+                self._differs(stage.neighbour, stage.differing)
+        elif isinstance(stage, AtRelay):
             if stage.absent:
                 return NOT_THERE
             if stage.neighbour.failures and not connection.connecting:
@@ -175,11 +180,13 @@ class Handshaker:
             if isinstance(stage, AtRelay):
                 self._on_relay(connection, stage, bytes(frame), now)
             elif stage.neighbour is not None and stage.seals is not None and stage.differing:
-                self._on_news(connection, stage, stage.neighbour, stage.seals, frame)
+                self._on_news(connection, stage, stage.neighbour, stage.seals, frame, now)
             elif stage.neighbour is not None and stage.seals is not None:
                 self._on_first_record(connection, stage.neighbour, stage.key, stage.seals, frame)
             elif isinstance(stage, Call) and stage.unknown is not None:
                 self._on_answer(connection, stage.unknown, bytes(frame))
+            elif isinstance(stage, Call) and stage.neighbour is not None:
+                self._events.hang_up(connection)  # answered, and more than there is to say: news, where none is told
             elif isinstance(stage, Call):
                 self._on_hello(connection, stage, bytes(frame), now)
             elif stage.awaiting is None:
@@ -187,7 +194,7 @@ class Handshaker:
             elif frame[:1] == bytes([UNKNOWN]):
                 self._on_unknown(connection, stage, stage.awaiting, bytes(frame))
             else:
-                self._on_reply(connection, stage, stage.awaiting, bytes(frame))
+                self._on_reply(connection, stage, stage.awaiting, bytes(frame), now)
         except OtherVersion as error:
             if stage is not None and stage.neighbour is not None:
                 self._complain(stage.neighbour, error.what)
@@ -319,14 +326,16 @@ class Handshaker:
         self._complain(neighbour, BY_ANOTHER_KEY)
         self._events.differs(neighbour, by_key=True)
 
-    def _on_reply(self, connection: Connection, stage: Dialled, awaiting: AwaitingReply, frame: bytes) -> None:
+    def _on_reply(
+        self, connection: Connection, stage: Dialled, awaiting: AwaitingReply, frame: bytes, now: float
+    ) -> None:
         """Go on with a handshake that we began; the first sealed record is ours."""
         neighbour = stage.neighbour
         differing, ciphers = read_reply(awaiting, frame, self._terms.speaks)
         self._traffic.frame_received(neighbour.peer, len(frame))
         if differing and self._terms.news is not None:
             stage.differing, stage.seals = tuple(differing), seals_of(connection, ciphers, NEWS_RECORD)
-            self._say_news(connection, neighbour, stage.seals)
+            self._say_news(connection, neighbour, stage.seals, now)
             return
         if differing:
             self._differs(neighbour, differing)
@@ -346,30 +355,31 @@ class Handshaker:
         if isinstance(self.forget(connection), Call):
             self._events.replace(neighbour, theirs)
             self._say_standing(connection, neighbour, seals)
-        neighbour.key = key
+        neighbour.key, neighbour.apart = key, Apart()
         self._events.up(neighbour, connection, theirs, seals)
 
     def _on_news(
-        self, connection: Connection, stage: Call | Dialled, neighbour: Neighbour, seals: Seals, frame: memoryview
+        self, to: Connection, stage: Call | Dialled, neighbour: Neighbour, seals: Seals, frame: memoryview, now: float
     ) -> None:
         """How its contract came to be; whoever was called says the same of ours, and whoever called hangs up."""
         told = bytes(seals.opener.open(frame))
         if frame[0] != CHANGE:
             raise WireError("something else than the news of a neighbour with another contract")
         self._traffic.frame_received(neighbour.peer, len(frame))
-        differing, stage.differing = stage.differing, ()
-        neighbour.has_told |= bool(told)
-        if not (neighbour.has_told or self._terms.news or neighbour.is_former):  # neither contract has come of another
-            self._differs(neighbour, differing)
+        differing, stage.differing, stage.seals = stage.differing, (), None  # no more is said, least of all a link's
+        neighbour.cut, apart = 0, neighbour.apart
+        why = apart.met(now, told=bool(told), tells=bool(self._terms.news))
+        if why and not neighbour.is_former:
+            self._differs(neighbour, differing, why, ours=apart.has_told or not self._terms.news)
         if isinstance(stage, Call):
-            self._say_news(connection, neighbour, seals)
+            self._say_news(to, neighbour, seals, now)
         else:
-            neighbour.is_told = True
-            self._events.hang_up(connection)
+            apart.told_at = apart.told_at if apart.is_told(now) else now
+            self._events.hang_up(to)
         self._events.news(neighbour, told, differing)
 
-    def _say_news(self, connection: Connection, neighbour: Neighbour, seals: Seals) -> None:
-        record = seals.sealer.seal(CHANGE, b"" if neighbour.is_told else self._terms.news or b"")
+    def _say_news(self, connection: Connection, neighbour: Neighbour, seals: Seals, now: float) -> None:
+        record = seals.sealer.seal(CHANGE, b"" if neighbour.apart.is_told(now) else self._terms.news or b"")
         if self._send(connection, record) is Outcome.SENT:
             self._traffic.frame_sent(neighbour.peer, len(record))
 
@@ -378,9 +388,11 @@ class Handshaker:
         if self._send(connection, record) is Outcome.SENT:
             self._traffic.ping_sent(neighbour.peer, self._traffic.frame_sent(neighbour.peer, len(record)))
 
-    def _differs(self, neighbour: Neighbour, sections: Sequence[str]) -> None:
-        self._events.complain(neighbour, contracts_differ(neighbour.peer, sections))
-        self._events.differs(neighbour, by_key=False)
+    def _differs(self, neighbour: Neighbour, sections: Sequence[str], why: str = COMPARE, *, ours: bool = True) -> None:
+        """Say so; `ours`: it may be we who are wrong, or behind."""
+        self._events.complain(neighbour, contracts_differ(neighbour.peer, sections, why))
+        if ours:
+            self._events.differs(neighbour, by_key=False)
 
     def _complain(self, neighbour: Neighbour, why: str) -> None:
         self._events.complain(neighbour, f"peer {neighbour.peer} at {neighbour.where(self._terms.me)} {why}")

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from p2pfl_me.errors import WireError
+from p2pfl_me.wire.apart import Apart
 from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.endpoint import Endpoint, Liveness, Meeting
 from p2pfl_me.wire.pace import Pace
@@ -68,16 +69,15 @@ class Neighbour:
     dialling: Connection | None = None
     failures: int = 0
     cut: int = 0
-    """Calls in a row that it took and ended before the handshake."""
+    """Calls in a row that it took and ended before the handshake, or before it had told how its contract came to be."""
     tries: int = 0
     """Calls of a relay that did not come to a link, in a row since the last relay that did."""
     unreachable: str = ""
     quarantined: bool = False
     is_former: bool = False
     """Of the contract before: it is told what has changed, and never linked with."""
-    is_told: bool = False
-    has_told: bool = False
-    """Whether it has ever told us how its contract came to be another than ours."""
+    apart: Apart = field(default_factory=Apart)
+    """What there has been between us while our contracts differ."""
     tried: Tried = field(default_factory=Tried)
     echo: tuple[float, Future[float]] | None = None
     names: deque[bytes] = field(default_factory=lambda: deque(maxlen=NAMES))

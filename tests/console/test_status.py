@@ -82,6 +82,9 @@ def test_who_has_another_contract_is_refused_with_the_section(run: RunFolder) ->
     why = contracts_differ(2, ["training"])
     assert last_said(run, Refused(None, why))[2] == ("refused", 300, why)
     assert last_said(run, Refused(None, contracts_differ(1, ["x"])))[1][0] == "suspect", "its link is up"
+    assert last_said(run, Refused(2, f"view 1: 3 of 5 members must approve; {why}"))[2][0] == "refused"
+    down = Link(2, LinkState.UP), Link(2, LinkState.DOWN, "lost")
+    assert last_said(run, *down, Refused(2, "peer 2 sends what no frame is"))[2][0] == "gone", "that is no contract"
     assert last_said(run, Link(2, LinkState.UP))[2][0] == "up"
 
 

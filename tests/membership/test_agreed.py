@@ -116,6 +116,31 @@ def test_two_approved_views_of_one_number_are_named_with_those_who_approved_of_b
     assert len(peer.refused) == 1 and "another change of the same number; 2 approved of both" in peer.refused[0]
 
 
+def test_who_goes_on_under_another_change_of_ones_own_number_is_named(labs: Members, tmp_path: Path) -> None:
+    """Once both had gone on, neither heard a word of the other any more."""
+    mine, other = (longer(labs.contract, rounds) for rounds in (50, 60))
+    peer = Peer(labs, 0, tmp_path / "run", Standing(1, mine))
+    peer.changing.heard(1, pack([as_text(labs.view(mine, [0, 1, 2]))]), ("training",))
+    assert not peer.refused
+    peer.changing.heard(3, pack([as_text(labs.view(other, [2, 3, 4]))]), ("training",))
+    assert len(peer.refused) == 1 and "view 1: is another change than the one of that number" in peer.refused[0]
+    assert "peer 3 has another contract: `training` differ" in peer.refused[0] and not peer.rung
+
+
+def test_who_tells_of_a_change_that_follows_on_an_unknown_one_is_answered_where_to_take_it_from(
+    labs: Members, tmp_path: Path
+) -> None:
+    """Many large changes do not fit into what is told at once; whoever lacked the first heard nothing of it."""
+    first, second = longer(labs.contract, 50), longer(labs.contract, 60)
+    views = labs.view(first, [0, 1, 2]), labs.view(second, [0, 1, 2], 30, Standing(1, first))
+    peer = Peer(labs, 4, tmp_path / "run")
+    peer.changing.heard(0, pack([as_text(views[1])]), ("training",))
+    assert len(peer.refused) == 1 and "view 2: follows on view 1, which is not told of" in peer.refused[0]
+    assert "view-1.json" in peer.refused[0] and not peer.rung
+    peer.changing.heard(0, pack([as_text(each) for each in views]), ("training",))
+    assert len(peer.refused) == 1 and peer.rung[0] == 20
+
+
 def test_what_is_agreed_goes_on_to_the_neighbours_and_is_found_again(labs: Members, tmp_path: Path) -> None:
     view = labs.view(longer(labs.contract, 50), [0, 1, 2])
     peer = Peer(labs, 3, tmp_path / "run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -131,6 +132,26 @@ def test_a_peer_whose_neighbours_all_have_another_contract_or_key_stops_at_once(
     else:
         asyncio.run(asyncio.wait_for(run(), 30.0))
     assert links.closed
+
+
+def test_who_has_agreed_to_a_change_and_follows_after_its_round_is_not_stopped_for_being_behind() -> None:
+
+    async def run(agreed: object) -> None:
+        hosts: list[Host] = []
+        core, work, links = cast(Any, Idle()), Work(hosts, KeyError("of nobody")), Links()
+        hosts.append(Host(core, work, lambda handlers: cast(Any, links), (1,)))
+        running = asyncio.create_task(hosts[0].run())
+        await asyncio.sleep(0)
+        hosts[0].changing = cast(Any, SimpleNamespace(agreed=agreed))
+        for _ in range(2):
+            hosts[0].on_news(Differs(1))
+        await asyncio.sleep(0)
+        hosts[0].stop()
+        await running
+
+    asyncio.run(asyncio.wait_for(run(object()), 30.0))
+    with pytest.raises(ContractError, match="1 neighbour has another contract"):
+        asyncio.run(asyncio.wait_for(run(None), 30.0))
 
 
 def test_where_contracts_may_change_who_is_refused_by_all_waits_for_its_patience_and_stops() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from p2pfl_me.wire.admission import CHALLENGE
+from p2pfl_me.wire.apart import GRACE_S, TOLD_BOTH, TOLD_IT, TOLD_US, Apart
 from p2pfl_me.wire.complaints import (
     BY_ANOTHER_KEY,
     HUNG_UP,
@@ -20,13 +21,13 @@ from p2pfl_me.wire.complaints import (
     TURNED_AWAY_THERE,
 )
 from p2pfl_me.wire.endpoint import AsStated, Endpoint, Meeting
-from p2pfl_me.wire.handshake import Terms, greeting
+from p2pfl_me.wire.handshake import Terms, contracts_differ, greeting
 from p2pfl_me.wire.handshake_stages import AtRelay, Call, Dialled, most_s
 from p2pfl_me.wire.handshaker import NEWS_RECORD, UNKNOWNS, Handshaker
 from p2pfl_me.wire.identity import Identity, new_identity
 from p2pfl_me.wire.meeting import ABSENT, MEET, MET
 from p2pfl_me.wire.neighbour import Neighbour
-from p2pfl_me.wire.session import Session
+from p2pfl_me.wire.session import STANDING, Session
 from p2pfl_me.wire.station import Outcome
 from p2pfl_me.wire.unknown import ANSWER, UNKNOWN
 from tests.wire.spies import SCHEMA, SimpleNamespaceHashed, Spy
@@ -85,14 +86,14 @@ def connection() -> Any:
     return SimpleNamespaceHashed(host="10.0.0.7", connecting=False, reader=reader, lengths=None)
 
 
-def call(caller: End, called: End, steps: int = 9) -> None:
+def call(caller: End, called: End, steps: int = 9, now: float = 1.0) -> None:
     """The caller dials, and frames pass until nobody says more, or so many have passed."""
     caller.it.on_dialling(caller.connection, caller.neighbour, 0.0)
     called.it.on_call(called.connection, 0.0)
     for _ in range(steps):
         for one, other in ((called, caller), (caller, called)):
             if one.sent:
-                other.hear(one.sent.pop(0))
+                other.hear(one.sent.pop(0), now)
                 break
         else:
             return
@@ -152,13 +153,68 @@ def test_two_with_news_tell_each_other_and_the_caller_hangs_up() -> None:
     call(low, high)
     assert [args[1:] for args in low.said("news")] == [(b"news of 1", ("model",))]
     assert [args[1:] for args in high.said("news")] == [(b"news of 0", ("model",))]
-    assert low.said("hang_up") == [(low.connection,)] and low.neighbour.is_told and not high.neighbour.is_told
+    assert low.said("hang_up") == [(low.connection,)]
+    assert low.neighbour.apart.is_told(1.0) and not high.neighbour.apart.is_told(1.0), "who is called always tells"
     assert low.connection.reader.most == NEWS_RECORD == high.connection.reader.most
     assert not low.said("complain") and not high.said("complain") and not low.said("up")
     assert not low.said("differs") and not high.said("differs"), "it can be mended, by what they tell each other"
     low.connection, high.connection = connection(), connection()
     call(low, high)
     assert [args[1] for args in high.said("news")] == [b"news of 0", b""], "who was told is not told again"
+
+
+@pytest.mark.parametrize(
+    ("news", "words", "stopping"),
+    [
+        ((b"news of 0", b""), (TOLD_IT, TOLD_US), (False, True)),
+        ((b"", b"news of 1"), (TOLD_US, TOLD_IT), (True, False)),
+        ((b"news of 0", b"news of 1"), (TOLD_BOTH, TOLD_BOTH), (True, True)),
+    ],
+)
+def test_who_has_been_told_and_stays_behind_is_named_after_its_time_by_both_until_it_follows(
+    news: tuple[bytes, bytes], words: tuple[str, str], stopping: tuple[bool, bool]
+) -> None:
+    """It was silent at both, for ever; only who is behind may have to stop for it."""
+    low, high = End(0, 1, terms={"news": news[0]}), End(1, 0, model=b"o", terms={"news": news[1]})
+    for now in (1.0, GRACE_S, 1.0 + GRACE_S):
+        for end in (low, high):
+            assert not end.said("complain") and not end.said("differs"), "a moment of a change, for all that is known"
+        low.connection, high.connection = connection(), connection()
+        call(low, high, now=now)
+    for end, why, stops in zip((low, high), words, stopping, strict=True):
+        assert end.said("complain") == [(end.neighbour, contracts_differ(end.neighbour.peer, ["model"], why))]
+        assert end.said("differs") == [(end.neighbour, ("by_key", False))] * stops
+    assert [told for _, told, _ in high.said("news")] == [news[0], b"", news[0]], "it may have begun anew since"
+    low.connection, high.connection = connection(), connection()
+    same = End(1, 0)
+    call(low, same, now=200.0)
+    assert low.neighbour.apart == Apart(), "they are linked: what was is over"
+
+
+@pytest.mark.parametrize("telling", [0, 1])
+def test_where_one_tells_nothing_both_hear_of_two_contracts_and_nobody_of_a_stranger(telling: int) -> None:
+    """The contract of one says nothing of changes. The other waited for its news, or blamed its key."""
+    low, high = (End(k, 1 - k, model=b"mo"[k : k + 1], terms={"news": b"" if k == telling else None}) for k in (0, 1))
+    for calls in (1, 2):
+        low.connection, high.connection = connection(), connection()
+        call(low, high)
+        for one, other in ((low, high), (high, low)):
+            if one.said("hang_up")[-1:] == [(one.connection,)]:
+                assert other.it.on_closed(other.connection, "reset") == ""
+        for k, end in enumerate((low, high)):
+            assert len(end.said("complain")) == (calls - 1 if k == telling else calls), "once may be the line's doing"
+            assert {words for _, words in end.said("complain")} <= {contracts_differ(end.neighbour.peer, ["model"])}
+            assert len(end.said("differs")) == len(end.said("complain")) and not end.said("stranger")
+
+
+def test_two_of_two_contracts_are_not_linked_whatever_is_said_after_the_news() -> None:
+    low, high = (End(k, 1 - k, model=b"mo"[k : k + 1], terms={"news": b"news"}) for k in (0, 1))
+    call(low, high, steps=4)
+    seals, kept = low.it._under_way[low.connection].seals, low.connection  # type: ignore[union-attr]
+    assert seals
+    high.sent.clear()
+    high.hear(seals.sealer.seal(STANDING, low.neighbour.session.standing()))
+    assert not high.said("up") and high.said("hang_up") == [(high.connection,)] and low.connection is kept
 
 
 @pytest.mark.parametrize("told", ["neither", "low", "high"])
