@@ -99,12 +99,14 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """A small table for notebooks, with what may be said of it."""
+        from p2pfl_me.report.write import PAGE
+
         lines = ["<tr><th></th><th>UF1, mean of the peers' own models</th><th>seeds</th></tr>"]
         for name, values in self.final().items():
             spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
             score = f"{np.mean(values):.3f}{spread}" if values else "-"
             lines.append(f"<tr><th>{escape(name)}</th><td>{score}</td><td>{len(values)}</td></tr>")
-        said = [*self.warnings, self.verdict, f"page: {self.folder / 'report.html'}"]
+        said = [*self.warnings, self.verdict, f"page: {self.folder / PAGE}"]
         lines += [f"<tr><td colspan=3>{escape(words)}</td></tr>" for words in said]
         return f"<table>{''.join(lines)}</table>"
 

@@ -121,6 +121,7 @@ class Evaluation:
     def _repr_html_(self) -> str:
         """A small table for notebooks, with what may be said of it."""
         from p2pfl_me.evaluate.document import verdict
+        from p2pfl_me.report.write import PAGE
 
         lines = ["<tr><th></th><th>UF1</th><th>95 % interval</th><th>UAR</th></tr>"]
         for arm in self.arms:
@@ -131,7 +132,7 @@ class Evaluation:
                 f"<tr><th>{escape(arm)}</th><td>{cells[0]}</td><td>{cells[1]}</td>"
                 f"<td>{f'{uar[0]:.3f}' if uar else '-'}</td></tr>"
             )
-        said = [*self.results.design.warnings, verdict(self.results), f"page: {self.folder / 'report.html'}"]
+        said = [*self.results.design.warnings, verdict(self.results), f"page: {self.folder / PAGE}"]
         lines += [f"<tr><td colspan=4>{escape(words)}</td></tr>" for words in said]
         return f"<table>{''.join(lines)}</table>"
 

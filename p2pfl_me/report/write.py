@@ -23,6 +23,9 @@ from p2pfl_me.report.style import house_style
 from p2pfl_me.report.svg import files_of
 from p2pfl_me.report.warning import warned_csv, warning_words
 
+PAGE = "report.html"
+"""Of a comparison or an evaluation, whose folder holds other things, too."""
+
 
 def write_report(runs: Sequence[Path], out: Path) -> Path:
     """Write the report on the run folders `runs` into the folder `out`; give back the path of its page.
@@ -78,8 +81,8 @@ def write_document(document: Document, extra: Mapping[str, str], out: Path) -> P
     RunError
         `out` cannot be written.
     """
-    _write({**_files(document, page="report.html"), **{name: text.encode() for name, text in extra.items()}}, out)
-    return out / "report.html"
+    _write({**_files(document, page=PAGE), **{name: text.encode() for name, text in extra.items()}}, out)
+    return out / PAGE
 
 
 def _write(files: dict[str, bytes], out: Path) -> None:
