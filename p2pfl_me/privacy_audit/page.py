@@ -143,10 +143,16 @@ def _verdict(findings: Sequence[Finding]) -> str:
     others = [each for each in findings if each.unit is first.unit and each.name != first.name]
     if others:
         least = min(others, key=lambda each: each.lira.auc)
-        words += f" Of what was set beside it, {least.name} tells least ({_with_interval(least)})."
-        if first.interval and least.interval and least.interval[1] >= first.interval[0]:
+        words += f" Of what was set beside it, {least.name} tells least ({_with_interval(least)})"
+        alike = [each.name for each in others if each is not least and _overlap(each, least)]
+        words += f", in an interval that overlaps with that of {', of '.join(alike)}." if alike else "."
+        if _overlap(first, least):
             words += " The two cannot be told apart: their intervals overlap."
     return words
+
+
+def _overlap(one: Finding, least: Finding) -> bool:
+    return bool(one.interval and least.interval and least.interval[1] >= one.interval[0])
 
 
 def _with_interval(each: Finding) -> str:
@@ -278,8 +284,7 @@ def membership_figure(rows: Sequence[Row], width: float) -> Figure:
     axes.set_yticks(places, [row["unit"] for row in rows])
     axes.set_ylim(y, -0.1)
     axes.set_xlim(left, 1.0)
-    axes.set_xticks([0.5, 0.75, 1.0], ["0.5", "0.75", "1"])
-    beside(axes, "chance", (0.5, 1), ("data", "axes fraction"), color=MUTED, fontsize=8, xytext=(4, 1), va="bottom")
+    axes.set_xticks([0.5, 0.75, 1.0], ["0.5\nchance", "0.75", "1"])
     axes.tick_params(axis="y", colors=RULE, labelcolor=MUTED)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("AUC")

@@ -26,7 +26,7 @@ def fault_blocks(setting: Setting, under_faults: Sequence[UnderFaults]) -> Itera
             lambda method: figure(spread(list(method.score().values()))),
             "UF1 of the average model at the last round, mean ± standard deviation over seeds.",
         )
-        if any(run.manifest.liars for each in shown for method in each.methods for run in method.runs):
+        if any(each.lies for each in shown):
             yield table(
                 lambda method: figure(spread(list(method.score(Arm.GOSSIP).values()))),
                 "UF1 of the honest peers' own models at the last round, their mean, ± standard deviation over seeds. "
@@ -34,13 +34,17 @@ def fault_blocks(setting: Setting, under_faults: Sequence[UnderFaults]) -> Itera
             )
         yield table(
             _last_seconds,
-            "Seconds until the slowest peer had ended its last round, mean over seeds. Waiting for a neighbour that "
-            f"does not join ends after {setting.methods[0].runs[0].contract.gossip.start.patience:g} s "
-            "(gossip.start.patience).",
+            "Seconds until the slowest peer had ended its last round, mean over seeds."
+            + ("" if all(each.lies for each in shown[1:]) else _patience(setting)),
         )
     left_out = [f"{each.name}: not run, {each.reason}." for each in under_faults if each.reason]
     if left_out:
         yield Bullets(tuple(left_out))
+
+
+def _patience(setting: Setting) -> str:
+    seconds = setting.methods[0].runs[0].contract.gossip.start.patience
+    return f" Waiting for a neighbour that does not join ends after {seconds:g} s (gossip.start.patience)."
 
 
 def _last_seconds(method: Method) -> str:

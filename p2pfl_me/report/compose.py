@@ -69,7 +69,8 @@ def compose(comparison: Comparison, *, in_full: bool, beside: Path | None = None
         blocks = mixing_blocks(comparison.mixings, comparison.unmixed)
         sections.append(Section("Mixing alone", tuple(blocks), "mixing"))
     if comparison.under_faults:
-        sections.append(Section("Under stress", tuple(fault_blocks(first, comparison.under_faults)), "stress"))
+        title = "With liars among the peers" if all(each.lies for each in comparison.under_faults) else "Under stress"
+        sections.append(Section(title, tuple(fault_blocks(first, comparison.under_faults)), "stress"))
     disturbed = [run for each in comparison.under_faults for method in each.methods for run in method.runs]
     compared = () if in_full else COMPARED_NOTES[:1] if first.alone else COMPARED_NOTES
     notes = (*compared, *liar_notes(disturbed), *honesty_notes(runs))
@@ -192,9 +193,11 @@ def _subtitle(comparison: Comparison, runs: Sequence[Run]) -> str:
     data = named if len(sources) == 1 else f"{len(sources)} data sets"
     peers, rounds = many(run.contract.peers.count, "peer"), many(lasting(run), "round")
     if len(first.methods) > 1:
+        again = "; ".join(each.name for each in comparison.under_faults if each.methods)
         return (
             f"{len(first.methods)} set-ups compared over {many(len(runs), 'run')} and {many(seeds, 'seed')}: {peers}, "
             f"{many(run.contract.training.rounds, 'round')} on {data}."
+            + (f" All of it again under: {again}." if again else "")
         )
     kind = run.contract.topology.kind.replace("_", " ")
     over = f", {seeds} seeds" if seeds > 1 else ""

@@ -76,6 +76,11 @@ class UnderFaults:
     methods: tuple[Method, ...] = ()
     reason: str = ""
 
+    @property
+    def lies(self) -> bool:
+        """Whether peers lied in it, which is all that it differs in."""
+        return any(run.manifest.liars for method in self.methods for run in method.runs)
+
 
 @dataclass(frozen=True, slots=True)
 class Told:

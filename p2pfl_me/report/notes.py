@@ -112,16 +112,17 @@ def _of_few_clips(runs: Sequence[Run]) -> Iterator[str]:
             count = f"{min(found)} to {max(found)}" if len(found) > 1 else f"{min(found)}"
             yield (
                 f"The scores rest on {count} {part} clips. "
-                "With so few, differences in UF1 under about 0.05 mean nothing."
+                "With so few, a difference in UF1 under about 0.05 within one seed means nothing."
             )
 
 
 def _of_all(runs: Sequence[Run]) -> Iterator[str]:
     # Of a run without test clips the baselines have no scores, even where they were run.
     if not all(run.baselines for run in runs if part_of(run)):
+        every = " for every run" if len(runs) > 1 else ""
         yield (
-            "Isolated, pooled and FedAvg baselines were not run for every run here; without them a score does "
-            "not show what gossip is worth. p2pme swarm --baselines runs them."
+            f"Isolated, pooled and FedAvg baselines were not run{every} here; without them a score does not show what "
+            "gossip is worth. p2pme swarm --baselines runs them, and p2pme compare without --no-baselines."
         )
     if any(method.repeat > 1 for method in methods_of(runs)):
         yield (

@@ -39,6 +39,9 @@ def test_two_contracts_are_told_apart_by_their_intervals_alone() -> None:
     apart = page(own, near, far).verdict
     assert "noise tells least (0.60, 0.55 to 0.65" in apart and "cannot" not in apart
     assert "set beside" not in page(own, replace(own, unit=Unit.SUBJECT)).verdict, "another unit is no other contract"
+    close = page(own, far, found("sums", 0.62, 0.05), near).verdict
+    assert "noise tells least" in close and "overlaps with that of sums." in close, "none is best by luck"
+    assert "overlaps" not in apart
 
 
 def test_what_all_rows_share_is_no_column() -> None:
@@ -78,3 +81,4 @@ def test_the_figure_names_each_contract_whole_and_shows_what_is_below_chance(wid
     (axes,) = figure.axes
     said = " ".join(text.get_text() for text in axes.texts).replace("\n", " ")
     assert long in said and "0.450" in said and axes.get_xlim()[0] < 0.42
+    assert "chance" in axes.get_xticklabels()[0].get_text(), "the dotted line is named at its foot, beside no contract"

@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from p2pfl_me.gossip.kind import PROTOCOLS
 from p2pfl_me.report.comparison_faults import fault_blocks
 from p2pfl_me.report.comparison_scores import score_blocks
-from p2pfl_me.report.compose import _run_links
+from p2pfl_me.report.compose import _run_links, compose
 from p2pfl_me.report.document import Bullets, Picture, Table, drawn, settled
 from p2pfl_me.report.events import PeerLog
 from p2pfl_me.report.figures import SettingPart, figures, setting_figures
@@ -25,6 +25,7 @@ from p2pfl_me.report.numbers import csv_rows, csv_text
 from p2pfl_me.report.run import Run
 from p2pfl_me.report.style import INK, MUTED, WIDTH, house_style, new_figure, round_axis
 from p2pfl_me.report.traffic import peer_traffic
+from p2pfl_me.run.manifest import ToldLies
 from tests.report.marks import WIDTHS, column, in_order, lines_of, points, setting, shown, words_of
 
 
@@ -288,6 +289,22 @@ def test_set_ups_under_faults_stand_beside_themselves_undisturbed(runs: dict[str
     assert "ends after 600 s" in seconds.caption
     assert left_out == Bullets(("churn: not run, it takes ten peers.",))
     assert list(fault_blocks(of, conditions[1:])) == [left_out]
+
+
+def test_a_page_on_liars_speaks_of_liars_and_of_no_absence(runs: dict[str, tuple[Run, ...]]) -> None:
+
+    def lied(run: Run) -> Run:
+        return replace(run, manifest=replace(run.manifest, lies=ToldLies((0,), {})))
+
+    of = setting(runs)
+    lying = [replace(each, runs=tuple(map(lied, each.runs))) for each in of.methods]
+    under = (UnderFaults("1 liar: sign_flip", tuple(lying)),)
+    *_, seconds = fault_blocks(of, under)
+    assert isinstance(seconds, Table) and "patience" not in seconds.caption, "nobody is absent"
+    page = compose(Comparison((of,), under_faults=under), in_full=False)
+    assert "All of it again under: 1 liar: sign_flip." in page.subtitle, "the first screen says what was run"
+    titles = [section.title.partition(" (")[0] for section in page.sections]
+    assert "With liars among the peers" in titles and "Under stress" not in titles
 
 
 def test_large_figures_a_megabyte_end_in_a_digit() -> None:

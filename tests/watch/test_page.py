@@ -93,6 +93,7 @@ def test_it_shows_the_run_and_follows_it(run: Path, url: str) -> None:
         )
         assert sorted(looks) == [[False, False], [False, True], [True, True]], "a state has a shape, not a colour alone"
         assert page.inner_text("#rows tr:first-child td") == "2", "what was asked for stays"
+        assert " up" not in page.inner_text("#rows tr.trouble"), "whose process has ended has no link"
         log(run, 0, a_round(1, 0.9))
         page.wait_for_selector("#rows td:text-is('0.900')")
         assert "refused" not in page.inner_text("#events")

@@ -33,7 +33,7 @@ function stateWords(peer) {
 }
 
 function neighbourWords(peer) {
-  if (ENDED.has(peer.state) && peer.state !== "hands out") return ""; // whose end closed its links
+  if ((ENDED.has(peer.state) || TROUBLE.has(peer.state)) && peer.state !== "hands out") return ""; // its end closed its links
   const odd = peer.neighbours.filter((other) => other.state !== "up");
   const up = peer.neighbours.length - odd.length;
   return [`${up} up`, ...odd.map((other) => `${other.peer} ${other.state}${other.why ? ` (${other.why})` : ""}`)].join(", ");
