@@ -75,6 +75,19 @@ def private_folder(path: Path, forbidden: int = stat.S_IWOTH) -> Path:
             private_folder(path.parent)
         with suppress(FileExistsError):  # another process of ours was faster
             path.mkdir(mode=FOLDER)
+    return require_private(path, forbidden)
+
+
+def require_private(path: Path, forbidden: int = stat.S_IWOTH) -> Path:
+    """See that a folder is one, and this user's.
+
+    Raises
+    ------
+    OSError
+        It is none, or cannot be looked at.
+    UnsafeFile
+        As with `private_folder`.
+    """
     for info in (path.lstat(), path.stat()):
         _refuse_foreign(path, info)
     mode = path.stat().st_mode

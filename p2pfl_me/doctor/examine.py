@@ -21,6 +21,7 @@ from p2pfl_me.data.source import peer_clips
 from p2pfl_me.doctor import machine
 from p2pfl_me.doctor.calling import Absent, Linked, Met, Refused, call, reached
 from p2pfl_me.doctor.finding import Finding, bad, good, left_open, note, refusals
+from p2pfl_me.doctor.folders import folders, going_on
 from p2pfl_me.doctor.line import Line, weigh
 from p2pfl_me.errors import PeerError
 from p2pfl_me.files import open_regular
@@ -28,6 +29,7 @@ from p2pfl_me.gossip.stop import Progress
 from p2pfl_me.home import cache_dir
 from p2pfl_me.peer.checkpoint import Checkpoint
 from p2pfl_me.peer.directory import Directory, directory_of
+from p2pfl_me.peer.going_on import agreed_since
 from p2pfl_me.peer.own_clips import ANYWAY, mark, other_than_before, summary_of
 from p2pfl_me.peer.payments import privacy_ledger
 from p2pfl_me.peer.schema import schema_of
@@ -51,7 +53,12 @@ PATIENCE_S = 10.0
 
 def examine(settings: PeerSettings, patience_s: float = PATIENCE_S, bits_per_s: float | None = None) -> list[Finding]:
     """Look at all that this peer's run would need; `bits_per_s` is believed of lines that cannot be measured."""
-    contract, found = settings.contract, list[Finding]()
+    found = list[Finding]()
+    with refusals("folder", found):
+        settings, words = agreed_since(settings)
+        if words:
+            found.append(note("contract", words))
+    contract = settings.contract
     schema = schema_of(contract, contract.model.layout)
     sent = schema.packed or 4 * schema.size
     with refusals("contract", found):
@@ -65,6 +72,8 @@ def examine(settings: PeerSettings, patience_s: float = PATIENCE_S, bits_per_s: 
             directory = directory_of(settings, plan)
             found.append(good("key", f"private, and the contract's: {fingerprint(directory.identity.public)}"))
             found += _neighbours(settings, directory, sent, patience_s, bits_per_s)
+            found += going_on(settings, directory)
+        found += folders(settings)
         found.append(machine.disk(settings, 4 * contract.model.layout.size, len(plan.neighbours(settings.peer))))
     found += _data(settings)
     found += _privacy(settings)

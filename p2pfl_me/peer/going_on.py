@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from p2pfl_me.contract import digest, load_contract
+from p2pfl_me.counting import many
 from p2pfl_me.errors import ContractError
 from p2pfl_me.membership.agreed import Standing
 from p2pfl_me.output import put
@@ -24,17 +25,25 @@ def as_agreed(settings: PeerSettings) -> PeerSettings:
 
     One command begins and goes on: the file that it names may be the one of the beginning.
     """
+    agreed, words = agreed_since(settings)
+    if words:
+        put(words)
+    return agreed
+
+
+def agreed_since(settings: PeerSettings) -> tuple[PeerSettings, str]:
+    """The same, and that it is so, in words; nothing is printed."""
     folder = RunFolder(settings.run)
     if settings.begin is Begin.FRESH or not folder.contract.exists():
-        return settings
+        return settings, ""
     number, here = changes_behind(settings.run), digest(settings.contract)
     now = load_contract(folder.contract)
     if not number or here == digest(now) or not folder.view(number).exists():
-        return settings
+        return settings, ""
     if here.hex() not in contracts_of(settings.run):
-        return settings
-    put(f"the members have agreed on {number} change{'s' * (number != 1)} since; it goes on under {folder.contract}")
-    return replace(settings, contract=now)
+        return settings, ""
+    words = f"the members have agreed on {many(number, 'change')} since; it goes on under {folder.contract}"
+    return replace(settings, contract=now), words
 
 
 def joins_since(settings: PeerSettings) -> int | None:

@@ -65,24 +65,50 @@ def keep_contract(run: Path, contract: Contract, *, agreed: bool = False) -> tup
     """
     folder = RunFolder(run)
     path = folder.contract
+    with refusing(RunError, run, "name another with --out"):
+        private_folder(run)
+        kept = _kept(path)
+        if kept is None or (digest(kept) != digest(contract) and not folder.checkpoint.all() and not agreed):
+            write_whole(path, dump_contract(contract), sync=True)
+            return ()
+        if digest(kept) == digest(contract):
+            return ()
+        _require_history(run, kept, contract)
+        # Killed between the two, this is done once more, under the same number.
+        earlier = folder.earlier_contract(changes_behind(run) + 1)
+        write_whole(earlier, dump_contract(kept), sync=True)
+        write_whole(path, dump_contract(contract), sync=True)
+        return changes(kept, contract)
+
+
+def would_change(run: Path, contract: Contract) -> tuple[str, ...]:
+    """The keys that change if the run of a folder goes on under this contract; what `keep_contract` refuses is refused,
+    and nothing is written.
+
+    Raises
+    ------
+    RunError
+        As there.
+    """
+    with refusing(RunError, run, "name another with --out", "cannot be read"):
+        kept = _kept(RunFolder(run).contract)
+        if kept is None or digest(kept) == digest(contract) or not RunFolder(run).checkpoint.all():
+            return ()
+    _require_history(run, kept, contract)
+    return changes(kept, contract)
+
+
+def _kept(path: Path) -> Contract | None:
     try:
-        with refusing(RunError, run, "name another with --out"):
-            private_folder(run)
-            kept = contract_from_yaml(read_text(path), name=str(path)) if path.exists() else None
-            if kept is None or (digest(kept) != digest(contract) and not folder.checkpoint.all() and not agreed):
-                write_whole(path, dump_contract(contract), sync=True)
-                return ()
-            if digest(kept) == digest(contract):
-                return ()
-            if not breaks(kept, contract):
-                # Killed between the two, this is done once more, under the same number.
-                earlier = folder.earlier_contract(changes_behind(run) + 1)
-                write_whole(earlier, dump_contract(kept), sync=True)
-                write_whole(path, dump_contract(contract), sync=True)
-                return changes(kept, contract)
+        return contract_from_yaml(read_text(path), name=str(path)) if path.exists() else None
     except UnicodeDecodeError as error:
         raise RunError("is not text", where=str(path), fix="name another folder with --out") from error
+
+
+def _require_history(run: Path, kept: Contract, contract: Contract) -> None:
     broken = breaks(kept, contract)
+    if not broken:
+        return
     if broken == ("model.backbone.answers",):
         raise RunError(
             "this folder holds a run of another version of the network's file: all tensors are alike, and it computes "

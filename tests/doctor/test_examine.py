@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
 import socket
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from p2pfl_me.cli.doctor import doctor
-from p2pfl_me.contract import Contract, contract_from_yaml
+from p2pfl_me.contract import Contract, contract_from_values, contract_from_yaml, dump_contract
 from p2pfl_me.contract.members import Relay
 from p2pfl_me.doctor import machine
 from p2pfl_me.doctor.calling import Absent, Linked, Met, Refused, call
 from p2pfl_me.doctor.examine import examine
 from p2pfl_me.doctor.finding import Finding, Verdict, exit_of
+from p2pfl_me.doctor.folders import folders, going_on
 from p2pfl_me.doctor.say import in_short
 from p2pfl_me.exits import Exit
 from p2pfl_me.gossip.stop import Progress
@@ -29,6 +33,7 @@ from p2pfl_me.peer.payments import privacy_ledger
 from p2pfl_me.peer.settings import PeerSettings
 from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.privacy.accounting import Release
+from p2pfl_me.run.beginning import keep_contract
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
 from p2pfl_me.topology import plan_of
@@ -179,6 +184,69 @@ def test_clips_that_the_run_in_the_folder_has_not_trained_on_are_told_before_it_
     write_vectors(tmp_path / "own.safetensors", [4, 5, 6])
     told = [each for each in examine(own, patience_s=0.1) if each.about == "data"][-1]
     assert told.verdict is Verdict.BAD and "36 new, 36 gone" in told.says and "--other-data" in told.fix
+
+
+def test_a_folder_that_the_peer_could_not_write_is_told_and_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All else was well, and the peer ended at once."""
+    lab = settings(tmp_path, 1, free_ports(3))
+    found = list(folders(lab))
+    assert [(each.about, each.verdict) for each in found] == [("folder", "good"), ("home", "good")]
+    assert not lab.run.exists() and not lab.home.exists()
+    (tmp_path / "file").write_text("no folder")
+    for where in (tmp_path / "file", tmp_path / "file" / "below"):
+        for changed, what in ((replace(lab, run=where), "folder"), (replace(lab, home=where), "home")):
+            assert about(list(folders(changed)), what).verdict == Verdict.BAD, where
+    lab.run.mkdir(mode=0o700)
+    lab.run.chmod(0o777)
+    open_to_all = about(list(folders(lab)), "folder")
+    assert open_to_all.verdict == Verdict.BAD and "others may write to" in open_to_all.says
+    assert open_to_all.fix.startswith("chmod 700")
+    lab.run.chmod(0o700)
+    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != tmp_path)  # root may write everywhere
+    assert about(list(folders(lab)), "folder").verdict == Verdict.GOOD
+    home = about(list(folders(lab)), "home")
+    assert home.verdict == Verdict.BAD and f"{tmp_path}: cannot be written" in home.says
+    monkeypatch.undo()
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1 << 20))
+    assert (
+        about(list(folders(lab)), "home").verdict == Verdict.BAD and "1.05 MB" in about(list(folders(lab)), "home").says
+    )
+
+
+def test_a_run_that_would_not_go_on_under_the_contract_is_told_before_the_start(tmp_path: Path) -> None:
+    lab = settings(tmp_path, 0, free_ports(3))
+    plan = directory_of(lab, plan_of(lab.contract))
+    keep_contract(lab.run, lab.contract)
+    longer = replace(
+        lab, contract=contract_from_values({**lab.contract.model_dump(mode="json"), "training": {"rounds": 50}})
+    )
+    assert list(going_on(longer, plan)) == [], "nothing was trained: it gives way"
+    RunFolder(lab.run).checkpoint(0).write_bytes(b"x")
+    assert list(going_on(lab, plan)) == []
+    (told,) = going_on(longer, plan)
+    assert told.verdict == Verdict.NOTE and "training.rounds" in told.says
+    other = replace(lab, contract=contract_from_values({**lab.contract.model_dump(mode="json"), "seed": 7}))
+    (told,) = going_on(other, plan)
+    assert told.verdict == Verdict.BAD and "`seed`" in told.says and "--from MODEL" in told.fix
+    approving = {**lab.contract.model_dump(mode="json")}
+    approving["peers"] = {**approving["peers"], "approve": 0.6}
+    RunFolder(lab.run).contract.write_text(dump_contract(contract_from_values(approving)))
+    (told,) = going_on(replace(lab, contract=contract_from_values({**approving, "training": {"rounds": 50}})), plan)
+    assert told.verdict == Verdict.OPEN and "2 of 3 members must approve" in told.says and "--view" in told.fix
+
+
+def test_whoever_names_the_contract_of_the_beginning_is_looked_at_under_the_agreed_one(tmp_path: Path) -> None:
+    """As `p2pme peer` goes on: it had been told that all neighbours have another contract."""
+    lab = settings(tmp_path, 1, free_ports(3))
+    agreed = contract_from_values({**lab.contract.model_dump(mode="json"), "training": {"rounds": 50}})
+    keep_contract(lab.run, lab.contract)
+    keep_contract(lab.run, agreed, agreed=True)
+    RunFolder(lab.run).view(1).write_text("{}")
+    found = examine(lab, patience_s=0.1)
+    told = [each for each in found if each.about == "contract"]
+    assert "agreed on 1 change since" in told[0].says and "50 rounds" in told[1].says
 
 
 def test_a_clock_without_a_battery_is_told(tmp_path: Path) -> None:
