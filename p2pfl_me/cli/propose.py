@@ -13,8 +13,8 @@ from p2pfl_me.cli.shared import examples, overriding
 @click.command(
     epilog=examples(
         "p2pme propose six-labs.yaml --run lab-a/run -o view.json",
-        "p2pme propose --run lab-a/run --after 60 --address 2=tcp://new.lab-c.example:47100 -o view.json",
-        "p2pme propose --run lab-a/run --after 60 --join tcp://lab-f.example:47100=KEY -o view.json",
+        "p2pme propose --run lab-a/run --after 60 --address 2=tcp://new.lab-c.example:27100 -o view.json",
+        "p2pme propose --run lab-a/run --after 60 --join tcp://lab-f.example:27100=KEY -o view.json",
     )
 )
 @click.argument("new", metavar="[NEW]", type=click.Path(path_type=Path), required=False)

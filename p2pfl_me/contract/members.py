@@ -12,8 +12,10 @@ from p2pfl_me.choice import Part
 
 MOST_PEERS = 10_000
 """Peers of one contract."""
-BASE_PORT = 47100
-"""Of peers on one machine, and of a lab that names no address; peer k takes the k-th after it."""
+BASE_PORT = 27100
+"""Of peers on one machine, and of a lab that names no address; peer k takes the k-th after it. Below those from which
+outgoing connections take theirs (from 32768 on Linux, from 49152 elsewhere): a swarm's first calls could hold the port
+of a peer that is still starting."""
 HIGHEST_PORT = 65_535
 MOST_RELAYS = 8
 

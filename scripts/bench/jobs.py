@@ -220,7 +220,7 @@ def spent_of(folder: Path, run: Path, rounds: int) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", choices=JOBS)
-    parser.add_argument("--base-port", type=int, default=48100)
+    parser.add_argument("--base-port", type=int, default=28100)
     parser.add_argument("--skip-reference", action="store_true", help="time the swarm only")
     parser.add_argument("--repeats", type=int, default=1, help="times that reference and swarm are run in turn")
     arguments = parser.parse_args()

@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=263_175, help="float32 values of a model")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--real", action="store_true", help="swarms of real processes; below P2PME_PORTS or 47100")
+    parser.add_argument("--real", action="store_true", help="swarms of real processes; below P2PME_PORTS or 27100")
     parser.add_argument("--forms", help="some of them only, with semicolons between: " + "; ".join(FORMS))
     options = parser.parse_args()
     Idle.degree = options.degree
@@ -142,7 +142,7 @@ def real(form: Any, options: argparse.Namespace) -> tuple[float, float]:
 
 def swarm(form: Any, rounds: int, options: argparse.Namespace) -> tuple[float, float]:
     """(seconds of processor time, bytes sent) of all peers of a swarm, as the system counts them while they live."""
-    base = int(os.environ.get("P2PME_PORTS", "47100"))
+    base = int(os.environ.get("P2PME_PORTS", "27100"))
     values = {
         **contract_of(options, form).model_dump(mode="json", exclude_none=True),
         "peers": {"loopback": {"count": options.peers, "base_port": base}},

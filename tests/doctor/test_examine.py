@@ -40,7 +40,7 @@ from p2pfl_me.topology import plan_of
 from p2pfl_me.wire.identity import Identity, new_identity, save_identity
 from p2pfl_me.wire.relay import RelayServer
 from tests.small import CLASSES, write_vectors
-from tests.wire.peers import free_ports
+from tests.wire.peers import free_base, free_ports
 
 KEYS: list[Identity] = [new_identity() for _ in range(3)]
 
@@ -262,7 +262,7 @@ def test_a_disk_that_the_run_would_fill(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_command_says_the_same_to_people_and_to_programs(tmp_path: Path) -> None:
     path = tmp_path / "alone.yaml"
-    loopback = f"{{count: 3, base_port: {free_ports(1)[0]}}}"
+    loopback = f"{{count: 3, base_port: {free_base(3)}}}"
     path.write_text(f"version: 1\nname: x\ntopology: {{kind: ring}}\npeers: {{loopback: {loopback}}}\n")
     words = ["--id", "7", "--topology", str(path), "--out", str(tmp_path / "run"), "--device", "cpu", "--wait", "0.1"]
     lines = CliRunner().invoke(doctor, words)

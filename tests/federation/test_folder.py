@@ -106,8 +106,8 @@ def test_what_cannot_work_is_refused_before_anybody_connects(tmp_path: Path) -> 
     assert not add_card(one, card(two), "card")  # twice is once
     with pytest.raises(ContractError, match="whose card is here already and says otherwise"):
         add_card(one, card(found(tmp_path / "impostor", DRAFT, 1)), "card")
-    with pytest.raises(ContractError, match=r"the address of lab 1, tcp://127\.0\.0\.1:47101"):
-        add_card(one, card(found(tmp_path / "same", DRAFT, 2, "tcp://127.0.0.1:47101")), "card")
+    with pytest.raises(ContractError, match=r"the address of lab 1, tcp://127\.0\.0\.1:27101"):
+        add_card(one, card(found(tmp_path / "same", DRAFT, 2, "tcp://127.0.0.1:27101")), "card")
     with pytest.raises(RunError, match="holds a laboratory already"):
         found(one.path, DRAFT, 0)
     with pytest.raises(ContractError, match="no lab 3 among 3"):
@@ -123,7 +123,7 @@ def test_what_cannot_work_is_refused_before_anybody_connects(tmp_path: Path) -> 
         (Draft("ring", 3, "t", ("training.rounds=none",)), ""),
         (Draft("ring", 3, "t", ("peers.approve=6",)), ""),
         (Draft("ring", 3, "no name"), ""),
-        (DRAFT, "lab.example:47100"),
+        (DRAFT, "lab.example:27100"),
         (DRAFT, "tcp://lab.example:99999"),
         (DRAFT, "tcp://a b:1"),
     ],

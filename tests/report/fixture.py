@@ -93,7 +93,7 @@ def contract_text(recipe: Recipe) -> str:
             f"  kind: {recipe.kind}",
             *(f"  {line}" for line in recipe.extra.splitlines()),
             "peers:",
-            f"  loopback: {{count: {recipe.count}, base_port: 47100}}",
+            f"  loopback: {{count: {recipe.count}, base_port: 27100}}",
             f"model: {{input: flow, classes: {json.dumps(list(recipe.classes))}}}",
             f"training: {{rounds: {recipe.rounds}}}",
             "",

@@ -38,7 +38,7 @@ def test_a_ready_contract_loads_and_is_connected(path: Path) -> None:
     assert (TOPOLOGIES[contract.topology.kind].ready_file or contract.topology.kind) == path.stem
     assert contract.peers.count == (8 if path.stem == "hypercube" else 10)
     assert contract.peers.loopback is not None
-    assert contract.peers.loopback.base_port == 47100
+    assert contract.peers.loopback.base_port == 27100
     assert contract.gossip.protocol.kind == fitting_protocol(contract.topology)
     plan = plan_of(contract)
     figures = directed_figures(plan) if isinstance(plan, DirectedSchedule) else spectral_figures(plan)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from p2pfl_me.message import Message
@@ -19,30 +20,30 @@ QUICK = Liveness(ping_s=0.05, silence_s=30.0, retry_s=0.05)
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """So many that are free, below those from which outgoing connections take theirs: any of them could be taken again
+    before its listener is there."""
+    while True:
+        ports = [secrets.randbelow(20_000) + 10_000 for _ in range(count)]
+        if _are_free(ports):
+            return ports
 
 
 def free_base(count: int) -> int:
-    """The first of `count` ports in a row that are free, below those from which outgoing connections take theirs."""
+    """The first of `count` ports in a row that are free, likewise."""
     while True:
         base = secrets.randbelow(20_000) + 10_000
-        sockets = [socket.socket() for _ in range(count)]
-        try:
-            for offset, each in enumerate(sockets):
-                each.bind(("127.0.0.1", base + offset))
+        if _are_free(range(base, base + count)):
             return base
+
+
+def _are_free(ports: Iterable[int]) -> bool:
+    with ExitStack() as held:
+        try:
+            for port in ports:
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
         except OSError:
-            continue
-        finally:
-            for each in sockets:
-                each.close()
+            return False
+        return True
 
 
 class Recorder:
