@@ -73,12 +73,13 @@ class Comparison:
 
         if ax is None:
             _, ax = plt.subplots()
-        for name, runs in self.runs.items():
+        for number, (name, runs) in enumerate(self.runs.items()):
             curves = [present_mean(scores.T) for each in runs if np.isfinite(scores := each.scores(metric)).any()]
             shortest = min(map(len, curves), default=0)
             mean = present_mean([curve[:shortest] for curve in curves]) if curves else np.empty(0)
             mark = "." if len(mean) == 1 else None  # a line of one point is not seen
-            ax.plot(np.arange(1, len(mean) + 1), mean, marker=mark, label=name)
+            dashes = ("-", "--", "-.", ":")[number % 4]  # told apart in grey, and seen where one lies on another
+            ax.plot(np.arange(1, len(mean) + 1), mean, linestyle=dashes, marker=mark, label=name)
         ax.legend()
         return by_round(ax, metric, f"{TITLES.get(metric, metric)}, mean over peers and seeds", self.warnings)
 
@@ -107,7 +108,7 @@ class Comparison:
             score = f"{np.mean(values):.3f}{spread}" if values else "-"
             lines.append(f"<tr><th>{escape(name)}</th><td>{score}</td><td>{len(values)}</td></tr>")
         said = [*self.warnings, self.verdict, f"page: {self.folder / PAGE}"]
-        lines += [f"<tr><td colspan=3>{escape(words)}</td></tr>" for words in said]
+        lines += [f'<tr><td colspan=3 style="text-align:left">{escape(words)}</td></tr>' for words in said]
         return f"<table>{''.join(lines)}</table>"
 
 

@@ -16,6 +16,7 @@ from p2pfl_me.api.clips import Clips
 from p2pfl_me.api.extras import pandas, rows_said
 from p2pfl_me.api.given import given_number, given_path
 from p2pfl_me.api.ready import make_ready, rules_from
+from p2pfl_me.api.result import SCORES, TITLES
 from p2pfl_me.api.running import contract_of
 from p2pfl_me.cluster.place import HERE, Place, place_of, require_no_jobs
 from p2pfl_me.console.lines import Console
@@ -112,10 +113,11 @@ class Evaluation:
             if found := self.score(arm, metric):
                 mean, low, high = found
                 ax.errorbar([mean], [place], xerr=[[mean - low], [high - mean]], fmt="o", color="C0", capsize=3)
-        ax.set(yticks=range(len(self.arms)), yticklabels=self.arms, xlabel=f"{metric}, 95 % interval over subjects")
+        title = f"{TITLES[metric]}, 95 % interval over subjects"
+        ax.set(yticks=range(len(self.arms)), yticklabels=self.arms, xlabel=title, xlim=SCORES)
         ax.invert_yaxis()
         if warnings := self.results.design.warnings:
-            ax.set_title("; ".join(warnings).upper())
+            ax.set_title("; ".join(warnings).upper(), wrap=True)
         return ax
 
     def _repr_html_(self) -> str:
@@ -133,7 +135,7 @@ class Evaluation:
                 f"<td>{f'{uar[0]:.3f}' if uar else '-'}</td></tr>"
             )
         said = [*self.results.design.warnings, verdict(self.results), f"page: {self.folder / PAGE}"]
-        lines += [f"<tr><td colspan=4>{escape(words)}</td></tr>" for words in said]
+        lines += [f'<tr><td colspan=4 style="text-align:left">{escape(words)}</td></tr>' for words in said]
         return f"<table>{''.join(lines)}</table>"
 
     def _arm(self, name: str) -> Arm:

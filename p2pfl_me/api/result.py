@@ -32,6 +32,8 @@ Array = npt.NDArray[np.float64]
 METRICS = ("uf1", "uar", "accuracy", "macro_f1", "weighted_f1", "loss")
 TITLES = {"uf1": "UF1", "uar": "UAR", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
 """Of those that are written in another way where people read them."""
+SCORES = (0.0, 1.03)
+"""The ends of an axis of scores: none is stretched over it, and a line at 1 is seen."""
 
 
 def by_round(ax: Axes, metric: str, title: str, warnings: tuple[str, ...]) -> Axes:
@@ -39,9 +41,11 @@ def by_round(ax: Axes, metric: str, title: str, warnings: tuple[str, ...]) -> Ax
     from matplotlib.ticker import MaxNLocator
 
     ax.set(xlabel="round", ylabel=TITLES.get(metric, metric))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if all(len(np.atleast_1d(line.get_xdata())) < 2 for line in ax.lines):
+        ax.set_xlim(0.5, 1.5)  # one round
     if metric != "loss":
-        ax.set_ylim(0, 1)
+        ax.set_ylim(*SCORES)
     ax.set_title("\n".join([*(words.upper() for words in warnings), title]), wrap=True)
     return ax
 

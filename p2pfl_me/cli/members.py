@@ -107,7 +107,8 @@ def say_next(lab: LabFolder) -> None:
         click.echo(f"no card yet of lab{'s' * (len(missing) > 1)} {names}; when it comes:")
         click.echo(f"  p2pme members add {lab.path} THEIR.card")
         return
-    click.echo(f"all {lab.draft.labs} labs are in {lab.path / CONTRACT}; it is the same in every lab. Now, here:")
+    every = "both" if lab.draft.labs == 2 else f"all {lab.draft.labs}"
+    click.echo(f"{every} labs are in {lab.path / CONTRACT}; it is the same in every lab. Now, here:")
     run = f"p2pme peer --id {lab.lab} --topology {lab.contract} --key {lab.key} --out {lab.path / 'run'}"
     # As it stands it can be typed: a word in brackets, or one to be replaced, would be an error of the shell.
     click.echo(f"  {run}")

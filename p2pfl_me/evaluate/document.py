@@ -91,9 +91,9 @@ def verdict(results: Results) -> str:
         gap = gaps[alike.index(arm)] if arm in alike else f"{abs(against.mean):.{digits}f}"
         where = "" if arm in alike else ", on what both were asked,"
         side = "above" if against.mean > 0 else "below"
-        far = f"is {gap} {side}" if float(gap) else "ends level with it"
         luck = "more than luck" if held[results.shared, arm] else "which may be luck"
-        words += f" {names[arm]} {other.mean:.{digits}f}: gossip{where} {far}, {luck} (p {_is(against.p)})."
+        far = f"is {gap} {side}, {luck}" if float(gap) else "ends level with it"
+        words += f" {names[arm]} {other.mean:.{digits}f}: gossip{where} {far} (p {_is(against.p)})."
     if results.design.split.protocol.leaks:
         words += " Frames of the tested films were trained on, so this measures memory and not recognition."
     return words

@@ -241,8 +241,8 @@ async def _run(
         for warning in filter(None, (cut_warning(contract), noise_warning(contract))):
             put(f"note: {warning}")
     if settings.console_log and core.waiting_for:
-        waited = ", ".join(map(str, sorted(core.waiting_for)))
-        put(f"waiting for neighbours {waited} (up to {contract.gossip.start.patience:g} s)")
+        waited = f"neighbour{'s' * (len(core.waiting_for) > 1)} {', '.join(map(str, sorted(core.waiting_for)))}"
+        put(f"waiting for {waited} (up to {contract.gossip.start.patience:g} s)")
     told = changes_told(settings, standing, directory)
 
     def connect(host: Host) -> Links:

@@ -119,8 +119,9 @@ def _beside(gossip: dict[int, float], others: dict[Arm, dict[int, float]]) -> tu
         name = "Training alone" if arm is Arm.ISOLATED else "Pooling all clips in one place"
         whose = "" if test.seeds == len(gossip) else f", {own:.{digits}f} over the same {many(test.seeds, 'seed')},"
         side = "above" if test.mean > 0 else "below"
-        far = f"is {gap} {side}" if float(gap) else "ends level with it"
-        sentences.append(f" {name} gives {other:.{digits}f}: gossip{whose} {far}{luck(test, holds, len(tests))}.")
+        level = not float(gap)
+        far = "ends level with it" if level else f"is {gap} {side}{luck(test, holds, len(tests))}"
+        sentences.append(f" {name} gives {other:.{digits}f}: gossip{whose} {far}.")
     return digits, sentences
 
 

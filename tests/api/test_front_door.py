@@ -183,7 +183,9 @@ def test_evaluate_and_compare_from_the_front_door(tmp_path: Path, monkeypatch: p
     axes = [page.plot(), page.runs["ring"][0].plot()]
     for curve in (line for each in axes for line in each.lines):
         assert np.asarray(curve.get_xdata()).tolist() == [1, 2], "rounds count from 1, as everywhere"
-    assert all(each.get_ylim() == (0, 1) and each.get_ylabel() == "UF1" for each in axes), "no axis is stretched"
+    assert all(each.get_ylim() == (0, 1.03) and each.get_ylabel() == "UF1" for each in axes), "no axis is stretched"
+    assert len({line.get_linestyle() for line in axes[0].lines}) == 2, "no colour alone tells them apart"
+    assert found.plot().get_xlim() == (0, 1.03)
     plt.close("all")
 
 

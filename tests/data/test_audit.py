@@ -271,6 +271,13 @@ def test_forget_says_that_a_data_sets_folder_has_no_list_to_take_a_subject_out_o
         run("forget", "lab/0", "--data", tmp_path, "-o", tmp_path / "rest.csv")
 
 
+def test_a_folder_of_films_is_told_how_they_become_clips(tmp_path: Path) -> None:
+    (tmp_path / "P01").mkdir()
+    (tmp_path / "P01" / "smile.MP4").write_bytes(b"film")
+    with pytest.raises(DataError, match=r"holds films \(smile.MP4\).*\n.*ffmpeg -i smile.MP4 smile/%04d.png"):
+        run("check", tmp_path)
+
+
 def test_a_name_that_no_run_knows_is_no_all_clear(dealt: Path, tmp_path: Path) -> None:
     folds = evaluation(tmp_path / "folds")
     for misspelt, meant in [("0", "lab/0"), ("lb/0", "lab/0"), ("b/11", "b/1")]:

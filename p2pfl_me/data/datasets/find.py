@@ -15,6 +15,7 @@ from p2pfl_me.data.datasets.layout import Entry, Layout, Source, folders, is_fol
 from p2pfl_me.data.datasets.sheet import Sheet, read_sheet
 from p2pfl_me.data.datasets.workbook import ELSEWHERE, FOREIGN, SHEETS, TEXT
 from p2pfl_me.data.frames import is_copy
+from p2pfl_me.data.images import FILMS
 from p2pfl_me.errors import DataError
 
 DEPTH = 4
@@ -289,15 +290,31 @@ def _refusal(folder: Path, seen: _Seen) -> DataError:
         said += [f"{path.name} looks like {layout.title}'s sheet, but no frames were found" for layout, path in sheets]
         fitting = {layout.name for layout, _ in sheets}
     said += [_elsewhere(seen)] if seen.others else []
+    films = [] if fitting else _films(folder)
     looked = "\n".join(
         f"  {layout.title}: {layout.sought}" for layout in LAYOUTS if layout.name in fitting or not fitting
     )
     return DataError(
-        "; ".join(["holds no manifest.csv and no data set that is known", *said[:SAID]]),
+        "; ".join(["holds no manifest.csv and no data set that is known", *said[:SAID], *_in_words(films)]),
         where=str(folder),
-        fix="write a manifest (docs/data.md; of folders that are called so: p2pme data manifest FOLDER --layout "
+        fix=("".join(map(_frames_of, films[:1])))
+        + "write a manifest (docs/data.md; of folders that are called so: p2pme data manifest FOLDER --layout "
         f"subject/label/clip -o FOLDER/manifest.csv), or name a folder with one of\n{looked}",
     )
+
+
+def _films(folder: Path) -> list[Path]:
+    """Film files among the first of what lies in it, at any depth."""
+    return sorted(each for each in islice(folder.rglob("*"), PROBED) if each.suffix.lower() in FILMS)
+
+
+def _in_words(films: Sequence[Path]) -> Iterator[str]:
+    if films:
+        yield f"it holds films ({films[0].name}), and a clip is a folder of a film's frames"
+
+
+def _frames_of(film: Path) -> str:
+    return f"bring each film to its frames (mkdir {film.stem} && ffmpeg -i {film.name} {film.stem}/%04d.png), then "
 
 
 def _is_sheet(path: Path, layout: Layout) -> bool:
