@@ -9,7 +9,7 @@ import click
 from p2pfl_me.cli.shared import FiniteRange, examples
 
 
-@click.command(epilog=examples("p2pme relay --topology ring.yaml --key relay.key --listen *:47200"))
+@click.command(epilog=examples("p2pme relay --topology ring.yaml --key relay.key --listen *:27200"))
 @click.option("--topology", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The contract.")
 @click.option(
     "--key",
