@@ -81,7 +81,7 @@ def test_own_arrays_and_an_own_module_in_every_engine(engine: Any, tmp_path: Pat
     page = result._repr_html_()
     assert "own" in page and "3 of 3" in page
     axes = result.plot()
-    assert len(axes.lines) == 4 and axes.get_ylabel() == "uf1"
+    assert len(axes.lines) == 4 and axes.get_ylabel() == "UF1"
     np.testing.assert_allclose(axes.lines[-1].get_ydata(), result.scores().mean(axis=1))
 
 
