@@ -306,7 +306,7 @@ def turn(view: View, new: Contract) -> Work:
         tell(2)
 
     def agree_and_go_on(run: Path) -> None:
-        FolderStore(run).approve(view)
+        FolderStore(run).approve(view, FolderStore(run).approval(view.number))
         FolderStore(run).keep_leaving(view)
         FolderStore(run).keep(view)
         log = EventLog(RunFolder(run).log(2))
