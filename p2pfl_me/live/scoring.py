@@ -48,9 +48,11 @@ def score_text(scores: metric.Scores) -> str:
     """A few lines for the terminal."""
     lines = [f"{'':8}{'F1':>7}{'TP':>6}{'FP':>6}{'FN':>6}{'precision':>11}{'recall':>8}"]
     for name, counts in (("micro", scores.micro), ("macro", scores.macro), ("together", scores.overall)):
-        lines.append(
-            f"{name:8}{counts.f1:7.4f}{counts.tp:6}{counts.fp:6}{counts.fn:6}{counts.precision:11.3f}{counts.recall:8.3f}"
-        )
+        found, there = counts.tp + counts.fp, counts.tp + counts.fn
+        f1 = f"{counts.f1:.4f}" if found or there else "-"  # of none that nobody spotted there is no score
+        precision = f"{counts.precision:.3f}" if found else "-"
+        recall = f"{counts.recall:.3f}" if there else "-"
+        lines.append(f"{name:8}{f1:>7}{counts.tp:6}{counts.fp:6}{counts.fn:6}{precision:>11}{recall:>8}")
     if scores.recognition_f1 is not None and scores.strs is not None:
         lines.append(f"recognition F1 on true positives {scores.recognition_f1:.4f}, STRS {scores.strs:.4f}")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from p2pfl_me.live.intervals import read_truth
 from p2pfl_me.live.naming import Name
 from p2pfl_me.live.scoring import in_classes, score_films, score_text
 from p2pfl_me.live.whole import Result, Spotted
+from p2pfl_me.spotting import metric
 from p2pfl_me.spotting.event import Event, Verdict
 from p2pfl_me.spotting.interval import Interval, Kind
 from p2pfl_me.spotting.regions import Group
@@ -68,3 +69,10 @@ def test_two_films_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "truth.csv").write_text(TRUTH)
     with pytest.raises(DataError, match=r"several films are named one\.avi"):
         read_truth(tmp_path / "truth.csv", (ONE, Film(Path("b/one.avi"), 30.0, 9)))
+
+
+def test_a_kind_that_is_not_there_has_no_score() -> None:
+    counts = metric.Counts(), metric.Counts(2, 0, 1)
+    micro, macro, _ = (line.split() for line in score_text(metric.Scores(counts[1], counts[0], None)).splitlines()[1:4])
+    assert micro[1:] == ["0.8000", "2", "0", "1", "1.000", "0.667"]
+    assert macro[1:] == ["-", "0", "0", "0", "-", "-"], "a 0 would say that it was looked for and missed"
