@@ -38,7 +38,8 @@ def partition(clips: Sequence[Clip], peers: int, rule: Partition, seed: int) -> 
     if peers > len(subjects):
         raise DataError(
             f"{many(len(subjects), 'training subject')} cannot be dealt to {peers} peers",
-            fix=f"use at most {many(len(subjects), 'peer')}, or bring more subjects",
+            fix=f"use at most {many(len(subjects), 'peer')} (`swarm`: --set peers.loopback.count={len(subjects)}; "
+            f"`compare`, `evaluate`, `data split`: --peers {len(subjects)}), or bring more subjects",
         )
     random = np.random.default_rng(derive_seed(seed, "partition"))
     names = [sorted(subjects)[index] for index in random.permutation(len(subjects))]
