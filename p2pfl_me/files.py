@@ -1,6 +1,6 @@
-"""The one way this package writes files: whole or not at all, and for their owner's eyes unless meant for others.
+"""The one way this package opens files: what is no regular file is neither waited for nor read, and how much is read is
+bounded. What is written is for its owner's eyes unless meant for others (`atomic` writes it, whole or not at all).
 
-And the one way it reads them: what is no regular file is neither waited for nor read, and how much is read is bounded.
 Private means mode 0600 in folders of mode 0700. A name that somebody put there first is not written through: symbolic
 links are not followed, and what belongs to another user or is no regular file is refused. What the system says against
 a file is an `OSError` whose `strerror` reads as a sentence's end; `refusing` makes an error of ours of it.
@@ -13,11 +13,9 @@ import fcntl
 import io
 import json
 import os
-import shutil
 import stat
-import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -32,7 +30,6 @@ LARGEST_TEXT = 1 << 30
 """Bytes of a text that is."""
 _PAGE = 1 << 16
 """Bytes of a file that are read however few it had a moment ago."""
-Parts = str | bytes | Iterable[bytes | memoryview]
 
 
 class UnsafeFile(OSError):
@@ -208,131 +205,6 @@ def read_json(path: Path, most: int = LARGEST_TEXT) -> Any:
         raise ValueError("nested too deep") from error
 
 
-def write_whole(path: Path, data: Parts, *, public: bool = False, sync: bool = False) -> None:
-    """Put `data` (text in UTF-8) under a name: a reader sees all of it, or what stood there before.
-
-    Parameters
-    ----------
-    public:
-        The file is meant for others: its mode follows the umask.
-    sync:
-        The data are on the disk before the name is: a power cut leaves the old file or the new one.
-
-    Raises
-    ------
-    OSError
-        A full disk, or a folder that cannot be written; what stood there stays.
-    """
-    with replacing(path, public=public, sync=sync) as draft, draft.open("wb") as file:
-        for part in _parts(data):
-            file.write(part)
-
-
-def create_whole(path: Path, data: Parts, *, public: bool = False) -> None:
-    """The same, under a name that nobody has: nothing is overwritten.
-
-    Raises
-    ------
-    FileExistsError
-        Something lies there, a link that leads nowhere included.
-    OSError
-        As `write_whole`.
-    """
-    if path.exists() or path.is_symlink():
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-    with _draft(path, public=public) as draft:
-        with draft.open("wb") as file:
-            for part in _parts(data):
-                file.write(part)
-        draft.chmod(_public_mode() if public else PRIVATE)
-        try:
-            os.link(draft, path)  # unlike a rename, takes no name that somebody has taken since
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without hard links
-            draft.rename(path)
-
-
-@contextmanager
-def replacing(path: Path, *, public: bool = False, sync: bool = False) -> Iterator[Path]:
-    """A draft beside `path` for the block to write to; it takes the name when the block ends, or goes if it raises.
-
-    What lies in /dev or /proc (/dev/stdout, /dev/null) is written straight and stays what it is; so is a pipe or a
-    device elsewhere, if this is `public`.
-
-    Raises
-    ------
-    OSError
-        As `write_whole`.
-    UnsafeFile
-        A pipe, a socket or a device stands there, and this is private.
-    """
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and _is_device_folder(path.parent):
-        yield path
-        return
-    if path.exists() and not path.is_file():
-        if not public:
-            raise UnsafeFile(path, "is no regular file", f"move it away: {path}")
-        yield path
-        return
-    with _draft(path, public=public) as draft:
-        yield draft
-        draft.chmod(_public_mode() if public else PRIVATE)
-        if sync:
-            sync_file(draft)
-        draft.replace(path)
-        if sync:
-            sync_file(path.parent)
-
-
-@contextmanager
-def making_folder(path: Path) -> Iterator[Path]:
-    """A draft beside `path`, a folder meant for others, for the block to fill; it takes the name when the block ends.
-
-    It goes if the block raises. An empty folder is made anew, except where somebody works in it, what is mounted, and
-    where its parent is not ours to write; these, and one that holds something, are filled as they are.
-
-    Raises
-    ------
-    OSError
-        A full disk, or a folder that cannot be written.
-    """
-    mode = _public_mode(0o777)
-    with suppress(OSError):
-        if not path.samefile(Path.cwd()):  # a shell in it would go on in a folder without a name
-            before = stat.S_IMODE(path.stat().st_mode)
-            path.rmdir()
-            mode = before  # whoever closed it to others has it closed
-    if path.exists():
-        yield path
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".draft", dir=path.parent))
-    try:
-        yield draft
-        draft.chmod(mode)
-        draft.rename(path)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
-
-
-def undrafted(paths: Iterable[Path], top: Path | None = None) -> list[Path]:
-    """Those of the paths that are no drafts, in order: what lies under a draft's name was left by an interrupted write.
-
-    Below `top`, what lies in a folder that is a draft is left out, too.
-    """
-    return sorted(
-        path for path in paths if not any(map(_is_draft, path.relative_to(top).parts if top else [path.name]))
-    )
-
-
-def _is_draft(name: str) -> bool:
-    return name.startswith(".") and ".draft" in name
-
-
 @contextmanager
 def locked(path: Path, wait_s: float | None = None) -> Iterator[None]:
     """Hold the private file at `path`, of which nothing is read: one process does what others wait for, for `wait_s` at
@@ -365,56 +237,8 @@ def _lock_within(file: int, wait_s: float) -> None:
             return
 
 
-def sync_file(path: Path) -> None:
-    """Bring a file or folder to the disk."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
-def _is_device_folder(folder: Path) -> bool:
-    """/dev/stdout leads to a file where the shell has put one, and is not to be replaced; /dev/shm holds files."""
-    parts = folder.resolve().parts
-    return parts[:2] in {("/", "dev"), ("/", "proc")} and parts[2:3] != ("shm",)
-
-
-@contextmanager
-def _draft(path: Path, *, public: bool) -> Iterator[Path]:
-    """An empty file beside `path`, gone when the block ends unless it has another name by then."""
-    if path.parent.exists() and not path.parent.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent))
-    if public:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    elif not path.parent.exists():
-        private_folder(path.parent)
-    file, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".draft{path.suffix}", dir=path.parent)
-    os.close(file)
-    try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _parts(data: Parts) -> Iterable[bytes | memoryview]:
-    if isinstance(data, str):
-        return (data.encode(),)
-    return (data,) if isinstance(data, bytes) else data
-
-
 def _refuse_foreign(path: Path, info: os.stat_result) -> None:
     """Root is trusted by all, and trusts all: a container's root works in folders of whoever started it."""
     me = os.geteuid()
     if me and info.st_uid not in (me, 0):
         raise UnsafeFile(path, f"belongs to another user (uid {info.st_uid})", "name another, or make it yours: chown")
-
-
-def _public_mode(of: int = 0o666) -> int:
-    """What `open` would give a new file, and `mkdir` a new folder of mode 0777.
-
-    The umask can only be read by setting it: another thread's file, made in between, is more private than it need be.
-    """
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return of & ~mask

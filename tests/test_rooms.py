@@ -17,6 +17,7 @@ FLOORS = {
     "counting": 0,
     "errors": 0,
     "files": 0,
+    "atomic": 0,
     "output": 0,
     "machine": 0,
     "message": 0,

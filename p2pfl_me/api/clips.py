@@ -134,7 +134,7 @@ class Clips:
     def _write_rows(self, path: Path) -> None:
         from safetensors.numpy import save
 
-        from p2pfl_me.files import write_whole
+        from p2pfl_me.atomic import write_whole
 
         people = sorted(set(self.subjects))
         tensors = {
@@ -150,7 +150,7 @@ class Clips:
 
         import cv2
 
-        from p2pfl_me.files import write_whole
+        from p2pfl_me.atomic import write_whole
 
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")

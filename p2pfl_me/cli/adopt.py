@@ -41,8 +41,9 @@ def hand_over(given: View, view: Path, run: Path) -> None:
     SystemExit
         Nobody runs there now, or too few approve by now: it may come to something later.
     """
+    from p2pfl_me.atomic import write_whole
     from p2pfl_me.errors import ContractError
-    from p2pfl_me.files import refusing, write_whole
+    from p2pfl_me.files import refusing
     from p2pfl_me.membership.agreed import contract_in, proposed
     from p2pfl_me.membership.leaving import is_same_change
     from p2pfl_me.membership.views import as_text

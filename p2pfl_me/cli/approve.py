@@ -28,9 +28,10 @@ def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, in
     It says what changes. The contract is in VIEW; with NEW it is compared with that file. A lab approves of one change
     under each number: whoever approves of two could bring about that some go on under the one and some under the other.
     """
+    from p2pfl_me.atomic import write_whole
     from p2pfl_me.contract import changes, load_contract
     from p2pfl_me.errors import ContractError
-    from p2pfl_me.files import refusing, write_whole
+    from p2pfl_me.files import refusing
     from p2pfl_me.membership.agreed import approvals_due, contract_in
     from p2pfl_me.membership.leaving import is_same_change
     from p2pfl_me.membership.views import as_text

@@ -150,13 +150,14 @@ def split(path: Path, topology: Path, out: Path, peers: int | None, as_json: boo
     The manifests point to the images where they lie; nothing is copied. A peer takes them with
     `p2pme peer --data DIR/peer-K.csv --test DIR/test.csv`.
     """
+    from p2pfl_me.atomic import making_folder
     from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.data import source
     from p2pfl_me.data.describe import parts_object, parts_text, what_is_read
     from p2pfl_me.data.manifest import write_manifest
     from p2pfl_me.data.split import untested
     from p2pfl_me.errors import DataError
-    from p2pfl_me.files import making_folder, refusing
+    from p2pfl_me.files import refusing
     from p2pfl_me.home import home
     from p2pfl_me.run.manifest import untested_words
 

@@ -90,13 +90,14 @@ def evaluate(
     """
 
     from p2pfl_me.api.evaluating import evaluation
+    from p2pfl_me.atomic import undrafted
     from p2pfl_me.console.lines import Console
     from p2pfl_me.contract.ready import read_contract
     from p2pfl_me.data.classes import names_classes
     from p2pfl_me.evaluate.folder import CARD, new_folder
     from p2pfl_me.evaluate.ready import ready_contract
     from p2pfl_me.evaluate.variants import evaluate_all, variants_of
-    from p2pfl_me.files import read_json, undrafted
+    from p2pfl_me.files import read_json
 
     require_network(network, trained)
     if any(each.startswith("peers.loopback") for each in (*overrides, *varied)):

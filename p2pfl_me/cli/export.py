@@ -50,10 +50,11 @@ def export(
     training's, and not written if they disagree. FILE.card.md beside it says what the model is for, what it was trained
     on (counts, no names), its scores, what protected the clips, and its limits.
     """
+    from p2pfl_me.atomic import write_whole
     from p2pfl_me.counting import readable_bytes
     from p2pfl_me.deploy.export import export_model
     from p2pfl_me.errors import RunError
-    from p2pfl_me.files import refusing, write_whole
+    from p2pfl_me.files import refusing
     from p2pfl_me.home import home
     from p2pfl_me.learning.onnx_file import Precision
     from p2pfl_me.report.model_card import model_card

@@ -33,10 +33,11 @@ def leave(context: click.Context, run: Path, peer: int, key: Path, after: int, o
     edges would fall apart, this lab's neighbours are joined in a ring. With -o the view lies in a file: any lab that
     runs hands it on (`p2pme adopt`). A lab that has to go at once just stops, and the others go on without its models.
     """
+    from p2pfl_me.atomic import write_whole
     from p2pfl_me.cli.adopt import hand_over, require_log
     from p2pfl_me.cli.approve import court_by_key, require_written
     from p2pfl_me.errors import ContractError
-    from p2pfl_me.files import refusing, write_whole
+    from p2pfl_me.files import refusing
     from p2pfl_me.membership.agreed import approvals_due
     from p2pfl_me.membership.edits import without
     from p2pfl_me.membership.leaving import is_same_change

@@ -53,9 +53,10 @@ def propose(
     goes on under a changed one only once half of the members have approved (`p2pme approve`); with --after, which needs
     more than half, the running peers change by themselves in that round (`p2pme adopt`).
     """
+    from p2pfl_me.atomic import write_whole
     from p2pfl_me.contract import changes, load_contract
     from p2pfl_me.errors import ContractError
-    from p2pfl_me.files import refusing, write_whole
+    from p2pfl_me.files import refusing
     from p2pfl_me.membership.agreed import approvals_due, keys_of
     from p2pfl_me.membership.edits import with_changed, with_member, with_set, without
     from p2pfl_me.membership.views import as_text

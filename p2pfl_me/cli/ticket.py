@@ -21,9 +21,10 @@ def ticket(view: Path, run: Path, by: int, peer: int, out: Path) -> None:
 
     It holds contract, addresses, keys and approvals, and nothing secret.
     """
+    from p2pfl_me.atomic import write_whole
     from p2pfl_me.errors import ContractError
     from p2pfl_me.federation.words import as_words
-    from p2pfl_me.files import refusing, write_whole
+    from p2pfl_me.files import refusing
     from p2pfl_me.membership.agreed import keys_of
     from p2pfl_me.peer.consent import read_view, standing_of
     from p2pfl_me.peer.joining import ticket_for

@@ -126,8 +126,9 @@ def new(kind: str, peers: int | None, overrides: tuple[str, ...], out: Path | No
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
+    from p2pfl_me.atomic import create_whole, write_whole
     from p2pfl_me.errors import ContractError
-    from p2pfl_me.files import create_whole, refusing, write_whole
+    from p2pfl_me.files import refusing
 
     with refusing(ContractError, path, "name another file with -o"):
         if force:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.cluster.processes import Processes
 from p2pfl_me.compare.cells import json_object
 from p2pfl_me.compare.grid import Grid, Group
@@ -19,7 +20,7 @@ from p2pfl_me.compare.request import Request
 from p2pfl_me.console.lines import Console
 from p2pfl_me.contract import digest
 from p2pfl_me.errors import P2pmeError, RunError
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.files import refusing
 from p2pfl_me.home import home
 from p2pfl_me.report.methods import Method, Protected, Told
 

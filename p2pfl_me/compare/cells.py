@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from p2pfl_me.atomic import undrafted, write_whole
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import RunError
-from p2pfl_me.files import private_folder, read_json, refusing, undrafted, write_whole
+from p2pfl_me.files import private_folder, read_json, refusing
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import Manifest, read_manifest_file, told_lies
 

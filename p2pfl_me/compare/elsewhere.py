@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.cluster.hands import Need, hands_of
 from p2pfl_me.cluster.place import HERE
 from p2pfl_me.compare.cells import clear
@@ -23,7 +24,7 @@ from p2pfl_me.compare.shared import deal_once, shared_key
 from p2pfl_me.contract import Contract
 from p2pfl_me.engines import ENGINES
 from p2pfl_me.errors import DataError, RunError
-from p2pfl_me.files import private_folder, refusing, write_whole
+from p2pfl_me.files import private_folder, refusing
 from p2pfl_me.home import home
 
 PROCESS = 700_000_000

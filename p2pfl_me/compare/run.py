@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.cluster.hands import require_answer
 from p2pfl_me.cluster.processes import Processes
 from p2pfl_me.compare.audited import audit_cells, protected
@@ -24,7 +25,7 @@ from p2pfl_me.data.classes import names_classes, read_for_all
 from p2pfl_me.engines import ENGINES
 from p2pfl_me.errors import RunError
 from p2pfl_me.exits import Exit
-from p2pfl_me.files import read_regular, refusing, write_whole
+from p2pfl_me.files import read_regular, refusing
 from p2pfl_me.home import home
 from p2pfl_me.report.claims import as_lines as score_lines
 from p2pfl_me.report.comparison_protection import protection_lines

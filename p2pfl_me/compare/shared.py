@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.baselines.jobs import CHILDREN, baseline_jobs, features_job
 from p2pfl_me.children import Children
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import RunError
-from p2pfl_me.files import read_regular, refusing, write_whole
+from p2pfl_me.files import read_regular, refusing
 from p2pfl_me.home import cache_dir
 from p2pfl_me.machine import cores
 from p2pfl_me.progress import showing

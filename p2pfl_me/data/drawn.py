@@ -15,11 +15,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.images import FILMS, IMAGES, UNREAD, file_ends
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import open_regular, write_whole
+from p2pfl_me.files import open_regular
 
 MARK = "DRAWN_FACES.txt"
 """The file that marks a folder and all below it."""

@@ -19,6 +19,7 @@ from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
+from p2pfl_me.atomic import undrafted, write_whole
 from p2pfl_me.data.audit.parts import shard_folders
 from p2pfl_me.data.clip import Problem
 from p2pfl_me.data.columns import length_problem
@@ -27,7 +28,7 @@ from p2pfl_me.data.manifest import manifest_path
 from p2pfl_me.data.quoted import whole_rows, why
 from p2pfl_me.data.spelling import alike, clean
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import open_text, read_json, refusing, undrafted, write_whole
+from p2pfl_me.files import open_text, read_json, refusing
 
 EVALUATION = ("evaluation.json", "split.json")
 """Either is in an evaluation's folder: the first from its beginning, the second once it is finished."""

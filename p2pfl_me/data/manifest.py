@@ -17,6 +17,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.counting import many
 from p2pfl_me.data.cells import as_written, frame_number, is_nobody, rewritten
 from p2pfl_me.data.clip import (
@@ -35,7 +36,7 @@ from p2pfl_me.data.labels import Labels
 from p2pfl_me.data.quoted import NEVER_CLOSED, WholeRows
 from p2pfl_me.data.spelling import clean
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import open_text, refusing, write_whole
+from p2pfl_me.files import open_text, refusing
 
 __all__ = [
     "SPLITS",

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from p2pfl_me.atomic import replacing, undrafted
 from p2pfl_me.contract.network import Weights
 from p2pfl_me.counting import many
 from p2pfl_me.data.audit.alike import SIDE, Signature
@@ -27,7 +28,7 @@ from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.identity import could_be
 from p2pfl_me.data.reading import read_clips
 from p2pfl_me.errors import WeightsError
-from p2pfl_me.files import open_regular, read_text, replacing, require_regular, undrafted
+from p2pfl_me.files import open_regular, read_text, require_regular
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.tensors import tensor
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from p2pfl_me.atomic import undrafted
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.clip import Clip
@@ -16,7 +17,7 @@ from p2pfl_me.data.source import prepare
 from p2pfl_me.data.trained_on import learned_in, seen_of
 from p2pfl_me.data.vectors import is_vectors
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import read_text, undrafted
+from p2pfl_me.files import read_text
 from p2pfl_me.home import cache_dir
 from p2pfl_me.run.folder import RunFolder
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.contract import Contract
 from p2pfl_me.counting import many
 from p2pfl_me.data.preprocess.inputs import images_of
 from p2pfl_me.deploy.clips import ExportClips, export_clips
 from p2pfl_me.errors import WeightsError
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.files import refusing
 from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.metrics import Metrics, confusion_matrix
 from p2pfl_me.learning.network import assemble

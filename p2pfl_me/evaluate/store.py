@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from p2pfl_me.atomic import undrafted, write_whole
 from p2pfl_me.errors import RunError
 from p2pfl_me.evaluate.outcome import AGAIN, Outcome, outcome_from
 from p2pfl_me.evaluate.units import Unit
-from p2pfl_me.files import read_json, read_text, refusing, undrafted, write_whole
+from p2pfl_me.files import read_json, read_text, refusing
 
 MARK, SPLIT = "evaluation.json", "split.json"
 """What tells of what the results are, and who is held out: the second alone is an evaluation that had only begun."""

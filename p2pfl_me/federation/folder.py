@@ -12,12 +12,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.contract.load import load_contract
 from p2pfl_me.contract.members import BASE_PORT, Member
 from p2pfl_me.contract.template import contract_text
 from p2pfl_me.errors import ContractError, RunError
 from p2pfl_me.federation.card import DIALS, MARK, Card, read_card
-from p2pfl_me.files import private_folder, read_json, read_text, refusing, write_whole
+from p2pfl_me.files import private_folder, read_json, read_text, refusing
 from p2pfl_me.wire.identity import new_identity, save_identity
 
 DRAFT, CARDS, KEY, CONTRACT = "draft.json", "cards", "lab.key", "contract.yaml"

@@ -14,11 +14,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from p2pfl_me.atomic import replacing
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.data.trained_on import copy_trained_on, kept_trained_on
 from p2pfl_me.errors import WeightsError
-from p2pfl_me.files import locked, open_regular, replacing, require_regular
+from p2pfl_me.files import locked, open_regular, require_regular
 from p2pfl_me.learning.architectures import Architecture, architecture_of
 from p2pfl_me.learning.seeded import seeded_tensors
 from p2pfl_me.learning.weight_files import Tensors, read_weights, torchvision_names

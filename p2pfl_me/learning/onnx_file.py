@@ -21,10 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from p2pfl_me import __version__
+from p2pfl_me.atomic import replacing
 from p2pfl_me.contract import Contract, digest, dump_contract
 from p2pfl_me.contract.model import Loopback, Peers
 from p2pfl_me.errors import WeightsError
-from p2pfl_me.files import refusing, replacing
+from p2pfl_me.files import refusing
 from p2pfl_me.learning.features import DEVIATION, MEAN
 from p2pfl_me.learning.onnx_seal import KEY, sealed
 from p2pfl_me.learning.recogniser import Image

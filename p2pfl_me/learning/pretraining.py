@@ -19,12 +19,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from p2pfl_me import __version__
+from p2pfl_me.atomic import replacing
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Loopback, Model, Peers, Training, Weights
 from p2pfl_me.data.trained_on import TrainedOn
 from p2pfl_me.errors import WeightsError
-from p2pfl_me.files import replacing
 from p2pfl_me.learning.backbone import load_backbone
 from p2pfl_me.learning.device import pick_device
 from p2pfl_me.learning.features import frozen_layers, normalise

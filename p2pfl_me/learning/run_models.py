@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError
 
+from p2pfl_me.atomic import undrafted
 from p2pfl_me.contract import Contract, digest, load_contract
 from p2pfl_me.errors import NetworkError, RunError, WeightsError
-from p2pfl_me.files import undrafted
 from p2pfl_me.learning.origin import network_as_told
 from p2pfl_me.learning.own import with_network
 from p2pfl_me.message import Vector

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from p2pfl_me.atomic import replacing
 from p2pfl_me.counting import many
 from p2pfl_me.data.drawn import WORDS
 from p2pfl_me.data.quoted import WholeRows, why
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import open_text, refusing, replacing
+from p2pfl_me.files import open_text, refusing
 from p2pfl_me.live.absence import Lack
 from p2pfl_me.live.film import Film
 from p2pfl_me.live.whole import Result

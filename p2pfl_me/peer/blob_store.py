@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.errors import PeerError, RunError
-from p2pfl_me.files import private_folder, read_regular, refusing, write_whole
+from p2pfl_me.files import private_folder, read_regular, refusing
 from p2pfl_me.run.folder import RunFolder
 
 REMEMBERED = 8

@@ -11,9 +11,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.contract import Contract, contract_from_yaml, dump_contract
 from p2pfl_me.errors import ContractError
-from p2pfl_me.files import private_folder, read_regular, read_text, refusing, write_whole
+from p2pfl_me.files import private_folder, read_regular, read_text, refusing
 from p2pfl_me.membership.agreed import Standing, Witness, agreed, contract_in
 from p2pfl_me.membership.certificates import Book
 from p2pfl_me.membership.views import LONGEST, View, as_text, from_text

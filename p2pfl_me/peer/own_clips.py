@@ -18,10 +18,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from p2pfl_me.atomic import create_whole, write_whole
 from p2pfl_me.counting import many
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.errors import DataError, PeerError
-from p2pfl_me.files import create_whole, read_json, read_regular, refusing, write_whole
+from p2pfl_me.files import read_json, read_regular, refusing
 from p2pfl_me.run.events import Data, Start
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.reading import read_log

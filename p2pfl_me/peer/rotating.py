@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import IdentityError
-from p2pfl_me.files import read_regular, refusing, write_whole
+from p2pfl_me.files import read_regular, refusing
 from p2pfl_me.membership.certificates import Revocation, Rotation, as_text, until_after
 from p2pfl_me.passphrase import known_passphrase
 from p2pfl_me.peer.directory import next_key

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from p2pfl_me.files import open_private, sync_file
+from p2pfl_me.atomic import sync_file
+from p2pfl_me.files import open_private
 
 KEEP_S = 30.0
 """Seconds of work that a power cut may cost."""

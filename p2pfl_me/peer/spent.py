@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.contract import Contract
 from p2pfl_me.contract.history import history_digest
 from p2pfl_me.counting import many
-from p2pfl_me.files import locked, private_folder, read_text, refusing, write_whole
+from p2pfl_me.files import locked, private_folder, read_text, refusing
 from p2pfl_me.privacy.ledger import FIX, TOLD, Entry, LedgerError
 
 SPENT = "spent"

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from p2pfl_me.atomic import undrafted, write_whole
 from p2pfl_me.contract import Contract
 from p2pfl_me.errors import IdentityError, P2pmeError
-from p2pfl_me.files import private_folder, read_text, refusing, undrafted, write_whole
+from p2pfl_me.files import private_folder, read_text, refusing
 from p2pfl_me.membership.agreed import keys_of
 from p2pfl_me.membership.certificates import Book, Certificate, Revocation, Rotation, as_text, from_text
 from p2pfl_me.membership.views import LONGEST, needed

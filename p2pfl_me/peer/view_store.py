@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.errors import PeerError
-from p2pfl_me.files import locked, read_regular, refusing, write_whole
+from p2pfl_me.files import locked, read_regular, refusing
 from p2pfl_me.membership.views import View, as_text
 from p2pfl_me.peer.consent import read_view
 from p2pfl_me.run.folder import RunFolder

@@ -20,9 +20,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from p2pfl_me.atomic import sync_file
 from p2pfl_me.errors import PeerError
 from p2pfl_me.exits import Exit
-from p2pfl_me.files import open_private, private_folder, read_regular, refusing, sync_file
+from p2pfl_me.files import open_private, private_folder, read_regular, refusing
 from p2pfl_me.privacy.accounting import Account, Release
 from p2pfl_me.privacy.budget import Budget, Unit
 

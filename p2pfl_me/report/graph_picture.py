@@ -19,8 +19,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 from matplotlib.figure import Figure
 
+from p2pfl_me.atomic import replacing
 from p2pfl_me.errors import RunError
-from p2pfl_me.files import refusing, replacing
+from p2pfl_me.files import refusing
 from p2pfl_me.report.figures import RunPart, in_run
 from p2pfl_me.report.style import BLUE, EDGE, INK, MUTED, PAPER, PLAIN, house_style, tell
 from p2pfl_me.report.svg import DPI

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from p2pfl_me.atomic import undrafted
 from p2pfl_me.contract import Contract, digest, load_contract
 from p2pfl_me.errors import RunError
-from p2pfl_me.files import undrafted
 from p2pfl_me.report.events import PeerLog, read_peer_log
 from p2pfl_me.run.events import Scores
 from p2pfl_me.run.folder import RunFolder

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.errors import RunError
-from p2pfl_me.files import refusing, write_whole
+from p2pfl_me.files import refusing
 from p2pfl_me.report.comparison_pairs import PAIR_HEADER, pair_rows
 from p2pfl_me.report.comparison_protection import CSV_HEADER, protection_rows
 from p2pfl_me.report.compose import SCORE_HEADER, compose, score_rows

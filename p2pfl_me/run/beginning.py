@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.contract import Contract, breaks, changes, contract_from_yaml, digest, dump_contract, load_contract
 from p2pfl_me.errors import P2pmeError, RunError
-from p2pfl_me.files import private_folder, read_regular, read_text, refusing, write_whole
+from p2pfl_me.files import private_folder, read_regular, read_text, refusing
 from p2pfl_me.run.folder import RunFolder
 
 OURS = ("contract.yaml", "manifest.json", "shards", "peer-*.jsonl", "egress-*.jsonl")

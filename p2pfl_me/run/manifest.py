@@ -15,9 +15,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict
 
 from p2pfl_me import __version__
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.contract import Contract, digest
 from p2pfl_me.errors import RunError
-from p2pfl_me.files import read_regular, refusing, write_whole
+from p2pfl_me.files import read_regular, refusing
 from p2pfl_me.machine import cores
 from p2pfl_me.run.declare import STRICT, LineError, Says, Whole, adapter, validated
 from p2pfl_me.run.folder import RunFolder

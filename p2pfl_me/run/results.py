@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
+from p2pfl_me.atomic import write_whole
 from p2pfl_me.errors import RunError
-from p2pfl_me.files import read_json, read_regular, refusing, write_whole
+from p2pfl_me.files import read_json, read_regular, refusing
 from p2pfl_me.run.declare import STRICT, LineError, V, Whole, adapter, validated
 from p2pfl_me.run.events import Scores
 from p2pfl_me.run.folder import RunFolder

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from p2pfl_me.atomic import create_whole, write_whole
 from p2pfl_me.errors import IdentityError
-from p2pfl_me.files import create_whole, locked, private_folder, refusing, write_whole
+from p2pfl_me.files import locked, private_folder, refusing
 from p2pfl_me.passphrase import known_passphrase
 from p2pfl_me.wire.noise import private_bytes, public_bytes
 from p2pfl_me.wire.sealed_key import is_sealed, sealed, unsealed

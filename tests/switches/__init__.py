@@ -91,7 +91,8 @@ def one_challenge(patch: Patch) -> None:
 
 def keys_open(patch: Patch) -> None:
     """Files are written for everybody to read."""
-    patch.setattr(importlib.import_module("p2pfl_me.files"), "PRIVATE", 0o644)
+    for name in ("files", "atomic"):
+        patch.setattr(importlib.import_module(f"p2pfl_me.{name}"), "PRIVATE", 0o644)
 
 
 def links_followed(patch: Patch) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from p2pfl_me.atomic import undrafted
 from p2pfl_me.counting import many
 from p2pfl_me.data.clip import Clip, Dropped, Fault, Problem, Remark
 from p2pfl_me.data.describe import remarks_text
@@ -20,7 +21,7 @@ from p2pfl_me.data.reading import rows_of
 from p2pfl_me.data.spelling import clean
 from p2pfl_me.data.trained_on import SEEN
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import read_json, undrafted
+from p2pfl_me.files import read_json
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.manifest import read_manifest_file
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import cv2
 
+from p2pfl_me.atomic import replacing, write_whole
 from p2pfl_me.data.drawn_films import sign_film
 from p2pfl_me.data.synthetic.film import HEIGHT, WIDTH, FilmPlan, film_frames, film_seconds, plan_acts
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import refusing, replacing, write_whole
+from p2pfl_me.files import refusing
 from p2pfl_me.progress import Progress
 
 CODECS = {".avi": "MJPG", ".mp4": "mp4v"}

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from p2pfl_me.atomic import making_folder, undrafted
 from p2pfl_me.choice import derive_seed
 from p2pfl_me.data.clip import Row
 from p2pfl_me.data.drawn import mark_folder, mark_text, signed
@@ -15,7 +16,7 @@ from p2pfl_me.data.twins.old_sheet import old_sheet
 from p2pfl_me.data.twins.recipe import Book, Cell, Recipe, Tree
 from p2pfl_me.data.twins.take import Folder, Planted, Take, TwinSpec, plan_takes, plant
 from p2pfl_me.errors import DataError
-from p2pfl_me.files import making_folder, refusing, undrafted
+from p2pfl_me.files import refusing
 from p2pfl_me.machine import cores
 from p2pfl_me.progress import Progress
 
