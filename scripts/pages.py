@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from p2pfl_me.report.methods import Comparison, Method, Protected, Setting, Told
 from p2pfl_me.report.run import read_run
 from p2pfl_me.report.write import write_comparison, write_report
 from p2pfl_me.run.events import Finish, Link, LinkState, Reason
+from p2pfl_me.run.manifest import ToldLies
 from tests.evaluate.test_pages import SAME, USUAL, evaluation, frames
 from tests.live.browser import chromium, serving
 from tests.live.browser import start as start_live
@@ -77,7 +79,15 @@ def kept_by_a_lab(folder: Path) -> Path:
     return write_report([run], folder / "report")
 
 
-def compared(names: Sequence[str], seeds: int, equal: bool = False, faults: bool = False, **recipe: Any) -> Page:
+def lied(method: Method) -> Method:
+    """The same with a liar among its peers."""
+    lies = ToldLies((0,), {"kind": "sign_flip"})
+    return replace(method, runs=tuple(replace(run, manifest=replace(run.manifest, lies=lies)) for run in method.runs))
+
+
+def compared(
+    names: Sequence[str], seeds: int, equal: bool = False, faults: bool = False, liars: bool = False, **recipe: Any
+) -> Page:
     def made(folder: Path) -> Path:
         methods = []
         for number, name in enumerate(names):
@@ -105,6 +115,9 @@ def compared(names: Sequence[str], seeds: int, equal: bool = False, faults: bool
             for index, each in enumerate(methods)
         )
         setting = Setting("", tuple(methods))
+        if liars:
+            under = (UnderFaults("1 liar: sign_flip", tuple(map(lied, methods))),)
+            return write_comparison(Comparison((setting,), under_faults=under), folder / "out")
         comparison = Comparison((setting,), under_faults=under, protections=told) if faults else Comparison((setting,))
         return write_comparison(comparison, folder / "out")
 
@@ -197,6 +210,7 @@ REPORTS: dict[str, Page] = {
     "compare-one-peer": compared(("ring", "ring 2"), 2, count=1, rounds=4),
     "compare-24-peers": compared(("ring", "mesh"), 1, count=24, rounds=4),
     "compare-faults-protections": compared(("mesh, plain", "mesh, masks", "mesh, dp-subject:3"), 2, faults=True),
+    "compare-liars": compared(("ring", "mesh"), 2, liars=True),
     "evaluation": evaluated(("CASME2", "SAMM"), USUAL, target=0.3, seeds=3),
     "evaluation-equal": evaluated(("SAMM",), SAME),
     "evaluation-frames": lambda folder: write_results(frames(folder), folder / "out"),

@@ -15,6 +15,7 @@ from p2pfl_me.learning.statistics import Difference, difference
 from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.comparison_pairs import OPEN_PAIRS
 from p2pfl_me.report.document import Block, Bullets, Document, Section, Table
+from p2pfl_me.report.formatting import signed
 from p2pfl_me.report.numbers import Cell
 from p2pfl_me.report.paired import LEVEL, holm, together
 from p2pfl_me.report.style import house_style
@@ -169,8 +170,8 @@ def _differences(pairs: Sequence[tuple[Finished, Finished, Difference]]) -> Tabl
     rows = [
         (
             f"{one.name} − {two.name}",
-            f"{each.mean:+.3f}",
-            f"{each.interval.low:+.3f} to {each.interval.high:+.3f}",
+            signed(each.mean),
+            f"{signed(each.interval.low)} to {signed(each.interval.high)}",
             p_words(each.p),
             "yes" if luck else "cannot tell",
         )

@@ -94,7 +94,8 @@ def _do(design: Design, store: Store, console: Console) -> list[Outcome]:
             told = now
             left = (now - begun) / done * (len(waiting) - done)
             finished = len(units) - len(waiting) + done
-            console.say(f"{finished}/{len(units)}  {unit.name}  about {_readable(left)} left")
+            ahead = f"about {_readable(left)} left" if finished < len(units) else "the last one"
+            console.say(f"{finished}/{len(units)}  {unit.name}  {ahead}")
     return found
 
 

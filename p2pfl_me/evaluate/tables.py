@@ -12,6 +12,7 @@ from p2pfl_me.report.arms import Arm
 from p2pfl_me.report.comparison_field import FULL
 from p2pfl_me.report.datasets import lacking_words
 from p2pfl_me.report.document import Table
+from p2pfl_me.report.formatting import signed
 from p2pfl_me.report.paired import LEVEL, holm, together
 
 MOST_PEERS = 24
@@ -53,8 +54,8 @@ def difference_table(results: Results) -> Table:
     rows = [
         (
             f"{first.words} − {second.words}",
-            f"{each.mean:+.3f}",
-            f"{each.interval.low:+.3f} to {each.interval.high:+.3f}",
+            signed(each.mean),
+            f"{signed(each.interval.low)} to {signed(each.interval.high)}",
             p_words(each.p),
             "yes" if held else "cannot tell",
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from p2pfl_me.report.document import Block, Paragraph, Table
-from p2pfl_me.report.formatting import NONE, many
+from p2pfl_me.report.formatting import NONE, many, signed
 from p2pfl_me.report.methods import Comparison, Method, Setting, same_clips
 from p2pfl_me.report.numbers import Cell
 from p2pfl_me.report.paired import LEVEL, Paired, cannot_tell, holm, paired, together
@@ -59,8 +59,8 @@ def pair_blocks(setting: Setting) -> Iterator[Block]:
     rows = [
         (
             f"{test.first} − {test.second}",
-            f"{test.mean:+.3f}",
-            NONE if test.low is None or test.high is None else f"{test.low:+.3f} to {test.high:+.3f}",
+            signed(test.mean),
+            NONE if test.low is None or test.high is None else f"{signed(test.low)} to {signed(test.high)}",
             f"{test.p:.2g}",
             better(test) if holds else "cannot tell",
         )

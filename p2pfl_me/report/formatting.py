@@ -51,3 +51,9 @@ def apart(pairs: Sequence[tuple[float, float]], least: int, most: int) -> tuple[
         if shown == [f"{abs(one - other):.{digits}f}" for one, other in pairs]:
             break
     return digits, tuple(shown)
+
+
+def signed(difference: float) -> str:
+    """With its sign, and none where nothing is left of it: `+0.000` would say on which side."""
+    text = f"{difference:+.3f}"
+    return text if float(text) else text[1:]

@@ -18,7 +18,7 @@ from p2pfl_me.report.claims import _beside, luck, verdict
 from p2pfl_me.report.comparison_pairs import pair_blocks, pair_tests
 from p2pfl_me.report.compose import compose
 from p2pfl_me.report.document import Document, Paragraph, pictures
-from p2pfl_me.report.formatting import apart
+from p2pfl_me.report.formatting import apart, signed
 from p2pfl_me.report.markdown import render_markdown
 from p2pfl_me.report.methods import Comparison, Method, Setting
 from p2pfl_me.report.paired import paired
@@ -168,3 +168,8 @@ def test_a_run_without_scores_claims_nothing(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", **SMALL, part=None))
     for methods in ((Method("a", (run,)),), (Method("a", (run,)), Method("b", (run,)))):
         assert verdict(Setting("", methods)).startswith("No scores")
+
+
+def test_no_difference_stands_on_no_side() -> None:
+    assert [signed(each) for each in (0.0, -0.0, 0.0004, -0.0004)] == ["0.000"] * 4
+    assert [signed(each) for each in (0.0006, -0.25)] == ["+0.001", "-0.250"]
