@@ -35,7 +35,7 @@ def test_progress_counts_what_was_done_before_and_is_told_every_two_seconds_and_
     assert kept == [(unit, outcomes[unit.name]) for unit in units[1:]]
     assert [line.partition("] ")[2] for line in said.getvalue().splitlines()] == [
         "3/5  unit 2  about 2 s left",
-        "5/5  unit 4  about 0 s left",
+        "5/5  unit 4  the last one",
     ]
 
 
