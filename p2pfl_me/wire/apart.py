@@ -11,6 +11,10 @@ AGAIN_S = 60.0
 """After how long whoever calls tells again: the other may have begun anew since, or have been killed over it."""
 
 COMPARE = "compare the files and restart the one that is wrong"
+UNTOLD = (
+    "it was cut off, or hung up, before it had told how that came to be: compare the files, `peers.approve` among "
+    "them, and restart the one that is wrong"
+)
 TOLD_IT = (
     "it has been told what has changed here, and has not followed: it does so once its round is over, unless its log "
     "says why not (`refused`)"

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from p2pfl_me.errors import WireError
 from p2pfl_me.wire.admission import CHALLENGE, WaitingRoom, caller_of
-from p2pfl_me.wire.apart import COMPARE, Apart
+from p2pfl_me.wire.apart import COMPARE, UNTOLD, Apart
 from p2pfl_me.wire.budget import Bucket
 from p2pfl_me.wire.complaints import (
     BY_ANOTHER_KEY,
@@ -148,9 +148,8 @@ class Handshaker:
         """The other end has closed a connection, or sent what no frame is; why, where we know better than `reason`."""
         stage = self._under_way.get(connection)
         if not isinstance(stage, AtRelay) and stage and stage.neighbour and stage.differing:
-            stage.neighbour.cut += 1  # the line's doing; two in a row tell nothing of how their contract came to be
-            if stage.neighbour.cut > 1 and not stage.neighbour.is_former:
-                self._differs(stage.neighbour, stage.differing)
+            if not stage.neighbour.is_former:  # at once: one whose contract knows of no changes may have ended by now
+                self._differs(stage.neighbour, stage.differing, UNTOLD)
         elif isinstance(stage, AtRelay):
             if stage.absent:
                 return NOT_THERE
@@ -367,7 +366,7 @@ class Handshaker:
             raise WireError("something else than the news of a neighbour with another contract")
         self._traffic.frame_received(neighbour.peer, len(frame))
         differing, stage.differing, stage.seals = stage.differing, (), None  # no more is said, least of all a link's
-        neighbour.cut, apart = 0, neighbour.apart
+        apart = neighbour.apart
         why = apart.met(now, told=bool(told), tells=bool(self._terms.news))
         if why and not neighbour.is_former:
             self._differs(neighbour, differing, why, ours=apart.has_told or not self._terms.news)

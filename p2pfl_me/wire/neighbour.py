@@ -69,7 +69,7 @@ class Neighbour:
     dialling: Connection | None = None
     failures: int = 0
     cut: int = 0
-    """Calls in a row that it took and ended before the handshake, or before it had told how its contract came to be."""
+    """Calls in a row that it took and ended before the handshake."""
     tries: int = 0
     """Calls of a relay that did not come to a link, in a row since the last relay that did."""
     unreachable: str = ""

@@ -165,7 +165,7 @@ def test_where_contracts_may_change_who_is_refused_by_all_waits_for_its_patience
         assert bool(error) is (now + 1 >= 50 + 601), now
     assert said == [
         "1 neighbour has another contract than this peer (2), and 1 neighbour knows this peer by another key (1); "
-        "there is no other; a change may be on its way that mends it, or it stops in 600 s"
+        "there is no other; a change may be on its way that mends it; if all say so still, it stops in 600 s"
     ]
     quiet = Refusals((1, 2), 0.0, said.append)
     assert not quiet.take(0.0, Differs(1), may_change=True)
