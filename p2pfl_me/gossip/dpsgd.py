@@ -150,7 +150,7 @@ class DPSGD(Synchronous):
             case Kind.WITHDRAW:
                 return self._on_withdraw(now, sender, message.round)
             case Kind.PRESENT:
-                return self._presence(now, sender)
+                return self._presence(sender)
             case Kind.LATER | Kind.WAITS:
                 return self._foretold(now, sender, message, put_off=sender not in self._withdrawing)
             case Kind.PUSH | Kind.BEGUN | Kind.WANT | Kind.FINAL | Kind.REST | Kind.WORK:

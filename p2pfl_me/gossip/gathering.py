@@ -42,8 +42,6 @@ class Gathering:
         self._linking_until = float("inf")
         """Until when to wait for neighbours that are there, and whose link is not up yet."""
         self._now = 0.0
-        self._answered: dict[int, float] = {}
-        """When a neighbour that waits was told last that the run is under way."""
         self._patience_over = False
 
     @property
@@ -149,14 +147,6 @@ class Gathering:
         news = [] if self._resumed else [*_masks(self._known)]
         begun = [*news, Message(Kind.BEGUN, 0)]
         return [Began(self.missing), *(Send(peer, each) for peer in sorted(self._members.there) for each in begun)]
-
-    def answer(self, now: float, sender: int) -> list[Action]:
-        """PRESENT, when this peer has begun: the sender waits, and the run is under way. All that it tells at once is
-        answered once; what was lost of that, it tells again."""
-        if now < self._answered.get(sender, float("-inf")) + TELL_S:
-            return []
-        self._answered[sender] = now
-        return [Send(sender, Message(Kind.BEGUN, 0))]
 
     def _tell_later(self, now: float) -> list[Action]:
         quorum = self._settings.quorum

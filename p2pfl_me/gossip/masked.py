@@ -159,7 +159,7 @@ class Masked(Synchronous):
                 self._members.left(sender)
                 return [*self._without(now, sender, "left"), *self._go_on_if_alone(now)]
             case Kind.PRESENT:
-                return self._presence(now, sender)
+                return self._presence(sender)
             case Kind.KEY:
                 return self._known.heard_key(sender, whole(content), self.round, self._members.there)
             case Kind.CIRCLE:

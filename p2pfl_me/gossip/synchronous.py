@@ -213,8 +213,9 @@ class Synchronous(Life):
             gone_on = self._drop(now, sender, f"went on to round {at}")
         return [*gone_on, *self._go_on_if_alone(now)]
 
-    def _presence(self, now: float, sender: int) -> list[Action]:
-        return [] if self._phase is Phase.JOINING else self._gathering.answer(now, sender)
+    def _presence(self, sender: int) -> list[Action]:
+        """PRESENT: it waits, and the run is under way."""
+        return [] if self._phase is Phase.JOINING else [Send(sender, Message(Kind.BEGUN, 0))]
 
     def _drop(self, now: float, peer: int, reason: str) -> list[Action]:
         if self._due.pop(peer, None) is None:

@@ -156,8 +156,8 @@ class WaitFree(Life):
             case Kind.HELLO:
                 self._members.greeted(sender, message.at)
                 return self._begin(now, self.round) if self._phase is Phase.ALONE else []
-            case Kind.PRESENT:
-                return [] if self._phase is Phase.JOINING else self._gathering.answer(now, sender)
+            case Kind.PRESENT:  # it waits, and the run is under way
+                return [] if self._phase is Phase.JOINING else [Send(sender, Message(Kind.BEGUN, 0))]
             case Kind.REST:
                 self._said[sender] = now + message.at / 1000
                 return []

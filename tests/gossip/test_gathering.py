@@ -20,7 +20,6 @@ from tests.gossip.swarms import contract_of, run
 from tests.gossip.test_protocols import ALL, RING, apart, idle
 
 NEVER = 1e6
-BEGUN = Message(Kind.BEGUN, 0)
 
 
 def absent(*peers: int, until: float = NEVER) -> FaultModel:
@@ -53,13 +52,6 @@ def test_without_one_all_others_begin_together_and_say_who_is_missing(protocol: 
     assert max(swarm.ended[peer] for peer in there) < 200
     late = swarm.finished[2]
     assert not late.is_whole, "who comes when all have ended says so"
-
-
-def test_all_that_is_told_at_once_is_answered_once_and_what_is_told_again_is_answered_again() -> None:
-    """Of thousands, those who are there fill many masks: each answered by itself was half of all that was said."""
-    begun = Gathering(0, Membership([1, 2]), Settings(StopRule(3), 1.0, 2.0, 3.0, 60.0), 0)
-    answers = [begun.answer(at, sender) for at, sender in ((5.0, 1), (5.001, 1), (5.001, 2), (5.04, 1), (5.06, 1))]
-    assert answers == [[Send(1, BEGUN)], [], [Send(2, BEGUN)], [], [Send(1, BEGUN)]]
 
 
 @pytest.mark.parametrize("protocol", ["dpsgd", "push"])
