@@ -3,10 +3,12 @@
 
 python scripts/bench/masks.py [--peers 8] [--degree 4] [--size 263175] [--rounds 6]   # frames, seals and mixing alone
 python scripts/bench/masks.py --real                                                  # whole rounds of real peers
+python scripts/bench/masks.py --real --job-a --forms "plain;masks"                    # that train as job A of jobs.py
 
 The first has peers exchange over the event simulator, with real frames and real seals. The second runs swarms of the
-head and takes what 20 more rounds cost. Forms take turns, so that whatever else the machine does hits them alike; a
-figure is the least of the repeats. CKKS needs the extra `ckks`, and is left out of `--real` unless `--forms` names it.
+head on the few built-in clips and takes what 20 more rounds cost; the third on job A's vectors, and 6 more rounds.
+Forms take turns, so that whatever else the machine does hits them alike; a figure is the least of the repeats. CKKS
+needs the extra `ckks`, and is left out of `--real` unless `--forms` names it.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from jobs import CLASSES, JOBS, write_vectors  # beside this script
 
 from p2pfl_me.contract import Contract
 from p2pfl_me.gossip.cores import Start, core_of, packed_limit
@@ -70,6 +73,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--real", action="store_true", help="swarms of real processes; below P2PME_PORTS or 27100")
+    parser.add_argument("--job-a", action="store_true", help="with --real: job A's shards, epochs and batches")
     parser.add_argument("--forms", help="some of them only, with semicolons between: " + "; ".join(FORMS))
     options = parser.parse_args()
     Idle.degree = options.degree
@@ -136,22 +140,30 @@ def exchange(contract: Contract, options: argparse.Namespace) -> tuple[float, fl
 
 def real(form: Any, options: argparse.Namespace) -> tuple[float, float]:
     """(seconds of the peers' processor time, bytes sent) of one peer's round."""
-    few, many = (swarm(form, rounds, options) for rounds in (4, 24))
-    return (many[0] - few[0]) / 20 / options.peers, (many[1] - few[1]) / 20 / options.peers
+    first, last = (2, 8) if options.job_a else (4, 24)
+    few, many = (swarm(form, rounds, options) for rounds in (first, last))
+    seconds, sent = ((more - less) / (last - first) / options.peers for more, less in zip(many, few, strict=True))
+    return seconds, sent
 
 
 def swarm(form: Any, rounds: int, options: argparse.Namespace) -> tuple[float, float]:
     """(seconds of processor time, bytes sent) of all peers of a swarm, as the system counts them while they live."""
-    base = int(os.environ.get("P2PME_PORTS", "27100"))
+    base, job = int(os.environ.get("P2PME_PORTS", "27100")), JOBS["a"]
     values = {
         **contract_of(options, form).model_dump(mode="json", exclude_none=True),
         "peers": {"loopback": {"count": options.peers, "base_port": base}},
         "training": {"rounds": rounds, "local_epochs": 2},
     }
+    if options.job_a:
+        values["training"] |= {"local_epochs": job.epochs, "batch_size": job.batch}
+        values |= {"model": {"trainable": job.trainable, "classes": [*CLASSES]}, "data": {"test_fraction": 0.09}}
     with tempfile.TemporaryDirectory() as folder:
         path, run = Path(folder) / "bench.yaml", Path(folder) / "run"
         path.write_text(yaml.safe_dump(values))
         command = [sys.executable, "-m", "p2pfl_me.cli.main", "swarm", str(path), "--out", str(run), "--no-report"]
+        if options.job_a:
+            write_vectors(job, Path(folder) / "vectors.safetensors")
+            command += ["--data", str(Path(folder) / "vectors.safetensors")]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             used: dict[int, float] = {}
             while process.poll() is None:
