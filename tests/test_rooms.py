@@ -15,6 +15,7 @@ ROOT = Path(p2pfl_me.__file__).parent
 FLOORS = {
     "exits": 0,
     "counting": 0,
+    "digits": 0,
     "errors": 0,
     "files": 0,
     "atomic": 0,

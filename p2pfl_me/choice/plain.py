@@ -5,13 +5,11 @@ pydantic is generous: `true` is 1 to it, "1_0" is 10, and "yes" is true.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
-NUMBER = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
-"""As a text: YAML 1.1 takes `1e-3`, which has no point, for a word."""
+from p2pfl_me.digits import NUMBER
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 @click.argument("view", metavar="VIEW", type=click.Path(path_type=Path))
 @click.argument("new", metavar="[NEW]", type=click.Path(path_type=Path), required=False)
 @click.option("--run", metavar="RUN", type=click.Path(path_type=Path), required=True, help="This lab's run folder.")
-@click.option("--id", "peer_id", metavar="K", type=int, required=True, help="This lab's id in the contract of RUN.")
+@click.option(
+    "--id", "peer_id", metavar="K", type=Whole(0), required=True, help="This lab's id in the contract of RUN."
+)
 @click.option("--key", metavar="FILE", type=click.Path(path_type=Path), required=True, help="This lab's private key.")
 @click.option("--instead", is_flag=True, help="Approve of this one although another was approved under its number.")
 def approve(view: Path, new: Path | None, run: Path, peer_id: int, key: Path, instead: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from p2pfl_me.cli.json_output import json_option, set_aside
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples
 
 
@@ -19,7 +20,7 @@ from p2pfl_me.cli.shared import examples
     ),
 )
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--games", type=click.IntRange(4), default=8, show_default=True, help="How often the run is rehearsed.")
+@click.option("--games", type=Whole(4), default=8, show_default=True, help="How often the run is rehearsed.")
 @click.option(
     "--unit",
     type=click.Choice(["clip", "subject", "both"]),
@@ -33,7 +34,7 @@ from p2pfl_me.cli.shared import examples
     multiple=True,
     help="Another contract beside it: section.key=value in place of the run's, more after `;`; repeatable.",
 )
-@click.option("--rounds", type=click.IntRange(1), help="Play so many rounds instead of the contract's.")
+@click.option("--rounds", type=Whole(1), help="Play so many rounds instead of the contract's.")
 @click.option(
     "--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone's file, if the run had one."
 )

@@ -9,6 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
+from p2pfl_me.cli.numbers import Number, Whole, wholes
 from p2pfl_me.cli.shared import examples, out_option, place_options
 from p2pfl_me.engines import DEFAULT, ENGINES
 
@@ -23,24 +24,12 @@ def _numbers(_: click.Context, option: click.Parameter, text: str | None) -> tup
     """`8` or `8,16`: each of two peers or more, once."""
     from p2pfl_me.contract.members import MOST_PEERS
 
-    words = [word.strip() for word in text.split(",")] if text is not None else []
-    if not all(
-        word.isascii() and word.isdecimal() and len(word) < 6 and 2 <= int(word) <= MOST_PEERS for word in words
-    ):
-        raise click.BadParameter(f"`{text}` is not a number from 2 to {MOST_PEERS}, or several with commas, as 8,16")
-    if len(set(words)) < len(words):
-        raise click.BadParameter(f"`{text}` names a number twice")
-    return tuple(map(int, words))
+    return wholes(text, 2, MOST_PEERS)
 
 
 def _liars(_: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...]:
     """`2` or `1,2`: each once."""
-    words = [word.strip() for word in text.split(",")] if text is not None else []
-    if not all(word.isascii() and word.isdecimal() and len(word) < 6 and int(word) >= 1 for word in words):
-        raise click.BadParameter(f"`{text}` is not a number from 1, or several with commas, as 1,2")
-    if len(set(words)) < len(words):
-        raise click.BadParameter(f"`{text}` names a number twice")
-    return tuple(map(int, words))
+    return wholes(text, 1)
 
 
 def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
@@ -64,10 +53,10 @@ def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
     )
 )
 @click.argument("contracts", metavar="CONTRACT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--seeds", metavar="N", type=click.IntRange(1), default=3, show_default=True, help="Repeat each cell.")
+@click.option("--seeds", metavar="N", type=Whole(1), default=3, show_default=True, help="Repeat each cell.")
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Your clips: a manifest or its folder.")
 @click.option("--peers", metavar="N[,N]", callback=_numbers, help="For all (default: the first contract's).")
-@click.option("--rounds", metavar="N", type=click.IntRange(1), help="For all (default: the first contract's).")
+@click.option("--rounds", metavar="N", type=Whole(1), help="For all (default: the first contract's).")
 @click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override all contracts.")
 @click.option("--vary", "varied", metavar="K=V1,V2", multiple=True, help="Run every value: training.local_epochs=1,2.")
 @click.option("--skew", "skews", metavar="WORD", multiple=True, help="Deal by iid, lab, dirichlet:A, labels:A.")
@@ -75,13 +64,13 @@ def _lies(attacks: tuple[str, ...], liars: tuple[int, ...]) -> tuple[Lies, ...]:
 @click.option("--attack", "attacks", metavar="NAME", multiple=True, help="Also with liars (docs/robust.md).")
 @click.option("--liars", metavar="N[,N]", callback=_liars, help="How many (default: 1, with --attack).")
 @click.option("--protect", metavar="WORDS", help="Also vary what protects: plain,masks,submodels:2,dp:8,decor:8,zip.")
-@click.option("--games", metavar="N", type=click.IntRange(4), help="Games of membership a cell (default: 8).")
+@click.option("--games", metavar="N", type=Whole(4), help="Games of membership a cell (default: 8).")
 @click.option("--baselines/--no-baselines", default=True, show_default=True, help="Isolated, pooled and star FedAvg.")
 @click.option("--engine", type=click.Choice(list(ENGINES)), default=DEFAULT, show_default=True)
 @out_option("Folder (default: comparisons/TIME).")
 @json_option
-@click.option("--target", metavar="SCORE", type=click.FloatRange(0, 1), help="UF1 to count rounds, seconds and MB to.")
-@click.option("--jobs", metavar="N", type=click.IntRange(1), help="Cells at once, in-process engines only.")
+@click.option("--target", metavar="SCORE", type=Number(0, 1), help="UF1 to count rounds, seconds and MB to.")
+@click.option("--jobs", metavar="N", type=Whole(1), help="Cells at once, in-process engines only.")
 @place_options()
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contracts.")
 @identity_options

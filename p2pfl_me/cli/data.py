@@ -13,7 +13,8 @@ from p2pfl_me.cli.data_sets import manifest, twin
 from p2pfl_me.cli.film import film
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, say_object, set_aside, short_json_option
-from p2pfl_me.cli.shared import FiniteRange, examples
+from p2pfl_me.cli.numbers import Number, Whole
+from p2pfl_me.cli.shared import examples
 from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ def data() -> None:
     )
 )
 @click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="A new folder.")
-@click.option("--subjects", type=click.IntRange(2), default=48, show_default=True)
-@click.option("--clips", type=click.IntRange(1), default=14, show_default=True, help="Clips per subject.")
-@click.option("--neutral", type=click.IntRange(0), default=0, show_default=True, help="And so many that show nothing.")
-@click.option("--amplitude", type=FiniteRange(0.05, 4), default=1.0, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--subjects", type=Whole(2), default=48, show_default=True)
+@click.option("--clips", type=Whole(1), default=14, show_default=True, help="Clips per subject.")
+@click.option("--neutral", type=Whole(0), default=0, show_default=True, help="And so many that show nothing.")
+@click.option("--amplitude", type=Number(0.05, 4), default=1.0, show_default=True)
+@click.option("--seed", type=Whole(0), default=1, show_default=True)
 @json_option
 def synth(out: Path, subjects: int, clips: int, neutral: int, amplitude: float, seed: int, as_json: bool) -> None:
     """Draw clips of faces that never were into a new folder, with a manifest.
@@ -141,7 +142,7 @@ def _labels(topology: Path | None, classes: str | None, label_map: str | None) -
 @click.option(
     "-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="A folder without a split."
 )
-@click.option("--peers", type=click.IntRange(1), help="For another number of peers than the contract's.")
+@click.option("--peers", type=Whole(1), help="For another number of peers than the contract's.")
 @json_option
 @identity_options
 def split(path: Path, topology: Path, out: Path, peers: int | None, as_json: bool, rules: IdentityRules) -> None:

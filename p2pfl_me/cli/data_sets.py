@@ -10,6 +10,7 @@ import click
 from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 )
 @click.argument("name", metavar="NAME")
 @click.option("-o", "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="A new folder.")
-@click.option("--subjects", type=click.IntRange(1), default=4, show_default=True)
-@click.option("--clips", type=click.IntRange(1), default=6, show_default=True, help="Clips per subject.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--height", type=click.IntRange(64), help="Of the frames in pixels, up to the original's (320).")
+@click.option("--subjects", type=Whole(1), default=4, show_default=True)
+@click.option("--clips", type=Whole(1), default=6, show_default=True, help="Clips per subject.")
+@click.option("--seed", type=Whole(0), default=1, show_default=True)
+@click.option("--height", type=Whole(64), help="Of the frames in pixels, up to the original's (320).")
 @click.option("--faults", is_flag=True, help="Plant faults too, which `p2pme data check` must all name.")
 @json_option
 def twin(

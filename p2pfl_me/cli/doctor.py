@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
+from p2pfl_me.cli.numbers import Number
 from p2pfl_me.cli.one_peer import peer_options
-from p2pfl_me.cli.shared import FiniteRange, examples
+from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     "--wait",
     "patience",
     metavar="S",
-    type=FiniteRange(0.1, 3600),
+    type=Number(0.1, 3600),
     default=10.0,
     show_default=True,
     help="How long neighbours have to answer.",
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--mbit",
     metavar="R",
-    type=FiniteRange(0.001, 1e6),
+    type=Number(0.001, 1e6),
     help="Reckon with so many Mbit/s where no line can be measured.",
 )
 @short_json_option

@@ -9,6 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
+from p2pfl_me.cli.numbers import Number, Whole
 from p2pfl_me.cli.shared import examples, out_option, overriding, own_network, place_options, require_network
 from p2pfl_me.evaluate.holdout import FOLDS, HoldOut
 from p2pfl_me.exits import Exit
@@ -42,18 +43,16 @@ if TYPE_CHECKING:
 @click.option(
     "--topology", metavar="FILE", type=click.Path(path_type=Path), help="The contract (default: a ready one)."
 )
-@click.option("--seeds", metavar="N", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--seeds", metavar="N", type=Whole(1), default=3, show_default=True)
 @overriding("Override the contract: training.local_epochs=2.")
-@click.option(
-    "--folds", metavar="K", type=click.IntRange(2), default=FOLDS, show_default=True, help="Of kfold, frames."
-)
+@click.option("--folds", metavar="K", type=Whole(2), default=FOLDS, show_default=True, help="Of kfold, frames.")
 @click.option(
     "--vary", "varied", metavar="K=V1,V2", multiple=True, help="Evaluate every value: model.backbone=ststnet,mlp."
 )
-@click.option("--target", metavar="SCORE", type=click.FloatRange(0, 1), help="Also what a UF1 of SCORE costs.")
+@click.option("--target", metavar="SCORE", type=Number(0, 1), help="Also what a UF1 of SCORE costs.")
 @out_option("Folder (default: evaluations/TIME).")
 @json_option
-@click.option("--jobs", metavar="N", type=click.IntRange(1), help="Worker processes (default: one a core).")
+@click.option("--jobs", metavar="N", type=Whole(1), help="Worker processes (default: one a core).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @place_options("Send features, not clips, to a cluster's nodes.")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.json_output import json_option, set_aside
-from p2pfl_me.cli.shared import FiniteRange, examples
+from p2pfl_me.cli.numbers import Number, Whole
+from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
     from p2pfl_me.cli.objects import DrawnFilm
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
     )
 )
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A new .avi or .mp4.")
-@click.option("--micro", type=click.IntRange(0), default=10, show_default=True, help="Micro-expressions.")
-@click.option("--macro", type=click.IntRange(0), default=0, show_default=True, help="Longer expressions.")
-@click.option("--blinks", type=click.IntRange(0), default=5, show_default=True)
-@click.option("--turns", type=click.IntRange(0), default=5, show_default=True, help="Turns of the head.")
-@click.option("--fps", type=FiniteRange(5, 240), default=30.0, show_default=True, help="Pictures a second.")
-@click.option("--amplitude", type=FiniteRange(0.05, 4), default=1.0, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--micro", type=Whole(0), default=10, show_default=True, help="Micro-expressions.")
+@click.option("--macro", type=Whole(0), default=0, show_default=True, help="Longer expressions.")
+@click.option("--blinks", type=Whole(0), default=5, show_default=True)
+@click.option("--turns", type=Whole(0), default=5, show_default=True, help="Turns of the head.")
+@click.option("--fps", type=Number(5, 240), default=30.0, show_default=True, help="Pictures a second.")
+@click.option("--amplitude", type=Number(0.05, 4), default=1.0, show_default=True)
+@click.option("--seed", type=Whole(0), default=1, show_default=True)
 @json_option
 def film(
     out: Path,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import overriding
 
 EXAMPLES = """\b
@@ -21,12 +22,8 @@ Two labs on one machine, to try it out:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("folder", metavar="[FOLDER]", type=click.Path(path_type=Path), default=Path("lab"))
-@click.option(
-    "--labs", metavar="N", type=click.IntRange(min=2), default=3, show_default=True, help="How many there are."
-)
-@click.option(
-    "--id", "lab", metavar="K", type=click.IntRange(min=0), default=0, show_default=True, help="Which is yours."
-)
+@click.option("--labs", metavar="N", type=Whole(min=2), default=3, show_default=True, help="How many there are.")
+@click.option("--id", "lab", metavar="K", type=Whole(min=0), default=0, show_default=True, help="Which is yours.")
 @click.option("--address", metavar="tcp://HOST:PORT", help="Where the others reach it (default: this machine alone).")
 @click.option("--dial-only", is_flag=True, help="Nobody can call it (a firewall): it calls all its neighbours.")
 @click.option("--kind", metavar="KIND", default="ring", show_default=True, help="Kind of graph: `p2pme topology list`.")

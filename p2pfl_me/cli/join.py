@@ -10,6 +10,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option
+from p2pfl_me.cli.numbers import Number, Whole
 from p2pfl_me.cli.one_peer import live, say_whose
 from p2pfl_me.cli.shared import examples, out_option, stop_at_once
 from p2pfl_me.output import put
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @out_option("Run folder.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--threads", metavar="N", type=click.IntRange(1), help="torch threads (default: 1 on loopback).")
+@click.option("--threads", metavar="N", type=Whole(1), help="torch threads (default: 1 on loopback).")
 @click.option("--listen", metavar="HOST:PORT", help="As for `p2pme peer`.")
 @click.option(
     "--patience",
     metavar="HOURS",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     default=24.0,
     show_default=True,
     help="It waits so long for the others to let it in; then it ends with exit code 4.",

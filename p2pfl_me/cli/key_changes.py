@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from p2pfl_me.cli.apart import require_apart
+from p2pfl_me.cli.numbers import Number
 from p2pfl_me.cli.shared import examples
 
 CONTRACT = click.option(
@@ -19,7 +20,7 @@ CONTRACT = click.option(
 @CONTRACT
 @click.option(
     "--days",
-    type=click.FloatRange(0, 365, min_open=True),
+    type=Number(0, 365, min_open=True),
     default=7.0,
     show_default=True,
     help="For so long the old key is good beside the new one.",

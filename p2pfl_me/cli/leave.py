@@ -7,16 +7,15 @@ from pathlib import Path
 import click
 
 from p2pfl_me.cli.apart import require_apart
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples
 
 
 @click.command(epilog=examples("p2pme leave --run lab-c/run --id 2 --key lab-c/lab.key --after 60"))
 @click.option("--run", metavar="RUN", type=click.Path(path_type=Path), required=True, help="This lab's run folder.")
-@click.option("--id", "peer", metavar="K", type=int, required=True, help="This lab's id.")
+@click.option("--id", "peer", metavar="K", type=Whole(0), required=True, help="This lab's id.")
 @click.option("--key", metavar="FILE", type=click.Path(path_type=Path), required=True, help="This lab's private key.")
-@click.option(
-    "--after", metavar="N", type=click.IntRange(1), required=True, help="It takes part in N rounds, and no more."
-)
+@click.option("--after", metavar="N", type=Whole(1), required=True, help="It takes part in N rounds, and no more.")
 @click.option(
     "-o",
     "--out",

@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from p2pfl_me.cli.numbers import Number, Whole
 from p2pfl_me.cli.shared import examples, own_network_of_run
 
 
@@ -18,12 +19,12 @@ from p2pfl_me.cli.shared import examples, own_network_of_run
 )
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--source", metavar="camera|FILE", default="camera", show_default=True, help="The camera, or a film.")
-@click.option("--fps", metavar="N", type=click.FloatRange(1, 1000), help="Pictures a second, for a folder of frames.")
-@click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any.")
+@click.option("--fps", metavar="N", type=Number(1, 1000), help="Pictures a second, for a folder of frames.")
+@click.option("--port", metavar="N", type=Whole(0, 65535), default=8765, show_default=True, help="0: any.")
 @click.option("--runtime", type=click.Choice(["torch", "onnx"]), help="By default torch for a run, onnx for a file.")
-@click.option("--peer", metavar="K", type=click.IntRange(0), help="One peer's model of a run, not the average.")
+@click.option("--peer", metavar="K", type=Whole(0), help="One peer's model of a run, not the average.")
 @own_network_of_run
-@click.option("--abstain", metavar="P", type=click.FloatRange(0, 1), help="Name no class below P (default: 0.5).")
+@click.option("--abstain", metavar="P", type=Number(0, 1), help="Name no class below P (default: 0.5).")
 @click.option("--validation", metavar="MANIFEST", type=click.Path(path_type=Path), help="Clips that set P instead.")
 @click.option("--no-open", is_flag=True, help="Print the page's address and open no browser.")
 def live(

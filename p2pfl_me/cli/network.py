@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def network() -> None:
         "p2pme network list --json",
     ),
 )
-@click.option("--classes", metavar="K", type=click.IntRange(2), default=3, show_default=True, help="Outputs.")
+@click.option("--classes", metavar="K", type=Whole(2), default=3, show_default=True, help="Outputs.")
 @short_json_option
 def list_networks(classes: int, as_json: bool) -> None:
     """Every network: its input, what is trained and sent of it, a model's bytes."""
@@ -70,8 +71,8 @@ def list_networks(classes: int, as_json: bool) -> None:
     )
 )
 @click.argument("given", metavar="FILE.py:NAME")
-@click.option("--classes", metavar="K", type=click.IntRange(2), default=3, show_default=True, help="Outputs.")
-@click.option("--input-size", "side", metavar="PIXELS", type=click.IntRange(1, 1024), help="Side of its input.")
+@click.option("--classes", metavar="K", type=Whole(2), default=3, show_default=True, help="Outputs.")
+@click.option("--input-size", "side", metavar="PIXELS", type=Whole(1, 1024), help="Side of its input.")
 @click.option("--trained", metavar="PART", multiple=True, help="Train and send only this part of it. Repeatable.")
 @short_json_option
 def check(given: str, classes: int, side: int | None, trained: tuple[str, ...], as_json: bool) -> None:

@@ -11,6 +11,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import set_aside
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import out_option, overriding
 from p2pfl_me.output import end_process, put
 
@@ -23,7 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FILE = click.Path(path_type=Path)
 _OPTIONS = (
-    click.option("--id", "peer_id", metavar="K", type=int, required=True, help="This peer's id in the contract."),
+    click.option("--id", "peer_id", metavar="K", type=Whole(0), required=True, help="This peer's id in the contract."),
     click.option("--topology", metavar="FILE", type=_FILE, required=True, help="The contract."),
     click.option("--data", metavar="PATH", type=_FILE, help="This peer's clips: a manifest or its folder."),
     click.option("--test", metavar="PATH", type=_FILE, help="A common test manifest, if there is one."),

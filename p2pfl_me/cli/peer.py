@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.json_output import json_option
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.one_peer import live, peer_options, say_whose
 from p2pfl_me.cli.shared import examples, own_network, require_network, stop_at_once
 from p2pfl_me.output import put
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @click.option(
     "--view", metavar="FILE", type=click.Path(path_type=Path), help="The members' approvals of a changed contract."
 )
-@click.option("--threads", metavar="N", type=click.IntRange(1), help="torch threads (default: 1 on loopback).")
+@click.option("--threads", metavar="N", type=Whole(1), help="torch threads (default: 1 on loopback).")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the run folder, or not at all.")
 @click.option("--fresh", is_flag=True, help="Begin anew; what this peer left in the run folder is put aside.")
 @click.option("--other-data", is_flag=True, help="Go on although its clips are not those that it began with.")

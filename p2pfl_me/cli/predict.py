@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples, own_network_of_run
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("input", type=click.Path(path_type=Path))
-@click.option("--peer", metavar="K", type=click.IntRange(0), help="One peer's model (default: the average of all).")
+@click.option("--peer", metavar="K", type=Whole(0), help="One peer's model (default: the average of all).")
 @own_network_of_run
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @click.option("--as-it-is", is_flag=True, help="Look for no face and no motion: INPUT is cropped to a face.")

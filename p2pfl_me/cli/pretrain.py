@@ -9,6 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples
 from p2pfl_me.counting import many
 
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
     "-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="A new .safetensors file."
 )
 @click.option("--self-supervised", is_flag=True, help="Without labels: learn how far each image is turned.")
-@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--epochs", type=Whole(1), default=10, show_default=True)
 @click.option("--start", type=click.Choice(["seed", "imagenet"]), default="seed", show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--seed", type=Whole(0), default=1, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--data", metavar="PATH", type=click.Path(path_type=Path), help="Whose the images are: a manifest.")
 @identity_options

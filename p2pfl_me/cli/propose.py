@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 
 from p2pfl_me.cli.apart import require_apart
+from p2pfl_me.cli.numbers import Whole, wholes
 from p2pfl_me.cli.shared import examples, overriding
+from p2pfl_me.digits import whole
+
+
+def _ids(_: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...]:
+    return wholes(text, 0)
 
 
 @click.command(
@@ -19,9 +25,7 @@ from p2pfl_me.cli.shared import examples, overriding
 )
 @click.argument("new", metavar="[NEW]", type=click.Path(path_type=Path), required=False)
 @click.option("--run", metavar="RUN", type=click.Path(path_type=Path), required=True, help="A folder of the run.")
-@click.option(
-    "--after", metavar="N", type=click.IntRange(1), help="It holds once N rounds are over, in the running peers."
-)
+@click.option("--after", metavar="N", type=Whole(1), help="It holds once N rounds are over, in the running peers.")
 @click.option("--address", "addresses", metavar="K=ADDRESS", multiple=True, help="Peer K is called there from then on.")
 @click.option("--key", "keys", metavar="K=KEY", multiple=True, help="Peer K has this public key from then on.")
 @click.option(
@@ -31,8 +35,8 @@ from p2pfl_me.cli.shared import examples, overriding
     multiple=True,
     help="A new member, with the next id; dial-only=KEY if nobody can call it.",
 )
-@click.option("--meets", metavar="K,...", default="", help="Its neighbours, where the contract lists edges.")
-@click.option("--leave", "leaving", metavar="K", type=int, multiple=True, help="Peer K takes part no more.")
+@click.option("--meets", metavar="K,...", callback=_ids, help="Its neighbours, where the contract lists edges.")
+@click.option("--leave", "leaving", metavar="K", type=Whole(0), multiple=True, help="Peer K takes part no more.")
 @overriding("As gossip.deadline.min_s=30.", "It goes on to round N.")
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The view.")
 def propose(
@@ -42,7 +46,7 @@ def propose(
     addresses: tuple[str, ...],
     keys: tuple[str, ...],
     joining: tuple[str, ...],
-    meets: str,
+    meets: tuple[int, ...],
     leaving: tuple[int, ...],
     overrides: tuple[str, ...],
     out: Path,
@@ -69,12 +73,11 @@ def propose(
     for option, key, given in (("--address", "address", addresses), ("--key", "public_key", keys)):
         for each in given:
             number, value = _pair(each, option, "K=VALUE")
-            if not number.isdecimal():
+            if (numbered := whole(number)) is None:
                 raise ContractError(f"`{number}` is no id", where=option, fix="write K=VALUE, as 2=...")
-            contract = with_changed(contract, int(number), {key: value})
-    around = [int(each) for each in meets.split(",") if each.strip().isdecimal()]
+            contract = with_changed(contract, numbered, {key: value})
     for each in joining:
-        contract = with_member(contract, *_pair(each, "--join", "ADDRESS=KEY"), around)
+        contract = with_member(contract, *_pair(each, "--join", "ADDRESS=KEY"), meets)
     if overrides:
         contract = with_set(contract, overrides)
     view, now = proposal(run, contract, after or 0)

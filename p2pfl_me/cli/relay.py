@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from p2pfl_me.cli.shared import FiniteRange, examples
+from p2pfl_me.cli.numbers import Number
+from p2pfl_me.cli.shared import examples
 
 
 @click.command(epilog=examples("p2pme relay --topology ring.yaml --key relay.key --listen *:27200"))
@@ -22,7 +23,7 @@ from p2pfl_me.cli.shared import FiniteRange, examples
 @click.option(
     "--mbit",
     metavar="R",
-    type=FiniteRange(0.1, 1e6),
+    type=Number(0.1, 1e6),
     default=100.0,
     show_default=True,
     help="Mbit/s that one laboratory may send to another; more waits.",

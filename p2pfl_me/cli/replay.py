@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--peer", "peers", metavar="K", type=int, multiple=True, help="Only this peer (may stand several times).")
+@click.option(
+    "--peer", "peers", metavar="K", type=Whole(0), multiple=True, help="Only this peer (may stand several times)."
+)
 @short_json_option
 def replay(run: Path, peers: tuple[int, ...], as_json: bool) -> None:
     """Feed a core what the peers of the run folder RUN were fed, and see that it answers as they did.

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from p2pfl_me.cli.shared import FiniteRange, examples
+from p2pfl_me.cli.numbers import Number, Whole
+from p2pfl_me.cli.shared import examples
 
 
 @click.command(epilog=examples("p2pme serve lab-a/run --key lab-a/lab.key --for 86400"))
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--id", "peer_id", metavar="K", type=int, help="Which peer of the folder, if there are several.")
+@click.option("--id", "peer_id", metavar="K", type=Whole(0), help="Which peer of the folder, if there are several.")
 @click.option("--key", metavar="FILE", type=click.Path(path_type=Path), help="This peer's private key.")
-@click.option("--for", "seconds", metavar="S", type=FiniteRange(1), help="How long (default: gossip.hand_out).")
+@click.option("--for", "seconds", metavar="S", type=Number(1), help="How long (default: gossip.hand_out).")
 @click.option("--listen", metavar="HOST:PORT", help="As for `p2pme peer`.")
 def serve(run: Path, peer_id: int | None, key: Path | None, seconds: float | None, listen: str | None) -> None:
     """Hand out the final model in RUN to neighbours of the contract that come back late.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cluster.place import place_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -36,20 +36,10 @@ def overriding(help: str, rounds: str = "Of training (default: the contract's)."
             more = () if rounds is None else (f"training.rounds={rounds}",)
             return command(*args, overrides=(*overrides, *more), **options)
 
-        added: Any = click.option("--rounds", metavar="N", type=click.IntRange(1), help=rounds)(run)
+        added: Any = click.option("--rounds", metavar="N", type=Whole(1), help=rounds)(run)
         return click.option("--set", "overrides", metavar="K=V", multiple=True, help=help)(added)  # type: ignore[no-any-return]
 
     return decorate
-
-
-class FiniteRange(click.FloatRange):
-    """A `click.FloatRange` that refuses `nan`, which is neither below nor above."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = float(super().convert(value, param, ctx))
-        if math.isnan(number):
-            self.fail(f"{value} is not a number.", param, ctx)
-        return number
 
 
 def own_network(command: Function) -> Function:

@@ -9,6 +9,7 @@ import click
 
 from p2pfl_me.cli.apart import require_apart
 from p2pfl_me.cli.json_output import json_option, set_aside
+from p2pfl_me.cli.numbers import Number, Whole
 from p2pfl_me.cli.shared import examples
 
 if TYPE_CHECKING:
@@ -31,12 +32,10 @@ if TYPE_CHECKING:
     "--model", metavar="MODEL", type=click.Path(path_type=Path), help="Name micro-expressions; needs --online."
 )
 @click.option("--runtime", type=click.Choice(["torch", "onnx"]), help="By default torch for a run, onnx for a file.")
-@click.option("--peer", metavar="K", type=click.IntRange(0), help="One peer's model of a run, not the average.")
+@click.option("--peer", metavar="K", type=Whole(0), help="One peer's model of a run, not the average.")
 @click.option("--online", is_flag=True, help="Decide as the live page does, from what was seen so far.")
-@click.option("--fps", metavar="N", type=click.FloatRange(1, 1000), help="Pictures a second, for folders of frames.")
-@click.option(
-    "-p", "p", metavar="P", type=click.FloatRange(0, 1), help="Where between mean and maximum the threshold is."
-)
+@click.option("--fps", metavar="N", type=Number(1, 1000), help="Pictures a second, for folders of frames.")
+@click.option("-p", "p", metavar="P", type=Number(0, 1), help="Where between mean and maximum the threshold is.")
 @json_option
 def spot(
     films: tuple[Path, ...],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples
 
 
@@ -21,7 +22,7 @@ from p2pfl_me.cli.shared import examples
 @click.option("--openmetrics", "form", flag_value="openmetrics", help="As OpenMetrics text, for a textfile collector.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535),
     help="Serve /metrics (OpenMetrics) and /status.json at this port of 127.0.0.1, until Ctrl-C; 0: any.",
 )
 def status(run: Path, form: str | None, port: int | None) -> None:

@@ -9,6 +9,7 @@ import click
 
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples, out_option, overriding, own_network, require_network
 
 if TYPE_CHECKING:
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
 @overriding("Override the contract: training.local_epochs=2.")
 @out_option("Run folder (default: runs/NAME-TIME; runs/latest leads to the newest).")
 @click.option("--baselines", is_flag=True, help="Also train isolated, pooled and with star FedAvg.")
-@click.option("--seeds", metavar="N", type=click.IntRange(1), default=1, help="Repeat with N seeds, one joint report.")
+@click.option("--seeds", metavar="N", type=Whole(1), default=1, help="Repeat with N seeds, one joint report.")
 @click.option("--weights", metavar="FILE", type=click.Path(path_type=Path), help="The backbone file of the contract.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
     "--record", is_flag=True, help="Keep what the peers are fed, for `p2pme replay` (a model a peer and round)."
 )
 @click.option("--attack", metavar="NAME", help="Some peers lie: sign_flip, noise, alie, ... (docs/robust.md).")
-@click.option("--liars", metavar="N", type=click.IntRange(1), help="How many of them (default: 1, with --attack).")
+@click.option("--liars", metavar="N", type=Whole(1), help="How many of them (default: 1, with --attack).")
 @own_network
 @json_option
 @click.option("--no-report", is_flag=True, help="Leave the report out; `p2pme report RUN` writes it later.")

@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from p2pfl_me.cli.apart import require_apart
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples
 
 
 @click.command(epilog=examples("p2pme ticket view.json --run lab-a/run --id 0 --for 5 -o lab-f.ticket"))
 @click.argument("view", metavar="VIEW", type=click.Path(path_type=Path))
 @click.option("--run", metavar="RUN", type=click.Path(path_type=Path), required=True, help="This lab's run folder.")
-@click.option("--id", "by", metavar="K", type=int, required=True, help="This lab's id.")
-@click.option("--for", "peer", metavar="K", type=int, required=True, help="The id of the newcomer.")
+@click.option("--id", "by", metavar="K", type=Whole(0), required=True, help="This lab's id.")
+@click.option("--for", "peer", metavar="K", type=Whole(0), required=True, help="The id of the newcomer.")
 @click.option("-o", "--out", metavar="FILE", type=click.Path(path_type=Path), required=True, help="The ticket.")
 def ticket(view: Path, run: Path, by: int, peer: int, out: Path) -> None:
     """Write a ticket for the new member that the approved change in VIEW lets in.

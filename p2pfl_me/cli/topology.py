@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples, overriding
 from p2pfl_me.counting import many
 
@@ -99,7 +100,7 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
     )
 )
 @click.argument("kind")
-@click.option("--peers", metavar="N", type=click.IntRange(1), help="Number of peers (10; hypercube 8).")
+@click.option("--peers", metavar="N", type=Whole(1), help="Number of peers (10; hypercube 8).")
 @overriding("Another value, as topology.degree=3.", "Of training.")
 @click.option(
     "-o",

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples
 
 
 @click.command(epilog=examples("p2pme watch runs/latest", "p2pme watch lab-a/run --port 0 --no-open"))
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=8766, show_default=True, help="0: any.")
+@click.option("--port", metavar="N", type=Whole(0, 65535), default=8766, show_default=True, help="0: any.")
 @click.option("--no-open", is_flag=True, help="Print the page's address and open no browser.")
 def watch(run: Path, port: int, no_open: bool) -> None:
     """Open a page that shows how the run in the folder RUN goes: graph, curves, bytes, events, who waits for whom.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from p2pfl_me.contract.varied import Value, slug_of
+from p2pfl_me.digits import number
 from p2pfl_me.errors import ContractError
 
 FIX = (
@@ -74,8 +75,5 @@ def _said(name: str, value: float | None) -> str:
 
 
 def _positive(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 < value < float("inf") else None
+    value = number(text)
+    return value if value is not None and value > 0 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from p2pfl_me.digits import number
 from p2pfl_me.errors import ContractError
 
 
@@ -35,17 +36,10 @@ def parse_skew(text: str) -> Skew:
     name, colon, alpha = text.strip().partition(":")
     if name in EVEN and not colon:
         return Skew(name, (f"data.partition.by={EVEN[name]}",))
-    if name in UNEVEN and _positive(alpha):
-        return Skew(f"{name} {float(alpha):g}", (f"data.partition.by={name}", f"data.partition.alpha={float(alpha)!r}"))
+    if name in UNEVEN and (value := number(alpha)) is not None and value > 0:
+        return Skew(f"{name} {value:g}", (f"data.partition.by={name}", f"data.partition.alpha={value!r}"))
     raise ContractError(
         f"cannot deal clips by `{text}`",
         where="--skew",
         fix="iid, lab, dirichlet:ALPHA or labels:ALPHA, as dirichlet:0.1",
     )
-
-
-def _positive(text: str) -> bool:
-    try:
-        return 0 < float(text) < float("inf")
-    except ValueError:
-        return False

@@ -11,7 +11,7 @@ from p2pfl_me.contract import Contract
 from p2pfl_me.contract.model import Loopback, Peers
 from p2pfl_me.data.clip import Clip
 from p2pfl_me.data.partition import partition
-from p2pfl_me.data.spelling import is_whole
+from p2pfl_me.digits import whole
 from p2pfl_me.errors import DataError
 from p2pfl_me.evaluate.folds import Split
 from p2pfl_me.learning.trainer import Labels
@@ -36,9 +36,9 @@ def count_peers(clips: Sequence[Clip], split: Split, wanted: str) -> int:
         counts = {len({clips[item].dataset for item in own}) for own in split.pools().values()}
         count, said = min(counts), "one data set a peer"
     else:
-        if not is_whole(wanted):
+        if (peers := whole(wanted)) is None:
             raise DataError(f"`{wanted}` is no number of peers", where="--peers", fix="write `dataset`, or a number")
-        count, said = int(wanted), f"--peers {wanted}"
+        count, said = peers, f"--peers {wanted}"
     if count < 2:
         raise DataError(f"{said} makes {count} peer: nobody to gossip with", where="--peers", fix="write --peers 4")
     return count

@@ -49,14 +49,6 @@ def test_drawn_clips_pass_their_own_check(tmp_path: Path) -> None:
         run("synth", "-o", tmp_path / "set")
 
 
-@pytest.mark.parametrize("words", [("synth", "--amplitude"), ("film", "--amplitude"), ("film", "--fps")])
-def test_what_is_not_a_number_is_refused(words: tuple[str, str], tmp_path: Path) -> None:
-    command, option = words
-    result = run(command, "-o", tmp_path / "out.avi", option, "nan")
-    assert result.exit_code == 2 and "nan is not a number" in result.output
-    assert not list(tmp_path.iterdir())
-
-
 def test_check_lists_all_problems_and_exits_with_one(tmp_path: Path, rule: Path) -> None:
     table = good(tmp_path)
     rows(tmp_path / "manifest.csv", table)

@@ -14,9 +14,13 @@ import pytest
 from click.testing import CliRunner
 
 from p2pfl_me.cli.main import cli
+from p2pfl_me.cli.numbers import Number, Whole, wholes
+from p2pfl_me.compare.protections import parse_protections
+from p2pfl_me.compare.skew import parse_skew
 from p2pfl_me.console.status import Neighbour, PeerStatus
 from p2pfl_me.contract.privacy import unrecorded_note
 from p2pfl_me.contract.ready import read_contract
+from p2pfl_me.errors import P2pmeError
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
@@ -163,3 +167,42 @@ def test_who_does_not_record_is_told_what_that_costs_unless_nothing_may_be_recor
     said = unrecorded_note(read_contract(Path("ring"), ()))
     assert said and "--record" in said and "p2pme replay" in said
     assert unrecorded_note(read_contract(Path("masks"), ())) is None
+
+
+ODD = ("1_0", "١٢", "\uff11\uff12", "+12", "012", "0x10", "1e400", "inf", "-inf", "nan", "1" * 5000, "")
+
+
+def test_a_number_is_written_in_plain_digits() -> None:
+    """As in a contract: click takes `1_0` for 10 and `١٢` for 12, and of `inf` and `nan` it knows no harm."""
+    numbers = [
+        (name, parameter, parameter.type)
+        for name, command in COMMANDS.items()
+        for parameter in command.params
+        if isinstance(parameter.type, click.types.IntParamType | click.types.FloatParamType)
+    ]
+    assert len(numbers) > 70
+    for name, parameter, type in numbers:
+        assert isinstance(type, Whole | Number), f"{name}: {parameter.opts}"
+        assert type.min is not None
+        assert type.convert(str(type.min + 1 - (type.max == 1)), parameter, None) is not None
+        for text in (*ODD, " 12 "):
+            with pytest.raises(click.BadParameter, match="plain digits"):
+                type.convert(text, parameter, None)
+
+
+@pytest.mark.parametrize("text", [*ODD, "2,1_6", "2,", ",2", "2;4"])
+def test_several_numbers_are_too(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="several with commas"):
+        wholes(text, 2)
+    with pytest.raises(P2pmeError):
+        parse_skew(f"dirichlet:{text}")
+    with pytest.raises(P2pmeError):
+        parse_protections(f"dp:{text}")
+
+
+def test_several_numbers_stand_once_each() -> None:
+    assert wholes("2, 16", 2) == (2, 16) and wholes(None, 2) == ()
+    with pytest.raises(click.BadParameter, match="twice"):
+        wholes("2,16,2", 2)
+    with pytest.raises(click.BadParameter, match="from 2 to 9"):
+        wholes("2,16", 2, 9)
