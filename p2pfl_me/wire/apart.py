@@ -3,6 +3,7 @@ own came to be, and whoever is behind follows. When that is no moment of a chang
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 GRACE_S = 60.0
@@ -11,10 +12,20 @@ AGAIN_S = 60.0
 """After how long whoever calls tells again: the other may have begun anew since, or have been killed over it."""
 
 COMPARE = "compare the files and restart the one that is wrong"
-UNTOLD = (
-    "it was cut off, or hung up, before it had told how that came to be: compare the files, `peers.approve` among "
-    "them, and restart the one that is wrong"
+CUT = (
+    "so far: the connection was cut before they had told each other how that came to be; they do at the next call, and "
+    "whoever is behind follows"
 )
+ENDED = (
+    "so far: it hung up, or was cut off, before it had told how that came to be, as a line does, or a peer whose "
+    "contract has no `peers.approve` and knows of no changes; should the next call end so, too, compare the files"
+)
+UNTOLD = (
+    "it was cut off, or hung up, more than once before it had told how that came to be: compare the files, "
+    "`peers.approve` among them, and restart the one that is wrong"
+)
+APPROVING = "peers"
+"""The section of a contract that says whether it knows of changes: where it is the same, both do."""
 TOLD_IT = (
     "it has been told what has changed here, and has not followed: it does so once its round is over, unless its log "
     "says why not (`refused`)"
@@ -37,6 +48,15 @@ class Apart:
     told_at: float | None = None
     """When the neighbour was told last by us, who call it."""
     has_told: bool = False
+    ended: int = 0
+    """Connections that ended before it had told whether anything has changed there."""
+
+    def cut(self, differing: Collection[str]) -> str:
+        """Another one has: why. Only `UNTOLD` tells against it: no accident, and it may know of no changes."""
+        self.ended += 1
+        if self.since is not None or APPROVING not in differing:
+            return CUT
+        return ENDED if self.ended == 1 else UNTOLD
 
     def met(self, now: float, *, told: bool, tells: bool) -> str | None:
         """They have met once more, and it has `told` something, and this peer `tells` something, or not: why they stay

@@ -1,7 +1,7 @@
 """Why nothing came of a handshake, in words for whoever runs this peer; what goes before names the neighbour."""
 
 TURNED_AWAY = (
-    "turned us away: it has another key than the contract names; "
+    "turned us away: it has another key than the contract names (by a change that has not come here, or wrongly); "
     "compare fingerprints with whoever runs it (`p2pme keys fingerprint`) and the two contracts"
 )
 HUNG_UP = (

@@ -15,7 +15,7 @@ from p2pfl_me.wire.identity import Identity
 from p2pfl_me.wire.meeting import WAIT_S
 from p2pfl_me.wire.neighbour import Neighbour
 from p2pfl_me.wire.noise import AwaitingReply, Ciphers
-from p2pfl_me.wire.records import Opener, Sealer
+from p2pfl_me.wire.records import HEADER, PAYLOAD, Opener, Sealer
 from p2pfl_me.wire.station import Connection
 from p2pfl_me.wire.unknown import Unknown
 
@@ -23,6 +23,10 @@ HANDSHAKE_S = 10.0
 """How long a connection may take to become a link."""
 FIRST_RECORD = 256
 """Most bytes of the record that completes a handshake."""
+NEWS_RECORD = HEADER + PAYLOAD + 16
+"""The same where the two have different contracts: it tells how one became the other."""
+THINNEST = 64_000 / 8
+"""Bytes a second of the thinnest line that carries it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Call:
     unknown: Unknown | None = None
     """What it has been told, if its key is not known."""
     differing: tuple[str, ...] = ()
+    news_s: float = 0.0
+    """Where each tells the other of changes: how long ours may be on their way."""
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +79,7 @@ class Dialled:
     """Whoever is there is not the neighbour that we know; it has been told who we are, and hangs up."""
     seals: Seals | None = None
     differing: tuple[str, ...] = ()
+    news_s: float = 0.0
 
     @property
     def key(self) -> bytes:
@@ -94,9 +101,24 @@ class AtRelay:
 Stage = Call | Dialled | AtRelay
 
 
-def most_s(stage: Stage) -> float:
-    """Seconds that a connection may spend in its present stage."""
-    return HANDSHAKE_S + (WAIT_S if isinstance(stage, AtRelay) else 0.0)
+def is_overdue(stage: Stage, heard_at: float, now: float) -> bool:
+    """Whether a connection, from which bytes came last at `heard_at`, has had the time for its present stage.
+
+    News may be long, and a line thin: there any byte counts as progress, and what is ours has its time besides.
+    """
+    if isinstance(stage, AtRelay):
+        return now - stage.since > HANDSHAKE_S + WAIT_S
+    begun = max(stage.since, heard_at) if stage.news_s else stage.since
+    return now - begun > HANDSHAKE_S + stage.news_s
+
+
+def tells(
+    stage: Call | Dialled, connection: Connection, ciphers: Ciphers, differing: Sequence[str], news: bytes
+) -> Seals:
+    """From here on, each may tell the other of changes, we our `news`, and nothing else."""
+    stage.differing, stage.news_s = tuple(differing), max(1.0, len(news) / THINNEST)
+    stage.seals = seals = seals_of(connection, ciphers, NEWS_RECORD)
+    return seals
 
 
 def seals_of(connection: Connection, ciphers: Ciphers, most: int = FIRST_RECORD) -> Seals:

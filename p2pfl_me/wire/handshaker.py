@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from p2pfl_me.errors import WireError
+from p2pfl_me.wire import handshake_stages as stages
 from p2pfl_me.wire.admission import CHALLENGE, WaitingRoom, caller_of
 from p2pfl_me.wire.apart import COMPARE, UNTOLD, Apart
 from p2pfl_me.wire.budget import Bucket
@@ -40,18 +41,15 @@ from p2pfl_me.wire.handshake import (
     reply,
 )
 from p2pfl_me.wire.handshake_events import HandshakeEvents
-from p2pfl_me.wire.handshake_stages import AtRelay, Call, Dialled, KeyPair, Seals, Stage, key_pairs, most_s, seals_of
+from p2pfl_me.wire.handshake_stages import AtRelay, Call, Dialled, KeyPair, Seals, Stage
 from p2pfl_me.wire.meeting import is_met, meet
 from p2pfl_me.wire.neighbour import Neighbour, Tried
 from p2pfl_me.wire.noise import AwaitingReply
-from p2pfl_me.wire.records import HEADER, PAYLOAD
 from p2pfl_me.wire.session import CHANGE, STANDING, Standing
 from p2pfl_me.wire.station import Connection, Outcome
 from p2pfl_me.wire.traffic import TrafficLedger
 from p2pfl_me.wire.unknown import UNKNOWN, Unknown, answer, answered_by, is_from, unknown
 
-NEWS_RECORD = HEADER + PAYLOAD + 16
-"""The same where the two have different contracts: it tells how one became the other."""
 UNKNOWNS = (1.0, 8.0)
 """Keys that are not known and are told so, a second and at once: an agreement of keys each, for anybody who calls."""
 
@@ -102,9 +100,9 @@ class Handshaker:
         mine = self._terms.identities(self._trust.good(self._terms.stated or self._terms.identity.public))
         for neighbour in self._neighbours:
             neighbour.tried = Tried()
-            self._edges[neighbour] = key_pairs(neighbour, mine, self._trust.good(neighbour.endpoint.public_key))
+            self._edges[neighbour] = stages.key_pairs(neighbour, mine, self._trust.good(neighbour.endpoint.public_key))
             for relay in neighbour.endpoint.relays:
-                self._to_relays[relay.public_key] = key_pairs(neighbour, mine, (relay.public_key,))
+                self._to_relays[relay.public_key] = stages.key_pairs(neighbour, mine, (relay.public_key,))
 
     # -- beginning and ending -----------------------------------------------------------------------------------
 
@@ -149,7 +147,8 @@ class Handshaker:
         stage = self._under_way.get(connection)
         if not isinstance(stage, AtRelay) and stage and stage.neighbour and stage.differing:
             if not stage.neighbour.is_former:  # at once: one whose contract knows of no changes may have ended by now
-                self._differs(stage.neighbour, stage.differing, UNTOLD)
+                why = stage.neighbour.apart.cut(stage.differing)
+                self._differs(stage.neighbour, stage.differing, why, ours=why == UNTOLD)
         elif isinstance(stage, AtRelay):
             if stage.absent:
                 return NOT_THERE
@@ -166,7 +165,7 @@ class Handshaker:
 
     def overdue(self, now: float) -> list[Connection]:
         """Connections that have had their time."""
-        return [each for each, stage in self._under_way.items() if now - stage.since > most_s(stage)]
+        return [each for each, stage in self._under_way.items() if stages.is_overdue(stage, each.heard_at, now)]
 
     # -- frames -------------------------------------------------------------------------------------------------
 
@@ -269,7 +268,7 @@ class Handshaker:
             if self._terms.news is None:  # the caller will read that, and close the connection
                 self._differs(neighbour, made.differing)
             else:
-                call.differing, call.seals = made.differing, seals_of(connection, ciphers, NEWS_RECORD)
+                stages.tells(call, connection, ciphers, made.differing, self._terms.news)
             return
         if neighbour.is_former:
             neighbour.quarantined = True  # it knows, and is no neighbour any more
@@ -277,7 +276,7 @@ class Handshaker:
         for other, stage in [*self._under_way.items()]:
             if isinstance(stage, Call) and stage.seals and stage.neighbour is neighbour:
                 self._events.hang_up(other)  # one at a time, the newest
-        call.seals = seals_of(connection, ciphers)
+        call.seals = stages.seals_of(connection, ciphers)
 
     def _on_stranger(self, connection: Connection, call: Call, frame: bytes, now: float) -> None:
         """It need not be one: it may be a neighbour with another key, or with another one for us."""
@@ -333,8 +332,8 @@ class Handshaker:
         differing, ciphers = read_reply(awaiting, frame, self._terms.speaks)
         self._traffic.frame_received(neighbour.peer, len(frame))
         if differing and self._terms.news is not None:
-            stage.differing, stage.seals = tuple(differing), seals_of(connection, ciphers, NEWS_RECORD)
-            self._say_news(connection, neighbour, stage.seals, now)
+            seals = stages.tells(stage, connection, ciphers, differing, self._terms.news)
+            self._say_news(connection, neighbour, seals, now)
             return
         if differing:
             self._differs(neighbour, differing)
@@ -342,7 +341,7 @@ class Handshaker:
         if differing or neighbour.is_former:
             self._events.hang_up(connection)
             return
-        stage.seals = seals_of(connection, ciphers)
+        stage.seals = stages.seals_of(connection, ciphers)
         self._say_standing(connection, neighbour, stage.seals)
 
     def _on_first_record(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from p2pfl_me.wire.admission import CHALLENGE
-from p2pfl_me.wire.apart import COMPARE, GRACE_S, TOLD_BOTH, TOLD_IT, TOLD_US, UNTOLD, Apart
+from p2pfl_me.wire.apart import COMPARE, CUT, ENDED, GRACE_S, TOLD_BOTH, TOLD_IT, TOLD_US, UNTOLD, Apart
 from p2pfl_me.wire.complaints import (
     BY_ANOTHER_KEY,
     HUNG_UP,
@@ -22,8 +22,8 @@ from p2pfl_me.wire.complaints import (
 )
 from p2pfl_me.wire.endpoint import AsStated, Endpoint, Meeting
 from p2pfl_me.wire.handshake import Terms, contracts_differ, greeting
-from p2pfl_me.wire.handshake_stages import AtRelay, Call, Dialled, most_s
-from p2pfl_me.wire.handshaker import NEWS_RECORD, UNKNOWNS, Handshaker
+from p2pfl_me.wire.handshake_stages import NEWS_RECORD, AtRelay, Call, Dialled, is_overdue
+from p2pfl_me.wire.handshaker import UNKNOWNS, Handshaker
 from p2pfl_me.wire.identity import Identity, new_identity
 from p2pfl_me.wire.meeting import ABSENT, MEET, MET
 from p2pfl_me.wire.neighbour import Neighbour
@@ -83,7 +83,7 @@ class End:
 
 def connection() -> Any:
     reader = SimpleNamespace(most=0, lengths=None)
-    return SimpleNamespaceHashed(host="10.0.0.7", connecting=False, reader=reader, lengths=None)
+    return SimpleNamespaceHashed(host="10.0.0.7", connecting=False, heard_at=0.0, reader=reader, lengths=None)
 
 
 def call(caller: End, called: End, steps: int = 9, now: float = 1.0) -> None:
@@ -194,7 +194,9 @@ def test_who_has_been_told_and_stays_behind_is_named_after_its_time_by_both_unti
 @pytest.mark.parametrize("telling", [0, 1])
 def test_where_one_tells_nothing_both_hear_of_two_contracts_and_nobody_of_a_stranger(telling: int) -> None:
     """The contract of one says nothing of changes. The other waited for its news, or blamed its key."""
-    low, high = (End(k, 1 - k, model=b"mo"[k : k + 1], terms={"news": b"" if k == telling else None}) for k in (0, 1))
+    differing = "peers"
+    low, high = (End(k, 1 - k, terms={"news": b"" if k == telling else None}) for k in (0, 1))
+    high.it._terms = replace(high.terms, prologue=b"o" * 32, sections={**high.terms.sections, differing: b"o" * 32})
     for calls in (1, 2):
         low.connection, high.connection = connection(), connection()
         call(low, high)
@@ -202,9 +204,32 @@ def test_where_one_tells_nothing_both_hear_of_two_contracts_and_nobody_of_a_stra
             if one.said("hang_up")[-1:] == [(one.connection,)]:
                 assert other.it.on_closed(other.connection, "reset") == ""
         for k, end in enumerate((low, high)):
-            words = contracts_differ(end.neighbour.peer, ["model"], UNTOLD if k == telling else COMPARE)
-            assert end.said("complain") == [(end.neighbour, words)] * calls, "at once: the other may end for it"
-            assert len(end.said("differs")) == calls and not end.said("stranger")
+            why = [ENDED, UNTOLD] if k == telling else [COMPARE, COMPARE]
+            said = [contracts_differ(end.neighbour.peer, [differing], each) for each in why[:calls]]
+            assert end.said("complain") == [(end.neighbour, each) for each in said], "at once: the other may end for it"
+            assert len(end.said("differs")) == (calls - 1 if k == telling else calls) and not end.said("stranger")
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_line_that_is_cut_while_a_change_is_told_accuses_nobody(side: int) -> None:
+    """It was called another contract at the first cut, whose files were to be compared; nothing but a cut it can be
+    where both contracts know of changes, or the neighbour has told of one before."""
+    low, high = (End(k, 1 - k, model=b"mo"[k : k + 1], terms={"news": b"news"}) for k in (0, 1))
+    end = (low, high)[side]
+    for _ in range(3):
+        low.connection, high.connection = connection(), connection()
+        call(low, high, steps=3)
+        low.sent.clear()
+        assert end.it.on_closed(end.connection, "reset") == ""
+    assert end.said("complain") == [(end.neighbour, contracts_differ(1 - side, ["model"], CUT))] * 3
+    assert not end.said("differs") and "compare" not in CUT
+
+
+def test_who_has_once_told_even_that_nothing_has_changed_knows_of_changes() -> None:
+    apart = Apart()
+    assert [apart.cut(["peers"]) for _ in range(3)] == [ENDED, UNTOLD, UNTOLD]
+    apart.met(1.0, told=False, tells=True)
+    assert [apart.cut(["peers"]) for _ in range(2)] == [CUT, CUT]
 
 
 def test_two_of_two_contracts_are_not_linked_whatever_is_said_after_the_news() -> None:
@@ -529,7 +554,22 @@ def test_a_connection_has_ten_seconds_and_one_caller_too_many_costs_the_oldest()
 def test_who_meets_another_at_a_relay_has_the_time_that_the_relay_waits_beside() -> None:
     end = End(0, 1)
     at_relay = AtRelay(0.0, end.neighbour, Meeting("tcp://relay:1", bytes(32)))
-    assert [most_s(each) for each in (Call(0.0, b""), Dialled(0.0, end.neighbour), at_relay)] == [10.0, 10.0, 20.0]
+    for stage, most in ((Call(0.0, b""), 10.0), (Dialled(0.0, end.neighbour), 10.0), (at_relay, 20.0)):
+        assert not is_overdue(stage, 0.0, most) and is_overdue(stage, 0.0, most + 0.1)
+
+
+def test_news_that_is_long_has_the_time_that_a_thin_line_takes() -> None:
+    """Members' approvals of many changes are 2 MiB at most, and a line of 64 kbit/s takes four minutes for them: the
+    connection was ended after ten seconds, each time anew, and no change came over it."""
+    low = End(0, 1, terms={"news": bytes(800_000)})
+    high = End(1, 0, model=b"o", terms={"news": b"short"})
+    call(low, high, steps=4)
+    for end, most in ((low, 110.0), (high, 11.0)):
+        end.connection.heard_at = 50.0  # a byte of the other's, or of the answer to ours
+        assert end.it.overdue(50.0 + most) == [], end.terms.me
+        assert end.it.overdue(50.1 + most) == [end.connection]
+    low.connection.heard_at = 0.0
+    assert low.it.overdue(110.0) == [] and low.it.overdue(110.1) == [low.connection], "and nobody for ever"
 
 
 def test_without_a_key_nobody_is_called() -> None:

@@ -56,7 +56,7 @@ STATED = [
     # bounds before anything is known of the sender
     ((codec.MAX_HEADER, message.MAX_ROUND, bounded.MAX_ITEMS), (1024, 2**31, 64)),
     ((handshake.MAX_PAYLOAD, handshake.MAX_FRAME), (4096, 4352)),
-    ((handshake_stages.FIRST_RECORD, handshaker.NEWS_RECORD), (256, 9 + 2 * 1024**2 + 16)),
+    ((handshake_stages.FIRST_RECORD, handshake_stages.NEWS_RECORD), (256, 9 + 2 * 1024**2 + 16)),
     (identity.LONGEST, 4096),
     ((admission.WAITING, handshake_stages.HANDSHAKE_S), (64, 10.0)),
     # what is kept, and for how long
