@@ -10,10 +10,11 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from p2pfl_me.errors import P2pmeError
 from p2pfl_me.files import PRIVATE, UnsafeFile, private_folder
 
 Parts = str | bytes | Iterable[bytes | memoryview]
@@ -127,6 +128,30 @@ def making_folder(path: Path) -> Iterator[Path]:
         draft.rename(path)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def gone_if_refused(
+    path: Path, *, ours: Iterable[str] = ("*",), unless: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """The folder that the block begins does not stay to block the corrected command when the block refuses.
+
+    One that was there keeps what it held, and what matches none of `ours`. With `unless`, asked after the refusal, it
+    stays as it is: something in it was worth its time.
+    """
+    before = set(path.iterdir()) if path.is_dir() else set[Path]()
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        yield
+    except P2pmeError:
+        if not unless():
+            new = {each for name in ours for each in path.glob(name)} - before
+            for each in (path,) if missing else new:
+                shutil.rmtree(each) if each.is_dir() else each.unlink(missing_ok=True)
+            for folder in missing[1:]:
+                with suppress(OSError):  # somebody else has something there by now
+                    folder.rmdir()
         raise
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
+IMAGES, FEATURES = "images of clips", "features of samples"
+"""What most commands wait for, the first time."""
 BAR, LEAST_BAR = 40, 8
 """Columns that a bar takes at most; where there is room for less than the second, there is none."""
 

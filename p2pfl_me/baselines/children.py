@@ -15,7 +15,7 @@ from p2pfl_me.home import cache_dir
 from p2pfl_me.learning.samples import read_samples
 from p2pfl_me.machine import cores
 from p2pfl_me.output import put
-from p2pfl_me.progress import showing
+from p2pfl_me.progress import FEATURES, IMAGES, showing
 from p2pfl_me.run.results import write_baseline
 
 
@@ -32,7 +32,7 @@ def fill_features(
     contract: Contract, shards: Shards, home: Path, weights: Path | None, device: str, *, tells: bool
 ) -> None:
     """The rows of all shards into the cache. `tells`: say what a user should know before trusting the images."""
-    with showing("images of clips", "features of samples") as (preparing, progress):
+    with showing(IMAGES, FEATURES) as (preparing, progress):
         notes = read_samples(
             contract,
             all_clips(shards),

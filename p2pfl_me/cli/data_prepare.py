@@ -47,7 +47,7 @@ def prepare(path: Path, topology: Path, out: Path | None, as_json: bool, rules: 
     from p2pfl_me.data.vectors import is_vectors
     from p2pfl_me.errors import DataError
     from p2pfl_me.home import cache_dir, home
-    from p2pfl_me.progress import showing
+    from p2pfl_me.progress import IMAGES, showing
 
     require_apart(out, path, topology)
     contract = read_contract(topology)
@@ -56,7 +56,7 @@ def prepare(path: Path, topology: Path, out: Path | None, as_json: bool, rules: 
     if any(is_vectors(clip.path) for clip in clips):
         raise DataError("holds feature vectors, which need no images", where=str(path), fix="use it as it is")
     with set_aside(as_json) as tell:
-        with showing("images of clips") as (progress,):
+        with showing(IMAGES) as (progress,):
             prepared = prepare_clips(clips, recipe_of(contract.model), cache_dir(home()), progress)
         for line in what_is_read(read):
             click.echo(line)

@@ -74,6 +74,11 @@ def claim(out: Path, values: dict[str, Any]) -> None:
         write_whole(private_folder(out) / MARK, json.dumps(values, indent=1) + "\n")
 
 
+def has_begun(out: Path) -> bool:
+    """Whether anything of a comparison has been trained."""
+    return (out / "cells").exists() or any(out.glob("shared/*/*/baselines.json"))
+
+
 def json_object(path: Path) -> dict[str, Any]:
     """What the file holds; nothing where it is missing, torn, or something else."""
     try:

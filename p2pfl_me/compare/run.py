@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from p2pfl_me.atomic import write_whole
+from p2pfl_me.atomic import gone_if_refused, write_whole
 from p2pfl_me.cluster.hands import require_answer
 from p2pfl_me.cluster.processes import Processes
 from p2pfl_me.compare.audited import audit_cells, protected
-from p2pfl_me.compare.cells import claim, is_finished, json_object
+from p2pfl_me.compare.cells import claim, has_begun, is_finished, json_object
 from p2pfl_me.compare.elsewhere import codes_elsewhere
 from p2pfl_me.compare.grid import Grid, Group, make_grid
 from p2pfl_me.compare.one import Cell, run_cell
 from p2pfl_me.compare.page import cell_folder, methods_of, settings_of, write_page
 from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.resilience import resilience_lines
-from p2pfl_me.compare.shared import Dealt, deal_once, prepare, run_baselines, shared_key
+from p2pfl_me.compare.shared import Dealt, deal_once, fill_here, prepare, run_baselines, shared_key
 from p2pfl_me.compare.skew import AS_WRITTEN
 from p2pfl_me.console.lines import Console
 from p2pfl_me.data.classes import names_classes, read_for_all
@@ -68,9 +69,10 @@ def compare(request: Request, console: Console) -> Compared:
     for condition, reason in grid.refused:
         console.say(f"stress `{condition.name}` is left out: {reason}")
     cells = [(group, seed) for seed in grid.seeds for group in grid.groups]
-    claim(request.out, {"seeds": grid.seeds, "groups": [group.folder for group in grid.groups]})
     try:
-        done = _run_cells(request, cells, console)
+        with gone_if_refused(request.out, unless=partial(has_begun, request.out)):
+            claim(request.out, {"seeds": grid.seeds, "groups": [group.folder for group in grid.groups]})
+            done = _run_cells(request, cells, console)
         unplayed = _play(request, done, console)
     except KeyboardInterrupt:
         done = None
@@ -134,9 +136,9 @@ def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> lis
         console.say(f"{len(done)} of {len(cells)} cells are finished already")
     if waiting:
         require_answer(request.place)
-    told_of = _baselines(request, cells, dealt, console) if request.baselines else set()
-    if request.place.here and not ENGINES[request.engine].in_process:
-        _tell(request, [cell for cell in waiting if shared_key(cell[0].contract) not in told_of], dealt)
+    filled = _baselines(request, cells, dealt, console) if request.baselines else set()
+    if request.place.here:
+        _fill(request, waiting, dealt, filled)
     for cell in done:
         _lend_baselines(request, *cell)
     begun, told = time.monotonic(), len(done)
@@ -166,25 +168,36 @@ def _deal(request: Request, cells: Sequence[Cell], console: Console) -> dict[Pat
     return found
 
 
-def _tell(request: Request, cells: Sequence[Cell], dealt: Mapping[Path, Dealt]) -> None:
-    """Say of the cells' clips what a user should know, once and not in each cell; what fails here, the cell tells."""
-    for group, seed in {shared_key(group.contract): (group, seed) for group, seed in reversed(cells)}.values():
-        shards = dealt[_shared(request, group, seed)].shards
-        prepare(group.of_seed(seed), home(), request.weights, shards, ENGINES[request.engine].module, tells=True)
+def _fill(request: Request, cells: Sequence[Cell], dealt: Mapping[Path, Dealt], filled: set[Path]) -> None:
+    """Make the features of all cells' clips but the `filled` ones, and say of the clips what a user should know.
+
+    Cells are quiet, and one that waited for features would foretell a like wait to all. What fails in a child here, the
+    cell tells.
+    """
+    told = {folder.parent for folder in filled}
+    for group, seed in cells:
+        if (folder := _shared(request, group, seed)) in filled:
+            continue
+        contract, shards, tells = group.of_seed(seed), dealt[folder].shards, folder.parent not in told
+        if (engine := ENGINES[request.engine]).in_process:
+            fill_here(contract, home(), request.weights, shards, tells=tells)
+        else:
+            prepare(contract, home(), request.weights, shards, engine.module, tells=tells)
+        filled.add(folder)
+        told.add(folder.parent)
 
 
-def _baselines(request: Request, cells: Sequence[Cell], dealt: Mapping[Path, Dealt], console: Console) -> set[str]:
-    """Once for every way of dealing and seed, whatever the topology; the keys of what was told of their clips."""
+def _baselines(request: Request, cells: Sequence[Cell], dealt: Mapping[Path, Dealt], console: Console) -> set[Path]:
+    """Once for every way of dealing and seed, whatever the topology; the folders of those that were trained now."""
     needed = {_shared(request, group, seed): group.of_seed(seed) for group, seed in cells}
     missing = {folder: each for folder, each in needed.items() if not json_object(RunFolder(folder).baselines)}
-    told: set[str] = set()
+    told: set[Path] = set()
     for number, (folder, contract) in enumerate(missing.items(), start=1):
         console.say(f"baselines {number}/{len(missing)}, for all topologies of seed {contract.seed}")
-        key, module = shared_key(contract), ENGINES[request.engine].module
-        shards = dealt[folder].shards
-        run_baselines(contract, folder, home(), request.weights, shards, module, tells=key not in told)
-        told.add(key)
-    return told
+        tells, module = folder.parent not in told, ENGINES[request.engine].module
+        run_baselines(contract, folder, home(), request.weights, dealt[folder].shards, module, tells=tells)
+        told.add(folder.parent)
+    return set(missing)
 
 
 def _lend_baselines(request: Request, group: Group, seed: int) -> None:

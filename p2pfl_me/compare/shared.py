@@ -78,6 +78,19 @@ def prepare(
     return None if children.run_all({"features": features}, _unsaid) else children
 
 
+def fill_here(contract: Contract, home: Path, weights: Path | None, shards: Shards, *, tells: bool) -> None:
+    """The same in this very process, whose cells need all that it imports anyway.
+
+    Raises
+    ------
+    DataError
+        The clips cannot be read.
+    """
+    from p2pfl_me.baselines.children import fill_features
+
+    fill_features(contract, shards, home, weights, "auto", tells=tells)
+
+
 def run_baselines(
     contract: Contract, folder: Path, home: Path, weights: Path | None, shards: Shards, module: str, *, tells: bool
 ) -> None:

@@ -14,6 +14,7 @@ from p2pfl_me.console.watch import Concluded, PeerView, Watch
 from p2pfl_me.contract import Contract
 from p2pfl_me.counting import many
 from p2pfl_me.output import put, redraws
+from p2pfl_me.progress import Progress, showing
 
 
 class Console:
@@ -29,6 +30,15 @@ class Console:
     def say(self, text: str) -> None:
         if not self._quiet:
             put(f"[{time.monotonic() - self._begun:6.1f} s] {text}", self._stream)
+
+    @contextmanager
+    def showing(self, *what: str) -> Iterator[tuple[Progress, ...]]:
+        """The progress of each `what`, as `progress.showing`; a quiet command shows none."""
+        if self._quiet:
+            yield tuple(_unseen for _ in what)
+            return
+        with showing(*what, stream=self._stream) as shown:
+            yield shown
 
     def complain(self, text: str) -> None:
         """Why something failed: of that nobody wants to hear nothing."""
@@ -98,3 +108,7 @@ class Console:
         sent = sum(view.rounds.get(round, view).sent for view in peers.values())
         parts.append(f"{sent / 1e6:.1f} MB out")
         self.say("  ".join(parts))
+
+
+def _unseen(done: int, total: int) -> None:
+    """How far a quiet command has come."""

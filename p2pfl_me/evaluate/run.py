@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from p2pfl_me.atomic import gone_if_refused
 from p2pfl_me.cluster.hands import require_answer
 from p2pfl_me.console.lines import Console
 from p2pfl_me.counting import many
@@ -25,6 +25,7 @@ from p2pfl_me.evaluate.store import MARK, SPLIT, Store, write_split
 from p2pfl_me.evaluate.units import units_of
 from p2pfl_me.evaluate.write import write_results
 from p2pfl_me.home import cache_dir
+from p2pfl_me.progress import FEATURES, IMAGES
 
 TELL_S = 2.0
 """Seconds between lines of progress."""
@@ -43,9 +44,8 @@ def evaluate(request: Request, console: Console) -> Results | None:
     if not (request.out / MARK).exists():  # later, features are there, and perhaps all units are done
         require_answer(request.place)
     console.say("reading clips and drawing or reading the backbone")
-    features = f"features of {{}}/{{}} samples, backbone of seed {request.contract.seed}"
-    images, begin = "images of {}/{} clips", partial(write_split, request.out)
-    design = make_design(request, cache, _progress(console, features), _progress(console, images), begin)
+    with gone_if_refused(request.out), console.showing(IMAGES, FEATURES) as (images, features):
+        design = make_design(request, cache, features, images, partial(write_split, request.out))
     store = Store(request.out, design.digest)
     store.write(SPLIT, design.split_text())
     units = design.units()
@@ -54,15 +54,16 @@ def evaluate(request: Request, console: Console) -> Results | None:
     if len(waiting) < len(units):
         console.say(f"{len(units) - len(waiting)} of {len(units)} units are finished already")
     for seed in sorted({unit.seed for unit in waiting} - {request.contract.seed}):
-        read_items(
-            design.of_seed(seed),
-            design.given,
-            request.protocol,
-            cache=cache,
-            weights=request.weights,
-            device=request.device if request.place.here else "cpu",
-            progress=_progress(console, f"features of {{}}/{{}} samples, backbone of seed {seed}"),
-        )
+        with console.showing(f"{FEATURES}, seed {seed}") as (features,):
+            read_items(
+                design.of_seed(seed),
+                design.given,
+                request.protocol,
+                cache=cache,
+                weights=request.weights,
+                device=request.device if request.place.here else "cpu",
+                progress=features,
+            )
     try:
         done = _do(design, store, console)
     except KeyboardInterrupt:
@@ -124,18 +125,6 @@ def _greeting(design: Design, units: int) -> str:
         f"{design.contract.topology.kind}, {many(request.seeds, 'seed')}, {many(units, 'unit')}"
         f"{'' if design.device.type == 'cpu' else ', those of a seed at once on the GPU'}"
     )
-
-
-def _progress(console: Console, words: str) -> Callable[[int, int], None]:
-    shown = -1
-
-    def progress(done: int, total: int) -> None:
-        nonlocal shown
-        if (tenth := 10 * done // total) != shown:
-            shown = tenth
-            console.say(words.format(done, total))
-
-    return progress
 
 
 def _readable(seconds: float) -> str:

@@ -42,9 +42,13 @@ def samples_of(
     weights: Path | None = None,
     device: str = "auto",
     progress: Progress | None = None,
+    preparing: Progress | None = None,
 ) -> Samples:
     """The clips' features, computed where the cache lacks them, by split."""
-    return read_samples(contract, clips, cache=cache, weights=weights, device=device, progress=progress).samples
+    read = read_samples(
+        contract, clips, cache=cache, weights=weights, device=device, progress=progress, preparing=preparing
+    )
+    return read.samples
 
 
 def read_samples(

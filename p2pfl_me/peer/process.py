@@ -61,7 +61,7 @@ from p2pfl_me.peer.start import (
 from p2pfl_me.peer.unlogged import Unlogged
 from p2pfl_me.peer.view_store import FolderStore
 from p2pfl_me.peer.work import RoundWork, failure
-from p2pfl_me.progress import showing
+from p2pfl_me.progress import FEATURES, IMAGES, showing
 from p2pfl_me.run import events
 from p2pfl_me.run.beginning import changes_behind, keep_contract
 from p2pfl_me.run.events import AnyEvent, Reason
@@ -319,7 +319,7 @@ def _shown(settings: PeerSettings) -> Shard:
     """Whoever runs it by hand sees how far the reading has come: drawing, images and features can take minutes."""
     if not settings.console_log:
         return load_shard(settings)
-    with showing(DRAWN, "images of clips", "features of samples") as (drawing, preparing, progress):
+    with showing(DRAWN, IMAGES, FEATURES) as (drawing, preparing, progress):
         return load_shard(settings, drawing=drawing, preparing=preparing, progress=progress)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from p2pfl_me.atomic import write_whole
+from p2pfl_me.atomic import gone_if_refused, write_whole
 from p2pfl_me.contract import Contract, breaks, changes, contract_from_yaml, digest, dump_contract, load_contract
-from p2pfl_me.errors import P2pmeError, RunError
+from p2pfl_me.errors import RunError
 from p2pfl_me.files import private_folder, read_regular, read_text, refusing
 from p2pfl_me.run.folder import RunFolder
 
@@ -35,21 +34,13 @@ def new_folder(run: Path, contract: Contract) -> None:
 
 @contextmanager
 def undone_if_refused(run: Path, contract: Contract) -> Iterator[None]:
-    """A `new_folder` that does not stay to block the corrected command when the block refuses the contract or its data.
+    """A `new_folder` that goes again when the block refuses the contract or the data.
 
     A folder that was there before keeps what is not the swarm's own, and what it held.
     """
-    was_there = run.exists()
-    before = set(run.iterdir()) if run.is_dir() else set[Path]()
-    new_folder(run, contract)
-    try:
+    with gone_if_refused(run, ours=OURS):
+        new_folder(run, contract)
         yield
-    except P2pmeError:
-        if not was_there:
-            shutil.rmtree(run)
-        for path in {path for name in OURS for path in run.glob(name)} - before:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        raise
 
 
 def keep_contract(run: Path, contract: Contract, *, agreed: bool = False) -> tuple[str, ...]:

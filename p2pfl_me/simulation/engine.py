@@ -40,6 +40,7 @@ from p2pfl_me.peer.shard import load_shard
 from p2pfl_me.peer.start import core_start, start_event, traffic_before
 from p2pfl_me.peer.work import RoundWork
 from p2pfl_me.privacy.ledger import PrivacyLedger
+from p2pfl_me.progress import FEATURES, IMAGES
 from p2pfl_me.run.beginning import undone_if_refused
 from p2pfl_me.run.folder import RunFolder
 from p2pfl_me.run.lines import EventLog
@@ -83,11 +84,18 @@ def simulate(
         told = told_lies(options.lies.to_json(contract)) if options.lies else None
         manifest = ManifestFile(options.run, contract, options.command, engine="simulate", lies=told)
         shards = deal_clips(contract, options, manifest, console)
-    torch.set_num_threads(1)
-    # All features once, in one pass: peers find theirs in the cache.
-    samples_of(
-        contract, all_clips(shards), cache=cache_dir(options.home), weights=options.weights, device=options.device
-    )
+        torch.set_num_threads(1)
+        # All features once, in one pass: peers find theirs in the cache.
+        with console.showing(IMAGES, FEATURES) as (preparing, progress):
+            samples_of(
+                contract,
+                all_clips(shards),
+                cache=cache_dir(options.home),
+                weights=options.weights,
+                device=options.device,
+                progress=progress,
+                preparing=preparing,
+            )
     clock = Clock()
     machines = _Machines(contract, options, shards, clock, console)
     simulation = Simulation(

@@ -28,6 +28,7 @@ from p2pfl_me.message import Vector
 from p2pfl_me.options import RunOptions
 from p2pfl_me.peer.own_clips import summary_of
 from p2pfl_me.peer.shard import Shard
+from p2pfl_me.progress import FEATURES, IMAGES
 from p2pfl_me.run.beginning import undone_if_refused
 from p2pfl_me.run.events import Reason, Scores
 from p2pfl_me.run.manifest import ManifestFile
@@ -68,7 +69,7 @@ def run_lockstep(contract: Contract, options: RunOptions, console: Console) -> i
     with undone_if_refused(options.run, contract):
         manifest = ManifestFile(options.run, contract, options.command, engine="lockstep")
         shards = deal_clips(contract, options, manifest, console)
-    samples, test = dealt_samples(contract, shards, options)
+        samples, test = dealt_samples(contract, shards, options, console)
     start = initial_params(contract, cache=cache_dir(options.home), weights=options.weights)
     device = pick_device(options.device)
     if device.type != "cpu" and not can_be_stacked(contract, samples):
@@ -123,13 +124,22 @@ def _told(training: Training, scores: Sequence[Metrics] | None, sent: Sequence[i
     return {peer: Concluded(loss, of_test[peer], sent[peer]) for peer, loss in enumerate(losses)}
 
 
-def dealt_samples(contract: Contract, shards: Shards, options: RunOptions) -> tuple[list[Samples], Part]:
+def dealt_samples(
+    contract: Contract, shards: Shards, options: RunOptions, console: Console
+) -> tuple[list[Samples], Part]:
     """Each peer's own training samples, and the common test part: all features are asked for at once."""
     own = [[clip for clip in clips if clip.split == "train"] for clips in shards.peers]
     everything: Sequence[Clip] = [clip for clips in (*own, shards.test) for clip in clips]
-    found = samples_of(
-        contract, everything, cache=cache_dir(options.home), weights=options.weights, device=options.device
-    )
+    with console.showing(IMAGES, FEATURES) as (preparing, progress):
+        found = samples_of(
+            contract,
+            everything,
+            cache=cache_dir(options.home),
+            weights=options.weights,
+            device=options.device,
+            progress=progress,
+            preparing=preparing,
+        )
     assert found.test is not None
     bounds = np.cumsum([0, *map(len, own)])
     parts = [_between(found.train, int(low), int(high)) for low, high in pairwise(bounds)]

@@ -179,7 +179,7 @@ def dealt(options: argparse.Namespace, contract: Contract, folder: Path):  # typ
     given = RunOptions(home=home(), run=folder, data=options.data, weights=options.weights, device="cpu")
     folder.mkdir(parents=True)
     manifest = ManifestFile(folder, contract, "", engine="lockstep")
-    return dealt_samples(contract, deal_clips(contract, given, manifest, console), given)
+    return dealt_samples(contract, deal_clips(contract, given, manifest, console), given, console)
 
 
 def run(options: argparse.Namespace, network: str, way: str, seed: int) -> Outcome:

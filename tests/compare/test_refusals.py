@@ -10,7 +10,8 @@ from p2pfl_me.compare.grid import make_grid
 from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.console.lines import Console
-from p2pfl_me.errors import P2pmeError
+from p2pfl_me.contract import Contract
+from p2pfl_me.errors import DataError, P2pmeError
 from tests.small import write_contract, write_vectors
 
 CASES = {
@@ -93,4 +94,29 @@ def test_more_peers_than_subjects_start_nothing(tmp_path: Path, monkeypatch: pyt
     contract = write_contract(tmp_path / "swarm.yaml", 4)
     with pytest.raises(P2pmeError, match="at most 9 peers"):
         compare(Request((contract,), tmp_path / "out", peers=(30,), data=data), Console())
-    assert not list(tmp_path.glob("out/cells/*"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("baselines", [True, False])
+def test_a_clip_that_cannot_be_read_leaves_no_folder_but_what_was_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, baselines: bool
+) -> None:
+    """Clips are dealt before their images are read; what another seed has trained was worth its time."""
+    monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
+    data = write_vectors(tmp_path / "vectors.safetensors", range(12))
+    contract = write_contract(tmp_path / "swarm.yaml", 4)
+    request = Request((contract,), tmp_path / "out", seeds=2, data=data, baselines=baselines, engine="simulate")
+
+    def no_images(contract: Contract, *given: object, **named: object) -> None:
+        if baselines and contract.seed == 1:
+            next(tmp_path.glob("out/shared/*/seed-1")).joinpath("baselines.json").write_text('{"isolated": {}}')
+            return
+        assert list(tmp_path.glob("out/shared/*/seed-2"))
+        raise DataError("no image")
+
+    monkeypatch.setattr(
+        "p2pfl_me.compare.run.run_baselines" if baselines else "p2pfl_me.compare.run.fill_here", no_images
+    )
+    with pytest.raises(DataError):
+        compare(request, Console(quiet=True))
+    assert (tmp_path / "out").exists() == baselines

@@ -19,6 +19,7 @@ from p2pfl_me.compare.one import run_cell
 from p2pfl_me.compare.request import Request
 from p2pfl_me.compare.run import compare
 from p2pfl_me.console.lines import Console
+from p2pfl_me.contract import Contract
 from p2pfl_me.engines import ENGINES, Engine
 from p2pfl_me.errors import ContractError, DataError, RunError
 from p2pfl_me.options import RunOptions
@@ -219,23 +220,30 @@ def test_cost_to_the_target_is_counted_or_said_not_to_be_reached(request_: Reque
     assert any(line.startswith("| line | not reached |") for line in lines)
 
 
+@pytest.mark.parametrize("in_process", [True, False])
 @pytest.mark.parametrize("baselines", [True, False])
-def test_what_a_user_should_know_of_the_clips_is_told_once(
-    request_: Request, monkeypatch: pytest.MonkeyPatch, baselines: bool
+def test_features_are_made_where_it_is_seen_and_what_a_user_should_know_of_the_clips_is_told_once(
+    request_: Request, monkeypatch: pytest.MonkeyPatch, baselines: bool, in_process: bool
 ) -> None:
-    """Neither every cell nor the baselines of every seed say it again; without baselines the first cell's clips do."""
+    """Before any cell, for each seed; neither every cell nor the baselines of every seed say it again."""
     told: list[bool] = []
+    engine = ENGINES["instant"]
+
+    def run_(contract: Contract, options: RunOptions, console: Console) -> int:
+        assert len(told) == 2
+        return engine.run(contract, options, console)
 
     def no_baselines(contract: object, folder: Path, *_: object, tells: bool) -> None:
         told.append(tells)
         folder.joinpath("baselines.json").write_text('{"isolated": {}}')
 
     monkeypatch.setattr("p2pfl_me.compare.run.run_baselines", no_baselines)
-    monkeypatch.setattr("p2pfl_me.compare.run.prepare", lambda *_, tells: told.append(tells))
-    monkeypatch.setitem(ENGINES, "instant", replace(ENGINES["instant"], in_process=False))
+    filling = "fill_here" if in_process else "prepare"
+    monkeypatch.setattr(f"p2pfl_me.compare.run.{filling}", lambda *_, tells: told.append(tells))
+    monkeypatch.setitem(ENGINES, "instant", replace(engine, run=run_, in_process=in_process))
     code, said = run(replace(request_, baselines=baselines))
     assert code == 0, said
-    assert told == ([True, False] if baselines else [True])
+    assert told == [True, False]
 
 
 def test_a_cell_does_not_tell_of_its_clips(request_: Request) -> None:

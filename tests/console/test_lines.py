@@ -134,3 +134,12 @@ def test_a_neighbour_that_left_has_left() -> None:
     said = {state: in_words(Link(neighbour=3, state=state)) for state in LinkState}
     assert said[LinkState.LEFT] == "neighbour 3 has left"
     assert said[LinkState.UP] == "neighbour 3 is up"
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_progress_of_a_quiet_command_is_not_shown(quiet: bool) -> None:
+    out = io.StringIO()
+    with Console(out, quiet=quiet).showing("images", "features") as (images, features):
+        images(1, 1)
+        features(2, 2)
+    assert out.getvalue().splitlines() == ([] if quiet else ["images: 1/1", "features: 2/2"])

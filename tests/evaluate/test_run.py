@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -14,13 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from p2pfl_me.console.lines import Console
 from p2pfl_me.errors import ContractError, DataError, RunError
 from p2pfl_me.evaluate import gossiping, pool
 from p2pfl_me.evaluate.design import make_design
 from p2pfl_me.evaluate.holdout import HoldOut
 from p2pfl_me.evaluate.outcome import outcome_from
-from p2pfl_me.evaluate.run import _progress, _readable
+from p2pfl_me.evaluate.run import _readable
 from p2pfl_me.evaluate.store import Store
 from p2pfl_me.evaluate.train import _alone, alone, do, streams_of
 from p2pfl_me.evaluate.units import FoldUnit, Unit, WholeUnit
@@ -317,13 +315,7 @@ def test_the_split_is_on_the_disk_before_anything_is_trained(tmp_path: Path, mon
     assert sorted(name for fold in split["folds"] for name in fold["held_out"]) == [f"vectors/{n}" for n in range(5)]
 
 
-def test_progress_is_told_by_tenths_and_time_in_words_that_fit() -> None:
-    stream = io.StringIO()
-    told = _progress(Console(stream), "{} of {}")
-    for done in range(1, 31):
-        told(done, 30)
-    lines = stream.getvalue().splitlines()
-    assert lines[0].endswith("1 of 30") and lines[-1].endswith("30 of 30") and len(lines) == 11
+def test_time_is_told_in_words_that_fit() -> None:
     assert [_readable(seconds) for seconds in (0, 89, 90, 600)] == ["0 s", "89 s", "2 min", "10 min"]
 
 

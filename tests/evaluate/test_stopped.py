@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from p2pfl_me.errors import RunError
+from p2pfl_me.errors import DataError, RunError
 from p2pfl_me.evaluate import design, pool
 from p2pfl_me.evaluate.train import do
 from tests.evaluate.making import request as make_request
@@ -61,6 +61,19 @@ def test_the_split_is_on_the_disk_before_features_are_made_and_the_folder_is_gon
     assert run(whole)[0] == 0
     for name in ("predictions.csv", "scores.csv"):
         assert (asked.out / name).read_bytes() == (whole.out / name).read_bytes()
+
+
+def test_clips_that_cannot_be_read_leave_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = make_request(tmp_path)
+
+    def no_images(*given: object, **named: object) -> None:
+        assert (asked.out / "split.json").is_file()
+        raise DataError("no image")
+
+    monkeypatch.setattr(design, "read_items", no_images)
+    with pytest.raises(DataError):
+        run(asked)
+    assert not asked.out.exists()
 
 
 def test_a_folder_of_the_users_own_is_refused_before_anything_is_written(tmp_path: Path) -> None:

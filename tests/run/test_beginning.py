@@ -38,6 +38,14 @@ def test_a_refused_run_takes_only_what_is_its_own_out_of_a_folder(tmp_path: Path
     assert {path.name for path in tmp_path.iterdir()} == {"peer-9.jsonl", "thesis.txt"}
 
 
+def test_a_refused_run_leaves_none_of_the_folders_that_it_made(tmp_path: Path) -> None:
+    contract = contract_from_yaml("version: 1\nname: one\ntopology: {kind: mesh}\npeers: {loopback: {count: 1}}\n")
+    with pytest.raises(RunError), undone_if_refused(tmp_path / "runs" / "ring" / "seed-1", contract):
+        (tmp_path / "runs" / "notes.txt").write_text("of the user's")
+        raise RunError("no")
+    assert [path.name for path in tmp_path.rglob("*")] == ["runs", "notes.txt"]
+
+
 HEAD = "version: 1\nname: one\ntopology: {kind: ring}\npeers: {loopback: {count: 3}}\n"
 
 
