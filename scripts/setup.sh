@@ -20,8 +20,11 @@ setup_environment() {
     echo "Installing (a few minutes the first time) ..."
     # Twenty thousand files come with the libraries, and a run imports a small part of them: Python compiles each at its
     # first import, which takes a fraction of compiling all, and writes it down for the next process.
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
-      --constraint "$root/constraints.txt" --editable "$root$extras"
+    # The pip that comes with an older Python takes twice as long over the same libraries.
+    local install=("$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-compile
+      --constraint "$root/constraints.txt")
+    "${install[@]}" --upgrade pip
+    "${install[@]}" --editable "$root$extras"
     printf '%s' "$stamp" >"$venv/.p2pme-$extras"
   fi
   trap - INT TERM HUP

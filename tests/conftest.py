@@ -20,7 +20,7 @@ import pytest
 from hypothesis import settings
 
 from p2pfl_me.contract.members import BASE_PORT
-from tests import warm
+from tests import few, warm
 
 # Seven thousand tests are collected without anything to throw away: looking for it takes a fifth of the time.
 gc.disable()
@@ -115,8 +115,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         warm.server()  # one for all forks of this process; not before cv2, whose import changes LD_LIBRARY_PATH
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests stay in the order of their file; the files come in that of `LONGEST`, then the others."""
+    """Tests stay in the order of their file; the files come in that of `LONGEST`, then the others.
+
+    Before pytest looks at marks, those are made that leave cases out of the default run.
+    """
     here = Path(__file__).parent
     rank = {str(here / name): place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(str(item.path), len(rank)))
+    few.mark_others(items)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 MIXED = """
 import warnings
 import pytest
@@ -103,6 +105,7 @@ def test_all_that_a_test_says_is_told_and_whoever_dies_fails_what_it_was_at_and_
     assert re.search(r"1 tests were not run, the first of them .*test_dies.py::test_never", said)
 
 
+@pytest.mark.thorough
 def test_a_run_ends_with_0_or_at_the_first_failure_where_that_is_asked_and_makes_once_what_a_room_shares(
     tmp_path: Path,
 ) -> None:

@@ -32,6 +32,7 @@ def test_a_reader_who_has_gone_ends_no_work() -> None:
     assert done.stdout.count("round") == 1 and done.stderr == "still there\n"
 
 
+@pytest.mark.thorough
 def test_a_full_disk_behind_the_output_ends_no_work() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -46,6 +47,7 @@ def test_a_closed_stream_is_no_error() -> None:
     put("text", stream)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_the_shell_has_closed_are_no_error(closed: str, tmp_path: Path) -> None:
     """And no file that is opened later gets their numbers, here or in a child."""
@@ -65,6 +67,7 @@ def test_streams_that_the_shell_has_closed_are_no_error(closed: str, tmp_path: P
     assert done.returncode == 0
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("command", [["topology", "list"], ["--help"]])
 def test_an_answer_that_cannot_be_written_is_no_success(command: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
@@ -110,6 +113,7 @@ end_process(0)
 """
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("terminal", [False, True])
 def test_a_reader_who_does_not_read_holds_up_no_peer_and_gets_the_latest_lines_when_it_reads_again(
     terminal: bool,

@@ -45,6 +45,7 @@ def test_that_comes_after_it():
 """
 
 
+@pytest.mark.thorough
 def test_whoever_leaves_a_signal_ignored_fails_and_nobody_after_it(tmp_path: Path) -> None:
     here = Path(__file__).parent
     (tmp_path / "test_one.py").write_text(LEAVES)

@@ -45,6 +45,7 @@ def test_every_file_that_is_read_at_run_time_is_inside(installed: Path) -> None:
             assert (installed / "p2pfl_me" / path.relative_to(ROOT / "p2pfl_me")).is_file(), path
 
 
+@pytest.mark.thorough
 def test_a_ready_contract_is_shown_from_any_folder(installed: Path, tmp_path: Path) -> None:
     where = run(installed, tmp_path, "-c", "import p2pfl_me; print(p2pfl_me.__file__)")
     assert where.startswith(str(installed))  # not the checkout

@@ -70,6 +70,7 @@ def test_ctrl_c_while_the_fork_server_still_imports_prints_nothing(tmp_path: Pat
     assert said == ""
 
 
+@pytest.mark.thorough
 def test_a_worker_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
     script = (
         "import os, signal\nfrom p2pfl_me.workers import pool\n"

@@ -49,8 +49,8 @@ LARGE = (
     "pywt",
 )
 """Imported once: every run of tests is a fork, so none of them waits for these. Nothing of the tree is among them."""
-DEAR = "not thorough and not readme and not ray"
-"""What the whole suite leaves out, too: `-m` takes the place of the project's own."""
+ELSEWHERE = "not readme and not ray"
+"""What needs a machine of its own. `-m` takes the place of the project's: what is `thorough` notices changes, too."""
 SLACK_S, LOOK_S, SAID, FAILED, KNOWN = 4.0, 0.1, "said.txt", "failed.txt", ".known"
 UNNOTICED = "UNNOTICED"
 UNSHRUNK = "unshrunk"
@@ -79,7 +79,7 @@ class Suite:
     """A room's tests in the scratch tree, and which of them reach which line."""
 
     def __init__(self, tree: Path, room: Path, paths: tuple[str, ...], *, real: bool) -> None:
-        self._tree, self._marks = tree, ["-m", DEAR if real else f"not processes and {DEAR}"]
+        self._tree, self._marks = tree, ["-m", ELSEWHERE if real else f"not processes and {ELSEWHERE}"]
         known = tree / KNOWN / f"{_digest(tree, [*paths, *self._marks])}.json"
         if not known.exists():
             known.parent.mkdir(exist_ok=True)

@@ -57,6 +57,7 @@ def neighbourhood(
     return Neighbourhood(me, 3, 10, models[me], row, {peer: models[peer] for peer in reversed(others)})
 
 
+@pytest.mark.few(23)
 @pytest.mark.parametrize(("kind", "options"), VARIANTS, ids=ids)
 @pytest.mark.parametrize(("count", "even"), [(9, True), (9, False), (10, False)])
 def test_a_rule_is_its_formula(kind: str, options: dict[str, Any], count: int, even: bool) -> None:

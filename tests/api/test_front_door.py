@@ -58,6 +58,7 @@ def test_a_contract_without_a_file() -> None:
         assert caught.value.fix
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("engine", ["simulate", "lockstep"])
 def test_own_arrays_and_an_own_module_in_every_engine(engine: Any, tmp_path: Path) -> None:
     x, y, subjects = arrays()

@@ -38,6 +38,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
     return write_shards(contract_from_yaml(TEXT), data, folder, folder)[0]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["isolated", "pooled", "fedavg"])
 def test_patience_stops_a_baseline(name: str, shards: Shards, tmp_path: Path) -> None:
     agreed = contract_from_yaml(TEXT)

@@ -92,6 +92,7 @@ def test_a_subject_of_a_data_set_that_may_not_be_read_is_named_row_by_row(
     assert code == 1 and f"{clip} cannot be read: Permission denied" in said
 
 
+@pytest.mark.thorough
 def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     """A whole data set under such a name, one clip's folder, a film, a picture, an output."""
     twin = write_twin(TWINS["casme2"], tmp_path / "twin", TwinSpec(subjects=2, clips=5, seed=3, height=64), "casme2")

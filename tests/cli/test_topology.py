@@ -80,6 +80,7 @@ def test_show_of_very_many_peers_does_not_keep_the_user_waiting(here: Path) -> N
     assert "none above 2000 peers" in output
 
 
+@pytest.mark.thorough
 def test_show_draws_no_picture_of_very_many_links_unless_asked_and_then_says_why(here: Path) -> None:
     run("new", "epidemic", "--peers", "400")
     output = run("show", "epidemic.yaml").output

@@ -101,6 +101,7 @@ def test_a_node_with_another_program_is_refused_by_name(monkeypatch: pytest.Monk
     assert "this node has torch" in str(found.error) and "under 1.0: other bits" in str(found.error)
 
 
+@pytest.mark.thorough
 def test_nodes_give_the_local_answers_from_their_own_clips_and_from_what_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def test_no_trouble_is_the_ordinary_network() -> None:
     assert fault_model_of(Faults(straggler=10.0), ring(10)).slow == {0: 10.0}
 
 
+@pytest.mark.thorough
 def test_a_simulated_comparison_has_every_stress_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
     paths = tuple(

@@ -37,6 +37,7 @@ def test_every_kind_is_tried() -> None:
     assert {*APPROACH, *EXACT} == {*TOPOLOGIES}
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("kind", APPROACH)
 def test_measured_slopes_are_the_predicted_ones(kind: str) -> None:
     # With a power of two, random distances around the circle now and then meet the exact mean.
@@ -58,6 +59,7 @@ def test_finite_time_is_exact_just_then(kind: str) -> None:
     assert slope_of(mixing) is None
 
 
+@pytest.mark.thorough
 def test_per_byte_one_peer_and_base_are_far_ahead_of_the_ring() -> None:
     def megabytes(kind: str) -> float:
         mixing = mixing_of(kind, contract(kind, 16))

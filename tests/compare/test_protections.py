@@ -54,6 +54,7 @@ def run(request: Request) -> tuple[Compared, int]:
     return compare(request, Console(stream)), stream.getvalue().count("  played")
 
 
+@pytest.mark.thorough
 def test_a_comparison_of_protections_ends_with_what_each_costs_and_gives_and_plays_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -203,6 +203,7 @@ def test_two_seeds_compared_beside_the_prediction_and_never_called_better(finish
     assert predicted_to_measured == ["0.33", "0.33", "0.40"]
 
 
+@pytest.mark.thorough
 def test_with_seeds_enough_it_says_better_where_it_holds_and_only_there(request_: Request) -> None:
     # The fake scores differ by a constant within a seed, so each pair's p is the least there can be.
     run(replace(request_, seeds=8))
@@ -220,6 +221,7 @@ def test_cost_to_the_target_is_counted_or_said_not_to_be_reached(request_: Reque
     assert any(line.startswith("| line | not reached |") for line in lines)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("in_process", [True, False])
 @pytest.mark.parametrize("baselines", [True, False])
 def test_features_are_made_where_it_is_seen_and_what_a_user_should_know_of_the_clips_is_told_once(
@@ -299,6 +301,7 @@ def test_ctrl_c_leaves_readable_cells_and_exit_code_130(request_: Request, tmp_p
     assert read_run(cell).peers[0].rounds
 
 
+@pytest.mark.thorough
 def test_liars_are_in_no_figure_and_what_they_cost_is_told(request_: Request) -> None:
     lies = (parse_lies("sign_flip", 1), parse_lies("{kind: noise, times: 3}", 2))
     request = replace(request_, contracts=request_.contracts[:2], lies=lies)

@@ -17,6 +17,7 @@ STEPS = {"float16": 2e-4, "int8": 5e-3, "int4": 0.07, "chunked-all": 5e-3, "chun
 """Formats of few levels keep the spread that their last step leaves; models have values of about 1."""
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("name", CONSERVING)
 @given(seed=st.integers(0, 2**32), scale=st.sampled_from([1e-6, 1e-3, 1.0, 100.0]), rounds=st.integers(1, 5))
 @settings(max_examples=15)
@@ -30,6 +31,7 @@ def test_corrections_cancel(name: str, seed: int, scale: float, rounds: int) -> 
         x, y = x + at_low / 3 + model(seed + round, scale=scale / 100), y + at_high / 3
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", CONSERVING)
 def test_a_ring_comes_to_the_mean(name: str) -> None:
     start = [model(seed) for seed in range(6)]
@@ -39,6 +41,7 @@ def test_a_ring_comes_to_the_mean(name: str) -> None:
     assert spread(end) < near
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("name", ALL)
 @given(size=st.integers(1, 600), seed=st.integers(0, 1000))
 @settings(max_examples=30)
@@ -100,6 +103,7 @@ def test_a_foreign_memory_is_refused(name: str) -> None:
         ends(ALL[name])[0].load({"momentum": np.zeros(3, np.float32)})
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("name", ALL)
 @given(data=st.data())
 @settings(max_examples=60)

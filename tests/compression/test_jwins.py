@@ -83,6 +83,7 @@ def test_another_number_of_values_than_the_cut_offs_is_refused() -> None:
         high.check(1, cheat.encode(1, x))
 
 
+@pytest.mark.thorough
 def test_a_ring_agrees_and_its_average_drifts_a_little() -> None:
     start = [model(seed, 1600) for seed in range(6)]
     end = gossip(Jwins(), start, 120)

@@ -24,6 +24,7 @@ def in_step(low: EdgeState, high: EdgeState) -> bool:
     return mine.keys() == swapped.keys() and all(np.array_equal(mine[key], swapped[key]) for key in mine)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", REMEMBERING)
 @given(faults=st.lists(st.sampled_from(FAULTS), max_size=8))
 @settings(max_examples=40)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ def test_it_remembers_what_a_dictionary_would(kept: int, pairs: list[tuple[bytes
         known.setdefault(key, said)
 
 
+@pytest.mark.thorough
 def test_memory_does_not_grow_with_its_keys() -> None:
     script = (
         "import resource\nfrom p2pfl_me.data.first_seen import CACHE_KIB, FirstSeen\n"

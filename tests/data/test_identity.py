@@ -114,6 +114,7 @@ def run(*words: object) -> Result:
     return result
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize(("one", "other"), ALIKE)
 def test_spellings_that_could_be_one_person_are_named_with_both_rows_and_no_run_begins(
     tmp_path: Path, one: str, other: str

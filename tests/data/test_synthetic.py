@@ -107,6 +107,7 @@ def test_other_classes_are_refused_with_what_to_do() -> None:
         subjects_manifest(SMALL, 1, ("negative", "positive", "surprise"))
 
 
+@pytest.mark.thorough
 def test_pixels_do_not_solve_it_and_motion_does(tmp_path: Path) -> None:
     # Here, as it takes each process of the tests a second that collects this file.
     from sklearn.linear_model import LogisticRegression

@@ -300,6 +300,7 @@ def test_a_life_that_goes_on_says_what_the_run_began_from_whatever_its_command_n
     assert "began from" not in unused.network and unused.network.endswith("has no part in it."), "it began from none"
 
 
+@pytest.mark.thorough
 def test_what_pretrain_writes_is_told_by_whoever_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command, to a file that a contract takes; its record outlives the file in the cache."""
     monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))

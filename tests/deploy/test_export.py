@@ -53,6 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_the_float_file_is_pytorchs_average(folder: Path) -> None:
     path = folder / "new" / "model.onnx"
     file, run = load_recogniser(path, home=folder), load_recogniser(folder / "run", home=folder)
@@ -63,6 +64,7 @@ def test_the_float_file_is_pytorchs_average(folder: Path) -> None:
     assert file.warnings == run.warnings == ("drawn faces",)
 
 
+@pytest.mark.thorough
 def test_the_int8_file_is_one_peers_and_small(folder: Path) -> None:
     path = folder / "int8.onnx"
     file, run = load_recogniser(path, home=folder), load_recogniser(folder / "run", peer=1, home=folder)

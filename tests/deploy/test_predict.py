@@ -100,6 +100,7 @@ def film_of(path: Path, frames: list[np.ndarray]) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_a_face_that_moves_is_named(recogniser: Recogniser, tmp_path: Path, face: list[np.ndarray]) -> None:
     for path in (
         clip_of(tmp_path / "clip", face),

@@ -33,6 +33,7 @@ def only_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("p2pfl_me.evaluate.run.write_results", without_page)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("protocol", ["dpsgd", "push"])
 def test_the_course_ends_where_the_evaluation_does_and_counts_every_byte(tmp_path: Path, protocol: str) -> None:
     asked = make_request(tmp_path, f"gossip.protocol={protocol}", "training.rounds=3", target=0.0)
@@ -102,6 +103,7 @@ def test_finished_evaluations_stand_in_one_table(tmp_path: Path) -> None:
     assert "not reached" not in (asked.out / "report.md").read_text()
 
 
+@pytest.mark.thorough
 def test_the_paired_difference_is_what_the_answers_say(tmp_path: Path) -> None:
     one = make_request(tmp_path, seeds=2)
     run(one)

@@ -58,6 +58,7 @@ def there(design: Design, *, send: bool) -> Design:
     return replace(design, request=replace(design.request, place=Place("auto", send)))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("send", [False, True], ids=["own clips", "sent features"])
 def test_a_node_answers_as_this_machine_does(node: OneNode, tmp_path: Path, send: bool) -> None:
     asked = make_request(tmp_path, "training.rounds=1", subjects=range(4), seeds=2, target=0.5)

@@ -119,6 +119,7 @@ def test_a_second_time_trains_nothing_and_more_seeds_train_only_theirs(
     assert {path: units(asked.out)[path] for path in before} == before
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("change", ["contract", "data", "protocol", "peers"])
 def test_results_of_something_else_are_never_mixed_in(tmp_path: Path, change: str) -> None:
     asked = make_request(tmp_path)
@@ -149,6 +150,7 @@ def test_a_folder_that_cannot_be_made_is_told_with_what_helps(tmp_path: Path) ->
         Store(tmp_path / "file" / "out", "digest")
 
 
+@pytest.mark.thorough
 def test_worker_processes_give_the_same_answers(tmp_path: Path) -> None:
     asked = make_request(tmp_path)
     run(asked)
@@ -157,6 +159,7 @@ def test_worker_processes_give_the_same_answers(tmp_path: Path) -> None:
     assert (tmp_path / "other" / "predictions.csv").read_bytes() == (asked.out / "predictions.csv").read_bytes()
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_killed_it_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path) -> None:
     data = write_vectors(tmp_path / "vectors.safetensors", range(5))
@@ -245,6 +248,7 @@ def test_pooled_and_peer_0_draw_from_the_first_streams_and_every_other_peer_from
     assert found is not None and found.logits.argmax(axis=1).tolist() == list(whole.classes)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("gossip", ["{protocol: dpsgd}", "{protocol: gradient_tracking}", "{personal: true}"])
 def test_the_cores_on_a_simulated_network_reach_the_lockstep_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gossip: str

@@ -29,6 +29,7 @@ def designed(folder: Path, *overrides: str, **changes: object) -> Design:
     return make_design(request(folder, *overrides, **changes), folder / "cache")  # type: ignore[arg-type]
 
 
+@pytest.mark.thorough
 def test_every_model_of_every_fold_answers_as_it_does_one_after_the_other(tmp_path: Path) -> None:
     design = designed(tmp_path, subjects=range(4), peers="3", seeds=2)
     units = design.units()

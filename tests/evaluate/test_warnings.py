@@ -24,6 +24,7 @@ def drawn(results: Results, count: int) -> Results:
     return replace(results, design=replace(results.design, items=replace(items, clips=clips)))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_drawn_faces_are_told_wherever_a_number_stands(tmp_path: Path, share: float) -> None:
     living = three_labs(tmp_path)

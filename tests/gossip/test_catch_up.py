@@ -86,6 +86,7 @@ def step(peer: int, round: int, params: Vector) -> Vector:
     return params + np.float32(0.01)
 
 
+@pytest.mark.few(28)
 @pytest.mark.parametrize("protocol", ALL)
 @pytest.mark.parametrize("kind", [Kind.HELLO, Kind.SKIP, Kind.OFFER, Kind.ANSWER, Kind.WITHDRAW, Kind.PUSH, Kind.LEAVE])
 @pytest.mark.parametrize(("claim", "shift"), [(10**9, False), (29, False), (3, True)], ids=["1e9", "last", "+3"])
@@ -105,6 +106,7 @@ def test_nor_those_who_have_one_neighbour(protocol: str, topology: dict[str, Any
     assert honest_rounds(swarm, *liar) >= 15
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("away", [(2,), (2, 3)], ids=["one", "two neighbours"])
 def test_who_returns_from_an_old_checkpoint_joins_the_others(away: tuple[int, ...]) -> None:
     crashes = FaultModel(crashes=tuple(Crash(5.5, peer, 40.0) for peer in away), silence_s=0.2)

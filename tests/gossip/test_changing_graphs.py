@@ -49,6 +49,7 @@ def test_every_round_is_its_mixing_matrix_however_unequal_the_pace(schedule: Sch
         np.testing.assert_allclose(mixed, mixing_matrix(schedule, round) @ trained, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, **replayable)
 @given(schedules, st.integers(0, 2**32), st.floats(0, 0.3), st.sampled_from([0.1, 5.0, 40.0]))
 def test_edges_stay_symmetric_and_everyone_finishes(schedule: Schedule, seed: int, loss: float, slowest: float) -> None:

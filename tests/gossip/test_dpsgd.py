@@ -85,6 +85,7 @@ def test_order_of_arrival_does_not_change_a_bit(graph: nx.Graph, seed: int) -> N
         assert one.params[peer].tobytes() == other.params[peer].tobytes()
 
 
+@pytest.mark.thorough
 @settings(max_examples=80, **replayable)
 @given(graphs, st.integers(0, 2**32), st.floats(0, 0.3), st.floats(0, 0.3), st.sampled_from([0.1, 5.0, 40.0]))
 def test_edges_stay_symmetric_and_everyone_finishes(
@@ -116,6 +117,7 @@ def test_averaging_leaves_the_sum_of_all_steps_under_delays(graph: nx.Graph, see
     np.testing.assert_allclose(np.sum(ends, axis=0), np.sum(steps, axis=0), atol=1e-4)
 
 
+@pytest.mark.thorough
 @settings(max_examples=80, **replayable)
 @given(
     graphs,

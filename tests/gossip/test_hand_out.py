@@ -48,6 +48,7 @@ def test_after_the_stated_time_nobody_is_there(protocol: str) -> None:
     assert swarm.finished[2].reason == "rounds" and swarm.finished[2].alone
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("protocol", ALL)
 def test_where_nobody_is_missing_nobody_stays_and_no_bit_changes(protocol: str) -> None:
     contract = contract_of(RING, 5, ROUNDS, {"protocol": protocol, "hand_out": 600.0})

@@ -26,6 +26,7 @@ def by_time(protocol: str, seconds: float = SECONDS, **gossip: Any) -> Contract:
     return Contract.model_validate(values)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("protocol", WAITS_FOR_NOBODY)
 def test_a_slow_lab_counts_for_something(protocol: str) -> None:
     """What it alone has learned is in everybody's model at the end."""
@@ -43,6 +44,7 @@ def test_a_slow_lab_counts_for_something(protocol: str) -> None:
     assert min(learned) > 0.01, learned
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("protocol", WAITS_FOR_NOBODY)
 def test_whoever_comes_late_or_back_ends_with_the_others(protocol: str) -> None:
     faults = FaultModel(late={1: 700.0}, crashes=(Crash(650.0, 3, 720.0),), silence_s=0.5)

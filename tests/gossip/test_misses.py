@@ -89,6 +89,7 @@ def met(swarm: Swarm, who: int) -> Counter[tuple[int, int]]:
     return Counter(ends for ends in both if who not in ends)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("who", [0, 2])
 @pytest.mark.parametrize("withheld", LIARS)
 def test_who_withholds_a_part_costs_an_honest_pair_beside_it_next_to_no_exchange(withheld: str, who: int) -> None:
@@ -105,6 +106,7 @@ def test_who_withholds_a_part_costs_an_honest_pair_beside_it_next_to_no_exchange
             assert took_s < 2 * ROUNDS + 4 * deadline["max_s"], "a longest deadline, and then and now a shortest"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("latency_s", [(12.0, 14.5), (5.0, 30.0)])
 @pytest.mark.parametrize("who", [0, 2])
 def test_nor_does_who_is_late_by_just_under_the_deadline_or_anyhow(who: int, latency_s: tuple[float, float]) -> None:

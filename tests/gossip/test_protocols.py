@@ -35,6 +35,7 @@ def spread(params: Vector) -> float:
     return float(np.sqrt(((params - params.mean(axis=0)) ** 2).sum(axis=1).mean()))
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("protocol", ALL)
 def test_without_training_all_come_to_agree(protocol: str) -> None:
     begin = apart(8)
@@ -53,6 +54,7 @@ def test_the_weights_that_are_told_leave_a_peer_a_share_of_its_own(protocol: str
         assert all(weight > 0 for weight in weights.values()) and sum(weights.values()) < 1, weights
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("protocol", ["dpsgd", "gradient_tracking", "push_sum"])
 def test_they_agree_on_the_mean(protocol: str) -> None:
     begin = apart(8)
@@ -60,6 +62,7 @@ def test_they_agree_on_the_mean(protocol: str) -> None:
     np.testing.assert_allclose(swarm.params, np.tile(begin.mean(axis=0), (8, 1)), atol=1e-4)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("protocol", ALL)
 @pytest.mark.parametrize("topology", [RING, {"kind": "base", "meets": 2}])
 def test_lost_greetings_and_absent_neighbours_hold_nobody_up(protocol: str, topology: dict[str, Any]) -> None:
@@ -89,6 +92,7 @@ def pull(targets: Vector, strength: Vector) -> Any:
     return lambda peer, round, params: params - np.float32(strength[peer]) * (params - targets[peer])
 
 
+@pytest.mark.thorough
 def test_gradient_tracking_finds_the_common_optimum_where_dpsgd_is_biased() -> None:
     count = 8
     targets, strength = apart(count, seed=3) * 5, np.linspace(0.02, 0.2, count).astype(np.float32)
@@ -116,6 +120,7 @@ def test_the_trackers_sum_to_the_steps(seed: int, loss: float) -> None:
         np.testing.assert_allclose(tracked, steps, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_quasi_global_momentum_is_quicker_than_dpsgd_and_sends_no_more() -> None:
     count = 8
     targets, strength = apart(count, seed=3), np.full(count, 0.01, np.float32)
@@ -133,6 +138,7 @@ def test_quasi_global_momentum_is_quicker_than_dpsgd_and_sends_no_more() -> None
 # -- push-sum ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @settings(max_examples=8)
 @given(st.integers(0, 2**20), st.floats(0, 0.2), st.floats(0, 0.3))
 def test_push_sum_loses_nothing_to_lost_repeated_and_late_messages(seed: int, loss: float, late: float) -> None:
@@ -148,6 +154,7 @@ def test_push_sum_loses_nothing_to_lost_repeated_and_late_messages(seed: int, lo
     assert spread(swarm.params) < 0.05 * spread(begin)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("topology", "count", "rounds"),
     [
@@ -318,6 +325,7 @@ def test_swifts_rows_are_the_papers_where_degrees_are_equal(topology: dict[str, 
 # -- the consensus distance of all peers, known to each ----------------------------------------------------------------
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("protocol", ["dpsgd", "qg_dsgdm"])
 @pytest.mark.parametrize("topology", [RING, {"kind": "base", "meets": 1}, {"kind": "epidemic", "meets": 2}])
 def test_every_peer_knows_how_far_apart_all_are(protocol: str, topology: dict[str, Any]) -> None:
@@ -348,6 +356,7 @@ def test_the_watch_survives_a_crash_and_a_return() -> None:
 # -- personalised mode -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("home", [((5, 8),), ((0, 2),), ((2, 4), (6, 8)), ((0, 1), (3, 4), (5, 6))])
 def test_personal_parts_stay_home(home: Ranges) -> None:
     begin = apart(6, size=8)

@@ -32,6 +32,7 @@ def search(rows: Rows, rounds: int, fault: Fault, **options: object) -> Found:
     return found
 
 
+@pytest.mark.few(14)
 @pytest.mark.parametrize("core", [DPSGD, Overlapped])
 @pytest.mark.parametrize("who", [0, 1])
 @pytest.mark.parametrize("fault", Fault)
@@ -45,6 +46,7 @@ def test_two_peers_end_with_the_same_exchanges_whatever_happens_once(fault: Faul
     assert bool(found.one_sided) == (fault in ONE_SIDED) or core is Overlapped, found.example
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("core", [DPSGD, Overlapped])
 @pytest.mark.parametrize("fault", [Fault.NONE, Fault.LOSS, Fault.FLAP, Fault.CRASH])
 def test_nor_when_links_stay_away_beyond_the_deadline(fault: Fault, core: type[DPSGD]) -> None:
@@ -60,6 +62,7 @@ OF_ONE = (Fault.CRASH, Fault.LATE, Fault.LIE)
 """What happens to a peer that is named; an end of the line has half the exchanges of its middle."""
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("fault", "who"),
     [

@@ -114,6 +114,7 @@ def falling(peer: int, round: int) -> float:
     return max(1.0, 3.0 - round) + 0.1 * (peer == 1)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("protocol", ALL)
 def test_bad_months_pass_as_approved(protocol: str, tmp_path: Path) -> None:
     own = {name: LIVES[name] for name in SHORT} if protocol in {"qg_dsgdm", "gradient_tracking"} else LIVES
@@ -124,6 +125,7 @@ def test_bad_months_pass_as_approved(protocol: str, tmp_path: Path) -> None:
             require_approved(f"{protocol} {name}", witness, tmp_path)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("protocol", ALL)
 def test_words_that_nobody_would_say_are_taken_as_approved(protocol: str, tmp_path: Path) -> None:
     for name in (
@@ -141,6 +143,7 @@ def test_words_that_nobody_would_say_are_taken_as_approved(protocol: str, tmp_pa
             require_approved(f"{protocol} {name}, pestered", witness, tmp_path)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("form", [name for name, form in EXCHANGES.items() if form.needs_keys])
 def test_sums_of_hidden_models_pass_as_approved(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "_is_sealed", lambda trial: False)  # what travels is not looked at here

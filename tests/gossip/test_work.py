@@ -29,6 +29,7 @@ def by_work(protocol: str, work: int = WORK, rounds: int = 100_000) -> Contract:
     return Contract.model_validate(values)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("protocol", WAITS_FOR_NOBODY)
 def test_all_end_when_all_together_have_done_it_and_the_slow_one_counted(protocol: str) -> None:
     def step(peer: int, round: int, params: Vector) -> Vector:
@@ -47,6 +48,7 @@ def test_all_end_when_all_together_have_done_it_and_the_slow_one_counted(protoco
     assert min(learned) > 0.0
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("protocol", WAITS_FOR_NOBODY)
 def test_one_that_crashes_for_good_or_returns_leaves_nobody_training_without_end(protocol: str) -> None:
     for back in (None, 40.0):
@@ -80,6 +82,7 @@ class Braggart:
         return action
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("claim", "least"), [(100_000, 0.79), (0, 0.99)])
 @pytest.mark.parametrize("slow", [(), (2,)])
 def test_one_liar_can_at_most_make_all_look_as_fast_as_the_fastest(

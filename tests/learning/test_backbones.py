@@ -65,6 +65,7 @@ def _quiet_motion(count: int) -> npt.NDArray[np.uint8]:
     return np.clip(images, 0, 255).astype(np.uint8)
 
 
+@pytest.mark.few(1)
 def test_seeded_features_tell_clips_apart(seeded: tuple[str, Path]) -> None:
     name, cache = seeded
     layers = frozen_layers(load_backbone(of(name), cache=cache), "head")
@@ -99,6 +100,7 @@ def test_the_assembled_network_is_the_features_and_the_head(seeded: tuple[str, P
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_of_the_whole_network_becomes_the_backbone(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)

@@ -80,6 +80,7 @@ def summed(step: DpStep, params: Tensor, bank: Tensor, labels: Tensor, norm: flo
     return grads
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("network", [HEAD, GROUPS], ids=["head", "convolutions"])
 def test_gradients_are_those_of_opacus(network: tuple[str, ...]) -> None:
     opacus = pytest.importorskip("opacus", reason="opacus is not installed: pip install opacus")

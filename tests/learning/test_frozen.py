@@ -62,6 +62,7 @@ def as_old_keras(path: Path, tensors: dict[str, npt.NDArray[np.float32]]) -> Non
             file[f"{layer}/{layer}_b_1:0"] = tensors[f"{index}.bias"]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("name", "write"),
     [("w.pth", as_pth), ("w.safetensors", as_safetensors), ("w.h5", as_keras), ("old.h5", as_old_keras)],

@@ -29,6 +29,7 @@ def _folder(folder: Path, each: int) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_the_command_writes_a_backbone_that_a_contract_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("P2PME_HOME", str(tmp_path / "home"))
     out = tmp_path / "weights.safetensors"
@@ -53,6 +54,7 @@ def test_a_name_that_will_not_do_is_refused_before_any_training(tmp_path: Path, 
     assert (tmp_path / "old.safetensors").read_bytes() == b"whose digest a contract names"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("epochs", "accuracy"), [(2, 0.0), pytest.param(25, 0.75, marks=pytest.mark.thorough)])
 def test_without_labels_it_learns_which_way_is_up(tmp_path: Path, epochs: int, accuracy: float) -> None:
     found = read_folder(_folder(tmp_path, 8) / "light", 64, labelled=False)

@@ -34,6 +34,7 @@ def films(folder: Path, lengths: tuple[int, ...]) -> list[Clip]:
     return clips
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("augment", ["{}", "{augment: {mirror: true}}"])
 def test_frames_are_samples_and_know_their_clip(tmp_path: Path, augment: str) -> None:
     clips = films(tmp_path / "data", (4, 1, 2, 3, 5, 2))

@@ -96,6 +96,7 @@ def test_masks_keep_the_right_share(dropout: float) -> None:
         assert torch.stack(masks).mean(0).std() < 0.05, "every position is drawn alike, the top bit of a word included"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("trainable", ["head", "block5"])
 def test_a_round_is_a_function_of_seed_peer_and_round(trainable: str, tmp_path: Path) -> None:
     agreed = contract(model__trainable=trainable, training__local_epochs=2, training__batch_size=4)

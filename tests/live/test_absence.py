@@ -83,6 +83,7 @@ def spotted(*arguments: object) -> tuple[int, list[dict[str, str]], str]:
     return run.exit_code, list(csv.DictReader(io.StringIO(run.stdout))), run.stderr
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("online", [(), ("--online",)])
 @pytest.mark.parametrize("kind", ["no face", "sideways"])
 def test_a_film_without_a_face_is_no_film_without_events(
@@ -102,6 +103,7 @@ def test_a_film_without_a_face_is_no_film_without_events(
         assert found["rows"] == [{"kind": "no face", "onset_s": 0.0, "offset_s": float(rows[0]["offset_s"])}]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("online", [(), ("--online",)])
 def test_ten_pictures_a_second_are_too_slow_and_nothing_is_marked(
     online: tuple[str, ...], film: Path, tmp_path: Path
@@ -112,6 +114,7 @@ def test_ten_pictures_a_second_are_too_slow_and_nothing_is_marked(
     assert {row["kind"] for row in rows} == {"too slow"}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("online", "count"), [((), 2), ((), 20), (("--online",), 20), (("--online",), 100)])
 def test_a_film_too_short_for_a_calm_face_to_be_known_is_no_film_without_events(
     online: tuple[str, ...], count: int, film: Path, tmp_path: Path
@@ -147,6 +150,7 @@ def test_the_page_is_told_of_what_lacks_and_for_how_long(film: Path) -> None:
     assert told["absences"][1]["offset"] == 15.0
 
 
+@pytest.mark.thorough
 def test_a_slow_camera_watches_nobody(film: Path) -> None:
     watcher = Watcher(SpotterSettings(), None)
     reports = [watcher.push(index / 10, image, index) for index, image in enumerate(beginning(film, 80, 3))]

@@ -65,6 +65,7 @@ def pictures(film: Path, count: int) -> Iterator[tuple[float, Image]]:
     return ((each.time_s, each.image) for each in islice(open_film(film).pictures(), count))
 
 
+@pytest.mark.thorough
 def test_the_camera_is_watched_and_its_planted_expression_is_marked(url: str, page: Page, beginning: Path) -> None:
     twenty_a_second = (shown for number, shown in enumerate(pictures(beginning, 10_000)) if number % 3)
     give_pictures(page, twenty_a_second)
@@ -92,6 +93,7 @@ def test_the_camera_is_watched_and_its_planted_expression_is_marked(url: str, pa
     assert page_list(page, "absences") == []
 
 
+@pytest.mark.thorough
 def test_what_is_not_seen_stands_on_the_page_and_in_the_download(url: str, page: Page, film: Path) -> None:
     def shown() -> Iterator[tuple[float, Image]]:
         faces = [image for _, image in pictures(film, 20)]
@@ -120,6 +122,7 @@ def test_what_is_not_seen_stands_on_the_page_and_in_the_download(url: str, page:
     ]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "lacking",
     [  # two each that have nothing to do with one another
@@ -240,6 +243,7 @@ def test_a_camera_that_cannot_give_what_is_asked_gives_what_it_has_or_a_reason(u
     page.wait_for_function("window.p2pme.reports > 1")
 
 
+@pytest.mark.thorough
 def test_a_page_too_many_is_told_so(url: str, browser: Browser, beginning: Path) -> None:
     contexts = [browser.new_context(bypass_csp=True) for _ in range(5)]
     pages = [context.new_page() for context in contexts]
@@ -280,6 +284,7 @@ def see_it_watched(page: Page) -> None:
     assert page.locator("#film").is_visible() and page.locator("#video").is_hidden()
 
 
+@pytest.mark.thorough
 def test_a_film_is_shown_by_a_browser_that_lacks_bitmaps_too(tmp_path: Path, film: Path, page: Page) -> None:
     page.add_init_script("delete window.createImageBitmap")
     with serving(tmp_path, "--source", str(film)) as url:
@@ -287,6 +292,7 @@ def test_a_film_is_shown_by_a_browser_that_lacks_bitmaps_too(tmp_path: Path, fil
         see_it_watched(page)
 
 
+@pytest.mark.thorough
 def test_a_film_that_is_over_is_shown_again_with_its_events(tmp_path: Path, beginning: Path, page: Page) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
     with serving(tmp_path, "--source", str(beginning)) as url:

@@ -14,6 +14,7 @@ from tests.data.make import picture
 FPS = 30
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("colour", [0, 128, 255], ids=["black", "grey", "white"])
 def test_a_covered_face_is_not_observed_and_nothing_is_compared_with_it(colour: int) -> None:
     shown = cv2.resize(picture(1, 24), (320, 320), interpolation=cv2.INTER_CUBIC)

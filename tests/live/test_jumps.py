@@ -34,6 +34,7 @@ def jumps(pictures: Sequence[Image]) -> tuple[list[int], Jumps]:
     return [place for place, each in enumerate(found) if each], meter
 
 
+@pytest.mark.thorough
 def test_one_face_does_not_jump_however_the_light_changes() -> None:
     found, meter = jumps([face(1, count) for count in range(60)])
     assert found == [] and not meter.alternates and not meter.replaced
@@ -41,6 +42,7 @@ def test_one_face_does_not_jump_however_the_light_changes() -> None:
     assert jumps(dark)[0] == []
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("every", [1, 2, 3])
 def test_faces_that_take_turns_jump_each_time(every: int) -> None:
     found, meter = jumps([face(1 + count // every % 2, count) for count in range(30)])

@@ -53,6 +53,7 @@ def test_the_model_sees_what_its_contract_says(options: tuple[str, ...], event: 
         assert image.std() > 20
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "options",
     [
@@ -89,6 +90,7 @@ def test_a_face_that_is_not_found_again_is_aligned_by_the_eyes_it_is_held_by(eve
     assert (x, y) == pytest.approx((64 * (0.5 - 0.33 / 2), 64 * 0.36), abs=1.5)
 
 
+@pytest.mark.thorough
 def test_spotted_expressions_are_named_and_a_second_look_tells_the_same(
     tmp_path: Path, film: Path, watched: Result, event: tuple[Moment, ...]
 ) -> None:

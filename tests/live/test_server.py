@@ -170,6 +170,7 @@ def test_who_has_gone_is_told_nothing(url: str, messages: tuple[str | bytes, ...
     test_pictures_are_answered_after_consent_and_not_before(url)
 
 
+@pytest.mark.thorough
 def test_a_taken_port_and_a_film_that_is_none_and_an_unknown_model(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -204,6 +205,7 @@ def test_ctrl_c_ends_it_with_a_page_open(tmp_path: Path, film: Path) -> None:
     assert code in (0, 130) and "Traceback" not in output
 
 
+@pytest.mark.thorough
 def test_the_page_is_told_that_a_film_breaks_off(tmp_path: Path, half: Path) -> None:
     command = Command(["live", "--source", str(half), "--port", "0", "--no-open"], tmp_path)
     assert command.process.stdout is not None

@@ -58,6 +58,7 @@ def test_the_same_picture_three_times_is_one() -> None:
     assert meter.camera_fps == pytest.approx(FPS, abs=2) and meter.dropped == 0
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("way", [spot_film, watch_film])
 def test_a_film_that_freezes_says_when_and_from_its_beginning_on(way: object, film: Path, tmp_path: Path) -> None:
     shown = list(beginning(film, 40))

@@ -38,6 +38,7 @@ def test_the_planted_expressions_are_spotted_and_nothing_else(film: Path, watche
     assert Verdict.TURN in {each.event.verdict for each in whole.events}
 
 
+@pytest.mark.thorough
 def test_two_persons_have_a_neutral_face_and_events_each(film: Path) -> None:
     """The same face twice, the second a second later: each shows the acts when it does them."""
     frames = [picture.image for picture in islice(open_film(film).pictures(), 200)]
@@ -92,6 +93,7 @@ def test_pictures_are_too_slow_from_the_second_on_however_far_apart(gap_s: float
     assert said == [False, *[slow] * 7], "one picture says nothing of a rate"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("look", [spot_film, watch_film])
 def test_a_film_that_breaks_off_is_not_taken_for_one_without_events(
     half: Path, look: Callable[[Film, SpotterSettings], Result]

@@ -61,6 +61,7 @@ def run(engine: str, contract: Contract, tmp_path: Path, data: Path) -> list[str
     return digests(tmp_path / engine)
 
 
+@pytest.mark.few(1)
 @pytest.mark.processes
 @pytest.mark.parametrize(
     ("model", "gossip"),
@@ -89,6 +90,7 @@ def test_real_peers_simulator_and_lockstep_end_with_the_same_bits(tmp_path: Path
     assert "mylab" not in (tmp_path / "real" / "contract.yaml").read_text()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "model", ["backbone: ststnet", "backbone: {kind: ststnet, normalisation: group}", "backbone: mlp"]
 )
@@ -99,6 +101,7 @@ def test_simulator_and_lockstep_end_with_the_same_bits(tmp_path: Path, model: st
     assert run("simulated", contract, tmp_path, data) == run("lockstep", contract, tmp_path, data)
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_an_own_network_is_killed_and_resumed(tmp_path: Path) -> None:
     path = agreed(tmp_path, "", name="labs")

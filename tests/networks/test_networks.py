@@ -96,6 +96,7 @@ def test_ststnets_step_by_hand_is_autograds(size: int, weighted: bool, side: int
     torch.testing.assert_close(params_a, params_b, msg="the running statistics")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("network", VARIED)
 def test_a_round_is_a_function_of_seed_peer_and_round(network: str, tmp_path: Path) -> None:
     contract = of(network, "training.local_epochs=2", "training.batch_size=4")
@@ -128,6 +129,7 @@ def test_a_shard_of_one_clip_trains(network: str, tmp_path: Path) -> None:
             assert (view == contract.model.layout.views(start)[name]).all(), "one sample has no statistics"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("network", VARIED)
 def test_it_learns_what_can_be_learned(network: str, tmp_path: Path) -> None:
     contract = of(network, "training.local_epochs=30", "training.batch_size=16")

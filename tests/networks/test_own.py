@@ -43,6 +43,7 @@ def drawn(count: int, seed: int = 0) -> Part:
     return Part(bank, np.arange(count), generator.integers(0, 3, count), np.arange(count))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", ["build", "frozen", "flat_norm", "spectral", "scalar"])
 def test_it_trains_by_its_seed_and_from_one_clip_on(name: str, tmp_path: Path) -> None:
     contract = with_network(contract_from_yaml(BASE), f"{FILE}:{name}", side=16)
@@ -150,6 +151,7 @@ def test_frozen_values_that_differ_are_refused(tmp_path: Path) -> None:
         with_network(contract_from_yaml(text), f"{copy}:frozen")
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize(
     ("name", "says"),
     [

@@ -51,6 +51,7 @@ def worth(lines: list[dict[str, float]]) -> float:
     return epsilon_of([Release(line["noise"], line["rate"], int(line["steps"])) for line in lines], 1e-5)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seed", range(2))
 def test_peers_that_crash_and_return_never_spend_more_than_the_budget(tmp_path: Path, seed: int) -> None:
     """Every crash may have a round trained twice, which is paid twice."""
@@ -89,6 +90,7 @@ def test_who_has_spent_the_budget_takes_leave_and_says_so_everywhere(tmp_path: P
     assert "one clip" in words and "rehearsal" in words and payments(where, 0)[0]["noise"] == 2.0
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("privacy", ["{noise: {kind: before_sharing, drawn: 2}, budget: {epsilon: 5}}",
                                      "{noise: decor, budget: {epsilon: 5}}"])  # fmt: skip
 def test_noise_before_sharing_is_paid_for_the_whole_contract_and_lies_over_what_is_sent(

@@ -86,6 +86,7 @@ def test_the_wire_shows_no_weights(tmp_path: Path) -> None:
     assert len(seen) > 2 * 4 * 263_000, "and all of both models"
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -186,6 +187,7 @@ def test_a_world_readable_key_is_refused(tmp_path: Path) -> None:
     assert code == 2 and "chmod 600" in output, output
 
 
+@pytest.mark.thorough
 def test_a_peer_allows_itself_more_connections_than_the_shell_does(tmp_path: Path) -> None:
     """Idle strangers would use up 256 files, and the next checkpoint would find none."""
     contract = write_contract(tmp_path / "c.yaml", 2)

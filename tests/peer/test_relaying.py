@@ -46,6 +46,7 @@ def listens(port: int) -> bool:
     return False
 
 
+@pytest.mark.thorough
 def test_a_relay_is_killed_and_comes_again_and_has_read_nothing(tmp_path: Path) -> None:
     rounds = 20
     path, keys, port = behind(tmp_path, rounds)
@@ -90,6 +91,7 @@ def test_a_relay_is_killed_and_comes_again_and_has_read_nothing(tmp_path: Path) 
     assert len(seen) > 2 * rounds * 1_000_000
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("change", "says"),
     [

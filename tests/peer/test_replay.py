@@ -84,6 +84,7 @@ def test_real_peers_one_killed_and_resumed_are_replayed_to_their_checkpoints(tmp
     assert all(path.stat().st_mode & 0o077 == 0 for path in (run / "contents").iterdir())
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "gossip",
     [
@@ -147,6 +148,7 @@ def another_answer(lines: list[dict[str, Any]]) -> int:
     return at - 1
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("change", [dropped, another_time, another_model, another_answer])
 def test_what_was_changed_is_found_where_it_first_matters(
     tmp_path: Path, change: Callable[[list[dict[str, Any]]], int]

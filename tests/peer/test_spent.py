@@ -111,6 +111,7 @@ def test_a_rehearsal_on_ones_own_machine_may_be_repeated(tmp_path: Path) -> None
     assert not (tmp_path / "home" / SPENT).exists()
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "text", ["", "{}", '{"payments": 0, "epsilon": 1, "run": "x"}', "[" * 5000, '{"payments": 1e999}']
 )
@@ -131,6 +132,7 @@ def test_nothing_is_trained_that_cannot_be_remembered(tmp_path: Path, contract: 
         spent(contract, tmp_path / "run", home)
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_a_lab_that_lost_its_run_folder_sends_nothing_more(tmp_path: Path) -> None:
     labs = Federation(

@@ -92,6 +92,7 @@ def test_a_lab_that_is_killed_in_the_turn_goes_on_under_the_change(tmp_path: Pat
     shutil.rmtree(tmp_path / "lab-0")
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_a_lab_that_was_away_learns_of_the_change_before_it_exchanges_anything(tmp_path: Path) -> None:
     """It comes back with the contract of before; its neighbours have gone on."""

@@ -50,6 +50,7 @@ def test_the_least_noise_keeps_the_budget_and_a_hundredth_less_does_not() -> Non
     assert epsilon_of(releases(noise), 1e-5) <= 4.0 < epsilon_of(releases(0.99 * noise), 1e-5)
 
 
+@pytest.mark.thorough
 def test_a_group_of_clips_is_worth_more_than_one_and_less_than_so_much_less_noise() -> None:
     release = Release(10.0, 0.5, 2)
     one, four = of_group(release, 1, 1e-5), of_group(release, 4, 1e-5)

@@ -143,6 +143,7 @@ def digests(folder: Path) -> list[str]:
     return [events(folder, peer, "finish")[-1]["digest"] for peer in range(4)]
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 @pytest.mark.skipif(not has_ckks(), reason="the extra `ckks` is not installed")
 def test_real_peers_end_with_the_bits_of_the_simulator_and_of_one_without_the_extra(

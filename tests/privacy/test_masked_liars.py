@@ -101,6 +101,7 @@ HARMLESS = (Plain, Stale, Twice)
 """What is said beside the truth and changes nothing of it costs no sum."""
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("lie", [Plain, AsWords, Swapped, Shifted, Stale, Twice, Denies])
 def test_whatever_one_says_to_those_who_wait_under_masks_costs_sums_at_most(
     lie: Callable[[Protocol], Liar], monkeypatch: pytest.MonkeyPatch

@@ -65,6 +65,7 @@ def is_the_mean(journal: Journal, peer: int, round: int, tolerance: float = 5e-6
 # -- sums -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("bits", [8, 16, 32])
 @pytest.mark.parametrize("protocol", ["dpsgd", "qg_dsgdm"])
 def test_where_all_are_there_every_round_is_the_weighted_mean(bits: int, protocol: str) -> None:
@@ -98,6 +99,7 @@ def test_masks_cost_few_bytes_and_sixteen_bits_half_of_them(monkeypatch: pytest.
     assert sent["sixteen"] < 0.6 * sent["plain"] and sent["eight"] < 0.35 * sent["plain"]
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("seed", range(12))
 def test_nobody_begins_before_all_know_all_keys_whatever_is_heard_first(seed: int) -> None:
     """BEGUN of one neighbour may come before what another has to say of a third."""
@@ -214,6 +216,7 @@ def alone_in(journal: Journal, peers: Sequence[int]) -> dict[int, list[int]]:
     }
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("topology", [{"kind": "mesh"}, {"kind": "regular", "degree": 3}])
 @pytest.mark.parametrize("back", [25.0, 90.0])
 def test_where_one_that_goes_leaves_too_few_for_any_sum_the_others_wait_for_it(
@@ -227,6 +230,7 @@ def test_where_one_that_goes_leaves_too_few_for_any_sum_the_others_wait_for_it(
     assert all(len(first(journal, peer, 39).weights) == 3 and is_the_mean(journal, peer, 39) for peer in range(4))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "crashes",
     [

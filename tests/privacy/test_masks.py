@@ -250,6 +250,7 @@ def lies(count: int, least: int, honest: range, tries: int) -> Iterator[Rosters]
         }
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("count", "tries"), [(3, 1), (4, 256), (5, 120), (6, 60)])
 def test_no_lie_about_who_is_absent_shows_a_sum_of_fewer_than_three(count: int, tries: int) -> None:
     opened = 0

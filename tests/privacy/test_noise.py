@@ -36,6 +36,7 @@ def covers(kind: BeforeSharing | Decor, agreed: Contract) -> list[Cover]:
     return found
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("kind", "count", "outsider", "curious"),
     [

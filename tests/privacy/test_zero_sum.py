@@ -122,6 +122,7 @@ def test_every_peer_ends_where_the_average_without_noise_is(topology: str) -> No
     assert np.abs(plain - noised).max() > 0.05, "and there was noise"
 
 
+@pytest.mark.thorough
 def test_equal_seeds_give_equal_bits_and_lost_messages_end_with_a_kept_average() -> None:
     lossy = FaultModel(link=LinkQuality(loss=0.1))
     trial = Trial(3, contract(count=7), lossy)

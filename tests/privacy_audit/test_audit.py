@@ -42,6 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+@pytest.mark.thorough
 def test_a_plain_exchange_tells_and_protections_make_it_tell_less(run: Path) -> None:
     audit = audit_run(run, run.parent / "home", games=6, units=(Unit.CLIP,), beside=(PRIVATE, MESH, MASKS))
     plain, private, mesh, masks = audit.findings
@@ -80,12 +81,14 @@ def test_a_laboratorys_own_folder_is_refused_with_what_to_do(run: Path, tmp_path
     assert "p2pme swarm" in caught.value.fix
 
 
+@pytest.mark.thorough
 def test_noise_of_its_own_for_each_neighbour_is_part_of_what_the_neighbour_sees(run: Path) -> None:
     loud = "privacy.exchange={kind: zero_sum, deviation: 5}"
     plain, noised = audit_run(run, run.parent / "home", games=4, units=[Unit.CLIP], beside=[loud], rounds=2).findings
     assert plain.lira.auc - noised.lira.auc > 0.05
 
 
+@pytest.mark.thorough
 def test_parts_for_each_neighbour_are_pieced_together_and_tell_less_than_whole_models_by_loss_alone(run: Path) -> None:
     """And hardly less to one that has shadow models: a part of a model shows a clip's mark as the whole does."""
     parts = "gossip.compression={kind: fragments, parts: 16}"

@@ -208,6 +208,7 @@ def shown_ticks(figure: Figure, axis: str) -> list[tuple[str, Bbox]]:
     return found
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("count", "uf1"), [(1, 0.0), (1, 0.349), (2, 0.0), (2, 0.0635), (2, 0.349), (2, 1.0)])
 def test_scores_that_are_all_alike_are_drawn_without_warning_and_below_none(
     count: int, uf1: float, tmp_path: Path
@@ -233,6 +234,7 @@ def test_scores_that_are_all_alike_are_drawn_without_warning_and_below_none(
             assert all(right - left > 4 for (_, left), (right, _) in pairwise(labels)), labels
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("width", (WIDTH, NARROW))
 @pytest.mark.parametrize("name", ("score-rounds", "frontier"))
 def test_nine_set_ups_with_baselines_of_their_own_are_named_inside_their_figure(name: str, width: float) -> None:

@@ -256,6 +256,7 @@ def test_every_figure_of_every_page_is_drawn_from_its_csv(runs: dict[str, tuple[
                 assert picture.draw is None and picture.name in figures(), "a reader finds it by the name of its files"
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(("classes", "panels"), [(3, 1), (3, 3), (7, 2), (14, 1), (14, 3)])
 def test_a_warning_pushes_no_word_out_of_a_matrix(classes: int, panels: int, width: float) -> None:

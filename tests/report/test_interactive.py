@@ -182,6 +182,7 @@ def test_values_belong_to_their_line_whatever_it_is_called() -> None:
     assert with_tips("<svg></svg>", tips).count('data-line="1"') == 2
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("panels", [1, 2])
 def test_long_names_leave_a_phone_its_plot(panels: int) -> None:
     names = [f"exponential graph, quasi-global momentum, attempt {number}" for number in range(9)]

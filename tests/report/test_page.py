@@ -147,6 +147,7 @@ def test_markdown_says_the_same_and_its_links_exist(full: Path) -> None:
         assert (full.parent / target).is_file()
 
 
+@pytest.mark.thorough
 def test_the_same_run_gives_the_same_bytes(full: Path, tmp_path: Path) -> None:
     first = full.parent
     second = write_report([first.parent / "run"], tmp_path / "two").parent

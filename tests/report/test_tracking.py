@@ -68,6 +68,7 @@ def _single(value: float) -> float:
     return float(np.float32(value))
 
 
+@pytest.mark.thorough
 def test_mlflows_store_holds_them(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tracking = pytest.importorskip("mlflow.tracking", reason="pip install 'p2pfl_me[mlflow]'")
     pytest.importorskip("sqlalchemy", reason="pip install 'p2pfl_me[mlflow]'")
@@ -85,6 +86,7 @@ def test_mlflows_store_holds_them(run: Run, tmp_path: Path, monkeypatch: pytest.
     ]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("tool", list(Tool))
 def test_without_its_package_the_line_that_installs_it_is_told(tool: Tool, run: Run, tmp_path: Path) -> None:
     lacking = "import sys; sys.modules.update(dict.fromkeys(['tensorboardX', 'sqlalchemy', 'mlflow'])); "

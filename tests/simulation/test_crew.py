@@ -15,6 +15,7 @@ from p2pfl_me.errors import DataError, PeerError
 from p2pfl_me.simulation.crew import Crew, shared
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("size", [1, 3])
 @pytest.mark.parametrize("count", [0, 1, 2, 100])
 def test_every_item_is_done_once_and_answered_in_order(size: int, count: int) -> None:
@@ -58,6 +59,7 @@ def test_a_killed_worker_is_named_instead_of_waited_for() -> None:
         crew.map("die", [(), ()])
 
 
+@pytest.mark.thorough
 def test_workers_end_with_a_parent_that_is_killed() -> None:
     script = """
 import os, signal

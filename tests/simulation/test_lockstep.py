@@ -25,6 +25,7 @@ OTHER = {"t", "wait_seconds", "seconds", "round_seconds", "distance", "bytes_sen
 and the other small messages of the start, whose number depends on who comes when."""
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("topology", "gossip"),
     [
@@ -63,6 +64,7 @@ def test_it_leaves_what_the_simulator_leaves(tmp_path: Path, topology: str, goss
     assert read_run(one.run).manifest.engine == "lockstep"
 
 
+@pytest.mark.thorough
 def test_its_clock_goes_about_as_the_simulators(tmp_path: Path) -> None:
     data = write_vectors(tmp_path / "vectors.safetensors", range(12), per_subject=6)
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS, training="{rounds: 8, local_epochs: 2}"))

@@ -81,6 +81,7 @@ def both(agreed: Contract, sizes: tuple[int, ...], rounds: int, *, variants: boo
     return one, other
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("backbone", ["vgg16", "ststnet"])
 @pytest.mark.parametrize("sizes", [(5, 40, 33, 1, 17, 64), (16,) * 6, (9,) * 6])
 def test_stacked_peers_are_peers_in_lockstep_but_for_rounding(backbone: str, sizes: tuple[int, ...]) -> None:
@@ -91,6 +92,7 @@ def test_stacked_peers_are_peers_in_lockstep_but_for_rounding(backbone: str, siz
     assert np.abs(one.params - initial_params(contract(backbone), cache=Path())).mean() > 100 * apart.mean()
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "changed",
     [
@@ -115,6 +117,7 @@ def test_variants_are_those_that_peers_draw() -> None:
     assert (np.abs(one.params - other.params) > ROUNDING).mean() < FAR
 
 
+@pytest.mark.thorough
 def test_chunks_and_threads_change_nothing_but_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
     agreed = contract("vgg16")
     _, whole = both(agreed, (5, 40, 33, 1, 17, 64), 1)

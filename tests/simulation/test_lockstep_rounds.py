@@ -72,6 +72,7 @@ def one_by_one(agreed: Contract, schedule: Schedule, samples: list[Samples], rou
     return models
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("weights", ["none", "balanced"])
 def test_rounds_have_the_bits_of_peers_that_train_and_mix_one_by_one(name: str, weights: str) -> None:
@@ -93,6 +94,7 @@ def test_peers_whose_trainers_are_not_kept_train_alike(kept: int, monkeypatch: p
     np.testing.assert_array_equal(engine.params, np.stack(one_by_one(agreed, SCHEDULES["epidemic"], samples, 3)))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("protocol", ["dpsgd", "gradient_tracking"])
 def test_the_number_of_workers_changes_no_bit(protocol: str) -> None:
     agreed, (samples, test) = contract(local_epochs=1), parts()

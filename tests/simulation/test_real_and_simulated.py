@@ -36,6 +36,7 @@ def vectors(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.few(1)
 @pytest.mark.processes
 @pytest.mark.parametrize(
     ("peers", "topology", "gossip", "privacy"),
@@ -83,6 +84,7 @@ def test_seals_and_the_network_change_no_bit_and_bytes_are_counted_alike(tmp_pat
     assert np.abs(np.subtract(sent["plain"], sent["sealed"])).max() < 2_000
 
 
+@pytest.mark.thorough
 def test_a_crash_and_a_return_are_told_as_real_peers_tell_them(tmp_path: Path, vectors: Path) -> None:
     contract = load_contract(write_contract(tmp_path / "swarm.yaml", PEERS, training="{rounds: 12, local_epochs: 1}"))
     faults = FaultModel(compute_s=(1.0, 1.0), crashes=(Crash(4.5, 3, 9.2),), silence_s=0.5)

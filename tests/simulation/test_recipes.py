@@ -33,6 +33,7 @@ def ran(name: str, tmp_path: Path) -> tuple[Contract, Run]:
     return contract, read_run(tmp_path / "run")
 
 
+@pytest.mark.thorough
 def test_nbafl_trains_five_peers_a_round_and_each_pays_for_its_own(tmp_path: Path) -> None:
     contract, run = ran(NBAFL, tmp_path)
     paid = [(log.peer, each.round) for log in run.peers for each in log.spent]
@@ -40,6 +41,7 @@ def test_nbafl_trains_five_peers_a_round_and_each_pays_for_its_own(tmp_path: Pat
     assert all(log.spent[-1].epsilon <= 100 for log in run.peers if log.spent)
 
 
+@pytest.mark.thorough
 def test_pemfl_has_momentum_and_every_peer_pays_for_every_round_within_its_budget(tmp_path: Path) -> None:
     contract, run = ran(PEMFL, tmp_path)
     assert contract.gossip.protocol.kind == "qg_dsgdm" and contract.privacy.unit == "clip"

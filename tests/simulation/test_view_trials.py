@@ -20,6 +20,7 @@ from p2pfl_me.simulation.view_trials import FAULTLESS, Changes, broken, draw_cha
 from p2pfl_me.topology import plan_of
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("first", range(0, 36, 6))
 def test_no_promise_is_broken_whatever_the_members_agree_to(first: int) -> None:
     found = {seed: broken(draw_changes(seed)) for seed in range(first, first + 6)}
@@ -31,6 +32,7 @@ def test_a_seed_is_lived_alike_every_time() -> None:
     assert one == two and one
 
 
+@pytest.mark.thorough
 def test_without_faults_all_turn_in_the_round_that_was_agreed() -> None:
     seen = 0
     for seed in range(0, 30, 3):

@@ -28,6 +28,7 @@ def live(observations: list[Observation]) -> list[Event]:
     return [*events, *spotter.finish()]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("fps", [25, 30, 60, 100, 200])
 @pytest.mark.parametrize("how", [spot, None])
 def test_a_brief_expression_is_found_where_it_is(fps: float, how: object) -> None:
@@ -41,6 +42,7 @@ def test_a_brief_expression_is_found_where_it_is(fps: float, how: object) -> Non
     assert events[0].group is Group.MOUTH and events[0].apex_s == pytest.approx(5.2, abs=0.05)
 
 
+@pytest.mark.thorough
 @settings(max_examples=12, deadline=None)
 @given(
     seconds=st.floats(0.25, 0.5),

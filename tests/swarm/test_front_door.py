@@ -40,6 +40,7 @@ print("torch" in sys.modules, "matplotlib" in sys.modules)  # the peers' busines
 """
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("as_file", [pytest.param(True, marks=pytest.mark.thorough), False])
 def test_the_front_door_opens_to_a_script_without_a_guard(tmp_path: Path, vectors: Path, as_file: bool) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 3, training="{rounds: 2, local_epochs: 1}")

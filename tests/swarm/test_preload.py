@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 BUILT = """
 import sys
 import p2pfl_me.swarm.children
@@ -23,6 +25,7 @@ print(*sorted(name for name in set(sys.modules) - before if name.startswith(ours
 """
 
 
+@pytest.mark.thorough
 def test_a_forked_peer_finds_its_core_imported() -> None:
     done = subprocess.run([sys.executable, "-c", BUILT], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

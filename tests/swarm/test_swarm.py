@@ -19,6 +19,7 @@ from tests.small import events, here, p2pme, swarm, write_contract, write_vector
 pytestmark = pytest.mark.processes
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_weights_twice(tmp_path: Path, vectors: Path) -> None:
     contract = write_contract(tmp_path / "ring.yaml", 4)
     for name in ("one", "two", "other"):
@@ -36,6 +37,7 @@ def test_the_same_seed_gives_the_same_weights_twice(tmp_path: Path, vectors: Pat
         assert (traffic["event"], finish["event"]) == ("traffic", "finish") and 0 < handshakes < 2000
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "gossip",
     [
@@ -62,6 +64,7 @@ def test_every_protocol_runs_on_real_peers(tmp_path: Path, vectors: Path, gossip
     assert all(each[-1]["loss"] < each[0]["loss"] for each in rounds)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "topology",
     ["{kind: epidemic_local, sends: 1}", pytest.param("{kind: one_peer_exponential}", marks=pytest.mark.thorough)],
@@ -74,6 +77,7 @@ def test_arcs_run_on_real_peers(tmp_path: Path, vectors: Path, topology: str) ->
     assert write_report([run], run / "report").exists()
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("compression", ["int8", "{kind: fragments, parts: 2}", "topk", "power", "jwins"])
 def test_compressed_models_travel_between_real_peers(tmp_path: Path, vectors: Path, compression: str) -> None:
     gossip = f"{{compression: {compression}}}"
@@ -87,6 +91,7 @@ def test_compressed_models_travel_between_real_peers(tmp_path: Path, vectors: Pa
     assert not any(events(run, peer, "refused") for peer in range(4))
 
 
+@pytest.mark.thorough
 def test_an_overlapped_exchange_of_few_bits_ends_with_the_bits_of_the_simulator(tmp_path: Path, vectors: Path) -> None:
     path = write_contract(
         tmp_path / "ring.yaml",

@@ -20,6 +20,7 @@ from tests.small import events, here, write_contract, write_vectors
 PEERS = 4
 
 
+@pytest.mark.thorough
 @pytest.mark.processes
 def test_peers_of_three_widths_learn_together(tmp_path: Path) -> None:
     vectors = write_vectors(tmp_path / "vectors.safetensors", range(12))

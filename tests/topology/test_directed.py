@@ -76,6 +76,7 @@ def test_links_are_symmetric_and_are_those_of_the_drawn_graph(kind: str, values:
     assert [list(schedule.neighbours(peer)) for peer in range(count)] == [sorted(graph[peer]) for peer in range(count)]
 
 
+@pytest.mark.thorough
 @given(connected_graphs())
 def test_a_symmetric_schedule_keeps_its_matrix_and_its_figures(graph: Any) -> None:
     schedule = StaticSchedule(graph)
@@ -138,6 +139,7 @@ def test_shares_cannot_be_changed_by_who_reads_them() -> None:
             shares[1] = 0.9  # type: ignore[index]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("kind", "values"),
     [

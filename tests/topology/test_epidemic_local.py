@@ -45,6 +45,7 @@ def test_all_others_are_equally_likely_and_draws_of_peers_differ() -> None:
     assert any(set(schedule.receivers(0, round)) - {5} != set(schedule.receivers(5, round)) - {0} for round in range(3))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("count", [16, 64])
 @pytest.mark.parametrize("sends", [1, 2, 4])
 def test_a_round_leaves_the_expected_share_whatever_the_number_of_peers(count: int, sends: int) -> None:

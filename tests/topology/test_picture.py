@@ -51,6 +51,7 @@ def test_no_peer_of_a_ready_contract_lies_on_an_edge_of_two_others(kind: str) ->
             assert np.linalg.norm(place[a] + share * (place[b] - place[a]) - place[other]) > 0.15
 
 
+@pytest.mark.thorough
 @settings(max_examples=30)
 @given(connected_graphs())
 def test_places_are_finite_and_the_same_in_every_run(graph: nx.Graph) -> None:

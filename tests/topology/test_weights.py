@@ -32,6 +32,7 @@ def rounds_of(graph: nx.Graph, weights: str) -> int:
     return math.ceil(math.log(1e-3) / math.log(beta))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("weights", WEIGHTS)
 @given(graph=connected_graphs(most=7))
 @settings(max_examples=15, deadline=None)

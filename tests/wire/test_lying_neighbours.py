@@ -121,6 +121,7 @@ def test_a_neighbour_that_floods_is_read_later_and_the_others_as_ever(kind: str)
     asyncio.run(scene())
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("reads", [True, False])
 @pytest.mark.parametrize("kind", [Kind.SKIP, Kind.ANSWER])
 def test_for_a_neighbour_that_confirms_nothing_little_is_kept(kind: Kind, reads: bool) -> None:

@@ -20,6 +20,7 @@ from tests.wire.peers import Recorder, Swarm
 pytestmark = pytest.mark.processes
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("stopped", [0, 1], ids=["dialler", "listener"])
 def test_a_peer_that_slept_reconnects_by_itself(stopped: int) -> None:
     async def scene() -> None:

@@ -39,6 +39,7 @@ async def still_linked(low: Links, there: Recorder) -> None:
 # -- strangers --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize(
     "words",
     [

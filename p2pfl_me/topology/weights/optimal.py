@@ -83,17 +83,17 @@ def _solve(pairs: tuple[Pair, ...], count: int) -> Mapping[Pair, float]:
     for place, (a, b) in enumerate(pairs):
         incidence[a, place], incidence[b, place] = 1.0, -1.0
     weights, largest = cvxpy.Variable(len(pairs)), cvxpy.Variable()
-    weighted = incidence @ cvxpy.diag(weights) @ incidence.T  # type: ignore[attr-defined]
+    weighted = incidence @ cvxpy.diag(weights) @ incidence.T
     mixing = np.eye(count) - weighted - np.ones((count, count)) / count
     bounds = [weights >= 0, np.abs(incidence) @ weights <= 1]
     within = [mixing << largest * np.eye(count), mixing >> -largest * np.eye(count)]
     problem = cvxpy.Problem(cvxpy.Minimize(largest), [*bounds, *within])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of an inaccurate solution, which is not taken
-        problem.solve(solver=cvxpy.CLARABEL)  # type: ignore[no-untyped-call]
+        problem.solve(solver=cvxpy.CLARABEL)
         if problem.status == cvxpy.OPTIMAL_INACCURATE:  # where several weights are best, it may stall short of 1e-8
             coarser = {"tol_gap_abs": ENOUGH, "tol_gap_rel": ENOUGH, "tol_feas": ENOUGH}
-            problem.solve(solver=cvxpy.CLARABEL, **coarser)  # type: ignore[no-untyped-call]
+            problem.solve(solver=cvxpy.CLARABEL, **coarser)
     values = weights.value
     if problem.status != cvxpy.OPTIMAL or values is None:
         raise ContractError(

@@ -195,6 +195,7 @@ def test_cells_merged_down_a_column_and_hidden_rows_are_read_and_told(folder: Pa
     assert f"{BOOK}: rows 4, 9 are hidden, by a filter or by hand: read all the same" in said
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("delimiter", [";", "\t", "|", ","])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_table_in_text_is_read_whatever_parts_its_columns(folder: Path, delimiter: str, encoding: str) -> None:

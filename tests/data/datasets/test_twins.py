@@ -34,6 +34,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_twin_has_no_problem_and_each_of_its_quirks_is_told(name: str, twins: dict[str, Twin]) -> None:
     parts = [twins[name].folder / "SMIC_all_cropped" / camera for camera in ("HS", "VIS", "NIR")]
@@ -45,6 +46,7 @@ def test_a_twin_has_no_problem_and_each_of_its_quirks_is_told(name: str, twins: 
     assert sum(report.clips for report in reports) == twins[name].clips - flagged
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_planted_fault_is_told_with_its_row_and_nothing_else_is(name: str, faulty: dict[str, Twin]) -> None:
     report = check_manifest(faulty[name].folder, None)
@@ -71,6 +73,7 @@ def test_a_faulty_twin_is_refused_with_its_rows(name: str, faulty: dict[str, Twi
     assert f"{row}: " in str(caught.value)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_twin_splits_and_trains(name: str, twins: dict[str, Twin], cache: Path) -> None:
     rule = contract("megc3")

@@ -128,6 +128,7 @@ def test_frames_without_a_face_are_taken_whole(tmp_path: Path) -> None:
     assert found.note.face is FaceSource.WHOLE and found.images[0][32, 32, 0] > STILL[0] + 20
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("input", Input)
 def test_the_same_clip_gives_the_same_images(tmp_path: Path, input: Input) -> None:
     one = replace(clip(film(tmp_path, person(3))), fps=100.0)
