@@ -25,6 +25,8 @@ from tests.cli.test_grammar import parsed
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
+FRONT = sorted(ROOT.glob("*.md"))
+"""Pages that stand outside of the site."""
 
 
 def commands(page: Path) -> Iterator[str]:
@@ -33,7 +35,7 @@ def commands(page: Path) -> Iterator[str]:
             yield line.strip()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT / "docs")))
+@pytest.mark.parametrize("page", [*PAGES, *FRONT], ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_it_says_to_type_can_be_typed(page: Path) -> None:
     for command in commands(page):
         words = shlex.split(command, comments=True)
@@ -52,6 +54,19 @@ def test_the_site_builds_and_every_link_leads_somewhere(tmp_path: Path, monkeypa
     logging.getLogger("mkdocs").handlers.clear()
     made = {path.relative_to(tmp_path / "site").with_suffix("").as_posix() for path in tmp_path.rglob("*.html")}
     assert {page.relative_to(ROOT / "docs").with_suffix("").as_posix() for page in PAGES} <= made
+
+
+@pytest.mark.parametrize("page", FRONT, ids=lambda page: page.name)
+def test_every_link_outside_of_the_site_leads_somewhere_too(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        assert (ROOT / path).exists(), target
+        headings = re.findall(r"(?m)^#+ (.+)$", (ROOT / path).read_text(encoding="utf-8")) if anchor else []
+        assert not anchor or anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}, (
+            target
+        )
 
 
 def test_every_page_stands_in_the_sites_menu() -> None:

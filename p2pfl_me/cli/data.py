@@ -14,7 +14,7 @@ from p2pfl_me.cli.film import film
 from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, say_object, set_aside, short_json_option
 from p2pfl_me.cli.numbers import Number, Whole
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import Commands, examples
 from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from p2pfl_me.data.labels import Labels
 
 
-@click.group()
+@click.group(cls=Commands)
 def data() -> None:
     """Draw, check and split clips."""
 

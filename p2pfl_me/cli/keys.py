@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from p2pfl_me.cli.key_changes import accept, revoke, rotate
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import Commands, examples
 
 
-@click.group()
+@click.group(cls=Commands)
 def keys() -> None:
     """Make keys, show them, compare fingerprints, follow one by another."""
 

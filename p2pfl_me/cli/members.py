@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import Commands, examples
 
 if TYPE_CHECKING:
     from p2pfl_me.cli.objects import Lab, Labs
     from p2pfl_me.federation.folder import LabFolder
 
 
-@click.group()
+@click.group(cls=Commands)
 def members() -> None:
     """Bring in the other laboratories' cards; with the last one the contract is written."""
 

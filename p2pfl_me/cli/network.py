@@ -8,13 +8,13 @@ import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.numbers import Whole
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import Commands, examples
 
 if TYPE_CHECKING:
     from p2pfl_me.cli.objects import Checked, Layer, Network, Networks
 
 
-@click.group()
+@click.group(cls=Commands)
 def network() -> None:
     """List networks; see whether one of your own can be trained by gossip."""
 

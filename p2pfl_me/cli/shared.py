@@ -14,6 +14,8 @@ import click
 from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cluster.place import place_of
 
+LONGEST = 1000
+"""Characters of a sentence in a list of commands."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -40,6 +42,15 @@ def overriding(help: str, rounds: str = "Of training (default: the contract's)."
         return click.option("--set", "overrides", metavar="K=V", multiple=True, help=help)(added)  # type: ignore[no-any-return]
 
     return decorate
+
+
+class Commands(click.Group):
+    """A group whose help says the whole first sentence of each command, where click cuts it after 45 characters."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.get_command(context, name)) for name in self.list_commands(context)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(limit=LONGEST)) for name, each in found if each])
 
 
 def own_network(command: Function) -> Function:

@@ -9,14 +9,14 @@ import click
 
 from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.numbers import Whole
-from p2pfl_me.cli.shared import examples, overriding
+from p2pfl_me.cli.shared import Commands, examples, overriding
 from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
     from p2pfl_me.cli.objects import Kinds
 
 
-@click.group()
+@click.group(cls=Commands)
 def topology() -> None:
     """List the kinds of graphs, show a contract's graph, write a new contract."""
 

@@ -206,3 +206,17 @@ def test_several_numbers_stand_once_each() -> None:
         wholes("2,16,2", 2)
     with pytest.raises(click.BadParameter, match="from 2 to 9"):
         wholes("2,16", 2, 9)
+
+
+def groups(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Group]]:
+    if isinstance(command, click.Group):
+        yield " ".join(path), command
+        for name in command.list_commands(click.Context(command)):
+            if inner := command.get_command(click.Context(command), name):
+                yield from groups(inner, (*path, name))
+
+
+@pytest.mark.parametrize("name", dict(groups(cli)))
+def test_a_list_of_commands_cuts_no_sentence(name: str) -> None:
+    listed = CliRunner().invoke(cli, [*name.split(), "-h"], terminal_width=80).output.partition("\nCommands:\n")[2]
+    assert listed and "..." not in listed
