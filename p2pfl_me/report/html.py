@@ -52,6 +52,7 @@ def render_html(document: Document, files: Mapping[str, Files]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["tied"] = _tied
+    environment.filters["named"] = _named
     templates = package_files("p2pfl_me.report") / "templates"
     script = "\n".join((templates / f"{name}.js").read_text(encoding="utf-8").strip() for name in SCRIPTS)
     return environment.get_template("report.html.j2").render(
@@ -71,6 +72,11 @@ def _tied(words: str) -> Markup:
     return Markup(
         re.sub(r"(?<!\S)(\(?--[a-z][a-z-]*(?: \d+\)?)?)", r'<span class="tied">\1</span>', str(escape(words)))
     )
+
+
+def _named(words: str) -> Markup:
+    """A long name ends its lines where its parts do, as `model.backbone=ststnet`, and never within a number."""
+    return Markup(re.sub(r"((?<=\w)[_=]|(?<=[a-z])\.(?=[a-z]))", r"\1<wbr>", str(escape(words))))
 
 
 def _switched(series: tuple[str, ...]) -> Markup:
