@@ -182,10 +182,13 @@ def test_what_the_container_file_copies_is_there_and_is_all_that_a_wheel_is_buil
 
 
 def test_the_commands_for_the_container_and_those_in_it_are_commands() -> None:
-    lines = [line.strip() for line in PAGE.splitlines() if line.startswith("    docker ")]
+    lines = [line.strip() for line in PAGE.splitlines() if line.startswith("    ") and "docker " in line]
     build, run = (shlex.split(line) for line in lines)
     assert build == ["docker", "build", "-f", "scripts/Containerfile", "-t", "p2pme", "."]
-    assert run[:5] == ["docker", "run", "--rm", "-v", "$PWD/state:/state"]
+    # Docker makes a folder that is missing as root, and the image's user could not write to it.
+    assert run[:3] == ["mkdir", "-p", "state"]
+    assert run[4:10] == ["docker", "run", "--rm", "--user", "$(id -u):$(id -g)", "-v"] and run[10] == "$PWD/state:/state"
+    assert shlex.join(run[4:]).replace("'", "") in CONTAINERFILE.replace('"', "").replace(" -o ", " --out ")
     parsed(run[run.index("p2pme") + 1 :])
 
 
