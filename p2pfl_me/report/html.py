@@ -65,7 +65,9 @@ def render_html(document: Document, files: Mapping[str, Files]) -> str:
 
 
 def _tied(words: str) -> Markup:
-    """No line ends between a number and its unit, within `p < 0.001`, or within an option and its number."""
+    """No line ends between a number and its unit, within `p < 0.001`, within an option and its number, or before a dot
+    that parts names."""
+    words = words.replace(" \N{MIDDLE DOT} ", "\N{NO-BREAK SPACE}\N{MIDDLE DOT} ")
     words = re.sub(r"\bp ([<=]) (?=[\d.])", "p\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", words)
     words = re.sub(r"(?<=\d) (?=(?:%|[kMG]?B|m?s|min|h)(?!\w))", "\N{NO-BREAK SPACE}", words)
     # A hyphen that does not break would not be the one to type: the style keeps the option whole.
