@@ -12,6 +12,7 @@ from p2pfl_me.cli.identity import identity_options
 from p2pfl_me.cli.json_output import json_option, set_aside
 from p2pfl_me.cli.numbers import Whole
 from p2pfl_me.cli.shared import examples
+from p2pfl_me.counting import many
 
 if TYPE_CHECKING:
     from p2pfl_me.cli.objects import Listed, Twin
@@ -52,7 +53,7 @@ def twin(
             written = write_twin(TWINS[name], out, spec, name, progress)
         for planted in written.planted:
             click.echo(f"planted: {planted}")
-        click.echo(f"{written.clips} clips: {written.folder}")
+        click.echo(f"{many(written.clips, 'clip')}: {written.folder}")
         planted_rows = list(map(str, written.planted))
         told: Twin = {"folder": str(written.folder), "clips": written.clips, "planted": planted_rows}
         tell(told)

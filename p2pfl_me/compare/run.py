@@ -22,6 +22,7 @@ from p2pfl_me.compare.resilience import resilience_lines
 from p2pfl_me.compare.shared import Dealt, deal_once, fill_here, prepare, run_baselines, shared_key
 from p2pfl_me.compare.skew import AS_WRITTEN
 from p2pfl_me.console.lines import Console
+from p2pfl_me.counting import many
 from p2pfl_me.data.classes import names_classes, read_for_all
 from p2pfl_me.engines import ENGINES
 from p2pfl_me.errors import RunError
@@ -95,7 +96,9 @@ def compare(request: Request, console: Console) -> Compared:
         failed = f"{len(cells) - len(done)} of {len(cells)} cells failed"
         console.say(f"{failed}; the same command with --out {request.out} runs them again")
     if unplayed:
-        console.say(f"what a neighbour would learn was not measured in {unplayed} cells; the reasons stand above")
+        console.say(
+            f"what a neighbour would learn was not measured in {many(unplayed, 'cell')}; the reasons stand above"
+        )
     code = int(len(done) < len(cells) or unplayed > 0)
     return Compared(code, request.out, grid, tuple(done), page, protections)
 
@@ -159,7 +162,7 @@ def _run_cells(request: Request, cells: Sequence[Cell], console: Console) -> lis
 
 def _deal(request: Request, cells: Sequence[Cell], console: Console) -> dict[Path, Dealt]:
     """The clips by shared folder; all are split and dealt before any swarm starts."""
-    console.say(f"dealing clips for {len(cells)} cells")
+    console.say(f"dealing clips for {many(len(cells), 'cell')}")
     found: dict[Path, Dealt] = {}
     for group, seed in cells:
         folder = _shared(request, group, seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
+from p2pfl_me.counting import many
 from p2pfl_me.run import events
 from p2pfl_me.run.events import AnyEvent, Reason, Scores
 
@@ -32,7 +33,7 @@ def in_words(event: AnyEvent) -> str | None:
             other = f"; other clips than before: {data.other}" if data.other else ""
             no_measure = f"; {', '.join(data.warnings)}: no measure of recognition" if data.warnings else ""
             return (
-                f"{data.train} clips of {data.subjects} subjects to train on, {data.test} to test on, "
+                f"{many(data.train, 'clip')} of {many(data.subjects, 'subject')} to train on, {data.test} to test on, "
                 f"{event.parameters:,} parameters, {event.device}{resumed}{other}{no_measure}"
             )
         case events.Link():

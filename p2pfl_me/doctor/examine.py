@@ -176,7 +176,7 @@ def _data(settings: PeerSettings) -> list[Finding]:
         if not training:
             return [bad("data", f"{settings.data}: no clips to train on", "give it some, or leave this peer out")]
         named = ", ".join(f"{label} {count}" for label, count in sorted(training.items()))
-        found.append(good("data", f"{sum(training.values())} clips to train on: {named}"))
+        found.append(good("data", f"{many(sum(training.values()), 'clip')} to train on: {named}"))
         if lacking := [label for label in contract.model.classes if label not in training]:
             found.append(note("data", f"none of {', '.join(lacking)}: this lab learns of them from the others"))
         found += _other_clips(settings, [clip for clip in clips if clip.split in SPLITS])

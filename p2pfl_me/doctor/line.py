@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from p2pfl_me.contract import Contract
+from p2pfl_me.counting import many
 from p2pfl_me.doctor.finding import Finding, bad, good, note
 from p2pfl_me.gossip.deadline import longest_s
 
@@ -52,9 +53,9 @@ def weigh(about: str, contract: Contract, model: int, line: Line, *, shared_by: 
     times = f"{transfers} times " if transfers > 1 else ""
     sum_ = f"{times}{model / 1e6:.3g} MB there and back at {rate} each way take {one:.3g} s"
     if shared_by > 1:
-        sum_ += f", and {seconds:.3g} s for {shared_by} neighbours over one line"
+        sum_ += f", and {seconds:.3g} s for {many(shared_by, 'neighbour')} over one line"
     rounds = contract.training.rounds
-    whole = f"{rounds} rounds send for {_long(rounds * seconds)}"
+    whole = f"{many(rounds, 'round', 'send')} for {_long(rounds * seconds)}"
     if not contract.gossip.protocol.common_rounds:
         return good(about, f"{sum_}; {contract.gossip.protocol.kind} waits for nobody; {whole}")
     limits = contract.gossip.deadline

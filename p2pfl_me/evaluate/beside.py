@@ -116,7 +116,7 @@ def _compose(
     document = Document(
         title=f"{len(found)} evaluations side by side",
         subtitle=(
-            f"{first.data.items} clips of {first.data.subjects} subjects, {_held_out(first.protocol)}, "
+            f"{many(first.data.items, 'clip')} of {many(first.data.subjects, 'subject')}, {_held_out(first.protocol)}, "
             f"{many(first.folds, 'fold')}, {many(first.peers, 'peer')}"
         ),
         verdict=_verdict(found, pairs),

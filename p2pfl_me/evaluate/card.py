@@ -12,6 +12,7 @@ import numpy as np
 
 from p2pfl_me import __version__
 from p2pfl_me.contract import digest, dump_contract
+from p2pfl_me.counting import many
 from p2pfl_me.evaluate.holdout import LEAK
 from p2pfl_me.evaluate.results import SCORES, Results
 from p2pfl_me.learning.statistics import known
@@ -99,7 +100,7 @@ def card_markdown(card: dict[str, Any]) -> str:
         lines.append(f"- {group}: " + ", ".join(f"{name} `{value}`" for name, value in card[group].items()))
     lines += [f"- network: {card['network']}", f"- images: {card['images']}"]
     data = card["data"]
-    lines += [f"- data: {data['source']}, {data['items']} items of {data['subjects']} subjects", ""]
+    lines += [f"- data: {data['source']}, {many(data['items'], 'item')} of {many(data['subjects'], 'subject')}", ""]
     lines += ["| | UF1 | 95 % interval | UAR | " + ("samples right" if card["leak_warning"] else "accuracy") + " |"]
     lines += ["|---|---:|---:|---:|---:|"]
     for arm, scores in card["scores"].items():

@@ -241,7 +241,7 @@ def _clips(run: Run) -> str:
         if count
     ]
     if manifest.clips.subjects:
-        parts.append(f"of {manifest.clips.subjects} subjects")
+        parts.append(f"of {many(manifest.clips.subjects, 'subject')}")
     return ", ".join(parts)
 
 
