@@ -6,6 +6,7 @@ And how its C library keeps memory that it has left.
 from __future__ import annotations
 
 import ctypes
+import errno
 import math
 import os
 import re
@@ -18,13 +19,15 @@ from functools import cache
 from pathlib import Path
 
 from p2pfl_me.counting import many
-from p2pfl_me.errors import ContractError
+from p2pfl_me.errors import ContractError, PeerError
 
 LISTENING = "0A"
 """A socket's state in Linux's /proc/net/tcp."""
 CGROUPS, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 FILES = 65_536
 """Open files and connections that a process allows itself, where the system does."""
+LACKING = ("allocate memory", "out of memory", "not enough memory", "start new thread")
+"""What stands in the words of those who get no memory and raise no MemoryError."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """glibc's malloc.h"""
 _GROWING = threading.Lock()
@@ -79,6 +82,21 @@ def require_bytes(count: int, each: int, where: str, fix: str, *, shared: int = 
 
 def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.{0 if size >= 10e9 else 1}f} GB"
+
+
+def lack_of(error: Exception) -> PeerError | None:
+    """What a failure says to a user that comes of what this process may not have; None where it is another one.
+
+    torch, zlib and the threads of Python's own raise a RuntimeError or an error of theirs for it.
+    """
+    is_said = any(words in str(error).lower() for words in LACKING)
+    if not isinstance(error, MemoryError) and getattr(error, "errno", None) != errno.ENOMEM and not is_said:
+        return None
+    return PeerError(
+        f"no memory was left, or no more is allowed here ({str(error).splitlines()[0][:80] if str(error) else 'none'})",
+        fix="free some, or raise the limit (`ulimit -v`, `ulimit -u`, MemoryMax and TasksMax of the unit, the "
+        "container's), then give the same command again",
+    )
 
 
 @contextmanager

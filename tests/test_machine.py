@@ -149,3 +149,13 @@ def test_a_small_file_is_read_where_little_memory_is_to_be_had(tmp_path: Path) -
         assert read_text(tmp_path / "a") == "text" and read_regular(tmp_path / "a", 3 << 30) == b"text"
         with pytest.raises(OSError, match="has 4 bytes, more than 3"):
             read_regular(tmp_path / "a", 3)
+
+
+def test_who_gets_no_memory_is_told_so_whatever_library_says_it() -> None:
+    """Under `ulimit -v` torch's own words were an internal error, to be reported."""
+    torch = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to"
+    said = [RuntimeError(torch), RuntimeError("CUDA out of memory. Tried"), RuntimeError("can't start new thread")]
+    for error in (*said, MemoryError(), OSError(12, "Cannot allocate memory")):
+        found = machine.lack_of(error)
+        assert found is not None and found.exit_code == 3 and "ulimit -v" in found.fix
+    assert machine.lack_of(RuntimeError("a shape")) is None and machine.lack_of(OSError(28, "no space")) is None

@@ -10,7 +10,7 @@ import click
 from p2pfl_me.cli.json_output import say_object, short_json_option
 from p2pfl_me.cli.numbers import Number
 from p2pfl_me.cli.one_peer import peer_options
-from p2pfl_me.cli.shared import examples
+from p2pfl_me.cli.shared import examples, own_network, require_network
 
 if TYPE_CHECKING:
     from p2pfl_me.data.identity_rules import IdentityRules
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
 )
 @peer_options
+@own_network
 @click.option(
     "--wait",
     "patience",
@@ -55,6 +56,8 @@ def doctor(
     as_json: bool,
     overrides: tuple[str, ...],
     rules: IdentityRules,
+    network: str | None,
+    trained: tuple[str, ...],
 ) -> None:
     """Look for what would keep this peer from its run, and say what to do.
 
@@ -72,7 +75,12 @@ def doctor(
     from p2pfl_me.home import home
     from p2pfl_me.peer.settings import PeerSettings
 
-    contract = read_contract(topology, overrides)
+    require_network(network, trained)
+    contract = read_contract(topology, overrides, another_network=network is not None)
+    if network:
+        from p2pfl_me.learning.own import with_network
+
+        contract = with_network(contract, network, trained=trained)
     settings = PeerSettings(
         peer=peer_id,
         contract=contract,

@@ -122,9 +122,15 @@ def _in_the_users_words() -> None:
 
 
 def _report_bug(error: Exception) -> int:
-    """A bug of ours: the user gets a sentence, a file keeps what we need to mend it."""
+    """A bug of ours, unless memory ran out: the user gets a sentence, a file keeps what we need to mend it."""
     import tempfile
     import traceback
+
+    from p2pfl_me.machine import lack_of
+
+    if lack := lack_of(error):
+        click.echo(f"Error: {lack}", err=True)
+        return lack.exit_code
 
     with tempfile.NamedTemporaryFile("w", prefix="p2pme-error-", suffix=".txt", delete=False) as file:
         file.write("".join(traceback.format_exception(error)))

@@ -85,8 +85,9 @@ class Turning:
     def on_timer(self, now: float, timer: Timer, round: int) -> list[Action]:
         if timer is not Timer.VIEW:
             return self._out(now, self._core.on_timer(now, timer, round))
-        self._at = round if self._at is None else min(self._at, round)
-        self._stated = round if self._stated is None else self._stated
+        if round:  # a change, or another in its place
+            self._stated = round
+        self._at = 0 if self._at == 0 else round
         if self._stays and round <= self._completed:
             finish, self._stays = self._stays, None
             return [replace(finish, reason=TURNED, stays_s=0.0)]

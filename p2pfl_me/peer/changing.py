@@ -203,21 +203,30 @@ class Changing:
         leaver = known[0] if known else self._court.leaver(self._standing, view)
         if self._view:
             if view.after != self._view.after and (leaver is None or self._are_enough(view)):
-                self._complain(self._view, view)
+                self._choose(self._view, view, peer)
         elif leaver is None:
             self._agree(view, self._court.agreed(self._standing, view), peer)
         else:
             self._take_in(leaver, view, peer)
 
-    def _complain(self, one: View, other: View) -> None:
-        self._court.agreed(self._standing, other)
-        approvers = (self._court.approvers(self._standing, each) for each in (one, other))
+    def _choose(self, held: View, other: View, peer: int | None) -> None:
+        """Two changes of one number are approved, and so some have approved of both. Where this peer has not gone on
+        yet, it takes the one that all others would, too: that of the lowest leaver, or else of the lowest digest."""
+        new = self._court.agreed(self._standing, other)
+        approvers = (self._court.approvers(self._standing, each) for each in (held, other))
         both = ", ".join(map(str, sorted(frozenset.intersection(*approvers))))
-        raise ContractError(
+        first = min(held, other, key=lambda each: (place_of(self._standing, each.statement), each.after))
+        goes_over = first is other and self._completed() < held.round
+        kept = "the one that goes first" if goes_over or first is held else "the one under which it has begun"
+        error = ContractError(
             f"is another change of the same number; {both} approved of both",
             where=f"view {other.number}",
-            fix="ask them why; this peer goes on with the one that it heard of first",
+            fix=f"ask them why; this peer goes on with {kept}",
         )
+        if not goes_over:
+            raise error
+        self._note(events.Refused(None, str(error)))
+        self._agree(other, new, peer, instead=True)
 
     def _take_in(self, leaver: int, view: View, peer: int | None) -> None:
         """Somebody leaves: gather who approves, and approve."""
@@ -338,8 +347,8 @@ class Changing:
         for other in sorted(self._linked - {told_by}):
             self._tell(other, pack([as_text(view)]))
 
-    def _agree(self, view: View, new: Contract, peer: int | None) -> None:
-        self._store.keep(view)
+    def _agree(self, view: View, new: Contract, peer: int | None, *, instead: bool = False) -> None:
+        self._store.keep(view, instead=instead)
         self._view, self.agreed = view, new
         keys = changes(self._standing.contract, new)
         self._note(events.View(view.number, view.round, keys, view.after, peer))

@@ -29,7 +29,7 @@ from p2pfl_me.gossip.sketch import Sketcher
 from p2pfl_me.gossip.turning import TURNED
 from p2pfl_me.learning.protections import Means
 from p2pfl_me.learning.trainer import Samples, make_trainer
-from p2pfl_me.machine import allow_many_files
+from p2pfl_me.machine import allow_many_files, lack_of
 from p2pfl_me.membership.agreed import Standing
 from p2pfl_me.output import put, wait_for_no_reader
 from p2pfl_me.passphrase import known_passphrase
@@ -119,6 +119,10 @@ def run_peer(settings: PeerSettings, deceit: Deceit | None = None) -> int:
         _note_failure(log, error, str(error))
         return error.exit_code
     except Exception as error:
+        if lack := lack_of(error):
+            put(f"peer {settings.peer}: {lack}", sys.stderr)
+            _note_failure(log, error, str(lack))
+            return lack.exit_code
         # A bug of ours: the neighbours' runs go on, this one ends, and its log keeps what we need to mend it.
         where = RunFolder(settings.run).log(settings.peer)
         text = f"internal error, {type(error).__name__}: {error}"

@@ -18,7 +18,7 @@ class ViewStore(Protocol):
     """What a peer keeps of its changes, and where others may lay one."""
 
     def kept(self, number: int) -> View | None: ...
-    def keep(self, view: View) -> None: ...
+    def keep(self, view: View, *, instead: bool = False) -> None: ...
     def offered(self) -> View | None: ...
     def looked_at(self) -> None: ...
     def approval(self, number: int) -> bytes | None: ...
@@ -44,8 +44,8 @@ class FolderStore:
         path = self._folder.view(number)
         return read_view(path) if path.exists() else None
 
-    def keep(self, view: View) -> None:
-        """Keep it, whatever happens next.
+    def keep(self, view: View, *, instead: bool = False) -> None:
+        """Keep it, whatever happens next; `instead` of the one of its number that has been kept.
 
         Raises
         ------
@@ -54,7 +54,7 @@ class FolderStore:
         """
         path = self._folder.view(view.number)
         with refusing(PeerError, path, "free some space, then give the same command again"):
-            if not path.exists():
+            if instead or not path.exists():
                 write_whole(path, as_text(view), sync=True)
 
     def offered(self) -> View | None:

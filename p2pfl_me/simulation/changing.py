@@ -41,8 +41,9 @@ class MemoryStore:
     def kept(self, number: int) -> View | None:
         return self.views.get(number)
 
-    def keep(self, view: View) -> None:
-        self.views.setdefault(view.number, view)
+    def keep(self, view: View, *, instead: bool = False) -> None:
+        if instead or view.number not in self.views:
+            self.views[view.number] = view
 
     def offered(self) -> View | None:
         return self.laid

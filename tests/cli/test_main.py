@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,19 @@ def test_errors_are_words_and_exit_codes(
     assert error.startswith("Error: ") and "no such contract" in error and "->" in error
     assert run(monkeypatch, "nonsense") == 2
     assert "No such command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
+def test_memory_that_is_not_there_is_no_bug_of_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def greedy(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(frame.cli, "main", greedy)
+    assert run(monkeypatch) == 3
+    said = capsys.readouterr().err
+    assert said.startswith("Error: no memory was left") and "ulimit -v" in said and "report" not in said
 
 
 def test_a_bug_of_ours_leaves_a_file_and_no_traceback(

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from p2pfl_me.cli.doctor import doctor
+from p2pfl_me.cli.peer import peer
 from p2pfl_me.contract import Contract, contract_from_values, contract_from_yaml, dump_contract
 from p2pfl_me.contract.members import Relay
 from p2pfl_me.doctor import machine
@@ -75,6 +76,13 @@ def meet(*labs: PeerSettings, patience_s: float = 60.0) -> list[dict[int, Met]]:
 
 def about(findings: list[Finding], what: str) -> Finding:
     return next(finding for finding in findings if finding.about == what)
+
+
+def test_whatever_says_what_a_peer_is_made_of_may_be_given_to_the_doctor_too() -> None:
+    """Its remedy for an own network was `--network`, which it did not know."""
+    taken = {each for option in doctor.params for each in option.opts}
+    missing = {each for option in peer.params if not taken & {*option.opts} for each in option.opts}
+    assert missing == {"--from", "--view", "--threads", "--resume", "--fresh", "--other-data", "--seal"}, "one start's"
 
 
 def test_labs_that_look_at_the_same_time_measure_the_lines_between_them(tmp_path: Path) -> None:

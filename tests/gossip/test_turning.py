@@ -55,11 +55,22 @@ def test_a_change_ends_a_core_that_is_between_two_rounds_at_once_and_a_busy_one_
     busy.says.append([Finish("stopped", 3, alone=1)])
     it = turning(busy)
     assert it.start(0.0) == [Train(2, MODEL)] and it.on_timer(0.5, Timer.VIEW, 2) == []
-    assert it.on_timer(0.6, Timer.VIEW, 4) == [], "the earlier one of two changes counts"
+    assert it.on_timer(0.6, Timer.VIEW, 3) == [], "another in its place counts"
     assert _rounds(it.on_trained(1.0, MODEL)) == [(2, False)]
     assert it.on_evaluated(2.0, 0.5) == [WORD, Finish(TURNED, 3, alone=1)]
     assert [name for name, *_ in busy.heard] == ["start", "on_trained", "on_evaluated", "on_stop"]
     assert it.on_timer(3.0, Timer.VIEW, 1) == [], "it is over once"
+
+
+def test_another_change_may_come_in_the_place_of_one_and_who_is_called_stays_called() -> None:
+    for rung, ends in (((2, 4), False), ((4, 2), True), ((4, 0), True), ((0, 4), True)):
+        core = Scripted([Train(2, MODEL)], [mixed(2)], [Train(3, MODEL)], [Finish("stopped", 3)])
+        it = turning(core)
+        it.start(0.0)
+        for due in rung:
+            assert it.on_timer(0.5, Timer.VIEW, due) == []
+        it.on_trained(1.0, MODEL)
+        assert it.on_evaluated(2.0, 0.5) == ([Finish(TURNED, 3)] if ends else [Train(3, MODEL)]), rung
 
 
 def test_rounds_that_nobody_shared_since_others_went_on_count_as_none_alone() -> None:

@@ -105,15 +105,36 @@ def test_an_old_view_told_again_changes_nothing(labs: Members, tmp_path: Path) -
     assert not peer.rung and not peer.told and not peer.refused
 
 
-def test_two_approved_views_of_one_number_are_named_with_those_who_approved_of_both(
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_two_approved_views_of_one_number_are_named_and_all_take_the_same_one_whichever_they_heard_of_first(
+    labs: Members, tmp_path: Path, order: tuple[int, int]
+) -> None:
+    """Who has approved of both split the federation: each kept to the one that it had heard of first."""
+    views = [labs.view(longer(labs.contract, rounds), by) for rounds, by in ((50, [0, 1, 2]), (60, [2, 3, 4]))]
+    first = min(views, key=lambda each: each.after)
+    peer = Peer(labs, 0, tmp_path / "run")
+    for each in order:
+        peer.changing.heard(1, pack([as_text(views[each])]), ())
+    assert len(peer.refused) == 1 and "another change of the same number; 2 approved of both" in peer.refused[0]
+    assert peer.changing.agreed == longer(labs.contract, 50 if first is views[0] else 60)
+    kept = FolderStore(tmp_path / "run").kept(1)
+    assert kept is not None and kept.after == first.after, "also in its next life"
+    assert peer.rung == [20] * (1 if views[order[0]] is first else 2)
+
+
+def test_a_leaving_goes_before_what_was_carried_by_hand_and_who_has_begun_under_one_keeps_to_it(
     labs: Members, tmp_path: Path
 ) -> None:
-    one, two = (labs.view(longer(labs.contract, rounds), by) for rounds, by in ((50, [0, 1, 2]), (60, [2, 3, 4])))
-    peer = Peer(labs, 0, tmp_path / "run")
-    peer.changing.heard(1, pack([as_text(one)]), ())
-    peer.changing.heard(3, pack([as_text(two)]), ())
-    assert peer.rung == [20] and peer.changing.agreed == longer(labs.contract, 50)
-    assert len(peer.refused) == 1 and "another change of the same number; 2 approved of both" in peer.refused[0]
+    by_hand = labs.view(longer(labs.contract, 50), [0, 1, 2])
+    leaving = labs.view(without(labs.contract, 1), [1, 3, 4], 24)  # 1 approves of both: a liar
+    for done in (0, 19, 20):
+        peer = Peer(labs, 0, tmp_path / str(done), completed=done)
+        peer.changing.heard(2, pack([as_text(by_hand)]), ())
+        peer.changing.heard(3, pack([as_text(leaving)]), ())
+        goes_over = done < 20
+        assert peer.rung == ([20, 24] if goes_over else [20]), done
+        assert (peer.changing.agreed == without(labs.contract, 1)) is goes_over
+        assert ("the one that goes first" in peer.refused[0]) is goes_over
 
 
 def test_who_goes_on_under_another_change_of_ones_own_number_is_named(labs: Members, tmp_path: Path) -> None:
