@@ -104,8 +104,9 @@ def _cost(run: Run, shown: bool) -> Iterator[Block]:
         each = low if low == high else f"between {low} and {high}"
         who = f"Each of the {len(sent)} peers" if len(sent) > 1 else f"Peer {sent[0].peer}"
         in_all = f": {readable_bytes(total_sent(sent))} in all" if len(sent) > 1 else ""
+        verb = "would have sent" if run.manifest.rehearsed else "sent"
         yield Paragraph(
-            f"{who} sent {each} on the wire, with encryption, headers and lengths{in_all}.{model_share(sent)}"
+            f"{who} {verb} {each} on the wire, with encryption, headers and lengths{in_all}.{model_share(sent)}"
         )
     kinds = by_kind(run)
     if kinds:
@@ -114,7 +115,8 @@ def _cost(run: Run, shown: bool) -> Iterator[Block]:
             tuple(
                 (row.kind, f"{row.messages:,}", readable_bytes(row.payload), readable_bytes(row.wire)) for row in kinds
             ),
-            "All peers' egress ledgers: everything that left them. No image is among it.",
+            "All peers' egress ledgers: everything that "
+            f"{'would have left' if run.manifest.rehearsed else 'left'} them. No image is among it.",
             folded="By kind of message",
         )
     times = _times(run)

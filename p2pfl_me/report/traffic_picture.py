@@ -26,12 +26,13 @@ def traffic_picture(run: Run) -> Picture | None:
         return None
     total, share = total_sent(rows), model_share(rows)
     shown = "" if len(rows) <= MOST_BARS else f" The {MOST_BARS} busiest of {len(rows)} peers are drawn."
+    put = "would have put" if run.manifest.rehearsed else "put"
     return Picture(
         name="traffic",
         title=f"Bytes sent: {readable_bytes(total)} in all, {readable_bytes(total / len(rows))} a peer",
         reading=(
-            "Everything a peer put on the wire, with encryption, headers and lengths. A peer pays for each "
-            f"of its neighbours.{share}{shown}"
+            f"Everything a peer {put} on the wire, with encryption, headers and lengths. A peer pays for each of "
+            f"its neighbours.{share}{shown}"
         ),
         alt="Bar chart of bytes sent by peer",
         header=("peer", "bytes_sent", "bytes_received", "payload_sent"),

@@ -24,6 +24,7 @@ from p2pfl_me.report.methods import Method, Protected, Told, course_of
 from p2pfl_me.report.privacy import HIDES, left_the_building
 from p2pfl_me.report.privacy_picture import spending_picture
 from p2pfl_me.report.run import Run
+from p2pfl_me.report.sections import _cost
 from p2pfl_me.report.style import MUTED, NARROW, VERMILION, WIDTH, house_style
 from p2pfl_me.report.traffic import peer_traffic
 from p2pfl_me.run.events import Spent
@@ -128,6 +129,9 @@ def test_a_rehearsal_does_not_say_that_anything_left(runs: dict[str, tuple[Run, 
     assert isinstance(told, Paragraph)
     assert "nothing left this machine, nothing was encrypted" in str(told) and engine in str(told)
     assert "noise" not in str(told)
+    for sent in (run, rehearsed):
+        words = " ".join(str(block) for block in _cost(sent, True))
+        assert words.count("would have") == 2 * (sent is rehearsed), words
     alone = replace(rehearsed, contract=contract("{}", 1))
     assert list(left_the_building(alone, True)) == [Bullets(("Nothing: the only peer has no neighbour.",))]
 
