@@ -67,11 +67,6 @@ def test_the_shell_completes_by_the_line_it_gives() -> None:
         assert "lockstep" in {each.value for each in completes.get_completions(["compare", "--engine"], "lo")}
 
 
-def test_each_page_that_it_links_is_there() -> None:
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", README):
-        assert target.startswith("http") or (ROOT / target).exists(), target
-
-
 @pytest.mark.readme
 def test_each_row_runs_as_it_stands(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
