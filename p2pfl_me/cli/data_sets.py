@@ -141,7 +141,9 @@ def manifest(
     if leave_out:
         sound, damaged = sound_clips(found.clips)
         found, problems = replace(found, clips=sound), in_order([*problems, *damaged])
-    write_manifest(out, found.clips)
+    # One that lies in the folder goes with it: a copy would else lead back to where it was copied from.
+    inside = out.parent == folder and all(clip.path.is_relative_to(folder) for clip in found.clips)
+    write_manifest(out, found.clips, absolute=not inside)
     with set_aside(as_json) as tell:
         for line in remarks_text(remarks):
             click.echo(f"note: {line}")

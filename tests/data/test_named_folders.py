@@ -42,6 +42,9 @@ def folder(tmp_path: Path) -> Path:
 def test_names_of_folders_are_rows_and_what_is_written_is_read_again(folder: Path) -> None:
     done = run("manifest", folder, "--layout", "subject/label/clip")
     assert done.exit_code == 0 and "3 clips of 2 subjects" in done.output
+    moved = folder.rename(folder.with_name("moved"))
+    assert all(each.path.is_relative_to(moved) for each in read_clips(moved, None).clips), "its manifest goes with it"
+    moved.rename(folder)
     again = run("manifest", folder, "--layout", "subject/label/clip")
     assert again.exit_code == 2 and f"`-o {folder / 'manifest.csv'}` writes it anew" in again.output, "it may be work"
     assert run("manifest", folder).exit_code == 2, "no list is put into somebody's data set unasked"
