@@ -69,6 +69,11 @@ def test_more_seeds_than_can_be_counted_out_agree_with_the_normal_limit() -> Non
     assert sign_flip(values.tolist()) == pytest.approx(math.erfc(z / math.sqrt(2)), rel=0.15)
 
 
+def test_what_none_of_the_drawn_patterns_reaches_counts_as_one_of_them() -> None:
+    """So p is never 0 (Phipson and Smyth, Statistical Applications in Genetics and Molecular Biology 2010)."""
+    assert sign_flip([1.0] * 40) == 1 / (1 + 2**16)
+
+
 def test_the_interval_is_the_textbook_one_and_a_single_seed_has_none() -> None:
     test = paired("a", "b", [0.1, 0.2, 0.3])
     half = 4.3027 * 0.1 / math.sqrt(3)

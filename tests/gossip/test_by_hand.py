@@ -316,3 +316,17 @@ def test_a_pairs_offer_is_repeated_after_2_4_8_rounds_and_keeps_others_waiting_f
     answered = peer.take(3, Message(Kind.ANSWER, 4, 4, vec(2)), vec(0))
     assert answered == [] and peer.merge(10).weights == {3: 0.5}
     assert peer.take(3, Message(Kind.ANSWER, 4, 4, vec(2)), vec(0)) == [] and peer.merge(10).weights == {}
+
+
+def test_who_lost_its_rounds_is_answered_anew_as_a_pair() -> None:
+    """What it was answered before its link ended it may have forgotten, with the round in which it asked."""
+    peer = PairAveraging(1, lambda _: {0: 0.3}, lambda *_: 0.0)
+    peer.trained(7, vec(0), vec(0), frozenset())
+    (first,) = peer.take(0, Message(Kind.OFFER, 7, 7, vec(2)), vec(0))
+    assert peer.take(0, Message(Kind.OFFER, 7, 7, vec(4)), vec(0)) == [first], "repeated, so answered alike"
+    assert peer.take(0, Message(Kind.OFFER, 5, 5, vec(2)), vec(0)) == [], "late, so answered no more"
+    peer.lost(0)
+    (anew,) = peer.take(0, Message(Kind.OFFER, 5, 5, vec(2)), vec(0))
+    assert isinstance(anew, Send) and isinstance(first, Send)
+    assert (anew.message.kind, anew.message.round) == (Kind.ANSWER, 5)
+    assert anew.message.params is not None and anew.message.params[0] == 1.0, "with what the first exchange has left"
